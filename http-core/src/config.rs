@@ -1,0 +1,148 @@
+//! Every limit, timeout and policy of a connection, each with its default and its reason.
+
+use std::time::Duration;
+
+/// What one server decides for all its connections; shared between them in an `Arc`.
+///
+/// ```
+/// use httpants_core::Config;
+///
+/// let mut config = Config::default();
+/// config.limits.max_request = 64 << 20;
+/// config.keep_alive = false;
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Config {
+    /// Sizes and counts past which a request is refused.
+    pub limits: Limits,
+    /// How long each phase may take.
+    pub timeouts: Timeouts,
+    /// Whether connections persist (the seed's `keep_alive`, default true). Off: every answer
+    /// carries `Connection: close`.
+    pub keep_alive: bool,
+    /// How many requests one connection serves before it is closed; default no bound.
+    pub requests_per_connection: Option<u64>,
+    /// The value of the `Server` field where the application sets none; `None` sends no
+    /// such field. Default `httpants/VERSION`.
+    pub server: Option<&'static str>,
+    /// Accept only the characters of RFC 3986 in the request target, and no `#`. Default
+    /// off, because browsers send `|`, `^`, `{` and `\` in queries.
+    pub strict_target: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            limits: Limits::default(),
+            timeouts: Timeouts::default(),
+            keep_alive: true,
+            requests_per_connection: None,
+            server: Some(concat!("httpants/", env!("CARGO_PKG_VERSION"))),
+            strict_target: false,
+        }
+    }
+}
+
+/// Sizes in bytes and counts. Each is enforced by what was parsed, never by how the bytes
+/// were cut into packets.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The head, from the first byte of the request line to its empty line, white space
+    /// counted. Default 32 KiB: four times what browsers and proxies send with large
+    /// cookies. Values over 65,535 count as 65,535, because the index has 16-bit offsets.
+    pub head: usize,
+    /// The request target. Default 8 KiB, which RFC 9112 section 3 recommends to support.
+    pub target: usize,
+    /// The method. Default 64; the longest registered one has 17.
+    pub method: usize,
+    /// Field lines of a head or of a trailer section. Default 100. Values over 256 count as
+    /// 256, the room there is on the stack.
+    pub fields: usize,
+    /// Empty lines before a request line that are skipped. Default 4 (RFC 9112 section 2.2
+    /// asks for one at least).
+    pub empty_lines: usize,
+    /// A request's content, after chunked decoding (the seed's `max_request`). Default 10 MiB.
+    pub max_request: u64,
+    /// Chunk size lines, chunk extensions and trailers of one message, together. Default
+    /// 16 KiB: with chunks of 16 KiB that is room for tens of MiB, and extensions are not
+    /// in use.
+    pub chunk_overhead: usize,
+    /// Content that is read and dropped when an answer was finished before it was read, so
+    /// that the connection can be used again. Default 64 KiB; what is longer closes.
+    pub drain: u64,
+    /// What is read and dropped from a peer after the last answer, so that it sees that
+    /// answer and not a reset. Default 256 KiB.
+    pub linger: u64,
+    /// Bytes of answers that wait to be sent before the next pipelined request is parsed
+    /// and before [`send_room`](crate::Connection::send_room) is empty. Default 64 KiB.
+    pub send_backlog: usize,
+    /// The size of a receive buffer for heads and small bodies. Default 8 KiB.
+    pub recv_buffer: usize,
+    /// The size of a receive buffer for bodies larger than that. Default 64 KiB: fewer system
+    /// calls no longer pay beyond it.
+    pub body_buffer: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            head: 32 << 10,
+            target: 8 << 10,
+            method: 64,
+            fields: 100,
+            empty_lines: 4,
+            max_request: 10 << 20,
+            chunk_overhead: 16 << 10,
+            drain: 64 << 10,
+            linger: 256 << 10,
+            send_backlog: 64 << 10,
+            recv_buffer: 8 << 10,
+            body_buffer: 64 << 10,
+        }
+    }
+}
+
+/// How long each phase of a connection may take; `None` switches a timer off.
+/// [`Timer`](crate::Timer) names them.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Timeouts {
+    /// From accepting the connection to its first byte; then it is closed. Default 15 s.
+    pub accept: Option<Duration>,
+    /// From the first byte of a head to its end; then 408. Default 15 s.
+    pub head: Option<Duration>,
+    /// Between requests on a connection kept alive; then it is closed. Default 60 s.
+    pub idle: Option<Duration>,
+    /// Without a byte of a body that is being read; then 408. Default 30 s.
+    pub body: Option<Duration>,
+    /// The slowest body, in bytes per second, judged from `body_rate_grace` on; then 408.
+    /// Default 256; 0 switches it off.
+    pub body_rate: u32,
+    /// How long a body may be slower than `body_rate`. Default 10 s.
+    pub body_rate_grace: Duration,
+    /// Without progress in sending; then the connection is dropped. Default 30 s.
+    pub write: Option<Duration>,
+    /// How long the end of the peer's stream is awaited after the last answer. Default 2 s.
+    pub linger: Option<Duration>,
+    /// From a request to the head of its answer; then 503. Default off.
+    pub handler: Option<Duration>,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        let seconds = |s| Some(Duration::from_secs(s));
+        Self {
+            accept: seconds(15),
+            head: seconds(15),
+            idle: seconds(60),
+            body: seconds(30),
+            body_rate: 256,
+            body_rate_grace: Duration::from_secs(10),
+            write: seconds(30),
+            linger: seconds(2),
+            handler: None,
+        }
+    }
+}

@@ -1,0 +1,327 @@
+//! Received field sections: one shared piece of bytes and an index of small offsets.
+
+use std::fmt;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use crate::wire::grammar;
+
+/// Where one field line's name and value stand in the section's bytes.
+///
+/// Offsets are 16 bits wide because a field section never exceeds 65,535 bytes
+/// ([`Limits::head`](crate::Limits::head) is capped there).
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct FieldSpan {
+    name_start: u16,
+    name_end: u16,
+    value_start: u16,
+    value_end: u16,
+}
+
+impl FieldSpan {
+    pub(crate) fn new(name: Range<usize>, value: Range<usize>) -> Option<Self> {
+        Some(Self {
+            name_start: u16::try_from(name.start).ok()?,
+            name_end: u16::try_from(name.end).ok()?,
+            value_start: u16::try_from(value.start).ok()?,
+            value_end: u16::try_from(value.end).ok()?,
+        })
+    }
+
+    fn name(self) -> Range<usize> {
+        usize::from(self.name_start)..usize::from(self.name_end)
+    }
+
+    fn value(self) -> Range<usize> {
+        usize::from(self.value_start)..usize::from(self.value_end)
+    }
+}
+
+/// The field lines of a received head, trailer section or multipart part
+/// (the seed's `HTTPHeaders`).
+///
+/// Names compare without case, order and duplicates are kept, and nothing is copied: the
+/// lines stay where they were received. [`iter`](Self::iter) yields names in their canonical
+/// case (`Content-Type`, `ETag`), [`raw`](Self::raw) as they were sent.
+///
+/// Values are bytes without the white space around them (RFC 9110 section 5.5); they hold
+/// only SP, HTAB, visible ASCII and bytes from 0x80 up, because anything else was refused.
+///
+/// ```
+/// use httpants_core::Headers;
+///
+/// let headers = Headers::parse(b"host: example.com\r\nAccept: a\r\nACCEPT: b, c\r\n\r\n")?;
+/// assert_eq!(headers.get("Host"), Some(&b"example.com"[..]));
+/// assert_eq!(headers.list("accept").collect::<Vec<_>>(), [b"a", b"b", b"c"]);
+/// assert_eq!(headers.iter().next().unwrap().0.to_string(), "Host");
+/// # Ok::<(), httpants_core::BadRequest>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Headers {
+    bytes: Bytes,
+    index: Vec<FieldSpan>,
+}
+
+impl Headers {
+    /// Parses a field section that ends with its empty line, under the strict grammar of
+    /// RFC 9112 section 5 and the default limits (100 fields, 65,535 bytes).
+    ///
+    /// # Errors
+    /// What is wrong with the first line that does not parse.
+    pub fn parse(section: &[u8]) -> Result<Self, crate::BadRequest> {
+        let limits = crate::Limits::default();
+        crate::wire::fields::parse_section(Bytes::copy_from_slice(section), limits.fields)
+    }
+
+    pub(crate) fn from_parts(bytes: Bytes, index: Vec<FieldSpan>) -> Self {
+        Self { bytes, index }
+    }
+
+    /// Gives the index back for reuse and lets the bytes go.
+    pub(crate) fn recycle(&mut self) -> Vec<FieldSpan> {
+        self.bytes = Bytes::new();
+        let mut index = std::mem::take(&mut self.index);
+        index.clear();
+        index
+    }
+
+    /// How many field lines there are, duplicates counted.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Whether there is no field line at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// The value of the first field line with this name, compared without case.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.spans().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// [`get`](Self::get) as text; `None` also where the value is not UTF-8.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&str> {
+        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// The values of all field lines with this name, in the order received.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
+        self.spans().filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
+    }
+
+    /// Whether a field line with this name is there.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// The elements of a comma-separated list field over all its lines (RFC 9110 section
+    /// 5.6.1), without white space and empty elements. Commas inside quoted strings do not
+    /// separate.
+    pub fn list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
+        self.all(name).flat_map(grammar::list_elements)
+    }
+
+    /// All field lines in the order received, names in canonical case.
+    pub fn iter(&self) -> impl Iterator<Item = (CanonicalName<'_>, &[u8])> {
+        self.raw().map(|(name, value)| (CanonicalName(name), value))
+    }
+
+    /// All field lines in the order received, names as they were sent.
+    pub fn raw(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        // Names are tokens, so they are ASCII and the conversion never fails.
+        self.spans().map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
+    }
+
+    fn spans(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.index.iter().map(|span| {
+            let slice = |range| self.bytes.get::<Range<usize>>(range).unwrap_or_default();
+            (slice(span.name()), slice(span.value()))
+        })
+    }
+
+    /// The value at a place that the head's parser noted, as shared bytes.
+    pub(crate) fn bytes(&self) -> &Bytes {
+        &self.bytes
+    }
+}
+
+/// Shows every field; the values of `Authorization`, `Proxy-Authorization`, `Cookie` and
+/// `Set-Cookie` as `***`.
+impl fmt::Debug for Headers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        for (name, value) in self.raw() {
+            if is_credential(name) {
+                map.entry(&name, &"***");
+            } else {
+                map.entry(&name, &format_args!("\"{}\"", value.escape_ascii()));
+            }
+        }
+        map.finish()
+    }
+}
+
+/// Fields whose values never appear in logs or `Debug` output.
+pub(crate) fn is_credential(name: &str) -> bool {
+    const NAMES: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
+    NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
+}
+
+/// A field name that prints in its canonical case: each word capitalised, except for the
+/// names whose registered spelling differs (`ETag`, `WWW-Authenticate`, `TE`, `DNT`, ...).
+///
+/// Compares without case against a `str`.
+///
+/// ```
+/// use httpants_core::CanonicalName;
+///
+/// assert_eq!(CanonicalName::new("x-forwarded-for").to_string(), "X-Forwarded-For");
+/// assert_eq!(CanonicalName::new("etag").to_string(), "ETag");
+/// ```
+#[derive(Clone, Copy)]
+pub struct CanonicalName<'a>(&'a str);
+
+/// Registered spellings that capitalising each word does not give.
+const IRREGULAR: [&str; 24] = [
+    "A-IM",
+    "ALPN",
+    "Content-DPR",
+    "Content-ID",
+    "Content-MD5",
+    "DNT",
+    "DPoP",
+    "DPoP-Nonce",
+    "DPR",
+    "ECT",
+    "ETag",
+    "HTTP2-Settings",
+    "IM",
+    "NEL",
+    "RTT",
+    "SLUG",
+    "SOAPAction",
+    "Sec-CH-UA",
+    "Sec-GPC",
+    "SourceMap",
+    "TE",
+    "TTL",
+    "WWW-Authenticate",
+    "X-UA-Compatible",
+];
+/// The same for names with a prefix: `Sec-WebSocket-Key`, `Sec-CH-UA-Mobile`, `X-XSS-Protection`.
+const IRREGULAR_PREFIX: [&str; 5] = ["Sec-WebSocket-", "Sec-CH-UA-", "Sec-CH-", "X-XSS-", "X-DNS-"];
+
+impl<'a> CanonicalName<'a> {
+    /// Wraps a field name; it is not checked.
+    #[must_use]
+    pub fn new(name: &'a str) -> Self {
+        Self(name)
+    }
+
+    /// The name in the case it was sent in.
+    #[must_use]
+    pub fn as_sent(&self) -> &'a str {
+        self.0
+    }
+}
+
+impl fmt::Display for CanonicalName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        use fmt::Write;
+        if let Some(known) = IRREGULAR.iter().find(|known| known.eq_ignore_ascii_case(self.0)) {
+            return f.write_str(known);
+        }
+        let mut rest = self.0;
+        for prefix in IRREGULAR_PREFIX {
+            if let Some((head, tail)) = rest.split_at_checked(prefix.len())
+                && head.eq_ignore_ascii_case(prefix)
+            {
+                f.write_str(prefix)?;
+                rest = tail;
+                break;
+            }
+        }
+        let mut start_of_word = true;
+        for c in rest.chars() {
+            f.write_char(if start_of_word { c.to_ascii_uppercase() } else { c.to_ascii_lowercase() })?;
+            start_of_word = c == '-';
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for CanonicalName<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+impl PartialEq<str> for CanonicalName<'_> {
+    fn eq(&self, other: &str) -> bool {
+        self.0.eq_ignore_ascii_case(other)
+    }
+}
+
+impl PartialEq<&str> for CanonicalName<'_> {
+    fn eq(&self, other: &&str) -> bool {
+        self.0.eq_ignore_ascii_case(other)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(section: &str) -> Headers {
+        Headers::parse(section.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn order_case_and_duplicates_are_kept() {
+        let h = headers("b: 1\r\nA: 2\r\nB:\t3 \r\n\r\n");
+        let raw: Vec<_> = h.raw().map(|(n, v)| (n, String::from_utf8_lossy(v).into_owned())).collect();
+        assert_eq!(raw, [("b", "1".into()), ("A", "2".into()), ("B", "3".into())]);
+        assert_eq!(h.all("b").collect::<Vec<_>>(), [b"1", b"3"]);
+        assert_eq!(h.text("a"), Some("2"));
+        assert!(!h.contains("c"));
+    }
+
+    #[test]
+    fn canonical_case() {
+        for (sent, canonical) in [
+            ("content-type", "Content-Type"),
+            ("ETAG", "ETag"),
+            ("www-authenticate", "WWW-Authenticate"),
+            ("te", "TE"),
+            ("dnt", "DNT"),
+            ("sec-websocket-key", "Sec-WebSocket-Key"),
+            ("SEC-CH-UA-MOBILE", "Sec-CH-UA-Mobile"),
+            ("x-xss-protection", "X-XSS-Protection"),
+            ("x", "X"),
+            ("", ""),
+        ] {
+            assert_eq!(CanonicalName::new(sent).to_string(), canonical);
+        }
+    }
+
+    #[test]
+    fn debug_hides_credentials() {
+        let shown = format!("{:?}", headers("Cookie: s=secret\r\nAuthorization: Basic eDp5\r\nX: \u{e9}\r\n\r\n"));
+        assert!(!shown.contains("secret") && !shown.contains("eDp5"), "{shown}");
+        assert!(shown.contains("\\xc3\\xa9"), "{shown}");
+    }
+
+    #[test]
+    fn lists_split_outside_quotes() {
+        let h = headers("L: a, \"b,c\" ,, d\r\nl: e\r\n\r\n");
+        let l: Vec<_> = h.list("L").map(|e| String::from_utf8_lossy(e).into_owned()).collect();
+        assert_eq!(l, ["a", "\"b,c\"", "d", "e"]);
+    }
+}

@@ -1,0 +1,123 @@
+//! The character classes and small productions of RFC 9110 and 9112, each under its rule.
+
+/// `tchar`, RFC 9110 section 5.6.2.
+pub(crate) const fn is_tchar(byte: u8) -> bool {
+    matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
+        | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
+}
+
+/// `token = 1*tchar`, RFC 9110 section 5.6.2.
+pub(crate) fn is_token(bytes: &[u8]) -> bool {
+    !bytes.is_empty() && bytes.iter().all(|&b| is_tchar(b))
+}
+
+/// The bytes of a field value: `field-vchar`, SP and HTAB, RFC 9110 section 5.5.
+pub(crate) const fn is_field_value_byte(byte: u8) -> bool {
+    matches!(byte, b'\t' | b' '..=b'~' | 0x80..=0xff)
+}
+
+/// `OWS = *( SP / HTAB )`, RFC 9110 section 5.6.3.
+pub(crate) const fn is_ows(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// Removes OWS from both sides, and nothing else: not VT, FF, 0x85 or 0xA0, which other
+/// definitions of white space hold.
+pub(crate) fn trim_ows(mut bytes: &[u8]) -> &[u8] {
+    while let [first, rest @ ..] = bytes
+        && is_ows(*first)
+    {
+        bytes = rest;
+    }
+    while let [rest @ .., last] = bytes
+        && is_ows(*last)
+    {
+        bytes = rest;
+    }
+    bytes
+}
+
+/// The elements of one line of a `#rule` list, RFC 9110 section 5.6.1, as a recipient reads
+/// it: empty elements are skipped. A comma inside a quoted string does not separate.
+pub(crate) fn list_elements(line: &[u8]) -> impl Iterator<Item = &[u8]> {
+    split_unquoted(line, b',').map(trim_ows).filter(|element| !element.is_empty())
+}
+
+/// Splits at a separator that stands outside quoted strings (RFC 9110 section 5.6.4).
+pub(crate) fn split_unquoted(line: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(line);
+    std::iter::from_fn(move || {
+        let line = rest?;
+        let mut quoted = false;
+        let mut escaped = false;
+        let end = line.iter().position(|&byte| {
+            if escaped {
+                escaped = false;
+            } else if quoted && byte == b'\\' {
+                escaped = true;
+            } else if byte == b'"' {
+                quoted = !quoted;
+            } else {
+                return byte == separator && !quoted;
+            }
+            false
+        });
+        match end.and_then(|end| line.split_at_checked(end)) {
+            Some((element, tail)) => {
+                rest = tail.get(1..);
+                Some(element)
+            }
+            None => {
+                rest = None;
+                Some(line)
+            }
+        }
+    })
+}
+
+/// `1*DIGIT` as a number; `None` for anything else and for what exceeds 64 bits.
+pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
+    if digits.is_empty() {
+        return None;
+    }
+    digits.iter().try_fold(0u64, |number, &digit| {
+        let digit = digit.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        number.checked_mul(10)?.checked_add(u64::from(digit))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_space_and_tab_are_trimmed() {
+        assert_eq!(trim_ows(b"\t a b \t"), b"a b");
+        for byte in [0x0bu8, 0x0c, 0x85, 0xa0, b'\r', b'\n'] {
+            assert_eq!(trim_ows(&[byte, b'x', byte]), [byte, b'x', byte]);
+        }
+        assert_eq!(trim_ows(b" \t"), b"");
+    }
+
+    #[test]
+    fn decimals() {
+        assert_eq!(decimal(b"0"), Some(0));
+        assert_eq!(decimal(b"000000000000000000000000000012"), Some(12));
+        assert_eq!(decimal(b"18446744073709551615"), Some(u64::MAX));
+        for bad in [&b"18446744073709551616"[..], b"", b"+1", b"-1", b"1 ", b"0x1", b"1,1", b"\xd9\xa1"] {
+            assert_eq!(decimal(bad), None, "{}", bad.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_backslash_escapes_only_inside_quotes() {
+        let split = |line: &'static [u8]| split_unquoted(line, b';').collect::<Vec<_>>();
+        assert_eq!(split(br#"a;"b;\";c";d"#), [&b"a"[..], br#""b;\";c""#, b"d"]);
+        assert_eq!(split(br"a\;b"), [&br"a\"[..], b"b"]);
+        assert_eq!(split(b""), [b""]);
+        assert_eq!(split(b";"), [b"", b""]);
+    }
+}
