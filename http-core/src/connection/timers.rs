@@ -48,3 +48,94 @@ pub struct Deadline {
     /// What happens then.
     pub why: Timer,
 }
+
+/// The moments that deadlines are counted from. A deadline is never stored: it follows from
+/// the state and from these, so none can be forgotten or left behind.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Times {
+    pub(crate) accepted: Duration,
+    /// When the connection became idle.
+    pub(crate) idle: Duration,
+    /// The first byte of the head.
+    pub(crate) head: Duration,
+    /// The head was complete.
+    pub(crate) request: Duration,
+    /// The last byte of content, or when reading it went on after a pause.
+    pub(crate) content: Duration,
+    /// From when the rate of the content counts, pauses left out.
+    content_start: Duration,
+    content_bytes: u64,
+    /// The last progress in sending, or when the queue began to fill.
+    pub(crate) progress: Duration,
+    /// The sending side was shut down.
+    pub(crate) shut: Duration,
+}
+
+impl Times {
+    pub(crate) fn new(now: Duration) -> Self {
+        Self {
+            accepted: now,
+            idle: now,
+            head: now,
+            request: now,
+            content: now,
+            content_start: now,
+            content_bytes: 0,
+            progress: now,
+            shut: now,
+        }
+    }
+
+    pub(crate) fn received(&mut self, now: Duration, count: usize) {
+        self.content = now;
+        self.content_bytes = self.content_bytes.saturating_add(count as u64);
+    }
+
+    pub(crate) fn sent(&mut self, now: Duration) {
+        self.progress = now;
+    }
+
+    /// The head is complete; so many bytes of content came with it.
+    pub(crate) fn request(&mut self, now: Duration, content: usize) {
+        self.request = now;
+        self.content = now;
+        self.content_start = now;
+        self.content_bytes = content as u64;
+    }
+
+    /// Reading goes on after the application paused it: the peer is not to blame for that.
+    pub(crate) fn resumed(&mut self, now: Duration, paused_at: Duration) {
+        self.content_start = self.content_start.saturating_add(now.saturating_sub(paused_at));
+        self.content = now;
+    }
+
+    /// When the content that came so far is too little for the time it took.
+    pub(crate) fn slowest_content(&self, timeouts: &crate::Timeouts) -> Option<Duration> {
+        let rate = u64::from(timeouts.body_rate);
+        let millis = self.content_bytes.saturating_mul(1000).checked_div(rate)?;
+        let allowed = timeouts.body_rate_grace.max(Duration::from_millis(millis));
+        Some(self.content_start.saturating_add(allowed))
+    }
+}
+
+/// Collects the earliest deadline.
+#[derive(Debug, Default)]
+pub(crate) struct Earliest(Option<Deadline>);
+
+impl Earliest {
+    pub(crate) fn offer(&mut self, since: Duration, span: Option<Duration>, why: Timer) {
+        self.offer_at(span.map(|span| since.saturating_add(span)), why);
+    }
+
+    pub(crate) fn offer_at(&mut self, at: Option<Duration>, why: Timer) {
+        if let Some(at) = at
+            && self.0.is_none_or(|earliest| at < earliest.at)
+        {
+            self.0 = Some(Deadline { at, why });
+        }
+    }
+
+    pub(crate) fn deadline(self) -> Option<Deadline> {
+        self.0
+    }
+}

@@ -78,6 +78,15 @@ impl Headers {
         Self { bytes, index }
     }
 
+    /// Keeps only the lines whose name passes.
+    pub(crate) fn retain(&mut self, passes: impl Fn(&str) -> bool) {
+        let bytes = &self.bytes;
+        self.index.retain(|span| {
+            let name = bytes.get::<Range<usize>>(span.name()).unwrap_or_default();
+            std::str::from_utf8(name).is_ok_and(&passes)
+        });
+    }
+
     /// Gives the index back for reuse and lets the bytes go.
     pub(crate) fn recycle(&mut self) -> Vec<FieldSpan> {
         self.bytes = Bytes::new();

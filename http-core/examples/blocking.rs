@@ -1,0 +1,62 @@
+//! An HTTP server over plain `std::net`, one thread a connection: the whole contract of the
+//! core in one loop. `cargo run -p httpants-core --example blocking`, then
+//! `curl -d hello http://127.0.0.1:8080/`.
+
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use httpants_core::{Close, Config, Connection, Event, Now, Peer, ResponseHead, Transmit, UnixTime};
+
+fn now(start: Instant) -> Now {
+    Now::new(start.elapsed(), UnixTime(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()))
+}
+
+fn serve(mut socket: TcpStream, config: Arc<Config>) -> io::Result<()> {
+    let start = Instant::now();
+    let peer = Peer::new(socket.peer_addr()?, socket.local_addr()?);
+    let mut connection = Connection::new(config, peer, now(start));
+    let mut content = Vec::new();
+    loop {
+        while let Some(event) = connection.poll_event() {
+            match event {
+                Event::Expect100 => drop(connection.send_continue()),
+                Event::Data(data) => content.extend_from_slice(&data),
+                Event::End(_) => drop(connection.respond_with(&ResponseHead::default(), std::mem::take(&mut content))),
+                Event::Closed(reason) => eprintln!("{:?}: {reason}", peer.remote),
+                _ => {}
+            }
+        }
+        if let Some(Transmit::Bytes(slices)) = connection.poll_transmit() {
+            let slices: Vec<_> = slices.map(IoSlice::new).collect();
+            let count = socket.write_vectored(&slices)?;
+            connection.handle_sent(count as u64, now(start));
+            continue;
+        }
+        match connection.poll_close() {
+            Some(Close::ShutdownWrite) => socket.shutdown(Shutdown::Write)?,
+            Some(_) => return Ok(()),
+            None => {}
+        }
+        let wait = connection.poll_timeout().map(|deadline| deadline.at.saturating_sub(start.elapsed()));
+        socket.set_read_timeout(wait.map(|wait| wait.max(Duration::from_millis(1))))?;
+        match socket.read(connection.recv_buf()) {
+            Ok(0) => connection.handle_eof(now(start)),
+            Ok(count) => connection.handle_recv(count, now(start)),
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(_) => connection.handle_io_error(now(start)),
+        }
+        connection.handle_timeout(now(start));
+    }
+}
+
+fn main() -> io::Result<()> {
+    let config = Arc::new(Config::default());
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
+    for socket in TcpListener::bind(address)?.incoming() {
+        let (socket, config) = (socket?, Arc::clone(&config));
+        std::thread::spawn(move || serve(socket, config));
+    }
+    Ok(())
+}

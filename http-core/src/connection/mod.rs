@@ -1,0 +1,492 @@
+//! One connection: the parts wired together, and the four kinds of methods.
+
+mod answer;
+mod event;
+mod now;
+mod read;
+mod recv_buf;
+mod reply;
+mod respond;
+mod send_queue;
+mod state;
+pub(crate) mod timers;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+pub use self::event::{Close, Event};
+pub use self::now::{Address, Now, Peer, UnixTime};
+pub use self::reply::Reply;
+pub use self::send_queue::{Slices, Transmit};
+pub use self::state::{Receiving, Sending, State};
+
+use self::answer::Mode;
+use self::event::Notices;
+use self::read::Content;
+use self::recv_buf::{Block, RecvBuf};
+use self::send_queue::SendQueue;
+use self::state::Input;
+use self::timers::{Deadline, Times};
+use crate::config::Config;
+use crate::error::CloseReason;
+use crate::message::request::{Request, Spare};
+use crate::message::response::ResponseHead;
+use crate::wire::encode::DateField;
+use crate::wire::head::HeadSearch;
+
+/// One accepted connection, from its first byte to its close, without any IO.
+///
+/// # The contract
+///
+/// The caller owns the socket and the clock. After every input it asks, in this order:
+///
+/// 1. [`poll_event`](Self::poll_event) until `None`: here bytes become requests, and the
+///    caller answers them;
+/// 2. [`poll_transmit`](Self::poll_transmit): write what it gives, tell
+///    [`handle_sent`](Self::handle_sent), until `None` or the socket is full; having sent
+///    something, go back to 1, because room may be what the next request waited for;
+/// 3. [`poll_close`](Self::poll_close): do what it says;
+/// 4. [`poll_timeout`](Self::poll_timeout): wait for the socket, but no longer than that;
+///    [`wants_recv`](Self::wants_recv) says whether to wait for bytes.
+///
+/// # The methods
+///
+/// | kind | methods |
+/// |---|---|
+/// | make | [`new`](Self::new) |
+/// | in   | [`recv_buf`](Self::recv_buf) and [`handle_recv`](Self::handle_recv), or [`receive`](Self::receive); [`handle_eof`](Self::handle_eof), [`handle_sent`](Self::handle_sent), [`handle_timeout`](Self::handle_timeout), [`handle_shutdown`](Self::handle_shutdown), [`handle_io_error`](Self::handle_io_error) |
+/// | out  | [`poll_event`](Self::poll_event), [`poll_transmit`](Self::poll_transmit), [`poll_close`](Self::poll_close), [`poll_timeout`](Self::poll_timeout) |
+/// | respond | [`reply`](Self::reply), [`respond`](Self::respond), [`send`](Self::send), [`finish`](Self::finish), [`send_continue`](Self::send_continue), [`abort`](Self::abort), [`set_max_request`](Self::set_max_request), [`pause`](Self::pause), [`take_upgrade`](Self::take_upgrade) |
+/// | see  | [`current_request`](Self::current_request), [`wants_recv`](Self::wants_recv), [`send_room`](Self::send_room), [`is_idle`](Self::is_idle), [`state`](Self::state) |
+///
+/// Inputs never fail: what the peer did wrong becomes a queued answer and
+/// [`Event::Closed`]. They are safe in any order, and one too many does nothing. Commands
+/// fail with [`Misuse`](crate::Misuse) where the caller is wrong, and then change nothing.
+pub struct Connection {
+    config: Arc<Config>,
+    peer: Peer,
+    now: Now,
+    state: State,
+    recv: RecvBuf,
+    send: SendQueue,
+    notices: Notices,
+    times: Times,
+    search: HeadSearch,
+    empty_lines: usize,
+    content: Content,
+    current: Option<Request>,
+    spare: Spare,
+    served: u64,
+    mode: Mode,
+    pending: Option<Box<ResponseHead>>,
+    date: DateField,
+    expect_unanswered: bool,
+    paused: bool,
+    paused_at: Duration,
+    /// Whether the application knows that the peer ended its stream.
+    told_peer_closed: bool,
+    end_of_stream: bool,
+    shutdown: bool,
+    reset: bool,
+    told_shut: bool,
+    /// Bytes dropped while the connection closes.
+    discarded: u64,
+}
+
+/// Buffers for one connection while it is busy; an idle one needs none.
+///
+/// A caller with many connections keeps some of these, lends one to a connection that
+/// becomes readable ([`Connection::lend`]) and takes it back when the connection is idle
+/// ([`Connection::release`]). A caller who does not care ignores them: the connection makes
+/// its own when it has none.
+#[derive(Debug)]
+pub struct Storage {
+    block: Block,
+    gathered: Vec<u8>,
+    spare: Spare,
+}
+
+impl Storage {
+    /// Storage whose receive buffer has so many bytes.
+    #[must_use]
+    pub fn new(size: usize) -> Self {
+        Self { block: Block::new(size), gathered: Vec::new(), spare: Spare::default() }
+    }
+
+    /// The size of the receive buffer, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.block.size()
+    }
+}
+
+/// Make.
+impl Connection {
+    /// A connection that was just accepted.
+    #[must_use]
+    pub fn new(config: Arc<Config>, peer: Peer, now: Now) -> Self {
+        Self {
+            config,
+            peer,
+            now,
+            state: State::NEW,
+            recv: RecvBuf::default(),
+            send: SendQueue::default(),
+            notices: Notices::default(),
+            times: Times::new(now.mono),
+            search: HeadSearch::default(),
+            empty_lines: 0,
+            content: Content::default(),
+            current: None,
+            spare: Spare::default(),
+            served: 0,
+            mode: Mode::Without,
+            pending: None,
+            date: DateField::default(),
+            expect_unanswered: false,
+            paused: false,
+            paused_at: now.mono,
+            told_peer_closed: false,
+            end_of_stream: false,
+            shutdown: false,
+            reset: false,
+            told_shut: false,
+            discarded: 0,
+        }
+    }
+}
+
+/// In: what happens to the socket and the clock.
+impl Connection {
+    /// Room to read the socket into, all of it initialised: the only copy of what is
+    /// received. Empty when nothing is wanted ([`wants_recv`](Self::wants_recv)).
+    pub fn recv_buf(&mut self) -> &mut [u8] {
+        if !self.wants_recv() {
+            return &mut [];
+        }
+        let size = self.wanted_size();
+        self.recv.room(size)
+    }
+
+    /// So many bytes were read into the front of [`recv_buf`](Self::recv_buf). For the end of
+    /// the stream call [`handle_eof`](Self::handle_eof); 0 bytes mean nothing.
+    pub fn handle_recv(&mut self, count: usize, now: Now) {
+        self.set_now(now);
+        if count > 0 {
+            self.recv.commit(count);
+            self.times.received(now.mono, count);
+        }
+    }
+
+    /// Copies bytes in, for callers that already hold them; returns how many were taken.
+    /// Offer the rest again after the events were polled.
+    #[must_use = "what was not taken must be offered again"]
+    pub fn receive(&mut self, bytes: &[u8], now: Now) -> usize {
+        let room = self.recv_buf();
+        let count = bytes.len().min(room.len());
+        if let (Some(room), Some(bytes)) = (room.get_mut(..count), bytes.get(..count)) {
+            room.copy_from_slice(bytes);
+        }
+        self.handle_recv(count, now);
+        count
+    }
+
+    /// The peer ended its stream. What it sent before is still served.
+    pub fn handle_eof(&mut self, now: Now) {
+        self.set_now(now);
+        self.end_of_stream = true;
+    }
+
+    /// So many bytes of what [`poll_transmit`](Self::poll_transmit) gave have left.
+    pub fn handle_sent(&mut self, count: u64, now: Now) {
+        self.set_now(now);
+        if count == 0 {
+            return;
+        }
+        self.send.sent(count);
+        self.times.sent(now.mono);
+        self.settle();
+    }
+
+    /// The deadline of [`poll_timeout`](Self::poll_timeout) has come. Judged by `now`, so a
+    /// call too early or too often does nothing.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.set_now(now);
+        if let Some(deadline) = self.poll_timeout()
+            && deadline.at <= self.now.mono
+        {
+            self.fire(deadline.why);
+        }
+    }
+
+    /// The server shuts down: an idle connection closes, a busy one after its current answer.
+    pub fn handle_shutdown(&mut self, now: Now) {
+        self.set_now(now);
+        self.shutdown = true;
+        let between_requests = self.state.recv == Receiving::Idle;
+        if self.apply(Input::Shutdown) && between_requests {
+            self.notices.close(CloseReason::Shutdown);
+            self.settle();
+        }
+    }
+
+    /// The transport failed; nothing can be received or sent any more.
+    pub fn handle_io_error(&mut self, now: Now) {
+        self.set_now(now);
+        self.break_off(CloseReason::IoError);
+    }
+}
+
+/// Out: what the caller is to do.
+impl Connection {
+    /// Bytes, or a stretch of a file, to be sent next; `None` when nothing waits.
+    #[must_use]
+    pub fn poll_transmit(&self) -> Option<Transmit<'_>> {
+        self.send.poll()
+    }
+
+    /// Whether the socket is to be shut down or closed; `None` while it is in use. The
+    /// shutdown is told once, the close whenever it is asked for.
+    #[must_use]
+    pub fn poll_close(&mut self) -> Option<Close> {
+        match self.state.send {
+            Sending::Ended if self.reset => Some(Close::Reset),
+            Sending::Ended => Some(Close::Now),
+            Sending::Shut if !std::mem::replace(&mut self.told_shut, true) => Some(Close::ShutdownWrite),
+            _ => None,
+        }
+    }
+
+    /// The next deadline; `None` when nothing is timed.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Deadline> {
+        let times = &self.times;
+        let timeouts = &self.config.timeouts;
+        let mut next = timers::Earliest::default();
+        if !self.send.is_empty() {
+            next.offer(times.progress, timeouts.write, timers::Timer::Write);
+        }
+        match (self.state.recv, self.state.send) {
+            (Receiving::Idle, _) if !self.send.is_empty() => {}
+            (Receiving::Idle, _) if self.served == 0 => {
+                next.offer(times.accepted, timeouts.accept, timers::Timer::Accept)
+            }
+            (Receiving::Idle, _) => next.offer(times.idle, timeouts.idle, timers::Timer::Idle),
+            (Receiving::Head, _) => next.offer(times.head, timeouts.head, timers::Timer::Head),
+            (Receiving::Content | Receiving::Drain, _) if !self.paused => {
+                next.offer(times.content, timeouts.body, timers::Timer::Body);
+                next.offer_at(times.slowest_content(timeouts), timers::Timer::BodyRate);
+            }
+            (Receiving::Discard, Sending::Shut) => next.offer(times.shut, timeouts.linger, timers::Timer::Linger),
+            _ => {}
+        }
+        if self.state.send == Sending::Head {
+            next.offer(times.request, timeouts.handler, timers::Timer::Handler);
+        }
+        next.deadline()
+    }
+}
+
+/// See.
+impl Connection {
+    /// The request that is being received or answered, if there is one (the seed's
+    /// `current_request`).
+    #[must_use]
+    pub fn current_request(&self) -> Option<&Request> {
+        self.current.as_ref()
+    }
+
+    /// Whether bytes from the peer are of use now. Reading pauses while an answer is due
+    /// and enough is buffered, and while too many answers wait to be sent.
+    #[must_use]
+    pub fn wants_recv(&self) -> bool {
+        let limits = &self.config.limits;
+        !self.end_of_stream
+            && !self.paused
+            && match self.state.recv {
+                Receiving::Idle | Receiving::Head => self.has_backlog_room() && self.recv.len() <= limits.head,
+                Receiving::Content | Receiving::Drain => self.recv.len() < limits.body_buffer.max(limits.recv_buffer),
+                // Room for one more read notices that the peer is gone, and takes in what
+                // it pipelines.
+                Receiving::Complete => self.state.send != Sending::Closing && self.recv.len() < limits.recv_buffer,
+                Receiving::Discard => self.discarded <= limits.linger,
+                Receiving::HandedOver | Receiving::Ended => false,
+            }
+    }
+
+    /// How many bytes of content the application should give at most before it waits for
+    /// [`Event::Writable`]. More is taken, but it takes memory.
+    #[must_use]
+    pub fn send_room(&mut self) -> usize {
+        let waiting = usize::try_from(self.send.memory()).unwrap_or(usize::MAX);
+        let room = self.config.limits.send_backlog.saturating_sub(waiting);
+        self.notices.blocked = room == 0;
+        room
+    }
+
+    /// Whether the connection is between requests and holds nothing.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.state.recv == Receiving::Idle && self.recv.is_empty() && self.send.is_empty()
+    }
+
+    /// Where the connection stands.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// How many requests were accepted on this connection.
+    #[must_use]
+    pub fn served(&self) -> u64 {
+        self.served
+    }
+
+    /// The connection's two ends.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        &self.peer
+    }
+}
+
+/// Buffers, for callers with many connections.
+impl Connection {
+    /// The size of the receive buffer that the connection would use now, where it has none
+    /// of that size; `None` where it needs nothing.
+    #[must_use]
+    pub fn wanted_storage(&self) -> Option<usize> {
+        let size = self.wanted_size();
+        (self.wants_recv() && self.recv.wants(size)).then_some(size)
+    }
+
+    /// Gives the connection storage to go on with; returns the storage it replaces.
+    pub fn lend(&mut self, storage: Storage) -> Option<Storage> {
+        let Storage { block, gathered, spare } = storage;
+        self.send.give(gathered);
+        self.spare.refill(spare);
+        let replaced = self.recv.give(block)?;
+        Some(Storage { block: replaced, gathered: Vec::new(), spare: Spare::default() })
+    }
+
+    /// Takes the storage of an idle connection; `None` while it is in use, or while a
+    /// request or a piece of content still refers to it.
+    pub fn release(&mut self) -> Option<Storage> {
+        if !self.is_idle() {
+            return None;
+        }
+        let gathered = self.send.release();
+        let spare = std::mem::take(&mut self.spare);
+        self.recv.release().map(|block| Storage { block, gathered, spare })
+    }
+
+    fn wanted_size(&self) -> usize {
+        let limits = &self.config.limits;
+        match self.state.recv {
+            Receiving::Content | Receiving::Drain if self.content.is_longer_than(limits.recv_buffer) => {
+                limits.body_buffer.max(limits.recv_buffer)
+            }
+            _ => limits.recv_buffer,
+        }
+        .max(16)
+    }
+}
+
+/// The common ground of the parts.
+impl Connection {
+    fn set_now(&mut self, now: Now) {
+        // A clock that steps back must not make deadlines come early or never.
+        self.now = Now { mono: self.now.mono.max(now.mono), wall: now.wall };
+    }
+
+    /// Applies an input to the state; false where it has no meaning there.
+    fn apply(&mut self, input: Input) -> bool {
+        let next = self.state.after(input);
+        if let Some(next) = next {
+            self.state = next;
+        }
+        next.is_some()
+    }
+
+    fn has_backlog_room(&self) -> bool {
+        self.send.memory() < self.config.limits.send_backlog as u64
+    }
+
+    /// The queue to send with; an empty one starts the write timer.
+    fn queue(&mut self) -> &mut SendQueue {
+        if self.send.is_empty() {
+            self.times.progress = self.now.mono;
+        }
+        &mut self.send
+    }
+
+    /// What follows once the queue is empty, or has room again.
+    fn settle(&mut self) {
+        if self.notices.blocked && self.has_backlog_room() {
+            self.notices.writable();
+        }
+        if !self.send.is_empty() {
+            return;
+        }
+        match self.state.send {
+            Sending::Closing => {
+                let linger = !self.end_of_stream && !self.recv.is_empty();
+                self.times.shut = self.now.mono;
+                self.apply(Input::Flushed { linger });
+            }
+            Sending::HandedOver => self.notices.hand_over(),
+            Sending::Idle => self.times.idle = self.now.mono,
+            _ => {}
+        }
+    }
+
+    /// Ends everything at once.
+    fn break_off(&mut self, reason: CloseReason) {
+        if self.apply(Input::Break) {
+            self.reset |= self.mode == Mode::UntilClose;
+            self.send.clear();
+            self.end_request();
+            self.notices.close(reason);
+        }
+    }
+
+    /// The current request is over, for the application and for the core.
+    fn end_request(&mut self) {
+        self.pending = None;
+        self.paused = false;
+        self.expect_unanswered = false;
+        self.notices.forget_request();
+        if let Some(request) = self.current.take() {
+            self.spare.keep(request);
+        }
+    }
+}
+
+impl fmt::Debug for Connection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("peer", &self.peer)
+            .field("state", &self.state)
+            .field("current_request", &self.current)
+            .field("received", &self.recv.len())
+            .field("to_send", &self.send.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// Leftover bytes of a stream that was handed over.
+impl Connection {
+    /// After [`Event::Upgraded`]: the bytes that were already read behind the request. They
+    /// come before whatever the socket gives next. Empty before that event.
+    #[must_use = "these bytes belong to the new protocol"]
+    pub fn take_upgrade(&mut self) -> Bytes {
+        if self.state.recv == Receiving::HandedOver && self.send.is_empty() {
+            let length = self.recv.len();
+            self.recv.take(length)
+        } else {
+            Bytes::new()
+        }
+    }
+}

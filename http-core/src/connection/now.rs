@@ -1,0 +1,98 @@
+//! What the core is told about its surroundings: the time and the peer.
+
+use std::net::{IpAddr, SocketAddr};
+use std::time::Duration;
+
+/// A moment of wall time: the span since 1970-01-01 00:00:00 UTC, leap seconds not counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct UnixTime(pub Duration);
+
+impl UnixTime {
+    /// The moment so many seconds after 1970-01-01 00:00:00 UTC.
+    #[must_use]
+    pub const fn from_secs(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+
+    /// Whole seconds since 1970-01-01 00:00:00 UTC.
+    #[must_use]
+    pub const fn as_secs(self) -> u64 {
+        self.0.as_secs()
+    }
+}
+
+/// The time as the caller tells it with every input.
+///
+/// The core reads no clock. `mono` drives the deadlines: it counts from any origin that the
+/// caller picks and must not go backwards (a step back is taken for no time passing). `wall`
+/// is for the Date field, cookies and file dates.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Monotonic time since the caller's origin.
+    pub mono: Duration,
+    /// Wall time.
+    pub wall: UnixTime,
+}
+
+impl Now {
+    /// Both clocks read at one moment.
+    #[must_use]
+    pub const fn new(mono: Duration, wall: UnixTime) -> Self {
+        Self { mono, wall }
+    }
+
+    /// The same moment, that much later on both clocks.
+    #[must_use]
+    pub fn after(self, span: Duration) -> Self {
+        Self { mono: self.mono.saturating_add(span), wall: UnixTime(self.wall.0.saturating_add(span)) }
+    }
+}
+
+/// One end of a connection.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Address {
+    /// An internet address and port.
+    Ip(SocketAddr),
+    /// A socket of the local machine that has no internet address.
+    Unix,
+    /// Not known, or not applicable (a simulator, a test).
+    #[default]
+    Unknown,
+}
+
+impl Address {
+    /// The internet address, if it has one.
+    #[must_use]
+    pub fn ip(&self) -> Option<IpAddr> {
+        match self {
+            Self::Ip(address) => Some(address.ip()),
+            _ => None,
+        }
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        Self::Ip(address)
+    }
+}
+
+/// Who is at the other end of a connection, and over what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Peer {
+    /// The other end.
+    pub remote: Address,
+    /// This end.
+    pub local: Address,
+    /// Whether the transport is secured (TLS); makes the scheme `https`.
+    pub secure: bool,
+}
+
+impl Peer {
+    /// A peer known by its address, over a plain transport.
+    #[must_use]
+    pub fn new(remote: impl Into<Address>, local: impl Into<Address>) -> Self {
+        Self { remote: remote.into(), local: local.into(), secure: false }
+    }
+}

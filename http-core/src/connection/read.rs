@@ -1,0 +1,362 @@
+//! Received bytes become events.
+
+use http::{Method, StatusCode, Version};
+
+use super::Connection;
+use super::event::Event;
+use super::state::{Input, Receiving, Sending};
+use super::timers::Timer;
+use crate::error::{BadRequest, CloseReason};
+use crate::message::field_lines::FieldLines;
+use crate::message::headers::Headers;
+use crate::wire::chunked::{self, Chunked, Piece};
+use crate::wire::encode::{AnswerHead, FramingField};
+use crate::wire::fields;
+use crate::wire::framing::Framing;
+use crate::wire::head::{self, HeadSearch, RequestLine};
+
+/// The content of the current request, as far as it is still to come.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    coding: Coding,
+    /// Decoded bytes that came.
+    received: u64,
+    /// Decoded bytes that may come.
+    pub(super) limit: u64,
+    /// Decoded bytes dropped after the answer was finished.
+    drained: u64,
+}
+
+#[derive(Debug, Default)]
+enum Coding {
+    #[default]
+    None,
+    /// So many bytes are to come.
+    Length(u64),
+    Chunked(Chunked),
+}
+
+impl Content {
+    fn new(framing: Framing, limit: u64, overhead: usize) -> Self {
+        let coding = match framing {
+            Framing::None => Coding::None,
+            Framing::Length(length) => Coding::Length(length),
+            Framing::Chunked => Coding::Chunked(Chunked::new(overhead)),
+        };
+        Self { coding, received: 0, limit, drained: 0 }
+    }
+
+    /// Whether more than so many bytes are known, or likely, to come.
+    pub(super) fn is_longer_than(&self, size: usize) -> bool {
+        match &self.coding {
+            Coding::None => false,
+            Coding::Length(remaining) => *remaining > size as u64,
+            Coding::Chunked(chunked) => chunked.chunk_remaining() > size as u64 || self.received > size as u64,
+        }
+    }
+
+    /// Bytes that are known to come.
+    fn announced(&self) -> u64 {
+        match &self.coding {
+            Coding::None => 0,
+            Coding::Length(remaining) => *remaining,
+            Coding::Chunked(chunked) => chunked.chunk_remaining(),
+        }
+    }
+}
+
+impl Connection {
+    /// What happened next; `None` when more bytes, an answer or room to send are needed.
+    ///
+    /// Parsing happens here, so that nothing is parsed before the caller can take it.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        loop {
+            if let Some(event) = self.notices.next() {
+                return Some(event);
+            }
+            let before = self.state;
+            let event = match self.state.recv {
+                Receiving::Idle | Receiving::Head => self.read_head(),
+                Receiving::Content if self.paused => None,
+                Receiving::Content => self.read_content(),
+                Receiving::Drain => self.drain(),
+                Receiving::Complete => self.watch_for_end(),
+                Receiving::Discard => self.discard(),
+                Receiving::HandedOver | Receiving::Ended => None,
+            };
+            self.settle();
+            if event.is_some() || (self.state == before && !self.notices.is_due()) {
+                return event;
+            }
+        }
+    }
+
+    fn read_head(&mut self) -> Option<Event> {
+        if !self.has_backlog_room() {
+            return None;
+        }
+        while self.state.recv == Receiving::Idle {
+            match self.recv.filled() {
+                [b'\r', b'\n', ..] if self.empty_lines == self.config.limits.empty_lines => {
+                    return self.refuse(BadRequest::EmptyLines);
+                }
+                [b'\r', b'\n', ..] => {
+                    self.empty_lines += 1;
+                    self.recv.consume(2);
+                }
+                // What an empty line begins with does not begin a head.
+                [] | [b'\r'] => return self.await_more(),
+                [b'\n', ..] => return self.refuse(BadRequest::BareLineFeed),
+                [b'\r', ..] => return self.refuse(BadRequest::BareCarriageReturn),
+                _ => {
+                    self.times.head = self.now.mono;
+                    self.apply(Input::FirstByte);
+                }
+            }
+        }
+        match self.search.advance(self.recv.filled(), &self.config) {
+            Ok(Some((line, length))) => self.accept(line, length),
+            Ok(None) => self.await_more(),
+            Err(fault) => self.refuse(fault),
+        }
+    }
+
+    fn accept(&mut self, line: RequestLine, length: usize) -> Option<Event> {
+        let bytes = self.recv.take(length);
+        let mut index = self.spare.index();
+        let facts = match head::parse_fields(&bytes, &line, self.config.limits.fields, &mut index) {
+            Ok(facts) => facts,
+            Err(fault) => {
+                drop(bytes);
+                return self.refuse_request(fault, &line.method, line.version);
+            }
+        };
+        self.search = HeadSearch::default();
+        self.empty_lines = 0;
+        self.served += 1;
+        let limits = &self.config.limits;
+        self.content = Content::new(facts.framing, limits.max_request, limits.chunk_overhead);
+        let has_content = facts.framing != Framing::None;
+        let last = !self.config.keep_alive
+            || !facts.persistent
+            || self.shutdown
+            || self.config.requests_per_connection.is_some_and(|most| self.served >= most);
+        self.expect_unanswered = facts.expects_continue;
+        self.notices.expect_100 = facts.expects_continue;
+        self.notices.end = !has_content;
+        self.times.request(self.now.mono, self.recv.len());
+        let headers = Headers::from_parts(bytes, index);
+        let request = self.spare.request(line, facts, headers, self.peer, self.now);
+        self.current = Some(request.clone());
+        self.apply(Input::Request { content: has_content });
+        if last {
+            self.apply(Input::Last);
+        }
+        Some(Event::Request(request))
+    }
+
+    fn read_content(&mut self) -> Option<Event> {
+        if self.content.announced() > self.content.limit.saturating_sub(self.content.received) {
+            return self.refuse(BadRequest::BodyTooLarge);
+        }
+        match self.next_content() {
+            Ok(Some(event)) => Some(event),
+            Ok(None) => self.await_more(),
+            Err(fault) => self.refuse(fault),
+        }
+    }
+
+    /// The next piece of content, or its end, off the front of the buffer.
+    fn next_content(&mut self) -> Result<Option<Event>, BadRequest> {
+        match &mut self.content.coding {
+            Coding::None => Ok(None),
+            Coding::Length(remaining) => {
+                let length = usize::try_from(*remaining).unwrap_or(usize::MAX).min(self.recv.len());
+                if length == 0 {
+                    return Ok(None);
+                }
+                *remaining -= length as u64;
+                if *remaining == 0 {
+                    self.notices.end = self.state.recv == Receiving::Content;
+                    self.apply(Input::ContentEnd);
+                }
+                Ok(Some(self.data(length)))
+            }
+            Coding::Chunked(decoder) => match decoder.advance(self.recv.filled())? {
+                Piece::NeedMore { framing } => {
+                    self.recv.consume(framing);
+                    Ok(None)
+                }
+                Piece::Data { framing, length } => {
+                    self.recv.consume(framing);
+                    // The whole chunk counts, so that the verdict does not depend on how
+                    // much of it has come.
+                    let chunk = (length as u64).saturating_add(decoder.chunk_remaining());
+                    if chunk > self.content.limit.saturating_sub(self.content.received) {
+                        return Err(BadRequest::BodyTooLarge);
+                    }
+                    Ok(Some(self.data(length)))
+                }
+                Piece::End { framing, trailers } => {
+                    self.recv.consume(framing);
+                    let trailers = self.trailers(trailers)?;
+                    self.apply(Input::ContentEnd);
+                    Ok(Some(Event::End(trailers)))
+                }
+            },
+        }
+    }
+
+    fn data(&mut self, length: usize) -> Event {
+        self.content.received += length as u64;
+        Event::Data(self.recv.take(length))
+    }
+
+    fn trailers(&mut self, length: usize) -> Result<Headers, BadRequest> {
+        if length <= 2 {
+            self.recv.consume(length);
+            return Ok(Headers::default());
+        }
+        let mut trailers = fields::parse_section(self.recv.take(length), self.config.limits.fields)?;
+        trailers.retain(|name| !chunked::is_forbidden_trailer(name));
+        Ok(trailers)
+    }
+
+    /// Drops the content of a request whose answer is finished.
+    fn drain(&mut self) -> Option<Event> {
+        let most = self.config.limits.drain;
+        // The limit on content is the application's; what is dropped has its own.
+        self.content.limit = u64::MAX;
+        loop {
+            if self.content.drained.saturating_add(self.content.announced()) > most {
+                self.apply(Input::DrainLimit);
+                self.notices.close(CloseReason::Finished);
+                return None;
+            }
+            match self.next_content() {
+                Ok(Some(Event::Data(data))) => self.content.drained += data.len() as u64,
+                Ok(Some(_)) => {}
+                Ok(None) => return self.await_more(),
+                Err(fault) => return self.refuse(fault),
+            }
+            if self.state.recv != Receiving::Drain {
+                self.end_of_answer();
+                return None;
+            }
+        }
+    }
+
+    /// More bytes are needed; where none can come, the request is cut off.
+    fn await_more(&mut self) -> Option<Event> {
+        if !self.end_of_stream {
+            return None;
+        }
+        let between_requests = self.state.recv == Receiving::Idle && self.recv.is_empty();
+        let drained = self.state.recv == Receiving::Drain;
+        let breaks = (self.state.recv, self.state.send) == (Receiving::Content, Sending::Content);
+        let reason = if between_requests || drained { CloseReason::PeerClosed } else { CloseReason::Truncated };
+        if breaks {
+            self.break_off(reason);
+        } else if self.apply(Input::EndOfStream) {
+            self.end_request();
+            self.notices.close(reason);
+        }
+        None
+    }
+
+    /// The request is complete and its answer due: only the peer's end is of interest.
+    fn watch_for_end(&mut self) -> Option<Event> {
+        let news = self.end_of_stream && self.recv.is_empty() && !self.told_peer_closed;
+        if !news || !self.apply(Input::EndOfStream) {
+            return None;
+        }
+        self.told_peer_closed = true;
+        Some(Event::PeerClosed)
+    }
+
+    /// Drops what comes while the connection closes.
+    fn discard(&mut self) -> Option<Event> {
+        self.discarded = self.discarded.saturating_add(self.recv.len() as u64);
+        self.recv.consume(usize::MAX);
+        if self.end_of_stream {
+            self.apply(Input::EndOfStream);
+        } else if self.discarded > self.config.limits.linger {
+            self.apply(Input::LingerEnd);
+        }
+        None
+    }
+
+    pub(super) fn refuse(&mut self, fault: BadRequest) -> Option<Event> {
+        let (method, version) = match &self.current {
+            Some(request) => (request.method().clone(), request.version()),
+            None => (Method::GET, Version::HTTP_11),
+        };
+        self.refuse_request(fault, &method, version)
+    }
+
+    fn refuse_request(&mut self, fault: BadRequest, method: &Method, version: Version) -> Option<Event> {
+        self.turn_away(fault.status(), fault.text(), CloseReason::Refused(fault), method, version);
+        None
+    }
+
+    /// Answers with an error and closes, or breaks an answer off that has begun already.
+    fn turn_away(&mut self, status: StatusCode, text: &str, reason: CloseReason, method: &Method, version: Version) {
+        let answer_due = matches!(self.state.send, Sending::Idle | Sending::Head);
+        if self.state.send == Sending::Content {
+            return self.break_off(reason);
+        }
+        if !self.apply(Input::Refuse) {
+            return;
+        }
+        if answer_due {
+            self.queue();
+            let head = AnswerHead {
+                http_1_0: version == Version::HTTP_10,
+                status,
+                reason: None,
+                fields: &FieldLines::text_plain(),
+                framing: FramingField::Length(text.len() as u64 + 1),
+                connection: Some("close"),
+                server: self.config.server,
+                date: self.date.at(self.now.wall),
+            };
+            let out = self.send.gather();
+            head.write(out);
+            if *method != Method::HEAD {
+                out.extend_from_slice(text.as_bytes());
+                out.push(b'\n');
+            }
+        }
+        self.end_request();
+        self.notices.close(reason);
+        self.discard();
+    }
+
+    pub(super) fn fire(&mut self, timer: Timer) {
+        match timer {
+            Timer::Accept | Timer::Idle => {
+                self.apply(Input::IdleTimeout);
+                self.notices.close(CloseReason::TimedOut(timer));
+            }
+            Timer::Head => drop(self.refuse(BadRequest::HeadTimeout)),
+            Timer::Body | Timer::BodyRate => drop(self.refuse(BadRequest::BodyTimeout)),
+            Timer::Write => self.break_off(CloseReason::TimedOut(timer)),
+            Timer::Linger => drop(self.apply(Input::LingerEnd)),
+            Timer::Handler => {
+                let text = "the application did not answer in time (RFC 9110 15.6.4)";
+                let reason = CloseReason::TimedOut(timer);
+                if let Some(request) = self.current.clone() {
+                    let status = StatusCode::SERVICE_UNAVAILABLE;
+                    self.turn_away(status, text, reason, request.method(), request.version());
+                }
+            }
+        }
+        self.settle();
+    }
+
+    /// Whether content may be read as a whole under the limit; judged before `100 Continue`.
+    pub(super) fn content_fits(&self) -> bool {
+        self.content.announced() <= self.content.limit.saturating_sub(self.content.received)
+    }
+}

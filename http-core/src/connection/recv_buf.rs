@@ -1,0 +1,215 @@
+//! The receive buffer: the kernel writes into it, and content leaves it without a copy.
+
+use bytes::{Bytes, BytesMut};
+
+/// Storage for received bytes: a fixed length, all of it initialised.
+#[derive(Debug)]
+pub(crate) struct Block(BytesMut);
+
+impl Block {
+    pub(crate) fn new(size: usize) -> Self {
+        let mut block = BytesMut::zeroed(size);
+        // Splitting makes the storage a shared one, so that no later turn from writable to
+        // shared and back allocates.
+        drop(block.split_off(size));
+        Self(block)
+    }
+
+    pub(crate) fn size(&self) -> usize {
+        self.0.len()
+    }
+}
+
+#[derive(Debug, Default)]
+enum Storage {
+    #[default]
+    None,
+    Writable(Block),
+    /// Slices of it have been given away; it is written to again once they are dropped.
+    Shared(Bytes),
+}
+
+/// The bytes received and not yet parsed, and the room behind them.
+#[derive(Debug, Default)]
+pub(crate) struct RecvBuf {
+    storage: Storage,
+    start: usize,
+    end: usize,
+}
+
+impl RecvBuf {
+    fn size(&self) -> usize {
+        match &self.storage {
+            Storage::None => 0,
+            Storage::Writable(block) => block.size(),
+            Storage::Shared(bytes) => bytes.len(),
+        }
+    }
+
+    /// What was received and not consumed.
+    pub(crate) fn filled(&self) -> &[u8] {
+        let storage: &[u8] = match &self.storage {
+            Storage::None => &[],
+            Storage::Writable(block) => &block.0,
+            Storage::Shared(bytes) => bytes,
+        };
+        storage.get(self.start..self.end).unwrap_or_default()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.end - self.start
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Drops bytes from the front.
+    pub(crate) fn consume(&mut self, length: usize) {
+        self.start = self.start.saturating_add(length).min(self.end);
+    }
+
+    /// Takes bytes from the front as a slice of the storage.
+    pub(crate) fn take(&mut self, length: usize) -> Bytes {
+        let range = self.start..self.start.saturating_add(length).min(self.end);
+        self.start = range.end;
+        let shared = match std::mem::take(&mut self.storage) {
+            Storage::None => return Bytes::new(),
+            Storage::Writable(block) => block.0.freeze(),
+            Storage::Shared(bytes) => bytes,
+        };
+        let slice = shared.slice(range);
+        self.storage = Storage::Shared(shared);
+        slice
+    }
+
+    /// Notes bytes that were written at the front of [`room`](Self::room).
+    pub(crate) fn commit(&mut self, length: usize) {
+        self.end = self.end.saturating_add(length).min(self.size());
+    }
+
+    /// Room to receive into, in storage of at least `size` bytes, behind what is there.
+    pub(crate) fn room(&mut self, size: usize) -> &mut [u8] {
+        self.make_writable(size);
+        let Storage::Writable(block) = &mut self.storage else {
+            return &mut [];
+        };
+        let room_at_end = block.size() - self.end;
+        if self.start > 0 && (self.start == self.end || room_at_end < block.size() / 4) {
+            block.0.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        block.0.get_mut(self.end..).unwrap_or_default()
+    }
+
+    /// Ends with writable storage of at least `size` bytes and some room in it.
+    fn make_writable(&mut self, size: usize) {
+        let size = if self.len() < size { size } else { (self.len() + 1).next_power_of_two() };
+        self.storage = match std::mem::take(&mut self.storage) {
+            Storage::Writable(block) if block.size() >= size => Storage::Writable(block),
+            Storage::Shared(bytes) if bytes.len() >= size => match bytes.try_into_mut() {
+                Ok(block) => Storage::Writable(Block(block)),
+                Err(held) => {
+                    self.storage = Storage::Shared(held);
+                    return self.give(Block::new(size)).map_or((), drop);
+                }
+            },
+            smaller => {
+                self.storage = smaller;
+                return self.give(Block::new(size)).map_or((), drop);
+            }
+        };
+    }
+
+    /// Goes on in another block, with what was not consumed; returns the one before where
+    /// nobody else holds it.
+    pub(crate) fn give(&mut self, mut block: Block) -> Option<Block> {
+        let length = self.len();
+        match block.0.get_mut(..length) {
+            Some(front) => front.copy_from_slice(self.filled()),
+            None => return Some(block),
+        }
+        (self.start, self.end) = (0, length);
+        match std::mem::replace(&mut self.storage, Storage::Writable(block)) {
+            Storage::None => None,
+            Storage::Writable(block) => Some(block),
+            Storage::Shared(bytes) => bytes.try_into_mut().ok().map(Block),
+        }
+    }
+
+    /// Whether a block of this size would be of use.
+    pub(crate) fn wants(&self, size: usize) -> bool {
+        self.size() < size
+    }
+
+    /// Gives the storage back when nothing stands in it and nobody holds a part of it.
+    pub(crate) fn release(&mut self) -> Option<Block> {
+        if !self.is_empty() {
+            return None;
+        }
+        (self.start, self.end) = (0, 0);
+        match std::mem::take(&mut self.storage) {
+            Storage::None => None,
+            Storage::Writable(block) => Some(block),
+            Storage::Shared(bytes) => bytes.try_into_mut().ok().map(Block),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(buffer: &mut RecvBuf, bytes: &[u8]) {
+        buffer.room(16)[..bytes.len()].copy_from_slice(bytes);
+        buffer.commit(bytes.len());
+    }
+
+    #[test]
+    fn slices_stay_while_the_buffer_goes_on() {
+        let mut buffer = RecvBuf::default();
+        put(&mut buffer, b"hello world");
+        let hello = buffer.take(5);
+        buffer.consume(1);
+        assert_eq!(buffer.filled(), b"world");
+        put(&mut buffer, b"!?");
+        assert_eq!((&hello[..], buffer.filled()), (&b"hello"[..], &b"world!?"[..]));
+    }
+
+    #[test]
+    fn storage_is_used_again_once_its_slices_are_dropped() {
+        let mut buffer = RecvBuf::default();
+        put(&mut buffer, b"one");
+        let first = buffer.take(3);
+        let place = first.as_ptr();
+        drop(first);
+        put(&mut buffer, b"two");
+        assert_eq!(buffer.take(3).as_ptr(), place);
+    }
+
+    #[test]
+    fn it_grows_only_as_far_as_it_must() {
+        let mut buffer = RecvBuf::default();
+        for _ in 0..40 {
+            let room = buffer.room(16);
+            room[0] = b'x';
+            buffer.commit(1);
+        }
+        assert_eq!(buffer.filled(), [b'x'; 40]);
+        assert_eq!(buffer.size(), 64);
+        assert!(buffer.release().is_none());
+        buffer.consume(40);
+        assert_eq!(buffer.release().map(|block| block.size()), Some(64));
+        assert_eq!(buffer.room(16).len(), 16);
+    }
+
+    #[test]
+    fn too_many_bytes_claimed_are_not_believed() {
+        let mut buffer = RecvBuf::default();
+        buffer.room(16);
+        buffer.commit(1000);
+        assert_eq!(buffer.len(), 16);
+        buffer.consume(usize::MAX);
+        assert_eq!(buffer.take(5), Bytes::new());
+    }
+}

@@ -1,0 +1,136 @@
+//! The seed's way to answer: status, fields, content and end, one call after the other.
+
+use bytes::Bytes;
+
+use super::Connection;
+use super::state::Sending;
+use crate::error::Misuse;
+use crate::message::field_lines::FieldLines;
+use crate::message::response::{BodyLen, ResponseHead};
+
+/// The answer to the current request, made call by call; from
+/// [`Connection::reply`](Connection::reply).
+///
+/// The order is `send_status`, `send_headers` (once or several times), `send`, `finish`; a
+/// call out of turn is a [`Misuse`] that says which one was due. The framing is the core's:
+/// a Content-Length among the headers is kept to, without one the content is chunked (on
+/// HTTP/1.0 it ends with the stream), and an answer finished before any content has length 0.
+///
+/// ```
+/// # use httpants_core::{Config, Connection, Event, Now, Peer};
+/// # let now = Now::default();
+/// # let mut connection = Connection::new(Config::default().into(), Peer::default(), now);
+/// # connection.receive(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", now);
+/// # while connection.poll_event().is_some() {}
+/// let mut reply = connection.reply();
+/// reply.send_status(200)?;
+/// reply.send_headers([("Content-Type", "text/plain"), ("Content-Length", "5")], false)?;
+/// reply.send("hello")?;
+/// reply.finish()?;
+/// # Ok::<(), httpants_core::Misuse>(())
+/// ```
+#[derive(Debug)]
+pub struct Reply<'a> {
+    connection: &'a mut Connection,
+}
+
+/// Respond, in the seed's words.
+impl Connection {
+    /// The answer to the current request, call by call.
+    pub fn reply(&mut self) -> Reply<'_> {
+        Reply { connection: self }
+    }
+}
+
+impl Reply<'_> {
+    /// The status (the seed's default is 200), with its registered reason phrase and in the
+    /// request's version. It leaves with the header fields.
+    ///
+    /// # Errors
+    /// [`Misuse::HeadSent`] the second time, [`Misuse::Status`] outside 100 to 999, and what
+    /// [`Connection::respond`] says of informational ones.
+    pub fn send_status(&mut self, code: u16) -> Result<(), Misuse> {
+        self.connection.answer_due()?;
+        if self.connection.pending.is_some() {
+            return Err(Misuse::HeadSent);
+        }
+        if (100..200).contains(&code) && code != 101 {
+            return Err(Misuse::InformationalStatus(code));
+        }
+        self.connection.pending = Some(Box::new(ResponseHead::new(code)?));
+        Ok(())
+    }
+
+    /// Header fields; with `end_headers` the head leaves, without it more may follow.
+    ///
+    /// # Errors
+    /// [`Misuse::HeadDue`] before `send_status`; the first field that cannot be sent, of
+    /// which no field of this call was added.
+    pub fn send_headers<N, V>(
+        &mut self,
+        headers: impl IntoIterator<Item = (N, V)>,
+        end_headers: bool,
+    ) -> Result<(), Misuse>
+    where
+        N: AsRef<str>,
+        V: AsRef<[u8]>,
+    {
+        self.connection.answer_due()?;
+        let pending = self.connection.pending.as_mut().ok_or(Misuse::HeadDue)?;
+        let mut fields = FieldLines::new();
+        for (name, value) in headers {
+            fields.push(name.as_ref(), value)?;
+        }
+        pending.fields.append(&fields);
+        if end_headers { self.send_head(BodyLen::Unknown) } else { Ok(()) }
+    }
+
+    /// A piece of the content, as [`Connection::send`]; the head leaves before the first one.
+    ///
+    /// # Errors
+    /// As [`Connection::send`] and [`Connection::respond`].
+    pub fn send(&mut self, data: impl Into<Bytes>) -> Result<(), Misuse> {
+        if self.connection.pending.is_some() {
+            self.send_head(BodyLen::Unknown)?;
+        }
+        self.connection.send(data)
+    }
+
+    /// A whole answer in one call; the seed's defaults are 200 and `text/plain`.
+    ///
+    /// # Errors
+    /// As [`Connection::respond`].
+    pub fn send_response(&mut self, content: impl Into<Bytes>, code: u16, content_type: &str) -> Result<(), Misuse> {
+        let content = content.into();
+        self.send_status(code)?;
+        self.send_headers([("Content-Type", content_type)], false)?;
+        self.send_head(BodyLen::Known(content.len() as u64))?;
+        self.connection.send(content)?;
+        self.connection.finish()
+    }
+
+    /// The answer is complete; one without any content gets `Content-Length: 0`.
+    ///
+    /// # Errors
+    /// As [`Connection::finish`].
+    pub fn finish(&mut self) -> Result<(), Misuse> {
+        if let Some(pending) = &self.connection.pending {
+            let told = pending.fields.content_length().is_some();
+            self.send_head(if told { BodyLen::Unknown } else { BodyLen::Known(0) })?;
+            if self.connection.state.send == Sending::HandedOver {
+                return Ok(());
+            }
+        }
+        self.connection.finish()
+    }
+
+    fn send_head(&mut self, length: BodyLen) -> Result<(), Misuse> {
+        let head = self.connection.pending.take().ok_or(Misuse::HeadDue)?;
+        let sent = self.connection.respond(&head, length);
+        if sent.is_err() {
+            // Nothing was sent: the head can still be mended.
+            self.connection.pending = Some(head);
+        }
+        sent
+    }
+}

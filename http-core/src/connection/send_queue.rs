@@ -1,0 +1,294 @@
+//! What waits to be sent: small pieces gathered in one buffer, large ones as they are, and
+//! stretches of files that only the adapter can see.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+/// Pieces up to this size are copied behind the head, so that an answer leaves in one piece;
+/// beyond it a second slice in the same system call costs less than the copy.
+const COPIED: usize = 2 << 10;
+/// A gathering buffer that grew beyond this gives its storage back when it is empty.
+const KEPT: usize = 16 << 10;
+
+#[derive(Debug)]
+enum Segment {
+    /// So many bytes of the gathering buffer.
+    Gathered(usize),
+    Shared(Bytes),
+    External {
+        file: u64,
+        offset: u64,
+        length: u64,
+    },
+}
+
+/// What to send next.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Transmit<'a> {
+    /// Bytes, as slices for one vectored write.
+    Bytes(Slices<'a>),
+    /// A stretch of a file that the application named; the core counts, the adapter moves.
+    External {
+        /// The number that the application gave the file.
+        file: u64,
+        /// Where the stretch starts in the file, in bytes.
+        offset: u64,
+        /// How many bytes of it are still to be sent.
+        length: u64,
+    },
+}
+
+/// The slices of one vectored write, in order; none is empty.
+#[derive(Clone, Debug)]
+pub struct Slices<'a> {
+    queue: &'a SendQueue,
+    gathered_at: usize,
+    segment: usize,
+}
+
+impl Slices<'_> {
+    /// Whether more follows what these slices hold: a stretch of a file. A transport may
+    /// hold the bytes back until then (`MSG_MORE`).
+    #[must_use]
+    pub fn file_follows(&self) -> bool {
+        self.queue.segments.iter().any(|segment| matches!(segment, Segment::External { .. }))
+    }
+}
+
+impl<'a> Iterator for Slices<'a> {
+    type Item = &'a [u8];
+
+    fn next(&mut self) -> Option<&'a [u8]> {
+        let queue = self.queue;
+        let length = match queue.segments.get(self.segment) {
+            Some(Segment::Gathered(length)) => *length,
+            Some(Segment::Shared(bytes)) => {
+                self.segment += 1;
+                return Some(bytes);
+            }
+            Some(Segment::External { .. }) => return None,
+            None => queue.buffer.len() - self.gathered_at,
+        };
+        let slice = queue.buffer.get(self.gathered_at..self.gathered_at + length)?;
+        self.segment += 1;
+        self.gathered_at += length;
+        (!slice.is_empty()).then_some(slice)
+    }
+}
+
+/// The queue of one connection.
+#[derive(Debug, Default)]
+pub(crate) struct SendQueue {
+    buffer: Vec<u8>,
+    /// How much of the buffer has left.
+    sent: usize,
+    /// How much of the buffer the segments cover; what is behind it stands last.
+    covered: usize,
+    segments: VecDeque<Segment>,
+    /// Bytes of shared and external segments that wait.
+    elsewhere: u64,
+}
+
+impl SendQueue {
+    /// Bytes that wait, files included.
+    pub(crate) fn len(&self) -> u64 {
+        (self.buffer.len() - self.sent) as u64 + self.elsewhere
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Bytes that wait and take memory.
+    pub(crate) fn memory(&self) -> u64 {
+        let files = self.segments.iter().map(|segment| match segment {
+            Segment::External { length, .. } => *length,
+            _ => 0,
+        });
+        self.len() - files.sum::<u64>()
+    }
+
+    /// The buffer to append heads and framing to.
+    pub(crate) fn gather(&mut self) -> &mut Vec<u8> {
+        &mut self.buffer
+    }
+
+    pub(crate) fn push(&mut self, bytes: Bytes) {
+        if bytes.len() <= COPIED {
+            self.buffer.extend_from_slice(&bytes);
+        } else {
+            self.elsewhere += bytes.len() as u64;
+            self.append(Segment::Shared(bytes));
+        }
+    }
+
+    pub(crate) fn push_external(&mut self, file: u64, offset: u64, length: u64) {
+        if length > 0 {
+            self.elsewhere = self.elsewhere.saturating_add(length);
+            self.append(Segment::External { file, offset, length });
+        }
+    }
+
+    fn append(&mut self, segment: Segment) {
+        let gathered = self.buffer.len() - self.covered.max(self.sent);
+        if gathered > 0 {
+            self.segments.push_back(Segment::Gathered(gathered));
+        }
+        self.covered = self.buffer.len();
+        self.segments.push_back(segment);
+    }
+
+    pub(crate) fn poll(&self) -> Option<Transmit<'_>> {
+        match self.segments.front() {
+            _ if self.is_empty() => None,
+            Some(Segment::External { file, offset, length }) => {
+                Some(Transmit::External { file: *file, offset: *offset, length: *length })
+            }
+            _ => Some(Transmit::Bytes(Slices { queue: self, gathered_at: self.sent, segment: 0 })),
+        }
+    }
+
+    /// Removes what has left from the front.
+    pub(crate) fn sent(&mut self, mut count: u64) {
+        while count > 0 {
+            let gone = match self.segments.front_mut() {
+                None => {
+                    let tail = usize::try_from(count).unwrap_or(usize::MAX).min(self.buffer.len() - self.sent);
+                    self.sent += tail;
+                    break;
+                }
+                Some(Segment::Gathered(length)) => {
+                    let part = usize::try_from(count).unwrap_or(usize::MAX).min(*length);
+                    self.sent += part;
+                    *length -= part;
+                    count -= part as u64;
+                    *length == 0
+                }
+                Some(Segment::Shared(bytes)) => {
+                    let part = usize::try_from(count).unwrap_or(usize::MAX).min(bytes.len());
+                    drop(bytes.split_to(part));
+                    self.elsewhere -= part as u64;
+                    count -= part as u64;
+                    bytes.is_empty()
+                }
+                Some(Segment::External { offset, length, .. }) => {
+                    let part = count.min(*length);
+                    *offset += part;
+                    *length -= part;
+                    self.elsewhere -= part;
+                    count -= part;
+                    *length == 0
+                }
+            };
+            if gone {
+                self.segments.pop_front();
+            }
+        }
+        self.reclaim();
+    }
+
+    /// Keeps the buffer from growing behind what was sent already.
+    fn reclaim(&mut self) {
+        if self.is_empty() {
+            self.clear();
+        } else if self.sent >= KEPT {
+            self.buffer.drain(..self.sent);
+            self.covered = self.covered.saturating_sub(self.sent);
+            self.sent = 0;
+        }
+    }
+
+    /// Drops everything that waits.
+    pub(crate) fn clear(&mut self) {
+        self.buffer.clear();
+        self.buffer.shrink_to(KEPT);
+        self.segments.clear();
+        (self.sent, self.covered, self.elsewhere) = (0, 0, 0);
+    }
+
+    /// Gives the empty buffer's storage back.
+    pub(crate) fn release(&mut self) -> Vec<u8> {
+        self.segments.shrink_to(0);
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// Takes storage to gather in, where there is none.
+    pub(crate) fn give(&mut self, storage: Vec<u8>) {
+        if self.buffer.capacity() == 0 {
+            self.buffer = storage;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn slices(queue: &SendQueue) -> Vec<Vec<u8>> {
+        match queue.poll() {
+            Some(Transmit::Bytes(slices)) => slices.map(<[u8]>::to_vec).collect(),
+            _ => vec![],
+        }
+    }
+
+    fn filled() -> SendQueue {
+        let mut queue = SendQueue::default();
+        queue.gather().extend_from_slice(b"head");
+        queue.push(Bytes::from_static(b"small"));
+        queue.push(Bytes::from(vec![b'x'; 3000]));
+        queue.gather().extend_from_slice(b"tail");
+        queue.push_external(7, 100, 50);
+        queue.gather().extend_from_slice(b"end");
+        queue
+    }
+
+    #[test]
+    fn order_is_kept_and_small_pieces_are_gathered() {
+        let mut queue = filled();
+        assert_eq!((queue.len(), queue.memory()), (3066, 3016));
+        assert_eq!(slices(&queue), [b"headsmall".to_vec(), vec![b'x'; 3000], b"tail".to_vec()]);
+        queue.sent(3013);
+        assert!(matches!(queue.poll(), Some(Transmit::External { file: 7, offset: 100, length: 50 })));
+        queue.sent(20);
+        assert!(matches!(queue.poll(), Some(Transmit::External { file: 7, offset: 120, length: 30 })));
+        queue.sent(30);
+        assert_eq!(slices(&queue), [b"end"]);
+        queue.sent(1000);
+        assert!(queue.is_empty() && queue.poll().is_none());
+    }
+
+    #[test]
+    fn every_way_to_send_it_sends_the_same() {
+        for step in [1, 2, 3, 7, 1000, 5000] {
+            let mut queue = filled();
+            let mut out = Vec::new();
+            while let Some(transmit) = queue.poll() {
+                let piece = match transmit {
+                    Transmit::Bytes(slices) => slices.flatten().copied().take(step).collect(),
+                    Transmit::External { offset, length, .. } => {
+                        (offset..offset + length).take(step).map(|at| at as u8).collect::<Vec<_>>()
+                    }
+                };
+                queue.sent(piece.len() as u64);
+                out.extend(piece);
+            }
+            let expected =
+                [&b"headsmall"[..], &[b'x'; 3000], b"tail", &(100..150).collect::<Vec<u8>>(), b"end"].concat();
+            assert_eq!(out, expected, "in steps of {step}");
+        }
+    }
+
+    #[test]
+    fn a_stream_that_never_ends_does_not_grow_the_buffer() {
+        let mut queue = SendQueue::default();
+        queue.push(Bytes::from(vec![0; 1000]));
+        for _ in 0..10_000 {
+            queue.push(Bytes::from(vec![0; 1000]));
+            queue.sent(1000);
+        }
+        assert!(queue.gather().capacity() < 4 * KEPT);
+        assert_eq!(queue.len(), 1000);
+    }
+}

@@ -1,0 +1,256 @@
+//! Every transition of a connection, blind to bytes.
+//!
+//! Receiving and sending are two halves, with one fact between them: whether the connection
+//! persists behind the current answer. `state.matrix.txt` is the table printed; a test
+//! compares it, so that a changed transition shows in review.
+//!
+//! ```text
+//!  receiving   Idle -> Head -> Content -> Complete ----> Idle (the next request)
+//!                                 \-> Drain (answered before it was read) -> Idle
+//!                      any -> Discard (nothing more is parsed) -> Ended
+//!  sending     Idle ---------> Head -> Content --------> Idle (the next request)
+//!                                        \-> Complete (awaits the drain) -> Idle
+//!                      any -> Closing (the last bytes leave) -> Shut (lingers) -> Ended
+//! ```
+
+/// What is expected from the peer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Receiving {
+    /// The first byte of a request.
+    Idle,
+    /// The rest of a head.
+    Head,
+    /// The rest of a request's content.
+    Content,
+    /// Nothing: the request was received as a whole, its answer is due.
+    Complete,
+    /// The rest of content whose answer is finished already; it is dropped.
+    Drain,
+    /// Whatever comes is dropped: the connection is about to close.
+    Discard,
+    /// The stream belongs to another protocol.
+    HandedOver,
+    /// Nothing more is read.
+    Ended,
+}
+
+/// What the peer gets next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Sending {
+    /// Nothing: there is no request to answer.
+    Idle,
+    /// The head of an answer.
+    Head,
+    /// The content of an answer.
+    Content,
+    /// Nothing until the request's content was drained.
+    Complete,
+    /// The last bytes, then the end.
+    Closing,
+    /// Nothing: the sending side is shut down, the peer's end is awaited.
+    Shut,
+    /// The stream belongs to another protocol, once the answer's head has left.
+    HandedOver,
+    /// Nothing more is sent.
+    Ended,
+}
+
+/// Where a connection stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct State {
+    /// The receiving half.
+    pub recv: Receiving,
+    /// The sending half.
+    pub send: Sending,
+    /// Whether another request may follow the current one.
+    pub persistent: bool,
+}
+
+/// What happens to a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// The first byte of a head.
+    FirstByte,
+    /// A head was accepted, with content behind it or not.
+    Request { content: bool },
+    /// The last byte of the request's content.
+    ContentEnd,
+    /// The application gave the head of its final answer.
+    AnswerHead,
+    /// The application gave the last byte of its answer.
+    AnswerEnd,
+    /// The answer switches protocols.
+    HandOver,
+    /// This request is the last one.
+    Last,
+    /// The content to drain is too long.
+    DrainLimit,
+    /// The peer is refused.
+    Refuse,
+    /// The peer ended its stream.
+    EndOfStream,
+    /// Every byte has left; with `linger`, the peer may still be sending.
+    Flushed { linger: bool },
+    /// The peer had its chance to see the last answer.
+    LingerEnd,
+    /// Nothing came for too long, between requests.
+    IdleTimeout,
+    /// The server shuts down.
+    Shutdown,
+    /// The application gives its answer up.
+    Abort,
+    /// The transport failed, or the application gave up, or the peer takes nothing.
+    Break,
+}
+
+impl State {
+    pub(crate) const NEW: Self = Self { recv: Receiving::Idle, send: Sending::Idle, persistent: true };
+
+    const fn to(self, recv: Receiving, send: Sending) -> Option<Self> {
+        Some(Self { recv, send, persistent: self.persistent })
+    }
+
+    /// Where the input leads; `None` where it has no meaning and changes nothing.
+    pub(crate) fn after(self, input: Input) -> Option<Self> {
+        use {Input as I, Receiving as R, Sending as S};
+        let persistent = self.persistent;
+        match (self.recv, self.send, input) {
+            (R::Ended, _, _) | (_, S::Ended, _) => None,
+            (_, _, I::Break) => self.to(R::Ended, S::Ended),
+            (R::HandedOver, _, _) => None,
+
+            // Receiving.
+            (R::Idle, S::Idle, I::FirstByte) => self.to(R::Head, S::Idle),
+            (R::Head, S::Idle, I::Request { content: true }) => self.to(R::Content, S::Head),
+            (R::Head, S::Idle, I::Request { content: false }) => self.to(R::Complete, S::Head),
+            (R::Content, S::Head | S::Content, I::ContentEnd) => self.to(R::Complete, self.send),
+
+            // Answering.
+            (R::Content | R::Complete, S::Head, I::AnswerHead) => self.to(self.recv, S::Content),
+            (R::Complete, S::Head, I::HandOver) => self.to(R::HandedOver, S::HandedOver),
+            (R::Complete, S::Content, I::AnswerEnd) if persistent => self.to(R::Idle, S::Idle),
+            (R::Complete, S::Content, I::AnswerEnd) => self.to(R::Complete, S::Closing),
+            (R::Content, S::Content, I::AnswerEnd) if persistent => self.to(R::Drain, S::Complete),
+            (R::Content, S::Content, I::AnswerEnd) => self.to(R::Discard, S::Closing),
+            (R::Drain, S::Complete, I::ContentEnd) if persistent => self.to(R::Idle, S::Idle),
+            (R::Drain, S::Complete, I::ContentEnd) => self.to(R::Complete, S::Closing),
+            (R::Drain, S::Complete, I::DrainLimit) => self.to(R::Discard, S::Closing),
+            (R::Content, S::Head | S::Content, I::Abort) => self.to(R::Discard, S::Closing),
+            (R::Complete, S::Head | S::Content, I::Abort) => self.to(R::Complete, S::Closing),
+            (_, S::Head | S::Content | S::Complete, I::Last) => Some(Self { persistent: false, ..self }),
+
+            // Refusing: an answer that has begun cannot be taken back, so it is broken visibly.
+            (R::Content, S::Content, I::Refuse) => self.to(R::Ended, S::Ended),
+            (R::Idle | R::Head, S::Idle, I::Refuse)
+            | (R::Content | R::Complete, S::Head, I::Refuse)
+            | (R::Drain, S::Complete, I::Refuse) => self.to(R::Discard, S::Closing),
+
+            // The peer's end. What was answered before still leaves; a request that is cut
+            // off gets no answer; one that is complete gets its own.
+            (R::Idle | R::Head, S::Idle, I::EndOfStream)
+            | (R::Content, S::Head, I::EndOfStream)
+            | (R::Drain, S::Complete, I::EndOfStream)
+            | (R::Discard, S::Closing, I::EndOfStream) => self.to(R::Complete, S::Closing),
+            (R::Content, S::Content, I::EndOfStream) => self.to(R::Ended, S::Ended),
+            (R::Complete, S::Head | S::Content, I::EndOfStream) => Some(Self { persistent: false, ..self }),
+            (R::Discard, S::Shut, I::EndOfStream) => self.to(R::Ended, S::Ended),
+
+            // Our end.
+            (R::Discard, S::Closing, I::Flushed { .. }) => self.to(R::Discard, S::Shut),
+            (R::Complete, S::Closing, I::Flushed { linger: true }) => self.to(R::Discard, S::Shut),
+            (R::Complete, S::Closing, I::Flushed { linger: false }) => self.to(R::Ended, S::Ended),
+            (R::Discard, S::Shut, I::LingerEnd) => self.to(R::Ended, S::Ended),
+            (R::Idle, S::Idle, I::IdleTimeout) => self.to(R::Complete, S::Closing),
+            // A request may be under way to us: the end of our stream tells the peer that it
+            // was not served, where a reset could also cost it the answer before.
+            (R::Idle, S::Idle, I::Shutdown) => self.to(R::Discard, S::Closing),
+            (R::Head, S::Idle, I::Shutdown) | (_, S::Head | S::Content | S::Complete, I::Shutdown) => {
+                Some(Self { persistent: false, ..self })
+            }
+            _ => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    const INPUTS: [Input; 18] = [
+        Input::FirstByte,
+        Input::Request { content: false },
+        Input::Request { content: true },
+        Input::ContentEnd,
+        Input::AnswerHead,
+        Input::AnswerEnd,
+        Input::HandOver,
+        Input::Last,
+        Input::DrainLimit,
+        Input::Refuse,
+        Input::EndOfStream,
+        Input::Flushed { linger: false },
+        Input::Flushed { linger: true },
+        Input::LingerEnd,
+        Input::IdleTimeout,
+        Input::Shutdown,
+        Input::Abort,
+        Input::Break,
+    ];
+
+    fn name(state: State) -> String {
+        let kept = if state.persistent { "persistent" } else { "last" };
+        format!("{:?} / {:?} / {kept}", state.recv, state.send)
+    }
+
+    /// Every state that can be reached, and what each input does there.
+    fn matrix() -> String {
+        let mut rows = BTreeMap::new();
+        let mut open = vec![State::NEW];
+        while let Some(state) = open.pop() {
+            if rows.contains_key(&name(state)) {
+                continue;
+            }
+            let mut row = String::new();
+            for input in INPUTS {
+                if let Some(next) = state.after(input) {
+                    writeln!(row, "    {:<28} -> {}", format!("{input:?}"), name(next)).unwrap();
+                    open.push(next);
+                }
+            }
+            rows.insert(name(state), row);
+        }
+        rows.iter().fold(String::new(), |all, (state, row)| format!("{all}{state}\n{row}\n"))
+    }
+
+    /// To accept a changed table: `UPDATE_MATRIX=1 cargo test -p httpants-core matrix`.
+    #[test]
+    fn the_matrix_is_the_checked_in_one() {
+        let printed = matrix();
+        if std::env::var_os("UPDATE_MATRIX").is_some() {
+            std::fs::write(concat!(env!("CARGO_MANIFEST_DIR"), "/src/connection/state.matrix.txt"), &printed).unwrap();
+        } else {
+            assert_eq!(printed, include_str!("state.matrix.txt"));
+        }
+    }
+
+    #[test]
+    fn every_state_can_reach_its_end() {
+        let mut open = vec![State::NEW];
+        let mut seen = vec![];
+        while let Some(state) = open.pop() {
+            if seen.contains(&state) {
+                continue;
+            }
+            seen.push(state);
+            let ended = state.recv == Receiving::Ended;
+            assert_eq!(state.after(Input::Break).is_some(), !ended, "{}", name(state));
+            assert_eq!(ended, state.send == Sending::Ended, "both halves end together: {}", name(state));
+            open.extend(INPUTS.iter().filter_map(|&input| state.after(input)));
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The field lines of an answer, kept in the form in which they are sent.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use crate::error::Misuse;
+use crate::wire::grammar;
+
+/// The fields that the core owns or supplies, as far as the application set them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Owned {
+    pub(crate) content_length: Option<u64>,
+    pub(crate) chunked: bool,
+    pub(crate) close: bool,
+    pub(crate) date: bool,
+    pub(crate) server: bool,
+    pub(crate) trailer: bool,
+    pub(crate) upgrade: bool,
+}
+
+/// Field lines to send: checked when they are added, sent as they are.
+///
+/// Content-Length, Transfer-Encoding and Connection are owned by the core: setting one is a
+/// wish that is checked against the answer's framing, and a contradiction is a
+/// [`Misuse::Framing`] when the answer starts.
+///
+/// ```
+/// use httpants_core::{FieldLines, Misuse};
+///
+/// let mut fields = FieldLines::new();
+/// fields.push("Content-Type", "text/plain")?;
+/// fields.push("Vary", "Accept")?;
+/// assert_eq!(fields.get("content-type"), Some("text/plain".as_bytes()));
+/// assert_eq!(fields.push("X", "a\r\nSet-Cookie: b"), Err(Misuse::FieldValue));
+/// # Ok::<(), Misuse>(())
+/// ```
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct FieldLines {
+    /// Each line as `name: value CRLF`.
+    lines: Cow<'static, [u8]>,
+    owned: Owned,
+}
+
+impl FieldLines {
+    /// No field lines.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self::from_static(b"")
+    }
+
+    /// Lines that are known to be right, at no cost; none of them a field of [`Owned`].
+    pub(crate) const fn from_static(lines: &'static [u8]) -> Self {
+        let owned = Owned {
+            content_length: None,
+            chunked: false,
+            close: false,
+            date: false,
+            server: false,
+            trailer: false,
+            upgrade: false,
+        };
+        Self { lines: Cow::Borrowed(lines), owned }
+    }
+
+    /// The one line `Content-Type: text/plain; charset=utf-8`, without an allocation.
+    #[must_use]
+    pub const fn text_plain() -> Self {
+        Self::from_static(b"Content-Type: text/plain; charset=utf-8\r\n")
+    }
+
+    /// The one line `Content-Type: text/html; charset=utf-8`, without an allocation.
+    #[must_use]
+    pub const fn text_html() -> Self {
+        Self::from_static(b"Content-Type: text/html; charset=utf-8\r\n")
+    }
+
+    /// Adds a line; lines of the same name stay. White space around the value is removed.
+    ///
+    /// # Errors
+    /// [`Misuse::FieldName`] and [`Misuse::FieldValue`] where the grammar of RFC 9110 section
+    /// 5 does not allow it, [`Misuse::Framing`] for a framing field that can never be right.
+    /// Nothing was added then.
+    pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), Misuse> {
+        let value = grammar::trim_ows(value.as_ref());
+        if !grammar::is_token(name.as_bytes()) {
+            return Err(Misuse::FieldName);
+        }
+        if !value.iter().all(|&byte| grammar::is_field_value_byte(byte)) {
+            return Err(Misuse::FieldValue);
+        }
+        if self.note_owned(name, value)? {
+            let lines = self.lines.to_mut();
+            lines.reserve(name.len() + value.len() + 4);
+            for piece in [name.as_bytes(), b": ", value, b"\r\n"] {
+                lines.extend_from_slice(piece);
+            }
+        }
+        Ok(())
+    }
+
+    /// Replaces all lines of this name by one.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push); the old lines stay then.
+    pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), Misuse> {
+        let mut one = Self::new();
+        one.push(name, value)?;
+        self.remove(name);
+        self.append(&one);
+        Ok(())
+    }
+
+    /// Removes all lines of this name.
+    pub fn remove(&mut self, name: &str) {
+        let mut kept = Self { owned: self.owned, ..Self::new() };
+        for (other, value) in self.iter().filter(|(other, _)| !other.eq_ignore_ascii_case(name)) {
+            kept.lines.to_mut().extend_from_slice(&[other.as_bytes(), b": ", value, b"\r\n"].concat());
+        }
+        match name.to_ascii_lowercase().as_str() {
+            "content-length" => kept.owned.content_length = None,
+            "transfer-encoding" => kept.owned.chunked = false,
+            "connection" => kept.owned.close = false,
+            "date" => kept.owned.date = false,
+            "server" => kept.owned.server = false,
+            "trailer" => kept.owned.trailer = false,
+            "upgrade" => kept.owned.upgrade = false,
+            _ => {}
+        }
+        *self = kept;
+    }
+
+    /// Adds all lines of the other.
+    pub fn append(&mut self, other: &Self) {
+        if self.lines.is_empty() {
+            self.lines = other.lines.clone();
+        } else {
+            self.lines.to_mut().extend_from_slice(&other.lines);
+        }
+        self.owned.content_length = other.owned.content_length.or(self.owned.content_length);
+        self.owned.chunked |= other.owned.chunked;
+        self.owned.close |= other.owned.close;
+        self.owned.date |= other.owned.date;
+        self.owned.server |= other.owned.server;
+        self.owned.trailer |= other.owned.trailer;
+        self.owned.upgrade |= other.owned.upgrade;
+    }
+
+    /// The value of the first line with this name, compared without case.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&[u8]> {
+        self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// Whether a line with this name is there.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Whether no line is there; the fields that the core owns do not count.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.lines.is_empty()
+    }
+
+    /// The lines in the order in which they are sent, without the fields that the core owns.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        let mut rest: &[u8] = &self.lines;
+        std::iter::from_fn(move || {
+            // A value holds no LF and a name no colon, so these are the ends of both.
+            let (line, tail) = rest.split_at_checked(memchr::memchr(b'\n', rest)? + 1)?;
+            rest = tail;
+            let (name, value) = line.split_at_checked(memchr::memchr(b':', line)?)?;
+            let value = value.get(2..value.len().checked_sub(2)?)?;
+            Some((std::str::from_utf8(name).ok()?, value))
+        })
+    }
+
+    /// The Content-Length that was set, if one was.
+    #[must_use]
+    pub fn content_length(&self) -> Option<u64> {
+        self.owned.content_length
+    }
+
+    pub(crate) fn owned(&self) -> Owned {
+        self.owned
+    }
+
+    pub(crate) fn as_bytes(&self) -> &[u8] {
+        &self.lines
+    }
+
+    /// Notes a field that the core owns or supplies; says whether the line is kept.
+    fn note_owned(&mut self, name: &str, value: &[u8]) -> Result<bool, Misuse> {
+        let is = |known: &str| name.eq_ignore_ascii_case(known);
+        match name.len() {
+            4 if is("date") => self.owned.date = true,
+            6 if is("server") => self.owned.server = true,
+            7 if is("trailer") => self.owned.trailer = true,
+            7 if is("upgrade") => self.owned.upgrade = true,
+            10 if is("connection") => return self.note_connection(value).map(|()| false),
+            14 if is("content-length") => {
+                let length = grammar::decimal(value).ok_or(Misuse::Framing("Content-Length"))?;
+                if self.owned.content_length.is_some_and(|other| other != length) {
+                    return Err(Misuse::Framing("Content-Length"));
+                }
+                self.owned.content_length = Some(length);
+                return Ok(false);
+            }
+            17 if is("transfer-encoding") => {
+                if !value.eq_ignore_ascii_case(b"chunked") {
+                    return Err(Misuse::Framing("Transfer-Encoding"));
+                }
+                self.owned.chunked = true;
+                return Ok(false);
+            }
+            _ => {}
+        }
+        Ok(true)
+    }
+
+    /// `close` is a wish that is met; `keep-alive` and `upgrade` are what the core says by
+    /// itself where they hold.
+    fn note_connection(&mut self, value: &[u8]) -> Result<(), Misuse> {
+        let known = |option: &[u8]| {
+            [&b"close"[..], b"keep-alive", b"upgrade"].iter().any(|known| option.eq_ignore_ascii_case(known))
+        };
+        if !grammar::list_elements(value).all(known) {
+            return Err(Misuse::Framing("Connection"));
+        }
+        self.owned.close |= grammar::list_elements(value).any(|option| option.eq_ignore_ascii_case(b"close"));
+        Ok(())
+    }
+}
+
+/// Shows every line; the values of credential fields as `***`.
+impl fmt::Debug for FieldLines {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        for (name, value) in self.iter() {
+            if super::headers::is_credential(name) {
+                map.entry(&name, &"***");
+            } else {
+                map.entry(&name, &format_args!("\"{}\"", value.escape_ascii()));
+            }
+        }
+        map.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_would_break_the_head_is_refused() {
+        let mut fields = FieldLines::new();
+        for name in ["", "a b", "a:", "a\r\n", "\u{e9}", "a\u{0}"] {
+            assert_eq!(fields.push(name, "x"), Err(Misuse::FieldName), "{name:?}");
+        }
+        for value in ["a\rb", "a\nb", "a\u{0}b", "a\r\nb: c", "\u{7f}", "\u{1}"] {
+            assert_eq!(fields.push("a", value), Err(Misuse::FieldValue), "{value:?}");
+        }
+        assert!(fields.is_empty());
+        fields.push("a", "\u{e9}\t x ").unwrap();
+        assert_eq!(fields.as_bytes(), "a: \u{e9}\t x\r\n".as_bytes());
+    }
+
+    #[test]
+    fn framing_fields_are_wishes() {
+        let mut fields = FieldLines::new();
+        fields.push("Content-Length", "12").unwrap();
+        fields.push("connection", "Close, keep-alive").unwrap();
+        fields.push("Transfer-Encoding", "chunked").unwrap();
+        assert!(fields.is_empty());
+        assert_eq!(fields.owned(), Owned { content_length: Some(12), chunked: true, close: true, ..Owned::default() });
+        assert_eq!(fields.push("Content-Length", "13"), Err(Misuse::Framing("Content-Length")));
+        assert_eq!(fields.push("Content-Length", "+1"), Err(Misuse::Framing("Content-Length")));
+        assert_eq!(fields.push("Transfer-Encoding", "gzip"), Err(Misuse::Framing("Transfer-Encoding")));
+        assert_eq!(fields.push("Connection", "X-Secret"), Err(Misuse::Framing("Connection")));
+        fields.remove("content-length");
+        assert_eq!(fields.content_length(), None);
+    }
+
+    #[test]
+    fn set_replaces_and_append_keeps() {
+        let mut fields = FieldLines::text_plain();
+        fields.push("A", "1").unwrap();
+        fields.push("a", "2").unwrap();
+        fields.set("A", "3").unwrap();
+        assert_eq!(fields.get("a"), Some(&b"3"[..]));
+        assert_eq!(fields.set("A", "\n"), Err(Misuse::FieldValue));
+        let mut more = FieldLines::new();
+        more.push("Server", "x").unwrap();
+        fields.append(&more);
+        let names: Vec<_> = fields.iter().map(|(name, _)| name.to_owned()).collect();
+        assert_eq!(names, ["Content-Type", "A", "Server"]);
+        assert!(fields.owned().server);
+    }
+}

@@ -1,0 +1,279 @@
+//! A received request (the seed's `HTTPRequest`): its head and where it came from.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::net::Ipv6Addr;
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Method, Version};
+
+use crate::connection::{Now, Peer};
+use crate::message::headers::Headers;
+use crate::wire::framing::Framing;
+use crate::wire::head::{Facts, RequestLine};
+use crate::wire::target::Target;
+
+/// A request head as it was received, owned and cheap to clone and move: one pointer.
+///
+/// Everything that can be derived is derived when it is asked for. The content arrives apart,
+/// as [`Event::Data`](crate::Event::Data).
+///
+/// ```
+/// # use httpants_core::{Config, Connection, Event, Now, Peer};
+/// let now = Now::default();
+/// let mut connection = Connection::new(Config::default().into(), Peer::default(), now);
+/// connection.receive(b"GET /a?b=c HTTP/1.1\r\nHost: Example.com:81\r\n\r\n", now);
+/// let Some(Event::Request(request)) = connection.poll_event() else { unreachable!() };
+/// assert_eq!((request.path(), request.query()), ("/a", "b=c"));
+/// assert_eq!((request.host(), &*request.hostname()), ("Example.com:81", "example.com"));
+/// ```
+#[derive(Clone)]
+pub struct Request(Arc<Message>);
+
+struct Message {
+    method: Method,
+    version: Version,
+    target: Target,
+    /// The origin form of an absolute target without a path but with a query: the one case
+    /// in which it does not stand in the head.
+    rewritten: Option<Box<str>>,
+    facts: Facts,
+    headers: Headers,
+    peer: Peer,
+    received: Now,
+}
+
+/// The storage of a request that is over, for the next one: what makes requests on a busy
+/// connection free of allocations.
+#[derive(Default)]
+pub(crate) struct Spare(Option<Request>);
+
+impl Spare {
+    /// Keeps the request's storage; used again once nobody else holds the request.
+    pub(crate) fn keep(&mut self, request: Request) {
+        self.0 = Some(request);
+    }
+
+    /// Takes another's storage where there is none.
+    pub(crate) fn refill(&mut self, other: Self) {
+        if self.0.is_none() {
+            *self = other;
+        }
+    }
+
+    /// An empty index to parse the next head's fields into.
+    pub(crate) fn index(&mut self) -> Vec<crate::message::headers::FieldSpan> {
+        match self.0.as_mut().and_then(|request| Arc::get_mut(&mut request.0)) {
+            Some(message) => message.headers.recycle(),
+            None => Vec::new(),
+        }
+    }
+
+    pub(crate) fn request(
+        &mut self,
+        line: RequestLine,
+        facts: Facts,
+        headers: Headers,
+        peer: Peer,
+        received: Now,
+    ) -> Request {
+        let RequestLine { method, version, target, .. } = line;
+        let rewritten = rewritten(&target, &headers);
+        let message = Message { method, version, target, rewritten, facts, headers, peer, received };
+        if let Some(mut request) = self.0.take()
+            && let Some(place) = Arc::get_mut(&mut request.0)
+        {
+            *place = message;
+            return request;
+        }
+        Request(Arc::new(message))
+    }
+}
+
+impl fmt::Debug for Spare {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Spare").field(&self.0.is_some()).finish()
+    }
+}
+
+fn rewritten(target: &Target, headers: &Headers) -> Option<Box<str>> {
+    if !target.path.is_empty() || target.authority.is_empty() || target.authority == target.whole {
+        return None;
+    }
+    let tail = headers.bytes().get(target.origin.clone()).unwrap_or_default();
+    (!tail.is_empty()).then(|| format!("/{}", String::from_utf8_lossy(tail)).into())
+}
+
+impl Request {
+    fn text(&self, range: &Range<usize>) -> &str {
+        // The target and a valid Host are ASCII.
+        let bytes = self.0.headers.bytes().get(range.clone()).unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or_default()
+    }
+
+    /// The method as sent; methods this server does not know are passed on too.
+    #[must_use]
+    pub fn method(&self) -> &Method {
+        &self.0.method
+    }
+
+    /// The version that the request is served under: 1.0, or 1.1 for every higher minor
+    /// version.
+    #[must_use]
+    pub fn version(&self) -> Version {
+        self.0.version
+    }
+
+    /// `"HTTP/1.1"` or `"HTTP/1.0"` (the seed's word for [`version`](Self::version)).
+    #[must_use]
+    pub fn protocol(&self) -> &'static str {
+        if self.0.version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" }
+    }
+
+    /// The request target exactly as it was sent (RFC 9112 section 3.2).
+    #[must_use]
+    pub fn target(&self) -> &str {
+        self.text(&self.0.target.whole)
+    }
+
+    /// The target in its origin form: the path and what follows it. An absolute form yields
+    /// its path part, so `http://h/a?b` is `/a?b`; CONNECT yields the authority, and
+    /// `OPTIONS *` yields `*`.
+    #[must_use]
+    pub fn url(&self) -> &str {
+        match &self.0.rewritten {
+            Some(url) => url,
+            None if self.0.target.origin.is_empty() => "/",
+            None => self.text(&self.0.target.origin),
+        }
+    }
+
+    /// The path as sent, neither percent-decoded nor normalised. Empty for CONNECT.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        let target = &self.0.target;
+        if target.path.is_empty() && target.authority != target.whole { "/" } else { self.text(&target.path) }
+    }
+
+    /// The path with percent sequences decoded. An invalid sequence stays as it is, and
+    /// bytes that are not UTF-8 become U+FFFD: do not find files by it.
+    #[must_use]
+    pub fn decoded_path(&self) -> Cow<'_, str> {
+        percent_encoding::percent_decode_str(self.path()).decode_utf8_lossy()
+    }
+
+    /// Between the first `?` and the fragment; empty when absent.
+    #[must_use]
+    pub fn query(&self) -> &str {
+        self.text(&self.0.target.query)
+    }
+
+    /// Behind the first `#`; empty when absent. Clients do not send fragments.
+    #[must_use]
+    pub fn fragment(&self) -> &str {
+        self.text(&self.0.target.fragment)
+    }
+
+    /// The head's field lines.
+    #[must_use]
+    pub fn headers(&self) -> &Headers {
+        &self.0.headers
+    }
+
+    /// The host that the request is for, with its port if one was sent: the authority of an
+    /// absolute target, else the Host field. Empty where neither says one.
+    #[must_use]
+    pub fn host(&self) -> &str {
+        let target = &self.0.target;
+        if target.authority.is_empty() || target.authority == target.whole {
+            self.text(&self.0.facts.host)
+        } else {
+            self.text(&target.authority)
+        }
+    }
+
+    /// [`host`](Self::host) without its port, in lower case, an IPv6 address without brackets.
+    #[must_use]
+    pub fn hostname(&self) -> Cow<'_, str> {
+        let host = self.host();
+        let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            Some((address, _)) if address.parse::<Ipv6Addr>().is_ok() => address,
+            Some((address, _)) => address,
+            None => host.split_once(':').map_or(host, |(name, _)| name),
+        };
+        if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::Owned(name.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(name)
+        }
+    }
+
+    /// `"https"` where the transport is secured, else `"http"`.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.0.peer.secure { "https" } else { "http" }
+    }
+
+    /// Whether the request came over a secured transport.
+    #[must_use]
+    pub fn is_secure(&self) -> bool {
+        self.scheme() == "https"
+    }
+
+    /// `scheme://host` and the [`url`](Self::url).
+    #[must_use]
+    pub fn full_url(&self) -> String {
+        format!("{}://{}{}", self.scheme(), self.host(), self.url())
+    }
+
+    /// Where the connection comes from.
+    #[must_use]
+    pub fn peer(&self) -> &Peer {
+        &self.0.peer
+    }
+
+    /// When the head was complete.
+    #[must_use]
+    pub fn received(&self) -> Now {
+        self.0.received
+    }
+
+    /// How the content that follows is delimited.
+    #[must_use]
+    pub fn framing(&self) -> Framing {
+        self.0.facts.framing
+    }
+
+    /// Whether the client waits for `100 Continue` before it sends the content.
+    #[must_use]
+    pub fn expects_continue(&self) -> bool {
+        self.0.facts.expects_continue
+    }
+
+    /// Whether the client offers to switch protocols (RFC 9110 section 7.8); the names are
+    /// in the Upgrade field. An offer of `h2c` alone is none.
+    #[must_use]
+    pub fn offers_upgrade(&self) -> bool {
+        self.0.facts.upgrade
+    }
+
+    /// The head without the line end behind its last line, as shared bytes.
+    #[must_use]
+    pub fn head(&self) -> &Bytes {
+        self.0.headers.bytes()
+    }
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", self.method())
+            .field("target", &self.target())
+            .field("version", &self.version())
+            .field("headers", self.headers())
+            .field("peer", self.peer())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,71 @@
+//! The head of an answer, and how long the content behind it will be.
+
+use http::StatusCode;
+
+use crate::error::Misuse;
+use crate::message::field_lines::FieldLines;
+use crate::wire::grammar;
+
+/// Status, reason phrase and field lines of an answer.
+///
+/// ```
+/// use httpants_core::{Misuse, ResponseHead};
+///
+/// let mut head = ResponseHead::new(404)?;
+/// head.fields.push("Cache-Control", "no-store")?;
+/// head.set_reason("Nobody home")?;
+/// # Ok::<(), Misuse>(())
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct ResponseHead {
+    /// The status; default 200.
+    pub status: StatusCode,
+    /// The field lines. Date, Server and the framing fields are added when it is sent.
+    pub fields: FieldLines,
+    reason: Option<Box<str>>,
+}
+
+impl ResponseHead {
+    /// A head with this status and no fields.
+    ///
+    /// # Errors
+    /// [`Misuse::Status`] outside 100 to 999.
+    pub fn new(status: u16) -> Result<Self, Misuse> {
+        let status = StatusCode::from_u16(status).map_err(|_| Misuse::Status(status))?;
+        Ok(Self { status, ..Self::default() })
+    }
+
+    /// A head with this status and these fields.
+    #[must_use]
+    pub fn with_fields(status: StatusCode, fields: FieldLines) -> Self {
+        Self { status, fields, reason: None }
+    }
+
+    /// Sends this phrase in place of the registered one (RFC 9112 section 4).
+    ///
+    /// # Errors
+    /// [`Misuse::FieldValue`] where it holds a control character.
+    pub fn set_reason(&mut self, reason: &str) -> Result<(), Misuse> {
+        if !reason.bytes().all(grammar::is_field_value_byte) {
+            return Err(Misuse::FieldValue);
+        }
+        self.reason = Some(reason.into());
+        Ok(())
+    }
+
+    /// The phrase that was set.
+    #[must_use]
+    pub fn reason(&self) -> Option<&str> {
+        self.reason.as_deref()
+    }
+}
+
+/// What the application knows about the length of an answer's content when the head is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyLen {
+    /// Exactly so many bytes: Content-Length.
+    Known(u64),
+    /// Not known: chunked, or on HTTP/1.0 the end of the stream; a Content-Length that was
+    /// set among the fields counts as known.
+    Unknown,
+}

@@ -1,0 +1,320 @@
+//! The chunked transfer coding (RFC 9112 section 7.1): one state a byte position.
+
+use crate::error::BadRequest;
+use crate::wire::grammar::is_tchar;
+
+/// What the next byte of a chunked body can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Position {
+    /// A digit of the size, of which so many were seen.
+    Size(u8),
+    /// Behind white space after the size: only an extension can follow.
+    BeforeExtension,
+    /// Behind `;`: white space, then the first byte of the name.
+    NameStart,
+    Name,
+    /// Behind white space after the name.
+    AfterName,
+    /// Behind `=`: white space, then the first byte of the value.
+    ValueStart,
+    Token,
+    Quoted,
+    /// Behind a backslash in a quoted string.
+    QuotedPair,
+    /// Behind the value: `;`, white space or the end of the line.
+    AfterValue,
+    /// Behind white space after the value: only another extension can follow.
+    AfterValueSpace,
+    SizeLineFeed,
+    Data,
+    DataCarriageReturn,
+    DataLineFeed,
+    Trailers,
+    End,
+}
+
+/// What the decoder found at the front of the buffer.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Piece {
+    /// So many bytes were framing; more are needed.
+    NeedMore { framing: usize },
+    /// So many bytes of framing, then so many bytes of content.
+    Data { framing: usize, length: usize },
+    /// So many bytes of framing, then a trailer section of so many bytes, its empty line
+    /// included; the body is over.
+    End { framing: usize, trailers: usize },
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Chunked {
+    position: Position,
+    /// Of the chunk being read.
+    remaining: u64,
+    /// Bytes left for size lines, extensions and trailers.
+    budget: usize,
+    /// How far the trailer section was searched, and where its last line starts.
+    searched: usize,
+    line_start: usize,
+}
+
+impl Chunked {
+    pub(crate) fn new(budget: usize) -> Self {
+        Self { position: Position::Size(0), remaining: 0, budget, searched: 0, line_start: 0 }
+    }
+
+    /// How many bytes of the current chunk's data are still to come.
+    pub(crate) fn chunk_remaining(&self) -> u64 {
+        if self.position == Position::Data { self.remaining } else { 0 }
+    }
+
+    /// Reads the front of `input`; the caller removes what the piece covers before the next
+    /// call. Trailers stay in the input until their section is complete.
+    pub(crate) fn advance(&mut self, input: &[u8]) -> Result<Piece, BadRequest> {
+        let mut framing = 0;
+        while let Some(rest) = input.get(framing..) {
+            match self.position {
+                Position::Data if self.remaining == 0 => self.position = Position::DataCarriageReturn,
+                Position::Data if rest.is_empty() => break,
+                Position::Data => {
+                    let length = usize::try_from(self.remaining).unwrap_or(usize::MAX).min(rest.len());
+                    self.remaining -= length as u64;
+                    return Ok(Piece::Data { framing, length });
+                }
+                Position::Trailers => return self.trailers(framing, rest),
+                Position::End => return Ok(Piece::End { framing, trailers: 0 }),
+                _ => {
+                    let Some(&byte) = rest.first() else { break };
+                    self.position = self.step(byte)?;
+                    framing += 1;
+                }
+            }
+        }
+        Ok(Piece::NeedMore { framing })
+    }
+
+    fn step(&mut self, byte: u8) -> Result<Position, BadRequest> {
+        use Position as P;
+        match (self.position, byte) {
+            (P::DataCarriageReturn, b'\r') => return Ok(P::DataLineFeed),
+            (P::DataLineFeed, b'\n') => return Ok(P::Size(0)),
+            (P::DataCarriageReturn | P::DataLineFeed, _) => return Err(BadRequest::ChunkLineEnd),
+            _ => self.spend(1)?,
+        }
+        Ok(match (self.position, byte) {
+            (P::Size(digits), _) if byte.is_ascii_hexdigit() => {
+                if digits == 16 {
+                    return Err(BadRequest::ChunkSize);
+                }
+                let digit = char::from(byte).to_digit(16).unwrap_or_default();
+                self.remaining = self.remaining << 4 | u64::from(digit);
+                P::Size(digits + 1)
+            }
+            (P::SizeLineFeed, b'\n') if self.remaining == 0 => P::Trailers,
+            (P::SizeLineFeed, b'\n') => P::Data,
+            (P::Quoted, b'"') => P::AfterValue,
+            (P::Quoted, b'\\') => P::QuotedPair,
+            (P::Quoted | P::QuotedPair, b'\t' | b' '..=b'~' | 0x80..) => P::Quoted,
+            // A quoted string never crosses a line end, and LF alone never is one.
+            (P::SizeLineFeed, _) | (_, b'\n') => return Err(BadRequest::ChunkLineEnd),
+            (P::Size(0), _) => return Err(BadRequest::ChunkSize),
+            (P::Size(_) | P::Name | P::Token | P::AfterValue, b'\r') => P::SizeLineFeed,
+            (P::Size(_) | P::BeforeExtension, b' ' | b'\t') => P::BeforeExtension,
+            (P::Size(_) | P::BeforeExtension, b';') => P::NameStart,
+            (P::Size(_), _) => return Err(BadRequest::ChunkSize),
+            (P::NameStart, b' ' | b'\t') => P::NameStart,
+            (P::NameStart | P::Name, _) if is_tchar(byte) => P::Name,
+            (P::Name | P::AfterName, b' ' | b'\t') => P::AfterName,
+            (P::Name | P::AfterName, b'=') => P::ValueStart,
+            (P::Name | P::AfterName, b';') => P::NameStart,
+            (P::ValueStart, b' ' | b'\t') => P::ValueStart,
+            (P::ValueStart, b'"') => P::Quoted,
+            (P::ValueStart | P::Token, _) if is_tchar(byte) => P::Token,
+            (P::Token | P::AfterValue | P::AfterValueSpace, b' ' | b'\t') => P::AfterValueSpace,
+            (P::Token | P::AfterValue | P::AfterValueSpace, b';') => P::NameStart,
+            _ => return Err(BadRequest::ChunkExtension),
+        })
+    }
+
+    /// Searches the end of the trailer section: each byte is looked at once, and none beyond
+    /// the budget, so that the verdict does not depend on how much has arrived.
+    fn trailers(&mut self, framing: usize, section: &[u8]) -> Result<Piece, BadRequest> {
+        let window = section.get(..self.budget).unwrap_or(section);
+        while let Some(at) = window.get(self.searched..).and_then(|rest| memchr::memchr(b'\n', rest)) {
+            let line_feed = self.searched + at;
+            let Some([content @ .., b'\r']) = window.get(self.line_start..line_feed) else {
+                return Err(BadRequest::BareLineFeed);
+            };
+            self.searched = line_feed + 1;
+            self.line_start = self.searched;
+            if content.is_empty() {
+                self.position = Position::End;
+                return Ok(Piece::End { framing, trailers: self.searched });
+            }
+        }
+        self.searched = window.len();
+        if section.len() < self.budget { Ok(Piece::NeedMore { framing }) } else { Err(BadRequest::ChunkOverhead) }
+    }
+
+    fn spend(&mut self, bytes: usize) -> Result<(), BadRequest> {
+        self.budget = self.budget.checked_sub(bytes).ok_or(BadRequest::ChunkOverhead)?;
+        Ok(())
+    }
+}
+
+/// Fields that a trailer section must not change: framing, routing, authentication, request
+/// modifiers, content format (RFC 9110 section 6.5.1). They are dropped.
+pub(crate) fn is_forbidden_trailer(name: &str) -> bool {
+    const NAMES: [&str; 34] = [
+        "content-length",
+        "transfer-encoding",
+        "trailer",
+        "te",
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "upgrade",
+        "host",
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-proto",
+        "x-real-ip",
+        "via",
+        "max-forwards",
+        "expect",
+        "range",
+        "if-match",
+        "if-none-match",
+        "if-modified-since",
+        "if-unmodified-since",
+        "if-range",
+        "cache-control",
+        "pragma",
+        "authorization",
+        "proxy-authorization",
+        "www-authenticate",
+        "proxy-authenticate",
+        "cookie",
+        "set-cookie",
+        "content-encoding",
+        "content-type",
+        "content-range",
+    ];
+    NAMES.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The content, the trailer section, and how much of the input was used.
+    fn decode(input: &[u8], budget: usize, cut: usize) -> Result<(Vec<u8>, Vec<u8>, usize), Option<BadRequest>> {
+        let mut decoder = Chunked::new(budget);
+        let (mut at, mut end, mut content) = (0, 0, Vec::new());
+        loop {
+            match decoder.advance(&input[at..end]).map_err(Some)? {
+                Piece::NeedMore { framing } => {
+                    at += framing;
+                    if end == input.len() {
+                        return Err(None);
+                    }
+                    end = (end + cut).min(input.len());
+                }
+                Piece::Data { framing, length } => {
+                    content.extend_from_slice(&input[at + framing..at + framing + length]);
+                    at += framing + length;
+                }
+                Piece::End { framing, trailers } => {
+                    let section = at + framing..at + framing + trailers;
+                    return Ok((content, input[section.clone()].to_vec(), section.end));
+                }
+            }
+        }
+    }
+
+    fn verdict(input: &str) -> Result<String, Option<BadRequest>> {
+        let whole = decode(input.as_bytes(), 1000, usize::MAX / 2);
+        for cut in 1..input.len() {
+            assert_eq!(decode(input.as_bytes(), 1000, cut), whole, "cut every {cut} bytes: {input:?}");
+        }
+        whole.map(|(content, _, _)| String::from_utf8(content).unwrap())
+    }
+
+    #[test]
+    fn good_bodies() {
+        for (input, content) in [
+            ("0\r\n\r\n", ""),
+            ("5\r\nhello\r\n0\r\n\r\n", "hello"),
+            ("05\r\nhello\r\n000\r\n\r\n", "hello"),
+            ("A\r\n0123456789\r\n1\r\na\r\n0\r\n\r\n", "0123456789a"),
+            ("1;a\r\nx\r\n0;b=c\r\n\r\n", "x"),
+            ("1 ; a = \"q;\\\"\\\r\" ;b\r\nx\r\n0\r\n\r\n", "!"),
+            ("1\t;\ta=b;c\r\nx\r\n0\r\nT: 1\r\nU: 2\r\n\r\n", "x"),
+            ("0000000000000001\r\nx\r\n0\r\n\r\n", "x"),
+            ("1;a=\"\"\r\nx\r\n0\r\n\r\n", "x"),
+        ] {
+            match content {
+                "!" => assert!(verdict(input).is_err(), "CR inside a quoted string: {input:?}"),
+                _ => assert_eq!(verdict(input).as_deref(), Ok(content), "{input:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn bad_bodies() {
+        use BadRequest::{BareLineFeed, ChunkExtension, ChunkLineEnd, ChunkSize};
+        for (input, fault) in [
+            ("+5\r\nhello\r\n", ChunkSize),
+            ("-1\r\n", ChunkSize),
+            ("0x5\r\nhello", ChunkSize),
+            ("\r\n", ChunkSize),
+            (" 5\r\n", ChunkSize),
+            ("5 \r\nhello", ChunkExtension),
+            ("5x\r\n", ChunkSize),
+            ("5 5\r\n", ChunkExtension),
+            ("00000000000000005\r\n", ChunkSize),
+            ("5\nhello\r\n", ChunkLineEnd),
+            ("5\rX", ChunkLineEnd),
+            ("5;\r\n", ChunkExtension),
+            ("5;\n", ChunkLineEnd),
+            ("5;a\n", ChunkLineEnd),
+            ("5;a=\r\n", ChunkExtension),
+            ("5;a=\"b\r\nc\"\r\n", ChunkExtension),
+            ("5;a=\"b\n\"\r\n", ChunkLineEnd),
+            ("5;a\u{0}\r\n", ChunkExtension),
+            ("5;=a\r\n", ChunkExtension),
+            ("5;a b\r\n", ChunkExtension),
+            ("5;a=b c\r\n", ChunkExtension),
+            ("5;a \r\n", ChunkExtension),
+            ("5;a=b \r\n", ChunkExtension),
+            ("5;a=\"b\" \r\n", ChunkExtension),
+            ("5\r\nhelloX", ChunkLineEnd),
+            ("5\r\nhello\n", ChunkLineEnd),
+            ("5\r\nhello\rX", ChunkLineEnd),
+            ("0\r\nA: 1\n\r\n", BareLineFeed),
+            ("0\r\n\n", BareLineFeed),
+            ("5;a=\"\u{0}\"\r\n", ChunkExtension),
+            ("5\r\nhello\r\n\r\n", ChunkSize),
+            ("5,\r\n", ChunkSize),
+            ("5;a=\"b\"c\r\n", ChunkExtension),
+        ] {
+            assert_eq!(verdict(input), Err(Some(fault)), "{input:?}");
+        }
+    }
+
+    #[test]
+    fn the_budget_is_shared_and_exact() {
+        let body = b"1;aaaaa\r\nx\r\n0\r\nT: 1\r\n\r\n";
+        let overhead = body.len() - "x\r\n".len();
+        for cut in [1, 2, 3, 5, 1000] {
+            assert!(decode(body, overhead, cut).is_ok());
+            assert_eq!(decode(body, overhead - 1, cut), Err(Some(BadRequest::ChunkOverhead)), "cut every {cut}");
+        }
+    }
+
+    #[test]
+    fn bytes_behind_the_end_are_not_touched() {
+        assert_eq!(decode(b"0\r\n\r\nGET", 100, 100).unwrap().2, 5);
+        assert_eq!(decode(b"0\r\nT: 1\r\n\r\nGET", 100, 100).unwrap().1, b"T: 1\r\n\r\n");
+    }
+}

@@ -1,0 +1,182 @@
+//! Answers as bytes: the head (RFC 9112 section 4) and the chunked framing (section 7.1).
+
+use std::time::{Duration, SystemTime};
+
+use http::StatusCode;
+
+use crate::connection::UnixTime;
+use crate::message::field_lines::FieldLines;
+
+/// The framing field of an answer's head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FramingField {
+    /// The status or the method leaves no room for one, or the end of the stream is the end.
+    None,
+    Length(u64),
+    Chunked,
+}
+
+/// All that stands in the head of an answer.
+#[derive(Debug)]
+pub(crate) struct AnswerHead<'a> {
+    pub(crate) http_1_0: bool,
+    pub(crate) status: StatusCode,
+    /// In place of the registered phrase.
+    pub(crate) reason: Option<&'a str>,
+    pub(crate) fields: &'a FieldLines,
+    pub(crate) framing: FramingField,
+    /// The value of Connection, where one is due.
+    pub(crate) connection: Option<&'static str>,
+    /// The value of Server, where the application sets none.
+    pub(crate) server: Option<&'a str>,
+    pub(crate) date: &'a [u8],
+}
+
+impl AnswerHead<'_> {
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        self.write_status_line(out);
+        let owned = self.fields.owned();
+        if let Some(server) = self.server
+            && !owned.server
+        {
+            line(out, b"Server: ", server.as_bytes());
+        }
+        if !owned.date {
+            line(out, b"Date: ", self.date);
+        }
+        out.extend_from_slice(self.fields.as_bytes());
+        match self.framing {
+            FramingField::None => {}
+            FramingField::Length(length) => {
+                line(out, b"Content-Length: ", itoa::Buffer::new().format(length).as_bytes());
+            }
+            FramingField::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
+        }
+        if let Some(connection) = self.connection {
+            line(out, b"Connection: ", connection.as_bytes());
+        }
+        out.extend_from_slice(b"\r\n");
+    }
+
+    fn write_status_line(&self, out: &mut Vec<u8>) {
+        if self.status == StatusCode::OK && self.reason.is_none() && !self.http_1_0 {
+            // Nearly every answer starts so.
+            out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+            return;
+        }
+        out.extend_from_slice(if self.http_1_0 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
+        out.extend_from_slice(self.status.as_str().as_bytes());
+        // The space stays also where there is no phrase (RFC 9112 section 4).
+        let reason = self.reason.or(self.status.canonical_reason()).unwrap_or_default();
+        line(out, b" ", reason.as_bytes());
+    }
+}
+
+fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// `chunk-size CRLF`; the caller puts the data and a CRLF behind it.
+pub(crate) fn chunk_size(out: &mut Vec<u8>, mut length: u64) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut line = *b"0000000000000000\r\n";
+    let mut digits = 0;
+    for place in line.iter_mut().take(16).rev() {
+        *place = DIGITS.get((length & 15) as usize).copied().unwrap_or_default();
+        length >>= 4;
+        digits += 1;
+        if length == 0 {
+            break;
+        }
+    }
+    out.extend_from_slice(line.get(16 - digits..).unwrap_or_default());
+}
+
+/// `last-chunk trailer-section CRLF`.
+pub(crate) fn last_chunk(out: &mut Vec<u8>, trailers: &FieldLines) {
+    out.extend_from_slice(b"0\r\n");
+    out.extend_from_slice(trailers.as_bytes());
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The value of Date (RFC 9110 section 6.6.1), formatted once a second.
+#[derive(Debug, Default)]
+pub(crate) struct DateField {
+    second: Option<u64>,
+    text: [u8; 29],
+}
+
+impl DateField {
+    pub(crate) fn at(&mut self, wall: UnixTime) -> &[u8] {
+        // The last second that has a date with a year of four digits.
+        const LAST: u64 = 253_402_300_799;
+        let second = wall.as_secs().min(LAST);
+        if self.second != Some(second) {
+            let date = httpdate::HttpDate::from(SystemTime::UNIX_EPOCH + Duration::from_secs(second)).to_string();
+            if let Ok(text) = date.as_bytes().try_into() {
+                (self.second, self.text) = (Some(second), text);
+            }
+        }
+        &self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(head: &AnswerHead<'_>) -> String {
+        let mut out = Vec::new();
+        head.write(&mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn heads() {
+        let fields = FieldLines::text_plain();
+        let mut date = DateField::default();
+        let mut head = AnswerHead {
+            http_1_0: false,
+            status: StatusCode::OK,
+            reason: None,
+            fields: &fields,
+            framing: FramingField::Length(13),
+            connection: None,
+            server: Some("x"),
+            date: date.at(UnixTime::from_secs(1_795_352_400)),
+        };
+        assert_eq!(
+            written(&head),
+            "HTTP/1.1 200 OK\r\nServer: x\r\nDate: Sun, 22 Nov 2026 13:00:00 GMT\r\n\
+             Content-Type: text/plain; charset=utf-8\r\nContent-Length: 13\r\n\r\n"
+        );
+        (head.http_1_0, head.status, head.framing, head.connection) =
+            (true, StatusCode::from_u16(799).unwrap(), FramingField::Chunked, Some("close"));
+        let text = written(&head);
+        assert!(
+            text.starts_with("HTTP/1.0 799 \r\nServer")
+                && text.ends_with("Transfer-Encoding: chunked\r\nConnection: close\r\n\r\n")
+        );
+        head.reason = Some("Odd");
+        assert!(written(&head).starts_with("HTTP/1.0 799 Odd\r\n"));
+    }
+
+    #[test]
+    fn chunk_sizes() {
+        for length in [0, 1, 9, 10, 15, 16, 255, 256, 65_536, u64::MAX] {
+            let mut out = Vec::new();
+            chunk_size(&mut out, length);
+            assert_eq!(String::from_utf8(out).unwrap(), format!("{length:x}\r\n"));
+        }
+    }
+
+    #[test]
+    fn dates_follow_the_clock() {
+        let mut date = DateField::default();
+        assert_eq!(date.at(UnixTime::from_secs(0)), b"Thu, 01 Jan 1970 00:00:00 GMT");
+        assert_eq!(date.at(UnixTime::from_secs(1)), b"Thu, 01 Jan 1970 00:00:01 GMT");
+        assert_eq!(date.at(UnixTime::from_secs(u64::MAX)), b"Fri, 31 Dec 9999 23:59:59 GMT");
+    }
+}

@@ -1,0 +1,125 @@
+//! How long a request's content is: the one decision of RFC 9112 section 6.3.
+
+use crate::error::BadRequest;
+use crate::wire::grammar;
+
+/// How the content of a request is delimited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Framing {
+    /// No content.
+    None,
+    /// Content-Length, above zero.
+    Length(u64),
+    /// Transfer-Encoding: chunked.
+    Chunked,
+}
+
+/// What the two framing fields of a head say.
+#[derive(Debug, Default)]
+pub(crate) struct FramingFields<'a> {
+    content_length: Option<&'a [u8]>,
+    transfer_encoding: Option<&'a [u8]>,
+    repeated_length: bool,
+    repeated_encoding: bool,
+}
+
+impl<'a> FramingFields<'a> {
+    pub(crate) fn content_length(&mut self, value: &'a [u8]) {
+        self.repeated_length |= self.content_length.replace(value).is_some();
+    }
+
+    pub(crate) fn transfer_encoding(&mut self, value: &'a [u8]) {
+        self.repeated_encoding |= self.transfer_encoding.replace(value).is_some();
+    }
+
+    /// Decides. Whatever two readers of the same head could understand differently is refused.
+    pub(crate) fn decide(&self, http_1_0: bool) -> Result<Framing, BadRequest> {
+        match (self.content_length, self.transfer_encoding) {
+            (None, None) => Ok(Framing::None),
+            (Some(_), Some(_)) => Err(BadRequest::ContentLengthAndTransferEncoding),
+            (Some(_), None) if self.repeated_length => Err(BadRequest::DuplicateContentLength),
+            (Some(value), None) => match grammar::decimal(value) {
+                Some(0) => Ok(Framing::None),
+                Some(length) => Ok(Framing::Length(length)),
+                None => Err(BadRequest::ContentLength),
+            },
+            (None, Some(_)) if http_1_0 => Err(BadRequest::TransferEncodingVersion),
+            (None, Some(_)) if self.repeated_encoding => Err(BadRequest::TransferEncoding),
+            (None, Some(value)) => transfer_encoding(value),
+        }
+    }
+}
+
+/// `chunked` alone is read; codings before it are not known to this server, and anything
+/// that does not end with one bare `chunked` has no length (RFC 9112 section 6.1).
+fn transfer_encoding(value: &[u8]) -> Result<Framing, BadRequest> {
+    if value.eq_ignore_ascii_case(b"chunked") {
+        return Ok(Framing::Chunked);
+    }
+    let mut seen_chunked = false;
+    for element in grammar::split_unquoted(value, b',').map(grammar::trim_ows) {
+        let name = element.split(|&byte| byte == b';').next().unwrap_or_default();
+        let coding = grammar::trim_ows(name);
+        let chunked = coding.eq_ignore_ascii_case(b"chunked");
+        if seen_chunked || !grammar::is_token(coding) || (chunked && coding.len() != element.len()) {
+            return Err(BadRequest::TransferEncoding);
+        }
+        seen_chunked = chunked;
+    }
+    Err(BadRequest::TransferCoding)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decide(lengths: &[&'static str], encodings: &[&'static str], http_1_0: bool) -> Result<Framing, BadRequest> {
+        let mut fields = FramingFields::default();
+        lengths.iter().for_each(|value| fields.content_length(value.as_bytes()));
+        encodings.iter().for_each(|value| fields.transfer_encoding(value.as_bytes()));
+        fields.decide(http_1_0)
+    }
+
+    #[test]
+    fn content_length() {
+        assert_eq!(decide(&[], &[], false), Ok(Framing::None));
+        assert_eq!(decide(&["0"], &[], false), Ok(Framing::None));
+        assert_eq!(decide(&["0012"], &[], true), Ok(Framing::Length(12)));
+        assert_eq!(decide(&["18446744073709551615"], &[], false), Ok(Framing::Length(u64::MAX)));
+        for bad in ["", "+1", "-1", "1,1", "1, 1", "0x1", "1 1", "18446744073709551616", "1;", "\"1\"", "1.0"] {
+            assert_eq!(decide(&[bad], &[], false), Err(BadRequest::ContentLength), "{bad}");
+        }
+        assert_eq!(decide(&["1", "1"], &[], false), Err(BadRequest::DuplicateContentLength));
+    }
+
+    #[test]
+    fn transfer_encoding() {
+        use BadRequest::{ContentLengthAndTransferEncoding, TransferCoding, TransferEncoding, TransferEncodingVersion};
+        assert_eq!(decide(&[], &["chunked"], false), Ok(Framing::Chunked));
+        assert_eq!(decide(&[], &["CHUNKED"], false), Ok(Framing::Chunked));
+        for bad in [
+            "chunked, chunked",
+            "chunked, gzip",
+            "chunked;q=1",
+            "\"chunked\"",
+            "",
+            "chunked,",
+            ",chunked",
+            "gzip,,chunked",
+            "chunked ;a=b",
+            "gzip, chunked, chunked",
+            "\u{b}chunked",
+            "chunked gzip",
+        ] {
+            assert_eq!(decide(&[], &[bad], false), Err(TransferEncoding), "{bad}");
+        }
+        for unknown in ["gzip, chunked", "identity", "xchunked", "gzip", "gzip;level=9, chunked"] {
+            assert_eq!(decide(&[], &[unknown], false), Err(TransferCoding), "{unknown}");
+        }
+        assert_eq!(decide(&[], &["chunked", "chunked"], false), Err(TransferEncoding));
+        assert_eq!(decide(&[], &["gzip", "chunked"], false), Err(TransferEncoding));
+        assert_eq!(decide(&[], &["chunked"], true), Err(TransferEncodingVersion));
+        assert_eq!(decide(&["bad"], &["chunked"], true), Err(ContentLengthAndTransferEncoding));
+    }
+}

@@ -1,0 +1,9 @@
+//! Bytes to messages and back.
+
+pub(crate) mod chunked;
+pub(crate) mod encode;
+pub(crate) mod fields;
+pub(crate) mod framing;
+pub(crate) mod grammar;
+pub(crate) mod head;
+pub(crate) mod target;

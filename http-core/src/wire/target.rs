@@ -1,0 +1,286 @@
+//! The request target in its four forms (RFC 9112 section 3.2), and the Host it implies.
+
+use std::net::Ipv6Addr;
+use std::ops::Range;
+
+use http::Method;
+
+use crate::error::BadRequest;
+use crate::wire::grammar;
+
+/// Where the parts of a target stand in the head. Absent parts are empty ranges.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Target {
+    /// As sent.
+    pub(crate) whole: Range<usize>,
+    /// From the path on: what an origin form would have been.
+    pub(crate) origin: Range<usize>,
+    pub(crate) path: Range<usize>,
+    pub(crate) query: Range<usize>,
+    pub(crate) fragment: Range<usize>,
+    /// Of an absolute form, or of CONNECT.
+    pub(crate) authority: Range<usize>,
+}
+
+/// Parses the target that stands at `at` in `head`; its bytes are visible ASCII already.
+pub(crate) fn parse(head: &[u8], at: Range<usize>, method: &Method) -> Result<Target, BadRequest> {
+    let text = head.get(at.clone()).unwrap_or_default();
+    if *method == Method::CONNECT {
+        return authority_form(text, at);
+    }
+    match text {
+        [b'/', ..] => Ok(origin_form(text, at.clone(), at)),
+        b"*" if *method == Method::OPTIONS => {
+            Ok(Target { origin: at.clone(), path: at.clone(), whole: at, ..Target::default() })
+        }
+        b"*" => Err(BadRequest::AsteriskForm),
+        _ => absolute_form(text, at),
+    }
+}
+
+/// `absolute-path [ "?" query ]`; a `#` starts the fragment, which the seed has as an attribute.
+fn origin_form(text: &[u8], origin: Range<usize>, whole: Range<usize>) -> Target {
+    let (start, end) = (origin.start, origin.end);
+    let empty = end..end;
+    // The first `#` ends the query, the first `?` before it ends the path.
+    let (fragment_at, query_at) = match memchr::memchr2(b'?', b'#', text) {
+        None => (None, None),
+        Some(mark) if text.get(mark) == Some(&b'#') => (Some(mark), None),
+        Some(mark) => (text.get(mark..).and_then(|rest| memchr::memchr(b'#', rest)).map(|at| mark + at), Some(mark)),
+    };
+    let before_fragment = fragment_at.map_or(end, |at| start + at);
+    Target {
+        path: start..query_at.map_or(before_fragment, |at| start + at),
+        query: query_at.map_or(empty.clone(), |at| start + at + 1..before_fragment),
+        fragment: fragment_at.map_or(empty.clone(), |at| start + at + 1..end),
+        authority: empty,
+        origin,
+        whole,
+    }
+}
+
+/// `http(s)://authority [ path ] [ "?" query ]`, RFC 9112 section 3.2.2.
+fn absolute_form(text: &[u8], at: Range<usize>) -> Result<Target, BadRequest> {
+    let Some(colon) = memchr::memchr(b':', text) else {
+        // Neither a path nor a URI: what CONNECT would have called an authority, or nothing.
+        return Err(BadRequest::AuthorityForm);
+    };
+    let (scheme, rest) = text.split_at_checked(colon).unwrap_or_default();
+    let Some(rest) = rest.strip_prefix(b"://") else {
+        return Err(BadRequest::AuthorityForm);
+    };
+    if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
+        return Err(BadRequest::AbsoluteForm);
+    }
+    let length = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
+    let (authority, origin) = rest.split_at_checked(length).unwrap_or_default();
+    let start = at.start + colon + 3;
+    let host_length = authority.iter().rposition(|&byte| byte == b':').unwrap_or(authority.len());
+    if !is_host(authority) || host_length == 0 || authority.is_empty() {
+        return Err(BadRequest::AbsoluteForm);
+    }
+    let mut target = origin_form(origin, start + length..at.end, at);
+    target.authority = start..start + length;
+    Ok(target)
+}
+
+/// `host ":" port`, RFC 9112 section 3.2.3.
+fn authority_form(text: &[u8], at: Range<usize>) -> Result<Target, BadRequest> {
+    let colon = text.iter().rposition(|&byte| byte == b':').ok_or(BadRequest::AuthorityForm)?;
+    let port = text.get(colon + 1..).and_then(grammar::decimal);
+    if colon == 0 || !is_host(text) || !port.is_some_and(|port| (1..=65_535).contains(&port)) {
+        return Err(BadRequest::AuthorityForm);
+    }
+    let empty = at.end..at.end;
+    Ok(Target {
+        origin: at.clone(),
+        path: empty.clone(),
+        query: empty.clone(),
+        fragment: empty,
+        authority: at.clone(),
+        whole: at,
+    })
+}
+
+/// `unreserved / sub-delims` of RFC 3986 but the comma: a list of hosts is no host, and a
+/// comma is how two joined Host lines look.
+const fn is_reg_name_byte(byte: u8) -> bool {
+    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~'
+        | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=')
+}
+
+/// [`is_reg_name_byte`] as a table: the Host of every request goes through it.
+static REG_NAME: [bool; 256] = {
+    let mut table = [false; 256];
+    let mut byte = 0u8;
+    loop {
+        table[byte as usize] = is_reg_name_byte(byte);
+        if byte == u8::MAX {
+            break table;
+        }
+        byte += 1;
+    }
+};
+
+/// `uri-host [ ":" port ]`, RFC 9110 section 7.2. An empty host is valid (RFC 9112 section 3.2).
+pub(crate) fn is_host(value: &[u8]) -> bool {
+    if let [b'[', rest @ ..] = value {
+        return is_ip_literal(rest);
+    }
+    let mut rest = value;
+    loop {
+        match rest {
+            [] => return true,
+            [b':', port @ ..] => return port.iter().all(u8::is_ascii_digit),
+            [b'%', high, low, tail @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest = tail,
+            [byte, tail @ ..] if REG_NAME.get(usize::from(*byte)) == Some(&true) => rest = tail,
+            _ => return false,
+        }
+    }
+}
+
+/// Behind the `[`: an IPv6 address or `IPvFuture`, then `]` and an optional port (RFC 3986
+/// section 3.2.2).
+fn is_ip_literal(rest: &[u8]) -> bool {
+    let Some(end) = memchr::memchr(b']', rest) else {
+        return false;
+    };
+    let (address, tail) = rest.split_at_checked(end).unwrap_or_default();
+    let port_fits = match tail {
+        [b']'] => true,
+        [b']', b':', port @ ..] => port.iter().all(u8::is_ascii_digit),
+        _ => false,
+    };
+    port_fits && (is_ipv6(address) || is_ip_future(address))
+}
+
+fn is_ipv6(address: &[u8]) -> bool {
+    std::str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
+}
+
+/// `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.
+fn is_ip_future(address: &[u8]) -> bool {
+    let [b'v' | b'V', rest @ ..] = address else {
+        return false;
+    };
+    let mut halves = rest.splitn(2, |&byte| byte == b'.');
+    let version = halves.next().unwrap_or_default();
+    let tail = halves.next().unwrap_or_default();
+    !version.is_empty()
+        && version.iter().all(u8::is_ascii_hexdigit)
+        && !tail.is_empty()
+        && tail.iter().all(|&byte| is_reg_name_byte(byte) || byte == b':')
+}
+
+/// The characters of RFC 3986 and nothing else; for `Config::strict_target`. `[` and `]`
+/// stand only in an authority.
+pub(crate) fn is_strict(target: &[u8]) -> bool {
+    let authority_end = match memchr::memmem::find(target, b"://") {
+        Some(at) if !target.starts_with(b"/") => {
+            let start = at + 3;
+            let rest = target.get(start..).unwrap_or_default();
+            start + rest.iter().position(|byte| matches!(byte, b'/' | b'?')).unwrap_or(rest.len())
+        }
+        _ if target.starts_with(b"[") => target.len(),
+        _ => 0,
+    };
+    let mut rest = target;
+    while let [byte, tail @ ..] = rest {
+        let in_authority = target.len() - rest.len() < authority_end;
+        rest = match (byte, tail) {
+            (b'%', [high, low, tail @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => tail,
+            (b'/' | b'?' | b':' | b'@' | b',', _) => tail,
+            (b'[' | b']', _) if in_authority => tail,
+            (&byte, _) if is_reg_name_byte(byte) => tail,
+            _ => return false,
+        };
+    }
+    true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parts(method: Method, text: &str) -> Result<[&str; 5], BadRequest> {
+        let target = parse(text.as_bytes(), 0..text.len(), &method)?;
+        Ok([target.authority, target.origin, target.path, target.query, target.fragment].map(|part| &text[part]))
+    }
+
+    #[test]
+    fn origin_forms() {
+        let get = |text| parts(Method::GET, text).unwrap();
+        assert_eq!(get("/"), ["", "/", "/", "", ""]);
+        assert_eq!(get("/a?b=c#d"), ["", "/a?b=c#d", "/a", "b=c", "d"]);
+        assert_eq!(get("/a#d?b"), ["", "/a#d?b", "/a", "", "d?b"]);
+        assert_eq!(get("/a?b?c#d#e"), ["", "/a?b?c#d#e", "/a", "b?c", "d#e"]);
+        assert_eq!(get("//x/y"), ["", "//x/y", "//x/y", "", ""]);
+        assert_eq!(get("/?"), ["", "/?", "/", "", ""]);
+    }
+
+    #[test]
+    fn other_forms() {
+        let bad = |method, text| parts(method, text).unwrap_err();
+        assert_eq!(parts(Method::GET, "http://h:1/p?q").unwrap(), ["h:1", "/p?q", "/p", "q", ""]);
+        assert_eq!(parts(Method::GET, "HTTPS://h").unwrap(), ["h", "", "", "", ""]);
+        assert_eq!(parts(Method::GET, "http://[::1]:8?q").unwrap(), ["[::1]:8", "?q", "", "q", ""]);
+        for text in ["ftp://h/", "http://u@h/", "http:///p", "http://:80/", "http://h:x/", "http://"] {
+            assert_eq!(bad(Method::GET, text), BadRequest::AbsoluteForm, "{text}");
+        }
+        for text in ["h:80", "h", "http:/p", "a/b", "?q", "**"] {
+            assert_eq!(bad(Method::GET, text), BadRequest::AuthorityForm, "{text}");
+        }
+        assert_eq!(bad(Method::GET, "*"), BadRequest::AsteriskForm);
+        assert_eq!(parts(Method::OPTIONS, "*").unwrap(), ["", "*", "*", "", ""]);
+        assert_eq!(parts(Method::CONNECT, "h:443").unwrap(), ["h:443", "h:443", "", "", ""]);
+        for text in ["/", "h", "h:", ":80", "h:0", "h:65536", "http://h/", "u@h:1", "[::1", "*"] {
+            assert_eq!(bad(Method::CONNECT, text), BadRequest::AuthorityForm, "{text}");
+        }
+    }
+
+    #[test]
+    fn hosts() {
+        for good in ["", "a", "a.b:80", "a:", "[::1]", "[::1]:8080", "[v1.a:b]", "a%20b", "127.0.0.1", "a_b", ":80"] {
+            assert!(is_host(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "80x:80x",
+            "a:80x",
+            "a:-1",
+            "a:80:80",
+            "[]",
+            "[::1",
+            "[::1]x",
+            "::1",
+            "u@h",
+            "a/b",
+            "a?b",
+            "a#b",
+            "a\\b",
+            "\"a\"",
+            "a b",
+            "a%2",
+            "a%zz",
+            "\u{e9}",
+            "a,b",
+            "[::1]:x",
+            "[v.a]",
+            "[v1.]",
+            "[::1%25eth0]",
+            "<a>",
+            "a%",
+        ] {
+            assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn strict_targets() {
+        for good in ["/a/b;c?d=e/f?g", "http://[::1]:8/", "/%41", "*", "h:80", "[::1]:80", "/a:b@c,d"] {
+            assert!(is_strict(good.as_bytes()), "{good}");
+        }
+        for bad in ["/a|b", "/^", "/{", "/\\", "/a#b", "/[", "/%4", "/?[", "http://h/[", "/\"", "/<", "/a?u=://["] {
+            assert!(!is_strict(bad.as_bytes()), "{bad}");
+        }
+    }
+}
