@@ -13,7 +13,7 @@ use crate::wire::chunked::{self, Chunked, Piece};
 use crate::wire::encode::{AnswerHead, FramingField};
 use crate::wire::fields;
 use crate::wire::framing::Framing;
-use crate::wire::head::{self, HeadSearch, RequestLine};
+use crate::wire::head::Head;
 
 /// The content of the current request, as far as it is still to come.
 #[derive(Debug, Default)]
@@ -115,24 +115,19 @@ impl Connection {
                 }
             }
         }
-        match self.search.advance(self.recv.filled(), &self.config) {
-            Ok(Some((line, length))) => self.accept(line, length),
+        let message = self.spare.message();
+        match self.search.advance(self.recv.filled(), &self.config, message.index()) {
+            Ok(Some(head)) => Some(self.accept(head)),
             Ok(None) => self.await_more(),
             Err(fault) => self.refuse(fault),
         }
     }
 
-    fn accept(&mut self, line: RequestLine, length: usize) -> Option<Event> {
-        let bytes = self.recv.take(length);
-        let mut index = self.spare.index();
-        let facts = match head::parse_fields(&bytes, &line, self.config.limits.fields, &mut index) {
-            Ok(facts) => facts,
-            Err(fault) => {
-                drop(bytes);
-                return self.refuse_request(fault, &line.method, line.version);
-            }
-        };
-        self.search = HeadSearch::default();
+    fn accept(&mut self, head: Head) -> Event {
+        let Head { facts, length, .. } = head;
+        let bytes = self.recv.filled().get(..length).unwrap_or_default();
+        self.spare.message().fill(head, bytes, &self.peer, self.now);
+        self.recv.consume(length);
         self.empty_lines = 0;
         self.served += 1;
         let limits = &self.config.limits;
@@ -146,14 +141,13 @@ impl Connection {
         self.notices.expect_100 = facts.expects_continue;
         self.notices.end = !has_content;
         self.times.request(self.now.mono, self.recv.len());
-        let headers = Headers::from_parts(bytes, index);
-        let request = self.spare.request(line, facts, headers, self.peer, self.now);
+        let request = self.spare.request();
         self.current = Some(request.clone());
         self.apply(Input::Request { content: has_content });
         if last {
             self.apply(Input::Last);
         }
-        Some(Event::Request(request))
+        Event::Request(request)
     }
 
     fn read_content(&mut self) -> Option<Event> {
@@ -288,20 +282,17 @@ impl Connection {
     }
 
     pub(super) fn refuse(&mut self, fault: BadRequest) -> Option<Event> {
-        let (method, version) = match &self.current {
-            Some(request) => (request.method().clone(), request.version()),
-            None => (Method::GET, Version::HTTP_11),
-        };
-        self.refuse_request(fault, &method, version)
-    }
-
-    fn refuse_request(&mut self, fault: BadRequest, method: &Method, version: Version) -> Option<Event> {
-        self.turn_away(fault.status(), fault.text(), CloseReason::Refused(fault), method, version);
+        self.turn_away(fault.status(), fault.text(), CloseReason::Refused(fault));
         None
     }
 
     /// Answers with an error and closes, or breaks an answer off that has begun already.
-    fn turn_away(&mut self, status: StatusCode, text: &str, reason: CloseReason, method: &Method, version: Version) {
+    fn turn_away(&mut self, status: StatusCode, text: &str, reason: CloseReason) {
+        let (head_only, http_1_0) = match (&self.current, self.search.request_line()) {
+            (Some(request), _) => (*request.method() == Method::HEAD, request.version() == Version::HTTP_10),
+            (None, Some(line)) => (line.method == Method::HEAD, line.version == Version::HTTP_10),
+            (None, None) => (false, false),
+        };
         let answer_due = matches!(self.state.send, Sending::Idle | Sending::Head);
         if self.state.send == Sending::Content {
             return self.break_off(reason);
@@ -312,7 +303,7 @@ impl Connection {
         if answer_due {
             self.queue();
             let head = AnswerHead {
-                http_1_0: version == Version::HTTP_10,
+                http_1_0,
                 status,
                 reason: None,
                 fields: &FieldLines::text_plain(),
@@ -323,7 +314,7 @@ impl Connection {
             };
             let out = self.send.gather();
             head.write(out);
-            if *method != Method::HEAD {
+            if !head_only {
                 out.extend_from_slice(text.as_bytes());
                 out.push(b'\n');
             }
@@ -346,10 +337,7 @@ impl Connection {
             Timer::Handler => {
                 let text = "the application did not answer in time (RFC 9110 15.6.4)";
                 let reason = CloseReason::TimedOut(timer);
-                if let Some(request) = self.current.clone() {
-                    let status = StatusCode::SERVICE_UNAVAILABLE;
-                    self.turn_away(status, text, reason, request.method(), request.version());
-                }
+                self.turn_away(StatusCode::SERVICE_UNAVAILABLE, text, reason);
             }
         }
         self.settle();

@@ -1,41 +1,17 @@
 //! Received field sections: one shared piece of bytes and an index of small offsets.
 
 use std::fmt;
-use std::ops::Range;
 
 use bytes::Bytes;
 
 use crate::wire::grammar;
+use crate::wire::span::Span;
 
 /// Where one field line's name and value stand in the section's bytes.
-///
-/// Offsets are 16 bits wide because a field section never exceeds 65,535 bytes
-/// ([`Limits::head`](crate::Limits::head) is capped there).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct FieldSpan {
-    name_start: u16,
-    name_end: u16,
-    value_start: u16,
-    value_end: u16,
-}
-
-impl FieldSpan {
-    pub(crate) fn new(name: Range<usize>, value: Range<usize>) -> Option<Self> {
-        Some(Self {
-            name_start: u16::try_from(name.start).ok()?,
-            name_end: u16::try_from(name.end).ok()?,
-            value_start: u16::try_from(value.start).ok()?,
-            value_end: u16::try_from(value.end).ok()?,
-        })
-    }
-
-    fn name(self) -> Range<usize> {
-        usize::from(self.name_start)..usize::from(self.name_end)
-    }
-
-    fn value(self) -> Range<usize> {
-        usize::from(self.value_start)..usize::from(self.value_end)
-    }
+    pub(crate) name: Span,
+    pub(crate) value: Span,
 }
 
 /// The field lines of a received head, trailer section or multipart part
@@ -59,7 +35,7 @@ impl FieldSpan {
 /// ```
 #[derive(Clone, Default)]
 pub struct Headers {
-    bytes: Bytes,
+    bytes: Vec<u8>,
     index: Vec<FieldSpan>,
 }
 
@@ -75,24 +51,27 @@ impl Headers {
     }
 
     pub(crate) fn from_parts(bytes: Bytes, index: Vec<FieldSpan>) -> Self {
-        Self { bytes, index }
+        Self { bytes: bytes.into(), index }
     }
 
     /// Keeps only the lines whose name passes.
     pub(crate) fn retain(&mut self, passes: impl Fn(&str) -> bool) {
         let bytes = &self.bytes;
         self.index.retain(|span| {
-            let name = bytes.get::<Range<usize>>(span.name()).unwrap_or_default();
-            std::str::from_utf8(name).is_ok_and(&passes)
+            std::str::from_utf8(span.name.slice(bytes)).is_ok_and(&passes)
         });
     }
 
-    /// Gives the index back for reuse and lets the bytes go.
-    pub(crate) fn recycle(&mut self) -> Vec<FieldSpan> {
-        self.bytes = Bytes::new();
-        let mut index = std::mem::take(&mut self.index);
-        index.clear();
-        index
+    /// The index, emptied, for the parser to fill.
+    pub(crate) fn index(&mut self) -> &mut Vec<FieldSpan> {
+        self.index.clear();
+        &mut self.index
+    }
+
+    /// Takes a copy of the bytes that the index is of.
+    pub(crate) fn fill(&mut self, bytes: &[u8]) {
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// How many field lines there are, duplicates counted.
@@ -149,14 +128,11 @@ impl Headers {
     }
 
     fn spans(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.index.iter().map(|span| {
-            let slice = |range| self.bytes.get::<Range<usize>>(range).unwrap_or_default();
-            (slice(span.name()), slice(span.value()))
-        })
+        self.index.iter().map(|span| (span.name.slice(&self.bytes), span.value.slice(&self.bytes)))
     }
 
-    /// The value at a place that the head's parser noted, as shared bytes.
-    pub(crate) fn bytes(&self) -> &Bytes {
+    /// What the spans of the section refer to.
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
 }

@@ -3,16 +3,15 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv6Addr;
-use std::ops::Range;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use http::{Method, Version};
 
 use crate::connection::{Now, Peer};
-use crate::message::headers::Headers;
+use crate::message::headers::{FieldSpan, Headers};
 use crate::wire::framing::Framing;
-use crate::wire::head::{Facts, RequestLine};
+use crate::wire::head::{Facts, Head};
+use crate::wire::span::Span;
 use crate::wire::target::Target;
 
 /// A request head as it was received, owned and cheap to clone and move: one pointer.
@@ -29,10 +28,12 @@ use crate::wire::target::Target;
 /// assert_eq!((request.path(), request.query()), ("/a", "b=c"));
 /// assert_eq!((request.host(), &*request.hostname()), ("Example.com:81", "example.com"));
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct Request(Arc<Message>);
 
-struct Message {
+/// What a request refers to.
+#[derive(Clone, Default)]
+pub(crate) struct Message {
     method: Method,
     version: Version,
     target: Target,
@@ -63,32 +64,37 @@ impl Spare {
         }
     }
 
-    /// An empty index to parse the next head's fields into.
-    pub(crate) fn index(&mut self) -> Vec<crate::message::headers::FieldSpan> {
-        match self.0.as_mut().and_then(|request| Arc::get_mut(&mut request.0)) {
-            Some(message) => message.headers.recycle(),
-            None => Vec::new(),
-        }
+    /// The place for the next request's head: the storage kept, unless somebody holds it.
+    pub(crate) fn message(&mut self) -> &mut Message {
+        let unique = self.0.take().filter(|request| Arc::strong_count(&request.0) == 1);
+        Arc::make_mut(&mut self.0.insert(unique.unwrap_or_default()).0)
     }
 
-    pub(crate) fn request(
-        &mut self,
-        line: RequestLine,
-        facts: Facts,
-        headers: Headers,
-        peer: Peer,
-        received: Now,
-    ) -> Request {
-        let RequestLine { method, version, target, .. } = line;
-        let rewritten = rewritten(&target, &headers);
-        let message = Message { method, version, target, rewritten, facts, headers, peer, received };
-        if let Some(mut request) = self.0.take()
-            && let Some(place) = Arc::get_mut(&mut request.0)
-        {
-            *place = message;
-            return request;
-        }
-        Request(Arc::new(message))
+    /// The request whose head was filled in.
+    pub(crate) fn request(&mut self) -> Request {
+        self.0.take().unwrap_or_default()
+    }
+}
+
+impl Message {
+    /// Where the parser is to note the fields of the next head.
+    pub(crate) fn index(&mut self) -> &mut Vec<FieldSpan> {
+        self.headers.index()
+    }
+
+    /// Takes the rest of a head whose fields stand in the index already, and its bytes.
+    ///
+    /// They are copied, so that the receive buffer is free for the next read however long the
+    /// application keeps the request.
+    pub(crate) fn fill(&mut self, head: Head, bytes: &[u8], peer: &Peer, received: Now) {
+        self.headers.fill(bytes);
+        self.rewritten = rewritten(&head.line.target, bytes);
+        self.method = head.line.method;
+        self.version = head.line.version;
+        self.target = head.line.target;
+        self.facts = head.facts;
+        self.peer = *peer;
+        self.received = received;
     }
 }
 
@@ -98,19 +104,18 @@ impl fmt::Debug for Spare {
     }
 }
 
-fn rewritten(target: &Target, headers: &Headers) -> Option<Box<str>> {
+fn rewritten(target: &Target, head: &[u8]) -> Option<Box<str>> {
     if !target.path.is_empty() || target.authority.is_empty() || target.authority == target.whole {
         return None;
     }
-    let tail = headers.bytes().get(target.origin.clone()).unwrap_or_default();
+    let tail = target.origin.slice(head);
     (!tail.is_empty()).then(|| format!("/{}", String::from_utf8_lossy(tail)).into())
 }
 
 impl Request {
-    fn text(&self, range: &Range<usize>) -> &str {
+    fn text(&self, span: Span) -> &str {
         // The target and a valid Host are ASCII.
-        let bytes = self.0.headers.bytes().get(range.clone()).unwrap_or_default();
-        std::str::from_utf8(bytes).unwrap_or_default()
+        std::str::from_utf8(span.slice(self.head())).unwrap_or_default()
     }
 
     /// The method as sent; methods this server does not know are passed on too.
@@ -135,7 +140,7 @@ impl Request {
     /// The request target exactly as it was sent (RFC 9112 section 3.2).
     #[must_use]
     pub fn target(&self) -> &str {
-        self.text(&self.0.target.whole)
+        self.text(self.0.target.whole)
     }
 
     /// The target in its origin form: the path and what follows it. An absolute form yields
@@ -146,7 +151,7 @@ impl Request {
         match &self.0.rewritten {
             Some(url) => url,
             None if self.0.target.origin.is_empty() => "/",
-            None => self.text(&self.0.target.origin),
+            None => self.text(self.0.target.origin),
         }
     }
 
@@ -154,7 +159,7 @@ impl Request {
     #[must_use]
     pub fn path(&self) -> &str {
         let target = &self.0.target;
-        if target.path.is_empty() && target.authority != target.whole { "/" } else { self.text(&target.path) }
+        if target.path.is_empty() && target.authority != target.whole { "/" } else { self.text(target.path) }
     }
 
     /// The path with percent sequences decoded. An invalid sequence stays as it is, and
@@ -167,13 +172,13 @@ impl Request {
     /// Between the first `?` and the fragment; empty when absent.
     #[must_use]
     pub fn query(&self) -> &str {
-        self.text(&self.0.target.query)
+        self.text(self.0.target.query)
     }
 
     /// Behind the first `#`; empty when absent. Clients do not send fragments.
     #[must_use]
     pub fn fragment(&self) -> &str {
-        self.text(&self.0.target.fragment)
+        self.text(self.0.target.fragment)
     }
 
     /// The head's field lines.
@@ -188,9 +193,9 @@ impl Request {
     pub fn host(&self) -> &str {
         let target = &self.0.target;
         if target.authority.is_empty() || target.authority == target.whole {
-            self.text(&self.0.facts.host)
+            self.text(self.0.facts.host)
         } else {
-            self.text(&target.authority)
+            self.text(target.authority)
         }
     }
 
@@ -259,9 +264,9 @@ impl Request {
         self.0.facts.upgrade
     }
 
-    /// The head without the line end behind its last line, as shared bytes.
+    /// The head as it was received, its empty line included.
     #[must_use]
-    pub fn head(&self) -> &Bytes {
+    pub fn head(&self) -> &[u8] {
         self.0.headers.bytes()
     }
 }

@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use crate::error::BadRequest;
 use crate::message::headers::{FieldSpan, Headers};
+use crate::wire::span::Span;
 
 /// The most field lines that a section can have, whatever the configuration says: the
 /// parser's room on the stack.
@@ -15,55 +16,62 @@ const USUAL_FIELDS: usize = 32;
 pub(crate) fn parse_section(section: Bytes, limit: usize) -> Result<Headers, BadRequest> {
     check_line_ends(&section)?;
     let mut index = Vec::new();
-    parse(&section, 0, limit, &mut index, |_, _| Ok(()))?;
+    parse(&section, 0, limit, &mut index, |_, _| ())?.ok_or(BadRequest::FieldName)?;
     Ok(Headers::from_parts(section, index))
 }
 
-/// Parses the field lines of a section whose line ends were checked already, and notes where
-/// they stand. Each line is shown to `inspect` in order.
+/// Parses the field lines that stand at `start` in `head`, up to their empty line, and notes
+/// where they stand in it; each is shown to `inspect` in order. Returns where the section
+/// ends, or `None` where its end is not there. Line ends are for the caller to check.
 pub(crate) fn parse<'a>(
-    section: &'a [u8],
+    head: &'a [u8],
     start: usize,
     limit: usize,
     index: &mut Vec<FieldSpan>,
-    inspect: impl FnMut(&'a str, &'a [u8]) -> Result<(), BadRequest>,
-) -> Result<(), BadRequest> {
+    inspect: impl FnMut(&'a str, &'a [u8]),
+) -> Result<Option<usize>, BadRequest> {
+    let section = head.get(start..).unwrap_or_default();
     let mut usual = [httparse::EMPTY_HEADER; USUAL_FIELDS];
-    match httparse::parse_headers(section, &mut usual) {
-        Ok(status) => note(section, start, status, limit, index, inspect),
+    let (length, fields) = match httparse::parse_headers(section, &mut usual) {
+        Ok(httparse::Status::Complete(found)) => found,
+        Ok(httparse::Status::Partial) => return Ok(None),
         Err(httparse::Error::TooManyHeaders) => {
             let mut most = [httparse::EMPTY_HEADER; MOST_FIELDS];
-            let status = httparse::parse_headers(section, &mut most).map_err(fault)?;
-            note(section, start, status, limit, index, inspect)
+            return match httparse::parse_headers(section, &mut most).map_err(fault)? {
+                httparse::Status::Complete((length, fields)) => {
+                    note(head, start + length, fields, limit, index, inspect).map(Some)
+                }
+                httparse::Status::Partial => Ok(None),
+            };
         }
-        Err(error) => Err(fault(error)),
-    }
+        Err(error) => return Err(fault(error)),
+    };
+    note(head, start + length, fields, limit, index, inspect).map(Some)
 }
 
 fn note<'a>(
-    section: &'a [u8],
-    start: usize,
-    status: httparse::Status<(usize, &[httparse::Header<'a>])>,
+    head: &'a [u8],
+    end: usize,
+    fields: &[httparse::Header<'a>],
     limit: usize,
     index: &mut Vec<FieldSpan>,
-    mut inspect: impl FnMut(&'a str, &'a [u8]) -> Result<(), BadRequest>,
-) -> Result<(), BadRequest> {
-    let httparse::Status::Complete((_, fields)) = status else {
-        return Err(BadRequest::FieldName);
-    };
+    mut inspect: impl FnMut(&'a str, &'a [u8]),
+) -> Result<usize, BadRequest> {
     if fields.len() > limit {
         return Err(BadRequest::TooManyFields);
     }
-    let base = section.as_ptr() as usize - start;
-    for field in fields {
-        let name = field.name.as_ptr() as usize - base;
-        // httparse gives an empty value a place inside the section too.
-        let value = field.value.as_ptr() as usize - base;
-        let span = FieldSpan::new(name..name + field.name.len(), value..value + field.value.len());
-        index.push(span.ok_or(BadRequest::HeadTooLong)?);
-        inspect(field.name, field.value)?;
+    if end > usize::from(u16::MAX) {
+        return Err(BadRequest::HeadTooLong);
     }
-    Ok(())
+    let base = head.as_ptr() as usize;
+    index.clear();
+    index.reserve(fields.len());
+    for field in fields {
+        inspect(field.name, field.value);
+        // httparse gives an empty value a place inside the section too.
+        index.push(FieldSpan { name: Span::of(field.name.as_bytes(), base), value: Span::of(field.value, base) });
+    }
+    Ok(end)
 }
 
 fn fault(error: httparse::Error) -> BadRequest {
@@ -86,6 +94,13 @@ pub(crate) fn check_line_ends(section: &[u8]) -> Result<(), BadRequest> {
         }
     }
     Ok(())
+}
+
+/// [`check_line_ends`] without another look at every byte: whether the lines that were parsed
+/// out of `head` up to `end` follow a CRLF each, and the empty line too.
+pub(crate) fn follow_line_ends(head: &[u8], end: usize, index: &[FieldSpan]) -> bool {
+    index.iter().all(|field| field.name.follows(head, b"\r\n"))
+        && head.get(..end).is_some_and(|head| head.ends_with(b"\r\n\r\n"))
 }
 
 #[cfg(test)]

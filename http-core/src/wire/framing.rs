@@ -4,10 +4,11 @@ use crate::error::BadRequest;
 use crate::wire::grammar;
 
 /// How the content of a request is delimited.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Framing {
     /// No content.
+    #[default]
     None,
     /// Content-Length, above zero.
     Length(u64),

@@ -1,13 +1,12 @@
 //! The request head: found incrementally, parsed once (RFC 9112 sections 2 to 5).
 
-use std::ops::Range;
-
 use http::{Method, Version};
 
 use crate::config::Config;
 use crate::error::BadRequest;
 use crate::message::headers::FieldSpan;
 use crate::wire::framing::{Framing, FramingFields};
+use crate::wire::span::Span;
 use crate::wire::target::{self, Target};
 use crate::wire::{fields, grammar};
 
@@ -22,7 +21,7 @@ pub(crate) struct RequestLine {
 }
 
 /// What the fields of a head decide about its connection.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Facts {
     pub(crate) framing: Framing,
     /// What version and Connection say; the configuration may still say no.
@@ -31,51 +30,97 @@ pub(crate) struct Facts {
     /// Connection names `upgrade` and an Upgrade field is there, in HTTP/1.1.
     pub(crate) upgrade: bool,
     /// The value of Host, in the head's bytes; empty where there is none.
-    pub(crate) host: Range<usize>,
+    pub(crate) host: Span,
 }
 
-/// Looks for the end of a head; each byte is looked at once, however it arrives.
+/// A whole head but for its field lines, which stand in an index of their own.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) line: RequestLine,
+    pub(crate) facts: Facts,
+    /// With its empty line.
+    pub(crate) length: usize,
+}
+
+/// Reads a head as it arrives.
+///
+/// One that arrives in one piece is parsed at once. Of any other each byte is looked at once
+/// for its line end, until the head is whole, and then it is parsed. The verdicts are those
+/// of the second way, however it arrived: the first one only ever accepts, and only what the
+/// second accepts too.
 #[derive(Debug, Default)]
 pub(crate) struct HeadSearch {
-    scanned: usize,
+    /// How far the input was searched for line ends, and where the line being read starts.
+    searched: usize,
     line_start: usize,
     request_line: Option<RequestLine>,
 }
 
 impl HeadSearch {
-    /// The request line and the length of the head, once the head is complete. The request
-    /// line is judged as soon as it is there, the rest when the head is complete.
+    /// The head, once it is complete; its fields go into `index`. The request line is judged
+    /// as soon as it is there, the rest when the head is complete.
     pub(crate) fn advance(
         &mut self,
         input: &[u8],
         config: &Config,
-    ) -> Result<Option<(RequestLine, usize)>, BadRequest> {
+        index: &mut Vec<FieldSpan>,
+    ) -> Result<Option<Head>, BadRequest> {
         let limit = config.limits.head.min(usize::from(u16::MAX));
         // Nothing beyond the limit is looked at, so that the verdict is the same whether it
         // has arrived or not.
         let window = input.get(..limit).unwrap_or(input);
-        while let Some(at) = window.get(self.scanned..).and_then(|rest| memchr::memchr(b'\n', rest)) {
-            let line_feed = self.scanned + at;
-            let line = match window.get(self.line_start..line_feed) {
-                Some([line @ .., b'\r']) => line,
-                _ => return Err(BadRequest::BareLineFeed),
-            };
-            self.scanned = line_feed + 1;
-            self.line_start = self.scanned;
-            if line.is_empty() {
-                // An empty first line was skipped by the caller, so there is a request line.
-                return Ok(self.request_line.take().map(|line| (line, self.scanned)));
-            }
-            if self.request_line.is_none() {
-                self.request_line = Some(parse_request_line(line, config)?);
+        if self.request_line.is_none()
+            && let Some(line) = self.next_line(window)?
+        {
+            let line = self.request_line.insert(parse_request_line(line, config)?);
+            if let Ok(Some((length, seen))) = parse_fields(window, line, config, index)
+                && fields::follow_line_ends(window, length, index)
+            {
+                return self.complete(window, length, &seen).map(Some);
             }
         }
-        self.scanned = window.len();
-        if input.len() < limit {
+        // An empty first line was skipped by the caller, so there is a request line before one.
+        while let Some(line) = self.next_line(window)? {
+            if line.is_empty()
+                && let Some(line) = &self.request_line
+            {
+                let (length, seen) = parse_fields(window, line, config, index)?.ok_or(BadRequest::FieldName)?;
+                return self.complete(window, length, &seen).map(Some);
+            }
+        }
+        match self.request_line {
+            _ if input.len() < limit => Ok(None),
+            // A head of exactly the limit would have ended by now.
+            Some(_) => Err(BadRequest::HeadTooLong),
+            None => Err(BadRequest::TargetTooLong),
+        }
+    }
+
+    /// The request line, as soon as it was read.
+    pub(crate) fn request_line(&self) -> Option<&RequestLine> {
+        self.request_line.as_ref()
+    }
+
+    /// The next line that ends in the window, without its end.
+    fn next_line<'a>(&mut self, window: &'a [u8]) -> Result<Option<&'a [u8]>, BadRequest> {
+        let Some(at) = window.get(self.searched..).and_then(|rest| memchr::memchr(b'\n', rest)) else {
+            self.searched = window.len();
             return Ok(None);
-        }
-        // A head of exactly the limit would have ended by now.
-        Err(if self.request_line.is_none() { BadRequest::TargetTooLong } else { BadRequest::HeadTooLong })
+        };
+        let line_feed = self.searched + at;
+        let Some([line @ .., b'\r']) = window.get(self.line_start..line_feed) else {
+            return Err(BadRequest::BareLineFeed);
+        };
+        self.searched = line_feed + 1;
+        self.line_start = self.searched;
+        Ok(Some(line))
+    }
+
+    fn complete(&mut self, window: &[u8], length: usize, seen: &Seen<'_>) -> Result<Head, BadRequest> {
+        let http_1_0 = self.request_line.as_ref().is_some_and(|line| line.version == Version::HTTP_10);
+        let facts = seen.facts(window, http_1_0)?;
+        let line = std::mem::take(self).request_line.ok_or(BadRequest::RequestLine)?;
+        Ok(Head { line, facts, length })
     }
 }
 
@@ -98,7 +143,7 @@ fn parse_request_line(line: &[u8], config: &Config) -> Result<RequestLine, BadRe
     if !target.iter().all(|byte| matches!(byte, b'!'..=b'~')) || (config.strict_target && !target::is_strict(target)) {
         return Err(BadRequest::TargetByte);
     }
-    let target = target::parse(line, target_start..target_start + target_length, &method)?;
+    let target = target::parse(target, target_start, &method)?;
     Ok(RequestLine { method, version, target, length: line.len() + 2 })
 }
 
@@ -128,35 +173,25 @@ fn parse_version(version: &[u8]) -> Result<Version, BadRequest> {
     }
 }
 
-/// Parses the field lines of a complete head into `index` and says what they decide.
-pub(crate) fn parse_fields(
-    head: &[u8],
+/// Parses the field lines of a head into `index`; returns where the head ends, and what its
+/// fields say.
+fn parse_fields<'a>(
+    head: &'a [u8],
     line: &RequestLine,
-    limit: usize,
+    config: &Config,
     index: &mut Vec<FieldSpan>,
-) -> Result<Facts, BadRequest> {
-    let section = head.get(line.length..).unwrap_or_default();
+) -> Result<Option<(usize, Seen<'a>)>, BadRequest> {
     let mut seen = Seen::default();
-    fields::parse(section, line.length, limit, index, |name, value| seen.note(name, value))?;
-    let http_1_0 = line.version == Version::HTTP_10;
-    let host = seen.host(head, http_1_0)?;
-    let framing = seen.framing.decide(http_1_0)?;
-    if seen.other_expectation && !http_1_0 {
-        return Err(BadRequest::Expectation);
-    }
-    Ok(Facts {
-        framing,
-        persistent: !seen.close && (!http_1_0 || seen.keep_alive),
-        expects_continue: seen.expects_continue && !http_1_0 && framing != Framing::None,
-        upgrade: seen.connection_upgrade && seen.upgrade && !http_1_0,
-        host,
-    })
+    let note = |name: &'a str, value: &'a [u8]| seen.note(name, value);
+    let end = fields::parse(head, line.length, config.limits.fields, index, note)?;
+    Ok(end.map(|end| (end, seen)))
 }
 
 /// The fields that decide something, collected while the lines go by.
 #[derive(Default)]
 struct Seen<'a> {
     host: Option<&'a [u8]>,
+    repeated_host: bool,
     framing: FramingFields<'a>,
     close: bool,
     keep_alive: bool,
@@ -167,14 +202,10 @@ struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    fn note(&mut self, name: &'a str, value: &'a [u8]) -> Result<(), BadRequest> {
+    fn note(&mut self, name: &'a str, value: &'a [u8]) {
         // The length tells most names apart without a comparison.
         match name.len() {
-            4 if name.eq_ignore_ascii_case("host") => {
-                if self.host.replace(value).is_some() {
-                    return Err(BadRequest::DuplicateHost);
-                }
-            }
+            4 if name.eq_ignore_ascii_case("host") => self.repeated_host |= self.host.replace(value).is_some(),
             6 if name.eq_ignore_ascii_case("expect") => self.expect(value),
             7 if name.eq_ignore_ascii_case("upgrade") => {
                 // h2c is ignored: this server speaks HTTP/1 only.
@@ -185,7 +216,6 @@ impl<'a> Seen<'a> {
             17 if name.eq_ignore_ascii_case("transfer-encoding") => self.framing.transfer_encoding(value),
             _ => {}
         }
-        Ok(())
     }
 
     /// RFC 9110 section 7.6.1: a list, compared without case.
@@ -209,14 +239,27 @@ impl<'a> Seen<'a> {
         }
     }
 
-    fn host(&self, head: &[u8], http_1_0: bool) -> Result<Range<usize>, BadRequest> {
+    fn facts(&self, head: &[u8], http_1_0: bool) -> Result<Facts, BadRequest> {
+        let host = self.host(head, http_1_0)?;
+        let framing = self.framing.decide(http_1_0)?;
+        if self.other_expectation && !http_1_0 {
+            return Err(BadRequest::Expectation);
+        }
+        Ok(Facts {
+            framing,
+            persistent: !self.close && (!http_1_0 || self.keep_alive),
+            expects_continue: self.expects_continue && !http_1_0 && framing != Framing::None,
+            upgrade: self.connection_upgrade && self.upgrade && !http_1_0,
+            host,
+        })
+    }
+
+    fn host(&self, head: &[u8], http_1_0: bool) -> Result<Span, BadRequest> {
         match self.host {
+            _ if self.repeated_host => Err(BadRequest::DuplicateHost),
             Some(value) if !target::is_host(value) => Err(BadRequest::Host),
-            Some(value) => {
-                let start = value.as_ptr() as usize - head.as_ptr() as usize;
-                Ok(start..start + value.len())
-            }
-            None if http_1_0 => Ok(0..0),
+            Some(value) => Ok(Span::of(value, head.as_ptr() as usize)),
+            None if http_1_0 => Ok(Span::default()),
             None => Err(BadRequest::MissingHost),
         }
     }
@@ -228,12 +271,13 @@ mod tests {
 
     fn search(input: &[u8], config: &Config, cut: usize) -> Result<Option<usize>, BadRequest> {
         let mut search = HeadSearch::default();
+        let mut index = Vec::new();
         let mut end = 0;
         loop {
             end = (end + cut).min(input.len());
-            let found = search.advance(&input[..end], config)?;
+            let found = search.advance(&input[..end], config, &mut index)?;
             if found.is_some() || end == input.len() {
-                return Ok(found.map(|(_, length)| length));
+                return Ok(found.map(|head| head.length));
             }
         }
     }
@@ -245,7 +289,7 @@ mod tests {
     #[test]
     fn request_lines() {
         let good = line("GET /a HTTP/1.1").unwrap();
-        assert_eq!((good.method, good.version, good.target.path), (Method::GET, Version::HTTP_11, 4..6));
+        assert_eq!((good.method, good.version, good.target.path), (Method::GET, Version::HTTP_11, Span::new(4..6)));
         assert_eq!(line("X!y / HTTP/1.0").unwrap().version, Version::HTTP_10);
         assert_eq!(line("GET / HTTP/1.9").unwrap().version, Version::HTTP_11);
         for (text, fault) in [
@@ -278,10 +322,10 @@ mod tests {
     fn limits_at_n_and_n_plus_1_however_it_is_cut() {
         let config = Config::default();
         let head = |total: usize| {
-            let start = "GET / HTTP/1.1\r\nA: ";
+            let start = "GET / HTTP/1.1\r\nHost: a\r\nA: ";
             format!("{start}{}\r\n\r\n", "a".repeat(total - start.len() - 4)).into_bytes()
         };
-        let target = |n: usize| format!("GET /{} HTTP/1.1\r\n\r\n", "a".repeat(n - 1)).into_bytes();
+        let target = |n: usize| format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(n - 1)).into_bytes();
         for cut in [1, 7, 4096, usize::MAX / 2] {
             assert_eq!(search(&head(32 << 10), &config, cut), Ok(Some(32 << 10)));
             assert_eq!(search(&head((32 << 10) + 1), &config, cut), Err(BadRequest::HeadTooLong));

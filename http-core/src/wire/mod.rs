@@ -6,4 +6,5 @@ pub(crate) mod fields;
 pub(crate) mod framing;
 pub(crate) mod grammar;
 pub(crate) mod head;
+pub(crate) mod span;
 pub(crate) mod target;

@@ -1,66 +1,60 @@
 //! The request target in its four forms (RFC 9112 section 3.2), and the Host it implies.
 
 use std::net::Ipv6Addr;
-use std::ops::Range;
 
 use http::Method;
 
 use crate::error::BadRequest;
 use crate::wire::grammar;
+use crate::wire::span::Span;
 
-/// Where the parts of a target stand in the head. Absent parts are empty ranges.
-#[derive(Clone, Debug, Default)]
+/// Where the parts of a target stand in the head. Absent parts are empty.
+#[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Target {
     /// As sent.
-    pub(crate) whole: Range<usize>,
+    pub(crate) whole: Span,
     /// From the path on: what an origin form would have been.
-    pub(crate) origin: Range<usize>,
-    pub(crate) path: Range<usize>,
-    pub(crate) query: Range<usize>,
-    pub(crate) fragment: Range<usize>,
+    pub(crate) origin: Span,
+    pub(crate) path: Span,
+    pub(crate) query: Span,
+    pub(crate) fragment: Span,
     /// Of an absolute form, or of CONNECT.
-    pub(crate) authority: Range<usize>,
+    pub(crate) authority: Span,
 }
 
-/// Parses the target that stands at `at` in `head`; its bytes are visible ASCII already.
-pub(crate) fn parse(head: &[u8], at: Range<usize>, method: &Method) -> Result<Target, BadRequest> {
-    let text = head.get(at.clone()).unwrap_or_default();
-    if *method == Method::CONNECT {
-        return authority_form(text, at);
-    }
+/// Parses the target that stands at `start` in the head; its bytes are visible ASCII already.
+pub(crate) fn parse(text: &[u8], start: usize, method: &Method) -> Result<Target, BadRequest> {
+    let whole = Span::new(start..start + text.len());
     match text {
-        [b'/', ..] => Ok(origin_form(text, at.clone(), at)),
-        b"*" if *method == Method::OPTIONS => {
-            Ok(Target { origin: at.clone(), path: at.clone(), whole: at, ..Target::default() })
-        }
+        _ if *method == Method::CONNECT => authority_form(text, whole),
+        [b'/', ..] => Ok(Target { whole, ..origin_form(text, start) }),
+        b"*" if *method == Method::OPTIONS => Ok(Target { whole, origin: whole, path: whole, ..Target::default() }),
         b"*" => Err(BadRequest::AsteriskForm),
-        _ => absolute_form(text, at),
+        _ => Ok(Target { whole, ..absolute_form(text, start)? }),
     }
 }
 
 /// `absolute-path [ "?" query ]`; a `#` starts the fragment, which the seed has as an attribute.
-fn origin_form(text: &[u8], origin: Range<usize>, whole: Range<usize>) -> Target {
-    let (start, end) = (origin.start, origin.end);
-    let empty = end..end;
+fn origin_form(text: &[u8], start: usize) -> Target {
+    let end = text.len();
     // The first `#` ends the query, the first `?` before it ends the path.
-    let (fragment_at, query_at) = match memchr::memchr2(b'?', b'#', text) {
-        None => (None, None),
-        Some(mark) if text.get(mark) == Some(&b'#') => (Some(mark), None),
-        Some(mark) => (text.get(mark..).and_then(|rest| memchr::memchr(b'#', rest)).map(|at| mark + at), Some(mark)),
+    let path_end = memchr::memchr2(b'?', b'#', text).unwrap_or(end);
+    let query_end = match text.get(path_end..) {
+        Some(rest @ [b'?', ..]) => memchr::memchr(b'#', rest).map_or(end, |at| path_end + at),
+        _ => path_end,
     };
-    let before_fragment = fragment_at.map_or(end, |at| start + at);
+    let part = |from: usize, to: usize| Span::new(start + from.min(to)..start + to);
     Target {
-        path: start..query_at.map_or(before_fragment, |at| start + at),
-        query: query_at.map_or(empty.clone(), |at| start + at + 1..before_fragment),
-        fragment: fragment_at.map_or(empty.clone(), |at| start + at + 1..end),
-        authority: empty,
-        origin,
-        whole,
+        origin: part(0, end),
+        path: part(0, path_end),
+        query: part(path_end + 1, query_end),
+        fragment: part(query_end + 1, end),
+        ..Target::default()
     }
 }
 
 /// `http(s)://authority [ path ] [ "?" query ]`, RFC 9112 section 3.2.2.
-fn absolute_form(text: &[u8], at: Range<usize>) -> Result<Target, BadRequest> {
+fn absolute_form(text: &[u8], start: usize) -> Result<Target, BadRequest> {
     let Some(colon) = memchr::memchr(b':', text) else {
         // Neither a path nor a URI: what CONNECT would have called an authority, or nothing.
         return Err(BadRequest::AuthorityForm);
@@ -74,32 +68,22 @@ fn absolute_form(text: &[u8], at: Range<usize>) -> Result<Target, BadRequest> {
     }
     let length = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
     let (authority, origin) = rest.split_at_checked(length).unwrap_or_default();
-    let start = at.start + colon + 3;
+    let start = start + colon + 3;
     let host_length = authority.iter().rposition(|&byte| byte == b':').unwrap_or(authority.len());
-    if !is_host(authority) || host_length == 0 || authority.is_empty() {
+    if !is_host(authority) || host_length == 0 {
         return Err(BadRequest::AbsoluteForm);
     }
-    let mut target = origin_form(origin, start + length..at.end, at);
-    target.authority = start..start + length;
-    Ok(target)
+    Ok(Target { authority: Span::new(start..start + length), ..origin_form(origin, start + length) })
 }
 
 /// `host ":" port`, RFC 9112 section 3.2.3.
-fn authority_form(text: &[u8], at: Range<usize>) -> Result<Target, BadRequest> {
+fn authority_form(text: &[u8], whole: Span) -> Result<Target, BadRequest> {
     let colon = text.iter().rposition(|&byte| byte == b':').ok_or(BadRequest::AuthorityForm)?;
     let port = text.get(colon + 1..).and_then(grammar::decimal);
     if colon == 0 || !is_host(text) || !port.is_some_and(|port| (1..=65_535).contains(&port)) {
         return Err(BadRequest::AuthorityForm);
     }
-    let empty = at.end..at.end;
-    Ok(Target {
-        origin: at.clone(),
-        path: empty.clone(),
-        query: empty.clone(),
-        fragment: empty,
-        authority: at.clone(),
-        whole: at,
-    })
+    Ok(Target { whole, origin: whole, authority: whole, ..Target::default() })
 }
 
 /// `unreserved / sub-delims` of RFC 3986 but the comma: a list of hosts is no host, and a
@@ -203,8 +187,9 @@ mod tests {
     use super::*;
 
     fn parts(method: Method, text: &str) -> Result<[&str; 5], BadRequest> {
-        let target = parse(text.as_bytes(), 0..text.len(), &method)?;
-        Ok([target.authority, target.origin, target.path, target.query, target.fragment].map(|part| &text[part]))
+        let target = parse(text.as_bytes(), 0, &method)?;
+        let parts = [target.authority, target.origin, target.path, target.query, target.fragment];
+        Ok(parts.map(|part| std::str::from_utf8(part.slice(text.as_bytes())).unwrap()))
     }
 
     #[test]
