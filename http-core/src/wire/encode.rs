@@ -72,7 +72,8 @@ impl AnswerHead<'_> {
     }
 }
 
-fn line(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+/// A line whose first bytes have a length known here, which makes copying them cheap.
+fn line<const N: usize>(out: &mut Vec<u8>, name: &[u8; N], value: &[u8]) {
     out.extend_from_slice(name);
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");

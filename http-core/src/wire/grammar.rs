@@ -6,6 +6,38 @@ pub(crate) const fn is_tchar(byte: u8) -> bool {
         | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
 }
 
+/// A class of bytes as a table, where one look-up a byte counts.
+pub(crate) struct ByteSet(pub(crate) [bool; 256]);
+
+impl ByteSet {
+    pub(crate) fn contains(&self, byte: u8) -> bool {
+        self.0.get(usize::from(byte)) == Some(&true)
+    }
+
+    /// How many bytes of the set stand in front.
+    pub(crate) fn run(&self, bytes: &[u8]) -> usize {
+        bytes.iter().position(|&byte| !self.contains(byte)).unwrap_or(bytes.len())
+    }
+}
+
+/// The set of the bytes for which a predicate holds.
+macro_rules! byte_set {
+    ($predicate:expr) => {{
+        #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
+        const fn table() -> [bool; 256] {
+            let mut table = [false; 256];
+            let mut byte = 0;
+            while byte < table.len() {
+                table[byte] = $predicate(byte as u8);
+                byte += 1;
+            }
+            table
+        }
+        $crate::wire::grammar::ByteSet(table())
+    }};
+}
+pub(crate) use byte_set;
+
 /// `token = 1*tchar`, RFC 9110 section 5.6.2.
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&b| is_tchar(b))

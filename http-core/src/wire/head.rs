@@ -125,36 +125,38 @@ impl HeadSearch {
 }
 
 fn parse_request_line(line: &[u8], config: &Config) -> Result<RequestLine, BadRequest> {
-    let space = memchr::memchr(b' ', line).ok_or(BadRequest::RequestLine)?;
+    let space = line.iter().position(|&byte| byte == b' ').ok_or(BadRequest::RequestLine)?;
     let (method, rest) = line.split_at_checked(space).unwrap_or_default();
-    let target_start = space + 1;
     let rest = rest.get(1..).unwrap_or_default();
-    let target_length = memchr::memchr(b' ', rest).ok_or(BadRequest::Version)?;
+    let path = target::path_length(rest);
+    let target_length = match rest.get(path) {
+        Some(b' ') => path,
+        _ => memchr::memchr(b' ', rest).ok_or(BadRequest::Version)?,
+    };
     let (target, version) = rest.split_at_checked(target_length).unwrap_or_default();
-    let version = version.get(1..).unwrap_or_default();
-    if method.is_empty() || target.is_empty() || version.contains(&b' ') {
+    let version = parse_version(version.get(1..).unwrap_or_default());
+    if method.is_empty() || target.is_empty() || version == Err(BadRequest::RequestLine) {
         return Err(BadRequest::RequestLine);
     }
     let method = parse_method(method, config.limits.method)?;
-    let version = parse_version(version)?;
+    let version = version?;
     if target.len() > config.limits.target {
         return Err(BadRequest::TargetTooLong);
     }
-    if !target.iter().all(|byte| matches!(byte, b'!'..=b'~')) || (config.strict_target && !target::is_strict(target)) {
+    let visible = path >= target_length || target.iter().all(u8::is_ascii_graphic);
+    if !visible || (config.strict_target && !target::is_strict(target)) {
         return Err(BadRequest::TargetByte);
     }
-    let target = target::parse(target, target_start, &method)?;
+    let target = target::parse(target, path, space + 1, &method)?;
     Ok(RequestLine { method, version, target, length: line.len() + 2 })
 }
 
 fn parse_method(method: &[u8], limit: usize) -> Result<Method, BadRequest> {
-    if !grammar::is_token(method) {
-        return Err(BadRequest::Method);
+    match Method::from_bytes(method) {
+        Ok(_) if method.len() > limit => Err(BadRequest::MethodTooLong),
+        Ok(method) => Ok(method),
+        Err(_) => Err(BadRequest::Method),
     }
-    if method.len() > limit {
-        return Err(BadRequest::MethodTooLong);
-    }
-    Method::from_bytes(method).map_err(|_| BadRequest::Method)
 }
 
 /// RFC 9110 section 2.5: a higher minor version is served as the highest one known.
@@ -169,6 +171,7 @@ fn parse_version(version: &[u8]) -> Result<Version, BadRequest> {
                 Err(BadRequest::MajorVersion)
             }
         }
+        _ if version.contains(&b' ') => Err(BadRequest::RequestLine),
         _ => Err(BadRequest::Version),
     }
 }

@@ -5,7 +5,7 @@ use std::net::Ipv6Addr;
 use http::Method;
 
 use crate::error::BadRequest;
-use crate::wire::grammar;
+use crate::wire::grammar::{self, ByteSet, byte_set};
 use crate::wire::span::Span;
 
 /// Where the parts of a target stand in the head. Absent parts are empty.
@@ -22,12 +22,13 @@ pub(crate) struct Target {
     pub(crate) authority: Span,
 }
 
-/// Parses the target that stands at `start` in the head; its bytes are visible ASCII already.
-pub(crate) fn parse(text: &[u8], start: usize, method: &Method) -> Result<Target, BadRequest> {
+/// Parses the target that stands at `start` in the head and whose [`path_length`] is known;
+/// its bytes are visible ASCII already.
+pub(crate) fn parse(text: &[u8], path: usize, start: usize, method: &Method) -> Result<Target, BadRequest> {
     let whole = Span::new(start..start + text.len());
     match text {
         _ if *method == Method::CONNECT => authority_form(text, whole),
-        [b'/', ..] => Ok(Target { whole, ..origin_form(text, start) }),
+        [b'/', ..] => Ok(Target { whole, ..origin_form(text, path, start) }),
         b"*" if *method == Method::OPTIONS => Ok(Target { whole, origin: whole, path: whole, ..Target::default() }),
         b"*" => Err(BadRequest::AsteriskForm),
         _ => Ok(Target { whole, ..absolute_form(text, start)? }),
@@ -35,19 +36,18 @@ pub(crate) fn parse(text: &[u8], start: usize, method: &Method) -> Result<Target
 }
 
 /// `absolute-path [ "?" query ]`; a `#` starts the fragment, which the seed has as an attribute.
-fn origin_form(text: &[u8], start: usize) -> Target {
+fn origin_form(text: &[u8], path: usize, start: usize) -> Target {
     let end = text.len();
     // The first `#` ends the query, the first `?` before it ends the path.
-    let path_end = memchr::memchr2(b'?', b'#', text).unwrap_or(end);
-    let query_end = match text.get(path_end..) {
-        Some(rest @ [b'?', ..]) => memchr::memchr(b'#', rest).map_or(end, |at| path_end + at),
-        _ => path_end,
+    let query_end = match text.get(path..) {
+        Some(rest @ [b'?', ..]) => memchr::memchr(b'#', rest).map_or(end, |at| path + at),
+        _ => path,
     };
     let part = |from: usize, to: usize| Span::new(start + from.min(to)..start + to);
     Target {
         origin: part(0, end),
-        path: part(0, path_end),
-        query: part(path_end + 1, query_end),
+        path: part(0, path),
+        query: part(path + 1, query_end),
         fragment: part(query_end + 1, end),
         ..Target::default()
     }
@@ -73,7 +73,7 @@ fn absolute_form(text: &[u8], start: usize) -> Result<Target, BadRequest> {
     if !is_host(authority) || host_length == 0 {
         return Err(BadRequest::AbsoluteForm);
     }
-    Ok(Target { authority: Span::new(start..start + length), ..origin_form(origin, start + length) })
+    Ok(Target { authority: Span::new(start..start + length), ..origin_form(origin, path_length(origin), start + length) })
 }
 
 /// `host ":" port`, RFC 9112 section 3.2.3.
@@ -93,18 +93,19 @@ const fn is_reg_name_byte(byte: u8) -> bool {
         | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=')
 }
 
-/// [`is_reg_name_byte`] as a table: the Host of every request goes through it.
-static REG_NAME: [bool; 256] = {
-    let mut table = [false; 256];
-    let mut byte = 0u8;
-    loop {
-        table[byte as usize] = is_reg_name_byte(byte);
-        if byte == u8::MAX {
-            break table;
-        }
-        byte += 1;
-    }
-};
+static REG_NAME: ByteSet = byte_set!(is_reg_name_byte);
+static PATH: ByteSet = byte_set!(is_path_byte);
+
+/// What neither ends a path nor is refused in a target.
+const fn is_path_byte(byte: u8) -> bool {
+    matches!(byte, b'!'..=b'~') && !matches!(byte, b'?' | b'#')
+}
+
+/// How many bytes stand before the first that ends a path, be it a mark or one that no
+/// target can hold.
+pub(crate) fn path_length(text: &[u8]) -> usize {
+    PATH.run(text)
+}
 
 /// `uri-host [ ":" port ]`, RFC 9110 section 7.2. An empty host is valid (RFC 9112 section 3.2).
 pub(crate) fn is_host(value: &[u8]) -> bool {
@@ -113,13 +114,12 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
     }
     let mut rest = value;
     loop {
-        match rest {
-            [] => return true,
-            [b':', port @ ..] => return port.iter().all(u8::is_ascii_digit),
-            [b'%', high, low, tail @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => rest = tail,
-            [byte, tail @ ..] if REG_NAME.get(usize::from(*byte)) == Some(&true) => rest = tail,
+        rest = match rest.get(REG_NAME.run(rest)..) {
+            Some([]) => return true,
+            Some([b':', port @ ..]) => return port.iter().all(u8::is_ascii_digit),
+            Some([b'%', high, low, tail @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => tail,
             _ => return false,
-        }
+        };
     }
 }
 
@@ -187,7 +187,7 @@ mod tests {
     use super::*;
 
     fn parts(method: Method, text: &str) -> Result<[&str; 5], BadRequest> {
-        let target = parse(text.as_bytes(), 0, &method)?;
+        let target = parse(text.as_bytes(), path_length(text.as_bytes()), 0, &method)?;
         let parts = [target.authority, target.origin, target.path, target.query, target.fragment];
         Ok(parts.map(|part| std::str::from_utf8(part.slice(text.as_bytes())).unwrap()))
     }
