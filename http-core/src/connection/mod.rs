@@ -402,6 +402,9 @@ impl Connection {
     }
 
     /// Applies an input to the state; false where it has no meaning there.
+    ///
+    /// Inlined, because the input is known at each call, which leaves little of the table.
+    #[inline(always)]
     fn apply(&mut self, input: Input) -> bool {
         let next = self.state.after(input);
         if let Some(next) = next {

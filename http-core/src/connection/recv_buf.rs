@@ -105,8 +105,10 @@ impl RecvBuf {
     /// Ends with writable storage of at least `size` bytes and some room in it.
     fn make_writable(&mut self, size: usize) {
         let size = if self.len() < size { size } else { (self.len() + 1).next_power_of_two() };
+        if matches!(&self.storage, Storage::Writable(block) if block.size() >= size) {
+            return;
+        }
         self.storage = match std::mem::take(&mut self.storage) {
-            Storage::Writable(block) if block.size() >= size => Storage::Writable(block),
             Storage::Shared(bytes) if bytes.len() >= size => match bytes.try_into_mut() {
                 Ok(block) => Storage::Writable(Block(block)),
                 Err(held) => {

@@ -87,14 +87,15 @@ pub(crate) struct SendQueue {
     /// How much of the buffer the segments cover; what is behind it stands last.
     covered: usize,
     segments: VecDeque<Segment>,
-    /// Bytes of shared and external segments that wait.
-    elsewhere: u64,
+    /// Bytes that wait in shared segments, and in files.
+    shared: u64,
+    external: u64,
 }
 
 impl SendQueue {
     /// Bytes that wait, files included.
     pub(crate) fn len(&self) -> u64 {
-        (self.buffer.len() - self.sent) as u64 + self.elsewhere
+        self.memory().saturating_add(self.external)
     }
 
     pub(crate) fn is_empty(&self) -> bool {
@@ -103,11 +104,7 @@ impl SendQueue {
 
     /// Bytes that wait and take memory.
     pub(crate) fn memory(&self) -> u64 {
-        let files = self.segments.iter().map(|segment| match segment {
-            Segment::External { length, .. } => *length,
-            _ => 0,
-        });
-        self.len() - files.sum::<u64>()
+        (self.buffer.len() - self.sent) as u64 + self.shared
     }
 
     /// The buffer to append heads and framing to.
@@ -119,14 +116,14 @@ impl SendQueue {
         if bytes.len() <= COPIED {
             self.buffer.extend_from_slice(&bytes);
         } else {
-            self.elsewhere += bytes.len() as u64;
+            self.shared += bytes.len() as u64;
             self.append(Segment::Shared(bytes));
         }
     }
 
     pub(crate) fn push_external(&mut self, file: u64, offset: u64, length: u64) {
         if length > 0 {
-            self.elsewhere = self.elsewhere.saturating_add(length);
+            self.external = self.external.saturating_add(length);
             self.append(Segment::External { file, offset, length });
         }
     }
@@ -169,7 +166,7 @@ impl SendQueue {
                 Some(Segment::Shared(bytes)) => {
                     let part = usize::try_from(count).unwrap_or(usize::MAX).min(bytes.len());
                     drop(bytes.split_to(part));
-                    self.elsewhere -= part as u64;
+                    self.shared -= part as u64;
                     count -= part as u64;
                     bytes.is_empty()
                 }
@@ -177,7 +174,7 @@ impl SendQueue {
                     let part = count.min(*length);
                     *offset += part;
                     *length -= part;
-                    self.elsewhere -= part;
+                    self.external = self.external.saturating_sub(part);
                     count -= part;
                     *length == 0
                 }
@@ -205,7 +202,7 @@ impl SendQueue {
         self.buffer.clear();
         self.buffer.shrink_to(KEPT);
         self.segments.clear();
-        (self.sent, self.covered, self.elsewhere) = (0, 0, 0);
+        (self.sent, self.covered, self.shared, self.external) = (0, 0, 0, 0);
     }
 
     /// Gives the empty buffer's storage back.

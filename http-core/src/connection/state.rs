@@ -113,11 +113,12 @@ impl State {
     }
 
     /// Where the input leads; `None` where it has no meaning and changes nothing.
+    #[inline(always)]
     pub(crate) fn after(self, input: Input) -> Option<Self> {
         use {Input as I, Receiving as R, Sending as S};
         let persistent = self.persistent;
         match (self.recv, self.send, input) {
-            (R::Ended, _, _) | (_, S::Ended, _) => None,
+            (R::Ended, _, _) => None,
             (_, _, I::Break) => self.to(R::Ended, S::Ended),
             (R::HandedOver, _, _) => None,
 
