@@ -207,7 +207,10 @@ impl Connection {
             return;
         }
         self.send.sent(count);
-        self.times.sent(now.mono);
+        self.times.sent(self.now.mono);
+        if self.state.send == Sending::Idle {
+            self.times.idle = self.now.mono;
+        }
         self.settle();
     }
 
@@ -440,7 +443,6 @@ impl Connection {
                 self.apply(Input::Flushed { linger });
             }
             Sending::HandedOver => self.notices.hand_over(),
-            Sending::Idle => self.times.idle = self.now.mono,
             _ => {}
         }
     }

@@ -13,7 +13,7 @@ use crate::wire::chunked::{self, Chunked, Piece};
 use crate::wire::encode::{AnswerHead, FramingField};
 use crate::wire::fields;
 use crate::wire::framing::Framing;
-use crate::wire::head::Head;
+use crate::wire::head::{Facts, HeadSearch};
 
 /// The content of the current request, as far as it is still to come.
 #[derive(Debug, Default)]
@@ -77,6 +77,12 @@ impl Connection {
             }
             let before = self.state;
             let event = match self.state.recv {
+                Receiving::Idle | Receiving::Head | Receiving::Complete
+                    if self.recv.is_empty() && !self.end_of_stream =>
+                {
+                    return None;
+                }
+                Receiving::Idle | Receiving::Head if !self.has_backlog_room() => None,
                 Receiving::Idle | Receiving::Head => self.read_head(),
                 Receiving::Content if self.paused => None,
                 Receiving::Content => self.read_content(),
@@ -93,41 +99,50 @@ impl Connection {
     }
 
     fn read_head(&mut self) -> Option<Event> {
-        if !self.has_backlog_room() {
+        if self.state.recv == Receiving::Idle && !self.skip_empty_lines() {
             return None;
         }
-        while self.state.recv == Receiving::Idle {
-            match self.recv.filled() {
-                [b'\r', b'\n', ..] if self.empty_lines == self.config.limits.empty_lines => {
-                    return self.refuse(BadRequest::EmptyLines);
-                }
-                [b'\r', b'\n', ..] => {
-                    self.empty_lines += 1;
-                    self.recv.consume(2);
-                }
-                // What an empty line begins with does not begin a head.
-                [] | [b'\r'] => return self.await_more(),
-                [b'\n', ..] => return self.refuse(BadRequest::BareLineFeed),
-                [b'\r', ..] => return self.refuse(BadRequest::BareCarriageReturn),
-                _ => {
-                    self.times.head = self.now.mono;
-                    self.apply(Input::FirstByte);
-                }
-            }
-        }
+        let input = self.recv.filled();
         let message = self.spare.message();
-        match self.search.advance(self.recv.filled(), &self.config, message.index()) {
-            Ok(Some(head)) => Some(self.accept(head)),
+        let (head, index) = message.parts();
+        match self.search.advance(input, &self.config, head, index) {
+            Ok(Some(length)) => {
+                let facts = message.fill(input.get(..length).unwrap_or_default(), &self.peer, self.now);
+                self.recv.consume(length);
+                Some(self.accept(facts))
+            }
             Ok(None) => self.await_more(),
             Err(fault) => self.refuse(fault),
         }
     }
 
-    fn accept(&mut self, head: Head) -> Event {
-        let Head { facts, length, .. } = head;
-        let bytes = self.recv.filled().get(..length).unwrap_or_default();
-        self.spare.message().fill(head, bytes, &self.peer, self.now);
-        self.recv.consume(length);
+    /// Reads up to the first byte of a head; says whether it is there.
+    fn skip_empty_lines(&mut self) -> bool {
+        loop {
+            match self.recv.filled() {
+                [b'\r', b'\n', ..] if self.empty_lines == self.config.limits.empty_lines => {
+                    self.refuse(BadRequest::EmptyLines);
+                }
+                [b'\r', b'\n', ..] => {
+                    self.empty_lines += 1;
+                    self.recv.consume(2);
+                    continue;
+                }
+                // What an empty line begins with does not begin a head.
+                [] | [b'\r'] => drop(self.await_more()),
+                [b'\n', ..] => drop(self.refuse(BadRequest::BareLineFeed)),
+                [b'\r', ..] => drop(self.refuse(BadRequest::BareCarriageReturn)),
+                _ => {
+                    self.times.head = self.now.mono;
+                    return self.apply(Input::FirstByte);
+                }
+            }
+            return false;
+        }
+    }
+
+    fn accept(&mut self, facts: Facts) -> Event {
+        self.search = HeadSearch::default();
         self.empty_lines = 0;
         self.served += 1;
         let limits = &self.config.limits;
@@ -286,12 +301,16 @@ impl Connection {
         None
     }
 
+    #[cold]
     /// Answers with an error and closes, or breaks an answer off that has begun already.
     fn turn_away(&mut self, status: StatusCode, text: &str, reason: CloseReason) {
-        let (head_only, http_1_0) = match (&self.current, self.search.request_line()) {
-            (Some(request), _) => (*request.method() == Method::HEAD, request.version() == Version::HTTP_10),
-            (None, Some(line)) => (line.method == Method::HEAD, line.version == Version::HTTP_10),
-            (None, None) => (false, false),
+        let (head_only, http_1_0) = match &self.current {
+            Some(request) => (*request.method() == Method::HEAD, request.version() == Version::HTTP_10),
+            None if self.search.has_request_line() => {
+                let line = &self.spare.message().head().line;
+                (line.method == Method::HEAD, line.version == Version::HTTP_10)
+            }
+            None => (false, false),
         };
         let answer_due = matches!(self.state.send, Sending::Idle | Sending::Head);
         if self.state.send == Sending::Content {

@@ -34,13 +34,10 @@ pub struct Request(Arc<Message>);
 /// What a request refers to.
 #[derive(Clone, Default)]
 pub(crate) struct Message {
-    method: Method,
-    version: Version,
-    target: Target,
+    head: Head,
     /// The origin form of an absolute target without a path but with a query: the one case
     /// in which it does not stand in the head.
     rewritten: Option<Box<str>>,
-    facts: Facts,
     headers: Headers,
     peer: Peer,
     received: Now,
@@ -77,24 +74,25 @@ impl Spare {
 }
 
 impl Message {
-    /// Where the parser is to note the fields of the next head.
-    pub(crate) fn index(&mut self) -> &mut Vec<FieldSpan> {
-        self.headers.index()
+    /// Where the parser is to put the next head and its index of fields.
+    pub(crate) fn parts(&mut self) -> (&mut Head, &mut Vec<FieldSpan>) {
+        (&mut self.head, self.headers.index())
     }
 
-    /// Takes the rest of a head whose fields stand in the index already, and its bytes.
+    pub(crate) fn head(&self) -> &Head {
+        &self.head
+    }
+
+    /// Takes the bytes of a head that was parsed.
     ///
     /// They are copied, so that the receive buffer is free for the next read however long the
     /// application keeps the request.
-    pub(crate) fn fill(&mut self, head: Head, bytes: &[u8], peer: &Peer, received: Now) {
+    pub(crate) fn fill(&mut self, bytes: &[u8], peer: &Peer, received: Now) -> Facts {
         self.headers.fill(bytes);
-        self.rewritten = rewritten(&head.line.target, bytes);
-        self.method = head.line.method;
-        self.version = head.line.version;
-        self.target = head.line.target;
-        self.facts = head.facts;
+        self.rewritten = rewritten(&self.head.line.target, bytes);
         self.peer = *peer;
         self.received = received;
+        self.head.facts
     }
 }
 
@@ -121,26 +119,26 @@ impl Request {
     /// The method as sent; methods this server does not know are passed on too.
     #[must_use]
     pub fn method(&self) -> &Method {
-        &self.0.method
+        &self.0.head.line.method
     }
 
     /// The version that the request is served under: 1.0, or 1.1 for every higher minor
     /// version.
     #[must_use]
     pub fn version(&self) -> Version {
-        self.0.version
+        self.0.head.line.version
     }
 
     /// `"HTTP/1.1"` or `"HTTP/1.0"` (the seed's word for [`version`](Self::version)).
     #[must_use]
     pub fn protocol(&self) -> &'static str {
-        if self.0.version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" }
+        if self.0.head.line.version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" }
     }
 
     /// The request target exactly as it was sent (RFC 9112 section 3.2).
     #[must_use]
     pub fn target(&self) -> &str {
-        self.text(self.0.target.whole)
+        self.text(self.0.head.line.target.whole)
     }
 
     /// The target in its origin form: the path and what follows it. An absolute form yields
@@ -150,15 +148,15 @@ impl Request {
     pub fn url(&self) -> &str {
         match &self.0.rewritten {
             Some(url) => url,
-            None if self.0.target.origin.is_empty() => "/",
-            None => self.text(self.0.target.origin),
+            None if self.0.head.line.target.origin.is_empty() => "/",
+            None => self.text(self.0.head.line.target.origin),
         }
     }
 
     /// The path as sent, neither percent-decoded nor normalised. Empty for CONNECT.
     #[must_use]
     pub fn path(&self) -> &str {
-        let target = &self.0.target;
+        let target = &self.0.head.line.target;
         if target.path.is_empty() && target.authority != target.whole { "/" } else { self.text(target.path) }
     }
 
@@ -172,13 +170,13 @@ impl Request {
     /// Between the first `?` and the fragment; empty when absent.
     #[must_use]
     pub fn query(&self) -> &str {
-        self.text(self.0.target.query)
+        self.text(self.0.head.line.target.query)
     }
 
     /// Behind the first `#`; empty when absent. Clients do not send fragments.
     #[must_use]
     pub fn fragment(&self) -> &str {
-        self.text(self.0.target.fragment)
+        self.text(self.0.head.line.target.fragment)
     }
 
     /// The head's field lines.
@@ -191,9 +189,9 @@ impl Request {
     /// absolute target, else the Host field. Empty where neither says one.
     #[must_use]
     pub fn host(&self) -> &str {
-        let target = &self.0.target;
+        let target = &self.0.head.line.target;
         if target.authority.is_empty() || target.authority == target.whole {
-            self.text(self.0.facts.host)
+            self.text(self.0.head.facts.host)
         } else {
             self.text(target.authority)
         }
@@ -248,20 +246,20 @@ impl Request {
     /// How the content that follows is delimited.
     #[must_use]
     pub fn framing(&self) -> Framing {
-        self.0.facts.framing
+        self.0.head.facts.framing
     }
 
     /// Whether the client waits for `100 Continue` before it sends the content.
     #[must_use]
     pub fn expects_continue(&self) -> bool {
-        self.0.facts.expects_continue
+        self.0.head.facts.expects_continue
     }
 
     /// Whether the client offers to switch protocols (RFC 9110 section 7.8); the names are
     /// in the Upgrade field. An offer of `h2c` alone is none.
     #[must_use]
     pub fn offers_upgrade(&self) -> bool {
-        self.0.facts.upgrade
+        self.0.head.facts.upgrade
     }
 
     /// The head as it was received, its empty line included.

@@ -11,7 +11,7 @@ use crate::wire::target::{self, Target};
 use crate::wire::{fields, grammar};
 
 /// `method SP request-target SP HTTP-version`, RFC 9112 section 3.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct RequestLine {
     pub(crate) method: Method,
     pub(crate) version: Version,
@@ -33,13 +33,11 @@ pub(crate) struct Facts {
     pub(crate) host: Span,
 }
 
-/// A whole head but for its field lines, which stand in an index of their own.
-#[derive(Debug)]
+/// A head but for its field lines, which stand in an index of their own.
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Head {
     pub(crate) line: RequestLine,
     pub(crate) facts: Facts,
-    /// With its empty line.
-    pub(crate) length: usize,
 }
 
 /// Reads a head as it arrives.
@@ -53,52 +51,57 @@ pub(crate) struct HeadSearch {
     /// How far the input was searched for line ends, and where the line being read starts.
     searched: usize,
     line_start: usize,
-    request_line: Option<RequestLine>,
+    has_request_line: bool,
 }
 
 impl HeadSearch {
-    /// The head, once it is complete; its fields go into `index`. The request line is judged
-    /// as soon as it is there, the rest when the head is complete.
+    /// Fills `head` and `index`, and returns the length of the head with its empty line once
+    /// it is complete. The request line is judged as soon as it is there, the rest when the
+    /// head is complete. The caller keeps `head` until then.
     pub(crate) fn advance(
         &mut self,
         input: &[u8],
         config: &Config,
+        head: &mut Head,
         index: &mut Vec<FieldSpan>,
-    ) -> Result<Option<Head>, BadRequest> {
+    ) -> Result<Option<usize>, BadRequest> {
         let limit = config.limits.head.min(usize::from(u16::MAX));
         // Nothing beyond the limit is looked at, so that the verdict is the same whether it
         // has arrived or not.
         let window = input.get(..limit).unwrap_or(input);
-        if self.request_line.is_none()
+        if !self.has_request_line
             && let Some(line) = self.next_line(window)?
         {
-            let line = self.request_line.insert(parse_request_line(line, config)?);
-            if let Ok(Some((length, seen))) = parse_fields(window, line, config, index)
+            head.line.parse(line, config)?;
+            self.has_request_line = true;
+            let mut seen = Seen::default();
+            if let Ok(Some(length)) = seen.parse(window, &head.line, config, index)
                 && fields::follow_line_ends(window, length, index)
             {
-                return self.complete(window, length, &seen).map(Some);
+                head.facts = seen.facts(window, &head.line)?;
+                return Ok(Some(length));
             }
         }
         // An empty first line was skipped by the caller, so there is a request line before one.
         while let Some(line) = self.next_line(window)? {
-            if line.is_empty()
-                && let Some(line) = &self.request_line
-            {
-                let (length, seen) = parse_fields(window, line, config, index)?.ok_or(BadRequest::FieldName)?;
-                return self.complete(window, length, &seen).map(Some);
+            if line.is_empty() {
+                let mut seen = Seen::default();
+                let length = seen.parse(window, &head.line, config, index)?;
+                head.facts = seen.facts(window, &head.line)?;
+                return Ok(length);
             }
         }
-        match self.request_line {
+        match self.has_request_line {
             _ if input.len() < limit => Ok(None),
             // A head of exactly the limit would have ended by now.
-            Some(_) => Err(BadRequest::HeadTooLong),
-            None => Err(BadRequest::TargetTooLong),
+            true => Err(BadRequest::HeadTooLong),
+            false => Err(BadRequest::TargetTooLong),
         }
     }
 
-    /// The request line, as soon as it was read.
-    pub(crate) fn request_line(&self) -> Option<&RequestLine> {
-        self.request_line.as_ref()
+    /// Whether the request line was read already.
+    pub(crate) fn has_request_line(&self) -> bool {
+        self.has_request_line
     }
 
     /// The next line that ends in the window, without its end.
@@ -115,40 +118,36 @@ impl HeadSearch {
         self.line_start = self.searched;
         Ok(Some(line))
     }
-
-    fn complete(&mut self, window: &[u8], length: usize, seen: &Seen<'_>) -> Result<Head, BadRequest> {
-        let http_1_0 = self.request_line.as_ref().is_some_and(|line| line.version == Version::HTTP_10);
-        let facts = seen.facts(window, http_1_0)?;
-        let line = std::mem::take(self).request_line.ok_or(BadRequest::RequestLine)?;
-        Ok(Head { line, facts, length })
-    }
 }
 
-fn parse_request_line(line: &[u8], config: &Config) -> Result<RequestLine, BadRequest> {
-    let space = line.iter().position(|&byte| byte == b' ').ok_or(BadRequest::RequestLine)?;
-    let (method, rest) = line.split_at_checked(space).unwrap_or_default();
-    let rest = rest.get(1..).unwrap_or_default();
-    let path = target::path_length(rest);
-    let target_length = match rest.get(path) {
-        Some(b' ') => path,
-        _ => memchr::memchr(b' ', rest).ok_or(BadRequest::Version)?,
-    };
-    let (target, version) = rest.split_at_checked(target_length).unwrap_or_default();
-    let version = parse_version(version.get(1..).unwrap_or_default());
-    if method.is_empty() || target.is_empty() || version == Err(BadRequest::RequestLine) {
-        return Err(BadRequest::RequestLine);
+impl RequestLine {
+    fn parse(&mut self, line: &[u8], config: &Config) -> Result<(), BadRequest> {
+        let space = line.iter().position(|&byte| byte == b' ').ok_or(BadRequest::RequestLine)?;
+        let (method, rest) = line.split_at_checked(space).unwrap_or_default();
+        let rest = rest.get(1..).unwrap_or_default();
+        let path = target::path_length(rest);
+        let target_length = match rest.get(path) {
+            Some(b' ') => path,
+            _ => memchr::memchr(b' ', rest).ok_or(BadRequest::Version)?,
+        };
+        let (target, version) = rest.split_at_checked(target_length).unwrap_or_default();
+        let version = parse_version(version.get(1..).unwrap_or_default());
+        if method.is_empty() || target.is_empty() || version == Err(BadRequest::RequestLine) {
+            return Err(BadRequest::RequestLine);
+        }
+        self.method = parse_method(method, config.limits.method)?;
+        self.version = version?;
+        if target.len() > config.limits.target {
+            return Err(BadRequest::TargetTooLong);
+        }
+        let visible = path >= target_length || target.iter().all(u8::is_ascii_graphic);
+        if !visible || (config.strict_target && !target::is_strict(target)) {
+            return Err(BadRequest::TargetByte);
+        }
+        self.target = target::parse(target, path, space + 1, &self.method)?;
+        self.length = line.len() + 2;
+        Ok(())
     }
-    let method = parse_method(method, config.limits.method)?;
-    let version = version?;
-    if target.len() > config.limits.target {
-        return Err(BadRequest::TargetTooLong);
-    }
-    let visible = path >= target_length || target.iter().all(u8::is_ascii_graphic);
-    if !visible || (config.strict_target && !target::is_strict(target)) {
-        return Err(BadRequest::TargetByte);
-    }
-    let target = target::parse(target, path, space + 1, &method)?;
-    Ok(RequestLine { method, version, target, length: line.len() + 2 })
 }
 
 fn parse_method(method: &[u8], limit: usize) -> Result<Method, BadRequest> {
@@ -176,20 +175,6 @@ fn parse_version(version: &[u8]) -> Result<Version, BadRequest> {
     }
 }
 
-/// Parses the field lines of a head into `index`; returns where the head ends, and what its
-/// fields say.
-fn parse_fields<'a>(
-    head: &'a [u8],
-    line: &RequestLine,
-    config: &Config,
-    index: &mut Vec<FieldSpan>,
-) -> Result<Option<(usize, Seen<'a>)>, BadRequest> {
-    let mut seen = Seen::default();
-    let note = |name: &'a str, value: &'a [u8]| seen.note(name, value);
-    let end = fields::parse(head, line.length, config.limits.fields, index, note)?;
-    Ok(end.map(|end| (end, seen)))
-}
-
 /// The fields that decide something, collected while the lines go by.
 #[derive(Default)]
 struct Seen<'a> {
@@ -205,6 +190,17 @@ struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
+    /// Parses the field lines of a head into `index`; returns where the head ends.
+    fn parse(
+        &mut self,
+        head: &'a [u8],
+        line: &RequestLine,
+        config: &Config,
+        index: &mut Vec<FieldSpan>,
+    ) -> Result<Option<usize>, BadRequest> {
+        fields::parse(head, line.length, config.limits.fields, index, |name, value| self.note(name, value))
+    }
+
     fn note(&mut self, name: &'a str, value: &'a [u8]) {
         // The length tells most names apart without a comparison.
         match name.len() {
@@ -242,7 +238,8 @@ impl<'a> Seen<'a> {
         }
     }
 
-    fn facts(&self, head: &[u8], http_1_0: bool) -> Result<Facts, BadRequest> {
+    fn facts(&self, head: &[u8], line: &RequestLine) -> Result<Facts, BadRequest> {
+        let http_1_0 = line.version == Version::HTTP_10;
         let host = self.host(head, http_1_0)?;
         let framing = self.framing.decide(http_1_0)?;
         if self.other_expectation && !http_1_0 {
@@ -274,19 +271,20 @@ mod tests {
 
     fn search(input: &[u8], config: &Config, cut: usize) -> Result<Option<usize>, BadRequest> {
         let mut search = HeadSearch::default();
-        let mut index = Vec::new();
+        let (mut head, mut index) = (Head::default(), Vec::new());
         let mut end = 0;
         loop {
             end = (end + cut).min(input.len());
-            let found = search.advance(&input[..end], config, &mut index)?;
+            let found = search.advance(&input[..end], config, &mut head, &mut index)?;
             if found.is_some() || end == input.len() {
-                return Ok(found.map(|head| head.length));
+                return Ok(found);
             }
         }
     }
 
     fn line(line: &str) -> Result<RequestLine, BadRequest> {
-        parse_request_line(line.as_bytes(), &Config::default())
+        let mut parsed = RequestLine::default();
+        parsed.parse(line.as_bytes(), &Config::default()).map(|()| parsed)
     }
 
     #[test]
