@@ -71,17 +71,20 @@ impl Connection {
     /// Parsing happens here, so that nothing is parsed before the caller can take it.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
+        if self.notices.is_due() {
+            return self.notices.next();
+        }
+        match self.state.recv {
+            // The usual ends of a turn: a request is awaited, or its answer.
+            Receiving::Idle | Receiving::Complete if self.recv.is_empty() && !self.end_of_stream => None,
+            _ => self.read(),
+        }
+    }
+
+    fn read(&mut self) -> Option<Event> {
         loop {
-            if let Some(event) = self.notices.next() {
-                return Some(event);
-            }
             let before = self.state;
             let event = match self.state.recv {
-                Receiving::Idle | Receiving::Head | Receiving::Complete
-                    if self.recv.is_empty() && !self.end_of_stream =>
-                {
-                    return None;
-                }
                 Receiving::Idle | Receiving::Head if !self.has_backlog_room() => None,
                 Receiving::Idle | Receiving::Head => self.read_head(),
                 Receiving::Content if self.paused => None,
@@ -92,8 +95,14 @@ impl Connection {
                 Receiving::HandedOver | Receiving::Ended => None,
             };
             self.settle();
-            if event.is_some() || (self.state == before && !self.notices.is_due()) {
+            if event.is_some() {
                 return event;
+            }
+            if self.notices.is_due() {
+                return self.notices.next();
+            }
+            if self.state == before {
+                return None;
             }
         }
     }
@@ -111,7 +120,12 @@ impl Connection {
                 self.recv.consume(length);
                 Some(self.accept(facts))
             }
-            Ok(None) => self.await_more(),
+            Ok(None) => {
+                if self.apply(Input::FirstByte) {
+                    self.times.head = self.now.mono;
+                }
+                self.await_more()
+            }
             Err(fault) => self.refuse(fault),
         }
     }
@@ -132,10 +146,7 @@ impl Connection {
                 [] | [b'\r'] => drop(self.await_more()),
                 [b'\n', ..] => drop(self.refuse(BadRequest::BareLineFeed)),
                 [b'\r', ..] => drop(self.refuse(BadRequest::BareCarriageReturn)),
-                _ => {
-                    self.times.head = self.now.mono;
-                    return self.apply(Input::FirstByte);
-                }
+                _ => return true,
             }
             return false;
         }

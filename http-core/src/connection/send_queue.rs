@@ -200,7 +200,9 @@ impl SendQueue {
     /// Drops everything that waits.
     pub(crate) fn clear(&mut self) {
         self.buffer.clear();
-        self.buffer.shrink_to(KEPT);
+        if self.buffer.capacity() > KEPT {
+            self.buffer.shrink_to(KEPT);
+        }
         self.segments.clear();
         (self.sent, self.covered, self.shared, self.external) = (0, 0, 0, 0);
     }

@@ -124,8 +124,8 @@ impl State {
 
             // Receiving.
             (R::Idle, S::Idle, I::FirstByte) => self.to(R::Head, S::Idle),
-            (R::Head, S::Idle, I::Request { content: true }) => self.to(R::Content, S::Head),
-            (R::Head, S::Idle, I::Request { content: false }) => self.to(R::Complete, S::Head),
+            (R::Idle | R::Head, S::Idle, I::Request { content: true }) => self.to(R::Content, S::Head),
+            (R::Idle | R::Head, S::Idle, I::Request { content: false }) => self.to(R::Complete, S::Head),
             (R::Content, S::Head | S::Content, I::ContentEnd) => self.to(R::Complete, self.send),
 
             // Answering.

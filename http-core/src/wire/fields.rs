@@ -10,7 +10,7 @@ use crate::wire::span::Span;
 /// parser's room on the stack.
 const MOST_FIELDS: usize = 256;
 /// Nearly every section fits here; the larger room is set up only where this one is too small.
-const USUAL_FIELDS: usize = 32;
+const USUAL_FIELDS: usize = 24;
 
 /// Parses a section that ends with its empty line, as a whole.
 pub(crate) fn parse_section(section: Bytes, limit: usize) -> Result<Headers, BadRequest> {
@@ -63,14 +63,16 @@ fn note<'a>(
     if end > usize::from(u16::MAX) {
         return Err(BadRequest::HeadTooLong);
     }
-    let base = head.as_ptr() as usize;
-    index.clear();
-    index.reserve(fields.len());
     for field in fields {
         inspect(field.name, field.value);
-        // httparse gives an empty value a place inside the section too.
-        index.push(FieldSpan { name: Span::of(field.name.as_bytes(), base), value: Span::of(field.value, base) });
     }
+    let base = head.as_ptr() as usize;
+    index.clear();
+    // httparse gives an empty value a place inside the section too.
+    index.extend(fields.iter().map(|field| FieldSpan {
+        name: Span::of(field.name.as_bytes(), base),
+        value: Span::of(field.value, base),
+    }));
     Ok(end)
 }
 

@@ -86,9 +86,9 @@ impl HeadSearch {
         while let Some(line) = self.next_line(window)? {
             if line.is_empty() {
                 let mut seen = Seen::default();
-                let length = seen.parse(window, &head.line, config, index)?;
+                let length = seen.parse(window, &head.line, config, index)?.ok_or(BadRequest::FieldName)?;
                 head.facts = seen.facts(window, &head.line)?;
-                return Ok(length);
+                return Ok(Some(length));
             }
         }
         match self.has_request_line {
@@ -202,17 +202,18 @@ impl<'a> Seen<'a> {
     }
 
     fn note(&mut self, name: &'a str, value: &'a [u8]) {
+        let is = |known: &str| name == known || name.eq_ignore_ascii_case(known);
         // The length tells most names apart without a comparison.
         match name.len() {
-            4 if name.eq_ignore_ascii_case("host") => self.repeated_host |= self.host.replace(value).is_some(),
-            6 if name.eq_ignore_ascii_case("expect") => self.expect(value),
-            7 if name.eq_ignore_ascii_case("upgrade") => {
+            4 if is("Host") => self.repeated_host |= self.host.replace(value).is_some(),
+            6 if is("Expect") => self.expect(value),
+            7 if is("Upgrade") => {
                 // h2c is ignored: this server speaks HTTP/1 only.
                 self.upgrade |= grammar::list_elements(value).any(|protocol| !protocol.eq_ignore_ascii_case(b"h2c"));
             }
-            10 if name.eq_ignore_ascii_case("connection") => self.connection(value),
-            14 if name.eq_ignore_ascii_case("content-length") => self.framing.content_length(value),
-            17 if name.eq_ignore_ascii_case("transfer-encoding") => self.framing.transfer_encoding(value),
+            10 if is("Connection") => self.connection(value),
+            14 if is("Content-Length") => self.framing.content_length(value),
+            17 if is("Transfer-Encoding") => self.framing.transfer_encoding(value),
             _ => {}
         }
     }

@@ -125,6 +125,7 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
 
 /// Behind the `[`: an IPv6 address or `IPvFuture`, then `]` and an optional port (RFC 3986
 /// section 3.2.2).
+#[inline(never)]
 fn is_ip_literal(rest: &[u8]) -> bool {
     let Some(end) = memchr::memchr(b']', rest) else {
         return false;
