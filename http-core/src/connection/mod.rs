@@ -35,7 +35,7 @@ use crate::error::CloseReason;
 use crate::message::request::{Request, Spare};
 use crate::message::response::ResponseHead;
 use crate::wire::encode::DateField;
-use crate::wire::head::HeadSearch;
+use crate::wire::head::HeadReader;
 
 /// One accepted connection, from its first byte to its close, without any IO.
 ///
@@ -74,7 +74,7 @@ pub struct Connection {
     send: SendQueue,
     notices: Notices,
     times: Times,
-    search: HeadSearch,
+    reader: HeadReader,
     empty_lines: usize,
     content: Content,
     current: Option<Request>,
@@ -137,7 +137,7 @@ impl Connection {
             send: SendQueue::default(),
             notices: Notices::default(),
             times: Times::new(now.mono),
-            search: HeadSearch::default(),
+            reader: HeadReader::default(),
             empty_lines: 0,
             content: Content::default(),
             current: None,

@@ -13,7 +13,7 @@ use crate::wire::chunked::{self, Chunked, Piece};
 use crate::wire::encode::{AnswerHead, FramingField};
 use crate::wire::fields;
 use crate::wire::framing::Framing;
-use crate::wire::head::{Facts, HeadSearch};
+use crate::wire::head::{Facts, HeadReader};
 
 /// The content of the current request, as far as it is still to come.
 #[derive(Debug, Default)]
@@ -114,7 +114,7 @@ impl Connection {
         let input = self.recv.filled();
         let message = self.spare.message();
         let (head, index) = message.parts();
-        match self.search.advance(input, &self.config, head, index) {
+        match self.reader.advance(input, &self.config, head, index) {
             Ok(Some(length)) => {
                 let facts = message.fill(input.get(..length).unwrap_or_default(), &self.peer, self.now);
                 self.recv.consume(length);
@@ -153,7 +153,7 @@ impl Connection {
     }
 
     fn accept(&mut self, facts: Facts) -> Event {
-        self.search = HeadSearch::default();
+        self.reader = HeadReader::default();
         self.empty_lines = 0;
         self.served += 1;
         let limits = &self.config.limits;
@@ -317,7 +317,7 @@ impl Connection {
     fn turn_away(&mut self, status: StatusCode, text: &str, reason: CloseReason) {
         let (head_only, http_1_0) = match &self.current {
             Some(request) => (*request.method() == Method::HEAD, request.version() == Version::HTTP_10),
-            None if self.search.has_request_line() => {
+            None if self.reader.has_request_line() => {
                 let line = &self.spare.message().head().line;
                 (line.method == Method::HEAD, line.version == Version::HTTP_10)
             }

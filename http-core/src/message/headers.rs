@@ -8,7 +8,7 @@ use crate::wire::grammar;
 use crate::wire::span::Span;
 
 /// Where one field line's name and value stand in the section's bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FieldSpan {
     pub(crate) name: Span,
     pub(crate) value: Span,
@@ -62,9 +62,8 @@ impl Headers {
         });
     }
 
-    /// The index, emptied, for the parser to fill.
+    /// The index, for the parser to fill.
     pub(crate) fn index(&mut self) -> &mut Vec<FieldSpan> {
-        self.index.clear();
         &mut self.index
     }
 

@@ -4,105 +4,129 @@ use bytes::Bytes;
 
 use crate::error::BadRequest;
 use crate::message::headers::{FieldSpan, Headers};
+use crate::wire::grammar::{self, ByteSet, byte_set, trim_ows_end, trim_ows_start};
 use crate::wire::span::Span;
 
-/// The most field lines that a section can have, whatever the configuration says: the
-/// parser's room on the stack.
-const MOST_FIELDS: usize = 256;
-/// Nearly every section fits here; the larger room is set up only where this one is too small.
-const USUAL_FIELDS: usize = 24;
+/// The most bytes that a section can have, whatever the configuration says: the reach of a
+/// [`Span`].
+pub(crate) const MOST_BYTES: usize = u16::MAX as usize;
+
+static TCHAR: ByteSet = byte_set!(grammar::is_tchar);
+static VALUE: ByteSet = byte_set!(grammar::is_field_value_byte);
+
+/// One line of a section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Line {
+    Field(FieldSpan),
+    /// The empty line that ends the section.
+    End,
+}
+
+/// The lines of a section, one after the other, as far as it has arrived.
+///
+/// A line is judged when its end is there and by nothing else, so that the verdict does not
+/// depend on how the bytes arrived.
+#[derive(Debug)]
+pub(crate) struct Lines<'a> {
+    rest: &'a [u8],
+    /// Where the rest ends in what the spans refer to.
+    end: usize,
+}
+
+impl<'a> Lines<'a> {
+    /// The lines from `start` on, of which spans can reach all ([`MOST_BYTES`]).
+    pub(crate) fn new(head: &'a [u8], start: usize) -> Self {
+        Self { rest: head.get(start..).unwrap_or_default(), end: head.len() }
+    }
+
+    /// Where the next line starts.
+    pub(crate) fn position(&self) -> usize {
+        self.end - self.rest.len()
+    }
+
+    /// Reads a line, unless its end is not there.
+    #[inline]
+    pub(crate) fn next(&mut self) -> Result<Option<Line>, BadRequest> {
+        let (name, colon) = TCHAR.split(self.rest);
+        match colon {
+            [b':', behind @ ..] if !name.is_empty() => {
+                let (value, end) = split_value(trim_ows_start(behind));
+                let [b'\r', b'\n', next @ ..] = end else {
+                    return fault(self.rest, BadRequest::FieldValue);
+                };
+                let name_start = self.position();
+                let value_start = self.end - end.len() - value.len();
+                self.rest = next;
+                Ok(Some(Line::Field(FieldSpan {
+                    name: Span::new(name_start..name_start + name.len()),
+                    value: Span::new(value_start..value_start + trim_ows_end(value).len()),
+                })))
+            }
+            [b'\r', b'\n', next @ ..] if name.is_empty() => {
+                self.rest = next;
+                Ok(Some(Line::End))
+            }
+            _ => fault(self.rest, BadRequest::FieldName),
+        }
+    }
+}
 
 /// Parses a section that ends with its empty line, as a whole.
 pub(crate) fn parse_section(section: Bytes, limit: usize) -> Result<Headers, BadRequest> {
-    check_line_ends(&section)?;
+    if section.len() > MOST_BYTES {
+        return Err(BadRequest::HeadTooLong);
+    }
     let mut index = Vec::new();
-    parse(&section, 0, limit, &mut index, |_, _| ())?.ok_or(BadRequest::FieldName)?;
+    let mut lines = Lines::new(&section, 0);
+    while let Line::Field(field) = lines.next()?.ok_or(BadRequest::FieldName)? {
+        if index.len() == limit {
+            return Err(BadRequest::TooManyFields);
+        }
+        index.push(field);
+    }
     Ok(Headers::from_parts(section, index))
 }
 
-/// Parses the field lines that stand at `start` in `head`, up to their empty line, and notes
-/// where they stand in it; each is shown to `inspect` in order. Returns where the section
-/// ends, or `None` where its end is not there. Line ends are for the caller to check.
-pub(crate) fn parse<'a>(
-    head: &'a [u8],
-    start: usize,
-    limit: usize,
-    index: &mut Vec<FieldSpan>,
-    inspect: impl FnMut(&'a str, &'a [u8]),
-) -> Result<Option<usize>, BadRequest> {
-    let section = head.get(start..).unwrap_or_default();
-    let mut usual = [httparse::EMPTY_HEADER; USUAL_FIELDS];
-    let (length, fields) = match httparse::parse_headers(section, &mut usual) {
-        Ok(httparse::Status::Complete(found)) => found,
-        Ok(httparse::Status::Partial) => return Ok(None),
-        Err(httparse::Error::TooManyHeaders) => {
-            let mut most = [httparse::EMPTY_HEADER; MOST_FIELDS];
-            return match httparse::parse_headers(section, &mut most).map_err(fault)? {
-                httparse::Status::Complete((length, fields)) => {
-                    note(head, start + length, fields, limit, index, inspect).map(Some)
-                }
-                httparse::Status::Partial => Ok(None),
-            };
-        }
-        Err(error) => return Err(fault(error)),
-    };
-    note(head, start + length, fields, limit, index, inspect).map(Some)
-}
-
-fn note<'a>(
-    head: &'a [u8],
-    end: usize,
-    fields: &[httparse::Header<'a>],
-    limit: usize,
-    index: &mut Vec<FieldSpan>,
-    mut inspect: impl FnMut(&'a str, &'a [u8]),
-) -> Result<usize, BadRequest> {
-    if fields.len() > limit {
-        return Err(BadRequest::TooManyFields);
-    }
-    if end > usize::from(u16::MAX) {
-        return Err(BadRequest::HeadTooLong);
-    }
-    for field in fields {
-        inspect(field.name, field.value);
-    }
-    let base = head.as_ptr() as usize;
-    index.clear();
-    // httparse gives an empty value a place inside the section too.
-    index.extend(fields.iter().map(|field| FieldSpan {
-        name: Span::of(field.name.as_bytes(), base),
-        value: Span::of(field.value, base),
-    }));
-    Ok(end)
-}
-
-fn fault(error: httparse::Error) -> BadRequest {
-    match error {
-        httparse::Error::TooManyHeaders => BadRequest::TooManyFields,
-        httparse::Error::HeaderValue => BadRequest::FieldValue,
-        httparse::Error::NewLine => BadRequest::BareCarriageReturn,
-        _ => BadRequest::FieldName,
+/// What is wrong with a line that does not parse, once its end is there. RFC 9112 section 2.2
+/// lets a server take LF alone for a line end; this one does not, because another reader of
+/// the same bytes may not see a line end there.
+#[cold]
+fn fault(bytes: &[u8], fault: BadRequest) -> Result<Option<Line>, BadRequest> {
+    match memchr::memchr(b'\n', bytes).and_then(|end| bytes.get(..end)) {
+        None => Ok(None),
+        Some([.., b'\r']) => Err(fault),
+        Some(_) => Err(BadRequest::BareLineFeed),
     }
 }
 
-/// httparse takes LF alone for a line end; RFC 9112 section 2.2 lets a server refuse it, and
-/// this one does, because another reader of the same bytes may not see a line end there.
-pub(crate) fn check_line_ends(section: &[u8]) -> Result<(), BadRequest> {
-    let mut start = 0;
-    for at in memchr::memchr_iter(b'\n', section) {
-        match section.get(start..at) {
-            Some([.., b'\r']) => start = at + 1,
-            _ => return Err(BadRequest::BareLineFeed),
+/// The bytes in front that a field value can have, and what follows them. Looks at eight
+/// bytes at a time.
+#[inline]
+fn split_value(bytes: &[u8]) -> (&[u8], &[u8]) {
+    let mut rest = bytes;
+    while let Some((word, tail)) = rest.split_first_chunk() {
+        match first_control(*word) {
+            None => rest = tail,
+            Some(at) => match rest.get(at..) {
+                Some([b'\t', tail @ ..]) => rest = tail,
+                Some(end) => return (bytes.get(..bytes.len() - end.len()).unwrap_or_default(), end),
+                None => break,
+            },
         }
     }
-    Ok(())
+    let end = VALUE.split(rest).1;
+    (bytes.get(..bytes.len() - end.len()).unwrap_or_default(), end)
 }
 
-/// [`check_line_ends`] without another look at every byte: whether the lines that were parsed
-/// out of `head` up to `end` follow a CRLF each, and the empty line too.
-pub(crate) fn follow_line_ends(head: &[u8], end: usize, index: &[FieldSpan]) -> bool {
-    index.iter().all(|field| field.name.follows(head, b"\r\n"))
-        && head.get(..end).is_some_and(|head| head.ends_with(b"\r\n\r\n"))
+/// Where the first control stands among eight bytes, HTAB included.
+fn first_control(word: [u8; 8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let word = u64::from_le_bytes(word);
+    let del = word ^ (ONES * 0x7f);
+    // Subtracting borrows into the high bit of a byte that is below the subtrahend, unless
+    // that bit was set. A borrow may go on into the bytes above, never into those below.
+    let controls = (word.wrapping_sub(ONES * 0x20) & !word | del.wrapping_sub(ONES) & !del) & (ONES << 7);
+    (controls != 0).then_some(controls.trailing_zeros() as usize / 8)
 }
 
 #[cfg(test)]

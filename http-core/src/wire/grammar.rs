@@ -14,9 +14,11 @@ impl ByteSet {
         self.0.get(usize::from(byte)) == Some(&true)
     }
 
-    /// How many bytes of the set stand in front.
-    pub(crate) fn run(&self, bytes: &[u8]) -> usize {
-        bytes.iter().position(|&byte| !self.contains(byte)).unwrap_or(bytes.len())
+    /// The bytes of the set that stand in front, and what follows them.
+    #[inline]
+    pub(crate) fn split<'a>(&self, bytes: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+        let end = bytes.iter().position(|&byte| !self.contains(byte)).unwrap_or(bytes.len());
+        bytes.split_at_checked(end).unwrap_or((bytes, &[]))
     }
 }
 
@@ -55,12 +57,22 @@ pub(crate) const fn is_ows(byte: u8) -> bool {
 
 /// Removes OWS from both sides, and nothing else: not VT, FF, 0x85 or 0xA0, which other
 /// definitions of white space hold.
-pub(crate) fn trim_ows(mut bytes: &[u8]) -> &[u8] {
+pub(crate) fn trim_ows(bytes: &[u8]) -> &[u8] {
+    trim_ows_end(trim_ows_start(bytes))
+}
+
+/// [`trim_ows`] on the left side only.
+pub(crate) fn trim_ows_start(mut bytes: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = bytes
         && is_ows(*first)
     {
         bytes = rest;
     }
+    bytes
+}
+
+/// [`trim_ows`] on the right side only.
+pub(crate) fn trim_ows_end(mut bytes: &[u8]) -> &[u8] {
     while let [rest @ .., last] = bytes
         && is_ows(*last)
     {

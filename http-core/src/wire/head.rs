@@ -8,7 +8,8 @@ use crate::message::headers::FieldSpan;
 use crate::wire::framing::{Framing, FramingFields};
 use crate::wire::span::Span;
 use crate::wire::target::{self, Target};
-use crate::wire::{fields, grammar};
+use crate::wire::fields::{self, Line, Lines};
+use crate::wire::grammar;
 
 /// `method SP request-target SP HTTP-version`, RFC 9112 section 3.
 #[derive(Clone, Debug, Default)]
@@ -16,8 +17,6 @@ pub(crate) struct RequestLine {
     pub(crate) method: Method,
     pub(crate) version: Version,
     pub(crate) target: Target,
-    /// With its CRLF; the field section starts here.
-    length: usize,
 }
 
 /// What the fields of a head decide about its connection.
@@ -40,24 +39,17 @@ pub(crate) struct Head {
     pub(crate) facts: Facts,
 }
 
-/// Reads a head as it arrives.
-///
-/// One that arrives in one piece is parsed at once. Of any other each byte is looked at once
-/// for its line end, until the head is whole, and then it is parsed. The verdicts are those
-/// of the second way, however it arrived: the first one only ever accepts, and only what the
-/// second accepts too.
+/// Reads a head as it arrives: each line once, when its end is there.
 #[derive(Debug, Default)]
-pub(crate) struct HeadSearch {
-    /// How far the input was searched for line ends, and where the line being read starts.
-    searched: usize,
+pub(crate) struct HeadReader {
+    /// Where the line being read starts, and how far its end was looked for.
     line_start: usize,
-    has_request_line: bool,
+    searched: usize,
 }
 
-impl HeadSearch {
+impl HeadReader {
     /// Fills `head` and `index`, and returns the length of the head with its empty line once
-    /// it is complete. The request line is judged as soon as it is there, the rest when the
-    /// head is complete. The caller keeps `head` until then.
+    /// it is complete. The caller keeps both until then.
     pub(crate) fn advance(
         &mut self,
         input: &[u8],
@@ -65,58 +57,67 @@ impl HeadSearch {
         head: &mut Head,
         index: &mut Vec<FieldSpan>,
     ) -> Result<Option<usize>, BadRequest> {
-        let limit = config.limits.head.min(usize::from(u16::MAX));
+        let limit = config.limits.head.min(fields::MOST_BYTES);
         // Nothing beyond the limit is looked at, so that the verdict is the same whether it
         // has arrived or not.
         let window = input.get(..limit).unwrap_or(input);
-        if !self.has_request_line
-            && let Some(line) = self.next_line(window)?
+        if self.line_start == 0
+            && let Some(line) = self.request_line(window)?
         {
             head.line.parse(line, config)?;
-            self.has_request_line = true;
-            let mut seen = Seen::default();
-            if let Ok(Some(length)) = seen.parse(window, &head.line, config, index)
-                && fields::follow_line_ends(window, length, index)
-            {
-                head.facts = seen.facts(window, &head.line)?;
-                return Ok(Some(length));
-            }
+            index.clear();
         }
-        // An empty first line was skipped by the caller, so there is a request line before one.
-        while let Some(line) = self.next_line(window)? {
-            if line.is_empty() {
-                let mut seen = Seen::default();
-                let length = seen.parse(window, &head.line, config, index)?.ok_or(BadRequest::FieldName)?;
-                head.facts = seen.facts(window, &head.line)?;
-                return Ok(Some(length));
-            }
+        if self.line_start > 0 && self.read_fields(window, config.limits.fields, index)? {
+            head.facts = Facts::new(window, &head.line, index)?;
+            return Ok(Some(self.line_start));
         }
-        match self.has_request_line {
+        self.searched = window.len();
+        match self.line_start {
             _ if input.len() < limit => Ok(None),
             // A head of exactly the limit would have ended by now.
-            true => Err(BadRequest::HeadTooLong),
-            false => Err(BadRequest::TargetTooLong),
+            0 => Err(BadRequest::TargetTooLong),
+            _ => Err(BadRequest::HeadTooLong),
         }
     }
 
     /// Whether the request line was read already.
     pub(crate) fn has_request_line(&self) -> bool {
-        self.has_request_line
+        self.line_start > 0
     }
 
-    /// The next line that ends in the window, without its end.
-    fn next_line<'a>(&mut self, window: &'a [u8]) -> Result<Option<&'a [u8]>, BadRequest> {
+    /// The first line, without its end.
+    fn request_line<'a>(&mut self, window: &'a [u8]) -> Result<Option<&'a [u8]>, BadRequest> {
         let Some(at) = window.get(self.searched..).and_then(|rest| memchr::memchr(b'\n', rest)) else {
-            self.searched = window.len();
             return Ok(None);
         };
-        let line_feed = self.searched + at;
-        let Some([line @ .., b'\r']) = window.get(self.line_start..line_feed) else {
-            return Err(BadRequest::BareLineFeed);
-        };
-        self.searched = line_feed + 1;
-        self.line_start = self.searched;
-        Ok(Some(line))
+        let end = self.searched + at;
+        match window.get(..end) {
+            Some([line @ .., b'\r']) => {
+                self.line_start = end + 1;
+                self.searched = end + 1;
+                Ok(Some(line))
+            }
+            _ => Err(BadRequest::BareLineFeed),
+        }
+    }
+
+    /// Reads the field lines that are there; says whether the section has ended.
+    fn read_fields(&mut self, window: &[u8], limit: usize, index: &mut Vec<FieldSpan>) -> Result<bool, BadRequest> {
+        // A line that had not ended before is not read again before its end is there.
+        let begun = self.searched > self.line_start;
+        if begun && memchr::memchr(b'\n', window.get(self.searched..).unwrap_or_default()).is_none() {
+            return Ok(false);
+        }
+        let mut lines = Lines::new(window, self.line_start);
+        while let Some(line) = lines.next()? {
+            self.line_start = lines.position();
+            match line {
+                Line::End => return Ok(true),
+                Line::Field(_) if index.len() == limit => return Err(BadRequest::TooManyFields),
+                Line::Field(field) => index.push(field),
+            }
+        }
+        Ok(false)
     }
 }
 
@@ -145,7 +146,6 @@ impl RequestLine {
             return Err(BadRequest::TargetByte);
         }
         self.target = target::parse(target, path, space + 1, &self.method)?;
-        self.length = line.len() + 2;
         Ok(())
     }
 }
@@ -178,7 +178,7 @@ fn parse_version(version: &[u8]) -> Result<Version, BadRequest> {
 /// The fields that decide something, collected while the lines go by.
 #[derive(Default)]
 struct Seen<'a> {
-    host: Option<&'a [u8]>,
+    host: Option<Span>,
     repeated_host: bool,
     framing: FramingFields<'a>,
     close: bool,
@@ -190,30 +190,24 @@ struct Seen<'a> {
 }
 
 impl<'a> Seen<'a> {
-    /// Parses the field lines of a head into `index`; returns where the head ends.
-    fn parse(
-        &mut self,
-        head: &'a [u8],
-        line: &RequestLine,
-        config: &Config,
-        index: &mut Vec<FieldSpan>,
-    ) -> Result<Option<usize>, BadRequest> {
-        fields::parse(head, line.length, config.limits.fields, index, |name, value| self.note(name, value))
-    }
-
-    fn note(&mut self, name: &'a str, value: &'a [u8]) {
-        let is = |known: &str| name == known || name.eq_ignore_ascii_case(known);
+    fn note(&mut self, head: &'a [u8], field: FieldSpan) {
         // The length tells most names apart without a comparison.
+        if !matches!(field.name.len(), 4 | 6 | 7 | 10 | 14 | 17) {
+            return;
+        }
+        let name = field.name.slice(head);
+        let is = |known: &str| name == known.as_bytes() || name.eq_ignore_ascii_case(known.as_bytes());
+        let value = || field.value.slice(head);
         match name.len() {
-            4 if is("Host") => self.repeated_host |= self.host.replace(value).is_some(),
-            6 if is("Expect") => self.expect(value),
+            4 if is("Host") => self.repeated_host |= self.host.replace(field.value).is_some(),
+            6 if is("Expect") => self.expect(value()),
             7 if is("Upgrade") => {
                 // h2c is ignored: this server speaks HTTP/1 only.
-                self.upgrade |= grammar::list_elements(value).any(|protocol| !protocol.eq_ignore_ascii_case(b"h2c"));
+                self.upgrade |= grammar::list_elements(value()).any(|protocol| !protocol.eq_ignore_ascii_case(b"h2c"));
             }
-            10 if is("Connection") => self.connection(value),
-            14 if is("Content-Length") => self.framing.content_length(value),
-            17 if is("Transfer-Encoding") => self.framing.transfer_encoding(value),
+            10 if is("Connection") => self.connection(value()),
+            14 if is("Content-Length") => self.framing.content_length(value()),
+            17 if is("Transfer-Encoding") => self.framing.transfer_encoding(value()),
             _ => {}
         }
     }
@@ -239,30 +233,35 @@ impl<'a> Seen<'a> {
         }
     }
 
-    fn facts(&self, head: &[u8], line: &RequestLine) -> Result<Facts, BadRequest> {
-        let http_1_0 = line.version == Version::HTTP_10;
-        let host = self.host(head, http_1_0)?;
-        let framing = self.framing.decide(http_1_0)?;
-        if self.other_expectation && !http_1_0 {
-            return Err(BadRequest::Expectation);
-        }
-        Ok(Facts {
-            framing,
-            persistent: !self.close && (!http_1_0 || self.keep_alive),
-            expects_continue: self.expects_continue && !http_1_0 && framing != Framing::None,
-            upgrade: self.connection_upgrade && self.upgrade && !http_1_0,
-            host,
-        })
-    }
-
     fn host(&self, head: &[u8], http_1_0: bool) -> Result<Span, BadRequest> {
         match self.host {
             _ if self.repeated_host => Err(BadRequest::DuplicateHost),
-            Some(value) if !target::is_host(value) => Err(BadRequest::Host),
-            Some(value) => Ok(Span::of(value, head.as_ptr() as usize)),
+            Some(value) if !target::is_host(value.slice(head)) => Err(BadRequest::Host),
+            Some(value) => Ok(value),
             None if http_1_0 => Ok(Span::default()),
             None => Err(BadRequest::MissingHost),
         }
+    }
+}
+
+impl Facts {
+    /// Decides by the fields of a whole head.
+    fn new(head: &[u8], line: &RequestLine, index: &[FieldSpan]) -> Result<Self, BadRequest> {
+        let mut seen = Seen::default();
+        index.iter().for_each(|&field| seen.note(head, field));
+        let http_1_0 = line.version == Version::HTTP_10;
+        let host = seen.host(head, http_1_0)?;
+        let framing = seen.framing.decide(http_1_0)?;
+        if seen.other_expectation && !http_1_0 {
+            return Err(BadRequest::Expectation);
+        }
+        Ok(Self {
+            framing,
+            persistent: !seen.close && (!http_1_0 || seen.keep_alive),
+            expects_continue: seen.expects_continue && !http_1_0 && framing != Framing::None,
+            upgrade: seen.connection_upgrade && seen.upgrade && !http_1_0,
+            host,
+        })
     }
 }
 
@@ -271,7 +270,7 @@ mod tests {
     use super::*;
 
     fn search(input: &[u8], config: &Config, cut: usize) -> Result<Option<usize>, BadRequest> {
-        let mut search = HeadSearch::default();
+        let mut search = HeadReader::default();
         let (mut head, mut index) = (Head::default(), Vec::new());
         let mut end = 0;
         loop {

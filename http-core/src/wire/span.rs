@@ -14,24 +14,17 @@ pub(crate) struct Span {
 }
 
 impl Span {
+    /// The caller sees to it that the offsets fit.
     pub(crate) fn new(range: Range<usize>) -> Self {
-        let offset = |at| u16::try_from(at).unwrap_or(u16::MAX);
-        Self { start: offset(range.start), end: offset(range.end) }
+        Self { start: range.start as u16, end: range.end as u16 }
     }
 
-    /// Where `part` stands, a slice of what starts at the address `base`.
-    pub(crate) fn of(part: &[u8], base: usize) -> Self {
-        let start = part.as_ptr() as usize - base;
-        Self::new(start..start + part.len())
+    pub(crate) fn len(self) -> usize {
+        usize::from(self.end).saturating_sub(usize::from(self.start))
     }
 
     pub(crate) fn is_empty(self) -> bool {
         self.start == self.end
-    }
-
-    /// Whether it stands right behind these bytes.
-    pub(crate) fn follows(self, bytes: &[u8], before: &[u8]) -> bool {
-        bytes.get(..usize::from(self.start)).is_some_and(|front| front.ends_with(before))
     }
 
     pub(crate) fn slice(self, bytes: &[u8]) -> &[u8] {

@@ -104,7 +104,7 @@ const fn is_path_byte(byte: u8) -> bool {
 /// How many bytes stand before the first that ends a path, be it a mark or one that no
 /// target can hold.
 pub(crate) fn path_length(text: &[u8]) -> usize {
-    PATH.run(text)
+    PATH.split(text).0.len()
 }
 
 /// `uri-host [ ":" port ]`, RFC 9110 section 7.2. An empty host is valid (RFC 9112 section 3.2).
@@ -114,10 +114,10 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
     }
     let mut rest = value;
     loop {
-        rest = match rest.get(REG_NAME.run(rest)..) {
-            Some([]) => return true,
-            Some([b':', port @ ..]) => return port.iter().all(u8::is_ascii_digit),
-            Some([b'%', high, low, tail @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => tail,
+        rest = match REG_NAME.split(rest).1 {
+            [] => return true,
+            [b':', port @ ..] => return port.iter().all(u8::is_ascii_digit),
+            [b'%', high, low, tail @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => tail,
             _ => return false,
         };
     }
