@@ -34,7 +34,7 @@ use crate::config::Config;
 use crate::error::CloseReason;
 use crate::message::request::{Request, Spare};
 use crate::message::response::ResponseHead;
-use crate::wire::encode::DateField;
+use crate::wire::encode::DateLine;
 use crate::wire::head::HeadReader;
 
 /// One accepted connection, from its first byte to its close, without any IO.
@@ -82,7 +82,7 @@ pub struct Connection {
     served: u64,
     mode: Mode,
     pending: Option<Box<ResponseHead>>,
-    date: DateField,
+    date: DateLine,
     expect_unanswered: bool,
     paused: bool,
     paused_at: Duration,
@@ -145,7 +145,7 @@ impl Connection {
             served: 0,
             mode: Mode::Without,
             pending: None,
-            date: DateField::default(),
+            date: DateLine::default(),
             expect_unanswered: false,
             paused: false,
             paused_at: now.mono,

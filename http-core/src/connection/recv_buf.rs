@@ -95,7 +95,9 @@ impl RecvBuf {
             return &mut [];
         };
         let room_at_end = block.size() - self.end;
-        if self.start > 0 && (self.start == self.end || room_at_end < block.size() / 4) {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        } else if self.start > 0 && room_at_end < block.size() / 4 {
             block.0.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }

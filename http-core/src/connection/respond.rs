@@ -127,7 +127,7 @@ impl Connection {
     /// [`Misuse::TooLittleContent`] where content is still due: the connection is dropped
     /// then, so that the answer does not look whole. Others as [`send`](Self::send).
     pub fn finish(&mut self) -> Result<(), Misuse> {
-        self.finish_with_trailers(&FieldLines::new())
+        self.end(None)
     }
 
     /// [`finish`](Self::finish) with trailer fields behind a chunked answer; they are
@@ -136,9 +136,13 @@ impl Connection {
     /// # Errors
     /// [`Misuse::Trailers`] where the answer has a Content-Length; else as `finish`.
     pub fn finish_with_trailers(&mut self, trailers: &FieldLines) -> Result<(), Misuse> {
+        self.end(Some(trailers).filter(|trailers| !trailers.is_empty()))
+    }
+
+    fn end(&mut self, trailers: Option<&FieldLines>) -> Result<(), Misuse> {
         self.content_due()?;
         match self.mode {
-            Mode::Length(_) if !trailers.is_empty() => return Err(Misuse::Trailers),
+            Mode::Length(_) if trailers.is_some() => return Err(Misuse::Trailers),
             Mode::Length(due) if due > 0 => {
                 self.abort();
                 return Err(Misuse::TooLittleContent { due });

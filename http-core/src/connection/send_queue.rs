@@ -149,6 +149,9 @@ impl SendQueue {
 
     /// Removes what has left from the front.
     pub(crate) fn sent(&mut self, mut count: u64) {
+        if count >= self.len() {
+            return self.clear();
+        }
         while count > 0 {
             let gone = match self.segments.front_mut() {
                 None => {
@@ -183,14 +186,8 @@ impl SendQueue {
                 self.segments.pop_front();
             }
         }
-        self.reclaim();
-    }
-
-    /// Keeps the buffer from growing behind what was sent already.
-    fn reclaim(&mut self) {
-        if self.is_empty() {
-            self.clear();
-        } else if self.sent >= KEPT {
+        // Keeps the buffer from growing behind what was sent already.
+        if self.sent >= KEPT {
             self.buffer.drain(..self.sent);
             self.covered = self.covered.saturating_sub(self.sent);
             self.sent = 0;

@@ -1,5 +1,6 @@
 //! Answers as bytes: the head (RFC 9112 section 4) and the chunked framing (section 7.1).
 
+use std::fmt::{self, Write};
 use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
@@ -29,7 +30,8 @@ pub(crate) struct AnswerHead<'a> {
     pub(crate) connection: Option<&'static str>,
     /// The value of Server, where the application sets none.
     pub(crate) server: Option<&'a str>,
-    pub(crate) date: &'a [u8],
+    /// The line of Date.
+    pub(crate) date: &'a [u8; DateLine::SIZE],
 }
 
 impl AnswerHead<'_> {
@@ -42,7 +44,7 @@ impl AnswerHead<'_> {
             line(out, b"Server: ", server.as_bytes());
         }
         if !owned.date {
-            line(out, b"Date: ", self.date);
+            out.extend_from_slice(self.date);
         }
         out.extend_from_slice(self.fields.as_bytes());
         match self.framing {
@@ -96,31 +98,57 @@ pub(crate) fn chunk_size(out: &mut Vec<u8>, mut length: u64) {
 }
 
 /// `last-chunk trailer-section CRLF`.
-pub(crate) fn last_chunk(out: &mut Vec<u8>, trailers: &FieldLines) {
+pub(crate) fn last_chunk(out: &mut Vec<u8>, trailers: Option<&FieldLines>) {
     out.extend_from_slice(b"0\r\n");
-    out.extend_from_slice(trailers.as_bytes());
+    out.extend_from_slice(trailers.map_or(&[], FieldLines::as_bytes));
     out.extend_from_slice(b"\r\n");
 }
 
-/// The value of Date (RFC 9110 section 6.6.1), formatted once a second.
-#[derive(Debug, Default)]
-pub(crate) struct DateField {
-    second: Option<u64>,
-    text: [u8; 29],
+/// The line of Date (RFC 9110 section 6.6.1), formatted once a second.
+#[derive(Debug)]
+pub(crate) struct DateLine {
+    second: u64,
+    line: [u8; Self::SIZE],
 }
 
-impl DateField {
-    pub(crate) fn at(&mut self, wall: UnixTime) -> &[u8] {
+impl Default for DateLine {
+    fn default() -> Self {
+        Self { second: 0, line: *b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n" }
+    }
+}
+
+impl DateLine {
+    pub(crate) const SIZE: usize = 37;
+
+    pub(crate) fn at(&mut self, wall: UnixTime) -> &[u8; Self::SIZE] {
         // The last second that has a date with a year of four digits.
         const LAST: u64 = 253_402_300_799;
         let second = wall.as_secs().min(LAST);
-        if self.second != Some(second) {
-            let date = httpdate::HttpDate::from(SystemTime::UNIX_EPOCH + Duration::from_secs(second)).to_string();
-            if let Ok(text) = date.as_bytes().try_into() {
-                (self.second, self.text) = (Some(second), text);
-            }
+        if self.second != second {
+            self.second = second;
+            self.format();
         }
-        &self.text
+        &self.line
+    }
+
+    #[cold]
+    fn format(&mut self) {
+        let date = httpdate::HttpDate::from(SystemTime::UNIX_EPOCH + Duration::from_secs(self.second));
+        // An IMF-fixdate always has the same length, so there is room for it.
+        let written = write!(Place(self.line.get_mut(6..35).unwrap_or_default()), "{date}");
+        debug_assert_eq!(written, Ok(()));
+    }
+}
+
+/// Text written into a place of fixed size, without an allocation.
+struct Place<'a>(&'a mut [u8]);
+
+impl Write for Place<'_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let (place, rest) = std::mem::take(&mut self.0).split_at_mut_checked(text.len()).ok_or(fmt::Error)?;
+        place.copy_from_slice(text.as_bytes());
+        self.0 = rest;
+        Ok(())
     }
 }
 
@@ -137,7 +165,7 @@ mod tests {
     #[test]
     fn heads() {
         let fields = FieldLines::text_plain();
-        let mut date = DateField::default();
+        let mut date = DateLine::default();
         let mut head = AnswerHead {
             http_1_0: false,
             status: StatusCode::OK,
@@ -175,9 +203,9 @@ mod tests {
 
     #[test]
     fn dates_follow_the_clock() {
-        let mut date = DateField::default();
-        assert_eq!(date.at(UnixTime::from_secs(0)), b"Thu, 01 Jan 1970 00:00:00 GMT");
-        assert_eq!(date.at(UnixTime::from_secs(1)), b"Thu, 01 Jan 1970 00:00:01 GMT");
-        assert_eq!(date.at(UnixTime::from_secs(u64::MAX)), b"Fri, 31 Dec 9999 23:59:59 GMT");
+        let mut date = DateLine::default();
+        assert_eq!(date.at(UnixTime::from_secs(0)), b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n");
+        assert_eq!(date.at(UnixTime::from_secs(1)), b"Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n");
+        assert_eq!(date.at(UnixTime::from_secs(u64::MAX)), b"Date: Fri, 31 Dec 9999 23:59:59 GMT\r\n");
     }
 }

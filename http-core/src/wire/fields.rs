@@ -45,7 +45,7 @@ impl<'a> Lines<'a> {
     }
 
     /// Reads a line, unless its end is not there.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn next(&mut self) -> Result<Option<Line>, BadRequest> {
         let (name, colon) = TCHAR.split(self.rest);
         match colon {
