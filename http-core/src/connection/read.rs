@@ -109,11 +109,15 @@ impl Connection {
         }
     }
 
+    #[inline(never)]
     fn read_head(&mut self) -> Option<Event> {
-        if self.state.recv == Receiving::Idle && !self.skip_empty_lines() {
-            return None;
+        let mut input = self.recv.filled();
+        if self.state.recv == Receiving::Idle && matches!(input.first(), None | Some(b'\r' | b'\n')) {
+            if !self.skip_empty_lines() {
+                return None;
+            }
+            input = self.recv.filled();
         }
-        let input = self.recv.filled();
         let message = self.spare.message();
         let (head, index) = message.parts();
         match self.reader.advance(input, &self.config, head, index) {
@@ -132,6 +136,7 @@ impl Connection {
         }
     }
 
+    #[cold]
     /// Reads up to the first byte of a head; says whether it is there.
     fn skip_empty_lines(&mut self) -> bool {
         loop {

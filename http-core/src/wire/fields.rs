@@ -11,7 +11,7 @@ use crate::wire::span::Span;
 /// [`Span`].
 pub(crate) const MOST_BYTES: usize = u16::MAX as usize;
 
-static TCHAR: ByteSet = byte_set!(grammar::is_tchar);
+pub(crate) static TCHAR: ByteSet = byte_set!(grammar::is_tchar);
 static VALUE: ByteSet = byte_set!(grammar::is_field_value_byte);
 
 /// One line of a section.

@@ -17,21 +17,27 @@ pub enum Framing {
 }
 
 /// What the two framing fields of a head say.
-#[derive(Debug, Default)]
-pub(crate) struct FramingFields<'a> {
-    content_length: Option<&'a [u8]>,
-    transfer_encoding: Option<&'a [u8]>,
-    repeated_length: bool,
-    repeated_encoding: bool,
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct FramingFields {
+    content_length: Option<Result<Framing, BadRequest>>,
+    transfer_encoding: Option<Result<Framing, BadRequest>>,
 }
 
-impl<'a> FramingFields<'a> {
-    pub(crate) fn content_length(&mut self, value: &'a [u8]) {
-        self.repeated_length |= self.content_length.replace(value).is_some();
+impl FramingFields {
+    pub(crate) fn content_length(&mut self, value: &[u8]) {
+        self.content_length = Some(match (self.content_length, grammar::decimal(value)) {
+            (Some(_), _) => Err(BadRequest::DuplicateContentLength),
+            (None, Some(0)) => Ok(Framing::None),
+            (None, Some(length)) => Ok(Framing::Length(length)),
+            (None, None) => Err(BadRequest::ContentLength),
+        });
     }
 
-    pub(crate) fn transfer_encoding(&mut self, value: &'a [u8]) {
-        self.repeated_encoding |= self.transfer_encoding.replace(value).is_some();
+    pub(crate) fn transfer_encoding(&mut self, value: &[u8]) {
+        self.transfer_encoding = Some(match self.transfer_encoding {
+            Some(_) => Err(BadRequest::TransferEncoding),
+            None => transfer_encoding(value),
+        });
     }
 
     /// Decides. Whatever two readers of the same head could understand differently is refused.
@@ -39,15 +45,9 @@ impl<'a> FramingFields<'a> {
         match (self.content_length, self.transfer_encoding) {
             (None, None) => Ok(Framing::None),
             (Some(_), Some(_)) => Err(BadRequest::ContentLengthAndTransferEncoding),
-            (Some(_), None) if self.repeated_length => Err(BadRequest::DuplicateContentLength),
-            (Some(value), None) => match grammar::decimal(value) {
-                Some(0) => Ok(Framing::None),
-                Some(length) => Ok(Framing::Length(length)),
-                None => Err(BadRequest::ContentLength),
-            },
+            (Some(length), None) => length,
             (None, Some(_)) if http_1_0 => Err(BadRequest::TransferEncodingVersion),
-            (None, Some(_)) if self.repeated_encoding => Err(BadRequest::TransferEncoding),
-            (None, Some(value)) => transfer_encoding(value),
+            (None, Some(encoding)) => encoding,
         }
     }
 }

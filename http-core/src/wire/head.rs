@@ -8,8 +8,15 @@ use crate::message::headers::FieldSpan;
 use crate::wire::framing::{Framing, FramingFields};
 use crate::wire::span::Span;
 use crate::wire::target::{self, Target};
-use crate::wire::fields::{self, Line, Lines};
-use crate::wire::grammar;
+use crate::wire::fields::{self, Line, Lines, TCHAR};
+use crate::wire::grammar::{self, ByteSet, byte_set};
+
+/// What a target can hold.
+static VISIBLE: ByteSet = byte_set!(is_visible);
+
+const fn is_visible(byte: u8) -> bool {
+    byte.is_ascii_graphic()
+}
 
 /// `method SP request-target SP HTTP-version`, RFC 9112 section 3.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +44,7 @@ pub(crate) struct Facts {
 pub(crate) struct Head {
     pub(crate) line: RequestLine,
     pub(crate) facts: Facts,
+    seen: Seen,
 }
 
 /// Reads a head as it arrives: each line once, when its end is there.
@@ -61,15 +69,21 @@ impl HeadReader {
         // Nothing beyond the limit is looked at, so that the verdict is the same whether it
         // has arrived or not.
         let window = input.get(..limit).unwrap_or(input);
-        if self.line_start == 0
-            && let Some(line) = self.request_line(window)?
-        {
-            head.line.parse(line, config)?;
-            index.clear();
-        }
-        if self.line_start > 0 && self.read_fields(window, config.limits.fields, index)? {
-            head.facts = Facts::new(window, &head.line, index)?;
-            return Ok(Some(self.line_start));
+        // A line whose end was not there is not read again before it is.
+        let begun = self.searched > self.line_start;
+        let arrived = window.get(self.searched..).unwrap_or_default();
+        if !begun || memchr::memchr(b'\n', arrived).is_some() {
+            if self.line_start == 0
+                && let Some(length) = head.line.read(window, config)?
+            {
+                self.line_start = length;
+                head.seen = Seen::default();
+                index.clear();
+            }
+            if self.line_start > 0 && self.read_fields(window, config.limits.fields, &mut head.seen, index)? {
+                head.facts = head.seen.facts(head.line.version == Version::HTTP_10)?;
+                return Ok(Some(self.line_start));
+            }
         }
         self.searched = window.len();
         match self.line_start {
@@ -85,36 +99,24 @@ impl HeadReader {
         self.line_start > 0
     }
 
-    /// The first line, without its end.
-    fn request_line<'a>(&mut self, window: &'a [u8]) -> Result<Option<&'a [u8]>, BadRequest> {
-        let Some(at) = window.get(self.searched..).and_then(|rest| memchr::memchr(b'\n', rest)) else {
-            return Ok(None);
-        };
-        let end = self.searched + at;
-        match window.get(..end) {
-            Some([line @ .., b'\r']) => {
-                self.line_start = end + 1;
-                self.searched = end + 1;
-                Ok(Some(line))
-            }
-            _ => Err(BadRequest::BareLineFeed),
-        }
-    }
-
     /// Reads the field lines that are there; says whether the section has ended.
-    fn read_fields(&mut self, window: &[u8], limit: usize, index: &mut Vec<FieldSpan>) -> Result<bool, BadRequest> {
-        // A line that had not ended before is not read again before its end is there.
-        let begun = self.searched > self.line_start;
-        if begun && memchr::memchr(b'\n', window.get(self.searched..).unwrap_or_default()).is_none() {
-            return Ok(false);
-        }
+    fn read_fields(
+        &mut self,
+        window: &[u8],
+        limit: usize,
+        seen: &mut Seen,
+        index: &mut Vec<FieldSpan>,
+    ) -> Result<bool, BadRequest> {
         let mut lines = Lines::new(window, self.line_start);
         while let Some(line) = lines.next()? {
             self.line_start = lines.position();
             match line {
                 Line::End => return Ok(true),
                 Line::Field(_) if index.len() == limit => return Err(BadRequest::TooManyFields),
-                Line::Field(field) => index.push(field),
+                Line::Field(field) => {
+                    seen.note(window, field);
+                    index.push(field);
+                }
             }
         }
         Ok(false)
@@ -122,65 +124,80 @@ impl HeadReader {
 }
 
 impl RequestLine {
-    fn parse(&mut self, line: &[u8], config: &Config) -> Result<(), BadRequest> {
-        let space = line.iter().position(|&byte| byte == b' ').ok_or(BadRequest::RequestLine)?;
-        let (method, rest) = line.split_at_checked(space).unwrap_or_default();
-        let rest = rest.get(1..).unwrap_or_default();
-        let path = target::path_length(rest);
-        let target_length = match rest.get(path) {
-            Some(b' ') => path,
-            _ => memchr::memchr(b' ', rest).ok_or(BadRequest::Version)?,
+    /// Reads the line that stands in front, and returns its length with its end; `None` while
+    /// that end is not there.
+    fn read(&mut self, input: &[u8], config: &Config) -> Result<Option<usize>, BadRequest> {
+        let Some((method, target, path, minor, rest)) = split_request_line(input) else {
+            let line = memchr::memchr(b'\n', input).and_then(|end| input.get(..end));
+            return line.map_or(Ok(None), |line| Err(fault(line, config)));
         };
-        let (target, version) = rest.split_at_checked(target_length).unwrap_or_default();
-        let version = parse_version(version.get(1..).unwrap_or_default());
-        if method.is_empty() || target.is_empty() || version == Err(BadRequest::RequestLine) {
-            return Err(BadRequest::RequestLine);
-        }
-        self.method = parse_method(method, config.limits.method)?;
-        self.version = version?;
+        // RFC 9110 section 2.5: a higher minor version is served as the highest one known.
+        self.version = if minor == b'0' { Version::HTTP_10 } else { Version::HTTP_11 };
+        self.method = match method {
+            b"GET" => Method::GET,
+            _ if method.len() > config.limits.method => return Err(BadRequest::MethodTooLong),
+            _ => Method::from_bytes(method).map_err(|_| BadRequest::Method)?,
+        };
         if target.len() > config.limits.target {
             return Err(BadRequest::TargetTooLong);
         }
-        let visible = path >= target_length || target.iter().all(u8::is_ascii_graphic);
-        if !visible || (config.strict_target && !target::is_strict(target)) {
+        if config.strict_target && !target::is_strict(target) {
             return Err(BadRequest::TargetByte);
         }
-        self.target = target::parse(target, path, space + 1, &self.method)?;
-        Ok(())
+        self.target = target::parse(target, path, method.len() + 1, &self.method)?;
+        Ok(Some(input.len() - rest.len()))
     }
 }
 
-fn parse_method(method: &[u8], limit: usize) -> Result<Method, BadRequest> {
-    match Method::from_bytes(method) {
-        Ok(_) if method.len() > limit => Err(BadRequest::MethodTooLong),
-        Ok(method) => Ok(method),
-        Err(_) => Err(BadRequest::Method),
+/// The method, the target, the length of its path, the minor version, and what follows a
+/// request line that is as it must be.
+fn split_request_line(input: &[u8]) -> Option<(&[u8], &[u8], usize, u8, &[u8])> {
+    let (method, rest) = TCHAR.split(input);
+    let rest = rest.strip_prefix(b" ").filter(|_| !method.is_empty())?;
+    let (path, behind) = target::split_path(rest);
+    let (_, behind) = VISIBLE.split(behind);
+    let target = rest.get(..rest.len() - behind.len()).filter(|target| !target.is_empty())?;
+    match behind.strip_prefix(b" HTTP/1.")? {
+        [minor @ b'0'..=b'9', b'\r', b'\n', rest @ ..] => Some((method, target, path.len(), *minor, rest)),
+        _ => None,
     }
 }
 
-/// RFC 9110 section 2.5: a higher minor version is served as the highest one known.
-fn parse_version(version: &[u8]) -> Result<Version, BadRequest> {
+/// What is wrong with a line, given without its line feed, that does not split.
+#[cold]
+fn fault(line: &[u8], config: &Config) -> BadRequest {
+    let Some(line) = line.strip_suffix(b"\r") else {
+        return BadRequest::BareLineFeed;
+    };
+    let mut parts = line.splitn(3, |&byte| byte == b' ');
+    let (Some(method), Some(target)) = (parts.next(), parts.next()) else {
+        return BadRequest::RequestLine;
+    };
+    let version = parts.next();
     match version {
-        b"HTTP/1.1" => Ok(Version::HTTP_11),
-        b"HTTP/1.0" => Ok(Version::HTTP_10),
-        [b'H', b'T', b'T', b'P', b'/', major, b'.', minor] if major.is_ascii_digit() && minor.is_ascii_digit() => {
-            if *major == b'1' {
-                Ok(Version::HTTP_11)
-            } else {
-                Err(BadRequest::MajorVersion)
-            }
+        None => BadRequest::Version,
+        Some(version) if method.is_empty() || target.is_empty() || version.contains(&b' ') => BadRequest::RequestLine,
+        Some(_) if !grammar::is_token(method) => BadRequest::Method,
+        Some(_) if method.len() > config.limits.method => BadRequest::MethodTooLong,
+        Some([b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', b'0'..=b'9']) if *major != b'1' => {
+            BadRequest::MajorVersion
         }
-        _ if version.contains(&b' ') => Err(BadRequest::RequestLine),
-        _ => Err(BadRequest::Version),
+        Some([b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9']) if target.len() > config.limits.target => {
+            BadRequest::TargetTooLong
+        }
+        Some([b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9']) => BadRequest::TargetByte,
+        Some(_) => BadRequest::Version,
     }
 }
 
-/// The fields that decide something, collected while the lines go by.
-#[derive(Default)]
-struct Seen<'a> {
+/// What the fields that decide something say, noted while the lines go by and judged when
+/// the head is whole.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen {
     host: Option<Span>,
+    host_is_bad: bool,
     repeated_host: bool,
-    framing: FramingFields<'a>,
+    framing: FramingFields,
     close: bool,
     keep_alive: bool,
     connection_upgrade: bool,
@@ -189,25 +206,25 @@ struct Seen<'a> {
     other_expectation: bool,
 }
 
-impl<'a> Seen<'a> {
-    fn note(&mut self, head: &'a [u8], field: FieldSpan) {
-        // The length tells most names apart without a comparison.
-        if !matches!(field.name.len(), 4 | 6 | 7 | 10 | 14 | 17) {
-            return;
-        }
+impl Seen {
+    fn note(&mut self, head: &[u8], field: FieldSpan) {
         let name = field.name.slice(head);
-        let is = |known: &str| name == known.as_bytes() || name.eq_ignore_ascii_case(known.as_bytes());
+        let is = |known: &[u8]| name == known || name.eq_ignore_ascii_case(known);
         let value = || field.value.slice(head);
-        match name.len() {
-            4 if is("Host") => self.repeated_host |= self.host.replace(field.value).is_some(),
-            6 if is("Expect") => self.expect(value()),
-            7 if is("Upgrade") => {
+        // Length and first letter tell nearly all names apart without a comparison.
+        match (name.len(), name.first().map_or(0, u8::to_ascii_lowercase)) {
+            (4, b'h') if is(b"Host") => {
+                self.repeated_host |= self.host.replace(field.value).is_some();
+                self.host_is_bad |= !target::is_host(value());
+            }
+            (6, b'e') if is(b"Expect") => self.expect(value()),
+            (7, b'u') if is(b"Upgrade") => {
                 // h2c is ignored: this server speaks HTTP/1 only.
                 self.upgrade |= grammar::list_elements(value()).any(|protocol| !protocol.eq_ignore_ascii_case(b"h2c"));
             }
-            10 if is("Connection") => self.connection(value()),
-            14 if is("Content-Length") => self.framing.content_length(value()),
-            17 if is("Transfer-Encoding") => self.framing.transfer_encoding(value()),
+            (10, b'c') if is(b"Connection") => self.connection(value()),
+            (14, b'c') if is(b"Content-Length") => self.framing.content_length(value()),
+            (17, b't') if is(b"Transfer-Encoding") => self.framing.transfer_encoding(value()),
             _ => {}
         }
     }
@@ -233,33 +250,27 @@ impl<'a> Seen<'a> {
         }
     }
 
-    fn host(&self, head: &[u8], http_1_0: bool) -> Result<Span, BadRequest> {
+    fn host(&self, http_1_0: bool) -> Result<Span, BadRequest> {
         match self.host {
             _ if self.repeated_host => Err(BadRequest::DuplicateHost),
-            Some(value) if !target::is_host(value.slice(head)) => Err(BadRequest::Host),
+            _ if self.host_is_bad => Err(BadRequest::Host),
             Some(value) => Ok(value),
             None if http_1_0 => Ok(Span::default()),
             None => Err(BadRequest::MissingHost),
         }
     }
-}
 
-impl Facts {
-    /// Decides by the fields of a whole head.
-    fn new(head: &[u8], line: &RequestLine, index: &[FieldSpan]) -> Result<Self, BadRequest> {
-        let mut seen = Seen::default();
-        index.iter().for_each(|&field| seen.note(head, field));
-        let http_1_0 = line.version == Version::HTTP_10;
-        let host = seen.host(head, http_1_0)?;
-        let framing = seen.framing.decide(http_1_0)?;
-        if seen.other_expectation && !http_1_0 {
+    fn facts(&self, http_1_0: bool) -> Result<Facts, BadRequest> {
+        let host = self.host(http_1_0)?;
+        let framing = self.framing.decide(http_1_0)?;
+        if self.other_expectation && !http_1_0 {
             return Err(BadRequest::Expectation);
         }
-        Ok(Self {
+        Ok(Facts {
             framing,
-            persistent: !seen.close && (!http_1_0 || seen.keep_alive),
-            expects_continue: seen.expects_continue && !http_1_0 && framing != Framing::None,
-            upgrade: seen.connection_upgrade && seen.upgrade && !http_1_0,
+            persistent: !self.close && (!http_1_0 || self.keep_alive),
+            expects_continue: self.expects_continue && !http_1_0 && framing != Framing::None,
+            upgrade: self.connection_upgrade && self.upgrade && !http_1_0,
             host,
         })
     }
@@ -284,7 +295,12 @@ mod tests {
 
     fn line(line: &str) -> Result<RequestLine, BadRequest> {
         let mut parsed = RequestLine::default();
-        parsed.parse(line.as_bytes(), &Config::default()).map(|()| parsed)
+        let line = format!("{line}\r\n");
+        for end in 0..line.len() {
+            let early = parsed.read(&line.as_bytes()[..end], &Config::default());
+            assert_eq!(early, Ok(None), "judged before its end: {line:?}");
+        }
+        parsed.read(line.as_bytes(), &Config::default()).map(|_| parsed)
     }
 
     #[test]

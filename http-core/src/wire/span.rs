@@ -19,10 +19,6 @@ impl Span {
         Self { start: range.start as u16, end: range.end as u16 }
     }
 
-    pub(crate) fn len(self) -> usize {
-        usize::from(self.end).saturating_sub(usize::from(self.start))
-    }
-
     pub(crate) fn is_empty(self) -> bool {
         self.start == self.end
     }

@@ -22,7 +22,7 @@ pub(crate) struct Target {
     pub(crate) authority: Span,
 }
 
-/// Parses the target that stands at `start` in the head and whose [`path_length`] is known;
+/// Parses the target that stands at `start` in the head and whose path has a known length;
 /// its bytes are visible ASCII already.
 pub(crate) fn parse(text: &[u8], path: usize, start: usize, method: &Method) -> Result<Target, BadRequest> {
     let whole = Span::new(start..start + text.len());
@@ -73,7 +73,7 @@ fn absolute_form(text: &[u8], start: usize) -> Result<Target, BadRequest> {
     if !is_host(authority) || host_length == 0 {
         return Err(BadRequest::AbsoluteForm);
     }
-    Ok(Target { authority: Span::new(start..start + length), ..origin_form(origin, path_length(origin), start + length) })
+    Ok(Target { authority: Span::new(start..start + length), ..origin_form(origin, split_path(origin).0.len(), start + length) })
 }
 
 /// `host ":" port`, RFC 9112 section 3.2.3.
@@ -101,10 +101,10 @@ const fn is_path_byte(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~') && !matches!(byte, b'?' | b'#')
 }
 
-/// How many bytes stand before the first that ends a path, be it a mark or one that no
-/// target can hold.
-pub(crate) fn path_length(text: &[u8]) -> usize {
-    PATH.split(text).0.len()
+/// The bytes before the first that ends a path, be it a mark or one that no target can hold,
+/// and what follows them.
+pub(crate) fn split_path(text: &[u8]) -> (&[u8], &[u8]) {
+    PATH.split(text)
 }
 
 /// `uri-host [ ":" port ]`, RFC 9110 section 7.2. An empty host is valid (RFC 9112 section 3.2).
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     fn parts(method: Method, text: &str) -> Result<[&str; 5], BadRequest> {
-        let target = parse(text.as_bytes(), path_length(text.as_bytes()), 0, &method)?;
+        let target = parse(text.as_bytes(), split_path(text.as_bytes()).0.len(), 0, &method)?;
         let parts = [target.authority, target.origin, target.path, target.query, target.fragment];
         Ok(parts.map(|part| std::str::from_utf8(part.slice(text.as_bytes())).unwrap()))
     }
