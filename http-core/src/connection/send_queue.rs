@@ -200,7 +200,9 @@ impl SendQueue {
         if self.buffer.capacity() > KEPT {
             self.buffer.shrink_to(KEPT);
         }
-        self.segments.clear();
+        if !self.segments.is_empty() {
+            self.segments.clear();
+        }
         (self.sent, self.covered, self.shared, self.external) = (0, 0, 0, 0);
     }
 

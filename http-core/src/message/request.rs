@@ -63,8 +63,7 @@ impl Spare {
 
     /// The place for the next request's head: the storage kept, unless somebody holds it.
     pub(crate) fn message(&mut self) -> &mut Message {
-        let unique = self.0.take().filter(|request| Arc::strong_count(&request.0) == 1);
-        Arc::make_mut(&mut self.0.insert(unique.unwrap_or_default()).0)
+        Arc::make_mut(&mut self.0.get_or_insert_default().0)
     }
 
     /// The request whose head was filled in.

@@ -35,7 +35,6 @@ pub(crate) struct AnswerHead<'a> {
 }
 
 impl AnswerHead<'_> {
-    #[inline]
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         self.write_status_line(out);
         let owned = self.fields.owned();

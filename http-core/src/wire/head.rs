@@ -81,7 +81,7 @@ impl HeadReader {
                 index.clear();
             }
             if self.line_start > 0 && self.read_fields(window, config.limits.fields, &mut head.seen, index)? {
-                head.facts = head.seen.facts(head.line.version == Version::HTTP_10)?;
+                head.facts = head.seen.facts(window, head.line.version == Version::HTTP_10)?;
                 return Ok(Some(self.line_start));
             }
         }
@@ -195,7 +195,6 @@ fn fault(line: &[u8], config: &Config) -> BadRequest {
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     host: Option<Span>,
-    host_is_bad: bool,
     repeated_host: bool,
     framing: FramingFields,
     close: bool,
@@ -213,10 +212,7 @@ impl Seen {
         let value = || field.value.slice(head);
         // Length and first letter tell nearly all names apart without a comparison.
         match (name.len(), name.first().map_or(0, u8::to_ascii_lowercase)) {
-            (4, b'h') if is(b"Host") => {
-                self.repeated_host |= self.host.replace(field.value).is_some();
-                self.host_is_bad |= !target::is_host(value());
-            }
+            (4, b'h') if is(b"Host") => self.repeated_host |= self.host.replace(field.value).is_some(),
             (6, b'e') if is(b"Expect") => self.expect(value()),
             (7, b'u') if is(b"Upgrade") => {
                 // h2c is ignored: this server speaks HTTP/1 only.
@@ -250,18 +246,18 @@ impl Seen {
         }
     }
 
-    fn host(&self, http_1_0: bool) -> Result<Span, BadRequest> {
+    fn host(&self, head: &[u8], http_1_0: bool) -> Result<Span, BadRequest> {
         match self.host {
             _ if self.repeated_host => Err(BadRequest::DuplicateHost),
-            _ if self.host_is_bad => Err(BadRequest::Host),
+            Some(value) if !target::is_host(value.slice(head)) => Err(BadRequest::Host),
             Some(value) => Ok(value),
             None if http_1_0 => Ok(Span::default()),
             None => Err(BadRequest::MissingHost),
         }
     }
 
-    fn facts(&self, http_1_0: bool) -> Result<Facts, BadRequest> {
-        let host = self.host(http_1_0)?;
+    fn facts(&self, head: &[u8], http_1_0: bool) -> Result<Facts, BadRequest> {
+        let host = self.host(head, http_1_0)?;
         let framing = self.framing.decide(http_1_0)?;
         if self.other_expectation && !http_1_0 {
             return Err(BadRequest::Expectation);
