@@ -17,18 +17,8 @@ impl ByteSet {
     /// The bytes of the set that stand in front, and what follows them.
     #[inline]
     pub(crate) fn split<'a>(&self, bytes: &'a [u8]) -> (&'a [u8], &'a [u8]) {
-        let mut rest = bytes;
-        while let Some((four, tail)) = rest.split_first_chunk::<4>()
-            && four.iter().all(|&byte| self.contains(byte))
-        {
-            rest = tail;
-        }
-        while let [byte, tail @ ..] = rest
-            && self.contains(*byte)
-        {
-            rest = tail;
-        }
-        (bytes.get(..bytes.len() - rest.len()).unwrap_or_default(), rest)
+        let end = bytes.iter().position(|&byte| !self.contains(byte)).unwrap_or(bytes.len());
+        bytes.split_at_checked(end).unwrap_or((bytes, &[]))
     }
 }
 

@@ -70,9 +70,7 @@ impl HeadReader {
         // has arrived or not.
         let window = input.get(..limit).unwrap_or(input);
         // A line whose end was not there is not read again before it is.
-        let begun = self.searched > self.line_start;
-        let arrived = window.get(self.searched..).unwrap_or_default();
-        if !begun || memchr::memchr(b'\n', arrived).is_some() {
+        if self.searched <= self.line_start || has_line_feed(window, self.searched) {
             if self.line_start == 0
                 && let Some(length) = head.line.read(window, config)?
             {
@@ -108,19 +106,24 @@ impl HeadReader {
         index: &mut Vec<FieldSpan>,
     ) -> Result<bool, BadRequest> {
         let mut lines = Lines::new(window, self.line_start);
-        while let Some(line) = lines.next()? {
-            self.line_start = lines.position();
-            match line {
-                Line::End => return Ok(true),
-                Line::Field(_) if index.len() == limit => return Err(BadRequest::TooManyFields),
-                Line::Field(field) => {
+        let ended = loop {
+            match lines.next()? {
+                None => break false,
+                Some(Line::End) => break true,
+                Some(Line::Field(_)) if index.len() == limit => return Err(BadRequest::TooManyFields),
+                Some(Line::Field(field)) => {
                     seen.note(window, field);
                     index.push(field);
                 }
             }
-        }
-        Ok(false)
+        };
+        self.line_start = lines.position();
+        Ok(ended)
     }
+}
+
+fn has_line_feed(window: &[u8], searched: usize) -> bool {
+    window.get(searched..).is_some_and(|rest| memchr::memchr(b'\n', rest).is_some())
 }
 
 impl RequestLine {
@@ -155,7 +158,7 @@ fn split_request_line(input: &[u8]) -> Option<(&[u8], &[u8], usize, u8, &[u8])> 
     let (method, rest) = TCHAR.split(input);
     let rest = rest.strip_prefix(b" ").filter(|_| !method.is_empty())?;
     let (path, behind) = target::split_path(rest);
-    let (_, behind) = VISIBLE.split(behind);
+    let behind = if let [b'?' | b'#', ..] = behind { VISIBLE.split(behind).1 } else { behind };
     let target = rest.get(..rest.len() - behind.len()).filter(|target| !target.is_empty())?;
     match behind.strip_prefix(b" HTTP/1.")? {
         [minor @ b'0'..=b'9', b'\r', b'\n', rest @ ..] => Some((method, target, path.len(), *minor, rest)),
