@@ -96,10 +96,10 @@ impl Connection {
                 Receiving::Discard => self.discard(),
                 Receiving::HandedOver | Receiving::Ended => None,
             };
-            self.settle();
             if event.is_some() {
                 return event;
             }
+            self.settle();
             if self.notices.is_due() {
                 return self.notices.next();
             }

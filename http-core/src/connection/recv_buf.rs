@@ -90,7 +90,10 @@ impl RecvBuf {
 
     /// Room to receive into, in storage of at least `size` bytes, behind what is there.
     pub(crate) fn room(&mut self, size: usize) -> &mut [u8] {
-        self.make_writable(size);
+        let size = if self.len() < size { size } else { (self.len() + 1).next_power_of_two() };
+        if !matches!(&self.storage, Storage::Writable(block) if block.size() >= size) {
+            self.make_writable(size);
+        }
         let Storage::Writable(block) = &mut self.storage else {
             return &mut [];
         };
@@ -104,12 +107,9 @@ impl RecvBuf {
         block.0.get_mut(self.end..).unwrap_or_default()
     }
 
-    /// Ends with writable storage of at least `size` bytes and some room in it.
+    /// Ends with writable storage of at least `size` bytes.
+    #[inline(never)]
     fn make_writable(&mut self, size: usize) {
-        let size = if self.len() < size { size } else { (self.len() + 1).next_power_of_two() };
-        if matches!(&self.storage, Storage::Writable(block) if block.size() >= size) {
-            return;
-        }
         self.storage = match std::mem::take(&mut self.storage) {
             Storage::Shared(bytes) if bytes.len() >= size => match bytes.try_into_mut() {
                 Ok(block) => Storage::Writable(Block(block)),

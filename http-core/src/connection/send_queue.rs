@@ -148,10 +148,12 @@ impl SendQueue {
     }
 
     /// Removes what has left from the front.
-    pub(crate) fn sent(&mut self, mut count: u64) {
-        if count >= self.len() {
-            return self.clear();
-        }
+    pub(crate) fn sent(&mut self, count: u64) {
+        if count >= self.len() { self.clear() } else { self.sent_some(count) }
+    }
+
+    #[inline(never)]
+    fn sent_some(&mut self, mut count: u64) {
         while count > 0 {
             let gone = match self.segments.front_mut() {
                 None => {
@@ -197,13 +199,16 @@ impl SendQueue {
     /// Drops everything that waits.
     pub(crate) fn clear(&mut self) {
         self.buffer.clear();
-        if self.buffer.capacity() > KEPT {
-            self.buffer.shrink_to(KEPT);
-        }
-        if !self.segments.is_empty() {
-            self.segments.clear();
+        if self.buffer.capacity() > KEPT || !self.segments.is_empty() {
+            self.clear_storage();
         }
         (self.sent, self.covered, self.shared, self.external) = (0, 0, 0, 0);
+    }
+
+    #[inline(never)]
+    fn clear_storage(&mut self) {
+        self.buffer.shrink_to(KEPT);
+        self.segments.clear();
     }
 
     /// Gives the empty buffer's storage back.
