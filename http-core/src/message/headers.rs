@@ -14,6 +14,14 @@ pub(crate) struct FieldSpan {
     pub(crate) value: Span,
 }
 
+impl FieldSpan {
+    /// Both are slices of the section.
+    #[inline]
+    pub(crate) fn of(name: &[u8], value: &[u8], section: &[u8]) -> Self {
+        Self { name: Span::of(name, section), value: Span::of(value, section) }
+    }
+}
+
 /// The field lines of a received head, trailer section or multipart part
 /// (the seed's `HTTPHeaders`).
 ///
@@ -57,9 +65,7 @@ impl Headers {
     /// Keeps only the lines whose name passes.
     pub(crate) fn retain(&mut self, passes: impl Fn(&str) -> bool) {
         let bytes = &self.bytes;
-        self.index.retain(|span| {
-            std::str::from_utf8(span.name.slice(bytes)).is_ok_and(&passes)
-        });
+        self.index.retain(|span| std::str::from_utf8(span.name.slice(bytes)).is_ok_and(&passes));
     }
 
     /// The index, for the parser to fill.

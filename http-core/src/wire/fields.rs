@@ -5,7 +5,6 @@ use bytes::Bytes;
 use crate::error::BadRequest;
 use crate::message::headers::{FieldSpan, Headers};
 use crate::wire::grammar::{self, ByteSet, byte_set, trim_ows_end, trim_ows_start};
-use crate::wire::span::Span;
 
 /// The most bytes that a section can have, whatever the configuration says: the reach of a
 /// [`Span`].
@@ -16,8 +15,9 @@ static VALUE: ByteSet = byte_set!(grammar::is_field_value_byte);
 
 /// One line of a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Line {
-    Field(FieldSpan),
+pub(crate) enum Line<'a> {
+    /// A name and a value without the white space around it.
+    Field(&'a [u8], &'a [u8]),
     /// The empty line that ends the section.
     End,
 }
@@ -29,38 +29,30 @@ pub(crate) enum Line {
 #[derive(Debug)]
 pub(crate) struct Lines<'a> {
     rest: &'a [u8],
-    /// Where the rest ends in what the spans refer to.
-    end: usize,
 }
 
 impl<'a> Lines<'a> {
-    /// The lines from `start` on, of which spans can reach all ([`MOST_BYTES`]).
-    pub(crate) fn new(head: &'a [u8], start: usize) -> Self {
-        Self { rest: head.get(start..).unwrap_or_default(), end: head.len() }
+    pub(crate) fn new(section: &'a [u8]) -> Self {
+        Self { rest: section }
     }
 
-    /// Where the next line starts.
-    pub(crate) fn position(&self) -> usize {
-        self.end - self.rest.len()
+    /// What was not read yet.
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     /// Reads a line, unless its end is not there.
     #[inline(always)]
-    pub(crate) fn next(&mut self) -> Result<Option<Line>, BadRequest> {
+    pub(crate) fn next(&mut self) -> Result<Option<Line<'a>>, BadRequest> {
         let (name, colon) = TCHAR.split(self.rest);
         match colon {
-            [b':', behind @ ..] if !name.is_empty() => {
-                let (value, end) = split_value(trim_ows_start(behind));
+            [b':', value @ ..] if !name.is_empty() => {
+                let (value, end) = split_value(trim_ows_start(value));
                 let [b'\r', b'\n', next @ ..] = end else {
                     return fault(self.rest, BadRequest::FieldValue);
                 };
-                let name_start = self.position();
-                let value_start = self.end - end.len() - value.len();
                 self.rest = next;
-                Ok(Some(Line::Field(FieldSpan {
-                    name: Span::new(name_start..name_start + name.len()),
-                    value: Span::new(value_start..value_start + trim_ows_end(value).len()),
-                })))
+                Ok(Some(Line::Field(name, trim_ows_end(value))))
             }
             [b'\r', b'\n', next @ ..] if name.is_empty() => {
                 self.rest = next;
@@ -77,12 +69,12 @@ pub(crate) fn parse_section(section: Bytes, limit: usize) -> Result<Headers, Bad
         return Err(BadRequest::HeadTooLong);
     }
     let mut index = Vec::new();
-    let mut lines = Lines::new(&section, 0);
-    while let Line::Field(field) = lines.next()?.ok_or(BadRequest::FieldName)? {
+    let mut lines = Lines::new(&section);
+    while let Line::Field(name, value) = lines.next()?.ok_or(BadRequest::FieldName)? {
         if index.len() == limit {
             return Err(BadRequest::TooManyFields);
         }
-        index.push(field);
+        index.push(FieldSpan::of(name, value, &section));
     }
     Ok(Headers::from_parts(section, index))
 }
@@ -91,7 +83,7 @@ pub(crate) fn parse_section(section: Bytes, limit: usize) -> Result<Headers, Bad
 /// lets a server take LF alone for a line end; this one does not, because another reader of
 /// the same bytes may not see a line end there.
 #[cold]
-fn fault(bytes: &[u8], fault: BadRequest) -> Result<Option<Line>, BadRequest> {
+fn fault<'a>(bytes: &[u8], fault: BadRequest) -> Result<Option<Line<'a>>, BadRequest> {
     match memchr::memchr(b'\n', bytes).and_then(|end| bytes.get(..end)) {
         None => Ok(None),
         Some([.., b'\r']) => Err(fault),
@@ -109,13 +101,13 @@ fn split_value(bytes: &[u8]) -> (&[u8], &[u8]) {
             None => rest = tail,
             Some(at) => match rest.get(at..) {
                 Some([b'\t', tail @ ..]) => rest = tail,
-                Some(end) => return (bytes.get(..bytes.len() - end.len()).unwrap_or_default(), end),
+                Some(end) => return bytes.split_at_checked(bytes.len() - end.len()).unwrap_or_default(),
                 None => break,
             },
         }
     }
     let end = VALUE.split(rest).1;
-    (bytes.get(..bytes.len() - end.len()).unwrap_or_default(), end)
+    bytes.split_at_checked(bytes.len() - end.len()).unwrap_or_default()
 }
 
 /// Where the first control stands among eight bytes, HTAB included.

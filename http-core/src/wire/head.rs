@@ -5,11 +5,11 @@ use http::{Method, Version};
 use crate::config::Config;
 use crate::error::BadRequest;
 use crate::message::headers::FieldSpan;
+use crate::wire::fields::{self, Line, Lines, TCHAR};
 use crate::wire::framing::{Framing, FramingFields};
+use crate::wire::grammar::{self, ByteSet, byte_set};
 use crate::wire::span::Span;
 use crate::wire::target::{self, Target};
-use crate::wire::fields::{self, Line, Lines, TCHAR};
-use crate::wire::grammar::{self, ByteSet, byte_set};
 
 /// What a target can hold.
 static VISIBLE: ByteSet = byte_set!(is_visible);
@@ -105,19 +105,20 @@ impl HeadReader {
         seen: &mut Seen,
         index: &mut Vec<FieldSpan>,
     ) -> Result<bool, BadRequest> {
-        let mut lines = Lines::new(window, self.line_start);
+        let mut lines = Lines::new(window.get(self.line_start..).unwrap_or_default());
         let ended = loop {
             match lines.next()? {
                 None => break false,
                 Some(Line::End) => break true,
-                Some(Line::Field(_)) if index.len() == limit => return Err(BadRequest::TooManyFields),
-                Some(Line::Field(field)) => {
-                    seen.note(window, field);
+                Some(Line::Field(..)) if index.len() == limit => return Err(BadRequest::TooManyFields),
+                Some(Line::Field(name, value)) => {
+                    let field = FieldSpan::of(name, value, window);
+                    seen.note(name, value, field);
                     index.push(field);
                 }
             }
         };
-        self.line_start = lines.position();
+        self.line_start = window.len() - lines.rest().len();
         Ok(ended)
     }
 }
@@ -130,15 +131,15 @@ impl RequestLine {
     /// Reads the line that stands in front, and returns its length with its end; `None` while
     /// that end is not there.
     fn read(&mut self, input: &[u8], config: &Config) -> Result<Option<usize>, BadRequest> {
-        let Some((method, target, path, minor, rest)) = split_request_line(input) else {
+        let Some(Parts { method, target, path, minor, rest }) = Parts::of(input) else {
             let line = memchr::memchr(b'\n', input).and_then(|end| input.get(..end));
             return line.map_or(Ok(None), |line| Err(fault(line, config)));
         };
         // RFC 9110 section 2.5: a higher minor version is served as the highest one known.
         self.version = if minor == b'0' { Version::HTTP_10 } else { Version::HTTP_11 };
         self.method = match method {
-            b"GET" => Method::GET,
             _ if method.len() > config.limits.method => return Err(BadRequest::MethodTooLong),
+            b"GET" => Method::GET,
             _ => Method::from_bytes(method).map_err(|_| BadRequest::Method)?,
         };
         if target.len() > config.limits.target {
@@ -147,22 +148,32 @@ impl RequestLine {
         if config.strict_target && !target::is_strict(target) {
             return Err(BadRequest::TargetByte);
         }
-        self.target = target::parse(target, path, method.len() + 1, &self.method)?;
+        self.target = target::parse(target, path.len(), method.len() + 1, &self.method)?;
         Ok(Some(input.len() - rest.len()))
     }
 }
 
-/// The method, the target, the length of its path, the minor version, and what follows a
-/// request line that is as it must be.
-fn split_request_line(input: &[u8]) -> Option<(&[u8], &[u8], usize, u8, &[u8])> {
-    let (method, rest) = TCHAR.split(input);
-    let rest = rest.strip_prefix(b" ").filter(|_| !method.is_empty())?;
-    let (path, behind) = target::split_path(rest);
-    let behind = if let [b'?' | b'#', ..] = behind { VISIBLE.split(behind).1 } else { behind };
-    let target = rest.get(..rest.len() - behind.len()).filter(|target| !target.is_empty())?;
-    match behind.strip_prefix(b" HTTP/1.")? {
-        [minor @ b'0'..=b'9', b'\r', b'\n', rest @ ..] => Some((method, target, path.len(), *minor, rest)),
-        _ => None,
+/// A request line that is as it must be.
+struct Parts<'a> {
+    method: &'a [u8],
+    target: &'a [u8],
+    path: &'a [u8],
+    minor: u8,
+    /// What follows the line.
+    rest: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn of(input: &'a [u8]) -> Option<Self> {
+        let (method, rest) = TCHAR.split(input);
+        let rest = rest.strip_prefix(b" ").filter(|_| !method.is_empty())?;
+        let (path, behind) = target::split_path(rest);
+        let behind = if let [b'?' | b'#', ..] = behind { VISIBLE.split(behind).1 } else { behind };
+        let target = rest.get(..rest.len() - behind.len()).filter(|target| !target.is_empty())?;
+        match behind.strip_prefix(b" HTTP/1.")? {
+            [minor @ b'0'..=b'9', b'\r', b'\n', rest @ ..] => Some(Self { method, target, path, minor: *minor, rest }),
+            _ => None,
+        }
     }
 }
 
@@ -209,21 +220,19 @@ struct Seen {
 }
 
 impl Seen {
-    fn note(&mut self, head: &[u8], field: FieldSpan) {
-        let name = field.name.slice(head);
+    fn note(&mut self, name: &[u8], value: &[u8], field: FieldSpan) {
         let is = |known: &[u8]| name == known || name.eq_ignore_ascii_case(known);
-        let value = || field.value.slice(head);
         // Length and first letter tell nearly all names apart without a comparison.
         match (name.len(), name.first().map_or(0, u8::to_ascii_lowercase)) {
             (4, b'h') if is(b"Host") => self.repeated_host |= self.host.replace(field.value).is_some(),
-            (6, b'e') if is(b"Expect") => self.expect(value()),
+            (6, b'e') if is(b"Expect") => self.expect(value),
             (7, b'u') if is(b"Upgrade") => {
                 // h2c is ignored: this server speaks HTTP/1 only.
-                self.upgrade |= grammar::list_elements(value()).any(|protocol| !protocol.eq_ignore_ascii_case(b"h2c"));
+                self.upgrade |= grammar::list_elements(value).any(|protocol| !protocol.eq_ignore_ascii_case(b"h2c"));
             }
-            (10, b'c') if is(b"Connection") => self.connection(value()),
-            (14, b'c') if is(b"Content-Length") => self.framing.content_length(value()),
-            (17, b't') if is(b"Transfer-Encoding") => self.framing.transfer_encoding(value()),
+            (10, b'c') if is(b"Connection") => self.connection(value),
+            (14, b'c') if is(b"Content-Length") => self.framing.content_length(value),
+            (17, b't') if is(b"Transfer-Encoding") => self.framing.transfer_encoding(value),
             _ => {}
         }
     }

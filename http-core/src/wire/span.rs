@@ -19,6 +19,13 @@ impl Span {
         Self { start: range.start as u16, end: range.end as u16 }
     }
 
+    /// Where a slice of the whole stands in it.
+    #[inline]
+    pub(crate) fn of(part: &[u8], whole: &[u8]) -> Self {
+        let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
+        Self::new(start..start.wrapping_add(part.len()))
+    }
+
     pub(crate) fn is_empty(self) -> bool {
         self.start == self.end
     }

@@ -73,7 +73,10 @@ fn absolute_form(text: &[u8], start: usize) -> Result<Target, BadRequest> {
     if !is_host(authority) || host_length == 0 {
         return Err(BadRequest::AbsoluteForm);
     }
-    Ok(Target { authority: Span::new(start..start + length), ..origin_form(origin, split_path(origin).0.len(), start + length) })
+    Ok(Target {
+        authority: Span::new(start..start + length),
+        ..origin_form(origin, split_path(origin).0.len(), start + length)
+    })
 }
 
 /// `host ":" port`, RFC 9112 section 3.2.3.
