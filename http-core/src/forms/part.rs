@@ -9,6 +9,21 @@ use crate::Headers;
 ///
 /// Text is UTF-8; where the peer sent other bytes, the text has U+FFFD in their place and the
 /// bytes are there too.
+///
+/// ```
+/// use bytes::Bytes;
+/// use httpants_core::forms::{Boundary, Event, Limits, Multipart};
+///
+/// let mut multipart = Multipart::new(&Boundary::new(b"b")?, &Limits::default());
+/// multipart.receive(Bytes::from_static(
+///     b"--b\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"..\\a%22b.jpg\"\r\n\r\n",
+/// ));
+/// let Some(Event::PartStart(part)) = multipart.poll_event()? else { panic!("no part") };
+/// assert_eq!((part.name(), part.filename()), ("photo", Some("a\"b.jpg")));
+/// assert_eq!(part.filename_as_sent(), Some(&b"..\\a%22b.jpg"[..]));
+/// assert_eq!((part.is_file(), part.content_type()), (true, None));
+/// # Ok::<(), httpants_core::forms::BadForm>(())
+/// ```
 #[derive(Clone, Debug)]
 pub struct Part {
     name: Text,
