@@ -1,6 +1,7 @@
 //! The protocol core.
 mod config;
 mod error;
+pub mod files;
 mod connection {
     pub(crate) mod timers;
 }
