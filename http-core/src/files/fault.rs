@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 
 use http::StatusCode;
 
-/// Why there is no file to plan an answer for.
+/// Why there is no file to plan an answer for; [`Plan::fault`](crate::files::Plan::fault)
+/// answers it.
 ///
 /// ```
 /// use httpants_core::files::FileFault;
