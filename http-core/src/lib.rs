@@ -2,6 +2,7 @@
 mod config;
 mod connection;
 mod error;
+pub mod files;
 pub mod forms;
 mod message;
 mod wire;
