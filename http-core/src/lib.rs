@@ -1,5 +1,6 @@
 //! The protocol core.
 mod config;
+pub mod cookies;
 mod error;
 mod connection {
     pub(crate) mod timers;
