@@ -196,6 +196,9 @@ impl Connection {
     /// Stops reading content, and its timers, until told to go on: the application is busy
     /// with what it has.
     pub fn pause(&mut self, pause: bool) {
+        if pause && self.state.recv != Receiving::Content {
+            return;
+        }
         if self.paused && !pause {
             self.times.resumed(self.now.mono, self.paused_at);
         } else if !self.paused && pause {
