@@ -58,7 +58,7 @@ pub trait Sleep: 'static {
 }
 
 /// The services of an async runtime.
-pub trait Runtime: Clone + Send + Sync + 'static {
+pub trait Runtime: Clone + 'static {
     /// The transport of an accepted connection.
     type Transport: Transport;
     /// A listening socket.
