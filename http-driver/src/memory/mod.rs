@@ -42,7 +42,7 @@ use httpants_core::{Now, Peer, UnixTime};
 
 pub use self::pipe::{Client, Faults, MemoryTransport};
 use self::random::Random;
-use crate::runtime::{Listener, Runtime, Sleep, Spawn};
+use crate::runtime::{Blocking, Listener, Runtime, Sleep, Spawn};
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -256,6 +256,16 @@ impl Runtime for Memory {
     #[cfg(unix)]
     fn listen_unix(&self, _: std::os::unix::net::UnixListener) -> io::Result<MemoryListener> {
         Ok(MemoryListener { memory: self.clone() })
+    }
+
+    /// Runs the work on the spot: there is only one thread, so that runs can be repeated.
+    fn unblock<T, W>(&self, work: W) -> Blocking<T>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static,
+    {
+        let result = work();
+        Box::pin(async move { Ok(result) })
     }
 
     /// Runs the tasks until the future is done; time passes only to the next deadline, when
