@@ -15,6 +15,7 @@ mod connection;
 mod exchange;
 mod handler;
 mod listen;
+pub mod memory;
 mod pool;
 mod registry;
 mod request;

@@ -30,6 +30,20 @@ pub trait Transport: Unpin + 'static {
     /// Shuts the sending side down; on a secured transport after its closing message.
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// Moves up to `length` bytes of the file from `offset` on into the socket without their
+    /// passing through this process; 0 is the end of the file. `None` where the transport
+    /// cannot, and then the driver reads the file and sends its bytes.
+    fn poll_send_file(
+        &mut self,
+        context: &mut Context<'_>,
+        file: &std::fs::File,
+        offset: u64,
+        length: u64,
+    ) -> Option<Poll<io::Result<usize>>> {
+        let _ = (context, file, offset, length);
+        None
+    }
+
     /// Makes the coming close a reset (`SO_LINGER` 0), where the transport can: the peer must
     /// not take a broken answer for a whole one.
     fn reset_on_close(&mut self) {}
@@ -57,8 +71,11 @@ pub trait Sleep: 'static {
     fn reset(self: Pin<&mut Self>, at: Duration);
 }
 
+/// Work under way on another thread; an error where it panicked or the runtime ends.
+pub type Blocking<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
+
 /// The services of an async runtime.
-pub trait Runtime: Clone + Send + Sync + 'static {
+pub trait Runtime: Clone + 'static {
     /// The transport of an accepted connection.
     type Transport: Transport;
     /// A listening socket.
@@ -84,6 +101,12 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     /// Those of registering it with the runtime.
     #[cfg(unix)]
     fn listen_unix(&self, listener: std::os::unix::net::UnixListener) -> io::Result<Self::Listener>;
+
+    /// Runs work that may block, such as on files, where it holds nobody up.
+    fn unblock<T, W>(&self, work: W) -> Blocking<T>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static;
 
     /// Runs a future to its end on the calling thread, with a runtime of its own that only
     /// this thread drives: one worker of a server.

@@ -1,6 +1,7 @@
 //! A server: made, bound, run, shut down.
 
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use crate::accept::Accepting;
 use crate::connection::Serve;
 use crate::handler::{Handler, Intake};
 use crate::listen::{self, ListenAddress};
+use crate::memory::{Memory, MemoryListener};
 use crate::registry::{Order, Registry};
 use crate::runtime::{Runtime, Spawn};
 use crate::service::{ChooseIntake, Service};
@@ -146,6 +148,20 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     }
 }
 
+impl<H: Handler> Server<Memory, H> {
+    /// Serves the connections made in memory; with the means to stop it, and no sockets.
+    #[must_use = "run it, with Memory::serve"]
+    pub fn attach(self) -> (Handle, impl Future<Output = ()> + 'static) {
+        let handle = Handle::default();
+        let listeners = vec![MemoryListener::new(self.runtime.clone())];
+        let service =
+            Service { handler: self.handler, config: Arc::new(self.config), choose_intake: self.choose_intake };
+        let accepting =
+            Accepting::new(self.runtime, Arc::new(service), listeners, self.max_connections, handle.clone());
+        (handle, accepting)
+    }
+}
+
 impl<R, H> fmt::Debug for Server<R, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
@@ -201,7 +217,7 @@ where
     /// Those of starting a runtime or a thread, and of registering the sockets.
     pub fn run(mut self) -> io::Result<()>
     where
-        R: Spawn<Serve<R, H>>,
+        R: Spawn<Serve<R, H>> + Send,
         H: Send + Sync,
     {
         let first = if self.sockets.is_empty() { Vec::new() } else { self.sockets.remove(0) };
