@@ -108,6 +108,38 @@ async fn sending_waits_for_a_slow_reader() {
     }
 }
 
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_file_is_sent_from_where_it_is_asked_for_to_its_end() {
+    let (mut transport, mut client) = pair().await;
+    let mut file = tempfile::tempfile().unwrap();
+    file.write_all(b"0123456789").unwrap();
+    for (offset, length, sent) in [(2, 3, 3), (8, u64::MAX, 2), (10, 5, 0)] {
+        let count = poll_fn(|context| transport.poll_send_file(context, &file, offset, length).unwrap()).await;
+        assert_eq!(count.unwrap(), sent);
+    }
+    drop(transport);
+    let mut received = String::new();
+    client.read_to_string(&mut received).unwrap();
+    assert_eq!(received, "23489");
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn what_is_no_file_to_send_from_is_left_to_the_driver() {
+    let (mut transport, _client) = pair().await;
+    let folder = std::fs::File::open("/proc/self").unwrap();
+    assert!(poll_fn(|context| Poll::Ready(transport.poll_send_file(context, &folder, 0, 1).is_none())).await);
+}
+
+#[tokio::test]
+async fn work_that_blocks_or_panics_holds_nobody_up() {
+    let runtime = Tokio::default();
+    let here = std::thread::current().id();
+    assert_ne!(runtime.unblock(|| std::thread::current().id()).await.unwrap(), here);
+    assert!(runtime.unblock(|| panic!("as it should")).await.is_err());
+}
+
 #[tokio::test]
 async fn a_close_can_be_a_reset() {
     let (mut transport, mut client) = pair().await;

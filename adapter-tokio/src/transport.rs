@@ -1,10 +1,14 @@
 //! Connected sockets.
 
+#[cfg(target_os = "linux")]
+use std::fs::File;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use httpants_driver::runtime;
+#[cfg(target_os = "linux")]
+use tokio::io::Interest;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
@@ -71,6 +75,20 @@ impl runtime::Transport for Transport {
         on_socket!(self, stream => Pin::new(stream).poll_shutdown(context))
     }
 
+    #[cfg(target_os = "linux")]
+    fn poll_send_file(
+        &mut self,
+        context: &mut Context<'_>,
+        file: &File,
+        offset: u64,
+        length: u64,
+    ) -> Option<Poll<io::Result<usize>>> {
+        match &self.0 {
+            Socket::Tcp(stream) => poll_send_file(stream, context, file, offset, length),
+            Socket::Unix(_) => None,
+        }
+    }
+
     fn reset_on_close(&mut self) {
         // A unix socket has no reset to send. Where the option fails, the socket is already
         // gone.
@@ -85,13 +103,41 @@ impl runtime::Transport for Transport {
 fn poll_send_more(stream: &TcpStream, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
     use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
 
+    poll_write_with(stream, context, || {
+        sendmsg(stream, slices, &mut SendAncillaryBuffer::default(), SendFlags::MORE | SendFlags::NOSIGNAL)
+    })
+}
+
+/// `sendfile(2)`; `None` where the file is none that the kernel can send from.
+#[cfg(target_os = "linux")]
+fn poll_send_file(
+    stream: &TcpStream,
+    context: &mut Context<'_>,
+    file: &File,
+    offset: u64,
+    length: u64,
+) -> Option<Poll<io::Result<usize>>> {
+    use rustix::io::Errno;
+
+    // The kernel moves at most 2 GiB at once, and takes counts past isize::MAX for negative.
+    let length = length.min(1 << 30) as usize;
+    let sent = poll_write_with(stream, context, || rustix::fs::sendfile(stream, file, Some(&mut { offset }), length));
+    match &sent {
+        Poll::Ready(Err(error)) if matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS)) => None,
+        _ => Some(sent),
+    }
+}
+
+/// A system call that tokio does not know, once the socket takes something.
+#[cfg(target_os = "linux")]
+fn poll_write_with(
+    stream: &TcpStream,
+    context: &mut Context<'_>,
+    mut call: impl FnMut() -> rustix::io::Result<usize>,
+) -> Poll<io::Result<usize>> {
     loop {
         ready!(stream.poll_write_ready(context))?;
-        let sent = stream.try_io(tokio::io::Interest::WRITABLE, || {
-            let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
-            Ok(sendmsg(stream, slices, &mut SendAncillaryBuffer::default(), flags)?)
-        });
-        match sent {
+        match stream.try_io(Interest::WRITABLE, || Ok(call()?)) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
             sent => return Poll::Ready(sent),
         }
