@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use httpants_core::{Now, UnixTime};
-use httpants_driver::runtime::{Runtime, Sleep, Spawn};
+use httpants_driver::runtime::{Blocking, Runtime, Sleep, Spawn};
 use pin_project_lite::pin_project;
 use tokio::runtime::{Builder, Handle};
 use tokio::time::Instant;
@@ -51,6 +51,15 @@ impl Runtime for Tokio {
     #[cfg(unix)]
     fn listen_unix(&self, listener: std::os::unix::net::UnixListener) -> io::Result<Listener> {
         Listener::unix(listener)
+    }
+
+    fn unblock<T, W>(&self, work: W) -> Blocking<T>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static,
+    {
+        let work = tokio::task::spawn_blocking(work);
+        Box::pin(async { work.await.map_err(io::Error::other) })
     }
 
     fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output> {
