@@ -44,7 +44,9 @@ pin_project! {
         answering: Answering<H::Future>,
         #[pin]
         sleep: Option<R::Sleep>,
+        // What the timer is set to, and whether it knows the task's waker.
         armed: Option<Duration>,
+        registered: bool,
         shutting: Shutting,
         upgrade: Option<UpgradeHandler>,
         // What follows an upgrade, until it is done.
@@ -97,6 +99,7 @@ where
             answering: Answering::Nothing,
             sleep: None,
             armed: None,
+            registered: false,
             shutting: Shutting::No,
             upgrade: None,
             upgraded: None,
@@ -308,30 +311,33 @@ where
 
     /// Whether the deadline has come. The clock decides, not the timer: one that was set
     /// early because the deadline moved since is set again, and costs nothing meanwhile.
-    fn time(self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
-        let now = self.runtime.now();
+    fn time(self: Pin<&mut Self>, context: &mut Context<'_>, now: Now) -> bool {
         let this = self.project();
-        let deadline = this.exchange.lock().core.poll_timeout();
-        let Some(deadline) = deadline else {
+        let mut shared = this.exchange.lock();
+        let Some(deadline) = shared.core.poll_timeout() else {
             return false;
         };
         if deadline.at <= now.mono {
-            this.exchange.lock().core.handle_timeout(now);
+            shared.core.handle_timeout(now);
             return true;
         }
+        drop(shared);
         let mut sleep = this.sleep;
-        if this.armed.is_none_or(|armed| deadline.at < armed || armed <= now.mono) {
+        if this.armed.is_some_and(|armed| now.mono < armed && armed <= deadline.at) {
+            if *this.registered {
+                return false;
+            }
+        } else {
             *this.armed = Some(deadline.at);
             match sleep.as_mut().as_pin_mut() {
                 Some(sleep) => sleep.reset(deadline.at),
                 None => sleep.set(Some(this.runtime.sleep_until(deadline.at))),
             }
         }
-        match sleep.as_pin_mut() {
-            // Elapsed between the clock and here: look at the clock again.
-            Some(sleep) => sleep.poll_elapsed(context).is_ready(),
-            None => false,
-        }
+        let elapsed = sleep.as_pin_mut().is_some_and(|sleep| sleep.poll_elapsed(context).is_ready());
+        *this.registered = !elapsed;
+        // Elapsed between the clock and here: look at the clock again.
+        elapsed
     }
 
     /// Once the core has let the stream go: what follows the upgrade.
@@ -359,8 +365,10 @@ where
         if let Some(upgraded) = self.as_mut().project().upgraded {
             return upgraded.as_mut().poll(context);
         }
-        let now = self.runtime.now();
-        self.exchange.lock().attend(context);
+        let mut now = self.runtime.now();
+        if self.exchange.lock().attend(context) {
+            *self.as_mut().project().registered = false;
+        }
         match self.as_mut().project().member.attend(context) {
             Order::Go => {}
             Order::Drain => self.exchange.lock().core.handle_shutdown(now),
@@ -377,11 +385,8 @@ where
                         None => Poll::Ready(()),
                     };
                 }
-                Turn::Wait => {
-                    if !self.as_mut().time(context) {
-                        return Poll::Pending;
-                    }
-                }
+                Turn::Wait if self.as_mut().time(context, now) => now = self.runtime.now(),
+                Turn::Wait => return Poll::Pending,
             }
         }
         context.waker().wake_by_ref();

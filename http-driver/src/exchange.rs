@@ -198,11 +198,13 @@ impl Shared {
         Poll::Pending
     }
 
-    /// Notes the loop's waker.
-    pub(crate) fn attend(&mut self, context: &Context<'_>) {
-        if !self.task.as_ref().is_some_and(|task| task.will_wake(context.waker())) {
+    /// Notes the loop's waker; says whether it is another than before.
+    pub(crate) fn attend(&mut self, context: &Context<'_>) -> bool {
+        let another = !self.task.as_ref().is_some_and(|task| task.will_wake(context.waker()));
+        if another {
             self.task = Some(context.waker().clone());
         }
+        another
     }
 
     /// Lets the loop run when the caller runs in another task.

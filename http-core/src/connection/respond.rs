@@ -174,9 +174,7 @@ impl Connection {
     /// Gives the answer up: what was queued still leaves, then the connection closes, so
     /// that the peer sees the break. Without an answer due it closes the connection.
     pub fn abort(&mut self) {
-        if self.mode == Mode::UntilClose && self.state.send == Sending::Content {
-            return self.break_off(CloseReason::Aborted);
-        }
+        self.reset |= self.mode == Mode::UntilClose && self.state.send == Sending::Content;
         if self.apply(Input::Abort) {
             self.end_request();
             self.notices.close(CloseReason::Aborted);
