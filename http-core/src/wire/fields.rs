@@ -15,7 +15,7 @@ const USUAL_FIELDS: usize = 32;
 pub(crate) fn parse_section(section: Bytes, limit: usize) -> Result<Headers, BadRequest> {
     check_line_ends(&section)?;
     let mut index = Vec::new();
-    parse(&section, limit, &mut index, |_, _| Ok(()))?;
+    parse(&section, 0, limit, &mut index, |_, _| Ok(()))?;
     Ok(Headers::from_parts(section, index))
 }
 
@@ -23,17 +23,18 @@ pub(crate) fn parse_section(section: Bytes, limit: usize) -> Result<Headers, Bad
 /// they stand. Each line is shown to `inspect` in order.
 pub(crate) fn parse<'a>(
     section: &'a [u8],
+    start: usize,
     limit: usize,
     index: &mut Vec<FieldSpan>,
     inspect: impl FnMut(&'a str, &'a [u8]) -> Result<(), BadRequest>,
 ) -> Result<(), BadRequest> {
     let mut usual = [httparse::EMPTY_HEADER; USUAL_FIELDS];
     match httparse::parse_headers(section, &mut usual) {
-        Ok(status) => note(section, status, limit, index, inspect),
+        Ok(status) => note(section, start, status, limit, index, inspect),
         Err(httparse::Error::TooManyHeaders) => {
             let mut most = [httparse::EMPTY_HEADER; MOST_FIELDS];
             let status = httparse::parse_headers(section, &mut most).map_err(fault)?;
-            note(section, status, limit, index, inspect)
+            note(section, start, status, limit, index, inspect)
         }
         Err(error) => Err(fault(error)),
     }
@@ -41,6 +42,7 @@ pub(crate) fn parse<'a>(
 
 fn note<'a>(
     section: &'a [u8],
+    start: usize,
     status: httparse::Status<(usize, &[httparse::Header<'a>])>,
     limit: usize,
     index: &mut Vec<FieldSpan>,
@@ -52,7 +54,7 @@ fn note<'a>(
     if fields.len() > limit {
         return Err(BadRequest::TooManyFields);
     }
-    let base = section.as_ptr() as usize;
+    let base = section.as_ptr() as usize - start;
     for field in fields {
         let name = field.name.as_ptr() as usize - base;
         // httparse gives an empty value a place inside the section too.

@@ -137,7 +137,7 @@ pub(crate) fn parse_fields(
 ) -> Result<Facts, BadRequest> {
     let section = head.get(line.length..).unwrap_or_default();
     let mut seen = Seen::default();
-    fields::parse(section, limit, index, |name, value| seen.note(name, value))?;
+    fields::parse(section, line.length, limit, index, |name, value| seen.note(name, value))?;
     let http_1_0 = line.version == Version::HTTP_10;
     let host = seen.host(head, http_1_0)?;
     let framing = seen.framing.decide(http_1_0)?;
