@@ -6,13 +6,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use httpants_core::{BodyLen, Misuse, ResponseHead, Sending};
 use pin_project_lite::pin_project;
 
 use crate::exchange::{Exchange, Shared};
 use crate::handler::Handler;
 use crate::request::Request;
-use crate::response::{Content, ContentStream, Response, UpgradeHandler};
+use crate::response::{Content, ContentStream, Response, StreamError, UpgradeHandler};
 
 pin_project! {
     /// Where the answer to the current request is.
@@ -22,8 +23,8 @@ pin_project! {
         Nothing,
         /// The handler runs.
         Handler { #[pin] future: F },
-        /// The handler gave a stream, which is sent piece by piece.
-        Stream { stream: ContentStream },
+        /// The handler gave a stream, which is sent piece by piece; its head until it is sent.
+        Stream { head: Option<ResponseHead>, stream: ContentStream },
     }
 }
 
@@ -73,30 +74,29 @@ where
                     }
                 }
             }
-            AnsweringProjection::Stream { stream } => {
-                if exchange.lock().core.send_room() == 0 {
+            AnsweringProjection::Stream { head, stream } => {
+                if head.is_none() && exchange.lock().core.send_room() == 0 {
                     return Progress::Waiting;
                 }
+                // Polled before the head is sent: a stream that reads the request's content asks
+                // the client for it, and 100 must not come behind a final status.
                 let piece = catch_unwind(AssertUnwindSafe(|| stream.as_mut().poll_next(context)));
+                let shared = &mut *exchange.lock();
                 let sent = match piece {
-                    Ok(Poll::Pending) => return Progress::Waiting,
-                    Ok(Poll::Ready(Some(Ok(data)))) => match exchange.lock().core.send(data) {
-                        Ok(()) => return Progress::Moved,
-                        Err(misuse) => Err(misuse.to_string()),
-                    },
-                    Ok(Poll::Ready(Some(Err(error)))) => Err(error.to_string()),
-                    Ok(Poll::Ready(None)) => exchange.lock().core.finish().map_err(|misuse| misuse.to_string()),
+                    Ok(piece) => pass_on(shared, head, piece),
                     Err(panic) => {
                         report_panic(panic);
                         Err("panic".into())
                     }
                 };
-                self.set(Self::Nothing);
-                if let Err(error) = sent {
-                    tracing::error!(error = error.escape_debug().to_string(), "an answer broke off");
-                    exchange.lock().core.abort();
+                if !matches!(sent, Ok(Progress::Waiting | Progress::Moved)) {
+                    self.set(Self::Nothing);
                 }
-                Progress::Done(None)
+                sent.unwrap_or_else(|error| {
+                    tracing::error!(error = error.to_string().escape_debug().to_string(), "an answer broke off");
+                    fail(shared);
+                    Progress::Done(None)
+                })
             }
         }
     }
@@ -113,13 +113,10 @@ where
             Content::Whole(content) => shared.core.respond_with(&head, content).map(|()| None),
             Content::Upgrade(then) => shared.core.respond(&head, BodyLen::Unknown).map(|()| Some(then)),
             Content::Sent => return Progress::Done(settle_sent(shared)),
-            Content::Stream(stream) => match shared.core.respond(&head, BodyLen::Unknown) {
-                Ok(()) => {
-                    self.set(Self::Stream { stream });
-                    return Progress::Moved;
-                }
-                Err(misuse) => Err(misuse),
-            },
+            Content::Stream(stream) => {
+                self.set(Self::Stream { head: Some(head), stream });
+                return Progress::Moved;
+            }
         };
         Progress::Done(result.unwrap_or_else(|misuse| {
             if misuse != Misuse::Closed {
@@ -129,6 +126,31 @@ where
             None
         }))
     }
+}
+
+/// A piece of a streamed answer, behind its head if that is still to come.
+fn pass_on(
+    shared: &mut Shared,
+    head: &mut Option<ResponseHead>,
+    piece: Poll<Option<Result<Bytes, StreamError>>>,
+) -> Result<Progress, StreamError> {
+    let piece = piece?;
+    let begins = head.take();
+    if let Some(head) = &begins {
+        shared.core.respond(head, BodyLen::Unknown)?;
+    }
+    Ok(match piece {
+        Poll::Ready(Some(data)) => {
+            shared.core.send(data)?;
+            Progress::Moved
+        }
+        Poll::Ready(None) => {
+            shared.core.finish()?;
+            Progress::Done(None)
+        }
+        Poll::Pending if begins.is_some() => Progress::Moved,
+        Poll::Pending => Progress::Waiting,
+    })
 }
 
 /// A responder was to send the answer: where it did not finish, the answer is broken off.
@@ -141,7 +163,7 @@ fn settle_sent(shared: &mut Shared) -> Option<UpgradeHandler> {
 }
 
 /// The handler failed: 500 where nothing was sent, else the connection is dropped, so that
-/// no broken answer looks whole.
+/// no broken answer looks whole. Where the core refused the request already, that stands.
 pub(crate) fn fail(shared: &mut Shared) {
     if shared.core.state().send == Sending::Head {
         let text = "the application failed\n";
@@ -153,5 +175,7 @@ pub(crate) fn fail(shared: &mut Shared) {
             return;
         }
     }
-    shared.core.abort();
+    if matches!(shared.core.state().send, Sending::Head | Sending::Content) {
+        shared.core.abort();
+    }
 }

@@ -84,11 +84,10 @@ impl Body {
         Ok(collected.into_bytes())
     }
 
-    /// The trailer fields, once the content was read to its end.
+    /// The trailer fields, once the content has come to its end.
     #[must_use]
     pub fn trailers(&self) -> Option<Headers> {
         match &self.0 {
-            Source::Whole { content: Some(_), .. } => None,
             Source::Whole { trailers, .. } => Some(trailers.clone()),
             Source::Arriving { exchange, serial, .. } => exchange.lock().trailers(*serial),
         }
