@@ -7,9 +7,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::StatusCode;
 use httpants_core::{BodyLen, Misuse, ResponseHead, Sending};
 use pin_project_lite::pin_project;
 
+use crate::access::Entry;
 use crate::exchange::{Exchange, Shared};
 use crate::handler::Handler;
 use crate::request::Request;
@@ -109,6 +111,7 @@ where
             fail(shared);
             return Progress::Done(None);
         }
+        let entry = Entry::of(&shared.core);
         let result = match content {
             Content::Whole(content) => shared.core.respond_with(&head, content).map(|()| None),
             Content::Upgrade(then) => shared.core.respond(&head, BodyLen::Unknown).map(|()| Some(then)),
@@ -118,6 +121,9 @@ where
                 return Progress::Moved;
             }
         };
+        if result.is_ok() {
+            entry.answered(head.status);
+        }
         Progress::Done(result.unwrap_or_else(|misuse| {
             if misuse != Misuse::Closed {
                 tracing::error!(%misuse, "a response could not be sent");
@@ -137,7 +143,9 @@ fn pass_on(
     let piece = piece?;
     let begins = head.take();
     if let Some(head) = &begins {
+        let entry = Entry::of(&shared.core);
         shared.core.respond(head, BodyLen::Unknown)?;
+        entry.answered(head.status);
     }
     Ok(match piece {
         Poll::Ready(Some(data)) => {
@@ -167,11 +175,13 @@ fn settle_sent(shared: &mut Shared) -> Option<UpgradeHandler> {
 pub(crate) fn fail(shared: &mut Shared) {
     if shared.core.state().send == Sending::Head {
         let text = "the application failed\n";
+        let entry = Entry::of(&shared.core);
         let answered = ResponseHead::new(500).and_then(|mut head| {
             head.fields = httpants_core::FieldLines::text_plain();
             shared.core.respond_with(&head, text)
         });
         if answered.is_ok() {
+            entry.answered(StatusCode::INTERNAL_SERVER_ERROR);
             return;
         }
     }

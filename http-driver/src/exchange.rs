@@ -7,6 +7,7 @@ use std::task::{Context, Poll, Waker};
 use bytes::Bytes;
 use httpants_core::{CloseReason, Connection, Event, Headers, Request};
 
+use crate::access;
 use crate::body::BodyError;
 
 /// A connection's core and the places where its events wait for the one they concern.
@@ -110,6 +111,9 @@ impl Shared {
     }
 
     fn close(&mut self, reason: CloseReason) {
+        if let CloseReason::Refused(fault) = reason {
+            access::refused(&self.core, fault);
+        }
         self.closed = Some(reason);
         if self.end.is_none() {
             self.end_content(Err(BodyError::Closed(reason)));

@@ -9,6 +9,7 @@
 //! here.
 
 mod accept;
+mod access;
 mod answering;
 mod body;
 mod connection;

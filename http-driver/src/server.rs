@@ -23,6 +23,10 @@ use crate::service::{ChooseIntake, Service};
 ///
 /// Adapters name it with their runtime filled in, so that an application says
 /// `Server::new(handler)`.
+///
+/// What happens is told through `tracing`: failures of the application and of accepting as
+/// errors, and under the target `httpants::access`, at INFO, each answer with its request: a
+/// subscriber that shows that target writes the access log.
 pub struct Server<R, H> {
     runtime: R,
     handler: H,
