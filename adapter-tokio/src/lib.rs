@@ -1,4 +1,4 @@
-//! httpants over tokio: an HTTP/1.1 server without surprises.
+//! httpants over tokio.
 //!
 //! ```no_run
 //! use httpants_tokio::{Request, Response, Server};
