@@ -41,3 +41,8 @@ pub type Server<H> = httpants_driver::Server<Tokio, H>;
 
 /// A server on tokio that listens, see [`httpants_driver::Bound`].
 pub type Bound<H> = httpants_driver::Bound<Tokio, H>;
+
+/// The README's examples compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;
