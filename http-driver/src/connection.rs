@@ -362,6 +362,11 @@ where
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        // A stream that was handed over outlasts the drain, but not the close behind it.
+        let order = self.as_mut().project().member.attend(context);
+        if order == Order::Close {
+            return Poll::Ready(());
+        }
         if let Some(upgraded) = self.as_mut().project().upgraded {
             return upgraded.as_mut().poll(context);
         }
@@ -369,10 +374,8 @@ where
         if self.exchange.lock().attend(context) {
             *self.as_mut().project().registered = false;
         }
-        match self.as_mut().project().member.attend(context) {
-            Order::Go => {}
-            Order::Drain => self.exchange.lock().core.handle_shutdown(now),
-            Order::Close => return Poll::Ready(()),
+        if order == Order::Drain {
+            self.exchange.lock().core.handle_shutdown(now);
         }
         for _ in 0..TURNS {
             match self.as_mut().turn(context, now) {
