@@ -2,14 +2,15 @@
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Barrier;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
+use tungstenite::Message;
 
 use crate::client::Client;
-use crate::demo::Demo;
+use crate::demo::{Demo, PATIENCE};
 
 #[test]
 fn without_work_it_ends_at_once() {
@@ -27,8 +28,8 @@ fn without_work_it_ends_at_once() {
 fn running_requests_are_finished_and_announce_the_end() {
     let mut demo = Demo::start(&[]);
     let (mut slow, mut stream) = (demo.connect(), demo.connect());
-    slow.send("GET /slow?ms=700 HTTP/1.1\r\nHost: a\r\n\r\n");
-    stream.send("GET /stream?chunks=14&size=10000&delay=50 HTTP/1.1\r\nHost: a\r\n\r\n");
+    slow.send("GET /slow?ms=2000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    stream.send("GET /stream?chunks=20&size=10000&delay=100 HTTP/1.1\r\nHost: a\r\n\r\n");
     // Their heads have been read once a later request is answered.
     assert_eq!(demo.get("/plaintext").status, 200);
     demo.terminate();
@@ -37,7 +38,7 @@ fn running_requests_are_finished_and_announce_the_end() {
     let response = slow.response();
     assert_eq!((response.text(), response.header("Connection")), ("slow", Some("close")));
     assert!(slow.is_at_end());
-    assert_eq!(stream.response().body.len(), 140_000);
+    assert_eq!(stream.response().body.len(), 200_000);
     assert_eq!(demo.exit().code(), Some(0));
 }
 
@@ -71,6 +72,20 @@ fn the_second_signal_ends_at_once() {
     assert!(!matches!(client.try_response("GET"), Ok(Some(_))));
 }
 
+#[test]
+fn a_stream_that_was_handed_over_holds_only_until_the_second_signal() {
+    let mut demo = Demo::start(&[]);
+    let mut socket = crate::websocket::connect(&demo);
+    demo.terminate();
+    demo.await_refusal();
+    socket.send(Message::text("still here")).unwrap();
+    assert_eq!(socket.read().unwrap(), Message::text("still here"));
+    assert!(demo.is_running());
+    demo.terminate();
+    assert_eq!(demo.exit().code(), Some(0));
+    assert!(socket.read().is_err());
+}
+
 /// What one client under load saw.
 #[derive(Debug, Default)]
 struct Seen {
@@ -89,7 +104,7 @@ impl Seen {
 }
 
 /// Sends requests until nobody listens any more.
-fn load(address: SocketAddr, request: &[u8], length: usize) -> Seen {
+fn load(address: SocketAddr, request: &[u8], length: usize, answers: &AtomicUsize) -> Seen {
     let mut seen = Seen::default();
     while let Ok(stream) = TcpStream::connect(address) {
         let mut client = Client::tcp(stream);
@@ -97,7 +112,10 @@ fn load(address: SocketAddr, request: &[u8], length: usize) -> Seen {
             // The server may close while the request is on its way, and before it answers.
             let sent = client.try_send(request);
             match client.try_response("GET") {
-                Ok(Some(response)) if response.status == 200 && response.body.len() == length => seen.whole += 1,
+                Ok(Some(response)) if response.status == 200 && response.body.len() == length => {
+                    seen.whole += 1;
+                    answers.fetch_add(1, Ordering::Relaxed);
+                }
                 Ok(Some(response)) => seen.broken.push(format!("{} with {}", response.status, response.body.len())),
                 Ok(None) => break seen.closed += 1,
                 Err(error) if is_close(&error) => break seen.closed += 1,
@@ -126,27 +144,21 @@ fn under_load_no_answer_is_broken() {
     for workers in ["1", "2"] {
         let mut demo = Demo::start(&["--workers", workers]);
         let address = demo.address();
-        let start = Barrier::new(kinds.len() * 8 + 1);
+        let answers = &AtomicUsize::new(0);
         let seen = thread::scope(|scope| {
-            let start = &start;
-            let clients: Vec<_> = kinds
-                .iter()
-                .cycle()
-                .take(kinds.len() * 8)
-                .map(|&(request, length)| {
-                    scope.spawn(move || {
-                        start.wait();
-                        load(address, request.as_bytes(), length)
-                    })
-                })
+            let clients = kinds.iter().cycle().take(kinds.len() * 8);
+            let clients: Vec<_> = clients
+                .map(|&(request, length)| scope.spawn(move || load(address, request.as_bytes(), length, answers)))
                 .collect();
-            start.wait();
-            thread::sleep(Duration::from_millis(700));
+            let deadline = Instant::now() + PATIENCE;
+            while answers.load(Ordering::Relaxed) < 1000 && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(5));
+            }
             demo.terminate();
             clients.into_iter().map(|client| client.join().unwrap()).fold(Seen::default(), Seen::and)
         });
         assert_eq!(seen.broken, Vec::<String>::new());
-        assert!(seen.whole > 200, "{seen:?}");
+        assert!(seen.whole >= 1000, "{seen:?}");
         assert_eq!(demo.exit().code(), Some(0));
     }
 }

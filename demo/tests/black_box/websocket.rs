@@ -2,19 +2,25 @@
 
 use std::net::TcpStream;
 
-use tungstenite::Message;
 use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
+use tungstenite::{Message, WebSocket};
 
 use crate::demo::{Demo, PATIENCE};
+
+/// By the handshake of a client library.
+pub(crate) fn connect(demo: &Demo) -> WebSocket<TcpStream> {
+    let stream = TcpStream::connect(demo.address()).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let (socket, response) = tungstenite::client(format!("ws://{}/ws", demo.address()), stream).unwrap();
+    assert_eq!(response.status(), 101);
+    socket
+}
 
 #[test]
 fn messages_come_back_until_the_closing_handshake() {
     let demo = Demo::start(&[]);
-    let stream = TcpStream::connect(demo.address()).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    let (mut socket, response) = tungstenite::client(format!("ws://{}/ws", demo.address()), stream).unwrap();
-    assert_eq!(response.status(), 101);
+    let mut socket = connect(&demo);
 
     let large = vec![0xA5; 3 << 20];
     for message in [Message::text("hello"), Message::binary(large), Message::text("")] {
