@@ -1,7 +1,82 @@
-//! The protocol core.
+//! The HTTP/1.1 server protocol without any IO: bytes in, events and requests out, response
+//! bytes out, deadlines as data.
+//!
+//! ```text
+//!              bytes                                       bytes, or "this stretch of file 7"
+//!   socket ------------> recv_buf, handle_recv      poll_transmit, handle_sent ----------> socket
+//!                              \                       /
+//!                               +---- Connection -----+----- poll_close ----------------> socket
+//!                              /                       \
+//!   clock  ------------> handle_timeout              poll_timeout -----------------------> timer
+//!                              |                       ^
+//!                         poll_event               respond, send, finish
+//!                              v                       |
+//!                              +----- application -----+
+//! ```
+//!
+//! The caller owns the socket and the clock and moves bytes between them and a
+//! [`Connection`]; nothing in here reads a clock, blocks, spawns, or is unsafe. The contract
+//! stands on [`Connection`]. `examples/blocking.rs` serves over `std::net` with it in less
+//! than 60 lines; the crate `httpants-driver` does it for async runtimes.
+//!
+//! # One whole exchange
+//!
+//! ```
+//! use std::sync::Arc;
+//! use httpants_core::{Config, Connection, Event, Now, Peer, ResponseHead, FieldLines, Transmit, UnixTime};
+//! use std::time::Duration;
+//!
+//! let now = Now::new(Duration::ZERO, UnixTime::from_secs(1_795_352_400));
+//! let mut connection = Connection::new(Arc::new(Config::default()), Peer::default(), now);
+//!
+//! // In: what the socket gave.
+//! let taken = connection.receive(b"GET /?to=you HTTP/1.1\r\nHost: example.com\r\n\r\n", now);
+//! assert_eq!(taken, 44);
+//!
+//! // Out: what it means.
+//! let Some(Event::Request(request)) = connection.poll_event() else { unreachable!() };
+//! assert_eq!((request.path(), request.query(), request.host()), ("/", "to=you", "example.com"));
+//! assert!(matches!(connection.poll_event(), Some(Event::End(trailers)) if trailers.is_empty()));
+//!
+//! // The answer, and its bytes for the socket.
+//! let head = ResponseHead::with_fields(Default::default(), FieldLines::text_plain());
+//! connection.respond_with(&head, "hello")?;
+//! let Some(Transmit::Bytes(slices)) = connection.poll_transmit() else { unreachable!() };
+//! let bytes = slices.flatten().copied().collect::<Vec<u8>>();
+//! assert_eq!(
+//!     String::from_utf8_lossy(&bytes),
+//!     concat!(
+//!         "HTTP/1.1 200 OK\r\nServer: httpants/", env!("CARGO_PKG_VERSION"), "\r\n",
+//!         "Date: Sun, 22 Nov 2026 13:00:00 GMT\r\n",
+//!         "Content-Type: text/plain; charset=utf-8\r\nContent-Length: 5\r\n\r\nhello",
+//!     ),
+//! );
+//! connection.handle_sent(bytes.len() as u64, now);
+//!
+//! // And until when to wait for the next request.
+//! assert!(connection.is_idle());
+//! assert_eq!(connection.poll_timeout().map(|deadline| deadline.at), Some(Duration::from_secs(60)));
+//! # Ok::<(), httpants_core::Misuse>(())
+//! ```
+//!
+//! # What is where
+//!
+//! | | |
+//! |---|---|
+//! | [`Connection`] | the state machine: everything above |
+//! | [`Config`] | limits, timeouts and policies, each with its reason |
+//! | [`Request`], [`Headers`] | what a request says |
+//! | [`ResponseHead`], [`FieldLines`], [`Reply`] | what an answer is made of |
+//! | [`BadRequest`], [`CloseReason`] | what a peer did wrong, why a connection ended |
+//! | [`Misuse`] | what the caller did wrong |
+//! | [`forms`], [`cookies`], [`files`], [`proxy`] | pure functions over messages |
+
 mod config;
 mod connection;
+pub mod cookies;
 mod error;
+pub mod files;
+pub mod forms;
 mod message;
 mod wire;
 
@@ -16,3 +91,13 @@ pub use message::headers::{CanonicalName, Headers};
 pub use message::request::Request;
 pub use message::response::{BodyLen, ResponseHead};
 pub use wire::framing::Framing;
+
+/// What trusted proxies say about the client: the X- fields and Forwarded
+/// ([`ProxyPolicy`](proxy::ProxyPolicy)), and the PROXY protocol
+/// ([`ProxyHeader`](proxy::ProxyHeader)).
+pub mod proxy {
+    pub use ipnet::IpNet;
+
+    pub use crate::message::proxy::{BadNetwork, ProxyPolicy, Resolved, Scheme, XHeaders};
+    pub use crate::message::proxy_protocol::{BadProxyHeader, Endpoints, ProxyHeader};
+}

@@ -437,6 +437,8 @@ impl Connection {
             return;
         }
         match self.state.send {
+            // The end of the stream would look like the end of the answer.
+            Sending::Closing if self.reset => drop(self.apply(Input::Break)),
             Sending::Closing => {
                 let linger = !self.end_of_stream && !self.recv.is_empty();
                 self.times.shut = self.now.mono;

@@ -72,9 +72,13 @@ impl Address {
     }
 }
 
+/// A client that comes by IPv4 to a socket of IPv6 (`::ffff:192.0.2.1`) counts as what it is.
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
-        Self::Ip(address)
+        match address.ip().to_canonical() {
+            ip @ IpAddr::V4(_) => Self::Ip(SocketAddr::new(ip, address.port())),
+            IpAddr::V6(_) => Self::Ip(address),
+        }
     }
 }
 
@@ -94,5 +98,22 @@ impl Peer {
     #[must_use]
     pub fn new(remote: impl Into<Address>, local: impl Into<Address>) -> Self {
         Self { remote: remote.into(), local: local.into(), secure: false }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ipv4_through_ipv6_is_ipv4() {
+        for (given, taken) in [
+            ("[::ffff:192.0.2.1]:80", "192.0.2.1:80"),
+            ("192.0.2.1:80", "192.0.2.1:80"),
+            ("[2001:db8::1]:80", "[2001:db8::1]:80"),
+        ] {
+            let address = Address::from(given.parse::<SocketAddr>().unwrap());
+            assert_eq!(address, Address::Ip(taken.parse().unwrap()));
+        }
     }
 }

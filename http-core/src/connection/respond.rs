@@ -178,9 +178,7 @@ impl Connection {
     /// Gives the answer up: what was queued still leaves, then the connection closes, so
     /// that the peer sees the break. Without an answer due it closes the connection.
     pub fn abort(&mut self) {
-        if self.mode == Mode::UntilClose && self.state.send == Sending::Content {
-            return self.break_off(CloseReason::Aborted);
-        }
+        self.reset |= self.mode == Mode::UntilClose && self.state.send == Sending::Content;
         if self.apply(Input::Abort) {
             self.end_request();
             self.notices.close(CloseReason::Aborted);
@@ -200,6 +198,9 @@ impl Connection {
     /// Stops reading content, and its timers, until told to go on: the application is busy
     /// with what it has.
     pub fn pause(&mut self, pause: bool) {
+        if pause && self.state.recv != Receiving::Content {
+            return;
+        }
         if self.paused && !pause {
             self.times.resumed(self.now.mono, self.paused_at);
         } else if !self.paused && pause {

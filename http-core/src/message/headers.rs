@@ -104,7 +104,7 @@ impl Headers {
     }
 
     /// The values of all field lines with this name, in the order received.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
+    pub fn all<'a>(&'a self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a [u8]> + 'a {
         self.spans().filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 
@@ -132,7 +132,7 @@ impl Headers {
         self.spans().map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
     }
 
-    fn spans(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+    fn spans(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {
         self.index.iter().map(|span| (span.name.slice(&self.bytes), span.value.slice(&self.bytes)))
     }
 

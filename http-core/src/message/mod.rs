@@ -1,6 +1,9 @@
-//! Messages: what a request says and what an answer is made of.
+//! Messages: what a request says, what an answer is made of, and what proxies add.
 
 pub(crate) mod field_lines;
+pub(crate) mod forwarded;
 pub(crate) mod headers;
+pub(crate) mod proxy;
+pub(crate) mod proxy_protocol;
 pub(crate) mod request;
 pub(crate) mod response;

@@ -58,6 +58,7 @@ impl<'a> Lines<'a> {
                 self.rest = next;
                 Ok(Some(Line::End))
             }
+            [b'\r', ..] if name.is_empty() => fault(self.rest, BadRequest::BareCarriageReturn),
             _ => fault(self.rest, BadRequest::FieldName),
         }
     }

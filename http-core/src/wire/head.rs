@@ -87,7 +87,7 @@ impl HeadReader {
         match self.line_start {
             _ if input.len() < limit => Ok(None),
             // A head of exactly the limit would have ended by now.
-            0 => Err(BadRequest::TargetTooLong),
+            0 => Err(endless(window, config)),
             _ => Err(BadRequest::HeadTooLong),
         }
     }
@@ -120,6 +120,16 @@ impl HeadReader {
         };
         self.line_start = window.len() - lines.rest().len();
         Ok(ended)
+    }
+}
+
+/// What is wrong with a request line that does not end within the limit of a head.
+#[cold]
+fn endless(window: &[u8], config: &Config) -> BadRequest {
+    match TCHAR.split(window) {
+        (method, _) if method.len() > config.limits.method => BadRequest::MethodTooLong,
+        (_, [b' ', ..]) => BadRequest::TargetTooLong,
+        _ => BadRequest::Method,
     }
 }
 

@@ -1,0 +1,48 @@
+//! httpants over tokio.
+//!
+//! ```no_run
+//! use httpants_tokio::{Request, Response, Server};
+//!
+//! async fn hello(request: Request) -> Response {
+//!     Response::text(format!("hello {}, you asked for {}", request.host(), request.path()))
+//! }
+//!
+//! #[tokio::main]
+//! async fn main() -> std::io::Result<()> {
+//!     Server::new(hello).listen("127.0.0.1:8080").bind()?.serve().await
+//! }
+//! ```
+//!
+//! [`Bound::serve`] runs in the tokio runtime that awaits it, which needs its IO and its time
+//! driver. [`Bound::run`] is for programs that have none: it blocks, and makes a
+//! single-threaded runtime for each of the [`workers`](httpants_driver::Server::workers).
+//!
+//! Nothing here knows the protocol: three small types implement the traits of
+//! [`httpants_driver::runtime`], and the server is re-exported with this runtime filled in.
+
+#[cfg(test)]
+mod tests;
+
+mod listener;
+mod runtime;
+mod transport;
+
+pub use httpants_driver::core;
+pub use httpants_driver::{
+    Address, BadRequest, Body, BodyError, BodyLen, CloseReason, Config, FieldLines, Handle, Handler, Headers, Intake,
+    ListenAddress, Misuse, Peer, Request, Responder, Response, ResponseHead, StreamError, Upgraded,
+};
+pub use listener::Listener;
+pub use runtime::{Timer, Tokio};
+pub use transport::Transport;
+
+/// A server on tokio, see [`httpants_driver::Server`].
+pub type Server<H> = httpants_driver::Server<Tokio, H>;
+
+/// A server on tokio that listens, see [`httpants_driver::Bound`].
+pub type Bound<H> = httpants_driver::Bound<Tokio, H>;
+
+/// The README's examples compile and run.
+#[cfg(doctest)]
+#[doc = include_str!("../../README.md")]
+struct Readme;

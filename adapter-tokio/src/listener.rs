@@ -1,0 +1,66 @@
+//! Listening sockets.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use httpants_core::{Address, Peer};
+use httpants_driver::runtime;
+use tokio::net::TcpListener;
+#[cfg(unix)]
+use tokio::net::UnixListener;
+
+use crate::Transport;
+
+/// A listening socket that tokio watches.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Socket,
+    /// Read once: asking each accepted connection would be a system call more.
+    local: Address,
+}
+
+#[derive(Debug)]
+enum Socket {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+impl Listener {
+    pub(crate) fn tcp(listener: std::net::TcpListener) -> io::Result<Self> {
+        inside_runtime()?;
+        listener.set_nonblocking(true)?;
+        let local = listener.local_addr()?.into();
+        Ok(Self { socket: Socket::Tcp(TcpListener::from_std(listener)?), local })
+    }
+
+    #[cfg(unix)]
+    pub(crate) fn unix(listener: std::os::unix::net::UnixListener) -> io::Result<Self> {
+        inside_runtime()?;
+        listener.set_nonblocking(true)?;
+        Ok(Self { socket: Socket::Unix(UnixListener::from_std(listener)?), local: Address::Unix })
+    }
+}
+
+/// tokio panics where it is asked to watch a socket on a thread that it does not drive.
+fn inside_runtime() -> io::Result<()> {
+    tokio::runtime::Handle::try_current().map(drop).map_err(io::Error::other)
+}
+
+impl runtime::Listener for Listener {
+    type Transport = Transport;
+
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Transport, Peer)>> {
+        Poll::Ready(Ok(match &self.socket {
+            Socket::Tcp(listener) => {
+                let (stream, remote) = ready!(listener.poll_accept(context))?;
+                (Transport::from(stream), Peer::new(remote, self.local))
+            }
+            #[cfg(unix)]
+            Socket::Unix(listener) => {
+                let (stream, _) = ready!(listener.poll_accept(context))?;
+                (Transport::from(stream), Peer::new(Address::Unix, self.local))
+            }
+        }))
+    }
+}

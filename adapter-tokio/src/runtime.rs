@@ -1,0 +1,107 @@
+//! Clocks, timer, spawn and block_on.
+
+use std::future::Future;
+use std::io;
+use std::net::TcpListener;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::{Duration, SystemTime};
+
+use httpants_core::{Now, UnixTime};
+use httpants_driver::runtime::{Blocking, Runtime, Sleep, Spawn};
+use pin_project_lite::pin_project;
+use tokio::runtime::{Builder, Handle};
+use tokio::time::Instant;
+
+use crate::{Listener, Transport};
+
+/// The runtime that the driver runs on.
+///
+/// Monotonic time counts from when this was made, on tokio's clock, so a test that pauses or
+/// advances that clock moves the server's deadlines too.
+#[derive(Clone, Copy, Debug)]
+pub struct Tokio {
+    origin: Instant,
+}
+
+impl Default for Tokio {
+    fn default() -> Self {
+        Self { origin: Instant::now() }
+    }
+}
+
+impl Runtime for Tokio {
+    type Transport = Transport;
+    type Listener = Listener;
+    type Sleep = Timer;
+
+    fn now(&self) -> Now {
+        let wall = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+        Now::new(self.origin.elapsed(), UnixTime(wall))
+    }
+
+    fn sleep_until(&self, at: Duration) -> Timer {
+        Timer { sleep: tokio::time::sleep_until(moment(self.origin, at)), origin: self.origin }
+    }
+
+    fn listen_tcp(&self, listener: TcpListener) -> io::Result<Listener> {
+        Listener::tcp(listener)
+    }
+
+    #[cfg(unix)]
+    fn listen_unix(&self, listener: std::os::unix::net::UnixListener) -> io::Result<Listener> {
+        Listener::unix(listener)
+    }
+
+    fn unblock<T, W>(&self, work: W) -> Blocking<T>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static,
+    {
+        let work = tokio::task::spawn_blocking(work);
+        Box::pin(async { work.await.map_err(io::Error::other) })
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output> {
+        if Handle::try_current().is_ok() {
+            return Err(io::Error::other(
+                "this thread already drives a tokio runtime: await there instead of blocking",
+            ));
+        }
+        Ok(Builder::new_current_thread().enable_all().build()?.block_on(future))
+    }
+}
+
+impl<F: Future<Output = ()> + Send + 'static> Spawn<F> for Tokio {
+    fn spawn(&self, future: F) {
+        // Dropping the handle detaches the task.
+        drop(tokio::spawn(future));
+    }
+}
+
+pin_project! {
+    /// A timer on tokio's clock.
+    #[derive(Debug)]
+    pub struct Timer {
+        #[pin]
+        sleep: tokio::time::Sleep,
+        origin: Instant,
+    }
+}
+
+impl Sleep for Timer {
+    fn poll_elapsed(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        self.project().sleep.poll(context)
+    }
+
+    fn reset(self: Pin<&mut Self>, at: Duration) {
+        let this = self.project();
+        this.sleep.reset(moment(*this.origin, at));
+    }
+}
+
+/// The origin and so much time. What the clock cannot represent is as good as never: a year.
+fn moment(origin: Instant, at: Duration) -> Instant {
+    const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+    origin.checked_add(at).unwrap_or_else(|| Instant::now() + YEAR)
+}

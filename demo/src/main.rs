@@ -1,0 +1,75 @@
+//! The demo of httpants: what `cargo run` starts, and how an application is written.
+
+mod inspect;
+mod options;
+mod routes;
+mod signals;
+mod websocket;
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use httpants_tokio::{ListenAddress, Server};
+use options::{Command, Options};
+use routes::Service;
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::prelude::*;
+
+fn main() -> ExitCode {
+    match Command::parse(std::env::args_os().skip(1)) {
+        Ok(Command::Help) => say(options::HELP),
+        Ok(Command::Version) => say(concat!("demo ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Command::Serve(options)) => match serve(&options) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => fail(&error, 1),
+        },
+        Err(error) => fail(&format_args!("{error}; see --help"), 2),
+    }
+}
+
+fn serve(options: &Options) -> io::Result<()> {
+    log(options.access_log);
+    let service = Arc::new(Service::default());
+    let routes = Arc::clone(&service);
+    let mut server = Server::new(move |request| routes::answer(Arc::clone(&routes), request))
+        .intake(routes::intake)
+        .config(|config| options.apply(config))
+        .workers(options.workers);
+    for address in &options.listen {
+        server = server.listen(address.as_str());
+    }
+    let bound = server.bind()?;
+    service.handle.get_or_init(|| bound.handle());
+    signals::drain(bound.handle())?;
+    for address in bound.local_addresses() {
+        say(&match address {
+            ListenAddress::Unix(_) => format!("httpants listens on {address}\n"),
+            _ => format!("httpants listens on http://{address}/\n"),
+        });
+    }
+    bound.run()
+}
+
+/// Warnings always, requests when they are asked for; to standard error.
+fn log(access: bool) {
+    let mut targets = Targets::new().with_default(LevelFilter::WARN);
+    if access {
+        targets = targets.with_target("httpants::access", LevelFilter::INFO);
+    }
+    let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(io::stderr);
+    tracing_subscriber::registry().with(lines.with_filter(targets)).init();
+}
+
+/// To standard output; a reader that is gone is none of the server's business.
+fn say(text: &str) -> ExitCode {
+    let mut output = io::stdout();
+    let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
+    ExitCode::SUCCESS
+}
+
+fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
+    let _ = writeln!(io::stderr(), "demo: {error}");
+    ExitCode::from(code)
+}

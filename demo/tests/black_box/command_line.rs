@@ -1,0 +1,78 @@
+//! What the program says before it serves.
+
+use std::net::TcpListener;
+use std::process::Output;
+
+use crate::demo::{Demo, run};
+
+fn line(output: &Output) -> &str {
+    assert!(output.stdout.is_empty());
+    let text = std::str::from_utf8(&output.stderr).unwrap();
+    assert_eq!(text.matches('\n').count(), 1, "one line: {text}");
+    text.trim_end()
+}
+
+#[test]
+fn help_names_every_flag() {
+    let output = run(&["--help"]);
+    assert_eq!(output.status.code(), Some(0));
+    let help = String::from_utf8(output.stdout).unwrap();
+    let flags = ["listen", "max-request", "head-timeout", "idle-timeout", "body-timeout", "write-timeout"];
+    for flag in flags.into_iter().chain(["workers", "access-log", "help", "version"]) {
+        assert!(help.contains(&format!("--{flag}")), "{flag}");
+    }
+}
+
+#[test]
+fn version_is_that_of_the_package() {
+    let output = run(&["--version"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("demo {}\n", env!("CARGO_PKG_VERSION")));
+}
+
+#[test]
+fn a_bad_flag_is_one_line_and_code_2() {
+    for (arguments, said) in [
+        (&["--nonsense"][..], "demo: invalid option '--nonsense'; see --help"),
+        (&["--workers", "many"], "demo: --workers \"many\": invalid digit found in string; see --help"),
+    ] {
+        let output = run(arguments);
+        assert_eq!((output.status.code(), line(&output)), (Some(2), said));
+    }
+}
+
+#[test]
+fn an_address_that_cannot_be_had_is_one_line_and_code_1() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    for address in [&*address, "nonsense", "unix:/no/such/folder/socket"] {
+        let output = run(&["--listen", address]);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(line(&output).starts_with(&format!("demo: cannot listen on {address}: ")), "{}", line(&output));
+    }
+}
+
+#[test]
+fn the_access_log_has_a_line_for_each_answer_and_only_where_it_is_asked_for() {
+    let (logs, is_quiet) = (Demo::start(&["--access-log"]), Demo::start(&[]));
+    for demo in [&logs, &is_quiet] {
+        assert_eq!(demo.get("/status/404").status, 404);
+        assert_eq!(demo.get("/stream?chunks=1").status, 200);
+        assert_eq!(demo.connect().post("/echo", "x").status, 200);
+        let mut client = demo.connect();
+        client.send("nonsense\r\n\r\n");
+        assert_eq!(client.response().status, 400);
+    }
+    assert_eq!(is_quiet.stderr(), "");
+    let log = logs.stderr();
+    let parts = [
+        ["GET /status/404 HTTP/1.1", "status=404"],
+        ["GET /stream?chunks=1 HTTP/1.1", "status=200"],
+        ["POST /echo HTTP/1.1", "status=200"],
+        ["refused: ", "status=400"],
+    ];
+    assert_eq!(log.lines().count(), parts.len(), "{log}");
+    for (line, parts) in log.lines().zip(parts) {
+        assert!(line.contains("remote=127.0.0.1:") && parts.iter().all(|part| line.contains(part)), "{log}");
+    }
+}

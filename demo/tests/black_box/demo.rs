@@ -1,0 +1,130 @@
+//! The program under test.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::NamedTempFile;
+
+use crate::client::{Client, Response};
+
+/// Longer than anything here takes on a busy machine, so that a hang fails and not the machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// A running demo; killed when it is dropped.
+pub(crate) struct Demo {
+    child: Child,
+    urls: Vec<String>,
+    stderr: NamedTempFile,
+}
+
+impl Demo {
+    /// Starts it on a free port of this machine.
+    pub(crate) fn start(flags: &[&str]) -> Self {
+        Self::listening(&["127.0.0.1:0"], flags)
+    }
+
+    /// Starts it on these addresses.
+    pub(crate) fn listening(addresses: &[&str], flags: &[&str]) -> Self {
+        let stderr = NamedTempFile::new().unwrap();
+        let mut child = Command::new(env!("CARGO_BIN_EXE_demo"))
+            .args(addresses.iter().flat_map(|address| ["--listen", address]))
+            .args(flags)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(stderr.reopen().unwrap())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(addresses.len());
+        let urls = lines.map(|line| line.unwrap().rsplit(' ').next().unwrap().to_owned()).collect();
+        let demo = Self { child, urls, stderr };
+        assert_eq!(demo.urls.len(), addresses.len(), "the demo did not start: {}", demo.stderr());
+        demo
+    }
+
+    /// Where it said it listens, one for each address.
+    pub(crate) fn urls(&self) -> &[String] {
+        &self.urls
+    }
+
+    /// `http://HOST:PORT` and the path, for other programs.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address())
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.addresses()[0]
+    }
+
+    pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
+        let sockets = self.urls.iter().filter_map(|url| url.strip_prefix("http://")?.strip_suffix('/'));
+        sockets.map(|address| address.parse().unwrap()).collect()
+    }
+
+    pub(crate) fn connect(&self) -> Client {
+        Client::connect(self.address())
+    }
+
+    /// One GET on a connection of its own.
+    pub(crate) fn get(&self, path: &str) -> Response {
+        self.connect().get(path)
+    }
+
+    /// What it wrote to standard error so far.
+    pub(crate) fn stderr(&self) -> String {
+        let mut text = String::new();
+        File::open(self.stderr.path()).unwrap().read_to_string(&mut text).unwrap();
+        text
+    }
+
+    pub(crate) fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).unwrap();
+    }
+
+    /// Waits until nothing listens any more.
+    pub(crate) fn await_refusal(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        while std::net::TcpStream::connect(self.address()).is_ok() {
+            assert!(Instant::now() < deadline, "it still listens");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Waits for its end.
+    pub(crate) fn exit(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(Instant::now() < deadline, "it does not end: {}", self.stderr());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the demo wrote:\n{}", self.stderr());
+        }
+    }
+}
+
+/// Runs it to its end, where it is not expected to serve.
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_demo")).args(arguments).stdin(Stdio::null()).output().unwrap()
+}

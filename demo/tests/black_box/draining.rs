@@ -1,0 +1,164 @@
+//! How it ends: what runs is finished, what is answered is answered wholly.
+
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::Signal;
+use tungstenite::Message;
+
+use crate::client::Client;
+use crate::demo::{Demo, PATIENCE};
+
+#[test]
+fn without_work_it_ends_at_once() {
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut demo = Demo::start(&[]);
+        let mut idle = demo.connect();
+        assert_eq!(idle.get("/plaintext").status, 200);
+        demo.signal(signal);
+        assert!(idle.is_at_end());
+        assert_eq!(demo.exit().code(), Some(0));
+    }
+}
+
+#[test]
+fn running_requests_are_finished_and_announce_the_end() {
+    let mut demo = Demo::start(&[]);
+    let (mut slow, mut stream) = (demo.connect(), demo.connect());
+    slow.send("GET /slow?ms=2000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    stream.send("GET /stream?chunks=20&size=10000&delay=100 HTTP/1.1\r\nHost: a\r\n\r\n");
+    // Their heads have been read once a later request is answered.
+    assert_eq!(demo.get("/plaintext").status, 200);
+    demo.terminate();
+    demo.await_refusal();
+    assert!(demo.is_running());
+    let response = slow.response();
+    assert_eq!((response.text(), response.header("Connection")), ("slow", Some("close")));
+    assert!(slow.is_at_end());
+    assert_eq!(stream.response().body.len(), 200_000);
+    assert_eq!(demo.exit().code(), Some(0));
+}
+
+#[test]
+fn a_request_that_is_being_sent_is_still_answered_and_healthz_is_not_well() {
+    let mut demo = Demo::start(&[]);
+    let mut client = demo.connect();
+    client.send("GET /healthz HTTP/1.1\r\nHost: a\r\n");
+    assert_eq!(demo.get("/plaintext").status, 200);
+    demo.terminate();
+    demo.await_refusal();
+    client.send("\r\n");
+    let response = client.response();
+    assert_eq!((response.status, response.header("Connection")), (503, Some("close")));
+    assert_eq!(demo.exit().code(), Some(0));
+}
+
+#[test]
+fn the_second_signal_ends_at_once() {
+    let mut demo = Demo::start(&[]);
+    let mut client = demo.connect();
+    client.send("GET /slow?ms=60000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert_eq!(demo.get("/plaintext").status, 200);
+    demo.terminate();
+    demo.await_refusal();
+    let second = Instant::now();
+    demo.terminate();
+    demo.exit();
+    assert!(second.elapsed() < Duration::from_secs(10));
+    // Dropped without an answer: by an end, or by a reset.
+    assert!(!matches!(client.try_response("GET"), Ok(Some(_))));
+}
+
+#[test]
+fn a_stream_that_was_handed_over_holds_only_until_the_second_signal() {
+    let mut demo = Demo::start(&[]);
+    let mut socket = crate::websocket::connect(&demo);
+    demo.terminate();
+    demo.await_refusal();
+    socket.send(Message::text("still here")).unwrap();
+    assert_eq!(socket.read().unwrap(), Message::text("still here"));
+    assert!(demo.is_running());
+    demo.terminate();
+    assert_eq!(demo.exit().code(), Some(0));
+    assert!(socket.read().is_err());
+}
+
+/// What one client under load saw.
+#[derive(Debug, Default)]
+struct Seen {
+    whole: usize,
+    closed: usize,
+    broken: Vec<String>,
+}
+
+impl Seen {
+    fn and(mut self, other: Self) -> Self {
+        self.whole += other.whole;
+        self.closed += other.closed;
+        self.broken.extend(other.broken);
+        self
+    }
+}
+
+/// Sends requests until nobody listens any more.
+fn load(address: SocketAddr, request: &[u8], length: usize, answers: &AtomicUsize) -> Seen {
+    let mut seen = Seen::default();
+    while let Ok(stream) = TcpStream::connect(address) {
+        let mut client = Client::tcp(stream);
+        loop {
+            // The server may close while the request is on its way, and before it answers.
+            let sent = client.try_send(request);
+            match client.try_response("GET") {
+                Ok(Some(response)) if response.status == 200 && response.body.len() == length => {
+                    seen.whole += 1;
+                    answers.fetch_add(1, Ordering::Relaxed);
+                }
+                Ok(Some(response)) => seen.broken.push(format!("{} with {}", response.status, response.body.len())),
+                Ok(None) => break seen.closed += 1,
+                Err(error) if is_close(&error) => break seen.closed += 1,
+                Err(error) => break seen.broken.push(format!("{error}; sent: {sent:?}")),
+            }
+        }
+    }
+    seen
+}
+
+/// Ended before the first byte of an answer; within one it is `UnexpectedEof`.
+fn is_close(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe)
+}
+
+#[test]
+fn under_load_no_answer_is_broken() {
+    let echo = format!("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n{}", "x".repeat(200_000));
+    let kinds = [
+        ("GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n", 13),
+        ("GET /stream?chunks=20&size=20000 HTTP/1.1\r\nHost: a\r\n\r\n", 400_000),
+        ("GET /slow?ms=5 HTTP/1.1\r\nHost: a\r\n\r\n", 4),
+        ("GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", 13),
+        (&*echo, 200_000),
+    ];
+    for workers in ["1", "2"] {
+        let mut demo = Demo::start(&["--workers", workers]);
+        let address = demo.address();
+        let answers = &AtomicUsize::new(0);
+        let seen = thread::scope(|scope| {
+            let clients = kinds.iter().cycle().take(kinds.len() * 8);
+            let clients: Vec<_> = clients
+                .map(|&(request, length)| scope.spawn(move || load(address, request.as_bytes(), length, answers)))
+                .collect();
+            let deadline = Instant::now() + PATIENCE;
+            while answers.load(Ordering::Relaxed) < 1000 && Instant::now() < deadline {
+                thread::sleep(Duration::from_millis(5));
+            }
+            demo.terminate();
+            clients.into_iter().map(|client| client.join().unwrap()).fold(Seen::default(), Seen::and)
+        });
+        assert_eq!(seen.broken, Vec::<String>::new());
+        assert!(seen.whole >= 1000, "{seen:?}");
+        assert_eq!(demo.exit().code(), Some(0));
+    }
+}

@@ -1,0 +1,47 @@
+//! Where it listens.
+
+use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
+use std::os::unix::net::UnixStream;
+
+use crate::client::Client;
+use crate::demo::{Demo, PATIENCE};
+
+#[test]
+fn several_listeners_serve_at_once_and_each_is_announced() {
+    let folder = tempfile::tempdir().unwrap();
+    let unix = format!("unix:{}", folder.path().join("demo.sock").display());
+    let demo = Demo::listening(&["127.0.0.1:0", "localhost:0", &unix], &[]);
+    assert_eq!(demo.urls()[2], unix);
+    for address in demo.addresses() {
+        assert_eq!(Client::connect(address).get("/plaintext").status, 200);
+    }
+    let stream = UnixStream::connect(folder.path().join("demo.sock")).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    let mut client = Client::new(stream);
+    assert_eq!(client.get("/plaintext").text(), "Hello, World!");
+    assert_eq!(client.get("/x").json()["remote_ip"], "");
+}
+
+#[test]
+fn a_port_alone_serves_both_families() {
+    let demo = Demo::listening(&["0"], &[]);
+    let port = demo.address().port();
+    let mut client = Client::tcp(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap());
+    assert_eq!(client.get("/x").json()["remote_ip"], "127.0.0.1");
+    if demo.address().is_ipv6() {
+        let mut client = Client::tcp(TcpStream::connect((Ipv6Addr::LOCALHOST, port)).unwrap());
+        assert_eq!(client.get("/x").json()["remote_ip"], "::1");
+    }
+}
+
+#[test]
+fn workers_share_the_port_and_all_of_them_stop() {
+    let mut demo = Demo::start(&["--workers", "4"]);
+    let mut clients: Vec<_> = (0..40).map(|_| demo.connect()).collect();
+    for client in &mut clients {
+        assert_eq!(client.get("/plaintext").status, 200);
+    }
+    demo.terminate();
+    assert!(clients.iter_mut().all(Client::is_at_end));
+    assert_eq!(demo.exit().code(), Some(0));
+}

@@ -1,0 +1,21 @@
+//! The demo as its users meet it: the built program, started, talked to through sockets and
+//! by other people's programs, and stopped by signals.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, and clippy.toml excepts only the test functions themselves"
+)]
+
+mod client;
+mod command_line;
+mod demo;
+mod draining;
+mod listening;
+mod programs;
+mod protocol;
+mod routes;
+mod timeouts;
+mod websocket;

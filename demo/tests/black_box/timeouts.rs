@@ -1,0 +1,54 @@
+//! The flags that bound how long a phase may take.
+
+use std::time::{Duration, Instant};
+
+use crate::demo::Demo;
+
+/// Runs it, and checks that it took so long, give or take a busy machine.
+fn lasts(seconds: f64, action: impl FnOnce()) {
+    let started = Instant::now();
+    action();
+    let took = started.elapsed();
+    // The server's clock started a little before ours.
+    assert!(took >= Duration::from_secs_f64(seconds * 0.9), "{took:?}");
+    assert!(took < Duration::from_secs_f64(seconds + 8.0), "{took:?}");
+}
+
+#[test]
+fn a_head_that_does_not_end() {
+    let demo = Demo::start(&["--head-timeout", "0.3"]);
+    let mut client = demo.connect();
+    client.send("GET / HTTP/1.1\r\nHost:");
+    lasts(0.3, || assert_eq!(client.response().status, 408));
+    assert!(client.is_at_end());
+}
+
+#[test]
+fn an_idle_connection() {
+    let demo = Demo::start(&["--idle-timeout", "0.3"]);
+    let mut client = demo.connect();
+    assert_eq!(client.get("/plaintext").status, 200);
+    lasts(0.3, || assert!(client.is_at_end()));
+}
+
+#[test]
+fn content_that_does_not_come() {
+    let demo = Demo::start(&["--body-timeout", "0.3"]);
+    for path in ["/any", "/echo-len"] {
+        let mut client = demo.connect();
+        client.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhalf"));
+        lasts(0.3, || assert_eq!(client.response().status, 408, "{path}"));
+        assert!(client.is_at_end());
+    }
+}
+
+#[test]
+fn an_answer_that_is_not_read() {
+    let demo = Demo::start(&["--write-timeout", "0.3"]);
+    let mut client = demo.connect();
+    client.send("GET /stream?chunks=1000&size=1000000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    std::thread::sleep(Duration::from_secs(2));
+    // What was in flight still comes, but not all of it.
+    assert!(client.try_response("GET").is_err());
+    assert_eq!(demo.get("/plaintext").status, 200);
+}

@@ -1,0 +1,197 @@
+//! The received cookies.
+
+use std::fmt;
+
+use crate::message::headers::Headers;
+use crate::wire::grammar::trim_ows;
+
+/// The received cookies (the seed's `cookies`): a view of the `Cookie` lines that copies nothing.
+///
+/// All lines are read as one. They are split at `;`, also inside quotes, as every browser's
+/// own reading of `Set-Cookie` does (RFC 6265 section 5.2). A pair without `=` or with an
+/// empty name is skipped. A name is everything before the first `=`, a value everything
+/// behind it, both without the white space around them; one pair of quotes around a value is
+/// removed. Nothing is decoded: `%41` is no `A`, in names least of all, because a decoded name
+/// could pass for one with the prefix `__Host-`.
+///
+/// Each call reads the lines anew, so there is no map to pay for; read a name once. Where the
+/// same name comes twice the first one counts, which is the one with the longest path
+/// (RFC 6265 section 5.4). Mind that when filling a map: most keep the last.
+///
+/// The first [`LIMIT`](Self::LIMIT) cookies are seen. The ones behind them are ignored, not
+/// refused, and [`is_truncated`](Self::is_truncated) tells that there were any.
+///
+/// ```
+/// use httpants_core::Headers;
+/// use httpants_core::cookies::Cookies;
+///
+/// let headers = Headers::parse(b"Cookie: a=1; b=\"two\"; junk\r\nCookie: a=3\r\n\r\n")?;
+/// let cookies = Cookies::new(&headers);
+/// assert_eq!(cookies.text("a"), Some("1"));
+/// assert_eq!(cookies.text("b"), Some("two"));
+/// assert_eq!(cookies.iter().count(), 3);
+/// # Ok::<(), httpants_core::BadRequest>(())
+/// ```
+#[derive(Clone, Copy)]
+pub struct Cookies<'h> {
+    headers: &'h Headers,
+}
+
+impl<'h> Cookies<'h> {
+    /// How many cookies are seen in one request: 180, because no browser sends more. RFC 6265
+    /// section 6.1 asks browsers for at least 50 per domain, and the most generous keep 180.
+    pub const LIMIT: usize = 180;
+
+    /// The cookies of a received head.
+    #[must_use]
+    pub fn new(headers: &'h Headers) -> Self {
+        Self { headers }
+    }
+
+    /// The value of the first cookie with this name, which is compared byte for byte.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&'h [u8]> {
+        self.iter().find(|(n, _)| *n == name.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// [`get`](Self::get) as text; `None` also where the value is not UTF-8.
+    #[must_use]
+    pub fn text(&self, name: &str) -> Option<&'h str> {
+        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// Names and values in the order received, duplicates included.
+    pub fn iter(&self) -> impl Iterator<Item = (&'h [u8], &'h [u8])> + use<'h> {
+        self.sent().take(Self::LIMIT)
+    }
+
+    /// Whether the client sent more cookies than [`LIMIT`](Self::LIMIT).
+    #[must_use]
+    pub fn is_truncated(&self) -> bool {
+        self.sent().nth(Self::LIMIT).is_some()
+    }
+
+    fn sent(&self) -> impl Iterator<Item = (&'h [u8], &'h [u8])> + use<'h> {
+        self.headers.all("cookie").flat_map(|line| line.split(|&byte| byte == b';')).filter_map(name_and_value)
+    }
+}
+
+fn name_and_value(pair: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (name, value) = pair.split_at_checked(memchr::memchr(b'=', pair)?)?;
+    let name = trim_ows(name);
+    if name.is_empty() {
+        return None;
+    }
+    let value = trim_ows(value.get(1..)?);
+    Some((name, if let [b'"', inner @ .., b'"'] = value { inner } else { value }))
+}
+
+/// Shows the names; every value as `***`.
+impl fmt::Debug for Cookies<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        for (name, _) in self.iter() {
+            map.entry(&format_args!("\"{}\"", name.escape_ascii()), &"***");
+        }
+        map.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(section: &str) -> Headers {
+        Headers::parse(format!("{section}\r\n\r\n").as_bytes()).unwrap()
+    }
+
+    fn pairs(section: &str) -> Vec<(String, String)> {
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Cookies::new(&headers(section)).iter().map(|(name, value)| (text(name), text(value))).collect()
+    }
+
+    #[test]
+    fn what_a_cookie_line_means() {
+        let table: &[(&str, &[(&str, &str)])] = &[
+            ("a=1", &[("a", "1")]),
+            ("a=1; b=2", &[("a", "1"), ("b", "2")]),
+            ("a=1;b=2", &[("a", "1"), ("b", "2")]),
+            (" a\t= 1 \t;\tb =2 ", &[("a", "1"), ("b", "2")]),
+            ("", &[]),
+            (";;; ;", &[]),
+            ("a", &[]),
+            ("a; b=1", &[("b", "1")]),
+            ("=1; b=1", &[("b", "1")]),
+            (" =1", &[]),
+            ("==", &[]),
+            ("a=", &[("a", "")]),
+            ("a==", &[("a", "=")]),
+            ("a=b=c", &[("a", "b=c")]),
+            ("a=1,b=2", &[("a", "1,b=2")]),
+            // Quotes: one pair, only around the whole value, and no shelter for a semicolon.
+            ("a=\"1\"", &[("a", "1")]),
+            ("a=\" 1 \"", &[("a", " 1 ")]),
+            ("a=\"\"", &[("a", "")]),
+            ("a=\"", &[("a", "\"")]),
+            ("a=\"\"1\"\"", &[("a", "\"1\"")]),
+            ("a=\"1", &[("a", "\"1")]),
+            ("a=1\"", &[("a", "1\"")]),
+            ("a=\"x; b=1; c=y\"", &[("a", "\"x"), ("b", "1"), ("c", "y\"")]),
+            ("\"a\"=1", &[("\"a\"", "1")]),
+            // Nothing is decoded, and no character that only looks like white space is trimmed.
+            ("%61=%31", &[("%61", "%31")]),
+            ("%5f_Host-a=1", &[("%5f_Host-a", "1")]),
+            ("\u{a0}__Host-a=1", &[("\u{a0}__Host-a", "1")]),
+            ("\u{85}a=\u{85}1", &[("\u{85}a", "\u{85}1")]),
+            ("a=\\\"1\\\"", &[("a", "\\\"1\\\"")]),
+            ("a b=c d", &[("a b", "c d")]),
+            ("$Version=1; a=1", &[("$Version", "1"), ("a", "1")]),
+            ("a=1; A=2; a=3", &[("a", "1"), ("A", "2"), ("a", "3")]),
+        ];
+        for (line, expected) in table {
+            let expected: Vec<_> = expected.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+            assert_eq!(pairs(&format!("Cookie: {line}")), expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn several_lines_are_one_and_the_first_of_a_name_wins() {
+        let h = headers("Cookie: a=1; b=2\r\nHost: x\r\ncookie: a=3; c=4\r\nCookies: d=5\r\nCookie2: e=6");
+        let cookies = Cookies::new(&h);
+        assert_eq!(cookies.iter().count(), 4);
+        assert_eq!(cookies.text("a"), Some("1"));
+        assert_eq!(cookies.text("c"), Some("4"));
+        for absent in ["d", "e", "A", "", "a ", "%61"] {
+            assert_eq!(cookies.get(absent), None, "{absent:?}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_no_text_is_still_there_as_bytes() {
+        let h = Headers::parse(b"Cookie: a=\xff; b=1\r\n\r\n").unwrap();
+        let cookies = Cookies::new(&h);
+        assert_eq!((cookies.get("a"), cookies.text("a")), (Some(&b"\xff"[..]), None));
+        assert_eq!(cookies.text("b"), Some("1"));
+    }
+
+    #[test]
+    fn the_limit_holds_at_n_and_n_plus_1_however_the_lines_are_cut() {
+        for (sent, separator) in [(180, "; "), (181, "; "), (180, "\r\nCookie: "), (181, ";;x;=y;")] {
+            // Two cookies a line, because a head has at most 100 lines.
+            let groups: Vec<_> = (0..sent).map(|n| format!("c{n}=v")).collect();
+            let lines: Vec<_> = groups.chunks(2).map(|two| two.join("; ")).collect();
+            let h = headers(&format!("Cookie: {}", lines.join(separator)));
+            let cookies = Cookies::new(&h);
+            assert_eq!(cookies.iter().count(), 180);
+            assert_eq!(cookies.is_truncated(), sent > 180);
+            assert!(cookies.get("c179").is_some());
+            assert_eq!(cookies.get("c180"), None);
+        }
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let h = headers("Cookie: session=secret; \u{e9}=x");
+        assert_eq!(format!("{:?}", Cookies::new(&h)), r#"{"session": "***", "\xc3\xa9": "***"}"#);
+    }
+}

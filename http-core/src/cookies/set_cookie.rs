@@ -1,0 +1,391 @@
+//! The cookies to set.
+
+use std::fmt::{self, Write};
+
+use cookie::time::{Duration, OffsetDateTime};
+use cookie::{Cookie, Expiration};
+
+use crate::wire::grammar;
+
+/// The cookies that an answer sets (the seed's `cookies_out`), in the order they were given.
+///
+/// A [`Cookie`] says everything that a cookie can have: value, path, domain, `Secure`,
+/// `HttpOnly`, `SameSite`, `Partitioned`, `Max-Age` and `Expires`. It is checked when it is
+/// [`set`](Self::set), so what stands here can be sent as it is.
+///
+/// ```
+/// use httpants_core::cookies::{BadCookie, Cookie, CookiesOut, SameSite};
+///
+/// let mut out = CookiesOut::new();
+/// out.set(("theme", "dark"))?;
+/// out.set(Cookie::build(("__Host-id", "7")).path("/").secure(true).same_site(SameSite::Strict))?;
+/// assert_eq!(out.set(("a", "1\r\nSet-Cookie: b=2")), Err(BadCookie::Value));
+///
+/// let fields: Vec<_> = out.iter().map(|(_, field_value)| field_value).collect();
+/// assert_eq!(fields, ["theme=dark", "__Host-id=7; SameSite=Strict; Secure; Path=/"]);
+/// # Ok::<(), BadCookie>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct CookiesOut {
+    entries: Vec<Entry>,
+}
+
+#[derive(Clone)]
+struct Entry {
+    cookie: Cookie<'static>,
+    field_value: String,
+}
+
+impl CookiesOut {
+    /// The most bytes that name and value have together: 4,096. A browser drops a cookie
+    /// that has more (RFC 6265bis section 5.6), without a word to anyone.
+    pub const NAME_AND_VALUE_LIMIT: usize = 4096;
+    /// The most bytes of a path or a domain: 1,024. A browser ignores an attribute that has
+    /// more (RFC 6265bis section 5.6).
+    pub const ATTRIBUTE_LIMIT: usize = 1024;
+
+    /// An empty list.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Sets a cookie. It takes the place of one with the same name, path and domain, because
+    /// that is what a browser takes for the same cookie (RFC 6265 section 5.3).
+    ///
+    /// Takes `(name, value)`, a [`Cookie`] or a [`CookieBuilder`](cookie::CookieBuilder).
+    /// Values are sent as they are: percent-encode or base64 what is not allowed in one.
+    ///
+    /// # Errors
+    /// The caller's fault, and nothing is changed:
+    /// - the name is not a token; the value, path or domain holds a control character or `;`,
+    ///   begins or ends with white space, or is too long;
+    /// - `Expires` lies before the year 1601, which has no date in RFC 6265;
+    /// - a name that begins with `__Secure-` is without `Secure`, or one with `__Host-` is
+    ///   without `Secure` or `Path=/` or has a domain (RFC 6265bis section 4.1.3).
+    pub fn set(&mut self, cookie: impl Into<Cookie<'static>>) -> Result<(), BadCookie> {
+        let cookie = cookie.into();
+        check(&cookie)?;
+        let mut field_value = String::new();
+        write!(field_value, "{cookie}").map_err(|_| BadCookie::Expires)?;
+        let entry = Entry { cookie, field_value };
+        match self.entries.iter_mut().find(|known| is_same(&known.cookie, &entry.cookie)) {
+            Some(known) => *known = entry,
+            None => self.entries.push(entry),
+        }
+        Ok(())
+    }
+
+    /// Tells the client to forget a cookie: sets it without a value and with a time in the past.
+    ///
+    /// Give it the path and the domain that the cookie was set with, or the client keeps it;
+    /// a name with a prefix needs `Secure` (and `Path=/`) here as well.
+    ///
+    /// # Errors
+    /// As for [`set`](Self::set).
+    pub fn remove(&mut self, cookie: impl Into<Cookie<'static>>) -> Result<(), BadCookie> {
+        let mut cookie = cookie.into();
+        cookie.set_value("");
+        cookie.set_max_age(Duration::ZERO);
+        cookie.set_expires(OffsetDateTime::UNIX_EPOCH);
+        self.set(cookie)
+    }
+
+    /// The first cookie with this name that will be set.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&Cookie<'static>> {
+        self.entries.iter().map(|entry| &entry.cookie).find(|cookie| cookie.name() == name)
+    }
+
+    /// Each cookie's name, and its value for a `Set-Cookie` field line of its own: these
+    /// lines are never joined with commas (RFC 9110 section 5.3).
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.entries.iter().map(|entry| (entry.cookie.name(), entry.field_value.as_str()))
+    }
+
+    /// How many `Set-Cookie` lines there will be.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Whether no cookie will be set.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Drops all cookies from the list, for instance because they were sent.
+    pub fn clear(&mut self) {
+        self.entries.clear();
+    }
+}
+
+/// Shows the names; everything else as `***`.
+impl fmt::Debug for CookiesOut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter().map(|(name, _)| (name, "***"))).finish()
+    }
+}
+
+fn is_same(one: &Cookie<'_>, other: &Cookie<'_>) -> bool {
+    let same_domain = match (one.domain(), other.domain()) {
+        (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+        (one, other) => one == other,
+    };
+    one.name() == other.name() && one.path() == other.path() && same_domain
+}
+
+fn check(cookie: &Cookie<'_>) -> Result<(), BadCookie> {
+    /// The first second of 1601; RFC 6265 section 5.1.1 fails to read an earlier date.
+    const FIRST_DATE: i64 = -11_644_473_600;
+    let (name, value) = cookie.name_value();
+    if !grammar::is_token(name.as_bytes()) {
+        return Err(BadCookie::Name);
+    }
+    if !survives(value) {
+        return Err(BadCookie::Value);
+    }
+    if name.len() + value.len() > CookiesOut::NAME_AND_VALUE_LIMIT {
+        return Err(BadCookie::TooLong);
+    }
+    let attributes = [(cookie.path(), BadCookie::Path), (cookie.domain(), BadCookie::Domain)];
+    for (attribute, fault) in attributes {
+        match attribute {
+            Some(value) if !survives(value) => return Err(fault),
+            Some(value) if value.len() > CookiesOut::ATTRIBUTE_LIMIT => return Err(BadCookie::TooLong),
+            _ => {}
+        }
+    }
+    if let Some(Expiration::DateTime(date)) = cookie.expires()
+        && date.unix_timestamp() < FIRST_DATE
+    {
+        return Err(BadCookie::Expires);
+    }
+    check_prefix(cookie)
+}
+
+/// RFC 6265bis section 4.1.3. Browsers compare the prefixes without case (section 5.4).
+fn check_prefix(cookie: &Cookie<'_>) -> Result<(), BadCookie> {
+    let begins_with = |prefix: &str| {
+        cookie.name().split_at_checked(prefix.len()).is_some_and(|(start, _)| start.eq_ignore_ascii_case(prefix))
+    };
+    // Partitioned brings Secure along, see its Display.
+    let secure = cookie.secure() == Some(true) || cookie.partitioned() == Some(true);
+    if begins_with("__Secure-") && !secure {
+        return Err(BadCookie::SecurePrefix);
+    }
+    if begins_with("__Host-") && !(secure && cookie.path() == Some("/") && cookie.domain().is_none()) {
+        return Err(BadCookie::HostPrefix);
+    }
+    Ok(())
+}
+
+/// Whether a value or attribute reaches the client's store as it is: no control character,
+/// which would end the line or have the cookie dropped, no `;`, which would end the value, and
+/// no white space at the ends, which is trimmed (RFC 6265bis section 5.6).
+fn survives(value: &str) -> bool {
+    let bytes = value.as_bytes();
+    let allowed = |&byte: &u8| grammar::is_field_value_byte(byte) && byte != b'\t' && byte != b';';
+    bytes.iter().all(allowed) && grammar::trim_ows(bytes).len() == bytes.len()
+}
+
+/// A cookie that cannot be set, because the line would break, or because no browser would
+/// keep it. It is the caller's fault, never the peer's, and nothing was changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BadCookie {
+    /// The name is not a token.
+    Name,
+    /// The value holds a control character or `;`, or has white space at an end.
+    Value,
+    /// The path holds a control character or `;`, or has white space at an end.
+    Path,
+    /// The domain holds a control character or `;`, or has white space at an end.
+    Domain,
+    /// `Expires` is before the year 1601.
+    Expires,
+    /// Name and value, or an attribute, are longer than a browser takes.
+    TooLong,
+    /// A name that begins with `__Secure-` without `Secure`.
+    SecurePrefix,
+    /// A name that begins with `__Host-` without `Secure`, without `Path=/`, or with a domain.
+    HostPrefix,
+}
+
+impl fmt::Display for BadCookie {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Name => "a cookie's name must be a token",
+            Self::Value => "a cookie's value must not hold control characters or `;`, nor begin or end with a space",
+            Self::Path => "a cookie's path must not hold control characters or `;`, nor begin or end with a space",
+            Self::Domain => "a cookie's domain must not hold control characters or `;`, nor begin or end with a space",
+            Self::Expires => "a cookie's Expires must not be before the year 1601",
+            Self::TooLong => "a cookie's name and value must not exceed 4,096 bytes, its path and domain 1,024 each",
+            Self::SecurePrefix => "a cookie whose name begins with __Secure- must be Secure",
+            Self::HostPrefix => "a cookie whose name begins with __Host- must be Secure and have Path=/ and no domain",
+        })
+    }
+}
+
+impl std::error::Error for BadCookie {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cookies::{Cookies, SameSite};
+    use crate::message::headers::Headers;
+
+    fn set(cookie: impl Into<Cookie<'static>>) -> Result<String, BadCookie> {
+        let mut out = CookiesOut::new();
+        out.set(cookie)?;
+        assert_eq!(out.len(), 1);
+        Ok(out.iter().next().unwrap().1.to_owned())
+    }
+
+    #[test]
+    fn every_attribute_is_written() {
+        let date = OffsetDateTime::from_unix_timestamp(784_111_777).unwrap();
+        let cookie = Cookie::build(("a", "1"))
+            .path("/p")
+            .domain("example.com")
+            .secure(true)
+            .http_only(true)
+            .same_site(SameSite::None)
+            .partitioned(true)
+            .max_age(Duration::hours(1))
+            .expires(date);
+        assert_eq!(
+            set(cookie).unwrap(),
+            "a=1; HttpOnly; SameSite=None; Partitioned; Secure; Path=/p; Domain=example.com; Max-Age=3600; \
+             Expires=Sun, 06 Nov 1994 08:49:37 GMT"
+        );
+        assert_eq!(set(("a", "")).unwrap(), "a=");
+    }
+
+    #[test]
+    fn every_byte_in_a_name_a_value_and_an_attribute() {
+        for byte in 0..=0x7fu8 {
+            let text = format!("x{}y", char::from(byte));
+            let control = byte.is_ascii_control();
+            let token = byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+            assert_eq!(set((text.clone(), "v")).is_ok(), token, "{text:?}");
+            let fits = !control && byte != b';';
+            let refused = |fault| if fits { None } else { Some(fault) };
+            assert_eq!(set(("n", text.clone())).err(), refused(BadCookie::Value), "{text:?}");
+            assert_eq!(set(Cookie::build("n").path(text.clone())).err(), refused(BadCookie::Path), "{text:?}");
+            assert_eq!(set(Cookie::build("n").domain(text.clone())).err(), refused(BadCookie::Domain), "{text:?}");
+        }
+        for name in ["", "\u{e9}", "a b", "a="] {
+            assert_eq!(set((name, "v")), Err(BadCookie::Name), "{name:?}");
+        }
+        for value in [" a", "a ", "\ta", "a\t", " ", "a\r\nSet-Cookie: b=1", "a; Domain=evil.example"] {
+            assert_eq!(set(("n", value)), Err(BadCookie::Value), "{value:?}");
+            assert_eq!(set(Cookie::build("n").path(value)), Err(BadCookie::Path), "{value:?}");
+            assert_eq!(set(Cookie::build("n").domain(value)), Err(BadCookie::Domain), "{value:?}");
+        }
+    }
+
+    #[test]
+    fn what_can_be_set_comes_back_the_same() {
+        for value in ["", "a b", "a,b", "a=b", "\\", "\u{e9}\u{4e16}", "{\"a\":1}", "a\"b", "\"", "%41"] {
+            let field_value = set(("n", value)).unwrap();
+            let headers = Headers::parse(format!("Cookie: {field_value}\r\n\r\n").as_bytes()).unwrap();
+            assert_eq!(Cookies::new(&headers).text("n"), Some(value));
+        }
+    }
+
+    #[test]
+    fn prefixes() {
+        use BadCookie::{HostPrefix, SecurePrefix};
+        let secure = |name: &'static str| Cookie::build(name).secure(true);
+        let table = [
+            (Cookie::build("__Secure-a"), Err(SecurePrefix)),
+            (Cookie::build("__Secure-a").secure(false), Err(SecurePrefix)),
+            (Cookie::build("__SECURE-a"), Err(SecurePrefix)),
+            (secure("__Secure-a"), Ok(())),
+            (secure("__Secure-a").domain("example.com").path("/x"), Ok(())),
+            (Cookie::build("__Secure-a").partitioned(true), Ok(())),
+            (Cookie::build("__Host-a").path("/"), Err(HostPrefix)),
+            (secure("__Host-a"), Err(HostPrefix)),
+            (secure("__Host-a").path("/x"), Err(HostPrefix)),
+            (secure("__Host-a").path("/").domain("example.com"), Err(HostPrefix)),
+            (secure("__Host-a").path("/").domain(""), Err(HostPrefix)),
+            (secure("__hoST-a").path("/").domain("example.com"), Err(HostPrefix)),
+            (secure("__Host-a").path("/"), Ok(())),
+            (secure("__Host-").path("/x"), Err(HostPrefix)),
+            (Cookie::build("__Host"), Ok(())),
+            (Cookie::build("_Host-a"), Ok(())),
+            (Cookie::build("a__Secure-"), Ok(())),
+        ];
+        for (cookie, expected) in table {
+            let shown = format!("{cookie:?}");
+            assert_eq!(CookiesOut::new().set(cookie), expected, "{shown}");
+        }
+    }
+
+    #[test]
+    fn lengths_at_n_and_n_plus_1() {
+        let text = |n| "v".repeat(n);
+        assert!(set(("name", text(4092))).is_ok());
+        assert_eq!(set(("name", text(4093))), Err(BadCookie::TooLong));
+        for build in [|c| Cookie::build("n").path(c), |c: String| Cookie::build("n").domain(c)] {
+            assert!(set(build(text(1024))).is_ok());
+            assert_eq!(set(build(text(1025))), Err(BadCookie::TooLong));
+        }
+    }
+
+    #[test]
+    fn dates_at_both_ends() {
+        use cookie::time::UtcOffset;
+        let at = |seconds| Cookie::build("n").expires(OffsetDateTime::from_unix_timestamp(seconds).unwrap());
+        assert!(set(at(-11_644_473_600)).unwrap().contains("Expires=Mon, 01 Jan 1601 00:00:00 GMT"));
+        assert_eq!(set(at(-11_644_473_601)), Err(BadCookie::Expires));
+        assert!(set(at(253_402_300_799)).unwrap().contains("Expires=Fri, 31 Dec 9999 23:59:59 GMT"));
+        // A date whose local time would leave the range of dates on its way to UTC.
+        let edge = cookie::time::Date::MIN.midnight().assume_offset(UtcOffset::from_hms(23, 0, 0).unwrap());
+        assert_eq!(set(Cookie::build("n").expires(edge)), Err(BadCookie::Expires));
+        assert_eq!(set(Cookie::build("n").expires(Expiration::Session)).unwrap(), "n=");
+        assert_eq!(set(Cookie::build("n").max_age(Duration::MAX)).unwrap(), format!("n=; Max-Age={}", i64::MAX));
+        assert_eq!(set(Cookie::build("n").max_age(Duration::MIN)).unwrap(), format!("n=; Max-Age={}", i64::MIN));
+    }
+
+    #[test]
+    fn the_same_cookie_is_replaced_in_its_place_and_others_stay() {
+        let mut out = CookiesOut::new();
+        out.set(("a", "1")).unwrap();
+        out.set(("b", "1")).unwrap();
+        out.set(("a", "2")).unwrap();
+        out.set(("A", "3")).unwrap();
+        out.set(Cookie::build(("a", "4")).path("/")).unwrap();
+        out.set(Cookie::build(("a", "5")).domain("example.com")).unwrap();
+        out.set(Cookie::build(("a", "6")).domain(".EXAMPLE.com")).unwrap();
+        assert_eq!(out.set(("b", "\n")), Err(BadCookie::Value));
+        let fields: Vec<_> = out.iter().map(|(_, field)| field).collect();
+        assert_eq!(fields, ["a=2", "b=1", "A=3", "a=4; Path=/", "a=6; Domain=EXAMPLE.com"]);
+        assert_eq!(out.get("a").unwrap().value(), "2");
+        assert!(out.get("c").is_none());
+        out.clear();
+        assert!(out.is_empty());
+    }
+
+    #[test]
+    fn removal_replaces_the_cookie_and_keeps_what_names_it() {
+        let mut out = CookiesOut::new();
+        let cookie = Cookie::build(("a", "secret")).path("/p").domain("example.com").max_age(Duration::DAY);
+        out.set(cookie.clone()).unwrap();
+        out.remove(cookie).unwrap();
+        let fields: Vec<_> = out.iter().collect();
+        let removal = "a=; Path=/p; Domain=example.com; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
+        assert_eq!(fields, [("a", removal)]);
+        assert_eq!(out.remove("__Host-a"), Err(BadCookie::HostPrefix));
+        assert_eq!(out.remove("a b"), Err(BadCookie::Name));
+    }
+
+    #[test]
+    fn debug_shows_no_value() {
+        let mut out = CookiesOut::new();
+        out.set(("session", "secret")).unwrap();
+        assert_eq!(format!("{out:?}"), r#"{"session": "***"}"#);
+    }
+}

@@ -1,0 +1,445 @@
+//! Signed cookie values.
+
+use std::fmt;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use cookie::{Cookie, CookieBuilder};
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sha2::Sha256;
+
+use crate::wire::grammar::decimal;
+
+type HmacSha256 = Hmac<Sha256>;
+
+/// The first part of every value; another format gets another one.
+const VERSION: &str = "1";
+/// Stands in no part: neither decimals nor base64url have it, and it needs no encoding.
+const SEPARATOR: char = '.';
+const MAC_SIZE: usize = 32;
+
+/// The keys that sign and verify cookie values (the seed's `cookie_secret`, and
+/// `set_secure_cookie`, `get_secure_cookie`). The first key signs, all of them verify: to
+/// change keys, put the new one in front, and drop the old one when what it signed has expired.
+///
+/// A signed value can be read by the client, but not changed, moved to another cookie or kept
+/// beyond its lifetime. It is `1.TIME.LIFETIME.VALUE.MAC`: decimal seconds, then base64url
+/// without padding (RFC 4648 section 5). The MAC is HMAC-SHA-256 over version, name, time,
+/// lifetime and value, each with its length before it. It covers the parts as they are spelled
+/// in the cookie, so that there is one spelling for each value.
+///
+/// Verifying costs one HMAC for each key, and compares in constant time. The clock is the
+/// caller's: `now` is in seconds since 1970.
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use httpants_core::cookies::{KeyRing, Unverified};
+///
+/// let keys = KeyRing::new(["the new secret, 32 random bytes", "the one before"])?;
+/// let signed = keys.sign("user", "alice", 1_700_000_000, Duration::from_secs(60));
+/// assert_eq!(keys.verify_text("user", signed.as_bytes(), 1_700_000_059).as_deref(), Ok("alice"));
+/// assert_eq!(keys.verify("user", signed.as_bytes(), 1_700_000_060), Err(Unverified::Expired));
+/// assert_eq!(keys.verify("admin", signed.as_bytes(), 1_700_000_000), Err(Unverified::Mac));
+/// # Ok::<(), httpants_core::cookies::BadKeys>(())
+/// ```
+#[derive(Clone)]
+pub struct KeyRing {
+    signing: HmacSha256,
+    previous: Vec<HmacSha256>,
+}
+
+impl KeyRing {
+    /// How long a signed value is good for unless told otherwise: 30 days, as in the seed.
+    pub const LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+    /// How far in the future a value may have been signed: 60 seconds, so that servers which
+    /// share their keys need not have the very same clock.
+    pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
+
+    /// Makes a ring of secrets, the signing one first.
+    ///
+    /// Whoever guesses a secret can forge every value: use at least 32 random bytes. Shorter
+    /// ones are taken, because their length says little about how they were made. A server
+    /// that is given no secret makes a random one at its start, and then its signed cookies do
+    /// not outlive it.
+    ///
+    /// # Errors
+    /// No secret at all, or an empty one: the caller's fault.
+    pub fn new<S: AsRef<[u8]>>(secrets: impl IntoIterator<Item = S>) -> Result<Self, BadKeys> {
+        let mut keys = secrets.into_iter().map(|secret| match secret.as_ref() {
+            [] => Err(BadKeys::EmptySecret),
+            secret => HmacSha256::new_from_slice(secret).map_err(|_| BadKeys::EmptySecret),
+        });
+        let signing = keys.next().ok_or(BadKeys::NoSecret)??;
+        Ok(Self { signing, previous: keys.collect::<Result<_, _>>()? })
+    }
+
+    /// Signs a value for the cookie of this name. Text and bytes are taken as they are; JSON is
+    /// text to this call.
+    ///
+    /// The lifetime counts in whole seconds from `now`; under one second it never verifies.
+    /// The result holds only letters, digits, `.`, `-` and `_`. A value of more than about 2,900
+    /// bytes makes a cookie that is too long to be set.
+    #[must_use]
+    pub fn sign(&self, name: &str, value: impl AsRef<[u8]>, now: u64, lifetime: Duration) -> String {
+        let mut signed = format!("{VERSION}{SEPARATOR}{now}{SEPARATOR}{}{SEPARATOR}", lifetime.as_secs());
+        let (time, lifetime) = (now.to_string(), lifetime.as_secs().to_string());
+        let encoded = URL_SAFE_NO_PAD.encode(value);
+        let parts = Parts { time: time.as_bytes(), lifetime: lifetime.as_bytes(), value: encoded.as_bytes() };
+        let mac = parts.mac(&self.signing, name).finalize().into_bytes();
+        signed.push_str(&encoded);
+        signed.push(SEPARATOR);
+        URL_SAFE_NO_PAD.encode_string(mac, &mut signed);
+        signed
+    }
+
+    /// Makes the cookie for a signed value (the seed's `set_secure_cookie`): `HttpOnly`,
+    /// `Path=/` and a `Max-Age` of the lifetime. Domain, `Secure`, `SameSite` and `Partitioned`
+    /// can be set on what is returned; a change of name or value breaks the signature.
+    #[must_use]
+    pub fn cookie(&self, name: &str, value: impl AsRef<[u8]>, now: u64, lifetime: Duration) -> CookieBuilder<'static> {
+        let max_age = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
+        Cookie::build((name.to_owned(), self.sign(name, value, now, lifetime)))
+            .http_only(true)
+            .path("/")
+            .max_age(cookie::time::Duration::seconds(max_age))
+    }
+
+    /// The bytes that were signed (the seed's `get_secure_cookie`), if `value` is what
+    /// [`sign`](Self::sign) made for this name with a key of this ring, and `now` is within
+    /// its lifetime.
+    ///
+    /// # Errors
+    /// Why it is not to be trusted, for counters and tests. To the application each of these
+    /// means that there is no such cookie: `.ok()`.
+    pub fn verify(&self, name: &str, value: &[u8], now: u64) -> Result<Vec<u8>, Unverified> {
+        let (parts, mac) = Parts::parse(value).ok_or(Unverified::Unsigned)?;
+        let keys = std::iter::once(&self.signing).chain(&self.previous);
+        if !keys.into_iter().any(|key| parts.mac(key, name).verify_slice(&mac).is_ok()) {
+            return Err(Unverified::Mac);
+        }
+        // From here on all parts are as they were signed, so they have one spelling.
+        let time = decimal(parts.time).ok_or(Unverified::Unsigned)?;
+        let lifetime = decimal(parts.lifetime).ok_or(Unverified::Unsigned)?;
+        if time.saturating_sub(now) > Self::CLOCK_SKEW.as_secs() {
+            return Err(Unverified::Future);
+        }
+        if now.saturating_sub(time) >= lifetime {
+            return Err(Unverified::Expired);
+        }
+        URL_SAFE_NO_PAD.decode(parts.value).map_err(|_| Unverified::Unsigned)
+    }
+
+    /// [`verify`](Self::verify) as text.
+    ///
+    /// # Errors
+    /// Those of [`verify`](Self::verify), and [`Unverified::NotText`] where the bytes are not
+    /// UTF-8.
+    pub fn verify_text(&self, name: &str, value: &[u8], now: u64) -> Result<String, Unverified> {
+        String::from_utf8(self.verify(name, value, now)?).map_err(|_| Unverified::NotText)
+    }
+}
+
+/// Shows how many keys there are, and nothing of them.
+impl fmt::Debug for KeyRing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyRing({} keys: ***)", 1 + self.previous.len())
+    }
+}
+
+/// What stands between the version and the MAC, as it is spelled in the cookie.
+struct Parts<'a> {
+    time: &'a [u8],
+    lifetime: &'a [u8],
+    value: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn parse(signed: &'a [u8]) -> Option<(Self, [u8; MAC_SIZE])> {
+        let mut parts = signed.split(|&byte| byte == SEPARATOR as u8);
+        let version = parts.next()?;
+        let (time, lifetime, value, encoded_mac) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+        if version != VERSION.as_bytes() || parts.next().is_some() {
+            return None;
+        }
+        // The decoder refuses padding, foreign characters and unused bits that are set.
+        let mut mac = [0; MAC_SIZE];
+        let size = URL_SAFE_NO_PAD.decode_slice(encoded_mac, &mut mac).ok()?;
+        (size == MAC_SIZE).then_some((Self { time, lifetime, value }, mac))
+    }
+
+    fn mac(&self, key: &HmacSha256, name: &str) -> HmacSha256 {
+        let mut mac = key.clone();
+        for part in [VERSION.as_bytes(), name.as_bytes(), self.time, self.lifetime, self.value] {
+            // usize never has more than 64 bits.
+            mac.update(&(part.len() as u64).to_be_bytes());
+            mac.update(part);
+        }
+        mac
+    }
+}
+
+/// Why a cookie's value is not to be trusted. None of these is a fault of the request: clients
+/// hold values that are too old, or whose key is gone, and do not know it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unverified {
+    /// It has not the form of a signed value.
+    Unsigned,
+    /// It was altered, signed for another name, or signed with a key that is not in the ring.
+    Mac,
+    /// Its lifetime is over.
+    Expired,
+    /// It was signed in the future.
+    Future,
+    /// It is good, but not UTF-8 where text was asked for.
+    NotText,
+}
+
+impl fmt::Display for Unverified {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Unsigned => "the cookie's value is not a signed one",
+            Self::Mac => "the cookie's value was altered, signed for another name or with an unknown key",
+            Self::Expired => "the lifetime of the cookie's value is over",
+            Self::Future => "the cookie's value was signed in the future",
+            Self::NotText => "the cookie's value is not UTF-8 text",
+        })
+    }
+}
+
+impl std::error::Error for Unverified {}
+
+/// Secrets that make no [`KeyRing`]. It is the caller's fault, never the peer's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum BadKeys {
+    /// There is no secret.
+    NoSecret,
+    /// A secret is empty.
+    EmptySecret,
+}
+
+impl fmt::Display for BadKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::NoSecret => "a key ring needs at least one secret",
+            Self::EmptySecret => "a cookie secret must not be empty; 32 random bytes are a good one",
+        })
+    }
+}
+
+impl std::error::Error for BadKeys {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cookies::CookiesOut;
+
+    const NOW: u64 = 1_700_000_000;
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    fn ring(secrets: &[&str]) -> KeyRing {
+        KeyRing::new(secrets).unwrap()
+    }
+
+    /// What the core would make of these parts: for values that `sign` never makes.
+    fn forge(keys: &KeyRing, name: &str, time: &str, lifetime: &str, value: &str) -> String {
+        let parts = Parts { time: time.as_bytes(), lifetime: lifetime.as_bytes(), value: value.as_bytes() };
+        let mac = URL_SAFE_NO_PAD.encode(parts.mac(&keys.signing, name).finalize().into_bytes());
+        format!("1.{time}.{lifetime}.{value}.{mac}")
+    }
+
+    #[test]
+    fn what_was_signed_comes_back() {
+        let keys = ring(&["k"]);
+        let all: Vec<u8> = (0..=255).collect();
+        for value in [&b""[..], b"a", b"ab", b"abc", b"\0", b".", b"{\"a\": [1, \"\xc3\xa9\"]}", &all] {
+            let signed = keys.sign("n", value, NOW, HOUR);
+            assert_eq!(keys.verify("n", signed.as_bytes(), NOW).unwrap(), value);
+            assert!(signed.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b)), "{signed}");
+        }
+        let signed = keys.sign("n", b"\xff", NOW, HOUR);
+        assert_eq!(keys.verify_text("n", signed.as_bytes(), NOW), Err(Unverified::NotText));
+    }
+
+    #[test]
+    fn the_format_stays_as_it_is() {
+        // Computed with another implementation of HMAC, over
+        // len || "1", len || "user", len || "1700000000", len || "3600", len || "YWxpY2U".
+        let expected = "1.1700000000.3600.YWxpY2U.rbjEexct_dVD_vVgQef-pqrihXXKd7yxABFIb5Jq9Ac";
+        assert_eq!(ring(&["secret"]).sign("user", "alice", NOW, HOUR), expected);
+    }
+
+    #[test]
+    fn every_change_of_one_byte_is_refused() {
+        let keys = ring(&["new", "old"]);
+        // Values of 0 to 3 bytes leave 0, 4 and 2 unused bits in the last character of base64.
+        for value in ["", "a", "ab", "abc", "alice@example.com"] {
+            let signed = keys.sign("user", value, NOW, HOUR).into_bytes();
+            for at in 0..signed.len() {
+                let mut changed = signed.clone();
+                for byte in (0..=255).filter(|&byte| byte != signed[at]) {
+                    changed[at] = byte;
+                    assert!(keys.verify("user", &changed, NOW).is_err(), "{}", changed.escape_ascii());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_insertion_removal_and_swap_is_refused() {
+        let keys = ring(&["k"]);
+        let signed = keys.sign("user", "alice", NOW, HOUR).into_bytes();
+        let refused = |changed: &[u8]| assert!(keys.verify("user", changed, NOW).is_err());
+        for at in 0..=signed.len() {
+            for byte in 0..=255 {
+                let mut longer = signed.clone();
+                longer.insert(at, byte);
+                refused(&longer);
+            }
+            refused(&signed[..at.min(signed.len() - 1)]);
+            if at < signed.len() {
+                let mut shorter = signed.clone();
+                shorter.remove(at);
+                refused(&shorter);
+            }
+            if at + 1 < signed.len() && signed[at] != signed[at + 1] {
+                let mut swapped = signed.clone();
+                swapped.swap(at, at + 1);
+                refused(&swapped);
+            }
+        }
+    }
+
+    #[test]
+    fn other_spellings_of_the_same_parts_are_refused() {
+        let keys = ring(&["k"]);
+        let signed = keys.sign("n", "a", NOW, HOUR);
+        let (head, mac) = signed.rsplit_once('.').unwrap();
+        for other in [
+            format!("1.0{NOW}.3600.YQ.{mac}"),
+            format!("1.+{NOW}.3600.YQ.{mac}"),
+            format!("1.{NOW}.03600.YQ.{mac}"),
+            format!("1.{NOW}.3600.YR.{mac}"),
+            format!("1.{NOW}.3600.YQ==.{mac}"),
+            format!("01.{NOW}.3600.YQ.{mac}"),
+            format!("{head}.{mac}="),
+            format!("{head}.{mac}."),
+        ] {
+            assert!(keys.verify("n", other.as_bytes(), NOW).is_err(), "{other}");
+        }
+        // Even a key's owner gets through with nothing that `sign` does not make.
+        for (time, lifetime, value) in
+            [("", "1", ""), ("1x", "1", ""), ("1", "+1", ""), ("1", "9", "YR"), ("1", "9", "Y")]
+        {
+            let forged = forge(&keys, "n", time, lifetime, value);
+            assert_eq!(keys.verify("n", forged.as_bytes(), 1), Err(Unverified::Unsigned), "{forged}");
+        }
+    }
+
+    #[test]
+    fn parts_cannot_move_into_each_other() {
+        let keys = ring(&["k"]);
+        // The same characters, cut elsewhere.
+        let signed = keys.sign("ab", "c", 12, Duration::from_secs(34));
+        let mac = signed.rsplit('.').next().unwrap();
+        for (name, parts) in
+            [("a", "12.34.Yw"), ("ab", "1.234.Yw"), ("ab", "123.4.Yw"), ("ab1", "2.34.Yw"), ("ab", "12.3.4Yw")]
+        {
+            assert_eq!(keys.verify(name, format!("1.{parts}.{mac}").as_bytes(), 12), Err(Unverified::Mac), "{parts}");
+        }
+        assert!(keys.verify("ab", format!("1.12.34.Yw.{mac}").as_bytes(), 12).is_ok());
+    }
+
+    #[test]
+    fn a_value_belongs_to_its_name() {
+        let keys = ring(&["k"]);
+        let (user, role) = (keys.sign("user", "alice", NOW, HOUR), keys.sign("role", "admin", NOW, HOUR));
+        for (name, value) in [("user", &role), ("role", &user), ("User", &user), ("user ", &user), ("", &user)] {
+            assert_eq!(keys.verify(name, value.as_bytes(), NOW), Err(Unverified::Mac), "{name}");
+        }
+    }
+
+    #[test]
+    fn keys_come_and_go() {
+        let (old, both, new) = (ring(&["old"]), ring(&["new", "old"]), ring(&["new"]));
+        let of_old = old.sign("n", "v", NOW, HOUR);
+        let of_both = both.sign("n", "v", NOW, HOUR);
+        assert!(both.verify("n", of_old.as_bytes(), NOW).is_ok());
+        assert!(new.verify("n", of_both.as_bytes(), NOW).is_ok());
+        assert_eq!(new.verify("n", of_old.as_bytes(), NOW), Err(Unverified::Mac));
+        assert_eq!(old.verify("n", of_both.as_bytes(), NOW), Err(Unverified::Mac));
+    }
+
+    #[test]
+    fn the_lifetime_holds_to_the_second() {
+        let keys = ring(&["k"]);
+        let verify = |time, lifetime, now| {
+            let signed = keys.sign("n", "v", time, Duration::from_secs(lifetime));
+            keys.verify("n", signed.as_bytes(), now).map(|_| ())
+        };
+        use Unverified::{Expired, Future};
+        for (time, lifetime, now, expected) in [
+            (100, 10, 100, Ok(())),
+            (100, 10, 109, Ok(())),
+            (100, 10, 110, Err(Expired)),
+            (100, 10, u64::MAX, Err(Expired)),
+            (100, 0, 100, Err(Expired)),
+            (100, 1, 100, Ok(())),
+            (100, 10, 40, Ok(())),
+            (100, 10, 39, Err(Future)),
+            (100, 0, 40, Err(Expired)),
+            (u64::MAX, u64::MAX, u64::MAX, Ok(())),
+            (u64::MAX, u64::MAX, 0, Err(Future)),
+            (0, u64::MAX, u64::MAX - 1, Ok(())),
+        ] {
+            assert_eq!(verify(time, lifetime, now), expected, "{time} {lifetime} {now}");
+        }
+        assert_eq!(KeyRing::LIFETIME.as_secs(), 30 * 86_400);
+    }
+
+    #[test]
+    fn what_is_not_signed() {
+        let keys = ring(&["k"]);
+        let mac = "A".repeat(43);
+        for value in ["", ".", "....", "alice", "1.1.1.YQ", &format!("2.1.1.YQ.{mac}"), &format!(".1.1.YQ.{mac}")] {
+            assert_eq!(keys.verify("n", value.as_bytes(), 1), Err(Unverified::Unsigned), "{value}");
+        }
+        for mac in ["", "A", &"A".repeat(42), &"A".repeat(44), &"A".repeat(4000), &format!("{}B", "A".repeat(42))] {
+            let value = format!("1.1.1.YQ.{mac}");
+            assert_eq!(keys.verify("n", value.as_bytes(), 1), Err(Unverified::Unsigned), "{mac}");
+        }
+        assert_eq!(keys.verify("n", format!("1.1.1.YQ.{mac}").as_bytes(), 1), Err(Unverified::Mac));
+    }
+
+    #[test]
+    fn the_cookie_has_safe_defaults_and_takes_the_rest() {
+        let keys = ring(&["k"]);
+        let mut out = CookiesOut::new();
+        out.set(keys.cookie("n", "v", NOW, HOUR)).unwrap();
+        let signed = keys.sign("n", "v", NOW, HOUR);
+        let field = out.iter().next().unwrap().1.to_owned();
+        assert_eq!(field, format!("n={signed}; HttpOnly; Path=/; Max-Age=3600"));
+        out.set(keys.cookie("n", "v", NOW, HOUR).http_only(false).secure(true).domain("a.example").path("/p")).unwrap();
+        let field = out.iter().nth(1).unwrap().1.to_owned();
+        assert_eq!(field, format!("n={signed}; Secure; Path=/p; Domain=a.example; Max-Age=3600"));
+        out.set(keys.cookie("long", "v".repeat(2900), NOW, Duration::MAX)).unwrap();
+        assert!(out.set(keys.cookie("long", "v".repeat(3100), NOW, HOUR)).is_err());
+    }
+
+    #[test]
+    fn secrets_that_are_none() {
+        assert_eq!(KeyRing::new::<&str>([]).err(), Some(BadKeys::NoSecret));
+        assert_eq!(KeyRing::new([""]).err(), Some(BadKeys::EmptySecret));
+        assert_eq!(KeyRing::new(["k", ""]).err(), Some(BadKeys::EmptySecret));
+        assert!(KeyRing::new([[0u8; 500]]).is_ok());
+    }
+
+    #[test]
+    fn debug_shows_no_key() {
+        assert_eq!(format!("{:?}", ring(&["hunter2", "old"])), "KeyRing(2 keys: ***)");
+    }
+}

@@ -1,0 +1,213 @@
+//! Which of a file's codings a client gets: Accept-Encoding (RFC 9110 section 12.5.3).
+
+use crate::Headers;
+use crate::wire::grammar::trim_ows;
+
+/// How a file's content is coded: as it is, or by a precompressed sibling beside it
+/// (`app.js.br`, `app.js.gz`).
+///
+/// ```
+/// use httpants_core::Headers;
+/// use httpants_core::files::Coding;
+///
+/// let headers = Headers::parse(b"Accept-Encoding: gzip, br;q=0.8\r\n\r\n")?;
+/// let there = |coding| coding == Coding::Brotli;
+/// assert_eq!(Coding::choose(&headers, there), Coding::Brotli);
+/// assert_eq!(Coding::choose(&headers, |_| true), Coding::Gzip);
+/// # Ok::<(), httpants_core::BadRequest>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Coding {
+    /// The file itself.
+    #[default]
+    Identity,
+    /// Its sibling `.gz`.
+    Gzip,
+    /// Its sibling `.br`.
+    Brotli,
+}
+
+/// A weight in thousandths (`qvalue`, RFC 9110 section 12.4.2).
+type Weight = u16;
+
+impl Coding {
+    /// All codings; of those that a client likes equally, the earlier, smaller one is sent.
+    const ALL: [Self; 3] = [Self::Brotli, Self::Gzip, Self::Identity];
+
+    /// The coding's registered name, as `Content-Encoding` has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Identity => "identity",
+            Self::Gzip => "gzip",
+            Self::Brotli => "br",
+        }
+    }
+
+    /// What the name of a file so coded ends with, behind the name of the file itself.
+    #[must_use]
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Identity => "",
+            Self::Gzip => ".gz",
+            Self::Brotli => ".br",
+        }
+    }
+
+    /// The coding that the request likes best among those that are there.
+    ///
+    /// `available` tells whether there is a file with this coding. It is asked in the order
+    /// of preference and only as far as needed, never for [`Identity`](Self::Identity), which
+    /// is also what is sent where nothing acceptable is there, and to a request without
+    /// Accept-Encoding.
+    #[must_use]
+    pub fn choose(headers: &Headers, mut available: impl FnMut(Self) -> bool) -> Self {
+        let mut weighed = Self::ALL.map(|coding| (coding.weight(headers), coding));
+        weighed.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
+        weighed
+            .into_iter()
+            .filter(|(weight, _)| *weight > Some(0))
+            .map(|(_, coding)| coding)
+            .find(|&coding| coding == Self::Identity || available(coding))
+            .unwrap_or_default()
+    }
+
+    /// How much the request likes this coding; `None` where it does not name it, neither
+    /// itself nor with `*`.
+    fn weight(self, headers: &Headers) -> Option<Weight> {
+        let mut any = None;
+        for element in headers.list("accept-encoding") {
+            let Some((name, weight)) = weighted(element) else { continue };
+            if self.is_named(name) {
+                return Some(weight);
+            }
+            if name == b"*" {
+                any.get_or_insert(weight);
+            }
+        }
+        any
+    }
+
+    /// `x-gzip` is gzip (RFC 9110 section 8.4.1.3).
+    fn is_named(self, name: &[u8]) -> bool {
+        name.eq_ignore_ascii_case(self.name().as_bytes()) || self == Self::Gzip && name.eq_ignore_ascii_case(b"x-gzip")
+    }
+}
+
+/// `codings [ weight ]`; `None` where the weight is none, so that a coding is never sent on
+/// the strength of what cannot be read.
+fn weighted(element: &[u8]) -> Option<(&[u8], Weight)> {
+    let mut parts = element.splitn(2, |&byte| byte == b';');
+    let name = trim_ows(parts.next()?);
+    let weight = match parts.next().map(trim_ows) {
+        None => 1000,
+        Some([b'q' | b'Q', b'=', value @ ..]) => qvalue(value)?,
+        Some(_) => return None,
+    };
+    Some((name, weight))
+}
+
+/// `qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )`, RFC 9110 section 12.4.2.
+fn qvalue(value: &[u8]) -> Option<Weight> {
+    let (whole, fraction) = match value {
+        [whole @ b'0'..=b'1'] => (whole, &[][..]),
+        [whole @ b'0'..=b'1', b'.', fraction @ ..] => (whole, fraction),
+        _ => return None,
+    };
+    if fraction.len() > 3 || !fraction.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let digits = fraction.iter().chain(b"000").take(3);
+    let weight = digits.fold(Weight::from(whole - b'0'), |sum, digit| sum * 10 + Weight::from(digit - b'0'));
+    (weight <= 1000).then_some(weight)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn choose(accept: &str, available: &[Coding]) -> Coding {
+        let headers = Headers::parse(format!("{accept}\r\n").as_bytes()).unwrap();
+        Coding::choose(&headers, |coding| available.contains(&coding))
+    }
+
+    #[test]
+    fn preferences() {
+        use Coding::{Brotli, Gzip, Identity};
+        let both = &[Brotli, Gzip][..];
+        for (accept, available, expected) in [
+            ("", both, Identity),
+            ("Accept-Encoding:\r\n", both, Identity),
+            ("Accept-Encoding: gzip, deflate, br\r\n", both, Brotli),
+            ("Accept-Encoding: gzip, deflate, br\r\n", &[Gzip], Gzip),
+            ("Accept-Encoding: gzip, deflate, br\r\n", &[], Identity),
+            ("Accept-Encoding: GZIP\r\n", both, Gzip),
+            ("Accept-Encoding: x-gzip\r\n", both, Gzip),
+            ("Accept-Encoding: gzip\r\nAccept-Encoding: br\r\n", both, Brotli),
+            ("Accept-Encoding: br;q=0.5, gzip;q=0.9\r\n", both, Gzip),
+            ("Accept-Encoding: br;q=0.001, gzip;q=0.002\r\n", both, Gzip),
+            ("Accept-Encoding: br;q=0, gzip\r\n", &[Brotli], Identity),
+            ("Accept-Encoding: br; q=0.000 , gzip ;\tq=1.000\r\n", both, Gzip),
+            ("Accept-Encoding: br;Q=0\r\n", both, Identity),
+            ("Accept-Encoding: *\r\n", both, Brotli),
+            ("Accept-Encoding: *;q=0\r\n", both, Identity),
+            ("Accept-Encoding: gzip, *;q=0\r\n", both, Gzip),
+            ("Accept-Encoding: *;q=0, gzip\r\n", both, Gzip),
+            ("Accept-Encoding: br;q=0, *\r\n", both, Gzip),
+            ("Accept-Encoding: *;q=0.5, gzip;q=0.1\r\n", both, Brotli),
+            ("Accept-Encoding: *;q=0.5, gzip;q=0.1\r\n", &[Gzip], Identity),
+            ("Accept-Encoding: identity, gzip;q=0.5\r\n", both, Identity),
+            ("Accept-Encoding: identity, gzip\r\n", both, Gzip),
+            ("Accept-Encoding: identity;q=0, gzip;q=0.1\r\n", both, Gzip),
+            ("Accept-Encoding: identity;q=0\r\n", both, Identity),
+            ("Accept-Encoding: identity;q=0.5, *;q=0\r\n", both, Identity),
+            ("Accept-Encoding: deflate, zstd\r\n", both, Identity),
+            ("Accept-Encoding: brotli, gzipped\r\n", both, Identity),
+            ("Accept-Encoding: br;q=0, br\r\n", both, Identity),
+            // A weight that is none makes the element void.
+            ("Accept-Encoding: br;q=1.001, gzip\r\n", both, Gzip),
+            ("Accept-Encoding: br;q=0.1234, gzip;q=0.1\r\n", both, Gzip),
+            ("Accept-Encoding: br;q=, gzip;q=-1\r\n", both, Identity),
+            ("Accept-Encoding: br;level=1, gzip;q=2\r\n", both, Identity),
+            ("Accept-Encoding: br;q=.5\r\n", both, Identity),
+            ("Accept-Encoding: br;q=1;q=1\r\n", both, Identity),
+        ] {
+            assert_eq!(choose(accept, available), expected, "{accept:?} of {available:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_asked_for_that_is_not_needed() {
+        let headers = Headers::parse(b"Accept-Encoding: gzip, br;q=0\r\n\r\n").unwrap();
+        let mut asked = Vec::new();
+        let chosen = Coding::choose(&headers, |coding| {
+            asked.push(coding);
+            false
+        });
+        assert_eq!(chosen, Coding::Identity);
+        assert_eq!(asked, [Coding::Gzip]);
+    }
+
+    #[test]
+    fn weights() {
+        for (value, expected) in [
+            ("0", Some(0)),
+            ("0.", Some(0)),
+            ("0.5", Some(500)),
+            ("0.05", Some(50)),
+            ("0.123", Some(123)),
+            ("1", Some(1000)),
+            ("1.000", Some(1000)),
+            ("1.0001", None),
+            ("1.1", None),
+            ("01", None),
+            ("2", None),
+            ("", None),
+            ("0.a", None),
+            ("0,5", None),
+        ] {
+            assert_eq!(qvalue(value.as_bytes()), expected, "{value}");
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! The name under which a file is to be saved: Content-Disposition (RFC 6266).
+
+use http::HeaderValue;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What is encoded in an extended value: everything but `attr-char`, RFC 8187 section 3.2.1.
+const VALUE_CHARS: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'!')
+    .remove(b'#')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'+')
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'^')
+    .remove(b'_')
+    .remove(b'`')
+    .remove(b'|')
+    .remove(b'~');
+
+/// A `Content-Disposition` that offers the content for saving under this name (the seed's
+/// `filename`).
+///
+/// Of a name with `/` or `\` only the last segment is sent, because that is all that a
+/// recipient may use (RFC 6266 section 4.3); where nothing is left, or `.` or `..`, the value
+/// is `attachment` alone. Control characters become `_`. A name that plain ASCII in quotes
+/// cannot hold, or that some recipients would decode, is sent twice: with `_` in place of the
+/// characters concerned in `filename`, and whole in `filename*` (RFC 8187).
+///
+/// ```
+/// use httpants_core::files::attachment;
+///
+/// assert_eq!(attachment("report.pdf"), r#"attachment; filename="report.pdf""#);
+/// assert_eq!(attachment("naïve.txt"), r#"attachment; filename="na_ve.txt"; filename*=UTF-8''na%C3%AFve.txt"#);
+/// ```
+#[must_use]
+pub fn attachment(filename: &str) -> HeaderValue {
+    const BARE: HeaderValue = HeaderValue::from_static("attachment");
+    let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
+    let name: String = name.chars().map(|c| if c.is_control() { '_' } else { c }).collect();
+    if matches!(name.as_str(), "" | "." | "..") {
+        return BARE;
+    }
+    let mut value = String::from("attachment; filename=\"");
+    for c in name.chars() {
+        match c {
+            '"' => value.push_str("\\\""),
+            // Recipients differ in whether they decode these (RFC 6266 appendix D).
+            '%' => value.push('_'),
+            c if c.is_ascii() => value.push(c),
+            _ => value.push('_'),
+        }
+    }
+    value.push('"');
+    if !name.is_ascii() || name.contains(['%', '"']) {
+        value.push_str("; filename*=UTF-8''");
+        value.extend(utf8_percent_encode(&name, VALUE_CHARS));
+    }
+    HeaderValue::try_from(value).unwrap_or(BARE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_values() {
+        for (name, expected) in [
+            ("a.txt", r#"attachment; filename="a.txt""#),
+            ("a b;c,d.txt", r#"attachment; filename="a b;c,d.txt""#),
+            (r#"say "hi".txt"#, r#"attachment; filename="say \"hi\".txt"; filename*=UTF-8''say%20%22hi%22.txt"#),
+            ("100%41.txt", r#"attachment; filename="100_41.txt"; filename*=UTF-8''100%2541.txt"#),
+            ("€ rates", r#"attachment; filename="_ rates"; filename*=UTF-8''%E2%82%AC%20rates"#),
+            ("日本.txt", r#"attachment; filename="__.txt"; filename*=UTF-8''%E6%97%A5%E6%9C%AC.txt"#),
+            ("a*'()é", r#"attachment; filename="a*'()_"; filename*=UTF-8''a%2A%27%28%29%C3%A9"#),
+            ("a\r\nSet-Cookie: b=c", r#"attachment; filename="a__Set-Cookie: b=c""#),
+            ("a\0\u{7f}\u{85}\tb", r#"attachment; filename="a____b""#),
+            ("/etc/passwd", r#"attachment; filename="passwd""#),
+            (r"..\..\boot.ini", r#"attachment; filename="boot.ini""#),
+            ("", "attachment"),
+            ("a/", "attachment"),
+            ("..", "attachment"),
+            ("a/.", "attachment"),
+        ] {
+            assert_eq!(attachment(name), expected, "{name:?}");
+        }
+    }
+
+    /// Reads the value back as RFC 6266 section 4.1 does: `filename*` before `filename`.
+    fn read(value: &str) -> String {
+        let rest = value.strip_prefix("attachment; filename=\"").unwrap();
+        if let Some((_, extended)) = rest.rsplit_once("; filename*=UTF-8''") {
+            assert!(extended.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&+-.^_`|~%".contains(&b)));
+            return percent_encoding::percent_decode_str(extended).decode_utf8().unwrap().into_owned();
+        }
+        rest.strip_suffix('"').unwrap().to_owned()
+    }
+
+    #[test]
+    fn every_character_comes_back() {
+        for c in ('\0'..'\u{3000}').chain(['\u{1f600}', '\u{202e}', char::MAX]) {
+            let name = format!("x{c}y");
+            let expected = match c {
+                '/' | '\\' => "y".to_owned(),
+                c if c.is_control() => "x_y".to_owned(),
+                _ => name.clone(),
+            };
+            let value = attachment(&name);
+            assert!(value.as_bytes().iter().all(|b| (0x20..0x7f).contains(b)), "{c:?}");
+            assert_eq!(read(value.to_str().unwrap()), expected, "{c:?}");
+        }
+    }
+}

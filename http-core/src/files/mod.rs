@@ -1,0 +1,54 @@
+//! What a request for a file is answered with, decided without touching a file (the seed's
+//! `send_file`, `file_root` and `sendfile`).
+//!
+//! ```text
+//! request path -> RelativePath     under the root, or 404
+//!      (the driver opens it, below_root checks where it really is, its kind and metadata are read)
+//! Accept-Encoding -> Coding        which precompressed sibling
+//! request + metadata -> Plan       status, fields, and the segments to send in order
+//! ```
+//!
+//! The wall clock and entropy are arguments, so every answer can be tested to the byte.
+//!
+//! ```
+//! use httpants_core::Headers;
+//! use httpants_core::files::{FileRequest, FileResponse, Metadata, Plan, RelativePath, Segment};
+//!
+//! let path = RelativePath::resolve("docs/a%20b.txt")?;
+//! assert_eq!(path.as_str(), "docs/a b.txt");
+//!
+//! let headers = Headers::parse(b"Range: bytes=10-19\r\n\r\n")?;
+//! let request = FileRequest { method: &http::Method::GET, headers: &headers };
+//! let metadata = Metadata::new(1000, Some((784_111_777, 0)), 42);
+//! let plan = Plan::new(request, &FileResponse::new(path.name()), metadata, 1_700_000_000, [7; 16]);
+//!
+//! assert_eq!(plan.status, 206);
+//! assert_eq!(plan.field("content-range").unwrap(), "bytes 10-19/1000");
+//! assert_eq!(plan.field("last-modified").unwrap(), "Sun, 06 Nov 1994 08:49:37 GMT");
+//! assert_eq!(plan.segments, [Segment::File { offset: 10, len: 10 }]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod byteranges;
+mod coding;
+mod conditional;
+mod date;
+mod disposition;
+mod fault;
+mod mime;
+mod path;
+mod plan;
+mod range;
+mod response;
+#[cfg(test)]
+mod tests;
+mod xsendfile;
+
+pub use coding::Coding;
+pub use disposition::attachment;
+pub use fault::FileFault;
+pub use mime::content_type;
+pub use path::{FileKind, Lookup, RelativePath, below_root};
+pub use plan::{FileRequest, Plan, Segment};
+pub use response::{Field, FileResponse, Metadata};
+pub use xsendfile::Sendfile;

@@ -1,0 +1,364 @@
+//! From the path of a request to the path of a file below the root.
+
+use std::path::{Component, Path, PathBuf};
+
+use percent_encoding::percent_decode_str;
+
+use super::FileFault;
+
+/// The file that stands for a directory.
+const INDEX: &str = "index.html";
+
+/// A path that stays below the root it is joined to: its segments are names, without `.`,
+/// `..`, separators, control characters or a drive.
+///
+/// Every file has one spelling: what is not that spelling is
+/// [`NotFound`](FileFault::NotFound) and never tidied up, so that a check of the path in
+/// front of this server, or in the application, sees what is opened.
+///
+/// A symbolic link below the root can still lead out of it. Whoever opens the file asks
+/// [`below_root`] about the place where the link ended.
+///
+/// ```
+/// use httpants_core::files::{FileFault, RelativePath};
+///
+/// assert_eq!(RelativePath::resolve("css/a%20b.css")?.as_str(), "css/a b.css");
+/// assert_eq!(RelativePath::resolve("css/%2e%2e/secret"), Err(FileFault::NotFound));
+/// // What is served from "/" has the slash taken off first.
+/// assert_eq!(RelativePath::resolve("/etc/passwd"), Err(FileFault::NotFound));
+/// # Ok::<(), FileFault>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct RelativePath {
+    path: String,
+    /// A slash stands behind the last name, or there is no name at all.
+    names_directory: bool,
+    is_index: bool,
+}
+
+/// What stands at a path in the file system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FileKind {
+    /// A regular file.
+    File,
+    /// A directory.
+    Directory,
+    /// A device, a pipe, a socket: never sent.
+    Other,
+}
+
+/// What [`RelativePath::lookup`] says is to be done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// This is the file to send.
+    Send(RelativePath),
+    /// It is a directory: look for this file.
+    Index(RelativePath),
+}
+
+impl RelativePath {
+    /// Reads the part of a request's path behind the place where the files are served, as it
+    /// was sent: percent-encoded, without the slash before it. It is decoded once, each
+    /// segment by itself, so `%2F` never separates.
+    ///
+    /// # Errors
+    /// [`FileFault::NotFound`] for `.` and `..` and other names of dots and spaces only, empty
+    /// segments (`a//b`, `/a`), control characters, `\`, drive letters, percent signs without
+    /// two hexadecimal digits, and what is not UTF-8.
+    pub fn resolve(path: &str) -> Result<Self, FileFault> {
+        Self::from_segments(path.split('/'), |segment, decoded| {
+            let bytes = percent_decode_str(segment);
+            let name = bytes.decode_utf8().ok().filter(|_| is_well_encoded(segment))?;
+            decoded.push_str(&name);
+            Some(name.len())
+        })
+    }
+
+    /// The same for a path that is decoded already, as a router may hand it on.
+    ///
+    /// # Errors
+    /// [`FileFault::NotFound`] as [`resolve`](Self::resolve), except that a percent sign is a
+    /// character like others.
+    pub fn resolve_decoded(path: &str) -> Result<Self, FileFault> {
+        Self::from_segments(path.split('/'), |segment, decoded| {
+            decoded.push_str(segment);
+            Some(segment.len())
+        })
+    }
+
+    /// Joins the segments, of which the last may be empty; `decode` appends one to the path
+    /// and tells its length.
+    fn from_segments<'a>(
+        segments: impl Iterator<Item = &'a str>,
+        decode: impl Fn(&'a str, &mut String) -> Option<usize>,
+    ) -> Result<Self, FileFault> {
+        let mut path = String::new();
+        let mut segments = segments.peekable();
+        while let Some(segment) = segments.next() {
+            if segment.is_empty() && segments.peek().is_none() {
+                return Ok(Self { path, names_directory: true, is_index: false });
+            }
+            if !path.is_empty() {
+                path.push('/');
+            }
+            let start = path.len();
+            decode(segment, &mut path).ok_or(FileFault::NotFound)?;
+            if !path.get(start..).is_some_and(is_name) {
+                return Err(FileFault::NotFound);
+            }
+        }
+        Ok(Self { path, names_directory: false, is_index: false })
+    }
+
+    /// The decoded path, `/` between its names, none before and none behind them; empty for
+    /// the root itself.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.path
+    }
+
+    /// The last name; empty for the root itself.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// The path below this root.
+    #[must_use]
+    pub fn under(&self, root: &Path) -> PathBuf {
+        root.join(&self.path)
+    }
+
+    /// What is to be done, now that it is known what stands at this path: a file is sent, for
+    /// a directory its `index.html` is looked for, once.
+    ///
+    /// # Errors
+    /// [`FileFault::NotFound`] for a file with a slash behind its name, for what is neither
+    /// file nor directory, and for a directory in the place of an `index.html`.
+    pub fn lookup(self, kind: FileKind) -> Result<Lookup, FileFault> {
+        match kind {
+            FileKind::File if !self.names_directory => Ok(Lookup::Send(self)),
+            FileKind::Directory if !self.is_index => Ok(Lookup::Index(self.index())),
+            _ => Err(FileFault::NotFound),
+        }
+    }
+
+    fn index(self) -> Self {
+        let mut path = self.path;
+        if !path.is_empty() {
+            path.push('/');
+        }
+        path.push_str(INDEX);
+        Self { path, names_directory: false, is_index: true }
+    }
+}
+
+/// Whether every percent sign stands before two hexadecimal digits (RFC 3986 section 2.1).
+fn is_well_encoded(segment: &str) -> bool {
+    let mut behind_percent = segment.as_bytes().split(|&byte| byte == b'%').skip(1);
+    behind_percent.all(|rest| matches!(rest, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
+}
+
+/// Whether a decoded segment is the name of a file and nothing else to any file system.
+/// Windows drops dots and spaces at the end, so `.. ` is `..` there.
+fn is_name(segment: &str) -> bool {
+    let is_drive = matches!(segment.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic());
+    let has_name = !segment.bytes().all(|byte| matches!(byte, b'.' | b' '));
+    has_name && !is_drive && !segment.contains(|c: char| matches!(c, '/' | '\\') || c.is_control())
+}
+
+/// The part of a path below the root; `None` for what is not below it, and for the root
+/// itself.
+///
+/// Both are real paths: absolute and with symbolic links resolved by the file system. Compared
+/// are whole names, so `/srv/www-old` is not below `/srv/www`.
+///
+/// ```
+/// use httpants_core::files::below_root;
+/// use std::path::Path;
+///
+/// let root = Path::new("/srv/www");
+/// assert_eq!(below_root(root, Path::new("/srv/www/a/b")), Some(Path::new("a/b")));
+/// assert_eq!(below_root(root, Path::new("/srv/www-old/a")), None);
+/// assert_eq!(below_root(root, Path::new("/srv/www/../a")), None);
+/// ```
+#[must_use]
+pub fn below_root<'a>(root: &Path, real: &'a Path) -> Option<&'a Path> {
+    let rest = real.strip_prefix(root).ok()?;
+    let mut components = rest.components().peekable();
+    components.peek()?;
+    components.all(|component| matches!(component, Component::Normal(_))).then_some(rest)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ways_out_of_the_root_are_not_found() {
+        for path in [
+            "..",
+            "../",
+            "../etc/passwd",
+            "../../../../etc/passwd",
+            "a/..",
+            "a/../..",
+            "a/../../etc/passwd",
+            "a/../b",
+            ".",
+            "./",
+            "./a",
+            "a/.",
+            "a/./b",
+            "...",
+            ".../a",
+            "%2e%2e/etc/passwd",
+            "%2E%2E/etc/passwd",
+            ".%2e/etc/passwd",
+            "%2e./etc/passwd",
+            "..%2fetc%2fpasswd",
+            "..%2Fetc%2Fpasswd",
+            "%2e%2e%2fetc%2fpasswd",
+            "a%2fb",
+            "%2fetc%2fpasswd",
+            "/etc/passwd",
+            "//etc/passwd",
+            "///",
+            "a//b",
+            "a//",
+            "..\\..\\windows\\win.ini",
+            "..%5c..%5cwindows%5cwin.ini",
+            "%5c%5cserver%5cshare",
+            "a\\b",
+            "C:/windows/win.ini",
+            "c:windows",
+            "C%3A/windows",
+            "%43:%5cwindows",
+            "a/C:/windows",
+            "%00",
+            "a.txt%00",
+            "a.txt%00.html",
+            "%00../a",
+            "a%0ab",
+            "a%0d%0aX-Injected:%20b",
+            "a%7f",
+            "a%c2%85b",
+            "%c0%ae%c0%ae/etc/passwd",
+            "%e0%80%ae%e0%80%ae/etc/passwd",
+            "%f0%80%80%ae/a",
+            "..%c0%af..%c0%afetc/passwd",
+            "..%c1%9cetc/passwd",
+            "a%ff",
+            "a%e2%82",
+            "%u002e%u002e/etc/passwd",
+            "%",
+            "a%2",
+            "%zz",
+            "a%%41",
+            "%2%65",
+            ".. /a",
+            "..%20/a",
+            ". ./a",
+            "%20",
+            " ",
+            "..%20",
+            "%2e%2e%20%2e/a",
+        ] {
+            assert_eq!(RelativePath::resolve(path), Err(FileFault::NotFound), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_only_look_like_it_are_names() {
+        for (path, expected) in [
+            ("a.txt", "a.txt"),
+            ("a/b/c", "a/b/c"),
+            (".well-known/x", ".well-known/x"),
+            ("..a/b..", "..a/b.."),
+            ("a..b", "a..b"),
+            ("..;/a", "..;/a"),
+            ("%2541", "%41"),
+            ("%252e%252e%252fetc", "%2e%2e%2fetc"),
+            ("%25%32%65", "%2e"),
+            ("a%20b+c", "a b+c"),
+            ("a%3fb%23c", "a?b#c"),
+            ("%e6%97%a5", "日"),
+            ("%ef%bc%8e%ef%bc%8e/a", "．．/a"),
+            ("12:30.log", "12:30.log"),
+            ("~root", "~root"),
+            ("ab%3Ac:d", "ab:c:d"),
+        ] {
+            let resolved = RelativePath::resolve(path).unwrap();
+            assert_eq!(resolved.as_str(), expected);
+            let root = Path::new("/srv/www");
+            assert!(below_root(root, &resolved.under(root)).is_some(), "{path:?}");
+            assert_eq!(RelativePath::resolve_decoded(expected).as_ref(), Ok(&resolved));
+        }
+    }
+
+    #[test]
+    fn a_decoded_path_is_not_decoded_again() {
+        assert_eq!(RelativePath::resolve_decoded("100%.txt").unwrap().as_str(), "100%.txt");
+        for path in ["..", "/a", "a/../b", "a//b", "a\\b", "a\0", "C:/a"] {
+            assert_eq!(RelativePath::resolve_decoded(path), Err(FileFault::NotFound), "{path:?}");
+        }
+    }
+
+    /// Whatever the spelling, the result has only names in it.
+    #[test]
+    fn every_short_path_stays_below_the_root() {
+        const PIECES: [&str; 12] = [".", "/", "a", "%2e", "%2f", "%5c", "\\", ":", "%", "%00", " ", "\u{e9}"];
+        let root = Path::new("/srv/www");
+        for number in 0..PIECES.len().pow(5) {
+            let pieces = (0..5).map(|place| PIECES[number / PIECES.len().pow(place) % PIECES.len()]);
+            let path: String = pieces.collect();
+            let Ok(resolved) = RelativePath::resolve(&path) else { continue };
+            let below = resolved.under(root);
+            assert_eq!(below_root(root, &below), Some(Path::new(resolved.as_str())), "{path:?}");
+            assert!(resolved.as_str().split('/').all(is_name), "{path:?}");
+        }
+    }
+
+    #[test]
+    fn files_directories_and_slashes() {
+        let lookup = |path: &str, kind| RelativePath::resolve(path).unwrap().lookup(kind);
+        let index = |path: &str| match lookup(path, FileKind::Directory) {
+            Ok(Lookup::Index(path)) => path,
+            other => panic!("{other:?}"),
+        };
+        assert!(matches!(lookup("a/b.txt", FileKind::File), Ok(Lookup::Send(path)) if path.name() == "b.txt"));
+        assert_eq!(lookup("a/b.txt/", FileKind::File), Err(FileFault::NotFound));
+        for kind in [FileKind::Other, FileKind::File] {
+            assert_eq!(lookup("", kind), Err(FileFault::NotFound));
+        }
+        assert_eq!(lookup("pipe", FileKind::Other), Err(FileFault::NotFound));
+        assert_eq!(index("").as_str(), "index.html");
+        assert_eq!(index("a").as_str(), "a/index.html");
+        assert_eq!(index("a/").as_str(), "a/index.html");
+        assert!(matches!(index("a").lookup(FileKind::File), Ok(Lookup::Send(_))));
+        assert_eq!(index("a").lookup(FileKind::Directory), Err(FileFault::NotFound));
+    }
+
+    #[test]
+    fn only_what_is_below_the_root_is() {
+        let root = Path::new("/srv/www");
+        for (real, expected) in [
+            ("/srv/www/a", Some("a")),
+            ("/srv/www/a/..b", Some("a/..b")),
+            ("/srv/www", None),
+            ("/srv/www/", None),
+            ("/srv", None),
+            ("/srv/wwwa", None),
+            ("/srv/www/..", None),
+            ("/srv/www/../www/a", None),
+            ("/srv/www/a/../../b", None),
+            ("/etc/passwd", None),
+            ("srv/www/a", None),
+            ("a", None),
+            ("", None),
+        ] {
+            assert_eq!(below_root(root, Path::new(real)), expected.map(Path::new), "{real}");
+        }
+        assert_eq!(below_root(Path::new("/"), Path::new("/a")), Some(Path::new("a")));
+    }
+}

@@ -1,0 +1,276 @@
+//! The answer to a request for a file: status, fields and what to send.
+
+use std::fmt;
+use std::path::Path;
+
+use bytes::Bytes;
+use http::header::{
+    ACCEPT_RANGES, ALLOW, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_RANGE, CONTENT_TYPE, ETAG,
+    HeaderName, HeaderValue, LAST_MODIFIED,
+};
+use http::{Method, StatusCode};
+
+use crate::Headers;
+
+use super::byteranges::{Byteranges, content_range};
+use super::conditional::{self, EntityTag, Precondition, Validators};
+use super::date;
+use super::fault::FileFault;
+use super::range::{self, ByteRange, Selection};
+use super::response::{Field, FileResponse, Metadata, Shown};
+use super::xsendfile::Sendfile;
+
+/// What of a request decides how a file is sent.
+///
+/// ```
+/// use httpants_core::Headers;
+/// use httpants_core::files::FileRequest;
+///
+/// let headers = Headers::parse(b"Host: example.com\r\n\r\n")?;
+/// let request = FileRequest { method: &http::Method::GET, headers: &headers };
+/// # Ok::<(), httpants_core::BadRequest>(())
+/// ```
+#[derive(Clone, Copy, Debug)]
+pub struct FileRequest<'a> {
+    /// The request's method. GET and HEAD are answered with the file.
+    pub method: &'a Method,
+    /// The request's fields: the preconditions, Range and If-Range are read from them.
+    pub headers: &'a Headers,
+}
+
+/// A piece of an answer's content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Segment {
+    /// These bytes.
+    Bytes(Bytes),
+    /// A stretch of the file; never empty, never beyond its end.
+    File {
+        /// Position of its first byte.
+        offset: u64,
+        /// How many bytes.
+        len: u64,
+    },
+}
+
+impl Segment {
+    /// How many bytes it is.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "a segment is never empty")]
+    pub fn len(&self) -> u64 {
+        match self {
+            Self::Bytes(bytes) => bytes.len() as u64,
+            Self::File { len, .. } => *len,
+        }
+    }
+}
+
+/// The answer to a request for a file: send a head with `status`, `fields` and the framing
+/// that `content_length` tells, then each segment in order.
+///
+/// The example of [the module](crate::files) makes one.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Plan {
+    /// 200, 206, 304, 405, 412 or 416; 403, 404 or 500 from [`Plan::fault`].
+    pub status: StatusCode,
+    /// The fields in the order in which they are sent, without Content-Length and Date.
+    pub fields: Vec<Field>,
+    /// What the content is made of; nothing for HEAD and 304. The sum of their lengths is
+    /// `content_length`, except for HEAD.
+    pub segments: Vec<Segment>,
+    /// The value of Content-Length; for HEAD that which GET would have had. `None` for 304,
+    /// which must not have one that is not the file's (RFC 9110 section 8.6).
+    pub content_length: Option<u64>,
+}
+
+impl Plan {
+    /// Plans the answer for a file that can be read.
+    ///
+    /// `wall` is the time of the answer in seconds since 1970. The entropy becomes the
+    /// boundary of multipart/byteranges; it has to be new and random for each plan, so that
+    /// nobody can put the boundary into a file beforehand.
+    ///
+    /// In this order: methods other than GET and HEAD are answered 405; then the preconditions
+    /// of RFC 9110 section 13.2.2 decide between 412, 304 and the file; then Range and If-Range
+    /// (GET only) between 206, 416 and the whole of it.
+    #[must_use]
+    pub fn new(
+        request: FileRequest<'_>,
+        response: &FileResponse<'_>,
+        metadata: Metadata,
+        wall: u64,
+        entropy: [u8; 16],
+    ) -> Self {
+        if let Some(refusal) = Self::check_method(request.method) {
+            return refusal;
+        }
+        let fields = response.fields(&metadata, wall);
+        let current = validators(&fields);
+        let plan = match conditional::evaluate(request.headers, &current) {
+            Precondition::Failed => Self::text(StatusCode::PRECONDITION_FAILED),
+            Precondition::NotModified => Self::not_modified(fields),
+            Precondition::True => match selection(request, &fields, &current, metadata.len, wall) {
+                Selection::Whole => Self::whole(fields, metadata.len),
+                Selection::One(range) => Self::one_range(fields, range, metadata.len),
+                Selection::Several(ranges) => Self::several_ranges(fields, &ranges, metadata.len, entropy),
+                Selection::Unsatisfiable => Self::unsatisfiable(metadata.len),
+            },
+        };
+        plan.for_method(request.method)
+    }
+
+    /// Plans the answer where there is no file to send: a short text.
+    ///
+    /// ```
+    /// use httpants_core::files::{FileFault, Plan};
+    ///
+    /// assert_eq!(Plan::fault(&http::Method::GET, FileFault::NotFound).status, 404);
+    /// ```
+    #[must_use]
+    pub fn fault(method: &Method, fault: FileFault) -> Self {
+        Self::text(fault.status()).for_method(method)
+    }
+
+    /// Plans the answer that leaves the sending to a server in front: no content, and the
+    /// field that names the file. Preconditions and ranges are that server's, so the answer
+    /// has no validators; 404 for a path that is not below the policy's root.
+    ///
+    /// `wall` is the time of the answer in seconds since 1970.
+    #[must_use]
+    pub fn sendfile(
+        request: FileRequest<'_>,
+        response: &FileResponse<'_>,
+        policy: &Sendfile,
+        path: &Path,
+        wall: u64,
+    ) -> Self {
+        let plan = match (Self::check_method(request.method), policy.field(path)) {
+            (Some(refusal), _) => refusal,
+            (None, None) => Self::text(FileFault::NotFound.status()),
+            (None, Some(sendfile)) => Self::whole(response.fields_for_front(sendfile, wall), 0),
+        };
+        plan.for_method(request.method)
+    }
+
+    /// The value of the first field with this name, compared without case.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&HeaderValue> {
+        self.fields.iter().find(|(field, _)| field.as_str().eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    fn check_method(method: &Method) -> Option<Self> {
+        if matches!(*method, Method::GET | Method::HEAD) {
+            return None;
+        }
+        let mut plan = Self::text(StatusCode::METHOD_NOT_ALLOWED);
+        plan.fields.push((ALLOW, HeaderValue::from_static("GET, HEAD")));
+        Some(plan)
+    }
+
+    fn whole(fields: Vec<Field>, len: u64) -> Self {
+        let segment = (len > 0).then_some(Segment::File { offset: 0, len });
+        Self { status: StatusCode::OK, fields, segments: segment.into_iter().collect(), content_length: Some(len) }
+    }
+
+    /// RFC 9110 section 15.3.7.1.
+    fn one_range(mut fields: Vec<Field>, range: ByteRange, len: u64) -> Self {
+        fields.push((CONTENT_RANGE, field_value(content_range(range, len))));
+        let len = range.len();
+        let segments = vec![Segment::File { offset: range.first, len }];
+        Self { status: StatusCode::PARTIAL_CONTENT, fields, segments, content_length: Some(len) }
+    }
+
+    /// RFC 9110 section 15.3.7.2: type and range stand in the parts.
+    fn several_ranges(mut fields: Vec<Field>, ranges: &[ByteRange], len: u64, entropy: [u8; 16]) -> Self {
+        let of_file = find(&fields, &CONTENT_TYPE);
+        let Byteranges { content_type, segments, content_length } = Byteranges::new(ranges, len, of_file, entropy);
+        fields.retain(|(name, _)| *name != CONTENT_TYPE);
+        fields.insert(0, (CONTENT_TYPE, content_type));
+        Self { status: StatusCode::PARTIAL_CONTENT, fields, segments, content_length: Some(content_length) }
+    }
+
+    /// RFC 9110 section 15.5.17.
+    fn unsatisfiable(len: u64) -> Self {
+        let mut plan = Self::text(StatusCode::RANGE_NOT_SATISFIABLE);
+        plan.fields.push((CONTENT_RANGE, field_value(format!("bytes */{len}"))));
+        plan
+    }
+
+    /// RFC 9110 section 15.4.5: without what describes the content, which the client has, and
+    /// with everything else that the 200 would have had. Last-Modified stays where there is
+    /// no entity tag.
+    fn not_modified(mut fields: Vec<Field>) -> Self {
+        const OF_CONTENT: [HeaderName; 5] =
+            [CONTENT_TYPE, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, ACCEPT_RANGES];
+        let has_tag = find(&fields, &ETAG).is_some();
+        fields.retain(|(name, _)| !(OF_CONTENT.contains(name) || has_tag && *name == LAST_MODIFIED));
+        Self { status: StatusCode::NOT_MODIFIED, fields, segments: Vec::new(), content_length: None }
+    }
+
+    fn text(status: StatusCode) -> Self {
+        let text = Bytes::from(format!("{status}\n"));
+        Self {
+            status,
+            fields: vec![(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"))],
+            content_length: Some(text.len() as u64),
+            segments: vec![Segment::Bytes(text)],
+        }
+    }
+
+    /// RFC 9110 section 9.3.2: the same head, no content.
+    fn for_method(mut self, method: &Method) -> Self {
+        if *method == Method::HEAD {
+            self.segments.clear();
+        }
+        self
+    }
+}
+
+/// Without the values of credentials.
+impl fmt::Debug for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan")
+            .field("status", &self.status)
+            .field("fields", &Shown(&self.fields))
+            .field("segments", &self.segments)
+            .field("content_length", &self.content_length)
+            .finish()
+    }
+}
+
+/// What Range selects where it counts: with GET (RFC 9110 section 14.2), in one line, and for
+/// the file as it is now.
+fn selection(request: FileRequest<'_>, fields: &[Field], current: &Validators<'_>, len: u64, wall: u64) -> Selection {
+    let mut lines = request.headers.all("range");
+    let (Some(value), None) = (lines.next(), lines.next()) else {
+        return Selection::Whole;
+    };
+    if *request.method != Method::GET
+        || find(fields, &ACCEPT_RANGES).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"none"))
+        || !conditional::if_range(request.headers, current, wall)
+    {
+        return Selection::Whole;
+    }
+    match range::select(value, len) {
+        // Content-Encoding would be that of the multipart content, not that of its parts.
+        Selection::Several(_) if find(fields, &CONTENT_ENCODING).is_some() => Selection::Whole,
+        selection => selection,
+    }
+}
+
+/// The validators as they are sent, the application's own included.
+fn validators(fields: &[Field]) -> Validators<'_> {
+    Validators {
+        entity_tag: find(fields, &ETAG).and_then(|value| EntityTag::parse(value.as_bytes())),
+        last_modified: find(fields, &LAST_MODIFIED).and_then(|value| date::parse(value.as_bytes())),
+    }
+}
+
+fn find<'a>(fields: &'a [Field], name: &HeaderName) -> Option<&'a HeaderValue> {
+    fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)
+}
+
+/// For text that is made of digits and fixed words.
+fn field_value(text: String) -> HeaderValue {
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
+}

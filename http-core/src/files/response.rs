@@ -1,0 +1,204 @@
+//! What the application says about a file, and the fields of its plain 200 answer.
+
+use std::fmt;
+
+use http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,
+    ETAG, EXPIRES, HeaderName, HeaderValue, LAST_MODIFIED, VARY,
+};
+
+use crate::message::headers::is_credential;
+
+use super::coding::Coding;
+use super::{attachment, content_type, date};
+
+/// One field of an answer. Both types are checked when they are made, so neither can hold a
+/// line end.
+pub type Field = (HeaderName, HeaderValue);
+
+/// How long an answer is fresh where the application does not say, in seconds: a week.
+const MAX_AGE: u64 = 604_800;
+const MAX_AGE_DIRECTIVE: HeaderValue = HeaderValue::from_static("max-age=604800");
+
+/// What is known about the file whose content is sent. With a precompressed sibling, that is
+/// the sibling.
+///
+/// ```
+/// use httpants_core::files::Metadata;
+///
+/// let metadata = Metadata::new(16_384, Some((1_700_000_000, 250_000_000)), 77);
+/// assert_eq!(metadata.len, 16_384);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Metadata {
+    /// Its length in bytes.
+    pub len: u64,
+    /// When its content changed last: seconds since 1970, and nanoseconds. `None` where that
+    /// is not known or earlier; then the answer has no validators.
+    pub modified: Option<(u64, u32)>,
+    /// The number of its inode, or what else tells one file from another; 0 where there is
+    /// nothing.
+    pub inode: u64,
+}
+
+impl Metadata {
+    /// See the fields of the same names.
+    #[must_use]
+    pub fn new(len: u64, modified: Option<(u64, u32)>, inode: u64) -> Self {
+        Self { len, modified, inode }
+    }
+
+    /// A strong entity tag (RFC 9110 section 8.8.3): it changes with the length, with the
+    /// time of modification to the nanosecond and with the file in its place.
+    fn entity_tag(&self) -> Option<HeaderValue> {
+        let Self { len, modified, inode } = self;
+        let (seconds, nanoseconds) = modified.as_ref()?;
+        let tag = format!("\"{inode:x}-{len:x}-{seconds:x}.{nanoseconds:x}\"");
+        HeaderValue::try_from(tag).ok()
+    }
+}
+
+/// How a file is to be presented: the arguments of the seed's `send_file`.
+///
+/// ```
+/// use httpants_core::files::FileResponse;
+///
+/// let mut response = FileResponse::new("2024-07.csv");
+/// response.filename = Some("Umsätze Juli.csv");
+/// ```
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub struct FileResponse<'a> {
+    /// The file's name, or a path to it: its extension gives the type. With a precompressed
+    /// sibling it is still the name of the file itself.
+    pub name: &'a str,
+    /// The name under which the client is to save the content, by
+    /// [`Content-Disposition`](attachment). Default: none, the client may show it.
+    pub filename: Option<&'a str>,
+    /// Whether the name tells the type; else it is `application/octet-stream`. Default: true.
+    pub guess_mime: bool,
+    /// Fields of the application's own, which go out after the others. Each takes the place
+    /// of a field of the same name that would be there by default; either of Cache-Control
+    /// and Expires takes the place of both. The application's ETag and Last-Modified are what
+    /// conditional requests are compared with, and its `Accept-Ranges: none` switches ranges
+    /// off. Content-Length and Content-Range depend on the request and are left out.
+    pub headers: &'a [Field],
+    /// The coding that was [chosen](Coding::choose), [`Coding::Identity`] included, where
+    /// precompressed siblings are looked for: the answer then says that it varies with
+    /// Accept-Encoding. Default: none, there was no choice.
+    pub coding: Option<Coding>,
+}
+
+impl<'a> FileResponse<'a> {
+    /// With the defaults, for a file with this name.
+    #[must_use]
+    pub fn new(name: &'a str) -> Self {
+        Self { name, filename: None, guess_mime: true, headers: &[], coding: None }
+    }
+
+    /// The fields of the 200 answer to a GET request, without Content-Length.
+    pub(crate) fn fields(&self, metadata: &Metadata, wall: u64) -> Vec<Field> {
+        let mut fields = self.presentation();
+        let coding = self.coding.unwrap_or_default();
+        if coding != Coding::Identity {
+            self.add(&mut fields, CONTENT_ENCODING, || Some(HeaderValue::from_static(coding.name())));
+        }
+        // RFC 9110 section 8.8.2.1: never later than the answer itself.
+        self.add(&mut fields, LAST_MODIFIED, || Some(date::format(metadata.modified?.0.min(wall))));
+        self.add(&mut fields, ETAG, || metadata.entity_tag());
+        self.add(&mut fields, ACCEPT_RANGES, || Some(HeaderValue::from_static("bytes")));
+        if self.coding.is_some() {
+            fields.push((VARY, HeaderValue::from_static("accept-encoding")));
+        }
+        self.add_freshness(&mut fields, wall);
+        self.add_own(&mut fields, |name| *name != CONTENT_LENGTH && *name != CONTENT_RANGE);
+        for (_, tag) in fields.iter_mut().filter(|(name, _)| *name == ETAG) {
+            add_coding(tag, coding);
+        }
+        fields
+    }
+
+    /// The fields of an answer whose content a server in front takes from the file, with the
+    /// validators and the ranges being that server's.
+    pub(crate) fn fields_for_front(&self, sendfile: Field, wall: u64) -> Vec<Field> {
+        let mut fields = self.presentation();
+        self.add_freshness(&mut fields, wall);
+        let named = sendfile.0.clone();
+        self.add_own(&mut fields, |name| *name != CONTENT_LENGTH && *name != CONTENT_RANGE && *name != named);
+        fields.push(sendfile);
+        fields
+    }
+
+    /// Type and attachment name.
+    fn presentation(&self) -> Vec<Field> {
+        let mut fields = Vec::with_capacity(10 + self.headers.len());
+        self.add(&mut fields, CONTENT_TYPE, || Some(content_type(if self.guess_mime { self.name } else { "" })));
+        self.add(&mut fields, CONTENT_DISPOSITION, || self.filename.map(attachment));
+        fields
+    }
+
+    /// Expires beside Cache-Control is for caches of HTTP/1.0; a default of one must not
+    /// contradict what the application says with the other (RFC 9111 section 5.3).
+    fn add_freshness(&self, fields: &mut Vec<Field>, wall: u64) {
+        if !self.has(&CACHE_CONTROL) && !self.has(&EXPIRES) {
+            fields.push((CACHE_CONTROL, MAX_AGE_DIRECTIVE));
+            fields.push((EXPIRES, date::format(wall.saturating_add(MAX_AGE))));
+        }
+    }
+
+    fn add(&self, fields: &mut Vec<Field>, name: HeaderName, value: impl FnOnce() -> Option<HeaderValue>) {
+        if !self.has(&name)
+            && let Some(value) = value()
+        {
+            fields.push((name, value));
+        }
+    }
+
+    fn add_own(&self, fields: &mut Vec<Field>, keep: impl Fn(&HeaderName) -> bool) {
+        fields.extend(self.headers.iter().filter(|(name, _)| keep(name)).cloned());
+    }
+
+    fn has(&self, name: &HeaderName) -> bool {
+        self.headers.iter().any(|(own, _)| own == name)
+    }
+}
+
+/// RFC 9110 section 8.8.3.3: the tags of two codings of one file must differ.
+fn add_coding(tag: &mut HeaderValue, coding: Coding) {
+    if coding != Coding::Identity
+        && let [opaque @ .., b'"'] = tag.as_bytes()
+        && let Ok(suffixed) = HeaderValue::try_from([opaque, b"-", coding.name().as_bytes(), b"\""].concat())
+    {
+        *tag = suffixed;
+    }
+}
+
+impl fmt::Debug for FileResponse<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileResponse")
+            .field("name", &self.name)
+            .field("filename", &self.filename)
+            .field("guess_mime", &self.guess_mime)
+            .field("headers", &Shown(self.headers))
+            .field("coding", &self.coding)
+            .finish()
+    }
+}
+
+/// Shows fields without what must not be in a log.
+pub(crate) struct Shown<'a>(pub(crate) &'a [Field]);
+
+impl fmt::Debug for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        for (name, value) in self.0 {
+            if is_credential(name.as_str()) {
+                map.entry(&name.as_str(), &"***");
+            } else {
+                map.entry(&name.as_str(), value);
+            }
+        }
+        map.finish()
+    }
+}

@@ -1,0 +1,258 @@
+//! The fields of an answer, and the answers without a file.
+
+use std::path::Path;
+
+use http::header::{self, HeaderName, HeaderValue};
+
+use super::super::{Coding, Field, FileFault, Sendfile};
+use super::*;
+
+fn own(fields: &[(&'static str, &'static str)]) -> Vec<Field> {
+    fields.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
+}
+
+fn listed(plan: &Plan) -> Vec<String> {
+    plan.fields.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect()
+}
+
+#[test]
+fn a_plain_answer() {
+    let plan = get("");
+    assert_eq!(plan.status, 200);
+    assert_eq!(
+        listed(&plan),
+        [
+            "content-type: text/plain; charset=utf-8",
+            "last-modified: Sun, 06 Nov 1994 08:49:37 GMT",
+            "etag: \"2a-64-2ebc98a1.5\"",
+            "accept-ranges: bytes",
+            "cache-control: max-age=604800",
+            "expires: Thu, 24 Nov 1994 22:36:17 GMT",
+        ]
+    );
+    assert_eq!(plan.segments, [Segment::File { offset: 0, len: LEN }]);
+    let empty = super::plan(&Method::GET, "", &FileResponse::new("a"), metadata(0));
+    assert_eq!((empty.content_length, empty.segments.len()), (Some(0), 0));
+}
+
+#[test]
+fn head_has_the_fields_of_get() {
+    for lines in ["", "If-Match: \"x\"\r\n", "If-None-Match: *\r\n"] {
+        let head = plan(&Method::HEAD, lines, &FileResponse::new("a.txt"), metadata(LEN));
+        let get = get(lines);
+        assert_eq!((head.status, &head.fields, head.content_length), (get.status, &get.fields, get.content_length));
+        assert!(head.segments.is_empty());
+    }
+}
+
+#[test]
+fn the_applications_own_fields_take_the_place_of_defaults() {
+    let fields = own(&[
+        ("content-type", "text/plain; charset=iso-8859-1"),
+        ("cache-control", "no-store"),
+        ("set-cookie", "a=1"),
+        ("set-cookie", "b=2"),
+        ("content-disposition", "inline"),
+        ("content-length", "5"),
+        ("content-range", "bytes 0-1/2"),
+    ]);
+    let mut response = FileResponse::new("a.html");
+    response.filename = Some("b.html");
+    response.headers = &fields;
+    let plan = plan(&Method::GET, "", &response, metadata(LEN));
+    assert_eq!(
+        listed(&plan),
+        [
+            "last-modified: Sun, 06 Nov 1994 08:49:37 GMT",
+            "etag: \"2a-64-2ebc98a1.5\"",
+            "accept-ranges: bytes",
+            "content-type: text/plain; charset=iso-8859-1",
+            "cache-control: no-store",
+            "set-cookie: a=1",
+            "set-cookie: b=2",
+            "content-disposition: inline",
+        ]
+    );
+    for shown in [format!("{plan:?}"), format!("{response:?}")] {
+        assert!(!shown.contains("a=1") && shown.contains("no-store"), "{shown}");
+    }
+    let fields = own(&[("expires", "0")]);
+    response.headers = &fields;
+    let plan = super::plan(&Method::GET, "", &response, metadata(LEN));
+    assert_eq!((text(&plan, "expires"), plan.field("cache-control")), (Some("0"), None));
+}
+
+#[test]
+fn the_applications_own_validators_are_compared() {
+    let fields = own(&[("etag", "W/\"v1\""), ("last-modified", LATER)]);
+    let mut response = FileResponse::new("a.txt");
+    response.headers = &fields;
+    for (lines, status) in [
+        ("If-None-Match: \"v1\"\r\n".to_owned(), 304),
+        ("If-None-Match: \"2a-64-2ebc98a1.5\"\r\n".to_owned(), 200),
+        ("If-Match: \"v1\"\r\n".to_owned(), 412),
+        (format!("If-Modified-Since: {DATE}\r\n"), 200),
+        (format!("If-Modified-Since: {LATER}\r\n"), 304),
+        ("Range: bytes=0-1\r\nIf-Range: W/\"v1\"\r\n".to_owned(), 200),
+        (format!("Range: bytes=0-1\r\nIf-Range: {LATER}\r\n"), 206),
+    ] {
+        assert_eq!(plan(&Method::GET, &lines, &response, metadata(LEN)).status, status, "{lines}");
+    }
+    // What is no entity tag equals nothing.
+    let fields = own(&[("etag", "v1")]);
+    response.headers = &fields;
+    assert_eq!(plan(&Method::GET, "If-None-Match: v1, \"v1\"\r\n", &response, metadata(LEN)).status, 200);
+}
+
+#[test]
+fn the_entity_tag_tells_files_and_codings_apart() {
+    let tag = |metadata, coding| {
+        let mut response = FileResponse::new("a.js");
+        response.coding = coding;
+        text(&plan(&Method::GET, "", &response, metadata), "etag").unwrap().to_owned()
+    };
+    let base = Metadata::new(100, Some((MODIFIED, 5)), 42);
+    let mut tags = vec![
+        tag(base, None),
+        tag(base, Some(Coding::Gzip)),
+        tag(base, Some(Coding::Brotli)),
+        tag(Metadata { len: 101, ..base }, None),
+        tag(Metadata { inode: 43, ..base }, None),
+        tag(Metadata { modified: Some((MODIFIED + 1, 5)), ..base }, None),
+        tag(Metadata { modified: Some((MODIFIED, 6)), ..base }, None),
+    ];
+    assert_eq!(tag(base, Some(Coding::Identity)), tags[0]);
+    assert!(tags.iter().all(|tag| !tag.starts_with("W/")));
+    tags.sort();
+    tags.dedup();
+    assert_eq!(tags.len(), 7);
+}
+
+#[test]
+fn coded_siblings() {
+    let fields = own(&[("vary", "cookie"), ("etag", "\"v1\"")]);
+    for (coding, encoding, tag) in [
+        (Coding::Identity, None, "\"v1\""),
+        (Coding::Gzip, Some("gzip"), "\"v1-gzip\""),
+        (Coding::Brotli, Some("br"), "\"v1-br\""),
+    ] {
+        let mut response = FileResponse::new("app.js");
+        response.headers = &fields;
+        response.coding = Some(coding);
+        for (lines, status) in [(String::new(), 200), (format!("If-None-Match: {tag}\r\n"), 304)] {
+            let plan = plan(&Method::GET, &lines, &response, metadata(LEN));
+            assert_eq!(plan.status, status);
+            assert_eq!(text(&plan, "etag"), Some(tag));
+            let varies = plan.fields.iter().filter(|(name, _)| *name == header::VARY);
+            let varies: Vec<_> = varies.map(|(_, value)| value.to_str().unwrap()).collect();
+            assert_eq!(varies, ["accept-encoding", "cookie"]);
+            if status == 200 {
+                assert_eq!(text(&plan, "content-encoding"), encoding);
+                assert_eq!(text(&plan, "content-type"), Some("text/javascript; charset=utf-8"));
+            } else {
+                assert_eq!(plan.field("content-encoding"), None);
+            }
+        }
+    }
+    assert_eq!(get("").field("vary"), None);
+}
+
+#[test]
+fn types_and_names() {
+    let mut response = FileResponse::new("a.html");
+    response.guess_mime = false;
+    let plan = |response: &FileResponse<'_>| super::plan(&Method::GET, "", response, metadata(LEN));
+    assert_eq!(text(&plan(&response), "content-type"), Some("application/octet-stream"));
+    response.guess_mime = true;
+    response.filename = Some("\u{fc}.html\r\nX: y");
+    assert_eq!(
+        text(&plan(&response), "content-disposition"),
+        Some("attachment; filename=\"_.html__X: y\"; filename*=UTF-8''%C3%BC.html__X%3A%20y")
+    );
+}
+
+/// RFC 9110 section 8.8.2.1, and dates that no field can carry.
+#[test]
+fn dates_at_the_edges() {
+    let headers = Headers::default();
+    let request = FileRequest { method: &Method::GET, headers: &headers };
+    for (modified, wall, last_modified, expires) in [
+        (WALL + 5, MODIFIED, DATE, "Sun, 13 Nov 1994 08:49:37 GMT"),
+        (0, 0, "Thu, 01 Jan 1970 00:00:00 GMT", "Thu, 08 Jan 1970 00:00:00 GMT"),
+        (u64::MAX, u64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"),
+    ] {
+        let file = Metadata::new(LEN, Some((modified, u32::MAX)), u64::MAX);
+        let plan = Plan::new(request, &FileResponse::new("a"), file, wall, ENTROPY);
+        assert_eq!((text(&plan, "last-modified"), text(&plan, "expires")), (Some(last_modified), Some(expires)));
+    }
+}
+
+#[test]
+fn other_methods() {
+    for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PATCH", "get", "PROPFIND"] {
+        let method = Method::from_bytes(method.as_bytes()).unwrap();
+        // Preconditions do not count where the answer is not 2xx without them (section 13.2.1).
+        for lines in ["", "If-Match: \"x\"\r\n", "If-None-Match: *\r\n", "Range: bytes=500-\r\n"] {
+            let plan = plan(&method, lines, &FileResponse::new("a.txt"), metadata(LEN));
+            assert_eq!((plan.status.as_u16(), text(&plan, "allow")), (405, Some("GET, HEAD")), "{method}");
+            assert!(plan.segments.iter().all(|segment| matches!(segment, Segment::Bytes(_))));
+        }
+    }
+}
+
+#[test]
+fn faults() {
+    use std::io::ErrorKind;
+    for (kind, status) in [
+        (ErrorKind::NotFound, 404),
+        (ErrorKind::NotADirectory, 404),
+        (ErrorKind::InvalidFilename, 404),
+        (ErrorKind::InvalidInput, 404),
+        (ErrorKind::PermissionDenied, 403),
+        (ErrorKind::OutOfMemory, 500),
+        (ErrorKind::Other, 500),
+    ] {
+        for method in [Method::GET, Method::HEAD, Method::POST] {
+            let plan = Plan::fault(&method, FileFault::from(kind));
+            check(&plan, &method, 0);
+            assert_eq!(plan.status, status, "{kind}");
+            assert_eq!(text(&plan, "content-type"), Some("text/plain; charset=utf-8"));
+        }
+    }
+}
+
+#[test]
+fn sending_left_to_the_server_in_front() {
+    let policy = Sendfile::new("X-Accel-Redirect", "/srv/www").unwrap().prefix("/p").unwrap();
+    // The request has no say in it, and the application does not name the field twice.
+    let headers = Headers::parse(b"X-Accel-Redirect: /x\r\nX-Sendfile-Type: x\r\nRange: bytes=0-1\r\n\r\n").unwrap();
+    let fields = own(&[("x-accel-redirect", "/y"), ("x-own", "1")]);
+    let mut response = FileResponse::new("a.txt");
+    response.filename = Some("b.txt");
+    response.headers = &fields;
+    let answer = |method: &Method, path: &str| {
+        let plan = Plan::sendfile(FileRequest { method, headers: &headers }, &response, &policy, Path::new(path), WALL);
+        check(&plan, method, 0);
+        plan
+    };
+    for method in [Method::GET, Method::HEAD] {
+        let plan = answer(&method, "/srv/www/a.txt");
+        assert_eq!((plan.status.as_u16(), plan.content_length), (200, Some(0)));
+        assert_eq!(
+            listed(&plan),
+            [
+                "content-type: text/plain; charset=utf-8",
+                "content-disposition: attachment; filename=\"b.txt\"",
+                "cache-control: max-age=604800",
+                "expires: Thu, 24 Nov 1994 22:36:17 GMT",
+                "x-own: 1",
+                "x-accel-redirect: /p/a.txt",
+            ]
+        );
+    }
+    for (method, path, status) in [(Method::GET, "/etc/passwd", 404), (Method::POST, "/srv/www/a.txt", 405)] {
+        let plan = answer(&method, path);
+        assert_eq!(plan.status, status);
+        assert_eq!(plan.field("x-accel-redirect"), None);
+    }
+}

@@ -1,0 +1,160 @@
+//! Leaving the sending of a file to a server in front: X-Sendfile, X-Accel-Redirect.
+
+use std::path::{Path, PathBuf};
+
+use http::HeaderValue;
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderName, TRAILER, TRANSFER_ENCODING};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
+
+use crate::Misuse;
+
+use super::path::below_root;
+use super::response::Field;
+
+/// Everything but `unreserved` (RFC 3986 section 2.3) and the slash. The servers that read
+/// such fields decode them (nginx, lighttpd, Apache with mod_xsendfile).
+const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
+
+/// The seed's `sendfile`, `sendfile_prefix` and `file_root`: which field tells the server in
+/// front which file to send.
+///
+/// It only ever comes from the configuration. A request cannot switch it on or name the field,
+/// because whoever could would read any file that the server in front can.
+///
+/// ```
+/// use httpants_core::files::Sendfile;
+/// use std::path::Path;
+///
+/// // nginx: location /protected/ { internal; alias /srv/www/; }
+/// let policy = Sendfile::new("X-Accel-Redirect", "/srv/www")?.prefix("/protected")?;
+/// let (name, value) = policy.field(Path::new("/srv/www/a b.txt")).unwrap();
+/// assert_eq!((name.as_str(), value.to_str()?), ("x-accel-redirect", "/protected/a%20b.txt"));
+/// assert_eq!(policy.field(Path::new("/etc/passwd")), None);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sendfile {
+    header: HeaderName,
+    root: PathBuf,
+    prefix: Option<String>,
+}
+
+impl Sendfile {
+    /// The field's name, usually `X-Sendfile` or `X-Accel-Redirect`, and the directory outside of
+    /// which no file is named: an absolute path with symbolic links resolved.
+    ///
+    /// Without a [`prefix`](Self::prefix) the value is the absolute path, as X-Sendfile has it.
+    ///
+    /// # Errors
+    /// [`Misuse::FieldName`] for what is not a token, [`Misuse::Framing`] for the name of a
+    /// field that frames messages.
+    pub fn new(header: &str, root: impl Into<PathBuf>) -> Result<Self, Misuse> {
+        let header = HeaderName::try_from(header).map_err(|_| Misuse::FieldName)?;
+        for (framing, name) in [
+            (CONTENT_LENGTH, "Content-Length"),
+            (TRANSFER_ENCODING, "Transfer-Encoding"),
+            (CONNECTION, "Connection"),
+            (TRAILER, "Trailer"),
+        ] {
+            if header == framing {
+                return Err(Misuse::Framing(name));
+            }
+        }
+        Ok(Self { header, root: root.into(), prefix: None })
+    }
+
+    /// Puts this before the path and takes the root off it. It is sent as it is given, with one
+    /// slash between the two.
+    ///
+    /// # Errors
+    /// [`Misuse::FieldValue`] for what is not visible ASCII.
+    pub fn prefix(mut self, prefix: &str) -> Result<Self, Misuse> {
+        if !prefix.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(Misuse::FieldValue);
+        }
+        self.prefix = Some(prefix.trim_end_matches('/').to_owned());
+        Ok(self)
+    }
+
+    /// The field for a file. A relative path is taken below the root; an absolute one is a
+    /// real path, as the file system resolves it. `None` for what is not below the root.
+    #[must_use]
+    pub fn field(&self, path: &Path) -> Option<Field> {
+        let path = self.root.join(path);
+        let below = below_root(&self.root, &path)?;
+        let mut value = match &self.prefix {
+            Some(prefix) => prefix.clone(),
+            None => encode(&self.root).trim_end_matches('/').to_owned(),
+        };
+        for component in below.components() {
+            value.push('/');
+            value.push_str(&encode(component.as_ref()));
+        }
+        Some((self.header.clone(), HeaderValue::try_from(value).ok()?))
+    }
+}
+
+fn encode(path: &Path) -> String {
+    percent_encode(path.as_os_str().as_encoded_bytes(), PATH).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn value(policy: &Sendfile, path: &str) -> Option<String> {
+        policy.field(Path::new(path)).map(|(_, value)| value.to_str().unwrap().to_owned())
+    }
+
+    #[test]
+    fn the_root_is_stripped_and_the_prefix_put_before() {
+        for (root, prefix, path, expected) in [
+            ("/srv/www", None, "/srv/www/a.txt", Some("/srv/www/a.txt")),
+            ("/srv/www/", None, "/srv/www/a.txt", Some("/srv/www/a.txt")),
+            ("/srv/my www", None, "/srv/my www/a.txt", Some("/srv/my%20www/a.txt")),
+            ("/", None, "/a.txt", Some("/a.txt")),
+            ("/srv/www", None, "b/a.txt", Some("/srv/www/b/a.txt")),
+            ("/srv/www", Some("/p"), "/srv/www/a.txt", Some("/p/a.txt")),
+            ("/srv/www", Some("/p/"), "/srv/www/b/a.txt", Some("/p/b/a.txt")),
+            ("/srv/www", Some("/p"), "a.txt", Some("/p/a.txt")),
+            ("/srv/www", Some(""), "a.txt", Some("/a.txt")),
+            ("/srv/www", Some("/p%20q"), "a.txt", Some("/p%20q/a.txt")),
+            ("/srv/www", Some("/p"), "a b%?#\"é+;,.txt", Some("/p/a%20b%25%3F%23%22%C3%A9%2B%3B%2C.txt")),
+            ("/srv/www", Some("/p"), "a\r\nX: y", Some("/p/a%0D%0AX%3A%20y")),
+            ("/srv/www", Some("/p"), "/srv/www", None),
+            ("/srv/www", Some("/p"), "", None),
+            ("/srv/www", Some("/p"), "/srv/www-old/a.txt", None),
+            ("/srv/www", Some("/p"), "/etc/passwd", None),
+            ("/srv/www", Some("/p"), "../a.txt", None),
+            ("/srv/www", Some("/p"), "b/../../a.txt", None),
+            ("/srv/www", None, "/srv/www/../a.txt", None),
+        ] {
+            let mut policy = Sendfile::new("X-Sendfile", root).unwrap();
+            if let Some(prefix) = prefix {
+                policy = policy.prefix(prefix).unwrap();
+            }
+            assert_eq!(value(&policy, path).as_deref(), expected, "{root} {prefix:?} {path:?}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_name_that_is_not_utf8() {
+        use std::os::unix::ffi::OsStrExt;
+        let policy = Sendfile::new("X-Sendfile", "/srv").unwrap();
+        let path = Path::new(std::ffi::OsStr::from_bytes(b"/srv/\xff"));
+        assert_eq!(policy.field(path).unwrap().1, "/srv/%FF");
+    }
+
+    #[test]
+    fn what_the_configuration_may_hold() {
+        for bad in ["", "X Sendfile", "X-Sendfile:", "X\r\nY", "X-S\u{e9}"] {
+            assert_eq!(Sendfile::new(bad, "/"), Err(Misuse::FieldName), "{bad:?}");
+        }
+        assert_eq!(Sendfile::new("CONTENT-length", "/"), Err(Misuse::Framing("Content-Length")));
+        for bad in ["/a b", "/a\r\n", "/\u{e9}", "\t"] {
+            let policy = Sendfile::new("X-Sendfile", "/").unwrap();
+            assert_eq!(policy.prefix(bad), Err(Misuse::FieldValue), "{bad:?}");
+        }
+    }
+}

@@ -1,0 +1,178 @@
+//! What the Content-Type of a request says about its content.
+
+use std::fmt;
+
+use super::BadForm;
+use super::parameters;
+
+/// The form that a content has, by its Content-Type.
+///
+/// ```
+/// use httpants_core::forms::FormType;
+///
+/// assert!(matches!(FormType::of(b"Application/X-WWW-Form-Urlencoded; charset=UTF-8"), Ok(Some(FormType::Urlencoded))));
+/// assert!(matches!(FormType::of(b"multipart/form-data; BOUNDARY=\"a b\""), Ok(Some(FormType::Multipart(_)))));
+/// assert!(matches!(FormType::of(b"application/json"), Ok(None)));
+/// assert!(FormType::of(b"multipart/form-data").is_err());
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FormType {
+    /// `application/x-www-form-urlencoded`; its parameters are not read.
+    Urlencoded,
+    /// `multipart/form-data` (RFC 7578) with its boundary.
+    Multipart(Boundary),
+}
+
+impl FormType {
+    /// Reads a Content-Type value; types are compared without case, `None` is no form.
+    ///
+    /// # Errors
+    /// `multipart/form-data` whose parameters are malformed, or have no, a bad, or more than
+    /// one boundary.
+    pub fn of(content_type: &[u8]) -> Result<Option<Self>, BadForm> {
+        let (media_type, parameters) = parameters::split(content_type);
+        if media_type.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
+            return Ok(Some(Self::Urlencoded));
+        }
+        if !media_type.eq_ignore_ascii_case(b"multipart/form-data") {
+            return Ok(None);
+        }
+        let mut boundary = None;
+        for parameter in parameters {
+            let parameter = parameter.map_err(|_| BadForm::ContentType)?;
+            if parameter.is("boundary") {
+                // Senders do not quote all boundaries that are no tokens (`a=b:1`).
+                if !parameter.quoted && parameter.value.contains(&b' ') {
+                    return Err(BadForm::Boundary);
+                }
+                if boundary.replace(Boundary::new(parameter.value)?).is_some() {
+                    return Err(BadForm::DuplicateBoundary);
+                }
+            } else if parameter.is_extended("boundary") {
+                // Another reader may put the pieces of RFC 2231 together and see another boundary.
+                return Err(BadForm::DuplicateBoundary);
+            } else if !parameter.is_strict() {
+                return Err(BadForm::ContentType);
+            }
+        }
+        boundary.map(|boundary| Some(Self::Multipart(boundary))).ok_or(BadForm::MissingBoundary)
+    }
+}
+
+/// The boundary of a multipart content: 1 to 70 characters (RFC 2046 section 5.1.1).
+///
+/// ```
+/// use httpants_core::forms::Boundary;
+///
+/// assert_eq!(Boundary::new(b"----WebKitFormBoundaryabc")?.as_bytes().len(), 25);
+/// # Ok::<(), httpants_core::forms::BadForm>(())
+/// ```
+#[derive(Clone, PartialEq, Eq)]
+pub struct Boundary(Box<[u8]>);
+
+impl Boundary {
+    /// Checks a boundary, given without the hyphens before it.
+    ///
+    /// # Errors
+    /// [`BadForm::Boundary`] for anything but 1 to 70 digits, letters and `'()+_,-./:=?`, or
+    /// spaces that are not the last. A backslash is none of them, so a boundary cannot be
+    /// written with the escapes of a quoted string, which not all readers undo.
+    pub fn new(boundary: &[u8]) -> Result<Self, BadForm> {
+        match boundary {
+            [.., b' '] | [] => Err(BadForm::Boundary),
+            _ if boundary.len() > 70 || !boundary.iter().all(|&byte| is_bchar(byte)) => Err(BadForm::Boundary),
+            _ => Ok(Self(boundary.into())),
+        }
+    }
+
+    /// The boundary without the hyphens before it.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Boundary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Boundary(\"{}\")", self.0.escape_ascii())
+    }
+}
+
+/// `bchars`, RFC 2046 section 5.1.1.
+const fn is_bchar(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'\'' | b'(' | b')' | b'+' | b'_' | b',' | b'-' | b'.'
+        | b'/' | b':' | b'=' | b'?' | b' ')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn boundary(content_type: &str) -> Result<Vec<u8>, BadForm> {
+        match FormType::of(content_type.as_bytes())? {
+            Some(FormType::Multipart(boundary)) => Ok(boundary.as_bytes().to_vec()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn quoted_or_not_and_without_case() {
+        for (content_type, expected) in [
+            ("multipart/form-data; boundary=abc", "abc"),
+            ("Multipart/Form-Data;BOUNDARY=abc", "abc"),
+            ("multipart/form-data ; charset=utf-8 ;\tBoundary=\"abc\" ; ", "abc"),
+            ("multipart/form-data; x=\"a; boundary=no\"; boundary=\"a b'()+_,-./:=?c\"", "a b'()+_,-./:=?c"),
+            ("multipart/form-data; boundary=----=_Part_1_2.3/a:b", "----=_Part_1_2.3/a:b"),
+            ("multipart/form-data; boundary=\"----=_Part\"; x=\"boundary=no\"", "----=_Part"),
+        ] {
+            assert_eq!(boundary(content_type).as_deref(), Ok(expected.as_bytes()), "{content_type}");
+        }
+    }
+
+    #[test]
+    fn exactly_one_boundary() {
+        use BadForm::{Boundary, ContentType, DuplicateBoundary, MissingBoundary};
+        for (content_type, expected) in [
+            ("multipart/form-data", MissingBoundary),
+            ("multipart/form-data; charset=utf-8", MissingBoundary),
+            ("multipart/form-data; x=\"; boundary=a\"", MissingBoundary),
+            ("multipart/form-data; boundary=a; boundary=b", DuplicateBoundary),
+            ("multipart/form-data; boundary=a; Boundary=a", DuplicateBoundary),
+            ("multipart/form-data; boundary=a; boundary*=utf-8''b", DuplicateBoundary),
+            ("multipart/form-data; boundary*0=a; boundary*1=b", DuplicateBoundary),
+            ("multipart/form-data; boundary=\"\"", Boundary),
+            ("multipart/form-data; boundary=\"a \"", Boundary),
+            ("multipart/form-data; boundary=a b", Boundary),
+            ("multipart/form-data; boundary=a@b", Boundary),
+            ("multipart/form-data; boundary=\"a\\b\"", Boundary),
+            ("multipart/form-data; boundary=\u{e9}", Boundary),
+            ("multipart/form-data; boundary=", ContentType),
+            ("multipart/form-data; boundary", ContentType),
+            ("multipart/form-data; boundary =a", ContentType),
+            ("multipart/form-data; boundary=\"a", ContentType),
+            ("multipart/form-data; boundary=\"a\"b", ContentType),
+            ("multipart/form-data; boundary=a; x=b/c", ContentType),
+        ] {
+            assert_eq!(boundary(content_type), Err(expected), "{content_type}");
+        }
+    }
+
+    #[test]
+    fn one_to_seventy_characters() {
+        for (length, valid) in [(0, false), (1, true), (70, true), (71, false)] {
+            let text = "x".repeat(length);
+            assert_eq!(Boundary::new(text.as_bytes()).is_ok(), valid, "{length}");
+            assert_eq!(boundary(&format!("multipart/form-data; boundary=\"{text}\"")).is_ok(), valid, "{length}");
+        }
+    }
+
+    #[test]
+    fn other_types_are_no_forms() {
+        for content_type in ["", "text/plain", "multipart/mixed; boundary=a", "multipart/form-datax; boundary=a"] {
+            assert_eq!(FormType::of(content_type.as_bytes()), Ok(None), "{content_type}");
+        }
+        let urlencoded = b"APPLICATION/x-www-form-urlencoded;;charset";
+        assert_eq!(FormType::of(urlencoded), Ok(Some(FormType::Urlencoded)));
+    }
+}

@@ -1,0 +1,156 @@
+//! The Content-Disposition of a part: `form-data; name="..."; filename="..."` (RFC 7578 section 4.2).
+
+use super::BadForm;
+use super::parameters::{self, Parameter};
+
+/// The parameters that this server reads, as bytes.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Disposition<'a> {
+    pub(super) name: Vec<u8>,
+    pub(super) filename: Option<Filename<'a>>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Filename<'a> {
+    pub(super) as_sent: &'a [u8],
+    pub(super) decoded: Vec<u8>,
+}
+
+impl<'a> Disposition<'a> {
+    pub(super) fn parse(value: &'a [u8]) -> Result<Self, BadForm> {
+        let (kind, parameters) = parameters::split(value);
+        if !kind.eq_ignore_ascii_case(b"form-data") {
+            return Err(BadForm::Disposition);
+        }
+        let (mut name, mut filename) = (None, None);
+        for parameter in parameters {
+            let parameter = parameter.ok().filter(Parameter::is_strict).ok_or(BadForm::Disposition)?;
+            if parameter.is("name") {
+                if name.replace(decode(&parameter)).is_some() {
+                    return Err(BadForm::DuplicateName);
+                }
+            } else if parameter.is("filename") {
+                let given = Filename { as_sent: parameter.value, decoded: decode(&parameter) };
+                if filename.replace(given).is_some() {
+                    return Err(BadForm::DuplicateFilename);
+                }
+            }
+            // `filename*` is not read: RFC 7578 section 4.2 forbids it in form-data, and a
+            // second name would let two readers of one part disagree.
+        }
+        Ok(Self { name: name.ok_or(BadForm::MissingName)?, filename })
+    }
+}
+
+/// Undoes what browsers do to a name inside quotes: `%22`, `%0D` and `%0A`, and no other
+/// percent sequence (WHATWG HTML, "multipart/form-data encoding algorithm"); and `\"` and
+/// `\\`, which other clients send. Any other backslash is a character of the name, because
+/// some clients send whole paths.
+fn decode(parameter: &Parameter<'_>) -> Vec<u8> {
+    if !parameter.quoted {
+        return parameter.value.to_vec();
+    }
+    let mut decoded = Vec::with_capacity(parameter.value.len());
+    let mut rest = parameter.value;
+    loop {
+        let (byte, tail) = match rest {
+            [b'%', b'2', b'2', tail @ ..] => (b'"', tail),
+            [b'%', b'0', b'D', tail @ ..] => (b'\r', tail),
+            [b'%', b'0', b'A', tail @ ..] => (b'\n', tail),
+            [b'\\', byte @ (b'"' | b'\\'), tail @ ..] => (*byte, tail),
+            [byte, tail @ ..] => (*byte, tail),
+            [] => return decoded,
+        };
+        decoded.push(byte);
+        rest = tail;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Name, decoded filename and filename as sent.
+    fn parse(value: &str) -> Result<(String, Option<(String, String)>), BadForm> {
+        let text = |bytes: &[u8]| std::str::from_utf8(bytes).unwrap().to_string();
+        let d = Disposition::parse(value.as_bytes())?;
+        Ok((text(&d.name), d.filename.map(|f| (text(&f.decoded), text(f.as_sent)))))
+    }
+
+    #[test]
+    fn names_as_real_clients_send_them() {
+        for (client, value, name, filename) in [
+            (
+                "Chrome, Firefox, Safari: quote",
+                r#"form-data; name="a%22b"; filename="c%22d.txt""#,
+                "a\"b",
+                Some("c\"d.txt"),
+            ),
+            ("browsers: line break", r#"form-data; name="a%0D%0Ab""#, "a\r\nb", None),
+            (
+                "browsers: percent",
+                r#"form-data; name="100%"; filename="100%25 %41%2522.txt""#,
+                "100%",
+                Some("100%25 %41%2522.txt"),
+            ),
+            (
+                "browsers: space and semicolon",
+                r#"form-data; name="a b;c"; filename="d e; f.txt""#,
+                "a b;c",
+                Some("d e; f.txt"),
+            ),
+            ("browsers: UTF-8", "form-data; name=\"größe\"; filename=\"日本.txt\"", "größe", Some("日本.txt")),
+            ("browsers: no file chosen", r#"form-data; name="f"; filename="""#, "f", Some("")),
+            ("browsers: backslash in a name", r#"form-data; name="a\b"; filename="c\d.txt""#, r"a\b", Some(r"c\d.txt")),
+            (
+                "curl before 7.81, --form-escape",
+                r#"form-data; name="a\"b\\c"; filename="d\"e.txt""#,
+                r#"a"b\c"#,
+                Some("d\"e.txt"),
+            ),
+            ("curl", r#"form-data; name="a%22b"; filename="d\e.txt""#, "a\"b", Some(r"d\e.txt")),
+            (
+                "Internet Explorer",
+                r#"form-data; name="f"; filename="C:\new\table.txt""#,
+                "f",
+                Some(r"C:\new\table.txt"),
+            ),
+            (".NET", "form-data; name=f; filename=a.txt; filename*=utf-8''b.txt", "f", Some("a.txt")),
+            ("Python requests", r#"form-data; name="f"; filename="a.txt""#, "f", Some("a.txt")),
+            ("urllib3 1.24", "form-data; name=\"f\"; filename*=utf-8''%C3%A9.txt", "f", None),
+            ("any case, any order", r#"FORM-DATA;FileName=a ;x=y; NAME="n" ;"#, "n", Some("a")),
+            ("an empty name", r#"form-data; name="""#, "", None),
+            ("a token is not decoded", "form-data; name=a%22b", "a%22b", None),
+        ] {
+            let parsed = parse(value).unwrap();
+            assert_eq!((&*parsed.0, parsed.1.as_ref().map(|f| &*f.0)), (name, filename), "{client}");
+        }
+        assert_eq!(parse(r#"form-data; name=a; filename="b%22\"/c""#).unwrap().1.unwrap().1, r#"b%22\"/c"#);
+    }
+
+    #[test]
+    fn refused() {
+        use BadForm::{Disposition, DuplicateFilename, DuplicateName, MissingName};
+        for (value, expected) in [
+            ("", Disposition),
+            ("attachment; name=\"a\"", Disposition),
+            ("form-data, name=\"a\"", Disposition),
+            ("form-data; name=\"a", Disposition),
+            ("form-data; name=\"a\\\"", Disposition),
+            ("form-data; name=\"a\"b", Disposition),
+            ("form-data; name=a b", Disposition),
+            ("form-data; name=", Disposition),
+            ("form-data; name =a", Disposition),
+            ("form-data; name", Disposition),
+            ("form-data; name=a; x=[", Disposition),
+            ("form-data", MissingName),
+            ("form-data; filename=\"a; name=b\"", MissingName),
+            ("form-data; name*=utf-8''a", MissingName),
+            ("form-data; name=a; name=b", DuplicateName),
+            ("form-data; name=a; NAME=\"a\"", DuplicateName),
+            ("form-data; name=a; filename=b; Filename=c", DuplicateFilename),
+        ] {
+            assert_eq!(parse(value), Err(expected), "{value}");
+        }
+    }
+}

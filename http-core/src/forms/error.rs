@@ -1,0 +1,144 @@
+//! What is refused in a form.
+
+use std::fmt;
+
+use http::StatusCode;
+
+/// What a peer sent as a form that this server refuses.
+///
+/// Each fault has one status ([`status`](Self::status): 400 for what is malformed, 413 for
+/// what exceeds a limit) and one fixed text, which never contains anything that the peer
+/// sent, so it can be put into an answer or a log as it is.
+///
+/// ```
+/// use httpants_core::forms::BadForm;
+/// use httpants_core::forms::urlencoded::{self, Options};
+///
+/// let fault = urlencoded::parse(&b"a=1&".repeat(1_001), &Options::default()).unwrap_err();
+/// assert_eq!(fault, BadForm::TooManyVariables);
+/// assert_eq!(fault.status(), 413);
+/// assert_eq!(fault.to_string(), "there are more variables than allowed");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum BadForm {
+    /// A Content-Type that is not `multipart/form-data` with well-formed parameters.
+    ContentType,
+    /// A multipart Content-Type without a boundary.
+    MissingBoundary,
+    /// More than one boundary parameter, or pieces of one (`boundary*0`).
+    DuplicateBoundary,
+    /// A boundary of the wrong length, or with a character that no boundary has.
+    Boundary,
+    /// The content ended before the closing boundary.
+    MissingClose,
+    /// More padding behind a boundary than any sender has reason for.
+    Padding,
+    /// A part whose header fields do not parse: a folded line, a bare LF, a bad name or value.
+    PartHeader,
+    /// A part without Content-Disposition.
+    MissingDisposition,
+    /// A part with more than one Content-Disposition.
+    DuplicateDisposition,
+    /// A Content-Disposition that is not `form-data` with well-formed parameters.
+    Disposition,
+    /// A part without a `name` parameter.
+    MissingName,
+    /// A part with more than one `name` parameter.
+    DuplicateName,
+    /// A part with more than one `filename` parameter.
+    DuplicateFilename,
+    /// A part with more than one Content-Type.
+    DuplicateContentType,
+    /// More content than [`Limits::max_request`](super::Limits::max_request).
+    ContentTooLarge,
+    /// More parts than [`Limits::parts`](super::Limits::parts).
+    TooManyParts,
+    /// More files than [`Limits::files`](super::Limits::files).
+    TooManyFiles,
+    /// Part header fields longer than [`Limits::part_header`](super::Limits::part_header).
+    PartHeaderTooLong,
+    /// More part header fields than [`Limits::part_fields`](super::Limits::part_fields).
+    TooManyPartFields,
+    /// A text field larger than [`Limits::text_field`](super::Limits::text_field).
+    TextTooLarge,
+    /// Text that exceeds [`Limits::total_memory`](super::Limits::total_memory), all fields together.
+    TotalTextTooLarge,
+    /// A file larger than [`Limits::file`](super::Limits::file).
+    FileTooLarge,
+    /// A preamble longer than [`Limits::preamble`](super::Limits::preamble).
+    PreambleTooLong,
+    /// An epilogue longer than [`Limits::preamble`](super::Limits::preamble).
+    EpilogueTooLong,
+    /// More variables than [`urlencoded::Options::variables`](super::urlencoded::Options::variables).
+    TooManyVariables,
+}
+
+impl BadForm {
+    /// The status that answers this fault: 400 or 413.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::ContentTooLarge
+            | Self::TooManyParts
+            | Self::TooManyFiles
+            | Self::PartHeaderTooLong
+            | Self::TooManyPartFields
+            | Self::TextTooLarge
+            | Self::TotalTextTooLarge
+            | Self::FileTooLarge
+            | Self::PreambleTooLong
+            | Self::EpilogueTooLong
+            | Self::TooManyVariables => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+
+    /// What was wrong, what was allowed, and the rule: a fixed text that is safe to send.
+    #[must_use]
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::ContentType => {
+                "Content-Type must be multipart/form-data with well-formed parameters (RFC 9110 8.3.1)"
+            }
+            Self::MissingBoundary => "multipart content must have a boundary parameter (RFC 2046 5.1.1)",
+            Self::DuplicateBoundary => "multipart content must have one boundary parameter (RFC 2046 5.1.1)",
+            Self::Boundary => "a boundary must be 1 to 70 of the characters of RFC 2046 5.1.1",
+            Self::MissingClose => "multipart content must end with the closing boundary (RFC 2046 5.1.1)",
+            Self::Padding => "a boundary must be followed by CR LF, with little padding between (RFC 2046 5.1.1)",
+            Self::PartHeader => {
+                "a field line of a part must be a name, a colon and a value, on one line ended by CR LF (RFC 7578 4.8)"
+            }
+            Self::MissingDisposition => "a part must have a Content-Disposition field (RFC 7578 4.2)",
+            Self::DuplicateDisposition => "a part must have one Content-Disposition field (RFC 7578 4.2)",
+            Self::Disposition => {
+                "Content-Disposition of a part must be form-data with well-formed parameters (RFC 7578 4.2)"
+            }
+            Self::MissingName => "Content-Disposition of a part must have a name parameter (RFC 7578 4.2)",
+            Self::DuplicateName => "Content-Disposition of a part must have one name parameter (RFC 2183 2)",
+            Self::DuplicateFilename => {
+                "Content-Disposition of a part must have one filename parameter at most (RFC 2183 2)"
+            }
+            Self::DuplicateContentType => "a part must have one Content-Type field at most (RFC 7578 4.4)",
+            Self::ContentTooLarge => "the content is larger than allowed (RFC 9110 15.5.14)",
+            Self::TooManyParts => "the form has more parts than allowed",
+            Self::TooManyFiles => "the form has more files than allowed",
+            Self::PartHeaderTooLong => "the header fields of a part are longer than allowed",
+            Self::TooManyPartFields => "a part has more header fields than allowed",
+            Self::TextTooLarge => "a text field of the form is larger than allowed",
+            Self::TotalTextTooLarge => "the text of the form is larger than allowed",
+            Self::FileTooLarge => "a file of the form is larger than allowed",
+            Self::PreambleTooLong => "there is more before the first boundary than allowed (RFC 2046 5.1.1)",
+            Self::EpilogueTooLong => "there is more behind the closing boundary than allowed (RFC 2046 5.1.1)",
+            Self::TooManyVariables => "there are more variables than allowed",
+        }
+    }
+}
+
+impl fmt::Display for BadForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.text())
+    }
+}
+
+impl std::error::Error for BadForm {}

@@ -1,0 +1,300 @@
+//! Memory or disk? The decision for each piece of content, as data.
+
+use super::{BadForm, Limits, Part};
+
+/// What to do with a piece of content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Action {
+    /// Hold the piece in memory, behind what is held already.
+    Keep,
+    /// Create the temporary file, write to it what is held and then this piece, and free the
+    /// memory. Said at most once for each content, and where the length is known beforehand
+    /// already for its first piece, so that nothing is held in vain.
+    Spill,
+    /// Write the piece to the temporary file, behind what is there.
+    Write,
+}
+
+/// Decides where the contents of one request are stored while they arrive: text in memory;
+/// files and raw contents in memory while they are small, and in a temporary file from
+/// [`Limits::memory`] on.
+///
+/// It counts and does nothing else: call `begin` or one of its kin before each content,
+/// [`data`](Self::data) before each piece is stored. A refusal comes before the piece is
+/// stored and before a file is created, and stands for all further calls.
+///
+/// ```
+/// use httpants_core::forms::{Action, BadForm, Intake, Limits};
+///
+/// let mut intake = Intake::new(&Limits::default());
+/// intake.begin_raw(None)?;
+/// assert_eq!(intake.data(200 << 10)?, Action::Keep);
+/// assert_eq!(intake.data(100 << 10)?, Action::Spill);
+/// assert_eq!(intake.data(9 << 20)?, Action::Write);
+/// assert_eq!(intake.data(1 << 20), Err(BadForm::ContentTooLarge));
+/// # Ok::<(), BadForm>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Intake {
+    limits: Limits,
+    /// Content of all kinds that has arrived.
+    received: u64,
+    /// What earlier contents hold in memory.
+    kept: u64,
+    /// What this content holds in memory.
+    held: u64,
+    /// What this content may hold in memory.
+    room: u64,
+    /// What happens where it holds no more.
+    overflow: Overflow,
+    refused: Option<BadForm>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Overflow {
+    Refuse,
+    Spill,
+    Spilled,
+}
+
+impl Intake {
+    /// Begins a request.
+    #[must_use]
+    pub fn new(limits: &Limits) -> Self {
+        Self {
+            limits: limits.clone(),
+            received: 0,
+            kept: 0,
+            held: 0,
+            room: 0,
+            overflow: Overflow::Refuse,
+            refused: None,
+        }
+    }
+
+    /// Begins a part of a multipart form, whose own limits [`Multipart`](super::Multipart)
+    /// has checked: text stays in memory, a file moves.
+    pub fn begin(&mut self, part: &Part) {
+        if part.is_file() {
+            self.enter(self.limits.memory, Overflow::Spill);
+        } else {
+            self.enter(u64::MAX, Overflow::Refuse);
+        }
+    }
+
+    /// Begins a content that is not processed, and says where it ends if its Content-Length
+    /// does.
+    ///
+    /// # Errors
+    /// [`BadForm::ContentTooLarge`] where the length alone exceeds [`Limits::max_request`].
+    pub fn begin_raw(&mut self, length: Option<u64>) -> Result<(), BadForm> {
+        self.expect(length, self.limits.max_request, BadForm::ContentTooLarge)?;
+        let stays = length.is_none_or(|length| length <= self.limits.memory);
+        self.enter(if stays { self.limits.memory } else { 0 }, Overflow::Spill);
+        Ok(())
+    }
+
+    /// Begins a content that becomes variables as a whole and is held in memory for it, and
+    /// says where it ends if its Content-Length does.
+    ///
+    /// # Errors
+    /// [`BadForm::ContentTooLarge`] where the length alone exceeds [`Limits::max_request`],
+    /// [`BadForm::TotalTextTooLarge`] where it exceeds [`Limits::total_memory`].
+    pub fn begin_urlencoded(&mut self, length: Option<u64>) -> Result<(), BadForm> {
+        self.expect(length, self.limits.max_request, BadForm::ContentTooLarge)?;
+        self.expect(length, self.limits.total_memory, BadForm::TotalTextTooLarge)?;
+        self.enter(u64::MAX, Overflow::Refuse);
+        Ok(())
+    }
+
+    /// Says where the next piece of the content, of `length` bytes, is to be stored.
+    ///
+    /// # Errors
+    /// [`BadForm::ContentTooLarge`] past [`Limits::max_request`], and
+    /// [`BadForm::TotalTextTooLarge`] where text exceeds [`Limits::total_memory`].
+    pub fn data(&mut self, length: usize) -> Result<Action, BadForm> {
+        let length = u64::try_from(length).unwrap_or(u64::MAX);
+        self.received = self.received.saturating_add(length);
+        self.expect(Some(self.received), self.limits.max_request, BadForm::ContentTooLarge)?;
+        let held = self.held.saturating_add(length);
+        match self.overflow {
+            Overflow::Spilled => Ok(Action::Write),
+            _ if held <= self.room => {
+                self.held = held;
+                Ok(Action::Keep)
+            }
+            Overflow::Spill => {
+                self.held = 0;
+                self.overflow = Overflow::Spilled;
+                Ok(Action::Spill)
+            }
+            Overflow::Refuse => {
+                self.refused = Some(BadForm::TotalTextTooLarge);
+                Err(BadForm::TotalTextTooLarge)
+            }
+        }
+    }
+
+    fn enter(&mut self, room: u64, overflow: Overflow) {
+        self.kept = self.kept.saturating_add(self.held);
+        self.held = 0;
+        self.room = room.min(self.limits.total_memory.saturating_sub(self.kept));
+        self.overflow = overflow;
+    }
+
+    fn expect(&mut self, length: Option<u64>, limit: u64, fault: BadForm) -> Result<(), BadForm> {
+        if self.refused.is_none() && length.is_some_and(|length| length > limit) {
+            self.refused = Some(fault);
+        }
+        self.refused.map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Action::{Keep, Spill, Write};
+    use super::*;
+    use crate::Headers;
+
+    fn limits() -> Limits {
+        Limits { max_request: 1_000, memory: 100, total_memory: 300, ..Limits::default() }
+    }
+
+    fn part(filename: &str) -> Part {
+        let field = format!("Content-Disposition: form-data; name=a{filename}\r\n\r\n");
+        Part::new(Headers::parse(field.as_bytes()).unwrap()).unwrap()
+    }
+
+    fn file() -> Part {
+        part("; filename=f")
+    }
+
+    #[test]
+    fn a_file_moves_at_n_plus_1_and_only_once() {
+        for pieces in [&[100][..], &[99, 1], &[50, 0, 50, 0]] {
+            let mut intake = Intake::new(&limits());
+            intake.begin(&file());
+            for &piece in pieces {
+                assert_eq!(intake.data(piece), Ok(Keep), "{pieces:?}");
+            }
+            assert_eq!(intake.data(1), Ok(Spill));
+            assert_eq!(intake.data(1), Ok(Write));
+            intake.begin(&file());
+            assert_eq!(intake.data(101), Ok(Spill));
+            assert_eq!(intake.data(0), Ok(Write));
+        }
+    }
+
+    #[test]
+    fn a_raw_content_of_known_length_moves_at_once() {
+        for (length, first) in [(None, Keep), (Some(100), Keep), (Some(101), Spill), (Some(1_000), Spill)] {
+            let mut intake = Intake::new(&limits());
+            intake.begin_raw(length).unwrap();
+            assert_eq!(intake.data(10), Ok(first), "{length:?}");
+        }
+    }
+
+    #[test]
+    fn a_known_length_is_refused_before_a_byte_is_read() {
+        let mut intake = Intake::new(&limits());
+        assert_eq!(intake.begin_raw(Some(1_000)), Ok(()));
+        assert_eq!(intake.begin_raw(Some(1_001)), Err(BadForm::ContentTooLarge));
+        assert_eq!(intake.data(1), Err(BadForm::ContentTooLarge), "a refusal stands");
+        let mut intake = Intake::new(&limits());
+        assert_eq!(intake.begin_urlencoded(Some(300)), Ok(()));
+        assert_eq!(intake.begin_urlencoded(Some(301)), Err(BadForm::TotalTextTooLarge));
+        assert_eq!(intake.begin_raw(None), Err(BadForm::TotalTextTooLarge), "a refusal stands");
+        let mut intake = Intake::new(&limits());
+        assert_eq!(intake.begin_urlencoded(Some(1_001)), Err(BadForm::ContentTooLarge));
+    }
+
+    #[test]
+    fn the_whole_is_refused_at_n_plus_1_before_a_file_is_created() {
+        let mut intake = Intake::new(&limits());
+        intake.begin_raw(None).unwrap();
+        assert_eq!(intake.data(1_001), Err(BadForm::ContentTooLarge));
+        let mut intake = Intake::new(&limits());
+        for _ in 0..2 {
+            intake.begin(&file());
+            assert_eq!(intake.data(500), Ok(Spill));
+        }
+        intake.begin(&file());
+        assert_eq!(intake.data(1), Err(BadForm::ContentTooLarge));
+        assert_eq!(intake.data(0), Err(BadForm::ContentTooLarge), "a refusal stands");
+        let mut intake = Intake::new(&Limits { max_request: u64::MAX, ..limits() });
+        intake.begin_raw(None).unwrap();
+        assert_eq!(intake.data(usize::MAX), Ok(Spill));
+        assert_eq!(intake.data(usize::MAX), Ok(Write));
+    }
+
+    #[test]
+    fn text_stays_in_memory_up_to_the_total() {
+        let mut intake = Intake::new(&limits());
+        intake.begin(&part(""));
+        assert_eq!(intake.data(200), Ok(Keep));
+        intake.begin(&part(""));
+        assert_eq!(intake.data(100), Ok(Keep));
+        assert_eq!(intake.data(1), Err(BadForm::TotalTextTooLarge));
+        assert_eq!(intake.data(0), Err(BadForm::TotalTextTooLarge), "a refusal stands");
+        let mut intake = Intake::new(&limits());
+        intake.begin_urlencoded(None).unwrap();
+        assert_eq!(intake.data(300), Ok(Keep));
+        assert_eq!(intake.data(1), Err(BadForm::TotalTextTooLarge));
+    }
+
+    #[test]
+    fn small_files_move_where_the_total_is_used_up() {
+        let mut intake = Intake::new(&limits());
+        intake.begin(&part(""));
+        assert_eq!(intake.data(250), Ok(Keep));
+        intake.begin(&file());
+        assert_eq!(intake.data(50), Ok(Keep));
+        assert_eq!(intake.data(1), Ok(Spill), "what was held is free again");
+        intake.begin(&file());
+        assert_eq!(intake.data(50), Ok(Keep));
+        intake.begin(&file());
+        assert_eq!(intake.data(0), Ok(Keep));
+        assert_eq!(intake.data(1), Ok(Spill));
+        assert_eq!(intake.data(1), Ok(Write));
+    }
+
+    /// What a driver does with the actions: memory stays under its limits, files are created
+    /// once, and where a content ends up does not depend on how it was cut.
+    #[test]
+    fn carried_out_by_a_driver() {
+        let mut random = crate::forms::random::Random::new(5);
+        for _ in 0..2_000 {
+            let (mut intake, mut kept, mut received) = (Intake::new(&limits()), 0, 0);
+            'request: for _ in 0..random.below(6) {
+                let (length, is_file) = (random.below(200), random.below(2) == 0);
+                intake.begin(&if is_file { file() } else { part("") });
+                let (mut left, mut held, mut created) = (length, 0, false);
+                while left > 0 {
+                    let piece = 1 + random.below(left);
+                    left -= piece;
+                    received += piece;
+                    match intake.data(piece) {
+                        Ok(Keep) => held += piece,
+                        Ok(Spill) => {
+                            assert!(is_file && !std::mem::replace(&mut created, true));
+                            held = 0;
+                        }
+                        Ok(Write) => assert!(created),
+                        Err(BadForm::ContentTooLarge) => {
+                            assert!(received > 1_000);
+                            break 'request;
+                        }
+                        Err(fault) => {
+                            assert!(fault == BadForm::TotalTextTooLarge && !is_file && kept + held + piece > 300);
+                            break 'request;
+                        }
+                    }
+                    assert!(kept + held <= 300 && (held <= 100 || !is_file));
+                }
+                assert_eq!(created, is_file && (length > 100 || kept + length > 300));
+                kept += held;
+            }
+        }
+    }
+}

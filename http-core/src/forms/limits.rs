@@ -1,0 +1,63 @@
+//! What one form may cost.
+
+/// Sizes in bytes and counts past which a form is refused with 413, or moved out of memory.
+///
+/// They are given with each message, so a request may have its own. Each is enforced by what
+/// was parsed, never by how the bytes were cut into pieces.
+///
+/// ```
+/// use httpants_core::forms::Limits;
+///
+/// let mut limits = Limits::default();
+/// limits.max_request = 1 << 30;
+/// limits.file = Some(200 << 20);
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Limits {
+    /// The whole content, delimiters and part headers included (the seed's `max_request`).
+    /// Default 10 MiB.
+    pub max_request: u64,
+    /// Parts of one form. Default 1,000: forms made by people have tens.
+    pub parts: usize,
+    /// Parts with a `filename` among them. Default no bound of its own.
+    pub files: Option<usize>,
+    /// The header fields of one part, with the empty line behind them. Default 16 KiB: room
+    /// for a long file name with each byte escaped. Values over 65,535 count as 65,535.
+    pub part_header: usize,
+    /// The field lines of one part. Default 32; RFC 7578 section 4.8 leaves three. Values
+    /// over 256 count as 256.
+    pub part_fields: usize,
+    /// One part without a `filename`. Default 1 MiB: such parts are held in memory, because
+    /// they become variables.
+    pub text_field: u64,
+    /// One part with a `filename`. Default no bound but `max_request`.
+    pub file: Option<u64>,
+    /// What is ignored before the first delimiter, and likewise behind the last. Default
+    /// 16 KiB: no known client sends either, and both are read for nothing.
+    pub preamble: u64,
+    /// How much of one file, or of a raw content, stays in memory; what is longer moves to a
+    /// temporary file. Default 256 KiB: below it a file costs more than the copy.
+    pub memory: u64,
+    /// What one request holds in memory altogether. Where it is used up, files go to a
+    /// temporary file however small they are, and text is refused. Default 10 MiB, as much
+    /// as `max_request`, so that raising that one for uploads does not raise the memory.
+    pub total_memory: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            max_request: 10 << 20,
+            parts: 1_000,
+            files: None,
+            part_header: 16 << 10,
+            part_fields: 32,
+            text_field: 1 << 20,
+            file: None,
+            preamble: 16 << 10,
+            memory: 256 << 10,
+            total_memory: 10 << 20,
+        }
+    }
+}

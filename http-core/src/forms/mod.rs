@@ -1,0 +1,83 @@
+//! Form content: `application/x-www-form-urlencoded` and `multipart/form-data` (RFC 7578).
+//!
+//! Nothing here reads, writes or waits. Content is pushed in as it arrives, in pieces cut
+//! anywhere, and what comes out (variables, parts, decisions) depends on the bytes alone.
+//!
+//! ```text
+//! Content-Type -> FormType -+- Urlencoded -> urlencoded::parse -> Variables
+//!                           +- Multipart  -> Multipart::receive -> Event -> Intake::data -> Action
+//! ```
+//!
+//! The text fields of a form become [`Variables`] (the seed's `post`), and the parts with a
+//! `filename` its files. [`Intake`] says for each piece of them whether it stays in memory or
+//! goes to a temporary file; carrying that out is the driver's part:
+//!
+//! ```
+//! use bytes::Bytes;
+//! use httpants_core::forms::{Action, BadForm, Event, Intake, Limits, Multipart, Variables};
+//!
+//! # fn main() -> Result<(), BadForm> {
+//! let limits = Limits::default();
+//! let mut multipart = Multipart::for_content_type(b"multipart/form-data; boundary=b", &limits)?;
+//! let mut intake = Intake::new(&limits);
+//! multipart.receive(Bytes::from_static(
+//!     b"--b\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nHoliday\r\n\
+//!       --b\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"C:\\beach.jpg\"\r\n\
+//!       Content-Type: image/jpeg\r\n\r\n\xff\xd8\r\n--b--\r\n",
+//! ));
+//! multipart.handle_eof();
+//!
+//! let mut post = Variables::default();
+//! let mut files = Vec::new();
+//! let (mut part, mut memory) = (None, Vec::new());
+//! while let Some(event) = multipart.poll_event()? {
+//!     match event {
+//!         Event::PartStart(begun) => {
+//!             intake.begin(&begun);
+//!             part = Some(begun);
+//!         }
+//!         Event::Data(piece) => match intake.data(piece.len())? {
+//!             Action::Keep => memory.extend_from_slice(&piece),
+//!             Action::Spill => unimplemented!("create a file, write `memory` and this piece to it"),
+//!             Action::Write => unimplemented!("write this piece to the file"),
+//!         },
+//!         Event::PartEnd => {
+//!             let (part, content) = (part.take().unwrap(), std::mem::take(&mut memory));
+//!             match part.is_file() {
+//!                 true => files.push((part, content)),
+//!                 false => post.push(part.name_bytes(), &content),
+//!             }
+//!         }
+//!         Event::End => break,
+//!         _ => {}
+//!     }
+//! }
+//! assert_eq!(post.get("title"), Some("Holiday"));
+//! assert_eq!(files[0].0.name(), "photo");
+//! assert_eq!(files[0].0.filename(), Some("beach.jpg"));
+//! assert_eq!(files[0].1, b"\xff\xd8");
+//! # Ok(())
+//! # }
+//! ```
+
+mod boundary;
+mod delimiter;
+mod disposition;
+mod error;
+mod intake;
+mod limits;
+mod multipart;
+mod parameters;
+mod part;
+#[cfg(test)]
+mod random;
+pub mod urlencoded;
+mod variables;
+
+pub use boundary::{Boundary, FormType};
+pub use error::BadForm;
+pub use intake::{Action, Intake};
+pub use limits::Limits;
+pub use multipart::{Event, Multipart};
+pub use part::Part;
+pub use variables::Variables;

@@ -1,0 +1,333 @@
+//! `multipart/form-data`, parsed as it arrives (RFC 7578, RFC 2046 section 5.1).
+
+use std::collections::VecDeque;
+use std::fmt;
+
+use bytes::{Buf, Bytes};
+use memchr::memchr_iter;
+
+use super::delimiter::{Found, LINE_BREAK, Scanner};
+use super::{BadForm, Boundary, FormType, Limits, Part};
+use crate::error::BadRequest;
+use crate::wire::fields::parse_section;
+
+#[cfg(test)]
+mod tests;
+
+/// A push parser for one multipart content.
+///
+/// Give it pieces, cut anywhere, with [`receive`](Self::receive), and the end with
+/// [`handle_eof`](Self::handle_eof); after each, take events with
+/// [`poll_event`](Self::poll_event) until there is none. The events come in the order
+/// `(PartStart Data* PartEnd)* End`.
+///
+/// Content leaves as slices of the pieces, uncopied. What is held between calls is the start
+/// of a delimiter or of a part's header fields, within [`Limits`]; and pieces that were given
+/// before the events of earlier ones were taken.
+///
+/// ```
+/// use bytes::Bytes;
+/// use httpants_core::forms::{Event, Limits, Multipart};
+///
+/// let mut multipart = Multipart::for_content_type(b"multipart/form-data; boundary=b", &Limits::default())?;
+/// let mut content = Vec::new();
+/// for piece in ["--b\r\nContent-Disposition: form-data; name=\"a\"\r\n", "\r\nhel", "lo\r", "\n--b", "--"] {
+///     multipart.receive(Bytes::from_static(piece.as_bytes()));
+///     while let Some(event) = multipart.poll_event()? {
+///         match event {
+///             Event::PartStart(part) => assert_eq!(part.name(), "a"),
+///             Event::Data(piece) => content.extend_from_slice(&piece),
+///             _ => {}
+///         }
+///     }
+/// }
+/// multipart.handle_eof();
+/// assert!(matches!(multipart.poll_event(), Ok(Some(Event::PartEnd))));
+/// assert!(matches!(multipart.poll_event(), Ok(Some(Event::End))));
+/// assert_eq!(content, b"hello");
+/// # Ok::<(), httpants_core::forms::BadForm>(())
+/// ```
+pub struct Multipart {
+    limits: Limits,
+    scanner: Scanner,
+    state: State,
+    /// What was received and not yet looked at: one piece, and those behind it.
+    input: Bytes,
+    waiting: VecDeque<Bytes>,
+    ended: bool,
+    /// How much of the content may still come.
+    room: u64,
+    /// The header fields of a part as far as they are in earlier pieces, and before them the
+    /// line break of the delimiter, so that they end with an empty line also if there are none.
+    header: Vec<u8>,
+    parts: usize,
+    files: usize,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum State {
+    Preamble { room: u64 },
+    Header,
+    Content { room: u64, fault: BadForm },
+    Epilogue { room: u64 },
+    Ended,
+    Refused(BadForm),
+}
+
+/// What a multipart content holds, in order.
+#[non_exhaustive]
+pub enum Event {
+    /// A part begins; its content follows.
+    PartStart(Part),
+    /// The next piece of the part's content; never empty.
+    Data(Bytes),
+    /// The part's content is complete.
+    PartEnd,
+    /// The whole content is complete and was well-formed.
+    End,
+}
+
+impl Multipart {
+    /// Begins a content with this boundary.
+    #[must_use]
+    pub fn new(boundary: &Boundary, limits: &Limits) -> Self {
+        Self {
+            scanner: Scanner::new(boundary),
+            state: State::Preamble { room: limits.preamble },
+            input: Bytes::new(),
+            waiting: VecDeque::new(),
+            ended: false,
+            room: limits.max_request,
+            header: Vec::new(),
+            parts: 0,
+            files: 0,
+            limits: limits.clone(),
+        }
+    }
+
+    /// Begins the content of a request with this Content-Type.
+    ///
+    /// # Errors
+    /// What [`FormType::of`] refuses, and [`BadForm::ContentType`] for any other type than
+    /// `multipart/form-data`.
+    pub fn for_content_type(content_type: &[u8], limits: &Limits) -> Result<Self, BadForm> {
+        match FormType::of(content_type)? {
+            Some(FormType::Multipart(boundary)) => Ok(Self::new(&boundary, limits)),
+            _ => Err(BadForm::ContentType),
+        }
+    }
+
+    /// Takes the next piece of the content. Behind the end it is a no-op.
+    pub fn receive(&mut self, piece: Bytes) {
+        if !self.ended && !piece.is_empty() && !matches!(self.state, State::Refused(_)) {
+            self.waiting.push_back(piece);
+        }
+    }
+
+    /// Takes the end of the content. A second call is a no-op.
+    pub fn handle_eof(&mut self) {
+        self.ended = true;
+    }
+
+    /// The next event; `None` until there are more bytes, and behind [`Event::End`].
+    ///
+    /// # Errors
+    /// What is malformed or exceeds a limit. All further calls give the same.
+    #[must_use = "events must be taken until there is none"]
+    pub fn poll_event(&mut self) -> Result<Option<Event>, BadForm> {
+        let event = self.advance();
+        if let Err(fault) = event {
+            self.state = State::Refused(fault);
+            self.input = Bytes::new();
+            self.waiting = VecDeque::new();
+            self.header = Vec::new();
+        }
+        event
+    }
+
+    fn advance(&mut self) -> Result<Option<Event>, BadForm> {
+        loop {
+            let event = match self.state {
+                State::Preamble { room } => self.preamble(room)?,
+                State::Header => self.header()?,
+                State::Content { room, fault } => self.content(room, fault)?,
+                State::Epilogue { room } => {
+                    let room = spend(room, &self.input).ok_or(BadForm::EpilogueTooLong)?;
+                    self.input.clear();
+                    self.state = State::Epilogue { room };
+                    None
+                }
+                State::Ended => return Ok(None),
+                State::Refused(fault) => return Err(fault),
+            };
+            if event.is_some() {
+                return Ok(event);
+            }
+            if self.input.is_empty() && !self.refill()? {
+                return if self.ended { self.end() } else { Ok(None) };
+            }
+        }
+    }
+
+    /// Takes what there is room for of the next piece, so that a content that is too large
+    /// gives the same events before it is refused, however it was cut.
+    fn refill(&mut self) -> Result<bool, BadForm> {
+        let Some(mut piece) = self.waiting.pop_front() else {
+            return Ok(false);
+        };
+        let room = usize::try_from(self.room).unwrap_or(usize::MAX);
+        if room == 0 {
+            return Err(BadForm::ContentTooLarge);
+        }
+        if piece.len() > room {
+            self.waiting.push_front(piece.split_off(room));
+        }
+        self.room = spend(self.room, &piece).ok_or(BadForm::ContentTooLarge)?;
+        self.input = piece;
+        Ok(true)
+    }
+
+    fn preamble(&mut self, room: u64) -> Result<Option<Event>, BadForm> {
+        match self.scanner.next(&mut self.input)? {
+            Some(Found::Content(ignored)) => {
+                let room = spend(room, &ignored).ok_or(BadForm::PreambleTooLong)?;
+                self.state = State::Preamble { room };
+            }
+            Some(Found::Delimiter) => self.begin_header()?,
+            Some(Found::Close) => self.begin_epilogue(),
+            None => {}
+        }
+        Ok(None)
+    }
+
+    fn begin_header(&mut self) -> Result<(), BadForm> {
+        if self.parts >= self.limits.parts {
+            return Err(BadForm::TooManyParts);
+        }
+        self.parts += 1;
+        self.header.clear();
+        self.header.extend_from_slice(LINE_BREAK);
+        self.state = State::Header;
+        Ok(())
+    }
+
+    fn header(&mut self) -> Result<Option<Event>, BadForm> {
+        let end = end_of_fields(&self.header, &self.input);
+        let taken = end.unwrap_or(self.input.len());
+        if self.header.len() - LINE_BREAK.len() + taken > self.limits.part_header {
+            return Err(BadForm::PartHeaderTooLong);
+        }
+        self.header.extend_from_slice(self.input.get(..taken).unwrap_or_default());
+        self.input.advance(taken);
+        if end.is_none() {
+            return Ok(None);
+        }
+        // A copy of their own, so that a part that is kept does not keep the piece.
+        let section = Bytes::copy_from_slice(self.header.get(LINE_BREAK.len()..).unwrap_or_default());
+        let part = Part::new(parse_section(section, self.limits.part_fields).map_err(fault_of_fields)?)?;
+        self.begin_content(&part)?;
+        Ok(Some(Event::PartStart(part)))
+    }
+
+    fn begin_content(&mut self, part: &Part) -> Result<(), BadForm> {
+        self.scanner.begin_line();
+        self.state = if part.is_file() {
+            if self.limits.files.is_some_and(|limit| self.files >= limit) {
+                return Err(BadForm::TooManyFiles);
+            }
+            self.files += 1;
+            State::Content { room: self.limits.file.unwrap_or(u64::MAX), fault: BadForm::FileTooLarge }
+        } else {
+            State::Content { room: self.limits.text_field, fault: BadForm::TextTooLarge }
+        };
+        Ok(())
+    }
+
+    fn content(&mut self, room: u64, fault: BadForm) -> Result<Option<Event>, BadForm> {
+        match self.scanner.next(&mut self.input)? {
+            Some(Found::Content(piece)) => {
+                let room = spend(room, &piece).ok_or(fault)?;
+                self.state = State::Content { room, fault };
+                Ok(Some(Event::Data(piece)))
+            }
+            Some(Found::Delimiter) => self.begin_header().map(|()| Some(Event::PartEnd)),
+            Some(Found::Close) => {
+                self.begin_epilogue();
+                Ok(Some(Event::PartEnd))
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn begin_epilogue(&mut self) {
+        self.state = State::Epilogue { room: self.limits.preamble };
+    }
+
+    /// The content ended and all of it was looked at.
+    fn end(&mut self) -> Result<Option<Event>, BadForm> {
+        match self.state {
+            State::Epilogue { .. } => {
+                self.state = State::Ended;
+                Ok(Some(Event::End))
+            }
+            State::Content { .. } if self.scanner.may_end() => {
+                self.begin_epilogue();
+                Ok(Some(Event::PartEnd))
+            }
+            State::Preamble { .. } if self.scanner.may_end() => {
+                self.state = State::Ended;
+                Ok(Some(Event::End))
+            }
+            _ => Err(BadForm::MissingClose),
+        }
+    }
+}
+
+/// What is left of `room` behind this piece.
+fn spend(room: u64, piece: &Bytes) -> Option<u64> {
+    room.checked_sub(u64::try_from(piece.len()).ok()?)
+}
+
+/// How much of `input` belongs to the header fields that `before` begins: up to and with the
+/// first empty line. Each byte is looked at once, however it arrives.
+fn end_of_fields(before: &[u8], input: &[u8]) -> Option<usize> {
+    let byte = |at: usize, back: usize| match at.checked_sub(back) {
+        Some(at) => input.get(at),
+        None => (before.len() + at).checked_sub(back).and_then(|at| before.get(at)),
+    };
+    let ends = |&at: &usize| [3, 2, 1].map(|back| byte(at, back)) == [Some(&b'\r'), Some(&b'\n'), Some(&b'\r')];
+    memchr_iter(b'\n', input).find(ends).map(|at| at + 1)
+}
+
+fn fault_of_fields(fault: BadRequest) -> BadForm {
+    match fault {
+        BadRequest::TooManyFields => BadForm::TooManyPartFields,
+        BadRequest::HeadTooLong => BadForm::PartHeaderTooLong,
+        _ => BadForm::PartHeader,
+    }
+}
+
+/// Shows where the parser is, and nothing of the content.
+impl fmt::Debug for Multipart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { state, parts, files, ended, .. } = self;
+        f.debug_struct("Multipart")
+            .field("state", state)
+            .field("parts", parts)
+            .field("files", files)
+            .field("ended", ended)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Shows of the content only its length.
+impl fmt::Debug for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::PartStart(part) => f.debug_tuple("PartStart").field(part).finish(),
+            Self::Data(piece) => write!(f, "Data({} bytes)", piece.len()),
+            Self::PartEnd => f.write_str("PartEnd"),
+            Self::End => f.write_str("End"),
+        }
+    }
+}

@@ -1,0 +1,497 @@
+use super::*;
+use crate::forms::random::Random;
+
+const BOUNDARY: &[u8] = b"b0";
+
+/// What a form looks like from outside: parts with their whole content, and the verdict.
+#[derive(Debug, Default, PartialEq)]
+struct Log {
+    parts: Vec<(String, Option<String>, Vec<u8>)>,
+    /// Parts that were complete.
+    complete: usize,
+    end: Option<Result<(), BadForm>>,
+}
+
+impl Log {
+    fn take(&mut self, multipart: &mut Multipart) {
+        loop {
+            match multipart.poll_event() {
+                Ok(Some(Event::PartStart(part))) => {
+                    assert_eq!(self.parts.len(), self.complete);
+                    self.parts.push((part.name().to_string(), part.filename().map(str::to_string), Vec::new()));
+                }
+                Ok(Some(Event::Data(piece))) => {
+                    assert!(!piece.is_empty());
+                    self.parts.last_mut().unwrap().2.extend_from_slice(&piece);
+                }
+                Ok(Some(Event::PartEnd)) => {
+                    self.complete += 1;
+                    assert_eq!(self.parts.len(), self.complete);
+                }
+                Ok(Some(Event::End)) => {
+                    assert_eq!(self.end.replace(Ok(())), None);
+                    assert_eq!(self.parts.len(), self.complete);
+                }
+                Ok(None) => return,
+                Err(fault) => {
+                    self.end = Some(Err(fault));
+                    assert_eq!(multipart.poll_event().unwrap_err(), fault, "an error stands");
+                    return;
+                }
+            }
+        }
+    }
+
+    /// How much of an unfinished part was seen before a refusal depends on the cuts.
+    fn without_unfinished_content(mut self) -> Self {
+        if let Some((_, _, content)) = self.parts.get_mut(self.complete) {
+            content.clear();
+        }
+        self
+    }
+}
+
+fn parser(limits: &Limits) -> Multipart {
+    Multipart::new(&Boundary::new(BOUNDARY).unwrap(), limits)
+}
+
+fn read_with<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, limits: &Limits) -> Log {
+    let (mut multipart, mut log) = (parser(limits), Log::default());
+    for piece in pieces {
+        multipart.receive(Bytes::copy_from_slice(piece));
+        log.take(&mut multipart);
+    }
+    multipart.handle_eof();
+    log.take(&mut multipart);
+    assert!(log.end.is_some());
+    log.without_unfinished_content()
+}
+
+fn read(body: &[u8]) -> Log {
+    read_with([body], &Limits::default())
+}
+
+fn verdict(body: impl AsRef<[u8]>, limits: &Limits) -> Result<usize, BadForm> {
+    let body = body.as_ref();
+    let whole = read_with([body], limits);
+    assert_eq!(read_with(body.chunks(1), limits), whole, "byte by byte");
+    whole.end.unwrap().map(|()| whole.parts.len())
+}
+
+fn text(content: &str) -> String {
+    format!("--b0\r\nContent-Disposition: form-data; name=t\r\n\r\n{content}\r\n")
+}
+
+fn file(content: &str) -> String {
+    format!("--b0\r\nContent-Disposition: form-data; name=f; filename=g\r\n\r\n{content}\r\n")
+}
+
+/// Everything that looks like a delimiter and is none.
+const NEAR: [&str; 26] = [
+    "\r--b0",
+    "\n--b0\r\n",
+    "x--b0\r\n",
+    "\r\r\n--b0x\r\n",
+    "\r\n--b00\r\n",
+    "\r\n--b\r\n",
+    "\r\n-b0\r\n",
+    "\r\n--B0\r\n",
+    "\r\n--b0-\r\n",
+    "\r\n--b0-",
+    "\r\n--b0--x",
+    "\r\n--b0---\r\n",
+    "\r\n--b0-- -\r\n",
+    "\r\n--b0 --\r\n",
+    "\r\n--b0 x\r\n",
+    "\r\n--b0\n",
+    "\r\n--b0\rx",
+    "\r\n--b0 \t \rx",
+    "\r\n--b0--\n",
+    "\r\n--b0--\r\r",
+    "\r\n --b0\r\n",
+    "\r\n---b0\r\n",
+    "\r\n--b0\r--b0\r\n--b0\x0b\r\n",
+    "\r\n--b0\0\r\n",
+    "\r\n--\r\n--",
+    "\r\n\r\n\r",
+];
+
+/// About 2 KB: a preamble, near delimiters in preamble, text, file and epilogue, delimiters
+/// with padding, parts without content and without the line break before it.
+fn fixture() -> Vec<u8> {
+    let near = NEAR.concat();
+    let mut body = format!("pre\r--b0\r\n--b0x{}", NEAR[4]);
+    body += "\r\n--b0 \t \r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n";
+    body += &near;
+    body += "\r\n--b0\r\ncontent-disposition: form-data; name=\"f\"; filename=\"C:\\d\\x y.bin\"\r\n";
+    body += "Content-Type: application/octet-stream\r\n\r\n";
+    body += &near.repeat(3);
+    body += "\r\n\r\n--b0\t\r\nContent-Disposition: form-data; name=empty\r\n\r\n";
+    body += "\r\n--b0\r\nContent-Disposition: form-data; name=none\r\n\r\n--b0\r\n";
+    body += "Content-Disposition: form-data; name=\"gr\u{f6}\u{df}e\"; filename=\"\u{65e5}\u{672c}%22.txt\"\r\n\r\n";
+    body += &"line\r\n".repeat(60);
+    body += "\r\n--b0-- \t\r\n--b0\r\nepilogue\r\n--b0--";
+    body.into_bytes()
+}
+
+#[test]
+fn the_fixture_as_a_whole() {
+    let near = NEAR.concat();
+    let log = read(&fixture());
+    let part = |name: &str, filename: Option<&str>, content: String| {
+        (name.to_string(), filename.map(str::to_string), content.into_bytes())
+    };
+    let expected = [
+        part("a", None, near.clone()),
+        part("f", Some("x y.bin"), near.repeat(3) + "\r\n"),
+        part("empty", None, String::new()),
+        part("none", None, String::new()),
+        part("gr\u{f6}\u{df}e", Some("\u{65e5}\u{672c}\".txt"), "line\r\n".repeat(60)),
+    ];
+    assert_eq!(log.parts, expected);
+    assert_eq!(log.end, Some(Ok(())));
+    assert!((1_700..2_400).contains(&fixture().len()), "{}", fixture().len());
+}
+
+#[test]
+fn every_cut_gives_the_same() {
+    let body = fixture();
+    let limits = Limits::default();
+    let whole = read(&body);
+    for at in 0..=body.len() {
+        let (head, tail) = body.split_at(at);
+        assert_eq!(read_with([head, tail], &limits), whole, "cut at {at}");
+    }
+    for size in 1..100 {
+        assert_eq!(read_with(body.chunks(size), &limits), whole, "pieces of {size}");
+    }
+    let mut random = Random::new(1);
+    for _ in 0..3_000 {
+        let first = random.below(body.len());
+        let second = first + random.below(body.len() - first);
+        let pieces = [&body[..first], &body[first..second], &body[second..]];
+        assert_eq!(read_with(pieces, &limits), whole, "cuts at {first} and {second}");
+    }
+}
+
+#[test]
+fn pieces_may_pile_up_and_the_end_may_come_first() {
+    let body = fixture();
+    let (mut multipart, mut log) = (parser(&Limits::default()), Log::default());
+    body.chunks(7).for_each(|piece| multipart.receive(Bytes::copy_from_slice(piece)));
+    multipart.handle_eof();
+    multipart.handle_eof();
+    multipart.receive(Bytes::from_static(b"behind the end"));
+    log.take(&mut multipart);
+    assert_eq!(log, read(&body));
+    assert!(multipart.poll_event().unwrap().is_none());
+}
+
+/// A whole-buffer reader that shares nothing with the parser but the header fields.
+fn oracle(body: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let body = [b"\r\n", body].concat();
+    // The end of the delimiter at `at`, and whether it is the closing one.
+    let delimiter = |at: usize| {
+        let rest = body[at..].strip_prefix(b"\r\n--b0")?;
+        let (rest, close) = rest.strip_prefix(b"--").map_or((rest, false), |rest| (rest, true));
+        let rest = &rest[rest.iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count()..];
+        match rest.strip_prefix(b"\r\n") {
+            Some(rest) => Some((body.len() - rest.len(), close)),
+            None => (close && rest.is_empty()).then_some((body.len(), close)),
+        }
+    };
+    let next = |from: usize| (from..body.len()).find_map(|at| Some((at, delimiter(at)?)));
+    let mut contents = Vec::new();
+    let (_, (mut at, mut close)) = next(0)?;
+    while !close {
+        let fields = body[at - 2..].windows(4).position(|window| window == b"\r\n\r\n")? + at + 2;
+        Part::new(crate::Headers::parse(&body[at..fields]).ok()?).ok()?;
+        let (end, behind) = next(fields - 2)?;
+        contents.push(body.get(fields..end).unwrap_or_default().to_vec());
+        (at, close) = behind;
+    }
+    Some(contents)
+}
+
+#[test]
+fn agrees_with_a_reader_of_the_whole() {
+    const FIELDS: &str = "Content-Disposition: form-data; name=a\r\n\r\n";
+    const PART: &str = "\r\n--b0\r\nContent-Disposition: form-data; name=a\r\n\r\n";
+    const TOKENS: [&str; 16] = [
+        PART,
+        PART,
+        FIELDS,
+        "\r\n--b0",
+        "--b0",
+        "--b0--",
+        "\r\n--b0--",
+        "\r\n",
+        "\r",
+        "\n",
+        "-",
+        " ",
+        "\t",
+        "b0",
+        "x",
+        "--",
+    ];
+    let mut random = Random::new(2);
+    let mut accepted = 0;
+    for _ in 0..20_000 {
+        let mut body = String::from(if random.below(8) > 0 { &PART[random.below(2) * 2..] } else { "" });
+        (0..random.below(12)).for_each(|_| body += TOKENS[random.below(TOKENS.len())]);
+        body += if random.below(4) > 0 { "\r\n--b0--\r\n" } else { "" };
+        let log = read(body.as_bytes());
+        let pieces: Vec<_> = body.as_bytes().chunks(1 + random.below(9)).collect();
+        assert_eq!(read_with(pieces, &Limits::default()), log, "{body:?}");
+        let contents = log.end.unwrap().ok().map(|()| log.parts.into_iter().map(|part| part.2).collect::<Vec<_>>());
+        accepted += usize::from(contents.as_ref().is_some_and(|contents| contents.len() > 1));
+        assert_eq!(contents, oracle(body.as_bytes()), "{body:?}");
+    }
+    assert!(accepted > 2_000, "{accepted}");
+}
+
+#[test]
+fn content_is_not_copied_and_little_is_held_back() {
+    let boundary = Boundary::new(&[b'-'; 70]).unwrap();
+    let mut multipart = Multipart::new(&boundary, &Limits::default());
+    let dashes = "-".repeat(72);
+    let start = format!("{dashes}\r\nContent-Disposition: form-data; name=f; filename=g\r\n\r\n");
+    multipart.receive(Bytes::from(start));
+    assert!(matches!(multipart.poll_event(), Ok(Some(Event::PartStart(_)))));
+    let (mut random, mut received, mut delivered, mut copied) = (Random::new(3), 0, 0, 0);
+    let near = format!("some content\r\n{dashes}x and more\r\n{}\r\n\r", "-".repeat(71));
+    for _ in 0..20_000 {
+        let from = random.below(near.len());
+        let piece = Bytes::copy_from_slice(&near.as_bytes()[from..]);
+        received += piece.len();
+        multipart.receive(piece.clone());
+        while let Some(event) = multipart.poll_event().unwrap() {
+            let Event::Data(data) = event else { panic!("{event:?}") };
+            delivered += data.len();
+            if !piece.as_ptr_range().contains(&data.as_ptr()) {
+                assert!(data.len() <= boundary.as_bytes().len() + 4);
+                copied += data.len();
+            }
+        }
+        assert!(received - delivered <= boundary.as_bytes().len() + 4);
+    }
+    assert!(copied > 0 && copied < delivered / 10, "{copied} of {delivered}");
+}
+
+#[test]
+fn the_closing_boundary_is_required() {
+    let limits = Limits::default();
+    let whole = text("content") + "--b0--";
+    for end in [0, 1, 20, 51, 54, 60, whole.len() - 8, whole.len() - 3, whole.len() - 2, whole.len() - 1] {
+        assert_eq!(verdict(&whole[..end], &limits), Err(BadForm::MissingClose), "{:?}", &whole[..end]);
+    }
+    for end in ["", "\r\n", " ", "\t \t", "  \r\n", "\r\nepilogue", "\r\n\r\n--b0\r\n"] {
+        assert_eq!(verdict(format!("{whole}{end}"), &limits), Ok(1), "{end:?}");
+        assert_eq!(verdict(format!("--b0--{end}"), &limits), Ok(0), "no part at all, {end:?}");
+    }
+    for end in ["\r", "\n", "x", "-", " \r", " x", "\rx", "\n\r\n", " \n"] {
+        assert_eq!(verdict(format!("{whole}{end}"), &limits), Err(BadForm::MissingClose), "{end:?}");
+    }
+}
+
+#[test]
+fn padding_is_bounded() {
+    for (length, expected) in [(0, Ok(2)), (1, Ok(2)), (256, Ok(2)), (257, Err(BadForm::Padding))] {
+        let body = format!("{}--b0{}\r\n{}--b0--", text(""), " \t".repeat(129).split_at(length).0, &text("")[6..]);
+        assert_eq!(verdict(body, &Limits::default()), expected, "{length}");
+        let body = format!("{}--b0--{}\r\n{}", text(""), " ".repeat(length), text(""));
+        assert_eq!(verdict(body, &Limits::default()), expected.map(|_| 1), "{length}");
+    }
+    // What comes first is refused first, also where both are in one piece.
+    let limits = Limits { text_field: 5, ..Limits::default() };
+    assert_eq!(verdict(text("012345") + "--b0" + &" ".repeat(257), &limits), Err(BadForm::TextTooLarge));
+}
+
+#[test]
+fn preamble_and_epilogue_are_bounded() {
+    for (length, expected) in [(16_384, Ok(1)), (16_385, Err(BadForm::PreambleTooLong))] {
+        let body = format!("{}\r\n{}--b0--", "p".repeat(length), text(""));
+        assert_eq!(verdict(body, &Limits::default()), expected, "{length}");
+    }
+    for (length, expected) in [(16_384, Ok(1)), (16_385, Err(BadForm::EpilogueTooLong))] {
+        let body = format!("{}--b0--\r\n{}", text(""), "e".repeat(length));
+        assert_eq!(verdict(body, &Limits::default()), expected, "{length}");
+    }
+}
+
+#[test]
+fn parts_are_counted() {
+    for (count, expected) in [(1_000, Ok(1_000)), (1_001, Err(BadForm::TooManyParts))] {
+        assert_eq!(verdict(text("").repeat(count) + "--b0--", &Limits::default()), expected);
+    }
+    let limits = Limits { files: Some(2), ..Limits::default() };
+    assert_eq!(verdict([file(""), text(""), file(""), text("")].concat() + "--b0--", &limits), Ok(4));
+    assert_eq!(verdict(file("").repeat(3) + "--b0--", &limits), Err(BadForm::TooManyFiles));
+    let limits = Limits { files: Some(0), parts: 1, ..Limits::default() };
+    assert_eq!(verdict(text("") + "--b0--", &limits), Ok(1));
+    assert_eq!(verdict(file("") + "--b0--", &limits), Err(BadForm::TooManyFiles));
+}
+
+#[test]
+fn part_headers_are_bounded() {
+    // The field section with its empty line has the length asked for.
+    let body = |length: usize| {
+        let field = "Content-Disposition: form-data; name=a\r\nX: ";
+        format!("--b0\r\n{field}{}\r\n\r\ncontent\r\n--b0--", "x".repeat(length - field.len() - 4))
+    };
+    for (length, expected) in [
+        (16 << 10, Ok(1)),
+        ((16 << 10) + 1, Err(BadForm::PartHeaderTooLong)),
+        (17 << 10, Err(BadForm::PartHeaderTooLong)),
+    ] {
+        assert_eq!(verdict(body(length), &Limits::default()), expected, "{length}");
+    }
+    let limits = Limits { part_header: 1 << 20, ..Limits::default() };
+    assert_eq!(verdict(body(70_000), &limits), Err(BadForm::PartHeaderTooLong), "the most there can be is 65,535");
+    let endless = format!("--b0\r\n{}", "X: y\r\n".repeat(3_000));
+    assert_eq!(verdict(endless, &Limits::default()), Err(BadForm::PartHeaderTooLong));
+    for (fields, expected) in [(31, Ok(1)), (32, Err(BadForm::TooManyPartFields))] {
+        let more = "X: y\r\n".repeat(fields);
+        let body = format!("--b0\r\nContent-Disposition: form-data; name=a\r\n{more}\r\n\r\n--b0--");
+        assert_eq!(verdict(body, &Limits::default()), expected, "{fields}");
+    }
+}
+
+#[test]
+fn a_text_field_is_bounded_and_a_file_by_option() {
+    for (length, expected) in [(1 << 20, Ok(())), ((1 << 20) + 1, Err(BadForm::TextTooLarge))] {
+        let content = "x".repeat(length);
+        let end = |body: String| read_with(body.as_bytes().chunks(1_021), &Limits::default()).end;
+        assert_eq!(end(text(&content) + "--b0--"), Some(expected));
+        assert_eq!(end(file(&content) + "--b0--"), Some(Ok(())));
+    }
+    let limits = Limits { file: Some(10), text_field: 5, ..Limits::default() };
+    assert_eq!(verdict(file("0123456789") + &text("01234") + "--b0--", &limits), Ok(2));
+    assert_eq!(verdict(file("01\r\n--b0x9a") + "--b0--", &limits), Err(BadForm::FileTooLarge));
+    assert_eq!(verdict(file("0123456789") + &text("01\r\n-b") + "--b0--", &limits), Err(BadForm::TextTooLarge));
+}
+
+#[test]
+fn the_whole_is_bounded() {
+    let body = file("content") + "--b0--\r\n";
+    for (room, expected) in [
+        (body.len(), Ok(1)),
+        (body.len() - 1, Err(BadForm::ContentTooLarge)),
+        (10, Err(BadForm::ContentTooLarge)),
+        (0, Err(BadForm::ContentTooLarge)),
+    ] {
+        let limits = Limits { max_request: room as u64, ..Limits::default() };
+        assert_eq!(verdict(&body, &limits), expected);
+    }
+}
+
+#[test]
+fn part_headers_are_strict() {
+    use BadForm::{Disposition, DuplicateDisposition, DuplicateName, MissingDisposition, PartHeader};
+    const GOOD: &str = "Content-Disposition: form-data; name=a";
+    for (fields, expected) in [
+        ("", MissingDisposition),
+        ("Content-Type: text/plain\r\n", MissingDisposition),
+        ("Content-Disposition: form-data;\r\n name=a\r\n", PartHeader),
+        ("Content-Disposition: form-data; name=a\r\nX: y\r\n\tz\r\n", PartHeader),
+        (" Content-Disposition: form-data; name=a\r\n", PartHeader),
+        ("Content-Disposition : form-data; name=a\r\n", PartHeader),
+        ("Content-Disposition: form-data; name=a\nX: y\r\n", PartHeader),
+        ("Content-Disposition: form-data; name=\"a\0\"\r\n", PartHeader),
+        ("Content-Disposition: form-data; name=\"a\rb\"\r\n", PartHeader),
+        ("--b0\r\n", PartHeader),
+        ("Content-Disposition: attachment; name=a\r\n", Disposition),
+        (&format!("{GOOD}\r\n{GOOD}\r\n"), DuplicateDisposition),
+        (&format!("{GOOD}; name=b\r\n"), DuplicateName),
+    ] {
+        let body = format!("--b0\r\n{fields}\r\ncontent\r\n--b0--\r\n");
+        assert_eq!(verdict(body, &Limits::default()), Err(expected), "{fields:?}");
+    }
+}
+
+#[test]
+fn boundaries_of_any_length() {
+    for length in [1, 2, 69, 70] {
+        let boundary = "-".repeat(length);
+        let content_type = format!("multipart/form-data; boundary={boundary}");
+        let fields = "Content-Disposition: form-data; name=a\r\n\r\n";
+        let body = format!("--{boundary}\r\n{fields}\r\n-{boundary}\r\n\r\n--{boundary}--");
+        for size in [1, 2, 3, 1_000] {
+            let mut multipart = Multipart::for_content_type(content_type.as_bytes(), &Limits::default()).unwrap();
+            let mut log = Log::default();
+            body.as_bytes().chunks(size).for_each(|piece| multipart.receive(Bytes::copy_from_slice(piece)));
+            multipart.handle_eof();
+            log.take(&mut multipart);
+            assert_eq!(log.end, Some(Ok(())), "{length}");
+            assert_eq!(log.parts[0].2, format!("\r\n-{boundary}\r\n").into_bytes());
+        }
+    }
+    let content_type = format!("multipart/form-data; boundary={}", "x".repeat(71));
+    let refused = Multipart::for_content_type(content_type.as_bytes(), &Limits::default());
+    assert_eq!(refused.unwrap_err(), BadForm::Boundary);
+    for other in [&b"text/plain"[..], b"application/x-www-form-urlencoded", b""] {
+        assert_eq!(Multipart::for_content_type(other, &Limits::default()).unwrap_err(), BadForm::ContentType);
+    }
+}
+
+#[test]
+fn real_clients() {
+    let chrome = b"------WebKitFormBoundaryuVxXSyUgfjSEhKNJ\r\n\
+        Content-Disposition: form-data; name=\"a \"\r\n\r\nb\r\n\
+        ------WebKitFormBoundaryuVxXSyUgfjSEhKNJ\r\n\
+        Content-Disposition: form-data; name=\"f\"; filename=\"\xc3\xa9 %22x%22;.txt\"\r\n\
+        Content-Type: text/plain\r\n\r\nhello\r\n\r\n\
+        ------WebKitFormBoundaryuVxXSyUgfjSEhKNJ\r\n\
+        Content-Disposition: form-data; name=\"none\"; filename=\"\"\r\n\
+        Content-Type: application/octet-stream\r\n\r\n\r\n\
+        ------WebKitFormBoundaryuVxXSyUgfjSEhKNJ--\r\n";
+    let curl = b"--------------------------d74496d66958873e\r\n\
+        Content-Disposition: form-data; name=\"f\"; filename=\"a\\\"b.txt\"\r\n\
+        Content-Type: text/plain\r\n\r\nhello\r\n\
+        --------------------------d74496d66958873e--\r\n";
+    let dotnet = b"--0f5d0a2e-3b53-4b0c-8a6a-1fca0e5b2c11\r\n\
+        Content-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; name=a\r\n\r\nb\r\n\
+        --0f5d0a2e-3b53-4b0c-8a6a-1fca0e5b2c11\r\n\
+        Content-Disposition: form-data; name=f; filename=a.txt; filename*=utf-8''b.txt\r\n\r\nhello\r\n\
+        --0f5d0a2e-3b53-4b0c-8a6a-1fca0e5b2c11--\r\n";
+    type Parts<'a> = &'a [(&'a str, Option<&'a str>, &'a str)];
+    let clients: [(&[u8], &[u8], Parts); 3] = [
+        (
+            b"multipart/form-data; boundary=----WebKitFormBoundaryuVxXSyUgfjSEhKNJ",
+            chrome,
+            &[("a ", None, "b"), ("f", Some("\u{e9} \"x\";.txt"), "hello\r\n"), ("none", None, "")],
+        ),
+        (
+            b"multipart/form-data; boundary=------------------------d74496d66958873e",
+            curl,
+            &[("f", Some("a\"b.txt"), "hello")],
+        ),
+        (
+            b"multipart/form-data; boundary=\"0f5d0a2e-3b53-4b0c-8a6a-1fca0e5b2c11\"",
+            dotnet,
+            &[("a", None, "b"), ("f", Some("a.txt"), "hello")],
+        ),
+    ];
+    for (content_type, body, expected) in clients {
+        let mut multipart = Multipart::for_content_type(content_type, &Limits::default()).unwrap();
+        let mut log = Log::default();
+        multipart.receive(Bytes::from_static(body));
+        multipart.handle_eof();
+        log.take(&mut multipart);
+        assert_eq!(log.end, Some(Ok(())));
+        let parts: Vec<_> =
+            log.parts.iter().map(|(n, f, c)| (&**n, f.as_deref(), std::str::from_utf8(c).unwrap())).collect();
+        assert_eq!(parts, expected);
+    }
+}
+
+#[test]
+fn debug_shows_no_content() {
+    let mut multipart = parser(&Limits::default());
+    multipart.receive(Bytes::from(text("secret")));
+    assert!(!format!("{multipart:?}").contains("secret"));
+    while let Some(event) = multipart.poll_event().unwrap() {
+        assert!(!format!("{multipart:?} {event:?}").contains("secret"));
+    }
+}

@@ -1,0 +1,217 @@
+//! One part of a multipart form, without its content.
+
+use super::BadForm;
+use super::disposition::{Disposition, Filename};
+use crate::Headers;
+
+/// What the header fields of one part say (RFC 7578 section 4); its content follows in
+/// [`Event::Data`](super::Event::Data).
+///
+/// Text is UTF-8; where the peer sent other bytes, the text has U+FFFD in their place and the
+/// bytes are there too.
+///
+/// ```
+/// use bytes::Bytes;
+/// use httpants_core::forms::{Boundary, Event, Limits, Multipart};
+///
+/// let mut multipart = Multipart::new(&Boundary::new(b"b")?, &Limits::default());
+/// multipart.receive(Bytes::from_static(
+///     b"--b\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"..\\a%22b.jpg\"\r\n\r\n",
+/// ));
+/// let Some(Event::PartStart(part)) = multipart.poll_event()? else { panic!("no part") };
+/// assert_eq!((part.name(), part.filename()), ("photo", Some("a\"b.jpg")));
+/// assert_eq!(part.filename_as_sent(), Some(&b"..\\a%22b.jpg"[..]));
+/// assert_eq!((part.is_file(), part.content_type()), (true, None));
+/// # Ok::<(), httpants_core::forms::BadForm>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Part {
+    name: Text,
+    filename: Option<StoredFilename>,
+    headers: Headers,
+}
+
+#[derive(Clone, Debug)]
+struct StoredFilename {
+    as_sent: Box<[u8]>,
+    last_segment: Option<String>,
+}
+
+impl Part {
+    pub(super) fn new(headers: Headers) -> Result<Self, BadForm> {
+        let disposition = one(&headers, "content-disposition", BadForm::DuplicateDisposition)?;
+        let disposition = Disposition::parse(disposition.ok_or(BadForm::MissingDisposition)?)?;
+        one(&headers, "content-type", BadForm::DuplicateContentType)?;
+        let name = Text::new(disposition.name);
+        let filename = disposition.filename.map(StoredFilename::new);
+        Ok(Self { name, filename, headers })
+    }
+
+    /// The name of the form field, with the browsers' escapes (`%22`, `%0D`, `%0A`) decoded;
+    /// it may be empty.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name.text
+    }
+
+    /// [`name`](Self::name) as bytes: the same, unless it is not UTF-8.
+    #[must_use]
+    pub fn name_bytes(&self) -> &[u8] {
+        self.name.bytes.as_deref().unwrap_or(self.name.text.as_bytes())
+    }
+
+    /// Whether the part is a file: it has a `filename` parameter, be it empty, as browsers
+    /// send it for an input with no file chosen. Other parts are text fields.
+    #[must_use]
+    pub fn is_file(&self) -> bool {
+        self.filename.is_some()
+    }
+
+    /// The last segment of the file name, behind any `/` and `\`, with the browsers' escapes
+    /// decoded: a name to show or to store under, not a path. `None` where there is no
+    /// `filename` parameter, or where the last segment is empty, `.` or `..`.
+    ///
+    /// It is still the peer's text: it may hold quotes, line breaks and any other character
+    /// but a separator, and two parts may have the same.
+    #[must_use]
+    pub fn filename(&self) -> Option<&str> {
+        self.filename.as_ref()?.last_segment.as_deref()
+    }
+
+    /// The `filename` parameter exactly as it was sent between its quotes, with path and
+    /// escapes. Never to be used as a path.
+    #[must_use]
+    pub fn filename_as_sent(&self) -> Option<&[u8]> {
+        self.filename.as_ref().map(|filename| &*filename.as_sent)
+    }
+
+    /// The media type that the peer claims; `None` where it gave none, which means
+    /// `text/plain` (RFC 7578 section 4.4), or one that is not UTF-8.
+    #[must_use]
+    pub fn content_type(&self) -> Option<&str> {
+        self.headers.text("content-type")
+    }
+
+    /// All header fields of the part.
+    #[must_use]
+    pub fn headers(&self) -> &Headers {
+        &self.headers
+    }
+}
+
+/// The only value of a field, if it is there.
+fn one<'a>(headers: &'a Headers, name: &'a str, more: BadForm) -> Result<Option<&'a [u8]>, BadForm> {
+    let mut values = headers.all(name);
+    let value = values.next();
+    if values.next().is_some() { Err(more) } else { Ok(value) }
+}
+
+impl StoredFilename {
+    fn new(filename: Filename<'_>) -> Self {
+        let last = filename.decoded.rsplit(|&byte| matches!(byte, b'/' | b'\\')).next().unwrap_or_default();
+        let last_segment = match last {
+            b"" | b"." | b".." => None,
+            name => Some(String::from_utf8_lossy(name).into_owned()),
+        };
+        Self { as_sent: filename.as_sent.into(), last_segment }
+    }
+}
+
+/// Text, and the bytes behind it where it cannot show them.
+#[derive(Clone, Debug)]
+struct Text {
+    text: String,
+    bytes: Option<Vec<u8>>,
+}
+
+impl Text {
+    fn new(bytes: Vec<u8>) -> Self {
+        match String::from_utf8(bytes) {
+            Ok(text) => Self { text, bytes: None },
+            Err(error) => {
+                Self { text: String::from_utf8_lossy(error.as_bytes()).into_owned(), bytes: Some(error.into_bytes()) }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn part(fields: &[u8]) -> Result<Part, BadForm> {
+        Part::new(Headers::parse(fields).unwrap())
+    }
+
+    fn with_filename(filename: &str) -> Part {
+        let field = format!("Content-Disposition: form-data; name=f; filename=\"{filename}\"\r\n\r\n");
+        part(field.as_bytes()).unwrap()
+    }
+
+    #[test]
+    fn the_last_segment_of_a_filename() {
+        for (sent, last) in [
+            ("a.txt", Some("a.txt")),
+            ("/etc/passwd", Some("passwd")),
+            ("../../etc/cron.d/x", Some("x")),
+            (r"C:\Users\a b\c.txt", Some("c.txt")),
+            (r"\\\\server\\share\\c.txt", Some("c.txt")),
+            (r"a/b\c", Some("c")),
+            (r"a\b/c", Some("c")),
+            ("..", None),
+            (".", None),
+            (r"a\..", None),
+            ("a/", None),
+            ("", None),
+            ("...", Some("...")),
+            ("..a", Some("..a")),
+            ("%2e%2e", Some("%2e%2e")),
+            ("..%2fa", Some("..%2fa")),
+            ("a%0D%0Ab%22.txt", Some("a\r\nb\".txt")),
+            ("é/日本.txt", Some("日本.txt")),
+        ] {
+            let part = with_filename(sent);
+            assert!(part.is_file());
+            assert_eq!(part.filename(), last, "{sent}");
+            assert_eq!(part.filename_as_sent(), Some(sent.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_kept() {
+        let part = part(b"Content-Disposition: form-data; name=\"\xe9\"; filename=\"a\\\xff.txt\"\r\n\r\n").unwrap();
+        assert_eq!((part.name(), part.name_bytes()), ("\u{fffd}", &b"\xe9"[..]));
+        assert_eq!(part.filename(), Some("\u{fffd}.txt"));
+        assert_eq!(part.filename_as_sent(), Some(&b"a\\\xff.txt"[..]));
+    }
+
+    #[test]
+    fn fields_that_may_stand_once() {
+        use BadForm::{Disposition, DuplicateContentType, DuplicateDisposition, MissingDisposition};
+        for (fields, expected) in [
+            ("\r\n", MissingDisposition),
+            ("Content-Type: text/plain\r\n\r\n", MissingDisposition),
+            ("Content-Disposition:\r\n\r\n", Disposition),
+            (
+                "Content-Disposition: form-data; name=a\r\ncontent-disposition: form-data; name=a\r\n\r\n",
+                DuplicateDisposition,
+            ),
+            (
+                "Content-Disposition: form-data; name=a\r\nContent-Type: a/b\r\nContent-Type: a/b\r\n\r\n",
+                DuplicateContentType,
+            ),
+        ] {
+            assert_eq!(part(fields.as_bytes()).unwrap_err(), expected, "{fields}");
+        }
+    }
+
+    #[test]
+    fn a_text_field_and_its_headers() {
+        let part = part(b"CONTENT-DISPOSITION: form-data; name=a\r\ncontent-type: Text/Plain\r\nX: y\r\n\r\n").unwrap();
+        assert!(!part.is_file());
+        assert_eq!((part.name(), part.name_bytes()), ("a", &b"a"[..]));
+        assert_eq!((part.filename(), part.filename_as_sent()), (None, None));
+        assert_eq!(part.content_type(), Some("Text/Plain"));
+        assert_eq!(part.headers().text("x"), Some("y"));
+    }
+}

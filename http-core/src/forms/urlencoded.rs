@@ -1,0 +1,243 @@
+//! `application/x-www-form-urlencoded`: queries and the content of simple forms (WHATWG URL
+//! section 5.1).
+
+use memchr::memchr_iter;
+use percent_encoding::percent_decode;
+
+use super::variables::Pair;
+use super::{BadForm, Variables};
+
+/// How urlencoded content is read.
+///
+/// ```
+/// use httpants_core::forms::urlencoded::{self, Options};
+///
+/// let mut options = Options::default();
+/// assert_eq!(urlencoded::parse(b"a=&b&c=1", &options)?.len(), 1);
+/// options.keep_blank_values = true;
+/// assert_eq!(urlencoded::parse(b"a=&b&c=1", &options)?.len(), 3);
+/// # Ok::<(), httpants_core::forms::BadForm>(())
+/// ```
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Options {
+    /// Keep variables with an empty value, or with none (the seed's `keep_blank_values`).
+    /// Default false.
+    pub keep_blank_values: bool,
+    /// How many variables there may be; blank ones count where they are kept. Default 1,000,
+    /// as for the parts of a form.
+    pub variables: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { keep_blank_values: false, variables: 1_000 }
+    }
+}
+
+/// Parses a query or an urlencoded content.
+///
+/// `&` separates variables, and `;` does not; the first `=` ends the name. `+` is a space,
+/// percent sequences are decoded, and those that are invalid stay as they are. Empty
+/// sequences (`&&`) are skipped. The cost is linear, and all names and values are
+/// kept in one piece of memory of the size of the content.
+///
+/// ```
+/// use httpants_core::forms::urlencoded::{self, Options};
+///
+/// let get = urlencoded::parse(b"q=caf%C3%A9+cr%C3%A8me&off=100%", &Options::default())?;
+/// assert_eq!(get.get("q"), Some("caf\u{e9} cr\u{e8}me"));
+/// assert_eq!(get.get("off"), Some("100%"));
+/// # Ok::<(), httpants_core::forms::BadForm>(())
+/// ```
+///
+/// # Errors
+/// [`BadForm::TooManyVariables`] past [`Options::variables`]; nothing else is refused.
+pub fn parse(content: &[u8], options: &Options) -> Result<Variables, BadForm> {
+    let sequences = memchr_iter(b'&', content).count() + 1;
+    let mut decoded = Decoded::with_capacity(content.len(), sequences.min(options.variables));
+    let mut rest = content;
+    loop {
+        let plain = rest.iter().position(|&byte| is_special(byte)).unwrap_or(rest.len());
+        let (run, special) = rest.split_at_checked(plain).unwrap_or((rest, &[]));
+        decoded.bytes.extend_from_slice(run);
+        rest = match special {
+            [b'=', tail @ ..] => {
+                decoded.equals_sign();
+                tail
+            }
+            [b'+', tail @ ..] => {
+                decoded.bytes.push(b' ');
+                tail
+            }
+            [b'%', ..] => decode_percent(special, &mut decoded.bytes),
+            [_ampersand, tail @ ..] => {
+                decoded.end_sequence(options)?;
+                tail
+            }
+            [] => {
+                decoded.end_sequence(options)?;
+                return Ok(Variables::from_decoded(decoded.bytes, decoded.pairs));
+            }
+        };
+    }
+}
+
+const fn is_special(byte: u8) -> bool {
+    matches!(byte, b'&' | b'=' | b'+' | b'%')
+}
+
+/// Decodes the sequence at the front, or takes its `%` as it is, and gives what is behind.
+fn decode_percent<'a>(encoded: &'a [u8], bytes: &mut Vec<u8>) -> &'a [u8] {
+    let sequence = encoded.get(..3).unwrap_or(encoded);
+    let mut decoded = percent_decode(sequence);
+    bytes.extend(decoded.next());
+    let length = if decoded.next().is_none() { sequence.len() } else { 1 };
+    encoded.get(length..).unwrap_or_default()
+}
+
+/// What was decoded so far, and where the sequence begins that is being decoded.
+struct Decoded {
+    bytes: Vec<u8>,
+    pairs: Vec<Pair>,
+    start: usize,
+    equals_sign: Option<usize>,
+}
+
+impl Decoded {
+    fn with_capacity(bytes: usize, pairs: usize) -> Self {
+        Self { bytes: Vec::with_capacity(bytes), pairs: Vec::with_capacity(pairs), start: 0, equals_sign: None }
+    }
+
+    fn equals_sign(&mut self) {
+        if self.equals_sign.is_some() {
+            self.bytes.push(b'=');
+        } else {
+            self.equals_sign = Some(self.bytes.len());
+        }
+    }
+
+    fn end_sequence(&mut self, options: &Options) -> Result<(), BadForm> {
+        let end = self.bytes.len();
+        let blank = self.equals_sign.is_none_or(|middle| middle == end);
+        let empty = self.equals_sign.is_none() && self.start == end;
+        let pair = Pair { start: self.start, middle: self.equals_sign.take().unwrap_or(end), end };
+        if empty || (blank && !options.keep_blank_values) {
+            self.bytes.truncate(self.start);
+            return Ok(());
+        }
+        if self.pairs.len() >= options.variables {
+            return Err(BadForm::TooManyVariables);
+        }
+        self.pairs.push(pair);
+        self.start = end;
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept() -> Options {
+        Options { keep_blank_values: true, ..Options::default() }
+    }
+
+    fn pairs(content: &str, options: &Options) -> Vec<(String, String)> {
+        let variables = parse(content.as_bytes(), options).unwrap();
+        variables.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
+    }
+
+    #[test]
+    fn separators_and_decoding() {
+        for (content, expected) in [
+            ("", &[][..]),
+            ("&&", &[]),
+            ("a=1&b=2", &[("a", "1"), ("b", "2")]),
+            ("&a=1&&b=2&", &[("a", "1"), ("b", "2")]),
+            ("a=1;b=2", &[("a", "1;b=2")]),
+            ("a=b=c", &[("a", "b=c")]),
+            ("=v", &[("", "v")]),
+            ("a+b=c++d", &[("a b", "c  d")]),
+            ("a%2Bb=%2b", &[("a+b", "+")]),
+            ("%61%3D%26=%26+%3d", &[("a=&", "& =")]),
+            ("a=100%&b=%&c=%4&d=%zz&e=%4g%41", &[("a", "100%"), ("b", "%"), ("c", "%4"), ("d", "%zz"), ("e", "%4gA")]),
+            ("a=%+41", &[("a", "% 41")]),
+            ("a=%2541", &[("a", "%41")]),
+            ("a=x%00y", &[("a", "x\0y")]),
+            ("caf%C3%A9=cr\u{e8}me", &[("caf\u{e9}", "cr\u{e8}me")]),
+            ("a=1&A=2&a=3", &[("a", "1"), ("A", "2"), ("a", "3")]),
+        ] {
+            let found = pairs(content, &Options::default());
+            let found: Vec<_> = found.iter().map(|(name, value)| (&**name, &**value)).collect();
+            assert_eq!(found, expected, "{content}");
+        }
+    }
+
+    #[test]
+    fn blank_values_are_an_option() {
+        assert_eq!(pairs("a=&b&c=1&=", &Options::default()), [("c".into(), "1".into())]);
+        let all = ["a", "b", "c", ""].map(String::from);
+        let blank = ["", "", "1", ""].map(String::from);
+        assert!(pairs("a=&b&c=1&=", &kept()).into_iter().eq(all.into_iter().zip(blank)));
+        assert_eq!(pairs("a=+", &Options::default()), [("a".into(), " ".into())], "a space is not blank");
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_kept() {
+        let variables = parse(b"a=%FFx&b=\xe9&c=%C3&%A9=d", &Options::default()).unwrap();
+        let bytes = [(&b"a"[..], &b"\xffx"[..]), (b"b", b"\xe9"), (b"c", b"\xc3"), (b"\xa9", b"d")];
+        assert_eq!(variables.iter_bytes().collect::<Vec<_>>(), bytes);
+        let text = [("a", "\u{fffd}x"), ("b", "\u{fffd}"), ("c", "\u{fffd}"), ("\u{fffd}", "d")];
+        assert_eq!(variables.iter().collect::<Vec<_>>(), text);
+    }
+
+    #[test]
+    fn the_limit_holds_at_n_and_n_plus_1() {
+        for limit in [0, 1, 1_000] {
+            let options = Options { variables: limit, ..Options::default() };
+            let content = "a=1&".repeat(limit);
+            assert_eq!(parse(content.as_bytes(), &options).unwrap().len(), limit);
+            assert_eq!(parse(format!("{content}&b&c=&").as_bytes(), &options).unwrap().len(), limit);
+            assert_eq!(parse(format!("{content}a=1").as_bytes(), &options).err(), Some(BadForm::TooManyVariables));
+            let kept = Options { keep_blank_values: true, ..options };
+            assert_eq!(parse(format!("{content}b").as_bytes(), &kept).err(), Some(BadForm::TooManyVariables));
+        }
+        assert_eq!(Options::default().variables, 1_000);
+    }
+
+    /// Where blank values are kept, form_urlencoded reads all content as we do.
+    #[test]
+    fn agrees_with_form_urlencoded() {
+        const TOKENS: [&[u8]; 20] = [
+            b"a",
+            b"name",
+            b"&",
+            b"&",
+            b"=",
+            b"=",
+            b"+",
+            b"%",
+            b"%2",
+            b"%41",
+            b"%26",
+            b"%3d",
+            b"%2B",
+            b"%C3%A9",
+            b"%C3",
+            b"\xa9",
+            b"\xff",
+            b"\xc3\xa9",
+            b";",
+            b"\0",
+        ];
+        let mut random = crate::forms::random::Random::new(7);
+        for _ in 0..20_000 {
+            let content: Vec<u8> =
+                (0..random.below(16)).flat_map(|_| TOKENS[random.below(TOKENS.len())]).copied().collect();
+            let ours = parse(&content, &kept()).unwrap();
+            let theirs: Vec<_> = form_urlencoded::parse(&content).collect();
+            assert!(ours.iter().eq(theirs.iter().map(|(n, v)| (&**n, &**v))), "{}", content.escape_ascii());
+        }
+    }
+}

@@ -1,0 +1,193 @@
+//! Decoded variables: of a query, of an urlencoded content, of the text fields of a form.
+
+use std::fmt;
+use std::ops::Range;
+
+/// An ordered multi-map of names and values (the seed's `get` and `post`).
+///
+/// Text is UTF-8. Where the peer sent other bytes, the text has U+FFFD in their place, and
+/// [`bytes`](Self::bytes), [`all_bytes`](Self::all_bytes) and [`iter_bytes`](Self::iter_bytes)
+/// give what was sent.
+///
+/// ```
+/// use httpants_core::forms::urlencoded::{self, Options};
+///
+/// let get = urlencoded::parse(b"tag=a&tag=b%26c&note=&x=%FF", &Options::default())?;
+/// assert_eq!(get.get("tag"), Some("a"));
+/// assert_eq!(get.all("tag").collect::<Vec<_>>(), ["a", "b&c"]);
+/// assert_eq!(get.get("note"), None);
+/// assert_eq!((get.get("x"), get.bytes("x")), (Some("\u{fffd}"), Some(&b"\xff"[..])));
+/// # Ok::<(), httpants_core::forms::BadForm>(())
+/// ```
+#[derive(Clone, Default)]
+pub struct Variables {
+    /// All names and values in order, one behind the other.
+    text: String,
+    pairs: Vec<Pair>,
+    /// The items whose text does not show their bytes, in order. Names have even numbers,
+    /// values odd ones.
+    not_utf8: Vec<(usize, Box<[u8]>)>,
+}
+
+/// Where one name and the value behind it stand.
+#[derive(Clone, Copy)]
+pub(super) struct Pair {
+    pub(super) start: usize,
+    pub(super) middle: usize,
+    pub(super) end: usize,
+}
+
+impl Pair {
+    /// Whether name and value are text each.
+    fn is_text(self, text: &str) -> bool {
+        [self.start, self.middle, self.end].iter().all(|&at| text.is_char_boundary(at))
+    }
+}
+
+impl Variables {
+    /// All text is checked at once, which is much less work than item by item. That it is
+    /// text as a whole is not enough: the last bytes of one item and the first of the next
+    /// may make a character together.
+    pub(super) fn from_decoded(bytes: Vec<u8>, pairs: Vec<Pair>) -> Self {
+        let bytes = match String::from_utf8(bytes) {
+            Ok(text) if pairs.iter().all(|pair| pair.is_text(&text)) => {
+                return Self { text, pairs, not_utf8: Vec::new() };
+            }
+            Ok(text) => text.into_bytes(),
+            Err(error) => error.into_bytes(),
+        };
+        let item = |range| bytes.get::<Range<usize>>(range).unwrap_or_default();
+        let mut variables = Self::default();
+        for pair in pairs {
+            variables.push(item(pair.start..pair.middle), item(pair.middle..pair.end));
+        }
+        variables
+    }
+
+    /// Adds a variable behind the others. Name and value are taken as they are.
+    pub fn push(&mut self, name: &[u8], value: &[u8]) {
+        let number = self.pairs.len() * 2;
+        let start = self.text.len();
+        self.push_item(number, name);
+        let middle = self.text.len();
+        self.push_item(number + 1, value);
+        self.pairs.push(Pair { start, middle, end: self.text.len() });
+    }
+
+    fn push_item(&mut self, number: usize, bytes: &[u8]) {
+        match std::str::from_utf8(bytes) {
+            Ok(text) => self.text.push_str(text),
+            Err(_) => {
+                self.text.push_str(&String::from_utf8_lossy(bytes));
+                self.not_utf8.push((number, bytes.into()));
+            }
+        }
+    }
+
+    /// How many variables there are, duplicates counted.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.pairs.len()
+    }
+
+    /// Whether there is no variable at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.pairs.is_empty()
+    }
+
+    /// The first value of this name. Names are compared as they are, with case.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.iter().find(|&(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// Whether a variable of this name is there.
+    #[must_use]
+    pub fn contains(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// All values of this name, in order.
+    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+        self.iter().filter(move |&(known, _)| known == name).map(|(_, value)| value)
+    }
+
+    /// All variables as name and value, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.pairs.iter().map(|pair| (self.slice(pair.start..pair.middle), self.slice(pair.middle..pair.end)))
+    }
+
+    /// [`get`](Self::get) as the bytes that were sent.
+    #[must_use]
+    pub fn bytes(&self, name: &str) -> Option<&[u8]> {
+        self.iter_bytes().find(|&(known, _)| known == name.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// [`all`](Self::all) as the bytes that were sent.
+    pub fn all_bytes<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
+        self.iter_bytes().filter(move |&(known, _)| known == name.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// [`iter`](Self::iter) as the bytes that were sent.
+    pub fn iter_bytes(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.iter().enumerate().map(|(pair, (name, value))| {
+            (self.as_sent(pair * 2).unwrap_or(name.as_bytes()), self.as_sent(pair * 2 + 1).unwrap_or(value.as_bytes()))
+        })
+    }
+
+    fn as_sent(&self, number: usize) -> Option<&[u8]> {
+        let at = self.not_utf8.binary_search_by_key(&number, |&(known, _)| known).ok()?;
+        self.not_utf8.get(at).map(|(_, bytes)| &**bytes)
+    }
+
+    fn slice(&self, range: Range<usize>) -> &str {
+        self.text.get(range).unwrap_or_default()
+    }
+}
+
+/// Shows the names, and of the values only their lengths: forms carry passwords.
+impl fmt::Debug for Variables {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter().map(|(name, value)| (name, format!("({} bytes)", value.len())))).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn variables(pairs: &[(&[u8], &[u8])]) -> Variables {
+        let mut variables = Variables::default();
+        pairs.iter().for_each(|(name, value)| variables.push(name, value));
+        variables
+    }
+
+    #[test]
+    fn order_and_duplicates_are_kept() {
+        let v = variables(&[(b"b", b"1"), (b"a", b"2"), (b"b", b""), (b"B", b"3"), (b"", b"4")]);
+        assert_eq!(v.iter().collect::<Vec<_>>(), [("b", "1"), ("a", "2"), ("b", ""), ("B", "3"), ("", "4")]);
+        assert_eq!(v.all("b").collect::<Vec<_>>(), ["1", ""]);
+        assert_eq!((v.get("b"), v.get("B"), v.get(""), v.get("c")), (Some("1"), Some("3"), Some("4"), None));
+        assert!(v.contains("a") && !v.contains("A"));
+        assert_eq!((v.len(), v.is_empty()), (5, false));
+        assert!(Variables::default().is_empty());
+    }
+
+    #[test]
+    fn bytes_that_are_not_utf_8_are_kept() {
+        let v = variables(&[(b"a", b"x\xff"), (b"\xc3", b"\xa9"), ("\u{e9}".as_bytes(), b"y"), (b"a", b"\xe9\x80")]);
+        let texts = [("a", "x\u{fffd}"), ("\u{fffd}", "\u{fffd}"), ("\u{e9}", "y"), ("a", "\u{fffd}")];
+        assert_eq!(v.iter().collect::<Vec<_>>(), texts);
+        let bytes = [(&b"a"[..], &b"x\xff"[..]), (b"\xc3", b"\xa9"), (b"\xc3\xa9", b"y"), (b"a", b"\xe9\x80")];
+        assert_eq!(v.iter_bytes().collect::<Vec<_>>(), bytes);
+        assert_eq!(v.all_bytes("a").collect::<Vec<_>>(), [&b"x\xff"[..], b"\xe9\x80"]);
+        assert_eq!((v.bytes("\u{e9}"), v.bytes("b")), (Some(&b"y"[..]), None));
+    }
+
+    #[test]
+    fn debug_hides_values() {
+        let shown = format!("{:?}", variables(&[(b"user", b"ann"), (b"password", b"secret")]));
+        assert_eq!(shown, r#"{"user": "(3 bytes)", "password": "(6 bytes)"}"#);
+    }
+}

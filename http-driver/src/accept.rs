@@ -1,0 +1,148 @@
+//! Accepting connections until told to stop, then waiting for the open ones.
+
+use std::future::Future;
+use std::io::{self, ErrorKind};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+
+use crate::connection::Serve;
+use crate::handler::Handler;
+use crate::registry::Order;
+use crate::runtime::{Listener, Runtime, Sleep, Spawn};
+use crate::server::Handle;
+use crate::service::Service;
+
+/// Connections accepted in one turn before other tasks get theirs.
+const TURN: usize = 64;
+/// How long to wait when the process or the machine is out of descriptors or memory: trying
+/// again at once would spin, because the waiting connection keeps the socket readable.
+const EXHAUSTED: Duration = Duration::from_millis(100);
+
+pin_project! {
+    /// Accepts for one worker; done when the server was told to stop and its connections
+    /// have ended.
+    pub(crate) struct Accepting<R: Runtime, H: Handler> {
+        runtime: R,
+        service: Arc<Service<H>>,
+        listeners: Vec<R::Listener>,
+        max_connections: usize,
+        handle: Handle,
+        // Until when nothing is accepted, or connections may finish.
+        #[pin]
+        sleep: Option<R::Sleep>,
+        draining: bool,
+    }
+}
+
+impl<R, H> Accepting<R, H>
+where
+    R: Runtime + Spawn<Serve<R, H>>,
+    R::Transport: Send,
+    H: Handler,
+{
+    pub(crate) fn new(
+        runtime: R,
+        service: Arc<Service<H>>,
+        listeners: Vec<R::Listener>,
+        max_connections: usize,
+        handle: Handle,
+    ) -> Self {
+        Self { runtime, service, listeners, max_connections, handle, sleep: None, draining: false }
+    }
+
+    fn sleep(self: Pin<&mut Self>, span: Duration) {
+        let mut this = self.project();
+        let at = this.runtime.now().mono.saturating_add(span);
+        this.sleep.set(Some(this.runtime.sleep_until(at)));
+    }
+
+    fn is_asleep(self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
+        let mut this = self.project();
+        let asleep = this.sleep.as_mut().as_pin_mut().is_some_and(|sleep| sleep.poll_elapsed(context).is_pending());
+        if !asleep {
+            this.sleep.set(None);
+        }
+        asleep
+    }
+
+    /// Accepts what waits, in turn from each socket.
+    fn accept(mut self: Pin<&mut Self>, context: &mut Context<'_>) {
+        let mut accepted = 0;
+        loop {
+            let before = accepted;
+            let this = self.as_mut().project();
+            let mut exhausted = None;
+            for listener in this.listeners.iter_mut() {
+                if this.handle.registry.count() >= *this.max_connections {
+                    // The end of a connection wakes this task.
+                    return;
+                }
+                match listener.poll_accept(context) {
+                    Poll::Pending => {}
+                    Poll::Ready(Ok((transport, peer))) => {
+                        accepted += 1;
+                        let member = this.handle.registry.join();
+                        let service = Arc::clone(this.service);
+                        this.runtime.spawn(Serve::new(this.runtime.clone(), service, member, transport, peer));
+                    }
+                    Poll::Ready(Err(error)) if concerns_one_connection(&error) => accepted += 1,
+                    Poll::Ready(Err(error)) => exhausted = Some(error),
+                }
+            }
+            if let Some(error) = exhausted {
+                tracing::error!(%error, "cannot accept connections; trying again soon");
+                self.as_mut().sleep(EXHAUSTED);
+                // Registers for the end of the pause.
+                let _ = self.as_mut().is_asleep(context);
+                return;
+            }
+            if accepted == before {
+                return;
+            }
+            if accepted >= TURN {
+                context.waker().wake_by_ref();
+                return;
+            }
+        }
+    }
+}
+
+/// The connection that was about to be accepted is gone; the socket is as good as before.
+fn concerns_one_connection(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
+}
+
+impl<R, H> Future for Accepting<R, H>
+where
+    R: Runtime + Spawn<Serve<R, H>>,
+    R::Transport: Send,
+    H: Handler,
+{
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let registry = Arc::clone(&self.handle.registry);
+        // Before anything is looked at, so that nothing in between is missed.
+        registry.watch(context);
+        if registry.order() == Order::Go {
+            if !self.as_mut().is_asleep(context) {
+                self.as_mut().accept(context);
+            }
+            return Poll::Pending;
+        }
+        if !std::mem::replace(self.as_mut().project().draining, true) {
+            // Closes the listening sockets: new connections are refused from here on.
+            self.as_mut().project().listeners.clear();
+            let grace = self.handle.grace();
+            self.as_mut().sleep(grace);
+        }
+        if registry.order() == Order::Drain && !self.as_mut().is_asleep(context) {
+            registry.give(Order::Close);
+        }
+        if registry.count() == 0 { Poll::Ready(()) } else { Poll::Pending }
+    }
+}

@@ -1,0 +1,191 @@
+//! A handler at work, and its answer on the way into the core.
+
+use std::any::Any;
+use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http::StatusCode;
+use httpants_core::{BodyLen, Misuse, ResponseHead, Sending};
+use pin_project_lite::pin_project;
+
+use crate::access::Entry;
+use crate::exchange::{Exchange, Shared};
+use crate::handler::Handler;
+use crate::request::Request;
+use crate::response::{Content, ContentStream, Response, StreamError, UpgradeHandler};
+
+pin_project! {
+    /// Where the answer to the current request is.
+    #[project = AnsweringProjection]
+    pub(crate) enum Answering<F> {
+        /// No request is being answered.
+        Nothing,
+        /// The handler runs.
+        Handler { #[pin] future: F },
+        /// The handler gave a stream, which is sent piece by piece; its head until it is sent.
+        Stream { head: Option<ResponseHead>, stream: ContentStream },
+    }
+}
+
+/// What polling the answer led to.
+pub(crate) enum Progress {
+    /// Nothing to do, or nothing possible yet.
+    Waiting,
+    /// Something went into the core.
+    Moved,
+    /// The answer is complete; with an upgrade, what follows its head.
+    Done(Option<UpgradeHandler>),
+}
+
+/// Starts the handler; a panic in the function itself counts as one in its future.
+pub(crate) fn call<H: Handler>(handler: &H, request: Request) -> Result<H::Future, ()> {
+    catch_unwind(AssertUnwindSafe(|| handler.call(request))).map_err(report_panic)
+}
+
+fn report_panic(panic: Box<dyn Any + Send>) {
+    let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+    tracing::error!(panic = text.unwrap_or("(no text)").escape_debug().to_string(), "a handler panicked");
+}
+
+impl<F> Answering<F>
+where
+    F: Future,
+    F::Output: Into<Response>,
+{
+    /// Lets the handler or its stream go on. The exchange is not locked while the
+    /// application's code runs.
+    pub(crate) fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>, exchange: &Exchange) -> Progress {
+        match self.as_mut().project() {
+            AnsweringProjection::Nothing => Progress::Waiting,
+            AnsweringProjection::Handler { future } => {
+                let output = catch_unwind(AssertUnwindSafe(|| future.poll(context).map(Into::into)));
+                match output {
+                    Ok(Poll::Pending) => Progress::Waiting,
+                    Ok(Poll::Ready(response)) => {
+                        self.set(Self::Nothing);
+                        self.give(&mut exchange.lock(), response)
+                    }
+                    Err(panic) => {
+                        report_panic(panic);
+                        self.set(Self::Nothing);
+                        fail(&mut exchange.lock());
+                        Progress::Done(None)
+                    }
+                }
+            }
+            AnsweringProjection::Stream { head, stream } => {
+                if head.is_none() && exchange.lock().core.send_room() == 0 {
+                    return Progress::Waiting;
+                }
+                // Polled before the head is sent: a stream that reads the request's content asks
+                // the client for it, and 100 must not come behind a final status.
+                let piece = catch_unwind(AssertUnwindSafe(|| stream.as_mut().poll_next(context)));
+                let shared = &mut *exchange.lock();
+                let sent = match piece {
+                    Ok(piece) => pass_on(shared, head, piece),
+                    Err(panic) => {
+                        report_panic(panic);
+                        Err("panic".into())
+                    }
+                };
+                if !matches!(sent, Ok(Progress::Waiting | Progress::Moved)) {
+                    self.set(Self::Nothing);
+                }
+                sent.unwrap_or_else(|error| {
+                    tracing::error!(error = error.to_string().escape_debug().to_string(), "an answer broke off");
+                    fail(shared);
+                    Progress::Done(None)
+                })
+            }
+        }
+    }
+
+    /// Takes a finished response.
+    pub(crate) fn give(mut self: Pin<&mut Self>, shared: &mut Shared, response: Response) -> Progress {
+        let Response { head, content, misuse } = response;
+        if let Some(misuse) = misuse {
+            tracing::error!(%misuse, "a response could not be sent as it was made");
+            fail(shared);
+            return Progress::Done(None);
+        }
+        let entry = Entry::of(&shared.core);
+        let result = match content {
+            Content::Whole(content) => shared.core.respond_with(&head, content).map(|()| None),
+            Content::Upgrade(then) => shared.core.respond(&head, BodyLen::Unknown).map(|()| Some(then)),
+            Content::Sent => return Progress::Done(settle_sent(shared)),
+            Content::Stream(stream) => {
+                self.set(Self::Stream { head: Some(head), stream });
+                return Progress::Moved;
+            }
+        };
+        if result.is_ok() {
+            entry.answered(head.status);
+        }
+        Progress::Done(result.unwrap_or_else(|misuse| {
+            if misuse != Misuse::Closed {
+                tracing::error!(%misuse, "a response could not be sent");
+                fail(shared);
+            }
+            None
+        }))
+    }
+}
+
+/// A piece of a streamed answer, behind its head if that is still to come.
+fn pass_on(
+    shared: &mut Shared,
+    head: &mut Option<ResponseHead>,
+    piece: Poll<Option<Result<Bytes, StreamError>>>,
+) -> Result<Progress, StreamError> {
+    let piece = piece?;
+    let begins = head.take();
+    if let Some(head) = &begins {
+        let entry = Entry::of(&shared.core);
+        shared.core.respond(head, BodyLen::Unknown)?;
+        entry.answered(head.status);
+    }
+    Ok(match piece {
+        Poll::Ready(Some(data)) => {
+            shared.core.send(data)?;
+            Progress::Moved
+        }
+        Poll::Ready(None) => {
+            shared.core.finish()?;
+            Progress::Done(None)
+        }
+        Poll::Pending if begins.is_some() => Progress::Moved,
+        Poll::Pending => Progress::Waiting,
+    })
+}
+
+/// A responder was to send the answer: where it did not finish, the answer is broken off.
+fn settle_sent(shared: &mut Shared) -> Option<UpgradeHandler> {
+    if matches!(shared.core.state().send, Sending::Head | Sending::Content) {
+        tracing::error!("a handler returned before its responder finished the answer");
+        fail(shared);
+    }
+    None
+}
+
+/// The handler failed: 500 where nothing was sent, else the connection is dropped, so that
+/// no broken answer looks whole. Where the core refused the request already, that stands.
+pub(crate) fn fail(shared: &mut Shared) {
+    if shared.core.state().send == Sending::Head {
+        let text = "the application failed\n";
+        let entry = Entry::of(&shared.core);
+        let answered = ResponseHead::new(500).and_then(|mut head| {
+            head.fields = httpants_core::FieldLines::text_plain();
+            shared.core.respond_with(&head, text)
+        });
+        if answered.is_ok() {
+            entry.answered(StatusCode::INTERNAL_SERVER_ERROR);
+            return;
+        }
+    }
+    if matches!(shared.core.state().send, Sending::Head | Sending::Content) {
+        shared.core.abort();
+    }
+}

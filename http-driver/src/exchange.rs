@@ -1,0 +1,241 @@
+//! What a connection's loop, its handler and the handler's bodies share.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use httpants_core::{CloseReason, Connection, Event, Headers, Request};
+
+use crate::access;
+use crate::body::BodyError;
+
+/// A connection's core and the places where its events wait for the one they concern.
+///
+/// The loop and a body that is read elsewhere take turns; in the usual case, where the
+/// handler runs in the connection's own task, the lock is never contended.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) core: Connection,
+    /// Counts the requests, so that what is left of one cannot reach into the next.
+    pub(crate) serial: u64,
+    content: VecDeque<Bytes>,
+    end: Option<Result<Headers, BodyError>>,
+    /// The body is being read: content is of use, and `100 Continue` is due.
+    wanted: bool,
+    expected: bool,
+    /// A request whose head was parsed, for the loop.
+    request: Option<Request>,
+    pub(crate) closed: Option<CloseReason>,
+    pub(crate) peer_closed: bool,
+    pub(crate) upgraded: bool,
+    /// Who waits for content, for room to send, and the loop itself.
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+    task: Option<Waker>,
+}
+
+/// The shared part of one connection.
+#[derive(Clone, Debug)]
+pub(crate) struct Exchange(Arc<Mutex<Shared>>);
+
+impl Exchange {
+    pub(crate) fn new(core: Connection) -> Self {
+        Self(Arc::new(Mutex::new(Shared {
+            core,
+            serial: 0,
+            content: VecDeque::new(),
+            end: None,
+            wanted: false,
+            expected: false,
+            request: None,
+            closed: None,
+            peer_closed: false,
+            upgraded: false,
+            reader: None,
+            writer: None,
+            task: None,
+        })))
+    }
+
+    /// The lock. A panic of the holder leaves the core as it was between two calls, so the
+    /// loop can still close the connection in order.
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Shared> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Shared {
+    /// Moves events to where they are awaited; returns a new request for the loop. Content
+    /// is fetched only while somebody wants it and none waits.
+    pub(crate) fn pump(&mut self) -> Option<Request> {
+        loop {
+            if let Some(request) = self.request.take() {
+                return Some(request);
+            }
+            if self.wanted && !self.content.is_empty() {
+                return None;
+            }
+            match self.core.poll_event()? {
+                Event::Request(request) => {
+                    self.begin();
+                    return Some(request);
+                }
+                Event::Expect100 => {
+                    self.expected = true;
+                    self.continue_if_wanted();
+                }
+                Event::Data(data) => {
+                    self.content.push_back(data);
+                    self.wake_reader();
+                }
+                Event::End(trailers) => self.end_content(Ok(trailers)),
+                Event::Writable => self.wake_writer(),
+                Event::PeerClosed => self.peer_closed = true,
+                Event::Upgraded => self.upgraded = true,
+                Event::Closed(reason) => self.close(reason),
+                _ => {}
+            }
+        }
+    }
+
+    fn begin(&mut self) {
+        self.serial += 1;
+        self.content.clear();
+        self.end = None;
+        self.wanted = false;
+        self.expected = false;
+        self.peer_closed = false;
+        self.reader = None;
+        self.writer = None;
+    }
+
+    fn close(&mut self, reason: CloseReason) {
+        if let CloseReason::Refused(fault) = reason {
+            access::refused(&self.core, fault);
+        }
+        self.closed = Some(reason);
+        if self.end.is_none() {
+            self.end_content(Err(BodyError::Closed(reason)));
+        }
+        self.wake_writer();
+    }
+
+    fn end_content(&mut self, end: Result<Headers, BodyError>) {
+        self.end = Some(end);
+        self.wake_reader();
+    }
+
+    /// The content of the current request is asked for, or not for now.
+    pub(crate) fn want_content(&mut self, wanted: bool) {
+        self.wanted = wanted;
+        self.core.pause(!wanted);
+        self.continue_if_wanted();
+    }
+
+    fn continue_if_wanted(&mut self) {
+        if self.wanted && std::mem::take(&mut self.expected) {
+            // Fails only where the core refused the content by this very call; the event
+            // that says so follows.
+            let _ = self.core.send_continue();
+        }
+    }
+
+    /// The next piece of content of the request with this serial, for its body.
+    pub(crate) fn poll_content(
+        &mut self,
+        serial: u64,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Bytes, BodyError>>> {
+        if serial != self.serial {
+            return Poll::Ready(Some(Err(BodyError::Answered)));
+        }
+        if self.content.is_empty() && self.end.is_none() {
+            self.want_content(true);
+            if let Some(request) = self.pump() {
+                // A request that follows is the loop's.
+                self.request = Some(request);
+            }
+        }
+        if let Some(data) = self.content.pop_front() {
+            if self.content.is_empty() {
+                self.want_content(false);
+            }
+            return Poll::Ready(Some(Ok(data)));
+        }
+        match &self.end {
+            Some(Ok(_)) => Poll::Ready(None),
+            Some(Err(error)) => Poll::Ready(Some(Err(error.clone()))),
+            None => {
+                self.reader = Some(context.waker().clone());
+                // The loop must read the socket, also when the body is read in another task.
+                self.wake_task(context);
+                Poll::Pending
+            }
+        }
+    }
+
+    /// The trailers of the request with this serial, once its content was read to the end.
+    pub(crate) fn trailers(&self, serial: u64) -> Option<Headers> {
+        match &self.end {
+            Some(Ok(trailers)) if serial == self.serial => Some(trailers.clone()),
+            _ => None,
+        }
+    }
+
+    /// Content that came, and whether and how it ended, for the loop that collects it.
+    pub(crate) fn take_content(&mut self) -> Option<Bytes> {
+        self.content.pop_front()
+    }
+
+    pub(crate) fn content_end(&self) -> Option<&Result<Headers, BodyError>> {
+        self.end.as_ref()
+    }
+
+    /// Ready when there is room to send, for the answer to the request with this serial.
+    pub(crate) fn poll_room(&mut self, serial: u64, context: &mut Context<'_>) -> Poll<()> {
+        if serial != self.serial || self.closed.is_some() || self.core.send_room() > 0 {
+            return Poll::Ready(());
+        }
+        self.writer = Some(context.waker().clone());
+        self.wake_task(context);
+        Poll::Pending
+    }
+
+    /// Notes the loop's waker; says whether it is another than before.
+    pub(crate) fn attend(&mut self, context: &Context<'_>) -> bool {
+        let another = !self.task.as_ref().is_some_and(|task| task.will_wake(context.waker()));
+        if another {
+            self.task = Some(context.waker().clone());
+        }
+        another
+    }
+
+    /// Lets the loop run when the caller runs in another task.
+    pub(crate) fn wake_task(&self, context: &Context<'_>) {
+        if let Some(task) = &self.task
+            && !task.will_wake(context.waker())
+        {
+            task.wake_by_ref();
+        }
+    }
+
+    /// Lets the loop run, whoever calls.
+    pub(crate) fn notify(&self) {
+        if let Some(task) = &self.task {
+            task.wake_by_ref();
+        }
+    }
+
+    fn wake_reader(&mut self) {
+        if let Some(waker) = self.reader.take() {
+            waker.wake();
+        }
+    }
+
+    fn wake_writer(&mut self) {
+        if let Some(waker) = self.writer.take() {
+            waker.wake();
+        }
+    }
+}

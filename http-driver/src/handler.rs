@@ -1,0 +1,48 @@
+//! What answers requests.
+
+use std::future::Future;
+
+use crate::request::Request;
+use crate::response::Response;
+
+/// The application: an async function from a request to something that becomes a response.
+///
+/// It is implemented for functions and closures of that form. Futures need to be `Send`
+/// only where the runtime's spawn asks for it.
+pub trait Handler: 'static {
+    /// What the future gives.
+    type Output: Into<Response>;
+    /// The future that answers one request.
+    type Future: Future<Output = Self::Output> + 'static;
+
+    /// Begins to answer. The request is owned: it may be moved to another task.
+    fn call(&self, request: Request) -> Self::Future;
+}
+
+impl<F, Fut> Handler for F
+where
+    F: Fn(Request) -> Fut + 'static,
+    Fut: Future + 'static,
+    Fut::Output: Into<Response>,
+{
+    type Output = Fut::Output;
+    type Future = Fut;
+
+    fn call(&self, request: Request) -> Fut {
+        self(request)
+    }
+}
+
+/// What to do with the content of a request, decided when its head is there and before
+/// `100 Continue` is sent.
+#[derive(Debug, Default)]
+#[non_exhaustive]
+pub enum Intake {
+    /// Read all of it before the handler runs, as the seed does. The default.
+    #[default]
+    Buffer,
+    /// Start the handler at once and let it read the content piece by piece.
+    Stream,
+    /// Answer at once, without the content and without the handler.
+    Refuse(Box<Response>),
+}

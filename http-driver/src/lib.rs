@@ -1,0 +1,42 @@
+//! The connection loop of httpants, once for all runtimes.
+//!
+//! [`httpants_core`] is the protocol and does no IO. This crate adds what every runtime needs
+//! and none owns: the loop that moves bytes between a [`Transport`](runtime::Transport) and
+//! the core, handlers and their bodies, listening sockets, shutdown. An adapter implements
+//! the traits in [`runtime`] and holds no HTTP.
+//!
+//! Applications use an adapter, `httpants-tokio` for one; it re-exports what they need from
+//! here.
+
+mod accept;
+mod access;
+mod answering;
+mod body;
+mod connection;
+mod exchange;
+mod handler;
+mod listen;
+pub mod memory;
+mod pool;
+mod registry;
+mod request;
+mod responder;
+mod response;
+pub mod runtime;
+mod server;
+mod service;
+mod upgraded;
+
+pub use body::{Body, BodyError};
+pub use connection::Serve;
+pub use handler::{Handler, Intake};
+pub use httpants_core as core;
+pub use httpants_core::{
+    Address, BadRequest, BodyLen, CloseReason, Config, FieldLines, Headers, Misuse, Peer, ResponseHead,
+};
+pub use listen::ListenAddress;
+pub use request::Request;
+pub use responder::Responder;
+pub use response::{Response, StreamError};
+pub use server::{Bound, Handle, Server};
+pub use upgraded::Upgraded;

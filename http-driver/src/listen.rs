@@ -1,0 +1,222 @@
+//! Where a server listens: addresses as people write them, and the sockets bound to them.
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+#[cfg(unix)]
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::PathBuf;
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+/// An address to listen on.
+///
+/// It is written as a port (`8080`: all addresses, IPv6 and IPv4), as `host:port`
+/// (`127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`; `[::]` serves IPv4 too), or as
+/// `unix:` and a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ListenAddress {
+    /// Every address of the machine, at this port.
+    Port(u16),
+    /// One address, or every one of a family.
+    Socket(SocketAddr),
+    /// A host name with its port, looked up when the server starts.
+    Name(String),
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Port(port) => write!(f, "{port}"),
+            Self::Socket(address) => address.fmt(f),
+            Self::Name(name) => f.write_str(name),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl From<&str> for ListenAddress {
+    fn from(text: &str) -> Self {
+        if let Some(path) = text.strip_prefix("unix:") {
+            return Self::Unix(path.into());
+        }
+        match (text.parse(), text.parse()) {
+            (Ok(port), _) => Self::Port(port),
+            (_, Ok(address)) => Self::Socket(address),
+            _ => Self::Name(text.into()),
+        }
+    }
+}
+
+impl From<String> for ListenAddress {
+    fn from(text: String) -> Self {
+        text.as_str().into()
+    }
+}
+
+impl From<u16> for ListenAddress {
+    fn from(port: u16) -> Self {
+        Self::Port(port)
+    }
+}
+
+impl From<SocketAddr> for ListenAddress {
+    fn from(address: SocketAddr) -> Self {
+        Self::Socket(address)
+    }
+}
+
+/// A bound, listening socket that no runtime has taken over yet.
+#[derive(Debug)]
+pub(crate) enum Bound {
+    Tcp(TcpListener),
+    #[cfg(unix)]
+    Unix(UnixListener),
+}
+
+impl Bound {
+    pub(crate) fn address(&self) -> io::Result<ListenAddress> {
+        match self {
+            Self::Tcp(listener) => listener.local_addr().map(ListenAddress::Socket),
+            #[cfg(unix)]
+            Self::Unix(listener) => {
+                let address = listener.local_addr()?;
+                Ok(ListenAddress::Unix(address.as_pathname().map(Into::into).unwrap_or_default()))
+            }
+        }
+    }
+}
+
+/// The sockets of one address, one for each worker.
+///
+/// # Errors
+/// What the platform says, with the address in front.
+pub(crate) fn bind(address: &ListenAddress, backlog: i32, workers: usize) -> io::Result<Vec<Vec<Bound>>> {
+    let bound = match address {
+        #[cfg(unix)]
+        ListenAddress::Unix(path) => bind_unix(path, backlog, workers).map(|sockets| vec![sockets]),
+        _ => resolve(address)
+            .and_then(|addresses| addresses.iter().map(|&address| bind_tcp(address, backlog, workers)).collect()),
+    };
+    bound.map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+}
+
+fn resolve(address: &ListenAddress) -> io::Result<Vec<SocketAddr>> {
+    let addresses: Vec<SocketAddr> = match address {
+        ListenAddress::Port(port) => vec![any_address(*port)],
+        ListenAddress::Socket(address) => vec![*address],
+        ListenAddress::Name(name) => name.to_socket_addrs()?.collect(),
+        ListenAddress::Unix(_) => vec![],
+    };
+    if addresses.is_empty() {
+        return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address"));
+    }
+    Ok(addresses)
+}
+
+/// The address that stands for all: of IPv6, which serves IPv4 too, where the machine has it.
+fn any_address(port: u16) -> SocketAddr {
+    let has_ipv6 = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP)).is_ok();
+    let ip: IpAddr = if has_ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
+    SocketAddr::new(ip, port)
+}
+
+fn bind_tcp(address: SocketAddr, backlog: i32, workers: usize) -> io::Result<Vec<Bound>> {
+    let first = tcp_socket(address, false)?;
+    if workers <= 1 {
+        first.listen(backlog)?;
+        return Ok(vec![Bound::Tcp(first.into())]);
+    }
+    // The first socket showed that nobody else has the port, which sockets that share their
+    // port would not have noticed; it also found the number where any port would do.
+    let found = first.local_addr()?.as_socket().unwrap_or(address);
+    drop(first);
+    let shared = (0..workers).map(|_| {
+        let socket = tcp_socket(found, true)?;
+        socket.listen(backlog)?;
+        Ok(Bound::Tcp(socket.into()))
+    });
+    shared.collect()
+}
+
+fn tcp_socket(address: SocketAddr, share_port: bool) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(false)?;
+    }
+    // A restart must not wait for the connections of the process before.
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    #[cfg(unix)]
+    socket.set_reuse_port(share_port)?;
+    #[cfg(not(unix))]
+    let _ = share_port;
+    // Accepted sockets inherit it: one system call here instead of one a connection.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    Ok(socket)
+}
+
+/// Binds a socket file; one that a dead server left behind is replaced.
+#[cfg(unix)]
+fn bind_unix(path: &std::path::Path, backlog: i32, workers: usize) -> io::Result<Vec<Bound>> {
+    use std::os::unix::fs::FileTypeExt;
+    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    if is_socket && UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
+        std::fs::remove_file(path)?;
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&socket2::SockAddr::unix(path)?)?;
+    socket.listen(backlog)?;
+    let listener: UnixListener = socket.into();
+    let mut bound = Vec::new();
+    for _ in 1..workers {
+        bound.push(Bound::Unix(listener.try_clone()?));
+    }
+    bound.push(Bound::Unix(listener));
+    Ok(bound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_as_people_write_them() {
+        assert_eq!(ListenAddress::from("8080"), ListenAddress::Port(8080));
+        assert_eq!(ListenAddress::from("[::1]:80"), ListenAddress::Socket("[::1]:80".parse().unwrap()));
+        assert_eq!(ListenAddress::from("localhost:80"), ListenAddress::Name("localhost:80".into()));
+        assert_eq!(ListenAddress::from("unix:/run/a"), ListenAddress::Unix("/run/a".into()));
+        for text in ["8080", "127.0.0.1:80", "localhost:80", "unix:/run/a"] {
+            assert_eq!(ListenAddress::from(text).to_string(), text);
+        }
+    }
+
+    #[test]
+    fn errors_name_the_address() {
+        let taken = bind(&"127.0.0.1:0".into(), 16, 1).unwrap();
+        let address = taken[0][0].address().unwrap();
+        for workers in [1, 2] {
+            let error = bind(&address, 16, workers).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+            assert!(error.to_string().contains(&address.to_string()), "{error}");
+        }
+        for bad in ["nonsense", "127.0.0.1:99999", "999.1.1.1:80", "unix:/no/such/folder/socket"] {
+            let error = bind(&bad.into(), 16, 1).unwrap_err();
+            assert!(error.to_string().starts_with(&format!("cannot listen on {bad}: ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn workers_share_one_port() {
+        let sockets = bind(&"127.0.0.1:0".into(), 16, 3).unwrap().remove(0);
+        let addresses: Vec<_> = sockets.iter().map(|socket| socket.address().unwrap()).collect();
+        assert_eq!(addresses.len(), 3);
+        assert!(addresses.iter().all(|address| *address == addresses[0]));
+    }
+}

@@ -1,0 +1,337 @@
+//! A runtime without a machine: sockets in memory, a clock that stands until it is moved, and
+//! faults drawn from a seed.
+//!
+//! It is an adapter like the others, the one that most tests use, and the means to test an
+//! application without sockets: nothing in it depends on real time, so a test that passes
+//! once passes always, and a seed that fails fails again.
+//!
+//! ```
+//! use std::time::Duration;
+//! use httpants_driver::memory::Memory;
+//! use httpants_driver::{Request, Server};
+//!
+//! let memory = Memory::new();
+//! let server = Server::with_runtime(memory.clone(), async |_: Request| "hello");
+//! let (_handle, serving) = server.attach();
+//! memory.serve(serving);
+//!
+//! let client = memory.connect();
+//! client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+//! memory.run();
+//! assert!(client.take_received().ends_with(b"\r\n\r\nhello"));
+//!
+//! memory.advance(Duration::from_secs(61));
+//! assert!(client.is_closed(), "the idle timer");
+//! ```
+
+mod pipe;
+mod random;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+use std::net::TcpListener;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use httpants_core::{Now, Peer, UnixTime};
+
+pub use self::pipe::{Client, Faults, MemoryTransport};
+use self::random::Random;
+use crate::runtime::{Blocking, Listener, Runtime, Sleep, Spawn};
+
+type Task = Pin<Box<dyn Future<Output = ()>>>;
+
+/// The moment at which the clock of every [`Memory`] starts: 2026-11-22 13:00:00 UTC.
+pub const START: UnixTime = UnixTime::from_secs(1_795_352_400);
+
+/// The most polls of one [`Memory::run`]: more without coming to rest is a busy loop.
+const MOST_POLLS: usize = 10_000_000;
+
+/// The runtime; clones are the same one.
+#[derive(Clone)]
+pub struct Memory {
+    world: Rc<World>,
+}
+
+struct World {
+    clock: Cell<Duration>,
+    tasks: RefCell<Vec<Option<Task>>>,
+    ready: Arc<Mutex<VecDeque<usize>>>,
+    timers: RefCell<Vec<(Duration, Waker)>>,
+    /// Connections made and not yet accepted, and who waits for them.
+    backlog: RefCell<VecDeque<(MemoryTransport, Peer)>>,
+    acceptor: RefCell<Option<Waker>>,
+    random: RefCell<Random>,
+    faults: Cell<Faults>,
+    polls: Cell<u64>,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Memory {
+    /// A world without faults, in which tasks run in the order in which they become ready.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_faults(0, Faults::default())
+    }
+
+    /// A world in which this seed decides the order of tasks and which of the faults happen.
+    #[must_use]
+    pub fn with_faults(seed: u64, faults: Faults) -> Self {
+        let world = World {
+            clock: Cell::default(),
+            tasks: RefCell::default(),
+            ready: Arc::default(),
+            timers: RefCell::default(),
+            backlog: RefCell::default(),
+            acceptor: RefCell::default(),
+            random: RefCell::new(Random::new(seed)),
+            faults: Cell::new(faults),
+            polls: Cell::default(),
+        };
+        Self { world: Rc::new(world) }
+    }
+
+    /// Runs a server, or anything else, in the background.
+    pub fn serve(&self, server: impl Future + 'static) {
+        self.spawn(async {
+            server.await;
+        });
+    }
+
+    /// A new connection from `192.0.2.1:50000`, waiting to be accepted.
+    #[must_use]
+    pub fn connect(&self) -> Client {
+        let peer = Peer::new(
+            std::net::SocketAddr::from(([192, 0, 2, 1], 50_000)),
+            std::net::SocketAddr::from(([192, 0, 2, 80], 80)),
+        );
+        self.connect_from(peer)
+    }
+
+    /// A new connection with these ends.
+    #[must_use]
+    pub fn connect_from(&self, peer: Peer) -> Client {
+        let seed = self.world.random.borrow_mut().next();
+        let (client, transport) = pipe::pair(seed, self.world.faults.get());
+        self.world.backlog.borrow_mut().push_back((transport, peer));
+        if let Some(waker) = self.world.acceptor.borrow_mut().take() {
+            waker.wake();
+        }
+        client
+    }
+
+    /// Lets all tasks go on until each waits for something; time stands still.
+    ///
+    /// # Panics
+    /// When they never come to rest: a busy loop.
+    #[expect(clippy::panic, reason = "a busy loop is a failed test")]
+    pub fn run(&self) {
+        for _ in 0..MOST_POLLS {
+            let Some(id) = self.next_ready() else {
+                return;
+            };
+            self.poll_task(id);
+        }
+        panic!("the tasks did not come to rest within {MOST_POLLS} polls");
+    }
+
+    /// Moves both clocks on, from deadline to deadline, running what each wakes.
+    pub fn advance(&self, span: Duration) {
+        self.run();
+        let end = self.world.clock.get() + span;
+        while let Some(at) = self.next_deadline().filter(|at| *at <= end) {
+            self.world.clock.set(self.world.clock.get().max(at));
+            self.fire();
+            self.run();
+        }
+        self.world.clock.set(end);
+    }
+
+    /// When the next timer runs out, on the clock of [`Runtime::now`].
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.world.timers.borrow().iter().map(|(at, _)| *at).min()
+    }
+
+    /// How many tasks have not ended.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        self.world.tasks.borrow().iter().flatten().count()
+    }
+
+    /// How many times a task was polled since the beginning.
+    #[must_use]
+    pub fn polls(&self) -> u64 {
+        self.world.polls.get()
+    }
+
+    fn next_ready(&self) -> Option<usize> {
+        let mut ready = self.world.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if ready.is_empty() {
+            return None;
+        }
+        let place = if self.world.faults.get().shuffle { self.world.random.borrow_mut().below(ready.len()) } else { 0 };
+        ready.remove(place)
+    }
+
+    fn poll_task(&self, id: usize) {
+        // Taken out while it runs, because it may spawn others.
+        let Some(mut task) = self.world.tasks.borrow_mut().get_mut(id).and_then(Option::take) else {
+            return;
+        };
+        self.world.polls.set(self.world.polls.get() + 1);
+        let waker = Waker::from(Arc::new(TaskWaker { id, ready: Arc::clone(&self.world.ready) }));
+        if task.as_mut().poll(&mut Context::from_waker(&waker)).is_pending()
+            && let Some(place) = self.world.tasks.borrow_mut().get_mut(id)
+        {
+            *place = Some(task);
+        }
+    }
+
+    fn fire(&self) {
+        let now = self.world.clock.get();
+        let due: Vec<Waker> =
+            self.world.timers.borrow_mut().extract_if(.., |(at, _)| *at <= now).map(|(_, waker)| waker).collect();
+        due.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Memory").field("clock", &self.world.clock.get()).field("tasks", &self.tasks()).finish()
+    }
+}
+
+struct TaskWaker {
+    id: usize,
+    ready: Arc<Mutex<VecDeque<usize>>>,
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if !ready.contains(&self.id) {
+            ready.push_back(self.id);
+        }
+    }
+}
+
+impl<F: Future<Output = ()> + 'static> Spawn<F> for Memory {
+    fn spawn(&self, future: F) {
+        let mut tasks = self.world.tasks.borrow_mut();
+        tasks.push(Some(Box::pin(future)));
+        self.world.ready.lock().unwrap_or_else(PoisonError::into_inner).push_back(tasks.len() - 1);
+    }
+}
+
+impl Runtime for Memory {
+    type Transport = MemoryTransport;
+    type Listener = MemoryListener;
+    type Sleep = MemorySleep;
+
+    fn now(&self) -> Now {
+        let mono = self.world.clock.get();
+        Now::new(mono, UnixTime(START.0 + mono))
+    }
+
+    fn sleep_until(&self, at: Duration) -> MemorySleep {
+        MemorySleep { memory: self.clone(), at }
+    }
+
+    /// There are no real sockets here: the listener stands for [`Memory::connect`].
+    fn listen_tcp(&self, _: TcpListener) -> io::Result<MemoryListener> {
+        Ok(MemoryListener { memory: self.clone() })
+    }
+
+    #[cfg(unix)]
+    fn listen_unix(&self, _: std::os::unix::net::UnixListener) -> io::Result<MemoryListener> {
+        Ok(MemoryListener { memory: self.clone() })
+    }
+
+    /// Runs the work on the spot: there is only one thread, so that runs can be repeated.
+    fn unblock<T, W>(&self, work: W) -> Blocking<T>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static,
+    {
+        let result = work();
+        Box::pin(async move { Ok(result) })
+    }
+
+    /// Runs the tasks until the future is done; time passes only to the next deadline, when
+    /// nothing else can happen.
+    fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output> {
+        let mut future = std::pin::pin!(future);
+        let woken = Arc::new(TaskWaker { id: usize::MAX, ready: Arc::default() });
+        let waker = Waker::from(woken);
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return Ok(output);
+            }
+            self.run();
+            match self.next_deadline() {
+                Some(at) => self.advance(at.saturating_sub(self.world.clock.get())),
+                None => return Err(io::Error::other("nothing is left that could wake the future")),
+            }
+        }
+    }
+}
+
+/// Accepts what [`Memory::connect`] connects.
+#[derive(Debug)]
+pub struct MemoryListener {
+    memory: Memory,
+}
+
+impl MemoryListener {
+    pub(crate) fn new(memory: Memory) -> Self {
+        Self { memory }
+    }
+}
+
+impl Listener for MemoryListener {
+    type Transport = MemoryTransport;
+
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(MemoryTransport, Peer)>> {
+        match self.memory.world.backlog.borrow_mut().pop_front() {
+            Some(connection) => Poll::Ready(Ok(connection)),
+            None => {
+                *self.memory.world.acceptor.borrow_mut() = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// A timer on the clock of a [`Memory`].
+#[derive(Debug)]
+pub struct MemorySleep {
+    memory: Memory,
+    at: Duration,
+}
+
+impl Sleep for MemorySleep {
+    fn poll_elapsed(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.at <= self.memory.world.clock.get() {
+            return Poll::Ready(());
+        }
+        let mut timers = self.memory.world.timers.borrow_mut();
+        timers.retain(|(_, waker)| !waker.will_wake(context.waker()));
+        timers.push((self.at, context.waker().clone()));
+        Poll::Pending
+    }
+
+    fn reset(mut self: Pin<&mut Self>, at: Duration) {
+        self.at = at;
+    }
+}

@@ -1,0 +1,237 @@
+//! The two ends of a connection in memory.
+
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use super::random::Random;
+use crate::runtime::Transport;
+
+/// What may go wrong, or at least differently, in a world.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Faults {
+    /// Tasks run in any order.
+    pub shuffle: bool,
+    /// Reads and writes move any number of bytes from one on.
+    pub cut: bool,
+    /// In so many of a hundred cases a socket says that it is not ready when it is, and wakes
+    /// its task at once.
+    pub delay_percent: u8,
+}
+
+impl Faults {
+    /// All of them.
+    #[must_use]
+    pub fn all() -> Self {
+        Self { shuffle: true, cut: true, delay_percent: 25 }
+    }
+}
+
+#[derive(Debug)]
+struct Pipe {
+    to_server: VecDeque<u8>,
+    to_client: Vec<u8>,
+    /// Bytes that the client will still take.
+    window: usize,
+    client_ended: bool,
+    client_reset: bool,
+    server_ended: bool,
+    server_closed: bool,
+    server_reset: bool,
+    random: Random,
+    faults: Faults,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+type Shared = Arc<Mutex<Pipe>>;
+
+fn lock(pipe: &Shared) -> MutexGuard<'_, Pipe> {
+    pipe.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(super) fn pair(seed: u64, faults: Faults) -> (Client, MemoryTransport) {
+    let pipe = Arc::new(Mutex::new(Pipe {
+        to_server: VecDeque::new(),
+        to_client: Vec::new(),
+        window: usize::MAX,
+        client_ended: false,
+        client_reset: false,
+        server_ended: false,
+        server_closed: false,
+        server_reset: false,
+        random: Random::new(seed),
+        faults,
+        reader: None,
+        writer: None,
+    }));
+    (Client { pipe: Arc::clone(&pipe) }, MemoryTransport { pipe })
+}
+
+impl Pipe {
+    fn wake(&mut self) {
+        let wakers = [self.reader.take(), self.writer.take()];
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+
+    /// Whether the socket pretends not to be ready.
+    fn delays(&mut self, context: &Context<'_>) -> bool {
+        let percent = self.faults.delay_percent;
+        let delays = percent > 0 && self.random.percent(percent);
+        if delays {
+            context.waker().wake_by_ref();
+        }
+        delays
+    }
+
+    /// How many of so many bytes move at once.
+    fn cut(&mut self, count: usize) -> usize {
+        if self.faults.cut && count > 1 { 1 + self.random.below(count) } else { count }
+    }
+}
+
+/// The client's end, for tests to play the peer with. What it does becomes visible to the
+/// server when the tasks run.
+#[derive(Debug)]
+pub struct Client {
+    pipe: Shared,
+}
+
+impl Client {
+    /// Sends bytes.
+    pub fn send(&self, bytes: &[u8]) {
+        let mut pipe = lock(&self.pipe);
+        pipe.to_server.extend(bytes);
+        pipe.wake();
+    }
+
+    /// Ends its sending side; it may still receive.
+    pub fn end(&self) {
+        let mut pipe = lock(&self.pipe);
+        pipe.client_ended = true;
+        pipe.wake();
+    }
+
+    /// Resets the connection: the server's next read or write fails.
+    pub fn reset(&self) {
+        let mut pipe = lock(&self.pipe);
+        pipe.client_reset = true;
+        pipe.wake();
+    }
+
+    /// Takes only so many more bytes, until told otherwise: 0 is a client that never reads.
+    pub fn take_only(&self, bytes: usize) {
+        let mut pipe = lock(&self.pipe);
+        pipe.window = bytes;
+        pipe.wake();
+    }
+
+    /// What arrived since the last call.
+    #[must_use]
+    pub fn take_received(&self) -> Vec<u8> {
+        std::mem::take(&mut lock(&self.pipe).to_client)
+    }
+
+    /// Whether the server ended its stream: shut its sending side down, or closed.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        let pipe = lock(&self.pipe);
+        pipe.server_ended || pipe.server_closed
+    }
+
+    /// Whether the server closed the connection.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        lock(&self.pipe).server_closed
+    }
+
+    /// Whether the server closed it by a reset.
+    #[must_use]
+    pub fn is_reset(&self) -> bool {
+        let pipe = lock(&self.pipe);
+        pipe.server_closed && pipe.server_reset
+    }
+
+    /// How many bytes the server has not read yet.
+    #[must_use]
+    pub fn unread(&self) -> usize {
+        lock(&self.pipe).to_server.len()
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The server's end.
+#[derive(Debug)]
+pub struct MemoryTransport {
+    pipe: Shared,
+}
+
+impl Transport for MemoryTransport {
+    fn poll_recv(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut pipe = lock(&self.pipe);
+        if pipe.client_reset {
+            return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
+        }
+        if pipe.to_server.is_empty() && !pipe.client_ended {
+            pipe.reader = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        if pipe.delays(context) {
+            return Poll::Pending;
+        }
+        let available = pipe.to_server.len().min(buffer.len());
+        let count = pipe.cut(available);
+        for (place, byte) in buffer.iter_mut().zip(pipe.to_server.drain(..count)) {
+            *place = byte;
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], _more: bool) -> Poll<io::Result<usize>> {
+        let mut pipe = lock(&self.pipe);
+        if pipe.client_reset {
+            return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
+        }
+        if pipe.server_ended {
+            return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
+        }
+        if pipe.window == 0 {
+            pipe.writer = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        if pipe.delays(context) {
+            return Poll::Pending;
+        }
+        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
+        let room = offered.min(pipe.window);
+        let count = pipe.cut(room);
+        let bytes = slices.iter().flat_map(|slice| slice.iter()).take(count);
+        pipe.to_client.extend(bytes);
+        if pipe.window != usize::MAX {
+            pipe.window -= count;
+        }
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        lock(&self.pipe).server_ended = true;
+        Poll::Ready(Ok(()))
+    }
+
+    fn reset_on_close(&mut self) {
+        lock(&self.pipe).server_reset = true;
+    }
+}
+
+impl Drop for MemoryTransport {
+    fn drop(&mut self) {
+        lock(&self.pipe).server_closed = true;
+    }
+}

@@ -1,0 +1,130 @@
+//! The seed's way to answer from a handler: one call after the other, with backpressure.
+
+use std::future::poll_fn;
+
+use bytes::Bytes;
+use http::StatusCode;
+use httpants_core::{FieldLines, Misuse, Reply};
+
+use crate::access;
+use crate::exchange::{Exchange, Shared};
+use crate::response::Response;
+
+/// Answers a request call by call; from [`Request::responder`](crate::Request::responder).
+///
+/// The order is [`send_status`](Self::send_status), [`send_headers`](Self::send_headers),
+/// [`send`](Self::send), [`finish`](Self::finish); what a call out of turn says is in
+/// [`Misuse`]. The handler returns what `finish` gives it. A handler that returns without
+/// having finished breaks the answer off: the connection is dropped.
+///
+/// ```
+/// use httpants_driver::{Misuse, Request, Response};
+///
+/// async fn handler(request: Request) -> Result<Response, Misuse> {
+///     let mut responder = request.responder();
+///     responder.send_status(200)?;
+///     responder.send_headers([("Content-Type", "text/plain")], true)?;
+///     for line in 0..3 {
+///         responder.send(format!("line {line}\n")).await?;
+///     }
+///     responder.finish().await
+/// }
+/// # let _ = handler;
+/// ```
+#[derive(Debug)]
+pub struct Responder {
+    exchange: Exchange,
+    serial: u64,
+}
+
+impl Responder {
+    pub(crate) fn new(exchange: Exchange, serial: u64) -> Self {
+        Self { exchange, serial }
+    }
+
+    /// The status, in the request's version and with its registered phrase.
+    ///
+    /// # Errors
+    /// As [`Reply::send_status`].
+    pub fn send_status(&mut self, code: u16) -> Result<(), Misuse> {
+        self.logged(code, |reply| reply.send_status(code))
+    }
+
+    /// Header fields; with `end_headers` the head leaves.
+    ///
+    /// # Errors
+    /// As [`Reply::send_headers`].
+    pub fn send_headers<N, V>(
+        &mut self,
+        headers: impl IntoIterator<Item = (N, V)>,
+        end_headers: bool,
+    ) -> Result<(), Misuse>
+    where
+        N: AsRef<str>,
+        V: AsRef<[u8]>,
+    {
+        self.reply(|reply| reply.send_headers(headers, end_headers))
+    }
+
+    /// A piece of the content; waits until there is room for the next one.
+    ///
+    /// # Errors
+    /// As [`Reply::send`]; [`Misuse::Closed`] when the connection has ended.
+    pub async fn send(&mut self, data: impl Into<Bytes>) -> Result<(), Misuse> {
+        self.reply(|reply| reply.send(data))?;
+        poll_fn(|context| self.exchange.lock().poll_room(self.serial, context)).await;
+        Ok(())
+    }
+
+    /// A whole answer in one call; the seed's defaults are 200 and `text/plain`.
+    ///
+    /// # Errors
+    /// As [`Reply::send_response`].
+    pub fn send_response(self, content: impl Into<Bytes>, code: u16, content_type: &str) -> Result<Response, Misuse> {
+        self.logged(code, |reply| reply.send_response(content, code, content_type))?;
+        Ok(Response::sent())
+    }
+
+    /// The answer is complete; returns what the handler is to return.
+    ///
+    /// # Errors
+    /// As [`Reply::finish`].
+    pub async fn finish(self) -> Result<Response, Misuse> {
+        self.reply(|reply| reply.finish())?;
+        Ok(Response::sent())
+    }
+
+    /// [`finish`](Self::finish) with trailer fields behind chunked content.
+    ///
+    /// # Errors
+    /// As [`httpants_core::Connection::finish_with_trailers`].
+    pub async fn finish_with_trailers(self, trailers: &FieldLines) -> Result<Response, Misuse> {
+        self.shared(|shared| shared.core.finish_with_trailers(trailers))?;
+        Ok(Response::sent())
+    }
+
+    /// A call that decides the status.
+    fn logged(&self, code: u16, call: impl FnOnce(&mut Reply<'_>) -> Result<(), Misuse>) -> Result<(), Misuse> {
+        self.shared(|shared| {
+            let entry = access::Entry::of(&shared.core);
+            call(&mut shared.core.reply())?;
+            entry.answered(StatusCode::from_u16(code).unwrap_or_default());
+            Ok(())
+        })
+    }
+
+    fn reply<T>(&self, call: impl FnOnce(&mut Reply<'_>) -> Result<T, Misuse>) -> Result<T, Misuse> {
+        self.shared(|shared| call(&mut shared.core.reply()))
+    }
+
+    fn shared<T>(&self, call: impl FnOnce(&mut Shared) -> Result<T, Misuse>) -> Result<T, Misuse> {
+        let mut shared = self.exchange.lock();
+        if shared.serial != self.serial {
+            return Err(Misuse::NoRequest);
+        }
+        let result = call(&mut shared);
+        // What was queued leaves in the loop, whichever task this is.
+        shared.notify();
+        result
+    }
+}

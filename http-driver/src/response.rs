@@ -1,0 +1,273 @@
+//! What a handler answers.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use http::StatusCode;
+use httpants_core::{FieldLines, Misuse, ResponseHead};
+
+use crate::upgraded::Upgraded;
+
+/// Why a stream of content broke off; the answer is dropped then, visibly.
+pub type StreamError = Box<dyn std::error::Error + Send + Sync>;
+
+pub(crate) type ContentStream = Pin<Box<dyn Stream<Item = Result<Bytes, StreamError>> + Send>>;
+pub(crate) type UpgradeHandler = Box<dyn FnOnce(Upgraded) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
+
+/// An answer: status, fields and content.
+///
+/// Handlers may return anything that becomes one: text, bytes, a status code, a `Result` of
+/// two such things.
+///
+/// ```
+/// use httpants_driver::Response;
+///
+/// let _ = Response::text("hello");
+/// let _ = Response::html("<p>hello").with_header("Cache-Control", "no-store");
+/// let _ = Response::bytes("image/png", vec![0x89]).with_status(201);
+/// let _ = Response::redirect("/elsewhere");
+/// let _: Response = 404.into();
+/// ```
+pub struct Response {
+    pub(crate) head: ResponseHead,
+    pub(crate) content: Content,
+    /// The first thing that was set wrongly; the answer is a 500 then, and this is logged.
+    pub(crate) misuse: Option<Misuse>,
+}
+
+pub(crate) enum Content {
+    Whole(Bytes),
+    Stream(ContentStream),
+    Upgrade(UpgradeHandler),
+    /// A responder has sent, or is to have sent, the answer.
+    Sent,
+}
+
+impl Response {
+    fn whole(head: ResponseHead, content: impl Into<Bytes>) -> Self {
+        Self { head, content: Content::Whole(content.into()), misuse: None }
+    }
+
+    fn typed(fields: FieldLines, content: impl Into<Bytes>) -> Self {
+        Self::whole(ResponseHead::with_fields(StatusCode::OK, fields), content)
+    }
+
+    pub(crate) fn sent() -> Self {
+        Self { head: ResponseHead::default(), content: Content::Sent, misuse: None }
+    }
+
+    /// An answer without content. A code outside 200 to 999 is a mistake: see
+    /// [`with_header`](Self::with_header) for what becomes of those.
+    #[must_use]
+    pub fn new(code: u16) -> Self {
+        Self::whole(ResponseHead::default(), Bytes::new()).with_status(code)
+    }
+
+    /// 200 with `text/plain` in UTF-8.
+    #[must_use]
+    pub fn text(content: impl Into<Bytes>) -> Self {
+        Self::typed(FieldLines::text_plain(), content)
+    }
+
+    /// 200 with `text/html` in UTF-8.
+    #[must_use]
+    pub fn html(content: impl Into<Bytes>) -> Self {
+        Self::typed(FieldLines::text_html(), content)
+    }
+
+    /// 200 with content of this media type.
+    #[must_use]
+    pub fn bytes(content_type: &str, content: impl Into<Bytes>) -> Self {
+        Self::typed(FieldLines::new(), content).with_header("Content-Type", content_type)
+    }
+
+    /// 302 to another place (RFC 9110 section 15.4.3).
+    #[must_use]
+    pub fn redirect(location: &str) -> Self {
+        Self::new(302).with_header("Location", location)
+    }
+
+    /// 200 with content that is made while it is sent. Its length is not known, so it is
+    /// chunked, or ends with the connection on HTTP/1.0; a `Content-Length` that is set is
+    /// kept to. An error of the stream drops the connection, so that the answer does not
+    /// look whole.
+    #[must_use]
+    pub fn stream<S, E>(stream: S) -> Self
+    where
+        S: Stream<Item = Result<Bytes, E>> + Send + 'static,
+        E: Into<StreamError>,
+    {
+        let content = Content::Stream(Box::pin(Mapped { stream: Box::pin(stream) }));
+        Self { head: ResponseHead::default(), content, misuse: None }
+    }
+
+    /// 101: the connection goes on in another protocol, which `then` speaks (RFC 9110
+    /// section 7.8). The request must offer it. For CONNECT give it the status 200.
+    #[must_use]
+    pub fn upgrade<F, Fut>(protocol: &str, then: F) -> Self
+    where
+        F: FnOnce(Upgraded) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let content = Content::Upgrade(Box::new(|stream| Box::pin(then(stream))));
+        Self { head: ResponseHead::default(), content, misuse: None }.with_status(101).with_header("Upgrade", protocol)
+    }
+
+    /// The tunnel that a CONNECT request asks for: 200, then the raw stream (RFC 9110
+    /// section 9.3.6).
+    #[must_use]
+    pub fn tunnel<F, Fut>(then: F) -> Self
+    where
+        F: FnOnce(Upgraded) -> Fut + Send + 'static,
+        Fut: Future<Output = ()> + Send + 'static,
+    {
+        let content = Content::Upgrade(Box::new(|stream| Box::pin(then(stream))));
+        Self { head: ResponseHead::default(), content, misuse: None }
+    }
+
+    /// The same with another status.
+    #[must_use]
+    pub fn with_status(mut self, code: u16) -> Self {
+        match StatusCode::from_u16(code) {
+            Ok(status) => self.head.status = status,
+            Err(_) => self.note(Misuse::Status(code)),
+        }
+        self
+    }
+
+    /// The same with another field line. A name or value that cannot be sent is a mistake of
+    /// the application: the answer becomes a 500, and the log says why. To find out here,
+    /// use [`fields_mut`](Self::fields_mut).
+    #[must_use]
+    pub fn with_header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        if let Err(misuse) = self.head.fields.set(name, value) {
+            self.note(misuse);
+        }
+        self
+    }
+
+    /// The field lines, to add, replace and remove.
+    pub fn fields_mut(&mut self) -> &mut FieldLines {
+        &mut self.head.fields
+    }
+
+    /// The status and the field lines.
+    #[must_use]
+    pub fn head(&self) -> &ResponseHead {
+        &self.head
+    }
+
+    fn note(&mut self, misuse: Misuse) {
+        self.misuse.get_or_insert(misuse);
+    }
+}
+
+/// A stream whose errors are boxed.
+struct Mapped<S> {
+    stream: Pin<Box<S>>,
+}
+
+impl<S, E> Stream for Mapped<S>
+where
+    S: Stream<Item = Result<Bytes, E>>,
+    E: Into<StreamError>,
+{
+    type Item = Result<Bytes, StreamError>;
+
+    fn poll_next(
+        mut self: Pin<&mut Self>,
+        context: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Self::Item>> {
+        self.stream.as_mut().poll_next(context).map(|item| item.map(|item| item.map_err(Into::into)))
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let content = match &self.content {
+            Content::Whole(bytes) => format!("{} bytes", bytes.len()),
+            Content::Stream(_) => "stream".into(),
+            Content::Upgrade(_) => "upgrade".into(),
+            Content::Sent => "sent".into(),
+        };
+        f.debug_struct("Response").field("head", &self.head).field("content", &content).finish_non_exhaustive()
+    }
+}
+
+/// A text answer.
+impl From<&'static str> for Response {
+    fn from(text: &'static str) -> Self {
+        Self::text(text)
+    }
+}
+
+/// A text answer.
+impl From<String> for Response {
+    fn from(text: String) -> Self {
+        Self::text(text)
+    }
+}
+
+/// An answer of `application/octet-stream`.
+impl From<Bytes> for Response {
+    fn from(content: Bytes) -> Self {
+        Self::bytes("application/octet-stream", content)
+    }
+}
+
+/// An answer of `application/octet-stream`.
+impl From<Vec<u8>> for Response {
+    fn from(content: Vec<u8>) -> Self {
+        Self::from(Bytes::from(content))
+    }
+}
+
+/// An answer without content.
+impl From<u16> for Response {
+    fn from(code: u16) -> Self {
+        Self::new(code)
+    }
+}
+
+/// An answer without content.
+impl From<StatusCode> for Response {
+    fn from(status: StatusCode) -> Self {
+        Self::new(status.as_u16())
+    }
+}
+
+/// 200 without content.
+impl From<()> for Response {
+    fn from((): ()) -> Self {
+        Self::new(200)
+    }
+}
+
+/// A mistake in the use of a responder: a 500 where nothing was sent yet.
+impl From<Misuse> for Response {
+    fn from(misuse: Misuse) -> Self {
+        let mut response = Self::new(500);
+        response.note(misuse);
+        response
+    }
+}
+
+/// The content could not be read: what the peer did wrong, as a status.
+impl From<crate::BodyError> for Response {
+    fn from(error: crate::BodyError) -> Self {
+        Self::new(error.fault().map_or(400, |fault| fault.status().as_u16()))
+    }
+}
+
+/// Either of the two.
+impl<T: Into<Self>, E: Into<Self>> From<Result<T, E>> for Response {
+    fn from(result: Result<T, E>) -> Self {
+        match result {
+            Ok(value) => value.into(),
+            Err(error) => error.into(),
+        }
+    }
+}

@@ -1,0 +1,124 @@
+//! What a runtime gives the driver: two traits about sockets, one about everything else.
+//!
+//! They are static: no boxes, and no `Send` where the runtime's spawn does not ask for it.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::net::TcpListener;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use httpants_core::{Now, Peer};
+
+/// A connected byte stream, plain or secured.
+///
+/// Each function takes the task's context where it cannot go on and wakes it when it can,
+/// as `std::task` has it.
+pub trait Transport: Unpin + 'static {
+    /// Reads into the front of `buffer`, which is not empty; 0 is the end of the stream.
+    ///
+    /// Where the runtime re-arms readiness by a system call, wait for readability before
+    /// trying to read after a short read.
+    fn poll_recv(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Writes the front of the slices, in one system call where the platform can; returns
+    /// how many bytes went. With `more`, other bytes follow at once, so the platform may
+    /// hold these back (`MSG_MORE`).
+    fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>>;
+
+    /// Shuts the sending side down; on a secured transport after its closing message.
+    fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
+
+    /// Moves up to `length` bytes of the file from `offset` on into the socket without their
+    /// passing through this process; 0 is the end of the file. `None` where the transport
+    /// cannot, and then the driver reads the file and sends its bytes.
+    fn poll_send_file(
+        &mut self,
+        context: &mut Context<'_>,
+        file: &std::fs::File,
+        offset: u64,
+        length: u64,
+    ) -> Option<Poll<io::Result<usize>>> {
+        let _ = (context, file, offset, length);
+        None
+    }
+
+    /// Makes the coming close a reset (`SO_LINGER` 0), where the transport can: the peer must
+    /// not take a broken answer for a whole one.
+    fn reset_on_close(&mut self) {}
+}
+
+/// An open listening socket of the runtime.
+pub trait Listener: 'static {
+    /// What it accepts.
+    type Transport: Transport;
+
+    /// Accepts one connection.
+    ///
+    /// # Errors
+    /// Those of the platform. One that concerns only the connection that was about to be
+    /// accepted, or the process's limits, is retried by the driver.
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Self::Transport, Peer)>>;
+}
+
+/// A timer that can be set again.
+pub trait Sleep: 'static {
+    /// Ready once the moment has come; stays ready until it is set again.
+    fn poll_elapsed(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()>;
+
+    /// Sets it to another moment on the clock of [`Runtime::now`].
+    fn reset(self: Pin<&mut Self>, at: Duration);
+}
+
+/// Work under way on another thread; an error where it panicked or the runtime ends.
+pub type Blocking<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
+
+/// The services of an async runtime.
+pub trait Runtime: Clone + 'static {
+    /// The transport of an accepted connection.
+    type Transport: Transport;
+    /// A listening socket.
+    type Listener: Listener<Transport = Self::Transport>;
+    /// A timer.
+    type Sleep: Sleep;
+
+    /// Both clocks. The monotonic one has an origin that stays the same for the runtime.
+    fn now(&self) -> Now;
+
+    /// A timer for a moment on the monotonic clock of [`now`](Self::now).
+    fn sleep_until(&self, at: Duration) -> Self::Sleep;
+
+    /// Takes over a bound, listening TCP socket.
+    ///
+    /// # Errors
+    /// Those of registering it with the runtime.
+    fn listen_tcp(&self, listener: TcpListener) -> io::Result<Self::Listener>;
+
+    /// Takes over a bound, listening unix socket.
+    ///
+    /// # Errors
+    /// Those of registering it with the runtime.
+    #[cfg(unix)]
+    fn listen_unix(&self, listener: std::os::unix::net::UnixListener) -> io::Result<Self::Listener>;
+
+    /// Runs work that may block, such as on files, where it holds nobody up.
+    fn unblock<T, W>(&self, work: W) -> Blocking<T>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static;
+
+    /// Runs a future to its end on the calling thread, with a runtime of its own that only
+    /// this thread drives: one worker of a server.
+    ///
+    /// # Errors
+    /// Those of starting the runtime.
+    fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output>;
+}
+
+/// Spawning, apart from [`Runtime`], so that only a runtime that moves tasks between threads
+/// asks for `Send`.
+pub trait Spawn<F: Future<Output = ()> + 'static>: Runtime {
+    /// Runs the future in the background.
+    fn spawn(&self, future: F);
+}

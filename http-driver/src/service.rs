@@ -1,0 +1,29 @@
+//! What all connections of a server share: the application and the configuration.
+
+use std::fmt;
+use std::sync::Arc;
+
+use httpants_core::{Config, Request};
+
+use crate::handler::Intake;
+
+pub(crate) type ChooseIntake = Box<dyn Fn(&Request) -> Intake + Send + Sync>;
+
+pub(crate) struct Service<H> {
+    pub(crate) handler: H,
+    pub(crate) config: Arc<Config>,
+    pub(crate) choose_intake: Option<ChooseIntake>,
+}
+
+impl<H> Service<H> {
+    /// What to do with the content behind this head.
+    pub(crate) fn intake(&self, head: &Request) -> Intake {
+        self.choose_intake.as_ref().map_or(Intake::Buffer, |choose| choose(head))
+    }
+}
+
+impl<H> fmt::Debug for Service<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Service").field("config", &self.config).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,70 @@
+//! A stream that HTTP has let go of.
+
+use std::fmt;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::{Buf, Bytes};
+use futures_io::{AsyncRead, AsyncWrite};
+
+use crate::runtime::Transport;
+
+/// The raw stream behind an upgrade or CONNECT: what the peer sent behind its request comes
+/// first. Dropping it closes the connection.
+///
+/// It reads and writes through the `futures-io` traits, on every runtime.
+pub struct Upgraded {
+    leftover: Bytes,
+    transport: Box<dyn Transport + Send>,
+}
+
+impl Upgraded {
+    pub(crate) fn new(transport: impl Transport + Send, leftover: Bytes) -> Self {
+        Self { leftover, transport: Box::new(transport) }
+    }
+}
+
+impl AsyncRead for Upgraded {
+    fn poll_read(mut self: Pin<&mut Self>, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if buffer.is_empty() {
+            return Poll::Ready(Ok(0));
+        }
+        if self.leftover.is_empty() {
+            return self.transport.poll_recv(context, buffer);
+        }
+        let count = self.leftover.len().min(buffer.len());
+        if let Some(front) = buffer.get_mut(..count) {
+            self.leftover.copy_to_slice(front);
+        }
+        Poll::Ready(Ok(count))
+    }
+}
+
+impl AsyncWrite for Upgraded {
+    fn poll_write(self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(context, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.transport.poll_send(context, slices, false)
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.transport.poll_shutdown(context)
+    }
+}
+
+impl fmt::Debug for Upgraded {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Upgraded").field("leftover", &self.leftover.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,302 @@
+//! The scripted application.
+
+use bytes::Bytes;
+use http::StatusCode;
+use httpants_core::{BodyLen, Connection, FieldLines, Misuse, Request, ResponseHead};
+
+use crate::log::Log;
+use crate::text;
+
+/// What an application does that has no script.
+pub const DEFAULT: &str = "read; answer";
+
+/// What the application does with each request, in order.
+pub type Script = Vec<Instruction>;
+
+/// One thing that the application does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Instruction {
+    /// Wait for the end of the content, and ask for it where the client waits for that.
+    Read,
+    /// Wait for [`Step::Go`](crate::Step::Go).
+    Hold,
+    /// 200 with method and target as content.
+    Answer,
+    /// A field for the next head.
+    Field(String, Vec<u8>),
+    /// The reason phrase of the next head.
+    Reason(String),
+    /// A trailer field for the end.
+    Trailer(String, Vec<u8>),
+    /// The head of the answer.
+    Respond(u16, BodyLen),
+    /// A piece of content.
+    Send(Bytes),
+    /// The end of the answer.
+    Finish,
+    /// The answer is given up.
+    Abort,
+    /// 100 Continue.
+    Continue,
+    /// The largest content that this request may have.
+    Limit(u64),
+    /// No content is read until the next `Resume`.
+    Pause,
+    /// Content is read again.
+    Resume,
+}
+
+/// Reads `read; respond 200 length 5; send "hello"; finish`.
+///
+/// # Errors
+/// Which instruction is not known, or cannot be read.
+pub fn parse(script: &str) -> Result<Script, String> {
+    let mut rest = script.trim();
+    let mut instructions = Vec::new();
+    while !rest.is_empty() {
+        let (instruction, tail) = instruction(rest)?;
+        instructions.push(instruction);
+        rest = tail.trim_start();
+        if let Some(next) = rest.strip_prefix(';') {
+            rest = next.trim_start();
+        } else if !rest.is_empty() {
+            return Err(format!("a semicolon was due before: {rest}"));
+        }
+    }
+    Ok(instructions)
+}
+
+fn instruction(text: &str) -> Result<(Instruction, &str), String> {
+    let (words, tail) = text.split_at(text.find([';', '"']).unwrap_or(text.len()));
+    let words: Vec<_> = words.split_whitespace().collect();
+    let number = |digits: &str| digits.parse().map_err(|_| format!("no number: {digits}"));
+    let simple = match words.as_slice() {
+        ["read"] => Instruction::Read,
+        ["hold"] => Instruction::Hold,
+        ["answer"] => Instruction::Answer,
+        ["finish"] => Instruction::Finish,
+        ["abort"] => Instruction::Abort,
+        ["continue"] => Instruction::Continue,
+        ["pause"] => Instruction::Pause,
+        ["resume"] => Instruction::Resume,
+        ["limit", limit] => Instruction::Limit(number(limit)?),
+        ["respond", status] => Instruction::Respond(status_code(status)?, BodyLen::Known(0)),
+        ["respond", status, "unknown"] => Instruction::Respond(status_code(status)?, BodyLen::Unknown),
+        ["respond", status, "length", length] => {
+            Instruction::Respond(status_code(status)?, BodyLen::Known(number(length)?))
+        }
+        [quoted @ ("field" | "trailer" | "reason" | "send")] => {
+            let (bytes, tail) = text::repetition(tail)?;
+            return Ok((with_text(quoted, bytes)?, tail));
+        }
+        _ => return Err(format!("an unknown instruction: {text}")),
+    };
+    Ok((simple, tail))
+}
+
+fn status_code(digits: &str) -> Result<u16, String> {
+    digits.parse().map_err(|_| format!("no status: {digits}"))
+}
+
+fn with_text(word: &str, bytes: Vec<u8>) -> Result<Instruction, String> {
+    if word == "send" {
+        return Ok(Instruction::Send(bytes.into()));
+    }
+    let utf_8 = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| "a name is text".to_owned());
+    if word == "reason" {
+        return Ok(Instruction::Reason(utf_8(bytes)?));
+    }
+    let colon = bytes.iter().position(|&byte| byte == b':').ok_or("a field is \"name: value\"")?;
+    let (name, value) = bytes.split_at_checked(colon).unwrap_or_default();
+    let (name, value) = (utf_8(name.to_vec())?, value.get(1..).unwrap_or_default().to_vec());
+    Ok(if word == "field" { Instruction::Field(name, value) } else { Instruction::Trailer(name, value) })
+}
+
+/// The application of one exchange.
+#[derive(Debug)]
+pub struct App {
+    script: Script,
+    current: Option<Current>,
+}
+
+/// The request that is being answered.
+#[derive(Debug)]
+struct Current {
+    instructions: std::vec::IntoIter<Instruction>,
+    waits: Waits,
+    line: String,
+    whole: bool,
+    expects_continue: bool,
+    head: ResponseHead,
+    trailers: FieldLines,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Waits {
+    No,
+    ForEnd,
+    ForGo,
+}
+
+impl App {
+    /// An application that carries this script out for each request. Requests for `/front`
+    /// and `/behind`, which stand around a fixture, get the default.
+    #[must_use]
+    pub fn new(script: Script) -> Self {
+        Self { script, current: None }
+    }
+
+    /// Whether the next step is the application's.
+    #[must_use]
+    pub fn is_busy(&self) -> bool {
+        self.current.as_ref().is_some_and(|current| current.waits == Waits::ForGo)
+    }
+
+    /// A request has come.
+    pub fn request(&mut self, request: &Request, connection: &mut Connection, log: &mut Log) {
+        let script = match request.target() {
+            "/front" | "/behind" => vec![Instruction::Read, Instruction::Answer],
+            _ => self.script.clone(),
+        };
+        self.current = Some(Current {
+            instructions: script.into_iter(),
+            waits: Waits::No,
+            line: format!("{} {}", request.method(), request.target()),
+            whole: false,
+            expects_continue: false,
+            head: ResponseHead::default(),
+            trailers: FieldLines::new(),
+        });
+        self.run(connection, log);
+    }
+
+    /// The client waits for 100 Continue.
+    pub fn expect_continue(&mut self, connection: &mut Connection, log: &mut Log) {
+        if let Some(current) = &mut self.current {
+            current.expects_continue = true;
+            if current.waits == Waits::ForEnd {
+                current.proceed(connection, log);
+            }
+        }
+    }
+
+    /// The content is complete.
+    pub fn end(&mut self, connection: &mut Connection, log: &mut Log) {
+        if let Some(current) = &mut self.current {
+            current.whole = true;
+            if current.waits == Waits::ForEnd {
+                current.waits = Waits::No;
+                self.run(connection, log);
+            }
+        }
+    }
+
+    /// Goes on behind `hold`.
+    pub fn go(&mut self, connection: &mut Connection, log: &mut Log) {
+        if let Some(current) = &mut self.current
+            && current.waits == Waits::ForGo
+        {
+            current.waits = Waits::No;
+            self.run(connection, log);
+        }
+    }
+
+    fn run(&mut self, connection: &mut Connection, log: &mut Log) {
+        let Some(current) = &mut self.current else { return };
+        while current.waits == Waits::No
+            && let Some(instruction) = current.instructions.next()
+        {
+            if let Err(misuse) = current.carry_out(instruction, connection, log) {
+                log.misuse(&misuse);
+            }
+        }
+    }
+}
+
+impl Current {
+    fn carry_out(
+        &mut self,
+        instruction: Instruction,
+        connection: &mut Connection,
+        log: &mut Log,
+    ) -> Result<(), Misuse> {
+        match instruction {
+            Instruction::Read if self.whole => Ok(()),
+            Instruction::Read => {
+                self.waits = Waits::ForEnd;
+                self.proceed(connection, log);
+                Ok(())
+            }
+            Instruction::Hold => {
+                self.waits = Waits::ForGo;
+                Ok(())
+            }
+            Instruction::Answer => {
+                let head = ResponseHead::with_fields(StatusCode::OK, FieldLines::text_plain());
+                connection.respond_with(&head, self.line.clone())
+            }
+            Instruction::Field(name, value) => self.head.fields.push(&name, value),
+            Instruction::Reason(reason) => self.head.set_reason(&reason),
+            Instruction::Trailer(name, value) => self.trailers.push(&name, value),
+            Instruction::Respond(status, length) => {
+                self.head.status = ResponseHead::new(status)?.status;
+                let head = std::mem::take(&mut self.head);
+                connection.respond(&head, length)
+            }
+            Instruction::Send(content) => connection.send(content),
+            Instruction::Finish => {
+                let trailers = std::mem::take(&mut self.trailers);
+                connection.finish_with_trailers(&trailers)
+            }
+            Instruction::Abort => {
+                connection.abort();
+                Ok(())
+            }
+            Instruction::Continue => connection.send_continue(),
+            Instruction::Limit(limit) => {
+                connection.set_max_request(limit);
+                Ok(())
+            }
+            Instruction::Pause => {
+                connection.pause(true);
+                Ok(())
+            }
+            Instruction::Resume => {
+                connection.pause(false);
+                Ok(())
+            }
+        }
+    }
+
+    /// Asks for content that the client holds back, once.
+    fn proceed(&mut self, connection: &mut Connection, log: &mut Log) {
+        if std::mem::take(&mut self.expects_continue)
+            && let Err(misuse) = connection.send_continue()
+        {
+            log.misuse(&misuse);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scripts_are_read() {
+        let script = parse("read; field \"A: b;c\"; respond 200 length 3; send \"x\" * 3; finish").unwrap();
+        let expected = [
+            Instruction::Read,
+            Instruction::Field("A".into(), b" b;c".to_vec()),
+            Instruction::Respond(200, BodyLen::Known(3)),
+            Instruction::Send(Bytes::from_static(b"xxx")),
+            Instruction::Finish,
+        ];
+        assert_eq!(script, expected);
+        for wrong in
+            ["fly", "respond", "respond 200 x", "send", "field \"x\"", "read answer", "limit x", "send \"a\" b"]
+        {
+            assert!(parse(wrong).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,351 @@
+//! One exchange: a connection between a scripted peer and a scripted application.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use httpants_core::{Close, Config, Connection, Event, Now, Peer, Transmit, UnixTime};
+
+use crate::answer::WALL;
+use crate::app::{App, Script};
+use crate::log::Log;
+use crate::steps::Step;
+
+/// How bytes pass between the transport and the connection; it must make no difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Style {
+    /// Whether the bytes are pushed with `receive`, or read into `recv_buf`.
+    pub push: bool,
+    /// How many bytes the transport takes at once.
+    pub write: usize,
+}
+
+impl Style {
+    /// Read into the lent buffer, written whole.
+    pub const LENT: Self = Self { push: false, write: usize::MAX };
+    /// Pushed, written whole.
+    pub const PUSHED: Self = Self { push: true, write: usize::MAX };
+    /// Read into the lent buffer, written byte by byte.
+    pub const TRICKLED: Self = Self { push: false, write: 1 };
+}
+
+/// How an exchange stands when all steps are done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    /// The connection is open.
+    Open,
+    /// The socket was closed.
+    Closed,
+    /// The stream belongs to another protocol.
+    HandedOver,
+}
+
+/// What became of an exchange.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// The events, as text.
+    pub events: Vec<String>,
+    /// The bytes that the peer got.
+    pub answer: Vec<u8>,
+    /// How the connection stands.
+    pub end: End,
+    /// In how many pieces the answer left.
+    pub writes: usize,
+}
+
+/// A running exchange.
+#[derive(Debug)]
+pub struct Exchange {
+    config: Arc<Config>,
+    connection: Connection,
+    app: App,
+    log: Log,
+    style: Style,
+    now: Now,
+    /// What the peer has sent and the connection has not taken.
+    socket: VecDeque<u8>,
+    /// Whether the peer ended its stream, and the connection was told.
+    eof: Option<bool>,
+    blocked: bool,
+    answer: Vec<u8>,
+    writes: usize,
+    shut: bool,
+    closed: Option<Close>,
+    told_closed: bool,
+    upgraded: bool,
+}
+
+/// When the connection is accepted, on a monotonic clock whose origin means nothing.
+const ACCEPT: Duration = Duration::from_secs(1000);
+/// More turns than this without an input mean that the connection runs in circles.
+const MOST_TURNS: usize = 1 << 20;
+
+impl Exchange {
+    /// A connection that was just accepted.
+    #[must_use]
+    pub fn new(config: Arc<Config>, script: Script, style: Style) -> Self {
+        let now = Now::new(ACCEPT, UnixTime::from_secs(WALL));
+        Self {
+            connection: Connection::new(Arc::clone(&config), Peer::default(), now),
+            config,
+            app: App::new(script),
+            log: Log::default(),
+            style,
+            now,
+            socket: VecDeque::new(),
+            eof: None,
+            blocked: false,
+            answer: Vec::new(),
+            writes: 0,
+            shut: false,
+            closed: None,
+            told_closed: false,
+            upgraded: false,
+        }
+    }
+
+    /// Carries out all steps, the bytes cut at these offsets, and ends the exchange.
+    #[must_use]
+    pub fn run(mut self, steps: &[Step], cuts: &[usize]) -> Outcome {
+        let mut cuts = cuts.iter().copied().peekable();
+        let mut offset = 0;
+        for step in steps {
+            let Step::Bytes(mut rest) = step.clone() else {
+                self.step(step);
+                continue;
+            };
+            while let Some(cut) = cuts.next_if(|&cut| cut < offset + rest.len()) {
+                let tail = rest.split_off(cut.saturating_sub(offset));
+                offset += rest.len();
+                self.deliver(&rest);
+                rest = tail;
+            }
+            offset += rest.len();
+            self.deliver(&rest);
+        }
+        self.finish()
+    }
+
+    /// Carries out one step.
+    pub fn step(&mut self, step: &Step) {
+        match step {
+            Step::Bytes(bytes) => return self.deliver(bytes),
+            Step::Wait(time) => return self.wait(*time),
+            Step::Eof => {
+                self.eof.get_or_insert(false);
+            }
+            Step::Go => self.app.go(&mut self.connection, &mut self.log),
+            Step::Block => self.blocked = true,
+            Step::Unblock => self.blocked = false,
+            Step::Shutdown => self.connection.handle_shutdown(self.now),
+            Step::IoError => self.connection.handle_io_error(self.now),
+        }
+        self.turn();
+    }
+
+    /// The peer sends bytes.
+    pub fn deliver(&mut self, bytes: &[u8]) {
+        self.socket.extend(bytes);
+        self.turn();
+    }
+
+    /// The connection, to look at.
+    #[must_use]
+    pub fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// The time now, counted from the accept.
+    #[must_use]
+    pub fn now(&self) -> Duration {
+        self.now.mono.saturating_sub(ACCEPT)
+    }
+
+    /// Time passes; each deadline is handled when it is due.
+    pub fn wait(&mut self, time: Duration) {
+        let end = self.now.after(time);
+        while let Some(deadline) = self.connection.poll_timeout().filter(|deadline| deadline.at <= end.mono) {
+            // A little too early first: that must do nothing.
+            let early = deadline.at.saturating_sub(Duration::from_millis(1)).max(self.now.mono);
+            self.advance(early);
+            self.connection.handle_timeout(self.now);
+            self.turn();
+            if self.connection.poll_timeout() != Some(deadline) {
+                return self.log.line(format!("a wake-up too early moves the deadline: {deadline:?}"));
+            }
+            self.advance(deadline.at);
+            self.connection.handle_timeout(self.now);
+            self.turn();
+            if self.connection.poll_timeout() == Some(deadline) {
+                return self.log.line(format!("the deadline stays: {deadline:?}"));
+            }
+        }
+        self.advance(end.mono);
+        self.connection.handle_timeout(self.now);
+        self.turn();
+    }
+
+    fn advance(&mut self, mono: Duration) {
+        self.now = self.now.after(mono.saturating_sub(self.now.mono));
+    }
+
+    /// All that the caller of a connection does after an input.
+    fn turn(&mut self) {
+        for _ in 0..MOST_TURNS {
+            let received = self.receive();
+            self.poll_events();
+            let sent = self.transmit();
+            if let Some(close) = self.connection.poll_close() {
+                match close {
+                    Close::ShutdownWrite => self.shut = true,
+                    close => self.closed = Some(close),
+                }
+            }
+            if !received && !sent {
+                return;
+            }
+        }
+        self.log.line("the connection runs in circles".into());
+    }
+
+    /// Gives the connection as much as it takes at once.
+    fn receive(&mut self) -> bool {
+        if self.closed.is_some() || !self.connection.wants_recv() {
+            return false;
+        }
+        let bytes = self.socket.make_contiguous();
+        if bytes.is_empty() {
+            let due = self.eof == Some(false);
+            if due {
+                self.eof = Some(true);
+                self.connection.handle_eof(self.now);
+            }
+            return due;
+        }
+        let taken = if self.style.push {
+            self.connection.receive(bytes, self.now)
+        } else {
+            let room = self.connection.recv_buf();
+            let count = room.len().min(bytes.len());
+            if let (Some(room), Some(bytes)) = (room.get_mut(..count), bytes.get(..count)) {
+                room.copy_from_slice(bytes);
+            }
+            self.connection.handle_recv(count, self.now);
+            count
+        };
+        self.socket.drain(..taken);
+        taken > 0
+    }
+
+    fn poll_events(&mut self) {
+        while let Some(event) = self.connection.poll_event() {
+            match event {
+                Event::Request(request) => {
+                    self.log.request(&request);
+                    self.app.request(&request, &mut self.connection, &mut self.log);
+                }
+                Event::Expect100 => {
+                    self.log.line("expect 100".into());
+                    self.app.expect_continue(&mut self.connection, &mut self.log);
+                }
+                Event::Data(piece) => self.log.data(&piece),
+                Event::End(trailers) => {
+                    self.log.end(&trailers);
+                    self.app.end(&mut self.connection, &mut self.log);
+                }
+                Event::Writable => {}
+                Event::PeerClosed => self.log.line("peer closed".into()),
+                Event::Upgraded => {
+                    self.upgraded = true;
+                    let before = self.connection.take_upgrade();
+                    before.iter().rev().for_each(|&byte| self.socket.push_front(byte));
+                }
+                Event::Closed(reason) => {
+                    self.told_closed = true;
+                    self.log.closed(reason);
+                }
+                other => self.log.line(format!("{other:?}")),
+            }
+        }
+    }
+
+    fn transmit(&mut self) -> bool {
+        let mut sent = false;
+        while !self.blocked && self.closed.is_none() {
+            let mut room = self.style.write;
+            let before = self.answer.len();
+            match self.connection.poll_transmit() {
+                Some(Transmit::Bytes(slices)) => {
+                    for slice in slices {
+                        let taken = slice.get(..room).unwrap_or(slice);
+                        self.answer.extend_from_slice(taken);
+                        room -= taken.len();
+                    }
+                }
+                Some(other) => {
+                    let other = format!("{other:?}");
+                    self.log.line(other);
+                    return sent;
+                }
+                None => break,
+            }
+            self.connection.handle_sent((self.answer.len() - before) as u64, self.now);
+            self.writes += 1;
+            sent = true;
+        }
+        sent
+    }
+
+    /// The peer sees the end of the answer and ends its own stream; then nothing may be left.
+    #[must_use]
+    pub fn finish(mut self) -> Outcome {
+        if self.upgraded {
+            let rest: Vec<u8> = self.socket.drain(..).collect();
+            self.log.line(format!("upgraded \"{}\"", crate::text::escape(&rest, true)));
+        } else if self.told_closed || self.shut || self.closed.is_some() {
+            self.step(&Step::Eof);
+            self.check_closed();
+        } else if self.is_untimed() {
+            self.log.line("the connection waits for ever".into());
+        }
+        if self.closed == Some(Close::Reset) {
+            self.log.line("reset".into());
+        }
+        let end = match self.closed {
+            _ if self.upgraded => End::HandedOver,
+            Some(_) => End::Closed,
+            None => End::Open,
+        };
+        Outcome { events: self.log.finish(), answer: self.answer, end, writes: self.writes }
+    }
+
+    /// Nothing happens on a closed connection, whatever is done to it.
+    fn check_closed(&mut self) {
+        if self.closed.is_none() {
+            return self.log.line("the connection does not close".into());
+        }
+        let (connection, now) = (&mut self.connection, self.now);
+        let took = connection.receive(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", now);
+        connection.handle_eof(now);
+        connection.handle_sent(1, now);
+        connection.handle_timeout(now);
+        connection.handle_shutdown(now);
+        connection.handle_io_error(now);
+        let quiet = took == 0
+            && !connection.wants_recv()
+            && connection.poll_event().is_none()
+            && connection.poll_transmit().is_none()
+            && connection.poll_timeout().is_none()
+            && connection.poll_close() == self.closed;
+        if !quiet {
+            self.log.line("the closed connection goes on".into());
+        }
+    }
+
+    /// Whether nothing is timed although the configuration times all that a peer can delay.
+    fn is_untimed(&self) -> bool {
+        let timeouts = &self.config.timeouts;
+        let all = [timeouts.accept, timeouts.head, timeouts.idle, timeouts.body, timeouts.write, timeouts.linger];
+        all.iter().all(Option::is_some) && self.connection.poll_timeout().is_none() && !self.app.is_busy()
+    }
+}

@@ -1,0 +1,170 @@
+//! The fixtures, as they stand in Markdown.
+
+use std::sync::Arc;
+
+use httpants_core::Config;
+
+use crate::app::{self, Script};
+use crate::steps::{self, Step};
+use crate::{answer, settings};
+
+/// One section of a fixture file.
+#[derive(Clone, Debug)]
+pub struct Fixture {
+    /// Its heading.
+    pub title: String,
+    /// The line of the heading, from 1.
+    pub line: usize,
+    /// The rows of `docs/protocol.md` that it shows.
+    pub rows: Vec<String>,
+    /// What differs from the default configuration is in it.
+    pub config: Arc<Config>,
+    /// Whether it has settings of its own.
+    pub configured: bool,
+    /// What the application does.
+    pub script: Script,
+    /// In how many pieces the answer must leave when the whole input arrives at once.
+    pub writes: Option<usize>,
+    /// Whether requests before and behind it would change it.
+    pub alone: bool,
+    /// What happens; each of them must lead to the same events and the same answer.
+    pub inputs: Vec<Vec<Step>>,
+    /// The expected lines of the log.
+    pub events: Vec<String>,
+    /// The expected bytes.
+    pub answer: Vec<u8>,
+}
+
+/// A section as it is read.
+#[derive(Debug, Default)]
+struct Section<'a> {
+    line: usize,
+    title: &'a str,
+    header: Vec<(&'a str, &'a str)>,
+    blocks: Vec<(&'a str, Vec<&'a str>)>,
+}
+
+/// Reads a fixture file.
+///
+/// # Errors
+/// What is wrong, and in which section.
+pub fn parse(document: &str) -> Result<Vec<Fixture>, String> {
+    let sections = sections(document)?;
+    sections.iter().map(|section| section.fixture().map_err(|error| format!("{}: {error}", section.title))).collect()
+}
+
+const HEADER: [&str; 5] = ["row", "config", "app", "writes", "alone"];
+
+fn sections(document: &str) -> Result<Vec<Section<'_>>, String> {
+    let mut sections: Vec<Section<'_>> = Vec::new();
+    let mut lines = document.lines().enumerate();
+    while let Some((at, line)) = lines.next() {
+        if let Some(title) = line.strip_prefix("## ") {
+            sections.push(Section { line: at + 1, title, ..Section::default() });
+            continue;
+        }
+        let Some(section) = sections.last_mut() else { continue };
+        if let Some(kind) = line.strip_prefix("```") {
+            let block: Vec<_> = lines.by_ref().map(|(_, line)| line).take_while(|line| *line != "```").collect();
+            section.blocks.push((kind, block));
+        } else if let Some((name, value)) = line.split_once(':').filter(|(name, _)| HEADER.contains(name)) {
+            section.header.push((name, value.trim()));
+        }
+    }
+    Ok(sections)
+}
+
+impl Section<'_> {
+    fn fixture(&self) -> Result<Fixture, String> {
+        let rows: Vec<_> = self.header("row").unwrap_or_default().split(',').map(|row| row.trim().to_owned()).collect();
+        let config = settings::parse(self.header("config").unwrap_or_default())?;
+        let writes = self.header("writes").map(str::parse).transpose().map_err(|_| "writes is a number")?;
+        Ok(Fixture {
+            title: self.title.to_owned(),
+            line: self.line,
+            rows,
+            configured: self.header("config").is_some(),
+            script: app::parse(self.header("app").unwrap_or(app::DEFAULT))?,
+            writes,
+            alone: self.header("alone").is_some(),
+            inputs: self.inputs()?,
+            events: self.block("events")?.iter().map(|&line| line.to_owned()).collect(),
+            answer: answer::expand(self.block("answer")?, &config)?,
+            config: Arc::new(config),
+        })
+    }
+
+    fn header(&self, name: &str) -> Option<&str> {
+        self.header.iter().find(|(other, _)| *other == name).map(|(_, value)| *value)
+    }
+
+    fn block(&self, kind: &str) -> Result<&[&str], String> {
+        match self.blocks.iter().filter(|(other, _)| *other == kind).collect::<Vec<_>>().as_slice() {
+            [(_, lines)] => Ok(lines),
+            _ => Err(format!("there must be one block of {kind}")),
+        }
+    }
+
+    /// Each input block; one with a line `{each}` once for each line of the block behind it.
+    fn inputs(&self) -> Result<Vec<Vec<Step>>, String> {
+        let mut inputs = Vec::new();
+        let mut blocks = self.blocks.iter().peekable();
+        while let Some((kind, lines)) = blocks.next() {
+            match *kind {
+                "input" if lines.contains(&"{each}") => {
+                    let Some((_, each)) = blocks.next_if(|(kind, _)| *kind == "each") else {
+                        return Err("a block of each is due behind {each}".into());
+                    };
+                    for &one in each {
+                        let lines: Vec<_> = lines.iter().map(|&l| if l == "{each}" { one } else { l }).collect();
+                        inputs.push(steps::parse(&lines)?);
+                    }
+                }
+                "input" => inputs.push(steps::parse(lines)?),
+                "events" | "answer" => {}
+                other => return Err(format!("an unknown block: {other}")),
+            }
+        }
+        if inputs.is_empty() { Err("there is no input".into()) } else { Ok(inputs) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const FENCE: &str = "```";
+
+    fn document(body: &str) -> String {
+        body.replace("~~~", FENCE)
+    }
+
+    #[test]
+    fn a_section_is_read() {
+        let text = document(
+            "# Title\nprose\n## One\nrow: a, b\nconfig: limits.head = 9\nwrites: 1\n\n~~~input\nG\n~~~\n\
+             ~~~input\nx\n{each}\n~~~\n~~~each\ny\n{eof}\n~~~\n~~~events\nend\n~~~\n~~~answer\n~~~\n",
+        );
+        let fixtures = parse(&text).unwrap();
+        let one = &fixtures[0];
+        assert_eq!((one.title.as_str(), one.line, one.writes, one.alone), ("One", 3, Some(1), false));
+        assert_eq!(one.rows, ["a", "b"]);
+        assert_eq!(one.config.limits.head, 9);
+        let bytes = |bytes: &[u8]| Step::Bytes(bytes.to_vec());
+        assert_eq!(one.inputs, [vec![bytes(b"G")], vec![bytes(b"xy")], vec![bytes(b"x"), Step::Eof]]);
+        assert_eq!(one.events, ["end"]);
+    }
+
+    #[test]
+    fn mistakes_are_told() {
+        for body in [
+            "## A\nrow: a\n~~~input\n~~~\n~~~events\n~~~\n",
+            "## A\nrow: a\n~~~events\n~~~\n~~~answer\n~~~\n",
+            "## A\nrow: a\n~~~input\n{each}\n~~~\n~~~events\n~~~\n~~~answer\n~~~\n",
+            "## A\nrow: a\napp: fly\n~~~input\n~~~\n~~~events\n~~~\n~~~answer\n~~~\n",
+            "## A\nrow: a\n~~~inputs\n~~~\n~~~events\n~~~\n~~~answer\n~~~\n",
+        ] {
+            assert!(parse(&document(body)).is_err(), "{body}");
+        }
+    }
+}

@@ -1,0 +1,99 @@
+//! The limits that show only in how much is taken, not in what is answered: what a peer can
+//! make the server hold or read. All others stand in the fixtures, at n and n + 1.
+
+// A test fails by panicking.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::sync::Arc;
+
+use httpants_core::{BadRequest, Close, CloseReason, Config, Connection, Event, Now, Peer};
+use httpants_tests::{Exchange, Step, Style, app, settings};
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+fn refused(linger: u64) -> Connection {
+    let mut config = Config::default();
+    config.limits.linger = linger;
+    let mut connection = Connection::new(Arc::new(config), Peer::default(), Now::default());
+    assert_eq!(connection.receive(b"\n", Now::default()), 1);
+    let events: Vec<_> = std::iter::from_fn(|| connection.poll_event()).collect();
+    assert!(matches!(events[..], [Event::Closed(CloseReason::Refused(BadRequest::BareLineFeed))]));
+    connection.handle_sent(u64::MAX, Now::default());
+    assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
+    connection
+}
+
+/// Sends bytes until no more are taken; says how many, and whether the socket is to be closed.
+fn pour(connection: &mut Connection, total: usize, piece: usize) -> (usize, Option<Close>) {
+    let bytes = vec![b'x'; piece];
+    let mut taken = 0;
+    while taken < total && connection.wants_recv() {
+        taken += connection.receive(&bytes[..piece.min(total - taken)], Now::default());
+        assert!(connection.poll_event().is_none());
+    }
+    (taken, connection.poll_close())
+}
+
+/// `time-linger-bytes`. The byte that was refused counts, too.
+#[test]
+fn linger_at_n_and_n_plus_1_however_it_is_cut() {
+    for piece in [1, 7, 1000, 100_000] {
+        for linger in [20, 256 << 10] {
+            assert_eq!(pour(&mut refused(linger as u64), linger - 1, piece), (linger - 1, None), "{piece}");
+            assert_eq!(pour(&mut refused(linger as u64), linger, piece), (linger, Some(Close::Now)), "{piece}");
+        }
+    }
+}
+
+/// A peer that pipelines and never reads makes the server hold `send_backlog` and one answer,
+/// and no more requests than fit a receive buffer.
+#[test]
+fn answers_that_nobody_takes_stop_the_reading() {
+    let config = settings::parse("limits.send_backlog = 1000").unwrap();
+    let script = app::parse("read; respond 200 length 100; send \"x\" * 100; finish").unwrap();
+    let mut exchange = Exchange::new(Arc::new(config), script, Style::LENT);
+    exchange.step(&Step::Block);
+    exchange.step(&Step::Bytes(GET.repeat(10_000)));
+    assert!(!exchange.connection().wants_recv());
+    let served = exchange.connection().served();
+    assert!((4..=8).contains(&served), "{served} answers of some 200 bytes");
+
+    exchange.step(&Step::Unblock);
+    let outcome = exchange.finish();
+    let answers = outcome.events.iter().filter(|line| *line == "end").count();
+    assert_eq!(answers, 10_000, "all are answered once the peer reads");
+    assert!(outcome.writes > 1_000, "each write holds little: {}", outcome.writes);
+}
+
+/// A request whose answer is due lets a bounded number of bytes in behind it.
+#[test]
+fn bytes_behind_a_request_that_waits_are_bounded() {
+    let mut connection = Connection::new(Arc::new(Config::default()), Peer::default(), Now::default());
+    assert_eq!(connection.receive(GET, Now::default()), GET.len());
+    while connection.poll_event().is_some() {}
+    let mut taken = 0;
+    while connection.wants_recv() {
+        taken += connection.receive(&[b'x'; 1000], Now::default());
+        assert!(connection.poll_event().is_none());
+        assert!(taken <= 2 * Config::default().limits.recv_buffer, "{taken}");
+    }
+    assert_eq!(connection.receive(b"x", Now::default()), 0, "nothing is taken that is not wanted");
+    assert!(connection.recv_buf().is_empty());
+}
+
+/// Content that the application does not take is not read without end.
+#[test]
+fn content_that_nobody_takes_is_bounded() {
+    let mut connection = Connection::new(Arc::new(Config::default()), Peer::default(), Now::default());
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n";
+    assert_eq!(connection.receive(head, Now::default()), head.len());
+    assert!(matches!(connection.poll_event(), Some(Event::Request(_))));
+    connection.pause(true);
+    assert!(!connection.wants_recv());
+    connection.pause(false);
+    let mut taken = 0;
+    while connection.wants_recv() {
+        taken += connection.receive(&[b'x'; 5000], Now::default());
+    }
+    assert!(taken <= 2 * Config::default().limits.body_buffer, "{taken}");
+}

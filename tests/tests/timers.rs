@@ -1,0 +1,320 @@
+//! Each timer in virtual time: when it is armed, what arms it anew, what it does, and its name.
+
+// A test fails by panicking.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use httpants_core::{
+    BodyLen, Close, CloseReason, Config, Connection, Event, Now, Peer, ResponseHead, Timer, Transmit, UnixTime,
+};
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000\r\n\r\n";
+
+/// The origin of the monotonic clock is the caller's; nothing may depend on it.
+const ORIGIN: Duration = Duration::from_secs(77);
+
+fn at(millis: u64) -> Now {
+    Now::new(ORIGIN + Duration::from_millis(millis), UnixTime::from_secs(784_111_777 + millis / 1000))
+}
+
+/// A connection whose caller does the least that the contract asks for.
+struct Caller {
+    connection: Connection,
+    closed: Option<CloseReason>,
+    answer: Vec<u8>,
+}
+
+impl Caller {
+    fn new(set: impl FnOnce(&mut Config)) -> Self {
+        let mut config = Config::default();
+        set(&mut config);
+        Self { connection: Connection::new(Arc::new(config), Peer::default(), at(0)), closed: None, answer: Vec::new() }
+    }
+
+    fn receive(&mut self, bytes: &[u8], now: u64) {
+        assert_eq!(self.connection.receive(bytes, at(now)), bytes.len());
+        self.poll();
+    }
+
+    fn poll(&mut self) {
+        while let Some(event) = self.connection.poll_event() {
+            if let Event::Closed(reason) = event {
+                self.closed = Some(reason);
+            }
+        }
+    }
+
+    /// The transport takes so many bytes.
+    fn send(&mut self, most: usize, now: u64) -> usize {
+        let Some(Transmit::Bytes(slices)) = self.connection.poll_transmit() else { return 0 };
+        let bytes: Vec<u8> = slices.flatten().copied().take(most).collect();
+        self.connection.handle_sent(bytes.len() as u64, at(now));
+        self.answer.extend_from_slice(&bytes);
+        self.poll();
+        bytes.len()
+    }
+
+    fn respond(&mut self, length: usize, now: u64) {
+        // The time is told with every input; a wake-up is one.
+        self.connection.handle_timeout(at(now));
+        let head = ResponseHead::new(200).unwrap();
+        self.connection.respond(&head, BodyLen::Known(length as u64)).unwrap();
+        self.connection.send(vec![b'x'; length]).unwrap();
+        self.connection.finish().unwrap();
+        self.poll();
+    }
+
+    fn answer(&mut self, now: u64) {
+        self.respond(2, now);
+        while self.send(usize::MAX, now) > 0 {}
+    }
+
+    /// Which timer is armed, and for when.
+    fn armed(&self) -> Option<(Timer, u64)> {
+        let deadline = self.connection.poll_timeout()?;
+        Some((deadline.why, u64::try_from((deadline.at - ORIGIN).as_millis()).unwrap()))
+    }
+
+    fn wake(&mut self, now: u64) {
+        self.connection.handle_timeout(at(now));
+        self.poll();
+    }
+
+    /// A millisecond before the deadline nothing happens; at the deadline the timer fires.
+    fn fires(&mut self, timer: Timer, due: u64) {
+        assert_eq!(self.armed(), Some((timer, due)));
+        self.wake(due - 1);
+        assert_eq!((self.armed(), self.closed), (Some((timer, due)), None), "too early");
+        self.wake(due);
+        assert_ne!(self.armed(), Some((timer, due)), "it fired, so it is not armed any more");
+    }
+
+    fn answered(&mut self, status: &str, now: u64) {
+        while self.send(usize::MAX, now) > 0 {}
+        let answer = String::from_utf8(std::mem::take(&mut self.answer)).unwrap();
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
+        assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+    }
+
+    fn closes_silently(&mut self, reason: CloseReason) {
+        assert_eq!(self.closed, Some(reason));
+        assert!(self.connection.poll_transmit().is_none());
+        assert_eq!(self.connection.poll_close(), Some(Close::Now));
+        assert_eq!(self.armed(), None);
+    }
+}
+
+#[test]
+fn accept_runs_until_the_first_byte() {
+    let mut idle = Caller::new(|_| {});
+    idle.fires(Timer::Accept, 15_000);
+    idle.closes_silently(CloseReason::TimedOut(Timer::Accept));
+
+    let mut busy = Caller::new(|_| {});
+    busy.receive(b"G", 14_999);
+    assert_eq!(busy.armed(), Some((Timer::Head, 14_999 + 15_000)));
+}
+
+#[test]
+fn head_runs_from_its_first_byte_and_no_byte_arms_it_anew() {
+    let mut caller = Caller::new(|_| {});
+    caller.receive(b"GET /", 5_000);
+    assert_eq!(caller.armed(), Some((Timer::Head, 20_000)));
+    caller.receive(b" HTTP/1.1\r\nHost:", 19_000);
+    caller.fires(Timer::Head, 20_000);
+    assert!(matches!(caller.closed, Some(CloseReason::Refused(_))));
+    caller.answered("408", 20_000);
+}
+
+#[test]
+fn head_runs_for_each_request() {
+    let mut caller = Caller::new(|_| {});
+    caller.receive(GET, 1_000);
+    caller.answer(2_000);
+    caller.receive(b"G", 30_000);
+    caller.fires(Timer::Head, 45_000);
+    caller.answered("200", 45_000);
+}
+
+#[test]
+fn idle_runs_from_each_answer() {
+    let mut caller = Caller::new(|_| {});
+    for now in [1_000, 50_000, 100_000] {
+        caller.receive(GET, now);
+        assert_eq!(caller.armed(), None, "the handler has all the time it wants");
+        caller.answer(now + 500);
+        assert_eq!(caller.armed(), Some((Timer::Idle, now + 500 + 60_000)));
+    }
+    caller.answer.clear();
+    caller.fires(Timer::Idle, 160_500);
+    caller.closes_silently(CloseReason::TimedOut(Timer::Idle));
+}
+
+#[test]
+fn idle_counts_from_the_last_byte_of_the_answer_that_left() {
+    let mut caller = Caller::new(|_| {});
+    caller.receive(GET, 0);
+    caller.respond(2, 1_000);
+    assert_eq!(caller.armed(), Some((Timer::Write, 31_000)));
+    assert!(caller.send(usize::MAX, 9_000) > 0);
+    assert_eq!(caller.armed(), Some((Timer::Idle, 69_000)));
+}
+
+#[test]
+fn body_is_armed_anew_by_each_byte() {
+    let mut caller = Caller::new(|config| config.timeouts.body_rate = 0);
+    caller.receive(POST, 1_000);
+    for now in [20_000, 40_000, 69_999] {
+        caller.receive(b"x", now);
+        assert_eq!(caller.armed(), Some((Timer::Body, now + 30_000)));
+    }
+    caller.fires(Timer::Body, 99_999);
+    caller.answered("408", 99_999);
+}
+
+#[test]
+fn body_rate_judges_the_whole_content() {
+    let mut caller = Caller::new(|_| {});
+    caller.receive(POST, 1_000);
+    assert_eq!(caller.armed(), Some((Timer::BodyRate, 11_000)));
+    caller.receive(&[b'x'; 2_000], 9_000);
+    assert_eq!(caller.armed(), Some((Timer::BodyRate, 11_000)), "2,000 bytes are worth less than the grace");
+    caller.receive(&[b'x'; 2_000], 10_000);
+    caller.fires(Timer::BodyRate, 1_000 + 4_000 * 1_000 / 256);
+    assert!(matches!(caller.closed, Some(CloseReason::Refused(_))));
+    caller.answered("408", 20_000);
+}
+
+#[test]
+fn body_timers_stand_still_while_the_application_pauses() {
+    let mut caller = Caller::new(|_| {});
+    caller.receive(POST, 0);
+    caller.connection.handle_timeout(at(5_000));
+    caller.connection.pause(true);
+    assert_eq!(caller.armed(), None);
+    caller.connection.handle_timeout(at(100_000));
+    caller.connection.pause(false);
+    assert_eq!(caller.armed(), Some((Timer::BodyRate, 105_000)));
+}
+
+#[test]
+fn write_is_armed_anew_by_each_byte_that_leaves() {
+    let mut caller = Caller::new(|_| {});
+    caller.receive(GET, 0);
+    caller.respond(100, 1_000);
+    for now in [20_000, 40_000, 60_000] {
+        assert_eq!(caller.send(1, now), 1);
+        assert_eq!(caller.armed(), Some((Timer::Write, now + 30_000)));
+    }
+    caller.fires(Timer::Write, 90_000);
+    caller.closes_silently(CloseReason::TimedOut(Timer::Write));
+}
+
+#[test]
+fn write_is_off_while_nothing_waits() {
+    let mut caller = Caller::new(|_| {});
+    caller.receive(GET, 0);
+    caller.connection.respond(&ResponseHead::new(200).unwrap(), BodyLen::Known(10)).unwrap();
+    assert_eq!(caller.armed(), Some((Timer::Write, 30_000)));
+    while caller.send(usize::MAX, 500) > 0 {}
+    assert_eq!(caller.armed(), None, "the application streams as slowly as it likes");
+}
+
+#[test]
+fn linger_runs_from_the_shutdown_and_no_byte_arms_it_anew() {
+    let mut caller = Caller::new(|_| {});
+    caller.receive(b"\n", 1_000);
+    assert_eq!(caller.armed().map(|(timer, _)| timer), Some(Timer::Write));
+    caller.answered("400", 3_000);
+    assert_eq!(caller.connection.poll_close(), Some(Close::ShutdownWrite));
+    assert_eq!(caller.connection.poll_close(), None, "it is told once");
+    caller.receive(b"more", 4_000);
+    assert_eq!(caller.armed(), Some((Timer::Linger, 5_000)));
+    caller.wake(4_999);
+    assert_eq!(caller.connection.poll_close(), None);
+    caller.wake(5_000);
+    assert_eq!(caller.connection.poll_close(), Some(Close::Now));
+    assert_eq!(caller.armed(), None);
+}
+
+#[test]
+fn handler_runs_until_the_head_of_the_answer() {
+    let seconds = |config: &mut Config| config.timeouts.handler = Some(Duration::from_secs(5));
+    let mut late = Caller::new(seconds);
+    late.receive(GET, 1_000);
+    late.fires(Timer::Handler, 6_000);
+    assert_eq!(late.closed, Some(CloseReason::TimedOut(Timer::Handler)));
+    assert!(late.connection.respond(&ResponseHead::new(200).unwrap(), BodyLen::Known(0)).is_err());
+    late.answered("503", 6_000);
+
+    let mut early = Caller::new(seconds);
+    for now in [1_000, 10_000] {
+        early.receive(GET, now);
+        assert_eq!(early.armed(), Some((Timer::Handler, now + 5_000)), "it runs for each request");
+        early.connection.respond(&ResponseHead::new(200).unwrap(), BodyLen::Known(0)).unwrap();
+        while early.send(usize::MAX, now) > 0 {}
+        assert_eq!(early.armed(), None, "the content may take longer");
+        early.connection.finish().unwrap();
+        early.poll();
+    }
+}
+
+#[test]
+fn each_timer_can_be_switched_off() {
+    let mut caller = Caller::new(|config| {
+        let timeouts = &mut config.timeouts;
+        (timeouts.accept, timeouts.head, timeouts.idle, timeouts.body) = (None, None, None, None);
+        (timeouts.write, timeouts.linger, timeouts.body_rate) = (None, None, 0);
+    });
+    assert_eq!(caller.armed(), None);
+    caller.receive(b"GET / ", 0);
+    assert_eq!(caller.armed(), None);
+    caller.receive(b"HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+    caller.respond(2, 0);
+    assert_eq!(caller.armed(), None);
+    while caller.send(usize::MAX, 0) > 0 {}
+    assert_eq!(caller.armed(), None);
+    caller.receive(POST, 0);
+    assert_eq!(caller.armed(), None);
+    caller.wake(u64::from(u32::MAX));
+    assert_eq!(caller.closed, None);
+}
+
+#[test]
+fn a_wake_up_that_comes_late_is_as_good() {
+    let mut caller = Caller::new(|_| {});
+    caller.wake(1_000_000);
+    caller.closes_silently(CloseReason::TimedOut(Timer::Accept));
+}
+
+#[test]
+fn a_clock_that_steps_back_moves_no_deadline() {
+    let mut caller = Caller::new(|_| {});
+    caller.receive(b"G", 10_000);
+    caller.wake(2_000);
+    caller.receive(b"E", 1_000);
+    assert_eq!(caller.armed(), Some((Timer::Head, 25_000)));
+    caller.receive(b"T / HTTP/1.1\r\nHost: a\r\n\r\n", 3_000);
+    caller.answer(4_000);
+    assert_eq!(caller.armed(), Some((Timer::Idle, 70_000)));
+}
+
+#[test]
+fn names() {
+    let timers = [
+        (Timer::Accept, "accept"),
+        (Timer::Head, "head"),
+        (Timer::Idle, "idle"),
+        (Timer::Body, "body"),
+        (Timer::BodyRate, "body rate"),
+        (Timer::Write, "write"),
+        (Timer::Linger, "linger"),
+        (Timer::Handler, "handler"),
+    ];
+    for (timer, name) in timers {
+        assert_eq!(timer.to_string(), name);
+    }
+}

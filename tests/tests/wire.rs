@@ -1,0 +1,251 @@
+//! Runs every fixture of `tests/wire` in every way that must make no difference.
+
+// A test fails by panicking.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use httpants_tests::{
+    End, Exchange, Fixture, Outcome, Script, Step, Style, answer, app, cuts, fixture, rows, steps, text,
+};
+
+/// One test a file, so that the test runner names the family and shares the work out.
+macro_rules! families {
+    ($($name:ident = $file:literal;)*) => {
+        const FILES: &[&str] = &[$($file),*];
+        $(#[test] fn $name() { check($file) })*
+    };
+}
+
+families! {
+    chunk_extensions = "chunk-extensions.md";
+    chunked = "chunked.md";
+    content_length = "content-length.md";
+    drain = "drain.md";
+    end_of_stream = "end-of-stream.md";
+    expect = "expect.md";
+    fields = "fields.md";
+    host = "host.md";
+    misuse = "misuse.md";
+    persistence = "persistence.md";
+    pipelining = "pipelining.md";
+    request_line = "request-line.md";
+    responses = "responses.md";
+    smuggling = "smuggling.md";
+    target = "target.md";
+    time = "time.md";
+    trailers = "trailers.md";
+    transfer_encoding = "transfer-encoding.md";
+    upgrade = "upgrade.md";
+}
+
+const FRONT: &[u8] = b"GET /front HTTP/1.1\r\nHost: a\r\n\r\n";
+const BEHIND: &[u8] = b"GET /behind HTTP/1.1\r\nHost: a\r\n\r\n";
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("wire")
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn load(file: &str) -> Vec<Fixture> {
+    fixture::parse(&read(&folder().join(file))).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+/// Runs a file; tells all fixtures that fail, each with the first run that differs.
+fn check(file: &str) {
+    let failures: Vec<_> = load(file)
+        .iter()
+        .flat_map(|fixture| {
+            let cases = fixture.inputs.iter().enumerate();
+            let errors = cases.filter_map(|(count, steps)| Case { fixture, steps }.check(count == 0).err());
+            errors
+                .map(|error| format!("tests/wire/{file}:{} {}\n{error}", fixture.line, fixture.title))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    assert!(failures.is_empty(), "{} fail\n\n{}", failures.len(), failures.join("\n\n"));
+}
+
+/// One input of a fixture.
+struct Case<'a> {
+    fixture: &'a Fixture,
+    steps: &'a [Step],
+}
+
+impl Case<'_> {
+    fn check(&self, pairs: bool) -> Result<(), String> {
+        let whole = self.run(self.steps, Style::LENT, &[]);
+        self.compare(&whole, &self.fixture.events, &self.fixture.answer, "whole")?;
+        if let Some(writes) = self.fixture.writes
+            && whole.writes != writes
+        {
+            return Err(format!("it left in {} writes, not in {writes}", whole.writes));
+        }
+        self.check_cuts(pairs)?;
+        self.check_neighbours(whole.end)
+    }
+
+    /// However it is cut, and through every way to hand bytes over. Pairs of cuts are tried
+    /// with the first input of a fixture only; the others are much like it.
+    fn check_cuts(&self, pairs: bool) -> Result<(), String> {
+        let bytes: Vec<u8> =
+            self.steps.iter().flat_map(|step| if let Step::Bytes(b) = step { b } else { &[][..] }).copied().collect();
+        for (count, cut) in cuts::all(&bytes, pairs).iter().enumerate() {
+            let styles: &[Style] = match count {
+                // Whole, then byte by byte.
+                0 => &[Style::LENT, Style::PUSHED, Style::TRICKLED],
+                1 => &[Style::LENT, Style::PUSHED],
+                _ if count % 2 == 0 => &[Style::LENT],
+                _ => &[Style::PUSHED],
+            };
+            for &style in styles {
+                let outcome = self.run(self.steps, style, cut);
+                self.compare(&outcome, &self.fixture.events, &self.fixture.answer, &how(style, cut))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Requests before and behind it: each is answered, unless the connection has ended.
+    fn check_neighbours(&self, end: End) -> Result<(), String> {
+        let fixture = self.fixture;
+        if fixture.alone || end == End::HandedOver {
+            return Ok(());
+        }
+        let age = steps::elapsed(self.steps);
+        let ok = |target, age| answer::ok(target, None, age, &fixture.config);
+        let events = |target: &str| [format!("request GET {target} HTTP/1.1"), "  Host: a".into(), "end".into()];
+
+        let mut with_next = self.steps.to_vec();
+        with_next.push(Step::Bytes(BEHIND.to_vec()));
+        let (mut next_events, mut next_answer) = (fixture.events.clone(), fixture.answer.clone());
+        if end == End::Open {
+            next_events.extend(events("/behind"));
+            next_answer.extend(ok("/behind", age));
+        }
+        self.check_list(&joined(&with_next), &next_events, &next_answer, "with a request behind it")?;
+
+        if !fixture.configured {
+            let with_first: Vec<_> = [Step::Bytes(FRONT.to_vec())].into_iter().chain(self.steps.to_vec()).collect();
+            let first_events: Vec<_> = events("/front").into_iter().chain(fixture.events.clone()).collect();
+            let first_answer = [ok("/front", Default::default()), fixture.answer.clone()].concat();
+            self.check_list(&joined(&with_first), &first_events, &first_answer, "with a request before it")?;
+        }
+        Ok(())
+    }
+
+    fn check_list(&self, steps: &[Step], events: &[String], answer: &[u8], name: &str) -> Result<(), String> {
+        let every: Vec<_> = (1..steps::length(steps)).collect();
+        let mut numbers = cuts::Numbers::new(7);
+        let mut ways = vec![vec![], every];
+        ways.extend((0..8).map(|_| vec![1 + numbers.below(steps::length(steps))]));
+        for cut in ways {
+            let outcome = self.run(steps, Style::LENT, &cut);
+            self.compare(&outcome, events, answer, &format!("{name}, {}", how(Style::LENT, &cut)))?;
+        }
+        Ok(())
+    }
+
+    fn run(&self, steps: &[Step], style: Style, cuts: &[usize]) -> Outcome {
+        let script: Script = self.fixture.script.clone();
+        Exchange::new(Arc::clone(&self.fixture.config), script, style).run(steps, cuts)
+    }
+
+    fn compare(&self, outcome: &Outcome, events: &[String], answer: &[u8], how: &str) -> Result<(), String> {
+        if outcome.events == events && outcome.answer == answer {
+            return Ok(());
+        }
+        let input: Vec<_> = self.steps.iter().map(show).collect();
+        let expected = format!("{}\n--- answer\n{}", events.join("\n"), text::display(answer));
+        let actual = format!("{}\n--- answer\n{}", outcome.events.join("\n"), text::display(&outcome.answer));
+        Err(format!(
+            "run {how}\n--- input\n{}\n--- expected events\n{expected}\n--- actual events\n{actual}",
+            input.join("\n")
+        ))
+    }
+}
+
+/// Adjacent bytes as one step, as the fixture's parser does it.
+fn joined(steps: &[Step]) -> Vec<Step> {
+    let mut list: Vec<Step> = Vec::new();
+    for step in steps {
+        match (list.last_mut(), step) {
+            (Some(Step::Bytes(before)), Step::Bytes(bytes)) => before.extend(bytes),
+            _ => list.push(step.clone()),
+        }
+    }
+    list
+}
+
+fn show(step: &Step) -> String {
+    if let Step::Bytes(bytes) = step { text::display(bytes) } else { format!("{step:?}") }
+}
+
+fn how(style: Style, cut: &[usize]) -> String {
+    let style = match style {
+        Style::LENT => "",
+        Style::PUSHED => ", pushed",
+        _ => ", written byte by byte",
+    };
+    match cut {
+        [] => format!("whole{style}"),
+        [1, 2, .., _] => format!("byte by byte{style}"),
+        few => format!("cut at {few:?}{style}"),
+    }
+}
+
+#[test]
+fn every_file_is_run() {
+    let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let files: BTreeSet<_> = files.filter(|file| file != "README.md").collect();
+    assert_eq!(files, FILES.iter().map(|&file| file.to_owned()).collect());
+}
+
+#[test]
+fn every_row_has_a_fixture_and_every_fixture_a_row() {
+    let document = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/protocol.md"));
+    let ids = rows::ids(&document);
+    let rows: BTreeSet<_> = ids.iter().copied().collect();
+    assert_eq!(rows.len(), ids.len(), "an id stands twice");
+    let fixtures: Vec<_> = FILES.iter().flat_map(|file| load(file)).collect();
+    let shown: BTreeSet<_> = fixtures.iter().flat_map(|fixture| &fixture.rows).map(String::as_str).collect();
+    let missing: Vec<_> = rows.difference(&shown).collect();
+    let unknown: Vec<_> = shown.difference(&rows).collect();
+    assert!(missing.is_empty() && unknown.is_empty(), "rows without a fixture: {missing:?}; unknown rows: {unknown:?}");
+}
+
+#[test]
+fn titles_are_unique() {
+    for file in FILES {
+        let fixtures = load(file);
+        let titles: BTreeSet<_> = fixtures.iter().map(|fixture| &fixture.title).collect();
+        assert_eq!(titles.len(), fixtures.len(), "{file}");
+    }
+}
+
+/// The harness must notice when a run differs, or all of this proves nothing.
+#[test]
+fn a_difference_is_noticed() {
+    let fence = "```";
+    let section = |events: &str, answer: &str| {
+        format!(
+            "## A\nrow: a\n{fence}input\nGET / HTTP/1.1\\r\\n\nHost: a\\r\\n\n\\r\\n\n{fence}\n{fence}events\n{events}\n{fence}\n{fence}answer\n{answer}\n{fence}\n"
+        )
+    };
+    let passes = |events: &str, answer: &str| {
+        let fixtures = fixture::parse(&section(events, answer)).unwrap();
+        fixtures[0].inputs.iter().all(|steps| Case { fixture: &fixtures[0], steps }.check(true).is_ok())
+    };
+    let events = "request GET / HTTP/1.1\n  Host: a\nend";
+    assert!(passes(events, "{200 \"GET /\"}"));
+    assert!(!passes(events, "{200 \"GET /x\"}"));
+    assert!(!passes(events, "{200 close \"GET /\"}"));
+    assert!(!passes("request GET / HTTP/1.1\n  Host: a", "{200 \"GET /\"}"));
+    assert!(!passes(&format!("{events}\nclosed finished"), "{200 \"GET /\"}"));
+    assert!(app::parse(app::DEFAULT).is_ok());
+}
