@@ -31,6 +31,7 @@ use self::send_queue::SendQueue;
 use self::state::Input;
 use self::timers::{Deadline, Times};
 use crate::config::Config;
+use crate::cookies::CookiesOut;
 use crate::error::CloseReason;
 use crate::message::request::{Request, Spare};
 use crate::message::response::ResponseHead;
@@ -92,6 +93,8 @@ pub struct Connection {
     shutdown: bool,
     reset: bool,
     told_shut: bool,
+    proxy_header_due: bool,
+    cookies_out: Option<Box<CookiesOut>>,
     /// Bytes dropped while the connection closes.
     discarded: u64,
 }
@@ -128,6 +131,7 @@ impl Connection {
     /// A connection that was just accepted.
     #[must_use]
     pub fn new(config: Arc<Config>, peer: Peer, now: Now) -> Self {
+        let proxy_header_due = config.proxy_protocol;
         Self {
             config,
             peer,
@@ -154,6 +158,8 @@ impl Connection {
             shutdown: false,
             reset: false,
             told_shut: false,
+            proxy_header_due,
+            cookies_out: None,
             discarded: 0,
         }
     }
@@ -342,6 +348,14 @@ impl Connection {
         self.state
     }
 
+    /// How long the current request has taken so far, or the last one took until its answer
+    /// was finished (the seed's `time`): measured by what the last input said of the time.
+    #[must_use]
+    pub fn request_time(&self) -> Duration {
+        let end = if self.current.is_some() { self.now.mono } else { self.times.finished };
+        end.saturating_sub(self.times.request)
+    }
+
     /// How many requests were accepted on this connection.
     #[must_use]
     pub fn served(&self) -> u64 {
@@ -462,6 +476,8 @@ impl Connection {
     /// The current request is over, for the application and for the core.
     fn end_request(&mut self) {
         self.pending = None;
+        self.cookies_out = None;
+        self.times.finish(self.now.mono);
         self.paused = false;
         self.expect_unanswered = false;
         self.notices.forget_request();

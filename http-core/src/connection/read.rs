@@ -2,6 +2,7 @@
 
 use http::{Method, StatusCode, Version};
 
+use super::Address;
 use super::Connection;
 use super::event::Event;
 use super::state::{Input, Receiving, Sending};
@@ -9,6 +10,7 @@ use super::timers::Timer;
 use crate::error::{BadRequest, CloseReason};
 use crate::message::field_lines::FieldLines;
 use crate::message::headers::Headers;
+use crate::proxy::{Endpoints, ProxyHeader};
 use crate::wire::chunked::{self, Chunked, Piece};
 use crate::wire::encode::{AnswerHead, FramingField};
 use crate::wire::fields;
@@ -88,6 +90,7 @@ impl Connection {
             let before = self.state;
             let event = match self.state.recv {
                 Receiving::Idle | Receiving::Head if !self.has_backlog_room() => None,
+                Receiving::Idle if self.proxy_header_due => self.read_proxy_header(),
                 Receiving::Idle | Receiving::Head => self.read_head(),
                 Receiving::Content if self.paused => None,
                 Receiving::Content => self.read_content(),
@@ -109,6 +112,30 @@ impl Connection {
         }
     }
 
+    /// What a load balancer says of the connection, before anything else. It never gets an
+    /// answer: where it is wrong, what follows is not known to be HTTP.
+    fn read_proxy_header(&mut self) -> Option<Event> {
+        match ProxyHeader::parse(self.recv.filled()) {
+            Ok(None) => self.await_more(),
+            Ok(Some(header)) => {
+                self.recv.consume(header.len);
+                self.proxy_header_due = false;
+                match header.endpoints {
+                    Endpoints::Inet { source, destination } => {
+                        (self.peer.remote, self.peer.local) = (source.into(), destination.into());
+                    }
+                    Endpoints::Unix => (self.peer.remote, self.peer.local) = (Address::Unix, Address::Unix),
+                    Endpoints::Kept => {}
+                }
+                self.read_head()
+            }
+            Err(_) => {
+                self.break_off(CloseReason::Refused(BadRequest::ProxyHeader));
+                None
+            }
+        }
+    }
+
     #[inline(never)]
     fn read_head(&mut self) -> Option<Event> {
         let mut input = self.recv.filled();
@@ -122,7 +149,7 @@ impl Connection {
         let (head, index) = message.parts();
         match self.reader.advance(input, &self.config, head, index) {
             Ok(Some(length)) => {
-                let facts = message.fill(input.get(..length).unwrap_or_default(), &self.peer, self.now);
+                let facts = message.fill(input.get(..length).unwrap_or_default(), &self.config, &self.peer, self.now);
                 self.recv.consume(length);
                 Some(self.accept(facts))
             }
@@ -344,6 +371,7 @@ impl Connection {
                 status,
                 reason: None,
                 fields: &FieldLines::text_plain(),
+                cookies: None,
                 framing: FramingField::Length(text.len() as u64 + 1),
                 connection: Some("close"),
                 server: self.config.server,

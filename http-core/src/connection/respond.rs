@@ -1,11 +1,14 @@
 //! Commands: the application answers.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::Version;
 
 use super::Connection;
 use super::answer::{self, Mode};
 use super::state::{Input, Receiving, Sending};
+use crate::cookies::{CookieBuilder, CookiesOut};
 use crate::error::{BadRequest, CloseReason, Misuse};
 use crate::message::field_lines::FieldLines;
 use crate::message::response::{BodyLen, ResponseHead};
@@ -45,6 +48,7 @@ impl Connection {
             status: head.status,
             reason: head.reason(),
             fields: &head.fields,
+            cookies: self.cookies_out.as_deref(),
             framing: framed.field,
             connection,
             server: self.config.server,
@@ -61,6 +65,36 @@ impl Connection {
             self.apply(Input::AnswerHead);
         }
         Ok(())
+    }
+
+    /// The cookies that the answer to the current request will set (the seed's
+    /// `cookies_out`): they leave with its head, as Set-Cookie fields.
+    ///
+    /// # Errors
+    /// [`Misuse`] when no answer is due, or its head was sent already.
+    pub fn cookies_out(&mut self) -> Result<&mut CookiesOut, Misuse> {
+        self.answer_due()?;
+        Ok(self.cookies_out.get_or_insert_default())
+    }
+
+    /// Sets a signed cookie in the answer (the seed's `set_secure_cookie`), HttpOnly and for
+    /// the path `/`, with the first of [`Config::cookie_keys`](crate::Config::cookie_keys).
+    /// `adjust` may change its other attributes.
+    ///
+    /// # Errors
+    /// [`Misuse`] as [`cookies_out`](Self::cookies_out), [`Misuse::NoCookieKeys`] without a
+    /// key, [`Misuse::Cookie`] for a name or attribute that cannot be sent.
+    pub fn set_secure_cookie(
+        &mut self,
+        name: &str,
+        value: impl AsRef<[u8]>,
+        lifetime: Duration,
+        adjust: impl FnOnce(CookieBuilder<'static>) -> CookieBuilder<'static>,
+    ) -> Result<(), Misuse> {
+        self.answer_due()?;
+        let keys = self.config.cookie_keys.as_ref().ok_or(Misuse::NoCookieKeys)?;
+        let cookie = adjust(keys.cookie(name, value, self.now.wall.as_secs(), lifetime));
+        self.cookies_out()?.set(cookie).map_err(Misuse::Cookie)
     }
 
     /// Sends a whole answer in one call.

@@ -6,6 +6,7 @@ use std::time::{Duration, SystemTime};
 use http::StatusCode;
 
 use crate::connection::UnixTime;
+use crate::cookies::CookiesOut;
 use crate::message::field_lines::FieldLines;
 
 /// The framing field of an answer's head.
@@ -25,6 +26,7 @@ pub(crate) struct AnswerHead<'a> {
     /// In place of the registered phrase.
     pub(crate) reason: Option<&'a str>,
     pub(crate) fields: &'a FieldLines,
+    pub(crate) cookies: Option<&'a CookiesOut>,
     pub(crate) framing: FramingField,
     /// The value of Connection, where one is due.
     pub(crate) connection: Option<&'static str>,
@@ -47,6 +49,9 @@ impl AnswerHead<'_> {
             out.extend_from_slice(self.date);
         }
         out.extend_from_slice(self.fields.as_bytes());
+        for (_, cookie) in self.cookies.into_iter().flat_map(CookiesOut::iter) {
+            line(out, b"Set-Cookie: ", cookie.as_bytes());
+        }
         match self.framing {
             FramingField::None => {}
             FramingField::Length(length) => {
@@ -171,6 +176,7 @@ mod tests {
             status: StatusCode::OK,
             reason: None,
             fields: &fields,
+            cookies: None,
             framing: FramingField::Length(13),
             connection: None,
             server: Some("x"),
