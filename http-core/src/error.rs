@@ -36,6 +36,8 @@ pub enum BadRequest {
     TargetTooLong,
     /// An absolute form that is not `http(s)://authority...`.
     AbsoluteForm,
+    /// Neither a path nor an absolute URL.
+    TargetForm,
     /// An authority form outside CONNECT, or not `host:port` with it.
     AuthorityForm,
     /// The target `*` outside OPTIONS.
@@ -121,6 +123,7 @@ impl BadRequest {
             Self::AbsoluteForm => {
                 "an absolute request target must be http or https, with a host and no user (RFC 9112 3.2.2)"
             }
+            Self::TargetForm => "the request target must be a path that begins with /, or an http URL (RFC 9112 3.2)",
             Self::AuthorityForm => "host:port is the target of CONNECT, and only of CONNECT (RFC 9112 3.2.3)",
             Self::AsteriskForm => "the target * is for OPTIONS only (RFC 9112 3.2.4)",
             Self::FieldName => "a field line must be a name, a colon and a value, on one line (RFC 9112 5)",

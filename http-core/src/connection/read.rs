@@ -58,7 +58,7 @@ impl Content {
     }
 
     /// Bytes that are known to come.
-    fn announced(&self) -> u64 {
+    pub(super) fn announced(&self) -> u64 {
         match &self.coding {
             Coding::None => 0,
             Coding::Length(remaining) => *remaining,
@@ -74,6 +74,10 @@ impl Connection {
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
         if self.notices.is_due() {
+            if self.notices.expect_100 && !self.content_fits() {
+                // A client that waits to hear whether it may send too much hears that it may not.
+                self.refuse(BadRequest::BodyTooLarge);
+            }
             return self.notices.next();
         }
         match self.state.recv {

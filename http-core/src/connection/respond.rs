@@ -103,6 +103,11 @@ impl Connection {
     /// As [`respond`](Self::respond).
     pub fn respond_with(&mut self, head: &ResponseHead, content: impl Into<Bytes>) -> Result<(), Misuse> {
         let content = content.into();
+        if self.answer_due().is_ok() && self.content.announced() > self.config.limits.drain {
+            // Too much is left to drain behind an answer that is finished at once, so the
+            // connection will close, and the answer says so (RFC 9112 section 9.6).
+            self.apply(Input::Last);
+        }
         self.respond(head, BodyLen::Known(content.len() as u64))?;
         if self.state.send == Sending::HandedOver {
             return Ok(());

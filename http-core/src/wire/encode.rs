@@ -74,7 +74,7 @@ impl AnswerHead<'_> {
         out.extend_from_slice(if self.http_1_0 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
         out.extend_from_slice(self.status.as_str().as_bytes());
         // The space stays also where there is no phrase (RFC 9112 section 4).
-        let reason = self.reason.or(self.status.canonical_reason()).unwrap_or_default();
+        let reason = self.reason.unwrap_or_else(|| reason_phrase(self.status));
         line(out, b" ", reason.as_bytes());
     }
 }
@@ -84,6 +84,15 @@ fn line<const N: usize>(out: &mut Vec<u8>, name: &[u8; N], value: &[u8]) {
     out.extend_from_slice(name);
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
+}
+
+/// The phrase of RFC 9110 section 15; the crate still has the older one for two statuses.
+fn reason_phrase(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",
+        StatusCode::UNPROCESSABLE_ENTITY => "Unprocessable Content",
+        _ => status.canonical_reason().unwrap_or_default(),
+    }
 }
 
 /// `chunk-size CRLF`; the caller puts the data and a CRLF behind it.
