@@ -161,10 +161,11 @@ fn a_proxy_header_comes_first_or_the_connection_ends() {
 #[test]
 fn time_is_frozen_when_the_answer_is_finished() {
     let mut connection = connection(|_| {});
-    drop(request(&mut connection, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
-    connection.handle_timeout(NOW.after(Duration::from_secs(3)));
-    assert_eq!(connection.request_time(), Duration::from_secs(3));
+    let request = request(&mut connection, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    let after = |seconds| NOW.after(Duration::from_secs(seconds));
+    connection.handle_time(after(3));
+    assert_eq!(request.time(connection.now()), Duration::from_secs(3));
     connection.respond_with(&ResponseHead::default(), "").unwrap();
-    connection.handle_sent(1000, NOW.after(Duration::from_secs(5)));
-    assert_eq!(connection.request_time(), Duration::from_secs(3));
+    connection.handle_sent(1000, after(5));
+    assert_eq!(request.time(connection.now()), Duration::from_secs(3));
 }

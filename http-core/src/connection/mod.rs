@@ -231,6 +231,11 @@ impl Connection {
         }
     }
 
+    /// Nothing but time has passed. Each other input tells the time too.
+    pub fn handle_time(&mut self, now: Now) {
+        self.set_now(now);
+    }
+
     /// The server shuts down: an idle connection closes, a busy one after its current answer.
     pub fn handle_shutdown(&mut self, now: Now) {
         self.set_now(now);
@@ -348,12 +353,10 @@ impl Connection {
         self.state
     }
 
-    /// How long the current request has taken so far, or the last one took until its answer
-    /// was finished (the seed's `time`): measured by what the last input said of the time.
+    /// What the last input said of the time.
     #[must_use]
-    pub fn request_time(&self) -> Duration {
-        let end = if self.current.is_some() { self.now.mono } else { self.times.finished };
-        end.saturating_sub(self.times.request)
+    pub fn now(&self) -> Now {
+        self.now
     }
 
     /// How many requests were accepted on this connection.
@@ -477,11 +480,13 @@ impl Connection {
     fn end_request(&mut self) {
         self.pending = None;
         self.cookies_out = None;
-        self.times.finish(self.now.mono);
         self.paused = false;
         self.expect_unanswered = false;
         self.notices.forget_request();
         if let Some(request) = self.current.take() {
+            if request.is_shared() {
+                request.freeze_time(self.now);
+            }
             self.spare.keep(request);
         }
     }

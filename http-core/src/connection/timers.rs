@@ -60,8 +60,6 @@ pub(crate) struct Times {
     pub(crate) head: Duration,
     /// The head was complete.
     pub(crate) request: Duration,
-    /// The last answer was finished.
-    pub(crate) finished: Duration,
     /// The last byte of content, or when reading it went on after a pause.
     pub(crate) content: Duration,
     /// From when the rate of the content counts, pauses left out.
@@ -80,7 +78,6 @@ impl Times {
             idle: now,
             head: now,
             request: now,
-            finished: now,
             content: now,
             content_start: now,
             content_bytes: 0,
@@ -92,10 +89,6 @@ impl Times {
     pub(crate) fn received(&mut self, now: Duration, count: usize) {
         self.content = now;
         self.content_bytes = self.content_bytes.saturating_add(count as u64);
-    }
-
-    pub(crate) fn finish(&mut self, now: Duration) {
-        self.finished = now;
     }
 
     pub(crate) fn sent(&mut self, now: Duration) {

@@ -67,6 +67,7 @@ impl Spare {
 
     /// The place for the next request's head: the storage kept, unless somebody holds it.
     pub(crate) fn message(&mut self) -> &mut Message {
+        self.0.take_if(|request| request.is_shared());
         Arc::make_mut(&mut self.0.get_or_insert_default().0)
     }
 
@@ -238,6 +239,11 @@ impl Request {
     #[must_use]
     pub fn received(&self) -> Now {
         self.0.received
+    }
+
+    /// Whether somebody else holds the request too.
+    pub(crate) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
     }
 
     pub(super) fn config(&self) -> Option<&Config> {

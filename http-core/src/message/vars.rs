@@ -2,7 +2,9 @@
 
 use std::net::IpAddr;
 use std::sync::OnceLock;
+use std::time::Duration;
 
+use crate::connection::Now;
 use crate::cookies::Cookies;
 use crate::forms::{BadForm, Variables, urlencoded};
 use crate::message::request::Request;
@@ -12,6 +14,8 @@ use crate::proxy::{Resolved, Scheme};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kept {
     query: OnceLock<Result<Variables, BadForm>>,
+    /// How long the request took, once its answer was finished.
+    took: OnceLock<Duration>,
 }
 
 impl Request {
@@ -57,6 +61,19 @@ impl Request {
     #[must_use]
     pub fn secure_cookie_text(&self, name: &str) -> Option<String> {
         self.secure_cookie(name).and_then(|value| String::from_utf8(value).ok())
+    }
+
+    /// How long ago the head was received; frozen when the answer was finished (the seed's
+    /// `time`).
+    #[must_use]
+    pub fn time(&self, now: Now) -> Duration {
+        self.kept().took.get().copied().unwrap_or_else(|| now.mono.saturating_sub(self.received().mono))
+    }
+
+    /// The answer is finished.
+    pub(crate) fn freeze_time(&self, now: Now) {
+        // The first end counts.
+        let _ = self.kept().took.set(self.time(now));
     }
 
     /// The address of the client (the seed's `remote_ip`): the peer's own, or what trusted
