@@ -2,6 +2,8 @@
 //! core in one loop. `cargo run -p httpants-core --example blocking`, then
 //! `curl -d hello http://127.0.0.1:8080/`.
 
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is a caller of the core")]
+
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;

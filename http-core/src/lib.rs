@@ -78,6 +78,8 @@ mod error;
 pub mod files;
 pub mod forms;
 mod message;
+#[cfg(test)]
+mod random;
 mod wire;
 
 pub use config::{Config, Limits, Timeouts};

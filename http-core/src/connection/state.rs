@@ -228,6 +228,7 @@ mod tests {
         rows.iter().fold(String::new(), |all, (state, row)| format!("{all}{state}\n{row}\n"))
     }
 
+    #[allow(clippy::disallowed_methods, reason = "a test is not the core")]
     /// To accept a changed table: `UPDATE_MATRIX=1 cargo test -p httpants-core matrix`.
     #[test]
     fn the_matrix_is_the_checked_in_one() {

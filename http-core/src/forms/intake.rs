@@ -263,7 +263,7 @@ mod tests {
     /// once, and where a content ends up does not depend on how it was cut.
     #[test]
     fn carried_out_by_a_driver() {
-        let mut random = crate::forms::random::Random::new(5);
+        let mut random = crate::random::Random::new(5);
         for _ in 0..2_000 {
             let (mut intake, mut kept, mut received) = (Intake::new(&limits()), 0, 0);
             'request: for _ in 0..random.below(6) {

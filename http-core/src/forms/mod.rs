@@ -69,8 +69,6 @@ mod limits;
 mod multipart;
 mod parameters;
 mod part;
-#[cfg(test)]
-mod random;
 pub mod urlencoded;
 mod variables;
 

@@ -231,7 +231,7 @@ mod tests {
             b";",
             b"\0",
         ];
-        let mut random = crate::forms::random::Random::new(7);
+        let mut random = crate::random::Random::new(7);
         for _ in 0..20_000 {
             let content: Vec<u8> =
                 (0..random.below(16)).flat_map(|_| TOKENS[random.below(TOKENS.len())]).copied().collect();

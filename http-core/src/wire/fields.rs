@@ -125,6 +125,7 @@ fn first_control(word: [u8; 8]) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Random;
 
     fn parse(section: &'static str) -> Result<Headers, BadRequest> {
         parse_section(Bytes::from_static(section.as_bytes()), 100)
@@ -151,6 +152,84 @@ mod tests {
             ("A(: 1\r\n\r\n", FieldName),
         ] {
             assert_eq!(parse(section).err(), Some(expected), "{section:?}");
+        }
+    }
+
+    /// The fields, and the length of the section with its empty line.
+    type Section = (Vec<(String, Vec<u8>)>, usize);
+
+    /// What httparse makes of a section, if each of its lines ends with CRLF.
+    fn oracle(section: &[u8]) -> Option<Section> {
+        let mut room = [httparse::EMPTY_HEADER; 64];
+        let Ok(httparse::Status::Complete((length, fields))) = httparse::parse_headers(section, &mut room) else {
+            return None;
+        };
+        let lines = section[..length].split_inclusive(|&byte| byte == b'\n');
+        let fields = fields.iter().map(|field| (field.name.to_owned(), field.value.to_owned())).collect();
+        lines.into_iter().all(|line| line.ends_with(b"\r\n")).then_some((fields, length))
+    }
+
+    fn ours(section: &[u8]) -> Option<Section> {
+        let mut lines = Lines::new(section);
+        let mut fields = vec![];
+        while let Line::Field(name, value) = lines.next().ok()?? {
+            fields.push((String::from_utf8(name.to_owned()).unwrap(), value.to_owned()));
+        }
+        Some((fields, section.len() - lines.rest().len()))
+    }
+
+    #[test]
+    fn another_parser_reads_the_same() {
+        const PIECES: [&[u8]; 26] = [
+            b"\r\n",
+            b"\r\n",
+            b"\r\n",
+            b": ",
+            b":",
+            b": ",
+            b"Host",
+            b"X-A",
+            b"value",
+            b"a longer value",
+            b" ",
+            b"\t",
+            b"\r",
+            b"\n",
+            b"\0",
+            b"\x7f",
+            b"\x80",
+            b"\xff",
+            b"\x1f",
+            b"!#$%&'*+-.^_`|~",
+            b"(",
+            b"\"",
+            b"\x0b",
+            b"x: y\r\n",
+            b"\x20\x1f\x20\x1f\x20\x1f\x20\x1f",
+            b"\t\t12345678\t12345678\x7f",
+        ];
+        let mut random = Random::new(11);
+        let mut accepted = 0;
+        for _ in 0..200_000 {
+            let mut section: Vec<u8> = (0..random.below(12)).flat_map(|_| PIECES[random.below(26)]).copied().collect();
+            if random.below(4) > 0 {
+                section.extend_from_slice(b"\r\n\r\n");
+            }
+            let read = ours(&section);
+            assert_eq!(read, oracle(&section), "{}", section.escape_ascii());
+            accepted += usize::from(read.is_some_and(|(fields, _)| !fields.is_empty()));
+        }
+        assert!(accepted > 2_000, "only {accepted} were good");
+    }
+
+    /// Every byte at every place of a value that is read eight bytes at a time.
+    #[test]
+    fn every_byte_is_judged_at_every_place() {
+        for (byte, place) in (0..=255).flat_map(|byte| (0..40).map(move |place| (byte, place))) {
+            let mut value = *b"x.......8.......8.......8.......8.......x";
+            value[place] = byte;
+            let section = [b"A:", &value[..], b"\r\n\r\n"].concat();
+            assert_eq!(ours(&section), oracle(&section), "{byte:#x} at {place}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! The request head: found incrementally, parsed once (RFC 9112 sections 2 to 5).
+//! The request head, read line by line as it arrives (RFC 9112 sections 2 to 5).
 
 use http::{Method, Version};
 
@@ -297,6 +297,7 @@ impl Seen {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::random::Random;
 
     fn search(input: &[u8], config: &Config, cut: usize) -> Result<Option<usize>, BadRequest> {
         let mut search = HeadReader::default();
@@ -351,6 +352,76 @@ mod tests {
         ] {
             assert_eq!(line(text).map(|_| ()), Err(fault), "{text:?}");
         }
+    }
+
+    /// The verdict on a head, and what was read of it.
+    fn read(input: &[u8], cuts: impl Fn(usize) -> usize) -> Result<Option<String>, BadRequest> {
+        let mut reader = HeadReader::default();
+        let (mut head, mut index) = (Head::default(), Vec::new());
+        let mut config = Config::default();
+        (config.limits.head, config.limits.fields, config.limits.target, config.limits.method) = (200, 5, 40, 8);
+        let mut end = 0;
+        loop {
+            end = (end + cuts(end)).min(input.len());
+            if let Some(length) = reader.advance(&input[..end], &config, &mut head, &mut index)? {
+                let Head { line, facts, .. } = head;
+                return Ok(Some(format!("{length} {line:?} {facts:?} {index:?}")));
+            }
+            if end == input.len() {
+                return Ok(None);
+            }
+        }
+    }
+
+    #[test]
+    fn the_verdict_does_not_depend_on_the_cuts() {
+        const LINES: [&str; 24] = [
+            "GET / HTTP/1.1\r\n",
+            "GET /path?query#fragment HTTP/1.1\r\n",
+            "POST http://h:80/ HTTP/1.0\r\n",
+            "GET /\r\n",
+            "METHODTOOLONG / HTTP/1.1\r\n",
+            "GET /toooooooooooooooooooooooooooooooooooooooo HTTP/1.1\r\n",
+            "CONNECT h:1 HTTP/1.1\r\n",
+            "OPTIONS * HTTP/1.1\r\n",
+            "Host: a\r\n",
+            "Host: a\r\n",
+            "host:\t[::1]:80 \r\n",
+            "Content-Length: 5\r\n",
+            "Transfer-Encoding: chunked\r\n",
+            "Connection: close, upgrade\r\n",
+            "Upgrade: websocket\r\n",
+            "Expect: 100-continue\r\n",
+            "X: a value of some length, and a tab\there\r\n",
+            "X:\r\n",
+            "\r\n",
+            "\r\n",
+            "no colon\r\n",
+            "bare\n",
+            "X: \x01\r\n",
+            "\r",
+        ];
+        let mut random = Random::new(3);
+        let mut verdicts = std::collections::BTreeMap::<_, usize>::new();
+        for round in 0..20_000 {
+            let first = if round % 3 > 0 { LINES[random.below(8)] } else { "" };
+            let mut input = first.as_bytes().to_vec();
+            (0..random.below(8)).for_each(|_| input.extend_from_slice(LINES[8 + random.below(16)].as_bytes()));
+            if round % 2 > 0 && !input.is_empty() {
+                let at = random.below(input.len());
+                input[at] = [b'\r', b'\n', b' ', b'\0', b':', 0xff, b'a'][random.below(7)];
+            }
+            if matches!(input.first(), None | Some(b'\r' | b'\n')) {
+                continue;
+            }
+            let whole = read(&input, |_| usize::MAX / 2);
+            let third = random.below(20) + 1;
+            let name = whole.clone().map(|head| head.is_some()).map_err(|fault| format!("{fault:?}"));
+            assert_eq!(read(&input, |_| 1), whole, "byte by byte: {}", input.escape_ascii());
+            assert_eq!(read(&input, |_| third), whole, "every {third} bytes: {}", input.escape_ascii());
+            *verdicts.entry(name).or_default() += 1;
+        }
+        assert!(verdicts.len() > 20, "{verdicts:?}");
     }
 
     #[test]

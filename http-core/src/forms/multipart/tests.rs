@@ -1,5 +1,5 @@
 use super::*;
-use crate::forms::random::Random;
+use crate::random::Random;
 
 const BOUNDARY: &[u8] = b"b0";
 

@@ -1,0 +1,57 @@
+//! What a head costs in pieces: twice the bytes, twice the instructions.
+#![cfg(test)]
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test is not the core")]
+
+mod common;
+
+use std::process::Command;
+
+use common::Server;
+use httpants_core::Config;
+
+const SIZE: &str = "HTTPANTS_HEAD_SIZE";
+
+/// A head of so many bytes, with long lines or with short ones.
+fn head(size: usize, lines: usize) -> String {
+    let start = "GET / HTTP/1.1\r\nHost: a\r\n";
+    let each = (size - start.len() - 2) / lines - "X: \r\n".len();
+    format!("{start}{}\r\n", format!("X: {}\r\n", "v".repeat(each)).repeat(lines))
+}
+
+/// Feeds heads of the size that the environment gives, one byte at a time; what the test
+/// below counts. Without a size it sees that such heads are answered.
+#[test]
+fn heads_in_single_bytes() {
+    let size = std::env::var(SIZE).map_or(1000, |size| size.parse().unwrap());
+    let mut config = Config::default();
+    config.limits.head = 65_535;
+    let mut server = Server::with(config);
+    for lines in [1, 90] {
+        head(size, lines).bytes().for_each(|byte| server.exchange(&[byte]));
+    }
+    assert_eq!(server.answered, 2);
+}
+
+fn instructions(size: usize) -> u64 {
+    let run = Command::new("valgrind")
+        .args(["--tool=callgrind", "--callgrind-out-file=/dev/null"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", "heads_in_single_bytes"])
+        .env(SIZE, size.to_string())
+        .output()
+        .expect("valgrind runs (Debian package valgrind)");
+    let report = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(run.status.success(), "{report}");
+    let count = report.split("Collected : ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    count.and_then(|count| count.parse().ok()).expect("callgrind says what it counted")
+}
+
+#[test]
+#[ignore = "needs the Debian package valgrind"]
+fn a_head_in_single_bytes_costs_linear_time() {
+    let [zero, small, middle, large] = [1_000, 16_000, 31_000, 61_000].map(instructions);
+    let each = (small - zero) / 15;
+    for (counted, kilobytes) in [(middle - zero, 30), (large - zero, 60)] {
+        assert!(counted < each * kilobytes * 11 / 10, "{counted} for {kilobytes} kB where one costs {each}");
+    }
+}

@@ -1,0 +1,158 @@
+//! What a connection takes from the allocator: nothing while it is busy, next to nothing
+//! while it is idle, and never more than its limits.
+#![cfg(test)]
+
+mod common;
+
+use std::sync::Arc;
+
+use allocation_counter::measure;
+use httpants_core::{BadRequest, CloseReason, Config, Connection, Event, Peer, Storage};
+
+use common::{BROWSER, MIN, Server, WRK, now};
+
+/// Repeats the exchange, of which the first ones may allocate.
+fn allocates_nothing(input: &[u8], repetitions: usize, answers_each: usize) {
+    let mut server = Server::new();
+    (0..3).for_each(|_| server.exchange(input));
+    let counted = measure(|| (0..repetitions).for_each(|_| server.exchange(input)));
+    assert_eq!(server.answered, (repetitions + 3) * answers_each);
+    assert_eq!(counted.count_total, 0, "allocations in {repetitions} exchanges: {counted:?}");
+}
+
+#[test]
+fn ten_thousand_requests_allocate_nothing() {
+    for head in [MIN, WRK, BROWSER] {
+        allocates_nothing(head.as_bytes(), 10_000, 1);
+    }
+}
+
+#[test]
+fn pipelined_requests_allocate_nothing() {
+    for head in [MIN, WRK, BROWSER] {
+        allocates_nothing(head.repeat(16).as_bytes(), 10_000 / 16, 16);
+    }
+}
+
+#[test]
+fn heads_in_pieces_allocate_nothing() {
+    let mut server = Server::new();
+    let bytewise = |server: &mut Server| BROWSER.bytes().for_each(|byte| server.exchange(&[byte]));
+    bytewise(&mut server);
+    assert_eq!(measure(|| (0..20).for_each(|_| bytewise(&mut server))).count_total, 0);
+}
+
+#[test]
+fn content_of_a_mebibyte_allocates_nothing() {
+    let head = |framing: &str| format!("POST / HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n");
+    let content = "x".repeat(1 << 20);
+    let whole = format!("{}{content}", head("Content-Length: 1048576"));
+    allocates_nothing(whole.as_bytes(), 100, 1);
+    let chunk = format!("1000\r\n{}\r\n", "x".repeat(4096));
+    let chunked = format!("{}{}0\r\n\r\n", head("Transfer-Encoding: chunked"), chunk.repeat(256));
+    allocates_nothing(chunked.as_bytes(), 100, 1);
+}
+
+#[test]
+fn an_idle_connection_holds_less_than_a_kibibyte() {
+    let config = Arc::new(Config::default());
+    let mut idle = None;
+    let held = measure(|| {
+        let mut connection = Connection::new(Arc::clone(&config), Peer::default(), now(0));
+        let mut storage = Some(Storage::new(8 << 10));
+        for head in [BROWSER, WRK] {
+            assert!(storage.take().is_some_and(|storage| connection.lend(storage).is_none()));
+            assert_eq!(connection.receive(head.as_bytes(), now(0)), head.len());
+            while let Some(event) = connection.poll_event() {
+                if let Event::End(_) = event {
+                    connection.respond_with(&Default::default(), "x".repeat(100)).unwrap();
+                }
+            }
+            assert!(connection.release().is_none(), "an answer waits to be sent");
+            connection.handle_sent(u64::MAX, now(1));
+            storage = connection.release();
+        }
+        drop(storage);
+        idle = Some(connection);
+    });
+    let whole = size_of::<Connection>() as i64 + held.bytes_current;
+    assert!(whole < 1024, "{whole} bytes, {held:?}");
+    assert!(idle.is_some_and(|connection| connection.is_idle()));
+}
+
+/// The most bytes that were held on the heap while this client was served.
+fn peak(client: impl FnOnce(&mut Connection)) -> u64 {
+    let config = Arc::new(Config::default());
+    measure(|| client(&mut Connection::new(config, Peer::default(), now(0)))).bytes_max
+}
+
+/// Answers everything with `Hello, World!`; says why the connection was closed.
+fn answer(connection: &mut Connection) -> Option<CloseReason> {
+    while let Some(event) = connection.poll_event() {
+        match event {
+            Event::End(_) => connection.respond_with(&Default::default(), "Hello, World!").unwrap(),
+            Event::Closed(reason) => return Some(reason),
+            _ => {}
+        }
+    }
+    None
+}
+
+#[test]
+fn a_client_that_never_reads_is_not_served_for_ever() {
+    let limits = Config::default().limits;
+    // The queue doubles when it grows, and an answer may begin right below its limit.
+    let most = limits.recv_buffer + 2 * (limits.send_backlog + 1024) + 4096;
+    let mut taken = 0;
+    let input = WRK.repeat(100_000);
+    let peak = peak(|connection| {
+        while connection.wants_recv() {
+            taken += connection.receive(&input.as_bytes()[taken..], now(0));
+            assert_eq!(answer(connection), None);
+        }
+    });
+    assert!(taken > limits.send_backlog / 2, "{taken} bytes were read");
+    assert!(peak < most as u64, "{peak} bytes at most");
+    assert!(taken < limits.send_backlog + limits.recv_buffer, "{taken} bytes were read");
+}
+
+#[test]
+fn chunks_of_one_byte_take_no_memory_and_end_at_their_budget() {
+    let limits = Config::default().limits;
+    let mut received = 0;
+    let chunks = "1\r\nx\r\n".repeat(100_000);
+    let peak = peak(|connection| {
+        let head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        assert_eq!(connection.receive(head, now(0)), head.len());
+        let reason = loop {
+            received += connection.receive(&chunks.as_bytes()[received..], now(0));
+            if let Some(reason) = answer(connection) {
+                break reason;
+            }
+        };
+        assert_eq!(reason, CloseReason::Refused(BadRequest::ChunkOverhead));
+    });
+    assert!(peak < 2 * limits.recv_buffer as u64, "{peak} bytes at most");
+    assert!(received < 2 * (limits.chunk_overhead + limits.recv_buffer), "{received} bytes were read");
+}
+
+#[test]
+fn a_head_without_an_end_is_refused_at_its_limit() {
+    let limits = Config::default().limits;
+    for line in ["X: y\r\n", "xxxxxx", "X: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy"] {
+        let mut received = 0;
+        let peak = peak(|connection| {
+            let start = b"GET / HTTP/1.1\r\n";
+            assert_eq!(connection.receive(start, now(0)), start.len());
+            let reason = loop {
+                received += connection.receive(line.as_bytes(), now(0));
+                if let Some(reason) = answer(connection) {
+                    break reason;
+                }
+            };
+            assert!(matches!(reason, CloseReason::Refused(BadRequest::HeadTooLong | BadRequest::TooManyFields)));
+        });
+        assert!(received <= limits.head, "{received} bytes were read");
+        assert!(peak < 4 * limits.head as u64, "{peak} bytes at most");
+    }
+}
