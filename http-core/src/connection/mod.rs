@@ -35,8 +35,8 @@ use crate::cookies::CookiesOut;
 use crate::error::CloseReason;
 use crate::message::request::{Request, Spare};
 use crate::message::response::ResponseHead;
-use crate::wire::encode::DateLine;
 use crate::wire::head::HeadReader;
+use crate::wire::supplied::Supplied;
 
 /// One accepted connection, from its first byte to its close, without any IO.
 ///
@@ -83,7 +83,7 @@ pub struct Connection {
     served: u64,
     mode: Mode,
     pending: Option<Box<ResponseHead>>,
-    date: DateLine,
+    supplied: Supplied,
     expect_unanswered: bool,
     paused: bool,
     paused_at: Duration,
@@ -149,7 +149,7 @@ impl Connection {
             served: 0,
             mode: Mode::Without,
             pending: None,
-            date: DateLine::default(),
+            supplied: Supplied::default(),
             expect_unanswered: false,
             paused: false,
             paused_at: now.mono,

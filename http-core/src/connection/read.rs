@@ -74,10 +74,6 @@ impl Connection {
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
         if self.notices.is_due() {
-            if self.notices.expect_100 && !self.content_fits() {
-                // A client that waits to hear whether it may send too much hears that it may not.
-                self.refuse(BadRequest::BodyTooLarge);
-            }
             return self.notices.next();
         }
         match self.state.recv {
@@ -85,6 +81,13 @@ impl Connection {
             Receiving::Idle | Receiving::Complete if self.recv.is_empty() && !self.end_of_stream => None,
             _ => self.read(),
         }
+    }
+
+    /// A client that waits to hear whether it may send too much hears that it may not.
+    #[inline(never)]
+    fn tell_expectation(&mut self) -> Option<Event> {
+        self.notices.expect_100 = false;
+        if self.content_fits() { Some(Event::Expect100) } else { self.refuse(BadRequest::BodyTooLarge) }
     }
 
     /// Apart, so that asking in vain costs next to nothing.
@@ -96,6 +99,7 @@ impl Connection {
                 Receiving::Idle | Receiving::Head if !self.has_backlog_room() => None,
                 Receiving::Idle if self.proxy_header_due => self.read_proxy_header(),
                 Receiving::Idle | Receiving::Head => self.read_head(),
+                Receiving::Content if self.notices.expect_100 => self.tell_expectation(),
                 Receiving::Content if self.paused => None,
                 Receiving::Content => self.read_content(),
                 Receiving::Drain => self.drain(),
@@ -378,8 +382,7 @@ impl Connection {
                 cookies: None,
                 framing: FramingField::Length(text.len() as u64 + 1),
                 connection: Some("close"),
-                server: self.config.server,
-                date: self.date.at(self.now.wall),
+                supplied: self.supplied.at(self.now.wall, self.config.server),
             };
             let out = self.send.gather();
             head.write(out);

@@ -25,6 +25,15 @@ impl Connection {
     /// [`Misuse`] when no answer is due, when it has begun already, when the status is
     /// informational, or when a field contradicts the framing. Nothing was sent then.
     pub fn respond(&mut self, head: &ResponseHead, length: BodyLen) -> Result<(), Misuse> {
+        self.queue_head(head, length, false)?;
+        self.apply(Input::AnswerHead);
+        Ok(())
+    }
+
+    /// Queues the head of an answer, after which nothing of it can be changed. The state
+    /// follows in the caller, unless the answer hands the stream over. With `last` nothing
+    /// is answered behind it.
+    fn queue_head(&mut self, head: &ResponseHead, length: BodyLen, last: bool) -> Result<(), Misuse> {
         self.answer_due()?;
         let request = self.current.as_ref().ok_or(Misuse::NoRequest)?;
         let framed = answer::frame(request, head, length)?;
@@ -34,7 +43,7 @@ impl Connection {
         let http_1_0 = request.version() == Version::HTTP_10;
         // A client that was not told to continue may send its content or not: what comes
         // next could be either (RFC 9110 section 10.1.1).
-        if framed.mode == Mode::UntilClose || head.fields.owned().close || self.expect_unanswered {
+        if last || framed.mode == Mode::UntilClose || head.fields.owned().close || self.expect_unanswered {
             self.apply(Input::Last);
         }
         let connection = match () {
@@ -51,8 +60,7 @@ impl Connection {
             cookies: self.cookies_out.as_deref(),
             framing: framed.field,
             connection,
-            server: self.config.server,
-            date: self.date.at(self.now.wall),
+            supplied: self.supplied.at(self.now.wall, self.config.server),
         }
         .write(self.send.gather());
         self.mode = framed.mode;
@@ -61,8 +69,6 @@ impl Connection {
         if framed.hands_over {
             self.apply(Input::HandOver);
             self.end_request();
-        } else {
-            self.apply(Input::AnswerHead);
         }
         Ok(())
     }
@@ -103,17 +109,22 @@ impl Connection {
     /// As [`respond`](Self::respond).
     pub fn respond_with(&mut self, head: &ResponseHead, content: impl Into<Bytes>) -> Result<(), Misuse> {
         let content = content.into();
-        if self.answer_due().is_ok() && self.content.announced() > self.config.limits.drain {
-            // Too much is left to drain behind an answer that is finished at once, so the
-            // connection will close, and the answer says so (RFC 9112 section 9.6).
-            self.apply(Input::Last);
+        // Where too much is left to drain behind an answer that is finished at once, the
+        // connection will close, and the answer says so (RFC 9112 section 9.6).
+        let last = self.state.recv == Receiving::Content && self.content.announced() > self.config.limits.drain;
+        self.queue_head(head, BodyLen::Known(content.len() as u64), last)?;
+        match self.mode {
+            Mode::Without => {}
+            Mode::Length(_) | Mode::UntilClose => self.send.push(content),
+            Mode::Chunked => {
+                self.queue_content(content);
+                encode::last_chunk(self.send.gather(), None);
+            }
         }
-        self.respond(head, BodyLen::Known(content.len() as u64))?;
-        if self.state.send == Sending::HandedOver {
-            return Ok(());
+        if self.apply(Input::Answer) {
+            self.end_of_answer();
         }
-        self.send(content)?;
-        self.finish()
+        Ok(())
     }
 
     /// Sends a piece of content behind the head. It is framed as the head promised, and
@@ -125,17 +136,21 @@ impl Connection {
     pub fn send(&mut self, content: impl Into<Bytes>) -> Result<(), Misuse> {
         let content = content.into();
         if self.spend(content.len() as u64)? {
-            let chunked = self.mode == Mode::Chunked;
-            let queue = self.queue();
-            if chunked {
-                encode::chunk_size(queue.gather(), content.len() as u64);
-            }
-            queue.push(content);
-            if chunked {
-                queue.gather().extend_from_slice(CRLF);
-            }
+            self.queue_content(content);
         }
         Ok(())
+    }
+
+    fn queue_content(&mut self, content: Bytes) {
+        let chunked = self.mode == Mode::Chunked && !content.is_empty();
+        let queue = self.queue();
+        if chunked {
+            encode::chunk_size(queue.gather(), content.len() as u64);
+        }
+        queue.push(content);
+        if chunked {
+            queue.gather().extend_from_slice(CRLF);
+        }
     }
 
     /// Sends a stretch of a file as a piece of content, without seeing it: it comes back as

@@ -96,8 +96,10 @@ impl Message {
         self.rewritten = rewritten(&self.head.line.target, bytes);
         self.peer = *peer;
         self.received = received;
-        self.config = Some(Arc::clone(config));
-        self.kept = Kept::default();
+        if !self.config.as_ref().is_some_and(|known| Arc::ptr_eq(known, config)) {
+            self.config = Some(Arc::clone(config));
+        }
+        self.kept.forget();
         self.head.facts
     }
 }

@@ -13,9 +13,22 @@ use crate::proxy::{Resolved, Scheme};
 /// Results that are kept for the next time they are asked for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kept {
-    query: OnceLock<Result<Variables, BadForm>>,
+    /// In a box, because most requests are never asked for it.
+    query: OnceLock<Box<Result<Variables, BadForm>>>,
     /// How long the request took, once its answer was finished.
     took: OnceLock<Duration>,
+}
+
+impl Kept {
+    /// For the next request.
+    pub(crate) fn forget(&mut self) {
+        if self.query.get().is_some() {
+            self.query.take();
+        }
+        if self.took.get().is_some() {
+            self.took.take();
+        }
+    }
 }
 
 impl Request {
@@ -38,8 +51,8 @@ impl Request {
     /// # Ok::<(), httpants_core::forms::BadForm>(())
     /// ```
     pub fn get(&self) -> Result<&Variables, BadForm> {
-        let parse = || urlencoded::parse(self.query().as_bytes(), &urlencoded::Options::default());
-        self.kept().query.get_or_init(parse).as_ref().map_err(Clone::clone)
+        let parse = || Box::new(urlencoded::parse(self.query().as_bytes(), &urlencoded::Options::default()));
+        self.kept().query.get_or_init(parse).as_ref().as_ref().map_err(Clone::clone)
     }
 
     /// The cookies that were received (the seed's `cookies`).
