@@ -177,7 +177,7 @@ impl Connection {
         self.set_now(now);
         if count > 0 {
             self.recv.commit(count);
-            self.times.received(now.mono, count);
+            self.times.received(self.now.mono, count);
         }
     }
 
@@ -279,7 +279,8 @@ impl Connection {
             }
             (Receiving::Idle, _) => next.offer(times.idle, timeouts.idle, timers::Timer::Idle),
             (Receiving::Head, _) => next.offer(times.head, timeouts.head, timers::Timer::Head),
-            (Receiving::Content | Receiving::Drain, _) if !self.paused => {
+            // Not while it is the application that is awaited.
+            (Receiving::Content | Receiving::Drain, _) if !self.paused && !self.expect_unanswered => {
                 next.offer(times.content, timeouts.body, timers::Timer::Body);
                 next.offer_at(times.slowest_content(timeouts), timers::Timer::BodyRate);
             }
@@ -311,10 +312,10 @@ impl Connection {
             && !self.paused
             && match self.state.recv {
                 Receiving::Idle | Receiving::Head => self.has_backlog_room() && self.recv.len() <= limits.head,
-                Receiving::Content | Receiving::Drain => self.recv.len() < limits.body_buffer.max(limits.recv_buffer),
+                Receiving::Content | Receiving::Drain => self.recv.len() < limits.body_size(),
                 // Room for one more read notices that the peer is gone, and takes in what
                 // it pipelines.
-                Receiving::Complete => self.state.send != Sending::Closing && self.recv.len() < limits.recv_buffer,
+                Receiving::Complete => self.state.send != Sending::Closing && self.recv.len() < limits.recv_size(),
                 Receiving::Discard => self.discarded <= limits.linger,
                 Receiving::HandedOver | Receiving::Ended => false,
             }
@@ -325,7 +326,7 @@ impl Connection {
     #[must_use]
     pub fn send_room(&mut self) -> usize {
         let waiting = usize::try_from(self.send.memory()).unwrap_or(usize::MAX);
-        let room = self.config.limits.send_backlog.saturating_sub(waiting);
+        let room = self.config.limits.backlog().saturating_sub(waiting);
         self.notices.blocked = room == 0;
         room
     }
@@ -388,12 +389,11 @@ impl Connection {
     fn wanted_size(&self) -> usize {
         let limits = &self.config.limits;
         match self.state.recv {
-            Receiving::Content | Receiving::Drain if self.content.is_longer_than(limits.recv_buffer) => {
-                limits.body_buffer.max(limits.recv_buffer)
+            Receiving::Content | Receiving::Drain if self.content.is_longer_than(limits.recv_size()) => {
+                limits.body_size()
             }
-            _ => limits.recv_buffer,
+            _ => limits.recv_size(),
         }
-        .max(16)
     }
 }
 
@@ -417,7 +417,7 @@ impl Connection {
     }
 
     fn has_backlog_room(&self) -> bool {
-        self.send.memory() < self.config.limits.send_backlog as u64
+        self.send.memory() < self.config.limits.backlog() as u64
     }
 
     /// The queue to send with; an empty one starts the write timer.
@@ -449,6 +449,11 @@ impl Connection {
         }
     }
 
+    /// An answer that only the end of the stream ends will not have its end.
+    fn mark_broken(&mut self) {
+        self.reset |= self.mode == Mode::UntilClose && self.state.send == Sending::Content;
+    }
+
     /// Ends everything at once.
     fn break_off(&mut self, reason: CloseReason) {
         if self.apply(Input::Break) {
@@ -462,7 +467,7 @@ impl Connection {
     /// The current request is over, for the application and for the core.
     fn end_request(&mut self) {
         self.pending = None;
-        self.paused = false;
+        self.pause(false);
         self.expect_unanswered = false;
         self.notices.forget_request();
         if let Some(request) = self.current.take() {
