@@ -9,6 +9,7 @@ mod reply;
 mod respond;
 mod send_queue;
 mod state;
+mod storage;
 pub(crate) mod timers;
 
 use std::fmt;
@@ -22,11 +23,12 @@ pub use self::now::{Address, Now, Peer, UnixTime};
 pub use self::reply::Reply;
 pub use self::send_queue::{Slices, Transmit};
 pub use self::state::{Receiving, Sending, State};
+pub use self::storage::Storage;
 
 use self::answer::Mode;
 use self::event::Notices;
 use self::read::Content;
-use self::recv_buf::{Block, RecvBuf};
+use self::recv_buf::RecvBuf;
 use self::send_queue::SendQueue;
 use self::state::Input;
 use self::timers::{Deadline, Times};
@@ -94,33 +96,6 @@ pub struct Connection {
     told_shut: bool,
     /// Bytes dropped while the connection closes.
     discarded: u64,
-}
-
-/// Buffers for one connection while it is busy; an idle one needs none.
-///
-/// A caller with many connections keeps some of these, lends one to a connection that
-/// becomes readable ([`Connection::lend`]) and takes it back when the connection is idle
-/// ([`Connection::release`]). A caller who does not care ignores them: the connection makes
-/// its own when it has none.
-#[derive(Debug)]
-pub struct Storage {
-    block: Block,
-    gathered: Vec<u8>,
-    spare: Spare,
-}
-
-impl Storage {
-    /// Storage whose receive buffer has so many bytes.
-    #[must_use]
-    pub fn new(size: usize) -> Self {
-        Self { block: Block::new(size), gathered: Vec::new(), spare: Spare::default() }
-    }
-
-    /// The size of the receive buffer, in bytes.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.block.size()
-    }
 }
 
 /// Make.
@@ -353,47 +328,6 @@ impl Connection {
     #[must_use]
     pub fn peer(&self) -> &Peer {
         &self.peer
-    }
-}
-
-/// Buffers, for callers with many connections.
-impl Connection {
-    /// The size of the receive buffer that the connection would use now, where it has none
-    /// of that size; `None` where it needs nothing.
-    #[must_use]
-    pub fn wanted_storage(&self) -> Option<usize> {
-        let size = self.wanted_size();
-        (self.wants_recv() && self.recv.wants(size)).then_some(size)
-    }
-
-    /// Gives the connection storage to go on with; returns the storage it replaces.
-    pub fn lend(&mut self, storage: Storage) -> Option<Storage> {
-        let Storage { block, gathered, spare } = storage;
-        self.send.give(gathered);
-        self.spare.refill(spare);
-        let replaced = self.recv.give(block)?;
-        Some(Storage { block: replaced, gathered: Vec::new(), spare: Spare::default() })
-    }
-
-    /// Takes the storage of an idle connection; `None` while it is in use, or while a
-    /// request or a piece of content still refers to it.
-    pub fn release(&mut self) -> Option<Storage> {
-        if !self.is_idle() {
-            return None;
-        }
-        let gathered = self.send.release();
-        let spare = std::mem::take(&mut self.spare);
-        self.recv.release().map(|block| Storage { block, gathered, spare })
-    }
-
-    fn wanted_size(&self) -> usize {
-        let limits = &self.config.limits;
-        match self.state.recv {
-            Receiving::Content | Receiving::Drain if self.content.is_longer_than(limits.recv_size()) => {
-                limits.body_size()
-            }
-            _ => limits.recv_size(),
-        }
     }
 }
 
