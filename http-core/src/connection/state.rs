@@ -120,7 +120,7 @@ impl State {
         match (self.recv, self.send, input) {
             (R::Ended, _, _) => None,
             (_, _, I::Break) => self.to(R::Ended, S::Ended),
-            (R::HandedOver, _, I::Abort) => self.to(R::Ended, S::Ended),
+            (R::HandedOver, _, I::Abort) => self.to(R::Complete, S::Closing),
             (R::HandedOver, _, _) => None,
 
             // Receiving.

@@ -51,8 +51,8 @@ impl Connection {
         Some(Storage { block: replaced, gathered: Vec::new(), spare: Spare::default() })
     }
 
-    /// Takes the storage of an idle connection; `None` while it is in use, or while a
-    /// request or a piece of content still refers to it.
+    /// Takes the storage of an idle connection; `None` while it is in use. Storage of which
+    /// a piece of content is still held is left to that.
     pub fn release(&mut self) -> Option<Storage> {
         if !self.is_idle() {
             return None;
