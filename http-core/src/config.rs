@@ -93,12 +93,14 @@ pub struct Limits {
     /// answer and not a reset. Default 256 KiB.
     pub linger: u64,
     /// Bytes of answers that wait to be sent before the next pipelined request is parsed
-    /// and before [`send_room`](crate::Connection::send_room) is empty. Default 64 KiB.
+    /// and before [`send_room`](crate::Connection::send_room) is empty. Default 64 KiB; 0
+    /// counts as 1.
     pub send_backlog: usize,
-    /// The size of a receive buffer for heads and small bodies. Default 8 KiB.
+    /// The size of a receive buffer for heads and small bodies. Default 8 KiB. Values below
+    /// 16 bytes count as 16, those over 16 MiB as 16 MiB.
     pub recv_buffer: usize,
     /// The size of a receive buffer for bodies larger than that. Default 64 KiB: fewer system
-    /// calls no longer pay beyond it.
+    /// calls no longer pay beyond it. Bounded like `recv_buffer`.
     pub body_buffer: usize,
 }
 
@@ -118,6 +120,23 @@ impl Default for Limits {
             recv_buffer: 8 << 10,
             body_buffer: 64 << 10,
         }
+    }
+}
+
+impl Limits {
+    /// The size of a receive buffer for heads, within what makes sense.
+    pub(crate) fn recv_size(&self) -> usize {
+        self.recv_buffer.clamp(16, 16 << 20)
+    }
+
+    /// The size of a receive buffer for large bodies.
+    pub(crate) fn body_size(&self) -> usize {
+        self.body_buffer.clamp(self.recv_size(), 16 << 20)
+    }
+
+    /// From how many waiting bytes on nothing more is to be answered.
+    pub(crate) fn backlog(&self) -> usize {
+        self.send_backlog.max(1)
     }
 }
 

@@ -9,6 +9,7 @@ mod reply;
 mod respond;
 mod send_queue;
 mod state;
+mod storage;
 pub(crate) mod timers;
 
 use std::fmt;
@@ -22,11 +23,12 @@ pub use self::now::{Address, Now, Peer, UnixTime};
 pub use self::reply::Reply;
 pub use self::send_queue::{Slices, Transmit};
 pub use self::state::{Receiving, Sending, State};
+pub use self::storage::Storage;
 
 use self::answer::Mode;
 use self::event::Notices;
 use self::read::Content;
-use self::recv_buf::{Block, RecvBuf};
+use self::recv_buf::RecvBuf;
 use self::send_queue::SendQueue;
 use self::state::Input;
 use self::timers::{Deadline, Times};
@@ -99,33 +101,6 @@ pub struct Connection {
     discarded: u64,
 }
 
-/// Buffers for one connection while it is busy; an idle one needs none.
-///
-/// A caller with many connections keeps some of these, lends one to a connection that
-/// becomes readable ([`Connection::lend`]) and takes it back when the connection is idle
-/// ([`Connection::release`]). A caller who does not care ignores them: the connection makes
-/// its own when it has none.
-#[derive(Debug)]
-pub struct Storage {
-    block: Block,
-    gathered: Vec<u8>,
-    spare: Spare,
-}
-
-impl Storage {
-    /// Storage whose receive buffer has so many bytes.
-    #[must_use]
-    pub fn new(size: usize) -> Self {
-        Self { block: Block::new(size), gathered: Vec::new(), spare: Spare::default() }
-    }
-
-    /// The size of the receive buffer, in bytes.
-    #[must_use]
-    pub fn size(&self) -> usize {
-        self.block.size()
-    }
-}
-
 /// Make.
 impl Connection {
     /// A connection that was just accepted.
@@ -183,7 +158,7 @@ impl Connection {
         self.set_now(now);
         if count > 0 {
             self.recv.commit(count);
-            self.times.received(now.mono, count);
+            self.times.received(self.now.mono, count);
         }
     }
 
@@ -290,7 +265,8 @@ impl Connection {
             }
             (Receiving::Idle, _) => next.offer(times.idle, timeouts.idle, timers::Timer::Idle),
             (Receiving::Head, _) => next.offer(times.head, timeouts.head, timers::Timer::Head),
-            (Receiving::Content | Receiving::Drain, _) if !self.paused => {
+            // Not while it is the application that is awaited.
+            (Receiving::Content | Receiving::Drain, _) if !self.paused && !self.expect_unanswered => {
                 next.offer(times.content, timeouts.body, timers::Timer::Body);
                 next.offer_at(times.slowest_content(timeouts), timers::Timer::BodyRate);
             }
@@ -322,10 +298,10 @@ impl Connection {
             && !self.paused
             && match self.state.recv {
                 Receiving::Idle | Receiving::Head => self.has_backlog_room() && self.recv.len() <= limits.head,
-                Receiving::Content | Receiving::Drain => self.recv.len() < limits.body_buffer.max(limits.recv_buffer),
+                Receiving::Content | Receiving::Drain => self.recv.len() < limits.body_size(),
                 // Room for one more read notices that the peer is gone, and takes in what
                 // it pipelines.
-                Receiving::Complete => self.state.send != Sending::Closing && self.recv.len() < limits.recv_buffer,
+                Receiving::Complete => self.state.send != Sending::Closing && self.recv.len() < limits.recv_size(),
                 Receiving::Discard => self.discarded <= limits.linger,
                 Receiving::HandedOver | Receiving::Ended => false,
             }
@@ -336,7 +312,7 @@ impl Connection {
     #[must_use]
     pub fn send_room(&mut self) -> usize {
         let waiting = usize::try_from(self.send.memory()).unwrap_or(usize::MAX);
-        let room = self.config.limits.send_backlog.saturating_sub(waiting);
+        let room = self.config.limits.backlog().saturating_sub(waiting);
         self.notices.blocked = room == 0;
         room
     }
@@ -372,48 +348,6 @@ impl Connection {
     }
 }
 
-/// Buffers, for callers with many connections.
-impl Connection {
-    /// The size of the receive buffer that the connection would use now, where it has none
-    /// of that size; `None` where it needs nothing.
-    #[must_use]
-    pub fn wanted_storage(&self) -> Option<usize> {
-        let size = self.wanted_size();
-        (self.wants_recv() && self.recv.wants(size)).then_some(size)
-    }
-
-    /// Gives the connection storage to go on with; returns the storage it replaces.
-    pub fn lend(&mut self, storage: Storage) -> Option<Storage> {
-        let Storage { block, gathered, spare } = storage;
-        self.send.give(gathered);
-        self.spare.refill(spare);
-        let replaced = self.recv.give(block)?;
-        Some(Storage { block: replaced, gathered: Vec::new(), spare: Spare::default() })
-    }
-
-    /// Takes the storage of an idle connection; `None` while it is in use, or while a
-    /// request or a piece of content still refers to it.
-    pub fn release(&mut self) -> Option<Storage> {
-        if !self.is_idle() {
-            return None;
-        }
-        let gathered = self.send.release();
-        let spare = std::mem::take(&mut self.spare);
-        self.recv.release().map(|block| Storage { block, gathered, spare })
-    }
-
-    fn wanted_size(&self) -> usize {
-        let limits = &self.config.limits;
-        match self.state.recv {
-            Receiving::Content | Receiving::Drain if self.content.is_longer_than(limits.recv_buffer) => {
-                limits.body_buffer.max(limits.recv_buffer)
-            }
-            _ => limits.recv_buffer,
-        }
-        .max(16)
-    }
-}
-
 /// The common ground of the parts.
 impl Connection {
     fn set_now(&mut self, now: Now) {
@@ -434,7 +368,7 @@ impl Connection {
     }
 
     fn has_backlog_room(&self) -> bool {
-        self.send.memory() < self.config.limits.send_backlog as u64
+        self.send.memory() < self.config.limits.backlog() as u64
     }
 
     /// The queue to send with; an empty one starts the write timer.
@@ -466,6 +400,11 @@ impl Connection {
         }
     }
 
+    /// An answer that only the end of the stream ends will not have its end.
+    fn mark_broken(&mut self) {
+        self.reset |= self.mode == Mode::UntilClose && self.state.send == Sending::Content;
+    }
+
     /// Ends everything at once.
     fn break_off(&mut self, reason: CloseReason) {
         if self.apply(Input::Break) {
@@ -480,7 +419,7 @@ impl Connection {
     fn end_request(&mut self) {
         self.pending = None;
         self.cookies_out = None;
-        self.paused = false;
+        self.pause(false);
         self.expect_unanswered = false;
         self.notices.forget_request();
         if let Some(request) = self.current.take() {

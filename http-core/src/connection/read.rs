@@ -316,11 +316,9 @@ impl Connection {
         }
         let between_requests = self.state.recv == Receiving::Idle && self.recv.is_empty();
         let drained = self.state.recv == Receiving::Drain;
-        let breaks = (self.state.recv, self.state.send) == (Receiving::Content, Sending::Content);
         let reason = if between_requests || drained { CloseReason::PeerClosed } else { CloseReason::Truncated };
-        if breaks {
-            self.break_off(reason);
-        } else if self.apply(Input::EndOfStream) {
+        self.mark_broken();
+        if self.apply(Input::EndOfStream) {
             self.end_request();
             self.notices.close(reason);
         }
@@ -366,9 +364,7 @@ impl Connection {
             None => (false, false),
         };
         let answer_due = matches!(self.state.send, Sending::Idle | Sending::Head);
-        if self.state.send == Sending::Content {
-            return self.break_off(reason);
-        }
+        self.mark_broken();
         if !self.apply(Input::Refuse) {
             return;
         }

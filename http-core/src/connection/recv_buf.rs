@@ -35,6 +35,8 @@ pub(crate) struct RecvBuf {
     storage: Storage,
     start: usize,
     end: usize,
+    /// How much room was handed out to be written into: no more than that is believed.
+    offered: usize,
 }
 
 impl RecvBuf {
@@ -85,7 +87,7 @@ impl RecvBuf {
 
     /// Notes bytes that were written at the front of [`room`](Self::room).
     pub(crate) fn commit(&mut self, length: usize) {
-        self.end = self.end.saturating_add(length).min(self.size());
+        self.end += length.min(std::mem::take(&mut self.offered));
     }
 
     /// Room to receive into, in storage of at least `size` bytes, behind what is there.
@@ -104,6 +106,7 @@ impl RecvBuf {
             block.0.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
+        self.offered = block.size() - self.end;
         block.0.get_mut(self.end..).unwrap_or_default()
     }
 
@@ -133,7 +136,7 @@ impl RecvBuf {
             Some(front) => front.copy_from_slice(self.filled()),
             None => return Some(block),
         }
-        (self.start, self.end) = (0, length);
+        (self.start, self.end, self.offered) = (0, length, 0);
         match std::mem::replace(&mut self.storage, Storage::Writable(block)) {
             Storage::None => None,
             Storage::Writable(block) => Some(block),
@@ -151,7 +154,7 @@ impl RecvBuf {
         if !self.is_empty() {
             return None;
         }
-        (self.start, self.end) = (0, 0);
+        (self.start, self.end, self.offered) = (0, 0, 0);
         match std::mem::take(&mut self.storage) {
             Storage::None => None,
             Storage::Writable(block) => Some(block),

@@ -64,8 +64,7 @@ impl Connection {
         }
         .write(self.send.gather());
         self.mode = framed.mode;
-        self.expect_unanswered = false;
-        self.notices.expect_100 = false;
+        self.end_expectation();
         if framed.hands_over {
             self.apply(Input::HandOver);
             self.end_request();
@@ -223,22 +222,29 @@ impl Connection {
             self.refuse(BadRequest::BodyTooLarge);
             return Err(Misuse::Closed);
         }
-        self.expect_unanswered = false;
-        self.notices.expect_100 = false;
+        self.end_expectation();
         self.queue().gather().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
         Ok(())
     }
 
+    /// The client knows what becomes of the content that it holds back; from now on it can
+    /// be late.
+    fn end_expectation(&mut self) {
+        if std::mem::take(&mut self.expect_unanswered) {
+            self.notices.expect_100 = false;
+            self.times.resumed(self.now.mono, self.times.request);
+        }
+    }
+
     /// Gives the answer up: what was queued still leaves, then the connection closes, so
-    /// that the peer sees the break. Without an answer due it closes the connection.
+    /// that the peer sees the break. Without an answer due it closes the connection; once
+    /// that is about to be closed it does nothing.
     pub fn abort(&mut self) {
-        self.reset |= self.mode == Mode::UntilClose && self.state.send == Sending::Content;
+        self.mark_broken();
         if self.apply(Input::Abort) {
             self.end_request();
             self.notices.close(CloseReason::Aborted);
             self.settle();
-        } else {
-            self.break_off(CloseReason::Aborted);
         }
     }
 

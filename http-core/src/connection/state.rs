@@ -122,6 +122,7 @@ impl State {
         match (self.recv, self.send, input) {
             (R::Ended, _, _) => None,
             (_, _, I::Break) => self.to(R::Ended, S::Ended),
+            (R::HandedOver, _, I::Abort) => self.to(R::Complete, S::Closing),
             (R::HandedOver, _, _) => None,
 
             // Receiving.
@@ -146,11 +147,15 @@ impl State {
             (R::Drain, S::Complete, I::DrainLimit) => self.to(R::Discard, S::Closing),
             (R::Content, S::Head | S::Content, I::Abort) => self.to(R::Discard, S::Closing),
             (R::Complete, S::Head | S::Content, I::Abort) => self.to(R::Complete, S::Closing),
+            (R::Idle | R::Head, S::Idle, I::Abort) | (R::Drain, S::Complete, I::Abort) => {
+                self.to(R::Discard, S::Closing)
+            }
             (_, S::Head | S::Content | S::Complete, I::Last) => Some(Self { persistent: false, ..self }),
 
-            // Refusing: an answer that has begun cannot be taken back, so it is broken visibly.
-            (R::Content, S::Content, I::Refuse) => self.to(R::Ended, S::Ended),
-            (R::Idle | R::Head, S::Idle, I::Refuse)
+            // Refusing: an answer that has begun cannot be taken back, so it breaks off visibly,
+            // behind those that were queued before it.
+            (R::Content, S::Content, I::Refuse)
+            | (R::Idle | R::Head, S::Idle, I::Refuse)
             | (R::Content | R::Complete, S::Head, I::Refuse)
             | (R::Drain, S::Complete, I::Refuse) => self.to(R::Discard, S::Closing),
 
@@ -158,9 +163,9 @@ impl State {
             // off gets no answer; one that is complete gets its own.
             (R::Idle | R::Head, S::Idle, I::EndOfStream)
             | (R::Content, S::Head, I::EndOfStream)
+            | (R::Content, S::Content, I::EndOfStream)
             | (R::Drain, S::Complete, I::EndOfStream)
             | (R::Discard, S::Closing, I::EndOfStream) => self.to(R::Complete, S::Closing),
-            (R::Content, S::Content, I::EndOfStream) => self.to(R::Ended, S::Ended),
             (R::Complete, S::Head | S::Content, I::EndOfStream) => Some(Self { persistent: false, ..self }),
             (R::Discard, S::Shut, I::EndOfStream) => self.to(R::Ended, S::Ended),
 

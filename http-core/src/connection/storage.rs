@@ -1,0 +1,74 @@
+//! The buffers of a connection, which only a busy one needs.
+
+use super::Connection;
+use super::recv_buf::Block;
+use super::state::Receiving;
+use crate::message::request::Spare;
+
+/// Buffers for one connection while it is busy; an idle one needs none.
+///
+/// A caller with many connections keeps some of these, lends one to a connection that
+/// becomes readable ([`Connection::lend`]) and takes it back when the connection is idle
+/// ([`Connection::release`]). A caller who does not care ignores them: the connection makes
+/// its own when it has none.
+#[derive(Debug)]
+pub struct Storage {
+    block: Block,
+    gathered: Vec<u8>,
+    spare: Spare,
+}
+
+impl Storage {
+    /// Storage whose receive buffer has so many bytes.
+    #[must_use]
+    pub fn new(size: usize) -> Self {
+        Self { block: Block::new(size), gathered: Vec::new(), spare: Spare::default() }
+    }
+
+    /// The size of the receive buffer, in bytes.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.block.size()
+    }
+}
+
+/// Buffers, for callers with many connections.
+impl Connection {
+    /// The size of the receive buffer that the connection would use now, where it has none
+    /// of that size; `None` where it needs nothing.
+    #[must_use]
+    pub fn wanted_storage(&self) -> Option<usize> {
+        let size = self.wanted_size();
+        (self.wants_recv() && self.recv.wants(size)).then_some(size)
+    }
+
+    /// Gives the connection storage to go on with; returns the storage it replaces.
+    pub fn lend(&mut self, storage: Storage) -> Option<Storage> {
+        let Storage { block, gathered, spare } = storage;
+        self.send.give(gathered);
+        self.spare.refill(spare);
+        let replaced = self.recv.give(block)?;
+        Some(Storage { block: replaced, gathered: Vec::new(), spare: Spare::default() })
+    }
+
+    /// Takes the storage of an idle connection; `None` while it is in use. Storage of which
+    /// a piece of content is still held is left to that.
+    pub fn release(&mut self) -> Option<Storage> {
+        if !self.is_idle() {
+            return None;
+        }
+        let gathered = self.send.release();
+        let spare = std::mem::take(&mut self.spare);
+        self.recv.release().map(|block| Storage { block, gathered, spare })
+    }
+
+    pub(super) fn wanted_size(&self) -> usize {
+        let limits = &self.config.limits;
+        match self.state.recv {
+            Receiving::Content | Receiving::Drain if self.content.is_longer_than(limits.recv_size()) => {
+                limits.body_size()
+            }
+            _ => limits.recv_size(),
+        }
+    }
+}

@@ -1,0 +1,221 @@
+//! What a connection does in the corners of its states.
+#![cfg(test)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{Server, WRK, now};
+use httpants_core::{
+    BodyLen, Close, CloseReason, Config, Connection, Event, Peer, Receiving, ResponseHead, Timer, Transmit,
+};
+
+fn connection(config: Config) -> Connection {
+    Connection::new(config.into(), Peer::default(), now(0))
+}
+
+fn give(connection: &mut Connection, mut bytes: &[u8], millis: u64) {
+    while !bytes.is_empty() {
+        let taken = connection.receive(bytes, now(millis));
+        assert!(taken > 0, "nothing is taken in {:?}", connection.state());
+        bytes = &bytes[taken..];
+    }
+}
+
+fn events(connection: &mut Connection) -> Vec<String> {
+    let name = |event: Event| format!("{event:?}").split([' ', '(']).next().unwrap_or_default().to_owned();
+    std::iter::from_fn(|| connection.poll_event().map(name)).collect()
+}
+
+/// Everything that waits to be sent, sent.
+fn sent(connection: &mut Connection, millis: u64) -> String {
+    let mut out = vec![];
+    while let Some(Transmit::Bytes(slices)) = connection.poll_transmit() {
+        let start = out.len();
+        slices.for_each(|slice| out.extend_from_slice(slice));
+        connection.handle_sent((out.len() - start) as u64, now(millis));
+    }
+    String::from_utf8(out).unwrap()
+}
+
+fn timeout(connection: &Connection) -> Option<(u64, Timer)> {
+    connection.poll_timeout().map(|deadline| (deadline.at.as_millis() as u64, deadline.why))
+}
+
+/// The places of the fields are those of the head, not of the part of it behind the request line.
+#[test]
+fn fields_are_found_in_the_head() {
+    let mut connection = connection(Config::default());
+    give(&mut connection, b"GET /a HTTP/1.1\r\nHost: example.com\r\nX-One:  two \r\n\r\n", 0);
+    let Some(Event::Request(request)) = connection.poll_event() else { panic!("a request is due") };
+    let lines: Vec<_> = request.headers().raw().collect();
+    assert_eq!(lines, [("Host", &b"example.com"[..]), ("X-One", b"two")]);
+    assert_eq!(request.host(), "example.com");
+}
+
+/// A caller who asks on every tick must not keep an idle connection alive by that.
+#[test]
+fn asking_in_vain_does_not_move_the_idle_deadline() {
+    let mut server = Server::new();
+    server.exchange(WRK.as_bytes());
+    let start = server.millis;
+    for second in 1..60 {
+        server.connection.handle_timeout(now(start + 1000 * second));
+        assert_eq!(events(&mut server.connection), [""; 0]);
+        assert_eq!(timeout(&server.connection), Some((start + 60_000, Timer::Idle)));
+    }
+    server.connection.handle_timeout(now(start + 60_000));
+    assert_eq!(events(&mut server.connection), ["Closed"]);
+}
+
+#[test]
+fn a_clock_that_steps_back_brings_no_deadline_forward() {
+    let mut connection = connection(Config::default());
+    give(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", 60_000);
+    assert_eq!(events(&mut connection), ["Request"]);
+    give(&mut connection, b"1", 1);
+    assert_eq!(timeout(&connection), Some((70_000, Timer::BodyRate)));
+    connection.handle_timeout(now(69_999));
+    connection.handle_timeout(now(2));
+    assert_eq!(events(&mut connection), ["Data"]);
+}
+
+/// The client is not to blame for the time in which the application did not read.
+#[test]
+fn content_is_not_late_that_was_not_asked_for() {
+    let mut connection = connection(Config::default());
+    give(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nfirst", 0);
+    assert_eq!(events(&mut connection), ["Request", "Data"]);
+    connection.pause(true);
+    assert_eq!(timeout(&connection), None);
+    connection.handle_timeout(now(100_000));
+    connection.respond_with(&ResponseHead::default(), "enough").unwrap();
+    sent(&mut connection, 100_000);
+    assert_eq!(connection.state().recv, Receiving::Drain);
+    assert_eq!(timeout(&connection), Some((110_000, Timer::BodyRate)));
+}
+
+#[test]
+fn content_that_awaits_100_continue_is_not_late() {
+    let mut connection = connection(Config::default());
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+    give(&mut connection, head, 0);
+    assert_eq!(events(&mut connection), ["Request", "Expect100"]);
+    assert_eq!(timeout(&connection), None);
+    connection.handle_timeout(now(100_000));
+    connection.send_continue().unwrap();
+    sent(&mut connection, 100_000);
+    assert_eq!(timeout(&connection), Some((110_000, Timer::BodyRate)));
+}
+
+/// What goes wrong with a request costs the answers before it nothing.
+#[test]
+fn answers_before_a_broken_request_still_leave() {
+    type Break = fn(&mut Connection);
+    let breaks: [(&str, Break); 3] = [
+        ("end", |connection| connection.handle_eof(now(1))),
+        ("fault", |connection| give(connection, b"\r\nX", 1)),
+        ("time", |connection| connection.handle_timeout(now(100_000))),
+    ];
+    for (name, breaks) in breaks {
+        let mut connection = connection(Config::default());
+        give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+        give(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx", 0);
+        assert_eq!(events(&mut connection), ["Request", "End"]);
+        connection.respond_with(&ResponseHead::default(), "first").unwrap();
+        assert_eq!(events(&mut connection), ["Request", "Data"]);
+        connection.respond(&ResponseHead::default(), BodyLen::Known(10)).unwrap();
+        connection.send("half").unwrap();
+        breaks(&mut connection);
+        assert_eq!(events(&mut connection), ["Closed"], "{name}");
+        let out = sent(&mut connection, 100_000);
+        assert!(out.contains("first") && out.ends_with("half"), "{name}: {out}");
+    }
+}
+
+/// An answer that only the end of the stream ends must not end with it when it broke off.
+#[test]
+fn a_broken_answer_of_http_1_0_is_reset() {
+    let mut connection = connection(Config::default());
+    give(&mut connection, b"POST / HTTP/1.0\r\nContent-Length: 5\r\n\r\n", 0);
+    assert_eq!(events(&mut connection), ["Request"]);
+    connection.respond(&ResponseHead::default(), BodyLen::Unknown).unwrap();
+    connection.send("half").unwrap();
+    connection.handle_eof(now(1));
+    assert_eq!(events(&mut connection), ["Closed"]);
+    sent(&mut connection, 2);
+    assert_eq!(connection.poll_close(), Some(Close::Reset));
+}
+
+#[test]
+fn sizes_of_zero_or_without_end_are_served_too() {
+    for size in [0, 1, usize::MAX] {
+        let mut config = Config::default();
+        (config.limits.recv_buffer, config.limits.body_buffer, config.limits.send_backlog) = (size, size, size);
+        let mut server = Server::with(config);
+        server.exchange(WRK.repeat(3).as_bytes());
+        let post = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n{}", "x".repeat(100_000));
+        server.exchange(post.as_bytes());
+        assert_eq!((server.answered, server.content), (4, 100_000), "{size}");
+    }
+    let mut config = Config::default();
+    let limits = &mut config.limits;
+    (limits.head, limits.fields, limits.target, limits.method) = (usize::MAX, usize::MAX, usize::MAX, usize::MAX);
+    (limits.max_request, limits.drain, limits.linger, limits.chunk_overhead) =
+        (u64::MAX, u64::MAX, u64::MAX, usize::MAX);
+    limits.empty_lines = usize::MAX;
+    config.timeouts.head = Some(Duration::MAX);
+    config.timeouts.idle = Some(Duration::MAX);
+    let mut server = Server::with(config);
+    server.exchange(WRK.repeat(3).as_bytes());
+    assert_eq!(server.answered, 3);
+}
+
+/// Only what was written into the buffer that was handed out is input.
+#[test]
+fn bytes_that_nobody_wrote_are_not_input() {
+    let mut server = Server::new();
+    server.exchange(WRK.as_bytes());
+    server.connection.handle_recv(WRK.len(), now(9));
+    assert_eq!(events(&mut server.connection), [""; 0]);
+    assert!(server.connection.is_idle());
+}
+
+/// One abort too many does not cost the client what it was told.
+#[test]
+fn giving_up_after_the_end_does_nothing() {
+    let mut connection = connection(Config::default());
+    give(&mut connection, b"GET / HTTP/3.0\r\n", 0);
+    assert_eq!(events(&mut connection), ["Closed"]);
+    connection.abort();
+    assert!(sent(&mut connection, 0).starts_with("HTTP/1.1 505 "));
+    assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
+    connection.abort();
+    assert_eq!(connection.poll_close(), None);
+    assert_eq!(timeout(&connection), Some((2000, Timer::Linger)));
+}
+
+/// A refusal of HEAD has no content either, once the request line says that it is one.
+#[test]
+fn a_refused_head_request_gets_a_head() {
+    for (request, has_content) in [("HEAD / HTTP/1.1\r\n\r\n", false), ("GET / HTTP/1.1\r\n\r\n", true)] {
+        let mut connection = connection(Config::default());
+        give(&mut connection, request.as_bytes(), 0);
+        assert_eq!(events(&mut connection), ["Closed"]);
+        let out = sent(&mut connection, 0);
+        assert!(out.starts_with("HTTP/1.1 400 "), "{out}");
+        assert_eq!(!out.ends_with("\r\n\r\n"), has_content, "{out}");
+    }
+}
+
+#[test]
+fn reasons_are_told_once() {
+    let mut connection = connection(Config::default());
+    connection.handle_shutdown(now(0));
+    connection.handle_shutdown(now(1));
+    assert!(matches!(connection.poll_event(), Some(Event::Closed(CloseReason::Shutdown))));
+    connection.handle_io_error(now(2));
+    connection.handle_eof(now(3));
+    assert!(connection.poll_event().is_none());
+    assert_eq!(connection.poll_close(), Some(Close::Now));
+}
