@@ -138,6 +138,9 @@ impl std::fmt::Debug for World {
     }
 }
 
+/// How often it is chosen, its name, and what it does.
+type Operation = (usize, &'static str, fn(&mut World));
+
 impl World {
     fn new(seed: u64) -> Self {
         let mut random = Random(seed);
@@ -164,7 +167,7 @@ impl World {
     }
 
     fn step(&mut self) {
-        let operations: [(usize, &'static str, fn(&mut Self)); 14] = [
+        let operations: [Operation; 14] = [
             (20, "receive", Self::receive),
             (30, "poll", Self::poll),
             (20, "transmit", Self::transmit),
@@ -175,6 +178,8 @@ impl World {
             (2, "pause", |world| {
                 let pause = world.random.one_in(2);
                 world.connection.pause(pause);
+                let reads_content = world.connection.state().recv == Receiving::Content;
+                assert!(!pause || !reads_content || !world.connection.wants_recv());
             }),
             (2, "max_request", |world| world.connection.set_max_request([0, 10, 1 << 30][world.random.below(3)])),
             (3, "storage", Self::storage),
@@ -231,6 +236,9 @@ impl World {
             assert!(round < 100_000, "events without end");
             let Some(event) = self.connection.poll_event() else { return };
             assert!(self.closed.is_none(), "{event:?} after the end");
+            if matches!(event, Event::Data(_) | Event::End(_) | Event::Expect100) {
+                assert!(self.connection.current_request().is_some(), "{event:?} of a request that is over");
+            }
             match event {
                 Event::Closed(reason) => self.closed = Some(reason),
                 event if self.upgraded => panic!("{event:?} after the stream was handed over"),
