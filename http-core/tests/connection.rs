@@ -208,6 +208,25 @@ fn a_refused_head_request_gets_a_head() {
     }
 }
 
+/// What a refused client goes on sending is read and dropped, up to a bound.
+#[test]
+fn lingering_has_its_bounds() {
+    let mut config = Config::default();
+    config.limits.linger = 100_000;
+    let mut connection = connection(config);
+    give(&mut connection, b"GET / HTTP/1.1\r\n\r\n", 0);
+    assert_eq!(events(&mut connection), ["Closed"]);
+    sent(&mut connection, 0);
+    assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
+    let mut dropped = 0;
+    while connection.wants_recv() {
+        dropped += connection.receive(&[b'x'; 5000], now(1));
+        assert_eq!(events(&mut connection), [""; 0]);
+    }
+    assert!((90_000..=108_192).contains(&dropped), "{dropped} bytes were dropped");
+    assert_eq!(connection.poll_close(), Some(Close::Now));
+}
+
 #[test]
 fn reasons_are_told_once() {
     let mut connection = connection(Config::default());
