@@ -29,8 +29,9 @@ mod transport;
 
 pub use httpants_driver::core;
 pub use httpants_driver::{
-    Address, BadRequest, Body, BodyError, BodyLen, CloseReason, Config, FieldLines, Handle, Handler, Headers, Intake,
-    ListenAddress, Misuse, Peer, Request, Responder, Response, ResponseHead, StreamError, Upgraded,
+    Address, BadRequest, Body, BodyError, BodyLen, CloseReason, Config, ContentReader, FieldLines, FileRoot,
+    FileToSend, Files, FormError, Handle, Handler, Headers, Intake, ListenAddress, Misuse, Parts, Peer, Pieces,
+    Request, Responder, Response, ResponseHead, Sendfile, StreamError, StreamedPart, Upgraded, UploadedFile,
 };
 pub use listener::Listener;
 pub use runtime::{Timer, Tokio};

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use httpants_core::{Now, UnixTime};
-use httpants_driver::runtime::{Blocking, Runtime, Sleep, Spawn};
+use httpants_driver::runtime::{Blocking, BlockingPool, Runtime, Sleep, Spawn};
 use pin_project_lite::pin_project;
 use tokio::runtime::{Builder, Handle};
 use tokio::time::Instant;
@@ -58,8 +58,18 @@ impl Runtime for Tokio {
         T: Send + 'static,
         W: FnOnce() -> T + Send + 'static,
     {
-        let work = tokio::task::spawn_blocking(work);
-        Box::pin(async { work.await.map_err(io::Error::other) })
+        // Files are also closed where no runtime is left; `spawn_blocking` panics there.
+        match Handle::try_current() {
+            Ok(runtime) => {
+                let work = runtime.spawn_blocking(work);
+                Box::pin(async { work.await.map_err(io::Error::other) })
+            }
+            Err(error) => Box::pin(async { Err(io::Error::other(error)) }),
+        }
+    }
+
+    fn blocking_pool(&self) -> BlockingPool {
+        BlockingPool::of(*self)
     }
 
     fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output> {

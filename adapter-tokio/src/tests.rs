@@ -219,3 +219,13 @@ fn listening_outside_a_runtime_is_an_error_and_no_panic() {
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     assert!(Tokio::default().listen_tcp(socket).is_err());
 }
+
+#[test]
+fn work_that_may_block_goes_to_the_pool_and_outside_a_runtime_it_is_dropped() {
+    let runtime = Tokio::default();
+    let inside = runtime.block_on(async { runtime.unblock(|| std::thread::current().id()).await.unwrap() });
+    assert_ne!(inside.unwrap(), std::thread::current().id());
+    let (sender, receiver) = mpsc::channel::<()>();
+    drop(runtime.unblock(move || sender.send(())));
+    assert_eq!(receiver.recv(), Err(mpsc::RecvError));
+}

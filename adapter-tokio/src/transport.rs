@@ -3,6 +3,8 @@
 #[cfg(target_os = "linux")]
 use std::fs::File;
 use std::io::{self, IoSlice};
+#[cfg(target_os = "linux")]
+use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
@@ -27,8 +29,8 @@ enum Socket {
 
 /// The same call on whichever socket it is.
 macro_rules! on_socket {
-    ($transport:expr, $stream:ident => $call:expr) => {
-        match &mut $transport.0 {
+    ($socket:expr, $stream:ident => $call:expr) => {
+        match $socket {
             Socket::Tcp($stream) => $call,
             #[cfg(unix)]
             Socket::Unix($stream) => $call,
@@ -54,25 +56,25 @@ impl runtime::Transport for Transport {
         // tokio takes a short read for an emptied socket and waits for the next event, so
         // nothing is read in vain.
         let mut buffer = ReadBuf::new(buffer);
-        ready!(on_socket!(self, stream => Pin::new(stream).poll_read(context, &mut buffer)))?;
+        ready!(on_socket!(&mut self.0, stream => Pin::new(stream).poll_read(context, &mut buffer)))?;
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
     fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>> {
         #[cfg(target_os = "linux")]
-        if more && let Socket::Tcp(stream) = &self.0 {
-            return poll_send_more(stream, context, slices);
+        if more && matches!(self.0, Socket::Tcp(_)) {
+            return self.poll_send_more(context, slices);
         }
         #[cfg(not(target_os = "linux"))]
         let _ = more;
         match slices {
-            [slice] => on_socket!(self, stream => Pin::new(stream).poll_write(context, slice)),
-            _ => on_socket!(self, stream => Pin::new(stream).poll_write_vectored(context, slices)),
+            [slice] => on_socket!(&mut self.0, stream => Pin::new(stream).poll_write(context, slice)),
+            _ => on_socket!(&mut self.0, stream => Pin::new(stream).poll_write_vectored(context, slices)),
         }
     }
 
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_socket!(self, stream => Pin::new(stream).poll_shutdown(context))
+        on_socket!(&mut self.0, stream => Pin::new(stream).poll_shutdown(context))
     }
 
     #[cfg(target_os = "linux")]
@@ -83,9 +85,16 @@ impl runtime::Transport for Transport {
         offset: u64,
         length: u64,
     ) -> Option<Poll<io::Result<usize>>> {
-        match &self.0 {
-            Socket::Tcp(stream) => poll_send_file(stream, context, file, offset, length),
-            Socket::Unix(_) => None,
+        use rustix::io::Errno;
+
+        // The kernel moves at most 2 GiB at once, and takes counts past isize::MAX for negative.
+        let length = length.min(1 << 30) as usize;
+        let sent =
+            self.poll_write_with(context, |socket| rustix::fs::sendfile(socket, file, Some(&mut { offset }), length));
+        match &sent {
+            // The file is none that the kernel can send from.
+            Poll::Ready(Err(error)) if matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS)) => None,
+            _ => Some(sent),
         }
     }
 
@@ -98,48 +107,31 @@ impl runtime::Transport for Transport {
     }
 }
 
-/// Sends what the kernel may hold back until the rest comes.
 #[cfg(target_os = "linux")]
-fn poll_send_more(stream: &TcpStream, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-    use rustix::net::{SendAncillaryBuffer, SendFlags, sendmsg};
+impl Transport {
+    /// Sends what the kernel may hold back until the rest comes.
+    fn poll_send_more(&self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
+        use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
 
-    poll_write_with(stream, context, || {
-        sendmsg(stream, slices, &mut SendAncillaryBuffer::default(), SendFlags::MORE | SendFlags::NOSIGNAL)
-    })
-}
-
-/// `sendfile(2)`; `None` where the file is none that the kernel can send from.
-#[cfg(target_os = "linux")]
-fn poll_send_file(
-    stream: &TcpStream,
-    context: &mut Context<'_>,
-    file: &File,
-    offset: u64,
-    length: u64,
-) -> Option<Poll<io::Result<usize>>> {
-    use rustix::io::Errno;
-
-    // The kernel moves at most 2 GiB at once, and takes counts past isize::MAX for negative.
-    let length = length.min(1 << 30) as usize;
-    let sent = poll_write_with(stream, context, || rustix::fs::sendfile(stream, file, Some(&mut { offset }), length));
-    match &sent {
-        Poll::Ready(Err(error)) if matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS)) => None,
-        _ => Some(sent),
+        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
+        self.poll_write_with(context, |socket| match slices {
+            [slice] => send(socket, slice, flags),
+            _ => sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), flags),
+        })
     }
-}
 
-/// A system call that tokio does not know, once the socket takes something.
-#[cfg(target_os = "linux")]
-fn poll_write_with(
-    stream: &TcpStream,
-    context: &mut Context<'_>,
-    mut call: impl FnMut() -> rustix::io::Result<usize>,
-) -> Poll<io::Result<usize>> {
-    loop {
-        ready!(stream.poll_write_ready(context))?;
-        match stream.try_io(Interest::WRITABLE, || Ok(call()?)) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-            sent => return Poll::Ready(sent),
-        }
+    /// A system call that tokio does not know, once the socket takes something.
+    fn poll_write_with(
+        &self,
+        context: &mut Context<'_>,
+        mut call: impl FnMut(BorrowedFd<'_>) -> rustix::io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        on_socket!(&self.0, stream => loop {
+            ready!(stream.poll_write_ready(context))?;
+            match stream.try_io(Interest::WRITABLE, || Ok(call(stream.as_fd())?)) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                sent => return Poll::Ready(sent),
+            }
+        })
     }
 }

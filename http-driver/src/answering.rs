@@ -13,6 +13,7 @@ use pin_project_lite::pin_project;
 
 use crate::access::Entry;
 use crate::exchange::{Exchange, Shared};
+use crate::files;
 use crate::handler::Handler;
 use crate::request::Request;
 use crate::response::{Content, ContentStream, Response, StreamError, UpgradeHandler};
@@ -105,7 +106,7 @@ where
 
     /// Takes a finished response.
     pub(crate) fn give(mut self: Pin<&mut Self>, shared: &mut Shared, response: Response) -> Progress {
-        let Response { head, content, misuse } = response;
+        let Response { mut head, content, misuse } = response;
         if let Some(misuse) = misuse {
             tracing::error!(%misuse, "a response could not be sent as it was made");
             fail(shared);
@@ -114,6 +115,7 @@ where
         let entry = Entry::of(&shared.core);
         let result = match content {
             Content::Whole(content) => shared.core.respond_with(&head, content).map(|()| None),
+            Content::File(file) => files::respond(shared, &mut head, *file).map(|()| None),
             Content::Upgrade(then) => shared.core.respond(&head, BodyLen::Unknown).map(|()| Some(then)),
             Content::Sent => return Progress::Done(settle_sent(shared)),
             Content::Stream(stream) => {

@@ -1,15 +1,20 @@
 //! The content of a request, as its handler sees it.
 
 use std::fmt;
+use std::fs::File;
 use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
+use httpants_core::forms::{BadForm, Limits};
 use httpants_core::{BadRequest, CloseReason, Headers};
 
 use crate::exchange::Exchange;
+use crate::parts::Parts;
+use crate::upload::{Content, ContentReader, Pieces};
 
 /// Why the content of a request did not come to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +24,8 @@ pub enum BodyError {
     Closed(CloseReason),
     /// The request is over: it was answered before its content was read.
     Answered,
+    /// The temporary file that it is in could not be read.
+    Storage(io::ErrorKind),
 }
 
 impl BodyError {
@@ -37,27 +44,37 @@ impl fmt::Display for BodyError {
         match self {
             Self::Closed(reason) => write!(f, "the content is incomplete: {reason}"),
             Self::Answered => f.write_str("the request was answered before its content was read"),
+            Self::Storage(kind) => write!(f, "the temporary file of the content could not be read: {kind}"),
         }
     }
 }
 
 impl std::error::Error for BodyError {}
 
-/// The content of a request (the seed's `body`): in memory as a whole when the request was
-/// buffered, else arriving piece by piece.
+/// The content of a request (the seed's `body`): whole when the request was buffered, in
+/// memory or in a temporary file; else arriving piece by piece.
 ///
-/// It is a [`Stream`] of pieces. Nothing more is read from the peer than is taken here, and
-/// a client that waits for `100 Continue` gets it with the first call.
+/// It is a [`Stream`] of pieces, wherever it is. Where it arrives, nothing more is read from
+/// the peer than is taken here, and a client that waits for `100 Continue` gets it with the
+/// first call.
 pub struct Body(Source);
 
 enum Source {
     Whole { content: Option<Bytes>, trailers: Headers },
+    Stored(Box<(Pieces, Headers)>),
     Arriving { exchange: Exchange, serial: u64, done: bool },
 }
 
 impl Body {
-    pub(crate) fn whole(content: Bytes, trailers: Headers) -> Self {
-        Self(Source::Whole { content: (!content.is_empty()).then_some(content), trailers })
+    pub(crate) fn collected(content: Content, trailers: Headers) -> Self {
+        Self(match content {
+            Content::Memory(content) => Source::Whole { content: (!content.is_empty()).then_some(content), trailers },
+            Content::File(_) => Source::Stored(Box::new((content.pieces(), trailers))),
+        })
+    }
+
+    pub(crate) fn empty() -> Self {
+        Self(Source::Whole { content: None, trailers: Headers::default() })
     }
 
     pub(crate) fn arriving(exchange: Exchange, serial: u64) -> Self {
@@ -67,7 +84,8 @@ impl Body {
     /// The next piece, never empty; `None` at the end.
     ///
     /// # Errors
-    /// [`BodyError`] where the content is cut off; the same again when asked again.
+    /// [`BodyError`] where the content is cut off; the same again when asked again. Nothing
+    /// follows behind [`BodyError::Storage`].
     pub async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
         poll_fn(|context| self.poll_piece(context)).await
     }
@@ -84,11 +102,53 @@ impl Body {
         Ok(collected.into_bytes())
     }
 
+    /// The parts of the content, where this Content-Type says that it is
+    /// `multipart/form-data`; see [`Request::parts`](crate::Request::parts) for the usual way.
+    ///
+    /// # Errors
+    /// [`BadForm`] for any other type, or one without a good boundary.
+    pub fn into_parts(mut self, content_type: &[u8], limits: &Limits) -> Result<Parts, BadForm> {
+        Parts::begin(&mut self, content_type, limits)
+    }
+
+    /// How many bytes are still to come; `None` where that is not known, because they arrive.
+    #[must_use]
+    pub fn remaining(&self) -> Option<u64> {
+        match &self.0 {
+            Source::Whole { content, .. } => Some(content.as_ref().map_or(0, Bytes::len) as u64),
+            Source::Stored(stored) => Some(stored.0.remaining()),
+            Source::Arriving { .. } => None,
+        }
+    }
+
+    /// The temporary file, where the content is in one. Its position is shared by all who
+    /// read it in this way; [`reader`](Self::reader) has its own.
+    #[must_use]
+    pub fn as_file(&self) -> Option<&File> {
+        match &self.0 {
+            Source::Stored(stored) => stored.0.as_file(),
+            _ => None,
+        }
+    }
+
+    /// The content of a buffered request as [`std::io::Read`] and [`std::io::Seek`], for use
+    /// where blocking is allowed. It begins at the start; where the content was in memory and
+    /// was taken, nothing is left. `None` where the content arrives.
+    #[must_use]
+    pub fn reader(&self) -> Option<ContentReader> {
+        match &self.0 {
+            Source::Whole { content, .. } => Some(Content::Memory(content.clone().unwrap_or_default()).reader()),
+            Source::Stored(stored) => Some(stored.0.reader()),
+            Source::Arriving { .. } => None,
+        }
+    }
+
     /// The trailer fields, once the content has come to its end.
     #[must_use]
     pub fn trailers(&self) -> Option<Headers> {
         match &self.0 {
             Source::Whole { trailers, .. } => Some(trailers.clone()),
+            Source::Stored(stored) => Some(stored.1.clone()),
             Source::Arriving { exchange, serial, .. } => exchange.lock().trailers(*serial),
         }
     }
@@ -97,13 +157,14 @@ impl Body {
     pub(crate) fn as_whole(&self) -> Option<&Bytes> {
         match &self.0 {
             Source::Whole { content, .. } => content.as_ref(),
-            Source::Arriving { .. } => None,
+            Source::Stored(_) | Source::Arriving { .. } => None,
         }
     }
 
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         match &mut self.0 {
             Source::Whole { content, .. } => Poll::Ready(content.take().map(Ok)),
+            Source::Stored(stored) => stored.0.poll_piece(context).map_err(|error| BodyError::Storage(error.kind())),
             Source::Arriving { done: true, .. } => Poll::Ready(None),
             Source::Arriving { exchange, serial, done } => {
                 let piece = exchange.lock().poll_content(*serial, context);
@@ -128,6 +189,7 @@ impl fmt::Debug for Body {
             Source::Whole { content, .. } => {
                 f.debug_tuple("Body").field(&content.as_ref().map_or(0, Bytes::len)).finish()
             }
+            Source::Stored(stored) => f.debug_tuple("Body").field(&stored.0).finish(),
             Source::Arriving { .. } => f.write_str("Body(arriving)"),
         }
     }
@@ -156,6 +218,10 @@ impl Collected {
             self.joined.extend_from_slice(&std::mem::take(&mut self.first));
         }
         self.joined.extend_from_slice(&piece);
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.first.len() + self.joined.len()
     }
 
     pub(crate) fn into_bytes(self) -> Bytes {

@@ -7,20 +7,24 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use httpants_core::forms::Limits;
 use httpants_core::{Close, Connection, Framing, Now, Peer, Transmit};
 use pin_project_lite::pin_project;
 
 use crate::answering::{self, Answering, Progress};
-use crate::body::{Body, Collected};
+use crate::body::Body;
 use crate::exchange::Exchange;
+use crate::files::{FileSender, Stretch};
 use crate::handler::{Handler, Intake};
+use crate::intake::{self, Collecting};
 use crate::pool;
 use crate::registry::{Member, Order};
 use crate::request::Request;
-use crate::response::UpgradeHandler;
+use crate::response::{Response, UpgradeHandler};
 use crate::runtime::{Runtime, Sleep, Transport};
 use crate::service::Service;
 use crate::upgraded::Upgraded;
+use crate::upload::Form;
 
 /// Turns of the loop before other tasks get theirs: a peer that pipelines without end must
 /// not hold a thread.
@@ -39,9 +43,10 @@ pin_project! {
         // Gone once it was handed over.
         transport: Option<R::Transport>,
         exchange: Exchange,
-        intake: Collecting,
+        collecting: Option<Collecting>,
         #[pin]
         answering: Answering<H::Future>,
+        files: FileSender,
         #[pin]
         sleep: Option<R::Sleep>,
         // What the timer is set to, and whether it knows the task's waker.
@@ -54,12 +59,6 @@ pin_project! {
     }
 }
 
-/// A request whose content is collected before its handler runs.
-enum Collecting {
-    Nothing,
-    Content { head: httpants_core::Request, collected: Collected },
-}
-
 /// The shutdown of the sending side.
 #[derive(Clone, Copy, PartialEq)]
 enum Shutting {
@@ -68,11 +67,22 @@ enum Shutting {
     Done,
 }
 
+/// What became of what waited to be sent.
+#[derive(Clone, Copy, PartialEq)]
+enum Sent {
+    Nothing,
+    Something,
+    /// As much of files as may leave in one poll.
+    Enough,
+}
+
 enum Turn {
     /// Go on: something happened.
     Again,
     /// Wait for the socket, the handler or the deadline.
     Wait,
+    /// Let other tasks have their turn.
+    Yield,
     /// The connection is over.
     Over,
 }
@@ -89,14 +99,16 @@ where
         peer: Peer,
     ) -> Self {
         let core = Connection::new(Arc::clone(&service.config), peer, runtime.now());
+        let exchange = Exchange::new(core, Arc::clone(&service.files), Arc::clone(&service.settings));
         Self {
             runtime,
             service,
             member,
             transport: Some(transport),
-            exchange: Exchange::new(core),
-            intake: Collecting::Nothing,
+            exchange,
+            collecting: None,
             answering: Answering::Nothing,
+            files: FileSender::default(),
             sleep: None,
             armed: None,
             registered: false,
@@ -111,7 +123,8 @@ where
     fn turn(mut self: Pin<&mut Self>, context: &mut Context<'_>, now: Now) -> Turn {
         let mut moved = self.as_mut().take_requests(context);
         match self.as_mut().transmit(context, now) {
-            Ok(sent) => moved |= sent,
+            Ok(Sent::Enough) => return Turn::Yield,
+            Ok(sent) => moved |= sent == Sent::Something,
             Err(_) => self.exchange.lock().core.handle_io_error(now),
         }
         if let Some(turn) = self.as_mut().close(context) {
@@ -124,13 +137,16 @@ where
     fn take_requests(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
         let mut moved = false;
         loop {
-            let request = self.exchange.lock().pump();
+            let request = {
+                let mut shared = self.exchange.lock();
+                if shared.files.is_full() { None } else { shared.pump() }
+            };
             let mut again = false;
             if let Some(head) = request {
                 self.as_mut().begin(head);
                 again = true;
             }
-            again |= self.as_mut().collect();
+            again |= self.as_mut().collect(context);
             let this = self.as_mut().project();
             match this.answering.poll(context, this.exchange) {
                 Progress::Waiting => {}
@@ -148,34 +164,44 @@ where
     }
 
     /// A head has come: what becomes of its content?
-    fn begin(mut self: Pin<&mut Self>, head: httpants_core::Request) {
+    fn begin(self: Pin<&mut Self>, head: httpants_core::Request) {
         let intake = match head.framing() {
             Framing::None => Intake::Buffer,
             _ => self.service.intake(&head),
         };
         match intake {
-            Intake::Buffer => {
-                self.exchange.lock().want_content(true);
-                *self.project().intake = Collecting::Content { head, collected: Collected::default() };
-            }
-            Intake::Stream => {
-                let serial = {
-                    let mut shared = self.exchange.lock();
-                    shared.want_content(false);
-                    shared.serial
-                };
-                let body = Body::arriving(self.exchange.clone(), serial);
-                self.call(head, body, serial);
-            }
-            Intake::Refuse(response) => {
-                let this = self.as_mut().project();
-                let _ = this.answering.give(&mut this.exchange.lock(), *response);
-            }
+            Intake::Buffer => self.buffer(head, None),
+            Intake::BufferWith(limits) => self.buffer(head, Some(limits)),
+            Intake::Stream => self.stream(head, None),
+            Intake::StreamUpTo(max_request) => self.stream(head, Some(max_request)),
+            Intake::Refuse(response) => self.refuse(*response),
         }
     }
 
-    fn call(self: Pin<&mut Self>, head: httpants_core::Request, body: Body, serial: u64) {
-        let request = Request::new(head, body, self.exchange.clone(), serial);
+    fn buffer(self: Pin<&mut Self>, head: httpants_core::Request, limits: Option<Box<Limits>>) {
+        let max_request = limits.as_ref().map(|limits| limits.max_request);
+        match Collecting::begin(head, limits, &self.service.settings) {
+            Ok(collecting) => {
+                self.exchange.lock().begin_content(true, max_request);
+                *self.project().collecting = Some(collecting);
+            }
+            Err(response) => self.refuse(*response),
+        }
+    }
+
+    fn stream(self: Pin<&mut Self>, head: httpants_core::Request, max_request: Option<u64>) {
+        let serial = self.exchange.lock().begin_content(false, max_request);
+        let body = Body::arriving(self.exchange.clone(), serial);
+        self.call(head, body, None, serial);
+    }
+
+    fn refuse(self: Pin<&mut Self>, response: Response) {
+        let this = self.project();
+        let _ = this.answering.give(&mut this.exchange.lock(), response);
+    }
+
+    fn call(self: Pin<&mut Self>, head: httpants_core::Request, body: Body, form: Option<Box<Form>>, serial: u64) {
+        let request = Request::new(head, body, form, self.exchange.clone(), serial);
         let mut this = self.project();
         match answering::call(&this.service.handler, request) {
             Ok(future) => this.answering.set(Answering::Handler { future }),
@@ -184,50 +210,48 @@ where
     }
 
     /// Collects content; runs the handler when it is complete, forgets it when it never will be.
-    fn collect(mut self: Pin<&mut Self>) -> bool {
+    fn collect(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
         let this = self.as_mut().project();
-        let Collecting::Content { head, collected } = this.intake else {
+        let Some(collecting) = this.collecting else {
             return false;
         };
         let mut shared = this.exchange.lock();
-        let announced = match head.framing() {
-            Framing::Length(length) => Some(length),
-            _ => None,
-        };
-        let mut moved = false;
-        while let Some(data) = shared.take_content() {
-            collected.push(data, announced);
-            moved = true;
-        }
-        let trailers = match shared.content_end() {
-            None => return moved,
-            Some(Err(_)) => {
-                drop(shared);
-                *this.intake = Collecting::Nothing;
-                return true;
-            }
-            Some(Ok(trailers)) => trailers.clone(),
-        };
+        let progress = collecting.poll(context, &mut shared, &this.service.settings);
         let serial = shared.serial;
         drop(shared);
-        if let Collecting::Content { head, collected } = std::mem::replace(this.intake, Collecting::Nothing) {
-            let body = Body::whole(collected.into_bytes(), trailers);
-            self.call(head, body, serial);
+        match progress {
+            intake::Progress::Waiting => return false,
+            intake::Progress::Moved => {}
+            intake::Progress::Complete(body, form) => {
+                if let Some(collected) = this.collecting.take() {
+                    self.call(collected.into_head(), body, form, serial);
+                }
+            }
+            intake::Progress::Refused(response) => {
+                // What was stored is removed before the answer is given.
+                *this.collecting = None;
+                self.refuse(*response);
+            }
+            intake::Progress::Broken => *this.collecting = None,
         }
         true
     }
 
     /// Writes what waits, until nothing does or the socket is full.
-    fn transmit(self: Pin<&mut Self>, context: &mut Context<'_>, now: Now) -> io::Result<bool> {
+    fn transmit(self: Pin<&mut Self>, context: &mut Context<'_>, now: Now) -> io::Result<Sent> {
         let this = self.project();
         let Some(transport) = this.transport else {
-            return Ok(false);
+            return Ok(Sent::Nothing);
         };
-        let mut shared = this.exchange.lock();
-        let mut moved = false;
+        let shared = &mut *this.exchange.lock();
+        let mut moved = Sent::Nothing;
         loop {
             let sent = match shared.core.poll_transmit() {
-                None => return Ok(moved),
+                None => {
+                    shared.files.clear();
+                    this.files.forget();
+                    return Ok(moved);
+                }
                 Some(Transmit::Bytes(slices)) => {
                     let more = slices.file_follows();
                     let mut gathered = [IoSlice::new(&[]); SLICES];
@@ -238,7 +262,16 @@ where
                     }
                     transport.poll_send(context, gathered.get(..count).unwrap_or_default(), more)
                 }
-                // Files are not sent by number yet.
+                Some(Transmit::External { .. }) if this.files.is_spent() => return Ok(Sent::Enough),
+                Some(Transmit::External { file, offset, length }) => {
+                    let file = shared.files.get(file).ok_or(ErrorKind::NotFound)?;
+                    let stretch = Stretch { file, offset, length };
+                    let sent = this.files.poll_send(this.runtime, transport, context, stretch);
+                    if let Poll::Ready(Ok(count)) = sent {
+                        shared.files.sent(count as u64);
+                    }
+                    sent
+                }
                 Some(_) => return Err(ErrorKind::Unsupported.into()),
             };
             match sent {
@@ -247,7 +280,7 @@ where
                 Poll::Ready(Ok(count)) => shared.core.handle_sent(count as u64, now),
                 Poll::Ready(Err(error)) => return Err(error),
             }
-            moved = true;
+            moved = Sent::Something;
         }
     }
 
@@ -371,6 +404,7 @@ where
             return upgraded.as_mut().poll(context);
         }
         let mut now = self.runtime.now();
+        self.as_mut().project().files.begin_turn();
         let mut shared = self.exchange.lock();
         shared.core.handle_time(now);
         let another_waker = shared.attend(context);
@@ -385,6 +419,7 @@ where
             match self.as_mut().turn(context, now) {
                 Turn::Over => return Poll::Ready(()),
                 Turn::Again => {}
+                Turn::Yield => break,
                 Turn::Wait if self.as_mut().hand_over() => {
                     return match self.as_mut().project().upgraded {
                         Some(upgraded) => upgraded.as_mut().poll(context),

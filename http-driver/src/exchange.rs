@@ -9,6 +9,8 @@ use httpants_core::{CloseReason, Connection, Event, Headers, Request};
 
 use crate::access;
 use crate::body::BodyError;
+use crate::files::{FilePolicy, OpenFiles};
+use crate::intake::Settings;
 
 /// A connection's core and the places where its events wait for the one they concern.
 ///
@@ -17,6 +19,10 @@ use crate::body::BodyError;
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) core: Connection,
+    /// Those of the answers that wait in the core.
+    pub(crate) files: OpenFiles,
+    pub(crate) file_policy: Arc<FilePolicy>,
+    pub(crate) settings: Arc<Settings>,
     /// Counts the requests, so that what is left of one cannot reach into the next.
     pub(crate) serial: u64,
     content: VecDeque<Bytes>,
@@ -40,9 +46,12 @@ pub(crate) struct Shared {
 pub(crate) struct Exchange(Arc<Mutex<Shared>>);
 
 impl Exchange {
-    pub(crate) fn new(core: Connection) -> Self {
+    pub(crate) fn new(core: Connection, file_policy: Arc<FilePolicy>, settings: Arc<Settings>) -> Self {
         Self(Arc::new(Mutex::new(Shared {
             core,
+            files: OpenFiles::default(),
+            file_policy,
+            settings,
             serial: 0,
             content: VecDeque::new(),
             end: None,
@@ -124,6 +133,16 @@ impl Shared {
     fn end_content(&mut self, end: Result<Headers, BodyError>) {
         self.end = Some(end);
         self.wake_reader();
+    }
+
+    /// The current request has content, of which up to `max_request` bytes are taken where
+    /// that is not as usual; gives the request's serial.
+    pub(crate) fn begin_content(&mut self, wanted: bool, max_request: Option<u64>) -> u64 {
+        if let Some(max_request) = max_request {
+            self.core.set_max_request(max_request);
+        }
+        self.want_content(wanted);
+        self.serial
     }
 
     /// The content of the current request is asked for, or not for now.

@@ -2,6 +2,8 @@
 
 use std::future::Future;
 
+use httpants_core::forms;
+
 use crate::request::Request;
 use crate::response::Response;
 
@@ -39,10 +41,21 @@ where
 #[non_exhaustive]
 pub enum Intake {
     /// Read all of it before the handler runs, as the seed does. The default.
+    ///
+    /// A form is taken apart on POST and PUT ([`Request::post`], [`Request::files`]); any
+    /// other content is in memory where it is small, else in a temporary file
+    /// ([`Request::body`], [`Request::body_reader`]).
     #[default]
     Buffer,
-    /// Start the handler at once and let it read the content piece by piece.
+    /// The same under other limits than the server's: how large this request may be, and how
+    /// much of it stays in memory.
+    BufferWith(Box<forms::Limits>),
+    /// Start the handler at once and let it read the content piece by piece
+    /// ([`Request::body_mut`]), or a form part by part ([`Request::parts`]): no temporary
+    /// file is made.
     Stream,
+    /// The same for content of up to so many bytes, in place of `max_request`.
+    StreamUpTo(u64),
     /// Answer at once, without the content and without the handler.
     Refuse(Box<Response>),
 }

@@ -15,9 +15,12 @@ mod body;
 mod connection;
 mod cookies;
 mod exchange;
+mod files;
 mod handler;
+mod intake;
 mod listen;
 pub mod memory;
+mod parts;
 mod pool;
 mod registry;
 mod request;
@@ -27,17 +30,22 @@ pub mod runtime;
 mod server;
 mod service;
 mod upgraded;
+mod upload;
 
 pub use body::{Body, BodyError};
 pub use connection::Serve;
+pub use files::{FileRoot, FileToSend};
 pub use handler::{Handler, Intake};
 pub use httpants_core as core;
+pub use httpants_core::files::Sendfile;
 pub use httpants_core::{
     Address, BadRequest, BodyLen, CloseReason, Config, FieldLines, Headers, Misuse, Peer, ResponseHead,
 };
 pub use listen::ListenAddress;
+pub use parts::{FormError, Parts, StreamedPart};
 pub use request::Request;
 pub use responder::Responder;
 pub use response::{Response, StreamError};
 pub use server::{Bound, Handle, Server};
 pub use upgraded::Upgraded;
+pub use upload::{ContentReader, Files, Pieces, UploadedFile};

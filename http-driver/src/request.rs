@@ -5,11 +5,14 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use bytes::Bytes;
+use httpants_core::forms::{BadForm, Variables};
 use httpants_core::{Connection, Headers, Misuse};
 
 use crate::body::Body;
 use crate::exchange::Exchange;
+use crate::parts::Parts;
 use crate::responder::Responder;
+use crate::upload::{ContentReader, Files, Form};
 
 /// A request and its content (the seed's `HTTPRequest`).
 ///
@@ -30,6 +33,7 @@ use crate::responder::Responder;
 pub struct Request {
     head: httpants_core::Request,
     body: Body,
+    form: Option<Box<Form>>,
     exchange: Exchange,
     serial: u64,
 }
@@ -37,8 +41,14 @@ pub struct Request {
 static NOTHING: Bytes = Bytes::new();
 
 impl Request {
-    pub(crate) fn new(head: httpants_core::Request, body: Body, exchange: Exchange, serial: u64) -> Self {
-        Self { head, body, exchange, serial }
+    pub(crate) fn new(
+        head: httpants_core::Request,
+        body: Body,
+        form: Option<Box<Form>>,
+        exchange: Exchange,
+        serial: u64,
+    ) -> Self {
+        Self { head, body, form, exchange, serial }
     }
 
     /// The head alone: owned, and cheap to clone.
@@ -47,15 +57,71 @@ impl Request {
         &self.head
     }
 
-    /// The whole content, where the request was buffered (the default). Empty where there is
-    /// none, where it is streamed, and after it was taken through
-    /// [`body_mut`](Self::body_mut).
+    /// The variables of a buffered form: those of `application/x-www-form-urlencoded`, and the
+    /// text fields of `multipart/form-data`, multi-valued and in order (the seed's `post`).
+    /// Only on POST and PUT, and on PATCH by
+    /// [`Server::forms_on_patch`](crate::Server::forms_on_patch); else empty. A form that is
+    /// malformed or too large is answered without the handler.
+    ///
+    /// ```
+    /// use httpants_driver::Request;
+    ///
+    /// async fn greet(request: Request) -> String {
+    ///     format!("hello {}", request.post().get("name").unwrap_or("stranger"))
+    /// }
+    /// # let _ = greet;
+    /// ```
+    #[must_use]
+    pub fn post(&self) -> &Variables {
+        &self.form().post
+    }
+
+    /// The files of a buffered `multipart/form-data` form (the seed's `files`): the parts with
+    /// a `filename`. Those that are not persisted are gone with the request.
+    #[must_use]
+    pub fn files(&self) -> &Files {
+        &self.form().files
+    }
+
+    fn form(&self) -> &Form {
+        self.form.as_deref().unwrap_or_else(|| Form::none())
+    }
+
+    /// The parts of a `multipart/form-data` form as they arrive, where the request is streamed
+    /// ([`Intake::Stream`](crate::Intake::Stream)): nothing is stored. Takes the content out
+    /// of the request. The server's limits hold, and for the whole content `max_request`.
+    ///
+    /// # Errors
+    /// [`BadForm`] where the Content-Type is not that of such a form; the content is as
+    /// before then.
+    pub fn parts(&mut self) -> Result<Parts, BadForm> {
+        let mut limits = self.exchange.lock().settings.limits.clone();
+        // The core counts the content, under the limit of this request.
+        limits.max_request = u64::MAX;
+        Parts::begin(&mut self.body, self.head.headers().get("content-type").unwrap_or_default(), &limits)
+    }
+
+    /// The whole content, where the request was buffered (the default) and it is in memory.
+    ///
+    /// Empty where there is none, where it is streamed, where it was a multipart form, after
+    /// it was taken through [`body_mut`](Self::body_mut), and where it is in a temporary file
+    /// because it is larger than [`Limits::memory`](httpants_core::forms::Limits::memory)
+    /// (256 KiB unless changed). [`body_reader`](Self::body_reader) and
+    /// [`Body::bytes`] have it wherever it is.
     #[must_use]
     pub fn body(&self) -> &Bytes {
         self.body.as_whole().unwrap_or(&NOTHING)
     }
 
-    /// The content as a stream of pieces.
+    /// The whole content of a buffered request as [`std::io::Read`] and [`std::io::Seek`],
+    /// in memory or in a temporary file; for use where blocking is allowed. `None` where the
+    /// request is streamed.
+    #[must_use]
+    pub fn body_reader(&self) -> Option<ContentReader> {
+        self.body.reader()
+    }
+
+    /// The content as a stream of pieces, wherever it is.
     pub fn body_mut(&mut self) -> &mut Body {
         &mut self.body
     }

@@ -1,6 +1,7 @@
 //! The seed's way to answer from a handler: one call after the other, with backpressure.
 
 use std::future::poll_fn;
+use std::path::Path;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -8,6 +9,7 @@ use httpants_core::{FieldLines, Misuse, Reply};
 
 use crate::access;
 use crate::exchange::{Exchange, Shared};
+use crate::files::FileToSend;
 use crate::response::Response;
 
 /// Answers a request call by call; from [`Request::responder`](crate::Request::responder).
@@ -83,6 +85,47 @@ impl Responder {
     pub fn send_response(self, content: impl Into<Bytes>, code: u16, content_type: &str) -> Result<Response, Misuse> {
         self.logged(code, |reply| reply.send_response(content, code, content_type))?;
         Ok(Response::sent())
+    }
+
+    /// A whole answer with a file in one call; the seed's defaults are `None`, `true` and no
+    /// headers. The path is relative to [`Server::file_root`](crate::Server::file_root), or
+    /// absolute and below it. With a `filename` the client is to save the file under that
+    /// name; without `guess_mime` its type is `application/octet-stream`.
+    ///
+    /// ```
+    /// use httpants_driver::{Misuse, Request, Response};
+    ///
+    /// async fn handler(request: Request) -> Result<Response, Misuse> {
+    ///     request.responder().send_file("q3.csv", Some("Report.csv"), true, [("Cache-Control", "no-cache")])
+    /// }
+    /// # let _ = handler;
+    /// ```
+    ///
+    /// # Errors
+    /// As [`send_status`](Self::send_status), and for headers that cannot be sent. That the file
+    /// is absent is an answer (404) and no error.
+    pub fn send_file<N, V>(
+        self,
+        path: impl AsRef<Path>,
+        filename: Option<&str>,
+        guess_mime: bool,
+        headers: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<Response, Misuse>
+    where
+        N: AsRef<str>,
+        V: AsRef<[u8]>,
+    {
+        let mut file = FileToSend::new(path).guess_mime(guess_mime);
+        if let Some(filename) = filename {
+            file = file.filename(filename);
+        }
+        let mut response = Response::file(file);
+        for (name, value) in headers {
+            response.fields_mut().push(name.as_ref(), value)?;
+        }
+        // The place of the head is taken from here on, until the file's own is sent.
+        self.reply(|reply| reply.send_status(200))?;
+        Ok(response)
     }
 
     /// The answer is complete; returns what the handler is to return.

@@ -7,8 +7,10 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_core::Stream;
 use http::StatusCode;
+use httpants_core::forms::BadForm;
 use httpants_core::{FieldLines, Misuse, ResponseHead};
 
+use crate::files::FileToSend;
 use crate::upgraded::Upgraded;
 
 /// Why a stream of content broke off; the answer is dropped then, visibly.
@@ -41,6 +43,7 @@ pub struct Response {
 pub(crate) enum Content {
     Whole(Bytes),
     Stream(ContentStream),
+    File(Box<FileToSend>),
     Upgrade(UpgradeHandler),
     /// A responder has sent, or is to have sent, the answer.
     Sent,
@@ -101,6 +104,23 @@ impl Response {
         E: Into<StreamError>,
     {
         let content = Content::Stream(Box::pin(Mapped { stream: Box::pin(stream) }));
+        Self { head: ResponseHead::default(), content, misuse: None }
+    }
+
+    /// A file: the whole answer that the request gets for it, from 206 to 404 (the seed's
+    /// `send_file`). A path is taken below [`Server::file_root`](crate::Server::file_root); see
+    /// [`FileToSend`] and [`FileRoot`](crate::FileRoot) for what else there is. Fields of the
+    /// application's own take the place of those that the file would have.
+    ///
+    /// ```
+    /// use httpants_driver::{FileToSend, Response};
+    ///
+    /// let _ = Response::file("logo.svg").with_header("Cache-Control", "no-cache");
+    /// let _ = Response::file(FileToSend::new("q3.csv").filename("Report.csv"));
+    /// ```
+    #[must_use]
+    pub fn file(file: impl Into<FileToSend>) -> Self {
+        let content = Content::File(Box::new(file.into()));
         Self { head: ResponseHead::default(), content, misuse: None }
     }
 
@@ -190,6 +210,7 @@ impl fmt::Debug for Response {
         let content = match &self.content {
             Content::Whole(bytes) => format!("{} bytes", bytes.len()),
             Content::Stream(_) => "stream".into(),
+            Content::File(file) => format!("{file:?}"),
             Content::Upgrade(_) => "upgrade".into(),
             Content::Sent => "sent".into(),
         };
@@ -258,7 +279,27 @@ impl From<Misuse> for Response {
 /// The content could not be read: what the peer did wrong, as a status.
 impl From<crate::BodyError> for Response {
     fn from(error: crate::BodyError) -> Self {
-        Self::new(error.fault().map_or(400, |fault| fault.status().as_u16()))
+        match error {
+            crate::BodyError::Storage(_) => Self::new(500),
+            _ => Self::new(error.fault().map_or(400, |fault| fault.status().as_u16())),
+        }
+    }
+}
+
+/// The form is not acceptable: 400 or 413, and the rule.
+impl From<BadForm> for Response {
+    fn from(fault: BadForm) -> Self {
+        Self::text(format!("{fault}\n")).with_status(fault.status().as_u16())
+    }
+}
+
+/// As its cause.
+impl From<crate::FormError> for Response {
+    fn from(error: crate::FormError) -> Self {
+        match error {
+            crate::FormError::Form(fault) => fault.into(),
+            crate::FormError::Body(error) => error.into(),
+        }
     }
 }
 

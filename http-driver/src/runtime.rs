@@ -2,10 +2,12 @@
 //!
 //! They are static: no boxes, and no `Send` where the runtime's spawn does not ask for it.
 
+use std::fmt;
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::net::TcpListener;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -74,6 +76,53 @@ pub trait Sleep: 'static {
 /// Work under way on another thread; an error where it panicked or the runtime ends.
 pub type Blocking<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 
+/// [`Runtime::unblock`] as a value, which goes along with what needs it: an uploaded file is
+/// read and closed wherever its handler takes it, and need not know the runtime's type.
+#[derive(Clone)]
+pub struct BlockingPool(Arc<RunBlocking>);
+
+type RunBlocking = dyn Fn(Box<dyn FnOnce() + Send>) -> Blocking<()> + Send + Sync;
+
+impl BlockingPool {
+    /// Runs work by this function. Where it cannot, it drops the work and gives an error; it
+    /// is also called while values are dropped, so it must not panic.
+    #[must_use]
+    pub fn new(run: impl Fn(Box<dyn FnOnce() + Send>) -> Blocking<()> + Send + Sync + 'static) -> Self {
+        Self(Arc::new(run))
+    }
+
+    /// The pool of a runtime whose handle can be shared between threads.
+    #[must_use]
+    pub fn of(runtime: impl Runtime + Send + Sync) -> Self {
+        Self::new(move |work| runtime.unblock(work))
+    }
+
+    /// Runs work; what it gives is dropped where nobody waits for it any more.
+    pub(crate) fn run<T, W>(&self, work: W) -> Blocking<T>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> io::Result<T> + Send + 'static,
+    {
+        let place = Arc::new(Mutex::new(None));
+        let filled = Arc::clone(&place);
+        let done = (self.0)(Box::new(move || {
+            let result = work();
+            *filled.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        }));
+        Box::pin(async move {
+            done.await?;
+            let result = place.lock().unwrap_or_else(PoisonError::into_inner).take();
+            result.unwrap_or_else(|| Err(io::Error::other("blocking work was given up")))
+        })
+    }
+}
+
+impl fmt::Debug for BlockingPool {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BlockingPool")
+    }
+}
+
 /// The services of an async runtime.
 pub trait Runtime: Clone + 'static {
     /// The transport of an accepted connection.
@@ -107,6 +156,10 @@ pub trait Runtime: Clone + 'static {
     where
         T: Send + 'static,
         W: FnOnce() -> T + Send + 'static;
+
+    /// [`unblock`](Self::unblock) apart from this handle, which need not be `Send`:
+    /// [`BlockingPool::of`] where it is.
+    fn blocking_pool(&self) -> BlockingPool;
 
     /// Runs a future to its end on the calling thread, with a runtime of its own that only
     /// this thread drives: one worker of a server.

@@ -4,17 +4,22 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use httpants_core::cookies::{BadKeys, KeyRing};
+use httpants_core::files::Sendfile;
+use httpants_core::forms::{self, urlencoded};
 use httpants_core::proxy::XHeaders;
 use httpants_core::{Config, Request};
 
 use crate::accept::Accepting;
 use crate::connection::Serve;
+use crate::files::{FilePolicy, FileRoot};
 use crate::handler::{Handler, Intake};
+use crate::intake::Settings;
 use crate::listen::{self, ListenAddress};
 use crate::memory::{Memory, MemoryListener};
 use crate::registry::{Order, Registry};
@@ -35,6 +40,8 @@ pub struct Server<R, H> {
     config: Config,
     addresses: Vec<ListenAddress>,
     choose_intake: Option<ChooseIntake>,
+    files: FilePolicy,
+    settings: Settings,
     backlog: i32,
     max_connections: usize,
     workers: usize,
@@ -53,11 +60,13 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     #[must_use]
     pub fn with_runtime(runtime: R, handler: H) -> Self {
         Self {
+            settings: Settings::new(runtime.blocking_pool()),
             runtime,
             handler,
             config: Config::default(),
             addresses: Vec::new(),
             choose_intake: None,
+            files: FilePolicy::default(),
             backlog: 1024,
             max_connections: usize::MAX,
             workers: 1,
@@ -117,6 +126,93 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
+    /// The directory that [`Responder::send_file`](crate::Responder::send_file) and
+    /// [`FileToSend::new`](crate::FileToSend::new) start from, and out of which they never
+    /// lead (the seed's `file_root`). Default: the current directory, when the first file is
+    /// sent.
+    #[must_use]
+    pub fn file_root(mut self, root: FileRoot) -> Self {
+        self.files.set_root(root);
+        self
+    }
+
+    /// Leaves the sending of files to a server in front, which reads this field (the seed's
+    /// `sendfile` and `sendfile_prefix`): answers with a file have the field and no content.
+    /// The file is looked up all the same, so what is absent, may not be read or lies outside
+    /// is never named. Default: files are sent from here.
+    ///
+    /// ```
+    /// use httpants_driver::memory::Memory;
+    /// use httpants_driver::{Misuse, Request, Response, Sendfile, Server};
+    ///
+    /// # fn main() -> Result<(), Misuse> {
+    /// // nginx: location /protected/ { internal; alias /srv/www/; }
+    /// let nginx = Sendfile::new("X-Accel-Redirect", "/srv/www")?.prefix("/protected")?;
+    /// let handler = async |_: Request| Response::file("report.pdf");
+    /// let server = Server::with_runtime(Memory::new(), handler).sendfile(nginx);
+    /// # drop(server); Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn sendfile(mut self, policy: Sendfile) -> Self {
+        self.files.sendfile = Some(policy);
+        self
+    }
+
+    /// What a buffered request may hold, and how much of it stays in memory.
+    ///
+    /// Each file that leaves memory takes a file descriptor while its request is handled:
+    /// where `max_request` is raised for many large uploads, bound
+    /// [`files`](forms::Limits::files), too. `max_request` itself is that of
+    /// [`max_request`](Self::max_request), set here or there, and counts for every request.
+    ///
+    /// ```
+    /// use httpants_driver::memory::Memory;
+    /// use httpants_driver::{Request, Server};
+    ///
+    /// let server = Server::with_runtime(Memory::new(), async |_: Request| "ok").forms(|limits| {
+    ///     limits.max_request = 2 << 30;
+    ///     limits.files = Some(20);
+    /// });
+    /// ```
+    #[must_use]
+    pub fn forms(mut self, change: impl FnOnce(&mut forms::Limits)) -> Self {
+        let limits = &mut self.settings.limits;
+        limits.max_request = self.config.limits.max_request;
+        change(limits);
+        self.config.limits.max_request = limits.max_request;
+        self
+    }
+
+    /// How the variables of forms are read: whether blank ones are kept, and how many there
+    /// may be. The count is that of urlencoded ones; each text field of a multipart form is a
+    /// part, of which [`forms::Limits::parts`] may be there.
+    #[must_use]
+    pub fn variables(mut self, change: impl FnOnce(&mut urlencoded::Options)) -> Self {
+        change(&mut self.settings.variables);
+        self
+    }
+
+    /// Whether forms are read on PATCH, too. Default false: on POST and PUT only, as the
+    /// seed does for security.
+    #[must_use]
+    pub fn forms_on_patch(mut self, patch: bool) -> Self {
+        self.settings.patch = patch;
+        self
+    }
+
+    /// Where the temporary files of large content are made. Default
+    /// [`std::env::temp_dir`]. On the file system where uploads are kept,
+    /// [`UploadedFile::persist`](crate::UploadedFile::persist) costs no copy; where it is in
+    /// memory, such as `/tmp` on some systems, large uploads are, too.
+    ///
+    /// The files have no names there and only the server's user may read them. They are gone
+    /// with their requests, and with the process, however it ends.
+    #[must_use]
+    pub fn upload_directory(mut self, directory: impl Into<PathBuf>) -> Self {
+        self.settings.disk.directory = directory.into();
+        self
+    }
+
     /// How many connections may wait to be accepted (the seed's default, 1024).
     #[must_use]
     pub fn backlog(mut self, connections: i32) -> Self {
@@ -163,10 +259,9 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         if config.cookie_keys.is_none() {
             config.cookie_keys = Some(random_key()?);
         }
-        let service = Service { handler: self.handler, config: Arc::new(config), choose_intake: self.choose_intake };
         Ok(Bound {
             runtime: self.runtime,
-            service: Arc::new(service),
+            service: Service::new(self.handler, config, self.choose_intake, self.files, self.settings),
             sockets,
             local_addresses,
             max_connections: self.max_connections,
@@ -189,10 +284,8 @@ impl<H: Handler> Server<Memory, H> {
     pub fn attach(self) -> (Handle, impl Future<Output = ()> + 'static) {
         let handle = Handle::default();
         let listeners = vec![MemoryListener::new(self.runtime.clone())];
-        let service =
-            Service { handler: self.handler, config: Arc::new(self.config), choose_intake: self.choose_intake };
-        let accepting =
-            Accepting::new(self.runtime, Arc::new(service), listeners, self.max_connections, handle.clone());
+        let service = Service::new(self.handler, self.config, self.choose_intake, self.files, self.settings);
+        let accepting = Accepting::new(self.runtime, service, listeners, self.max_connections, handle.clone());
         (handle, accepting)
     }
 }

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use httpants_core::{Config, Request};
 
+use crate::files::FilePolicy;
 use crate::handler::Intake;
+use crate::intake::Settings;
 
 pub(crate) type ChooseIntake = Box<dyn Fn(&Request) -> Intake + Send + Sync>;
 
@@ -13,9 +15,29 @@ pub(crate) struct Service<H> {
     pub(crate) handler: H,
     pub(crate) config: Arc<Config>,
     pub(crate) choose_intake: Option<ChooseIntake>,
+    pub(crate) files: Arc<FilePolicy>,
+    pub(crate) settings: Arc<Settings>,
 }
 
 impl<H> Service<H> {
+    pub(crate) fn new(
+        handler: H,
+        config: Config,
+        choose_intake: Option<ChooseIntake>,
+        files: FilePolicy,
+        mut settings: Settings,
+    ) -> Arc<Self> {
+        // There is one `max_request`, wherever it was set.
+        settings.limits.max_request = config.limits.max_request;
+        Arc::new(Self {
+            handler,
+            config: Arc::new(config),
+            choose_intake,
+            files: Arc::new(files),
+            settings: Arc::new(settings),
+        })
+    }
+
     /// What to do with the content behind this head.
     pub(crate) fn intake(&self, head: &Request) -> Intake {
         self.choose_intake.as_ref().map_or(Intake::Buffer, |choose| choose(head))

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, ALLOW, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_RANGE, CONTENT_TYPE, ETAG,
-    HeaderName, HeaderValue, LAST_MODIFIED,
+    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_RANGE,
+    CONTENT_TYPE, ETAG, EXPIRES, HeaderName, HeaderValue, LAST_MODIFIED, VARY,
 };
 use http::{Method, StatusCode};
 
-use crate::Headers;
+use crate::wire::grammar::trim_ows;
+use crate::{CanonicalName, FieldLines, Headers, Misuse};
 
 use super::byteranges::{Byteranges, content_range};
 use super::conditional::{self, EntityTag, Precondition, Validators};
@@ -36,6 +37,30 @@ pub struct FileRequest<'a> {
     pub method: &'a Method,
     /// The request's fields: the preconditions, Range and If-Range are read from them.
     pub headers: &'a Headers,
+}
+
+/// The canonical case of the names that most plans have.
+const SPELLED: [(HeaderName, &str); 11] = [
+    (ACCEPT_RANGES, "Accept-Ranges"),
+    (ALLOW, "Allow"),
+    (CACHE_CONTROL, "Cache-Control"),
+    (CONTENT_DISPOSITION, "Content-Disposition"),
+    (CONTENT_ENCODING, "Content-Encoding"),
+    (CONTENT_RANGE, "Content-Range"),
+    (CONTENT_TYPE, "Content-Type"),
+    (ETAG, "ETag"),
+    (EXPIRES, "Expires"),
+    (LAST_MODIFIED, "Last-Modified"),
+    (VARY, "Vary"),
+];
+
+impl FileRequest<'_> {
+    /// Whether several ranges are asked for. Only then a plan makes a boundary of its entropy,
+    /// and callers that pay for entropy may give zeros otherwise.
+    #[must_use]
+    pub fn asks_for_several_ranges(&self) -> bool {
+        self.headers.all("range").any(|value| value.contains(&b','))
+    }
 }
 
 /// A piece of an answer's content.
@@ -156,6 +181,22 @@ impl Plan {
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&HeaderValue> {
         self.fields.iter().find(|(field, _)| field.as_str().eq_ignore_ascii_case(name)).map(|(_, value)| value)
+    }
+
+    /// Adds the fields to lines that are to be sent, names in canonical case.
+    ///
+    /// # Errors
+    /// [`Misuse::Framing`] where the application gave a field of its own that contradicts the
+    /// framing.
+    pub fn append_fields(&self, lines: &mut FieldLines) -> Result<(), Misuse> {
+        for (name, value) in &self.fields {
+            let value = trim_ows(value.as_bytes());
+            match SPELLED.iter().find(|(known, _)| known == name) {
+                Some((_, spelling)) => lines.push_checked(spelling, value)?,
+                None => lines.push_checked(&CanonicalName::new(name.as_str()).to_string(), value)?,
+            }
+        }
+        Ok(())
     }
 
     fn check_method(method: &Method) -> Option<Self> {

@@ -88,6 +88,11 @@ impl FieldLines {
         if !value.iter().all(|&byte| grammar::is_field_value_byte(byte)) {
             return Err(Misuse::FieldValue);
         }
+        self.push_checked(name, value)
+    }
+
+    /// The same with a name and a value that the grammar allows.
+    pub(crate) fn push_checked(&mut self, name: &str, value: &[u8]) -> Result<(), Misuse> {
         if self.note_owned(name, value)? {
             let lines = self.lines.to_mut();
             lines.reserve(name.len() + value.len() + 4);

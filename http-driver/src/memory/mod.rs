@@ -29,7 +29,7 @@ mod random;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::net::TcpListener;
 use std::pin::Pin;
@@ -42,7 +42,7 @@ use httpants_core::{Now, Peer, UnixTime};
 
 pub use self::pipe::{Client, Faults, MemoryTransport};
 use self::random::Random;
-use crate::runtime::{Blocking, Listener, Runtime, Sleep, Spawn};
+use crate::runtime::{Blocking, BlockingPool, Listener, Runtime, Sleep, Spawn};
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -69,6 +69,8 @@ struct World {
     random: RefCell<Random>,
     faults: Cell<Faults>,
     polls: Cell<u64>,
+    /// How long blocking work pretends to take.
+    pace: Pace,
 }
 
 impl Default for Memory {
@@ -97,6 +99,7 @@ impl Memory {
             random: RefCell::new(Random::new(seed)),
             faults: Cell::new(faults),
             polls: Cell::default(),
+            pace: Pace { random: Arc::new(Mutex::new(Random::new(!seed))), faults },
         };
         Self { world: Rc::new(world) }
     }
@@ -258,14 +261,21 @@ impl Runtime for Memory {
         Ok(MemoryListener { memory: self.clone() })
     }
 
+    /// Runs the work on the spot, because there is only one thread, so that runs can be
+    /// repeated; with faults its result may come later.
     /// Runs the work on the spot: there is only one thread, so that runs can be repeated.
+    /// With [`Faults::delay_percent`] what it gives may come some polls later.
     fn unblock<T, W>(&self, work: W) -> Blocking<T>
     where
         T: Send + 'static,
         W: FnOnce() -> T + Send + 'static,
     {
-        let result = work();
-        Box::pin(async move { Ok(result) })
+        self.world.pace.run(work)
+    }
+
+    fn blocking_pool(&self) -> BlockingPool {
+        let pace = self.world.pace.clone();
+        BlockingPool::new(move |work| pace.run(work))
     }
 
     /// Runs the tasks until the future is done; time passes only to the next deadline, when
@@ -284,6 +294,45 @@ impl Runtime for Memory {
                 None => return Err(io::Error::other("nothing is left that could wake the future")),
             }
         }
+    }
+}
+
+/// The pace of blocking work; apart from the world, because it goes along with files.
+#[derive(Clone)]
+struct Pace {
+    random: Arc<Mutex<Random>>,
+    faults: Faults,
+}
+
+impl Pace {
+    /// The most polls in which work that is delayed is not done yet.
+    const LONGEST: usize = 16;
+
+    fn run<T, W>(&self, work: W) -> Blocking<T>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static,
+    {
+        let result = work();
+        let mut delays = self.delays();
+        Box::pin(async move {
+            poll_fn(|context| match delays.checked_sub(1) {
+                None => Poll::Ready(()),
+                Some(fewer) => {
+                    delays = fewer;
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            })
+            .await;
+            Ok(result)
+        })
+    }
+
+    fn delays(&self) -> usize {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let percent = self.faults.delay_percent;
+        if percent > 0 && random.percent(percent) { random.below(Self::LONGEST) } else { 0 }
     }
 }
 

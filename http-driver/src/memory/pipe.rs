@@ -1,12 +1,17 @@
 //! The two ends of a connection in memory.
 
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll, Waker, ready};
 
 use super::random::Random;
+use crate::files::read_at;
 use crate::runtime::Transport;
+
+/// What a socket takes of a file at once.
+const MOST_OF_A_FILE: usize = 256 << 10;
 
 /// What may go wrong, or at least differently, in a world.
 #[derive(Clone, Copy, Debug, Default)]
@@ -17,15 +22,18 @@ pub struct Faults {
     /// Reads and writes move any number of bytes from one on.
     pub cut: bool,
     /// In so many of a hundred cases a socket says that it is not ready when it is, and wakes
-    /// its task at once.
+    /// its task at once; and blocking work takes as many polls as it pleases.
     pub delay_percent: u8,
+    /// Sockets take files, as those of a kernel do; otherwise the driver reads them. No fault:
+    /// either is right.
+    pub send_files: bool,
 }
 
 impl Faults {
-    /// All of them.
+    /// All of them, over sockets that do not take files.
     #[must_use]
     pub fn all() -> Self {
-        Self { shuffle: true, cut: true, delay_percent: 25 }
+        Self { shuffle: true, cut: true, delay_percent: 25, send_files: false }
     }
 }
 
@@ -84,6 +92,31 @@ impl Pipe {
             context.waker().wake_by_ref();
         }
         delays
+    }
+
+    /// How many of so many bytes can be sent now.
+    fn poll_room(&mut self, context: &Context<'_>, offered: usize) -> Poll<io::Result<usize>> {
+        if self.client_reset {
+            return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
+        }
+        if self.server_ended {
+            return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
+        }
+        if self.window == 0 {
+            self.writer = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        if self.delays(context) {
+            return Poll::Pending;
+        }
+        let room = offered.min(self.window);
+        Poll::Ready(Ok(self.cut(room)))
+    }
+
+    fn fill_window(&mut self, count: usize) {
+        if self.window != usize::MAX {
+            self.window -= count;
+        }
     }
 
     /// How many of so many bytes move at once.
@@ -196,28 +229,31 @@ impl Transport for MemoryTransport {
 
     fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], _more: bool) -> Poll<io::Result<usize>> {
         let mut pipe = lock(&self.pipe);
-        if pipe.client_reset {
-            return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
-        }
-        if pipe.server_ended {
-            return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
-        }
-        if pipe.window == 0 {
-            pipe.writer = Some(context.waker().clone());
-            return Poll::Pending;
-        }
-        if pipe.delays(context) {
-            return Poll::Pending;
-        }
-        let offered: usize = slices.iter().map(|slice| slice.len()).sum();
-        let room = offered.min(pipe.window);
-        let count = pipe.cut(room);
+        let offered = slices.iter().map(|slice| slice.len()).sum();
+        let count = ready!(pipe.poll_room(context, offered))?;
         let bytes = slices.iter().flat_map(|slice| slice.iter()).take(count);
         pipe.to_client.extend(bytes);
-        if pipe.window != usize::MAX {
-            pipe.window -= count;
-        }
+        pipe.fill_window(count);
         Poll::Ready(Ok(count))
+    }
+
+    fn poll_send_file(
+        &mut self,
+        context: &mut Context<'_>,
+        file: &File,
+        offset: u64,
+        length: u64,
+    ) -> Option<Poll<io::Result<usize>>> {
+        let mut pipe = lock(&self.pipe);
+        pipe.faults.send_files.then(|| {
+            let offered = usize::try_from(length).unwrap_or(usize::MAX).min(MOST_OF_A_FILE);
+            let room = ready!(pipe.poll_room(context, offered))?;
+            let mut buffer = vec![0; room];
+            let count = read_at(file, &mut buffer, offset)?;
+            pipe.to_client.extend(buffer.iter().take(count));
+            pipe.fill_window(count);
+            Poll::Ready(Ok(count))
+        })
     }
 
     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {

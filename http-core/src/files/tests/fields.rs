@@ -6,6 +6,7 @@ use http::header::{self, HeaderName, HeaderValue};
 
 use super::super::{Coding, Field, FileFault, Sendfile};
 use super::*;
+use crate::{CanonicalName, FieldLines, Misuse};
 
 fn own(fields: &[(&'static str, &'static str)]) -> Vec<Field> {
     fields.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value))).collect()
@@ -254,5 +255,50 @@ fn sending_left_to_the_server_in_front() {
         let plan = answer(&method, path);
         assert_eq!(plan.status, status);
         assert_eq!(plan.field("x-accel-redirect"), None);
+    }
+}
+
+#[test]
+fn lines_are_spelled_as_everywhere() {
+    let fields = own(&[("x-own", " 1 "), ("set-cookie", "a=1"), ("set-cookie", "b=2")]);
+    let mut response = FileResponse::new("a.txt");
+    response.headers = &fields;
+    response.coding = Some(Coding::Gzip);
+    response.filename = Some("b.txt");
+    for lines in ["", "Range: bytes=0-0\r\n", "Range: bytes=0-0,2-2\r\n", "If-Match: \"x\"\r\n"] {
+        let plan = plan(&Method::GET, lines, &response, metadata(LEN));
+        let mut sent = FieldLines::new();
+        plan.append_fields(&mut sent).unwrap();
+        let planned = plan.fields.iter();
+        let expected: Vec<_> = planned
+            .map(|(name, value)| (CanonicalName::new(name.as_str()).to_string(), value.to_str().unwrap().trim()))
+            .collect();
+        let sent: Vec<_> =
+            sent.iter().map(|(name, value)| (name.to_owned(), std::str::from_utf8(value).unwrap())).collect();
+        assert_eq!(sent, expected);
+    }
+}
+
+#[test]
+fn a_framing_field_that_cannot_be_right_is_misuse() {
+    let mut plan = get("");
+    plan.fields.extend(own(&[("transfer-encoding", "gzip")]));
+    assert_eq!(plan.append_fields(&mut FieldLines::new()), Err(Misuse::Framing("Transfer-Encoding")));
+}
+
+#[test]
+fn entropy_is_of_use_only_for_several_ranges() {
+    for (lines, several) in [
+        ("", false),
+        ("Range: bytes=0-1\r\n", false),
+        ("Range: bytes=0-1,3-4\r\n", true),
+        ("Range: bytes=0-1\r\nRange: bytes=3-4,5-6\r\n", true),
+    ] {
+        let headers = Headers::parse(format!("{lines}\r\n").as_bytes()).unwrap();
+        let request = FileRequest { method: &Method::GET, headers: &headers };
+        assert_eq!(request.asks_for_several_ranges(), several, "{lines}");
+        let response = FileResponse::new("a");
+        let plans = [[0; 16], [1; 16]].map(|entropy| Plan::new(request, &response, metadata(LEN), 0, entropy));
+        assert!(several || plans[0] == plans[1]);
     }
 }

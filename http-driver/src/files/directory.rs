@@ -1,0 +1,407 @@
+//! A directory, and the regular files below it.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::UNIX_EPOCH;
+
+use httpants_core::files::{FileFault, FileKind, Lookup, Metadata, RelativePath, below_root};
+
+/// A directory out of which nothing leads, whatever symbolic links stand in it.
+#[derive(Debug)]
+pub(crate) struct Directory {
+    /// Where it is, symbolic links resolved, and what the application calls it.
+    real: PathBuf,
+    given: PathBuf,
+    /// `None` where the kernel cannot open files beneath a directory.
+    #[cfg(target_os = "linux")]
+    beneath: Option<beneath::Beneath>,
+}
+
+/// A file that can be sent.
+#[derive(Debug)]
+pub(crate) struct Found {
+    /// Its path below the directory; for a directory that of the file that stands for it.
+    pub(crate) path: RelativePath,
+    pub(crate) file: File,
+    pub(crate) metadata: Metadata,
+}
+
+impl Directory {
+    /// # Errors
+    /// Those of the platform, with the path in front.
+    pub(crate) fn open(path: &Path) -> io::Result<Self> {
+        let open = || {
+            let real = fs::canonicalize(path)?;
+            if !fs::metadata(&real)?.is_dir() {
+                return Err(io::ErrorKind::NotADirectory.into());
+            }
+            Ok(Self {
+                #[cfg(target_os = "linux")]
+                beneath: beneath::Beneath::open(&real)?,
+                given: path.to_owned(),
+                real,
+            })
+        };
+        open().map_err(|error: io::Error| {
+            io::Error::new(error.kind(), format!("cannot serve files from {}: {error}", path.display()))
+        })
+    }
+
+    /// Where the directory is, symbolic links resolved.
+    pub(crate) fn path(&self) -> &Path {
+        &self.real
+    }
+
+    /// The application's name for a file: relative, or absolute and below this directory.
+    pub(crate) fn relative(&self, path: &Path) -> Result<RelativePath, FileFault> {
+        let below = match path.is_absolute() {
+            true => path.strip_prefix(&self.real).or_else(|_| path.strip_prefix(&self.given)),
+            false => Ok(path),
+        };
+        let below = below.ok().and_then(Path::to_str).ok_or(FileFault::NotFound)?;
+        RelativePath::resolve_decoded(below)
+    }
+
+    /// Opens the regular file at this path; for a directory its `index.html`.
+    pub(crate) fn find(&self, mut path: RelativePath) -> Result<Found, FileFault> {
+        loop {
+            let (file, metadata) = self.open_file(path.as_str()).map_err(|error| fault(&error, path.as_str()))?;
+            match path.lookup(kind(&metadata))? {
+                Lookup::Send(path) => return Ok(Found { path, file, metadata: describe(&metadata) }),
+                Lookup::Index(index) => path = index,
+            }
+        }
+    }
+
+    /// Opens the file beside another, whose name goes on with this suffix, if there is one.
+    pub(crate) fn find_sibling(&self, of: &RelativePath, suffix: &str) -> Option<(File, Metadata)> {
+        let (file, metadata) = self.open_file(&[of.as_str(), suffix].concat()).ok()?;
+        (kind(&metadata) == FileKind::File).then(|| (file, describe(&metadata)))
+    }
+
+    fn open_file(&self, relative: &str) -> io::Result<(File, fs::Metadata)> {
+        let file = self.open_beneath(Path::new(relative))?;
+        let metadata = file.metadata()?;
+        Ok((file, metadata))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn open_beneath(&self, relative: &Path) -> io::Result<File> {
+        let Some(beneath) = &self.beneath else {
+            return self.open_checked(relative);
+        };
+        match beneath.open_file(relative) {
+            // Absolute links are not followed by the kernel, but they may lead to a place
+            // below, which it then opens by that place's own path.
+            Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
+                beneath.open_file(&self.real_path_below(relative)?)
+            }
+            opened => opened,
+        }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn open_beneath(&self, relative: &Path) -> io::Result<File> {
+        self.open_checked(relative)
+    }
+
+    /// Resolves the links, checks where they end, opens that, and checks what was opened.
+    fn open_checked(&self, relative: &Path) -> io::Result<File> {
+        let real = self.real.join(self.real_path_below(relative)?);
+        let file = open_options().open(&real)?;
+        if is_at(&file, &real)? { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
+    }
+
+    /// Where a path really leads, as a path below this directory.
+    fn real_path_below(&self, relative: &Path) -> io::Result<PathBuf> {
+        let real = fs::canonicalize(self.real.join(relative))?;
+        if real == self.real {
+            return Ok(PathBuf::new());
+        }
+        below_root(&self.real, &real).map(Path::to_owned).ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+}
+
+pub(crate) fn kind(metadata: &fs::Metadata) -> FileKind {
+    match metadata.file_type() {
+        kind if kind.is_file() => FileKind::File,
+        kind if kind.is_dir() => FileKind::Directory,
+        _ => FileKind::Other,
+    }
+}
+
+/// What the core is told about a file.
+pub(crate) fn describe(metadata: &fs::Metadata) -> Metadata {
+    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    #[cfg(unix)]
+    let inode = std::os::unix::fs::MetadataExt::ino(metadata);
+    #[cfg(not(unix))]
+    let inode = 0;
+    Metadata::new(metadata.len(), modified.map(|span| (span.as_secs(), span.subsec_nanos())), inode)
+}
+
+/// Nothing is waited for (a pipe's other end), nothing becomes the controlling terminal.
+fn open_options() -> fs::OpenOptions {
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        use rustix::fs::OFlags;
+        use std::os::unix::fs::OpenOptionsExt;
+        let flags = OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::NOFOLLOW;
+        options.custom_flags(flags.bits().cast_signed());
+    }
+    #[cfg(windows)]
+    {
+        use std::os::windows::fs::OpenOptionsExt;
+        // FILE_FLAG_BACKUP_SEMANTICS: directories can be opened too.
+        options.custom_flags(0x0200_0000);
+    }
+    options
+}
+
+/// Whether an open file is the one at this real path. Where the kernel does not tell, only
+/// somebody who can rename directories below the root, and who does so three times at the
+/// right moments, is not noticed.
+fn is_at(file: &File, real: &Path) -> io::Result<bool> {
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::fd::AsRawFd;
+        if let Ok(opened) = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())) {
+            return Ok(opened == real);
+        }
+    }
+    Ok(fs::canonicalize(real)? == real && same_file(&file.metadata()?, &fs::symlink_metadata(real)?))
+}
+
+#[cfg(unix)]
+fn same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+#[cfg(not(unix))]
+fn same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
+    one.file_type() == other.file_type()
+}
+
+fn fault(error: &io::Error, path: &str) -> FileFault {
+    #[cfg(unix)]
+    {
+        use rustix::io::Errno;
+        // Links in a circle; sockets and devices that nothing stands behind.
+        if let Some(Errno::LOOP | Errno::NXIO | Errno::NODEV) = Errno::from_io_error(error) {
+            return FileFault::NotFound;
+        }
+    }
+    let fault = FileFault::from(error.kind());
+    if fault == FileFault::Failed {
+        tracing::error!(%error, path = path.escape_debug().to_string(), "a file could not be opened");
+    }
+    fault
+}
+
+#[cfg(target_os = "linux")]
+mod beneath {
+    use std::fs::File;
+    use std::io;
+    use std::os::fd::OwnedFd;
+    use std::path::Path;
+
+    use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
+    use rustix::io::Errno;
+
+    /// Opens files so that no link and no other process's renaming leads out: the kernel
+    /// resolves the whole path under that condition (openat2, Linux 5.6).
+    #[derive(Debug)]
+    pub(super) struct Beneath(OwnedFd);
+
+    /// A rename elsewhere can make the kernel lose track of where it is below the directory.
+    const ATTEMPTS: usize = 16;
+
+    impl Beneath {
+        /// `None` where the kernel, or the sandbox around this process, does not know how.
+        pub(super) fn open(directory: &Path) -> io::Result<Option<Self>> {
+            let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+            let handle = open(directory, flags, Mode::empty())?;
+            match openat2(&handle, ".", flags, Mode::empty(), Self::RESOLVE) {
+                Ok(_) => Ok(Some(Self(handle))),
+                Err(Errno::NOSYS | Errno::PERM) => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        }
+
+        const RESOLVE: ResolveFlags = ResolveFlags::BENEATH.union(ResolveFlags::NO_MAGICLINKS);
+
+        pub(super) fn open_file(&self, relative: &Path) -> io::Result<File> {
+            let relative = if relative.as_os_str().is_empty() { Path::new(".") } else { relative };
+            let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
+            let mut attempts = 0;
+            loop {
+                match openat2(&self.0, relative, flags, Mode::empty(), Self::RESOLVE) {
+                    Err(Errno::AGAIN | Errno::INTR) if attempts < ATTEMPTS => attempts += 1,
+                    opened => return Ok(File::from(opened?)),
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+#[cfg(unix)]
+mod tests {
+    use std::fs;
+    use std::io::Read;
+    use std::os::unix::fs::symlink;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// Every way in which files are opened on this machine.
+    fn directories(root: &Path) -> Vec<Directory> {
+        let mut all = vec![Directory::open(root).unwrap()];
+        #[cfg(target_os = "linux")]
+        {
+            let mut without_openat2 = Directory::open(root).unwrap();
+            without_openat2.beneath = None;
+            all.push(without_openat2);
+        }
+        all
+    }
+
+    fn content(directory: &Directory, path: &str) -> Result<String, FileFault> {
+        let mut found = directory.find(RelativePath::resolve_decoded(path)?)?;
+        let mut content = String::new();
+        found.file.read_to_string(&mut content).unwrap();
+        Ok(content)
+    }
+
+    #[test]
+    fn links_are_followed_as_long_as_they_stay_below() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = fs::canonicalize(folder.path()).unwrap();
+        let root = real.join("root");
+        fs::create_dir_all(root.join("a/b")).unwrap();
+        fs::write(root.join("a/file"), "inside").unwrap();
+        fs::write(root.join("a/b/index.html"), "index").unwrap();
+        fs::write(real.join("secret"), "secret").unwrap();
+        fs::create_dir(real.join("root-old")).unwrap();
+        fs::write(real.join("root-old/file"), "secret").unwrap();
+        for (name, target) in [
+            ("relative", "a/file".into()),
+            ("around", "a/b/../file".into()),
+            ("through", "../root/a/file".into()),
+            ("absolute", root.join("a/file")),
+            ("folder", root.join("a")),
+            ("chain", "absolute".into()),
+            ("up", "../secret".into()),
+            ("absolute-up", real.join("secret")),
+            ("twin", "../root-old".into()),
+            ("absolute-twin", real.join("root-old")),
+            ("everything", "/".into()),
+            ("loop", "loop".into()),
+            ("dangling", "nowhere".into()),
+            ("magic", "/proc/self/root".into()),
+        ] {
+            symlink(target, root.join(name)).unwrap();
+        }
+        for directory in directories(&root) {
+            for path in ["a/file", "relative", "around", "absolute", "folder/file", "chain"] {
+                assert_eq!(content(&directory, path).as_deref(), Ok("inside"), "{path} in {directory:?}");
+            }
+            assert_eq!(content(&directory, "a/b").as_deref(), Ok("index"));
+            let outside = format!("magic{}", real.join("secret").display());
+            for path in ["up", "absolute-up", "twin/file", "absolute-twin/file", "everything/etc/passwd", "loop"] {
+                assert_eq!(content(&directory, path), Err(FileFault::NotFound), "{path} in {directory:?}");
+            }
+            for path in ["dangling", "a", "nothing", "a/file/x", &outside, &"x".repeat(300), &"x/".repeat(5000)] {
+                assert_eq!(content(&directory, path), Err(FileFault::NotFound), "{path} in {directory:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn only_regular_files_are_found_and_nothing_is_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
+        let fifo = std::process::Command::new("mkfifo").arg(folder.path().join("fifo")).status();
+        assert!(fifo.is_ok_and(|status| status.success()), "mkfifo");
+        for directory in directories(folder.path()) {
+            for path in ["socket", "fifo", ""] {
+                assert_eq!(content(&directory, path), Err(FileFault::NotFound), "{path}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_directory_cannot_be_served() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        fs::write(&file, "").unwrap();
+        for path in [file, folder.path().join("nothing")] {
+            let error = Directory::open(&path).unwrap_err().to_string();
+            assert!(error.starts_with(&format!("cannot serve files from {}: ", path.display())), "{error}");
+        }
+    }
+
+    #[test]
+    fn the_applications_paths_may_be_absolute() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = fs::canonicalize(folder.path()).unwrap();
+        fs::create_dir(real.join("root")).unwrap();
+        symlink("root", real.join("link")).unwrap();
+        let directory = Directory::open(&real.join("link")).unwrap();
+        for path in [real.join("root/a"), real.join("link/a"), "a".into()] {
+            assert_eq!(directory.relative(&path).unwrap().as_str(), "a", "{path:?}");
+        }
+        for path in [real.join("a"), real.join("root/../a"), "../a".into(), real.join("rooted/a"), "a//b".into()] {
+            assert_eq!(directory.relative(&path), Err(FileFault::NotFound), "{path:?}");
+        }
+    }
+
+    /// Somebody else swaps a directory for a link that leads out, again and again.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_race_is_not_won() {
+        let folder = tempfile::tempdir().unwrap();
+        let real = fs::canonicalize(folder.path()).unwrap();
+        let root = real.join("root");
+        for name in ["root/folder", "outside"] {
+            fs::create_dir_all(real.join(name)).unwrap();
+        }
+        fs::write(root.join("folder/file"), "inside").unwrap();
+        fs::write(real.join("outside/file"), "secret").unwrap();
+        symlink("../outside", root.join("link")).unwrap();
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                use rustix::fs::{CWD, RenameFlags, renameat_with};
+                while !done.load(Ordering::Relaxed) {
+                    let (folder, link) = (root.join("folder"), root.join("link"));
+                    renameat_with(CWD, &folder, CWD, &link, RenameFlags::EXCHANGE).unwrap();
+                }
+            });
+            // Stops the other thread, also where an assertion fails.
+            let _stop = Stop(&done);
+            for directory in directories(&root) {
+                let mut seen = 0;
+                for _ in 0..5000 {
+                    if let Ok(content) = content(&directory, "folder/file") {
+                        assert_eq!(content, "inside");
+                        seen += 1;
+                    }
+                }
+                assert!(seen > 0);
+            }
+        });
+    }
+
+    struct Stop<'a>(&'a AtomicBool);
+
+    impl Drop for Stop<'_> {
+        fn drop(&mut self) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! Files as answers: which file a path names, what it is answered with, and how it leaves.
+//!
+//! ```text
+//! FileRoot --serve(&request)--> Response      FileToSend --Response::file--> Response
+//!      handler returns it
+//! Directory::find     opens the file, never anything outside the directory
+//! files::Plan         status, fields, segments (in the core)
+//! OpenFiles           keeps it open by a number while the core counts what is due
+//! FileSender          moves the bytes: the transport by itself, or piece by piece
+//! ```
+
+mod directory;
+mod open_files;
+mod policy;
+mod respond;
+mod root;
+mod sender;
+mod to_send;
+
+pub(crate) use open_files::OpenFiles;
+pub(crate) use policy::FilePolicy;
+pub(crate) use respond::respond;
+pub use root::FileRoot;
+pub(crate) use sender::{FileSender, Stretch, read_at};
+pub use to_send::FileToSend;

@@ -1,0 +1,67 @@
+//! The files of the answers that wait to be sent.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::sync::Arc;
+
+/// The most files that one connection keeps open: a peer that pipelines requests and reads
+/// nothing must not use the process's descriptors up.
+const MOST: usize = 8;
+
+/// A connection's open files, each under the number by which the core knows it. A file is
+/// closed as soon as the last byte of it has left.
+#[derive(Debug, Default)]
+pub(crate) struct OpenFiles {
+    queue: VecDeque<OpenFile>,
+    last: u64,
+}
+
+#[derive(Debug)]
+struct OpenFile {
+    number: u64,
+    file: Arc<File>,
+    /// Bytes of it that are due.
+    left: u64,
+}
+
+impl OpenFiles {
+    /// The number of the next file.
+    pub(crate) fn next_number(&mut self) -> u64 {
+        self.last += 1;
+        self.last
+    }
+
+    /// Keeps a file of which so many bytes are due. Files are sent in the order of their
+    /// numbers.
+    pub(crate) fn keep(&mut self, number: u64, file: File, left: u64) {
+        self.queue.push_back(OpenFile { number, file: file.into(), left });
+    }
+
+    /// Whether the next request has to wait.
+    pub(crate) fn is_full(&self) -> bool {
+        self.queue.len() >= MOST
+    }
+
+    /// The file with this number, which is the first that is due.
+    pub(crate) fn get(&mut self, number: u64) -> Option<&Arc<File>> {
+        while self.queue.front().is_some_and(|first| first.number < number) {
+            self.queue.pop_front();
+        }
+        self.queue.front().filter(|first| first.number == number).map(|first| &first.file)
+    }
+
+    /// So many bytes of the first file have left.
+    pub(crate) fn sent(&mut self, count: u64) {
+        if let Some(first) = self.queue.front_mut() {
+            first.left = first.left.saturating_sub(count);
+            if first.left == 0 {
+                self.queue.pop_front();
+            }
+        }
+    }
+
+    /// Nothing is due any more.
+    pub(crate) fn clear(&mut self) {
+        self.queue.clear();
+    }
+}

@@ -1,0 +1,33 @@
+//! What a server says about files, once for all its handlers.
+
+use std::sync::OnceLock;
+
+use httpants_core::files::{FileFault, Sendfile};
+
+use super::FileRoot;
+
+/// The seed's `file_root` and `sendfile`.
+#[derive(Debug, Default)]
+pub(crate) struct FilePolicy {
+    root: OnceLock<FileRoot>,
+    pub(crate) sendfile: Option<Sendfile>,
+}
+
+impl FilePolicy {
+    pub(crate) fn set_root(&mut self, root: FileRoot) {
+        self.root = root.into();
+    }
+
+    /// Where the application's relative paths start: in the current directory where nothing
+    /// was set, as in the seed.
+    pub(crate) fn root(&self) -> Result<FileRoot, FileFault> {
+        if let Some(root) = self.root.get() {
+            return Ok(root.clone());
+        }
+        let current = FileRoot::open(".").map_err(|error| {
+            tracing::error!(%error, "no file root was set");
+            FileFault::Failed
+        })?;
+        Ok(self.root.get_or_init(|| current).clone())
+    }
+}

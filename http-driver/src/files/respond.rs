@@ -1,0 +1,123 @@
+//! From a file to the answer in the core's queue.
+
+use std::fs::File;
+
+use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
+use http::{Method, StatusCode};
+use httpants_core::files::{Field, FileFault, FileRequest, FileResponse, Plan, Segment};
+use httpants_core::{BodyLen, FieldLines, Headers, Misuse, Request, ResponseHead};
+
+use super::FilePolicy;
+use super::to_send::{FileToSend, Opened};
+use crate::exchange::Shared;
+
+/// Answers the current request with a file: opens it, plans the answer and queues it. The
+/// head becomes the one that was sent.
+///
+/// # Errors
+/// As [`httpants_core::Connection::respond`].
+pub(crate) fn respond(shared: &mut Shared, head: &mut ResponseHead, file: FileToSend) -> Result<(), Misuse> {
+    let request = shared.core.current_request().ok_or(Misuse::NoRequest)?;
+    let own = take_fields(&mut head.fields)?;
+    let wall = shared.core.now().wall.as_secs();
+    let (plan, file) = plan(request, head.status, own, file, &shared.file_policy, wall);
+    plan.append_fields(&mut head.fields)?;
+    head.status = plan.status;
+    shared.core.respond(head, plan.content_length.map_or(BodyLen::Unknown, BodyLen::Known))?;
+    let number = shared.files.next_number();
+    let mut due = 0;
+    for segment in plan.segments {
+        match segment {
+            Segment::Bytes(bytes) => shared.core.send(bytes)?,
+            Segment::File { offset, len } => {
+                shared.core.send_external(number, offset, len)?;
+                due += len;
+            }
+        }
+    }
+    if let Some(file) = file.filter(|_| due > 0) {
+        shared.files.keep(number, file, due);
+    }
+    shared.core.finish()
+}
+
+/// The answer, and the file that its segments are stretches of.
+fn plan(
+    request: &Request,
+    status: StatusCode,
+    mut own: Vec<Field>,
+    file: FileToSend,
+    policy: &FilePolicy,
+    wall: u64,
+) -> (Plan, Option<File>) {
+    let unconditional = Headers::default();
+    let mut asked = FileRequest { method: request.method(), headers: request.headers() };
+    if status != StatusCode::OK {
+        // The file is the content of an answer that does not depend on it: an error page.
+        asked.headers = &unconditional;
+        if *asked.method != Method::HEAD {
+            asked.method = &Method::GET;
+        }
+        if !own.iter().any(|(name, _)| *name == CACHE_CONTROL) {
+            own.push((CACHE_CONTROL, HeaderValue::from_static("no-cache")));
+        }
+    }
+    let (mut plan, file) = match file.open(policy, asked.headers) {
+        Ok(opened) => plan_opened(asked, &own, opened, policy, wall),
+        Err(fault) => (Plan::fault(asked.method, fault), None),
+    };
+    if plan.status == StatusCode::OK {
+        plan.status = status;
+    }
+    (plan, file)
+}
+
+fn plan_opened(
+    asked: FileRequest<'_>,
+    own: &[Field],
+    opened: Opened,
+    policy: &FilePolicy,
+    wall: u64,
+) -> (Plan, Option<File>) {
+    let mut response = FileResponse::new(&opened.name);
+    response.filename = opened.filename.as_deref();
+    response.guess_mime = opened.guess_mime;
+    response.headers = own;
+    response.coding = opened.coding;
+    if let (Some(sendfile), Some(path)) = (&policy.sendfile, &opened.path) {
+        return (Plan::sendfile(asked, &response, sendfile, path, wall), None);
+    }
+    match entropy(asked) {
+        Ok(entropy) => (Plan::new(asked, &response, opened.metadata, wall, entropy), Some(opened.file)),
+        Err(fault) => (Plan::fault(asked.method, fault), None),
+    }
+}
+
+/// Asked of the system only where a boundary is made of it.
+fn entropy(asked: FileRequest<'_>) -> Result<[u8; 16], FileFault> {
+    let mut entropy = [0; 16];
+    if asked.asks_for_several_ranges() {
+        getrandom::fill(&mut entropy).map_err(|error| {
+            tracing::error!(%error, "the system gives no random numbers");
+            FileFault::Failed
+        })?;
+    }
+    Ok(entropy)
+}
+
+/// Takes the application's own fields, for the plan to put where they belong; what the core
+/// owns stays.
+fn take_fields(fields: &mut FieldLines) -> Result<Vec<Field>, Misuse> {
+    let mut own = Vec::new();
+    for (name, value) in fields.iter() {
+        let name = HeaderName::try_from(name).map_err(|_| Misuse::FieldName)?;
+        own.push((name, HeaderValue::from_bytes(value).map_err(|_| Misuse::FieldValue)?));
+    }
+    for (name, _) in &own {
+        fields.remove(name.as_str());
+    }
+    if fields.content_length().is_some() {
+        fields.remove("Content-Length");
+    }
+    Ok(own)
+}

@@ -1,0 +1,173 @@
+//! The parts of a form as they arrive.
+
+use std::fmt;
+use std::ops::Deref;
+
+use bytes::Bytes;
+use httpants_core::forms::{BadForm, Event, Limits, Multipart, Part};
+
+use crate::body::{Body, BodyError, Collected};
+
+/// Why a form that is read part by part did not come to its end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum FormError {
+    /// It is malformed, or exceeds a limit.
+    Form(BadForm),
+    /// Its content did not come to its end.
+    Body(BodyError),
+}
+
+impl fmt::Display for FormError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Form(fault) => fault.fmt(f),
+            Self::Body(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for FormError {}
+
+impl From<BadForm> for FormError {
+    fn from(fault: BadForm) -> Self {
+        Self::Form(fault)
+    }
+}
+
+impl From<BodyError> for FormError {
+    fn from(error: BodyError) -> Self {
+        Self::Body(error)
+    }
+}
+
+/// The parts of a `multipart/form-data` content, one after the other as they arrive: for
+/// those who want neither files nor memory. Nothing is copied and nothing is stored; nothing
+/// more is read from the peer than is taken here.
+///
+/// ```
+/// use httpants_driver::memory::Memory;
+/// use httpants_driver::{FormError, Intake, Request, Server};
+///
+/// async fn upload(mut request: Request) -> Result<String, FormError> {
+///     let mut answer = String::new();
+///     let mut parts = request.parts()?;
+///     while let Some(mut part) = parts.next().await? {
+///         let mut size = 0;
+///         while let Some(data) = part.data().await? {
+///             size += data.len();
+///         }
+///         answer += &format!("{} {:?} {size}\n", part.name(), part.filename());
+///     }
+///     Ok(answer)
+/// }
+///
+/// let memory = Memory::new();
+/// let server = Server::with_runtime(memory.clone(), upload).intake(|_| Intake::StreamUpTo(10 << 30));
+/// let (_handle, serving) = server.attach();
+/// memory.serve(serving);
+/// let client = memory.connect();
+/// client.send(
+///     b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 82\r\n\
+///       Content-Type: multipart/form-data; boundary=b\r\n\r\n\
+///       --b\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"a.jpg\"\r\n\r\n\
+///       \xff\xd8\r\n--b--\r\n",
+/// );
+/// memory.run();
+/// assert!(client.take_received().ends_with(b"photo Some(\"a.jpg\") 2\n"));
+/// ```
+#[derive(Debug)]
+pub struct Parts {
+    body: Body,
+    multipart: Multipart,
+    ended: bool,
+}
+
+impl Parts {
+    /// Takes the content where its type says that it has parts.
+    pub(crate) fn begin(body: &mut Body, content_type: &[u8], limits: &Limits) -> Result<Self, BadForm> {
+        let multipart = Multipart::for_content_type(content_type, limits)?;
+        Ok(Self { body: std::mem::replace(body, Body::empty()), multipart, ended: false })
+    }
+
+    /// The next part; what is left of the one before is skipped. `None` once the content is
+    /// complete and was well-formed.
+    ///
+    /// # Errors
+    /// [`FormError`]; the same again when asked again.
+    pub async fn next(&mut self) -> Result<Option<StreamedPart<'_>>, FormError> {
+        loop {
+            match self.event().await? {
+                Some(Event::PartStart(part)) => return Ok(Some(StreamedPart { part, ended: false, parts: self })),
+                Some(_) => {}
+                None => return Ok(None),
+            }
+        }
+    }
+
+    async fn event(&mut self) -> Result<Option<Event>, FormError> {
+        loop {
+            if let Some(event) = self.multipart.poll_event()? {
+                return Ok(Some(event));
+            }
+            if self.ended {
+                return Ok(None);
+            }
+            match self.body.next().await {
+                Some(piece) => self.multipart.receive(piece?),
+                None => {
+                    self.ended = true;
+                    self.multipart.handle_eof();
+                }
+            }
+        }
+    }
+}
+
+/// A part whose content arrives. What its header fields say is reached through [`Part`], to
+/// which it derefs: [`name`](Part::name), [`filename`](Part::filename),
+/// [`content_type`](Part::content_type), [`is_file`](Part::is_file).
+#[derive(Debug)]
+pub struct StreamedPart<'a> {
+    part: Part,
+    ended: bool,
+    parts: &'a mut Parts,
+}
+
+impl StreamedPart<'_> {
+    /// The next piece of the content, never empty, as it was received; `None` at its end.
+    ///
+    /// # Errors
+    /// [`FormError`]; the same again when asked again.
+    pub async fn data(&mut self) -> Result<Option<Bytes>, FormError> {
+        while !self.ended {
+            match self.parts.event().await? {
+                Some(Event::Data(piece)) => return Ok(Some(piece)),
+                // Nothing but data comes before the end of the part.
+                _ => self.ended = true,
+            }
+        }
+        Ok(None)
+    }
+
+    /// All that is still to come of the content, in one piece. Its size is bounded by
+    /// [`Limits::text_field`] for text and by [`Limits::file`] and `max_request` for a file.
+    ///
+    /// # Errors
+    /// As [`data`](Self::data).
+    pub async fn bytes(&mut self) -> Result<Bytes, FormError> {
+        let mut collected = Collected::default();
+        while let Some(piece) = self.data().await? {
+            collected.push(piece, None);
+        }
+        Ok(collected.into_bytes())
+    }
+}
+
+impl Deref for StreamedPart<'_> {
+    type Target = Part;
+
+    fn deref(&self) -> &Part {
+        &self.part
+    }
+}

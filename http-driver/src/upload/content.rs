@@ -1,0 +1,39 @@
+//! Content that is there as a whole.
+
+use std::fs::File;
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{ContentReader, Pieces, Stored};
+
+/// Where it is. Clones are the same content; a temporary file is removed with the last.
+#[derive(Clone, Debug)]
+pub(crate) enum Content {
+    Memory(Bytes),
+    File(Arc<Stored>),
+}
+
+impl Content {
+    pub(crate) fn len(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::File(stored) => stored.len(),
+        }
+    }
+
+    pub(super) fn as_file(&self) -> Option<&File> {
+        match self {
+            Self::Memory(_) => None,
+            Self::File(stored) => stored.file().ok(),
+        }
+    }
+
+    pub(crate) fn pieces(&self) -> Pieces {
+        Pieces::new(self.clone())
+    }
+
+    pub(crate) fn reader(&self) -> ContentReader {
+        ContentReader::new(self.clone())
+    }
+}

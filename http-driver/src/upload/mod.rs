@@ -1,0 +1,18 @@
+//! What became of content that was read before the handler ran: in memory where it is small,
+//! else in a temporary file.
+
+mod content;
+mod files;
+mod form;
+mod pieces;
+mod reader;
+mod stored;
+mod uploaded_file;
+
+pub(crate) use content::Content;
+pub use files::Files;
+pub(crate) use form::Form;
+pub use pieces::Pieces;
+pub use reader::ContentReader;
+pub(crate) use stored::{Stored, create};
+pub use uploaded_file::UploadedFile;

@@ -1,0 +1,73 @@
+//! Content as a file to read and seek in.
+
+use std::fmt;
+use std::io::{self, Read, Seek, SeekFrom};
+
+use super::Content;
+
+/// The content as [`std::io::Read`] and [`std::io::Seek`], with a position of its own.
+///
+/// It reads the disk where the content is in a file, so use it where blocking is allowed. The
+/// content stays as long as this does.
+pub struct ContentReader {
+    content: Content,
+    position: u64,
+}
+
+impl ContentReader {
+    pub(super) fn new(content: Content) -> Self {
+        Self { content, position: 0 }
+    }
+}
+
+impl Read for ContentReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = match &self.content {
+            Content::Memory(bytes) => {
+                let start = usize::try_from(self.position).unwrap_or(usize::MAX);
+                bytes.get(start..).unwrap_or_default().read(buffer)?
+            }
+            Content::File(stored) => stored.read_at(buffer, self.position)?,
+        };
+        self.position = self.position.saturating_add(count as u64);
+        Ok(count)
+    }
+}
+
+impl Seek for ContentReader {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        let position = match to {
+            SeekFrom::Start(position) => Some(position),
+            SeekFrom::Current(offset) => self.position.checked_add_signed(offset),
+            SeekFrom::End(offset) => self.content.len().checked_add_signed(offset),
+        };
+        self.position = position.ok_or(io::ErrorKind::InvalidInput)?;
+        Ok(self.position)
+    }
+}
+
+impl fmt::Debug for ContentReader {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "ContentReader(at {} of {} bytes)", self.position, self.content.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn it_seeks_as_a_file_does() {
+        let mut reader = ContentReader::new(Content::Memory(Bytes::from_static(b"0123456789")));
+        let mut text = String::new();
+        assert_eq!(reader.seek(SeekFrom::End(-3)).unwrap(), 7);
+        assert_eq!((reader.read_to_string(&mut text).unwrap(), &*text), (3, "789"));
+        assert_eq!(reader.seek(SeekFrom::Current(-9)).unwrap(), 1);
+        assert!(reader.seek(SeekFrom::Current(-2)).is_err());
+        assert_eq!(reader.stream_position().unwrap(), 1, "a failed seek moves nothing");
+        assert_eq!(reader.seek(SeekFrom::Start(11)).unwrap(), 11);
+        assert_eq!(reader.read(&mut [0; 4]).unwrap(), 0);
+    }
+}

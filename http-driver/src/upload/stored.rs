@@ -1,0 +1,153 @@
+//! Content in a temporary file.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+
+use super::{Content, ContentReader};
+use crate::runtime::{Blocking, BlockingPool};
+
+/// A temporary file that is complete. It has no name, so it is gone with its last handle,
+/// however the process ends.
+#[derive(Debug)]
+pub(crate) struct Stored {
+    /// Gone only while it is dropped.
+    file: Option<File>,
+    /// Whether it was given a name.
+    named: AtomicBool,
+    length: u64,
+    pool: BlockingPool,
+}
+
+/// Creates a file without a name, which only the server's user may read or write.
+pub(crate) fn create(directory: &Path) -> io::Result<File> {
+    let file = tempfile::tempfile_in(directory)?;
+    #[cfg(unix)]
+    {
+        use std::fs::Permissions;
+        use std::os::unix::fs::PermissionsExt;
+        file.set_permissions(Permissions::from_mode(0o600))?;
+    }
+    Ok(file)
+}
+
+impl Stored {
+    pub(crate) fn new(file: File, length: u64, pool: BlockingPool) -> Self {
+        Self { file: Some(file), named: AtomicBool::new(false), length, pool }
+    }
+
+    pub(crate) fn len(&self) -> u64 {
+        self.length
+    }
+
+    pub(crate) fn file(&self) -> io::Result<&File> {
+        self.file.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
+    }
+
+    /// Reads what is there from `position` on, at least one byte where one is due; other
+    /// readers are not disturbed.
+    pub(crate) fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+        let length = self.left(position).min(buffer.len());
+        let Some(buffer) = buffer.get_mut(..length).filter(|buffer| !buffer.is_empty()) else {
+            return Ok(0);
+        };
+        match read_file_at(self.file()?, buffer, position)? {
+            // Somebody else cut the file off.
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            count => Ok(count),
+        }
+    }
+
+    /// The next piece from `position` on, of `most` bytes at most.
+    pub(crate) fn piece(self: &Arc<Self>, position: u64, most: usize) -> Blocking<Bytes> {
+        let stored = Arc::clone(self);
+        self.pool.run(move || {
+            let mut piece = vec![0; stored.left(position).min(most)];
+            let count = stored.read_at(&mut piece, position)?;
+            piece.truncate(count);
+            Ok(piece.into())
+        })
+    }
+
+    fn left(&self, position: u64) -> usize {
+        usize::try_from(self.length.saturating_sub(position)).unwrap_or(usize::MAX)
+    }
+
+    /// Gives the file this name; or a copy, where it has one or cannot have this one, because
+    /// it would leave its file system.
+    pub(crate) fn persist(self: &Arc<Self>, path: PathBuf) -> Blocking<()> {
+        let stored = Arc::clone(self);
+        self.pool.run(move || {
+            if !stored.named.swap(true, Ordering::AcqRel) {
+                if link(stored.file()?, &path).is_ok() {
+                    return Ok(());
+                }
+                stored.named.store(false, Ordering::Release);
+            }
+            save(ContentReader::new(Content::File(stored)), &path)
+        })
+    }
+}
+
+/// The last handle frees the blocks, which takes its time for a large file.
+impl Drop for Stored {
+    fn drop(&mut self) {
+        let file = self.file.take();
+        drop(self.pool.run(move || {
+            drop(file);
+            Ok(())
+        }));
+    }
+}
+
+/// Gives a file without a name this one, once its content is on the disk.
+#[cfg(target_os = "linux")]
+fn link(file: &File, path: &Path) -> io::Result<()> {
+    use std::os::fd::AsRawFd;
+
+    use rustix::fs::{AtFlags, CWD, linkat};
+
+    file.sync_all()?;
+    let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    // By another name beside it, because a link does not replace a file that is there.
+    let beside = tempfile::Builder::new()
+        .prefix(PREFIX)
+        .make_in(parent(path), |name| Ok(linkat(CWD, &own, CWD, name, AtFlags::SYMLINK_FOLLOW)?))?;
+    Ok(beside.into_temp_path().persist(path)?)
+}
+
+#[cfg(not(target_os = "linux"))]
+fn link(_: &File, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// What a name begins with until the content behind it is complete.
+const PREFIX: &str = ".httpants-";
+
+/// Writes content under a temporary name beside `path`, and gives it that name when it is
+/// complete and on the disk.
+pub(super) fn save(mut content: impl Read, path: &Path) -> io::Result<()> {
+    let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(parent(path))?;
+    io::copy(&mut content, file.as_file_mut())?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+#[cfg(unix)]
+fn read_file_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, position)
+}
+
+#[cfg(windows)]
+fn read_file_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, position)
+}

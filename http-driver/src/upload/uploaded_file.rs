@@ -1,0 +1,152 @@
+//! One file of a form.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::ops::Deref;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use httpants_core::forms::Part;
+
+use super::stored::save;
+use super::{Content, ContentReader, Pieces};
+use crate::runtime::BlockingPool;
+
+/// A file of a `multipart/form-data` request: in memory where it is small, else in a temporary
+/// file ([`Limits::memory`](httpants_core::forms::Limits::memory)).
+///
+/// What its part says of it is reached through [`Part`], to which it derefs:
+/// [`filename`](Part::filename), [`content_type`](Part::content_type),
+/// [`name`](Part::name), [`filename_as_sent`](Part::filename_as_sent).
+///
+/// A temporary file is gone when the last clone of this, and of what reads it, is dropped;
+/// to keep it, [`persist`](Self::persist) it. Everything works in the same way wherever the
+/// content is.
+///
+/// ```
+/// use httpants_driver::{Request, Response};
+///
+/// async fn upload(request: Request) -> Response {
+///     let Some(photo) = request.files().get("photo") else {
+///         return Response::text("no photo\n").with_status(400);
+///     };
+///     // The peer's file name is a text to show. It is no path.
+///     match photo.persist("/srv/photos/newest").await {
+///         Ok(()) => Response::text(format!("{} bytes of {:?}\n", photo.len(), photo.filename())),
+///         Err(_) => Response::new(500),
+///     }
+/// }
+/// # let _ = upload;
+/// ```
+#[derive(Clone)]
+pub struct UploadedFile {
+    part: Part,
+    content: Content,
+    pool: BlockingPool,
+}
+
+impl UploadedFile {
+    pub(crate) fn new(part: Part, content: Content, pool: BlockingPool) -> Self {
+        Self { part, content, pool }
+    }
+
+    /// The size in bytes.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.content.len()
+    }
+
+    /// Whether there is no byte in it. Browsers send an empty file without a name for an
+    /// input in which no file was chosen.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The whole content, where it is in memory.
+    #[must_use]
+    pub fn as_bytes(&self) -> Option<&Bytes> {
+        match &self.content {
+            Content::Memory(bytes) => Some(bytes),
+            Content::File(_) => None,
+        }
+    }
+
+    /// The temporary file, where there is one. Its position is shared by all who read it in
+    /// this way; [`reader`](Self::reader) has its own.
+    #[must_use]
+    pub fn as_file(&self) -> Option<&File> {
+        self.content.as_file()
+    }
+
+    /// The whole content in memory, wherever it is. Its size is bounded by `max_request`.
+    ///
+    /// # Errors
+    /// Those of reading the file.
+    pub async fn bytes(&self) -> io::Result<Bytes> {
+        match &self.content {
+            Content::Memory(bytes) => Ok(bytes.clone()),
+            Content::File(stored) => {
+                let length = usize::try_from(stored.len()).map_err(|_| io::ErrorKind::OutOfMemory)?;
+                let mut reader = self.reader();
+                let read = self.pool.run(move || {
+                    let mut content = Vec::with_capacity(length);
+                    io::copy(&mut reader, &mut content).map(|_| content.into())
+                });
+                read.await
+            }
+        }
+    }
+
+    /// The content piece by piece, read without blocking.
+    #[must_use]
+    pub fn pieces(&self) -> Pieces {
+        self.content.pieces()
+    }
+
+    /// The content as [`std::io::Read`] and [`std::io::Seek`], for use where blocking is
+    /// allowed.
+    #[must_use]
+    pub fn reader(&self) -> ContentReader {
+        self.content.reader()
+    }
+
+    /// Keeps the file under this path, in place of one that is there. The path is the
+    /// application's to choose: nothing that the peer sent may stand in it unchecked.
+    ///
+    /// On Linux a temporary file gets the name, which costs the same for every size; it is
+    /// copied where the path is on another file system, or where it was persisted before.
+    /// What is in memory is written. Either way the name appears when the content is
+    /// complete and on the disk. Only the server's user may read the file (mode 0600) until
+    /// that is changed. The content can still be read through this, too.
+    ///
+    /// # Errors
+    /// Those of the file system. The path is as it was before then, and the upload too.
+    pub async fn persist(&self, path: impl Into<PathBuf>) -> io::Result<()> {
+        let path = path.into();
+        let persisted = match &self.content {
+            Content::File(stored) => stored.persist(path),
+            Content::Memory(_) => {
+                let reader = self.reader();
+                self.pool.run(move || save(reader, &path))
+            }
+        };
+        persisted.await
+    }
+}
+
+impl Deref for UploadedFile {
+    type Target = Part;
+
+    fn deref(&self) -> &Part {
+        &self.part
+    }
+}
+
+/// Shows of the content only its length.
+impl fmt::Debug for UploadedFile {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UploadedFile").field("part", &self.part).field("len", &self.len()).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,94 @@
+//! Content that is no form.
+
+use std::io::{Read, Seek, SeekFrom};
+
+use httpants_driver::memory::Memory;
+use httpants_driver::{BodyError, Request};
+
+use crate::{World, chunked, noise, request, sum, worlds};
+
+#[test]
+fn it_is_in_memory_up_to_the_limit_and_behind_it_in_a_file() {
+    for (seed, memory) in worlds(40) {
+        let (world, _) = World::describing(memory, |server| server.forms(|limits| limits.memory = 1_000));
+        for (length, place) in [(1, "memory"), (1_000, "memory"), (1_001, "apart"), (5_000, "apart")] {
+            let content = noise(length);
+            let expected = format!("body {place} {:x}\n", sum(&content[..]));
+            for make in [request, chunked] {
+                assert_eq!(world.content(&make("POST", "image/png", &content)), expected, "seed {seed}, {length}");
+                world.assert_nothing_left();
+            }
+        }
+    }
+}
+
+#[test]
+fn large_content_is_written_in_batches() {
+    let content = noise(1_300_000);
+    let expected = format!("body apart {:x}\n", sum(&content[..]));
+    for (seed, memory) in worlds(8) {
+        // More in memory than a batch holds.
+        let (world, _) = World::describing(memory, |server| server.forms(|limits| limits.memory = 600_000));
+        for make in [request, chunked] {
+            assert_eq!(world.content(&make("PUT", "image/png", &content)), expected, "seed {seed}");
+        }
+        world.assert_nothing_left();
+    }
+}
+
+async fn read_in_every_way(mut request: Request) -> Result<String, BodyError> {
+    let length = request.body_mut().remaining().unwrap();
+    let (mut first, mut second) = (request.body_reader().unwrap(), request.body_reader().unwrap());
+    let (mut head, mut tail) = ([0; 3], Vec::new());
+    second.seek(SeekFrom::End(-3)).unwrap();
+    first.read_exact(&mut head).unwrap();
+    second.read_to_end(&mut tail).unwrap();
+    let on_disk = request.body_mut().as_file().map(|file| file.metadata().unwrap().len());
+    let piece = request.body_mut().next().await.unwrap()?;
+    assert_eq!(request.body_mut().remaining(), Some(length - piece.len() as u64));
+    let rest = request.body_mut().bytes().await?;
+    assert_eq!(request.body_mut().remaining(), Some(0));
+    assert!(request.body_mut().next().await.is_none());
+    let whole = [piece, rest].concat();
+    assert!(whole.starts_with(&head) && whole.ends_with(&tail));
+    let trailer = request.trailers().text("x-trailer").unwrap_or("none").to_owned();
+    Ok(format!("{length} {on_disk:?} {:x} {trailer}", sum(&whole[..])))
+}
+
+#[test]
+fn it_reads_the_same_in_every_way() {
+    for (seed, memory) in worlds(12) {
+        let world = World::new(memory, read_in_every_way, |server| server);
+        for length in [5, 200_000, 700_000] {
+            let content = noise(length);
+            let on_disk = (length > 256 << 10).then_some(length);
+            let expected = format!("{length} {on_disk:?} {:x}", sum(&content[..]));
+            let described = world.content(&request("POST", "image/png", &content));
+            assert_eq!(described, format!("{expected} none"), "seed {seed}");
+            let mut bytes = chunked("POST", "image/png", &content);
+            bytes.truncate(bytes.len() - 2);
+            bytes.extend_from_slice(b"X-Trailer: there\r\n\r\n");
+            assert_eq!(world.content(&bytes), format!("{expected} there"), "seed {seed}");
+            world.assert_nothing_left();
+        }
+    }
+}
+
+#[test]
+fn a_file_that_was_cut_off_by_others_is_an_error_and_not_a_short_body() {
+    let world = World::new(
+        Memory::new(),
+        async |mut request: Request| {
+            let file = request.body_mut().as_file().unwrap().set_len(300_000);
+            assert!(file.is_ok());
+            let read = request.body_mut().bytes().await;
+            assert_eq!(read, Err(BodyError::Storage(std::io::ErrorKind::UnexpectedEof)));
+            assert!(request.body_mut().next().await.is_none());
+            read
+        },
+        |server| server,
+    );
+    let answer = world.answer(&request("POST", "image/png", &noise(400_000)));
+    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+    world.assert_nothing_left();
+}

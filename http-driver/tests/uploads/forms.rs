@@ -1,0 +1,172 @@
+//! Forms become variables and files.
+
+use httpants_driver::Intake;
+use httpants_driver::core::forms;
+
+use crate::{MULTIPART, URLENCODED, World, chunked, form, noise, part, request, sum, worlds};
+
+fn file_line(name: &str, filename: &str, place: &str, content: &[u8]) -> String {
+    format!("file {name} {filename} None {place} {} {:x}\n", content.len(), sum(content))
+}
+
+const NO_BODY: &str = "body apart cbf29ce484222325\n";
+
+#[test]
+fn a_form_is_the_same_whole_or_cut_anywhere() {
+    let (small, kept, moved, large) = (noise(10), noise(256 << 10), noise((256 << 10) + 1), noise(900 << 10));
+    let content = form(&[
+        part("name=title", b"Holiday"),
+        part(r#"name="small"; filename="C:\a.txt""#, &small),
+        part(r#"name="photo"; filename="kept""#, &kept),
+        part(r#"name="photo"; filename="moved""#, &moved),
+        part("name=title", "caf\u{e9}".as_bytes()),
+        part("name=blank", b""),
+        part(r#"name="large"; filename="..""#, &large),
+        part(r#"name="none"; filename="""#, b""),
+    ]);
+    let expected = [
+        "post title=Holiday\npost title=caf\u{e9}\n",
+        &file_line("small", r#"Some("a.txt")"#, "memory", &small),
+        &file_line("photo", r#"Some("kept")"#, "memory", &kept),
+        &file_line("photo", r#"Some("moved")"#, "disk", &moved),
+        &file_line("large", "None", "disk", &large),
+        &file_line("none", "None", "memory", b""),
+        NO_BODY,
+    ]
+    .concat();
+    for (seed, memory) in worlds(12) {
+        let (world, calls) = World::describing(memory, |server| server);
+        for bytes in [request("POST", MULTIPART, &content), chunked("PUT", MULTIPART, &content)] {
+            assert!(world.content(&bytes) == expected, "seed {seed}");
+            world.assert_nothing_left();
+        }
+        assert_eq!(calls.get(), 2);
+    }
+}
+
+#[test]
+fn many_files_leave_memory_one_after_the_other() {
+    let files: Vec<Vec<u8>> = (0..30).map(|number| noise(number * 7)).collect();
+    let parts: Vec<Vec<u8>> = files.iter().map(|content| part("name=f; filename=x", content)).collect();
+    let expected: String = files
+        .iter()
+        .map(|content| file_line("f", r#"Some("x")"#, if content.len() > 100 { "disk" } else { "memory" }, content))
+        .chain([NO_BODY.to_owned()])
+        .collect();
+    for (seed, memory) in worlds(60) {
+        let (world, _) = World::describing(memory, |server| server.forms(|limits| limits.memory = 100));
+        // Pipelined, so that a request begins where the one before ended.
+        let bytes = request("POST", MULTIPART, &form(&parts));
+        let client = world.send(&[bytes.clone(), bytes].concat());
+        let received = String::from_utf8(client.take_received()).unwrap();
+        assert_eq!(received.matches(&expected).count(), 2, "seed {seed}: {received}");
+        world.assert_nothing_left();
+    }
+}
+
+#[test]
+fn urlencoded_variables_and_the_raw_body() {
+    let content = b"name=Ann&tag=a&tag=b%26c&blank=&x";
+    let variables = "post name=Ann\npost tag=a\npost tag=b&c\n";
+    for (seed, memory) in worlds(20) {
+        let (world, _) = World::describing(memory, |server| server);
+        let body = format!("body memory {:x}\n", sum(&content[..]));
+        for bytes in
+            [request("POST", URLENCODED, content), chunked("PUT", "Application/X-WWW-form-urlencoded;x=y", content)]
+        {
+            assert_eq!(world.content(&bytes), format!("{variables}{body}"), "seed {seed}");
+        }
+    }
+}
+
+#[test]
+fn blank_variables_are_kept_where_they_are_asked_for() {
+    let (world, _) =
+        World::describing(Default::default(), |server| server.variables(|options| options.keep_blank_values = true));
+    let content = world.content(&request("POST", URLENCODED, b"a=&b&c=1"));
+    assert!(content.starts_with("post a=\npost b=\npost c=1\n"), "{content}");
+    let content = world.content(&request("POST", MULTIPART, &form(&[part("name=a", b"")])));
+    assert!(content.starts_with("post a=\n"), "{content}");
+}
+
+#[test]
+fn forms_are_read_on_post_and_put_and_on_patch_where_it_is_asked_for() {
+    let content = form(&[part("name=a", b"1"), part("name=f; filename=x", b"2")]);
+    for (patch, methods) in [(false, &["POST", "PUT"][..]), (true, &["POST", "PUT", "PATCH"])] {
+        let (world, _) = World::describing(Default::default(), |server| server.forms_on_patch(patch));
+        for method in ["POST", "PUT", "PATCH", "GET", "DELETE", "post"] {
+            let is_form = methods.contains(&method);
+            let described = world.content(&request(method, MULTIPART, &content));
+            assert_eq!(described.starts_with("post a=1\nfile f "), is_form, "{method}: {described}");
+            let raw = format!("body memory {:x}\n", sum(&content[..]));
+            assert_eq!(described == raw, !is_form, "{method}: {described}");
+            let described = world.content(&request(method, URLENCODED, b"a=1"));
+            assert_eq!(described.starts_with("post a=1\n"), is_form, "{method}");
+        }
+    }
+}
+
+#[test]
+fn without_content_there_is_no_form() {
+    let (world, calls) = World::describing(Default::default(), |server| server);
+    for fields in ["", "Content-Length: 0\r\n"] {
+        for content_type in [MULTIPART, "multipart/form-data", URLENCODED] {
+            let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Type: {content_type}\r\n{fields}\r\n");
+            assert_eq!(world.content(head.as_bytes()), NO_BODY);
+        }
+    }
+    assert_eq!(calls.get(), 6);
+}
+
+#[test]
+fn one_request_may_have_limits_of_its_own() {
+    let (world, _) = World::describing(Default::default(), |server| {
+        server.max_request(1_000).intake(|head| {
+            let mut limits = forms::Limits::default();
+            limits.max_request = 100_000;
+            limits.memory = 10;
+            limits.files = Some(1);
+            match head.headers().get("x-large") {
+                Some(_) => Intake::BufferWith(Box::new(limits)),
+                None => Intake::Buffer,
+            }
+        })
+    });
+    let file = || part("name=f; filename=x", &noise(50_000));
+    let with = |content: &[u8]| {
+        let request = request("POST", MULTIPART, content);
+        [&request[..17], b"X-Large: 1\r\n", &request[17..]].concat()
+    };
+    assert!(world.answer(&request("POST", MULTIPART, &form(&[file()]))).starts_with("HTTP/1.1 413 "));
+    assert!(world.content(&with(&form(&[file()]))).starts_with(r#"file f Some("x") None disk 50000 "#));
+    assert!(world.answer(&with(&form(&[file(), file()]))).starts_with("HTTP/1.1 413 "));
+    assert!(world.answer(&with(&form(&[part("name=f; filename=x", &noise(100_000))]))).starts_with("HTTP/1.1 413 "));
+    // The next request on the connection has the server's again.
+    let client = world.send(&[with(&form(&[file()])), request("POST", MULTIPART, &form(&[file()]))].concat());
+    let received = String::from_utf8(client.take_received()).unwrap();
+    assert!(received.starts_with("HTTP/1.1 200 ") && received.contains("HTTP/1.1 413 "), "{received}");
+    world.assert_nothing_left();
+}
+
+#[test]
+fn there_is_one_max_request_wherever_it_is_set() {
+    for by_forms in [true, false] {
+        let (world, _) = World::describing(Default::default(), |server| match by_forms {
+            true => server.max_request(5_000).forms(|limits| limits.max_request = 500),
+            false => server.forms(|limits| limits.max_request = 5_000).max_request(500),
+        });
+        let around = form(&[part("name=f; filename=x", b"")]).len();
+        let content = |content_type: &str, length: usize| match content_type {
+            MULTIPART => form(&[part("name=f; filename=x", &vec![b'x'; length - around])]),
+            _ => vec![b'x'; length],
+        };
+        for content_type in [MULTIPART, URLENCODED, "text/plain"] {
+            for make in [request, chunked] {
+                world.content(&make("POST", content_type, &content(content_type, 500)));
+                let answer = world.answer(&make("POST", content_type, &content(content_type, 501)));
+                assert!(answer.starts_with("HTTP/1.1 413 "), "{by_forms} {content_type}: {answer}");
+                assert!(answer.contains("Connection: close\r\n"), "{answer}");
+            }
+        }
+    }
+}
