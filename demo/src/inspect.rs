@@ -2,18 +2,18 @@
 
 use std::fmt::Write;
 
-use httpants_tokio::core::Headers;
-use httpants_tokio::core::forms::{Variables, urlencoded};
+use httpants_tokio::core::forms::{FormType, Variables};
+use httpants_tokio::core::{Framing, Headers};
 use httpants_tokio::{Request, Response};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
+use crate::mistake::Mistake;
+
 /// 200 with everything that the request says.
-pub(crate) fn answer(request: &Request) -> Response {
-    let get = match urlencoded::parse(request.query().as_bytes(), &urlencoded::Options::default()) {
-        Ok(get) => get,
-        Err(fault) => return Response::text(format!("{fault}\n")).with_status(fault.status().as_u16()),
-    };
+pub(crate) async fn answer(mut request: Request) -> Result<Response, Mistake> {
+    let (size, sha256) = content(&mut request).await?;
+    let files = files(&request).await?;
     let report = json!({
         "method": request.method().as_str(),
         "url": request.url(),
@@ -24,15 +24,18 @@ pub(crate) fn answer(request: &Request) -> Response {
         "scheme": request.scheme(),
         "host": request.host(),
         "hostname": request.hostname(),
-        "remote_ip": request.peer().remote.ip().map_or_else(String::new, |ip| ip.to_string()),
+        "remote_ip": request.remote_ip().map_or_else(String::new, |ip| ip.to_string()),
         "full_url": request.full_url(),
         "headers": lines(request.headers()),
-        "get": by_name(&get),
-        "body_size": request.body().len(),
-        "body_sha256": hexadecimal(&Sha256::digest(request.body())),
+        "get": by_name(request.get()?),
+        "post": by_name(request.post()),
+        "files": files,
+        "cookies": cookies(&request),
+        "body_size": size,
+        "body_sha256": sha256,
         "trailers": lines(&request.trailers()),
     });
-    Response::bytes("application/json", format!("{report:#}\n"))
+    Ok(Response::bytes("application/json", format!("{report:#}\n")))
 }
 
 /// The field lines in the order and case they were received.
@@ -49,6 +52,58 @@ fn by_name(variables: &Variables) -> Map<String, Value> {
     map
 }
 
+/// Size and SHA-256 of the content. Nothing of a multipart form, which was taken apart as it
+/// arrived: only its files and its variables are kept.
+async fn content(request: &mut Request) -> Result<(Option<u64>, Option<String>), Mistake> {
+    let (mut size, mut digest) = (0, Sha256::new());
+    while let Some(piece) = request.body_mut().next().await {
+        let piece = piece?;
+        size += piece.len() as u64;
+        digest.update(&piece);
+    }
+    let form_type = request.headers().get("Content-Type").map(FormType::of);
+    match (form_type, request.framing()) {
+        (_, Framing::None) => {}
+        (Some(Ok(Some(FormType::Multipart(_)))), Framing::Length(length)) if size == 0 => {
+            return Ok((Some(length), None));
+        }
+        (Some(Ok(Some(FormType::Multipart(_)))), _) if size == 0 => return Ok((None, None)),
+        _ => {}
+    }
+    Ok((Some(size), Some(hexadecimal(&digest.finalize()))))
+}
+
+/// The files of each field, in the order received.
+async fn files(request: &Request) -> Result<Map<String, Value>, Mistake> {
+    let mut map = Map::new();
+    for file in request.files().iter() {
+        let (mut pieces, mut digest) = (file.pieces(), Sha256::new());
+        while let Some(piece) = pieces.next().await {
+            digest.update(piece?);
+        }
+        let described = json!({
+            "filename": file.filename(),
+            "content_type": file.content_type(),
+            "size": file.len(),
+            "sha256": hexadecimal(&digest.finalize()),
+        });
+        if let Value::Array(files) = map.entry(file.name()).or_insert_with(|| json!([])) {
+            files.push(described);
+        }
+    }
+    Ok(map)
+}
+
+/// The first cookie of each name, as the server takes it.
+fn cookies(request: &Request) -> Map<String, Value> {
+    let mut map = Map::new();
+    for (name, value) in request.cookies().iter() {
+        let value = String::from_utf8_lossy(value);
+        map.entry(String::from_utf8_lossy(name)).or_insert_with(|| value.into());
+    }
+    map
+}
+
 fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |mut text, byte| {
         let _ = write!(text, "{byte:02x}");
@@ -58,6 +113,8 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use httpants_tokio::core::forms::urlencoded;
+
     use super::*;
 
     #[test]

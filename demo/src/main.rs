@@ -1,16 +1,20 @@
 //! The demo of httpants: what `cargo run` starts, and how an application is written.
 
+mod cookies;
 mod inspect;
+mod mistake;
 mod options;
+mod page;
 mod routes;
+mod samples;
 mod signals;
 mod websocket;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use httpants_tokio::{ListenAddress, Server};
+use httpants_tokio::{FileRoot, ListenAddress, Server};
 use options::{Command, Options};
 use routes::Service;
 use tracing::level_filters::LevelFilter;
@@ -31,12 +35,26 @@ fn main() -> ExitCode {
 
 fn serve(options: &Options) -> io::Result<()> {
     log(options.access_log);
-    let service = Arc::new(Service::default());
+    let samples;
+    let root = match options.file_root() {
+        Some(root) => root,
+        None => {
+            samples = samples::make()?;
+            samples.path().into()
+        }
+    };
+    let service = Arc::new(Service { files: FileRoot::open(root)?.mount("/file"), handle: OnceLock::new() });
     let routes = Arc::clone(&service);
     let mut server = Server::new(move |request| routes::answer(Arc::clone(&routes), request))
         .intake(routes::intake)
         .config(|config| options.apply(config))
         .workers(options.workers);
+    if let Some(policy) = options.sendfile(service.files.path())? {
+        server = server.sendfile(policy);
+    }
+    if !options.cookie_secrets.is_empty() {
+        server = server.cookie_secrets(&options.cookie_secrets).map_err(io::Error::other)?;
+    }
     for address in &options.listen {
         server = server.listen(address.as_str());
     }

@@ -1,11 +1,16 @@
 //! The command line.
 
+use std::env;
 use std::ffi::OsString;
-use std::fmt::Display;
+use std::fmt::{self, Display};
+use std::io;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
 use httpants_tokio::core::Config;
+use httpants_tokio::core::proxy::{BadNetwork, XHeaders};
+use httpants_tokio::{Misuse, Sendfile};
 use lexopt::{Arg, Parser};
 
 pub(crate) const HELP: &str = "\
@@ -15,6 +20,15 @@ Usage: demo [OPTIONS]
 
       --listen ADDR            PORT, HOST:PORT or unix:PATH; may be given several times
                                [default: 127.0.0.1:8080]
+      --file-root DIR          what /file/ serves [default: $FILE_ROOT, or else a folder of samples]
+      --sendfile HEADER        leaves the sending of files to a server in front, which reads this
+                               field: X-Accel-Redirect for nginx, X-Sendfile for others
+      --sendfile-prefix PATH   what stands for the root there
+      --cookie-secret TEXT     signs cookies; of several the first signs and all verify
+                               [default: a random one]
+      --xheaders all|CIDR      proxies whose word about the client is taken: everybody, or a
+                               network or address; may be given several times
+      --proxy-protocol         each connection begins with a PROXY protocol header
       --max-request BYTES      the largest request content
       --head-timeout SECONDS   from the first byte of a request's head to its end
       --idle-timeout SECONDS   between two requests on a connection
@@ -27,12 +41,26 @@ Usage: demo [OPTIONS]
 
 SECONDS may have a fraction; 0 switches that timeout off. The first SIGINT or SIGTERM
 finishes the requests that are running, the second ends at once.
+
+Routes:
+  /                        with text/html in Accept: a page to try things out
+  /plaintext               Hello, World!
+  /echo /echo-len          POST: the content back, and its length
+  /upload                  POST a multipart form: how many parts and bytes
+  /file/NAME               a file below the root
+  /stream?chunks=N&size=B&delay=MS
+  /slow?ms=N
+  /cookie/set?NAME=VALUE&...
+  /cookie/set-secure?name=N&value=V[&expires=SECONDS]
+  /cookie/get-secure?name=N
+  /status/NNN  /healthz  /ws  /panic
+  anything else            the request as it was received, as JSON
 ";
 
 /// What the command line asks for.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
-    Serve(Options),
+    Serve(Box<Options>),
     Help,
     Version,
 }
@@ -43,11 +71,66 @@ pub(crate) struct Options {
     pub(crate) listen: Vec<String>,
     pub(crate) workers: usize,
     pub(crate) access_log: bool,
+    pub(crate) cookie_secrets: Vec<Secret>,
+    pub(crate) xheaders: XHeaders,
+    file_root: Option<PathBuf>,
+    sendfile: Option<String>,
+    sendfile_prefix: Option<String>,
+    proxy_protocol: bool,
     max_request: Option<u64>,
     head_timeout: Option<Seconds>,
     idle_timeout: Option<Seconds>,
     body_timeout: Option<Seconds>,
     write_timeout: Option<Seconds>,
+}
+
+/// What signs cookies.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Secret(String);
+
+impl FromStr for Secret {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if text.is_empty() { Err("anybody could guess it") } else { Ok(Self(text.into())) }
+    }
+}
+
+impl AsRef<[u8]> for Secret {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+/// One value of --xheaders.
+struct Trust(XHeaders);
+
+impl FromStr for Trust {
+    type Err = BadNetwork;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Ok(Self(if text == "all" { XHeaders::TrustAll } else { XHeaders::trusted([text])? }))
+    }
+}
+
+impl Trust {
+    /// What holds when this is said behind another: the networks add up, and all is all.
+    fn behind(self, other: XHeaders) -> XHeaders {
+        match (other, self.0) {
+            (XHeaders::Trusted(mut networks), XHeaders::Trusted(more)) => {
+                networks.extend(more);
+                XHeaders::Trusted(networks)
+            }
+            (XHeaders::TrustAll, _) => XHeaders::TrustAll,
+            (_, last) => last,
+        }
+    }
 }
 
 /// A timeout as `config.rs` of the core has it: `None` is off.
@@ -74,6 +157,16 @@ impl Command {
                 Arg::Long("listen") => options.listen.push(value(&mut parser, "--listen")?),
                 Arg::Long("workers") => options.workers = value(&mut parser, "--workers")?,
                 Arg::Long("access-log") => options.access_log = true,
+                Arg::Long("file-root") => options.file_root = Some(parser.value()?.into()),
+                Arg::Long("sendfile") => options.sendfile = Some(value(&mut parser, "--sendfile")?),
+                Arg::Long("sendfile-prefix") => {
+                    options.sendfile_prefix = Some(value(&mut parser, "--sendfile-prefix")?);
+                }
+                Arg::Long("cookie-secret") => options.cookie_secrets.push(value(&mut parser, "--cookie-secret")?),
+                Arg::Long("xheaders") => {
+                    options.xheaders = value::<Trust>(&mut parser, "--xheaders")?.behind(options.xheaders);
+                }
+                Arg::Long("proxy-protocol") => options.proxy_protocol = true,
                 Arg::Long("max-request") => options.max_request = Some(value(&mut parser, "--max-request")?),
                 Arg::Long("head-timeout") => options.head_timeout = Some(value(&mut parser, "--head-timeout")?),
                 Arg::Long("idle-timeout") => options.idle_timeout = Some(value(&mut parser, "--idle-timeout")?),
@@ -84,22 +177,44 @@ impl Command {
                 other => return Err(other.unexpected()),
             }
         }
+        if options.sendfile.is_none() && options.sendfile_prefix.is_some() {
+            return Err("--sendfile-prefix says nothing without --sendfile".into());
+        }
         if options.listen.is_empty() {
             options.listen.push("127.0.0.1:8080".into());
         }
-        Ok(Self::Serve(options))
+        Ok(Self::Serve(Box::new(options)))
     }
 }
 
 impl Options {
     /// Sets what was given.
     pub(crate) fn apply(&self, config: &mut Config) {
+        config.proxies.xheaders = self.xheaders.clone();
+        config.proxy_protocol = self.proxy_protocol;
         set(&mut config.limits.max_request, self.max_request);
         let timeouts = &mut config.timeouts;
         set(&mut timeouts.head, self.head_timeout.map(|seconds| seconds.0));
         set(&mut timeouts.idle, self.idle_timeout.map(|seconds| seconds.0));
         set(&mut timeouts.body, self.body_timeout.map(|seconds| seconds.0));
         set(&mut timeouts.write, self.write_timeout.map(|seconds| seconds.0));
+    }
+
+    /// What is to be served, where that is said.
+    pub(crate) fn file_root(&self) -> Option<PathBuf> {
+        let from_environment = || env::var_os("FILE_ROOT").filter(|root| !root.is_empty()).map(PathBuf::from);
+        self.file_root.clone().or_else(from_environment)
+    }
+
+    /// Who is to send the files below this root, if not the demo.
+    pub(crate) fn sendfile(&self, root: &Path) -> io::Result<Option<Sendfile>> {
+        let Some(header) = &self.sendfile else { return Ok(None) };
+        let impossible = |flag, misuse: Misuse| io::Error::other(format!("{flag}: {misuse}"));
+        let policy = Sendfile::new(header, root).map_err(|misuse| impossible("--sendfile", misuse))?;
+        Ok(Some(match &self.sendfile_prefix {
+            Some(prefix) => policy.prefix(prefix).map_err(|misuse| impossible("--sendfile-prefix", misuse))?,
+            None => policy,
+        }))
     }
 }
 
@@ -125,7 +240,7 @@ mod tests {
 
     fn options(line: &str) -> Options {
         match parse(line) {
-            Ok(Command::Serve(options)) => options,
+            Ok(Command::Serve(options)) => *options,
             other => panic!("{line}: {other:?}"),
         }
     }
@@ -142,18 +257,49 @@ mod tests {
     fn every_flag_sets_its_own() {
         let options = options(
             "--listen 80 --listen=unix:/s --workers 0 --access-log --max-request 5 --head-timeout 1 \
-             --idle-timeout 2.5 --body-timeout 3 --write-timeout 0",
+             --idle-timeout 2.5 --body-timeout 3 --write-timeout 0 --proxy-protocol --cookie-secret a \
+             --cookie-secret b --xheaders 10.0.0.0/8 --xheaders ::1",
         );
         let mut config = Config::default();
         options.apply(&mut config);
         assert_eq!(options.listen, ["80", "unix:/s"]);
         assert_eq!((options.workers, options.access_log), (0, true));
+        assert_eq!(options.cookie_secrets, [Secret("a".into()), Secret("b".into())]);
+        assert_eq!(config.proxies.xheaders, XHeaders::trusted(["10.0.0.0/8", "::1"]).unwrap());
+        assert!(config.proxy_protocol);
         let (limits, timeouts) = (config.limits, config.timeouts);
         assert_eq!(limits.max_request, 5);
         assert_eq!(timeouts.head, Some(Duration::from_secs(1)));
         assert_eq!(timeouts.idle, Some(Duration::from_millis(2500)));
         assert_eq!(timeouts.body, Some(Duration::from_secs(3)));
         assert_eq!(timeouts.write, None);
+    }
+
+    #[test]
+    fn all_proxies_are_all_whatever_else_is_named() {
+        for line in ["--xheaders all", "--xheaders all --xheaders ::1", "--xheaders ::1 --xheaders all"] {
+            assert_eq!(options(line).xheaders, XHeaders::TrustAll, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_server_in_front_is_named_once_the_root_is_known() {
+        let root = Path::new("/srv");
+        assert_eq!(options("").sendfile(root).unwrap(), None);
+        let nginx = options("--sendfile X-Accel-Redirect --sendfile-prefix /p").sendfile(root).unwrap();
+        assert_eq!(nginx, Some(Sendfile::new("X-Accel-Redirect", root).unwrap().prefix("/p").unwrap()));
+        for (line, flag) in
+            [("--sendfile a:b", "--sendfile: "), ("--sendfile x --sendfile-prefix \u{e9}", "--sendfile-prefix: ")]
+        {
+            let error = options(line).sendfile(root).unwrap_err().to_string();
+            assert!(error.starts_with(flag), "{error}");
+        }
+    }
+
+    #[test]
+    fn secrets_are_not_shown() {
+        let options = options("--cookie-secret hunter2");
+        assert!(!format!("{options:?}").contains("hunter2"));
     }
 
     #[test]
@@ -170,6 +316,13 @@ mod tests {
             ("stray", "unexpected argument \"stray\""),
             ("--listen", "missing argument for option '--listen'"),
             ("--access-log=yes", "unexpected argument for option '--access-log': \"yes\""),
+            ("--cookie-secret=", "--cookie-secret \"\": anybody could guess it"),
+            (
+                "--xheaders 10.0.0.0/33",
+                "--xheaders \"10.0.0.0/33\": a trusted proxy must be a network like 10.0.0.0/8, or one address, and \
+                 `10.0.0.0/33` is neither",
+            ),
+            ("--sendfile-prefix /p", "--sendfile-prefix says nothing without --sendfile"),
             ("--workers many", "--workers \"many\": invalid digit found in string"),
             ("--max-request -1", "--max-request \"-1\": invalid digit found in string"),
             ("--idle-timeout soon", "--idle-timeout \"soon\": a number of seconds is due"),

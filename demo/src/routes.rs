@@ -1,31 +1,32 @@
 //! What answers which path.
 
-use std::str::FromStr;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
 use httpants_tokio::core::Framing;
-use httpants_tokio::core::forms::{BadForm, urlencoded};
-use httpants_tokio::{BodyError, Handle, Intake, Misuse, Request, Response};
+use httpants_tokio::{BodyError, FileRoot, FormError, Handle, Intake, Request, Response};
 use tokio::time::sleep;
 
-use crate::{inspect, websocket};
+use crate::mistake::{Mistake, parameter};
+use crate::{cookies, inspect, page, websocket};
 
 /// The largest piece that /stream sends at once: it is made in memory.
 const MAX_PIECE: usize = 16 << 20;
 
 /// What the routes know of the server they run on.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Service {
+    /// What /file/ serves.
+    pub(crate) files: FileRoot,
     /// Set once the server is bound.
     pub(crate) handle: OnceLock<Handle>,
 }
 
-/// What is echoed is not read ahead of the handler.
+/// What is echoed or counted is not read ahead of the handler.
 pub(crate) fn intake(head: &httpants_tokio::core::Request) -> Intake {
     match (head.method().as_str(), head.path()) {
-        ("POST", "/echo" | "/echo-len") => Intake::Stream,
+        ("POST", "/echo" | "/echo-len" | "/upload") => Intake::Stream,
         _ => Intake::Buffer,
     }
 }
@@ -35,13 +36,19 @@ pub(crate) async fn answer(service: Arc<Service>, request: Request) -> Response 
         (_, "/plaintext") => Response::text("Hello, World!"),
         ("POST", "/echo") => echo(request),
         ("POST", "/echo-len") => echo_len(request).await.into(),
+        ("POST", "/upload") => upload(request).await.into(),
+        ("GET" | "HEAD", path) if path.starts_with("/file/") => service.files.serve(&request),
         ("GET" | "HEAD", "/stream") => stream(&request).await.into(),
         ("GET" | "HEAD", "/slow") => slow(&request).await.into(),
         ("GET" | "HEAD", "/healthz") => healthz(&service),
         ("GET" | "HEAD", "/panic") => fail(),
+        ("GET" | "HEAD", "/cookie/set") => cookies::set(&request).into(),
+        ("GET" | "HEAD", "/cookie/set-secure") => cookies::set_secure(&request).into(),
+        ("GET" | "HEAD", "/cookie/get-secure") => cookies::get_secure(&request).into(),
         ("GET", "/ws") => websocket::answer(&request),
         ("GET" | "HEAD", path) if path.starts_with("/status/") => status(path),
-        _ => inspect::answer(&request),
+        ("GET" | "HEAD", "/") if page::is_accepted(&request) => page::answer(&service.files).into(),
+        _ => inspect::answer(request).await.into(),
     }
 }
 
@@ -61,6 +68,19 @@ async fn echo_len(mut request: Request) -> Result<String, BodyError> {
         length += piece?.len();
     }
     Ok(length.to_string())
+}
+
+/// Counts the parts of a form and the bytes in them, as they arrive.
+async fn upload(mut request: Request) -> Result<String, FormError> {
+    let (mut count, mut length) = (0, 0);
+    let mut parts = request.parts()?;
+    while let Some(mut part) = parts.next().await? {
+        count += 1;
+        while let Some(data) = part.data().await? {
+            length += data.len();
+        }
+    }
+    Ok(format!("{count} {length}"))
 }
 
 async fn stream(request: &Request) -> Result<Response, Mistake> {
@@ -105,43 +125,4 @@ fn status(path: &str) -> Response {
 #[expect(clippy::panic, reason = "shows what becomes of a handler that fails")]
 fn fail() -> Response {
     panic!("this route fails, as it should")
-}
-
-/// The query's value for this name, or what holds without one.
-fn parameter<T: FromStr>(request: &Request, name: &'static str, default: T) -> Result<T, Mistake> {
-    let variables = urlencoded::parse(request.query().as_bytes(), &urlencoded::Options::default())?;
-    variables.get(name).map_or(Ok(default), |value| value.parse().map_err(|_| Mistake::Parameter(name)))
-}
-
-/// Why a route does not answer as it should.
-#[derive(Debug)]
-enum Mistake {
-    /// The client's: this query variable.
-    Parameter(&'static str),
-    /// The client's: its query does not parse.
-    Query(BadForm),
-    /// Ours, or the connection has ended.
-    Misuse(Misuse),
-}
-
-impl From<BadForm> for Mistake {
-    fn from(fault: BadForm) -> Self {
-        Self::Query(fault)
-    }
-}
-
-impl From<Misuse> for Mistake {
-    fn from(misuse: Misuse) -> Self {
-        Self::Misuse(misuse)
-    }
-}
-
-impl From<Mistake> for Response {
-    fn from(mistake: Mistake) -> Self {
-        match mistake {
-            Mistake::Parameter(name) => Self::text(format!("{name} is not a possible number\n")).with_status(400),
-            Mistake::Query(fault) => Self::text(format!("{fault}\n")).with_status(fault.status().as_u16()),
-            Mistake::Misuse(misuse) => misuse.into(),
-        }
-    }
 }

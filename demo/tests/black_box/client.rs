@@ -102,8 +102,8 @@ impl<S: Read + Write> Client<S> {
         let mut lines = head.split("\r\n");
         let status = lines.next().and_then(|line| line.strip_prefix("HTTP/1.")?.get(2..5)?.parse().ok());
         let status = status.ok_or_else(|| io::Error::other(format!("no status line: {head}")))?;
-        let headers = lines.map(|line| line.split_once(": ").unwrap());
-        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        let headers = lines.map(|line| line.split_once(':').unwrap());
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.trim_ascii().to_owned())).collect();
         let mut response = Response { status, headers, body: Vec::new() };
         if method != "HEAD" && !matches!(status, 100..=199 | 204 | 304) {
             response.body = self.body(&response)?;

@@ -18,7 +18,9 @@ fn help_names_every_flag() {
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8(output.stdout).unwrap();
     let flags = ["listen", "max-request", "head-timeout", "idle-timeout", "body-timeout", "write-timeout"];
-    for flag in flags.into_iter().chain(["workers", "access-log", "help", "version"]) {
+    let others = ["workers", "access-log", "cookie-secret", "xheaders", "proxy-protocol", "help", "version"];
+    let files = ["file-root", "sendfile", "sendfile-prefix"];
+    for flag in flags.into_iter().chain(others).chain(files) {
         assert!(help.contains(&format!("--{flag}")), "{flag}");
     }
 }
@@ -35,6 +37,7 @@ fn a_bad_flag_is_one_line_and_code_2() {
     for (arguments, said) in [
         (&["--nonsense"][..], "demo: invalid option '--nonsense'; see --help"),
         (&["--workers", "many"], "demo: --workers \"many\": invalid digit found in string; see --help"),
+        (&["--cookie-secret", ""], "demo: --cookie-secret \"\": anybody could guess it; see --help"),
     ] {
         let output = run(arguments);
         assert_eq!((output.status.code(), line(&output)), (Some(2), said));

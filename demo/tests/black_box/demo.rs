@@ -3,11 +3,12 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
-use tempfile::NamedTempFile;
+use tempfile::{NamedTempFile, TempDir};
 
 use crate::client::{Client, Response};
 
@@ -19,6 +20,8 @@ pub(crate) struct Demo {
     child: Child,
     urls: Vec<String>,
     stderr: NamedTempFile,
+    /// Where it makes temporary files: its samples, and large uploads.
+    temporary: TempDir,
 }
 
 impl Demo {
@@ -29,8 +32,16 @@ impl Demo {
 
     /// Starts it on these addresses.
     pub(crate) fn listening(addresses: &[&str], flags: &[&str]) -> Self {
-        let stderr = NamedTempFile::new().unwrap();
+        Self::with_environment(addresses, flags, &[])
+    }
+
+    /// Starts it with these variables in its environment.
+    pub(crate) fn with_environment(addresses: &[&str], flags: &[&str], variables: &[(&str, &str)]) -> Self {
+        let (stderr, temporary) = (NamedTempFile::new().unwrap(), tempfile::tempdir().unwrap());
         let mut child = Command::new(env!("CARGO_BIN_EXE_demo"))
+            .env("TMPDIR", temporary.path())
+            .env_remove("FILE_ROOT")
+            .envs(variables.iter().copied())
             .args(addresses.iter().flat_map(|address| ["--listen", address]))
             .args(flags)
             .stdin(Stdio::null())
@@ -40,9 +51,18 @@ impl Demo {
             .unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(addresses.len());
         let urls = lines.map(|line| line.unwrap().rsplit(' ').next().unwrap().to_owned()).collect();
-        let demo = Self { child, urls, stderr };
+        let demo = Self { child, urls, stderr, temporary };
         assert_eq!(demo.urls.len(), addresses.len(), "the demo did not start: {}", demo.stderr());
         demo
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Where it makes temporary files.
+    pub(crate) fn temporary(&self) -> &Path {
+        self.temporary.path()
     }
 
     /// Where it said it listens, one for each address.

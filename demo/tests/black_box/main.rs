@@ -9,13 +9,21 @@
     reason = "a test fails by panicking, and clippy.toml excepts only the test functions themselves"
 )]
 
+mod browser;
 mod client;
 mod command_line;
+mod cookies;
 mod demo;
 mod draining;
+mod files;
 mod listening;
+mod nginx;
+mod page;
 mod programs;
 mod protocol;
+mod proxies;
 mod routes;
 mod timeouts;
+mod upload_programs;
+mod uploads;
 mod websocket;

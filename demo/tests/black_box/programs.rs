@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use crate::demo::Demo;
 
 /// What the program printed; it must succeed.
-fn output(program: &str, arguments: &[&str], input: &[u8]) -> String {
+pub(crate) fn output(program: &str, arguments: &[&str], input: &[u8]) -> String {
     let mut command = Command::new(program);
     let input_file = tempfile::tempfile().unwrap();
     std::io::Write::write_all(&mut &input_file, input).unwrap();
@@ -20,7 +20,7 @@ fn output(program: &str, arguments: &[&str], input: &[u8]) -> String {
     text
 }
 
-fn curl(arguments: &[&str], input: &[u8]) -> String {
+pub(crate) fn curl(arguments: &[&str], input: &[u8]) -> String {
     output("curl", &[&["--silent", "--show-error", "--max-time", "30"], arguments].concat(), input)
 }
 

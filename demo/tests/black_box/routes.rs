@@ -108,9 +108,22 @@ fn anything_else_is_shown_as_it_was_received() {
                 ["Content-Type", "text/plain"], ["Content-Length", "3"],
             ],
             "get": {"b": ["2", "3"], "a": ["x y!"]},
+            "post": {},
+            "files": {},
+            "cookies": {},
             "body_size": 3,
             "body_sha256": "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
             "trailers": [],
         })
     );
+}
+
+#[test]
+fn a_query_that_has_too_many_variables_is_refused() {
+    let demo = Demo::start(&[]);
+    let mut client = demo.connect();
+    for (count, status) in [(1000, 200), (1001, 413)] {
+        let query = vec!["a=1"; count].join("&");
+        assert_eq!(client.get(&format!("/x?{query}")).status, status);
+    }
 }

@@ -1,0 +1,31 @@
+//! Cookies: plain, and signed.
+
+use std::time::Duration;
+
+use httpants_tokio::core::cookies::{Cookie, KeyRing};
+use httpants_tokio::{Request, Response};
+use serde_json::json;
+
+use crate::mistake::{Mistake, parameter, required};
+
+/// Sets what the query names, for all paths.
+pub(crate) fn set(request: &Request) -> Result<&'static str, Mistake> {
+    for (name, value) in request.get()?.iter() {
+        request.set_cookie(Cookie::build((name.to_owned(), value.to_owned())).path("/"))?;
+    }
+    Ok("set")
+}
+
+pub(crate) fn set_secure(request: &Request) -> Result<&'static str, Mistake> {
+    let name = required(request, "name")?;
+    let value = request.get()?.get("value").unwrap_or_default();
+    let lifetime = Duration::from_secs(parameter(request, "expires", KeyRing::LIFETIME.as_secs())?);
+    request.set_secure_cookie_with(name, value, lifetime, |cookie| cookie)?;
+    Ok("set")
+}
+
+/// Null where there is none that verifies.
+pub(crate) fn get_secure(request: &Request) -> Result<Response, Mistake> {
+    let value = request.secure_cookie_text(required(request, "name")?);
+    Ok(Response::bytes("application/json", format!("{}\n", json!({ "value": value }))))
+}

@@ -1,0 +1,57 @@
+//! The page that talks to the other routes.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use httpants_tokio::{FileRoot, Request, Response};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::mistake::Mistake;
+
+/// Whether the client names HTML among what it takes.
+pub(crate) fn is_accepted(request: &Request) -> bool {
+    request.headers().list("Accept").any(|range| {
+        let media_type = range.split(|&byte| byte == b';').next().unwrap_or_default();
+        media_type.trim_ascii().eq_ignore_ascii_case(b"text/html")
+    })
+}
+
+/// The page, with a link to each file.
+pub(crate) fn answer(files: &FileRoot) -> Result<Response, Mistake> {
+    let links: String = names(files.path())?.iter().map(|name| link(name)).collect();
+    let page = include_str!("page.html").replace("<!-- files -->\n", &links);
+    Ok(Response::bytes("text/html; charset=utf-8", page).with_header("Vary", "Accept"))
+}
+
+/// The files that can be asked for by a path, which is text.
+fn names(folder: &Path) -> io::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if let (true, Ok(name)) = (entry.file_type()?.is_file(), entry.file_name().into_string()) {
+            names.push(name);
+        }
+    }
+    names.sort();
+    Ok(names)
+}
+
+fn link(name: &str) -> String {
+    let (url, text) = (utf8_percent_encode(name, NON_ALPHANUMERIC), html_escape::encode_text(name));
+    format!("<li><a href=\"/file/{url}\">{text}</a>\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_breaks_out_of_its_link() {
+        assert_eq!(link("hello.txt"), "<li><a href=\"/file/hello%2Etxt\">hello.txt</a>\n");
+        let evil = link("\"><script>a?b#c%&amp;'");
+        assert!(!evil.contains("<script>") && !evil.contains("\"><s"), "{evil}");
+        assert!(evil.contains("/file/%22%3E%3Cscript%3Ea%3Fb%23c%25%26amp%3B%27\""), "{evil}");
+        assert!(evil.contains("&lt;script&gt;a?b#c%&amp;amp;"), "{evil}");
+    }
+}

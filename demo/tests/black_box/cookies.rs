@@ -1,0 +1,131 @@
+//! Cookies, plain and signed.
+
+use serde_json::{Value, json};
+
+use crate::client::{Client, Response};
+use crate::demo::Demo;
+
+/// The `NAME=VALUE` of each cookie that was set.
+fn set_cookies(response: &Response) -> Vec<&str> {
+    let fields = response.headers.iter().filter(|(name, _)| name == "Set-Cookie");
+    fields.map(|(_, value)| value.split(';').next().unwrap()).collect()
+}
+
+/// The signed cookie that this query asks for, as it is to be sent back.
+fn signed(client: &mut Client, query: &str) -> String {
+    let response = client.get(&format!("/cookie/set-secure?{query}"));
+    assert_eq!(response.status, 200);
+    let attributes = response.header("Set-Cookie").unwrap();
+    assert!(attributes.contains("; HttpOnly") && attributes.contains("; Path=/"), "{attributes}");
+    set_cookies(&response).concat()
+}
+
+/// What the demo believes of this cookie.
+fn verified(client: &mut Client, name: &str, cookie: &str) -> Value {
+    let fields = format!("Cookie: {cookie}\r\n");
+    let response = client.request("GET", &format!("/cookie/get-secure?name={name}"), &fields, "");
+    assert_eq!(response.status, 200);
+    response.json()["value"].clone()
+}
+
+#[test]
+fn cookies_are_set_as_named_and_received_as_sent() {
+    let demo = Demo::start(&[]);
+    let mut client = demo.connect();
+    let response = client.get("/cookie/set?a=1&b=two&a=3");
+    assert_eq!((response.status, set_cookies(&response)), (200, vec!["a=3", "b=two"]));
+    assert_eq!(set_cookies(&client.get("/cookie/set")), Vec::<&str>::new());
+    let fields = "Cookie: a=1; b=\"two\"; a=2\r\nCookie: c=\r\n";
+    let cookies = client.request("GET", "/x", fields, "").json()["cookies"].clone();
+    assert_eq!(cookies, json!({"a": "1", "b": "two", "c": ""}));
+}
+
+#[test]
+fn no_cookie_breaks_out_of_its_field() {
+    let demo = Demo::start(&[]);
+    for query in ["a=b%0D%0AX-Injected:+1", "a=b%3B+Domain%3Dexample.com", "a%20b=c", "%0A=c", "__Host-%3D=c"] {
+        let mut client = demo.connect();
+        let response = client.get(&format!("/cookie/set?{query}"));
+        assert_eq!((response.status, set_cookies(&response).len()), (400, 0), "{query}");
+        assert_eq!(response.header("X-Injected"), None);
+        assert_eq!(client.get("/plaintext").status, 200);
+    }
+}
+
+#[test]
+fn a_signed_cookie_comes_back_and_an_altered_one_does_not() {
+    let demo = Demo::start(&["--cookie-secret", "long ago"]);
+    let mut client = demo.connect();
+    let cookie = signed(&mut client, "name=user&value=J%C3%B6+%3B%22%0A");
+    assert_eq!(verified(&mut client, "user", &cookie), json!("Jö ;\"\n"));
+    assert_eq!(verified(&mut client, "other", &cookie), Value::Null);
+    let moved = cookie.replacen("user", "other", 1);
+    assert_eq!(verified(&mut client, "other", &moved), Value::Null);
+    for position in "user=".len()..cookie.len() {
+        let mut altered = cookie.clone().into_bytes();
+        altered[position] = if altered[position] == b'A' { b'B' } else { b'A' };
+        let altered = String::from_utf8(altered).unwrap();
+        assert_eq!(verified(&mut client, "user", &altered), Value::Null, "{altered}");
+    }
+    for junk in ["user=", "user=plain", "user=....", "user=\"\"", &format!("{cookie}="), &cookie[..cookie.len() - 1]] {
+        assert_eq!(verified(&mut client, "user", junk), Value::Null, "{junk}");
+    }
+}
+
+#[test]
+fn a_signed_cookie_expires() {
+    let demo = Demo::start(&[]);
+    let mut client = demo.connect();
+    let month = client.get("/cookie/set-secure?name=a&value=b");
+    assert!(month.header("Set-Cookie").unwrap().contains("; Max-Age=2592000"));
+    let lasting = signed(&mut client, "name=user&value=jo&expires=3600");
+    let expired = signed(&mut client, "name=user&value=jo&expires=0");
+    assert_eq!(verified(&mut client, "user", &lasting), json!("jo"));
+    assert_eq!(verified(&mut client, "user", &expired), Value::Null);
+    let brief = signed(&mut client, "name=user&value=jo&expires=1");
+    std::thread::sleep(std::time::Duration::from_millis(2100));
+    assert_eq!(verified(&mut client, "user", &brief), Value::Null);
+}
+
+#[test]
+fn secrets_are_rotated_and_dropped() {
+    let old = Demo::start(&["--cookie-secret", "old"]);
+    let both = Demo::start(&["--cookie-secret", "new", "--cookie-secret", "old"]);
+    let new = Demo::start(&["--cookie-secret", "new"]);
+    let by_old = signed(&mut old.connect(), "name=user&value=jo");
+    let by_both = signed(&mut both.connect(), "name=user&value=jo");
+    for (demo, of_old, of_both) in
+        [(&old, json!("jo"), json!(null)), (&both, json!("jo"), json!("jo")), (&new, json!(null), json!("jo"))]
+    {
+        assert_eq!(verified(&mut demo.connect(), "user", &by_old), of_old);
+        assert_eq!(verified(&mut demo.connect(), "user", &by_both), of_both);
+    }
+}
+
+#[test]
+fn without_a_secret_none_is_known() {
+    let (one, other) = (Demo::start(&[]), Demo::start(&[]));
+    let cookie = signed(&mut one.connect(), "name=user&value=jo");
+    assert_eq!(verified(&mut one.connect(), "user", &cookie), json!("jo"));
+    assert_eq!(verified(&mut other.connect(), "user", &cookie), Value::Null);
+}
+
+#[test]
+fn what_is_missing_or_impossible_is_the_clients_fault() {
+    let demo = Demo::start(&[]);
+    let mut client = demo.connect();
+    let too_long = format!("/cookie/set-secure?name=a&value={}", "x".repeat(5000));
+    for path in [
+        "/cookie/set-secure?value=x",
+        "/cookie/set-secure?name=a%20b&value=x",
+        "/cookie/set-secure?name=a&value=x&expires=soon",
+        "/cookie/set-secure?name=a&value=x&expires=-1",
+        "/cookie/get-secure",
+        &too_long,
+    ] {
+        let response = client.get(path);
+        assert_eq!((response.status, response.header("Set-Cookie")), (400, None), "{path}");
+    }
+    let longest = signed(&mut client, &format!("name=a&value=x&expires={}", u64::MAX));
+    assert_eq!(verified(&mut client, "a", &longest), json!("x"));
+}

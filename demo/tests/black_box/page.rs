@@ -1,0 +1,30 @@
+//! The page at `/`.
+
+use crate::demo::Demo;
+
+#[test]
+fn who_takes_html_gets_the_page_and_others_the_request() {
+    let demo = Demo::start(&[]);
+    let mut client = demo.connect();
+    let browser = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n";
+    for accept in [browser, "Accept: TEXT/HTML;q=0.5\r\n", "Accept: a/b\r\nAccept: text/html\r\n"] {
+        let page = client.request("GET", "/?q=1", accept, "");
+        assert_eq!((page.status, page.header("Content-Type")), (200, Some("text/html; charset=utf-8")), "{accept}");
+        assert!(page.text().starts_with("<!doctype html>"));
+        assert_eq!(page.header("Vary"), Some("Accept"));
+    }
+    for accept in ["", "Accept: */*\r\n", "Accept: text/htmlx\r\n", "Accept: x=\"text/html\"\r\n"] {
+        assert_eq!(client.request("GET", "/", accept, "").json()["path"], "/", "{accept}");
+    }
+    assert_eq!(client.request("GET", "/other", browser, "").json()["path"], "/other");
+    assert_eq!(client.request("POST", "/", browser, "").json()["method"], "POST");
+}
+
+#[test]
+fn the_page_needs_nothing_from_elsewhere() {
+    let demo = Demo::start(&[]);
+    let page = demo.connect().request("GET", "/", "Accept: text/html\r\n", "");
+    for foreign in ["http:", "https:", "src=", "@import", "url("] {
+        assert!(!page.text().contains(foreign), "{foreign}");
+    }
+}

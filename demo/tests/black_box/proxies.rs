@@ -1,0 +1,138 @@
+//! Who the client is, as told by proxies in front.
+
+use serde_json::json;
+
+use crate::demo::Demo;
+use crate::programs::curl;
+
+/// The address and the scheme that the demo sees behind these fields.
+fn seen(demo: &Demo, fields: &str) -> (String, String) {
+    let report = demo.connect().request("GET", "/x", fields, "").json();
+    (report["remote_ip"].as_str().unwrap().into(), report["scheme"].as_str().unwrap().into())
+}
+
+fn pair(ip: &str, scheme: &str) -> (String, String) {
+    (ip.into(), scheme.into())
+}
+
+const SPOOFED: [&str; 5] = [
+    "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-Proto: https\r\n",
+    "X-Real-IP: 203.0.113.9\r\nX-Forwarded-Proto: https\r\n",
+    "Forwarded: for=203.0.113.9;proto=https\r\n",
+    "X-Forwarded-For: 203.0.113.9\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-Proto: https\r\n",
+    "Forwarded: for=\"203.0.113.9:4711\";proto=HTTPS\r\n",
+];
+
+#[test]
+fn nobody_is_believed_unless_that_is_said() {
+    let elsewhere = ["--xheaders", "10.0.0.0/8", "--xheaders", "2001:db8::/32"];
+    for demo in [Demo::start(&[]), Demo::start(&elsewhere)] {
+        for fields in SPOOFED {
+            assert_eq!(seen(&demo, fields), pair("127.0.0.1", "http"), "{fields}");
+        }
+    }
+}
+
+#[test]
+fn a_trusted_proxy_is_believed() {
+    let here = ["--xheaders", "10.0.0.0/8", "--xheaders", "127.0.0.1"];
+    for demo in [Demo::start(&["--xheaders", "all"]), Demo::start(&here)] {
+        for fields in SPOOFED {
+            assert_eq!(seen(&demo, fields), pair("203.0.113.9", "https"), "{fields}");
+        }
+        assert_eq!(seen(&demo, ""), pair("127.0.0.1", "http"));
+    }
+}
+
+#[test]
+fn what_the_client_wrote_before_the_proxies_is_not_believed() {
+    let demo = Demo::start(&["--xheaders", "127.0.0.0/8", "--xheaders", "10.0.0.0/8"]);
+    for (fields, ip) in [
+        ("X-Forwarded-For: 192.0.2.66, 203.0.113.9, 10.0.0.2\r\n", "203.0.113.9"),
+        ("X-Forwarded-For: 192.0.2.66\r\nX-Forwarded-For: 203.0.113.9\r\n", "203.0.113.9"),
+        ("X-Forwarded-For: 192.0.2.66, 2001:db8::1\r\n", "2001:db8::1"),
+        ("Forwarded: for=192.0.2.66, for=\"[2001:db8::1]:80\"\r\n", "2001:db8::1"),
+        ("X-Forwarded-For: nonsense\r\n", "127.0.0.1"),
+        ("X-Forwarded-For: 203.0.113.9, nonsense\r\n", "127.0.0.1"),
+        ("X-Real-IP: nonsense\r\n", "127.0.0.1"),
+        ("X-Forwarded-Proto: gopher\r\n", "127.0.0.1"),
+    ] {
+        assert_eq!(seen(&demo, fields), pair(ip, "http"), "{fields}");
+    }
+}
+
+#[test]
+fn urls_have_the_scheme_that_a_trusted_proxy_tells() {
+    let fields = "X-Forwarded-Proto: https\r\n";
+    for (flags, url) in [(&[][..], "http://demo.test/x"), (&["--xheaders", "all"], "https://demo.test/x")] {
+        let report = Demo::start(flags).connect().request("GET", "/x", fields, "").json();
+        assert_eq!(report["full_url"], json!(url));
+    }
+}
+
+/// Version 2, TCP over IPv4, from 203.0.113.9:4711.
+const VERSION_2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x09\x7f\0\0\x01\x12\x67\0\x50";
+const REQUEST: &[u8] = b"GET /x HTTP/1.1\r\nHost: demo.test\r\n\r\n";
+
+#[test]
+fn the_proxy_protocol_tells_the_client_in_both_versions() {
+    let demo = Demo::start(&["--proxy-protocol"]);
+    for (header, ip) in [
+        (&b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 80\r\n"[..], "203.0.113.9"),
+        (b"PROXY TCP6 2001:db8::1 ::1 4711 80\r\n", "2001:db8::1"),
+        (b"PROXY UNKNOWN\r\n", "127.0.0.1"),
+        (VERSION_2, "203.0.113.9"),
+        (b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0", "127.0.0.1"),
+    ] {
+        let mut client = demo.connect();
+        for byte in header {
+            client.send([*byte]);
+        }
+        // One header a connection, and two requests.
+        client.send(REQUEST.repeat(2));
+        for _ in 0..2 {
+            assert_eq!(client.response().json()["remote_ip"], ip);
+        }
+    }
+}
+
+#[test]
+fn a_connection_without_a_due_proxy_header_is_dropped() {
+    let demo = Demo::start(&["--proxy-protocol"]);
+    for wrong in [
+        REQUEST,
+        b"PROXY TCP4 nonsense\r\n",
+        b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 99999\r\n",
+        b"\r\n\r\n\0\r\nNOPE\n\x20\0\0\0",
+    ] {
+        let mut client = demo.connect();
+        client.send([wrong, REQUEST].concat());
+        match client.try_response("GET") {
+            Ok(None) => {}
+            Ok(Some(response)) => assert_eq!((response.status, client.is_at_end()), (400, true)),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset),
+        }
+    }
+    let mut client = demo.connect();
+    client.send([VERSION_2, REQUEST].concat());
+    assert_eq!(client.response().status, 200);
+}
+
+#[test]
+fn a_proxy_header_that_is_not_due_is_no_request() {
+    let demo = Demo::start(&[]);
+    for header in [&b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 80\r\n"[..], VERSION_2] {
+        let mut client = demo.connect();
+        client.send([header, REQUEST].concat());
+        let response = client.response();
+        assert_eq!((response.status, client.is_at_end()), (400, true));
+    }
+}
+
+#[test]
+#[ignore = "needs curl (Debian: curl)"]
+fn curl_speaks_the_proxy_protocol() {
+    let demo = Demo::start(&["--proxy-protocol"]);
+    let report = curl(&["--haproxy-protocol", &demo.url("/x")], b"");
+    assert_eq!(serde_json::from_str::<serde_json::Value>(&report).unwrap()["remote_ip"], "127.0.0.1");
+}
