@@ -9,6 +9,7 @@ use super::timers::Timer;
 use crate::error::{BadRequest, CloseReason};
 use crate::message::field_lines::FieldLines;
 use crate::message::headers::Headers;
+use crate::message::request::Request;
 use crate::wire::chunked::{self, Chunked, Piece};
 use crate::wire::encode::{AnswerHead, FramingField};
 use crate::wire::fields;
@@ -77,6 +78,11 @@ impl Connection {
         match self.state.recv {
             // The usual ends of a turn: a request is awaited, or its answer.
             Receiving::Idle | Receiving::Complete if self.recv.is_empty() && !self.end_of_stream => None,
+            // And its usual start: a whole head.
+            Receiving::Idle if self.has_backlog_room() => match self.read_head() {
+                Some(request) => Some(Event::Request(request)),
+                None => self.read(),
+            },
             _ => self.read(),
         }
     }
@@ -88,7 +94,7 @@ impl Connection {
             let before = self.state;
             let event = match self.state.recv {
                 Receiving::Idle | Receiving::Head if !self.has_backlog_room() => None,
-                Receiving::Idle | Receiving::Head => self.read_head(),
+                Receiving::Idle | Receiving::Head => self.read_head().map(Event::Request),
                 Receiving::Content if self.paused => None,
                 Receiving::Content => self.read_content(),
                 Receiving::Drain => self.drain(),
@@ -110,7 +116,7 @@ impl Connection {
     }
 
     #[inline(never)]
-    fn read_head(&mut self) -> Option<Event> {
+    fn read_head(&mut self) -> Option<Request> {
         let mut input = self.recv.filled();
         if self.state.recv == Receiving::Idle && matches!(input.first(), None | Some(b'\r' | b'\n')) {
             if !self.skip_empty_lines() {
@@ -130,9 +136,13 @@ impl Connection {
                 if self.apply(Input::FirstByte) {
                     self.times.head = self.now.mono;
                 }
-                self.await_more()
+                self.await_more();
+                None
             }
-            Err(fault) => self.refuse(fault),
+            Err(fault) => {
+                self.refuse(fault);
+                None
+            }
         }
     }
 
@@ -159,7 +169,7 @@ impl Connection {
         }
     }
 
-    fn accept(&mut self, facts: Facts) -> Event {
+    fn accept(&mut self, facts: Facts) -> Request {
         self.reader = HeadReader::default();
         self.empty_lines = 0;
         self.served += 1;
@@ -180,7 +190,7 @@ impl Connection {
         if last {
             self.apply(Input::Last);
         }
-        Event::Request(request)
+        request
     }
 
     fn read_content(&mut self) -> Option<Event> {

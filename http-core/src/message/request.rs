@@ -62,6 +62,7 @@ impl Spare {
     }
 
     /// The place for the next request's head: the storage kept, unless somebody holds it.
+    #[inline]
     pub(crate) fn message(&mut self) -> &mut Message {
         Arc::make_mut(&mut self.0.get_or_insert_default().0)
     }
