@@ -74,8 +74,7 @@ pub struct Limits {
     pub target: usize,
     /// The method. Default 64; the longest registered one has 17.
     pub method: usize,
-    /// Field lines of a head or of a trailer section. Default 100. Values over 256 count as
-    /// 256, the room there is on the stack.
+    /// Field lines of a head or of a trailer section. Default 100.
     pub fields: usize,
     /// Empty lines before a request line that are skipped. Default 4 (RFC 9112 section 2.2
     /// asks for one at least).

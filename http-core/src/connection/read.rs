@@ -10,6 +10,7 @@ use super::timers::Timer;
 use crate::error::{BadRequest, CloseReason};
 use crate::message::field_lines::FieldLines;
 use crate::message::headers::Headers;
+use crate::message::request::Request;
 use crate::proxy::{Endpoints, ProxyHeader};
 use crate::wire::chunked::{self, Chunked, Piece};
 use crate::wire::encode::{AnswerHead, FramingField};
@@ -79,6 +80,11 @@ impl Connection {
         match self.state.recv {
             // The usual ends of a turn: a request is awaited, or its answer.
             Receiving::Idle | Receiving::Complete if self.recv.is_empty() && !self.end_of_stream => None,
+            // And its usual start: a whole head.
+            Receiving::Idle if self.has_backlog_room() && !self.proxy_header_due => match self.read_head() {
+                Some(request) => Some(Event::Request(request)),
+                None => self.read(),
+            },
             _ => self.read(),
         }
     }
@@ -97,8 +103,8 @@ impl Connection {
             let before = self.state;
             let event = match self.state.recv {
                 Receiving::Idle | Receiving::Head if !self.has_backlog_room() => None,
-                Receiving::Idle if self.proxy_header_due => self.read_proxy_header(),
-                Receiving::Idle | Receiving::Head => self.read_head(),
+                Receiving::Idle if self.proxy_header_due => self.read_proxy_header().map(Event::Request),
+                Receiving::Idle | Receiving::Head => self.read_head().map(Event::Request),
                 Receiving::Content if self.notices.expect_100 => self.tell_expectation(),
                 Receiving::Content if self.paused => None,
                 Receiving::Content => self.read_content(),
@@ -122,9 +128,12 @@ impl Connection {
 
     /// What a load balancer says of the connection, before anything else. It never gets an
     /// answer: where it is wrong, what follows is not known to be HTTP.
-    fn read_proxy_header(&mut self) -> Option<Event> {
+    fn read_proxy_header(&mut self) -> Option<Request> {
         match ProxyHeader::parse(self.recv.filled()) {
-            Ok(None) => self.await_more(),
+            Ok(None) => {
+                self.await_more();
+                None
+            }
             Ok(Some(header)) => {
                 self.recv.consume(header.len);
                 self.proxy_header_due = false;
@@ -145,7 +154,7 @@ impl Connection {
     }
 
     #[inline(never)]
-    fn read_head(&mut self) -> Option<Event> {
+    fn read_head(&mut self) -> Option<Request> {
         let mut input = self.recv.filled();
         if self.state.recv == Receiving::Idle && matches!(input.first(), None | Some(b'\r' | b'\n')) {
             if !self.skip_empty_lines() {
@@ -165,9 +174,13 @@ impl Connection {
                 if self.apply(Input::FirstByte) {
                     self.times.head = self.now.mono;
                 }
-                self.await_more()
+                self.await_more();
+                None
             }
-            Err(fault) => self.refuse(fault),
+            Err(fault) => {
+                self.refuse(fault);
+                None
+            }
         }
     }
 
@@ -194,7 +207,7 @@ impl Connection {
         }
     }
 
-    fn accept(&mut self, facts: Facts) -> Event {
+    fn accept(&mut self, facts: Facts) -> Request {
         self.reader = HeadReader::default();
         self.empty_lines = 0;
         self.served += 1;
@@ -215,7 +228,7 @@ impl Connection {
         if last {
             self.apply(Input::Last);
         }
-        Event::Request(request)
+        request
     }
 
     fn read_content(&mut self) -> Option<Event> {

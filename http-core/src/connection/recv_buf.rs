@@ -92,28 +92,38 @@ impl RecvBuf {
 
     /// Room to receive into, in storage of at least `size` bytes, behind what is there.
     pub(crate) fn room(&mut self, size: usize) -> &mut [u8] {
-        let size = if self.len() < size { size } else { (self.len() + 1).next_power_of_two() };
-        if !matches!(&self.storage, Storage::Writable(block) if block.size() >= size) {
-            self.make_writable(size);
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        }
+        if !matches!(&self.storage, Storage::Writable(block) if block.size() >= size && self.end < block.size() / 4) {
+            self.make_room(size);
         }
         let Storage::Writable(block) = &mut self.storage else {
             return &mut [];
         };
-        let room_at_end = block.size() - self.end;
-        if self.start == self.end {
-            (self.start, self.end) = (0, 0);
-        } else if self.start > 0 && room_at_end < block.size() / 4 {
+        let room = block.0.get_mut(self.end..).unwrap_or_default();
+        self.offered = room.len();
+        room
+    }
+
+    /// Ends with room in writable storage of at least `size` bytes.
+    #[inline(never)]
+    fn make_room(&mut self, size: usize) {
+        let size = if self.len() < size { size } else { (self.len() + 1).next_power_of_two() };
+        self.make_writable(size);
+        if let Storage::Writable(block) = &mut self.storage
+            && self.start > 0
+            && block.size() - self.end < block.size() / 4
+        {
             block.0.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
-        self.offered = block.size() - self.end;
-        block.0.get_mut(self.end..).unwrap_or_default()
     }
 
     /// Ends with writable storage of at least `size` bytes.
-    #[inline(never)]
     fn make_writable(&mut self, size: usize) {
         self.storage = match std::mem::take(&mut self.storage) {
+            Storage::Writable(block) if block.size() >= size => Storage::Writable(block),
             Storage::Shared(bytes) if bytes.len() >= size => match bytes.try_into_mut() {
                 Ok(block) => Storage::Writable(Block(block)),
                 Err(held) => {

@@ -1,4 +1,4 @@
-//! Received field sections: one shared piece of bytes and an index of small offsets.
+//! Received field sections: one piece of bytes and an index of small offsets.
 
 use std::fmt;
 
@@ -25,8 +25,8 @@ impl FieldSpan {
 /// The field lines of a received head, trailer section or multipart part
 /// (the seed's `HTTPHeaders`).
 ///
-/// Names compare without case, order and duplicates are kept, and nothing is copied: the
-/// lines stay where they were received. [`iter`](Self::iter) yields names in their canonical
+/// Names compare without case, order and duplicates are kept, and the lines stay together as
+/// they were received. [`iter`](Self::iter) yields names in their canonical
 /// case (`Content-Type`, `ETag`), [`raw`](Self::raw) as they were sent.
 ///
 /// Values are bytes without the white space around them (RFC 9110 section 5.5); they hold

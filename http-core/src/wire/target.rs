@@ -22,14 +22,22 @@ pub(crate) struct Target {
     pub(crate) authority: Span,
 }
 
+impl Target {
+    fn path(whole: Span) -> Self {
+        Self { whole, origin: whole, path: whole, ..Self::default() }
+    }
+}
+
 /// Parses the target that stands at `start` in the head and whose path has a known length;
 /// its bytes are visible ASCII already.
 pub(crate) fn parse(text: &[u8], path: usize, start: usize, method: &Method) -> Result<Target, BadRequest> {
     let whole = Span::new(start..start + text.len());
     match text {
         _ if *method == Method::CONNECT => authority_form(text, whole),
+        // Most targets are a path and nothing else.
+        [b'/', ..] if path == text.len() => Ok(Target::path(whole)),
         [b'/', ..] => Ok(Target { whole, ..origin_form(text, path, start) }),
-        b"*" if *method == Method::OPTIONS => Ok(Target { whole, origin: whole, path: whole, ..Target::default() }),
+        b"*" if *method == Method::OPTIONS => Ok(Target::path(whole)),
         b"*" => Err(BadRequest::AsteriskForm),
         _ => Ok(Target { whole, ..absolute_form(text, start)? }),
     }
