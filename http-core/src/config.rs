@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use crate::cookies::KeyRing;
+use crate::proxy::ProxyPolicy;
+
 /// What one server decides for all its connections; shared between them in an `Arc`.
 ///
 /// ```
@@ -26,6 +29,17 @@ pub struct Config {
     /// The value of the `Server` field where the application sets none; `None` sends no
     /// such field. Default `httpants/VERSION`.
     pub server: Option<&'static str>,
+    /// Whom to believe about the client's address, scheme and host (the seed's `xheaders`).
+    /// Default: nobody but the peer itself.
+    pub proxies: ProxyPolicy,
+    /// Whether each connection begins with a PROXY protocol header, version 1 or 2, from a
+    /// load balancer. It is required then, so switch it on only where every peer sends one.
+    /// Default off.
+    pub proxy_protocol: bool,
+    /// The keys of signed cookies (the seed's `cookie_secret`): the first signs, all verify.
+    /// Without any, nothing can be signed and nothing verifies. Servers make a random one
+    /// when they start.
+    pub cookie_keys: Option<KeyRing>,
     /// Accept only the characters of RFC 3986 in the request target, and no `#`. Default
     /// off, because browsers send `|`, `^`, `{` and `\` in queries.
     pub strict_target: bool,
@@ -39,6 +53,9 @@ impl Default for Config {
             keep_alive: true,
             requests_per_connection: None,
             server: Some(concat!("httpants/", env!("CARGO_PKG_VERSION"))),
+            proxies: ProxyPolicy::default(),
+            proxy_protocol: false,
+            cookie_keys: None,
             strict_target: false,
         }
     }

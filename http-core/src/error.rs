@@ -5,6 +5,7 @@ use std::fmt;
 use http::StatusCode;
 
 use crate::connection::timers::Timer;
+use crate::cookies::BadCookie;
 
 /// What a peer sent that this server refuses (see the table on each variant).
 ///
@@ -35,6 +36,8 @@ pub enum BadRequest {
     TargetTooLong,
     /// An absolute form that is not `http(s)://authority...`.
     AbsoluteForm,
+    /// Neither a path nor an absolute URL.
+    TargetForm,
     /// An authority form outside CONNECT, or not `host:port` with it.
     AuthorityForm,
     /// The target `*` outside OPTIONS.
@@ -79,6 +82,8 @@ pub enum BadRequest {
     BodyTooLarge,
     /// An expectation other than `100-continue`.
     Expectation,
+    /// The PROXY protocol header that is due first is not one. It gets no answer.
+    ProxyHeader,
     /// The head did not arrive in time.
     HeadTimeout,
     /// The body did not arrive in time.
@@ -118,6 +123,7 @@ impl BadRequest {
             Self::AbsoluteForm => {
                 "an absolute request target must be http or https, with a host and no user (RFC 9112 3.2.2)"
             }
+            Self::TargetForm => "the request target must be a path that begins with /, or an http URL (RFC 9112 3.2)",
             Self::AuthorityForm => "host:port is the target of CONNECT, and only of CONNECT (RFC 9112 3.2.3)",
             Self::AsteriskForm => "the target * is for OPTIONS only (RFC 9112 3.2.4)",
             Self::FieldName => "a field line must be a name, a colon and a value, on one line (RFC 9112 5)",
@@ -145,6 +151,7 @@ impl BadRequest {
             Self::ChunkOverhead => "chunk sizes, extensions and trailers are longer than allowed (RFC 9112 7.1.1)",
             Self::BodyTooLarge => "the content is larger than allowed (RFC 9110 15.5.14)",
             Self::Expectation => "100-continue is the only expectation that this server meets (RFC 9110 10.1.1)",
+            Self::ProxyHeader => "the connection must begin with a PROXY protocol header",
             Self::HeadTimeout => "the head did not arrive in time (RFC 9110 15.5.9)",
             Self::BodyTimeout => "the content did not arrive in time (RFC 9110 15.5.9)",
         }
@@ -202,6 +209,10 @@ pub enum Misuse {
     /// `101` or a tunnel was answered to a request that asked for none, or before its
     /// content was read.
     Upgrade,
+    /// A signed cookie without a key to sign it.
+    NoCookieKeys,
+    /// A cookie that cannot be set as it was given.
+    Cookie(BadCookie),
     /// The connection failed, was refused or is closed; nothing can be answered any more.
     Closed,
 }
@@ -226,6 +237,8 @@ impl fmt::Display for Misuse {
             Self::Trailers => f.write_str("trailers need a chunked answer"),
             Self::Continue => f.write_str("100 Continue was not expected, or the answer has begun"),
             Self::Upgrade => f.write_str("the request asked for no upgrade, or its content was not read yet"),
+            Self::NoCookieKeys => f.write_str("a signed cookie needs Config::cookie_keys"),
+            Self::Cookie(fault) => fault.fmt(f),
             Self::Closed => f.write_str("the connection is closed"),
         }
     }

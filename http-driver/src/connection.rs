@@ -371,11 +371,15 @@ where
             return upgraded.as_mut().poll(context);
         }
         let mut now = self.runtime.now();
-        if self.exchange.lock().attend(context) {
-            *self.as_mut().project().registered = false;
-        }
+        let mut shared = self.exchange.lock();
+        shared.core.handle_time(now);
+        let another_waker = shared.attend(context);
         if order == Order::Drain {
-            self.exchange.lock().core.handle_shutdown(now);
+            shared.core.handle_shutdown(now);
+        }
+        drop(shared);
+        if another_waker {
+            *self.as_mut().project().registered = false;
         }
         for _ in 0..TURNS {
             match self.as_mut().turn(context, now) {

@@ -13,6 +13,7 @@ mod access;
 mod answering;
 mod body;
 mod connection;
+mod cookies;
 mod exchange;
 mod handler;
 mod listen;

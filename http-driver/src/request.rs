@@ -2,9 +2,10 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::time::Duration;
 
 use bytes::Bytes;
-use httpants_core::Headers;
+use httpants_core::{Connection, Headers, Misuse};
 
 use crate::body::Body;
 use crate::exchange::Exchange;
@@ -76,6 +77,19 @@ impl Request {
     #[must_use]
     pub fn responder(&self) -> Responder {
         Responder::new(self.exchange.clone(), self.serial)
+    }
+
+    /// How long ago the head was received; frozen when the answer was finished (the seed's
+    /// `time`). In another task it is as late as the connection's last wake-up.
+    #[must_use]
+    pub fn time(&self) -> Duration {
+        self.head.time(self.exchange.lock().core.now())
+    }
+
+    /// A call to the core for this request, as long as it is the one being answered.
+    pub(crate) fn core<T>(&self, call: impl FnOnce(&mut Connection) -> Result<T, Misuse>) -> Result<T, Misuse> {
+        let mut shared = self.exchange.lock();
+        if shared.serial == self.serial { call(&mut shared.core) } else { Err(Misuse::NoRequest) }
     }
 
     /// Whether the client ended its stream since. It may only have closed its sending side,

@@ -8,6 +8,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use httpants_core::cookies::{BadKeys, KeyRing};
+use httpants_core::proxy::XHeaders;
 use httpants_core::{Config, Request};
 
 use crate::accept::Accepting;
@@ -89,6 +91,24 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self.config(|config| config.keep_alive = keep_alive)
     }
 
+    /// The secret that signs cookies and verifies them (the seed's `cookie_secret`); several
+    /// are a ring, of which the first signs and all verify, so that secrets can be replaced.
+    /// Default: a random one, so that signed cookies end with the process.
+    ///
+    /// # Errors
+    /// [`BadKeys`] for no secret, or an empty one.
+    pub fn cookie_secrets<S: AsRef<[u8]>>(self, secrets: impl IntoIterator<Item = S>) -> Result<Self, BadKeys> {
+        let keys = KeyRing::new(secrets)?;
+        Ok(self.config(|config| config.cookie_keys = Some(keys)))
+    }
+
+    /// Whom to believe about the client's address and scheme (the seed's `xheaders`). The seed
+    /// believes anyone who is asked to; that is `XHeaders::TrustAll`, to be said.
+    #[must_use]
+    pub fn xheaders(self, xheaders: XHeaders) -> Self {
+        self.config(|config| config.proxies.xheaders = xheaders)
+    }
+
     /// Decides by the head what becomes of a request's content. Without it everything is
     /// buffered. Not asked for requests without content.
     #[must_use]
@@ -139,8 +159,11 @@ impl<R: Runtime, H: Handler> Server<R, H> {
                 }
             }
         }
-        let service =
-            Service { handler: self.handler, config: Arc::new(self.config), choose_intake: self.choose_intake };
+        let mut config = self.config;
+        if config.cookie_keys.is_none() {
+            config.cookie_keys = Some(random_key()?);
+        }
+        let service = Service { handler: self.handler, config: Arc::new(config), choose_intake: self.choose_intake };
         Ok(Bound {
             runtime: self.runtime,
             service: Arc::new(service),
@@ -150,6 +173,14 @@ impl<R: Runtime, H: Handler> Server<R, H> {
             handle: Handle::default(),
         })
     }
+}
+
+/// A secret that nobody knows, not even the next process.
+fn random_key() -> io::Result<KeyRing> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret)
+        .map_err(|error| io::Error::other(format!("cannot make a random cookie secret: {error}")))?;
+    KeyRing::new([secret]).map_err(io::Error::other)
 }
 
 impl<H: Handler> Server<Memory, H> {

@@ -431,3 +431,37 @@ fn what_is_left_of_a_request_is_cut_off() {
     memory.run();
     assert_eq!(answers(&client.take_received()), [ok("taken")]);
 }
+
+#[test]
+fn cookies_leave_with_the_answer_however_it_is_given() {
+    let memory = Memory::new();
+    let world = memory.clone();
+    let server = Server::with_runtime(memory.clone(), move |request: Request| {
+        let world = world.clone();
+        async move {
+            sleep(&world, Duration::from_secs(2)).await;
+            assert_eq!(request.time(), Duration::from_secs(2));
+            request.set_cookie(httpants_driver::core::cookies::Cookie::new("plain", "1"))?;
+            request.set_secure_cookie("user", "jo")?;
+            let user = request.secure_cookie_text("user").unwrap_or_default();
+            if request.path() == "/seed" {
+                return request.responder().send_response(user, 200, "text/plain");
+            }
+            Ok(Response::text(user))
+        }
+    });
+    let (_handle, serving) = server.cookie_secrets(["a secret"]).unwrap().attach();
+    memory.serve(serving);
+    for path in ["/", "/seed"] {
+        let client = memory.connect();
+        client.send(&get(path));
+        memory.advance(Duration::from_secs(2));
+        let received = String::from_utf8(client.take_received()).unwrap();
+        let value = received.lines().find_map(|line| line.strip_prefix("Set-Cookie: user=")).unwrap();
+        assert!(received.contains("\r\nSet-Cookie: plain=1\r\n"), "{received}");
+        let value = value.split(';').next().unwrap();
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\nCookie: user={value}\r\n\r\n").as_bytes());
+        memory.advance(Duration::from_secs(2));
+        assert_eq!(answers(&client.take_received()), [ok("jo")]);
+    }
+}

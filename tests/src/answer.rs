@@ -11,7 +11,7 @@ use crate::{steps, text};
 pub const WALL: u64 = 784_111_777;
 
 /// All faults, to find one by its name.
-const FAULTS: [BadRequest; 34] = [
+const FAULTS: [BadRequest; 36] = [
     BadRequest::EmptyLines,
     BadRequest::BareLineFeed,
     BadRequest::BareCarriageReturn,
@@ -23,6 +23,7 @@ const FAULTS: [BadRequest; 34] = [
     BadRequest::TargetByte,
     BadRequest::TargetTooLong,
     BadRequest::AbsoluteForm,
+    BadRequest::TargetForm,
     BadRequest::AuthorityForm,
     BadRequest::AsteriskForm,
     BadRequest::FieldName,
@@ -44,6 +45,7 @@ const FAULTS: [BadRequest; 34] = [
     BadRequest::ChunkOverhead,
     BadRequest::BodyTooLarge,
     BadRequest::Expectation,
+    BadRequest::ProxyHeader,
     BadRequest::HeadTimeout,
     BadRequest::BodyTimeout,
 ];
@@ -123,7 +125,7 @@ fn encode(message: &Message, config: &Config) -> Vec<u8> {
         "200" => "OK",
         "400" => "Bad Request",
         "408" => "Request Timeout",
-        "413" => "Payload Too Large",
+        "413" => "Content Too Large",
         "414" => "URI Too Long",
         "417" => "Expectation Failed",
         "431" => "Request Header Fields Too Large",

@@ -183,7 +183,7 @@ fn body_rate_judges_the_whole_content() {
     caller.receive(&[b'x'; 2_000], 9_000);
     assert_eq!(caller.armed(), Some((Timer::BodyRate, 11_000)), "2,000 bytes are worth less than the grace");
     caller.receive(&[b'x'; 2_000], 10_000);
-    caller.fires(Timer::BodyRate, 1_000 + 4_000 * 1_000 / 256);
+    caller.fires(Timer::BodyRate, 1_000 + 4_000 * 1_000 / 256 + 1);
     assert!(matches!(caller.closed, Some(CloseReason::Refused(_))));
     caller.answered("408", 20_000);
 }

@@ -51,6 +51,7 @@ pub enum Close {
 /// Events that are due but do not come from the bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Notices {
+    /// Told when the content is asked for, if it is not refused then.
     pub(crate) expect_100: bool,
     pub(crate) end: bool,
     /// The application saw no room to send and waits for some.
@@ -92,9 +93,6 @@ impl Notices {
             return (!told).then_some(Event::Closed(reason));
         }
         let take = std::mem::take::<bool>;
-        if take(&mut self.expect_100) {
-            return Some(Event::Expect100);
-        }
         if take(&mut self.end) {
             return Some(Event::End(Headers::default()));
         }
@@ -112,7 +110,7 @@ impl Notices {
     pub(crate) fn is_due(&self) -> bool {
         match self.closed {
             Some(_) => !self.told_closed,
-            None => self.expect_100 || self.end || self.writable || self.handed_over == Some(false),
+            None => self.end || self.writable || self.handed_over == Some(false),
         }
     }
 }

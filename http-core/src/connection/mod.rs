@@ -33,11 +33,12 @@ use self::send_queue::SendQueue;
 use self::state::Input;
 use self::timers::{Deadline, Times};
 use crate::config::Config;
+use crate::cookies::CookiesOut;
 use crate::error::CloseReason;
 use crate::message::request::{Request, Spare};
 use crate::message::response::ResponseHead;
-use crate::wire::encode::DateLine;
 use crate::wire::head::HeadReader;
+use crate::wire::supplied::Supplied;
 
 /// One accepted connection, from its first byte to its close, without any IO.
 ///
@@ -84,7 +85,7 @@ pub struct Connection {
     served: u64,
     mode: Mode,
     pending: Option<Box<ResponseHead>>,
-    date: DateLine,
+    supplied: Supplied,
     expect_unanswered: bool,
     paused: bool,
     paused_at: Duration,
@@ -94,6 +95,8 @@ pub struct Connection {
     shutdown: bool,
     reset: bool,
     told_shut: bool,
+    proxy_header_due: bool,
+    cookies_out: Option<Box<CookiesOut>>,
     /// Bytes dropped while the connection closes.
     discarded: u64,
 }
@@ -103,6 +106,7 @@ impl Connection {
     /// A connection that was just accepted.
     #[must_use]
     pub fn new(config: Arc<Config>, peer: Peer, now: Now) -> Self {
+        let proxy_header_due = config.proxy_protocol;
         Self {
             config,
             peer,
@@ -120,7 +124,7 @@ impl Connection {
             served: 0,
             mode: Mode::Without,
             pending: None,
-            date: DateLine::default(),
+            supplied: Supplied::default(),
             expect_unanswered: false,
             paused: false,
             paused_at: now.mono,
@@ -129,6 +133,8 @@ impl Connection {
             shutdown: false,
             reset: false,
             told_shut: false,
+            proxy_header_due,
+            cookies_out: None,
             discarded: 0,
         }
     }
@@ -198,6 +204,11 @@ impl Connection {
         {
             self.fire(deadline.why);
         }
+    }
+
+    /// Nothing but time has passed. Each other input tells the time too.
+    pub fn handle_time(&mut self, now: Now) {
+        self.set_now(now);
     }
 
     /// The server shuts down: an idle connection closes, a busy one after its current answer.
@@ -318,6 +329,12 @@ impl Connection {
         self.state
     }
 
+    /// What the last input said of the time.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
     /// How many requests were accepted on this connection.
     #[must_use]
     pub fn served(&self) -> u64 {
@@ -401,10 +418,14 @@ impl Connection {
     /// The current request is over, for the application and for the core.
     fn end_request(&mut self) {
         self.pending = None;
+        self.cookies_out = None;
         self.pause(false);
         self.expect_unanswered = false;
         self.notices.forget_request();
         if let Some(request) = self.current.take() {
+            if request.is_shared() {
+                request.freeze_time(self.now);
+            }
             self.spare.keep(request);
         }
     }

@@ -2,6 +2,7 @@
 
 use http::{Method, StatusCode, Version};
 
+use super::Address;
 use super::Connection;
 use super::event::Event;
 use super::state::{Input, Receiving, Sending};
@@ -10,6 +11,7 @@ use crate::error::{BadRequest, CloseReason};
 use crate::message::field_lines::FieldLines;
 use crate::message::headers::Headers;
 use crate::message::request::Request;
+use crate::proxy::{Endpoints, ProxyHeader};
 use crate::wire::chunked::{self, Chunked, Piece};
 use crate::wire::encode::{AnswerHead, FramingField};
 use crate::wire::fields;
@@ -57,7 +59,7 @@ impl Content {
     }
 
     /// Bytes that are known to come.
-    fn announced(&self) -> u64 {
+    pub(super) fn announced(&self) -> u64 {
         match &self.coding {
             Coding::None => 0,
             Coding::Length(remaining) => *remaining,
@@ -79,12 +81,19 @@ impl Connection {
             // The usual ends of a turn: a request is awaited, or its answer.
             Receiving::Idle | Receiving::Complete if self.recv.is_empty() && !self.end_of_stream => None,
             // And its usual start: a whole head.
-            Receiving::Idle if self.has_backlog_room() => match self.read_head() {
+            Receiving::Idle if self.has_backlog_room() && !self.proxy_header_due => match self.read_head() {
                 Some(request) => Some(Event::Request(request)),
                 None => self.read(),
             },
             _ => self.read(),
         }
+    }
+
+    /// A client that waits to hear whether it may send too much hears that it may not.
+    #[inline(never)]
+    fn tell_expectation(&mut self) -> Option<Event> {
+        self.notices.expect_100 = false;
+        if self.content_fits() { Some(Event::Expect100) } else { self.refuse(BadRequest::BodyTooLarge) }
     }
 
     /// Apart, so that asking in vain costs next to nothing.
@@ -94,7 +103,9 @@ impl Connection {
             let before = self.state;
             let event = match self.state.recv {
                 Receiving::Idle | Receiving::Head if !self.has_backlog_room() => None,
+                Receiving::Idle if self.proxy_header_due => self.read_proxy_header(),
                 Receiving::Idle | Receiving::Head => self.read_head().map(Event::Request),
+                Receiving::Content if self.notices.expect_100 => self.tell_expectation(),
                 Receiving::Content if self.paused => None,
                 Receiving::Content => self.read_content(),
                 Receiving::Drain => self.drain(),
@@ -115,6 +126,30 @@ impl Connection {
         }
     }
 
+    /// What a load balancer says of the connection, before anything else. It never gets an
+    /// answer: where it is wrong, what follows is not known to be HTTP.
+    fn read_proxy_header(&mut self) -> Option<Event> {
+        match ProxyHeader::parse(self.recv.filled()) {
+            Ok(None) => self.await_more(),
+            Ok(Some(header)) => {
+                self.recv.consume(header.len);
+                self.proxy_header_due = false;
+                match header.endpoints {
+                    Endpoints::Inet { source, destination } => {
+                        (self.peer.remote, self.peer.local) = (source.into(), destination.into());
+                    }
+                    Endpoints::Unix => (self.peer.remote, self.peer.local) = (Address::Unix, Address::Unix),
+                    Endpoints::Kept => {}
+                }
+                self.read_head().map(Event::Request)
+            }
+            Err(_) => {
+                self.break_off(CloseReason::Refused(BadRequest::ProxyHeader));
+                None
+            }
+        }
+    }
+
     #[inline(never)]
     fn read_head(&mut self) -> Option<Request> {
         let mut input = self.recv.filled();
@@ -128,7 +163,7 @@ impl Connection {
         let (head, index) = message.parts();
         match self.reader.advance(input, &self.config, head, index) {
             Ok(Some(length)) => {
-                let facts = message.fill(input.get(..length).unwrap_or_default(), &self.peer, self.now);
+                let facts = message.fill(input.get(..length).unwrap_or_default(), &self.config, &self.peer, self.now);
                 self.recv.consume(length);
                 Some(self.accept(facts))
             }
@@ -350,10 +385,10 @@ impl Connection {
                 status,
                 reason: None,
                 fields: &FieldLines::text_plain(),
+                cookies: None,
                 framing: FramingField::Length(text.len() as u64 + 1),
                 connection: Some("close"),
-                server: self.config.server,
-                date: self.date.at(self.now.wall),
+                supplied: self.supplied.at(self.now.wall, self.config.server),
             };
             let out = self.send.gather();
             head.write(out);

@@ -85,6 +85,24 @@ impl Reply<'_> {
         if end_headers { self.send_head(BodyLen::Unknown) } else { Ok(()) }
     }
 
+    /// The cookies to set (the seed's `cookies_out`); without this call they leave with the
+    /// head. Called, only those named leave, or all of them for `None`; `end_headers` as in
+    /// [`send_headers`](Self::send_headers).
+    ///
+    /// # Errors
+    /// [`Misuse::HeadDue`] before `send_status`, and as [`Connection::respond`].
+    pub fn send_cookies(&mut self, names: Option<&[&str]>, end_headers: bool) -> Result<(), Misuse> {
+        self.connection.answer_due()?;
+        let pending = self.connection.pending.as_mut().ok_or(Misuse::HeadDue)?;
+        if let Some(cookies) = self.connection.cookies_out.take() {
+            let chosen = |name: &str| names.is_none_or(|names| names.contains(&name));
+            for (_, line) in cookies.iter().filter(|(name, _)| chosen(name)) {
+                pending.fields.push("Set-Cookie", line)?;
+            }
+        }
+        if end_headers { self.send_head(BodyLen::Unknown) } else { Ok(()) }
+    }
+
     /// A piece of the content, as [`Connection::send`]; the head leaves before the first one.
     ///
     /// # Errors

@@ -1,11 +1,14 @@
 //! Commands: the application answers.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::Version;
 
 use super::Connection;
 use super::answer::{self, Mode};
 use super::state::{Input, Receiving, Sending};
+use crate::cookies::{CookieBuilder, CookiesOut};
 use crate::error::{BadRequest, CloseReason, Misuse};
 use crate::message::field_lines::FieldLines;
 use crate::message::response::{BodyLen, ResponseHead};
@@ -22,6 +25,15 @@ impl Connection {
     /// [`Misuse`] when no answer is due, when it has begun already, when the status is
     /// informational, or when a field contradicts the framing. Nothing was sent then.
     pub fn respond(&mut self, head: &ResponseHead, length: BodyLen) -> Result<(), Misuse> {
+        self.queue_head(head, length, false)?;
+        self.apply(Input::AnswerHead);
+        Ok(())
+    }
+
+    /// Queues the head of an answer, after which nothing of it can be changed. The state
+    /// follows in the caller, unless the answer hands the stream over. With `last` nothing
+    /// is answered behind it.
+    fn queue_head(&mut self, head: &ResponseHead, length: BodyLen, last: bool) -> Result<(), Misuse> {
         self.answer_due()?;
         let request = self.current.as_ref().ok_or(Misuse::NoRequest)?;
         let framed = answer::frame(request, head, length)?;
@@ -31,7 +43,7 @@ impl Connection {
         let http_1_0 = request.version() == Version::HTTP_10;
         // A client that was not told to continue may send its content or not: what comes
         // next could be either (RFC 9110 section 10.1.1).
-        if framed.mode == Mode::UntilClose || head.fields.owned().close || self.expect_unanswered {
+        if last || framed.mode == Mode::UntilClose || head.fields.owned().close || self.expect_unanswered {
             self.apply(Input::Last);
         }
         let connection = match () {
@@ -45,10 +57,10 @@ impl Connection {
             status: head.status,
             reason: head.reason(),
             fields: &head.fields,
+            cookies: self.cookies_out.as_deref(),
             framing: framed.field,
             connection,
-            server: self.config.server,
-            date: self.date.at(self.now.wall),
+            supplied: self.supplied.at(self.now.wall, self.config.server),
         }
         .write(self.send.gather());
         self.mode = framed.mode;
@@ -56,10 +68,38 @@ impl Connection {
         if framed.hands_over {
             self.apply(Input::HandOver);
             self.end_request();
-        } else {
-            self.apply(Input::AnswerHead);
         }
         Ok(())
+    }
+
+    /// The cookies that the answer to the current request will set (the seed's
+    /// `cookies_out`): they leave with its head, as Set-Cookie fields.
+    ///
+    /// # Errors
+    /// [`Misuse`] when no answer is due, or its head was sent already.
+    pub fn cookies_out(&mut self) -> Result<&mut CookiesOut, Misuse> {
+        self.answer_due()?;
+        Ok(self.cookies_out.get_or_insert_default())
+    }
+
+    /// Sets a signed cookie in the answer (the seed's `set_secure_cookie`), HttpOnly and for
+    /// the path `/`, with the first of [`Config::cookie_keys`](crate::Config::cookie_keys).
+    /// `adjust` may change its other attributes.
+    ///
+    /// # Errors
+    /// [`Misuse`] as [`cookies_out`](Self::cookies_out), [`Misuse::NoCookieKeys`] without a
+    /// key, [`Misuse::Cookie`] for a name or attribute that cannot be sent.
+    pub fn set_secure_cookie(
+        &mut self,
+        name: &str,
+        value: impl AsRef<[u8]>,
+        lifetime: Duration,
+        adjust: impl FnOnce(CookieBuilder<'static>) -> CookieBuilder<'static>,
+    ) -> Result<(), Misuse> {
+        self.answer_due()?;
+        let keys = self.config.cookie_keys.as_ref().ok_or(Misuse::NoCookieKeys)?;
+        let cookie = adjust(keys.cookie(name, value, self.now.wall.as_secs(), lifetime));
+        self.cookies_out()?.set(cookie).map_err(Misuse::Cookie)
     }
 
     /// Sends a whole answer in one call.
@@ -68,12 +108,22 @@ impl Connection {
     /// As [`respond`](Self::respond).
     pub fn respond_with(&mut self, head: &ResponseHead, content: impl Into<Bytes>) -> Result<(), Misuse> {
         let content = content.into();
-        self.respond(head, BodyLen::Known(content.len() as u64))?;
-        if self.state.send == Sending::HandedOver {
-            return Ok(());
+        // Where too much is left to drain behind an answer that is finished at once, the
+        // connection will close, and the answer says so (RFC 9112 section 9.6).
+        let last = self.state.recv == Receiving::Content && self.content.announced() > self.config.limits.drain;
+        self.queue_head(head, BodyLen::Known(content.len() as u64), last)?;
+        match self.mode {
+            Mode::Without => {}
+            Mode::Length(_) | Mode::UntilClose => self.send.push(content),
+            Mode::Chunked => {
+                self.queue_content(content);
+                encode::last_chunk(self.send.gather(), None);
+            }
         }
-        self.send(content)?;
-        self.finish()
+        if self.apply(Input::Answer) {
+            self.end_of_answer();
+        }
+        Ok(())
     }
 
     /// Sends a piece of content behind the head. It is framed as the head promised, and
@@ -85,17 +135,21 @@ impl Connection {
     pub fn send(&mut self, content: impl Into<Bytes>) -> Result<(), Misuse> {
         let content = content.into();
         if self.spend(content.len() as u64)? {
-            let chunked = self.mode == Mode::Chunked;
-            let queue = self.queue();
-            if chunked {
-                encode::chunk_size(queue.gather(), content.len() as u64);
-            }
-            queue.push(content);
-            if chunked {
-                queue.gather().extend_from_slice(CRLF);
-            }
+            self.queue_content(content);
         }
         Ok(())
+    }
+
+    fn queue_content(&mut self, content: Bytes) {
+        let chunked = self.mode == Mode::Chunked && !content.is_empty();
+        let queue = self.queue();
+        if chunked {
+            encode::chunk_size(queue.gather(), content.len() as u64);
+        }
+        queue.push(content);
+        if chunked {
+            queue.gather().extend_from_slice(CRLF);
+        }
     }
 
     /// Sends a stretch of a file as a piece of content, without seeing it: it comes back as

@@ -81,6 +81,8 @@ pub(crate) enum Input {
     AnswerHead,
     /// The application gave the last byte of its answer.
     AnswerEnd,
+    /// The application gave a whole answer at once.
+    Answer,
     /// The answer switches protocols.
     HandOver,
     /// This request is the last one.
@@ -131,6 +133,10 @@ impl State {
 
             // Answering.
             (R::Content | R::Complete, S::Head, I::AnswerHead) => self.to(self.recv, S::Content),
+            (R::Complete, S::Head, I::Answer) if persistent => self.to(R::Idle, S::Idle),
+            (R::Complete, S::Head, I::Answer) => self.to(R::Complete, S::Closing),
+            (R::Content, S::Head, I::Answer) if persistent => self.to(R::Drain, S::Complete),
+            (R::Content, S::Head, I::Answer) => self.to(R::Discard, S::Closing),
             (R::Complete, S::Head, I::HandOver) => self.to(R::HandedOver, S::HandedOver),
             (R::Complete, S::Content, I::AnswerEnd) if persistent => self.to(R::Idle, S::Idle),
             (R::Complete, S::Content, I::AnswerEnd) => self.to(R::Complete, S::Closing),
@@ -187,13 +193,14 @@ mod tests {
 
     use super::*;
 
-    const INPUTS: [Input; 18] = [
+    const INPUTS: [Input; 19] = [
         Input::FirstByte,
         Input::Request { content: false },
         Input::Request { content: true },
         Input::ContentEnd,
         Input::AnswerHead,
         Input::AnswerEnd,
+        Input::Answer,
         Input::HandOver,
         Input::Last,
         Input::DrainLimit,

@@ -112,7 +112,8 @@ impl Times {
     /// When the content that came so far is too little for the time it took.
     pub(crate) fn slowest_content(&self, timeouts: &crate::Timeouts) -> Option<Duration> {
         let rate = u64::from(timeouts.body_rate);
-        let millis = self.content_bytes.saturating_mul(1000).checked_div(rate)?;
+        // The first millisecond at which the rate is below, not at, the lowest one allowed.
+        let millis = self.content_bytes.saturating_mul(1000).checked_div(rate)?.saturating_add(1);
         let allowed = timeouts.body_rate_grace.max(Duration::from_millis(millis));
         Some(self.content_start.saturating_add(allowed))
     }

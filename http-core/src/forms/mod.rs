@@ -29,6 +29,7 @@
 //!
 //! let mut post = Variables::default();
 //! let mut files = Vec::new();
+//! let mut disk = Vec::new();
 //! let (mut part, mut memory) = (None, Vec::new());
 //! while let Some(event) = multipart.poll_event()? {
 //!     match event {
@@ -38,8 +39,9 @@
 //!         }
 //!         Event::Data(piece) => match intake.data(piece.len())? {
 //!             Action::Keep => memory.extend_from_slice(&piece),
-//!             Action::Spill => unimplemented!("create a file, write `memory` and this piece to it"),
-//!             Action::Write => unimplemented!("write this piece to the file"),
+//!             // Here a file is created, and gets what `memory` holds and this piece.
+//!             Action::Spill => disk.extend([Bytes::from(std::mem::take(&mut memory)), piece]),
+//!             Action::Write => disk.push(piece),
 //!         },
 //!         Event::PartEnd => {
 //!             let (part, content) = (part.take().unwrap(), std::mem::take(&mut memory));

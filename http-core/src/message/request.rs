@@ -7,8 +7,10 @@ use std::sync::Arc;
 
 use http::{Method, Version};
 
+use crate::config::Config;
 use crate::connection::{Now, Peer};
 use crate::message::headers::{FieldSpan, Headers};
+use crate::message::vars::Kept;
 use crate::wire::framing::Framing;
 use crate::wire::head::{Facts, Head};
 use crate::wire::span::Span;
@@ -41,6 +43,8 @@ pub(crate) struct Message {
     headers: Headers,
     peer: Peer,
     received: Now,
+    config: Option<Arc<Config>>,
+    kept: Kept,
 }
 
 /// The storage of a request that is over, for the next one: what makes requests on a busy
@@ -64,6 +68,7 @@ impl Spare {
     /// The place for the next request's head: the storage kept, unless somebody holds it.
     #[inline]
     pub(crate) fn message(&mut self) -> &mut Message {
+        self.0.take_if(|request| request.is_shared());
         Arc::make_mut(&mut self.0.get_or_insert_default().0)
     }
 
@@ -87,11 +92,15 @@ impl Message {
     ///
     /// They are copied, so that the receive buffer is free for the next read however long the
     /// application keeps the request.
-    pub(crate) fn fill(&mut self, bytes: &[u8], peer: &Peer, received: Now) -> Facts {
+    pub(crate) fn fill(&mut self, bytes: &[u8], config: &Arc<Config>, peer: &Peer, received: Now) -> Facts {
         self.headers.fill(bytes);
         self.rewritten = rewritten(&self.head.line.target, bytes);
         self.peer = *peer;
         self.received = received;
+        if !self.config.as_ref().is_some_and(|known| Arc::ptr_eq(known, config)) {
+            self.config = Some(Arc::clone(config));
+        }
+        self.kept.forget();
         self.head.facts
     }
 }
@@ -186,9 +195,13 @@ impl Request {
     }
 
     /// The host that the request is for, with its port if one was sent: the authority of an
-    /// absolute target, else the Host field. Empty where neither says one.
+    /// absolute target, else the Host field. Empty where neither says one. Where
+    /// [`Config::proxies`](crate::Config::proxies) lets trusted proxies say it, it is theirs.
     #[must_use]
     pub fn host(&self) -> &str {
+        if let Some(host) = self.resolved().and_then(|resolved| resolved.host) {
+            return host;
+        }
         let target = &self.0.head.line.target;
         if target.authority.is_empty() || target.authority == target.whole {
             self.text(self.0.head.facts.host)
@@ -213,18 +226,6 @@ impl Request {
         }
     }
 
-    /// `"https"` where the transport is secured, else `"http"`.
-    #[must_use]
-    pub fn scheme(&self) -> &'static str {
-        if self.0.peer.secure { "https" } else { "http" }
-    }
-
-    /// Whether the request came over a secured transport.
-    #[must_use]
-    pub fn is_secure(&self) -> bool {
-        self.scheme() == "https"
-    }
-
     /// `scheme://host` and the [`url`](Self::url).
     #[must_use]
     pub fn full_url(&self) -> String {
@@ -241,6 +242,19 @@ impl Request {
     #[must_use]
     pub fn received(&self) -> Now {
         self.0.received
+    }
+
+    /// Whether somebody else holds the request too.
+    pub(crate) fn is_shared(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
+    pub(super) fn config(&self) -> Option<&Config> {
+        self.0.config.as_deref()
+    }
+
+    pub(super) fn kept(&self) -> &Kept {
+        &self.0.kept
     }
 
     /// How the content that follows is delimited.

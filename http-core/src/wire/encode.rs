@@ -1,12 +1,10 @@
 //! Answers as bytes: the head (RFC 9112 section 4) and the chunked framing (section 7.1).
 
-use std::fmt::{self, Write};
-use std::time::{Duration, SystemTime};
-
 use http::StatusCode;
 
-use crate::connection::UnixTime;
+use crate::cookies::CookiesOut;
 use crate::message::field_lines::FieldLines;
+use crate::wire::supplied::Supplied;
 
 /// The framing field of an answer's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,28 +23,21 @@ pub(crate) struct AnswerHead<'a> {
     /// In place of the registered phrase.
     pub(crate) reason: Option<&'a str>,
     pub(crate) fields: &'a FieldLines,
+    pub(crate) cookies: Option<&'a CookiesOut>,
     pub(crate) framing: FramingField,
     /// The value of Connection, where one is due.
     pub(crate) connection: Option<&'static str>,
-    /// The value of Server, where the application sets none.
-    pub(crate) server: Option<&'a str>,
-    /// The line of Date.
-    pub(crate) date: &'a [u8; DateLine::SIZE],
+    pub(crate) supplied: &'a Supplied,
 }
 
 impl AnswerHead<'_> {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         self.write_status_line(out);
-        let owned = self.fields.owned();
-        if let Some(server) = self.server
-            && !owned.server
-        {
-            line(out, b"Server: ", server.as_bytes());
-        }
-        if !owned.date {
-            out.extend_from_slice(self.date);
-        }
+        self.supplied.write(self.fields.owned(), out);
         out.extend_from_slice(self.fields.as_bytes());
+        for (_, cookie) in self.cookies.into_iter().flat_map(CookiesOut::iter) {
+            line(out, b"Set-Cookie: ", cookie.as_bytes());
+        }
         match self.framing {
             FramingField::None => {}
             FramingField::Length(length) => {
@@ -69,7 +60,7 @@ impl AnswerHead<'_> {
         out.extend_from_slice(if self.http_1_0 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
         out.extend_from_slice(self.status.as_str().as_bytes());
         // The space stays also where there is no phrase (RFC 9112 section 4).
-        let reason = self.reason.or(self.status.canonical_reason()).unwrap_or_default();
+        let reason = self.reason.unwrap_or_else(|| reason_phrase(self.status));
         line(out, b" ", reason.as_bytes());
     }
 }
@@ -79,6 +70,15 @@ fn line<const N: usize>(out: &mut Vec<u8>, name: &[u8; N], value: &[u8]) {
     out.extend_from_slice(name);
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
+}
+
+/// The phrase of RFC 9110 section 15; the crate still has the older one for two statuses.
+fn reason_phrase(status: StatusCode) -> &'static str {
+    match status {
+        StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",
+        StatusCode::UNPROCESSABLE_ENTITY => "Unprocessable Content",
+        _ => status.canonical_reason().unwrap_or_default(),
+    }
 }
 
 /// `chunk-size CRLF`; the caller puts the data and a CRLF behind it.
@@ -104,57 +104,10 @@ pub(crate) fn last_chunk(out: &mut Vec<u8>, trailers: Option<&FieldLines>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// The line of Date (RFC 9110 section 6.6.1), formatted once a second.
-#[derive(Debug)]
-pub(crate) struct DateLine {
-    second: u64,
-    line: [u8; Self::SIZE],
-}
-
-impl Default for DateLine {
-    fn default() -> Self {
-        Self { second: 0, line: *b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n" }
-    }
-}
-
-impl DateLine {
-    pub(crate) const SIZE: usize = 37;
-
-    pub(crate) fn at(&mut self, wall: UnixTime) -> &[u8; Self::SIZE] {
-        // The last second that has a date with a year of four digits.
-        const LAST: u64 = 253_402_300_799;
-        let second = wall.as_secs().min(LAST);
-        if self.second != second {
-            self.second = second;
-            self.format();
-        }
-        &self.line
-    }
-
-    #[cold]
-    fn format(&mut self) {
-        let date = httpdate::HttpDate::from(SystemTime::UNIX_EPOCH + Duration::from_secs(self.second));
-        // An IMF-fixdate always has the same length, so there is room for it.
-        let written = write!(Place(self.line.get_mut(6..35).unwrap_or_default()), "{date}");
-        debug_assert_eq!(written, Ok(()));
-    }
-}
-
-/// Text written into a place of fixed size, without an allocation.
-struct Place<'a>(&'a mut [u8]);
-
-impl Write for Place<'_> {
-    fn write_str(&mut self, text: &str) -> fmt::Result {
-        let (place, rest) = std::mem::take(&mut self.0).split_at_mut_checked(text.len()).ok_or(fmt::Error)?;
-        place.copy_from_slice(text.as_bytes());
-        self.0 = rest;
-        Ok(())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::connection::UnixTime;
 
     fn written(head: &AnswerHead<'_>) -> String {
         let mut out = Vec::new();
@@ -165,16 +118,16 @@ mod tests {
     #[test]
     fn heads() {
         let fields = FieldLines::text_plain();
-        let mut date = DateLine::default();
+        let mut supplied = Supplied::default();
         let mut head = AnswerHead {
             http_1_0: false,
             status: StatusCode::OK,
             reason: None,
             fields: &fields,
+            cookies: None,
             framing: FramingField::Length(13),
             connection: None,
-            server: Some("x"),
-            date: date.at(UnixTime::from_secs(1_795_352_400)),
+            supplied: supplied.at(UnixTime::from_secs(1_795_352_400), Some("x")),
         };
         assert_eq!(
             written(&head),
@@ -199,13 +152,5 @@ mod tests {
             chunk_size(&mut out, length);
             assert_eq!(String::from_utf8(out).unwrap(), format!("{length:x}\r\n"));
         }
-    }
-
-    #[test]
-    fn dates_follow_the_clock() {
-        let mut date = DateLine::default();
-        assert_eq!(date.at(UnixTime::from_secs(0)), b"Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n");
-        assert_eq!(date.at(UnixTime::from_secs(1)), b"Date: Thu, 01 Jan 1970 00:00:01 GMT\r\n");
-        assert_eq!(date.at(UnixTime::from_secs(u64::MAX)), b"Date: Fri, 31 Dec 9999 23:59:59 GMT\r\n");
     }
 }

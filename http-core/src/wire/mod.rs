@@ -7,4 +7,5 @@ pub(crate) mod framing;
 pub(crate) mod grammar;
 pub(crate) mod head;
 pub(crate) mod span;
+pub(crate) mod supplied;
 pub(crate) mod target;

@@ -63,13 +63,13 @@ fn origin_form(text: &[u8], path: usize, start: usize) -> Target {
 
 /// `http(s)://authority [ path ] [ "?" query ]`, RFC 9112 section 3.2.2.
 fn absolute_form(text: &[u8], start: usize) -> Result<Target, BadRequest> {
-    let Some(colon) = memchr::memchr(b':', text) else {
-        // Neither a path nor a URI: what CONNECT would have called an authority, or nothing.
-        return Err(BadRequest::AuthorityForm);
-    };
+    let colon = memchr::memchr(b':', text).ok_or(BadRequest::TargetForm)?;
     let (scheme, rest) = text.split_at_checked(colon).unwrap_or_default();
     let Some(rest) = rest.strip_prefix(b"://") else {
-        return Err(BadRequest::AuthorityForm);
+        return Err(match authority_form(text, Span::new(start..start + text.len())) {
+            Ok(_) => BadRequest::AuthorityForm,
+            Err(_) => BadRequest::TargetForm,
+        });
     };
     if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
         return Err(BadRequest::AbsoluteForm);
@@ -224,9 +224,10 @@ mod tests {
         for text in ["ftp://h/", "http://u@h/", "http:///p", "http://:80/", "http://h:x/", "http://"] {
             assert_eq!(bad(Method::GET, text), BadRequest::AbsoluteForm, "{text}");
         }
-        for text in ["h:80", "h", "http:/p", "a/b", "?q", "**"] {
-            assert_eq!(bad(Method::GET, text), BadRequest::AuthorityForm, "{text}");
+        for text in ["h", "http:/p", "a/b", "?q", "**", "a:b", "./a"] {
+            assert_eq!(bad(Method::GET, text), BadRequest::TargetForm, "{text}");
         }
+        assert_eq!(bad(Method::GET, "h:80"), BadRequest::AuthorityForm);
         assert_eq!(bad(Method::GET, "*"), BadRequest::AsteriskForm);
         assert_eq!(parts(Method::OPTIONS, "*").unwrap(), ["", "*", "*", "", ""]);
         assert_eq!(parts(Method::CONNECT, "h:443").unwrap(), ["h:443", "h:443", "", "", ""]);

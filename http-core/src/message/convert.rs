@@ -1,0 +1,152 @@
+//! To and from the types of the `http` crate, for code that speaks those.
+
+use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use http::uri::{Authority, PathAndQuery, Scheme, Uri};
+
+use crate::error::Misuse;
+use crate::message::request::Request;
+use crate::message::response::ResponseHead;
+
+/// The head, without content. The URI has the form of the target: an absolute one keeps its
+/// scheme and authority. What `http::Uri` cannot hold, such as a fragment or `|` in a path,
+/// is percent-encoded or dropped in it; the request itself has it as it was sent.
+///
+/// ```
+/// # use httpants_core::{Config, Connection, Event, Now, Peer};
+/// # let now = Now::default();
+/// # let mut connection = Connection::new(Config::default().into(), Peer::default(), now);
+/// # connection.receive(b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n", now);
+/// # let Some(Event::Request(request)) = connection.poll_event() else { unreachable!() };
+/// let request: http::Request<()> = (&request).into();
+/// assert_eq!(request.uri(), "/a?b=c");
+/// assert_eq!(request.headers()["host"], "x");
+/// ```
+impl From<&Request> for http::Request<()> {
+    fn from(request: &Request) -> Self {
+        let mut converted = Self::new(());
+        *converted.method_mut() = request.method().clone();
+        *converted.version_mut() = request.version();
+        *converted.uri_mut() = uri(request);
+        for (name, value) in request.headers().raw() {
+            // Both were checked under the same grammar when they were received.
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
+                converted.headers_mut().append(name, value);
+            }
+        }
+        converted
+    }
+}
+
+fn uri(request: &Request) -> Uri {
+    if let Ok(uri) = Uri::try_from(request.target()) {
+        return uri;
+    }
+    let mut parts = http::uri::Parts::default();
+    let path = encoded(request.path());
+    let path_and_query = if request.query().is_empty() { path } else { format!("{path}?{}", encoded(request.query())) };
+    parts.path_and_query = PathAndQuery::try_from(path_and_query).ok();
+    if !request.target().starts_with('/')
+        && let (Ok(scheme), Ok(authority)) = (Scheme::try_from(request.scheme()), Authority::try_from(request.host()))
+    {
+        (parts.scheme, parts.authority) = (Some(scheme), Some(authority));
+    }
+    Uri::from_parts(parts).unwrap_or_default()
+}
+
+/// What a URI cannot hold, percent-encoded; what is encoded already stays.
+fn encoded(part: &str) -> String {
+    const OTHER: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
+        .add(b' ')
+        .add(b'"')
+        .add(b'#')
+        .add(b'<')
+        .add(b'>')
+        .add(b'\\')
+        .add(b'^')
+        .add(b'`')
+        .add(b'{')
+        .add(b'|')
+        .add(b'}');
+    percent_encoding::utf8_percent_encode(part, OTHER).to_string()
+}
+
+/// Status, fields and their order; a `Content-Length` stays a wish that the core checks.
+///
+/// # Errors
+/// [`Misuse`] for a field that cannot be sent, such as a hop-by-hop option in Connection.
+impl<B> TryFrom<&http::Response<B>> for ResponseHead {
+    type Error = Misuse;
+
+    fn try_from(response: &http::Response<B>) -> Result<Self, Misuse> {
+        let mut head = Self::with_fields(response.status(), crate::FieldLines::new());
+        for (name, value) in response.headers() {
+            head.fields.push(name.as_str(), value.as_bytes())?;
+        }
+        Ok(head)
+    }
+}
+
+/// The head of an answer as the `http` crate has it; fields that the core adds are not there.
+impl From<&ResponseHead> for http::Response<()> {
+    fn from(head: &ResponseHead) -> Self {
+        let mut response = Self::new(());
+        *response.status_mut() = head.status;
+        for (name, value) in head.fields.iter() {
+            if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
+                response.headers_mut().append(name, value);
+            }
+        }
+        if let Some(length) = head.fields.content_length() {
+            response.headers_mut().insert(CONTENT_LENGTH, length.into());
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Config, Connection, Event, Now, Peer};
+
+    fn converted(target: &str) -> http::Request<()> {
+        let mut connection = Connection::new(Config::default().into(), Peer::default(), Now::default());
+        let head = format!("GET {target} HTTP/1.0\r\nHost: x\r\nA: 1\r\na: 2\r\n\r\n");
+        let _ = connection.receive(head.as_bytes(), Now::default());
+        match connection.poll_event() {
+            Some(Event::Request(request)) => (&request).into(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_target_has_a_uri() {
+        for (target, same) in [
+            ("/a?b=c", true),
+            ("/", true),
+            ("http://h:1/p?q", true),
+            ("/a|b?c^d#e", false),
+            ("/%41{", false),
+            ("http://h/a\\b", false),
+        ] {
+            let request = converted(target);
+            assert_eq!(request.version(), http::Version::HTTP_10);
+            let uri = request.uri();
+            assert!(!same || *uri == target, "{target}: {uri}");
+            assert_eq!(uri.host(), target.starts_with("http").then_some("h"), "{target}: {uri}");
+            assert!(uri.path().starts_with('/') && uri.path().len() >= target.len().min(2), "{target}: {uri}");
+            assert_eq!(request.headers().get_all("a").iter().collect::<Vec<_>>(), ["1", "2"]);
+        }
+    }
+
+    #[test]
+    fn responses_there_and_back() {
+        let response = http::Response::builder().status(404).header("A", "1").header("Content-Length", "5").body(());
+        let response = response.unwrap();
+        let head = ResponseHead::try_from(&response).unwrap();
+        assert_eq!((head.status.as_u16(), head.fields.content_length()), (404, Some(5)));
+        let back = http::Response::from(&head);
+        assert_eq!((back.status(), back.headers()), (response.status(), response.headers()));
+        let bad = http::Response::builder().header("Connection", "x-hop").body(()).unwrap();
+        assert_eq!(ResponseHead::try_from(&bad).err(), Some(Misuse::Framing("Connection")));
+    }
+}

@@ -1,0 +1,89 @@
+//! The lines that the core supplies to nearly every answer: Server and Date.
+
+use std::fmt::Write;
+use std::time::{Duration, SystemTime};
+
+use crate::connection::UnixTime;
+use crate::message::field_lines::Owned;
+
+/// Both lines, written once a second: copying them together is most of what a head costs.
+#[derive(Debug, Default)]
+pub(crate) struct Supplied {
+    second: Option<u64>,
+    lines: String,
+    /// Where the line of Date starts; the line of Server, if there is one, stands before it.
+    date_at: usize,
+}
+
+impl Supplied {
+    /// The lines as of this moment (RFC 9110 section 6.6.1 for Date, 10.2.4 for Server).
+    pub(crate) fn at(&mut self, wall: UnixTime, server: Option<&str>) -> &Self {
+        // The last second that has a date with a year of four digits.
+        const LAST: u64 = 253_402_300_799;
+        let second = wall.as_secs().min(LAST);
+        if self.second != Some(second) {
+            self.second = Some(second);
+            self.format(second, server);
+        }
+        self
+    }
+
+    #[cold]
+    fn format(&mut self, second: u64, server: Option<&str>) {
+        self.lines.clear();
+        if let Some(server) = server {
+            self.lines.extend(["Server: ", server, "\r\n"]);
+        }
+        self.date_at = self.lines.len();
+        let date = httpdate::HttpDate::from(SystemTime::UNIX_EPOCH + Duration::from_secs(second));
+        // Writing into a String does not fail.
+        let _ = write!(self.lines, "Date: {date}\r\n");
+    }
+
+    /// Writes the lines whose fields the application has not set itself.
+    pub(crate) fn write(&self, owned: Owned, out: &mut Vec<u8>) {
+        let lines = match (owned.server, owned.date) {
+            (false, false) => self.lines.as_str(),
+            (false, true) => self.lines.get(..self.date_at).unwrap_or_default(),
+            (true, false) => self.lines.get(self.date_at..).unwrap_or_default(),
+            (true, true) => return,
+        };
+        out.extend_from_slice(lines.as_bytes());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(supplied: &Supplied, server: bool, date: bool) -> String {
+        let mut out = Vec::new();
+        supplied.write(Owned { server, date, ..Owned::default() }, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn dates_follow_the_clock() {
+        let mut supplied = Supplied::default();
+        for (second, date) in [
+            (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
+            (1, "Thu, 01 Jan 1970 00:00:01 GMT"),
+            (1_795_352_400, "Sun, 22 Nov 2026 13:00:00 GMT"),
+            (u64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT"),
+        ] {
+            let supplied = supplied.at(UnixTime::from_secs(second), None);
+            assert_eq!(written(supplied, false, false), format!("Date: {date}\r\n"));
+        }
+    }
+
+    #[test]
+    fn what_the_application_sets_is_left_out() {
+        let mut supplied = Supplied::default();
+        let supplied = supplied.at(UnixTime::from_secs(0), Some("x"));
+        let date = "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
+        assert_eq!(written(supplied, false, false), format!("Server: x\r\n{date}"));
+        assert_eq!(written(supplied, true, false), date);
+        assert_eq!(written(supplied, false, true), "Server: x\r\n");
+        assert_eq!(written(supplied, true, true), "");
+    }
+}

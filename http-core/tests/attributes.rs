@@ -1,0 +1,171 @@
+//! What a request says of itself: variables, cookies, and whom it comes from.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use httpants_core::cookies::{Cookie, KeyRing};
+use httpants_core::proxy::XHeaders;
+use httpants_core::{
+    Close, CloseReason, Config, Connection, Event, Misuse, Now, Peer, Request, ResponseHead, Transmit, UnixTime,
+};
+
+const NOW: Now = Now::new(Duration::ZERO, UnixTime::from_secs(1_795_352_400));
+
+fn connection(change: impl FnOnce(&mut Config)) -> Connection {
+    let mut config = Config::default();
+    change(&mut config);
+    let peer = Peer::new(
+        "10.0.0.1:5000".parse::<std::net::SocketAddr>().unwrap(),
+        "10.0.0.2:80".parse::<std::net::SocketAddr>().unwrap(),
+    );
+    Connection::new(Arc::new(config), peer, NOW)
+}
+
+fn request(connection: &mut Connection, head: &str) -> Request {
+    assert_eq!(connection.receive(head.as_bytes(), NOW), head.len());
+    match connection.poll_event() {
+        Some(Event::Request(request)) => request,
+        other => panic!("{other:?}"),
+    }
+}
+
+fn sent(connection: &mut Connection) -> String {
+    let mut all = Vec::new();
+    while let Some(Transmit::Bytes(slices)) = connection.poll_transmit() {
+        let bytes = slices.flatten().copied().collect::<Vec<_>>();
+        connection.handle_sent(bytes.len() as u64, NOW);
+        all.extend(bytes);
+    }
+    String::from_utf8(all).unwrap()
+}
+
+#[test]
+fn query_variables_are_parsed_once_and_bounded() {
+    let mut connection = connection(|_| {});
+    let first = request(&mut connection, "GET /?a=1&b=%C3%A9+x&a=2&c=&d HTTP/1.1\r\nHost: x\r\n\r\n");
+    let variables = first.get().unwrap();
+    assert_eq!(variables.iter().collect::<Vec<_>>(), [("a", "1"), ("b", "\u{e9} x"), ("a", "2")]);
+    assert!(std::ptr::eq(variables, first.get().unwrap()));
+    while connection.poll_event().is_some() {}
+    connection.respond_with(&ResponseHead::default(), "").unwrap();
+    drop(first);
+    let many = format!("GET /?{} HTTP/1.1\r\nHost: x\r\n\r\n", "a=1&".repeat(1001));
+    let second = request(&mut connection, &many);
+    assert_eq!(second.get().unwrap_err().status().as_u16(), 413);
+}
+
+#[test]
+fn proxies_are_believed_only_where_they_are_trusted() {
+    let head = "GET / HTTP/1.1\r\nHost: inside\r\nX-Forwarded-For: 203.0.113.9, 192.0.2.7\r\n\
+                X-Forwarded-Proto: https\r\nX-Forwarded-Host: outside\r\n\r\n";
+    let mut nobody = connection(|_| {});
+    let request_of_nobody = request(&mut nobody, head);
+    assert_eq!(request_of_nobody.remote_ip().unwrap().to_string(), "10.0.0.1");
+    assert_eq!((request_of_nobody.scheme(), request_of_nobody.host()), ("http", "inside"));
+    let mut trusted = connection(|config| {
+        config.proxies.xheaders = XHeaders::trusted(["10.0.0.0/8"]).unwrap();
+        config.proxies.forwarded_host = true;
+    });
+    let behind = request(&mut trusted, head);
+    assert_eq!(behind.remote_ip().unwrap().to_string(), "192.0.2.7");
+    assert_eq!((behind.scheme(), behind.is_secure(), behind.host()), ("https", true, "outside"));
+    assert_eq!(behind.full_url(), "https://outside/");
+    let mut other = connection(|config| config.proxies.xheaders = XHeaders::trusted(["172.16.0.0/12"]).unwrap());
+    assert_eq!(request(&mut other, head).remote_ip().unwrap().to_string(), "10.0.0.1");
+}
+
+#[test]
+fn cookies_come_in_and_go_out() {
+    let keys = KeyRing::new(["a secret of some length"]).unwrap();
+    let value = keys.sign("login", "jo", NOW.wall.as_secs(), Duration::from_secs(60));
+    let mut connection = connection(|config| config.cookie_keys = Some(keys));
+    let head = format!("GET / HTTP/1.1\r\nHost: x\r\nCookie: a=1; a=2\r\nCookie: login={value}; moved={value}\r\n\r\n");
+    let request = request(&mut connection, &head);
+    assert_eq!(request.cookies().text("a"), Some("1"));
+    assert_eq!(request.secure_cookie_text("login").as_deref(), Some("jo"));
+    assert_eq!((request.secure_cookie("moved"), request.secure_cookie("a")), (None, None));
+
+    connection.cookies_out().unwrap().set(Cookie::new("plain", "1")).unwrap();
+    connection.set_secure_cookie("login", "jo", KeyRing::LIFETIME, |cookie| cookie.secure(true)).unwrap();
+    assert!(matches!(
+        connection.set_secure_cookie("bad name", "x", KeyRing::LIFETIME, |cookie| cookie),
+        Err(Misuse::Cookie(_))
+    ));
+    connection.respond_with(&ResponseHead::default(), "").unwrap();
+    let answer = sent(&mut connection);
+    assert_eq!(answer.matches("Set-Cookie: ").count(), 2, "{answer}");
+    let line = answer.lines().find(|line| line.starts_with("Set-Cookie: login=1.")).unwrap();
+    assert!(["HttpOnly", "Secure", "Path=/", "Max-Age=2592000"].iter().all(|part| line.contains(part)), "{line}");
+    assert_eq!(connection.cookies_out().err(), Some(Misuse::NoRequest));
+}
+
+#[test]
+fn a_reply_can_choose_its_cookies() {
+    let mut connection = connection(|_| {});
+    for (names, expected) in [(None, vec!["a=1", "b=2"]), (Some(&["b"][..]), vec!["b=2"]), (Some(&[][..]), vec![])] {
+        drop(request(&mut connection, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
+        connection.cookies_out().unwrap().set(Cookie::new("a", "1")).unwrap();
+        connection.cookies_out().unwrap().set(Cookie::new("b", "2")).unwrap();
+        let mut reply = connection.reply();
+        assert_eq!(reply.send_cookies(None, false), Err(Misuse::HeadDue));
+        reply.send_status(200).unwrap();
+        reply.send_cookies(names, false).unwrap();
+        reply.finish().unwrap();
+        let answer = sent(&mut connection);
+        let cookies: Vec<_> = answer.lines().filter_map(|line| line.strip_prefix("Set-Cookie: ")).collect();
+        assert_eq!(cookies, expected);
+    }
+    assert_eq!(
+        connection.set_secure_cookie("a", "1", KeyRing::LIFETIME, |cookie| cookie).err(),
+        Some(Misuse::NoRequest)
+    );
+}
+
+#[test]
+fn a_proxy_header_comes_first_or_the_connection_ends() {
+    let v1 = b"PROXY TCP4 203.0.113.9 192.0.2.80 50000 443\r\n".to_vec();
+    let v2 = [
+        &b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c"[..],
+        &[203, 0, 113, 9],
+        &[192, 0, 2, 80],
+        &50_000u16.to_be_bytes(),
+        &443u16.to_be_bytes(),
+    ]
+    .concat();
+    let local = [&b"\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00"[..]].concat();
+    for (header, remote) in [(v1, "203.0.113.9"), (v2, "203.0.113.9"), (local, "10.0.0.1")] {
+        let all = [&header[..], b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"].concat();
+        for cut in 1..all.len() {
+            let mut connection = connection(|config| config.proxy_protocol = true);
+            let mut seen = None;
+            for part in [&all[..cut], &all[cut..]] {
+                assert_eq!(connection.receive(part, NOW), part.len());
+                while let Some(event) = connection.poll_event() {
+                    if let Event::Request(request) = event {
+                        seen = request.remote_ip();
+                    }
+                }
+            }
+            assert_eq!(seen.unwrap().to_string(), remote, "cut at {cut}");
+        }
+    }
+    let mut connection = connection(|config| config.proxy_protocol = true);
+    assert_eq!(connection.receive(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", NOW), 27);
+    assert!(matches!(connection.poll_event(), Some(Event::Closed(CloseReason::Refused(_)))));
+    assert!(connection.poll_transmit().is_none());
+    assert_eq!(connection.poll_close(), Some(Close::Now));
+}
+
+#[test]
+fn time_is_frozen_when_the_answer_is_finished() {
+    let mut connection = connection(|_| {});
+    let request = request(&mut connection, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+    let after = |seconds| NOW.after(Duration::from_secs(seconds));
+    connection.handle_time(after(3));
+    assert_eq!(request.time(connection.now()), Duration::from_secs(3));
+    connection.respond_with(&ResponseHead::default(), "").unwrap();
+    connection.handle_sent(1000, after(5));
+    assert_eq!(request.time(connection.now()), Duration::from_secs(3));
+}

@@ -1,0 +1,72 @@
+//! Cookies of the answer, set through its request as in the seed.
+
+use std::time::Duration;
+
+use httpants_core::Misuse;
+use httpants_core::cookies::{Cookie, CookieBuilder, KeyRing};
+
+use crate::request::Request;
+
+/// Cookies to set (the seed's `cookies_out`): they leave with the head of the answer, however
+/// it is given.
+///
+/// ```
+/// use httpants_driver::core::cookies::Cookie;
+/// use httpants_driver::{Misuse, Request, Response};
+///
+/// async fn login(request: Request) -> Result<Response, Misuse> {
+///     request.set_cookie(Cookie::build(("theme", "dark")).path("/"))?;
+///     request.set_secure_cookie("user", "jo")?;
+///     Ok(Response::text("welcome"))
+/// }
+///
+/// async fn who(request: Request) -> Response {
+///     match request.secure_cookie_text("user") {
+///         Some(user) => Response::text(user),
+///         None => Response::new(403),
+///     }
+/// }
+/// # let _ = (login, who);
+/// ```
+impl Request {
+    /// Sets a cookie; one of the same name, domain and path is replaced.
+    ///
+    /// # Errors
+    /// [`Misuse::Cookie`] for what cannot be sent or breaks the rules of a `__Host-` or
+    /// `__Secure-` name; others once the answer has begun.
+    pub fn set_cookie(&self, cookie: impl Into<Cookie<'static>>) -> Result<(), Misuse> {
+        self.core(|core| core.cookies_out()?.set(cookie).map_err(Misuse::Cookie))
+    }
+
+    /// Makes the client drop a cookie: the same path and domain as when it was set.
+    ///
+    /// # Errors
+    /// As [`set_cookie`](Self::set_cookie).
+    pub fn remove_cookie(&self, cookie: impl Into<Cookie<'static>>) -> Result<(), Misuse> {
+        self.core(|core| core.cookies_out()?.remove(cookie).map_err(Misuse::Cookie))
+    }
+
+    /// Sets a signed cookie for 30 days, HttpOnly and for the path `/` (the seed's
+    /// `set_secure_cookie`); [`secure_cookie`](httpants_core::Request::secure_cookie) reads it.
+    /// The value is signed, not hidden. It may be text, bytes, or JSON as text.
+    ///
+    /// # Errors
+    /// As [`set_cookie`](Self::set_cookie).
+    pub fn set_secure_cookie(&self, name: &str, value: impl AsRef<[u8]>) -> Result<(), Misuse> {
+        self.set_secure_cookie_with(name, value, KeyRing::LIFETIME, |cookie| cookie)
+    }
+
+    /// The same with another lifetime and other attributes.
+    ///
+    /// # Errors
+    /// As [`set_cookie`](Self::set_cookie).
+    pub fn set_secure_cookie_with(
+        &self,
+        name: &str,
+        value: impl AsRef<[u8]>,
+        lifetime: Duration,
+        adjust: impl FnOnce(CookieBuilder<'static>) -> CookieBuilder<'static>,
+    ) -> Result<(), Misuse> {
+        self.core(|core| core.set_secure_cookie(name, value, lifetime, adjust))
+    }
+}
