@@ -64,6 +64,23 @@ fn without_keep_alive_each_answer_closes() {
 }
 
 #[test]
+fn only_the_cookies_that_are_named_leave() {
+    let server = Running::start(Server::new(async |request: Request| {
+        for name in ["a", "b", "c"] {
+            request.set_cookie(Cookie::new(name, "1"))?;
+        }
+        let mut responder = request.responder();
+        responder.send_status(200)?;
+        let names = ["b"];
+        responder.send_cookies((request.path() == "/one").then_some(&names[..]), true)?;
+        responder.finish().await
+    }));
+    let cookies = |path| server.get(path).matches("\r\nSet-Cookie: ").count();
+    assert_eq!((cookies("/all"), cookies("/one")), (3, 1));
+    assert!(server.get("/one").contains("\r\nSet-Cookie: b=1\r\n"));
+}
+
+#[test]
 fn an_answer_is_given_call_by_call() {
     let server = Running::start(Server::new(async |request: Request| {
         request.set_cookie(Cookie::new("a", "1"))?;

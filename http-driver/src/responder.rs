@@ -68,6 +68,15 @@ impl Responder {
         self.reply(|reply| reply.send_headers(headers, end_headers))
     }
 
+    /// The cookies that were set for the answer: all, or those named. Without this call all
+    /// of them leave with the head; with it the others stay behind.
+    ///
+    /// # Errors
+    /// As [`Reply::send_cookies`].
+    pub fn send_cookies(&mut self, names: Option<&[&str]>, end_headers: bool) -> Result<(), Misuse> {
+        self.reply(|reply| reply.send_cookies(names, end_headers))
+    }
+
     /// A piece of the content; waits until there is room for the next one.
     ///
     /// # Errors

@@ -9,8 +9,7 @@ use bytes::Bytes;
 use httpants_core::{Config, Connection, Event, FieldLines, Now, Peer, ResponseHead, Transmit, UnixTime};
 
 const MIN: &str = "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n";
-const WRK: &str =
-    "GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: bench/1.0\r\nAccept: */*\r\n\r\n";
+const WRK: &str = "GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: bench/1.0\r\nAccept: */*\r\n\r\n";
 const BROWSER: &str = concat!(
     "GET /plaintext HTTP/1.1\r\nHost: www.example.com\r\nConnection: keep-alive\r\nCache-Control: max-age=0\r\n",
     "sec-ch-ua: \"Chromium\";v=\"131\", \"Not_A Brand\";v=\"24\"\r\nsec-ch-ua-mobile: ?0\r\n",
@@ -28,7 +27,8 @@ const PIECE: usize = 64 << 10;
 /// The input of one iteration, and how many bytes of it one read gives.
 fn input(case: &str) -> Option<(Vec<u8>, usize)> {
     let upload = |framing: &str, content: Vec<u8>| {
-        let head = format!("POST /upload HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: bench/1.0\r\n{framing}\r\n\r\n");
+        let head =
+            format!("POST /upload HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: bench/1.0\r\n{framing}\r\n\r\n");
         [head.into_bytes(), content].concat()
     };
     Some(match case {
