@@ -417,7 +417,12 @@ where
         }
         for _ in 0..TURNS {
             match self.as_mut().turn(context, now) {
-                Turn::Over => return Poll::Ready(()),
+                Turn::Over => {
+                    if let Some(storage) = self.exchange.lock().core.release() {
+                        pool::put(storage);
+                    }
+                    return Poll::Ready(());
+                }
                 Turn::Again => {}
                 Turn::Yield => break,
                 Turn::Wait if self.as_mut().hand_over() => {

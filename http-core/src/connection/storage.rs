@@ -51,10 +51,13 @@ impl Connection {
         Some(Storage { block: replaced, gathered: Vec::new(), spare: Spare::default() })
     }
 
-    /// Takes the storage of an idle connection; `None` while it is in use. Storage of which
-    /// a piece of content is still held is left to that.
+    /// Takes the storage of a connection that is idle or over; `None` while it is in use.
+    /// Storage of which a piece of content is still held is left to that.
     pub fn release(&mut self) -> Option<Storage> {
-        if !self.is_idle() {
+        if self.state.recv == Receiving::Ended {
+            self.recv.consume(usize::MAX);
+            self.send.clear();
+        } else if !self.is_idle() {
             return None;
         }
         let gathered = self.send.release();

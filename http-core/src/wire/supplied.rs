@@ -30,7 +30,9 @@ impl Supplied {
 
     #[cold]
     fn format(&mut self, second: u64, server: Option<&str>) {
+        const DATE_LINE: usize = 37;
         self.lines.clear();
+        self.lines.reserve(server.map_or(0, |server| server.len() + 10) + DATE_LINE);
         if let Some(server) = server {
             self.lines.extend(["Server: ", server, "\r\n"]);
         }
