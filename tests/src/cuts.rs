@@ -58,6 +58,12 @@ pub fn all(bytes: &[u8], pairs: bool) -> Vec<Vec<usize>> {
     ways
 }
 
+/// Every pair of places, for an input short enough; none for a longer one.
+pub fn every_pair(bytes: &[u8]) -> impl Iterator<Item = [usize; 2]> {
+    let end = if bytes.len() < PAIRS.1 { bytes.len() } else { 0 };
+    (1..end).flat_map(move |first| (first + 1..end).map(move |second| [first, second]))
+}
+
 /// Every place to cut a short input once; for a long one those around each change between a
 /// run of equal bytes and something else, and those around the sizes of buffers.
 fn places(bytes: &[u8]) -> Vec<usize> {

@@ -71,6 +71,29 @@ fn check(file: &str) {
     assert!(failures.is_empty(), "{} fail\n\n{}", failures.len(), failures.join("\n\n"));
 }
 
+/// The usual run tries only pairs of cuts that are near each other.
+#[test]
+#[ignore = "takes a minute or two"]
+fn every_pair_of_cuts() {
+    let mut runs = 0;
+    for file in FILES {
+        for fixture in &load(file) {
+            for steps in &fixture.inputs {
+                let case = Case { fixture, steps };
+                for cut in cuts::every_pair(&case.bytes()) {
+                    let outcome = case.run(steps, Style::LENT, &cut);
+                    let same = case.compare(&outcome, &fixture.events, &fixture.answer, &how(Style::LENT, &cut));
+                    same.unwrap_or_else(|error| {
+                        panic!("tests/wire/{file}:{} {}\n{error}", fixture.line, fixture.title)
+                    });
+                    runs += 1;
+                }
+            }
+        }
+    }
+    assert!(runs > 100_000, "{runs} runs");
+}
+
 /// One input of a fixture.
 struct Case<'a> {
     fixture: &'a Fixture,
@@ -90,11 +113,15 @@ impl Case<'_> {
         self.check_neighbours(whole.end)
     }
 
+    /// All that the peer sends.
+    fn bytes(&self) -> Vec<u8> {
+        self.steps.iter().flat_map(|step| if let Step::Bytes(b) = step { b } else { &[][..] }).copied().collect()
+    }
+
     /// However it is cut, and through every way to hand bytes over. Pairs of cuts are tried
     /// with the first input of a fixture only; the others are much like it.
     fn check_cuts(&self, pairs: bool) -> Result<(), String> {
-        let bytes: Vec<u8> =
-            self.steps.iter().flat_map(|step| if let Step::Bytes(b) = step { b } else { &[][..] }).copied().collect();
+        let bytes = self.bytes();
         for (count, cut) in cuts::all(&bytes, pairs).iter().enumerate() {
             let styles: &[Style] = match count {
                 // Whole, then byte by byte.
