@@ -266,8 +266,6 @@ pub enum CloseReason {
     Aborted,
     /// The transport failed.
     IoError,
-    /// The stream was handed over after an upgrade or CONNECT.
-    HandedOver,
 }
 
 impl fmt::Display for CloseReason {
@@ -281,7 +279,6 @@ impl fmt::Display for CloseReason {
             Self::Shutdown => f.write_str("the server shuts down"),
             Self::Aborted => f.write_str("the application aborted the answer"),
             Self::IoError => f.write_str("the transport failed"),
-            Self::HandedOver => f.write_str("handed over to another protocol"),
         }
     }
 }

@@ -54,7 +54,6 @@ impl Log {
             CloseReason::Shutdown => "closed shutdown".into(),
             CloseReason::Aborted => "closed aborted".into(),
             CloseReason::IoError => "closed io error".into(),
-            CloseReason::HandedOver => "closed handed over".into(),
             other => format!("closed {other:?}"),
         });
     }
