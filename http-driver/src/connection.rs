@@ -166,6 +166,7 @@ where
     }
 
     /// Lets the handler, or what it gave, go on under the request's span.
+    #[inline]
     fn answer(self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
         let this = self.project();
         let progress = {
@@ -175,6 +176,7 @@ where
         match progress {
             Progress::Waiting => return false,
             Progress::Moved => {}
+            Progress::Done(None) if this.request_span.is_none() => {}
             Progress::Done(None) => *this.request_span = Span::none(),
             Progress::Done(upgrade) => *this.upgrade = upgrade,
         }
@@ -183,9 +185,8 @@ where
 
     /// A head has come: what becomes of its content?
     fn begin(mut self: Pin<&mut Self>, head: httpants_core::Request) {
-        let number = self.exchange.lock().core.served();
         let this = self.as_mut().project();
-        *this.request_span = spans::request(this.span, &head, number);
+        *this.request_span = spans::request(this.span, &head, this.exchange);
         let intake = match head.framing() {
             Framing::None => Intake::Buffer,
             _ => self.service.intake(&head),
@@ -420,8 +421,7 @@ where
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         // A stream that was handed over outlasts the drain, but not the close behind it.
-        let span = self.span.clone();
-        let _entered = span.enter();
+        let _entered = (!self.span.is_none()).then(|| self.span.clone().entered());
         let order = self.as_mut().project().member.attend(context);
         if order == Order::Close {
             return Poll::Ready(());
@@ -434,13 +434,11 @@ where
         let mut shared = self.exchange.lock();
         shared.core.handle_time(now);
         let another_waker = shared.attend(context);
-        if order == Order::Drain {
-            shared.core.handle_shutdown(now);
-        }
         drop(shared);
         if another_waker {
             *self.as_mut().project().registered = false;
         }
+        let mut drain = order == Order::Drain;
         for _ in 0..TURNS {
             match self.as_mut().turn(context, now) {
                 Turn::Over => {
@@ -454,12 +452,17 @@ where
                 }
                 Turn::Again => {}
                 Turn::Yield => break,
+                // A request that has come already is not turned away unread.
+                Turn::Wait if std::mem::take(&mut drain) => self.exchange.lock().core.handle_shutdown(now),
                 Turn::Wait if self.as_mut().hand_over() => {
                     return self.follow_upgrade(context);
                 }
                 Turn::Wait if self.as_mut().time(context, now) => now = self.runtime.now(),
                 Turn::Wait => return Poll::Pending,
             }
+        }
+        if drain {
+            self.exchange.lock().core.handle_shutdown(now);
         }
         context.waker().wake_by_ref();
         Poll::Pending

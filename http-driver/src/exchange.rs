@@ -102,6 +102,7 @@ impl Shared {
         }
     }
 
+    #[inline(always)]
     fn take(&mut self, event: Event) -> Option<Request> {
         match event {
             Event::Request(request) => {
@@ -131,12 +132,14 @@ impl Shared {
     }
 
     /// So many bytes came.
+    #[inline]
     pub(crate) fn received(&mut self, count: usize, now: Now) {
         self.core.handle_recv(count, now);
         self.observer.count(Count::Received, count as u64);
     }
 
     /// So many bytes have left.
+    #[inline]
     pub(crate) fn sent(&mut self, count: usize, now: Now) {
         self.core.handle_sent(count as u64, now);
         self.observer.count(Count::Sent, count as u64);
@@ -144,6 +147,7 @@ impl Shared {
     }
 
     /// Whether a deadline of the core has come; else the next one.
+    #[inline]
     pub(crate) fn time(&mut self, now: Now) -> Result<(), Option<Duration>> {
         match self.core.poll_timeout() {
             Some(deadline) if deadline.at <= now.mono => {
@@ -168,6 +172,7 @@ impl Shared {
         self.observer.end(&self.core);
     }
 
+    #[inline]
     fn begin(&mut self) {
         self.serial += 1;
         self.content.clear();

@@ -41,23 +41,21 @@ impl Observer {
         self.observed.tally.add(count, by);
     }
 
-    /// To be asked before each event of the core, so that no answer is missed; says whether
-    /// one was begun since.
-    #[inline]
-    pub(crate) fn look(&mut self, core: &Connection) -> bool {
-        if let Some(trail) = &mut self.trail {
-            trail.advance(core, self.observed.log.as_deref());
-        }
-        let begun = core.answers() != self.answers;
-        if begun {
+    /// To be asked before each event of the core, so that no answer is missed.
+    #[inline(always)]
+    pub(crate) fn look(&mut self, core: &Connection) {
+        if core.answers() != self.answers {
             self.answers = core.answers();
             if let Some(answered) = core.answered() {
                 self.observed.tally.one(Count::Answer(answered.status));
             }
         }
-        begun
+        if let Some(trail) = &mut self.trail {
+            trail.advance(core, self.observed.log.as_deref());
+        }
     }
 
+    #[inline]
     pub(crate) fn request(&mut self, core: &Connection, request: &Request) {
         self.observed.tally.one(Count::Request);
         let log = self.observed.log.as_deref();

@@ -9,6 +9,7 @@ use httpants_core::{Address, Peer, Request};
 use tracing::Span;
 
 use crate::escaped::Escaped;
+use crate::exchange::Exchange;
 
 /// The span of a connection, by the number it has in its server.
 pub(crate) fn connection(id: u64, peer: &Peer) -> Span {
@@ -16,12 +17,13 @@ pub(crate) fn connection(id: u64, peer: &Peer) -> Span {
 }
 
 /// The span of a request, the so manieth on its connection.
-pub(crate) fn request(connection: &Span, request: &Request, number: u64) -> Span {
+#[inline]
+pub(crate) fn request(connection: &Span, request: &Request, exchange: &Exchange) -> Span {
     tracing::info_span!(
         target: "httpants::request",
         parent: connection,
         "request",
-        number,
+        number = exchange.lock().core.served(),
         method = request.method().as_str(),
         path = %Escaped(request.path().as_bytes()),
     )
