@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -37,22 +38,28 @@ impl Demo {
 
     /// Starts it with these variables in its environment.
     pub(crate) fn with_environment(addresses: &[&str], flags: &[&str], variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_demo"));
+        command.env_remove("FILE_ROOT").envs(variables.iter().copied()).stdin(Stdio::null());
+        command.args(addresses.iter().flat_map(|address| ["--listen", address])).args(flags);
+        Self::spawn(command, addresses.len())
+    }
+
+    /// Starts it with this listening socket, as systemd passes one.
+    pub(crate) fn inheriting(socket: impl Into<OwnedFd>, flags: &[&str]) -> Self {
+        let mut command = inheriting(socket);
+        command.args(flags);
+        Self::spawn(command, 1)
+    }
+
+    /// Starts it; it is to announce so many addresses.
+    fn spawn(mut command: Command, announced: usize) -> Self {
         let (stderr, temporary) = (NamedTempFile::new().unwrap(), tempfile::tempdir().unwrap());
-        let mut child = Command::new(env!("CARGO_BIN_EXE_demo"))
-            .env("TMPDIR", temporary.path())
-            .env_remove("FILE_ROOT")
-            .envs(variables.iter().copied())
-            .args(addresses.iter().flat_map(|address| ["--listen", address]))
-            .args(flags)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(stderr.reopen().unwrap())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(addresses.len());
+        command.env("TMPDIR", temporary.path()).stdout(Stdio::piped());
+        let mut child = command.stderr(stderr.reopen().unwrap()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(announced);
         let urls = lines.map(|line| line.unwrap().rsplit(' ').next().unwrap().to_owned()).collect();
         let demo = Self { child, urls, stderr, temporary };
-        assert_eq!(demo.urls.len(), addresses.len(), "the demo did not start: {}", demo.stderr());
+        assert_eq!(demo.urls.len(), announced, "the demo did not start: {}", demo.stderr());
         demo
     }
 
@@ -142,6 +149,14 @@ impl Drop for Demo {
             eprintln!("the demo wrote:\n{}", self.stderr());
         }
     }
+}
+
+/// The demo with this as its descriptor 3, told by the variables that go with it.
+pub(crate) fn inheriting(socket: impl Into<OwnedFd>) -> Command {
+    let mut command = Command::new("sh");
+    let script = "exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" --listen-fds \"$@\"";
+    command.args(["-c", script, env!("CARGO_BIN_EXE_demo")]).env_remove("FILE_ROOT").stdin(socket.into());
+    command
 }
 
 /// Runs it to its end, where it is not expected to serve.

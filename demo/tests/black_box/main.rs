@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and clippy.toml excepts only the test functions themselves"
 )]
 
+mod activation;
 mod browser;
 mod client;
 mod command_line;
