@@ -29,6 +29,7 @@ impl Site {
         symlink("../secret.txt", root.join("out")).unwrap();
         symlink(folder.path().join("secret.txt"), root.join("out-absolute")).unwrap();
         symlink("..", root.join("out-folder")).unwrap();
+        symlink("../root/plain.txt", root.join("out-and-in")).unwrap();
         Self { folder }
     }
 
@@ -218,6 +219,8 @@ fn no_path_leads_out_of_the_root() {
         "out",
         "out-absolute",
         "out-folder/secret.txt",
+        "out-folder/root/plain.txt",
+        "out-and-in",
         &absolute,
         &format!("/{absolute}"),
         &absolute.replace('/', "%2f"),
@@ -235,6 +238,20 @@ fn no_path_leads_out_of_the_root() {
     let mut client = demo.connect();
     client.send("GET /file/../secret.txt HTTP/1.1\r\nHost: a\r\n\r\nGET /file/inside HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!((client.response().status, client.response().text()), (404, "plain"));
+}
+
+#[test]
+fn a_folder_without_its_slash_is_moved_to_the_one_with_it() {
+    let site = Site::new();
+    let demo = site.start(&[]);
+    for (name, location) in [("docs", "/file/docs/"), ("docs?a=//b", "/file/docs/?a=//b")] {
+        let answer = ask(&demo, name, "");
+        assert_eq!((answer.status, answer.header("Location")), (301, Some(location)));
+    }
+    assert_eq!(ask(&demo, "docs/", "").text(), "<p>docs");
+    for name in ["/docs", "/evil.example/docs", "%2fdocs", "docs/index.html"] {
+        assert_eq!(ask(&demo, name, "").header("Location"), None, "{name}");
+    }
 }
 
 #[test]
