@@ -1,19 +1,23 @@
 //! The program under test.
 
-use std::fs::File;
+use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getuid, kill_process};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::client::{Client, Response};
 
 /// Longer than anything here takes on a busy machine, so that a hang fails and not the machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_demo");
 
 /// A running demo; killed when it is dropped.
 pub(crate) struct Demo {
@@ -37,11 +41,33 @@ impl Demo {
 
     /// Starts it with these variables in its environment.
     pub(crate) fn with_environment(addresses: &[&str], flags: &[&str], variables: &[(&str, &str)]) -> Self {
-        let (stderr, temporary) = (NamedTempFile::new().unwrap(), tempfile::tempdir().unwrap());
-        let mut child = Command::new(env!("CARGO_BIN_EXE_demo"))
+        let mut command = Command::new(PROGRAM);
+        command.env_remove("FILE_ROOT").envs(variables.iter().copied());
+        Self::spawn(command, tempfile::tempdir().unwrap(), addresses, flags)
+    }
+
+    /// Starts it as somebody who may not read everything.
+    pub(crate) fn unprivileged(flags: &[&str]) -> Self {
+        const NOBODY: u32 = 65_534;
+        let (mut program, temporary) = (PathBuf::from(PROGRAM), tempfile::tempdir().unwrap());
+        let is_root = getuid().is_root();
+        if is_root {
+            // Nobody may not reach where it was built.
+            fs::set_permissions(temporary.path(), Permissions::from_mode(0o777)).unwrap();
+            program = temporary.path().join("demo");
+            fs::copy(PROGRAM, &program).unwrap();
+        }
+        let mut command = Command::new(program);
+        if is_root {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        Self::spawn(command, temporary, &["127.0.0.1:0"], flags)
+    }
+
+    fn spawn(mut command: Command, temporary: TempDir, addresses: &[&str], flags: &[&str]) -> Self {
+        let stderr = NamedTempFile::new().unwrap();
+        let mut child = command
             .env("TMPDIR", temporary.path())
-            .env_remove("FILE_ROOT")
-            .envs(variables.iter().copied())
             .args(addresses.iter().flat_map(|address| ["--listen", address]))
             .args(flags)
             .stdin(Stdio::null())
@@ -146,5 +172,5 @@ impl Drop for Demo {
 
 /// Runs it to its end, where it is not expected to serve.
 pub(crate) fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_demo")).args(arguments).stdin(Stdio::null()).output().unwrap()
+    Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().unwrap()
 }

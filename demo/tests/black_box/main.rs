@@ -16,6 +16,7 @@ mod cookies;
 mod demo;
 mod draining;
 mod files;
+mod large_upload;
 mod listening;
 mod nginx;
 mod page;

@@ -21,9 +21,14 @@ fn curl_uploads_files_with_awkward_names() {
     let (demo, folder) = (Demo::start(&[]), tempfile::tempdir().unwrap());
     let path = folder.path().join("file").display().to_string();
     fs::write(&path, content()).unwrap();
-    for name in
-        ["plain.bin", "with space.bin", "\u{fc}ber \u{20ac} \u{1f600}.bin", "semi;colon,comma.bin", "quote\"s.bin"]
-    {
+    for name in [
+        "plain.bin",
+        "with space.bin",
+        "\u{fc}ber \u{20ac} \u{1f600}.bin",
+        "semi;colon,comma.bin",
+        "quote\"s.bin",
+        "line\r\nend.bin",
+    ] {
         let quoted = name.replace('"', "\\\"");
         let file = format!("file=@\"{path}\";filename=\"{quoted}\";type=image/x-noise");
         let field = format!("note=a \"{name}\"; &=+%");
@@ -35,6 +40,10 @@ fn curl_uploads_files_with_awkward_names() {
         assert_eq!(report["files"], json!({"file": [described]}));
         assert_eq!(report["post"], json!({"note": [&field[5..]]}));
     }
+    // Line ends and quotes in the name of a field; they leave as browsers send them.
+    let fields = ["--form-string", "two\r\nlines=1", "--form-string", "a \"b\"=2"];
+    let report: Value = serde_json::from_str(&curl(&[&fields[..], &[&demo.url("/any")]].concat(), b"")).unwrap();
+    assert_eq!(report["post"], json!({"two\r\nlines": ["1"], "a \"b\"": ["2"]}));
     let file = format!("file=@{path}");
     let counted = curl(&["--form", &file, "--form", "a=12", &demo.url("/upload")], b"");
     assert_eq!(counted, format!("2 {}", content().len() + 2));

@@ -14,7 +14,11 @@ const URLENCODED: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 
 /// SHA-256 as the inspector shows it.
 pub(crate) fn sha256(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(content))
+}
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// One part, with what stands behind `form-data` in its disposition.
@@ -31,7 +35,7 @@ fn post(demo: &Demo, path: &str, fields: &str, content: impl AsRef<[u8]>) -> Res
     demo.connect().request("POST", path, fields, content)
 }
 
-fn noise(length: u32) -> Vec<u8> {
+pub(crate) fn noise(length: u32) -> Vec<u8> {
     (0..length).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
 
