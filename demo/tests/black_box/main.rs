@@ -19,6 +19,7 @@ mod files;
 mod large_upload;
 mod listening;
 mod nginx;
+mod nginx_files;
 mod page;
 mod programs;
 mod protocol;

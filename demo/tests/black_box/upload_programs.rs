@@ -119,12 +119,30 @@ async def main():
     async with aiohttp.ClientSession() as session:
         for name in names:
             if "\r" in name:
-                continue  # aiohttp refuses it.
+                continue
             # Not the percent-encoding of its own that it has by default, and no browser.
             form = aiohttp.FormData(fields, quote_fields=False, default_to_multipart=True)
             form.add_field("file", content, filename=name, content_type="image/x-noise")
             async with session.post(base + "/any", data=form) as response:
                 check(name, await response.json())
+        # Line ends it refuses to send; as a browser writes them they arrive.
+        for quote in True, False:
+            form = aiohttp.FormData(fields, quote_fields=quote, default_to_multipart=True)
+            try:
+                form.add_field("file", content, filename="line\r\nend.bin")
+                await session.post(base + "/any", data=form)
+                assert False, "it has learned to"
+            except ValueError as error:
+                assert "control character" in str(error), error
+        form = aiohttp.FormData(fields, quote_fields=False, default_to_multipart=True)
+        form.add_field("file", content, filename="line%0D%0Aend.bin")
+        async with session.post(base + "/any", data=form) as response:
+            check("line\r\nend.bin", await response.json())
+        # What it encodes by default is no escape of a browser, and stays.
+        form = aiohttp.FormData(fields, default_to_multipart=True)
+        form.add_field("file", content, filename="a b\u00fc.bin")
+        async with session.post(base + "/any", data=form) as response:
+            check("a%20b%C3%BC.bin", await response.json())
         form = aiohttp.FormData()
         form.add_field("file", content, filename="x")
         async with session.post(base + "/upload", data=form) as response:
