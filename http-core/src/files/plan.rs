@@ -177,8 +177,9 @@ impl Plan {
         }
         // Two slashes, or what browsers take for them, would name another server.
         let path = path.trim_start_matches(['/', '\\']);
+        let slash = if path.is_empty() { "" } else { "/" };
         let mark = if query.is_empty() { "" } else { "?" };
-        let Ok(location) = HeaderValue::try_from(format!("/{path}/{mark}{query}")) else {
+        let Ok(location) = HeaderValue::try_from(format!("/{path}{slash}{mark}{query}")) else {
             return Self::fault(method, FileFault::NotFound);
         };
         let mut plan = Self::text(StatusCode::MOVED_PERMANENTLY);
