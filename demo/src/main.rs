@@ -47,6 +47,8 @@ fn serve(options: &Options) -> io::Result<()> {
     let mut server = Server::new(move |request| routes::answer(Arc::clone(&routes), request))
         .intake(routes::intake)
         .config(|config| options.apply(config))
+        // What is received is shown as it was received.
+        .forms(|limits| limits.keep_body = true)
         .workers(options.workers);
     if let Some(policy) = options.sendfile(service.files.path())? {
         server = server.sendfile(policy);

@@ -19,7 +19,7 @@ const CRLF: &[u8] = b"\r\n";
 /// Respond.
 impl Connection {
     /// Sends the head of the answer to the current request. Date, Server, the framing fields
-    /// and Connection are added; HEAD, 204 and 304 get no content whatever is given later.
+    /// and Connection are added; HEAD, 204, 205 and 304 get no content whatever is given later.
     ///
     /// # Errors
     /// [`Misuse`] when no answer is due, when it has begun already, when the status is
@@ -190,7 +190,7 @@ impl Connection {
     }
 
     /// [`finish`](Self::finish) with trailer fields behind a chunked answer; they are
-    /// dropped for HTTP/1.0, HEAD, 204 and 304.
+    /// dropped for HTTP/1.0, HEAD, 204, 205 and 304.
     ///
     /// # Errors
     /// [`Misuse::Trailers`] where the answer has a Content-Length; else as `finish`.

@@ -9,7 +9,7 @@ use std::time::Duration;
 use httpants_core::{Config, Connection, Now, Peer, Receiving};
 
 use super::settings::Disk;
-use super::spool::BATCH;
+use super::spool::{BATCH, Spool};
 use super::*;
 use crate::exchange::Exchange;
 use crate::observer::{Observed, Observer};
