@@ -53,6 +53,19 @@ fn a_secured_connection_serves_https_and_its_first_byte_has_its_own_time() {
 }
 
 #[test]
+fn the_end_of_a_secured_connection_is_announced_before_it_is_closed() {
+    let mut connection = connection(|_| {});
+    connection.handle_secured(now(0));
+    connection.handle_timeout(now(15_000));
+    assert_eq!(closed(&mut connection), Some(CloseReason::TimedOut(Timer::Accept)));
+    assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
+    assert_eq!(armed(&connection), Some((Timer::Linger, 17_000)));
+    connection.handle_eof(now(15_001));
+    assert!(connection.poll_event().is_none());
+    is_over(&mut connection);
+}
+
+#[test]
 fn a_handshake_has_its_time_and_then_nothing_is_said() {
     let mut connection = connection(|_| {});
     assert_eq!(connection.receive_preface(HELLO, now(5_000)), Preface::Handshake);

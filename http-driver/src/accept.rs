@@ -15,6 +15,7 @@ use crate::registry::Order;
 use crate::runtime::{Listener, Runtime, Sleep, Spawn};
 use crate::server::Handle;
 use crate::service::Service;
+use crate::tls::Tls;
 
 /// Connections accepted in one turn before other tasks get theirs.
 const TURN: usize = 64;
@@ -28,7 +29,8 @@ pin_project! {
     pub(crate) struct Accepting<R: Runtime, H: Handler> {
         runtime: R,
         service: Arc<Service<H>>,
-        listeners: Vec<R::Listener>,
+        // With what they speak TLS, where they do.
+        listeners: Vec<(R::Listener, Option<Tls>)>,
         max_connections: usize,
         handle: Handle,
         // Until when nothing is accepted, or connections may finish.
@@ -47,7 +49,7 @@ where
     pub(crate) fn new(
         runtime: R,
         service: Arc<Service<H>>,
-        listeners: Vec<R::Listener>,
+        listeners: Vec<(R::Listener, Option<Tls>)>,
         max_connections: usize,
         handle: Handle,
     ) -> Self {
@@ -76,7 +78,7 @@ where
             let before = accepted;
             let this = self.as_mut().project();
             let mut exhausted = None;
-            for listener in this.listeners.iter_mut() {
+            for (listener, tls) in this.listeners.iter_mut() {
                 if this.handle.registry.count() >= *this.max_connections {
                     // The end of a connection wakes this task.
                     return;
@@ -87,7 +89,8 @@ where
                         accepted += 1;
                         let member = this.handle.registry.join();
                         let service = Arc::clone(this.service);
-                        this.runtime.spawn(Serve::new(this.runtime.clone(), service, member, transport, peer));
+                        let runtime = this.runtime.clone();
+                        this.runtime.spawn(Serve::new(runtime, service, member, transport, peer, tls.as_ref()));
                     }
                     Poll::Ready(Err(error)) if concerns_one_connection(&error) => accepted += 1,
                     Poll::Ready(Err(error)) => exhausted = Some(error),

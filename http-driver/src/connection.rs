@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use httpants_core::forms::Limits;
-use httpants_core::{Close, Connection, Framing, Now, Peer, Transmit};
+use httpants_core::{Close, Framing, Now, Peer, Transmit};
 use pin_project_lite::pin_project;
 
 use crate::answering::{self, Answering, Progress};
@@ -22,7 +22,10 @@ use crate::registry::{Member, Order};
 use crate::request::Request;
 use crate::response::{Response, UpgradeHandler};
 use crate::runtime::{Runtime, Sleep, Transport};
+use crate::securing::{self, Securing};
 use crate::service::Service;
+use crate::stream::Stream;
+use crate::tls::Tls;
 use crate::upgraded::Upgraded;
 use crate::upload::Form;
 
@@ -40,8 +43,11 @@ pin_project! {
         runtime: R,
         service: Arc<Service<H>>,
         member: Member,
-        // Gone once it was handed over.
-        transport: Option<R::Transport>,
+        // Not there before it is secured, where it is to be, and gone once it was handed over.
+        transport: Option<Stream<R::Transport>>,
+        securing: Securing<R::Transport>,
+        // Bytes that the transport has taken and may still hold.
+        unflushed: u64,
         exchange: Exchange,
         collecting: Option<Collecting>,
         #[pin]
@@ -97,14 +103,18 @@ where
         member: Member,
         transport: R::Transport,
         peer: Peer,
+        tls: Option<&Tls>,
     ) -> Self {
-        let core = Connection::new(Arc::clone(&service.config), peer, runtime.now());
+        let (config, now) = (Arc::clone(&service.config), runtime.now());
+        let (core, transport, securing) = securing::accept(config, peer, now, transport, tls);
         let exchange = Exchange::new(core, Arc::clone(&service.files), Arc::clone(&service.settings));
         Self {
             runtime,
             service,
             member,
-            transport: Some(transport),
+            transport,
+            securing,
+            unflushed: 0,
             exchange,
             collecting: None,
             answering: Answering::Nothing,
@@ -121,7 +131,8 @@ where
     /// One turn: what was received becomes requests and answers, answers leave, and only
     /// then more is read.
     fn turn(mut self: Pin<&mut Self>, context: &mut Context<'_>, now: Now) -> Turn {
-        let mut moved = self.as_mut().take_requests(context);
+        let mut moved = self.as_mut().secure(context, now);
+        moved |= self.as_mut().take_requests(context);
         match self.as_mut().transmit(context, now) {
             Ok(Sent::Enough) => return Turn::Yield,
             Ok(sent) => moved |= sent == Sent::Something,
@@ -131,6 +142,16 @@ where
             return turn;
         }
         if moved || self.as_mut().receive(context, now) { Turn::Again } else { Turn::Wait }
+    }
+
+    /// Goes on with the handshake, where one is under way; says whether it is over.
+    fn secure(self: Pin<&mut Self>, context: &mut Context<'_>, now: Now) -> bool {
+        let this = self.project();
+        let Some(stream) = this.securing.poll(context, this.exchange, now) else {
+            return false;
+        };
+        *this.transport = Some(stream);
+        true
     }
 
     /// Events, and the handlers they start, until nothing moves.
@@ -246,6 +267,15 @@ where
         let shared = &mut *this.exchange.lock();
         let mut moved = Sent::Nothing;
         loop {
+            // What was taken counts once it has left: the deadlines and the close wait for that.
+            if *this.unflushed > 0 {
+                match transport.poll_flush(context) {
+                    Poll::Pending => return Ok(moved),
+                    Poll::Ready(flushed) => flushed?,
+                }
+                shared.core.handle_sent(std::mem::take(this.unflushed), now);
+                moved = Sent::Something;
+            }
             let sent = match shared.core.poll_transmit() {
                 None => {
                     shared.files.clear();
@@ -277,25 +307,29 @@ where
             match sent {
                 Poll::Pending => return Ok(moved),
                 Poll::Ready(Ok(0)) => return Err(ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(count)) => shared.core.handle_sent(count as u64, now),
+                Poll::Ready(Ok(count)) => *this.unflushed = count as u64,
                 Poll::Ready(Err(error)) => return Err(error),
             }
-            moved = Sent::Something;
         }
     }
 
     /// What the core says of closing.
     fn close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Option<Turn> {
         let this = self.project();
-        let transport = this.transport.as_mut()?;
         let close = this.exchange.lock().core.poll_close();
+        let Some(transport) = this.transport else {
+            return close.map(|_| Turn::Over);
+        };
         match close {
             Some(Close::ShutdownWrite) => *this.shutting = Shutting::Due,
             Some(Close::Reset) => {
                 transport.reset_on_close();
                 return Some(Turn::Over);
             }
-            Some(_) => return Some(Turn::Over),
+            Some(_) => {
+                transport.say_end(context);
+                return Some(Turn::Over);
+            }
             None => {}
         }
         if *this.shutting == Shutting::Due {
@@ -336,6 +370,9 @@ where
                 return false;
             }
             Poll::Ready(Ok(0)) => core.handle_eof(now),
+            // The end of a TLS stream without `close_notify`. What it cuts off was delimited, so
+            // nothing cut off is taken for whole; an answer under way may still be of use.
+            Poll::Ready(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => core.handle_eof(now),
             Poll::Ready(Ok(count)) => core.handle_recv(count, now),
             Poll::Ready(Err(_)) => core.handle_io_error(now),
         }

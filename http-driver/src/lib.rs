@@ -27,8 +27,15 @@ mod request;
 mod responder;
 mod response;
 pub mod runtime;
+mod securing;
 mod server;
 mod service;
+mod stream;
+#[cfg(feature = "_tls")]
+mod tls;
+#[cfg(not(feature = "_tls"))]
+#[path = "tls/absent.rs"]
+mod tls;
 mod upgraded;
 mod upload;
 
@@ -46,6 +53,11 @@ pub use parts::{FormError, Parts, StreamedPart};
 pub use request::Request;
 pub use responder::Responder;
 pub use response::{Response, StreamError};
+/// For [`Tls::from_config`].
+#[cfg(feature = "_tls")]
+pub use rustls;
 pub use server::{Bound, Handle, Server};
+#[cfg(feature = "_tls")]
+pub use tls::{ClientCertificates, Tls, TlsError, TlsFault, TlsSession};
 pub use upgraded::Upgraded;
 pub use upload::{ContentReader, Files, Pieces, UploadedFile};

@@ -25,6 +25,7 @@ use crate::memory::{Memory, MemoryListener};
 use crate::registry::{Order, Registry};
 use crate::runtime::{Runtime, Spawn};
 use crate::service::{ChooseIntake, Service};
+use crate::tls::Tls;
 
 /// An HTTP server on a runtime (the seed's `HTTPServer`).
 ///
@@ -38,7 +39,10 @@ pub struct Server<R, H> {
     runtime: R,
     handler: H,
     config: Config,
-    addresses: Vec<ListenAddress>,
+    /// Each with what it speaks TLS with, where that is its own.
+    addresses: Vec<(ListenAddress, Option<Tls>)>,
+    /// What all others speak TLS with; there may be only one.
+    tls: Vec<Tls>,
     choose_intake: Option<ChooseIntake>,
     files: FilePolicy,
     settings: Settings,
@@ -65,6 +69,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
             handler,
             config: Config::default(),
             addresses: Vec::new(),
+            tls: Vec::new(),
             choose_intake: None,
             files: FilePolicy::default(),
             backlog: 1024,
@@ -73,10 +78,41 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         }
     }
 
-    /// Listens on this address; may be said several times. Without it: port 80.
+    /// Listens on this address; may be said several times. Without it: port 80, or 443 where
+    /// all speak TLS.
     #[must_use]
     pub fn listen(mut self, address: impl Into<ListenAddress>) -> Self {
-        self.addresses.push(address.into());
+        self.addresses.push((address.into(), None));
+        self
+    }
+
+    /// Listens on this address for HTTPS, whatever the others speak; may be said several times,
+    /// with certificates of its own each time.
+    ///
+    /// ```no_run
+    /// use httpants_driver::memory::Memory;
+    /// use httpants_driver::{Request, Server, Tls};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let tls = Tls::from_pem_files("cert.pem", "key.pem")?;
+    /// let handler = async |request: Request| format!("over {}", request.scheme());
+    /// let server = Server::with_runtime(Memory::new(), handler).listen(80).listen_tls(443, tls);
+    /// # drop(server); Ok(()) }
+    /// ```
+    #[cfg(feature = "_tls")]
+    #[must_use]
+    pub fn listen_tls(mut self, address: impl Into<ListenAddress>, tls: Tls) -> Self {
+        self.addresses.push((address.into(), Some(tls)));
+        self
+    }
+
+    /// Speaks TLS on every address of [`listen`](Self::listen) (the seed's `startSSL`):
+    /// requests there have the scheme `https`, and what comes without TLS is refused. Said
+    /// twice, it is an error of [`bind`](Self::bind).
+    #[cfg(feature = "_tls")]
+    #[must_use]
+    pub fn start_tls(mut self, tls: Tls) -> Self {
+        self.tls.push(tls);
         self
     }
 
@@ -238,20 +274,28 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// Binds all addresses: every error of starting up comes from here.
     ///
     /// # Errors
-    /// What the platform says, and the address that it is about.
+    /// What the platform says, and the address that it is about; TLS that is started twice.
     pub fn bind(self) -> io::Result<Bound<R, H>> {
         let workers = match self.workers {
             0 => std::thread::available_parallelism().map_or(1, NonZero::get),
             workers => workers,
         };
-        let addresses = if self.addresses.is_empty() { vec![ListenAddress::Port(80)] } else { self.addresses };
-        let mut sockets: Vec<Vec<listen::Bound>> = (0..workers).map(|_| Vec::new()).collect();
+        if self.tls.len() > 1 {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "start_tls was called twice"));
+        }
+        let port = if self.tls.is_empty() { 80 } else { 443 };
+        let addresses = match self.addresses {
+            none if none.is_empty() => vec![(ListenAddress::Port(port), None)],
+            addresses => addresses,
+        };
+        let mut sockets: Vec<Vec<Listening>> = (0..workers).map(|_| Vec::new()).collect();
         let mut local_addresses = Vec::new();
-        for address in &addresses {
+        for (address, tls) in &addresses {
+            let tls = tls.as_ref().or(self.tls.first());
             for shared in listen::bind(address, self.backlog, workers)? {
                 local_addresses.extend(shared.first().map(listen::Bound::address).transpose()?);
                 for (worker, socket) in sockets.iter_mut().zip(shared) {
-                    worker.push(socket);
+                    worker.push((socket, tls.cloned()));
                 }
             }
         }
@@ -283,7 +327,7 @@ impl<H: Handler> Server<Memory, H> {
     #[must_use = "run it, with Memory::serve"]
     pub fn attach(self) -> (Handle, impl Future<Output = ()> + 'static) {
         let handle = Handle::default();
-        let listeners = vec![MemoryListener::new(self.runtime.clone())];
+        let listeners = vec![(MemoryListener::new(self.runtime.clone()), self.tls.into_iter().next())];
         let service = Service::new(self.handler, self.config, self.choose_intake, self.files, self.settings);
         let accepting = Accepting::new(self.runtime, service, listeners, self.max_connections, handle.clone());
         (handle, accepting)
@@ -300,12 +344,15 @@ impl<R, H> fmt::Debug for Server<R, H> {
     }
 }
 
+/// A socket, and what it speaks TLS with, where it does.
+type Listening = (listen::Bound, Option<Tls>);
+
 /// A server whose sockets listen; connections wait until it runs.
 pub struct Bound<R, H> {
     runtime: R,
     service: Arc<Service<H>>,
     /// One set of sockets a worker.
-    sockets: Vec<Vec<listen::Bound>>,
+    sockets: Vec<Vec<Listening>>,
     local_addresses: Vec<ListenAddress>,
     max_connections: usize,
     handle: Handle,
@@ -350,7 +397,7 @@ where
     {
         let first = if self.sockets.is_empty() { Vec::new() } else { self.sockets.remove(0) };
         let Self { runtime, service, sockets, max_connections, handle, .. } = self;
-        let work = |sockets: Vec<listen::Bound>| {
+        let work = |sockets: Vec<Listening>| {
             let (runtime, service, handle) = (runtime.clone(), Arc::clone(&service), handle.clone());
             move || runtime.clone().block_on(serve_sockets(runtime, service, sockets, max_connections, handle))?
         };
@@ -377,7 +424,7 @@ impl<R, H> fmt::Debug for Bound<R, H> {
 async fn serve_sockets<R, H>(
     runtime: R,
     service: Arc<Service<H>>,
-    sockets: Vec<listen::Bound>,
+    sockets: Vec<Listening>,
     max_connections: usize,
     handle: Handle,
 ) -> io::Result<()>
@@ -387,12 +434,13 @@ where
     H: Handler,
 {
     let mut listeners = Vec::with_capacity(sockets.len());
-    for socket in sockets {
-        listeners.push(match socket {
+    for (socket, tls) in sockets {
+        let listener = match socket {
             listen::Bound::Tcp(listener) => runtime.listen_tcp(listener)?,
             #[cfg(unix)]
             listen::Bound::Unix(listener) => runtime.listen_unix(listener)?,
-        });
+        };
+        listeners.push((listener, tls));
     }
     Accepting::new(runtime, service, listeners, max_connections, handle).await;
     Ok(())

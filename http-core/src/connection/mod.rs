@@ -397,7 +397,9 @@ impl Connection {
             // The end of the stream would look like the end of the answer.
             Sending::Closing if self.reset => drop(self.apply(Input::Break)),
             Sending::Closing => {
-                let linger = !self.end_of_stream && !self.recv.is_empty();
+                // A secured transport announces the end (RFC 8446 section 6.1), which may have to
+                // wait for the socket.
+                let linger = !self.end_of_stream && (self.peer.secure || !self.recv.is_empty());
                 self.times.shut = self.now.mono;
                 self.apply(Input::Flushed { linger });
             }
