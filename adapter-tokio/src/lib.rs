@@ -33,6 +33,8 @@ pub use httpants_driver::{
     FileToSend, Files, FormError, Handle, Handler, Headers, Intake, ListenAddress, Misuse, Parts, Peer, Pieces,
     Request, Responder, Response, ResponseHead, Sendfile, StreamError, StreamedPart, Upgraded, UploadedFile,
 };
+#[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+pub use httpants_driver::{ClientCertificates, Tls, TlsError, TlsFault, TlsSession, rustls};
 pub use listener::Listener;
 pub use runtime::{Timer, Tokio};
 pub use transport::Transport;
@@ -44,6 +46,6 @@ pub type Server<H> = httpants_driver::Server<Tokio, H>;
 pub type Bound<H> = httpants_driver::Bound<Tokio, H>;
 
 /// The README's examples compile and run.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "tls"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;

@@ -62,8 +62,8 @@ impl TlsSession {
         self.server_name.as_deref()
     }
 
-    /// The protocol agreed on (ALPN, RFC 7301): `http/1.1`, or none where the client offers
-    /// none.
+    /// The protocol agreed on (ALPN, RFC 7301): `http/1.1` or `http/1.0`, or none where the
+    /// client offers none.
     #[must_use]
     pub fn alpn(&self) -> Option<&[u8]> {
         self.alpn.as_deref()

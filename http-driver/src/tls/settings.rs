@@ -21,7 +21,7 @@ const SESSIONS: usize = 1024;
 /// [`Server::start_tls`](crate::Server::start_tls) and
 /// [`Server::listen_tls`](crate::Server::listen_tls) (the seed's `ssl_options`).
 ///
-/// TLS 1.2 and 1.3, `http/1.1` by ALPN, sessions resumed by tickets or by a cache in memory;
+/// TLS 1.2 and 1.3, `http/1.1` or `http/1.0` by ALPN, sessions resumed by tickets or by a cache in memory;
 /// no 0-RTT data, because it can be replayed. [`from_config`](Self::from_config) takes what
 /// rustls can do beyond.
 ///
@@ -282,7 +282,8 @@ impl PemSources {
             }
         };
         let mut server = builder.with_cert_resolver(Arc::new(Certificates { default, by_name }));
-        server.alpn_protocols = vec![b"http/1.1".to_vec()];
+        // `curl --http1.0` offers the older name alone.
+        server.alpn_protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
         server.ticketer = cryptography::Ticketer::new().map_err(config)?;
         server.session_storage = ServerSessionMemoryCache::new(SESSIONS);
         Ok(Arc::new(server))

@@ -183,11 +183,12 @@ fn what_is_neither_tls_nor_http_gets_an_alert() {
 }
 
 #[test]
-fn the_protocol_is_http_1_1_or_unnamed() {
+fn the_protocol_is_http_1_or_unnamed() {
     type Offer = &'static [&'static [u8]];
-    let offers: [(Offer, Result<&str, AlertDescription>); 4] = [
+    let offers: [(Offer, Result<&str, AlertDescription>); 5] = [
         (&[], Ok("None")),
         (&[b"http/1.1"], Ok("Some(\"http/1.1\")")),
+        (&[b"http/1.0"], Ok("Some(\"http/1.0\")")),
         (&[b"h2", b"http/1.1"], Ok("Some(\"http/1.1\")")),
         (&[b"h2"], Err(AlertDescription::NoApplicationProtocol)),
     ];
