@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use httpants_driver::memory::{Faults, Memory};
 
-use crate::application::{ENDS, serve};
+use crate::application::{ENDS, folder, large, serve, serve_with};
 use crate::authority::tls;
 use crate::client::Client;
 
@@ -104,6 +104,21 @@ fn a_whole_request_is_answered_although_its_end_is_not_announced() {
     memory.run();
     client.take();
     assert!(client.text().ends_with("\r\n\r\n5"));
+}
+
+#[test]
+fn an_answer_under_way_is_finished_although_the_end_is_not_announced() {
+    let ((_folder, root), memory) = (folder(), Memory::new());
+    serve_with(&memory, tls(), |server| server.file_root(root));
+    let mut client = Client::new(&memory).shake();
+    client.wire.take_only(1000);
+    client.write(b"GET /file HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    client.wire.end();
+    memory.run();
+    client.wire.take_only(usize::MAX);
+    memory.run();
+    client.take();
+    assert!(client.received.ends_with(&large()) && client.is_closed);
 }
 
 #[test]
