@@ -94,7 +94,7 @@ pub enum BadRequest {
 
 impl BadRequest {
     /// Every fault, for tables of them; each stands at its own number (`fault as usize`).
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::EmptyLines,
         Self::BareLineFeed,
         Self::BareCarriageReturn,
@@ -129,6 +129,7 @@ impl BadRequest {
         Self::BodyTooLarge,
         Self::Expectation,
         Self::ProxyHeader,
+        Self::PlainRequest,
         Self::HeadTimeout,
         Self::BodyTimeout,
     ];

@@ -29,8 +29,17 @@ pub enum Timer {
 
 impl Timer {
     /// Every timer, for tables of them; each stands at its own number (`timer as usize`).
-    pub const ALL: [Self; 8] =
-        [Self::Accept, Self::Head, Self::Idle, Self::Body, Self::BodyRate, Self::Write, Self::Linger, Self::Handler];
+    pub const ALL: [Self; 9] = [
+        Self::Handshake,
+        Self::Accept,
+        Self::Head,
+        Self::Idle,
+        Self::Body,
+        Self::BodyRate,
+        Self::Write,
+        Self::Linger,
+        Self::Handler,
+    ];
 }
 
 impl fmt::Display for Timer {
