@@ -38,10 +38,13 @@ impl Demo {
     /// Starts it with these variables in its environment.
     pub(crate) fn with_environment(addresses: &[&str], flags: &[&str], variables: &[(&str, &str)]) -> Self {
         let (stderr, temporary) = (NamedTempFile::new().unwrap(), tempfile::tempdir().unwrap());
+        // The whole suite can run on each runtime.
+        let runtime = std::env::var("DEMO_RUNTIME").unwrap_or_else(|_| "tokio".into());
         let mut child = Command::new(env!("CARGO_BIN_EXE_demo"))
             .env("TMPDIR", temporary.path())
             .env_remove("FILE_ROOT")
             .envs(variables.iter().copied())
+            .args(["--runtime", &runtime])
             .args(addresses.iter().flat_map(|address| ["--listen", address]))
             .args(flags)
             .stdin(Stdio::null())

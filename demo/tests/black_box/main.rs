@@ -23,6 +23,7 @@ mod programs;
 mod protocol;
 mod proxies;
 mod routes;
+mod runtimes;
 mod timeouts;
 mod upload_programs;
 mod uploads;
