@@ -204,7 +204,7 @@ where
         let request = Request::new(head, body, form, self.exchange.clone(), serial);
         let mut this = self.project();
         match answering::call(&this.service.handler, request) {
-            Ok(future) => this.answering.set(Answering::Handler { future }),
+            Ok(future) => this.answering.set(Answering::Handler { future: Box::pin(future) }),
             Err(()) => answering::fail(&mut this.exchange.lock()),
         }
     }
