@@ -15,6 +15,8 @@ pub mod application;
 #[cfg(feature = "async-io")]
 pub mod async_io;
 mod body;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod connection;
 mod cookies;
 mod exchange;

@@ -1,0 +1,50 @@
+//! Every fixture of `tests/wire` over the transport of each adapter.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::path::Path;
+
+use httpants_driver::conformance::{InMemory, Sockets, Stage};
+use httpants_tests::transport::{self, Tally};
+use httpants_tests::{Fixture, fixture};
+
+/// All fixtures, by the files in their order.
+fn fixtures() -> Vec<Fixture> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("wire");
+    let mut files: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let texts = files.iter().filter(|file| !file.ends_with("README.md"));
+    texts.flat_map(|file| fixture::parse(&std::fs::read_to_string(file).unwrap()).unwrap()).collect()
+}
+
+fn play<S: Stage>() {
+    let mut tally = Tally::default();
+    for fixture in fixtures() {
+        transport::play::<S>(&fixture, &mut tally);
+    }
+    let Tally { inputs, skipped, failures } = &tally;
+    println!("{inputs} inputs were played; not played: {skipped:#?}");
+    assert!(failures.is_empty(), "{} fail\n\n{}", failures.len(), failures.join("\n\n"));
+    let skipped: usize = skipped.values().sum();
+    assert!(*inputs > 950 && skipped < 110, "{inputs} inputs were played and {skipped} not");
+}
+
+#[test]
+fn memory() {
+    play::<InMemory>();
+}
+
+#[test]
+fn tokio() {
+    play::<Sockets<httpants_tokio::Tokio>>();
+}
+
+#[test]
+fn smol() {
+    play::<Sockets<httpants_smol::Smol>>();
+}
+
+#[test]
+fn async_std() {
+    play::<Sockets<httpants_async_std::AsyncStd>>();
+}
