@@ -112,7 +112,7 @@ macro_rules! conformance_suite {
                 time::a_timer_elapses_at_its_moment_and_can_be_set_again
                 time::the_past_is_now_and_the_far_future_is_never
                 time::a_timer_wakes_the_waker_of_its_last_poll
-                time::many_timers_of_one_task_elapse_each_in_its_turn
+                time::the_timers_of_one_task_elapse_each_at_its_moment
             }
             mod tasks {
                 tasks::tasks_spawn_tasks

@@ -1,6 +1,5 @@
 //! How a server ends.
 
-use std::future::pending;
 use std::time::Duration;
 
 use crate::Request;
@@ -10,17 +9,15 @@ use crate::conformance::stage::{Platform, Stage};
 
 const LONG: Duration = Duration::from_secs(60);
 
-/// Answers at once, on `/slow` when the gate opens, on `/never` not at all.
+/// Answers at once, but on `/slow` when the gate opens.
 fn serve<S: Stage>() -> (Running<S>, Gate) {
     let gate = Gate::default();
     let waiting = gate.clone();
     let server = start(move |request: Request| {
         let gate = waiting.clone();
         async move {
-            match request.path() {
-                "/slow" => gate.pass().await,
-                "/never" => pending().await,
-                _ => {}
+            if request.path() == "/slow" {
+                gate.pass().await;
             }
             "done"
         }
@@ -65,29 +62,25 @@ pub fn what_runs_is_finished_and_says_that_it_is_the_last<S: Stage>() {
 
 /// A request of which a part has come is still read and answered.
 pub fn a_request_that_is_being_sent_is_still_answered<S: Stage>() {
-    let (mut server, gate) = serve::<S>();
-    let (mut client, mut busy) = (server.connect(), server.connect());
-    client.send("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\nha");
-    // What came before this has been read.
-    busy.send(get("/slow"));
-    server.wait("the handler runs", || gate.arrived() == 1);
-    server.wait_for_connections(2);
+    let (mut server, _) = serve::<S>();
+    let mut client = server.connect();
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n";
+    assert_eq!(client.ask(head).status, 100);
     server.handle.shutdown(LONG);
-    client.send("lf");
+    client.send("half");
     let answer = client.answer();
     assert_eq!((answer.text(), answer.field("Connection")), ("done", Some("close")));
-    gate.open();
-    assert_eq!(busy.answer().text(), "done");
-    drop((client, busy));
+    client.expect_end();
+    drop(client);
     server.stage.end();
 }
 
 /// What runs longer than the grace is dropped.
 pub fn the_grace_is_the_hard_end<S: Stage>() {
-    let (mut server, _) = serve::<S>();
+    let (mut server, gate) = serve::<S>();
     let mut busy = server.connect();
-    busy.send(get("/never"));
-    server.wait_for_connections(1);
+    busy.send(get("/slow"));
+    server.wait("the handler runs", || gate.arrived() == 1);
     let grace = Duration::from_millis(200);
     let since = server.stage.time();
     server.handle.shutdown(grace);
