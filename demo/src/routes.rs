@@ -41,14 +41,15 @@ where
     move |request| answer(Arc::clone(&service), request)
 }
 
+/// Routes that hold much while they wait are boxed, so that the others are not as large.
 async fn answer<R: Runtime>(service: Arc<Service<R>>, request: Request) -> Response {
     match (request.method().as_str(), request.path()) {
         (_, "/plaintext") => Response::text("Hello, World!"),
         ("POST", "/echo") => echo(request),
-        ("POST", "/echo-len") => echo_len(request).await.into(),
-        ("POST", "/upload") => upload(request).await.into(),
+        ("POST", "/echo-len") => Box::pin(echo_len(request)).await.into(),
+        ("POST", "/upload") => Box::pin(upload(request)).await.into(),
         ("GET" | "HEAD", path) if path.starts_with("/file/") => service.files.serve(&request),
-        ("GET" | "HEAD", "/stream") => stream(&service.runtime, &request).await.into(),
+        ("GET" | "HEAD", "/stream") => Box::pin(stream(&service.runtime, &request)).await.into(),
         ("GET" | "HEAD", "/slow") => slow(&service.runtime, &request).await.into(),
         ("GET" | "HEAD", "/healthz") => healthz(&service),
         ("GET" | "HEAD", "/panic") => fail(),
@@ -58,7 +59,7 @@ async fn answer<R: Runtime>(service: Arc<Service<R>>, request: Request) -> Respo
         ("GET", "/ws") => websocket::answer(&request),
         ("GET" | "HEAD", path) if path.starts_with("/status/") => status(path),
         ("GET" | "HEAD", "/") if page::is_accepted(&request) => page::answer(&service.files).into(),
-        _ => inspect::answer(request).await.into(),
+        _ => Box::pin(inspect::answer(request)).await.into(),
     }
 }
 
