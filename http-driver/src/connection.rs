@@ -57,6 +57,22 @@ pin_project! {
         // What follows an upgrade, until it is done.
         upgraded: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
     }
+
+    impl<R: Runtime, H: Handler> PinnedDrop for Serve<R, H> {
+        // Told to close, or dropped with its runtime: an answer that this cuts off must not
+        // look whole.
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let Some(transport) = this.transport {
+                let mut shared = this.exchange.lock();
+                let now = shared.core.now();
+                shared.core.handle_io_error(now);
+                if shared.core.poll_close() == Some(Close::Reset) {
+                    transport.reset_on_close();
+                }
+            }
+        }
+    }
 }
 
 /// The shutdown of the sending side.

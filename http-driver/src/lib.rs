@@ -36,6 +36,8 @@ mod response;
 pub mod runtime;
 mod server;
 mod service;
+#[cfg(feature = "simulation")]
+pub mod simulation;
 mod upgraded;
 mod upload;
 

@@ -408,8 +408,9 @@ impl Connection {
 
     /// Ends everything at once.
     fn break_off(&mut self, reason: CloseReason) {
+        let unfinished = self.state.send == Sending::Content || !self.send.is_empty();
         if self.apply(Input::Break) {
-            self.reset |= self.mode == Mode::UntilClose;
+            self.reset |= self.mode == Mode::UntilClose && unfinished;
             self.send.clear();
             self.end_request();
             self.notices.close(reason);

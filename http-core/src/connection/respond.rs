@@ -302,7 +302,10 @@ impl Connection {
     /// The last byte of an answer is queued; perhaps its request is still to be drained.
     pub(super) fn end_of_answer(&mut self) {
         self.end_request();
-        self.mode = Mode::Without;
+        // Until it has left, an answer that only the end of the stream ends can be cut off.
+        if self.mode != Mode::UntilClose {
+            self.mode = Mode::Without;
+        }
         match self.state.send {
             Sending::Idle => self.times.idle = self.now.mono,
             Sending::Closing => self.notices.close(CloseReason::Finished),

@@ -7,8 +7,8 @@
 //! httpants-driver = { version = "0.1", features = ["conformance"] }
 //! ```
 //!
-//! ```ignore
-//! // tests/conformance.rs
+//! ```text
+//! // tests/conformance.rs, whole
 //! httpants_driver::conformance_suite!(httpants_driver::conformance::Sockets<my_adapter::Runtime>);
 //! ```
 //!
@@ -20,11 +20,7 @@
 //!
 //! [`Sockets`] serves every runtime that takes over sockets of the platform. Others implement
 //! [`Stage`], as [`InMemory`] does, and leave out what needs such sockets:
-//!
-//! ```
-//! # #[cfg(any())]
-//! httpants_driver::conformance_suite!(httpants_driver::conformance::InMemory, without sockets);
-//! ```
+//! `conformance_suite!(InMemory, without sockets)`.
 //!
 //! On Linux an adapter that sends files by the kernel and holds bytes back until more follow
 //! says so, and gets the cases of that: `conformance_suite!(Sockets<Runtime>, linux)`.

@@ -215,7 +215,7 @@ pub fn sending_waits_for_a_slow_reader<S: Stage>() {
             }
             let end = sent + 10_000;
             while sent < end {
-                match pair.fill_once(&pattern[sent..end]) {
+                match pair.fill_once(Waker::noop(), &pattern[sent..end]) {
                     0 => received.extend(pair.client_gets(1).await.0),
                     count => sent += count,
                 }
@@ -229,8 +229,8 @@ pub fn sending_waits_for_a_slow_reader<S: Stage>() {
 
 impl<S: Stage> Pair<S> {
     /// One send; 0 where it waits.
-    fn fill_once(&mut self, bytes: &[u8]) -> usize {
-        match self.transport.poll_send(&mut Context::from_waker(Waker::noop()), &[IoSlice::new(bytes)], false) {
+    fn fill_once(&mut self, waker: &Waker, bytes: &[u8]) -> usize {
+        match self.transport.poll_send(&mut Context::from_waker(waker), &[IoSlice::new(bytes)], false) {
             Poll::Ready(count) => count.expect("a connection that takes bytes"),
             Poll::Pending => 0,
         }
@@ -244,8 +244,8 @@ pub fn a_read_wakes_the_waker_of_its_last_poll<S: Stage>() {
         let (first, last) = (Flag::new(), Flag::new());
         assert!(pair.recv_waits(&first.waker()) && pair.recv_waits(&last.waker()));
         pair.client.send(b"x");
-        last.up(&pair.stage.runtime(), "the last waker of a read").await;
-        assert_eq!(pair.recv(&mut [0; 8]).await, 1);
+        let (runtime, waker) = (pair.stage.runtime(), last.waker());
+        last.until(&runtime, "the last waker of a read", || !pair.recv_waits(&waker)).await;
     });
 }
 
@@ -257,33 +257,30 @@ pub fn a_send_wakes_the_waker_of_its_last_poll<S: Stage>() {
         let mut sent = pair.fill(&first.waker(), &pattern, false);
         sent += pair.fill(&last.waker(), &pattern[sent..], false);
         pair.client_gets(sent).await;
-        last.up(&pair.stage.runtime(), "the last waker of a send").await;
+        let (runtime, waker) = (pair.stage.runtime(), last.waker());
+        last.until(&runtime, "the last waker of a send", || pair.fill_once(&waker, b"x") > 0).await;
     });
 }
 
 /// One task waits for both directions: either of them wakes it, whichever was polled last.
 pub fn a_task_that_reads_and_sends_is_woken_by_either<S: Stage>() {
-    for read_last in [false, true] {
+    for (read_last, bytes_come) in [(false, false), (false, true), (true, false), (true, true)] {
         with_pair(async |mut pair: Pair<S>| {
-            let flag = Flag::new();
-            assert!(pair.recv_waits(&flag.waker()));
-            let sent = pair.fill(&flag.waker(), &plenty(), false);
+            let (flag, pattern, runtime) = (Flag::new(), plenty(), pair.stage.runtime());
+            let waker = flag.waker();
+            assert!(pair.recv_waits(&waker));
+            let sent = pair.fill(&waker, &pattern, false);
             if read_last {
-                assert!(pair.recv_waits(&flag.waker()));
+                assert!(pair.recv_waits(&waker));
             }
-            flag.settle(&pair.stage.runtime()).await;
-            flag.lower();
-            pair.client.send(b"x");
-            flag.up(&pair.stage.runtime(), "bytes came while a send waits: the task").await;
-            assert_eq!(pair.recv(&mut [0; 8]).await, 1);
-            let flag = Flag::new();
-            assert!(pair.recv_waits(&flag.waker()));
-            pair.fill(&flag.waker(), &plenty(), false);
-            if read_last {
-                assert!(pair.recv_waits(&flag.waker()));
+            if bytes_come {
+                pair.client.send(b"x");
+                flag.until(&runtime, "bytes came while a send waits: the task", || !pair.recv_waits(&waker)).await;
+            } else {
+                pair.client_gets(sent).await;
+                let sends = || pair.fill_once(&waker, b"x") > 0;
+                flag.until(&runtime, "room came while a read waits: the task", sends).await;
             }
-            pair.client_gets(sent).await;
-            flag.up(&pair.stage.runtime(), "room came while a read waits: the task").await;
         });
     }
 }

@@ -41,13 +41,23 @@ impl Flag {
         self.up.load(Ordering::Acquire)
     }
 
-    pub(super) fn lower(&self) {
-        self.up.store(false, Ordering::Release);
-    }
-
     /// Lets what is under way put the flag up.
     pub(super) async fn settle<R: Runtime>(&self, runtime: &R) {
         pause(runtime, Duration::from_millis(2)).await;
+    }
+
+    /// Lets a task go on whenever the flag is up, until it is done: to be woken too often is
+    /// allowed, and then it must ask again to be woken.
+    pub(super) async fn until<R: Runtime>(&self, runtime: &R, what: &str, mut done: impl FnMut() -> bool) {
+        let end = runtime.now().mono + PATIENCE;
+        loop {
+            self.up(runtime, what).await;
+            self.up.store(false, Ordering::Release);
+            if done() {
+                return;
+            }
+            assert!(runtime.now().mono < end, "{what} was woken, and not for what it waits for");
+        }
     }
 
     /// Waits for the flag; it is a failure of the runtime where it stays down.
