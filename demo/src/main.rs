@@ -16,11 +16,10 @@ use std::sync::{Arc, OnceLock};
 
 use httpants_driver::runtime::{Runtime, Spawn};
 use httpants_driver::{Serve, Server};
-use httpants_tokio::{FileRoot, Handler, ListenAddress};
+use httpants_tokio::{AccessLog, FileRoot, Handler, ListenAddress};
 use options::{Command, Options, RuntimeName};
 use routes::Service;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 fn main() -> ExitCode {
@@ -37,7 +36,7 @@ fn main() -> ExitCode {
 
 /// The same on each runtime: only here it has a name.
 fn start(options: &Options) -> io::Result<()> {
-    log(options.access_log);
+    log();
     match options.runtime {
         RuntimeName::Tokio => serve(options, httpants_tokio::Runtime::default(), routes::handler),
         RuntimeName::Smol => serve(options, httpants_smol::Runtime::default(), routes::handler),
@@ -63,6 +62,8 @@ where
     let mut server = Server::with_runtime(runtime, handler(Arc::clone(&service)))
         .intake(routes::intake)
         .config(|config| options.apply(config))
+        // What is received is shown as it was received.
+        .forms(|limits| limits.keep_body = true)
         .workers(options.workers);
     if let Some(policy) = options.sendfile(service.files.path())? {
         server = server.sendfile(policy);
@@ -72,6 +73,12 @@ where
     }
     for address in &options.listen {
         server = server.listen(address.as_str());
+    }
+    if options.listen_fds {
+        server = server.listen_fds()?;
+    }
+    if options.access_log {
+        server = server.access_log(AccessLog::combined(access));
     }
     let bound = server.bind()?;
     service.handle.get_or_init(|| bound.handle());
@@ -85,14 +92,15 @@ where
     bound.run()
 }
 
-/// Warnings always, requests when they are asked for; to standard error.
-fn log(access: bool) {
-    let mut targets = Targets::new().with_default(LevelFilter::WARN);
-    if access {
-        targets = targets.with_target("httpants::access", LevelFilter::INFO);
-    }
+/// Warnings, to standard error.
+fn log() {
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(io::stderr);
-    tracing_subscriber::registry().with(lines.with_filter(targets)).init();
+    tracing_subscriber::registry().with(lines.with_filter(LevelFilter::WARN)).init();
+}
+
+/// A line of the access log; a reader that is gone is none of the server's business.
+fn access(line: &str) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// To standard output; a reader that is gone is none of the server's business.

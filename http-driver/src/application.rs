@@ -7,15 +7,18 @@ pub use httpants_core::{
     Address, BadRequest, BodyLen, CloseReason, Config, FieldLines, Headers, Misuse, Peer, ResponseHead,
 };
 
+pub use crate::access_log::AccessLog;
 pub use crate::body::{Body, BodyError};
+pub use crate::counters::{AnswerCounts, CloseCounts, Counters, Refusals, TimerCounts};
 pub use crate::files::{FileRoot, FileToSend};
+pub use crate::handle::Handle;
 pub use crate::handler::{Handler, Intake};
 pub use crate::listen::ListenAddress;
+pub use crate::listen_socket::ListenSocket;
 pub use crate::parts::{FormError, Parts, StreamedPart};
 pub use crate::request::Request;
 pub use crate::responder::Responder;
 pub use crate::response::{Response, StreamError};
-pub use crate::server::Handle;
 pub use crate::upgraded::Upgraded;
 pub use crate::upload::{ContentReader, Files, Pieces, UploadedFile};
 

@@ -9,7 +9,7 @@
 //! here.
 
 mod accept;
-mod access;
+mod access_log;
 mod answering;
 pub mod application;
 #[cfg(feature = "async-io")]
@@ -19,14 +19,19 @@ mod body;
 pub mod conformance;
 mod connection;
 mod cookies;
+mod counters;
+mod escaped;
 mod exchange;
 mod files;
+mod handle;
 mod handler;
 mod intake;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod listen;
+mod listen_socket;
 pub mod memory;
+mod observer;
 mod parts;
 mod pool;
 mod registry;
@@ -38,9 +43,12 @@ mod server;
 mod service;
 #[cfg(feature = "simulation")]
 pub mod simulation;
+mod socket_file;
+mod spans;
 mod upgraded;
 mod upload;
 
 pub use application::*;
 pub use connection::Serve;
+pub use httpants_core::Timer;
 pub use server::{Bound, Server};

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and clippy.toml excepts only the test functions themselves"
 )]
 
+mod activation;
 mod browser;
 mod client;
 mod command_line;
@@ -16,8 +17,10 @@ mod cookies;
 mod demo;
 mod draining;
 mod files;
+mod large_upload;
 mod listening;
 mod nginx;
+mod nginx_files;
 mod page;
 mod programs;
 mod protocol;
