@@ -18,6 +18,7 @@ The demo of httpants: an HTTP/1.1 server that shows what it received.
 
 Usage: demo [OPTIONS]
 
+      --runtime NAME           tokio, smol or async-std [default: tokio]
       --listen ADDR            PORT, HOST:PORT or unix:PATH; may be given several times
                                [default: 127.0.0.1:8080]
       --listen-fds             the sockets that systemd or the like passes (LISTEN_FDS); where no
@@ -75,6 +76,7 @@ pub(crate) enum Command {
 /// How to serve. What is `None` was not given and keeps the server's default.
 #[derive(Debug, PartialEq, Default)]
 pub(crate) struct Options {
+    pub(crate) runtime: RuntimeName,
     pub(crate) listen: Vec<String>,
     pub(crate) listen_fds: bool,
     pub(crate) workers: usize,
@@ -93,6 +95,28 @@ pub(crate) struct Options {
     idle_timeout: Option<Seconds>,
     body_timeout: Option<Seconds>,
     write_timeout: Option<Seconds>,
+}
+
+/// What the server runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub(crate) enum RuntimeName {
+    #[default]
+    Tokio,
+    Smol,
+    AsyncStd,
+}
+
+impl FromStr for RuntimeName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "tokio" => Ok(Self::Tokio),
+            "smol" => Ok(Self::Smol),
+            "async-std" => Ok(Self::AsyncStd),
+            _ => Err("tokio, smol or async-std is due"),
+        }
+    }
 }
 
 /// What signs cookies.
@@ -165,6 +189,7 @@ impl Command {
         let mut parser = Parser::from_args(arguments);
         while let Some(argument) = parser.next()? {
             match argument {
+                Arg::Long("runtime") => options.runtime = value(&mut parser, "--runtime")?,
                 Arg::Long("listen") => options.listen.push(value(&mut parser, "--listen")?),
                 Arg::Long("listen-fds") => options.listen_fds = true,
                 Arg::Long("workers") => options.workers = value(&mut parser, "--workers")?,
@@ -307,6 +332,18 @@ mod tests {
     }
 
     #[test]
+    fn runtimes_go_by_the_names_of_their_crates() {
+        for (line, runtime) in [
+            ("", RuntimeName::Tokio),
+            ("--runtime tokio", RuntimeName::Tokio),
+            ("--runtime smol", RuntimeName::Smol),
+            ("--runtime async-std", RuntimeName::AsyncStd),
+        ] {
+            assert_eq!(options(line).runtime, runtime, "{line}");
+        }
+    }
+
+    #[test]
     fn all_proxies_are_all_whatever_else_is_named() {
         for line in ["--xheaders all", "--xheaders all --xheaders ::1", "--xheaders ::1 --xheaders all"] {
             assert_eq!(options(line).xheaders, XHeaders::TrustAll, "{line}");
@@ -354,6 +391,7 @@ mod tests {
                  `10.0.0.0/33` is neither",
             ),
             ("--sendfile-prefix /p", "--sendfile-prefix says nothing without --sendfile"),
+            ("--runtime glommio", "--runtime \"glommio\": tokio, smol or async-std is due"),
             ("--workers many", "--workers \"many\": invalid digit found in string"),
             ("--max-request -1", "--max-request \"-1\": invalid digit found in string"),
             ("--idle-timeout soon", "--idle-timeout \"soon\": a number of seconds is due"),

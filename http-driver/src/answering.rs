@@ -26,8 +26,9 @@ pin_project! {
     pub(crate) enum Answering<F> {
         /// No request is being answered.
         Nothing,
-        /// The handler runs.
-        Handler { #[pin] future: F },
+        /// The handler runs. Its future is made for each request, however large it is: an idle
+        /// connection does not hold room for it.
+        Handler { future: Pin<Box<F>> },
         /// The handler gave a stream, which is sent piece by piece; its head until it is sent.
         Stream { head: Option<ResponseHead>, stream: ContentStream },
     }
@@ -107,7 +108,7 @@ where
         match self.as_mut().project() {
             AnsweringProjection::Nothing => Progress::Waiting,
             AnsweringProjection::Handler { future } => {
-                let output = catch_unwind(AssertUnwindSafe(|| future.poll(context).map(Into::into)));
+                let output = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context).map(Into::into)));
                 match output {
                     Ok(Poll::Pending) => Progress::Waiting,
                     Ok(Poll::Ready(response)) => {

@@ -264,7 +264,7 @@ where
         let mut this = self.project();
         let _entered = this.request_span.enter();
         if let Ok(future) = answering::call(&this.service.handler, request, this.exchange) {
-            this.answering.set(Answering::Handler { future });
+            this.answering.set(Answering::Handler { future: Box::pin(future) });
         }
     }
 

@@ -11,6 +11,9 @@
 mod accept;
 mod access_log;
 mod answering;
+pub mod application;
+#[cfg(feature = "async-io")]
+pub mod async_io;
 mod body;
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -23,6 +26,8 @@ mod files;
 mod handle;
 mod handler;
 mod intake;
+#[cfg(target_os = "linux")]
+pub mod linux;
 mod listen;
 mod listen_socket;
 pub mod memory;
@@ -50,29 +55,7 @@ mod tls;
 mod upgraded;
 mod upload;
 
-pub use access_log::AccessLog;
-pub use body::{Body, BodyError};
+pub use application::*;
 pub use connection::Serve;
-pub use counters::{AnswerCounts, CloseCounts, Counters, Refusals, TimerCounts};
-pub use files::{FileRoot, FileToSend};
-pub use handle::Handle;
-pub use handler::{Handler, Intake};
-pub use httpants_core as core;
-pub use httpants_core::files::Sendfile;
-pub use httpants_core::{
-    Address, BadRequest, BodyLen, CloseReason, Config, FieldLines, Headers, Misuse, Peer, ResponseHead, Timer,
-};
-pub use listen::ListenAddress;
-pub use listen_socket::ListenSocket;
-pub use parts::{FormError, Parts, StreamedPart};
-pub use request::Request;
-pub use responder::Responder;
-pub use response::{Response, StreamError};
-/// For [`Tls::from_config`].
-#[cfg(feature = "_tls")]
-pub use rustls;
+pub use httpants_core::Timer;
 pub use server::{Bound, Server};
-#[cfg(feature = "_tls")]
-pub use tls::{ClientCertificates, Tls, TlsError, TlsFault, TlsSession};
-pub use upgraded::Upgraded;
-pub use upload::{ContentReader, Files, Pieces, UploadedFile};

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use futures_io::{AsyncRead, AsyncWrite};
 use httpants_driver::memory::{Client, Faults, Memory};
-use httpants_driver::runtime::{Runtime, Sleep};
+use httpants_driver::runtime::sleep;
 use httpants_driver::{Handle, Intake, Misuse, Request, Response, Server};
 
 /// The application under test; `?` chooses what it does.
@@ -83,11 +83,6 @@ async fn application(memory: Memory, mut request: Request) -> Result<Response, M
         }),
         path => Response::text(format!("{path} {}", request.body().len())),
     })
-}
-
-async fn sleep(memory: &Memory, span: Duration) {
-    let mut sleep = Box::pin(memory.sleep_until(memory.now().mono + span));
-    poll_fn(|context| sleep.as_mut().poll_elapsed(context)).await;
 }
 
 struct Numbers {

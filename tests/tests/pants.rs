@@ -38,8 +38,8 @@ fn every_promise_is_shown_by_a_test_that_exists_or_said_to_be_not_yet() {
         if proof != "not yet" {
             let name = proof.strip_prefix('`').and_then(|name| name.strip_suffix('`'));
             let name = name.unwrap_or_else(|| panic!("{proof} is no name of a test"));
-            let is_case = sources.contains(&format!("\npub fn {name}<S: Stage>() {{"));
             let (before, _) = sources.split_once(&format!("\nfn {name}() {{")).unwrap_or_default();
+            let is_case = sources.contains(&format!("\npub fn {name}<S: Stage>() {{"));
             // A test that needs another program is ignored, and run by .ci/run.
             let mut attributes = before.lines().rev().take_while(|line| line.starts_with("#["));
             assert!(is_case || attributes.any(|attribute| attribute == "#[test]"), "there is no test {name}");

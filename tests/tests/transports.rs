@@ -41,3 +41,13 @@ fn memory() {
 fn tokio() {
     play::<Sockets<httpants_tokio::Tokio>>();
 }
+
+#[test]
+fn smol() {
+    play::<Sockets<httpants_smol::Smol>>();
+}
+
+#[test]
+fn async_std() {
+    play::<Sockets<httpants_async_std::AsyncStd>>();
+}

@@ -100,6 +100,11 @@ impl<S: Read + Write> Client<S> {
         self.try_response(method).unwrap().expect("an answer, not the end")
     }
 
+    /// Waits for the first bytes of an answer, and leaves them to be read.
+    pub(crate) fn await_answer(&mut self) {
+        assert!(!self.received.is_empty() || self.more().unwrap(), "an answer, not the end");
+    }
+
     /// The next answer; `None` where the connection ended before its first byte.
     pub(crate) fn try_response(&mut self, method: &str) -> io::Result<Option<Response>> {
         let Some(head) = self.head()? else { return Ok(None) };

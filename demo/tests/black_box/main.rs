@@ -26,6 +26,7 @@ mod programs;
 mod protocol;
 mod proxies;
 mod routes;
+mod runtimes;
 mod timeouts;
 mod tls;
 mod tls_programs;

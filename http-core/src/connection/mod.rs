@@ -113,6 +113,7 @@ impl Connection {
     #[must_use]
     pub fn new(config: Arc<Config>, peer: Peer, now: Now) -> Self {
         let proxy_header_due = config.proxy_protocol;
+        let supplied = Supplied::with_room_for(config.server);
         Self {
             config,
             peer,
@@ -130,7 +131,7 @@ impl Connection {
             served: 0,
             mode: Mode::Without,
             pending: None,
-            supplied: Supplied::default(),
+            supplied,
             expect_unanswered: false,
             paused: false,
             paused_at: now.mono,

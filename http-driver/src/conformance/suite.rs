@@ -31,11 +31,39 @@ pub fn perform(name: &str, case: fn()) {
 /// [`conformance`](crate::conformance).
 ///
 /// Behind the stage `linux` adds the cases of `sendfile(2)` and `MSG_MORE`, and `without sockets`
-/// leaves out those of a [`Platform`](crate::conformance::Platform).
+/// leaves out those of a [`Platform`](crate::conformance::Platform). `one pool` says that all
+/// workers share the threads that run their tasks, so that none of them has its own.
 #[macro_export]
 macro_rules! conformance_suite {
+    (@worker $stage:ty) => {
+        $crate::conformance_cases! { $stage:
+            mod worker {
+                tasks::a_worker_runs_its_tasks_on_its_own_thread
+            }
+        }
+    };
+    (@workers $stage:ty) => {
+        $crate::conformance_suite!(@worker $stage);
+        $crate::conformance_cases! { $stage:
+            mod workers {
+                listening::workers_serve_on_threads_of_their_own
+            }
+        }
+    };
     ($stage:ty, linux) => {
-        $crate::conformance_suite!($stage);
+        $crate::conformance_suite!($stage, linux, one pool);
+        $crate::conformance_suite!(@workers $stage);
+    };
+    ($stage:ty) => {
+        $crate::conformance_suite!($stage, one pool);
+        $crate::conformance_suite!(@workers $stage);
+    };
+    ($stage:ty, without sockets) => {
+        $crate::conformance_suite!($stage, without sockets, one pool);
+        $crate::conformance_suite!(@worker $stage);
+    };
+    ($stage:ty, linux, one pool) => {
+        $crate::conformance_suite!($stage, one pool);
         #[cfg(target_os = "linux")]
         $crate::conformance_cases! { $stage:
             mod linux {
@@ -47,8 +75,8 @@ macro_rules! conformance_suite {
             }
         }
     };
-    ($stage:ty) => {
-        $crate::conformance_suite!($stage, without sockets);
+    ($stage:ty, one pool) => {
+        $crate::conformance_suite!($stage, without sockets, one pool);
         $crate::conformance_cases! { $stage:
             mod platform {
                 platform::an_accepted_connection_knows_both_ends
@@ -60,11 +88,10 @@ macro_rules! conformance_suite {
                 ending::nobody_is_accepted_any_more
                 #[cfg(unix)] listening::several_addresses_are_served_at_once
                 listening::both_families_are_served_by_one_port
-                listening::workers_serve_on_threads_of_their_own
             }
         }
     };
-    ($stage:ty, without sockets) => {
+    ($stage:ty, without sockets, one pool) => {
         $crate::conformance_cases! { $stage:
             mod contract {
                 contract::bytes_come_in_and_the_end_of_the_stream_is_nothing_read
@@ -88,7 +115,6 @@ macro_rules! conformance_suite {
                 time::the_timers_of_one_task_elapse_each_at_its_moment
             }
             mod tasks {
-                tasks::a_worker_runs_its_tasks_on_its_own_thread
                 tasks::tasks_spawn_tasks
                 tasks::a_task_that_wakes_itself_holds_nobody_up
                 tasks::work_gives_its_result_and_its_panic_is_an_error
