@@ -35,6 +35,8 @@ pin_project! {
         #[pin]
         sleep: Option<R::Sleep>,
         draining: bool,
+        // Whether it was told already that descriptors or memory are out.
+        exhausted: bool,
     }
 }
 
@@ -51,7 +53,7 @@ where
         max_connections: usize,
         handle: Handle,
     ) -> Self {
-        Self { runtime, service, listeners, max_connections, handle, sleep: None, draining: false }
+        Self { runtime, service, listeners, max_connections, handle, sleep: None, draining: false, exhausted: false }
     }
 
     fn sleep(self: Pin<&mut Self>, span: Duration) {
@@ -85,6 +87,7 @@ where
                     Poll::Pending => {}
                     Poll::Ready(Ok((transport, peer))) => {
                         accepted += 1;
+                        *this.exhausted = false;
                         let member = this.handle.registry.join();
                         let service = Arc::clone(this.service);
                         this.runtime.spawn(Serve::new(this.runtime.clone(), service, member, transport, peer));
@@ -94,7 +97,10 @@ where
                 }
             }
             if let Some(error) = exhausted {
-                tracing::error!(%error, "cannot accept connections; trying again soon");
+                // Once, or peers that hold what there is could fill the log.
+                if !std::mem::replace(self.as_mut().project().exhausted, true) {
+                    tracing::error!(%error, "cannot accept connections until others end");
+                }
                 self.as_mut().sleep(EXHAUSTED);
                 // Registers for the end of the pause.
                 let _ = self.as_mut().is_asleep(context);
