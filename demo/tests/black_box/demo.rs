@@ -1,6 +1,8 @@
 //! The program under test.
 
-use std::fs::File;
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -11,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::client::{Client, Response};
+use crate::process::Process;
 
 /// Longer than anything here takes on a busy machine, so that a hang fails and not the machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -37,8 +40,12 @@ impl Demo {
 
     /// Starts it with these variables in its environment.
     pub(crate) fn with_environment(addresses: &[&str], flags: &[&str], variables: &[(&str, &str)]) -> Self {
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_demo")), addresses, flags, variables)
+    }
+
+    fn spawn(mut command: Command, addresses: &[&str], flags: &[&str], variables: &[(&str, &str)]) -> Self {
         let (stderr, temporary) = (NamedTempFile::new().unwrap(), tempfile::tempdir().unwrap());
-        let mut child = Command::new(env!("CARGO_BIN_EXE_demo"))
+        let mut child = command
             .env("TMPDIR", temporary.path())
             .env_remove("FILE_ROOT")
             .envs(variables.iter().copied())
@@ -56,8 +63,25 @@ impl Demo {
         demo
     }
 
+    /// Starts it on a free port after these commands of the shell, which may limit it.
+    pub(crate) fn limited(commands: &str, flags: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{commands}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_demo")]);
+        Self::spawn(shell, &["127.0.0.1:0"], flags, &[])
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What the system says about it.
+    pub(crate) fn process(&self) -> Process {
+        Process::new(self.id(), self.temporary())
+    }
+
+    /// The names in the folder of its temporary files.
+    pub(crate) fn temporary_names(&self) -> BTreeSet<OsString> {
+        fs::read_dir(self.temporary()).unwrap().map(|entry| entry.unwrap().file_name()).collect()
     }
 
     /// Where it makes temporary files.

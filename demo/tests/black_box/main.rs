@@ -16,9 +16,12 @@ mod cookies;
 mod demo;
 mod draining;
 mod files;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod listening;
 mod nginx;
 mod page;
+mod process;
 mod programs;
 mod protocol;
 mod proxies;
