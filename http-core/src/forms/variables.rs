@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::str::Utf8Chunk;
 
 /// An ordered multi-map of names and values (the seed's `get` and `post`).
 ///
@@ -78,7 +79,16 @@ impl Variables {
         match std::str::from_utf8(bytes) {
             Ok(text) => self.text.push_str(text),
             Err(_) => {
-                self.text.push_str(&String::from_utf8_lossy(bytes));
+                // Written where it stays: a byte may become three, and
+                // a peer can send nothing but such bytes.
+                let shown = |chunk: Utf8Chunk<'_>| chunk.valid().len() + 3 * usize::from(!chunk.invalid().is_empty());
+                self.text.reserve(bytes.utf8_chunks().map(shown).sum());
+                for chunk in bytes.utf8_chunks() {
+                    self.text.push_str(chunk.valid());
+                    if !chunk.invalid().is_empty() {
+                        self.text.push(char::REPLACEMENT_CHARACTER);
+                    }
+                }
                 self.not_utf8.push((number, bytes.into()));
             }
         }
