@@ -10,6 +10,7 @@
 
 mod framing;
 mod proxy;
+mod reference;
 mod relay;
 mod server;
 
