@@ -29,9 +29,10 @@ mod transport;
 
 pub use httpants_driver::core;
 pub use httpants_driver::{
-    Address, BadRequest, Body, BodyError, BodyLen, CloseReason, Config, ContentReader, FieldLines, FileRoot,
-    FileToSend, Files, FormError, Handle, Handler, Headers, Intake, ListenAddress, Misuse, Parts, Peer, Pieces,
-    Request, Responder, Response, ResponseHead, Sendfile, StreamError, StreamedPart, Upgraded, UploadedFile,
+    AccessLog, Address, AnswerCounts, BadRequest, Body, BodyError, BodyLen, CloseCounts, CloseReason, Config,
+    ContentReader, Counters, FieldLines, FileRoot, FileToSend, Files, FormError, Handle, Handler, Headers, Intake,
+    ListenAddress, ListenSocket, Misuse, Parts, Peer, Pieces, Refusals, Request, Responder, Response, ResponseHead,
+    Sendfile, StreamError, StreamedPart, TimerCounts, Upgraded, UploadedFile,
 };
 pub use listener::Listener;
 pub use runtime::{Timer, Tokio};

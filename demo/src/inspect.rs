@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use httpants_tokio::core::forms::{FormType, Variables};
-use httpants_tokio::core::{Framing, Headers};
+use httpants_tokio::core::Headers;
+use httpants_tokio::core::forms::Variables;
 use httpants_tokio::{Request, Response};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -52,25 +52,15 @@ fn by_name(variables: &Variables) -> Map<String, Value> {
     map
 }
 
-/// Size and SHA-256 of the content. Nothing of a multipart form, which was taken apart as it
-/// arrived: only its files and its variables are kept.
-async fn content(request: &mut Request) -> Result<(Option<u64>, Option<String>), Mistake> {
+/// Size and SHA-256 of the content, as it was received.
+async fn content(request: &mut Request) -> Result<(u64, String), Mistake> {
     let (mut size, mut digest) = (0, Sha256::new());
     while let Some(piece) = request.body_mut().next().await {
         let piece = piece?;
         size += piece.len() as u64;
         digest.update(&piece);
     }
-    let form_type = request.headers().get("Content-Type").map(FormType::of);
-    match (form_type, request.framing()) {
-        (_, Framing::None) => {}
-        (Some(Ok(Some(FormType::Multipart(_)))), Framing::Length(length)) if size == 0 => {
-            return Ok((Some(length), None));
-        }
-        (Some(Ok(Some(FormType::Multipart(_)))), _) if size == 0 => return Ok((None, None)),
-        _ => {}
-    }
-    Ok((Some(size), Some(hexadecimal(&digest.finalize()))))
+    Ok((size, hexadecimal(&digest.finalize())))
 }
 
 /// The files of each field, in the order received.

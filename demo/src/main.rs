@@ -14,11 +14,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
-use httpants_tokio::{FileRoot, ListenAddress, Server};
+use httpants_tokio::{AccessLog, FileRoot, ListenAddress, Server};
 use options::{Command, Options};
 use routes::Service;
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::filter::Targets;
 use tracing_subscriber::prelude::*;
 
 fn main() -> ExitCode {
@@ -34,7 +33,7 @@ fn main() -> ExitCode {
 }
 
 fn serve(options: &Options) -> io::Result<()> {
-    log(options.access_log);
+    log();
     let samples;
     let root = match options.file_root() {
         Some(root) => root,
@@ -48,6 +47,8 @@ fn serve(options: &Options) -> io::Result<()> {
     let mut server = Server::new(move |request| routes::answer(Arc::clone(&routes), request))
         .intake(routes::intake)
         .config(|config| options.apply(config))
+        // What is received is shown as it was received.
+        .forms(|limits| limits.keep_body = true)
         .workers(options.workers);
     if let Some(policy) = options.sendfile(service.files.path())? {
         server = server.sendfile(policy);
@@ -57,6 +58,12 @@ fn serve(options: &Options) -> io::Result<()> {
     }
     for address in &options.listen {
         server = server.listen(address.as_str());
+    }
+    if options.listen_fds {
+        server = server.listen_fds()?;
+    }
+    if options.access_log {
+        server = server.access_log(AccessLog::combined(access));
     }
     let bound = server.bind()?;
     service.handle.get_or_init(|| bound.handle());
@@ -70,14 +77,15 @@ fn serve(options: &Options) -> io::Result<()> {
     bound.run()
 }
 
-/// Warnings always, requests when they are asked for; to standard error.
-fn log(access: bool) {
-    let mut targets = Targets::new().with_default(LevelFilter::WARN);
-    if access {
-        targets = targets.with_target("httpants::access", LevelFilter::INFO);
-    }
+/// Warnings, to standard error.
+fn log() {
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(io::stderr);
-    tracing_subscriber::registry().with(lines.with_filter(targets)).init();
+    tracing_subscriber::registry().with(lines.with_filter(LevelFilter::WARN)).init();
+}
+
+/// A line of the access log; a reader that is gone is none of the server's business.
+fn access(line: &str) {
+    let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
 /// To standard output; a reader that is gone is none of the server's business.

@@ -20,6 +20,8 @@ Usage: demo [OPTIONS]
 
       --listen ADDR            PORT, HOST:PORT or unix:PATH; may be given several times
                                [default: 127.0.0.1:8080]
+      --listen-fds             the sockets that systemd or the like passes (LISTEN_FDS); where no
+                               --listen is given nothing else is listened on
       --file-root DIR          what /file/ serves [default: $FILE_ROOT, or else a folder of samples]
       --sendfile HEADER        leaves the sending of files to a server in front, which reads this
                                field: X-Accel-Redirect for nginx, X-Sendfile for others
@@ -35,7 +37,8 @@ Usage: demo [OPTIONS]
       --body-timeout SECONDS   without a byte of a request's content
       --write-timeout SECONDS  without progress in sending an answer
       --workers N              threads that serve; 0 is one for each core [default: 1]
-      --access-log             write a line for each request to standard error
+      --access-log             write a line for each request to standard error, in the Combined
+                               Log Format
   -h, --help                   print this help
   -V, --version                print the version
 
@@ -69,6 +72,7 @@ pub(crate) enum Command {
 #[derive(Debug, PartialEq, Default)]
 pub(crate) struct Options {
     pub(crate) listen: Vec<String>,
+    pub(crate) listen_fds: bool,
     pub(crate) workers: usize,
     pub(crate) access_log: bool,
     pub(crate) cookie_secrets: Vec<Secret>,
@@ -155,6 +159,7 @@ impl Command {
         while let Some(argument) = parser.next()? {
             match argument {
                 Arg::Long("listen") => options.listen.push(value(&mut parser, "--listen")?),
+                Arg::Long("listen-fds") => options.listen_fds = true,
                 Arg::Long("workers") => options.workers = value(&mut parser, "--workers")?,
                 Arg::Long("access-log") => options.access_log = true,
                 Arg::Long("file-root") => options.file_root = Some(parser.value()?.into()),
@@ -180,7 +185,7 @@ impl Command {
         if options.sendfile.is_none() && options.sendfile_prefix.is_some() {
             return Err("--sendfile-prefix says nothing without --sendfile".into());
         }
-        if options.listen.is_empty() {
+        if options.listen.is_empty() && !options.listen_fds {
             options.listen.push("127.0.0.1:8080".into());
         }
         Ok(Self::Serve(Box::new(options)))
@@ -256,14 +261,14 @@ mod tests {
     #[test]
     fn every_flag_sets_its_own() {
         let options = options(
-            "--listen 80 --listen=unix:/s --workers 0 --access-log --max-request 5 --head-timeout 1 \
+            "--listen 80 --listen=unix:/s --listen-fds --workers 0 --access-log --max-request 5 --head-timeout 1 \
              --idle-timeout 2.5 --body-timeout 3 --write-timeout 0 --proxy-protocol --cookie-secret a \
              --cookie-secret b --xheaders 10.0.0.0/8 --xheaders ::1",
         );
         let mut config = Config::default();
         options.apply(&mut config);
         assert_eq!(options.listen, ["80", "unix:/s"]);
-        assert_eq!((options.workers, options.access_log), (0, true));
+        assert_eq!((options.workers, options.access_log, options.listen_fds), (0, true, true));
         assert_eq!(options.cookie_secrets, [Secret("a".into()), Secret("b".into())]);
         assert_eq!(config.proxies.xheaders, XHeaders::trusted(["10.0.0.0/8", "::1"]).unwrap());
         assert!(config.proxy_protocol);

@@ -91,6 +91,46 @@ pub enum BadRequest {
 }
 
 impl BadRequest {
+    /// Every fault, for tables of them; each stands at its own number (`fault as usize`).
+    pub const ALL: [Self; 36] = [
+        Self::EmptyLines,
+        Self::BareLineFeed,
+        Self::BareCarriageReturn,
+        Self::RequestLine,
+        Self::Method,
+        Self::MethodTooLong,
+        Self::Version,
+        Self::MajorVersion,
+        Self::TargetByte,
+        Self::TargetTooLong,
+        Self::AbsoluteForm,
+        Self::TargetForm,
+        Self::AuthorityForm,
+        Self::AsteriskForm,
+        Self::FieldName,
+        Self::FieldValue,
+        Self::TooManyFields,
+        Self::HeadTooLong,
+        Self::MissingHost,
+        Self::DuplicateHost,
+        Self::Host,
+        Self::ContentLength,
+        Self::DuplicateContentLength,
+        Self::ContentLengthAndTransferEncoding,
+        Self::TransferEncodingVersion,
+        Self::TransferEncoding,
+        Self::TransferCoding,
+        Self::ChunkSize,
+        Self::ChunkExtension,
+        Self::ChunkLineEnd,
+        Self::ChunkOverhead,
+        Self::BodyTooLarge,
+        Self::Expectation,
+        Self::ProxyHeader,
+        Self::HeadTimeout,
+        Self::BodyTimeout,
+    ];
+
     /// The status that answers this fault.
     #[must_use]
     pub fn status(self) -> StatusCode {
@@ -280,5 +320,22 @@ impl fmt::Display for CloseReason {
             Self::Aborted => f.write_str("the application aborted the answer"),
             Self::IoError => f.write_str("the transport failed"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_faults_are_listed_at_their_numbers() {
+        let source = include_str!("error.rs");
+        let (_, behind) = source.split_once("pub enum BadRequest {").unwrap();
+        let (variants, _) = behind.split_once("\n}\n").unwrap();
+        let lines = variants.lines().map(str::trim).filter(|line| !line.starts_with("///"));
+        let named: Vec<_> = lines.filter_map(|line| line.strip_suffix(',')).collect();
+        let listed: Vec<_> = BadRequest::ALL.iter().map(|fault| format!("{fault:?}")).collect();
+        assert_eq!(named, listed);
+        assert!(BadRequest::ALL.iter().enumerate().all(|(number, fault)| *fault as usize == number));
     }
 }

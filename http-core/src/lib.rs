@@ -85,7 +85,8 @@ mod wire;
 pub use config::{Config, Limits, Timeouts};
 pub use connection::timers::{Deadline, Timer};
 pub use connection::{
-    Address, Close, Connection, Event, Now, Peer, Receiving, Reply, Sending, Slices, State, Storage, Transmit, UnixTime,
+    Address, Answered, Close, Connection, Event, Now, Peer, Receiving, Reply, Sending, Slices, State, Storage,
+    Transmit, UnixTime,
 };
 pub use error::{BadRequest, CloseReason, Misuse};
 pub use message::field_lines::FieldLines;

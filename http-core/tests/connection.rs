@@ -252,3 +252,41 @@ fn storage_comes_back_from_a_connection_that_is_over() {
     assert!(connection.release().is_none());
     assert!(connection.poll_transmit().is_none() && connection.poll_close().is_some());
 }
+
+/// Content is counted without heads and framing; what never leaves stays unsent.
+#[test]
+fn it_knows_what_was_answered_and_how_much_has_left() {
+    let mut connection = connection(Config::default());
+    assert_eq!((connection.answered(), connection.answers(), connection.sent()), (None, 0, 0));
+    let answered = |connection: &Connection| {
+        let answered = connection.answered().unwrap();
+        (answered.status.as_u16(), answered.content, answered.whole)
+    };
+    give(&mut connection, b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+    assert_eq!(events(&mut connection), ["Request", "End"]);
+    connection.respond_with(&ResponseHead::default(), "hello").unwrap();
+    assert_eq!(answered(&connection), (200, 0, true));
+    assert_eq!(events(&mut connection), ["Request", "End"]);
+    connection.respond(&ResponseHead::new(404).unwrap(), BodyLen::Unknown).unwrap();
+    connection.send("abc").unwrap();
+    assert_eq!(answered(&connection), (404, 3, false));
+    let waiting = connection.unsent();
+    let out = sent(&mut connection, 0);
+    assert_eq!((connection.sent(), connection.unsent()), (out.len() as u64, 0));
+    assert_eq!(waiting, out.len() as u64);
+    connection.send("defg").unwrap();
+    connection.handle_io_error(now(1));
+    assert_eq!(answered(&connection), (404, 7, false));
+    assert_eq!((connection.answers(), connection.unsent()), (2, "4\r\ndefg\r\n".len() as u64));
+}
+
+#[test]
+fn a_refusal_is_an_answer_too() {
+    let mut connection = connection(Config::default());
+    give(&mut connection, b"nonsense\r\n\r\n", 0);
+    assert_eq!(events(&mut connection), ["Closed"]);
+    let (answered, out) = (connection.answered().unwrap(), sent(&mut connection, 0));
+    let content = out.split_once("\r\n\r\n").unwrap().1;
+    assert_eq!((answered.status.as_u16(), answered.whole), (400, true));
+    assert_eq!(answered.content, content.len() as u64);
+}

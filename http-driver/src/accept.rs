@@ -10,11 +10,13 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 
 use crate::connection::Serve;
+use crate::counters::Count;
+use crate::handle::Handle;
 use crate::handler::Handler;
 use crate::registry::Order;
 use crate::runtime::{Listener, Runtime, Sleep, Spawn};
-use crate::server::Handle;
 use crate::service::Service;
+use crate::socket_file::SocketFiles;
 
 /// Connections accepted in one turn before other tasks get theirs.
 const TURN: usize = 64;
@@ -28,6 +30,8 @@ pin_project! {
     pub(crate) struct Accepting<R: Runtime, H: Handler> {
         runtime: R,
         service: Arc<Service<H>>,
+        // In front of the sockets, because it is to be dropped before them.
+        files: SocketFiles,
         listeners: Vec<R::Listener>,
         max_connections: usize,
         handle: Handle,
@@ -37,6 +41,8 @@ pin_project! {
         draining: bool,
         // Whether it was told already that descriptors or memory are out.
         exhausted: bool,
+        // Whether the most connections are open that may be.
+        full: bool,
     }
 }
 
@@ -53,7 +59,25 @@ where
         max_connections: usize,
         handle: Handle,
     ) -> Self {
-        Self { runtime, service, listeners, max_connections, handle, sleep: None, draining: false, exhausted: false }
+        let files = SocketFiles::default();
+        Self {
+            runtime,
+            service,
+            files,
+            listeners,
+            max_connections,
+            handle,
+            sleep: None,
+            draining: false,
+            full: false,
+            exhausted: false,
+        }
+    }
+
+    /// With files to be removed when nothing is accepted any more.
+    pub(crate) fn with_files(mut self, files: SocketFiles) -> Self {
+        self.files = files;
+        self
     }
 
     fn sleep(self: Pin<&mut Self>, span: Duration) {
@@ -81,13 +105,18 @@ where
             for listener in this.listeners.iter_mut() {
                 if this.handle.registry.count() >= *this.max_connections {
                     // The end of a connection wakes this task.
+                    if !std::mem::replace(this.full, true) {
+                        this.handle.tally.one(Count::AcceptPause);
+                    }
                     return;
                 }
+                *this.full = false;
                 match listener.poll_accept(context) {
                     Poll::Pending => {}
                     Poll::Ready(Ok((transport, peer))) => {
                         accepted += 1;
                         *this.exhausted = false;
+                        this.handle.tally.one(Count::Accepted);
                         let member = this.handle.registry.join();
                         let service = Arc::clone(this.service);
                         this.runtime.spawn(Serve::new(this.runtime.clone(), service, member, transport, peer));
@@ -97,6 +126,7 @@ where
                 }
             }
             if let Some(error) = exhausted {
+                this.handle.tally.one(Count::AcceptError);
                 // Once, or peers that hold what there is could fill the log.
                 if !std::mem::replace(self.as_mut().project().exhausted, true) {
                     tracing::error!(%error, "cannot accept connections until others end");
@@ -142,7 +172,9 @@ where
         }
         if !std::mem::replace(self.as_mut().project().draining, true) {
             // Closes the listening sockets: new connections are refused from here on.
-            self.as_mut().project().listeners.clear();
+            let this = self.as_mut().project();
+            *this.files = SocketFiles::default();
+            this.listeners.clear();
             let grace = self.handle.grace();
             self.as_mut().sleep(grace);
         }

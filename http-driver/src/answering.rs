@@ -1,20 +1,22 @@
 //! A handler at work, and its answer on the way into the core.
 
 use std::any::Any;
+use std::error::Error;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::StatusCode;
 use httpants_core::{BodyLen, Misuse, ResponseHead, Sending};
 use pin_project_lite::pin_project;
 
-use crate::access::Entry;
+use crate::body::BodyError;
+use crate::counters::Count;
 use crate::exchange::{Exchange, Shared};
 use crate::files;
 use crate::handler::Handler;
+use crate::parts::FormError;
 use crate::request::Request;
 use crate::response::{Content, ContentStream, Response, StreamError, UpgradeHandler};
 
@@ -41,14 +43,57 @@ pub(crate) enum Progress {
     Done(Option<UpgradeHandler>),
 }
 
-/// Starts the handler; a panic in the function itself counts as one in its future.
-pub(crate) fn call<H: Handler>(handler: &H, request: Request) -> Result<H::Future, ()> {
-    catch_unwind(AssertUnwindSafe(|| handler.call(request))).map_err(report_panic)
+/// Starts the handler; a panic in the function itself is answered as one in its future.
+pub(crate) fn call<H: Handler>(handler: &H, request: Request, exchange: &Exchange) -> Result<H::Future, ()> {
+    catch_unwind(AssertUnwindSafe(|| handler.call(request))).map_err(|panic| {
+        let shared = &mut exchange.lock();
+        report_panic(shared, &*panic);
+        fail(shared);
+    })
 }
 
-fn report_panic(panic: Box<dyn Any + Send>) {
+fn report_panic(shared: &Shared, panic: &(dyn Any + Send)) {
+    shared.observer.count(Count::Panic, 1);
     let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
     tracing::error!(panic = text.unwrap_or("(no text)").escape_debug().to_string(), "a handler panicked");
+}
+
+/// An error for the application's failures only, so that no peer can fill the log.
+fn report_break(shared: &Shared, error: &(dyn Error + 'static)) {
+    let text = error.to_string().escape_debug().to_string();
+    if is_over(shared) || is_peers_fault(error) {
+        tracing::debug!(error = text, "an answer broke off");
+    } else {
+        tracing::error!(error = text, "an answer broke off");
+    }
+}
+
+/// Whether the connection ended before the answer did.
+fn is_over(shared: &Shared) -> bool {
+    !matches!(shared.core.state().send, Sending::Head | Sending::Content)
+}
+
+/// Whether it comes from what the peer sent as content, or did not send.
+fn is_peers_fault(mut error: &(dyn Error + 'static)) -> bool {
+    loop {
+        let body = match error.downcast_ref() {
+            Some(FormError::Form(_)) => return true,
+            Some(FormError::Body(body)) => Some(body),
+            None => error.downcast_ref::<BodyError>(),
+        };
+        if let Some(body) = body {
+            return !matches!(body, BodyError::Storage(_));
+        }
+        // An io::Error is transparent: its source is that of what it holds.
+        let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        match held {
+            Some(held) => error = held,
+            None => match error.source() {
+                Some(source) => error = source,
+                None => return false,
+            },
+        }
+    }
 }
 
 impl<F> Answering<F>
@@ -70,9 +115,10 @@ where
                         self.give(&mut exchange.lock(), response)
                     }
                     Err(panic) => {
-                        report_panic(panic);
                         self.set(Self::Nothing);
-                        fail(&mut exchange.lock());
+                        let shared = &mut exchange.lock();
+                        report_panic(shared, &*panic);
+                        fail(shared);
                         Progress::Done(None)
                     }
                 }
@@ -88,7 +134,7 @@ where
                 let sent = match piece {
                     Ok(piece) => pass_on(shared, head, piece),
                     Err(panic) => {
-                        report_panic(panic);
+                        report_panic(shared, &*panic);
                         Err("panic".into())
                     }
                 };
@@ -96,7 +142,7 @@ where
                     self.set(Self::Nothing);
                 }
                 sent.unwrap_or_else(|error| {
-                    tracing::error!(error = error.to_string().escape_debug().to_string(), "an answer broke off");
+                    report_break(shared, &*error);
                     fail(shared);
                     Progress::Done(None)
                 })
@@ -108,11 +154,14 @@ where
     pub(crate) fn give(mut self: Pin<&mut Self>, shared: &mut Shared, response: Response) -> Progress {
         let Response { mut head, content, misuse } = response;
         if let Some(misuse) = misuse {
-            tracing::error!(%misuse, "a response could not be sent as it was made");
+            if is_over(shared) {
+                tracing::debug!(%misuse, "the connection ended before its answer");
+            } else {
+                tracing::error!(%misuse, "a response could not be sent as it was made");
+            }
             fail(shared);
             return Progress::Done(None);
         }
-        let entry = Entry::of(&shared.core);
         let result = match content {
             Content::Whole(content) => shared.core.respond_with(&head, content).map(|()| None),
             Content::File(file) => files::respond(shared, &mut head, *file).map(|()| None),
@@ -123,9 +172,6 @@ where
                 return Progress::Moved;
             }
         };
-        if result.is_ok() {
-            entry.answered(head.status);
-        }
         Progress::Done(result.unwrap_or_else(|misuse| {
             if misuse != Misuse::Closed {
                 tracing::error!(%misuse, "a response could not be sent");
@@ -145,9 +191,7 @@ fn pass_on(
     let piece = piece?;
     let begins = head.take();
     if let Some(head) = &begins {
-        let entry = Entry::of(&shared.core);
         shared.core.respond(head, BodyLen::Unknown)?;
-        entry.answered(head.status);
     }
     Ok(match piece {
         Poll::Ready(Some(data)) => {
@@ -174,16 +218,14 @@ fn settle_sent(shared: &mut Shared) -> Option<UpgradeHandler> {
 
 /// The handler failed: 500 where nothing was sent, else the connection is dropped, so that
 /// no broken answer looks whole. Where the core refused the request already, that stands.
-pub(crate) fn fail(shared: &mut Shared) {
+fn fail(shared: &mut Shared) {
     if shared.core.state().send == Sending::Head {
         let text = "the application failed\n";
-        let entry = Entry::of(&shared.core);
         let answered = ResponseHead::new(500).and_then(|mut head| {
             head.fields = httpants_core::FieldLines::text_plain();
             shared.core.respond_with(&head, text)
         });
         if answered.is_ok() {
-            entry.answered(StatusCode::INTERNAL_SERVER_ERROR);
             return;
         }
     }

@@ -26,6 +26,9 @@ pub enum BodyError {
     Answered,
     /// The temporary file that it is in could not be read.
     Storage(io::ErrorKind),
+    /// It was that of a multipart form larger than [`Limits::memory`], of which the parts
+    /// alone were kept, because [`Limits::keep_body`] did not ask for it.
+    NotKept,
 }
 
 impl BodyError {
@@ -44,6 +47,7 @@ impl fmt::Display for BodyError {
         match self {
             Self::Closed(reason) => write!(f, "the content is incomplete: {reason}"),
             Self::Answered => f.write_str("the request was answered before its content was read"),
+            Self::NotKept => f.write_str("of the form only the parts were kept, and not its raw content"),
             Self::Storage(kind) => write!(f, "the temporary file of the content could not be read: {kind}"),
         }
     }
@@ -62,14 +66,18 @@ pub struct Body(Source);
 enum Source {
     Whole { content: Option<Bytes>, trailers: Headers },
     Stored(Box<(Pieces, Headers)>),
+    NotKept { trailers: Headers },
     Arriving { exchange: Exchange, serial: u64, done: bool },
 }
 
 impl Body {
-    pub(crate) fn collected(content: Content, trailers: Headers) -> Self {
+    pub(crate) fn collected(content: Option<Content>, trailers: Headers) -> Self {
         Self(match content {
-            Content::Memory(content) => Source::Whole { content: (!content.is_empty()).then_some(content), trailers },
-            Content::File(_) => Source::Stored(Box::new((content.pieces(), trailers))),
+            None => Source::NotKept { trailers },
+            Some(Content::Memory(content)) => {
+                Source::Whole { content: (!content.is_empty()).then_some(content), trailers }
+            }
+            Some(stored) => Source::Stored(Box::new((stored.pieces(), trailers))),
         })
     }
 
@@ -84,8 +92,8 @@ impl Body {
     /// The next piece, never empty; `None` at the end.
     ///
     /// # Errors
-    /// [`BodyError`] where the content is cut off; the same again when asked again. Nothing
-    /// follows behind [`BodyError::Storage`].
+    /// [`BodyError`] where the content is cut off, or was not kept; the same again when asked
+    /// again. Nothing follows behind [`BodyError::Storage`].
     pub async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
         poll_fn(|context| self.poll_piece(context)).await
     }
@@ -111,13 +119,14 @@ impl Body {
         Parts::begin(&mut self, content_type, limits)
     }
 
-    /// How many bytes are still to come; `None` where that is not known, because they arrive.
+    /// How many bytes are still to come; `None` where that is not known, because they arrive,
+    /// and where they were not kept.
     #[must_use]
     pub fn remaining(&self) -> Option<u64> {
         match &self.0 {
             Source::Whole { content, .. } => Some(content.as_ref().map_or(0, Bytes::len) as u64),
             Source::Stored(stored) => Some(stored.0.remaining()),
-            Source::Arriving { .. } => None,
+            Source::NotKept { .. } | Source::Arriving { .. } => None,
         }
     }
 
@@ -133,13 +142,13 @@ impl Body {
 
     /// The content of a buffered request as [`std::io::Read`] and [`std::io::Seek`], for use
     /// where blocking is allowed. It begins at the start; where the content was in memory and
-    /// was taken, nothing is left. `None` where the content arrives.
+    /// was taken, nothing is left. `None` where the content arrives, and where it was not kept.
     #[must_use]
     pub fn reader(&self) -> Option<ContentReader> {
         match &self.0 {
             Source::Whole { content, .. } => Some(Content::Memory(content.clone().unwrap_or_default()).reader()),
             Source::Stored(stored) => Some(stored.0.reader()),
-            Source::Arriving { .. } => None,
+            Source::NotKept { .. } | Source::Arriving { .. } => None,
         }
     }
 
@@ -147,7 +156,7 @@ impl Body {
     #[must_use]
     pub fn trailers(&self) -> Option<Headers> {
         match &self.0 {
-            Source::Whole { trailers, .. } => Some(trailers.clone()),
+            Source::Whole { trailers, .. } | Source::NotKept { trailers } => Some(trailers.clone()),
             Source::Stored(stored) => Some(stored.1.clone()),
             Source::Arriving { exchange, serial, .. } => exchange.lock().trailers(*serial),
         }
@@ -157,7 +166,7 @@ impl Body {
     pub(crate) fn as_whole(&self) -> Option<&Bytes> {
         match &self.0 {
             Source::Whole { content, .. } => content.as_ref(),
-            Source::Stored(_) | Source::Arriving { .. } => None,
+            _ => None,
         }
     }
 
@@ -165,6 +174,7 @@ impl Body {
         match &mut self.0 {
             Source::Whole { content, .. } => Poll::Ready(content.take().map(Ok)),
             Source::Stored(stored) => stored.0.poll_piece(context).map_err(|error| BodyError::Storage(error.kind())),
+            Source::NotKept { .. } => Poll::Ready(Some(Err(BodyError::NotKept))),
             Source::Arriving { done: true, .. } => Poll::Ready(None),
             Source::Arriving { exchange, serial, done } => {
                 let piece = exchange.lock().poll_content(*serial, context);
@@ -190,6 +200,7 @@ impl fmt::Debug for Body {
                 f.debug_tuple("Body").field(&content.as_ref().map_or(0, Bytes::len)).finish()
             }
             Source::Stored(stored) => f.debug_tuple("Body").field(&stored.0).finish(),
+            Source::NotKept { .. } => f.write_str("Body(not kept)"),
             Source::Arriving { .. } => f.write_str("Body(arriving)"),
         }
     }

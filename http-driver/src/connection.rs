@@ -10,6 +10,7 @@ use std::time::Duration;
 use httpants_core::forms::Limits;
 use httpants_core::{Close, Connection, Framing, Now, Peer, Transmit};
 use pin_project_lite::pin_project;
+use tracing::Span;
 
 use crate::answering::{self, Answering, Progress};
 use crate::body::Body;
@@ -17,12 +18,14 @@ use crate::exchange::Exchange;
 use crate::files::{FileSender, Stretch};
 use crate::handler::{Handler, Intake};
 use crate::intake::{self, Collecting};
+use crate::observer::Observer;
 use crate::pool;
 use crate::registry::{Member, Order};
 use crate::request::Request;
 use crate::response::{Response, UpgradeHandler};
 use crate::runtime::{Runtime, Sleep, Transport};
 use crate::service::Service;
+use crate::spans;
 use crate::upgraded::Upgraded;
 use crate::upload::Form;
 
@@ -56,6 +59,25 @@ pin_project! {
         upgrade: Option<UpgradeHandler>,
         // What follows an upgrade, until it is done.
         upgraded: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+        span: Span,
+        // Of the request that is being answered.
+        request_span: Span,
+    }
+
+    impl<R: Runtime, H: Handler> PinnedDrop for Serve<R, H> {
+        // Told to close, or dropped with its runtime: an answer that this cuts off must not
+        // look whole.
+        fn drop(this: Pin<&mut Self>) {
+            let this = this.project();
+            if let Some(transport) = this.transport {
+                let mut shared = this.exchange.lock();
+                let now = shared.core.now();
+                shared.core.handle_io_error(now);
+                if shared.core.poll_close() == Some(Close::Reset) {
+                    transport.reset_on_close();
+                }
+            }
+        }
     }
 }
 
@@ -98,8 +120,10 @@ where
         transport: R::Transport,
         peer: Peer,
     ) -> Self {
+        let span = spans::connection(member.id(), &peer);
         let core = Connection::new(Arc::clone(&service.config), peer, runtime.now());
-        let exchange = Exchange::new(core, Arc::clone(&service.files), Arc::clone(&service.settings));
+        let observer = Observer::new(service.observed.clone());
+        let exchange = Exchange::new(core, Arc::clone(&service.files), Arc::clone(&service.settings), observer);
         Self {
             runtime,
             service,
@@ -115,6 +139,8 @@ where
             shutting: Shutting::No,
             upgrade: None,
             upgraded: None,
+            span,
+            request_span: Span::none(),
         }
     }
 
@@ -147,15 +173,7 @@ where
                 again = true;
             }
             again |= self.as_mut().collect(context);
-            let this = self.as_mut().project();
-            match this.answering.poll(context, this.exchange) {
-                Progress::Waiting => {}
-                Progress::Moved | Progress::Done(None) => again = true,
-                Progress::Done(upgrade) => {
-                    *this.upgrade = upgrade;
-                    again = true;
-                }
-            }
+            again |= self.as_mut().answer(context);
             if !again {
                 return moved;
             }
@@ -163,8 +181,28 @@ where
         }
     }
 
+    /// Lets the handler, or what it gave, go on under the request's span.
+    #[inline]
+    fn answer(self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
+        let this = self.project();
+        let progress = {
+            let _entered = this.request_span.enter();
+            this.answering.poll(context, this.exchange)
+        };
+        match progress {
+            Progress::Waiting => return false,
+            Progress::Moved => {}
+            Progress::Done(None) if this.request_span.is_none() => {}
+            Progress::Done(None) => *this.request_span = Span::none(),
+            Progress::Done(upgrade) => *this.upgrade = upgrade,
+        }
+        true
+    }
+
     /// A head has come: what becomes of its content?
-    fn begin(self: Pin<&mut Self>, head: httpants_core::Request) {
+    fn begin(mut self: Pin<&mut Self>, head: httpants_core::Request) {
+        let this = self.as_mut().project();
+        *this.request_span = spans::request(this.span, &head, this.exchange);
         let intake = match head.framing() {
             Framing::None => Intake::Buffer,
             _ => self.service.intake(&head),
@@ -203,9 +241,9 @@ where
     fn call(self: Pin<&mut Self>, head: httpants_core::Request, body: Body, form: Option<Box<Form>>, serial: u64) {
         let request = Request::new(head, body, form, self.exchange.clone(), serial);
         let mut this = self.project();
-        match answering::call(&this.service.handler, request) {
-            Ok(future) => this.answering.set(Answering::Handler { future }),
-            Err(()) => answering::fail(&mut this.exchange.lock()),
+        let _entered = this.request_span.enter();
+        if let Ok(future) = answering::call(&this.service.handler, request, this.exchange) {
+            this.answering.set(Answering::Handler { future });
         }
     }
 
@@ -277,7 +315,7 @@ where
             match sent {
                 Poll::Pending => return Ok(moved),
                 Poll::Ready(Ok(0)) => return Err(ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(count)) => shared.core.handle_sent(count as u64, now),
+                Poll::Ready(Ok(count)) => shared.sent(count, now),
                 Poll::Ready(Err(error)) => return Err(error),
             }
             moved = Sent::Something;
@@ -314,7 +352,7 @@ where
         let Some(transport) = this.transport else {
             return false;
         };
-        let mut shared = this.exchange.lock();
+        let shared = &mut *this.exchange.lock();
         let core = &mut shared.core;
         if !core.wants_recv() {
             return false;
@@ -336,7 +374,7 @@ where
                 return false;
             }
             Poll::Ready(Ok(0)) => core.handle_eof(now),
-            Poll::Ready(Ok(count)) => core.handle_recv(count, now),
+            Poll::Ready(Ok(count)) => shared.received(count, now),
             Poll::Ready(Err(_)) => core.handle_io_error(now),
         }
         true
@@ -346,25 +384,21 @@ where
     /// early because the deadline moved since is set again, and costs nothing meanwhile.
     fn time(self: Pin<&mut Self>, context: &mut Context<'_>, now: Now) -> bool {
         let this = self.project();
-        let mut shared = this.exchange.lock();
-        let Some(deadline) = shared.core.poll_timeout() else {
-            return false;
+        let deadline = match this.exchange.lock().time(now) {
+            Ok(()) => return true,
+            Err(None) => return false,
+            Err(Some(deadline)) => deadline,
         };
-        if deadline.at <= now.mono {
-            shared.core.handle_timeout(now);
-            return true;
-        }
-        drop(shared);
         let mut sleep = this.sleep;
-        if this.armed.is_some_and(|armed| now.mono < armed && armed <= deadline.at) {
+        if this.armed.is_some_and(|armed| now.mono < armed && armed <= deadline) {
             if *this.registered {
                 return false;
             }
         } else {
-            *this.armed = Some(deadline.at);
+            *this.armed = Some(deadline);
             match sleep.as_mut().as_pin_mut() {
-                Some(sleep) => sleep.reset(deadline.at),
-                None => sleep.set(Some(this.runtime.sleep_until(deadline.at))),
+                Some(sleep) => sleep.reset(deadline),
+                None => sleep.set(Some(this.runtime.sleep_until(deadline))),
             }
         }
         let elapsed = sleep.as_pin_mut().is_some_and(|sleep| sleep.poll_elapsed(context).is_ready());
@@ -386,6 +420,13 @@ where
         }
         true
     }
+
+    /// What follows the upgrade; nothing where nobody speaks the other protocol.
+    fn follow_upgrade(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let this = self.project();
+        let _entered = this.request_span.enter();
+        this.upgraded.as_mut().map_or(Poll::Ready(()), |upgraded| upgraded.as_mut().poll(context))
+    }
 }
 
 impl<R: Runtime, H: Handler> Future for Serve<R, H>
@@ -396,45 +437,48 @@ where
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         // A stream that was handed over outlasts the drain, but not the close behind it.
+        let _entered = (!self.span.is_none()).then(|| self.span.clone().entered());
         let order = self.as_mut().project().member.attend(context);
         if order == Order::Close {
             return Poll::Ready(());
         }
-        if let Some(upgraded) = self.as_mut().project().upgraded {
-            return upgraded.as_mut().poll(context);
+        if self.upgraded.is_some() {
+            return self.follow_upgrade(context);
         }
         let mut now = self.runtime.now();
         self.as_mut().project().files.begin_turn();
         let mut shared = self.exchange.lock();
         shared.core.handle_time(now);
         let another_waker = shared.attend(context);
-        if order == Order::Drain {
-            shared.core.handle_shutdown(now);
-        }
         drop(shared);
         if another_waker {
             *self.as_mut().project().registered = false;
         }
+        let mut drain = order == Order::Drain;
         for _ in 0..TURNS {
             match self.as_mut().turn(context, now) {
                 Turn::Over => {
-                    if let Some(storage) = self.exchange.lock().core.release() {
+                    let mut shared = self.exchange.lock();
+                    shared.end();
+                    if let Some(storage) = shared.core.release() {
                         pool::put(storage);
                     }
+                    drop(shared);
                     return Poll::Ready(());
                 }
                 Turn::Again => {}
                 Turn::Yield => break,
+                // A request that has come already is not turned away unread.
+                Turn::Wait if std::mem::take(&mut drain) => self.exchange.lock().core.handle_shutdown(now),
                 Turn::Wait if self.as_mut().hand_over() => {
-                    return match self.as_mut().project().upgraded {
-                        Some(upgraded) => upgraded.as_mut().poll(context),
-                        // Nobody speaks the other protocol.
-                        None => Poll::Ready(()),
-                    };
+                    return self.follow_upgrade(context);
                 }
                 Turn::Wait if self.as_mut().time(context, now) => now = self.runtime.now(),
                 Turn::Wait => return Poll::Pending,
             }
+        }
+        if drain {
+            self.exchange.lock().core.handle_shutdown(now);
         }
         context.waker().wake_by_ref();
         Poll::Pending

@@ -3,14 +3,16 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
-use httpants_core::{CloseReason, Connection, Event, Headers, Request};
+use httpants_core::{CloseReason, Connection, Event, Headers, Now, Request};
 
-use crate::access;
 use crate::body::BodyError;
+use crate::counters::Count;
 use crate::files::{FilePolicy, OpenFiles};
 use crate::intake::Settings;
+use crate::observer::Observer;
 
 /// A connection's core and the places where its events wait for the one they concern.
 ///
@@ -23,6 +25,7 @@ pub(crate) struct Shared {
     pub(crate) files: OpenFiles,
     pub(crate) file_policy: Arc<FilePolicy>,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) observer: Observer,
     /// Counts the requests, so that what is left of one cannot reach into the next.
     pub(crate) serial: u64,
     content: VecDeque<Bytes>,
@@ -46,12 +49,18 @@ pub(crate) struct Shared {
 pub(crate) struct Exchange(Arc<Mutex<Shared>>);
 
 impl Exchange {
-    pub(crate) fn new(core: Connection, file_policy: Arc<FilePolicy>, settings: Arc<Settings>) -> Self {
+    pub(crate) fn new(
+        core: Connection,
+        file_policy: Arc<FilePolicy>,
+        settings: Arc<Settings>,
+        observer: Observer,
+    ) -> Self {
         Self(Arc::new(Mutex::new(Shared {
             core,
             files: OpenFiles::default(),
             file_policy,
             settings,
+            observer,
             serial: 0,
             content: VecDeque::new(),
             end: None,
@@ -85,29 +94,85 @@ impl Shared {
             if self.wanted && !self.content.is_empty() {
                 return None;
             }
-            match self.core.poll_event()? {
-                Event::Request(request) => {
-                    self.begin();
-                    return Some(request);
-                }
-                Event::Expect100 => {
-                    self.expected = true;
-                    self.continue_if_wanted();
-                }
-                Event::Data(data) => {
-                    self.content.push_back(data);
-                    self.wake_reader();
-                }
-                Event::End(trailers) => self.end_content(Ok(trailers)),
-                Event::Writable => self.wake_writer(),
-                Event::PeerClosed => self.peer_closed = true,
-                Event::Upgraded => self.upgraded = true,
-                Event::Closed(reason) => self.close(reason),
-                _ => {}
+            self.observer.look(&self.core);
+            let event = self.core.poll_event()?;
+            if let Some(request) = self.take(event) {
+                return Some(request);
             }
         }
     }
 
+    #[inline(always)]
+    fn take(&mut self, event: Event) -> Option<Request> {
+        match event {
+            Event::Request(request) => {
+                self.begin();
+                self.observer.request(&self.core, &request);
+                return Some(request);
+            }
+            Event::Expect100 => {
+                self.expected = true;
+                self.continue_if_wanted();
+            }
+            Event::Data(data) => {
+                self.content.push_back(data);
+                self.wake_reader();
+            }
+            Event::End(trailers) => self.end_content(Ok(trailers)),
+            Event::Writable => self.wake_writer(),
+            Event::PeerClosed => self.peer_closed = true,
+            Event::Upgraded => {
+                self.upgraded = true;
+                self.observer.count(Count::Upgrade, 1);
+            }
+            Event::Closed(reason) => self.close(reason),
+            _ => {}
+        }
+        None
+    }
+
+    /// So many bytes came.
+    #[inline]
+    pub(crate) fn received(&mut self, count: usize, now: Now) {
+        self.core.handle_recv(count, now);
+        self.observer.count(Count::Received, count as u64);
+    }
+
+    /// So many bytes have left.
+    #[inline]
+    pub(crate) fn sent(&mut self, count: usize, now: Now) {
+        self.core.handle_sent(count as u64, now);
+        self.observer.count(Count::Sent, count as u64);
+        self.observer.look(&self.core);
+    }
+
+    /// Whether a deadline of the core has come; else the next one.
+    #[inline]
+    pub(crate) fn time(&mut self, now: Now) -> Result<(), Option<Duration>> {
+        match self.core.poll_timeout() {
+            Some(deadline) if deadline.at <= now.mono => {
+                self.observer.count(Count::Timeout(deadline.why), 1);
+                self.observer.look(&self.core);
+                self.core.handle_timeout(now);
+                // Before another look, which would take an answer of the core for the application's.
+                if let Some(event) = self.core.poll_event()
+                    && let Some(request) = self.take(event)
+                {
+                    self.request = Some(request);
+                }
+                Ok(())
+            }
+            deadline => Err(deadline.map(|deadline| deadline.at)),
+        }
+    }
+
+    /// The transport is done with: what is still to be told is told.
+    pub(crate) fn end(&mut self) {
+        drop(self.pump());
+        self.observer.end(&self.core);
+    }
+
+    #[inline]
     fn begin(&mut self) {
         self.serial += 1;
         self.content.clear();
@@ -120,9 +185,7 @@ impl Shared {
     }
 
     fn close(&mut self, reason: CloseReason) {
-        if let CloseReason::Refused(fault) = reason {
-            access::refused(&self.core, fault);
-        }
+        self.observer.closed(&self.core, reason);
         self.closed = Some(reason);
         if self.end.is_none() {
             self.end_content(Err(BodyError::Closed(reason)));
@@ -256,5 +319,12 @@ impl Shared {
         if let Some(waker) = self.writer.take() {
             waker.wake();
         }
+    }
+}
+
+/// Also where the server or its runtime drops a connection in the midst.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.observer.end(&self.core);
     }
 }

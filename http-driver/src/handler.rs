@@ -42,9 +42,10 @@ where
 pub enum Intake {
     /// Read all of it before the handler runs, as the seed does. The default.
     ///
-    /// A form is taken apart on POST and PUT ([`Request::post`], [`Request::files`]); any
-    /// other content is in memory where it is small, else in a temporary file
-    /// ([`Request::body`], [`Request::body_reader`]).
+    /// A form is taken apart on POST and PUT ([`Request::post`], [`Request::files`]).
+    /// Unprocessed, the content is in memory where it is small, else in a temporary file
+    /// ([`Request::body`], [`Request::body_reader`]); that of a large multipart form only
+    /// where [`Limits::keep_body`](forms::Limits::keep_body) asks for it.
     #[default]
     Buffer,
     /// The same under other limits than the server's: how large this request may be, and how

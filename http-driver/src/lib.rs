@@ -9,17 +9,22 @@
 //! here.
 
 mod accept;
-mod access;
+mod access_log;
 mod answering;
 mod body;
 mod connection;
 mod cookies;
+mod counters;
+mod escaped;
 mod exchange;
 mod files;
+mod handle;
 mod handler;
 mod intake;
 mod listen;
+mod listen_socket;
 pub mod memory;
+mod observer;
 mod parts;
 mod pool;
 mod registry;
@@ -29,23 +34,31 @@ mod response;
 pub mod runtime;
 mod server;
 mod service;
+#[cfg(feature = "simulation")]
+pub mod simulation;
+mod socket_file;
+mod spans;
 mod upgraded;
 mod upload;
 
+pub use access_log::AccessLog;
 pub use body::{Body, BodyError};
 pub use connection::Serve;
+pub use counters::{AnswerCounts, CloseCounts, Counters, Refusals, TimerCounts};
 pub use files::{FileRoot, FileToSend};
+pub use handle::Handle;
 pub use handler::{Handler, Intake};
 pub use httpants_core as core;
 pub use httpants_core::files::Sendfile;
 pub use httpants_core::{
-    Address, BadRequest, BodyLen, CloseReason, Config, FieldLines, Headers, Misuse, Peer, ResponseHead,
+    Address, BadRequest, BodyLen, CloseReason, Config, FieldLines, Headers, Misuse, Peer, ResponseHead, Timer,
 };
 pub use listen::ListenAddress;
+pub use listen_socket::ListenSocket;
 pub use parts::{FormError, Parts, StreamedPart};
 pub use request::Request;
 pub use responder::Responder;
 pub use response::{Response, StreamError};
-pub use server::{Bound, Handle, Server};
+pub use server::{Bound, Server};
 pub use upgraded::Upgraded;
 pub use upload::{ContentReader, Files, Pieces, UploadedFile};

@@ -78,6 +78,20 @@ pub(crate) enum Bound {
 }
 
 impl Bound {
+    /// So many handles to the same queue of connections.
+    pub(crate) fn share(self, workers: usize) -> io::Result<Vec<Self>> {
+        let mut shared = Vec::with_capacity(workers);
+        for _ in 1..workers {
+            shared.push(match &self {
+                Self::Tcp(listener) => listener.try_clone().map(Self::Tcp)?,
+                #[cfg(unix)]
+                Self::Unix(listener) => listener.try_clone().map(Self::Unix)?,
+            });
+        }
+        shared.push(self);
+        Ok(shared)
+    }
+
     pub(crate) fn address(&self) -> io::Result<ListenAddress> {
         match self {
             Self::Tcp(listener) => listener.local_addr().map(ListenAddress::Socket),
@@ -173,13 +187,7 @@ fn bind_unix(path: &std::path::Path, backlog: i32, workers: usize) -> io::Result
     socket.set_nonblocking(true)?;
     socket.bind(&socket2::SockAddr::unix(path)?)?;
     socket.listen(backlog)?;
-    let listener: UnixListener = socket.into();
-    let mut bound = Vec::new();
-    for _ in 1..workers {
-        bound.push(Bound::Unix(listener.try_clone()?));
-    }
-    bound.push(Bound::Unix(listener));
-    Ok(bound)
+    Bound::Unix(socket.into()).share(workers)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! The connections of a server: counted, and told when it shuts down.
 
-use std::sync::atomic::{AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 
@@ -22,6 +22,8 @@ pub(crate) enum Order {
 pub(crate) struct Registry {
     order: AtomicU8,
     count: AtomicUsize,
+    /// How many have joined.
+    joined: AtomicU64,
     members: Mutex<Slab<Option<Waker>>>,
     /// Those who wait for an order, or for a connection to end.
     watchers: Mutex<Vec<Waker>>,
@@ -52,8 +54,9 @@ impl Registry {
 
     pub(crate) fn join(self: &Arc<Self>) -> Member {
         self.count.fetch_add(1, Ordering::AcqRel);
+        let id = self.joined.fetch_add(1, Ordering::Relaxed) + 1;
         let key = self.members().insert(None);
-        Member { registry: Arc::clone(self), key, waker: None, obeyed: Order::Go }
+        Member { registry: Arc::clone(self), key, id, waker: None, obeyed: Order::Go }
     }
 
     /// Wakes the task at the next order or end of a connection.
@@ -79,11 +82,17 @@ impl Registry {
 pub(crate) struct Member {
     registry: Arc<Registry>,
     key: usize,
+    id: u64,
     waker: Option<Waker>,
     obeyed: Order,
 }
 
 impl Member {
+    /// The number of the connection in its server, from 1.
+    pub(crate) fn id(&self) -> u64 {
+        self.id
+    }
+
     /// What is to be done now; an order is told once, the last one each time.
     pub(crate) fn attend(&mut self, context: &Context<'_>) -> Order {
         if !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {

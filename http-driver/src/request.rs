@@ -103,11 +103,12 @@ impl Request {
 
     /// The whole content, where the request was buffered (the default) and it is in memory.
     ///
-    /// Empty where there is none, where it is streamed, where it was a multipart form, after
-    /// it was taken through [`body_mut`](Self::body_mut), and where it is in a temporary file
-    /// because it is larger than [`Limits::memory`](httpants_core::forms::Limits::memory)
-    /// (256 KiB unless changed). [`body_reader`](Self::body_reader) and
-    /// [`Body::bytes`] have it wherever it is.
+    /// That of a form is as it was received. Empty where there is none, where it is streamed,
+    /// after it was taken through [`body_mut`](Self::body_mut), and where it is larger than
+    /// [`Limits::memory`](httpants_core::forms::Limits::memory) (256 KiB unless changed): then
+    /// it is in a temporary file, and that of a multipart form only where
+    /// [`Limits::keep_body`](httpants_core::forms::Limits::keep_body) asks for it.
+    /// [`body_reader`](Self::body_reader) and [`Body::bytes`] have it wherever it is.
     #[must_use]
     pub fn body(&self) -> &Bytes {
         self.body.as_whole().unwrap_or(&NOTHING)
@@ -115,7 +116,8 @@ impl Request {
 
     /// The whole content of a buffered request as [`std::io::Read`] and [`std::io::Seek`],
     /// in memory or in a temporary file; for use where blocking is allowed. `None` where the
-    /// request is streamed.
+    /// request is streamed, and where the content is that of a multipart form and was not
+    /// kept ([`BodyError::NotKept`](crate::BodyError::NotKept)).
     #[must_use]
     pub fn body_reader(&self) -> Option<ContentReader> {
         self.body.reader()

@@ -4,10 +4,8 @@ use std::future::poll_fn;
 use std::path::Path;
 
 use bytes::Bytes;
-use http::StatusCode;
 use httpants_core::{FieldLines, Misuse, Reply};
 
-use crate::access;
 use crate::exchange::{Exchange, Shared};
 use crate::files::FileToSend;
 use crate::response::Response;
@@ -49,7 +47,7 @@ impl Responder {
     /// # Errors
     /// As [`Reply::send_status`].
     pub fn send_status(&mut self, code: u16) -> Result<(), Misuse> {
-        self.logged(code, |reply| reply.send_status(code))
+        self.reply(|reply| reply.send_status(code))
     }
 
     /// Header fields; with `end_headers` the head leaves.
@@ -92,7 +90,7 @@ impl Responder {
     /// # Errors
     /// As [`Reply::send_response`].
     pub fn send_response(self, content: impl Into<Bytes>, code: u16, content_type: &str) -> Result<Response, Misuse> {
-        self.logged(code, |reply| reply.send_response(content, code, content_type))?;
+        self.reply(|reply| reply.send_response(content, code, content_type))?;
         Ok(Response::sent())
     }
 
@@ -153,16 +151,6 @@ impl Responder {
     pub async fn finish_with_trailers(self, trailers: &FieldLines) -> Result<Response, Misuse> {
         self.shared(|shared| shared.core.finish_with_trailers(trailers))?;
         Ok(Response::sent())
-    }
-
-    /// A call that decides the status.
-    fn logged(&self, code: u16, call: impl FnOnce(&mut Reply<'_>) -> Result<(), Misuse>) -> Result<(), Misuse> {
-        self.shared(|shared| {
-            let entry = access::Entry::of(&shared.core);
-            call(&mut shared.core.reply())?;
-            entry.answered(StatusCode::from_u16(code).unwrap_or_default());
-            Ok(())
-        })
     }
 
     fn reply<T>(&self, call: impl FnOnce(&mut Reply<'_>) -> Result<T, Misuse>) -> Result<T, Misuse> {

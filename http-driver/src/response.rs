@@ -280,7 +280,7 @@ impl From<Misuse> for Response {
 impl From<crate::BodyError> for Response {
     fn from(error: crate::BodyError) -> Self {
         match error {
-            crate::BodyError::Storage(_) => Self::new(500),
+            crate::BodyError::Storage(_) | crate::BodyError::NotKept => Self::new(500),
             _ => Self::new(error.fault().map_or(400, |fault| fault.status().as_u16())),
         }
     }

@@ -6,8 +6,6 @@ use std::io;
 use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use httpants_core::cookies::{BadKeys, KeyRing};
 use httpants_core::files::Sendfile;
@@ -16,29 +14,47 @@ use httpants_core::proxy::XHeaders;
 use httpants_core::{Config, Request};
 
 use crate::accept::Accepting;
+use crate::access_log::AccessLog;
 use crate::connection::Serve;
 use crate::files::{FilePolicy, FileRoot};
+use crate::handle::Handle;
 use crate::handler::{Handler, Intake};
 use crate::intake::Settings;
 use crate::listen::{self, ListenAddress};
+use crate::listen_socket::ListenSocket;
 use crate::memory::{Memory, MemoryListener};
-use crate::registry::{Order, Registry};
+use crate::observer::Observed;
 use crate::runtime::{Runtime, Spawn};
 use crate::service::{ChooseIntake, Service};
+use crate::socket_file::SocketFiles;
 
 /// An HTTP server on a runtime (the seed's `HTTPServer`).
 ///
 /// Adapters name it with their runtime filled in, so that an application says
 /// `Server::new(handler)`.
 ///
-/// What happens is told through `tracing`: failures of the application and of accepting as
-/// errors, and under the target `httpants::access`, at INFO, each answer with its request: a
-/// subscriber that shows that target writes the access log.
+/// # What it tells
+///
+/// [`Handle::counters`] has the numbers. The rest is told through `tracing`, where whatever
+/// came from the network is escaped, and costs next to nothing where no subscriber asks for it:
+///
+/// | target | level | what, and its fields |
+/// |---|---|---|
+/// | `httpants::connection` | INFO | a span for each connection: `id` in the server, `peer` |
+/// | `httpants::request` | INFO | a span in it for each request, under which its handler runs: `number` on the connection, `method`, `path` |
+/// | `httpants::access` | INFO | an event for each answer, once it has left: `remote_ip`, `method`, `target`, `protocol`, `status`, `bytes` of content, `complete`, `duration_us` from the head's last byte to the answer's; `refused`, where the peer was, and why |
+/// | `httpants_driver` | ERROR | failures of the application and of accepting |
+/// | | DEBUG | answers that a peer broke off |
+///
+/// An application's own events carry the spans, where its subscriber enables them. Lines for
+/// readers of access logs come from [`access_log`](Self::access_log).
 pub struct Server<R, H> {
     runtime: R,
     handler: H,
     config: Config,
     addresses: Vec<ListenAddress>,
+    sockets: Vec<ListenSocket>,
+    access_log: Option<AccessLog>,
     choose_intake: Option<ChooseIntake>,
     files: FilePolicy,
     settings: Settings,
@@ -65,6 +81,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
             handler,
             config: Config::default(),
             addresses: Vec::new(),
+            sockets: Vec::new(),
+            access_log: None,
             choose_intake: None,
             files: FilePolicy::default(),
             backlog: 1024,
@@ -73,10 +91,59 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         }
     }
 
-    /// Listens on this address; may be said several times. Without it: port 80.
+    /// Listens on this address; may be said several times. Without it, and without a
+    /// [`listener`](Self::listener): port 80. The file of a unix socket is removed when the
+    /// server stops listening, unless another one has taken its place.
     #[must_use]
     pub fn listen(mut self, address: impl Into<ListenAddress>) -> Self {
         self.addresses.push(address.into());
+        self
+    }
+
+    /// Serves this listening socket, too; may be said several times. With it, nothing else is
+    /// listened on unless that is said.
+    ///
+    /// ```
+    /// use httpants_driver::memory::Memory;
+    /// use httpants_driver::{Request, Server};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let socket = std::net::TcpListener::bind("127.0.0.1:0")?;
+    /// let address = socket.local_addr()?;
+    /// let bound = Server::with_runtime(Memory::new(), async |_: Request| "ok").listener(socket).bind()?;
+    /// assert_eq!(bound.local_addresses(), [address.into()]);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn listener(mut self, socket: impl Into<ListenSocket>) -> Self {
+        self.sockets.push(socket.into());
+        self
+    }
+
+    /// Serves the sockets that the process was started with, by systemd's socket activation or
+    /// whatever does the same ([`ListenSocket::inherited`]). They outlive the server: a new one
+    /// can be started on them before the old one is told to stop, and no connection is refused
+    /// meanwhile. Call it before other threads are started.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::NotFound`] where there are none, so that a server that was to be
+    /// activated does not listen elsewhere; others as [`ListenSocket::inherited`].
+    #[cfg(unix)]
+    pub fn listen_fds(mut self) -> io::Result<Self> {
+        let sockets = ListenSocket::inherited()?;
+        if sockets.is_empty() {
+            let text = "no socket was passed: LISTEN_FDS is not set, or LISTEN_PID names another process";
+            return Err(io::Error::new(io::ErrorKind::NotFound, text));
+        }
+        self.sockets.extend(sockets);
+        Ok(self)
+    }
+
+    /// Writes a line for each answer, in one of Apache's formats. Default: none; the events
+    /// of `tracing` are told all the same.
+    #[must_use]
+    pub fn access_log(mut self, log: AccessLog) -> Self {
+        self.access_log = Some(log);
         self
     }
 
@@ -244,28 +311,41 @@ impl<R: Runtime, H: Handler> Server<R, H> {
             0 => std::thread::available_parallelism().map_or(1, NonZero::get),
             workers => workers,
         };
-        let addresses = if self.addresses.is_empty() { vec![ListenAddress::Port(80)] } else { self.addresses };
+        let mut addresses = self.addresses;
+        if addresses.is_empty() && self.sockets.is_empty() {
+            addresses.push(ListenAddress::Port(80));
+        }
         let mut sockets: Vec<Vec<listen::Bound>> = (0..workers).map(|_| Vec::new()).collect();
         let mut local_addresses = Vec::new();
+        let mut files = SocketFiles::default();
+        let mut groups = Vec::new();
         for address in &addresses {
-            for shared in listen::bind(address, self.backlog, workers)? {
-                local_addresses.extend(shared.first().map(listen::Bound::address).transpose()?);
-                for (worker, socket) in sockets.iter_mut().zip(shared) {
-                    worker.push(socket);
-                }
+            groups.extend(listen::bind(address, self.backlog, workers)?);
+            files.made(address)?;
+        }
+        for socket in self.sockets {
+            groups.push(socket.share(workers)?);
+        }
+        for shared in groups {
+            local_addresses.extend(shared.first().map(listen::Bound::address).transpose()?);
+            for (worker, socket) in sockets.iter_mut().zip(shared) {
+                worker.push(socket);
             }
         }
         let mut config = self.config;
         if config.cookie_keys.is_none() {
             config.cookie_keys = Some(random_key()?);
         }
+        let observed = Observed::new(&self.settings, self.access_log);
+        let handle = Handle::new(&observed);
         Ok(Bound {
             runtime: self.runtime,
-            service: Service::new(self.handler, config, self.choose_intake, self.files, self.settings),
+            service: Service::new(self.handler, config, self.choose_intake, self.files, self.settings, observed),
             sockets,
+            files,
             local_addresses,
             max_connections: self.max_connections,
-            handle: Handle::default(),
+            handle,
         })
     }
 }
@@ -282,9 +362,10 @@ impl<H: Handler> Server<Memory, H> {
     /// Serves the connections made in memory; with the means to stop it, and no sockets.
     #[must_use = "run it, with Memory::serve"]
     pub fn attach(self) -> (Handle, impl Future<Output = ()> + 'static) {
-        let handle = Handle::default();
+        let observed = Observed::new(&self.settings, self.access_log);
+        let handle = Handle::new(&observed);
         let listeners = vec![MemoryListener::new(self.runtime.clone())];
-        let service = Service::new(self.handler, self.config, self.choose_intake, self.files, self.settings);
+        let service = Service::new(self.handler, self.config, self.choose_intake, self.files, self.settings, observed);
         let accepting = Accepting::new(self.runtime, service, listeners, self.max_connections, handle.clone());
         (handle, accepting)
     }
@@ -304,6 +385,8 @@ impl<R, H> fmt::Debug for Server<R, H> {
 pub struct Bound<R, H> {
     runtime: R,
     service: Arc<Service<H>>,
+    /// In front of the sockets, because it is to be dropped before them.
+    files: SocketFiles,
     /// One set of sockets a worker.
     sockets: Vec<Vec<listen::Bound>>,
     local_addresses: Vec<ListenAddress>,
@@ -336,7 +419,7 @@ where
         R: Spawn<Serve<R, H>>,
     {
         let sockets = self.sockets.into_iter().flatten().collect();
-        serve_sockets(self.runtime, self.service, sockets, self.max_connections, self.handle).await
+        serve_sockets(self.runtime, self.service, (sockets, self.files), self.max_connections, self.handle).await
     }
 
     /// Serves with the workers asked for, on this thread and others, until it is shut down.
@@ -349,9 +432,10 @@ where
         H: Send + Sync,
     {
         let first = if self.sockets.is_empty() { Vec::new() } else { self.sockets.remove(0) };
-        let Self { runtime, service, sockets, max_connections, handle, .. } = self;
+        let Self { runtime, service, sockets, files, max_connections, handle, .. } = self;
         let work = |sockets: Vec<listen::Bound>| {
             let (runtime, service, handle) = (runtime.clone(), Arc::clone(&service), handle.clone());
+            let sockets = (sockets, files.clone());
             move || runtime.clone().block_on(serve_sockets(runtime, service, sockets, max_connections, handle))?
         };
         let mut threads = Vec::new();
@@ -359,7 +443,9 @@ where
             let thread = std::thread::Builder::new().name(format!("httpants-{}", number + 1));
             threads.push(thread.spawn(work(sockets))?);
         }
-        let mut result = work(first)();
+        let first = work(first);
+        drop(files);
+        let mut result = first();
         for thread in threads {
             let other = thread.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")));
             result = result.and(other);
@@ -377,7 +463,7 @@ impl<R, H> fmt::Debug for Bound<R, H> {
 async fn serve_sockets<R, H>(
     runtime: R,
     service: Arc<Service<H>>,
-    sockets: Vec<listen::Bound>,
+    (sockets, files): (Vec<listen::Bound>, SocketFiles),
     max_connections: usize,
     handle: Handle,
 ) -> io::Result<()>
@@ -394,44 +480,6 @@ where
             listen::Bound::Unix(listener) => runtime.listen_unix(listener)?,
         });
     }
-    Accepting::new(runtime, service, listeners, max_connections, handle).await;
+    Accepting::new(runtime, service, listeners, max_connections, handle).with_files(files).await;
     Ok(())
-}
-
-/// Stops a server; clones are as good as the first.
-#[derive(Clone, Debug, Default)]
-pub struct Handle {
-    pub(crate) registry: Arc<Registry>,
-    /// How long connections may take to finish, in milliseconds.
-    grace: Arc<AtomicU64>,
-}
-
-impl Handle {
-    /// Stops listening and lets running requests finish: idle connections close at once,
-    /// answers say `Connection: close`, and what runs longer than `grace` is dropped.
-    pub fn shutdown(&self, grace: Duration) {
-        self.grace.store(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
-        self.registry.give(Order::Drain);
-    }
-
-    /// Stops listening and drops all connections (the seed's `close`).
-    pub fn close(&self) {
-        self.registry.give(Order::Close);
-    }
-
-    /// Whether it was told to stop.
-    #[must_use]
-    pub fn is_draining(&self) -> bool {
-        self.registry.order() != Order::Go
-    }
-
-    /// How many connections are open.
-    #[must_use]
-    pub fn connections(&self) -> usize {
-        self.registry.count()
-    }
-
-    pub(crate) fn grace(&self) -> Duration {
-        Duration::from_millis(self.grace.load(Ordering::Acquire))
-    }
 }

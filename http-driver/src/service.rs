@@ -8,6 +8,7 @@ use httpants_core::{Config, Request};
 use crate::files::FilePolicy;
 use crate::handler::Intake;
 use crate::intake::Settings;
+use crate::observer::Observed;
 
 pub(crate) type ChooseIntake = Box<dyn Fn(&Request) -> Intake + Send + Sync>;
 
@@ -17,6 +18,7 @@ pub(crate) struct Service<H> {
     pub(crate) choose_intake: Option<ChooseIntake>,
     pub(crate) files: Arc<FilePolicy>,
     pub(crate) settings: Arc<Settings>,
+    pub(crate) observed: Observed,
 }
 
 impl<H> Service<H> {
@@ -26,6 +28,7 @@ impl<H> Service<H> {
         choose_intake: Option<ChooseIntake>,
         files: FilePolicy,
         mut settings: Settings,
+        observed: Observed,
     ) -> Arc<Self> {
         // There is one `max_request`, wherever it was set.
         settings.limits.max_request = config.limits.max_request;
@@ -35,6 +38,7 @@ impl<H> Service<H> {
             choose_intake,
             files: Arc::new(files),
             settings: Arc::new(settings),
+            observed,
         })
     }
 

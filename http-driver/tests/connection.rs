@@ -372,6 +372,29 @@ fn close_drops_everything() {
 }
 
 #[test]
+fn a_close_breaks_off_visibly_what_only_the_end_of_the_stream_ends() {
+    for path in ["/stream", "/seed"] {
+        let memory = Memory::new();
+        let handle = start(&memory, |server| server);
+        let client = memory.connect();
+        client.take_only(10_000);
+        client.send(format!("GET {path} HTTP/1.0\r\n\r\n").as_bytes());
+        memory.run();
+        handle.close();
+        memory.run();
+        assert!(client.take_received().len() == 10_000 && client.is_reset(), "{path}");
+    }
+    let memory = Memory::new();
+    let handle = start(&memory, |server| server);
+    let client = memory.connect();
+    client.send(b"GET /seed HTTP/1.0\r\n\r\n");
+    memory.run();
+    handle.close();
+    memory.run();
+    assert!(client.is_closed() && !client.is_reset(), "what has left in whole stays whole");
+}
+
+#[test]
 fn the_cap_makes_connections_wait() {
     let memory = Memory::new();
     start(&memory, |server| server.max_connections(2));

@@ -2,14 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::Path;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, getuid, kill_process};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::client::{Client, Response};
@@ -17,6 +20,8 @@ use crate::process::Process;
 
 /// Longer than anything here takes on a busy machine, so that a hang fails and not the machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_demo");
 
 /// A running demo; killed when it is dropped.
 pub(crate) struct Demo {
@@ -40,34 +45,56 @@ impl Demo {
 
     /// Starts it with these variables in its environment.
     pub(crate) fn with_environment(addresses: &[&str], flags: &[&str], variables: &[(&str, &str)]) -> Self {
-        Self::spawn(Command::new(env!("CARGO_BIN_EXE_demo")), addresses, flags, variables)
+        let mut command = Command::new(PROGRAM);
+        command.env_remove("FILE_ROOT").envs(variables.iter().copied()).stdin(Stdio::null());
+        command.args(addresses.iter().flat_map(|address| ["--listen", address])).args(flags);
+        Self::spawn(command, tempfile::tempdir().unwrap(), addresses.len())
     }
 
-    fn spawn(mut command: Command, addresses: &[&str], flags: &[&str], variables: &[(&str, &str)]) -> Self {
-        let (stderr, temporary) = (NamedTempFile::new().unwrap(), tempfile::tempdir().unwrap());
-        let mut child = command
-            .env("TMPDIR", temporary.path())
-            .env_remove("FILE_ROOT")
-            .envs(variables.iter().copied())
-            .args(addresses.iter().flat_map(|address| ["--listen", address]))
-            .args(flags)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(stderr.reopen().unwrap())
-            .spawn()
-            .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(addresses.len());
+    /// Starts it as somebody who may not read everything.
+    pub(crate) fn unprivileged(flags: &[&str]) -> Self {
+        const NOBODY: u32 = 65_534;
+        let (mut program, temporary) = (PathBuf::from(PROGRAM), tempfile::tempdir().unwrap());
+        let is_root = getuid().is_root();
+        if is_root {
+            // Nobody may not reach where it was built.
+            fs::set_permissions(temporary.path(), Permissions::from_mode(0o777)).unwrap();
+            program = temporary.path().join("demo");
+            fs::copy(PROGRAM, &program).unwrap();
+        }
+        let mut command = Command::new(program);
+        if is_root {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command.env_remove("FILE_ROOT").stdin(Stdio::null()).args(["--listen", "127.0.0.1:0"]).args(flags);
+        Self::spawn(command, temporary, 1)
+    }
+
+    /// Starts it with this listening socket, as systemd passes one.
+    pub(crate) fn inheriting(socket: impl Into<OwnedFd>, flags: &[&str]) -> Self {
+        let mut command = inheriting(socket);
+        command.args(flags);
+        Self::spawn(command, tempfile::tempdir().unwrap(), 1)
+    }
+
+    /// Starts it; it is to announce so many addresses.
+    fn spawn(mut command: Command, temporary: TempDir, announced: usize) -> Self {
+        let stderr = NamedTempFile::new().unwrap();
+        command.env("TMPDIR", temporary.path()).stdout(Stdio::piped());
+        let mut child = command.stderr(stderr.reopen().unwrap()).spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(announced);
         let urls = lines.map(|line| line.unwrap().rsplit(' ').next().unwrap().to_owned()).collect();
         let demo = Self { child, urls, stderr, temporary };
-        assert_eq!(demo.urls.len(), addresses.len(), "the demo did not start: {}", demo.stderr());
+        assert_eq!(demo.urls.len(), announced, "the demo did not start: {}", demo.stderr());
         demo
     }
 
     /// Starts it on a free port after these commands of the shell, which may limit it.
     pub(crate) fn limited(commands: &str, flags: &[&str]) -> Self {
         let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("{commands}; exec \"$0\" \"$@\""), env!("CARGO_BIN_EXE_demo")]);
-        Self::spawn(shell, &["127.0.0.1:0"], flags, &[])
+        shell.args(["-c", &format!("{commands}; exec \"$0\" \"$@\""), PROGRAM, "--listen", "127.0.0.1:0"]).args(flags);
+        shell.env_remove("FILE_ROOT").stdin(Stdio::null());
+        Self::spawn(shell, tempfile::tempdir().unwrap(), 1)
     }
 
     pub(crate) fn id(&self) -> u32 {
@@ -168,7 +195,15 @@ impl Drop for Demo {
     }
 }
 
+/// The demo with this as its descriptor 3, told by the variables that go with it.
+pub(crate) fn inheriting(socket: impl Into<OwnedFd>) -> Command {
+    let mut command = Command::new("sh");
+    let script = "exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" --listen-fds \"$@\"";
+    command.args(["-c", script, PROGRAM]).env_remove("FILE_ROOT").stdin(socket.into());
+    command
+}
+
 /// Runs it to its end, where it is not expected to serve.
 pub(crate) fn run(arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_demo")).args(arguments).stdin(Stdio::null()).output().unwrap()
+    Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().unwrap()
 }

@@ -1,7 +1,7 @@
 //! Files below a root.
 
-use std::fs;
-use std::os::unix::fs::symlink;
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
 
 use tempfile::TempDir;
 
@@ -29,6 +29,7 @@ impl Site {
         symlink("../secret.txt", root.join("out")).unwrap();
         symlink(folder.path().join("secret.txt"), root.join("out-absolute")).unwrap();
         symlink("..", root.join("out-folder")).unwrap();
+        symlink("../root/plain.txt", root.join("out-and-in")).unwrap();
         Self { folder }
     }
 
@@ -218,6 +219,8 @@ fn no_path_leads_out_of_the_root() {
         "out",
         "out-absolute",
         "out-folder/secret.txt",
+        "out-folder/root/plain.txt",
+        "out-and-in",
         &absolute,
         &format!("/{absolute}"),
         &absolute.replace('/', "%2f"),
@@ -235,6 +238,41 @@ fn no_path_leads_out_of_the_root() {
     let mut client = demo.connect();
     client.send("GET /file/../secret.txt HTTP/1.1\r\nHost: a\r\n\r\nGET /file/inside HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!((client.response().status, client.response().text()), (404, "plain"));
+}
+
+#[test]
+fn what_the_server_may_not_read_is_403() {
+    let site = Site::new();
+    let root = site.folder.path().join("root");
+    fs::set_permissions(site.folder.path(), Permissions::from_mode(0o755)).unwrap();
+    for (name, mode) in [("plain.txt", 0o0), ("docs", 0o0), ("a b?#%&\u{fc}.txt", 0o444)] {
+        fs::set_permissions(root.join(name), Permissions::from_mode(mode)).unwrap();
+    }
+    let demo = Demo::unprivileged(&["--file-root", &site.root()]);
+    for name in ["plain.txt", "inside", "docs/", "docs", "docs/index.html"] {
+        for method in ["GET", "HEAD"] {
+            let answer = demo.connect().request(method, &format!("/file/{name}"), "Range: bytes=0-0\r\n", "");
+            assert_eq!((answer.status, answer.header("ETag")), (403, None), "{method} {name}");
+            assert_eq!(answer.text(), if method == "GET" { "403 Forbidden\n" } else { "" });
+        }
+    }
+    assert_eq!(ask(&demo, "a%20b%3F%23%25&%C3%BC.txt", "").text(), "spelled");
+    assert_eq!(ask(&demo, "nothing", "").status, 404);
+    fs::set_permissions(root.join("docs"), Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_folder_without_its_slash_is_moved_to_the_one_with_it() {
+    let site = Site::new();
+    let demo = site.start(&[]);
+    for (name, location) in [("docs", "/file/docs/"), ("docs?a=//b", "/file/docs/?a=//b")] {
+        let answer = ask(&demo, name, "");
+        assert_eq!((answer.status, answer.header("Location")), (301, Some(location)));
+    }
+    assert_eq!(ask(&demo, "docs/", "").text(), "<p>docs");
+    for name in ["/docs", "/evil.example/docs", "%2fdocs", "docs/index.html"] {
+        assert_eq!(ask(&demo, name, "").header("Location"), None, "{name}");
+    }
 }
 
 #[test]

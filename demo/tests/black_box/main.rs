@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and clippy.toml excepts only the test functions themselves"
 )]
 
+mod activation;
 mod browser;
 mod client;
 mod command_line;
@@ -18,8 +19,10 @@ mod draining;
 mod files;
 #[cfg(target_os = "linux")]
 mod hostile;
+mod large_upload;
 mod listening;
 mod nginx;
+mod nginx_files;
 mod page;
 mod process;
 mod programs;

@@ -11,7 +11,7 @@ use crate::client::Client;
 use crate::demo::{Demo, PATIENCE};
 
 /// An nginx that passes all on to the demo.
-struct Nginx {
+pub(crate) struct Nginx {
     child: Child,
     address: SocketAddr,
     _folder: TempDir,
@@ -19,7 +19,7 @@ struct Nginx {
 
 impl Nginx {
     /// With these directives in its server.
-    fn start(demo: &Demo, directives: &str) -> Self {
+    pub(crate) fn start(demo: &Demo, directives: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         // Somebody else could take the port in between; then it does not start, and the test fails.
         let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
@@ -62,6 +62,10 @@ impl Nginx {
             std::thread::sleep(Duration::from_millis(20));
         }
         nginx
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
     }
 
     fn connect(&self) -> Client {

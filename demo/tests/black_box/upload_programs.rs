@@ -21,9 +21,14 @@ fn curl_uploads_files_with_awkward_names() {
     let (demo, folder) = (Demo::start(&[]), tempfile::tempdir().unwrap());
     let path = folder.path().join("file").display().to_string();
     fs::write(&path, content()).unwrap();
-    for name in
-        ["plain.bin", "with space.bin", "\u{fc}ber \u{20ac} \u{1f600}.bin", "semi;colon,comma.bin", "quote\"s.bin"]
-    {
+    for name in [
+        "plain.bin",
+        "with space.bin",
+        "\u{fc}ber \u{20ac} \u{1f600}.bin",
+        "semi;colon,comma.bin",
+        "quote\"s.bin",
+        "line\r\nend.bin",
+    ] {
         let quoted = name.replace('"', "\\\"");
         let file = format!("file=@\"{path}\";filename=\"{quoted}\";type=image/x-noise");
         let field = format!("note=a \"{name}\"; &=+%");
@@ -35,6 +40,10 @@ fn curl_uploads_files_with_awkward_names() {
         assert_eq!(report["files"], json!({"file": [described]}));
         assert_eq!(report["post"], json!({"note": [&field[5..]]}));
     }
+    // Line ends and quotes in the name of a field; they leave as browsers send them.
+    let fields = ["--form-string", "two\r\nlines=1", "--form-string", "a \"b\"=2"];
+    let report: Value = serde_json::from_str(&curl(&[&fields[..], &[&demo.url("/any")]].concat(), b"")).unwrap();
+    assert_eq!(report["post"], json!({"two\r\nlines": ["1"], "a \"b\"": ["2"]}));
     let file = format!("file=@{path}");
     let counted = curl(&["--form", &file, "--form", "a=12", &demo.url("/upload")], b"");
     assert_eq!(counted, format!("2 {}", content().len() + 2));
@@ -110,12 +119,30 @@ async def main():
     async with aiohttp.ClientSession() as session:
         for name in names:
             if "\r" in name:
-                continue  # aiohttp refuses it.
+                continue
             # Not the percent-encoding of its own that it has by default, and no browser.
             form = aiohttp.FormData(fields, quote_fields=False, default_to_multipart=True)
             form.add_field("file", content, filename=name, content_type="image/x-noise")
             async with session.post(base + "/any", data=form) as response:
                 check(name, await response.json())
+        # Line ends it refuses to send; as a browser writes them they arrive.
+        for quote in True, False:
+            form = aiohttp.FormData(fields, quote_fields=quote, default_to_multipart=True)
+            try:
+                form.add_field("file", content, filename="line\r\nend.bin")
+                await session.post(base + "/any", data=form)
+                assert False, "it has learned to"
+            except ValueError as error:
+                assert "control character" in str(error), error
+        form = aiohttp.FormData(fields, quote_fields=False, default_to_multipart=True)
+        form.add_field("file", content, filename="line%0D%0Aend.bin")
+        async with session.post(base + "/any", data=form) as response:
+            check("line\r\nend.bin", await response.json())
+        # What it encodes by default is no escape of a browser, and stays.
+        form = aiohttp.FormData(fields, default_to_multipart=True)
+        form.add_field("file", content, filename="a b\u00fc.bin")
+        async with session.post(base + "/any", data=form) as response:
+            check("a%20b%C3%BC.bin", await response.json())
         form = aiohttp.FormData()
         form.add_field("file", content, filename="x")
         async with session.post(base + "/upload", data=form) as response:

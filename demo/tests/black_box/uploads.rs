@@ -12,7 +12,11 @@ const URLENCODED: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 
 /// SHA-256 as the inspector shows it.
 pub(crate) fn sha256(content: &[u8]) -> String {
-    Sha256::digest(content).iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(content))
+}
+
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// One part, with what stands behind `form-data` in its disposition.
@@ -121,6 +125,8 @@ fn variables_and_files_are_shown_by_their_fields() {
             "none": [{"filename": null, "content_type": null, "size": 0, "sha256": sha256(b"")}],
         });
         assert_eq!(report["files"], described);
+        let raw = (&report["body_size"], &report["body_sha256"]);
+        assert_eq!(raw, (&json!(content.len()), &json!(sha256(&content))));
     }
     let report = demo.connect().request("PATCH", "/any", MULTIPART, &content).json();
     assert_eq!((&report["post"], &report["files"]), (&json!({}), &json!({})));
@@ -148,7 +154,24 @@ fn content_that_is_too_large_for_memory_is_shown_as_well() {
     let content = noise(3_000_000);
     let report = post(&demo, "/any", "", &content).json();
     assert_eq!((&report["body_size"], &report["body_sha256"]), (&json!(3_000_000), &json!(sha256(&content))));
-    assert_eq!(demo.process().temporary_files(), 0);
+    wait_until("nothing is left", || demo.process().temporary_files() == 0);
+}
+
+#[test]
+fn the_raw_body_of_a_form_is_shown_whatever_its_size() {
+    let demo = Demo::start(&[]);
+    for size in [0, 1, 100_000, 256 << 10, 3_000_000] {
+        let content = form(&[part("; name=a", "1"), part("; name=f; filename=x", noise(size))]);
+        let mut client = demo.connect();
+        client.send(format!("POST /any HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n{MULTIPART}\r\n"));
+        client.send([format!("{:x}\r\n", content.len()).as_bytes(), &content, b"\r\n0\r\n\r\n"].concat());
+        for report in [client.response().json(), post(&demo, "/any", MULTIPART, &content).json()] {
+            assert_eq!(report["files"]["f"][0]["size"], size);
+            let raw = (&report["body_size"], &report["body_sha256"]);
+            assert_eq!(raw, (&json!(content.len()), &json!(sha256(&content))));
+        }
+    }
+    wait_until("nothing is left", || demo.process().temporary_files() == 0);
 }
 
 #[test]
@@ -170,7 +193,9 @@ fn an_aborted_upload_leaves_no_file_and_no_descriptor() {
                 client.send(&content);
             }
             if path == "/any" {
-                wait_until("there is a temporary file", || process.temporary_files() == 1);
+                // The part and the raw body.
+                let files = if fields == MULTIPART { 2 } else { 1 };
+                wait_until("there are temporary files", || process.temporary_files() == files);
             }
             assert_eq!(demo.temporary_names(), samples, "it has no name");
             drop(client);

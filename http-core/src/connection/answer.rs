@@ -10,7 +10,7 @@ use crate::wire::encode::FramingField;
 /// What happens to the content that the application gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// The answer has none, whatever is given: HEAD, 204, 304.
+    /// The answer has none, whatever is given: HEAD, 204, 205, 304.
     Without,
     /// So many bytes are still due.
     Length(u64),
@@ -57,6 +57,11 @@ pub(crate) fn frame(request: &Request, head: &ResponseHead, length: BodyLen) -> 
             return Err(Misuse::Framing("Content-Length"));
         }
         StatusCode::NO_CONTENT => (Mode::Without, FramingField::None),
+        // RFC 9110 section 15.3.6: no content, and its length says so.
+        StatusCode::RESET_CONTENT if owned.content_length.is_some_and(|told| told > 0) || owned.chunked => {
+            return Err(Misuse::Framing("Content-Length"));
+        }
+        StatusCode::RESET_CONTENT => (Mode::Without, FramingField::Length(0)),
         StatusCode::NOT_MODIFIED => {
             (Mode::Without, owned.content_length.map_or(FramingField::None, FramingField::Length))
         }

@@ -1,6 +1,7 @@
 //! One connection: the parts wired together, and the four kinds of methods.
 
 mod answer;
+mod answered;
 mod event;
 mod now;
 mod read;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
+pub use self::answered::Answered;
 pub use self::event::{Close, Event};
 pub use self::now::{Address, Now, Peer, UnixTime};
 pub use self::reply::Reply;
@@ -26,6 +28,7 @@ pub use self::state::{Receiving, Sending, State};
 pub use self::storage::Storage;
 
 use self::answer::Mode;
+use self::answered::Account;
 use self::event::Notices;
 use self::read::Content;
 use self::recv_buf::RecvBuf;
@@ -63,7 +66,7 @@ use crate::wire::supplied::Supplied;
 /// | in   | [`recv_buf`](Self::recv_buf) and [`handle_recv`](Self::handle_recv), or [`receive`](Self::receive); [`handle_eof`](Self::handle_eof), [`handle_sent`](Self::handle_sent), [`handle_timeout`](Self::handle_timeout), [`handle_shutdown`](Self::handle_shutdown), [`handle_io_error`](Self::handle_io_error) |
 /// | out  | [`poll_event`](Self::poll_event), [`poll_transmit`](Self::poll_transmit), [`poll_close`](Self::poll_close), [`poll_timeout`](Self::poll_timeout) |
 /// | respond | [`reply`](Self::reply), [`respond`](Self::respond), [`send`](Self::send), [`finish`](Self::finish), [`send_continue`](Self::send_continue), [`abort`](Self::abort), [`set_max_request`](Self::set_max_request), [`pause`](Self::pause), [`take_upgrade`](Self::take_upgrade) |
-/// | see  | [`current_request`](Self::current_request), [`wants_recv`](Self::wants_recv), [`send_room`](Self::send_room), [`is_idle`](Self::is_idle), [`state`](Self::state) |
+/// | see  | [`current_request`](Self::current_request), [`wants_recv`](Self::wants_recv), [`send_room`](Self::send_room), [`is_idle`](Self::is_idle), [`state`](Self::state), [`answered`](Self::answered), [`sent`](Self::sent) |
 ///
 /// Inputs never fail: what the peer did wrong becomes a queued answer and
 /// [`Event::Closed`]. They are safe in any order, and one too many does nothing. Commands
@@ -99,6 +102,7 @@ pub struct Connection {
     cookies_out: Option<Box<CookiesOut>>,
     /// Bytes dropped while the connection closes.
     discarded: u64,
+    account: Account,
 }
 
 /// Make.
@@ -136,6 +140,7 @@ impl Connection {
             proxy_header_due,
             cookies_out: None,
             discarded: 0,
+            account: Account::NEW,
         }
     }
 }
@@ -187,7 +192,9 @@ impl Connection {
         if count == 0 {
             return;
         }
+        let waiting = self.send.len();
         self.send.sent(count);
+        self.account.sent += count.min(waiting);
         self.times.sent(self.now.mono);
         if self.state.send == Sending::Idle {
             self.times.idle = self.now.mono;
@@ -407,8 +414,10 @@ impl Connection {
 
     /// Ends everything at once.
     fn break_off(&mut self, reason: CloseReason) {
+        let unfinished = self.state.send == Sending::Content || !self.send.is_empty();
         if self.apply(Input::Break) {
-            self.reset |= self.mode == Mode::UntilClose;
+            self.reset |= self.mode == Mode::UntilClose && unfinished;
+            self.account.dropped = self.send.len();
             self.send.clear();
             self.end_request();
             self.notices.close(reason);

@@ -382,6 +382,7 @@ impl Connection {
             return;
         }
         if answer_due {
+            self.account.begin(status);
             self.queue();
             let head = AnswerHead {
                 http_1_0,
@@ -398,7 +399,9 @@ impl Connection {
             if !head_only {
                 out.extend_from_slice(text.as_bytes());
                 out.push(b'\n');
+                self.account.last.content = text.len() as u64 + 1;
             }
+            self.account.last.whole = true;
         }
         self.end_request();
         self.notices.close(reason);

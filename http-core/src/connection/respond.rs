@@ -19,7 +19,7 @@ const CRLF: &[u8] = b"\r\n";
 /// Respond.
 impl Connection {
     /// Sends the head of the answer to the current request. Date, Server, the framing fields
-    /// and Connection are added; HEAD, 204 and 304 get no content whatever is given later.
+    /// and Connection are added; HEAD, 204, 205 and 304 get no content whatever is given later.
     ///
     /// # Errors
     /// [`Misuse`] when no answer is due, when it has begun already, when the status is
@@ -64,8 +64,10 @@ impl Connection {
         }
         .write(self.send.gather());
         self.mode = framed.mode;
+        self.account.begin(head.status);
         self.end_expectation();
         if framed.hands_over {
+            self.account.last.whole = true;
             self.apply(Input::HandOver);
             self.end_request();
         }
@@ -112,6 +114,10 @@ impl Connection {
         // connection will close, and the answer says so (RFC 9112 section 9.6).
         let last = self.state.recv == Receiving::Content && self.content.announced() > self.config.limits.drain;
         self.queue_head(head, BodyLen::Known(content.len() as u64), last)?;
+        if self.mode != Mode::Without {
+            self.account.last.content = content.len() as u64;
+        }
+        self.account.last.whole = true;
         match self.mode {
             Mode::Without => {}
             Mode::Length(_) | Mode::UntilClose => self.send.push(content),
@@ -184,7 +190,7 @@ impl Connection {
     }
 
     /// [`finish`](Self::finish) with trailer fields behind a chunked answer; they are
-    /// dropped for HTTP/1.0, HEAD, 204 and 304.
+    /// dropped for HTTP/1.0, HEAD, 204, 205 and 304.
     ///
     /// # Errors
     /// [`Misuse::Trailers`] where the answer has a Content-Length; else as `finish`.
@@ -203,6 +209,7 @@ impl Connection {
             Mode::Chunked => encode::last_chunk(self.queue().gather(), trailers),
             _ => {}
         }
+        self.account.last.whole = true;
         self.apply(Input::AnswerEnd);
         self.end_of_answer();
         Ok(())
@@ -296,13 +303,17 @@ impl Connection {
             Mode::Without => return Ok(false),
             Mode::Chunked | Mode::UntilClose => {}
         }
+        self.account.last.content += given;
         Ok(given > 0)
     }
 
     /// The last byte of an answer is queued; perhaps its request is still to be drained.
     pub(super) fn end_of_answer(&mut self) {
         self.end_request();
-        self.mode = Mode::Without;
+        // Until it has left, an answer that only the end of the stream ends can be cut off.
+        if self.mode != Mode::UntilClose {
+            self.mode = Mode::Without;
+        }
         match self.state.send {
             Sending::Idle => self.times.idle = self.now.mono,
             Sending::Closing => self.notices.close(CloseReason::Finished),

@@ -25,6 +25,12 @@ pub enum Timer {
     Handler,
 }
 
+impl Timer {
+    /// Every timer, for tables of them; each stands at its own number (`timer as usize`).
+    pub const ALL: [Self; 8] =
+        [Self::Accept, Self::Head, Self::Idle, Self::Body, Self::BodyRate, Self::Write, Self::Linger, Self::Handler];
+}
+
 impl fmt::Display for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -138,5 +144,18 @@ impl Earliest {
 
     pub(crate) fn deadline(self) -> Option<Deadline> {
         self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_timers_are_listed_at_their_numbers() {
+        let source = include_str!("timers.rs");
+        let (variants, _) = source.split_once("pub enum Timer {").unwrap().1.split_once("\n}\n").unwrap();
+        assert_eq!(variants.lines().filter(|line| line.ends_with(',')).count(), Timer::ALL.len());
+        assert!(Timer::ALL.iter().enumerate().all(|(number, timer)| *timer as usize == number));
     }
 }

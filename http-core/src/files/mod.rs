@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! request path -> RelativePath     under the root, or 404
-//!      (the driver opens it, below_root checks where it really is, its kind and metadata are read)
+//!      (the driver opens it, and sees to it that no link leads out; its kind and metadata are read)
 //! Accept-Encoding -> Coding        which precompressed sibling
 //! request + metadata -> Plan       status, fields, and the segments to send in order
 //! ```

@@ -16,8 +16,8 @@ const INDEX: &str = "index.html";
 /// [`NotFound`](FileFault::NotFound) and never tidied up, so that a check of the path in
 /// front of this server, or in the application, sees what is opened.
 ///
-/// A symbolic link below the root can still lead out of it. Whoever opens the file asks
-/// [`below_root`] about the place where the link ended.
+/// A symbolic link below the root can still lead out of it: whoever opens the file sees to
+/// that. [`below_root`] tells about a real path.
 ///
 /// ```
 /// use httpants_core::files::{FileFault, RelativePath};
@@ -121,6 +121,13 @@ impl RelativePath {
     #[must_use]
     pub fn name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Whether it is the `index.html` that stands for a directory, and was not asked for by
+    /// its own name.
+    #[must_use]
+    pub fn is_index(&self) -> bool {
+        self.is_index
     }
 
     /// The path below this root.
@@ -334,6 +341,7 @@ mod tests {
         assert_eq!(lookup("pipe", FileKind::Other), Err(FileFault::NotFound));
         assert_eq!(index("").as_str(), "index.html");
         assert_eq!(index("a").as_str(), "a/index.html");
+        assert!(index("a").is_index() && !RelativePath::resolve("a/index.html").unwrap().is_index());
         assert_eq!(index("a/").as_str(), "a/index.html");
         assert!(matches!(index("a").lookup(FileKind::File), Ok(Lookup::Send(_))));
         assert_eq!(index("a").lookup(FileKind::Directory), Err(FileFault::NotFound));

@@ -6,7 +6,7 @@ use std::path::Path;
 use bytes::Bytes;
 use http::header::{
     ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_RANGE,
-    CONTENT_TYPE, ETAG, EXPIRES, HeaderName, HeaderValue, LAST_MODIFIED, VARY,
+    CONTENT_TYPE, ETAG, EXPIRES, HeaderName, HeaderValue, LAST_MODIFIED, LOCATION, VARY,
 };
 use http::{Method, StatusCode};
 
@@ -40,7 +40,7 @@ pub struct FileRequest<'a> {
 }
 
 /// The canonical case of the names that most plans have.
-const SPELLED: [(HeaderName, &str); 11] = [
+const SPELLED: [(HeaderName, &str); 12] = [
     (ACCEPT_RANGES, "Accept-Ranges"),
     (ALLOW, "Allow"),
     (CACHE_CONTROL, "Cache-Control"),
@@ -51,6 +51,7 @@ const SPELLED: [(HeaderName, &str); 11] = [
     (ETAG, "ETag"),
     (EXPIRES, "Expires"),
     (LAST_MODIFIED, "Last-Modified"),
+    (LOCATION, "Location"),
     (VARY, "Vary"),
 ];
 
@@ -96,7 +97,8 @@ impl Segment {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Plan {
-    /// 200, 206, 304, 405, 412 or 416; 403, 404 or 500 from [`Plan::fault`].
+    /// 200, 206, 304, 405, 412 or 416; 403, 404 or 500 from [`Plan::fault`], 301 from
+    /// [`Plan::add_slash`].
     pub status: StatusCode,
     /// The fields in the order in which they are sent, without Content-Length and Date.
     pub fields: Vec<Field>,
@@ -156,6 +158,35 @@ impl Plan {
         Self::text(fault.status()).for_method(method)
     }
 
+    /// Plans the answer for a directory that was asked for without a slash behind its name:
+    /// 301 to the path with it, because relative links in its `index.html` count from there.
+    /// Path and query are as sent; the query stays. Whatever the path begins with, the
+    /// location is a path, and so on the same server.
+    ///
+    /// ```
+    /// use httpants_core::files::Plan;
+    ///
+    /// let plan = Plan::add_slash(&http::Method::GET, "/docs", "page=2");
+    /// assert_eq!(plan.status, 301);
+    /// assert_eq!(plan.field("Location").unwrap(), "/docs/?page=2");
+    /// ```
+    #[must_use]
+    pub fn add_slash(method: &Method, path: &str, query: &str) -> Self {
+        if let Some(refusal) = Self::check_method(method) {
+            return refusal;
+        }
+        // Two slashes, or what browsers take for them, would name another server.
+        let path = path.trim_start_matches(['/', '\\']);
+        let slash = if path.is_empty() { "" } else { "/" };
+        let mark = if query.is_empty() { "" } else { "?" };
+        let Ok(location) = HeaderValue::try_from(format!("/{path}{slash}{mark}{query}")) else {
+            return Self::fault(method, FileFault::NotFound);
+        };
+        let mut plan = Self::text(StatusCode::MOVED_PERMANENTLY);
+        plan.fields.push((LOCATION, location));
+        plan.for_method(method)
+    }
+
     /// Plans the answer that leaves the sending to a server in front: no content, and the
     /// field that names the file. Preconditions and ranges are that server's, so the answer
     /// has no validators; 404 for a path that is not below the policy's root.
@@ -175,6 +206,20 @@ impl Plan {
             (None, Some(sendfile)) => Self::whole(response.fields_for_front(sendfile, wall), 0),
         };
         plan.for_method(request.method)
+    }
+
+    /// The same behind another status than 200, as for the content of an error page. Other
+    /// answers than the 200 stay as they are. Statuses without content (RFC 9110 sections
+    /// 15.3.5, 15.3.6, 15.4.5) leave the file out.
+    #[must_use]
+    pub fn with_status(mut self, status: StatusCode) -> Self {
+        if self.status == StatusCode::OK {
+            self.status = status;
+            if matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED) {
+                self.segments.clear();
+            }
+        }
+        self
     }
 
     /// The value of the first field with this name, compared without case.

@@ -14,6 +14,8 @@ pub enum Action {
     Spill,
     /// Write the piece to the temporary file, behind what is there.
     Write,
+    /// Free what is held, and hold nothing more of this content: nobody asked for it.
+    Drop,
 }
 
 /// Decides where the contents of one request are stored while they arrive: text in memory;
@@ -56,6 +58,8 @@ enum Overflow {
     Refuse,
     Spill,
     Spilled,
+    Drop,
+    Dropped,
 }
 
 impl Intake {
@@ -95,6 +99,21 @@ impl Intake {
         Ok(())
     }
 
+    /// Begins the raw content of a multipart form, whose parts another intake takes: it stays
+    /// in memory while it is small, and then goes to a temporary file only where
+    /// [`Limits::keep_body`] asks for it.
+    ///
+    /// # Errors
+    /// As [`begin_raw`](Self::begin_raw).
+    pub fn begin_body(&mut self, length: Option<u64>) -> Result<(), BadForm> {
+        self.begin_raw(length)?;
+        if !self.limits.keep_body {
+            let stays = length.is_none_or(|length| length <= self.room);
+            self.overflow = if stays { Overflow::Drop } else { Overflow::Dropped };
+        }
+        Ok(())
+    }
+
     /// Begins a content that becomes variables as a whole and is held in memory for it, and
     /// says where it ends if its Content-Length does.
     ///
@@ -120,6 +139,7 @@ impl Intake {
         let held = self.held.saturating_add(length);
         match self.overflow {
             Overflow::Spilled => Ok(Action::Write),
+            Overflow::Dropped => Ok(Action::Drop),
             _ if held <= self.room => {
                 self.held = held;
                 Ok(Action::Keep)
@@ -128,6 +148,11 @@ impl Intake {
                 self.held = 0;
                 self.overflow = Overflow::Spilled;
                 Ok(Action::Spill)
+            }
+            Overflow::Drop => {
+                self.held = 0;
+                self.overflow = Overflow::Dropped;
+                Ok(Action::Drop)
             }
             Overflow::Refuse => {
                 self.refused = Some(BadForm::TotalTextTooLarge);
@@ -153,7 +178,7 @@ impl Intake {
 
 #[cfg(test)]
 mod tests {
-    use super::Action::{Keep, Spill, Write};
+    use super::Action::{Drop, Keep, Spill, Write};
     use super::*;
     use crate::Headers;
 
@@ -193,6 +218,24 @@ mod tests {
             intake.begin_raw(length).unwrap();
             assert_eq!(intake.data(10), Ok(first), "{length:?}");
         }
+    }
+
+    #[test]
+    fn the_body_of_a_form_is_dropped_at_n_plus_1_unless_it_is_asked_for() {
+        let kept = Limits { keep_body: true, ..limits() };
+        for (length, limits, actions) in [
+            (None, limits(), [Keep, Keep, Drop, Drop]),
+            (Some(100), limits(), [Keep, Keep, Drop, Drop]),
+            (Some(101), limits(), [Drop, Drop, Drop, Drop]),
+            (None, kept.clone(), [Keep, Keep, Spill, Write]),
+            (Some(101), kept, [Spill, Write, Write, Write]),
+        ] {
+            let mut intake = Intake::new(&limits);
+            intake.begin_body(length).unwrap();
+            assert_eq!([1, 99, 1, 0].map(|piece| intake.data(piece).unwrap()), actions, "{length:?}");
+            assert_eq!(intake.data(900), Err(BadForm::ContentTooLarge));
+        }
+        assert_eq!(Intake::new(&limits()).begin_body(Some(1_001)), Err(BadForm::ContentTooLarge));
     }
 
     #[test]
@@ -275,6 +318,7 @@ mod tests {
                     left -= piece;
                     received += piece;
                     match intake.data(piece) {
+                        Ok(Drop) => panic!("only what was begun as a body"),
                         Ok(Keep) => held += piece,
                         Ok(Spill) => {
                             assert!(is_file && !std::mem::replace(&mut created, true));

@@ -41,8 +41,13 @@ pub struct Limits {
     pub memory: u64,
     /// What one request holds in memory altogether. Where it is used up, files go to a
     /// temporary file however small they are, and text is refused. Default 10 MiB, as much
-    /// as `max_request`, so that raising that one for uploads does not raise the memory.
+    /// as `max_request`, so that raising that one for uploads does not raise the memory. The
+    /// raw content of a multipart form that is not larger than `memory` comes on top.
     pub total_memory: u64,
+    /// Whether the raw content of a multipart form (the seed's `body`) is kept beside its
+    /// parts also where it is larger than `memory`: in a temporary file, so that large
+    /// uploads are written twice. Smaller ones are kept always. Default false.
+    pub keep_body: bool,
 }
 
 impl Default for Limits {
@@ -58,6 +63,7 @@ impl Default for Limits {
             preamble: 16 << 10,
             memory: 256 << 10,
             total_memory: 10 << 20,
+            keep_body: false,
         }
     }
 }

@@ -42,6 +42,8 @@
 //!             // Here a file is created, and gets what `memory` holds and this piece.
 //!             Action::Spill => disk.extend([Bytes::from(std::mem::take(&mut memory)), piece]),
 //!             Action::Write => disk.push(piece),
+//!             // Only of what `Intake::begin_body` began: the form's raw content.
+//!             Action::Drop => memory.clear(),
 //!         },
 //!         Event::PartEnd => {
 //!             let (part, content) = (part.take().unwrap(), std::mem::take(&mut memory));

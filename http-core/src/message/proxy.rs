@@ -7,7 +7,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use crate::message::forwarded::{Element, Node, elements_from_right, entries_from_right, unquoted};
 use crate::message::headers::Headers;
-use crate::wire::grammar;
+use crate::wire::target;
 
 #[cfg(test)]
 mod tests;
@@ -284,23 +284,8 @@ fn node(entry: &[u8]) -> Option<Node> {
     Node::parse(unquoted(entry)?)
 }
 
-/// `uri-host [ ":" port ]` without percent-encoding and the delimiters that no host name has.
 fn host(text: &[u8]) -> Option<&str> {
-    let text = std::str::from_utf8(text).ok()?;
-    let (valid, port) = match text.strip_prefix('[') {
-        Some(rest) => {
-            let (address, port) = rest.split_once(']')?;
-            (address.parse::<Ipv6Addr>().is_ok(), port)
-        }
-        None => {
-            let (name, port) = text.split_at_checked(text.find(':').unwrap_or(text.len()))?;
-            let is_name_byte = |b: u8| b.is_ascii_alphanumeric() || b"-._~".contains(&b);
-            (!name.is_empty() && name.bytes().all(is_name_byte), port)
-        }
-    };
-    let is_port = |port: &str| grammar::decimal(port.as_bytes()).is_some_and(|port| port <= 65_535);
-    let valid_port = port.is_empty() || port.strip_prefix(':').is_some_and(is_port);
-    (valid && valid_port).then_some(text)
+    std::str::from_utf8(text).ok().filter(|text| target::names_host(text.as_bytes()))
 }
 
 /// The two schemes that a request can come by.

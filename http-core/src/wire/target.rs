@@ -77,8 +77,7 @@ fn absolute_form(text: &[u8], start: usize) -> Result<Target, BadRequest> {
     let length = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
     let (authority, origin) = rest.split_at_checked(length).unwrap_or_default();
     let start = start + colon + 3;
-    let host_length = authority.iter().rposition(|&byte| byte == b':').unwrap_or(authority.len());
-    if !is_host(authority) || host_length == 0 {
+    if !names_host(authority) {
         return Err(BadRequest::AbsoluteForm);
     }
     Ok(Target {
@@ -132,6 +131,11 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
             _ => return false,
         };
     }
+}
+
+/// The same with a host that is not empty: a URI of http or https needs one (RFC 9110 section 4.2.1).
+pub(crate) fn names_host(value: &[u8]) -> bool {
+    is_host(value) && !matches!(value, [] | [b':', ..])
 }
 
 /// Behind the `[`: an IPv6 address or `IPvFuture`, then `]` and an optional port (RFC 3986

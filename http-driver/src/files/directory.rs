@@ -2,10 +2,13 @@
 
 use std::fs::{self, File};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use httpants_core::files::{FileFault, FileKind, Lookup, Metadata, RelativePath, below_root};
+use httpants_core::files::{FileFault, FileKind, Lookup, Metadata, RelativePath};
+
+/// As many links in one path as Linux follows.
+const MOST_LINKS: usize = 40;
 
 /// A directory out of which nothing leads, whatever symbolic links stand in it.
 #[derive(Debug)]
@@ -92,8 +95,8 @@ impl Directory {
             return self.open_checked(relative);
         };
         match beneath.open_file(relative) {
-            // Absolute links are not followed by the kernel, but they may lead to a place
-            // below, which it then opens by that place's own path.
+            // Absolute links are not followed by the kernel, but they may name a place below,
+            // which it then opens by that place's own path.
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
                 beneath.open_file(&self.real_path_below(relative)?)
             }
@@ -113,13 +116,39 @@ impl Directory {
         if is_at(&file, &real)? { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
-    /// Where a path really leads, as a path below this directory.
+    /// Where a path really leads, as a path below this directory. Each step on the way has to
+    /// be below it, too: what stands outside is not for a path to tell. So a link may be
+    /// absolute only where it names a place below.
     fn real_path_below(&self, relative: &Path) -> io::Result<PathBuf> {
-        let real = fs::canonicalize(self.real.join(relative))?;
-        if real == self.real {
-            return Ok(PathBuf::new());
+        let outside = || io::Error::from(io::ErrorKind::NotFound);
+        let (mut real, mut rest, mut links) = (PathBuf::new(), relative.to_owned(), 0);
+        loop {
+            let mut components = rest.components();
+            match components.next() {
+                None => return Ok(real),
+                Some(Component::CurDir) => {}
+                Some(Component::ParentDir) if real.pop() => {}
+                Some(Component::Normal(name)) => {
+                    let place = self.real.join(&real).join(name);
+                    if fs::symlink_metadata(&place)?.is_symlink() {
+                        links += 1;
+                        let mut target = fs::read_link(&place)?;
+                        if target.is_absolute() {
+                            target = target.strip_prefix(&self.real).map_err(|_| outside())?.to_owned();
+                            real.clear();
+                        }
+                        rest = target.join(components.as_path());
+                        if links > MOST_LINKS {
+                            return Err(outside());
+                        }
+                        continue;
+                    }
+                    real.push(name);
+                }
+                Some(_) => return Err(outside()),
+            }
+            rest = components.as_path().to_owned();
         }
-        below_root(&self.real, &real).map(Path::to_owned).ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 }
 
@@ -292,6 +321,8 @@ mod tests {
             ("relative", "a/file".into()),
             ("around", "a/b/../file".into()),
             ("through", "../root/a/file".into()),
+            ("deep", "a/../../root/a/file".into()),
+            ("roundabout", real.join("root-old/../root")),
             ("absolute", root.join("a/file")),
             ("folder", root.join("a")),
             ("chain", "absolute".into()),
@@ -312,7 +343,17 @@ mod tests {
             }
             assert_eq!(content(&directory, "a/b").as_deref(), Ok("index"));
             let outside = format!("magic{}", real.join("secret").display());
-            for path in ["up", "absolute-up", "twin/file", "absolute-twin/file", "everything/etc/passwd", "loop"] {
+            for path in [
+                "up",
+                "absolute-up",
+                "through",
+                "deep",
+                "roundabout/a/file",
+                "twin/file",
+                "absolute-twin/file",
+                "everything/etc/passwd",
+                "loop",
+            ] {
                 assert_eq!(content(&directory, path), Err(FileFault::NotFound), "{path} in {directory:?}");
             }
             for path in ["dangling", "a", "nothing", "a/file/x", &outside, &"x".repeat(300), &"x/".repeat(5000)] {

@@ -62,14 +62,14 @@ fn plan(
             own.push((CACHE_CONTROL, HeaderValue::from_static("no-cache")));
         }
     }
-    let (mut plan, file) = match file.open(policy, asked.headers) {
+    let (plan, file) = match file.open(policy, asked.headers) {
+        Ok(opened) if opened.lacks_slash && status == StatusCode::OK => {
+            (Plan::add_slash(request.method(), request.path(), request.query()), None)
+        }
         Ok(opened) => plan_opened(asked, &own, opened, policy, wall),
         Err(fault) => (Plan::fault(asked.method, fault), None),
     };
-    if plan.status == StatusCode::OK {
-        plan.status = status;
-    }
-    (plan, file)
+    (plan.with_status(status), file)
 }
 
 fn plan_opened(

@@ -14,9 +14,9 @@ use crate::response::Response;
 /// A directory whose files are served; clones are the same one.
 ///
 /// Only regular files are sent, and only those below the directory: a path with `..` in any
-/// spelling, a device, a symbolic link that leads out are 404, like what is not there. A
-/// directory is answered with its `index.html`, a file that may not be read with 403. What
-/// the answers say is in [`httpants_core::files::Plan`]: entity tags, conditions, ranges.
+/// spelling, a device, a symbolic link that leads out (also where it leads in again) are 404,
+/// like what is not there; an absolute link may name a place below. A directory is answered with its `index.html`, a file that may not be read with 403. What the answers say is in
+/// [`httpants_core::files::Plan`]: entity tags, conditions, ranges.
 ///
 /// ```
 /// use httpants_driver::memory::Memory;
@@ -58,7 +58,8 @@ use crate::response::Response;
 ///
 /// It is opened once, so renaming it changes nothing. On Linux 5.6 and later the kernel itself
 /// keeps every lookup below it, however links and directories are changed meanwhile.
-/// Elsewhere links are resolved first and checked, and what was opened is compared with it.
+/// Elsewhere links are resolved one by one and checked, and what was opened is compared with
+/// that.
 #[derive(Clone, Debug)]
 pub struct FileRoot {
     pub(super) directory: Arc<Directory>,
@@ -101,11 +102,14 @@ impl FileRoot {
         self.directory.path()
     }
 
-    /// The answer to a request for a file: the one that its path names.
+    /// The answer to a request for a file: the one that its path names. A directory with an
+    /// `index.html` is 301 where the slash behind its name is missing, because links in that
+    /// file count from there.
     #[must_use]
     pub fn serve(&self, request: &Request) -> Response {
+        let slash = request.path().ends_with('/');
         let path = self.below_mount(request.path()).ok_or(FileFault::NotFound).and_then(RelativePath::resolve);
-        FileToSend::from_source(Source::Requested { root: self.clone(), path }).into()
+        FileToSend::from_source(Source::Requested { root: self.clone(), path, slash }).into()
     }
 
     /// A file that the application names: relative to the directory, or absolute and below

@@ -48,13 +48,15 @@ pub(crate) struct Opened {
     pub(crate) coding: Option<Coding>,
     pub(crate) filename: Option<String>,
     pub(crate) guess_mime: bool,
+    /// It stands for a directory that the request named without a slash behind it.
+    pub(crate) lacks_slash: bool,
 }
 
 /// Where the file is.
 #[derive(Debug)]
 pub(crate) enum Source {
-    /// At the path of a request.
-    Requested { root: FileRoot, path: Result<RelativePath, FileFault> },
+    /// At the path of a request, which may end in a slash.
+    Requested { root: FileRoot, path: Result<RelativePath, FileFault>, slash: bool },
     /// At a path that the application gave, below this root or the server's.
     Named { root: Option<FileRoot>, path: PathBuf },
     /// Open already.
@@ -107,20 +109,30 @@ impl FileToSend {
     /// Opens it, or the sibling that this request is better answered with.
     pub(crate) fn open(self, policy: &FilePolicy, headers: &Headers) -> Result<Opened, FileFault> {
         let Self { source, filename, guess_mime, precompressed } = self;
-        let (root, path) = match source {
+        let (root, path, slash) = match source {
             Source::Open { file, name } => {
                 let metadata = file.metadata().map_err(|error| FileFault::from(error.kind()))?;
                 if directory::kind(&metadata) != FileKind::File {
                     return Err(FileFault::NotFound);
                 }
                 let metadata = directory::describe(&metadata);
-                return Ok(Opened { name, path: None, file, metadata, coding: None, filename, guess_mime });
+                let lacks_slash = false;
+                return Ok(Opened {
+                    name,
+                    path: None,
+                    file,
+                    metadata,
+                    coding: None,
+                    filename,
+                    guess_mime,
+                    lacks_slash,
+                });
             }
-            Source::Requested { root, path } => (root, path?),
+            Source::Requested { root, path, slash } => (root, path?, slash),
             Source::Named { root, path } => {
                 let root = root.map_or_else(|| policy.root(), Ok)?;
                 let path = root.directory.relative(&path)?;
-                (root, path)
+                (root, path, true)
             }
         };
         let directory = &root.directory;
@@ -135,9 +147,9 @@ impl FileToSend {
                 None => false,
             })
         });
-        let name = path.name().to_owned();
+        let (name, lacks_slash) = (path.name().to_owned(), path.is_index() && !slash);
         let path = policy.sendfile.is_some().then(|| path.under(directory.path()));
-        Ok(Opened { name, path, file, metadata, coding, filename, guess_mime })
+        Ok(Opened { name, path, file, metadata, coding, filename, guess_mime, lacks_slash })
     }
 }
 

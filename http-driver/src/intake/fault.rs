@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use httpants_core::forms::BadForm;
 
 use super::Settings;
+use crate::counters::Count;
 use crate::response::Response;
 
 #[derive(Debug)]
@@ -19,7 +20,10 @@ impl Fault {
     /// The answer. Where content was left unread it is the last one of the connection.
     pub(super) fn response(self, settings: &Settings, unread: bool) -> Box<Response> {
         let response = match self {
-            Self::Form(fault) => Response::from(fault),
+            Self::Form(fault) => {
+                settings.disk.tally.one(Count::FormRefused);
+                Response::from(fault)
+            }
             Self::Disk(error) => {
                 let directory = settings.disk.directory.display();
                 tracing::error!(%directory, %error, "content could not be stored in a temporary file");

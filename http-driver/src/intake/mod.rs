@@ -1,18 +1,20 @@
 //! Content on its way in, before the handler runs.
 //!
 //! ```text
-//!                         +- Whole      raw or urlencoded, in memory
-//! content -> Collecting --+                | too large
-//!                         +- Spool      <--+  a temporary file, written in batches
-//!                         +- Multipart  text and small files in memory, a Spool for each large file
+//!                         +- Raw  Whole      in memory, raw or urlencoded
+//! content -> Collecting --+          | too large
+//!                         |       Spool   <--+  a temporary file, written in batches
+//!                         +- Multipart   beside it, of a form: text and small files in memory,
+//!                                        a Spool for each large file
 //! ```
 //!
 //! Nothing here reads the socket or blocks. One batch is written at a time while the next is
 //! gathered; when that is full, too, no more content is asked for. So an upload takes two
-//! batches of memory, however large it is.
+//! batches of memory, however large it is; a form of which both is kept, twice that.
 
 mod fault;
 mod multipart;
+mod raw;
 mod settings;
 mod spool;
 #[cfg(test)]
@@ -20,7 +22,7 @@ mod tests;
 mod whole;
 
 use std::iter::once;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use httpants_core::forms::{BadForm, FormType, Limits};
@@ -30,7 +32,7 @@ pub(crate) use self::settings::Settings;
 
 use self::fault::Fault;
 use self::multipart::MultipartIntake;
-use self::spool::Spool;
+use self::raw::Raw;
 use self::whole::Whole;
 use crate::body::Body;
 use crate::exchange::Shared;
@@ -50,16 +52,19 @@ pub(crate) struct Collecting {
 }
 
 #[derive(Debug)]
-enum Stage {
-    Whole(Whole),
-    Spool(Box<Spool>),
-    Multipart(Box<MultipartIntake>),
+struct Stage {
+    raw: Raw,
+    /// Those of a multipart form, while they arrive.
+    parts: Option<Box<MultipartIntake>>,
+    /// What they became.
+    form: Option<Box<Form>>,
 }
 
 /// What came in.
 #[derive(Debug)]
 struct Received {
-    content: Content,
+    /// `None` where it was not kept.
+    content: Option<Content>,
     form: Option<Box<Form>>,
 }
 
@@ -147,9 +152,10 @@ fn trailers(shared: &Shared) -> Headers {
 
 impl Stage {
     fn begin(head: &Request, limits: &Limits, settings: &Settings) -> Result<Self, BadForm> {
+        let stage = |raw| Self { raw, parts: None, form: None };
         let length = match head.framing() {
             // Without content there is no form, whatever the type says.
-            Framing::None => return Ok(Self::Whole(Whole::raw(None))),
+            Framing::None => return Ok(stage(Raw::Memory(Whole::raw(None)))),
             Framing::Length(length) => Some(length),
             _ => None,
         };
@@ -157,46 +163,60 @@ impl Stage {
         Ok(match form_type {
             Some(FormType::Multipart(boundary)) => {
                 let keep_blank_values = settings.variables.keep_blank_values;
-                Self::Multipart(Box::new(MultipartIntake::new(&boundary, limits, keep_blank_values)))
+                let parts = MultipartIntake::new(&boundary, limits, keep_blank_values);
+                Self { parts: Some(Box::new(parts)), ..stage(Raw::Memory(Whole::form(length))) }
             }
-            Some(FormType::Urlencoded) => Self::Whole(Whole::urlencoded(length, limits)?),
-            _ => Self::Whole(Whole::raw(length)),
+            Some(FormType::Urlencoded) => stage(Raw::Memory(Whole::urlencoded(length, limits)?)),
+            _ => stage(Raw::Memory(Whole::raw(length))),
         })
     }
 
     /// Only while [`poll`](Self::poll) is ready.
     fn receive(&mut self, piece: Bytes, limits: &Limits) -> Result<(), BadForm> {
-        match self {
-            Self::Whole(whole) => {
-                if let Some(spool) = whole.receive(piece, limits)? {
-                    *self = Self::Spool(Box::new(spool));
-                }
+        match &mut self.parts {
+            None => self.raw.receive(piece, limits),
+            Some(parts) => {
+                parts.receive(piece.clone());
+                // What is too large is refused by the parts, which may have to wait for that.
+                let _ = self.raw.receive(piece, limits);
+                Ok(())
             }
-            Self::Spool(spool) => spool.receive(piece),
-            Self::Multipart(multipart) => multipart.receive(piece),
         }
-        Ok(())
     }
 
     fn handle_eof(&mut self) {
-        match self {
-            Self::Whole(whole) => whole.handle_eof(),
-            Self::Spool(spool) => spool.handle_eof(),
-            Self::Multipart(multipart) => multipart.handle_eof(),
+        match &mut self.parts {
+            None => self.raw.handle_eof(),
+            Some(parts) => parts.handle_eof(),
         }
     }
 
     /// Pending while there is no room for more content; what was received, once that is
     /// complete.
     fn poll(&mut self, context: &mut Context<'_>, settings: &Settings) -> Poll<Result<Option<Received>, Fault>> {
-        match self {
-            Self::Whole(whole) => Poll::Ready(whole.take(settings).map_err(Fault::Form)),
-            Self::Spool(spool) => spool.poll(context, &settings.disk).map(|stored| {
-                let stored = stored.map_err(Fault::Disk)?;
-                Ok(stored.map(|stored| Received { content: Content::File(stored), form: None }))
-            }),
-            Self::Multipart(multipart) => multipart.poll(context, &settings.disk),
+        if let Some(parts) = &mut self.parts {
+            match parts.poll(context, &settings.disk) {
+                Poll::Pending => {
+                    let _ = self.raw.poll(context, settings)?;
+                    return Poll::Pending;
+                }
+                Poll::Ready(Ok(None)) => {}
+                Poll::Ready(Ok(form)) => {
+                    (self.form, self.parts) = (form, None);
+                    self.raw.handle_eof();
+                }
+                Poll::Ready(Err(fault)) => {
+                    if let Fault::Form(_) = fault {
+                        ready!(self.raw.poll_idle(context));
+                    }
+                    return Poll::Ready(Err(fault));
+                }
+            }
         }
+        let received = ready!(self.raw.poll(context, settings))?;
+        Poll::Ready(
+            Ok(received.map(|Received { content, form }| Received { content, form: self.form.take().or(form) })),
+        )
     }
 }
 

@@ -6,9 +6,9 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use httpants_core::forms::{Action, BadForm, Boundary, Event, Intake, Limits, Multipart, Part};
 
+use super::Fault;
 use super::settings::Disk;
 use super::spool::Spool;
-use super::{Fault, Received};
 use crate::upload::{Content, Form, UploadedFile};
 
 /// Text fields become variables and files files. The parts are held one after the other, so
@@ -50,7 +50,7 @@ impl MultipartIntake {
     }
 
     /// Pending while there is no room for more content; the form, once it is complete.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>, disk: &Disk) -> Poll<Result<Option<Received>, Fault>> {
+    pub(super) fn poll(&mut self, context: &mut Context<'_>, disk: &Disk) -> Poll<Result<Option<Box<Form>>, Fault>> {
         loop {
             if let Some(fault) = self.refused {
                 return self.give_up(context).map(|()| Err(Fault::Form(fault)));
@@ -64,10 +64,7 @@ impl MultipartIntake {
             match self.multipart.poll_event().and_then(|event| self.store(event, disk)) {
                 Ok(Step::Stored) => {}
                 Ok(Step::NeedMore) => return Poll::Ready(Ok(None)),
-                Ok(Step::Complete) => {
-                    let form = Some(std::mem::take(&mut self.form));
-                    return Poll::Ready(Ok(Some(Received { content: Content::Memory(Bytes::new()), form })));
-                }
+                Ok(Step::Complete) => return Poll::Ready(Ok(Some(std::mem::take(&mut self.form)))),
                 Err(fault) => self.refused = Some(fault),
             }
         }

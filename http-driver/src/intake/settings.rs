@@ -1,10 +1,12 @@
 //! What a server decides for the content of all its requests.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use http::Method;
 use httpants_core::forms::{Limits, urlencoded};
 
+use crate::counters::Tally;
 use crate::runtime::BlockingPool;
 
 #[derive(Clone, Debug)]
@@ -21,11 +23,13 @@ pub(crate) struct Settings {
 pub(crate) struct Disk {
     pub(crate) directory: PathBuf,
     pub(crate) pool: BlockingPool,
+    /// Counts the files, and the forms that are refused.
+    pub(crate) tally: Arc<Tally>,
 }
 
 impl Settings {
     pub(crate) fn new(pool: BlockingPool) -> Self {
-        let disk = Disk { directory: std::env::temp_dir(), pool };
+        let disk = Disk { directory: std::env::temp_dir(), pool, tally: Arc::default() };
         Self { limits: Limits::default(), variables: urlencoded::Options::default(), patch: false, disk }
     }
 

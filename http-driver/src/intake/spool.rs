@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 
 use super::settings::Disk;
+use crate::counters::Count;
 use crate::runtime::Blocking;
 use crate::upload::{Stored, create};
 
@@ -123,6 +124,9 @@ impl Spool {
 
 fn write(file: Option<File>, batch: Vec<u8>, disk: &Disk) -> Blocking<(File, Vec<u8>)> {
     let directory = if file.is_none() { Some(disk.directory.clone()) } else { None };
+    if directory.is_some() {
+        disk.tally.one(Count::Spilled);
+    }
     disk.pool.run(move || {
         let mut file = match (file, directory) {
             (Some(file), _) => file,

@@ -9,9 +9,10 @@ use std::time::Duration;
 use httpants_core::{Config, Connection, Now, Peer, Receiving};
 
 use super::settings::Disk;
-use super::spool::BATCH;
+use super::spool::{BATCH, Spool};
 use super::*;
 use crate::exchange::Exchange;
+use crate::observer::{Observed, Observer};
 use crate::runtime::BlockingPool;
 use crate::upload::Stored;
 
@@ -30,7 +31,7 @@ fn disk() -> (tempfile::TempDir, Disk, Waiting) {
         }));
         Box::pin(std::future::poll_fn(move |_| if *done.lock().unwrap() { Poll::Ready(Ok(())) } else { Poll::Pending }))
     });
-    let disk = Disk { directory: directory.path().to_owned(), pool };
+    let disk = Disk { directory: directory.path().to_owned(), pool, tally: Arc::default() };
     (directory, disk, waiting)
 }
 
@@ -139,7 +140,8 @@ fn a_slow_disk_pauses_the_peer_and_is_not_its_fault() {
     let settings = Arc::new(Settings { disk, ..Settings::new(BlockingPool::new(|_| Box::pin(async { Ok(()) }))) });
     let start = Now::default();
     let core = Connection::new(Config::default().into(), Peer::default(), start);
-    let exchange = Exchange::new(core, Arc::default(), Arc::clone(&settings));
+    let observer = Observer::new(Observed::new(&settings, None));
+    let exchange = Exchange::new(core, Arc::default(), Arc::clone(&settings), observer);
     let mut shared = exchange.lock();
     let _ = shared.core.receive(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2000000\r\n\r\n", start);
     let head = shared.pump().unwrap();

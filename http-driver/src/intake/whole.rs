@@ -24,6 +24,16 @@ enum Kind {
     Raw,
     /// Is refused then.
     Urlencoded,
+    /// Is dropped then, or moves where that is asked for: a multipart form's.
+    Form,
+}
+
+/// Where the content goes on.
+#[derive(Debug)]
+pub(super) enum Next {
+    Memory,
+    File(Spool),
+    Dropped,
 }
 
 impl Whole {
@@ -31,24 +41,29 @@ impl Whole {
         Self { collected: Collected::default(), kind: Kind::Raw, length, ended: false }
     }
 
+    pub(super) fn form(length: Option<u64>) -> Self {
+        Self { kind: Kind::Form, ..Self::raw(length) }
+    }
+
     pub(super) fn urlencoded(length: Option<u64>, limits: &Limits) -> Result<Self, BadForm> {
         Intake::new(limits).begin_urlencoded(length)?;
         Ok(Self { kind: Kind::Urlencoded, ..Self::raw(length) })
     }
 
-    /// Takes a piece; gives the file that the content goes to, once it is too large.
-    pub(super) fn receive(&mut self, piece: Bytes, limits: &Limits) -> Result<Option<Spool>, BadForm> {
-        match self.action(piece.len(), limits)? {
+    /// Takes a piece; once the content is too large, it goes on elsewhere.
+    pub(super) fn receive(&mut self, piece: Bytes, limits: &Limits) -> Result<Next, BadForm> {
+        Ok(match self.action(piece.len(), limits)? {
             Action::Keep => {
                 self.collected.push(piece, self.length);
-                Ok(None)
+                Next::Memory
             }
             Action::Spill | Action::Write => {
                 let mut spool = Spool::new(std::mem::take(&mut self.collected).into_bytes().into());
                 spool.receive(piece);
-                Ok(Some(spool))
+                Next::File(spool)
             }
-        }
+            Action::Drop => Next::Dropped,
+        })
     }
 
     /// Asks from the beginning each time, which is cheaper than to keep what is known in
@@ -58,6 +73,7 @@ impl Whole {
         match self.kind {
             Kind::Raw => intake.begin_raw(self.length)?,
             Kind::Urlencoded => intake.begin_urlencoded(self.length)?,
+            Kind::Form => intake.begin_body(self.length)?,
         }
         if self.collected.len() > 0 {
             // What is held already was kept.
@@ -77,13 +93,13 @@ impl Whole {
         }
         let content = std::mem::take(&mut self.collected).into_bytes();
         let form = match self.kind {
-            Kind::Raw => None,
+            Kind::Raw | Kind::Form => None,
             Kind::Urlencoded => {
                 let post = urlencoded::parse(&content, &settings.variables)?;
                 Some(Box::new(Form { post, files: Files::default() }))
             }
         };
-        Ok(Some(Received { content: Content::Memory(content), form }))
+        Ok(Some(Received { content: Some(Content::Memory(content)), form }))
     }
 }
 
@@ -99,9 +115,9 @@ mod tests {
         for length in [None, Some(2), Some(256 << 10)] {
             let piece = Bytes::from_static(b"{}");
             let mut whole = Whole::raw(length);
-            assert!(whole.receive(piece.clone(), &settings.limits).unwrap().is_none());
+            assert!(matches!(whole.receive(piece.clone(), &settings.limits), Ok(Next::Memory)));
             whole.handle_eof();
-            let Some(Received { content: Content::Memory(content), form: None }) = whole.take(&settings).unwrap()
+            let Some(Received { content: Some(Content::Memory(content)), form: None }) = whole.take(&settings).unwrap()
             else {
                 panic!("it is in memory");
             };
@@ -113,8 +129,8 @@ mod tests {
     fn what_is_known_to_be_large_is_not_held_in_vain() {
         let limits = Limits::default();
         for (length, leaves) in [(256 << 10, false), ((256 << 10) + 1, true)] {
-            let spool = Whole::raw(Some(length)).receive(Bytes::from_static(b"first"), &limits).unwrap();
-            assert_eq!(spool.is_some(), leaves);
+            let next = Whole::raw(Some(length)).receive(Bytes::from_static(b"first"), &limits).unwrap();
+            assert_eq!(matches!(next, Next::File(_)), leaves);
         }
     }
 }

@@ -25,7 +25,7 @@
 //! ```
 
 mod pipe;
-mod random;
+pub(crate) mod random;
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -60,6 +60,8 @@ pub struct Memory {
 
 struct World {
     clock: Cell<Duration>,
+    /// The time of the day when the clock was at zero.
+    wall: Cell<UnixTime>,
     tasks: RefCell<Vec<Option<Task>>>,
     ready: Arc<Mutex<VecDeque<usize>>>,
     timers: RefCell<Vec<(Duration, Waker)>>,
@@ -91,6 +93,7 @@ impl Memory {
     pub fn with_faults(seed: u64, faults: Faults) -> Self {
         let world = World {
             clock: Cell::default(),
+            wall: Cell::new(START),
             tasks: RefCell::default(),
             ready: Arc::default(),
             timers: RefCell::default(),
@@ -158,6 +161,18 @@ impl Memory {
             self.run();
         }
         self.world.clock.set(end);
+    }
+
+    /// Moves both clocks on at once, as a machine does that slept: what was due on the way is
+    /// due now. Nothing runs yet.
+    pub fn jump(&self, span: Duration) {
+        self.world.clock.set(self.world.clock.get() + span);
+        self.fire();
+    }
+
+    /// Sets the time of the day, to earlier or later; the monotonic clock does not care.
+    pub fn set_wall_clock(&self, now: UnixTime) {
+        self.world.wall.set(UnixTime(now.0.saturating_sub(self.world.clock.get())));
     }
 
     /// When the next timer runs out, on the clock of [`Runtime::now`].
@@ -244,7 +259,7 @@ impl Runtime for Memory {
 
     fn now(&self) -> Now {
         let mono = self.world.clock.get();
-        Now::new(mono, UnixTime(START.0 + mono))
+        Now::new(mono, UnixTime(self.world.wall.get().0 + mono))
     }
 
     fn sleep_until(&self, at: Duration) -> MemorySleep {
@@ -261,8 +276,6 @@ impl Runtime for Memory {
         Ok(MemoryListener { memory: self.clone() })
     }
 
-    /// Runs the work on the spot, because there is only one thread, so that runs can be
-    /// repeated; with faults its result may come later.
     /// Runs the work on the spot: there is only one thread, so that runs can be repeated.
     /// With [`Faults::delay_percent`] what it gives may come some polls later.
     fn unblock<T, W>(&self, work: W) -> Blocking<T>

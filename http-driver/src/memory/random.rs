@@ -22,6 +22,13 @@ impl Random {
         (self.next() % bound.max(1) as u64) as usize
     }
 
+    /// One of these; there must be one.
+    pub(crate) fn one_of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
+        let place = self.below(choices.len());
+        #[expect(clippy::indexing_slicing, reason = "the place is below the length")]
+        &choices[place]
+    }
+
     /// True in so many of a hundred cases.
     pub(crate) fn percent(&mut self, cases: u8) -> bool {
         self.below(100) < usize::from(cases)

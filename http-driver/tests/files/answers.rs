@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use httpants_driver::Sendfile;
 use httpants_driver::memory::Memory;
 
-use crate::site::{LENGTH, Site, ask, ask_with, data, windows};
+use crate::site::{LENGTH, Site, answers, ask, ask_with, data, request, windows};
 
 fn world() -> (Site, Memory) {
     let site = Site::new();
@@ -137,6 +137,21 @@ fn the_application_says_how_a_file_is_presented() {
     }
     let head = ask_with(&memory, "HEAD", "/error-page", "");
     assert_eq!((head.status, head.field("Content-Length")), (404, Some("13")));
+}
+
+/// Else the eighth would be the last that its connection can send.
+#[test]
+fn a_status_without_content_keeps_no_file_open() {
+    let (site, memory) = world();
+    for path in ["/nothing/204", "/nothing/205"] {
+        let client = memory.connect();
+        client.send(&request("GET", path, "").repeat(20));
+        memory.run();
+        let answers = answers(&client.take_received(), &["GET"; 20]);
+        assert_eq!(answers.len(), 20, "{path}");
+        assert!(answers.iter().all(|answer| answer.content.is_empty()));
+        assert_eq!(site.open_files(), 0);
+    }
 }
 
 #[test]

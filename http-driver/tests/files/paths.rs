@@ -21,12 +21,11 @@ fn every_file_has_one_spelling() {
         ("/f/hell%6F.txt", "hello, world\n"),
         ("/f/hello.txt?a=../..", "hello, world\n"),
         ("/f/inside", "hello, world\n"),
+        ("/f/inside-absolute", "hello, world\n"),
         ("/f/docs/a%20b%C3%A9.txt", "spaced"),
         ("/f/docs/", "<h1>docs"),
-        ("/f/docs", "<h1>docs"),
         ("/f/docs/index.html", "<h1>docs"),
         ("/f/", "<h1>home"),
-        ("/f", "<h1>home"),
         ("/absolute", "hello, world\n"),
         ("/server-root", "hello, world\n"),
         ("/opened", "secret"),
@@ -70,6 +69,8 @@ fn every_file_has_one_spelling() {
         "/f/leak-absolute",
         "/f/leak-folder/secret.txt",
         "/f/leak-folder/root/hello.txt/../../secret.txt",
+        "/f/leak-folder/root/hello.txt",
+        "/f/out-and-in",
         "/f/loop",
         "/f/proc/self/environ",
         "/fhello.txt",
@@ -85,6 +86,39 @@ fn every_file_has_one_spelling() {
     ] {
         let answer = ask(&memory, path);
         assert_eq!((answer.status, answer.text()), (404, "404 Not Found\n"), "{path}");
+    }
+    assert_eq!(site.open_files(), 0);
+}
+
+/// Links in an index.html count from where the browser thinks it is.
+#[test]
+fn a_directory_without_its_slash_is_moved_to_the_one_with_it() {
+    let site = Site::new();
+    let memory = Memory::new();
+    fs::create_dir(site.root.join("ab: c")).unwrap();
+    fs::write(site.root.join("ab: c/index.html"), "").unwrap();
+    site.start(&memory);
+    for (target, location) in [
+        ("/f/docs", "/f/docs/"),
+        ("/f/docs?a=1&b=%2F?", "/f/docs/?a=1&b=%2F?"),
+        ("/f/docs?", "/f/docs/"),
+        ("/f", "/f/"),
+        ("http://a/f/docs?a", "/f/docs/?a"),
+        ("/f/ab:%20c", "/f/ab:%20c/"),
+        ("/packed/docs", "/packed/docs/"),
+    ] {
+        for method in ["GET", "HEAD"] {
+            let fields = "If-None-Match: *\r\nRange: bytes=0-0\r\n";
+            let answer = ask_with(&memory, method, target, fields);
+            assert_eq!((answer.status, answer.field("Location")), (301, Some(location)), "{method} {target}");
+            assert_eq!(ask_with(&memory, method, location, "").status, 200);
+        }
+    }
+    assert_eq!(ask_with(&memory, "POST", "/f/docs", "").status, 405);
+    // Nothing that could be read as the name of another server.
+    for target in ["//docs", "//docs/..", "/\\docs", "/%2Fdocs", "//a/docs", "/f//docs", "/f/bare", "/f/hello.txt?/"] {
+        let answer = ask(&memory, target);
+        assert_eq!(answer.field("Location"), None, "{target}");
     }
     assert_eq!(site.open_files(), 0);
 }

@@ -46,6 +46,8 @@ impl Site {
             ("leak", "../secret.txt".into()),
             ("leak-absolute", outside.join("secret.txt")),
             ("leak-folder", "..".into()),
+            ("out-and-in", "../root/hello.txt".into()),
+            ("inside-absolute", root.join("hello.txt")),
             ("loop", "loop".into()),
         ] {
             symlink(target, root.join(name)).unwrap();
@@ -97,6 +99,8 @@ fn application(files: &FileRoot, outside: &Path, request: &Request) -> Result<Re
             .with_header("X-Own", "1")
             .with_header("Content-Length", "7")
             .with_header("Connection", "close"),
+        "/nothing/204" => Response::file(hello).with_status(204),
+        "/nothing/205" => Response::file(hello).with_status(205),
         "/error-page" => Response::file(hello).with_status(404),
         "/absolute" => files.file(outside.join("root/hello.txt")).into(),
         "/outside" => files.file(outside.join("secret.txt")).into(),
@@ -183,7 +187,7 @@ pub(crate) fn answers(mut received: &[u8], methods: &[&str]) -> Vec<Answer> {
         let head = String::from_utf8(received[..end].to_vec()).unwrap();
         received = &received[end + 4..];
         let mut answer = Answer { status: head[9..12].parse().unwrap(), head, content: Vec::new(), whole: true };
-        if *method != "HEAD" && answer.status != 304 {
+        if *method != "HEAD" && !matches!(answer.status, 204 | 304) {
             let length: usize = answer.field("Content-Length").unwrap().parse().unwrap();
             let (content, rest) = received.split_at(length.min(received.len()));
             answer.whole = content.len() == length;

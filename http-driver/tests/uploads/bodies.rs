@@ -5,13 +5,13 @@ use std::io::{Read, Seek, SeekFrom};
 use httpants_driver::memory::Memory;
 use httpants_driver::{BodyError, Request};
 
-use crate::{World, chunked, noise, request, sum, worlds};
+use crate::{MULTIPART, World, chunked, form, noise, part, request, sum, worlds};
 
 #[test]
 fn it_is_in_memory_up_to_the_limit_and_behind_it_in_a_file() {
     for (seed, memory) in worlds(40) {
         let (world, _) = World::describing(memory, |server| server.forms(|limits| limits.memory = 1_000));
-        for (length, place) in [(1, "memory"), (1_000, "memory"), (1_001, "apart"), (5_000, "apart")] {
+        for (length, place) in [(1, "memory"), (1_000, "memory"), (1_001, "disk"), (5_000, "disk")] {
             let content = noise(length);
             let expected = format!("body {place} {:x}\n", sum(&content[..]));
             for make in [request, chunked] {
@@ -25,7 +25,7 @@ fn it_is_in_memory_up_to_the_limit_and_behind_it_in_a_file() {
 #[test]
 fn large_content_is_written_in_batches() {
     let content = noise(1_300_000);
-    let expected = format!("body apart {:x}\n", sum(&content[..]));
+    let expected = format!("body disk {:x}\n", sum(&content[..]));
     for (seed, memory) in worlds(8) {
         // More in memory than a batch holds.
         let (world, _) = World::describing(memory, |server| server.forms(|limits| limits.memory = 600_000));
@@ -34,6 +34,24 @@ fn large_content_is_written_in_batches() {
         }
         world.assert_nothing_left();
     }
+}
+
+#[test]
+fn what_was_not_kept_is_an_error_and_not_an_empty_body() {
+    let handler = async |mut request: Request| {
+        assert!(request.body().is_empty() && request.body_reader().is_none());
+        assert_eq!(request.body_mut().remaining(), None);
+        for _ in 0..2 {
+            assert_eq!(request.body_mut().next().await, Some(Err(BodyError::NotKept)));
+        }
+        assert_eq!(request.trailers().text("x-trailer"), Some("there"));
+        request.body_mut().bytes().await.map(drop)
+    };
+    let world = World::new(Memory::new(), handler, |server| server.forms(|limits| limits.memory = 10));
+    let mut bytes = chunked("POST", MULTIPART, &form(&[part("name=a", b"1")]));
+    bytes.truncate(bytes.len() - 2);
+    bytes.extend_from_slice(b"X-Trailer: there\r\n\r\n");
+    assert!(world.answer(&bytes).starts_with("HTTP/1.1 500 "));
 }
 
 async fn read_in_every_way(mut request: Request) -> Result<String, BodyError> {

@@ -9,7 +9,9 @@ fn file_line(name: &str, filename: &str, place: &str, content: &[u8]) -> String 
     format!("file {name} {filename} None {place} {} {:x}\n", content.len(), sum(content))
 }
 
-const NO_BODY: &str = "body apart cbf29ce484222325\n";
+fn body_line(place: &str, content: &[u8]) -> String {
+    format!("body {place} {:x}\n", sum(content))
+}
 
 #[test]
 fn a_form_is_the_same_whole_or_cut_anywhere() {
@@ -31,11 +33,13 @@ fn a_form_is_the_same_whole_or_cut_anywhere() {
         &file_line("photo", r#"Some("moved")"#, "disk", &moved),
         &file_line("large", "None", "disk", &large),
         &file_line("none", "None", "memory", b""),
-        NO_BODY,
     ]
     .concat();
     for (seed, memory) in worlds(12) {
-        let (world, calls) = World::describing(memory, |server| server);
+        let keep_body = seed % 2 == 1;
+        let body = if keep_body { body_line("disk", &content) } else { "body not kept\n".to_owned() };
+        let expected = format!("{expected}{body}");
+        let (world, calls) = World::describing(memory, |server| server.forms(|limits| limits.keep_body = keep_body));
         for bytes in [request("POST", MULTIPART, &content), chunked("PUT", MULTIPART, &content)] {
             assert!(world.content(&bytes) == expected, "seed {seed}");
             world.assert_nothing_left();
@@ -51,16 +55,41 @@ fn many_files_leave_memory_one_after_the_other() {
     let expected: String = files
         .iter()
         .map(|content| file_line("f", r#"Some("x")"#, if content.len() > 100 { "disk" } else { "memory" }, content))
-        .chain([NO_BODY.to_owned()])
+        .chain([body_line("disk", &form(&parts))])
         .collect();
     for (seed, memory) in worlds(60) {
-        let (world, _) = World::describing(memory, |server| server.forms(|limits| limits.memory = 100));
+        let (world, _) =
+            World::describing(memory, |server| server.forms(|limits| (limits.memory, limits.keep_body) = (100, true)));
         // Pipelined, so that a request begins where the one before ended.
         let bytes = request("POST", MULTIPART, &form(&parts));
         let client = world.send(&[bytes.clone(), bytes].concat());
         let received = String::from_utf8(client.take_received()).unwrap();
         assert_eq!(received.matches(&expected).count(), 2, "seed {seed}: {received}");
         world.assert_nothing_left();
+    }
+}
+
+#[test]
+fn the_raw_body_of_a_form_is_kept_while_it_is_small_and_else_where_it_is_asked_for() {
+    let content = form(&[part("name=a", b"1"), part("name=f; filename=x", &noise(300))]);
+    let length = content.len() as u64;
+    for (limit, keep_body, body) in [
+        (length, false, body_line("memory", &content)),
+        (length, true, body_line("memory", &content)),
+        (length - 1, false, "body not kept\n".into()),
+        (length - 1, true, body_line("disk", &content)),
+    ] {
+        for (seed, memory) in worlds(10) {
+            let (world, _) = World::describing(memory, |server| {
+                server.forms(|limits| (limits.memory, limits.keep_body) = (limit, keep_body))
+            });
+            for bytes in [request("POST", MULTIPART, &content), chunked("POST", MULTIPART, &content)] {
+                let described = world.content(&bytes);
+                let is_form = described.starts_with("post a=1\nfile f ");
+                assert!(is_form && described.ends_with(&body), "seed {seed}: {described}");
+                world.assert_nothing_left();
+            }
+        }
     }
 }
 
@@ -112,7 +141,7 @@ fn without_content_there_is_no_form() {
     for fields in ["", "Content-Length: 0\r\n"] {
         for content_type in [MULTIPART, "multipart/form-data", URLENCODED] {
             let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Type: {content_type}\r\n{fields}\r\n");
-            assert_eq!(world.content(head.as_bytes()), NO_BODY);
+            assert_eq!(world.content(head.as_bytes()), body_line("memory", b""));
         }
     }
     assert_eq!(calls.get(), 6);

@@ -18,6 +18,7 @@ use std::io::Read;
 use std::path::Path;
 use std::rc::Rc;
 
+use httpants_driver::core::Framing;
 use httpants_driver::memory::{Client, Faults, Memory};
 use httpants_driver::{
     Body, ContentReader, Handle, Handler, Parts, Pieces, Request, Server, StreamedPart, UploadedFile,
@@ -151,8 +152,11 @@ fn describe(request: &Request) -> String {
         )
         .unwrap();
     }
-    let place = if request.body().is_empty() { "apart" } else { "memory" };
-    writeln!(text, "body {place} {:x}", sum(request.body_reader().unwrap())).unwrap();
+    let on_disk = request.framing() != Framing::None && request.body().is_empty();
+    match request.body_reader() {
+        Some(reader) => writeln!(text, "body {} {:x}", if on_disk { "disk" } else { "memory" }, sum(reader)).unwrap(),
+        None => writeln!(text, "body not kept").unwrap(),
+    }
     text
 }
 

@@ -33,7 +33,7 @@ fn an_upload_that_breaks_off_anywhere_leaves_nothing() {
             }
         }
     }
-    attack.end("no file, no descriptor", 8192, Duration::from_secs(2));
+    attack.end("no file, no descriptor", 12 << 10, Duration::from_secs(2));
     assert_eq!(demo.process().temporary_files(), 0);
     assert_eq!(demo.temporary_names(), samples);
 }
@@ -53,7 +53,7 @@ fn cannot_store(name: &str, demo: &Demo, status: u16, spoil: impl FnOnce()) {
     let small = form(&[part("; name=f; filename=x", "small")]);
     assert_eq!(demo.connect().request("POST", "/any", MULTIPART, small).status, 200);
     assert_eq!(demo.process().temporary_files(), 0);
-    attack.end(&format!("{status} and a line in the log, small uploads go on"), 8192, Duration::from_secs(3));
+    attack.end(&format!("{status} and a line in the log, small uploads go on"), 8 << 10, Duration::from_secs(3));
     assert!(demo.stderr().contains("ERROR"), "{}", demo.stderr());
 }
 

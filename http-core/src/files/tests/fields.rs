@@ -302,3 +302,24 @@ fn entropy_is_of_use_only_for_several_ranges() {
         assert!(several || plans[0] == plans[1]);
     }
 }
+
+#[test]
+fn a_slash_is_added_on_this_server_and_on_no_other() {
+    let location = |path, query| {
+        let plan = Plan::add_slash(&Method::HEAD, path, query);
+        assert_eq!((plan.status.as_u16(), plan.segments.len()), (301, 0));
+        plan.field("location").unwrap().to_str().unwrap().to_owned()
+    };
+    for (path, query, expected) in [
+        ("/a", "", "/a/"),
+        ("/a%2F", "b=//c", "/a%2F/?b=//c"),
+        ("//evil.example", "", "/evil.example/"),
+        ("/\\/\\evil.example", "", "/evil.example/"),
+        ("", "a", "/?a"),
+        ("//", "", "/"),
+    ] {
+        assert_eq!(location(path, query), expected, "{path}");
+    }
+    assert_eq!(Plan::add_slash(&Method::GET, "/a\n", "").status, 404);
+    assert_eq!(Plan::add_slash(&Method::PUT, "/a", "").status, 405);
+}

@@ -1,0 +1,159 @@
+//! The core in a world without a machine: clients, a network and a clock that are numbers, in
+//! 132 lines of code.
+//!
+//! In this folder: `cargo run --bin simulator -- 7`
+//!
+//! An hour of a server passes in moments, and the same seed always tells the same story: what
+//! a load does to the timeouts can be tried without load and without time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use httpants_core::{Close, CloseReason, Config, Connection, Event, Now, Peer, ResponseHead, Transmit, UnixTime};
+
+const CLIENTS: usize = 1_000;
+const REQUESTS: usize = 20;
+/// One client in so many falls silent in the middle of a request.
+const SILENT: usize = 50;
+
+/// What happens at a moment; the order of equal moments is that in which they were planned.
+type Planned = Reverse<(Duration, u64, usize, Happening)>;
+
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Happening {
+    /// The client begins its next request.
+    Request,
+    Arrives(Vec<u8>),
+    /// The application has thought.
+    Answer,
+    Deadline,
+}
+
+struct Client {
+    connection: Connection,
+    asked: Duration,
+    left: usize,
+    silent: bool,
+    open: bool,
+}
+
+#[derive(Default)]
+struct World {
+    now: Duration,
+    planned: BinaryHeap<Planned>,
+    count: u64,
+    latencies: Vec<Duration>,
+    /// How connections ended: as they should, or by a timer.
+    ended: usize,
+    timed_out: usize,
+}
+
+impl World {
+    fn plan(&mut self, after: Duration, client: usize, happening: Happening) {
+        self.count += 1;
+        self.planned.push(Reverse((self.now + after, self.count, client, happening)));
+    }
+
+    fn now(&self) -> Now {
+        Now::new(self.now, UnixTime::from_secs(1_800_000_000 + self.now.as_secs()))
+    }
+
+    fn happen(&mut self, number: usize, client: &mut Client, happening: Happening, random: &mut Rng) {
+        let now = self.now();
+        match happening {
+            Happening::Request => self.request(number, client, random),
+            Happening::Arrives(bytes) => {
+                // Requests are small here: the core always has room for one.
+                let _ = client.connection.receive(&bytes, now);
+            }
+            Happening::Answer => {
+                let _ = client.connection.respond_with(&ResponseHead::default(), "an answer");
+            }
+            Happening::Deadline => client.connection.handle_timeout(now),
+        }
+        self.drive(number, client, random);
+    }
+
+    /// The network cuts a request into pieces and delays them.
+    fn request(&mut self, number: usize, client: &mut Client, random: &mut Rng) {
+        client.asked = self.now;
+        client.left -= 1;
+        let mut rest: &[u8] = b"GET /simulated HTTP/1.1\r\nHost: example.com\r\n\r\n";
+        let mut delay = Duration::ZERO;
+        while !rest.is_empty() {
+            let (piece, behind) = rest.split_at(random.usize(1..=rest.len()));
+            delay += Duration::from_millis(random.u64(1..=40));
+            if client.silent && client.left == 0 && behind.is_empty() {
+                return;
+            }
+            self.plan(delay, number, Happening::Arrives(piece.to_vec()));
+            rest = behind;
+        }
+    }
+
+    fn drive(&mut self, number: usize, client: &mut Client, random: &mut Rng) {
+        let now = self.now();
+        while let Some(event) = client.connection.poll_event() {
+            match event {
+                Event::End(_) => {
+                    let thinking = Duration::from_millis(random.u64(1..=100));
+                    self.plan(thinking, number, Happening::Answer);
+                }
+                Event::Closed(CloseReason::TimedOut(_)) => self.timed_out += 1,
+                _ => {}
+            }
+        }
+        while let Some(Transmit::Bytes(slices)) = client.connection.poll_transmit() {
+            let sent: usize = slices.map(<[u8]>::len).sum();
+            client.connection.handle_sent(sent as u64, now);
+            if client.connection.is_idle() {
+                self.latencies.push(self.now - client.asked);
+                if client.left > 0 {
+                    self.plan(Duration::from_secs(random.u64(1..=90)), number, Happening::Request);
+                }
+            }
+        }
+        match client.connection.poll_close() {
+            Some(Close::ShutdownWrite) | None => {
+                if let Some(deadline) = client.connection.poll_timeout() {
+                    self.plan(deadline.at.saturating_sub(self.now), number, Happening::Deadline);
+                }
+            }
+            Some(_) => {
+                client.open = false;
+                self.ended += 1;
+            }
+        }
+    }
+}
+
+fn main() {
+    let seed = std::env::args().nth(1).and_then(|seed| seed.parse().ok()).unwrap_or(1);
+    let mut random = Rng::with_seed(seed);
+    let config = Arc::new(Config::default());
+    let mut world = World::default();
+    let mut clients: Vec<Client> = (0..CLIENTS)
+        .map(|number| {
+            let silent = random.usize(..SILENT) == 0;
+            let connection = Connection::new(Arc::clone(&config), Peer::default(), Now::default());
+            world.plan(Duration::from_millis(random.u64(..10_000)), number, Happening::Request);
+            Client { connection, asked: Duration::ZERO, left: REQUESTS, silent, open: true }
+        })
+        .collect();
+    while let Some(Reverse((at, _, number, happening))) = world.planned.pop() {
+        world.now = at;
+        if let Some(client) = clients.get_mut(number)
+            && client.open
+        {
+            world.happen(number, client, happening, &mut random);
+        }
+    }
+    world.latencies.sort_unstable();
+    let latency = |share: usize| world.latencies.get(world.latencies.len() * share / 100).copied().unwrap_or_default();
+    println!("seed {seed}: {} answers in {:?}", world.latencies.len(), world.now);
+    println!("latency: {:?} at the median, {:?} for all but one in a hundred", latency(50), latency(99));
+    println!("connections that a timer ended: {} of {}", world.timed_out, world.ended);
+}

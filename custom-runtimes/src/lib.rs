@@ -1,0 +1,58 @@
+//! Servers on runtimes of their own: each file of `src/bin` drives
+//! [`httpants_core::Connection`] in another way. They share what is no runtime's business:
+//! the application and the clocks.
+
+use std::time::{Instant, SystemTime};
+
+use httpants_core::{Connection, Event, Now, ResponseHead, UnixTime};
+
+/// Both clocks; the monotonic one counts from when this was made.
+#[derive(Clone, Copy, Debug)]
+pub struct Clocks {
+    start: Instant,
+}
+
+impl Default for Clocks {
+    fn default() -> Self {
+        Self { start: Instant::now() }
+    }
+}
+
+impl Clocks {
+    /// What the core is told.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        Now::new(self.start.elapsed(), UnixTime(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()))
+    }
+}
+
+/// The application: each request gets its own content back.
+#[derive(Debug, Default)]
+pub struct Echo {
+    content: Vec<u8>,
+}
+
+impl Echo {
+    /// Answers the requests that have come, in whole.
+    pub fn answer(&mut self, connection: &mut Connection) {
+        while let Some(event) = connection.poll_event() {
+            let answered = match event {
+                Event::Expect100 => connection.send_continue(),
+                Event::Data(data) => {
+                    self.content.extend_from_slice(&data);
+                    Ok(())
+                }
+                Event::End(_) => connection.respond_with(&ResponseHead::default(), std::mem::take(&mut self.content)),
+                Event::Closed(reason) => {
+                    eprintln!("closed: {reason}");
+                    Ok(())
+                }
+                _ => Ok(()),
+            };
+            if let Err(misuse) = answered {
+                eprintln!("the application is at fault: {misuse}");
+                connection.abort();
+            }
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Each server through a real socket, and the simulator against itself.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+struct Server {
+    process: Child,
+    address: String,
+}
+
+impl Server {
+    /// Starts a program of this package; `None` where it says that it cannot run here.
+    fn start(program: &str) -> Option<Self> {
+        let mut process =
+            Command::new(program).arg("127.0.0.1:0").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        if line.is_empty() {
+            let output = process.wait_with_output().unwrap();
+            let said = String::from_utf8_lossy(&output.stderr).into_owned();
+            assert!(said.contains("this kernel has no io_uring"), "{said}");
+            eprintln!("not run: {said}");
+            return None;
+        }
+        let address = line.trim().strip_prefix("listens on http://").unwrap().trim_end_matches('/').to_owned();
+        Some(Self { process, address })
+    }
+
+    fn connect(&self) -> TcpStream {
+        let stream = TcpStream::connect(&self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        stream
+    }
+
+    /// What comes back until the server closes, which it does once everything is answered.
+    fn exchange(&self, sent: &[u8]) -> Vec<u8> {
+        let stream = self.connect();
+        let mut writer = stream.try_clone().unwrap();
+        let mut received = Vec::new();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                writer.write_all(sent).unwrap();
+                writer.shutdown(Shutdown::Write).unwrap();
+            });
+            (&stream).read_to_end(&mut received).unwrap();
+        });
+        received
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn serves(program: &str) {
+    let Some(server) = Server::start(program) else { return };
+    let large = vec![b'x'; 3 << 20];
+    let mut sent = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n\
+        POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nchunk\r\n2\r\ned\r\n0\r\n\r\n"
+        .to_vec();
+    sent.extend_from_slice(format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", large.len()).as_bytes());
+    sent.extend_from_slice(&large);
+    let received = server.exchange(&sent);
+    let text = String::from_utf8_lossy(&received);
+    assert_eq!(text.matches("HTTP/1.1 200 OK\r\n").count(), 3, "{}", text.len());
+    assert!(text.contains("\r\n\r\nchunkedHTTP/1.1"), "the second answer");
+    assert!(received.ends_with(&[b"\r\n\r\n", large.as_slice()].concat()), "the third answer");
+
+    let refused = server.exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /no host HTTP/1.1\r\n\r\n");
+    let text = String::from_utf8_lossy(&refused);
+    assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.contains("HTTP/1.1 400 Bad Request\r\n"), "{text}");
+
+    // A connection that stays open, byte by byte, beside the others.
+    let mut idle = server.connect();
+    idle.set_nodelay(true).unwrap();
+    for _ in 0..2 {
+        for byte in b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok" {
+            idle.write_all(&[*byte]).unwrap();
+        }
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\nok") {
+            let mut byte = [0];
+            idle.read_exact(&mut byte).unwrap();
+            answer.push(byte[0]);
+        }
+    }
+}
+
+#[test]
+fn the_event_loop_serves() {
+    serves(env!("CARGO_BIN_EXE_event_loop"));
+}
+
+#[test]
+fn io_uring_serves() {
+    serves(env!("CARGO_BIN_EXE_io_uring"));
+}
+
+#[test]
+fn the_same_seed_tells_the_same_story() {
+    let story = |seed: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_simulator")).arg(seed).output().unwrap();
+        assert!(output.status.success());
+        let story = String::from_utf8(output.stdout).unwrap();
+        assert!(story.contains("connections that a timer ended: 1000 of 1000"), "{story}");
+        story
+    };
+    assert_eq!(story("7"), story("7"));
+    assert_ne!(story("7"), story("8"));
+}

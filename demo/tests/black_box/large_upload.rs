@@ -1,0 +1,63 @@
+//! An upload larger than any memory it may take.
+
+use std::net::TcpStream;
+
+use serde_json::json;
+use sha2::{Digest, Sha256};
+
+use crate::client::Client;
+use crate::demo::{Demo, PATIENCE};
+use crate::uploads::{hexadecimal, noise};
+
+const FILE: u64 = 2 << 30;
+const HEAD: &[u8] = b"--b\r\nContent-Disposition: form-data; name=film; filename=film.mp4\r\n\r\n";
+const TAIL: &[u8] = b"\r\n--b--\r\n";
+/// What the server may need above what it has when idle.
+const ALLOWED: u64 = 64 << 20;
+
+/// A line of /proc/PID/status, in bytes.
+fn memory(demo: &Demo, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", demo.id())).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+}
+
+#[test]
+#[ignore = "needs 5 GiB in the folder of temporary files, and up to a minute"]
+fn an_upload_of_2_gib_takes_little_memory_and_arrives_as_it_was() {
+    let demo = Demo::start(&["--max-request", "3000000000"]);
+    let stream = TcpStream::connect(demo.address()).unwrap();
+    // The answer comes when the server has read and hashed all of it, twice.
+    stream.set_read_timeout(Some(4 * PATIENCE)).unwrap();
+    let mut client = Client::new(stream);
+    assert_eq!(client.get("/plaintext").status, 200);
+    let idle = memory(&demo, "VmRSS");
+    // No divisor of the length, of a page or of a batch, so that a piece in a wrong place shows.
+    let block = noise(1_000_003);
+    let (mut file, mut body) = (Sha256::new(), Sha256::new_with_prefix(HEAD));
+    let length = HEAD.len() as u64 + FILE + TAIL.len() as u64;
+    client.send(format!(
+        "POST /any HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: {length}\r\n\r\n"
+    ));
+    client.send(HEAD);
+    let mut left = FILE;
+    while left > 0 {
+        let piece = &block[..block.len().min(usize::try_from(left).unwrap())];
+        client.send(piece);
+        file.update(piece);
+        body.update(piece);
+        left -= piece.len() as u64;
+    }
+    client.send(TAIL);
+    body.update(TAIL);
+    let report = client.response().json();
+    let described = json!({"film": [{
+        "filename": "film.mp4", "content_type": null, "size": FILE, "sha256": hexadecimal(&file.finalize()),
+    }]});
+    assert_eq!(report["files"], described);
+    let raw = (&report["body_size"], &report["body_sha256"]);
+    assert_eq!(raw, (&json!(length), &json!(hexadecimal(&body.finalize()))));
+    let taken = memory(&demo, "VmHWM") - idle;
+    println!("{} KiB when idle, {} KiB more for 2 GiB", idle >> 10, taken >> 10);
+    assert!(taken <= ALLOWED, "{taken} bytes above {idle}");
+}

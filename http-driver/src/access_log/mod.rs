@@ -1,0 +1,124 @@
+//! The access log: an event of `tracing` for each answer, and lines in Apache's formats.
+
+mod line;
+mod trail;
+
+use std::fmt;
+
+use httpants_core::CloseReason;
+
+use self::line::{Line, Record};
+pub(crate) use self::trail::Trail;
+use crate::escaped::Escaped;
+
+/// The target of the events; a subscriber that shows it writes the access log.
+const TARGET: &str = "httpants::access";
+
+/// Where the lines of an access log go, and in which format; for
+/// [`Server::access_log`](crate::Server::access_log).
+///
+/// A line is written when the answer has left or its connection is over, and those of one
+/// connection in the order of their answers:
+///
+/// ```text
+/// host ident authuser [10/Oct/2000:13:55:36 +0000] "request line" status bytes "referer" "user-agent"
+/// ```
+///
+/// - *host* is [`remote_ip`](httpants_core::Request::remote_ip): the client's where proxies are
+///   believed; `-` for a peer without an address (a unix socket).
+/// - *ident* and *authuser* are `-`: the server authenticates nobody.
+/// - The time is when the head was received, in UTC.
+/// - *bytes* are those of content that the transport took, `-` for none. Framing does not
+///   count; of a chunked answer that broke off, framing which had not left counts as content
+///   which had not, so that the number is never too large.
+/// - A refusal of something that was no request, or not in time, has `-` for its request line.
+/// - *status* is 499 where the connection was over before an answer was begun.
+/// - `"`, `\` and whatever is not printable ASCII is `\xHH`, also of the application's making:
+///   a line is a line, and holds no control sequence.
+///
+/// ```
+/// use std::io::Write;
+/// use std::sync::Mutex;
+/// use httpants_driver::{AccessLog, Request, Server, memory::Memory};
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let directory = tempfile::tempdir()?;
+/// # let path = directory.path().join("access.log");
+/// let file = Mutex::new(std::fs::OpenOptions::new().create(true).append(true).open(&path)?);
+/// let log = AccessLog::combined(move |line| {
+///     if let Ok(mut file) = file.lock() {
+///         // One write a line: lines of two processes do not mix.
+///         let _ = file.write_all(format!("{line}\n").as_bytes());
+///     }
+/// });
+/// let server = Server::with_runtime(Memory::new(), async |_: Request| "hello").access_log(log);
+/// # drop(server); Ok(()) }
+/// ```
+pub struct AccessLog {
+    format: Format,
+    write: Box<dyn Fn(&str) + Send + Sync>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Format {
+    Common,
+    Combined,
+}
+
+impl AccessLog {
+    /// The Common Log Format: without referer and user agent.
+    ///
+    /// The function gets each line without its end. It is called on the thread that serves
+    /// the connection, which waits for it.
+    #[must_use]
+    pub fn common(write: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { format: Format::Common, write: Box::new(write) }
+    }
+
+    /// The Combined Log Format, which most readers of logs expect; else as
+    /// [`common`](Self::common).
+    #[must_use]
+    pub fn combined(write: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self { format: Format::Combined, write: Box::new(write) }
+    }
+
+    fn write(&self, record: &Record<'_>) {
+        (self.write)(&Line { record, combined: self.format == Format::Combined }.to_string());
+    }
+}
+
+impl fmt::Debug for AccessLog {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessLog").field("format", &self.format).finish_non_exhaustive()
+    }
+}
+
+/// Whether somebody reads the events.
+pub(crate) fn has_subscriber() -> bool {
+    tracing::enabled!(target: TARGET, tracing::Level::INFO)
+}
+
+fn tell(record: &Record<'_>) {
+    let (method, target, protocol) = record
+        .request
+        .map_or(("-", "-", "-"), |request| (request.method().as_str(), request.target(), request.protocol()));
+    tracing::info!(
+        target: TARGET,
+        remote_ip = record.remote_ip.map(tracing::field::display),
+        method,
+        target = %Escaped(target.as_bytes()),
+        protocol,
+        status = record.status.map(|status| status.as_u16()),
+        bytes = record.bytes,
+        complete = record.complete,
+        duration_us = record.duration.map(|span| u64::try_from(span.as_micros()).unwrap_or(u64::MAX)),
+        refused = record.reason.and_then(fault).map(tracing::field::display),
+    );
+}
+
+fn fault(reason: CloseReason) -> Option<httpants_core::BadRequest> {
+    match reason {
+        CloseReason::Refused(fault) => Some(fault),
+        _ => None,
+    }
+}

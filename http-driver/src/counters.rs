@@ -1,0 +1,385 @@
+//! What happens on a server, counted: the one place that counts, and the numbers to read.
+
+use std::fmt;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use http::StatusCode;
+use httpants_core::{BadRequest, CloseReason, Timer};
+
+/// What a server has done since it was made, from [`Handle::counters`](crate::Handle::counters).
+///
+/// All numbers but [`connections_open`](Self::connections_open) only grow. They are read one
+/// after the other while the server goes on, so two of them may be a request apart; each on
+/// its own is exact. They are plain numbers, for whatever exports metrics:
+///
+/// ```
+/// use std::fmt::Write;
+/// use httpants_driver::Counters;
+///
+/// /// The text format of Prometheus.
+/// fn prometheus(counters: &Counters) -> String {
+///     let mut text = String::new();
+///     let mut line = |name: &str, value: u64| {
+///         let _ = writeln!(text, "httpants_{name} {value}");
+///     };
+///     line("connections_accepted_total", counters.connections_accepted);
+///     line("connections_open", counters.connections_open);
+///     line("requests_total", counters.requests);
+///     line("received_bytes_total", counters.bytes_received);
+///     line("sent_bytes_total", counters.bytes_sent);
+///     line("answers_total{class=\"2xx\"}", counters.answers.successful);
+///     line("answers_total{class=\"4xx\"}", counters.answers.client_error);
+///     line("answers_total{class=\"5xx\"}", counters.answers.server_error);
+///     for (fault, count) in counters.refusals.iter() {
+///         let status = fault.status().as_u16();
+///         line(&format!("refusals_total{{status=\"{status}\",reason=\"{fault:?}\"}}"), count);
+///     }
+///     for (timer, count) in counters.timeouts.iter() {
+///         line(&format!("timeouts_total{{timer=\"{timer}\"}}"), count);
+///     }
+///     text
+/// }
+///
+/// # use httpants_driver::{memory::Memory, Request, Server};
+/// # let memory = Memory::new();
+/// let server = Server::with_runtime(memory.clone(), async |_: Request| "hello");
+/// # let (handle, serving) = server.attach();
+/// # memory.serve(serving);
+/// # let client = memory.connect();
+/// # client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n\r\n");
+/// # memory.run();
+/// let text = prometheus(&handle.counters());
+/// assert!(text.contains("httpants_answers_total{class=\"2xx\"} 1\n"));
+/// assert!(text.contains("httpants_refusals_total{status=\"400\",reason=\"MissingHost\"} 1\n"));
+/// ```
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Counters {
+    /// Connections that were accepted.
+    pub connections_accepted: u64,
+    /// Connections that are open now.
+    pub connections_open: u64,
+    /// How often accepting paused because [`max_connections`](crate::Server::max_connections)
+    /// were open. The connections that come then are not refused: they wait.
+    pub accept_pauses: u64,
+    /// How often accepting failed, and paused, because the process or the machine was out of
+    /// descriptors or memory.
+    pub accept_errors: u64,
+    /// Requests whose heads were accepted.
+    pub requests: u64,
+    /// Answers that were begun, by the class of their status; the refusals are among them.
+    pub answers: AnswerCounts,
+    /// Bytes received, of heads, framing and content; on a secured transport those inside it.
+    /// What follows an upgrade is not counted, here and in what was sent.
+    pub bytes_received: u64,
+    /// Bytes that the transport took.
+    pub bytes_sent: u64,
+    /// Connections that were handed over to another protocol.
+    pub upgrades: u64,
+    /// What peers did wrong, each time a connection was refused for it.
+    pub refusals: Refusals,
+    /// Requests that were answered without their handler, because their content was no form
+    /// of the kind it said, or too large for a limit of [`forms`](crate::Server::forms).
+    pub forms_refused: u64,
+    /// Timers that ran out.
+    pub timeouts: TimerCounts,
+    /// Why connections ended. Those that [`Handle::close`](crate::Handle::close) dropped, and
+    /// those that were upgraded, are not among them.
+    pub closes: CloseCounts,
+    /// Panics of handlers, and of the streams they gave.
+    pub handler_panics: u64,
+    /// Temporary files that content was written to, because it was too large for memory.
+    pub uploads_spilled: u64,
+}
+
+/// Answers by the class of their status (RFC 9110 section 15).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct AnswerCounts {
+    /// 101, the only final status of its class. `100 Continue` is no answer.
+    pub informational: u64,
+    /// 200 to 299.
+    pub successful: u64,
+    /// 300 to 399.
+    pub redirection: u64,
+    /// 400 to 499.
+    pub client_error: u64,
+    /// 500 to 599.
+    pub server_error: u64,
+    /// Beyond what HTTP knows.
+    pub other: u64,
+}
+
+/// Ends of connections by [`CloseReason`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CloseCounts {
+    /// [`CloseReason::Finished`].
+    pub finished: u64,
+    /// [`CloseReason::PeerClosed`].
+    pub peer_closed: u64,
+    /// [`CloseReason::Truncated`].
+    pub truncated: u64,
+    /// [`CloseReason::Refused`]; [`Counters::refusals`] tells for what.
+    pub refused: u64,
+    /// [`CloseReason::TimedOut`]. Timers that are answered with 408 count as refused.
+    pub timed_out: u64,
+    /// [`CloseReason::Shutdown`].
+    pub shutdown: u64,
+    /// [`CloseReason::Aborted`].
+    pub aborted: u64,
+    /// [`CloseReason::IoError`].
+    pub io_error: u64,
+}
+
+/// Refusals by what was wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusals([u64; BadRequest::ALL.len()]);
+
+impl Refusals {
+    /// Those for this fault.
+    #[must_use]
+    pub fn of(&self, fault: BadRequest) -> u64 {
+        self.0.get(fault as usize).copied().unwrap_or_default()
+    }
+
+    /// Those that were answered with this status: 400, 408, 413, 414, 417, 431, 501 or 505.
+    #[must_use]
+    pub fn of_status(&self, status: u16) -> u64 {
+        self.iter().filter(|(fault, _)| fault.status() == status).map(|(_, count)| count).sum()
+    }
+
+    /// Every fault, also those that nobody has made.
+    pub fn iter(&self) -> impl Iterator<Item = (BadRequest, u64)> + '_ {
+        BadRequest::ALL.into_iter().zip(self.0)
+    }
+}
+
+impl Default for Refusals {
+    fn default() -> Self {
+        Self([0; BadRequest::ALL.len()])
+    }
+}
+
+/// Timeouts by the timer that ran out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TimerCounts([u64; Timer::ALL.len()]);
+
+impl TimerCounts {
+    /// Those of this timer.
+    #[must_use]
+    pub fn of(&self, timer: Timer) -> u64 {
+        self.0.get(timer as usize).copied().unwrap_or_default()
+    }
+
+    /// Every timer.
+    pub fn iter(&self) -> impl Iterator<Item = (Timer, u64)> + '_ {
+        Timer::ALL.into_iter().zip(self.0)
+    }
+}
+
+/// Something that is counted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Count {
+    Accepted,
+    AcceptPause,
+    AcceptError,
+    Request,
+    Received,
+    Sent,
+    Upgrade,
+    FormRefused,
+    Panic,
+    Spilled,
+    Answer(StatusCode),
+    Close(CloseReason),
+    Timeout(Timer),
+    Refusal(BadRequest),
+}
+
+const ANSWERS: usize = 10;
+const CLOSES: usize = ANSWERS + 6;
+const TIMEOUTS: usize = CLOSES + 8;
+const REFUSALS: usize = TIMEOUTS + Timer::ALL.len();
+const PLACES: usize = REFUSALS + BadRequest::ALL.len();
+
+impl Count {
+    #[inline]
+    const fn place(self) -> usize {
+        match self {
+            Self::Accepted => 0,
+            Self::AcceptPause => 1,
+            Self::AcceptError => 2,
+            Self::Request => 3,
+            Self::Received => 4,
+            Self::Sent => 5,
+            Self::Upgrade => 6,
+            Self::FormRefused => 7,
+            Self::Panic => 8,
+            Self::Spilled => 9,
+            Self::Answer(status) => match status.as_u16() / 100 {
+                class @ 1..=5 => ANSWERS + class as usize - 1,
+                _ => ANSWERS + 5,
+            },
+            Self::Close(reason) => CLOSES + reason_number(reason),
+            Self::Timeout(timer) => TIMEOUTS + timer as usize,
+            Self::Refusal(fault) => REFUSALS + fault as usize,
+        }
+    }
+}
+
+const fn reason_number(reason: CloseReason) -> usize {
+    match reason {
+        CloseReason::Finished => 0,
+        CloseReason::PeerClosed => 1,
+        CloseReason::Truncated => 2,
+        CloseReason::Refused(_) => 3,
+        CloseReason::TimedOut(_) => 4,
+        CloseReason::Shutdown => 5,
+        CloseReason::Aborted => 6,
+        _ => 7,
+    }
+}
+
+/// As many as threads that count at the same time, on most machines.
+const SHARDS: usize = 16;
+
+/// On cache lines of its own, so that the threads of two shards do not wait for each other.
+#[repr(align(128))]
+struct Shard([AtomicU64; PLACES]);
+
+/// What counts, shared by all connections of a server. Each thread counts in one shard, and
+/// whoever reads adds the shards up.
+pub(crate) struct Tally(Box<[Shard]>);
+
+impl Default for Tally {
+    fn default() -> Self {
+        Self((0..SHARDS).map(|_| Shard([const { AtomicU64::new(0) }; PLACES])).collect())
+    }
+}
+
+impl Tally {
+    #[inline]
+    pub(crate) fn one(&self, count: Count) {
+        self.add(count, 1);
+    }
+
+    #[inline]
+    pub(crate) fn add(&self, count: Count, by: u64) {
+        let shard = self.0.get(shard_of_this_thread());
+        if let Some(place) = shard.and_then(|shard| shard.0.get(count.place())) {
+            // Nothing follows from one counter about another, nor about other memory.
+            place.fetch_add(by, Ordering::Relaxed);
+        }
+    }
+
+    fn sum(&self, place: usize) -> u64 {
+        let places = self.0.iter().filter_map(|shard| shard.0.get(place));
+        places.fold(0, |sum: u64, place| sum.wrapping_add(place.load(Ordering::Relaxed)))
+    }
+
+    pub(crate) fn read(&self, connections_open: u64) -> Counters {
+        let of = |count: Count| self.sum(count.place());
+        let class = |class| self.sum(ANSWERS + class);
+        let close = |reason| of(Count::Close(reason));
+        Counters {
+            connections_accepted: of(Count::Accepted),
+            connections_open,
+            accept_pauses: of(Count::AcceptPause),
+            accept_errors: of(Count::AcceptError),
+            requests: of(Count::Request),
+            answers: AnswerCounts {
+                informational: class(0),
+                successful: class(1),
+                redirection: class(2),
+                client_error: class(3),
+                server_error: class(4),
+                other: class(5),
+            },
+            bytes_received: of(Count::Received),
+            bytes_sent: of(Count::Sent),
+            upgrades: of(Count::Upgrade),
+            refusals: Refusals(BadRequest::ALL.map(|fault| of(Count::Refusal(fault)))),
+            forms_refused: of(Count::FormRefused),
+            timeouts: TimerCounts(Timer::ALL.map(|timer| of(Count::Timeout(timer)))),
+            closes: CloseCounts {
+                finished: close(CloseReason::Finished),
+                peer_closed: close(CloseReason::PeerClosed),
+                truncated: close(CloseReason::Truncated),
+                refused: self.sum(CLOSES + 3),
+                timed_out: self.sum(CLOSES + 4),
+                shutdown: close(CloseReason::Shutdown),
+                aborted: close(CloseReason::Aborted),
+                io_error: close(CloseReason::IoError),
+            },
+            handler_panics: of(Count::Panic),
+            uploads_spilled: of(Count::Spilled),
+        }
+    }
+}
+
+impl fmt::Debug for Tally {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Tally")
+    }
+}
+
+fn shard_of_this_thread() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static SHARD: usize = NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS;
+    }
+    // A value that is dropped while its thread ends counts in the first.
+    SHARD.try_with(|shard| *shard).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_count_has_a_place_of_its_own() {
+        let reasons = [
+            CloseReason::Finished,
+            CloseReason::PeerClosed,
+            CloseReason::Truncated,
+            CloseReason::Refused(BadRequest::Host),
+            CloseReason::TimedOut(Timer::Idle),
+            CloseReason::Shutdown,
+            CloseReason::Aborted,
+            CloseReason::IoError,
+        ];
+        let mut places: Vec<usize> = [
+            Count::Accepted,
+            Count::AcceptPause,
+            Count::AcceptError,
+            Count::Request,
+            Count::Received,
+            Count::Sent,
+            Count::Upgrade,
+            Count::FormRefused,
+            Count::Panic,
+            Count::Spilled,
+        ]
+        .into_iter()
+        .chain([101, 200, 304, 404, 500, 600].map(|code| Count::Answer(StatusCode::from_u16(code).unwrap())))
+        .chain(reasons.map(Count::Close))
+        .chain(Timer::ALL.map(Count::Timeout))
+        .chain(BadRequest::ALL.map(Count::Refusal))
+        .map(Count::place)
+        .collect();
+        places.sort_unstable();
+        assert_eq!(places, (0..PLACES).collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn threads_add_up() {
+        let tally = Tally::default();
+        std::thread::scope(|scope| {
+            for _ in 0..2 * SHARDS {
+                scope.spawn(|| (0..1000).for_each(|_| tally.add(Count::Sent, 3)));
+            }
+        });
+        assert_eq!(tally.read(7), Counters { connections_open: 7, bytes_sent: 96_000, ..Counters::default() });
+    }
+}

@@ -1,0 +1,286 @@
+//! A simulated client: what it does, drawn from a seed, and what it saw.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::answer::{self, End, Read};
+use super::errand::{Errand, Task};
+use crate::memory::random::Random;
+
+/// What a client does to its connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Action {
+    Send(Vec<u8>),
+    /// Ends its sending side.
+    End,
+    Reset,
+    /// Reads only so many more bytes.
+    TakeOnly(usize),
+}
+
+/// One step of a client's plan.
+#[derive(Clone, Debug)]
+enum Step {
+    Do(Action),
+    Wait(Duration),
+    /// Until so many of its requests are answered.
+    AwaitAnswers(usize),
+    /// Until the server asks for the content of this request, or answers it without.
+    AwaitContinue(usize),
+}
+
+/// How a client leaves, other than by having everything answered and ending its stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Leaving {
+    Ends,
+    Resets,
+    /// Says nothing more, and never closes.
+    FallsSilent,
+}
+
+/// When the bytes of a request left.
+#[derive(Clone, Debug)]
+pub(super) struct Sending {
+    pub(super) errand: Errand,
+    start: usize,
+    head_end: usize,
+    end: usize,
+    pub(super) first: Option<Duration>,
+    pub(super) last: Option<Duration>,
+}
+
+/// A client without a connection: it says what to do, and is told what came.
+#[derive(Debug)]
+pub(super) struct Client {
+    pub(super) requests: Vec<Sending>,
+    steps: VecDeque<Step>,
+    until: Option<Duration>,
+    sent: usize,
+    pub(super) sent_at: Duration,
+    pub(super) leaving: Leaving,
+    pub(super) pipelines: bool,
+    pub(super) was_cut: bool,
+    pub(super) stops_reading: bool,
+    /// What follows a change of protocol.
+    pub(super) tail: Vec<u8>,
+    pub(super) received: Vec<u8>,
+    pub(super) received_at: Duration,
+    pub(super) end: End,
+    pub(super) ended_at: Option<Duration>,
+}
+
+impl Client {
+    pub(super) fn draw(number: u64, random: &mut Random) -> Self {
+        let mut client = Self {
+            requests: Vec::new(),
+            steps: VecDeque::new(),
+            until: None,
+            sent: 0,
+            sent_at: Duration::ZERO,
+            leaving: match random.below(8) {
+                0 => Leaving::Resets,
+                1 | 2 => Leaving::FallsSilent,
+                _ => Leaving::Ends,
+            },
+            pipelines: random.percent(50),
+            was_cut: false,
+            stops_reading: false,
+            tail: Vec::new(),
+            received: Vec::new(),
+            received_at: Duration::ZERO,
+            end: End::Open,
+            ended_at: None,
+        };
+        client.wait(random);
+        let count = 1 + random.below(6);
+        for place in 0..count {
+            let errand = Errand::draw(number * 100 + place as u64, random);
+            let goes_on = !errand.is_last() || (errand.task != Task::Upgrade && random.percent(30));
+            client.request(errand, random);
+            if !goes_on {
+                break;
+            }
+        }
+        client.steps.push_back(Step::AwaitAnswers(client.requests.len()));
+        if client.requests.last().is_some_and(|request| request.errand.task == Task::Upgrade) {
+            // No timer of HTTP ends another protocol's stream.
+            client.leaving = if client.leaving == Leaving::Ends { Leaving::Ends } else { Leaving::Resets };
+            client.steps.push_back(Step::Do(Action::TakeOnly(usize::MAX)));
+        } else {
+            client.cut(random);
+        }
+        match client.leaving {
+            Leaving::Ends => client.steps.push_back(Step::Do(Action::End)),
+            Leaving::Resets => client.steps.push_back(Step::Do(Action::Reset)),
+            Leaving::FallsSilent => {}
+        }
+        client
+    }
+
+    fn request(&mut self, errand: Errand, random: &mut Random) {
+        let place = self.requests.len();
+        let (head, body) = errand.wire();
+        let start = self.requests.last().map_or(0, |before| before.end);
+        let head_end = start + head.len();
+        let end = head_end + body.len();
+        self.send(&head, random);
+        if errand.expects_continue {
+            self.steps.push_back(Step::AwaitContinue(place));
+        }
+        self.send(&body, random);
+        if errand.task == Task::Upgrade {
+            self.tail = super::errand::pattern(errand.id, random.below(3_000));
+            self.send(&self.tail.clone(), random);
+        }
+        self.requests.push(Sending { errand, start, head_end, end, first: None, last: None });
+        if !self.pipelines {
+            self.steps.push_back(Step::AwaitAnswers(place + 1));
+            if random.percent(20) {
+                self.wait(random);
+            }
+        }
+        if random.percent(3) {
+            self.stops_reading = true;
+            self.steps.push_back(Step::Do(Action::TakeOnly(random.below(5_000))));
+            if random.percent(60) {
+                self.steps.push_back(Step::Wait(Duration::from_secs(1 + random.below(40) as u64)));
+                self.steps.push_back(Step::Do(Action::TakeOnly(usize::MAX)));
+            }
+        }
+    }
+
+    /// Sends bytes in a few pieces, with pauses between.
+    fn send(&mut self, bytes: &[u8], random: &mut Random) {
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let length = if random.percent(70) { rest.len() } else { 1 + random.below(rest.len()) };
+            let (piece, behind) = rest.split_at(length);
+            self.steps.push_back(Step::Do(Action::Send(piece.to_vec())));
+            if random.percent(15) {
+                self.wait(random);
+            }
+            rest = behind;
+        }
+    }
+
+    fn wait(&mut self, random: &mut Random) {
+        let pause = *random.one_of(&[0, 1, 1, 1, 20, 20, 300, 300, 3_000, 3_000, 9_000, 20_000, 70_000]);
+        self.steps.push_back(Step::Wait(Duration::from_millis(pause)));
+    }
+
+    /// One client in eight does not get to the end of its plan.
+    fn cut(&mut self, random: &mut Random) {
+        if random.percent(12) {
+            self.was_cut = true;
+            self.steps.truncate(random.below(self.steps.len()));
+            if let Some(Step::Do(Action::Send(bytes))) = self.steps.back_mut() {
+                bytes.truncate(random.below(bytes.len()));
+            }
+        }
+    }
+
+    /// What it does next, at once; `None` when it waits or has nothing more to do.
+    pub(super) fn act(&mut self, now: Duration) -> Option<Action> {
+        loop {
+            match self.steps.front()? {
+                Step::Wait(pause) => {
+                    if now < *self.until.get_or_insert(now + *pause) {
+                        return None;
+                    }
+                    self.until = None;
+                }
+                Step::AwaitAnswers(count) if self.end == End::Open && self.answers(false) < *count => return None,
+                Step::AwaitContinue(place) if self.end == End::Open && self.answers(true) <= *place => return None,
+                Step::AwaitAnswers(_) | Step::AwaitContinue(_) => {}
+                Step::Do(_) => break,
+            }
+            self.steps.pop_front();
+        }
+        let Some(Step::Do(action)) = self.steps.pop_front() else { return None };
+        if let Action::Send(bytes) = &action {
+            self.sent += bytes.len();
+            self.sent_at = now;
+            for request in &mut self.requests {
+                if self.sent > request.start {
+                    request.first.get_or_insert(now);
+                }
+                if self.sent >= request.end {
+                    request.last.get_or_insert(now);
+                }
+            }
+        }
+        Some(action)
+    }
+
+    /// Until when it waits.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        self.until
+    }
+
+    pub(super) fn receive(&mut self, bytes: &[u8], end: End, now: Duration) {
+        if !bytes.is_empty() {
+            self.received_at = now;
+            self.received.extend_from_slice(bytes);
+        }
+        if end != End::Open && self.ended_at.is_none() {
+            self.end = end;
+            self.ended_at = Some(now);
+        }
+        if end == End::Reset {
+            self.end = end;
+        }
+    }
+
+    /// How many requests are answered, or, with `or_asked`, asked to go on.
+    fn answers(&self, or_asked: bool) -> usize {
+        let mut rest = self.received.as_slice();
+        let mut count = 0;
+        while let Some(request) = self.requests.get(count) {
+            match self.read(request, rest) {
+                Read::Whole(answer) => {
+                    rest = rest.get(answer.length..).unwrap_or_default();
+                    if answer.status >= 200 || answer.status == 101 {
+                        count += 1;
+                    } else if rest.is_empty() {
+                        return count + usize::from(or_asked);
+                    }
+                }
+                // Nothing that waits can be made better by waiting on.
+                Read::Malformed(_) => return usize::MAX,
+                Read::Nothing | Read::Part => break,
+            }
+        }
+        count
+    }
+}
+
+impl Client {
+    /// The answer to this request, at the front of these bytes.
+    pub(super) fn read(&self, request: &Sending, bytes: &[u8]) -> Read {
+        // A server that never saw the method cannot know that no content may follow.
+        let in_time = request.last.is_some_and(|last| self.ended_at.is_none_or(|ended| last <= ended));
+        answer::read(bytes, request.errand.head_only && in_time, self.end)
+    }
+
+    /// The request that it was sending when it fell silent, and whether in its content.
+    pub(super) fn unfinished(&self) -> Option<(&Sending, bool)> {
+        let request = self.requests.iter().find(|request| request.is_begun() && !request.is_whole())?;
+        Some((request, request.is_in_content(self.sent)))
+    }
+}
+
+impl Sending {
+    pub(super) fn is_whole(&self) -> bool {
+        self.last.is_some()
+    }
+
+    /// Whether some of it was sent.
+    pub(super) fn is_begun(&self) -> bool {
+        self.first.is_some()
+    }
+
+    /// Whether its head was sent and not all of its content.
+    pub(super) fn is_in_content(&self, sent: usize) -> bool {
+        sent >= self.head_end && !self.is_whole()
+    }
+}

@@ -1,0 +1,220 @@
+//! One request of a simulated client: what goes over the wire, and what must come back.
+
+use std::fmt::Write as _;
+
+use crate::memory::random::Random;
+
+/// The boundary of simulated forms.
+const BOUNDARY: &str = "simulated";
+
+/// The largest content that the simulated server accepts, in bytes.
+pub(super) const MAX_REQUEST: u64 = 200_000;
+
+/// Less content, in bytes, than a server drops for the sake of the next request, by default.
+const DRAIN: usize = 60_000;
+
+/// What a request asks the application for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Task {
+    /// Content of a size that is known beforehand, after some milliseconds.
+    Content { size: usize, wait: u64 },
+    /// Content of unknown length in so many pieces, each after some milliseconds.
+    Stream { size: usize, pieces: usize, wait: u64 },
+    /// A stretch of a file.
+    File { first: usize, last: usize },
+    /// The request's content, which was read before.
+    Echo,
+    /// The request's content while it arrives.
+    EchoStreamed,
+    /// An answer that does not look at the content.
+    Ignore,
+    /// How many bytes the file of a form has.
+    Form,
+    /// Nothing: the application fails before it answers.
+    Panic,
+    /// Content that ends before the length that was announced.
+    BreakOff { size: usize },
+    /// More content than the server accepts.
+    TooLarge,
+    /// A request that is none.
+    Malformed,
+    /// Another protocol: what is sent comes back.
+    Upgrade,
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub(super) struct Errand {
+    pub(super) id: u64,
+    pub(super) task: Task,
+    pub(super) head_only: bool,
+    pub(super) http_1_0: bool,
+    /// Whether the client asks for the connection to end or, on HTTP/1.0, does not ask for more.
+    pub(super) closes: bool,
+    pub(super) chunked: bool,
+    pub(super) expects_continue: bool,
+    /// The size of the request's content.
+    pub(super) size: usize,
+}
+
+impl Errand {
+    pub(super) fn draw(id: u64, random: &mut Random) -> Self {
+        let size = *random.one_of(&[0, 1, 10, 500, 3_000, 30_000, 150_000]);
+        let wait = *random.one_of(&[0, 0, 0, 1, 50, 4_000]);
+        let task = match random.below(40) {
+            0..10 => Task::Content { size, wait },
+            10..16 => Task::Stream { size, pieces: 1 + random.below(5), wait },
+            16..20 => {
+                let first = random.below(super::FILE_SIZE);
+                Task::File { first, last: first + random.below(super::FILE_SIZE - first) }
+            }
+            20..25 => Task::Echo,
+            25..29 => Task::EchoStreamed,
+            29..31 => Task::Ignore,
+            31..35 => Task::Form,
+            35 => Task::Panic,
+            36 => Task::BreakOff { size: size + 1 },
+            37 => Task::TooLarge,
+            38 => Task::Malformed,
+            _ => Task::Upgrade,
+        };
+        let http_1_0 = task != Task::Upgrade && random.percent(10);
+        let has_content = matches!(task, Task::Echo | Task::EchoStreamed | Task::Ignore | Task::Form);
+        let closes = task != Task::Upgrade && random.percent(if http_1_0 { 50 } else { 5 });
+        Self {
+            id,
+            task,
+            head_only: matches!(task, Task::Content { .. }) && random.percent(10),
+            http_1_0,
+            closes,
+            chunked: has_content && !http_1_0 && random.percent(40),
+            expects_continue: has_content && !http_1_0 && random.percent(20),
+            size: if has_content { size } else { 0 },
+        }
+    }
+
+    /// Whether the connection must end with the answer.
+    pub(super) fn is_last(&self) -> bool {
+        self.closes || matches!(self.task, Task::Malformed | Task::TooLarge | Task::Upgrade | Task::BreakOff { .. })
+    }
+
+    /// Whether the application leaves more unread than a server reads for nothing.
+    pub(super) fn leaves_much_unread(&self) -> bool {
+        self.task == Task::Ignore && self.size > DRAIN
+    }
+
+    /// The head, and the content with its framing.
+    pub(super) fn wire(&self) -> (Vec<u8>, Vec<u8>) {
+        let (content, content_type) = self.request_content();
+        let mut fields = format!("Content-Type: {content_type}\r\n");
+        let body = if self.chunked { chunks(&content) } else { content.clone() };
+        match self.task {
+            Task::TooLarge => drop(write!(fields, "Content-Length: {}\r\n", MAX_REQUEST + 1)),
+            Task::Upgrade => fields.push_str("Connection: upgrade\r\nUpgrade: simulated\r\n"),
+            Task::File { first, last } => drop(write!(fields, "Range: bytes={first}-{last}\r\n")),
+            Task::Malformed => fields.push_str("Broken field\r\n"),
+            _ if self.chunked => fields.push_str("Transfer-Encoding: chunked\r\n"),
+            Task::Echo | Task::EchoStreamed | Task::Ignore | Task::Form => {
+                let _ = write!(fields, "Content-Length: {}\r\n", content.len());
+            }
+            _ => {}
+        }
+        if self.expects_continue {
+            fields.push_str("Expect: 100-continue\r\n");
+        }
+        match (self.http_1_0, self.closes) {
+            (false, true) => fields.push_str("Connection: close\r\n"),
+            (true, false) => fields.push_str("Connection: keep-alive\r\n"),
+            _ => {}
+        }
+        let version = if self.http_1_0 { "1.0" } else { "1.1" };
+        let head = format!("{} {} HTTP/{version}\r\nHost: simulated\r\n{fields}\r\n", self.method(), self.target());
+        (head.into_bytes(), body)
+    }
+
+    fn method(&self) -> &'static str {
+        match self.task {
+            _ if self.head_only => "HEAD",
+            Task::Echo | Task::EchoStreamed | Task::Ignore | Task::Form | Task::TooLarge => "POST",
+            _ => "GET",
+        }
+    }
+
+    fn target(&self) -> String {
+        let id = self.id;
+        match self.task {
+            Task::Content { size, wait } => format!("/content?id={id}&size={size}&wait={wait}"),
+            Task::Stream { size, pieces, wait } => format!("/stream?id={id}&size={size}&pieces={pieces}&wait={wait}"),
+            Task::File { .. } => format!("/file?id={id}"),
+            Task::Echo => format!("/echo?id={id}"),
+            Task::EchoStreamed => format!("/streamed/echo?id={id}"),
+            Task::Ignore => format!("/streamed/ignore?id={id}"),
+            Task::Form => format!("/form?id={id}"),
+            Task::Panic => format!("/panic?id={id}"),
+            Task::BreakOff { size } => format!("/break-off?id={id}&size={size}"),
+            Task::TooLarge | Task::Malformed => format!("/never?id={id}"),
+            Task::Upgrade => format!("/upgrade?id={id}"),
+        }
+    }
+
+    fn request_content(&self) -> (Vec<u8>, String) {
+        let content = pattern(self.id, self.size);
+        if self.task != Task::Form {
+            return (content, "application/octet-stream".into());
+        }
+        let mut form =
+            format!("--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"a.bin\"\r\n\r\n")
+                .into_bytes();
+        form.extend_from_slice(&content);
+        form.extend_from_slice(format!("\r\n--{BOUNDARY}--\r\n").as_bytes());
+        (form, format!("multipart/form-data; boundary={BOUNDARY}"))
+    }
+
+    /// The status of the answer, where the request comes in whole and in time.
+    pub(super) fn status(&self) -> u16 {
+        match self.task {
+            Task::Panic => 500,
+            Task::TooLarge => 413,
+            Task::Malformed => 400,
+            Task::Upgrade => 101,
+            Task::File { .. } => 206,
+            _ => 200,
+        }
+    }
+
+    /// The content of the answer, where it is the application's.
+    pub(super) fn content(&self) -> Option<Vec<u8>> {
+        match self.task {
+            Task::Content { size, .. } | Task::Stream { size, .. } => Some(pattern(self.id, size)),
+            Task::File { first, last } => {
+                Some(pattern(0, super::FILE_SIZE).into_iter().take(last + 1).skip(first).collect())
+            }
+            Task::Echo | Task::EchoStreamed => Some(pattern(self.id, self.size)),
+            Task::Ignore => Some(b"ignored".to_vec()),
+            Task::Form => Some(self.size.to_string().into_bytes()),
+            Task::Panic | Task::BreakOff { .. } | Task::TooLarge | Task::Malformed | Task::Upgrade => None,
+        }
+    }
+}
+
+fn chunks(content: &[u8]) -> Vec<u8> {
+    let mut body = Vec::new();
+    for chunk in content.chunks(7_000) {
+        body.extend_from_slice(format!("{:x}\r\n", chunk.len()).as_bytes());
+        body.extend_from_slice(chunk);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"0\r\n\r\n");
+    body
+}
+
+/// Content that belongs to one request only: a byte out of place shows.
+pub(super) fn pattern(id: u64, size: usize) -> Vec<u8> {
+    let mut random = Random::new(id);
+    let mut content = Vec::with_capacity(size + 8);
+    while content.len() < size {
+        content.extend_from_slice(&random.next().to_le_bytes());
+    }
+    content.truncate(size);
+    content
+}

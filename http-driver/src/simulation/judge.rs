@@ -1,0 +1,225 @@
+//! What a client may have seen, and what it must have.
+
+use std::time::Duration;
+
+use super::answer::{Answer, End, Read};
+use super::client::{Client, Leaving, Sending};
+use super::errand::Task;
+
+/// What else happened to the server while the client was there.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Circumstances {
+    /// It was told to finish what runs.
+    pub(super) drained: bool,
+    /// It was told to drop everything, or time to finish ran out.
+    pub(super) closed: bool,
+    /// Time stood still for the machine and then jumped.
+    pub(super) jumped: bool,
+    /// Clients had to wait to be accepted.
+    pub(super) crowded: bool,
+}
+
+/// How many requests were answered as they should, refused and left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) answered: usize,
+    pub(super) refused: usize,
+    pub(super) broken: usize,
+    pub(super) unanswered: usize,
+}
+
+/// How a connection goes on behind an answer.
+#[derive(Clone, Copy, PartialEq)]
+enum Next {
+    Another,
+    /// The answer was the last, and that is as it must be.
+    Closed,
+    /// There is no answer any more, for a reason.
+    Nothing,
+}
+
+/// Judges one client at the end of the story; tells the first rule that was broken.
+pub(super) fn judge(client: &Client, circumstances: Circumstances) -> Result<Tally, String> {
+    let stopped = circumstances.drained || circumstances.closed;
+    if client.end == End::Open && stopped && client.received.is_empty() {
+        // It was never accepted: a machine refuses such connections.
+        return Ok(Tally { unanswered: client.requests.len(), ..Tally::default() });
+    }
+    let mut reading = Reading { client, circumstances, rest: &client.received, tally: Tally::default() };
+    let mut next = Next::Another;
+    for (place, request) in client.requests.iter().enumerate() {
+        next = reading.answer(request).map_err(|why| format!("request {}: {why}: {:?}", place + 1, request.errand))?;
+        if next != Next::Another {
+            break;
+        }
+    }
+    if !reading.rest.is_empty() {
+        return Err(format!("{} bytes behind the last answer", reading.rest.len()));
+    }
+    if client.end == End::Open {
+        return Err("its connection was never closed".into());
+    }
+    if next != Next::Closed {
+        timers(client, circumstances, next == Next::Another)?;
+    }
+    Ok(reading.tally)
+}
+
+/// What a client received, as far as it was read.
+struct Reading<'a> {
+    client: &'a Client,
+    circumstances: Circumstances,
+    rest: &'a [u8],
+    tally: Tally,
+}
+
+impl Reading<'_> {
+    fn answer(&mut self, request: &Sending) -> Result<Next, String> {
+        let excused = !request.is_whole() || is_excused(self.client, request, self.circumstances);
+        match self.read(request)? {
+            Read::Malformed(why) => Err(format!("a malformed answer: {why}")),
+            Read::Nothing if excused => {
+                self.tally.unanswered += 1;
+                Ok(Next::Nothing)
+            }
+            Read::Nothing => Err("never answered".into()),
+            Read::Part if excused || matches!(request.errand.task, Task::BreakOff { .. }) => {
+                self.tally.broken += 1;
+                self.rest = &[];
+                Ok(Next::Nothing)
+            }
+            Read::Part => Err("the answer breaks off".into()),
+            Read::Whole(answer) => self.whole(request, &answer),
+        }
+    }
+
+    fn whole(&mut self, request: &Sending, answer: &Answer) -> Result<Next, String> {
+        if check(self.client, request, answer, self.circumstances)? {
+            self.tally.answered += 1;
+        } else {
+            self.tally.refused += 1;
+        }
+        if answer.status == 101 {
+            follow(self.client, self.rest, self.circumstances)?;
+            self.rest = &[];
+            return Ok(Next::Closed);
+        }
+        // That more was left unread than is drained may be found out behind the answer.
+        let unread = request.errand.leaves_much_unread() && self.rest.is_empty();
+        Ok(if request.is_whole() && (answer.closes || unread) { Next::Closed } else { Next::Another })
+    }
+
+    /// Reads the next answer that is final; an interim one must have been asked for.
+    fn read(&mut self, request: &Sending) -> Result<Read, String> {
+        let mut asked = false;
+        loop {
+            let read = self.client.read(request, self.rest);
+            let Read::Whole(answer) = &read else {
+                return Ok(read);
+            };
+            self.rest = self.rest.get(answer.length..).unwrap_or_default();
+            if answer.status != 100 {
+                return Ok(read);
+            }
+            if !request.errand.expects_continue || asked {
+                return Err("an interim answer that was not asked for".into());
+            }
+            asked = true;
+        }
+    }
+}
+
+/// Whether there is a reason for the answer to be missing, or to be cut off.
+fn is_excused(client: &Client, request: &Sending, circumstances: Circumstances) -> bool {
+    let ended_before = client.ended_at.is_some_and(|ended| request.last.is_none_or(|last| ended <= last));
+    client.leaving == Leaving::Resets
+        || client.stops_reading
+        || circumstances.closed
+        || circumstances.drained
+        || circumstances.jumped
+        || ended_before
+}
+
+/// Whether an answer is what its request asks for (true), or a refusal that it deserves (false).
+fn check(client: &Client, request: &Sending, answer: &Answer, circumstances: Circumstances) -> Result<bool, String> {
+    let errand = &request.errand;
+    if !request.is_begun() {
+        return Err(format!("{} to a request that was not sent", answer.status));
+    }
+    let slow = match (request.first, request.last) {
+        (Some(first), Some(last)) => last - first >= Duration::from_secs(9),
+        _ => true,
+    };
+    if answer.status == 408 && (slow || circumstances.jumped || client.stops_reading) {
+        return Ok(false);
+    }
+    if !request.is_whole() {
+        return match answer.status {
+            400 | 408 | 413 if answer.closes => Ok(false),
+            200 if errand.task == Task::Ignore => Ok(true),
+            status => Err(format!("{status} to a request that was cut off")),
+        };
+    }
+    if answer.status != errand.status() {
+        return Err(format!("{} instead of {}", answer.status, errand.status()));
+    }
+    if errand.is_last() && answer.status != 101 && !answer.closes {
+        return Err("the connection goes on".into());
+    }
+    if errand.head_only {
+        return Ok(true);
+    }
+    match errand.content() {
+        Some(content) if content != answer.content => {
+            Err(format!("{} bytes that are not the {} expected", answer.content.len(), content.len()))
+        }
+        content => Ok(content.is_some() || answer.status == 101),
+    }
+}
+
+/// What came behind a change of protocol: what was sent.
+fn follow(client: &Client, rest: &[u8], circumstances: Circumstances) -> Result<(), String> {
+    if !client.tail.starts_with(rest) {
+        return Err("another protocol's bytes came back altered".into());
+    }
+    let disturbed = client.was_cut
+        || client.stops_reading
+        || client.leaving == Leaving::Resets
+        || circumstances.closed
+        || circumstances.drained;
+    if !disturbed && rest.len() != client.tail.len() {
+        return Err(format!("{} of {} bytes came back in another protocol", rest.len(), client.tail.len()));
+    }
+    Ok(())
+}
+
+/// A client that falls silent is left when its timer says so, neither earlier nor later.
+fn timers(client: &Client, circumstances: Circumstances, is_idle: bool) -> Result<(), String> {
+    let undisturbed = client.leaving == Leaving::FallsSilent
+        && !client.pipelines
+        && !client.stops_reading
+        && !circumstances.drained
+        && !circumstances.closed
+        && !circumstances.jumped
+        && !circumstances.crowded;
+    let (Some(ended), true) = (client.ended_at, undisturbed) else {
+        return Ok(());
+    };
+    let within = |since: Duration, least: u64, most: u64, timer: &str| {
+        let after = ended.saturating_sub(since);
+        let (least, most) = (Duration::from_secs(least), Duration::from_secs(most));
+        if after < least || after > most { Err(format!("the {timer} timer after {after:?}")) } else { Ok(()) }
+    };
+    match client.unfinished().filter(|(request, _)| request.first.is_some_and(|first| first <= ended)) {
+        Some((request, false)) => within(request.first.unwrap_or_default(), 15, 15, "head"),
+        Some((request, true)) if matches!(request.errand.task, Task::Echo | Task::EchoStreamed | Task::Form) => {
+            // The rate is judged from 10 s on; nothing at all is borne for 30 s.
+            within(request.first.unwrap_or_default(), 10, 3_600, "rate")?;
+            within(client.sent_at, 0, 30, "body")
+        }
+        Some(_) => Ok(()),
+        None if client.received.is_empty() => within(Duration::ZERO, 15, 15, "accept"),
+        None if is_idle => within(client.received_at, 60, 60, "idle"),
+        None => Ok(()),
+    }
+}

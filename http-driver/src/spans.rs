@@ -1,0 +1,43 @@
+//! The spans of `tracing` under which handlers run.
+//!
+//! Where no subscriber wants them they are never made: a look at a static, and nothing is
+//! formatted or allocated.
+
+use std::fmt;
+
+use httpants_core::{Address, Peer, Request};
+use tracing::Span;
+
+use crate::escaped::Escaped;
+use crate::exchange::Exchange;
+
+/// The span of a connection, by the number it has in its server.
+pub(crate) fn connection(id: u64, peer: &Peer) -> Span {
+    tracing::info_span!(target: "httpants::connection", "connection", id, peer = %Shown(peer.remote))
+}
+
+/// The span of a request, the so manieth on its connection.
+#[inline]
+pub(crate) fn request(connection: &Span, request: &Request, exchange: &Exchange) -> Span {
+    tracing::info_span!(
+        target: "httpants::request",
+        parent: connection,
+        "request",
+        number = exchange.lock().core.served(),
+        method = request.method().as_str(),
+        path = %Escaped(request.path().as_bytes()),
+    )
+}
+
+/// An address as logs show it.
+struct Shown(Address);
+
+impl fmt::Display for Shown {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Address::Ip(address) => address.fmt(f),
+            Address::Unix => f.write_str("unix"),
+            _ => f.write_str("-"),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! Lines as other programs read them.
+
+use std::time::Duration;
+
+use httpants_driver::memory::{Faults, Memory};
+use httpants_driver::{AccessLog, Address, Peer, Request, Server};
+use regex::Regex;
+
+use crate::site::{Site, get};
+
+/// A line of the Combined Log Format, taken apart by a pattern of the sort that log readers have.
+#[derive(Debug, PartialEq)]
+struct Line {
+    host: String,
+    time: String,
+    request: String,
+    status: u16,
+    bytes: u64,
+    referer: String,
+    agent: String,
+}
+
+fn parse(line: &str) -> Line {
+    let pattern = concat!(
+        r#"^(\S+) (\S+) (\S+) \[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "#,
+        r#""([^"]*)" (\d{3}) (\d+|-) "([^"]*)" "([^"]*)"$"#
+    );
+    let found = Regex::new(pattern).unwrap().captures(line).unwrap_or_else(|| panic!("no line of the format: {line}"));
+    let field = |number: usize| found[number].to_owned();
+    assert_eq!((&found[2], &found[3]), ("-", "-"));
+    assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");
+    Line {
+        host: field(1),
+        time: field(4),
+        request: field(5),
+        status: found[6].parse().unwrap(),
+        bytes: if &found[7] == "-" { 0 } else { found[7].parse().unwrap() },
+        referer: field(8),
+        agent: field(9),
+    }
+}
+
+/// Request line, status and bytes of each.
+fn answers(site: &Site) -> Vec<(String, u16, u64)> {
+    site.lines().iter().map(|line| parse(line)).map(|line| (line.request, line.status, line.bytes)).collect()
+}
+
+fn answer(request: &str, status: u16, bytes: u64) -> (String, u16, u64) {
+    (request.into(), status, bytes)
+}
+
+/// The content of one answer.
+fn content(received: &[u8]) -> usize {
+    received.len() - (received.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4)
+}
+
+#[test]
+fn a_line_is_what_apache_writes() {
+    let site = Site::new();
+    site.exchange(b"GET /a?b=c HTTP/1.0\r\nReferer: http://b/\r\nUser-Agent: curl/8.14 (x; y)\r\n\r\n");
+    let line = concat!(
+        r#"192.0.2.1 - - [22/Nov/2026:13:00:00 +0000] "GET /a?b=c HTTP/1.0" 200 5 "#,
+        r#""http://b/" "curl/8.14 (x; y)""#
+    );
+    assert_eq!(site.lines(), [line]);
+}
+
+#[test]
+fn common_is_combined_without_the_last_two() {
+    let memory = Memory::new();
+    let lines = std::sync::Arc::<std::sync::Mutex<Vec<String>>>::default();
+    let written = std::sync::Arc::clone(&lines);
+    let log = AccessLog::common(move |line| written.lock().unwrap().push(line.into()));
+    let (_handle, serving) = Server::with_runtime(memory.clone(), async |_: Request| "").access_log(log).attach();
+    memory.serve(serving);
+    let client = memory.connect_from(Peer::new(Address::Unix, Address::Unix));
+    client.send(b"HEAD / HTTP/1.1\r\nHost: a\r\nReferer: x\r\n\r\n");
+    memory.run();
+    assert_eq!(*lines.lock().unwrap(), [r#"- - - [22/Nov/2026:13:00:00 +0000] "HEAD / HTTP/1.1" 200 -"#]);
+}
+
+#[test]
+fn the_host_is_the_client_behind_the_proxy() {
+    let site = Site::new();
+    site.exchange(b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 2001:db8::7\r\n\r\n");
+    assert_eq!(parse(&site.lines()[0]).host, "2001:db8::7");
+}
+
+#[test]
+fn nothing_a_peer_sends_ends_a_line_or_a_field() {
+    let site = Site::new();
+    let (client, _) = site.exchange(
+        b"G'T /\"%0d%0a\\x? HTTP/1.1\r\nHost: a\r\nReferer: \" 200 1 \"\\\"\r\nUser-Agent: \xff\t\xc2\x9b31m\"\r\n\r\n",
+    );
+    drop(client);
+    for bytes in [
+        &b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: \x1b[31m\r\n\r\n"[..],
+        b"GET /\x1b[2J HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"\x16\x03\x01\x02\"\n",
+        b"GET / HTTP/1.1\r\nHost: a\r\nReferer: a\rb\r\n\r\n",
+        b"G\"T / HTTP/1.1\r\nHost: a\r\n\r\n",
+    ] {
+        site.exchange(bytes);
+    }
+    let lines = site.lines();
+    assert_eq!(lines.len(), 6, "{lines:?}");
+    let parsed: Vec<Line> = lines.iter().map(|line| parse(line)).collect();
+    assert_eq!(parsed[0].request, r"G'T /\x22%0d%0a\x5Cx? HTTP/1.1");
+    assert_eq!(parsed[0].referer, r"\x22 200 1 \x22\x5C\x22");
+    assert_eq!(parsed[0].agent, r"\xFF\x09\xC2\x9B31m\x22");
+    assert!(parsed[1..].iter().all(|line| (line.status, &*line.request) == (400, "-")), "{lines:?}");
+}
+
+#[test]
+fn answers_that_are_not_the_handlers_have_their_lines() {
+    let site = Site::new();
+    site.exchange(b"nonsense\r\n\r\n");
+    site.exchange(format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(70_000)).as_bytes());
+    site.exchange(format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "x".repeat(30_000)).as_bytes());
+    site.exchange(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100001\r\n\r\n");
+    site.exchange(b"GET /panic HTTP/1.1\r\nHost: a\r\n\r\n");
+    let (_late, _) = site.exchange(b"GET / HTTP/1.1\r\nHo");
+    let (_later, _) = site.exchange(b"POST /late HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nx");
+    site.memory.advance(Duration::from_secs(120));
+    let lines = answers(&site);
+    let statuses: Vec<_> = lines.iter().map(|(request, status, _)| (&**request, *status)).collect();
+    assert_eq!(
+        statuses,
+        [
+            ("-", 400),
+            ("-", 431),
+            ("-", 414),
+            ("POST / HTTP/1.1", 413),
+            ("GET /panic HTTP/1.1", 500),
+            ("POST /late HTTP/1.1", 408),
+            ("-", 408),
+        ]
+    );
+    assert!(lines.iter().all(|(_, _, bytes)| *bytes > 0), "{lines:?}");
+}
+
+#[test]
+fn bytes_are_those_of_the_content_that_left() {
+    let site = Site::new();
+    site.exchange(&get("/large"));
+    site.exchange(&get("/chunks"));
+    site.exchange(b"HEAD /large HTTP/1.1\r\nHost: a\r\n\r\n");
+    site.exchange(&get("/status?204"));
+    let (_, refusal) = site.exchange(b"x\r\n\r\n");
+    assert_eq!(
+        answers(&site),
+        [
+            answer("GET /large HTTP/1.1", 200, 100_000),
+            answer("GET /chunks HTTP/1.1", 200, 90_000),
+            answer("HEAD /large HTTP/1.1", 200, 0),
+            answer("GET /status?204 HTTP/1.1", 204, 0),
+            answer("-", 400, content(&refusal) as u64),
+        ]
+    );
+}
+
+#[test]
+fn a_broken_answer_has_what_was_sent() {
+    let site = Site::new();
+    let client = site.memory.connect();
+    client.take_only(5_000);
+    client.send(&[get("/large"), get("/")].concat());
+    site.memory.run();
+    assert_eq!(site.lines(), [""; 0], "it is still leaving");
+    let received = client.take_received();
+    client.reset();
+    site.memory.run();
+    let taken = content(&received) as u64;
+    assert!(taken > 4_000);
+    let mut expected = vec![answer("GET /large HTTP/1.1", 200, taken)];
+    expected.extend(answers(&site).into_iter().skip(1));
+    assert_eq!(answers(&site), expected);
+    assert!(answers(&site).len() <= 2 && answers(&site)[1..].iter().all(|(_, _, bytes)| *bytes == 0));
+}
+
+#[test]
+fn a_request_that_nobody_waited_for_has_a_line() {
+    let site = Site::new();
+    let (client, _) = site.exchange(&get("/slow"));
+    client.reset();
+    site.memory.advance(Duration::from_secs(10));
+    let (_client, _) = site.exchange(&get("/slow"));
+    site.handle.close();
+    site.memory.run();
+    assert_eq!(answers(&site), [answer("GET /slow HTTP/1.1", 499, 0), answer("GET /slow HTTP/1.1", 499, 0)]);
+}
+
+#[test]
+fn an_upgrade_has_its_line_when_the_stream_is_handed_over() {
+    let site = Site::new();
+    site.exchange(b"GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    assert_eq!(answers(&site), [answer("GET /upgrade HTTP/1.1", 101, 0)]);
+}
+
+#[test]
+fn pipelined_requests_have_their_lines_in_order_in_every_run() {
+    let mut sent: Vec<u8> = (0..20).flat_map(|number| get(["/large", "/chunks", "/a"][number % 3])).collect();
+    sent.extend_from_slice(b"x\r\n\r\n");
+    for seed in 0..10 {
+        let site = Site::with_memory(Memory::with_faults(seed, Faults::all()));
+        site.exchange(&sent);
+        let lines = answers(&site);
+        assert_eq!(lines.len(), 21, "seed {seed}");
+        for (number, line) in lines[..20].iter().enumerate() {
+            let (path, bytes) = [("/large", 100_000), ("/chunks", 90_000), ("/a", 5)][number % 3];
+            assert_eq!(*line, answer(&format!("GET {path} HTTP/1.1"), 200, bytes), "seed {seed}");
+        }
+        assert_eq!(lines[20].1, 400);
+    }
+}
+
+/// Each waiting answer keeps its request's head for its line; a peer that asks and does not
+/// read must not make that grow.
+#[test]
+fn heads_that_are_kept_for_lines_are_bounded() {
+    let site = Site::new();
+    let client = site.memory.connect();
+    client.take_only(0);
+    for _ in 0..40 {
+        client.send(format!("GET /a HTTP/1.1\r\nHost: a\r\nUser-Agent: {}\r\n\r\n", "x".repeat(8_000)).as_bytes());
+        site.memory.run();
+    }
+    let early = site.lines();
+    assert!((30..40).contains(&early.len()), "all but the last 64 KiB: {}", early.len());
+    assert!(early.iter().all(|line| parse(line).bytes == 0));
+}

@@ -1,0 +1,134 @@
+//! Spans and events, as a subscriber sees them.
+
+use std::collections::BTreeMap;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex};
+
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
+
+use crate::site::{Site, get};
+
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Fields(BTreeMap<&'static str, String>);
+
+impl Fields {
+    fn get(&self, name: &str) -> &str {
+        self.0.get(name).map_or("", |value| value)
+    }
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        self.0.insert(field.name(), format!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.0.insert(field.name(), value.into());
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Seen {
+    target: &'static str,
+    level: Level,
+    fields: Fields,
+    /// From the outermost in.
+    spans: Vec<(&'static str, Fields)>,
+}
+
+/// Keeps every event with its spans.
+#[derive(Clone, Default)]
+struct Keep(Arc<Mutex<Vec<Seen>>>);
+
+impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for Keep {
+    fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        attributes.record(&mut fields);
+        context.span(id).unwrap().extensions_mut().insert(fields);
+    }
+
+    fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let spans = context.event_scope(event).into_iter().flat_map(|scope| scope.from_root());
+        let spans = spans.map(|span| (span.name(), span.extensions().get::<Fields>().unwrap().clone())).collect();
+        let metadata = event.metadata();
+        self.0.lock().unwrap().push(Seen { target: metadata.target(), level: *metadata.level(), fields, spans });
+    }
+}
+
+fn seen(run: impl FnOnce(&Site)) -> Vec<Seen> {
+    let keep = Keep::default();
+    let subscriber = tracing_subscriber::registry().with(keep.clone());
+    tracing::subscriber::with_default(subscriber, || run(&Site::new()));
+    std::mem::take(&mut *keep.0.lock().unwrap())
+}
+
+fn of<'a>(seen: &'a [Seen], target: &str) -> Vec<&'a Seen> {
+    seen.iter().filter(|event| event.target.starts_with(target)).collect()
+}
+
+#[test]
+fn an_applications_events_carry_the_connection_and_the_request() {
+    let seen = seen(|site| {
+        site.exchange(&[get("/"), get("/a\"b")].concat());
+        site.exchange(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx");
+    });
+    let spans: Vec<_> = of(&seen, "observability").iter().map(|event| event.spans.clone()).collect();
+    let shown: Vec<_> = spans
+        .iter()
+        .map(|spans| {
+            let [("connection", connection), ("request", request)] = &spans[..] else { panic!("{spans:?}") };
+            let [id, peer] = ["id", "peer"].map(|name| connection.get(name));
+            let [number, method, path] = ["number", "method", "path"].map(|name| request.get(name));
+            format!("{id} {peer} {number} {method} {path}")
+        })
+        .collect();
+    assert_eq!(shown, ["1 192.0.2.1:50000 1 GET /", r"1 192.0.2.1:50000 2 GET /a\x22b", "2 192.0.2.1:50000 1 POST /"]);
+}
+
+#[test]
+fn each_answer_is_an_event() {
+    let seen = seen(|site| {
+        site.exchange(&get("/large"));
+        site.exchange(b"GET /\"\\ HTTP/1.1\r\nHost: a\r\n\r\n");
+        site.exchange(b"GET / HTTP/1.1\r\n\r\n");
+    });
+    let shown: Vec<_> = of(&seen, "httpants::access")
+        .iter()
+        .map(|event| {
+            let names = ["remote_ip", "method", "target", "protocol", "status", "bytes", "complete", "duration_us"];
+            names.map(|name| event.fields.get(name)).join(" ") + event.fields.get("refused")
+        })
+        .collect();
+    assert_eq!(shown[0], "192.0.2.1 GET /large HTTP/1.1 200 100000 true 0");
+    assert_eq!(shown[1], r"192.0.2.1 GET /\x22\x5C HTTP/1.1 200 5 true 0");
+    assert!(shown[2].starts_with("192.0.2.1 - - - 400 ") && shown[2].ends_with("(RFC 9112 3.2)"), "{}", shown[2]);
+}
+
+/// No peer can fill the log of a server that shows errors.
+#[test]
+fn a_peers_faults_are_no_errors_and_the_applications_are() {
+    let levels = |run: &dyn Fn(&Site)| {
+        let seen = seen(run);
+        of(&seen, "httpants_driver").iter().map(|event| event.level).collect::<Vec<_>>()
+    };
+    let cut = levels(&|site| {
+        let (client, _) =
+            site.exchange(b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n");
+        client.end();
+        site.memory.run();
+    });
+    let malformed = levels(&|site| {
+        site.exchange(b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nx\r\n");
+    });
+    for levels in [cut, malformed] {
+        assert!(!levels.is_empty() && levels.iter().all(|level| *level == Level::DEBUG), "{levels:?}");
+    }
+    assert_eq!(levels(&|site| drop(site.exchange(&get("/broken")))), [Level::ERROR]);
+    assert_eq!(levels(&|site| drop(site.exchange(&get("/panic")))), [Level::ERROR]);
+}

@@ -1,0 +1,100 @@
+//! The application under test.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use httpants_driver::core::proxy::XHeaders;
+use httpants_driver::memory::{Client, Memory};
+use httpants_driver::runtime::{Runtime, Sleep};
+use httpants_driver::{AccessLog, Handle, Intake, Request, Response, Server};
+
+pub(crate) struct Site {
+    pub(crate) memory: Memory,
+    pub(crate) handle: Handle,
+    lines: Arc<Mutex<Vec<String>>>,
+}
+
+impl Site {
+    pub(crate) fn new() -> Self {
+        Self::with_memory(Memory::new())
+    }
+
+    pub(crate) fn with_memory(memory: Memory) -> Self {
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let written = Arc::clone(&lines);
+        let log = AccessLog::combined(move |line| written.lock().unwrap().push(line.into()));
+        let clock = memory.clone();
+        let server = Server::with_runtime(memory.clone(), move |request| application(clock.clone(), request))
+            .max_request(100_000)
+            .forms(|limits| limits.memory = 1000)
+            .xheaders(XHeaders::trusted(["192.0.2.1"]).unwrap())
+            .intake(|request| if request.path() == "/echo" { Intake::Stream } else { Intake::Buffer })
+            .access_log(log);
+        let (handle, serving) = server.attach();
+        memory.serve(serving);
+        Self { memory, handle, lines }
+    }
+
+    pub(crate) fn lines(&self) -> Vec<String> {
+        self.lines.lock().unwrap().clone()
+    }
+
+    /// What a client that sends this receives, until nothing happens any more.
+    pub(crate) fn exchange(&self, bytes: &[u8]) -> (Client, Vec<u8>) {
+        let client = self.memory.connect();
+        client.send(bytes);
+        self.memory.run();
+        let received = client.take_received();
+        (client, received)
+    }
+}
+
+pub(crate) fn get(path: &str) -> Vec<u8> {
+    format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").into_bytes()
+}
+
+async fn application(memory: Memory, request: Request) -> Response {
+    tracing::info!("at work");
+    let path = request.path().to_owned();
+    match &*path {
+        "/large" => Response::bytes("application/octet-stream", vec![b'x'; 100_000]),
+        "/chunks" => Response::stream(Pieces { left: 10, fail: false }),
+        "/broken" => Response::stream(Pieces { left: 3, fail: true }),
+        "/slow" => {
+            sleep(&memory, Duration::from_secs(5)).await;
+            "slow".into()
+        }
+        "/echo" => Response::stream(request.into_body()),
+        "/upgrade" => Response::upgrade("echo", async |_| {}),
+        "/panic" => panic!("on purpose"),
+        "/status" => Response::new(request.query().parse().unwrap()),
+        _ => "hello".into(),
+    }
+}
+
+async fn sleep(memory: &Memory, span: Duration) {
+    let mut timer = Box::pin(memory.sleep_until(memory.now().mono + span));
+    std::future::poll_fn(|context| timer.as_mut().poll_elapsed(context)).await;
+}
+
+struct Pieces {
+    left: usize,
+    fail: bool,
+}
+
+impl Stream for Pieces {
+    type Item = Result<Bytes, std::io::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.left -= usize::from(self.left > 0);
+        Poll::Ready(match self.left {
+            0 if self.fail => Some(Err(std::io::Error::other("on purpose"))),
+            0 => None,
+            _ => Some(Ok(Bytes::from(vec![b'y'; 10_000]))),
+        })
+    }
+}

@@ -1,0 +1,84 @@
+//! Whole servers in simulated worlds, see `httpants_driver::simulation`.
+//!
+//! A seed that fails is told with its story, and again by
+//! `SIMULATION_SEED=7 cargo test -p httpants-tests --test simulation`.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::ops::Range;
+
+use httpants_driver::simulation::{Outcome, Simulator, Violation};
+
+/// Runs stories on all processors; the first that fails is told.
+fn run(seeds: Range<u64>) -> Vec<Outcome> {
+    let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
+    let results: Vec<Result<Vec<Outcome>, Violation>> = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads)
+            .map(|thread| {
+                let seeds = seeds.clone().skip(thread as usize).step_by(threads as usize);
+                scope.spawn(move || {
+                    let simulator = Simulator::new().unwrap();
+                    seeds.map(|seed| simulator.run(seed)).collect()
+                })
+            })
+            .collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let mut outcomes = Vec::new();
+    for result in results {
+        match result {
+            Ok(some) => outcomes.extend(some),
+            Err(violation) => {
+                let seed = violation.seed;
+                panic!(
+                    "{}\n{violation}\nagain: SIMULATION_SEED={seed} cargo test -p httpants-tests --test simulation",
+                    violation.story.join("\n")
+                )
+            }
+        }
+    }
+    outcomes
+}
+
+/// The seeds to run: one by SIMULATION_SEED, else so many.
+fn seeds(count: u64) -> Range<u64> {
+    match std::env::var("SIMULATION_SEED") {
+        Ok(seed) => {
+            let seed = seed.parse().unwrap();
+            seed..seed + 1
+        }
+        Err(_) => 0..count,
+    }
+}
+
+#[test]
+fn every_rule_holds_in_every_story() {
+    let seeds = seeds(400);
+    let whole = seeds.end - seeds.start > 1;
+    let outcomes = run(seeds);
+    let sum = |part: fn(&Outcome) -> usize| outcomes.iter().map(part).sum::<usize>();
+    let (requests, answered) = (sum(|o| o.requests), sum(|o| o.answered));
+    let (refused, broken, unanswered) = (sum(|o| o.refused), sum(|o| o.broken), sum(|o| o.unanswered));
+    eprintln!(
+        "{} stories, {requests} requests: {answered} answered, {refused} refused, {broken} broken off, {unanswered} unanswered",
+        outcomes.len()
+    );
+    if whole {
+        // Stories in which nothing succeeds, or nothing goes wrong, prove nothing.
+        assert!(answered * 2 > requests && refused * 100 > requests && broken * 100 > requests && unanswered > 0);
+    }
+}
+
+#[test]
+#[ignore = "takes long; .ci/run runs it"]
+fn every_rule_holds_in_thousands_of_stories() {
+    run(400..6_000);
+}
+
+#[test]
+fn the_same_seed_is_the_same_story() {
+    let simulator = Simulator::new().unwrap();
+    for seed in 0..20 {
+        assert_eq!(simulator.run(seed).unwrap(), simulator.run(seed).unwrap(), "seed {seed}");
+    }
+}
