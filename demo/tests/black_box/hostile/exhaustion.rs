@@ -26,7 +26,7 @@ fn without_descriptors_it_waits_and_recovers() {
     }
     let ticks = attack.process.ticks() - ticks;
     let lines = demo.stderr().matches("cannot accept connections").count();
-    assert!(served > 3 && ticks < 20, "{served} answers in {ticks} ticks");
+    assert!(served > 0 && ticks < 20, "{served} answers in {ticks} ticks");
     assert!(lines == 1, "{lines} lines in the log");
 
     drop(flood);
