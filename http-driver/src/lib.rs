@@ -12,6 +12,8 @@ mod accept;
 mod access_log;
 mod answering;
 mod body;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod connection;
 mod cookies;
 mod counters;

@@ -361,17 +361,6 @@ fn shutdown_closes_the_idle_and_finishes_what_runs() {
 }
 
 #[test]
-fn close_drops_everything() {
-    let memory = Memory::new();
-    let handle = start(&memory, |server| server);
-    let (busy, _) = exchange(&memory, &get("/slow"));
-    handle.close();
-    memory.run();
-    assert!(busy.is_closed() && busy.take_received().is_empty());
-    assert_eq!(memory.tasks(), 0);
-}
-
-#[test]
 fn a_close_breaks_off_visibly_what_only_the_end_of_the_stream_ends() {
     for path in ["/stream", "/seed"] {
         let memory = Memory::new();
@@ -392,19 +381,6 @@ fn a_close_breaks_off_visibly_what_only_the_end_of_the_stream_ends() {
     handle.close();
     memory.run();
     assert!(client.is_closed() && !client.is_reset(), "what has left in whole stays whole");
-}
-
-#[test]
-fn the_cap_makes_connections_wait() {
-    let memory = Memory::new();
-    start(&memory, |server| server.max_connections(2));
-    let (first, _) = exchange(&memory, &get("/a"));
-    let (_second, _) = exchange(&memory, &get("/a"));
-    let (third, received) = exchange(&memory, &get("/a"));
-    assert!(received.is_empty());
-    drop(first);
-    memory.run();
-    assert_eq!(answers(&third.take_received()), [ok("/a 0")]);
 }
 
 #[test]
