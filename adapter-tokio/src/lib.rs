@@ -34,6 +34,8 @@ pub use httpants_driver::{
     ListenAddress, ListenSocket, Misuse, Parts, Peer, Pieces, Refusals, Request, Responder, Response, ResponseHead,
     Sendfile, StreamError, StreamedPart, TimerCounts, Upgraded, UploadedFile,
 };
+#[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
+pub use httpants_driver::{ClientCertificates, Tls, TlsError, TlsFault, TlsSession, rustls};
 pub use listener::Listener;
 pub use runtime::{Timer, Tokio};
 pub use transport::Transport;
@@ -45,6 +47,6 @@ pub type Server<H> = httpants_driver::Server<Tokio, H>;
 pub type Bound<H> = httpants_driver::Bound<Tokio, H>;
 
 /// The README's examples compile and run.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "tls"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;

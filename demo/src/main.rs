@@ -65,13 +65,18 @@ fn serve(options: &Options) -> io::Result<()> {
     if options.access_log {
         server = server.access_log(AccessLog::combined(access));
     }
+    let tls = options.tls()?;
+    if let Some(tls) = &tls {
+        server = server.start_tls(tls.clone());
+    }
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let bound = server.bind()?;
     service.handle.get_or_init(|| bound.handle());
-    signals::drain(bound.handle())?;
+    signals::obey(bound.handle(), tls)?;
     for address in bound.local_addresses() {
         say(&match address {
             ListenAddress::Unix(_) => format!("httpants listens on {address}\n"),
-            _ => format!("httpants listens on http://{address}/\n"),
+            _ => format!("httpants listens on {scheme}://{address}/\n"),
         });
     }
     bound.run()

@@ -182,7 +182,11 @@ const FIXED: usize = 8 << 10;
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// From accepting the connection to its first byte; then it is closed. Default 15 s.
+    /// From accepting a connection that is to be secured to the end of its handshake (TLS),
+    /// or from its PROXY header where there is one; then it is closed. Default 10 s.
+    pub handshake: Option<Duration>,
+    /// From accepting the connection, or from the end of its handshake, to its first byte;
+    /// also until its PROXY header is complete; then it is closed. Default 15 s.
     pub accept: Option<Duration>,
     /// From the first byte of a head to its end; then 408. Default 15 s.
     pub head: Option<Duration>,
@@ -207,6 +211,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         let seconds = |s| Some(Duration::from_secs(s));
         Self {
+            handshake: seconds(10),
             accept: seconds(15),
             head: seconds(15),
             idle: seconds(60),

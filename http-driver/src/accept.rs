@@ -17,6 +17,7 @@ use crate::registry::Order;
 use crate::runtime::{Listener, Runtime, Sleep, Spawn};
 use crate::service::Service;
 use crate::socket_file::SocketFiles;
+use crate::tls::Tls;
 
 /// Connections accepted in one turn before other tasks get theirs.
 const TURN: usize = 64;
@@ -32,7 +33,8 @@ pin_project! {
         service: Arc<Service<H>>,
         // In front of the sockets, because it is to be dropped before them.
         files: SocketFiles,
-        listeners: Vec<R::Listener>,
+        // With what they speak TLS, where they do.
+        listeners: Vec<(R::Listener, Option<Tls>)>,
         max_connections: usize,
         handle: Handle,
         // Until when nothing is accepted, or connections may finish.
@@ -55,7 +57,7 @@ where
     pub(crate) fn new(
         runtime: R,
         service: Arc<Service<H>>,
-        listeners: Vec<R::Listener>,
+        listeners: Vec<(R::Listener, Option<Tls>)>,
         max_connections: usize,
         handle: Handle,
     ) -> Self {
@@ -102,7 +104,7 @@ where
             let before = accepted;
             let this = self.as_mut().project();
             let mut exhausted = None;
-            for listener in this.listeners.iter_mut() {
+            for (listener, tls) in this.listeners.iter_mut() {
                 if this.handle.registry.count() >= *this.max_connections {
                     // The end of a connection wakes this task.
                     if !std::mem::replace(this.full, true) {
@@ -119,7 +121,8 @@ where
                         this.handle.tally.one(Count::Accepted);
                         let member = this.handle.registry.join();
                         let service = Arc::clone(this.service);
-                        this.runtime.spawn(Serve::new(this.runtime.clone(), service, member, transport, peer));
+                        let runtime = this.runtime.clone();
+                        this.runtime.spawn(Serve::new(runtime, service, member, transport, peer, tls.as_ref()));
                     }
                     Poll::Ready(Err(error)) if concerns_one_connection(&error) => accepted += 1,
                     Poll::Ready(Err(error)) => exhausted = Some(error),

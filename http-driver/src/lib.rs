@@ -34,12 +34,19 @@ mod request;
 mod responder;
 mod response;
 pub mod runtime;
+mod securing;
 mod server;
 mod service;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod socket_file;
 mod spans;
+mod stream;
+#[cfg(feature = "_tls")]
+mod tls;
+#[cfg(not(feature = "_tls"))]
+#[path = "tls/absent.rs"]
+mod tls;
 mod upgraded;
 mod upload;
 
@@ -61,6 +68,11 @@ pub use parts::{FormError, Parts, StreamedPart};
 pub use request::Request;
 pub use responder::Responder;
 pub use response::{Response, StreamError};
+/// For [`Tls::from_config`].
+#[cfg(feature = "_tls")]
+pub use rustls;
 pub use server::{Bound, Server};
+#[cfg(feature = "_tls")]
+pub use tls::{ClientCertificates, Tls, TlsError, TlsFault, TlsSession};
 pub use upgraded::Upgraded;
 pub use upload::{ContentReader, Files, Pieces, UploadedFile};

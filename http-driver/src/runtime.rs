@@ -13,7 +13,9 @@ use std::time::Duration;
 
 use httpants_core::{Now, Peer};
 
-/// A connected byte stream, plain or secured.
+/// A connected byte stream.
+///
+/// Adapters give plain ones: TLS comes from the driver, over any of them.
 ///
 /// Each function takes the task's context where it cannot go on and wakes it when it can,
 /// as `std::task` has it.
@@ -28,6 +30,13 @@ pub trait Transport: Unpin + 'static {
     /// how many bytes went. With `more`, other bytes follow at once, so the platform may
     /// hold these back (`MSG_MORE`).
     fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>>;
+
+    /// Sends what [`poll_send`](Self::poll_send) has taken and still holds, which only a
+    /// secured transport does: there, too, what was taken counts as sent once it has left.
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let _ = context;
+        Poll::Ready(Ok(()))
+    }
 
     /// Shuts the sending side down; on a secured transport after its closing message.
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;

@@ -121,9 +121,9 @@ impl Demo {
         &self.urls
     }
 
-    /// `http://HOST:PORT` and the path, for other programs.
+    /// Its address and the path, for other programs.
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address())
+        format!("{}{path}", self.urls[0].trim_end_matches('/'))
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -131,7 +131,7 @@ impl Demo {
     }
 
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
-        let sockets = self.urls.iter().filter_map(|url| url.strip_prefix("http://")?.strip_suffix('/'));
+        let sockets = self.urls.iter().filter_map(|url| url.split_once("://")?.1.strip_suffix('/'));
         sockets.map(|address| address.parse().unwrap()).collect()
     }
 

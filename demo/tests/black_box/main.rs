@@ -30,6 +30,8 @@ mod protocol;
 mod proxies;
 mod routes;
 mod timeouts;
+mod tls;
+mod tls_programs;
 mod upload_programs;
 mod uploads;
 mod websocket;

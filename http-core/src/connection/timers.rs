@@ -7,6 +7,8 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Timer {
+    /// The handshake that secures the transport is not complete: it is closed.
+    Handshake,
     /// No byte since the connection was accepted: it is closed.
     Accept,
     /// A head is not complete in time: 408.
@@ -34,6 +36,7 @@ impl Timer {
 impl fmt::Display for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Handshake => "handshake",
             Self::Accept => "accept",
             Self::Head => "head",
             Self::Idle => "idle",
@@ -59,6 +62,7 @@ pub struct Deadline {
 /// the state and from these, so none can be forgotten or left behind.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
+    /// The connection was accepted, or what comes before its first request was over.
     pub(crate) accepted: Duration,
     /// When the connection became idle.
     pub(crate) idle: Duration,
