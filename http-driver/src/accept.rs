@@ -41,6 +41,8 @@ pin_project! {
         #[pin]
         sleep: Option<R::Sleep>,
         draining: bool,
+        // Whether it was told already that descriptors or memory are out.
+        exhausted: bool,
         // Whether the most connections are open that may be.
         full: bool,
     }
@@ -60,7 +62,18 @@ where
         handle: Handle,
     ) -> Self {
         let files = SocketFiles::default();
-        Self { runtime, service, files, listeners, max_connections, handle, sleep: None, draining: false, full: false }
+        Self {
+            runtime,
+            service,
+            files,
+            listeners,
+            max_connections,
+            handle,
+            sleep: None,
+            draining: false,
+            full: false,
+            exhausted: false,
+        }
     }
 
     /// With files to be removed when nothing is accepted any more.
@@ -104,6 +117,7 @@ where
                     Poll::Pending => {}
                     Poll::Ready(Ok((transport, peer))) => {
                         accepted += 1;
+                        *this.exhausted = false;
                         this.handle.tally.one(Count::Accepted);
                         let member = this.handle.registry.join();
                         let service = Arc::clone(this.service);
@@ -116,7 +130,10 @@ where
             }
             if let Some(error) = exhausted {
                 this.handle.tally.one(Count::AcceptError);
-                tracing::error!(%error, "cannot accept connections; trying again soon");
+                // Once, or peers that hold what there is could fill the log.
+                if !std::mem::replace(self.as_mut().project().exhausted, true) {
+                    tracing::error!(%error, "cannot accept connections until others end");
+                }
                 self.as_mut().sleep(EXHAUSTED);
                 // Registers for the end of the pause.
                 let _ = self.as_mut().is_asleep(context);

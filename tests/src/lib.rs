@@ -7,6 +7,7 @@
 
 pub mod answer;
 pub mod app;
+pub mod corpus;
 pub mod cuts;
 pub mod exchange;
 pub mod fixture;

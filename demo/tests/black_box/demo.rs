@@ -1,5 +1,7 @@
 //! The program under test.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -14,6 +16,7 @@ use rustix::process::{Pid, Signal, getuid, kill_process};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::client::{Client, Response};
+use crate::process::Process;
 
 /// Longer than anything here takes on a busy machine, so that a hang fails and not the machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -91,8 +94,26 @@ impl Demo {
         demo
     }
 
+    /// Starts it on a free port after these commands of the shell, which may limit it.
+    pub(crate) fn limited(commands: &str, flags: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{commands}; exec \"$0\" \"$@\""), PROGRAM, "--listen", "127.0.0.1:0"]).args(flags);
+        shell.env_remove("FILE_ROOT").stdin(Stdio::null());
+        Self::spawn(shell, tempfile::tempdir().unwrap(), 1)
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What the system says about it.
+    pub(crate) fn process(&self) -> Process {
+        Process::new(self.id(), self.temporary())
+    }
+
+    /// The names in the folder of its temporary files.
+    pub(crate) fn temporary_names(&self) -> BTreeSet<OsString> {
+        fs::read_dir(self.temporary()).unwrap().map(|entry| entry.unwrap().file_name()).collect()
     }
 
     /// Where it makes temporary files.

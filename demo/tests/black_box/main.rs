@@ -17,11 +17,14 @@ mod cookies;
 mod demo;
 mod draining;
 mod files;
+#[cfg(target_os = "linux")]
+mod hostile;
 mod large_upload;
 mod listening;
 mod nginx;
 mod nginx_files;
 mod page;
+mod process;
 mod programs;
 mod protocol;
 mod proxies;
