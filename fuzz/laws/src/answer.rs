@@ -11,6 +11,7 @@ use httpants_core::{
 };
 
 use crate::oracle::answer::{self, Answer, Asked};
+use crate::shown;
 use crate::visit::NOW;
 
 /// The data describes a request and an answer to it.
@@ -170,7 +171,24 @@ impl Case {
                 Err(other) => panic!("{other:?}"),
             }
         }
+        shown::debug(&lines);
+        Self::changed(lines.clone(), fields);
         lines
+    }
+
+    /// A field that is set stands once; one that is removed is gone, as if it never was.
+    fn changed(mut lines: FieldLines, fields: &[(Name, Value)]) {
+        for (name, value) in fields {
+            let before = lines.iter().filter(|(known, _)| !known.eq_ignore_ascii_case(name.text())).count();
+            let owned = OWNED.iter().any(|owned| name.text().eq_ignore_ascii_case(owned));
+            if lines.set(name.text(), value.bytes()).is_ok() && !owned {
+                assert_eq!(lines.get(name.text()), Some(crate::oracle::trim(value.bytes())));
+                assert_eq!(lines.iter().count(), before + 1);
+            }
+            lines.remove(name.text());
+            assert!(!lines.contains(name.text()) && lines.iter().count() == before);
+        }
+        assert!(lines.is_empty() && lines.content_length().is_none());
     }
 
     fn run(&self) {
@@ -188,6 +206,9 @@ impl Case {
         let content = self.content();
         let before = connection.state();
         let given = self.give(&mut connection, &head, &content);
+        if let Err(misuse) = given {
+            shown::display(&misuse);
+        }
         if given.is_err() && connection.state() == before {
             assert!(connection.poll_transmit().is_none(), "a refused answer sent something");
             return;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::shown;
 use arbitrary::{Arbitrary, Unstructured};
 use cookie::{Cookie, SameSite};
 use httpants_core::Headers;
@@ -31,6 +32,7 @@ fn received(line: &[u8]) {
         line.split(|&byte| byte == b'\n').flat_map(|line| [b"cookie: ", line, b"\r\n"].concat()).collect();
     let Ok(headers) = Headers::parse(&[&section, &b"\r\n"[..]].concat()) else { return };
     let cookies = Cookies::new(&headers);
+    shown::debug(&cookies);
     let ours: Vec<(&[u8], &[u8])> = cookies.iter().collect();
     assert!(ours.len() <= Cookies::LIMIT && (!cookies.is_truncated() || ours.len() == Cookies::LIMIT));
     for (name, _) in &ours {
@@ -112,6 +114,7 @@ impl Given {
         let before = out.len();
         match out.set(cookie.clone()) {
             Err(fault) => {
+                shown::display(&fault);
                 assert_eq!(out.len(), before, "{fault:?}");
                 let attributes = [cookie.path(), cookie.domain()].into_iter().flatten();
                 assert!(
@@ -141,9 +144,19 @@ impl Given {
                         || line.contains("; Secure") && line.contains("; Path=/")
                 );
                 assert!(out.get(name).is_some());
-                out.set(cookie).unwrap();
+                assert!(
+                    !shown::debug(&out).contains(&cookie.value().escape_debug().to_string())
+                        || cookie.value().len() < 9
+                        || cookie.name().contains(cookie.value())
+                );
+                out.set(cookie.clone()).unwrap();
                 assert_eq!(out.len(), before + 1, "the same cookie again");
                 self.comes_back(line_value(&out));
+                if out.remove(cookie).is_ok() {
+                    assert!(out.iter().last().unwrap().1.contains("; Max-Age=0"), "{out:?}");
+                }
+                out.clear();
+                assert!(out.is_empty());
             }
         }
     }
@@ -193,6 +206,10 @@ impl Signed {
         assert_eq!(keys.verify("name", signed.as_bytes(), later), expected);
         let rotated = KeyRing::new(["newest", "new"]).unwrap();
         assert_eq!(rotated.verify("name", signed.as_bytes(), later), expected);
+        if let Err(fault) = expected {
+            shown::display(&fault);
+        }
+        assert!(!shown::debug(&keys).contains("old"));
         let text = expected.clone().and_then(|value| String::from_utf8(value).map_err(|_| Unverified::NotText));
         assert_eq!(keys.verify_text("name", signed.as_bytes(), later), text);
         let stranger = KeyRing::new(["old"]).unwrap();

@@ -1,11 +1,15 @@
 //! Conditional and range requests for files: what is sent of them (RFC 9110 sections 13 and 14).
 
+use std::io::ErrorKind;
+
 use arbitrary::{Arbitrary, Result, Unstructured};
 use http::{HeaderName, HeaderValue, Method};
 use httpants_core::files::{
     Coding, Field, FileFault, FileRequest, FileResponse, Metadata, Plan, Segment, Sendfile, attachment, content_type,
 };
 use httpants_core::{FieldLines, Headers};
+
+use crate::shown;
 
 const WALL: u64 = 1_795_352_400;
 
@@ -149,6 +153,8 @@ impl Case {
             [None, Some(Coding::Identity), Some(Coding::Gzip), Some(Coding::Brotli)][usize::from(self.coding % 4)];
         let method = self.method();
         let request = FileRequest { method: &method, headers };
+        shown::debug(&response);
+        assert_eq!(request.asks_for_several_ranges(), headers.all("range").any(|value| value.contains(&b',')));
         let plan = Plan::new(request, &response, self.metadata(), WALL, [7; 16]);
         self.consistent(&plan);
         plan
@@ -156,6 +162,7 @@ impl Case {
 
     /// What holds for every plan.
     fn consistent(&self, plan: &Plan) {
+        shown::debug(plan);
         let sum: u64 = plan.segments.iter().map(Segment::len).sum();
         if self.head && !self.other_method {
             assert!(plan.segments.is_empty());
@@ -190,6 +197,7 @@ impl Case {
         let available = |coding: Coding| coding == Coding::Gzip;
         let coding = Coding::choose(&headers, available);
         assert!(coding == Coding::Identity || available(coding));
+        assert_eq!(coding.suffix().is_empty(), coding == Coding::Identity);
     }
 
     fn by_the_rfc(&self) {
@@ -386,6 +394,9 @@ impl Case {
         let plan =
             Plan::sendfile(request, &FileResponse::new("a.txt"), &policy, std::path::Path::new(&self.name), WALL);
         self.consistent(&plan);
+        for kind in [ErrorKind::NotFound, ErrorKind::PermissionDenied, ErrorKind::Other] {
+            shown::display(&FileFault::from(kind));
+        }
         for fault in [FileFault::NotFound, FileFault::Forbidden, FileFault::Failed] {
             let plan = Plan::fault(&method, fault);
             assert_eq!((plan.status, plan.segments.is_empty()), (fault.status(), method == Method::HEAD));

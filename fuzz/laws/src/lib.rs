@@ -59,6 +59,7 @@ pub mod multipart;
 pub mod oracle;
 pub mod proxies;
 pub mod proxy_protocol;
+pub mod shown;
 pub mod split;
 pub mod target;
 pub mod urlencoded;

@@ -6,6 +6,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use httpants_core::forms::{Action, BadForm, Boundary, Event, FormType, Intake, Limits, Multipart};
 
 use crate::oracle::multipart::{self, Fault};
+use crate::shown;
 use crate::split::{self, Cut, pieces};
 
 const BOUNDARIES: [&[u8]; 4] = [b"b", b"--", b"----WebKitFormBoundary0123456789abcdef", b"'()+_,-./:=?X"];
@@ -36,6 +37,7 @@ pub fn law(data: &[u8]) {
                 form.round_trip(boundary, *seed);
             }
         }
+        _ if choices & 4 == 4 => content_type(&[b"multipart/form-data; boundary=", rest].concat()),
         _ => content_type(rest),
     }
 }
@@ -81,6 +83,8 @@ impl Told {
                     assert!(self.fault.is_none_or(|known| known == fault), "{fault:?} after {:?}", self.fault);
                     self.fault = Some(fault);
                     // What came before a fault may be more or less, as the pieces were cut.
+                    shown::display(&fault);
+                    assert!([400, 413].contains(&fault.status().as_u16()));
                     return self.parts.retain(|part| part.whole);
                 }
                 Ok(None) => return,
@@ -90,11 +94,15 @@ impl Told {
     }
 
     fn event(&mut self, event: Event, kept: &mut Kept) {
+        shown::debug(&event);
         assert!(!self.ended, "{event:?} behind the end");
         let open = self.parts.last_mut().filter(|part| !part.whole);
         match (event, open) {
             (Event::PartStart(part), None) => {
                 kept.intake.begin(&part);
+                assert_eq!(part.name(), String::from_utf8_lossy(part.name_bytes()));
+                assert_eq!(part.is_file(), part.filename_as_sent().is_some());
+                assert_eq!(part.content_type(), part.headers().text("content-type"));
                 kept.begin(part.is_file());
                 self.parts.push(Part {
                     fields: part.headers().raw().map(|(name, value)| (name.into(), value.into())).collect(),
@@ -158,7 +166,22 @@ impl Kept {
     }
 }
 
+/// Content that is no form, or an urlencoded one, kept as the intake says.
+fn taken_in(content: &[u8], seed: u8, limits: &Limits) {
+    let told = (seed & 1 == 1).then_some(content.len() as u64);
+    for raw in [true, false] {
+        let mut kept = Kept::new(limits);
+        kept.begin(raw);
+        let begun = if raw { kept.intake.begin_raw(told) } else { kept.intake.begin_urlencoded(told) };
+        kept.refused = begun.is_err();
+        pieces(content, Cut::Sized(u64::from(seed))).for_each(|piece| kept.data(piece.len()));
+        let most = if raw { limits.max_request } else { limits.max_request.min(limits.total_memory) };
+        assert_eq!(kept.refused, content.len() as u64 > most, "{kept:?}");
+    }
+}
+
 fn content(content: &[u8], boundary: &[u8], seed: u8, limits: &Limits) {
+    taken_in(content, seed, limits);
     let told = split::same(content, u64::from(seed), |cut| read(content, boundary, cut, limits));
     let (parts, fault) = multipart::read(content, boundary);
     let contents = parts.iter().map(|part| &part.content);
@@ -224,7 +247,16 @@ fn same_as_multer(told: &Told, content: &[u8], boundary: &[u8]) {
 
 /// Where both accept a Content-Type, the boundary is the same.
 fn content_type(value: &[u8]) {
-    let Ok(Some(FormType::Multipart(ours))) = FormType::of(value) else { return };
+    let limits = Limits::default();
+    let ours = match FormType::of(value) {
+        Ok(Some(FormType::Multipart(ours))) => ours,
+        other => {
+            let fault = Multipart::for_content_type(value, &limits).map(|_| ()).unwrap_err();
+            return assert!(other.is_ok() && fault == BadForm::ContentType || other == Err(fault));
+        }
+    };
+    shown::debug(&ours);
+    shown::debug(&Multipart::for_content_type(value, &limits).unwrap());
     let bytes = ours.as_bytes();
     assert!((1..=70).contains(&bytes.len()) && bytes.last() != Some(&b' '));
     assert!(bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(byte)));

@@ -8,6 +8,7 @@ use httpants_core::proxy::{BadProxyHeader, Endpoints, ProxyHeader};
 use httpants_core::{Address, BadRequest, CloseReason, Config};
 use ppp::{HeaderResult, PartialResult};
 
+use crate::shown;
 use crate::split;
 use crate::visit::visit;
 
@@ -55,6 +56,9 @@ fn prefixes(bytes: &[u8]) -> Result<Option<ProxyHeader>, BadProxyHeader> {
             (None, _) => {
                 if let Ok(Some(header)) = verdict {
                     assert_eq!(header.len, length, "known late");
+                }
+                if let Err(fault) = verdict {
+                    shown::display(&fault);
                 }
                 known = Some(verdict);
             }

@@ -4,7 +4,7 @@ use std::path::{Component, Path};
 use std::sync::Arc;
 
 use http::Uri;
-use httpants_core::files::{RelativePath, below_root};
+use httpants_core::files::{FileFault, FileKind, Lookup, RelativePath, below_root};
 use httpants_core::{CloseReason, Config, Request};
 
 use crate::oracle::head::{self, Verdict};
@@ -122,4 +122,15 @@ fn stays_below(resolved: &RelativePath) {
     let text = resolved.as_str();
     assert!(!text.contains(['\0', '\\']) && !text.split('/').any(|name| name == ".."), "{text:?}");
     assert_eq!(below_root(root, &path), (!text.is_empty()).then_some(below));
+    assert!(text.ends_with(resolved.name()) && !resolved.name().contains('/'));
+    for kind in [FileKind::File, FileKind::Directory, FileKind::Other] {
+        match resolved.clone().lookup(kind) {
+            Ok(Lookup::Send(file)) => assert!(file == *resolved && kind == FileKind::File),
+            Ok(Lookup::Index(index)) => {
+                assert!(index.under(root).starts_with(&path) && index.name() == "index.html");
+                assert!(index.lookup(FileKind::Directory).is_err(), "an index that is a directory");
+            }
+            Err(fault) => assert_eq!(fault, FileFault::NotFound),
+        }
+    }
 }

@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use httpants_core::forms::BadForm;
 use httpants_core::forms::urlencoded::{Options, parse};
 
+use crate::shown;
+
 /// The first byte chooses the options; the rest is the content.
 ///
 /// The variables are those that the crate form_urlencoded reads, and what that crate writes of
@@ -23,11 +25,12 @@ pub fn law(data: &[u8]) {
     let ours = match parse(content, &options) {
         Ok(ours) => ours,
         Err(fault) => {
-            assert_eq!(fault, BadForm::TooManyVariables);
+            assert_eq!((fault, fault.status().as_u16()), (BadForm::TooManyVariables, 413));
             return assert!(theirs.len() > options.variables, "{} variables", theirs.len());
         }
     };
-    assert!(ours.len() <= options.variables);
+    shown::debug(&ours);
+    assert!(ours.len() <= options.variables && ours.is_empty() == theirs.is_empty());
     assert!(ours.iter().eq(theirs.iter().map(|(name, value)| (&**name, &**value))), "{ours:?}, {theirs:?}");
     for (name, _) in ours.iter() {
         let first = theirs.iter().find(|(known, _)| known == name).map(|(_, value)| &**value);

@@ -6,6 +6,7 @@ use httpants_core::{
     Close, CloseReason, Config, Connection, Event, Now, Peer, Receiving, Request, ResponseHead, Transmit, UnixTime,
 };
 
+use crate::shown;
 use crate::split::{Cut, pieces};
 
 /// A request as the application got it.
@@ -91,9 +92,36 @@ impl Visit {
         }
     }
 
+    /// What is derived from a request, and shown of it.
+    fn look_at(&self, request: &Request) {
+        let shown = shown::debug(request);
+        for name in ["cookie", "authorization"] {
+            // Short values stand somewhere by chance.
+            let secrets = request.headers().all(name).filter(|value| value.len() > 12);
+            assert!(!secrets.map(|value| value.escape_ascii().to_string()).any(|secret| shown.contains(&secret)));
+        }
+        for (canonical, _) in request.headers().iter() {
+            let name = canonical.as_sent();
+            assert!(canonical == name && canonical.to_string().eq_ignore_ascii_case(name));
+            shown::debug(&canonical);
+            let first = request.headers().get(name);
+            assert!(request.headers().contains(name) && first == request.headers().all(name).next());
+            assert_eq!(request.headers().text(name), first.and_then(|value| std::str::from_utf8(value).ok()));
+        }
+        shown::debug(&request.cookies());
+        assert!(request.get().is_ok() || request.query().len() > 1000);
+        assert_eq!((request.is_secure(), request.time(NOW)), (false, std::time::Duration::ZERO));
+        assert!(request.secure_cookie_text("a").is_none());
+    }
+
     fn event(&mut self, connection: &mut Connection, event: Event) {
+        shown::debug(&event);
         match event {
-            Event::Request(request) => self.received.push(Received { request, content: vec![], end: None }),
+            Event::Request(request) => {
+                self.look_at(&request);
+                assert_eq!(connection.served(), self.received.len() as u64 + 1);
+                self.received.push(Received { request, content: vec![], end: None });
+            }
             Event::Expect100 => connection.send_continue().unwrap(),
             Event::Data(data) => self.received.last_mut().unwrap().content.extend_from_slice(&data),
             Event::End(trailers) => {
@@ -101,7 +129,11 @@ impl Visit {
                 self.received.last_mut().unwrap().end = Some(trailers);
                 connection.respond_with(&ResponseHead::default(), "ok").unwrap();
             }
-            Event::Closed(reason) => self.closed = Some(reason),
+            Event::Closed(reason) => {
+                shown::display(&reason);
+                shown::debug(connection);
+                self.closed = Some(reason);
+            }
             Event::Upgraded => drop(connection.take_upgrade()),
             _ => {}
         }

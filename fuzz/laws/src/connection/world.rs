@@ -12,6 +12,7 @@ use httpants_core::{
 use super::client;
 use super::script::{self, Operation, Settings};
 use crate::oracle::answer::Asked;
+use crate::shown;
 
 /// What the application gave for one request.
 pub(super) struct Given {
@@ -142,6 +143,7 @@ impl World {
             let room = self.has_backlog_room();
             let Some(event) = self.connection.poll_event() else { return };
             assert!(self.closed.is_none(), "{event:?} after the end");
+            assert!(!matches!(event, Event::Writable) || self.has_backlog_room(), "no room to write");
             if matches!(event, Event::Data(_) | Event::End(_) | Event::Expect100) {
                 assert!(self.connection.current_request().is_some(), "{event:?} of a request that is over");
             }
@@ -179,7 +181,11 @@ impl World {
     /// How many bytes wait to be sent before the first file.
     fn waiting(&self) -> usize {
         match self.connection.poll_transmit() {
-            Some(Transmit::Bytes(slices)) => slices.map(<[u8]>::len).sum(),
+            Some(Transmit::Bytes(slices)) => {
+                let file = slices.file_follows();
+                assert!(!file || self.connection.state().send != Sending::Idle || slices.clone().count() > 0);
+                slices.map(<[u8]>::len).sum()
+            }
             _ => 0,
         }
     }
@@ -254,6 +260,8 @@ impl World {
 
     /// A piece of content, or what is left where that would be too much.
     fn send(&mut self, length: usize, file: bool) -> bool {
+        let room = self.connection.send_room();
+        assert!(room <= self.config.limits.send_backlog.max(1));
         let mut give = |length: usize| match file {
             true => self.connection.send_external(7, 0, length as u64),
             false => self.connection.send(Bytes::from(vec![b't'; length])),
@@ -299,6 +307,7 @@ impl World {
         };
         self.now = self.now.after(by);
         let Some(deadline) = deadline else { return self.connection.handle_timeout(self.now) };
+        shown::display(&deadline.why);
         let due = deadline.at <= self.now.mono;
         self.cut_off |= deadline.why == Timer::Write && due;
         let state = self.connection.state();
@@ -312,6 +321,8 @@ impl World {
 
     fn exchange_storage(&mut self, choice: u8) {
         match self.storage.take() {
+            // Not of this connection's business: what it gave back is dropped.
+            Some(_) if choice % 8 == 7 => {}
             Some(storage) => {
                 self.lent = self.lent.max(storage.size());
                 self.storage = self.connection.lend(storage);
@@ -339,6 +350,7 @@ impl World {
 
     /// What holds after every operation.
     fn check(&mut self) {
+        assert_eq!((self.connection.now(), self.connection.served()), (self.now, self.given.len() as u64));
         let wants = self.connection.wants_recv();
         let limits = &self.config.limits;
         let head = limits.head.min(usize::from(u16::MAX));
