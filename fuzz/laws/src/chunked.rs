@@ -68,7 +68,9 @@ fn compare(config: &Config, visit: &Visit, sent: &[u8]) {
     }
     match (refused, oracle.end) {
         // Limits.
-        (Some(B::BodyTooLarge | B::ChunkOverhead | B::TooManyFields | B::HeadTooLong), _) => {}
+        (Some(B::BodyTooLarge), _) => assert!(oracle.announced > config.limits.max_request, "{oracle:?}"),
+        (Some(B::ChunkOverhead), _) => assert!(sent.len() > config.limits.chunk_overhead),
+        (Some(B::TooManyFields | B::HeadTooLong), _) => {}
         // The byte that is wrong is known before its line has ended.
         (Some(B::ChunkSize | B::ChunkExtension | B::ChunkLineEnd), End::NeedMore) => {}
         (Some(_), End::Refused) => {}

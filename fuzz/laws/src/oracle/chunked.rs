@@ -9,6 +9,8 @@ pub struct Body {
     pub content: Vec<u8>,
     /// The trailer lines, in order.
     pub trailers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The sizes of its chunks together, those that are not there yet included.
+    pub announced: u64,
     /// How the body ends.
     pub end: End,
 }
@@ -41,6 +43,7 @@ pub fn read(bytes: &[u8]) -> Body {
             break trailers(behind, &mut body.trailers)
                 .map_or(End::Refused, |rest| rest.map_or(End::NeedMore, |rest| End::At(bytes.len() - rest.len())));
         }
+        body.announced = body.announced.saturating_add(size);
         let there = behind.len().min(usize::try_from(size).unwrap_or(usize::MAX));
         body.content.extend_from_slice(&behind[..there]);
         rest = &behind[there..];
