@@ -316,7 +316,8 @@ impl Connection {
                 // Room for one more read notices that the peer is gone, and takes in what
                 // it pipelines.
                 Receiving::Complete => self.state.send != Sending::Closing && self.recv.len() < limits.recv_size(),
-                Receiving::Discard => self.discarded <= limits.linger,
+                // Not counted as dropped before the next poll, so what is held has a bound of its own.
+                Receiving::Discard => self.discarded <= limits.linger && self.recv.len() < limits.recv_size(),
                 Receiving::Handshake | Receiving::HandedOver | Receiving::Ended => false,
             }
     }
