@@ -28,6 +28,8 @@ mod runtime;
 mod transport;
 
 pub use httpants_driver::core;
+#[cfg(feature = "tower")]
+pub use httpants_driver::tower;
 pub use httpants_driver::{
     Address, BadRequest, Body, BodyError, BodyLen, CloseReason, Config, ContentReader, FieldLines, FileRoot,
     FileToSend, Files, FormError, Handle, Handler, Headers, Intake, ListenAddress, Misuse, Parts, Peer, Pieces,

@@ -6,7 +6,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use http::StatusCode;
 use httpants_core::{BodyLen, Misuse, ResponseHead, Sending};
 use pin_project_lite::pin_project;
@@ -16,7 +15,7 @@ use crate::exchange::{Exchange, Shared};
 use crate::files;
 use crate::handler::Handler;
 use crate::request::Request;
-use crate::response::{Content, ContentStream, Response, StreamError, UpgradeHandler};
+use crate::response::{Content, ContentStream, Piece, Response, StreamError, UpgradeHandler};
 
 pin_project! {
     /// Where the answer to the current request is.
@@ -140,7 +139,7 @@ where
 fn pass_on(
     shared: &mut Shared,
     head: &mut Option<ResponseHead>,
-    piece: Poll<Option<Result<Bytes, StreamError>>>,
+    piece: Poll<Option<Result<Piece, StreamError>>>,
 ) -> Result<Progress, StreamError> {
     let piece = piece?;
     let begins = head.take();
@@ -150,9 +149,13 @@ fn pass_on(
         entry.answered(head.status);
     }
     Ok(match piece {
-        Poll::Ready(Some(data)) => {
+        Poll::Ready(Some(Piece::Data(data))) => {
             shared.core.send(data)?;
             Progress::Moved
+        }
+        Poll::Ready(Some(Piece::Trailers(trailers))) => {
+            shared.core.finish_with_trailers(&trailers)?;
+            Progress::Done(None)
         }
         Poll::Ready(None) => {
             shared.core.finish()?;

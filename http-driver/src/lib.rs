@@ -29,6 +29,8 @@ mod response;
 pub mod runtime;
 mod server;
 mod service;
+#[cfg(feature = "tower")]
+pub mod tower;
 mod upgraded;
 mod upload;
 
