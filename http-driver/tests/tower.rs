@@ -97,9 +97,7 @@ async fn application(request: http::Request<Body>) -> Result<Answer, StreamError
         "/no-content" | "/not-modified" => {
             let mut response =
                 empty(if path == "/no-content" { StatusCode::NO_CONTENT } else { StatusCode::NOT_MODIFIED });
-            if path == "/no-content" {
-                response.headers_mut().insert("content-length", HeaderValue::from_static("0"));
-            }
+            response.headers_mut().insert("content-length", HeaderValue::from_static("0"));
             response
         }
         "/known" => {

@@ -59,12 +59,7 @@ where
     B::Error: Into<StreamError>,
 {
     let status = response.status();
-    if status == StatusCode::NO_CONTENT {
-        // Frameworks set them on whatever has a body; they must not be sent (RFC 9110
-        // section 8.6, RFC 9112 section 6.1).
-        response.headers_mut().remove(header::CONTENT_LENGTH);
-        response.headers_mut().remove(header::TRANSFER_ENCODING);
-    }
+    remove_framing(status, response.headers_mut());
     let head = match ResponseHead::try_from(&response) {
         Ok(head) => head,
         Err(misuse) => return misuse.into(),
@@ -77,6 +72,17 @@ where
     }
     let body = response.into_body();
     if empty { without_content(head, &body) } else { with_content(head, body, context) }
+}
+
+/// Frameworks set the length of whatever body is there. On 204 it must not be sent (RFC 9110
+/// section 8.6, RFC 9112 section 6.1); on 304 it would be that of the representation, so a zero
+/// there is the length of a body that is none.
+fn remove_framing(status: StatusCode, headers: &mut HeaderMap) {
+    let zero = headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
+    if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED && zero {
+        headers.remove(header::CONTENT_LENGTH);
+        headers.remove(header::TRANSFER_ENCODING);
+    }
 }
 
 /// A failure of the application, with its reason for the log.

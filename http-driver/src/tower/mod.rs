@@ -40,8 +40,8 @@
 //! nothing for a service to read, and is answered with 500.
 //!
 //! [`Server::max_request`](crate::Server::max_request) holds: content that is announced to be
-//! larger is refused with 413 when it is first polled, and content that grows larger when it
-//! does. The body then ends with [`BodyError`](crate::BodyError), and what the service answers
+//! larger is refused with 413 when it is first polled (at once where the client waits for `100
+//! Continue`), and content that grows larger when it does. The body then ends with [`BodyError`](crate::BodyError), and what the service answers
 //! to that comes too late. axum has a limit of its own for extractors that collect content
 //! (`DefaultBodyLimit`, 2 MiB), whose 413 is the application's. The smaller of the two decides:
 //! for large uploads raise both.
