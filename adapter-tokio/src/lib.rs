@@ -27,23 +27,11 @@ mod listener;
 mod runtime;
 mod transport;
 
-pub use httpants_driver::core;
-#[cfg(feature = "tower")]
-pub use httpants_driver::tower;
-pub use httpants_driver::{
-    Address, BadRequest, Body, BodyError, BodyLen, CloseReason, Config, ContentReader, FieldLines, FileRoot,
-    FileToSend, Files, FormError, Handle, Handler, Headers, Intake, ListenAddress, Misuse, Parts, Peer, Pieces,
-    Request, Responder, Response, ResponseHead, Sendfile, StreamError, StreamedPart, Upgraded, UploadedFile,
-};
 pub use listener::Listener;
 pub use runtime::{Timer, Tokio};
 pub use transport::Transport;
 
-/// A server on tokio, see [`httpants_driver::Server`].
-pub type Server<H> = httpants_driver::Server<Tokio, H>;
-
-/// A server on tokio that listens, see [`httpants_driver::Bound`].
-pub type Bound<H> = httpants_driver::Bound<Tokio, H>;
+httpants_driver::adapter!(Tokio);
 
 /// The README's examples compile and run.
 #[cfg(doctest)]

@@ -11,6 +11,9 @@
 mod accept;
 mod access;
 mod answering;
+pub mod application;
+#[cfg(feature = "async-io")]
+pub mod async_io;
 mod body;
 mod connection;
 mod cookies;
@@ -18,6 +21,8 @@ mod exchange;
 mod files;
 mod handler;
 mod intake;
+#[cfg(target_os = "linux")]
+pub mod linux;
 mod listen;
 pub mod memory;
 mod parts;
@@ -34,20 +39,6 @@ pub mod tower;
 mod upgraded;
 mod upload;
 
-pub use body::{Body, BodyError};
+pub use application::*;
 pub use connection::Serve;
-pub use files::{FileRoot, FileToSend};
-pub use handler::{Handler, Intake};
-pub use httpants_core as core;
-pub use httpants_core::files::Sendfile;
-pub use httpants_core::{
-    Address, BadRequest, BodyLen, CloseReason, Config, FieldLines, Headers, Misuse, Peer, ResponseHead,
-};
-pub use listen::ListenAddress;
-pub use parts::{FormError, Parts, StreamedPart};
-pub use request::Request;
-pub use responder::Responder;
-pub use response::{Response, StreamError};
-pub use server::{Bound, Handle, Server};
-pub use upgraded::Upgraded;
-pub use upload::{ContentReader, Files, Pieces, UploadedFile};
+pub use server::{Bound, Server};

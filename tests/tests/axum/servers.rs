@@ -4,11 +4,14 @@ use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 
+use async_compat::Compat;
 use axum::Router;
 use axum::extract::ConnectInfo;
 use httpants_driver::runtime::{Runtime, Spawn};
 use httpants_driver::tower::TowerService;
 use httpants_driver::{Address, Handle, ListenAddress, Serve, Server};
+
+use tower::util::MapFutureLayer;
 
 use crate::application::application;
 
@@ -71,7 +74,17 @@ where
     Running { name, address, stop: Some(Box::new(move || handle.close())), thread: Some(thread) }
 }
 
+/// axum spawns the task of a WebSocket on tokio, so elsewhere the application is polled in a
+/// context of tokio's. Nothing else of it asks for a runtime.
+fn with_tokio(application: Router) -> Router {
+    application.layer(MapFutureLayer::new(Compat::new))
+}
+
 /// Ours, on every runtime.
 pub(crate) fn all() -> Vec<Running> {
-    vec![httpants::<httpants_tokio::Tokio>("httpants-tokio", application())]
+    vec![
+        httpants::<httpants_tokio::Runtime>("httpants-tokio", application()),
+        httpants::<httpants_smol::Runtime>("httpants-smol", with_tokio(application())),
+        httpants::<httpants_async_std::Runtime>("httpants-async-std", with_tokio(application())),
+    ]
 }
