@@ -24,6 +24,8 @@ pub use crate::responder::Responder;
 pub use crate::response::{Response, StreamError};
 #[cfg(feature = "_tls")]
 pub use crate::tls::{ClientCertificates, Tls, TlsError, TlsFault, TlsSession};
+#[cfg(feature = "tower")]
+pub use crate::tower;
 pub use crate::upgraded::Upgraded;
 pub use crate::upload::{ContentReader, Files, Pieces, UploadedFile};
 

@@ -250,7 +250,7 @@ where
 
     fn stream(self: Pin<&mut Self>, head: httpants_core::Request, max_request: Option<u64>) {
         let serial = self.exchange.lock().begin_content(false, max_request);
-        let body = Body::arriving(self.exchange.clone(), serial);
+        let body = Body::arriving(self.exchange.clone(), serial, head.framing());
         self.call(head, body, None, serial);
     }
 

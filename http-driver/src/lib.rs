@@ -52,6 +52,8 @@ mod tls;
 #[cfg(not(feature = "_tls"))]
 #[path = "tls/absent.rs"]
 mod tls;
+#[cfg(feature = "tower")]
+pub mod tower;
 mod upgraded;
 mod upload;
 

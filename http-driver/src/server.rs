@@ -221,8 +221,9 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self.config(|config| config.proxies.xheaders = xheaders)
     }
 
-    /// Decides by the head what becomes of a request's content. Without it everything is
-    /// buffered. Not asked for requests without content.
+    /// Decides by the head what becomes of a request's content, in place of
+    /// [`Handler::intake`]: without either everything is buffered. Not asked for requests
+    /// without content.
     #[must_use]
     pub fn intake(mut self, choose: impl Fn(&Request) -> Intake + Send + Sync + 'static) -> Self {
         self.choose_intake = Some(Box::new(choose));

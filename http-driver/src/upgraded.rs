@@ -17,7 +17,10 @@ use crate::runtime::Transport;
 /// that somebody forged on the way (no `close_notify`) is an
 /// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
 ///
-/// It reads and writes through the `futures-io` traits, on every runtime.
+/// It reads and writes through the `futures-io` traits, on every runtime: async-tungstenite
+/// takes it as it is. `tokio_util::compat::FuturesAsyncReadCompatExt::compat` makes tokio's
+/// traits of them, for tokio-tungstenite and others; the example `websocket` of `httpants-tokio`
+/// shows it.
 pub struct Upgraded {
     leftover: Bytes,
     transport: Box<dyn Transport + Send>,
