@@ -180,11 +180,13 @@ impl Kept {
     }
 }
 
+/// One of the ways in which an intake begins content.
+type Begin = fn(&mut Intake, Option<u64>) -> Result<(), BadForm>;
+
 /// Content that is no form, or an urlencoded one, kept as the intake says.
 fn taken_in(content: &[u8], seed: u8, limits: &Limits) {
     let told = (seed & 1 == 1).then_some(content.len() as u64);
-    let ways: [fn(&mut Intake, Option<u64>) -> Result<(), BadForm>; 3] =
-        [Intake::begin_raw, Intake::begin_body, Intake::begin_urlencoded];
+    let ways: [Begin; 3] = [Intake::begin_raw, Intake::begin_body, Intake::begin_urlencoded];
     for (way, begin) in ways.into_iter().enumerate() {
         let raw = way < 2;
         let mut kept = Kept::new(limits);
