@@ -8,7 +8,6 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use httpants_core::{BodyLen, Misuse, ResponseHead, Sending};
-use pin_project_lite::pin_project;
 
 use crate::body::BodyError;
 use crate::counters::Count;
@@ -19,18 +18,15 @@ use crate::parts::FormError;
 use crate::request::Request;
 use crate::response::{Content, ContentStream, Piece, Response, StreamError, UpgradeHandler};
 
-pin_project! {
-    /// Where the answer to the current request is.
-    #[project = AnsweringProjection]
-    pub(crate) enum Answering<F> {
-        /// No request is being answered.
-        Nothing,
-        /// The handler runs. Its future is made for each request, however large it is: an idle
-        /// connection does not hold room for it.
-        Handler { future: Pin<Box<F>> },
-        /// The handler gave a stream, which is sent piece by piece; its head until it is sent.
-        Stream { head: Option<ResponseHead>, stream: ContentStream },
-    }
+/// Where the answer to the current request is.
+pub(crate) enum Answering<F> {
+    /// No request is being answered.
+    Nothing,
+    /// The handler runs. Its future is made for each request, however large it is: an idle
+    /// connection does not hold room for it.
+    Handler(Pin<Box<F>>),
+    /// The handler gave a stream, which is sent piece by piece; its head until it is sent.
+    Stream { head: Option<ResponseHead>, stream: ContentStream },
 }
 
 /// What polling the answer led to.
@@ -82,7 +78,7 @@ fn is_peers_fault(mut error: &(dyn Error + 'static)) -> bool {
             None => error.downcast_ref::<BodyError>(),
         };
         if let Some(body) = body {
-            return !matches!(body, BodyError::Storage(_));
+            return !matches!(body, BodyError::Storage(_) | BodyError::NotKept);
         }
         // An io::Error is transparent: its source is that of what it holds.
         let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
@@ -103,19 +99,19 @@ where
 {
     /// Lets the handler or its stream go on. The exchange is not locked while the
     /// application's code runs.
-    pub(crate) fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>, exchange: &Exchange) -> Progress {
-        match self.as_mut().project() {
-            AnsweringProjection::Nothing => Progress::Waiting,
-            AnsweringProjection::Handler { future } => {
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>, exchange: &Exchange) -> Progress {
+        match self {
+            Self::Nothing => Progress::Waiting,
+            Self::Handler(future) => {
                 let output = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context).map(Into::into)));
                 match output {
                     Ok(Poll::Pending) => Progress::Waiting,
                     Ok(Poll::Ready(response)) => {
-                        self.set(Self::Nothing);
+                        *self = Self::Nothing;
                         self.give(&mut exchange.lock(), response)
                     }
                     Err(panic) => {
-                        self.set(Self::Nothing);
+                        *self = Self::Nothing;
                         let shared = &mut exchange.lock();
                         report_panic(shared, &*panic);
                         fail(shared);
@@ -123,7 +119,7 @@ where
                     }
                 }
             }
-            AnsweringProjection::Stream { head, stream } => {
+            Self::Stream { head, stream } => {
                 if head.is_none() && exchange.lock().core.send_room() == 0 {
                     return Progress::Waiting;
                 }
@@ -139,7 +135,7 @@ where
                     }
                 };
                 if !matches!(sent, Ok(Progress::Waiting | Progress::Moved)) {
-                    self.set(Self::Nothing);
+                    *self = Self::Nothing;
                 }
                 sent.unwrap_or_else(|error| {
                     report_break(shared, &*error);
@@ -151,7 +147,7 @@ where
     }
 
     /// Takes a finished response.
-    pub(crate) fn give(mut self: Pin<&mut Self>, shared: &mut Shared, response: Response) -> Progress {
+    pub(crate) fn give(&mut self, shared: &mut Shared, response: Response) -> Progress {
         let Response { mut head, content, misuse } = response;
         if let Some(misuse) = misuse {
             if is_over(shared) {
@@ -168,7 +164,7 @@ where
             Content::Upgrade(then) => shared.core.respond(&head, BodyLen::Unknown).map(|()| Some(then)),
             Content::Sent => return Progress::Done(settle_sent(shared)),
             Content::Stream(stream) => {
-                self.set(Self::Stream { head: Some(head), stream });
+                *self = Self::Stream { head: Some(head), stream };
                 return Progress::Moved;
             }
         };

@@ -15,6 +15,7 @@ pub mod application;
 #[cfg(feature = "async-io")]
 pub mod async_io;
 mod body;
+mod bound;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod connection;
@@ -58,6 +59,7 @@ mod upgraded;
 mod upload;
 
 pub use application::*;
+pub use bound::Bound;
 pub use connection::Serve;
 pub use httpants_core::Timer;
-pub use server::{Bound, Server};
+pub use server::Server;

@@ -1,11 +1,10 @@
-//! A server: made, bound, run, shut down.
+//! A server, as it is made.
 
 use std::fmt;
 use std::future::Future;
 use std::io;
 use std::num::NonZero;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use httpants_core::cookies::{BadKeys, KeyRing};
 use httpants_core::files::Sendfile;
@@ -15,7 +14,7 @@ use httpants_core::{Config, Request};
 
 use crate::accept::Accepting;
 use crate::access_log::AccessLog;
-use crate::connection::Serve;
+use crate::bound::{Bound, Listening};
 use crate::files::{FilePolicy, FileRoot};
 use crate::handle::Handle;
 use crate::handler::{Handler, Intake};
@@ -24,7 +23,7 @@ use crate::listen::{self, ListenAddress};
 use crate::listen_socket::ListenSocket;
 use crate::memory::{Memory, MemoryListener};
 use crate::observer::Observed;
-use crate::runtime::{Runtime, Spawn};
+use crate::runtime::Runtime;
 use crate::service::{ChooseIntake, Service};
 use crate::socket_file::SocketFiles;
 use crate::tls::Tls;
@@ -421,111 +420,4 @@ impl<R, H> fmt::Debug for Server<R, H> {
             .field("workers", &self.workers)
             .finish_non_exhaustive()
     }
-}
-
-/// A socket, and what it speaks TLS with, where it does.
-type Listening = (listen::Bound, Option<Tls>);
-
-/// A server whose sockets listen; connections wait until it runs.
-pub struct Bound<R, H> {
-    runtime: R,
-    service: Arc<Service<H>>,
-    /// In front of the sockets, because it is to be dropped before them.
-    files: SocketFiles,
-    /// One set of sockets a worker.
-    sockets: Vec<Vec<Listening>>,
-    local_addresses: Vec<ListenAddress>,
-    max_connections: usize,
-    handle: Handle,
-}
-
-impl<R: Runtime, H: Handler> Bound<R, H>
-where
-    R::Transport: Send,
-{
-    /// Where it listens, with the port that was found where 0 was asked for.
-    #[must_use]
-    pub fn local_addresses(&self) -> &[ListenAddress] {
-        &self.local_addresses
-    }
-
-    /// The means to stop it, from anywhere.
-    #[must_use]
-    pub fn handle(&self) -> Handle {
-        self.handle.clone()
-    }
-
-    /// Serves in the current runtime until it is shut down.
-    ///
-    /// # Errors
-    /// Those of registering the sockets with the runtime.
-    pub async fn serve(self) -> io::Result<()>
-    where
-        R: Spawn<Serve<R, H>>,
-    {
-        let sockets = self.sockets.into_iter().flatten().collect();
-        serve_sockets(self.runtime, self.service, (sockets, self.files), self.max_connections, self.handle).await
-    }
-
-    /// Serves with the workers asked for, on this thread and others, until it is shut down.
-    ///
-    /// # Errors
-    /// Those of starting a runtime or a thread, and of registering the sockets.
-    pub fn run(mut self) -> io::Result<()>
-    where
-        R: Spawn<Serve<R, H>> + Send,
-        H: Send + Sync,
-    {
-        let first = if self.sockets.is_empty() { Vec::new() } else { self.sockets.remove(0) };
-        let Self { runtime, service, sockets, files, max_connections, handle, .. } = self;
-        let work = |sockets: Vec<Listening>| {
-            let (runtime, service, handle) = (runtime.clone(), Arc::clone(&service), handle.clone());
-            let sockets = (sockets, files.clone());
-            move || runtime.clone().block_on(serve_sockets(runtime, service, sockets, max_connections, handle))?
-        };
-        let mut threads = Vec::new();
-        for (number, sockets) in sockets.into_iter().enumerate() {
-            let thread = std::thread::Builder::new().name(format!("httpants-{}", number + 1));
-            threads.push(thread.spawn(work(sockets))?);
-        }
-        let first = work(first);
-        drop(files);
-        let mut result = first();
-        for thread in threads {
-            let other = thread.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")));
-            result = result.and(other);
-        }
-        result
-    }
-}
-
-impl<R, H> fmt::Debug for Bound<R, H> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bound").field("local_addresses", &self.local_addresses).finish_non_exhaustive()
-    }
-}
-
-async fn serve_sockets<R, H>(
-    runtime: R,
-    service: Arc<Service<H>>,
-    (sockets, files): (Vec<Listening>, SocketFiles),
-    max_connections: usize,
-    handle: Handle,
-) -> io::Result<()>
-where
-    R: Runtime + Spawn<Serve<R, H>>,
-    R::Transport: Send,
-    H: Handler,
-{
-    let mut listeners = Vec::with_capacity(sockets.len());
-    for (socket, tls) in sockets {
-        let listener = match socket {
-            listen::Bound::Tcp(listener) => runtime.listen_tcp(listener)?,
-            #[cfg(unix)]
-            listen::Bound::Unix(listener) => runtime.listen_unix(listener)?,
-        };
-        listeners.push((listener, tls));
-    }
-    Accepting::new(runtime, service, listeners, max_connections, handle).with_files(files).await;
-    Ok(())
 }

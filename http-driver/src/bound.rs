@@ -1,0 +1,122 @@
+//! A server whose sockets listen.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use crate::accept::Accepting;
+use crate::connection::Serve;
+use crate::handle::Handle;
+use crate::handler::Handler;
+use crate::listen::{self, ListenAddress};
+use crate::runtime::{Runtime, Spawn};
+use crate::service::Service;
+use crate::socket_file::SocketFiles;
+use crate::tls::Tls;
+
+/// A socket, and what it speaks TLS with, where it does.
+pub(crate) type Listening = (listen::Bound, Option<Tls>);
+
+/// A server whose sockets listen; connections wait until it runs.
+pub struct Bound<R, H> {
+    pub(crate) runtime: R,
+    pub(crate) service: Arc<Service<H>>,
+    /// In front of the sockets, because it is to be dropped before them.
+    pub(crate) files: SocketFiles,
+    /// One set of sockets a worker.
+    pub(crate) sockets: Vec<Vec<Listening>>,
+    pub(crate) local_addresses: Vec<ListenAddress>,
+    pub(crate) max_connections: usize,
+    pub(crate) handle: Handle,
+}
+
+impl<R: Runtime, H: Handler> Bound<R, H>
+where
+    R::Transport: Send,
+{
+    /// Where it listens, with the port that was found where 0 was asked for.
+    #[must_use]
+    pub fn local_addresses(&self) -> &[ListenAddress] {
+        &self.local_addresses
+    }
+
+    /// The means to stop it, from anywhere.
+    #[must_use]
+    pub fn handle(&self) -> Handle {
+        self.handle.clone()
+    }
+
+    /// Serves in the current runtime until it is shut down.
+    ///
+    /// # Errors
+    /// Those of registering the sockets with the runtime.
+    pub async fn serve(self) -> io::Result<()>
+    where
+        R: Spawn<Serve<R, H>>,
+    {
+        let sockets = self.sockets.into_iter().flatten().collect();
+        serve_sockets(self.runtime, self.service, (sockets, self.files), self.max_connections, self.handle).await
+    }
+
+    /// Serves with the workers asked for, on this thread and others, until it is shut down.
+    ///
+    /// # Errors
+    /// Those of starting a runtime or a thread, and of registering the sockets.
+    pub fn run(mut self) -> io::Result<()>
+    where
+        R: Spawn<Serve<R, H>> + Send,
+        H: Send + Sync,
+    {
+        let first = if self.sockets.is_empty() { Vec::new() } else { self.sockets.remove(0) };
+        let Self { runtime, service, sockets, files, max_connections, handle, .. } = self;
+        let work = |sockets: Vec<Listening>| {
+            let (runtime, service, handle) = (runtime.clone(), Arc::clone(&service), handle.clone());
+            let sockets = (sockets, files.clone());
+            move || runtime.clone().block_on(serve_sockets(runtime, service, sockets, max_connections, handle))?
+        };
+        let mut threads = Vec::new();
+        for (number, sockets) in sockets.into_iter().enumerate() {
+            let thread = std::thread::Builder::new().name(format!("httpants-{}", number + 1));
+            threads.push(thread.spawn(work(sockets))?);
+        }
+        let first = work(first);
+        drop(files);
+        let mut result = first();
+        for thread in threads {
+            let other = thread.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")));
+            result = result.and(other);
+        }
+        result
+    }
+}
+
+impl<R, H> fmt::Debug for Bound<R, H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound").field("local_addresses", &self.local_addresses).finish_non_exhaustive()
+    }
+}
+
+async fn serve_sockets<R, H>(
+    runtime: R,
+    service: Arc<Service<H>>,
+    (sockets, files): (Vec<Listening>, SocketFiles),
+    max_connections: usize,
+    handle: Handle,
+) -> io::Result<()>
+where
+    R: Runtime + Spawn<Serve<R, H>>,
+    R::Transport: Send,
+    H: Handler,
+{
+    let mut listeners = Vec::with_capacity(sockets.len());
+    for (socket, tls) in sockets {
+        let listener = match socket {
+            listen::Bound::Tcp(listener) => runtime.listen_tcp(listener)?,
+            #[cfg(unix)]
+            listen::Bound::Unix(listener) => runtime.listen_unix(listener)?,
+        };
+        listeners.push((listener, tls));
+    }
+    Accepting::new(runtime, service, listeners, max_connections, handle).with_files(files).await;
+    Ok(())
+}
