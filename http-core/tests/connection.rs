@@ -318,3 +318,15 @@ fn bytes_behind_an_upgrade_are_held_until_its_answer_has_left() {
     assert_eq!(events(&mut connection), ["Upgraded"]);
     assert_eq!(connection.take_upgrade(), "new");
 }
+
+/// Fewer system calls for an upload, and no more memory for what a small buffer holds.
+#[test]
+fn only_content_larger_than_a_buffer_gets_a_larger_one() {
+    for (length, size) in [(8 << 10, 8 << 10), ((8 << 10) + 1, 64 << 10)] {
+        let mut connection = connection(Config::default());
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        give(&mut connection, head.as_bytes(), 0);
+        assert_eq!(events(&mut connection), ["Request"]);
+        assert_eq!(connection.recv_buf().len(), size, "for content of {length}");
+    }
+}
