@@ -30,7 +30,7 @@ BYTES = 8 << 30
 CORE, TESTS = ["--package", "httpants-core"], ["--package", "httpants-tests"]
 SUITES = {
     "lib": [*CORE, "--lib"],
-    **{name: [*CORE, "--test", name] for name in ("attributes", "connection", "memory", "operations")},
+    **{name: [*CORE, "--test", name] for name in ("attributes", "connection", "handshake", "memory")},
     **{name: [*TESTS, "--test", name] for name in ("wire", "limits", "timers", "simulation")},
 }
 """The words that `caught by` begins with, in the order in which they are tried without it."""

@@ -27,24 +27,13 @@ mod listener;
 mod runtime;
 mod transport;
 
-pub use httpants_driver::core;
-pub use httpants_driver::{
-    AccessLog, Address, AnswerCounts, BadRequest, Body, BodyError, BodyLen, CloseCounts, CloseReason, Config,
-    ContentReader, Counters, FieldLines, FileRoot, FileToSend, Files, FormError, Handle, Handler, Headers, Intake,
-    ListenAddress, ListenSocket, Misuse, Parts, Peer, Pieces, Refusals, Request, Responder, Response, ResponseHead,
-    Sendfile, StreamError, StreamedPart, TimerCounts, Upgraded, UploadedFile,
-};
 pub use listener::Listener;
 pub use runtime::{Timer, Tokio};
 pub use transport::Transport;
 
-/// A server on tokio, see [`httpants_driver::Server`].
-pub type Server<H> = httpants_driver::Server<Tokio, H>;
-
-/// A server on tokio that listens, see [`httpants_driver::Bound`].
-pub type Bound<H> = httpants_driver::Bound<Tokio, H>;
+httpants_driver::adapter!(Tokio);
 
 /// The README's examples compile and run.
-#[cfg(doctest)]
+#[cfg(all(doctest, feature = "tls"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;

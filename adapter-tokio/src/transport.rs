@@ -8,6 +8,8 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+#[cfg(target_os = "linux")]
+use httpants_driver::linux::{declined, send, send_file};
 use httpants_driver::runtime;
 #[cfg(target_os = "linux")]
 use tokio::io::Interest;
@@ -63,7 +65,7 @@ impl runtime::Transport for Transport {
     fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>> {
         #[cfg(target_os = "linux")]
         if more && matches!(self.0, Socket::Tcp(_)) {
-            return self.poll_send_more(context, slices);
+            return self.poll_write_with(context, |socket| send(socket, slices, true));
         }
         #[cfg(not(target_os = "linux"))]
         let _ = more;
@@ -85,17 +87,7 @@ impl runtime::Transport for Transport {
         offset: u64,
         length: u64,
     ) -> Option<Poll<io::Result<usize>>> {
-        use rustix::io::Errno;
-
-        // The kernel moves at most 2 GiB at once, and takes counts past isize::MAX for negative.
-        let length = length.min(1 << 30) as usize;
-        let sent =
-            self.poll_write_with(context, |socket| rustix::fs::sendfile(socket, file, Some(&mut { offset }), length));
-        match &sent {
-            // The file is none that the kernel can send from.
-            Poll::Ready(Err(error)) if matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS)) => None,
-            _ => Some(sent),
-        }
+        declined(self.poll_write_with(context, |socket| send_file(socket, file, offset, length)))
     }
 
     fn reset_on_close(&mut self) {
@@ -109,26 +101,15 @@ impl runtime::Transport for Transport {
 
 #[cfg(target_os = "linux")]
 impl Transport {
-    /// Sends what the kernel may hold back until the rest comes.
-    fn poll_send_more(&self, context: &mut Context<'_>, slices: &[IoSlice<'_>]) -> Poll<io::Result<usize>> {
-        use rustix::net::{SendAncillaryBuffer, SendFlags, send, sendmsg};
-
-        let flags = SendFlags::MORE | SendFlags::NOSIGNAL;
-        self.poll_write_with(context, |socket| match slices {
-            [slice] => send(socket, slice, flags),
-            _ => sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), flags),
-        })
-    }
-
     /// A system call that tokio does not know, once the socket takes something.
     fn poll_write_with(
         &self,
         context: &mut Context<'_>,
-        mut call: impl FnMut(BorrowedFd<'_>) -> rustix::io::Result<usize>,
+        mut call: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
         on_socket!(&self.0, stream => loop {
             ready!(stream.poll_write_ready(context))?;
-            match stream.try_io(Interest::WRITABLE, || Ok(call(stream.as_fd())?)) {
+            match stream.try_io(Interest::WRITABLE, || call(stream.as_fd())) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 sent => return Poll::Ready(sent),
             }

@@ -14,8 +14,10 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
-use httpants_tokio::{AccessLog, FileRoot, ListenAddress, Server};
-use options::{Command, Options};
+use httpants_driver::runtime::{Runtime, Spawn};
+use httpants_driver::{Serve, Server};
+use httpants_tokio::{AccessLog, FileRoot, Handler, ListenAddress};
+use options::{Command, Options, RuntimeName};
 use routes::Service;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::prelude::*;
@@ -24,7 +26,7 @@ fn main() -> ExitCode {
     match Command::parse(std::env::args_os().skip(1)) {
         Ok(Command::Help) => say(options::HELP),
         Ok(Command::Version) => say(concat!("demo ", env!("CARGO_PKG_VERSION"), "\n")),
-        Ok(Command::Serve(options)) => match serve(&options) {
+        Ok(Command::Serve(options)) => match start(&options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, 1),
         },
@@ -32,8 +34,21 @@ fn main() -> ExitCode {
     }
 }
 
-fn serve(options: &Options) -> io::Result<()> {
+/// The same on each runtime: only here it has a name.
+fn start(options: &Options) -> io::Result<()> {
     log();
+    match options.runtime {
+        RuntimeName::Tokio => serve(options, httpants_tokio::Runtime::default(), routes::handler),
+        RuntimeName::Smol => serve(options, httpants_smol::Runtime::default(), routes::handler),
+        RuntimeName::AsyncStd => serve(options, httpants_async_std::Runtime::default(), routes::handler),
+    }
+}
+
+fn serve<R, H>(options: &Options, runtime: R, handler: fn(Arc<Service<R>>) -> H) -> io::Result<()>
+where
+    R: Runtime<Transport: Send> + Spawn<Serve<R, H>> + Send,
+    H: Handler + Send + Sync,
+{
     let samples;
     let root = match options.file_root() {
         Some(root) => root,
@@ -42,9 +57,9 @@ fn serve(options: &Options) -> io::Result<()> {
             samples.path().into()
         }
     };
-    let service = Arc::new(Service { files: FileRoot::open(root)?.mount("/file"), handle: OnceLock::new() });
-    let routes = Arc::clone(&service);
-    let mut server = Server::new(move |request| routes::answer(Arc::clone(&routes), request))
+    let files = FileRoot::open(root)?.mount("/file");
+    let service = Arc::new(Service { runtime: runtime.clone(), files, handle: OnceLock::new() });
+    let mut server = Server::with_runtime(runtime, handler(Arc::clone(&service)))
         .intake(routes::intake)
         .config(|config| options.apply(config))
         // What is received is shown as it was received.
@@ -65,13 +80,18 @@ fn serve(options: &Options) -> io::Result<()> {
     if options.access_log {
         server = server.access_log(AccessLog::combined(access));
     }
+    let tls = options.tls()?;
+    if let Some(tls) = &tls {
+        server = server.start_tls(tls.clone());
+    }
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let bound = server.bind()?;
     service.handle.get_or_init(|| bound.handle());
-    signals::drain(bound.handle())?;
+    signals::obey(bound.handle(), tls)?;
     for address in bound.local_addresses() {
         say(&match address {
             ListenAddress::Unix(_) => format!("httpants listens on {address}\n"),
-            _ => format!("httpants listens on http://{address}/\n"),
+            _ => format!("httpants listens on {scheme}://{address}/\n"),
         });
     }
     bound.run()

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use httpants_tokio::core::Config;
 use httpants_tokio::core::proxy::{BadNetwork, XHeaders};
-use httpants_tokio::{Misuse, Sendfile};
+use httpants_tokio::{ClientCertificates, Misuse, Sendfile, Tls, TlsError};
 use lexopt::{Arg, Parser};
 
 pub(crate) const HELP: &str = "\
@@ -18,10 +18,15 @@ The demo of httpants: an HTTP/1.1 server that shows what it received.
 
 Usage: demo [OPTIONS]
 
+      --runtime NAME           tokio, smol or async-std [default: tokio]
       --listen ADDR            PORT, HOST:PORT or unix:PATH; may be given several times
                                [default: 127.0.0.1:8080]
       --listen-fds             the sockets that systemd or the like passes (LISTEN_FDS); where no
                                --listen is given nothing else is listened on
+      --tls-cert FILE          speaks TLS with this certificate, and those between it and its
+                               authority, in PEM; SIGHUP reads the files again
+      --tls-key FILE           its private key, in PEM
+      --client-ca FILE         lets in only clients with a certificate of these authorities
       --file-root DIR          what /file/ serves [default: $FILE_ROOT, or else a folder of samples]
       --sendfile HEADER        leaves the sending of files to a server in front, which reads this
                                field: X-Accel-Redirect for nginx, X-Sendfile for others
@@ -71,12 +76,16 @@ pub(crate) enum Command {
 /// How to serve. What is `None` was not given and keeps the server's default.
 #[derive(Debug, PartialEq, Default)]
 pub(crate) struct Options {
+    pub(crate) runtime: RuntimeName,
     pub(crate) listen: Vec<String>,
     pub(crate) listen_fds: bool,
     pub(crate) workers: usize,
     pub(crate) access_log: bool,
     pub(crate) cookie_secrets: Vec<Secret>,
     pub(crate) xheaders: XHeaders,
+    tls_certificate: Option<PathBuf>,
+    tls_key: Option<PathBuf>,
+    client_authorities: Option<PathBuf>,
     file_root: Option<PathBuf>,
     sendfile: Option<String>,
     sendfile_prefix: Option<String>,
@@ -86,6 +95,28 @@ pub(crate) struct Options {
     idle_timeout: Option<Seconds>,
     body_timeout: Option<Seconds>,
     write_timeout: Option<Seconds>,
+}
+
+/// What the server runs on.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub(crate) enum RuntimeName {
+    #[default]
+    Tokio,
+    Smol,
+    AsyncStd,
+}
+
+impl FromStr for RuntimeName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "tokio" => Ok(Self::Tokio),
+            "smol" => Ok(Self::Smol),
+            "async-std" => Ok(Self::AsyncStd),
+            _ => Err("tokio, smol or async-std is due"),
+        }
+    }
 }
 
 /// What signs cookies.
@@ -158,10 +189,14 @@ impl Command {
         let mut parser = Parser::from_args(arguments);
         while let Some(argument) = parser.next()? {
             match argument {
+                Arg::Long("runtime") => options.runtime = value(&mut parser, "--runtime")?,
                 Arg::Long("listen") => options.listen.push(value(&mut parser, "--listen")?),
                 Arg::Long("listen-fds") => options.listen_fds = true,
                 Arg::Long("workers") => options.workers = value(&mut parser, "--workers")?,
                 Arg::Long("access-log") => options.access_log = true,
+                Arg::Long("tls-cert") => options.tls_certificate = Some(parser.value()?.into()),
+                Arg::Long("tls-key") => options.tls_key = Some(parser.value()?.into()),
+                Arg::Long("client-ca") => options.client_authorities = Some(parser.value()?.into()),
                 Arg::Long("file-root") => options.file_root = Some(parser.value()?.into()),
                 Arg::Long("sendfile") => options.sendfile = Some(value(&mut parser, "--sendfile")?),
                 Arg::Long("sendfile-prefix") => {
@@ -185,6 +220,12 @@ impl Command {
         if options.sendfile.is_none() && options.sendfile_prefix.is_some() {
             return Err("--sendfile-prefix says nothing without --sendfile".into());
         }
+        if options.tls_certificate.is_some() != options.tls_key.is_some() {
+            return Err("--tls-cert and --tls-key go together".into());
+        }
+        if options.client_authorities.is_some() && options.tls_key.is_none() {
+            return Err("--client-ca says nothing without --tls-cert".into());
+        }
         if options.listen.is_empty() && !options.listen_fds {
             options.listen.push("127.0.0.1:8080".into());
         }
@@ -203,6 +244,16 @@ impl Options {
         set(&mut timeouts.idle, self.idle_timeout.map(|seconds| seconds.0));
         set(&mut timeouts.body, self.body_timeout.map(|seconds| seconds.0));
         set(&mut timeouts.write, self.write_timeout.map(|seconds| seconds.0));
+    }
+
+    /// What to speak TLS with, where that is said.
+    pub(crate) fn tls(&self) -> Result<Option<Tls>, TlsError> {
+        let (Some(certificate), Some(key)) = (&self.tls_certificate, &self.tls_key) else { return Ok(None) };
+        let tls = Tls::from_pem_files(certificate, key)?;
+        Ok(Some(match &self.client_authorities {
+            Some(authorities) => tls.client_ca_file(authorities, ClientCertificates::Required)?,
+            None => tls,
+        }))
     }
 
     /// What is to be served, where that is said.
@@ -281,6 +332,18 @@ mod tests {
     }
 
     #[test]
+    fn runtimes_go_by_the_names_of_their_crates() {
+        for (line, runtime) in [
+            ("", RuntimeName::Tokio),
+            ("--runtime tokio", RuntimeName::Tokio),
+            ("--runtime smol", RuntimeName::Smol),
+            ("--runtime async-std", RuntimeName::AsyncStd),
+        ] {
+            assert_eq!(options(line).runtime, runtime, "{line}");
+        }
+    }
+
+    #[test]
     fn all_proxies_are_all_whatever_else_is_named() {
         for line in ["--xheaders all", "--xheaders all --xheaders ::1", "--xheaders ::1 --xheaders all"] {
             assert_eq!(options(line).xheaders, XHeaders::TrustAll, "{line}");
@@ -328,6 +391,7 @@ mod tests {
                  `10.0.0.0/33` is neither",
             ),
             ("--sendfile-prefix /p", "--sendfile-prefix says nothing without --sendfile"),
+            ("--runtime glommio", "--runtime \"glommio\": tokio, smol or async-std is due"),
             ("--workers many", "--workers \"many\": invalid digit found in string"),
             ("--max-request -1", "--max-request \"-1\": invalid digit found in string"),
             ("--idle-timeout soon", "--idle-timeout \"soon\": a number of seconds is due"),

@@ -4,9 +4,9 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use httpants_driver::runtime::{Runtime, sleep};
 use httpants_tokio::core::Framing;
-use httpants_tokio::{BodyError, FileRoot, FormError, Handle, Intake, Request, Response};
-use tokio::time::sleep;
+use httpants_tokio::{BodyError, FileRoot, FormError, Handle, Handler, Intake, Request, Response};
 
 use crate::mistake::{Mistake, parameter};
 use crate::{cookies, inspect, page, websocket};
@@ -16,7 +16,9 @@ const MAX_PIECE: usize = 16 << 20;
 
 /// What the routes know of the server they run on.
 #[derive(Debug)]
-pub(crate) struct Service {
+pub(crate) struct Service<R> {
+    /// What /slow and /stream wait on.
+    pub(crate) runtime: R,
     /// What /file/ serves.
     pub(crate) files: FileRoot,
     /// Set once the server is bound.
@@ -31,15 +33,24 @@ pub(crate) fn intake(head: &httpants_tokio::core::Request) -> Intake {
     }
 }
 
-pub(crate) async fn answer(service: Arc<Service>, request: Request) -> Response {
+/// What answers all requests.
+pub(crate) fn handler<R>(service: Arc<Service<R>>) -> impl Handler<Future: Send> + Send + Sync
+where
+    R: Runtime<Sleep: Send> + Send + Sync,
+{
+    move |request| answer(Arc::clone(&service), request)
+}
+
+/// Routes that hold much while they wait are boxed, so that the others are not as large.
+async fn answer<R: Runtime>(service: Arc<Service<R>>, request: Request) -> Response {
     match (request.method().as_str(), request.path()) {
         (_, "/plaintext") => Response::text("Hello, World!"),
         ("POST", "/echo") => echo(request),
-        ("POST", "/echo-len") => echo_len(request).await.into(),
-        ("POST", "/upload") => upload(request).await.into(),
+        ("POST", "/echo-len") => Box::pin(echo_len(request)).await.into(),
+        ("POST", "/upload") => Box::pin(upload(request)).await.into(),
         ("GET" | "HEAD", path) if path.starts_with("/file/") => service.files.serve(&request),
-        ("GET" | "HEAD", "/stream") => stream(&request).await.into(),
-        ("GET" | "HEAD", "/slow") => slow(&request).await.into(),
+        ("GET" | "HEAD", "/stream") => Box::pin(stream(&service.runtime, &request)).await.into(),
+        ("GET" | "HEAD", "/slow") => slow(&service.runtime, &request).await.into(),
         ("GET" | "HEAD", "/healthz") => healthz(&service),
         ("GET" | "HEAD", "/panic") => fail(),
         ("GET" | "HEAD", "/cookie/set") => cookies::set(&request).into(),
@@ -48,7 +59,7 @@ pub(crate) async fn answer(service: Arc<Service>, request: Request) -> Response 
         ("GET", "/ws") => websocket::answer(&request),
         ("GET" | "HEAD", path) if path.starts_with("/status/") => status(path),
         ("GET" | "HEAD", "/") if page::is_accepted(&request) => page::answer(&service.files).into(),
-        _ => inspect::answer(request).await.into(),
+        _ => Box::pin(inspect::answer(request)).await.into(),
     }
 }
 
@@ -83,7 +94,7 @@ async fn upload(mut request: Request) -> Result<String, FormError> {
     Ok(format!("{count} {length}"))
 }
 
-async fn stream(request: &Request) -> Result<Response, Mistake> {
+async fn stream(runtime: &impl Runtime, request: &Request) -> Result<Response, Mistake> {
     let chunks = parameter(request, "chunks", 10_u64)?;
     let size = parameter(request, "size", 1024_usize)?;
     let delay = Duration::from_millis(parameter(request, "delay", 0)?);
@@ -96,19 +107,19 @@ async fn stream(request: &Request) -> Result<Response, Mistake> {
     responder.send_headers([("Content-Type", "text/plain")], true)?;
     for _ in 0..chunks {
         if !delay.is_zero() {
-            sleep(delay).await;
+            sleep(runtime, delay).await;
         }
         responder.send(piece.clone()).await?;
     }
     Ok(responder.finish().await?)
 }
 
-async fn slow(request: &Request) -> Result<&'static str, Mistake> {
-    sleep(Duration::from_millis(parameter(request, "ms", 1000)?)).await;
+async fn slow(runtime: &impl Runtime, request: &Request) -> Result<&'static str, Mistake> {
+    sleep(runtime, Duration::from_millis(parameter(request, "ms", 1000)?)).await;
     Ok("slow")
 }
 
-fn healthz(service: &Service) -> Response {
+fn healthz<R>(service: &Service<R>) -> Response {
     match service.handle.get() {
         Some(handle) if handle.is_draining() => Response::text("draining").with_status(503),
         _ => Response::text("ok"),

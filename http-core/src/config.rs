@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use crate::cookies::KeyRing;
+use crate::message::headers::FieldSpan;
 use crate::proxy::ProxyPolicy;
+use crate::wire::fields::MOST_BYTES;
 
 /// What one server decides for all its connections; shared between them in an `Arc`.
 ///
@@ -123,6 +125,37 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// The most that a connection takes from the allocator, in bytes, whatever its peer sends
+    /// and however slowly it reads. With the defaults 391 KiB; a connection that is idle takes
+    /// less than 1 KiB.
+    ///
+    /// Content that was handed out as [`Event::Data`](crate::Event::Data) is its holder's, and
+    /// so is content that was given to be sent: of the application's own there are the heads
+    /// of answers in it, with 4 KiB each at most.
+    ///
+    /// ```
+    /// use httpants_core::Config;
+    ///
+    /// let mut limits = Config::default().limits;
+    /// assert_eq!(limits.memory_bound(), 400_512);
+    /// (limits.head, limits.send_backlog, limits.body_buffer) = (8 << 10, 8 << 10, 8 << 10);
+    /// assert!(limits.memory_bound() < 200_000);
+    /// ```
+    #[must_use]
+    pub fn memory_bound(&self) -> usize {
+        // What has to be whole before it is read stands in the receive buffer, which doubles
+        // to the next power of two beside the one before.
+        let whole = self.head.min(MOST_BYTES).max(self.chunk_overhead).saturating_add(1);
+        let received = whole.checked_next_power_of_two().unwrap_or(usize::MAX).max(self.body_size()).saturating_mul(2);
+        // A copy of the head, one of the trailers, and where their lines stand.
+        let copied = self.head.min(MOST_BYTES).saturating_add(self.chunk_overhead);
+        let indexed = self.fields.saturating_mul(2 * size_of::<FieldSpan>()).saturating_mul(2);
+        // Answers are gathered below the backlog, the last one may begin right there, and
+        // their buffer doubles.
+        let sent = self.backlog().saturating_add(ANSWER).saturating_mul(3);
+        [copied, indexed, sent, FIXED].into_iter().fold(received, usize::saturating_add)
+    }
+
     /// The size of a receive buffer for heads, within what makes sense.
     pub(crate) fn recv_size(&self) -> usize {
         self.recv_buffer.clamp(16, 16 << 20)
@@ -139,12 +172,21 @@ impl Limits {
     }
 }
 
+/// The head of an answer, as far as [`Limits::memory_bound`] goes.
+const ANSWER: usize = 4 << 10;
+/// The connection itself, the request, and the queues of events and of segments to send.
+const FIXED: usize = 8 << 10;
+
 /// How long each phase of a connection may take; `None` switches a timer off.
 /// [`Timer`](crate::Timer) names them.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// From accepting the connection to its first byte; then it is closed. Default 15 s.
+    /// From accepting a connection that is to be secured to the end of its handshake (TLS),
+    /// or from its PROXY header where there is one; then it is closed. Default 10 s.
+    pub handshake: Option<Duration>,
+    /// From accepting the connection, or from the end of its handshake, to its first byte;
+    /// also until its PROXY header is complete; then it is closed. Default 15 s.
     pub accept: Option<Duration>,
     /// From the first byte of a head to its end; then 408. Default 15 s.
     pub head: Option<Duration>,
@@ -169,6 +211,7 @@ impl Default for Timeouts {
     fn default() -> Self {
         let seconds = |s| Some(Duration::from_secs(s));
         Self {
+            handshake: seconds(10),
             accept: seconds(15),
             head: seconds(15),
             idle: seconds(60),

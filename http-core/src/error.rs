@@ -84,6 +84,8 @@ pub enum BadRequest {
     Expectation,
     /// The PROXY protocol header that is due first is not one. It gets no answer.
     ProxyHeader,
+    /// A request without TLS where TLS is due.
+    PlainRequest,
     /// The head did not arrive in time.
     HeadTimeout,
     /// The body did not arrive in time.
@@ -92,7 +94,7 @@ pub enum BadRequest {
 
 impl BadRequest {
     /// Every fault, for tables of them; each stands at its own number (`fault as usize`).
-    pub const ALL: [Self; 36] = [
+    pub const ALL: [Self; 37] = [
         Self::EmptyLines,
         Self::BareLineFeed,
         Self::BareCarriageReturn,
@@ -127,6 +129,7 @@ impl BadRequest {
         Self::BodyTooLarge,
         Self::Expectation,
         Self::ProxyHeader,
+        Self::PlainRequest,
         Self::HeadTimeout,
         Self::BodyTimeout,
     ];
@@ -192,6 +195,7 @@ impl BadRequest {
             Self::BodyTooLarge => "the content is larger than allowed (RFC 9110 15.5.14)",
             Self::Expectation => "100-continue is the only expectation that this server meets (RFC 9110 10.1.1)",
             Self::ProxyHeader => "the connection must begin with a PROXY protocol header",
+            Self::PlainRequest => "a plain HTTP request was sent to a port that speaks TLS (RFC 9110 4.2.2)",
             Self::HeadTimeout => "the head did not arrive in time (RFC 9110 15.5.9)",
             Self::BodyTimeout => "the content did not arrive in time (RFC 9110 15.5.9)",
         }
@@ -300,6 +304,9 @@ pub enum CloseReason {
     Refused(BadRequest),
     /// A timer ran out where there was nobody to answer.
     TimedOut(Timer),
+    /// The handshake that was to secure the transport failed, or the peer ended the stream
+    /// during it.
+    HandshakeFailed,
     /// The server shuts down.
     Shutdown,
     /// The application aborted, or ended an answer before its Content-Length.
@@ -316,6 +323,7 @@ impl fmt::Display for CloseReason {
             Self::Truncated => f.write_str("the peer closed inside a request"),
             Self::Refused(fault) => write!(f, "refused: {fault}"),
             Self::TimedOut(timer) => write!(f, "timed out: {timer}"),
+            Self::HandshakeFailed => f.write_str("the handshake of the transport failed"),
             Self::Shutdown => f.write_str("the server shuts down"),
             Self::Aborted => f.write_str("the application aborted the answer"),
             Self::IoError => f.write_str("the transport failed"),

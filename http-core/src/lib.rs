@@ -85,7 +85,7 @@ mod wire;
 pub use config::{Config, Limits, Timeouts};
 pub use connection::timers::{Deadline, Timer};
 pub use connection::{
-    Address, Answered, Close, Connection, Event, Now, Peer, Receiving, Reply, Sending, Slices, State, Storage,
+    Address, Answered, Close, Connection, Event, Now, Peer, Preface, Receiving, Reply, Sending, Slices, State, Storage,
     Transmit, UnixTime,
 };
 pub use error::{BadRequest, CloseReason, Misuse};

@@ -156,3 +156,21 @@ fn a_head_without_an_end_is_refused_at_its_limit() {
         assert!(peak < 4 * limits.head as u64, "{peak} bytes at most");
     }
 }
+
+#[test]
+fn what_arrives_behind_the_end_is_bounded_before_it_is_dropped() {
+    let limits = Config::default().limits;
+    let peak = peak(|connection| {
+        connection.abort();
+        let mut taken = 0;
+        // A caller that reads as long as bytes are wanted, and looks at the events later.
+        while connection.wants_recv() {
+            taken += connection.receive(&[b'x'; 1000], now(0));
+        }
+        assert!(taken <= limits.recv_buffer, "{taken} bytes were read");
+        assert_eq!(answer(connection), Some(CloseReason::Aborted));
+        assert_eq!(answer(connection), None);
+        assert!(connection.wants_recv(), "dropped, so there is room again");
+    });
+    assert!(peak < 3 * limits.recv_buffer as u64, "{peak} bytes at most");
+}

@@ -17,6 +17,7 @@ use crate::registry::Order;
 use crate::runtime::{Listener, Runtime, Sleep, Spawn};
 use crate::service::Service;
 use crate::socket_file::SocketFiles;
+use crate::tls::Tls;
 
 /// Connections accepted in one turn before other tasks get theirs.
 const TURN: usize = 64;
@@ -32,13 +33,16 @@ pin_project! {
         service: Arc<Service<H>>,
         // In front of the sockets, because it is to be dropped before them.
         files: SocketFiles,
-        listeners: Vec<R::Listener>,
+        // With what they speak TLS, where they do.
+        listeners: Vec<(R::Listener, Option<Tls>)>,
         max_connections: usize,
         handle: Handle,
         // Until when nothing is accepted, or connections may finish.
         #[pin]
         sleep: Option<R::Sleep>,
         draining: bool,
+        // Whether it was told already that descriptors or memory are out.
+        exhausted: bool,
         // Whether the most connections are open that may be.
         full: bool,
     }
@@ -53,12 +57,23 @@ where
     pub(crate) fn new(
         runtime: R,
         service: Arc<Service<H>>,
-        listeners: Vec<R::Listener>,
+        listeners: Vec<(R::Listener, Option<Tls>)>,
         max_connections: usize,
         handle: Handle,
     ) -> Self {
         let files = SocketFiles::default();
-        Self { runtime, service, files, listeners, max_connections, handle, sleep: None, draining: false, full: false }
+        Self {
+            runtime,
+            service,
+            files,
+            listeners,
+            max_connections,
+            handle,
+            sleep: None,
+            draining: false,
+            full: false,
+            exhausted: false,
+        }
     }
 
     /// With files to be removed when nothing is accepted any more.
@@ -89,7 +104,7 @@ where
             let before = accepted;
             let this = self.as_mut().project();
             let mut exhausted = None;
-            for listener in this.listeners.iter_mut() {
+            for (listener, tls) in this.listeners.iter_mut() {
                 if this.handle.registry.count() >= *this.max_connections {
                     // The end of a connection wakes this task.
                     if !std::mem::replace(this.full, true) {
@@ -102,10 +117,12 @@ where
                     Poll::Pending => {}
                     Poll::Ready(Ok((transport, peer))) => {
                         accepted += 1;
+                        *this.exhausted = false;
                         this.handle.tally.one(Count::Accepted);
                         let member = this.handle.registry.join();
                         let service = Arc::clone(this.service);
-                        this.runtime.spawn(Serve::new(this.runtime.clone(), service, member, transport, peer));
+                        let runtime = this.runtime.clone();
+                        this.runtime.spawn(Serve::new(runtime, service, member, transport, peer, tls.as_ref()));
                     }
                     Poll::Ready(Err(error)) if concerns_one_connection(&error) => accepted += 1,
                     Poll::Ready(Err(error)) => exhausted = Some(error),
@@ -113,7 +130,10 @@ where
             }
             if let Some(error) = exhausted {
                 this.handle.tally.one(Count::AcceptError);
-                tracing::error!(%error, "cannot accept connections; trying again soon");
+                // Once, or peers that hold what there is could fill the log.
+                if !std::mem::replace(self.as_mut().project().exhausted, true) {
+                    tracing::error!(%error, "cannot accept connections until others end");
+                }
                 self.as_mut().sleep(EXHAUSTED);
                 // Registers for the end of the pause.
                 let _ = self.as_mut().is_asleep(context);

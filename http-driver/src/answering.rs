@@ -7,7 +7,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::Bytes;
 use httpants_core::{BodyLen, Misuse, ResponseHead, Sending};
 use pin_project_lite::pin_project;
 
@@ -18,7 +17,7 @@ use crate::files;
 use crate::handler::Handler;
 use crate::parts::FormError;
 use crate::request::Request;
-use crate::response::{Content, ContentStream, Response, StreamError, UpgradeHandler};
+use crate::response::{Content, ContentStream, Piece, Response, StreamError, UpgradeHandler};
 
 pin_project! {
     /// Where the answer to the current request is.
@@ -26,8 +25,9 @@ pin_project! {
     pub(crate) enum Answering<F> {
         /// No request is being answered.
         Nothing,
-        /// The handler runs.
-        Handler { #[pin] future: F },
+        /// The handler runs. Its future is made for each request, however large it is: an idle
+        /// connection does not hold room for it.
+        Handler { future: Pin<Box<F>> },
         /// The handler gave a stream, which is sent piece by piece; its head until it is sent.
         Stream { head: Option<ResponseHead>, stream: ContentStream },
     }
@@ -107,7 +107,7 @@ where
         match self.as_mut().project() {
             AnsweringProjection::Nothing => Progress::Waiting,
             AnsweringProjection::Handler { future } => {
-                let output = catch_unwind(AssertUnwindSafe(|| future.poll(context).map(Into::into)));
+                let output = catch_unwind(AssertUnwindSafe(|| future.as_mut().poll(context).map(Into::into)));
                 match output {
                     Ok(Poll::Pending) => Progress::Waiting,
                     Ok(Poll::Ready(response)) => {
@@ -186,7 +186,7 @@ where
 fn pass_on(
     shared: &mut Shared,
     head: &mut Option<ResponseHead>,
-    piece: Poll<Option<Result<Bytes, StreamError>>>,
+    piece: Poll<Option<Result<Piece, StreamError>>>,
 ) -> Result<Progress, StreamError> {
     let piece = piece?;
     let begins = head.take();
@@ -194,9 +194,13 @@ fn pass_on(
         shared.core.respond(head, BodyLen::Unknown)?;
     }
     Ok(match piece {
-        Poll::Ready(Some(data)) => {
+        Poll::Ready(Some(Piece::Data(data))) => {
             shared.core.send(data)?;
             Progress::Moved
+        }
+        Poll::Ready(Some(Piece::Trailers(trailers))) => {
+            shared.core.finish_with_trailers(&trailers)?;
+            Progress::Done(None)
         }
         Poll::Ready(None) => {
             shared.core.finish()?;

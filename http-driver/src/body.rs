@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
 use httpants_core::forms::{BadForm, Limits};
-use httpants_core::{BadRequest, CloseReason, Headers};
+use httpants_core::{BadRequest, CloseReason, Framing, Headers};
 
 use crate::exchange::Exchange;
 use crate::parts::Parts;
@@ -64,10 +64,21 @@ impl std::error::Error for BodyError {}
 pub struct Body(Source);
 
 enum Source {
-    Whole { content: Option<Bytes>, trailers: Headers },
+    Whole {
+        content: Option<Bytes>,
+        trailers: Headers,
+    },
     Stored(Box<(Pieces, Headers)>),
-    NotKept { trailers: Headers },
-    Arriving { exchange: Exchange, serial: u64, done: bool },
+    NotKept {
+        trailers: Headers,
+    },
+    /// `remaining` is what its Content-Length leaves.
+    Arriving {
+        exchange: Exchange,
+        serial: u64,
+        remaining: Option<u64>,
+        done: bool,
+    },
 }
 
 impl Body {
@@ -85,8 +96,13 @@ impl Body {
         Self(Source::Whole { content: None, trailers: Headers::default() })
     }
 
-    pub(crate) fn arriving(exchange: Exchange, serial: u64) -> Self {
-        Self(Source::Arriving { exchange, serial, done: false })
+    pub(crate) fn arriving(exchange: Exchange, serial: u64, framing: Framing) -> Self {
+        let remaining = match framing {
+            Framing::None => Some(0),
+            Framing::Length(length) => Some(length),
+            _ => None,
+        };
+        Self(Source::Arriving { exchange, serial, remaining, done: false })
     }
 
     /// The next piece, never empty; `None` at the end.
@@ -119,14 +135,16 @@ impl Body {
         Parts::begin(&mut self, content_type, limits)
     }
 
-    /// How many bytes are still to come; `None` where that is not known, because they arrive,
-    /// and where they were not kept.
+    /// How many bytes are still to come; `None` where that is not known, because they arrive
+    /// in chunks, and where they were not kept. What was announced and does not come is an
+    /// error of [`next`](Self::next).
     #[must_use]
     pub fn remaining(&self) -> Option<u64> {
         match &self.0 {
             Source::Whole { content, .. } => Some(content.as_ref().map_or(0, Bytes::len) as u64),
             Source::Stored(stored) => Some(stored.0.remaining()),
-            Source::NotKept { .. } | Source::Arriving { .. } => None,
+            Source::Arriving { remaining, .. } => *remaining,
+            Source::NotKept { .. } => None,
         }
     }
 
@@ -162,6 +180,14 @@ impl Body {
         }
     }
 
+    /// The trailer fields at the end of the content, once.
+    #[cfg(feature = "tower")]
+    pub(crate) fn take_trailers(&mut self) -> Option<Headers> {
+        let trailers = self.trailers();
+        self.0 = Self::empty().0;
+        trailers.filter(|trailers| !trailers.is_empty())
+    }
+
     /// The whole content, where it is in memory and none of it was taken.
     pub(crate) fn as_whole(&self) -> Option<&Bytes> {
         match &self.0 {
@@ -170,15 +196,21 @@ impl Body {
         }
     }
 
-    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+    pub(crate) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         match &mut self.0 {
             Source::Whole { content, .. } => Poll::Ready(content.take().map(Ok)),
             Source::Stored(stored) => stored.0.poll_piece(context).map_err(|error| BodyError::Storage(error.kind())),
             Source::NotKept { .. } => Poll::Ready(Some(Err(BodyError::NotKept))),
             Source::Arriving { done: true, .. } => Poll::Ready(None),
-            Source::Arriving { exchange, serial, done } => {
+            Source::Arriving { exchange, serial, remaining, done } => {
                 let piece = exchange.lock().poll_content(*serial, context);
-                *done = matches!(piece, Poll::Ready(None));
+                match &piece {
+                    Poll::Ready(Some(Ok(piece))) => {
+                        *remaining = remaining.map(|bytes| bytes.saturating_sub(piece.len() as u64));
+                    }
+                    Poll::Ready(None) => *done = true,
+                    _ => {}
+                }
                 piece
             }
         }

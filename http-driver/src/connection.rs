@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use httpants_core::forms::Limits;
-use httpants_core::{Close, Connection, Framing, Now, Peer, Transmit};
+use httpants_core::{Close, Framing, Now, Peer, Transmit};
 use pin_project_lite::pin_project;
 use tracing::Span;
 
@@ -24,8 +24,11 @@ use crate::registry::{Member, Order};
 use crate::request::Request;
 use crate::response::{Response, UpgradeHandler};
 use crate::runtime::{Runtime, Sleep, Transport};
+use crate::securing::{self, Securing};
 use crate::service::Service;
 use crate::spans;
+use crate::stream::Stream;
+use crate::tls::Tls;
 use crate::upgraded::Upgraded;
 use crate::upload::Form;
 
@@ -43,8 +46,11 @@ pin_project! {
         runtime: R,
         service: Arc<Service<H>>,
         member: Member,
-        // Gone once it was handed over.
-        transport: Option<R::Transport>,
+        // Not there before it is secured, where it is to be, and gone once it was handed over.
+        transport: Option<Stream<R::Transport>>,
+        securing: Securing<R::Transport>,
+        // Bytes that the transport has taken and may still hold.
+        unflushed: usize,
         exchange: Exchange,
         collecting: Option<Collecting>,
         #[pin]
@@ -119,16 +125,20 @@ where
         member: Member,
         transport: R::Transport,
         peer: Peer,
+        tls: Option<&Tls>,
     ) -> Self {
         let span = spans::connection(member.id(), &peer);
-        let core = Connection::new(Arc::clone(&service.config), peer, runtime.now());
+        let (config, now) = (Arc::clone(&service.config), runtime.now());
+        let (core, transport, securing) = securing::accept(config, peer, now, transport, tls);
         let observer = Observer::new(service.observed.clone());
         let exchange = Exchange::new(core, Arc::clone(&service.files), Arc::clone(&service.settings), observer);
         Self {
             runtime,
             service,
             member,
-            transport: Some(transport),
+            transport,
+            securing,
+            unflushed: 0,
             exchange,
             collecting: None,
             answering: Answering::Nothing,
@@ -147,7 +157,8 @@ where
     /// One turn: what was received becomes requests and answers, answers leave, and only
     /// then more is read.
     fn turn(mut self: Pin<&mut Self>, context: &mut Context<'_>, now: Now) -> Turn {
-        let mut moved = self.as_mut().take_requests(context);
+        let mut moved = self.as_mut().secure(context, now);
+        moved |= self.as_mut().take_requests(context);
         match self.as_mut().transmit(context, now) {
             Ok(Sent::Enough) => return Turn::Yield,
             Ok(sent) => moved |= sent == Sent::Something,
@@ -157,6 +168,16 @@ where
             return turn;
         }
         if moved || self.as_mut().receive(context, now) { Turn::Again } else { Turn::Wait }
+    }
+
+    /// Goes on with the handshake, where one is under way; says whether it is over.
+    fn secure(self: Pin<&mut Self>, context: &mut Context<'_>, now: Now) -> bool {
+        let this = self.project();
+        let Some(stream) = this.securing.poll(context, this.exchange, now) else {
+            return false;
+        };
+        *this.transport = Some(stream);
+        true
     }
 
     /// Events, and the handlers they start, until nothing moves.
@@ -229,7 +250,7 @@ where
 
     fn stream(self: Pin<&mut Self>, head: httpants_core::Request, max_request: Option<u64>) {
         let serial = self.exchange.lock().begin_content(false, max_request);
-        let body = Body::arriving(self.exchange.clone(), serial);
+        let body = Body::arriving(self.exchange.clone(), serial, head.framing());
         self.call(head, body, None, serial);
     }
 
@@ -243,7 +264,7 @@ where
         let mut this = self.project();
         let _entered = this.request_span.enter();
         if let Ok(future) = answering::call(&this.service.handler, request, this.exchange) {
-            this.answering.set(Answering::Handler { future });
+            this.answering.set(Answering::Handler { future: Box::pin(future) });
         }
     }
 
@@ -284,6 +305,15 @@ where
         let shared = &mut *this.exchange.lock();
         let mut moved = Sent::Nothing;
         loop {
+            // What was taken counts once it has left: the deadlines and the close wait for that.
+            if *this.unflushed > 0 {
+                match transport.poll_flush(context) {
+                    Poll::Pending => return Ok(moved),
+                    Poll::Ready(flushed) => flushed?,
+                }
+                shared.sent(std::mem::take(this.unflushed), now);
+                moved = Sent::Something;
+            }
             let sent = match shared.core.poll_transmit() {
                 None => {
                     shared.files.clear();
@@ -315,25 +345,29 @@ where
             match sent {
                 Poll::Pending => return Ok(moved),
                 Poll::Ready(Ok(0)) => return Err(ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(count)) => shared.sent(count, now),
+                Poll::Ready(Ok(count)) => *this.unflushed = count,
                 Poll::Ready(Err(error)) => return Err(error),
             }
-            moved = Sent::Something;
         }
     }
 
     /// What the core says of closing.
     fn close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Option<Turn> {
         let this = self.project();
-        let transport = this.transport.as_mut()?;
         let close = this.exchange.lock().core.poll_close();
+        let Some(transport) = this.transport else {
+            return close.map(|_| Turn::Over);
+        };
         match close {
             Some(Close::ShutdownWrite) => *this.shutting = Shutting::Due,
             Some(Close::Reset) => {
                 transport.reset_on_close();
                 return Some(Turn::Over);
             }
-            Some(_) => return Some(Turn::Over),
+            Some(_) => {
+                transport.say_end(context);
+                return Some(Turn::Over);
+            }
             None => {}
         }
         if *this.shutting == Shutting::Due {
@@ -375,6 +409,9 @@ where
             }
             Poll::Ready(Ok(0)) => core.handle_eof(now),
             Poll::Ready(Ok(count)) => shared.received(count, now),
+            // The end of a TLS stream without `close_notify`. What it cuts off was delimited, so
+            // nothing cut off is taken for whole; an answer under way may still be of use.
+            Poll::Ready(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => core.handle_eof(now),
             Poll::Ready(Err(_)) => core.handle_io_error(now),
         }
         true

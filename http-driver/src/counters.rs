@@ -130,6 +130,8 @@ pub struct CloseCounts {
     pub aborted: u64,
     /// [`CloseReason::IoError`].
     pub io_error: u64,
+    /// [`CloseReason::HandshakeFailed`].
+    pub handshake_failed: u64,
 }
 
 /// Refusals by what was wrong.
@@ -199,7 +201,7 @@ pub(crate) enum Count {
 
 const ANSWERS: usize = 10;
 const CLOSES: usize = ANSWERS + 6;
-const TIMEOUTS: usize = CLOSES + 8;
+const TIMEOUTS: usize = CLOSES + 9;
 const REFUSALS: usize = TIMEOUTS + Timer::ALL.len();
 const PLACES: usize = REFUSALS + BadRequest::ALL.len();
 
@@ -237,7 +239,8 @@ const fn reason_number(reason: CloseReason) -> usize {
         CloseReason::TimedOut(_) => 4,
         CloseReason::Shutdown => 5,
         CloseReason::Aborted => 6,
-        _ => 7,
+        CloseReason::HandshakeFailed => 7,
+        _ => 8,
     }
 }
 
@@ -311,6 +314,7 @@ impl Tally {
                 shutdown: close(CloseReason::Shutdown),
                 aborted: close(CloseReason::Aborted),
                 io_error: close(CloseReason::IoError),
+                handshake_failed: close(CloseReason::HandshakeFailed),
             },
             handler_panics: of(Count::Panic),
             uploads_spilled: of(Count::Spilled),
@@ -347,6 +351,7 @@ mod tests {
             CloseReason::TimedOut(Timer::Idle),
             CloseReason::Shutdown,
             CloseReason::Aborted,
+            CloseReason::HandshakeFailed,
             CloseReason::IoError,
         ];
         let mut places: Vec<usize> = [

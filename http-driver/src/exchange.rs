@@ -1,7 +1,7 @@
 //! What a connection's loop, its handler and the handler's bodies share.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::counters::Count;
 use crate::files::{FilePolicy, OpenFiles};
 use crate::intake::Settings;
 use crate::observer::Observer;
+use crate::tls::TlsSession;
 
 /// A connection's core and the places where its events wait for the one they concern.
 ///
@@ -46,7 +47,14 @@ pub(crate) struct Shared {
 
 /// The shared part of one connection.
 #[derive(Clone, Debug)]
-pub(crate) struct Exchange(Arc<Mutex<Shared>>);
+pub(crate) struct Exchange(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    shared: Mutex<Shared>,
+    /// Once the transport is secured.
+    tls: OnceLock<Box<TlsSession>>,
+}
 
 impl Exchange {
     pub(crate) fn new(
@@ -55,7 +63,7 @@ impl Exchange {
         settings: Arc<Settings>,
         observer: Observer,
     ) -> Self {
-        Self(Arc::new(Mutex::new(Shared {
+        let shared = Mutex::new(Shared {
             core,
             files: OpenFiles::default(),
             file_policy,
@@ -73,13 +81,24 @@ impl Exchange {
             reader: None,
             writer: None,
             task: None,
-        })))
+        });
+        Self(Arc::new(Parts { shared, tls: OnceLock::new() }))
     }
 
     /// The lock. A panic of the holder leaves the core as it was between two calls, so the
     /// loop can still close the connection in order.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Shared> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.shared.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the handshake agreed on.
+    #[cfg_attr(not(feature = "_tls"), expect(dead_code, reason = "there is no handshake"))]
+    pub(crate) fn tls(&self) -> Option<&TlsSession> {
+        self.0.tls.get().map(|session| &**session)
+    }
+
+    pub(crate) fn secure(&self, session: TlsSession) {
+        let _ = self.0.tls.set(Box::new(session));
     }
 }
 

@@ -19,6 +19,14 @@ pub trait Handler: 'static {
 
     /// Begins to answer. The request is owned: it may be moved to another task.
     fn call(&self, request: Request) -> Self::Future;
+
+    /// What becomes of the content of a request that has some, decided by its head, unless
+    /// [`Server::intake`](crate::Server::intake) decides. By default it is read before
+    /// [`call`](Self::call).
+    fn intake(&self, head: &httpants_core::Request) -> Intake {
+        let _ = head;
+        Intake::Buffer
+    }
 }
 
 impl<F, Fut> Handler for F

@@ -11,7 +11,12 @@
 mod accept;
 mod access_log;
 mod answering;
+pub mod application;
+#[cfg(feature = "async-io")]
+pub mod async_io;
 mod body;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod connection;
 mod cookies;
 mod counters;
@@ -21,6 +26,8 @@ mod files;
 mod handle;
 mod handler;
 mod intake;
+#[cfg(target_os = "linux")]
+pub mod linux;
 mod listen;
 mod listen_socket;
 pub mod memory;
@@ -32,33 +39,25 @@ mod request;
 mod responder;
 mod response;
 pub mod runtime;
+mod securing;
 mod server;
 mod service;
 #[cfg(feature = "simulation")]
 pub mod simulation;
 mod socket_file;
 mod spans;
+mod stream;
+#[cfg(feature = "_tls")]
+mod tls;
+#[cfg(not(feature = "_tls"))]
+#[path = "tls/absent.rs"]
+mod tls;
+#[cfg(feature = "tower")]
+pub mod tower;
 mod upgraded;
 mod upload;
 
-pub use access_log::AccessLog;
-pub use body::{Body, BodyError};
+pub use application::*;
 pub use connection::Serve;
-pub use counters::{AnswerCounts, CloseCounts, Counters, Refusals, TimerCounts};
-pub use files::{FileRoot, FileToSend};
-pub use handle::Handle;
-pub use handler::{Handler, Intake};
-pub use httpants_core as core;
-pub use httpants_core::files::Sendfile;
-pub use httpants_core::{
-    Address, BadRequest, BodyLen, CloseReason, Config, FieldLines, Headers, Misuse, Peer, ResponseHead, Timer,
-};
-pub use listen::ListenAddress;
-pub use listen_socket::ListenSocket;
-pub use parts::{FormError, Parts, StreamedPart};
-pub use request::Request;
-pub use responder::Responder;
-pub use response::{Response, StreamError};
+pub use httpants_core::Timer;
 pub use server::{Bound, Server};
-pub use upgraded::Upgraded;
-pub use upload::{ContentReader, Files, Pieces, UploadedFile};

@@ -154,6 +154,14 @@ impl Request {
         self.head.time(self.exchange.lock().core.now())
     }
 
+    /// What TLS tells of the connection: version, names, the client's certificate. `None`
+    /// where the connection is plain, even if the client's is not, behind a proxy.
+    #[cfg(feature = "_tls")]
+    #[must_use]
+    pub fn tls(&self) -> Option<&crate::TlsSession> {
+        self.exchange.tls()
+    }
+
     /// A call to the core for this request, as long as it is the one being answered.
     pub(crate) fn core<T>(&self, call: impl FnOnce(&mut Connection) -> Result<T, Misuse>) -> Result<T, Misuse> {
         let mut shared = self.exchange.lock();

@@ -16,7 +16,7 @@ use crate::upgraded::Upgraded;
 /// Why a stream of content broke off; the answer is dropped then, visibly.
 pub type StreamError = Box<dyn std::error::Error + Send + Sync>;
 
-pub(crate) type ContentStream = Pin<Box<dyn Stream<Item = Result<Bytes, StreamError>> + Send>>;
+pub(crate) type ContentStream = Pin<Box<dyn Stream<Item = Result<Piece, StreamError>> + Send>>;
 pub(crate) type UpgradeHandler = Box<dyn FnOnce(Upgraded) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
 /// An answer: status, fields and content.
@@ -38,6 +38,14 @@ pub struct Response {
     pub(crate) content: Content,
     /// The first thing that was set wrongly; the answer is a 500 then, and this is logged.
     pub(crate) misuse: Option<Misuse>,
+}
+
+/// What a stream of content gives.
+pub(crate) enum Piece {
+    Data(Bytes),
+    /// The end, with trailer fields.
+    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "only bodies of services have them"))]
+    Trailers(FieldLines),
 }
 
 pub(crate) enum Content {
@@ -195,13 +203,14 @@ where
     S: Stream<Item = Result<Bytes, E>>,
     E: Into<StreamError>,
 {
-    type Item = Result<Bytes, StreamError>;
+    type Item = Result<Piece, StreamError>;
 
     fn poll_next(
         mut self: Pin<&mut Self>,
         context: &mut std::task::Context<'_>,
     ) -> std::task::Poll<Option<Self::Item>> {
-        self.stream.as_mut().poll_next(context).map(|item| item.map(|item| item.map_err(Into::into)))
+        let item = self.stream.as_mut().poll_next(context);
+        item.map(|item| item.map(|item| item.map(Piece::Data).map_err(Into::into)))
     }
 }
 

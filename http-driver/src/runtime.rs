@@ -4,16 +4,19 @@
 
 use std::fmt;
 use std::future::Future;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::net::TcpListener;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use httpants_core::{Now, Peer};
 
-/// A connected byte stream, plain or secured.
+/// A connected byte stream.
+///
+/// Adapters give plain ones: TLS comes from the driver, over any of them.
 ///
 /// Each function takes the task's context where it cannot go on and wakes it when it can,
 /// as `std::task` has it.
@@ -28,6 +31,13 @@ pub trait Transport: Unpin + 'static {
     /// how many bytes went. With `more`, other bytes follow at once, so the platform may
     /// hold these back (`MSG_MORE`).
     fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>>;
+
+    /// Sends what [`poll_send`](Self::poll_send) has taken and still holds, which only a
+    /// secured transport does: there, too, what was taken counts as sent once it has left.
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let _ = context;
+        Poll::Ready(Ok(()))
+    }
 
     /// Shuts the sending side down; on a secured transport after its closing message.
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
@@ -167,6 +177,28 @@ pub trait Runtime: Clone + 'static {
     /// # Errors
     /// Those of starting the runtime.
     fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output>;
+}
+
+/// Waits for so long on the runtime's clock, for what is to run on every runtime.
+///
+/// ```
+/// use std::time::Duration;
+/// use httpants_driver::memory::Memory;
+/// use httpants_driver::runtime::{Runtime, sleep};
+///
+/// let memory = Memory::new();
+/// memory.serve(sleep(&memory, Duration::from_secs(60)));
+/// memory.advance(Duration::from_secs(59));
+/// assert_eq!(memory.tasks(), 1);
+/// memory.advance(Duration::from_secs(1));
+/// assert_eq!(memory.tasks(), 0);
+/// ```
+pub fn sleep<R: Runtime>(runtime: &R, span: Duration) -> impl Future<Output = ()> + use<R> {
+    let timer = runtime.sleep_until(runtime.now().mono.saturating_add(span));
+    async move {
+        let mut timer = pin!(timer);
+        poll_fn(|context| timer.as_mut().poll_elapsed(context)).await;
+    }
 }
 
 /// Spawning, apart from [`Runtime`], so that only a runtime that moves tasks between threads

@@ -27,6 +27,7 @@ use crate::observer::Observed;
 use crate::runtime::{Runtime, Spawn};
 use crate::service::{ChooseIntake, Service};
 use crate::socket_file::SocketFiles;
+use crate::tls::Tls;
 
 /// An HTTP server on a runtime (the seed's `HTTPServer`).
 ///
@@ -52,8 +53,11 @@ pub struct Server<R, H> {
     runtime: R,
     handler: H,
     config: Config,
-    addresses: Vec<ListenAddress>,
+    /// Each with what it speaks TLS with, where that is its own.
+    addresses: Vec<(ListenAddress, Option<Tls>)>,
     sockets: Vec<ListenSocket>,
+    /// What all others speak TLS with; there may be only one.
+    tls: Vec<Tls>,
     access_log: Option<AccessLog>,
     choose_intake: Option<ChooseIntake>,
     files: FilePolicy,
@@ -82,6 +86,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
             config: Config::default(),
             addresses: Vec::new(),
             sockets: Vec::new(),
+            tls: Vec::new(),
             access_log: None,
             choose_intake: None,
             files: FilePolicy::default(),
@@ -92,11 +97,42 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     }
 
     /// Listens on this address; may be said several times. Without it, and without a
-    /// [`listener`](Self::listener): port 80. The file of a unix socket is removed when the
-    /// server stops listening, unless another one has taken its place.
+    /// [`listener`](Self::listener): port 80, or 443 where all speak TLS. The file of a unix
+    /// socket is removed when the server stops listening, unless another one has taken its
+    /// place.
     #[must_use]
     pub fn listen(mut self, address: impl Into<ListenAddress>) -> Self {
-        self.addresses.push(address.into());
+        self.addresses.push((address.into(), None));
+        self
+    }
+
+    /// Listens on this address for HTTPS, whatever the others speak; may be said several times,
+    /// with certificates of its own each time.
+    ///
+    /// ```no_run
+    /// use httpants_driver::memory::Memory;
+    /// use httpants_driver::{Request, Server, Tls};
+    ///
+    /// # fn main() -> std::io::Result<()> {
+    /// let tls = Tls::from_pem_files("cert.pem", "key.pem")?;
+    /// let handler = async |request: Request| format!("over {}", request.scheme());
+    /// let server = Server::with_runtime(Memory::new(), handler).listen(80).listen_tls(443, tls);
+    /// # drop(server); Ok(()) }
+    /// ```
+    #[cfg(feature = "_tls")]
+    #[must_use]
+    pub fn listen_tls(mut self, address: impl Into<ListenAddress>, tls: Tls) -> Self {
+        self.addresses.push((address.into(), Some(tls)));
+        self
+    }
+
+    /// Speaks TLS on every address of [`listen`](Self::listen) (the seed's `startSSL`):
+    /// requests there have the scheme `https`, and what comes without TLS is refused. Said
+    /// twice, it is an error of [`bind`](Self::bind).
+    #[cfg(feature = "_tls")]
+    #[must_use]
+    pub fn start_tls(mut self, tls: Tls) -> Self {
+        self.tls.push(tls);
         self
     }
 
@@ -185,8 +221,9 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self.config(|config| config.proxies.xheaders = xheaders)
     }
 
-    /// Decides by the head what becomes of a request's content. Without it everything is
-    /// buffered. Not asked for requests without content.
+    /// Decides by the head what becomes of a request's content, in place of
+    /// [`Handler::intake`]: without either everything is buffered. Not asked for requests
+    /// without content.
     #[must_use]
     pub fn intake(mut self, choose: impl Fn(&Request) -> Intake + Send + Sync + 'static) -> Self {
         self.choose_intake = Some(Box::new(choose));
@@ -305,31 +342,36 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// Binds all addresses: every error of starting up comes from here.
     ///
     /// # Errors
-    /// What the platform says, and the address that it is about.
+    /// What the platform says, and the address that it is about; TLS that is started twice.
     pub fn bind(self) -> io::Result<Bound<R, H>> {
         let workers = match self.workers {
             0 => std::thread::available_parallelism().map_or(1, NonZero::get),
             workers => workers,
         };
+        if self.tls.len() > 1 {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "start_tls was called twice"));
+        }
+        let common = self.tls.first();
         let mut addresses = self.addresses;
         if addresses.is_empty() && self.sockets.is_empty() {
-            addresses.push(ListenAddress::Port(80));
+            addresses.push((ListenAddress::Port(if common.is_none() { 80 } else { 443 }), None));
         }
-        let mut sockets: Vec<Vec<listen::Bound>> = (0..workers).map(|_| Vec::new()).collect();
+        let mut sockets: Vec<Vec<Listening>> = (0..workers).map(|_| Vec::new()).collect();
         let mut local_addresses = Vec::new();
         let mut files = SocketFiles::default();
         let mut groups = Vec::new();
-        for address in &addresses {
-            groups.extend(listen::bind(address, self.backlog, workers)?);
+        for (address, tls) in &addresses {
+            let bound = listen::bind(address, self.backlog, workers)?;
+            groups.extend(bound.into_iter().map(|shared| (shared, tls.as_ref().or(common))));
             files.made(address)?;
         }
         for socket in self.sockets {
-            groups.push(socket.share(workers)?);
+            groups.push((socket.share(workers)?, common));
         }
-        for shared in groups {
+        for (shared, tls) in groups {
             local_addresses.extend(shared.first().map(listen::Bound::address).transpose()?);
             for (worker, socket) in sockets.iter_mut().zip(shared) {
-                worker.push(socket);
+                worker.push((socket, tls.cloned()));
             }
         }
         let mut config = self.config;
@@ -364,7 +406,7 @@ impl<H: Handler> Server<Memory, H> {
     pub fn attach(self) -> (Handle, impl Future<Output = ()> + 'static) {
         let observed = Observed::new(&self.settings, self.access_log);
         let handle = Handle::new(&observed);
-        let listeners = vec![MemoryListener::new(self.runtime.clone())];
+        let listeners = vec![(MemoryListener::new(self.runtime.clone()), self.tls.into_iter().next())];
         let service = Service::new(self.handler, self.config, self.choose_intake, self.files, self.settings, observed);
         let accepting = Accepting::new(self.runtime, service, listeners, self.max_connections, handle.clone());
         (handle, accepting)
@@ -381,6 +423,9 @@ impl<R, H> fmt::Debug for Server<R, H> {
     }
 }
 
+/// A socket, and what it speaks TLS with, where it does.
+type Listening = (listen::Bound, Option<Tls>);
+
 /// A server whose sockets listen; connections wait until it runs.
 pub struct Bound<R, H> {
     runtime: R,
@@ -388,7 +433,7 @@ pub struct Bound<R, H> {
     /// In front of the sockets, because it is to be dropped before them.
     files: SocketFiles,
     /// One set of sockets a worker.
-    sockets: Vec<Vec<listen::Bound>>,
+    sockets: Vec<Vec<Listening>>,
     local_addresses: Vec<ListenAddress>,
     max_connections: usize,
     handle: Handle,
@@ -433,7 +478,7 @@ where
     {
         let first = if self.sockets.is_empty() { Vec::new() } else { self.sockets.remove(0) };
         let Self { runtime, service, sockets, files, max_connections, handle, .. } = self;
-        let work = |sockets: Vec<listen::Bound>| {
+        let work = |sockets: Vec<Listening>| {
             let (runtime, service, handle) = (runtime.clone(), Arc::clone(&service), handle.clone());
             let sockets = (sockets, files.clone());
             move || runtime.clone().block_on(serve_sockets(runtime, service, sockets, max_connections, handle))?
@@ -463,7 +508,7 @@ impl<R, H> fmt::Debug for Bound<R, H> {
 async fn serve_sockets<R, H>(
     runtime: R,
     service: Arc<Service<H>>,
-    (sockets, files): (Vec<listen::Bound>, SocketFiles),
+    (sockets, files): (Vec<Listening>, SocketFiles),
     max_connections: usize,
     handle: Handle,
 ) -> io::Result<()>
@@ -473,12 +518,13 @@ where
     H: Handler,
 {
     let mut listeners = Vec::with_capacity(sockets.len());
-    for socket in sockets {
-        listeners.push(match socket {
+    for (socket, tls) in sockets {
+        let listener = match socket {
             listen::Bound::Tcp(listener) => runtime.listen_tcp(listener)?,
             #[cfg(unix)]
             listen::Bound::Unix(listener) => runtime.listen_unix(listener)?,
-        });
+        };
+        listeners.push((listener, tls));
     }
     Accepting::new(runtime, service, listeners, max_connections, handle).with_files(files).await;
     Ok(())

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use httpants_core::{Config, Request};
 
 use crate::files::FilePolicy;
-use crate::handler::Intake;
+use crate::handler::{Handler, Intake};
 use crate::intake::Settings;
 use crate::observer::Observed;
 
@@ -21,7 +21,7 @@ pub(crate) struct Service<H> {
     pub(crate) observed: Observed,
 }
 
-impl<H> Service<H> {
+impl<H: Handler> Service<H> {
     pub(crate) fn new(
         handler: H,
         config: Config,
@@ -44,7 +44,10 @@ impl<H> Service<H> {
 
     /// What to do with the content behind this head.
     pub(crate) fn intake(&self, head: &Request) -> Intake {
-        self.choose_intake.as_ref().map_or(Intake::Buffer, |choose| choose(head))
+        match &self.choose_intake {
+            Some(choose) => choose(head),
+            None => self.handler.intake(head),
+        }
     }
 }
 

@@ -13,7 +13,14 @@ use crate::runtime::Transport;
 /// The raw stream behind an upgrade or CONNECT: what the peer sent behind its request comes
 /// first. Dropping it closes the connection.
 ///
-/// It reads and writes through the `futures-io` traits, on every runtime.
+/// Over TLS it is the deciphered stream; written bytes may wait for `poll_flush`, and an end
+/// that somebody forged on the way (no `close_notify`) is an
+/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
+///
+/// It reads and writes through the `futures-io` traits, on every runtime: async-tungstenite
+/// takes it as it is. `tokio_util::compat::FuturesAsyncReadCompatExt::compat` makes tokio's
+/// traits of them, for tokio-tungstenite and others; the example `websocket` of `httpants-tokio`
+/// shows it.
 pub struct Upgraded {
     leftover: Bytes,
     transport: Box<dyn Transport + Send>,
@@ -54,8 +61,8 @@ impl AsyncWrite for Upgraded {
         self.transport.poll_send(context, slices, false)
     }
 
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.transport.poll_flush(context)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use futures_io::{AsyncRead, AsyncWrite};
 use httpants_driver::memory::{Client, Faults, Memory};
-use httpants_driver::runtime::{Runtime, Sleep};
+use httpants_driver::runtime::sleep;
 use httpants_driver::{Handle, Intake, Misuse, Request, Response, Server};
 
 /// The application under test; `?` chooses what it does.
@@ -83,11 +83,6 @@ async fn application(memory: Memory, mut request: Request) -> Result<Response, M
         }),
         path => Response::text(format!("{path} {}", request.body().len())),
     })
-}
-
-async fn sleep(memory: &Memory, span: Duration) {
-    let mut sleep = Box::pin(memory.sleep_until(memory.now().mono + span));
-    poll_fn(|context| sleep.as_mut().poll_elapsed(context)).await;
 }
 
 struct Numbers {
@@ -361,17 +356,6 @@ fn shutdown_closes_the_idle_and_finishes_what_runs() {
 }
 
 #[test]
-fn close_drops_everything() {
-    let memory = Memory::new();
-    let handle = start(&memory, |server| server);
-    let (busy, _) = exchange(&memory, &get("/slow"));
-    handle.close();
-    memory.run();
-    assert!(busy.is_closed() && busy.take_received().is_empty());
-    assert_eq!(memory.tasks(), 0);
-}
-
-#[test]
 fn a_close_breaks_off_visibly_what_only_the_end_of_the_stream_ends() {
     for path in ["/stream", "/seed"] {
         let memory = Memory::new();
@@ -392,19 +376,6 @@ fn a_close_breaks_off_visibly_what_only_the_end_of_the_stream_ends() {
     handle.close();
     memory.run();
     assert!(client.is_closed() && !client.is_reset(), "what has left in whole stays whole");
-}
-
-#[test]
-fn the_cap_makes_connections_wait() {
-    let memory = Memory::new();
-    start(&memory, |server| server.max_connections(2));
-    let (first, _) = exchange(&memory, &get("/a"));
-    let (_second, _) = exchange(&memory, &get("/a"));
-    let (third, received) = exchange(&memory, &get("/a"));
-    assert!(received.is_empty());
-    drop(first);
-    memory.run();
-    assert_eq!(answers(&third.take_received()), [ok("/a 0")]);
 }
 
 #[test]

@@ -10,46 +10,6 @@ use crate::{steps, text};
 /// RFC 9110's examples.
 pub const WALL: u64 = 784_111_777;
 
-/// All faults, to find one by its name.
-const FAULTS: [BadRequest; 36] = [
-    BadRequest::EmptyLines,
-    BadRequest::BareLineFeed,
-    BadRequest::BareCarriageReturn,
-    BadRequest::RequestLine,
-    BadRequest::Method,
-    BadRequest::MethodTooLong,
-    BadRequest::Version,
-    BadRequest::MajorVersion,
-    BadRequest::TargetByte,
-    BadRequest::TargetTooLong,
-    BadRequest::AbsoluteForm,
-    BadRequest::TargetForm,
-    BadRequest::AuthorityForm,
-    BadRequest::AsteriskForm,
-    BadRequest::FieldName,
-    BadRequest::FieldValue,
-    BadRequest::TooManyFields,
-    BadRequest::HeadTooLong,
-    BadRequest::MissingHost,
-    BadRequest::DuplicateHost,
-    BadRequest::Host,
-    BadRequest::ContentLength,
-    BadRequest::DuplicateContentLength,
-    BadRequest::ContentLengthAndTransferEncoding,
-    BadRequest::TransferEncodingVersion,
-    BadRequest::TransferEncoding,
-    BadRequest::TransferCoding,
-    BadRequest::ChunkSize,
-    BadRequest::ChunkExtension,
-    BadRequest::ChunkLineEnd,
-    BadRequest::ChunkOverhead,
-    BadRequest::BodyTooLarge,
-    BadRequest::Expectation,
-    BadRequest::ProxyHeader,
-    BadRequest::HeadTimeout,
-    BadRequest::BodyTimeout,
-];
-
 /// A message of the application or a refusal, as it must look on the wire.
 #[derive(Debug, Default)]
 struct Message {
@@ -110,7 +70,7 @@ fn parse(inner: &str) -> Result<Message, String> {
 }
 
 fn refuse(message: &mut Message, name: &str) -> Result<(), String> {
-    let fault = FAULTS.iter().find(|fault| format!("{fault:?}") == name);
+    let fault = BadRequest::ALL.iter().find(|fault| format!("{fault:?}") == name);
     let fault = fault.ok_or_else(|| format!("an unknown word: {name}"))?;
     if message.status != fault.status().as_str() {
         return Err(format!("the status of {name} is {}", fault.status()));

@@ -17,6 +17,8 @@ pub struct Fixture {
     pub line: usize,
     /// The rows of `docs/protocol.md` that it shows.
     pub rows: Vec<String>,
+    /// Where such an input was published: advisories, sections of an RFC, titles of research.
+    pub sources: Vec<String>,
     /// What differs from the default configuration is in it.
     pub config: Arc<Config>,
     /// Whether it has settings of its own.
@@ -53,7 +55,7 @@ pub fn parse(document: &str) -> Result<Vec<Fixture>, String> {
     sections.iter().map(|section| section.fixture().map_err(|error| format!("{}: {error}", section.title))).collect()
 }
 
-const HEADER: [&str; 5] = ["row", "config", "app", "writes", "alone"];
+const HEADER: [&str; 6] = ["row", "source", "config", "app", "writes", "alone"];
 
 fn sections(document: &str) -> Result<Vec<Section<'_>>, String> {
     let mut sections: Vec<Section<'_>> = Vec::new();
@@ -76,13 +78,17 @@ fn sections(document: &str) -> Result<Vec<Section<'_>>, String> {
 
 impl Section<'_> {
     fn fixture(&self) -> Result<Fixture, String> {
-        let rows: Vec<_> = self.header("row").unwrap_or_default().split(',').map(|row| row.trim().to_owned()).collect();
+        let list = |name: &str, separator: char| -> Vec<_> {
+            let list = self.header(name).map(|list| list.split(separator).map(|item| item.trim().to_owned()));
+            list.into_iter().flatten().collect()
+        };
         let config = settings::parse(self.header("config").unwrap_or_default())?;
         let writes = self.header("writes").map(str::parse).transpose().map_err(|_| "writes is a number")?;
         Ok(Fixture {
             title: self.title.to_owned(),
             line: self.line,
-            rows,
+            rows: list("row", ','),
+            sources: list("source", ';'),
             configured: self.header("config").is_some(),
             script: app::parse(self.header("app").unwrap_or(app::DEFAULT))?,
             writes,
@@ -142,13 +148,13 @@ mod tests {
     #[test]
     fn a_section_is_read() {
         let text = document(
-            "# Title\nprose\n## One\nrow: a, b\nconfig: limits.head = 9\nwrites: 1\n\n~~~input\nG\n~~~\n\
+            "# Title\nprose\n## One\nrow: a, b\nsource: RFC 9110 5.1; \"x\"\nconfig: limits.head = 9\nwrites: 1\n\n~~~input\nG\n~~~\n\
              ~~~input\nx\n{each}\n~~~\n~~~each\ny\n{eof}\n~~~\n~~~events\nend\n~~~\n~~~answer\n~~~\n",
         );
         let fixtures = parse(&text).unwrap();
         let one = &fixtures[0];
         assert_eq!((one.title.as_str(), one.line, one.writes, one.alone), ("One", 3, Some(1), false));
-        assert_eq!(one.rows, ["a", "b"]);
+        assert_eq!((&one.rows[..], &one.sources[1]), (&["a".into(), "b".into()][..], &"\"x\"".into()));
         assert_eq!(one.config.limits.head, 9);
         let bytes = |bytes: &[u8]| Step::Bytes(bytes.to_vec());
         assert_eq!(one.inputs, [vec![bytes(b"G")], vec![bytes(b"xy")], vec![bytes(b"x"), Step::Eof]]);

@@ -7,14 +7,17 @@
 
 pub mod answer;
 pub mod app;
+pub mod corpus;
 pub mod cuts;
 pub mod exchange;
 pub mod fixture;
+pub mod handler;
 pub mod log;
 pub mod rows;
 pub mod settings;
 pub mod steps;
 pub mod text;
+pub mod transport;
 
 pub use app::Script;
 pub use exchange::{End, Exchange, Outcome, Style};

@@ -46,8 +46,7 @@ impl Fault {
         let module = module.trim_end_matches("::tests").replace("::", "/");
         let places = match suite {
             "lib" => vec![format!("http-core/src/{module}.rs"), format!("http-core/src/{module}/tests.rs")],
-            "attributes" | "connection" | "memory" => vec![format!("http-core/tests/{suite}.rs")],
-            "operations" => vec!["http-core/tests/operations/main.rs".to_owned()],
+            "attributes" | "connection" | "handshake" | "memory" => vec![format!("http-core/tests/{suite}.rs")],
             _ => vec![format!("tests/tests/{suite}.rs")],
         };
         let sources: String = places.iter().filter_map(|place| fs::read_to_string(at(place)).ok()).collect();

@@ -305,6 +305,7 @@ fn a_clock_that_steps_back_moves_no_deadline() {
 #[test]
 fn names() {
     let timers = [
+        (Timer::Handshake, "handshake"),
         (Timer::Accept, "accept"),
         (Timer::Head, "head"),
         (Timer::Idle, "idle"),

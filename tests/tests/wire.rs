@@ -33,12 +33,28 @@ families! {
     pipelining = "pipelining.md";
     request_line = "request-line.md";
     responses = "responses.md";
-    smuggling = "smuggling.md";
     target = "target.md";
     time = "time.md";
     trailers = "trailers.md";
     transfer_encoding = "transfer-encoding.md";
     upgrade = "upgrade.md";
+    smuggling_0_cl = "smuggling/0-cl.md";
+    smuggling_chunk_extensions = "smuggling/chunk-extensions.md";
+    smuggling_chunk_sizes = "smuggling/chunk-sizes.md";
+    smuggling_cl_0 = "smuggling/cl-0.md";
+    smuggling_cl_te = "smuggling/cl-te.md";
+    smuggling_early_responses = "smuggling/early-responses.md";
+    smuggling_expect = "smuggling/expect.md";
+    smuggling_header_bytes = "smuggling/header-bytes.md";
+    smuggling_host = "smuggling/host.md";
+    smuggling_line_ends = "smuggling/line-ends.md";
+    smuggling_pipelining = "smuggling/pipelining.md";
+    smuggling_targets = "smuggling/targets.md";
+    smuggling_te_cl = "smuggling/te-cl.md";
+    smuggling_te_te = "smuggling/te-te.md";
+    smuggling_trailers = "smuggling/trailers.md";
+    smuggling_upgrade = "smuggling/upgrade.md";
+    smuggling_versions = "smuggling/versions.md";
 }
 
 const FRONT: &[u8] = b"GET /front HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -228,8 +244,12 @@ fn how(style: Style, cut: &[usize]) -> String {
 
 #[test]
 fn every_file_is_run() {
-    let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
-    let files: BTreeSet<_> = files.filter(|file| file != "README.md").collect();
+    let names = |folder: &str| -> Vec<_> {
+        let entries = std::fs::read_dir(self::folder().join(folder)).unwrap();
+        entries.map(|entry| format!("{folder}{}", entry.unwrap().file_name().into_string().unwrap())).collect()
+    };
+    let files = [names(""), names(CORPUS)].concat();
+    let files: BTreeSet<_> = files.into_iter().filter(|file| file != "README.md" && file != "smuggling").collect();
     assert_eq!(files, FILES.iter().map(|&file| file.to_owned()).collect());
 }
 
@@ -244,6 +264,32 @@ fn every_row_has_a_fixture_and_every_fixture_a_row() {
     let missing: Vec<_> = rows.difference(&shown).collect();
     let unknown: Vec<_> = shown.difference(&rows).collect();
     assert!(missing.is_empty() && unknown.is_empty(), "rows without a fixture: {missing:?}; unknown rows: {unknown:?}");
+}
+
+/// Where the inputs stand that were published, each with its source.
+const CORPUS: &str = "smuggling/";
+
+#[test]
+fn every_published_input_has_a_source() {
+    let research = read(&folder().join("README.md"));
+    let is_source = |source: &str| match source.split_once([' ', '-']) {
+        Some(("CVE", number)) => number.split_once('-').is_some_and(|(year, number)| {
+            year.len() == 4 && number.len() >= 4 && number.bytes().chain(year.bytes()).all(|byte| byte.is_ascii_digit())
+        }),
+        Some(("GHSA", number)) => number.split('-').map(str::len).eq([4; 3]),
+        Some(("RFC", section)) => section.split_once(' ').is_some_and(|(number, _)| number.len() == 4),
+        _ if source.starts_with("VSV") => true,
+        _ => source.starts_with('"') && research.contains(&format!("\n- {source}, ")),
+    };
+    let mut count = 0;
+    for file in FILES.iter().filter(|file| file.starts_with(CORPUS)) {
+        for fixture in load(file) {
+            let wrong: Vec<_> = fixture.sources.iter().filter(|source| !is_source(source)).collect();
+            assert!(!fixture.sources.is_empty() && wrong.is_empty(), "{file}: {}: {wrong:?}", fixture.title);
+            count += fixture.inputs.len();
+        }
+    }
+    assert!(count >= 500, "{count} inputs");
 }
 
 #[test]

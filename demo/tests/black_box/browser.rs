@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use crate::client::Client;
 use crate::demo::{Demo, PATIENCE};
+use crate::tls::Certified;
 
 /// A session of a browser with a profile of its own; it ends when this is dropped.
 struct Browser {
@@ -35,8 +36,10 @@ impl Browser {
             "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
             "--disable-background-networking", "--disable-component-update", "--disable-sync", profile,
         ]});
-        let answer =
-            browser.command("/session", &json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": options}}}));
+        let answer = browser.command(
+            "/session",
+            &json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": options, "acceptInsecureCerts": true}}}),
+        );
         browser.session = format!("/session/{}", answer["sessionId"].as_str().unwrap());
         browser
     }
@@ -105,7 +108,17 @@ impl Drop for Browser {
 #[test]
 #[ignore = "needs chromium and chromedriver (Debian: chromium chromium-driver)"]
 fn chromium_shows_the_page_logs_in_and_uploads() {
-    let (demo, folder) = (Demo::start(&[]), tempfile::tempdir().unwrap());
+    use_the_page(&Demo::start(&[]));
+}
+
+#[test]
+#[ignore = "needs chromium and chromedriver (Debian: chromium chromium-driver)"]
+fn chromium_does_the_same_over_tls() {
+    use_the_page(&Certified::new().start(&[]));
+}
+
+fn use_the_page(demo: &Demo) {
+    let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("\u{fc}ber file.bin");
     fs::write(&file, vec![7; 3_000_000]).unwrap();
     let mut browser = Browser::start();

@@ -60,6 +60,10 @@ impl<S: Read + Write> Client<S> {
         Self { stream, received: Vec::new() }
     }
 
+    pub(crate) fn stream(&self) -> &S {
+        &self.stream
+    }
+
     pub(crate) fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> io::Result<()> {
         self.stream.write_all(bytes.as_ref())
     }
@@ -94,6 +98,11 @@ impl<S: Read + Write> Client<S> {
 
     pub(crate) fn response_to(&mut self, method: &str) -> Response {
         self.try_response(method).unwrap().expect("an answer, not the end")
+    }
+
+    /// Waits for the first bytes of an answer, and leaves them to be read.
+    pub(crate) fn await_answer(&mut self) {
+        assert!(!self.received.is_empty() || self.more().unwrap(), "an answer, not the end");
     }
 
     /// The next answer; `None` where the connection ended before its first byte.

@@ -19,7 +19,7 @@ fn help_names_every_flag() {
     let help = String::from_utf8(output.stdout).unwrap();
     let flags = ["listen", "max-request", "head-timeout", "idle-timeout", "body-timeout", "write-timeout"];
     let others = ["workers", "access-log", "cookie-secret", "xheaders", "proxy-protocol", "help", "version"];
-    let files = ["file-root", "sendfile", "sendfile-prefix", "listen-fds"];
+    let files = ["file-root", "sendfile", "sendfile-prefix", "listen-fds", "tls-cert", "tls-key", "client-ca"];
     for flag in flags.into_iter().chain(others).chain(files) {
         assert!(help.contains(&format!("--{flag}")), "{flag}");
     }
@@ -37,6 +37,8 @@ fn a_bad_flag_is_one_line_and_code_2() {
     for (arguments, said) in [
         (&["--nonsense"][..], "demo: invalid option '--nonsense'; see --help"),
         (&["--workers", "many"], "demo: --workers \"many\": invalid digit found in string; see --help"),
+        (&["--tls-cert", "c.pem"], "demo: --tls-cert and --tls-key go together; see --help"),
+        (&["--client-ca", "c.pem"], "demo: --client-ca says nothing without --tls-cert; see --help"),
         (&["--cookie-secret", ""], "demo: --cookie-secret \"\": anybody could guess it; see --help"),
     ] {
         let output = run(arguments);

@@ -1,5 +1,7 @@
 //! The program under test.
 
+use std::collections::BTreeSet;
+use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -14,6 +16,7 @@ use rustix::process::{Pid, Signal, getuid, kill_process};
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::client::{Client, Response};
+use crate::process::Process;
 
 /// Longer than anything here takes on a busy machine, so that a hang fails and not the machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
@@ -78,6 +81,11 @@ impl Demo {
     fn spawn(mut command: Command, temporary: TempDir, announced: usize) -> Self {
         let stderr = NamedTempFile::new().unwrap();
         command.env("TMPDIR", temporary.path()).stdout(Stdio::piped());
+        // The whole suite can run on each runtime; one that a test asks for goes before.
+        let named = command.get_args().any(|flag| flag == "--runtime");
+        if let (false, Ok(runtime)) = (named, std::env::var("DEMO_RUNTIME")) {
+            command.args(["--runtime", &runtime]);
+        }
         let mut child = command.stderr(stderr.reopen().unwrap()).spawn().unwrap();
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(announced);
         let urls = lines.map(|line| line.unwrap().rsplit(' ').next().unwrap().to_owned()).collect();
@@ -86,8 +94,26 @@ impl Demo {
         demo
     }
 
+    /// Starts it on a free port after these commands of the shell, which may limit it.
+    pub(crate) fn limited(commands: &str, flags: &[&str]) -> Self {
+        let mut shell = Command::new("sh");
+        shell.args(["-c", &format!("{commands}; exec \"$0\" \"$@\""), PROGRAM, "--listen", "127.0.0.1:0"]).args(flags);
+        shell.env_remove("FILE_ROOT").stdin(Stdio::null());
+        Self::spawn(shell, tempfile::tempdir().unwrap(), 1)
+    }
+
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What the system says about it.
+    pub(crate) fn process(&self) -> Process {
+        Process::new(self.id(), self.temporary())
+    }
+
+    /// The names in the folder of its temporary files.
+    pub(crate) fn temporary_names(&self) -> BTreeSet<OsString> {
+        fs::read_dir(self.temporary()).unwrap().map(|entry| entry.unwrap().file_name()).collect()
     }
 
     /// Where it makes temporary files.
@@ -100,9 +126,9 @@ impl Demo {
         &self.urls
     }
 
-    /// `http://HOST:PORT` and the path, for other programs.
+    /// Its address and the path, for other programs.
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address())
+        format!("{}{path}", self.urls[0].trim_end_matches('/'))
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -110,7 +136,7 @@ impl Demo {
     }
 
     pub(crate) fn addresses(&self) -> Vec<SocketAddr> {
-        let sockets = self.urls.iter().filter_map(|url| url.strip_prefix("http://")?.strip_suffix('/'));
+        let sockets = self.urls.iter().filter_map(|url| url.split_once("://")?.1.strip_suffix('/'));
         sockets.map(|address| address.parse().unwrap()).collect()
     }
 

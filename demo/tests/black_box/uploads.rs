@@ -1,15 +1,13 @@
 //! Forms: urlencoded, and multipart with files.
 
-use std::fs;
-use std::time::{Duration, Instant};
-
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use crate::client::Response;
-use crate::demo::{Demo, PATIENCE};
+use crate::demo::Demo;
+use crate::process::wait_until;
 
-const MULTIPART: &str = "Content-Type: multipart/form-data; boundary=b\r\n";
+pub(crate) const MULTIPART: &str = "Content-Type: multipart/form-data; boundary=b\r\n";
 const URLENCODED: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 
 /// SHA-256 as the inspector shows it.
@@ -22,12 +20,12 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
 }
 
 /// One part, with what stands behind `form-data` in its disposition.
-fn part(disposition: &str, content: impl AsRef<[u8]>) -> Vec<u8> {
+pub(crate) fn part(disposition: &str, content: impl AsRef<[u8]>) -> Vec<u8> {
     let head = format!("--b\r\nContent-Disposition: form-data{disposition}\r\n\r\n");
     [head.as_bytes(), content.as_ref(), b"\r\n"].concat()
 }
 
-fn form(parts: &[Vec<u8>]) -> Vec<u8> {
+pub(crate) fn form(parts: &[Vec<u8>]) -> Vec<u8> {
     [&parts.concat()[..], b"--b--\r\n"].concat()
 }
 
@@ -156,7 +154,7 @@ fn content_that_is_too_large_for_memory_is_shown_as_well() {
     let content = noise(3_000_000);
     let report = post(&demo, "/any", "", &content).json();
     assert_eq!((&report["body_size"], &report["body_sha256"]), (&json!(3_000_000), &json!(sha256(&content))));
-    assert_eq!(temporary_files(&demo), 0);
+    wait_until("nothing is left", || demo.process().temporary_files() == 0);
 }
 
 #[test]
@@ -173,39 +171,16 @@ fn the_raw_body_of_a_form_is_shown_whatever_its_size() {
             assert_eq!(raw, (&json!(content.len()), &json!(sha256(&content))));
         }
     }
-    assert_eq!(temporary_files(&demo), 0);
-}
-
-/// How many descriptors of the demo are unnamed files in its folder of temporary ones.
-fn temporary_files(demo: &Demo) -> usize {
-    let links = descriptors(demo);
-    links
-        .iter()
-        .filter(|link| link.starts_with(demo.temporary().to_str().unwrap()) && link.ends_with(" (deleted)"))
-        .count()
-}
-
-fn descriptors(demo: &Demo) -> Vec<String> {
-    let folder = fs::read_dir(format!("/proc/{}/fd", demo.id())).unwrap();
-    folder.filter_map(|entry| Some(fs::read_link(entry.ok()?.path()).ok()?.display().to_string())).collect()
-}
-
-fn wait_until(what: &str, condition: impl Fn() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
-    while !condition() {
-        assert!(Instant::now() < deadline, "{what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    wait_until("nothing is left", || demo.process().temporary_files() == 0);
 }
 
 #[test]
 fn an_aborted_upload_leaves_no_file_and_no_descriptor() {
     let demo = Demo::start(&[]);
     assert_eq!(demo.get("/plaintext").status, 200);
-    let names =
-        || -> Vec<_> { fs::read_dir(demo.temporary()).unwrap().map(|entry| entry.unwrap().file_name()).collect() };
-    wait_until("the connection is closed", || !descriptors(&demo).iter().any(|link| link.contains("(deleted)")));
-    let (before, samples) = (descriptors(&demo).len(), names());
+    let process = demo.process();
+    wait_until("the connection is closed", || !process.descriptors().iter().any(|link| link.contains("(deleted)")));
+    let (before, samples) = (process.descriptors().len(), demo.temporary_names());
     for path in ["/any", "/upload"] {
         for fields in [MULTIPART, "Content-Type: image/x-noise\r\n"] {
             let content = part("; name=f; filename=x", noise(3_000_000));
@@ -220,16 +195,16 @@ fn an_aborted_upload_leaves_no_file_and_no_descriptor() {
             if path == "/any" {
                 // The part and the raw body.
                 let files = if fields == MULTIPART { 2 } else { 1 };
-                wait_until("there are temporary files", || temporary_files(&demo) == files);
+                wait_until("there are temporary files", || process.temporary_files() == files);
             }
-            assert_eq!(names(), samples, "it has no name");
+            assert_eq!(demo.temporary_names(), samples, "it has no name");
             drop(client);
-            wait_until("nothing is left", || temporary_files(&demo) == 0 && descriptors(&demo).len() <= before);
+            wait_until("nothing is left", || process.temporary_files() == 0 && process.descriptors().len() <= before);
         }
     }
     let whole = form(&[part("; name=f; filename=x", noise(3_000_000))]);
     let report: Value = post(&demo, "/any", MULTIPART, whole).json();
     assert_eq!(report["files"]["f"][0]["size"], 3_000_000);
-    wait_until("nothing is left", || temporary_files(&demo) == 0 && descriptors(&demo).len() <= before);
-    assert_eq!(names(), samples);
+    wait_until("nothing is left", || process.temporary_files() == 0 && process.descriptors().len() <= before);
+    assert_eq!(demo.temporary_names(), samples);
 }

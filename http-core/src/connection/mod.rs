@@ -3,6 +3,7 @@
 mod answer;
 mod answered;
 mod event;
+mod handshake;
 mod now;
 mod read;
 mod recv_buf;
@@ -21,6 +22,7 @@ use bytes::Bytes;
 
 pub use self::answered::Answered;
 pub use self::event::{Close, Event};
+pub use self::handshake::Preface;
 pub use self::now::{Address, Now, Peer, UnixTime};
 pub use self::reply::Reply;
 pub use self::send_queue::{Slices, Transmit};
@@ -62,7 +64,7 @@ use crate::wire::supplied::Supplied;
 ///
 /// | kind | methods |
 /// |---|---|
-/// | make | [`new`](Self::new) |
+/// | make | [`new`](Self::new), [`with_handshake`](Self::with_handshake) |
 /// | in   | [`recv_buf`](Self::recv_buf) and [`handle_recv`](Self::handle_recv), or [`receive`](Self::receive); [`handle_eof`](Self::handle_eof), [`handle_sent`](Self::handle_sent), [`handle_timeout`](Self::handle_timeout), [`handle_shutdown`](Self::handle_shutdown), [`handle_io_error`](Self::handle_io_error) |
 /// | out  | [`poll_event`](Self::poll_event), [`poll_transmit`](Self::poll_transmit), [`poll_close`](Self::poll_close), [`poll_timeout`](Self::poll_timeout) |
 /// | respond | [`reply`](Self::reply), [`respond`](Self::respond), [`send`](Self::send), [`finish`](Self::finish), [`send_continue`](Self::send_continue), [`abort`](Self::abort), [`set_max_request`](Self::set_max_request), [`pause`](Self::pause), [`take_upgrade`](Self::take_upgrade) |
@@ -110,6 +112,7 @@ impl Connection {
     #[must_use]
     pub fn new(config: Arc<Config>, peer: Peer, now: Now) -> Self {
         let proxy_header_due = config.proxy_protocol;
+        let supplied = Supplied::with_room_for(config.server);
         Self {
             config,
             peer,
@@ -127,7 +130,7 @@ impl Connection {
             served: 0,
             mode: Mode::Without,
             pending: None,
-            supplied: Supplied::default(),
+            supplied,
             expect_unanswered: false,
             paused: false,
             paused_at: now.mono,
@@ -219,7 +222,7 @@ impl Connection {
     /// The server shuts down: an idle connection closes, a busy one after its current answer.
     pub fn handle_shutdown(&mut self, now: Now) {
         self.set_now(now);
-        let between_requests = self.state.recv == Receiving::Idle;
+        let between_requests = matches!(self.state.recv, Receiving::Handshake | Receiving::Idle);
         if self.apply(Input::Shutdown) && between_requests {
             self.notices.close(CloseReason::Shutdown);
             self.settle();
@@ -263,6 +266,10 @@ impl Connection {
             next.offer(times.progress, timeouts.write, timers::Timer::Write);
         }
         match (self.state.recv, self.state.send) {
+            (Receiving::Handshake, _) if self.proxy_header_due => {
+                next.offer(times.accepted, timeouts.accept, timers::Timer::Accept)
+            }
+            (Receiving::Handshake, _) => next.offer(times.accepted, timeouts.handshake, timers::Timer::Handshake),
             (Receiving::Idle, _) if !self.send.is_empty() => {}
             (Receiving::Idle, _) if self.served == 0 => {
                 next.offer(times.accepted, timeouts.accept, timers::Timer::Accept)
@@ -306,8 +313,9 @@ impl Connection {
                 // Room for one more read notices that the peer is gone, and takes in what
                 // it pipelines.
                 Receiving::Complete => self.state.send != Sending::Closing && self.recv.len() < limits.recv_size(),
-                Receiving::Discard => self.discarded <= limits.linger,
-                Receiving::HandedOver | Receiving::Ended => false,
+                // Not counted as dropped before the next poll, so what is held has a bound of its own.
+                Receiving::Discard => self.discarded <= limits.linger && self.recv.len() < limits.recv_size(),
+                Receiving::Handshake | Receiving::HandedOver | Receiving::Ended => false,
             }
     }
 
@@ -395,7 +403,9 @@ impl Connection {
             // The end of the stream would look like the end of the answer.
             Sending::Closing if self.reset => drop(self.apply(Input::Break)),
             Sending::Closing => {
-                let linger = !self.end_of_stream && !self.recv.is_empty();
+                // A secured transport announces the end (RFC 8446 section 6.1), which may have to
+                // wait for the socket.
+                let linger = !self.end_of_stream && (self.peer.secure || !self.recv.is_empty());
                 self.times.shut = self.now.mono;
                 self.apply(Input::Flushed { linger });
             }

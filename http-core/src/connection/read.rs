@@ -102,6 +102,7 @@ impl Connection {
         loop {
             let before = self.state;
             let event = match self.state.recv {
+                Receiving::Handshake => self.await_more(),
                 Receiving::Idle | Receiving::Head if !self.has_backlog_room() => None,
                 Receiving::Idle if self.proxy_header_due => self.read_proxy_header().map(Event::Request),
                 Receiving::Idle | Receiving::Head => self.read_head().map(Event::Request),
@@ -136,20 +137,24 @@ impl Connection {
             }
             Ok(Some(header)) => {
                 self.recv.consume(header.len);
-                self.proxy_header_due = false;
-                match header.endpoints {
-                    Endpoints::Inet { source, destination } => {
-                        (self.peer.remote, self.peer.local) = (source.into(), destination.into());
-                    }
-                    Endpoints::Unix => (self.peer.remote, self.peer.local) = (Address::Unix, Address::Unix),
-                    Endpoints::Kept => {}
-                }
+                self.accept_proxy_header(header);
                 self.read_head()
             }
             Err(_) => {
                 self.break_off(CloseReason::Refused(BadRequest::ProxyHeader));
                 None
             }
+        }
+    }
+
+    pub(super) fn accept_proxy_header(&mut self, header: ProxyHeader) {
+        self.proxy_header_due = false;
+        match header.endpoints {
+            Endpoints::Inet { source, destination } => {
+                (self.peer.remote, self.peer.local) = (source.into(), destination.into());
+            }
+            Endpoints::Unix => (self.peer.remote, self.peer.local) = (Address::Unix, Address::Unix),
+            Endpoints::Kept => {}
         }
     }
 
@@ -409,7 +414,7 @@ impl Connection {
 
     pub(super) fn fire(&mut self, timer: Timer) {
         match timer {
-            Timer::Accept | Timer::Idle => {
+            Timer::Handshake | Timer::Accept | Timer::Idle => {
                 self.apply(Input::IdleTimeout);
                 self.notices.close(CloseReason::TimedOut(timer));
             }

@@ -5,7 +5,8 @@
 //! compares it, so that a changed transition shows in review.
 //!
 //! ```text
-//!  receiving   Idle -> Head -> Content -> Complete ----> Idle (the next request)
+//!  receiving   Handshake (where TLS is to come first) -> Idle
+//!              Idle -> Head -> Content -> Complete ----> Idle (the next request)
 //!                                 \-> Drain (answered before it was read) -> Idle
 //!                      any -> Discard (nothing more is parsed) -> Ended
 //!  sending     Idle ---------> Head -> Content --------> Idle (the next request)
@@ -17,6 +18,8 @@
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Receiving {
+    /// The handshake that secures the transport.
+    Handshake,
     /// The first byte of a request.
     Idle,
     /// The rest of a head.
@@ -71,6 +74,8 @@ pub struct State {
 /// What happens to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
+    /// The handshake is complete.
+    Secured,
     /// The first byte of a head.
     FirstByte,
     /// A head was accepted, with content behind it or not.
@@ -110,6 +115,8 @@ pub(crate) enum Input {
 impl State {
     pub(crate) const NEW: Self = Self { recv: Receiving::Idle, send: Sending::Idle, persistent: true };
 
+    pub(crate) const NEW_WITH_HANDSHAKE: Self = Self { recv: Receiving::Handshake, ..Self::NEW };
+
     const fn to(self, recv: Receiving, send: Sending) -> Option<Self> {
         Some(Self { recv, send, persistent: self.persistent })
     }
@@ -124,6 +131,10 @@ impl State {
             (_, _, I::Break) => self.to(R::Ended, S::Ended),
             (R::HandedOver, _, I::Abort) => self.to(R::Complete, S::Closing),
             (R::HandedOver, _, _) => None,
+
+            // Before the first request. There is nothing that an end could take away.
+            (R::Handshake, S::Idle, I::Secured) => self.to(R::Idle, S::Idle),
+            (R::Handshake, S::Idle, I::IdleTimeout | I::Shutdown) => self.to(R::Ended, S::Ended),
 
             // Receiving.
             (R::Idle, S::Idle, I::FirstByte) => self.to(R::Head, S::Idle),
@@ -147,7 +158,7 @@ impl State {
             (R::Drain, S::Complete, I::DrainLimit) => self.to(R::Discard, S::Closing),
             (R::Content, S::Head | S::Content, I::Abort) => self.to(R::Discard, S::Closing),
             (R::Complete, S::Head | S::Content, I::Abort) => self.to(R::Complete, S::Closing),
-            (R::Idle | R::Head, S::Idle, I::Abort) | (R::Drain, S::Complete, I::Abort) => {
+            (R::Handshake | R::Idle | R::Head, S::Idle, I::Abort) | (R::Drain, S::Complete, I::Abort) => {
                 self.to(R::Discard, S::Closing)
             }
             (_, S::Head | S::Content | S::Complete, I::Last) => Some(Self { persistent: false, ..self }),
@@ -155,13 +166,13 @@ impl State {
             // Refusing: an answer that has begun cannot be taken back, so it breaks off visibly,
             // behind those that were queued before it.
             (R::Content, S::Content, I::Refuse)
-            | (R::Idle | R::Head, S::Idle, I::Refuse)
+            | (R::Handshake | R::Idle | R::Head, S::Idle, I::Refuse)
             | (R::Content | R::Complete, S::Head, I::Refuse)
             | (R::Drain, S::Complete, I::Refuse) => self.to(R::Discard, S::Closing),
 
             // The peer's end. What was answered before still leaves; a request that is cut
             // off gets no answer; one that is complete gets its own.
-            (R::Idle | R::Head, S::Idle, I::EndOfStream)
+            (R::Handshake | R::Idle | R::Head, S::Idle, I::EndOfStream)
             | (R::Content, S::Head, I::EndOfStream)
             | (R::Content, S::Content, I::EndOfStream)
             | (R::Drain, S::Complete, I::EndOfStream)
@@ -193,7 +204,8 @@ mod tests {
 
     use super::*;
 
-    const INPUTS: [Input; 19] = [
+    const INPUTS: [Input; 20] = [
+        Input::Secured,
         Input::FirstByte,
         Input::Request { content: false },
         Input::Request { content: true },
@@ -223,7 +235,7 @@ mod tests {
     /// Every state that can be reached, and what each input does there.
     fn matrix() -> String {
         let mut rows = BTreeMap::new();
-        let mut open = vec![State::NEW];
+        let mut open = vec![State::NEW, State::NEW_WITH_HANDSHAKE];
         while let Some(state) = open.pop() {
             if rows.contains_key(&name(state)) {
                 continue;
@@ -254,7 +266,7 @@ mod tests {
 
     #[test]
     fn every_state_can_reach_its_end() {
-        let mut open = vec![State::NEW];
+        let mut open = vec![State::NEW, State::NEW_WITH_HANDSHAKE];
         let mut seen = vec![];
         while let Some(state) = open.pop() {
             if seen.contains(&state) {

@@ -7,6 +7,8 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Timer {
+    /// The handshake that secures the transport is not complete: it is closed.
+    Handshake,
     /// No byte since the connection was accepted: it is closed.
     Accept,
     /// A head is not complete in time: 408.
@@ -27,13 +29,23 @@ pub enum Timer {
 
 impl Timer {
     /// Every timer, for tables of them; each stands at its own number (`timer as usize`).
-    pub const ALL: [Self; 8] =
-        [Self::Accept, Self::Head, Self::Idle, Self::Body, Self::BodyRate, Self::Write, Self::Linger, Self::Handler];
+    pub const ALL: [Self; 9] = [
+        Self::Handshake,
+        Self::Accept,
+        Self::Head,
+        Self::Idle,
+        Self::Body,
+        Self::BodyRate,
+        Self::Write,
+        Self::Linger,
+        Self::Handler,
+    ];
 }
 
 impl fmt::Display for Timer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
+            Self::Handshake => "handshake",
             Self::Accept => "accept",
             Self::Head => "head",
             Self::Idle => "idle",
@@ -59,6 +71,7 @@ pub struct Deadline {
 /// the state and from these, so none can be forgotten or left behind.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
+    /// The connection was accepted, or what comes before its first request was over.
     pub(crate) accepted: Duration,
     /// When the connection became idle.
     pub(crate) idle: Duration,

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 /// An ordered multi-map of names and values (the seed's `get` and `post`).
 ///
@@ -24,9 +25,22 @@ pub struct Variables {
     /// All names and values in order, one behind the other.
     text: String,
     pairs: Vec<Pair>,
-    /// The items whose text does not show their bytes, in order. Names have even numbers,
-    /// values odd ones.
-    not_utf8: Vec<(usize, Box<[u8]>)>,
+    /// The items that are no text, in order; nothing stands in `text` for them. Names have
+    /// even numbers, values odd ones.
+    not_utf8: Vec<(usize, NotUtf8)>,
+}
+
+/// What is shown instead takes three bytes for one, so it is made only where it is asked for.
+#[derive(Clone)]
+struct NotUtf8 {
+    bytes: Box<[u8]>,
+    shown: OnceLock<Box<str>>,
+}
+
+impl NotUtf8 {
+    fn shown(&self) -> &str {
+        self.shown.get_or_init(|| String::from_utf8_lossy(&self.bytes).into())
+    }
 }
 
 /// Where one name and the value behind it stand.
@@ -77,10 +91,7 @@ impl Variables {
     fn push_item(&mut self, number: usize, bytes: &[u8]) {
         match std::str::from_utf8(bytes) {
             Ok(text) => self.text.push_str(text),
-            Err(_) => {
-                self.text.push_str(&String::from_utf8_lossy(bytes));
-                self.not_utf8.push((number, bytes.into()));
-            }
+            Err(_) => self.not_utf8.push((number, NotUtf8 { bytes: bytes.into(), shown: OnceLock::new() })),
         }
     }
 
@@ -99,23 +110,23 @@ impl Variables {
     /// The first value of this name. Names are compared as they are, with case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.iter().find(|&(known, _)| known == name).map(|(_, value)| value)
+        self.numbers().find(|&pair| self.name(pair) == name).map(|pair| self.value(pair))
     }
 
     /// Whether a variable of this name is there.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
-        self.get(name).is_some()
+        self.numbers().any(|pair| self.name(pair) == name)
     }
 
     /// All values of this name, in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
-        self.iter().filter(move |&(known, _)| known == name).map(|(_, value)| value)
+        self.numbers().filter(move |&pair| self.name(pair) == name).map(|pair| self.value(pair))
     }
 
     /// All variables as name and value, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.pairs.iter().map(|pair| (self.slice(pair.start..pair.middle), self.slice(pair.middle..pair.end)))
+        self.numbers().map(|pair| (self.name(pair), self.value(pair)))
     }
 
     /// [`get`](Self::get) as the bytes that were sent.
@@ -131,14 +142,35 @@ impl Variables {
 
     /// [`iter`](Self::iter) as the bytes that were sent.
     pub fn iter_bytes(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.iter().enumerate().map(|(pair, (name, value))| {
-            (self.as_sent(pair * 2).unwrap_or(name.as_bytes()), self.as_sent(pair * 2 + 1).unwrap_or(value.as_bytes()))
+        self.numbers().map(|(number, pair)| {
+            (self.as_sent(number, pair.start..pair.middle), self.as_sent(number + 1, pair.middle..pair.end))
         })
     }
 
-    fn as_sent(&self, number: usize) -> Option<&[u8]> {
+    /// Each pair with the number of its name.
+    fn numbers(&self) -> impl Iterator<Item = (usize, Pair)> {
+        self.pairs.iter().enumerate().map(|(count, pair)| (count * 2, *pair))
+    }
+
+    fn name(&self, (number, pair): (usize, Pair)) -> &str {
+        self.shown(number, pair.start..pair.middle)
+    }
+
+    fn value(&self, (number, pair): (usize, Pair)) -> &str {
+        self.shown(number + 1, pair.middle..pair.end)
+    }
+
+    fn shown(&self, number: usize, range: Range<usize>) -> &str {
+        self.not_utf8(number).map_or_else(|| self.slice(range), NotUtf8::shown)
+    }
+
+    fn as_sent(&self, number: usize, range: Range<usize>) -> &[u8] {
+        self.not_utf8(number).map_or_else(|| self.slice(range).as_bytes(), |item| &item.bytes)
+    }
+
+    fn not_utf8(&self, number: usize) -> Option<&NotUtf8> {
         let at = self.not_utf8.binary_search_by_key(&number, |&(known, _)| known).ok()?;
-        self.not_utf8.get(at).map(|(_, bytes)| &**bytes)
+        self.not_utf8.get(at).map(|(_, item)| item)
     }
 
     fn slice(&self, range: Range<usize>) -> &str {
@@ -149,7 +181,9 @@ impl Variables {
 /// Shows the names, and of the values only their lengths: forms carry passwords.
 impl fmt::Debug for Variables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter().map(|(name, value)| (name, format!("({} bytes)", value.len())))).finish()
+        let length = |value: &[u8]| format!("({} bytes)", value.len());
+        let names = self.numbers().map(|pair| self.name(pair));
+        f.debug_map().entries(names.zip(self.iter_bytes().map(|(_, value)| length(value)))).finish()
     }
 }
 

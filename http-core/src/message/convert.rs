@@ -1,9 +1,11 @@
 //! To and from the types of the `http` crate, for code that speaks those.
 
-use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
 use crate::error::Misuse;
+use crate::message::field_lines::FieldLines;
+use crate::message::headers::Headers;
 use crate::message::request::Request;
 use crate::message::response::ResponseHead;
 
@@ -27,13 +29,38 @@ impl From<&Request> for http::Request<()> {
         *converted.method_mut() = request.method().clone();
         *converted.version_mut() = request.version();
         *converted.uri_mut() = uri(request);
-        for (name, value) in request.headers().raw() {
+        *converted.headers_mut() = request.headers().into();
+        converted
+    }
+}
+
+/// All field lines, in order within each name.
+impl From<&Headers> for HeaderMap {
+    fn from(headers: &Headers) -> Self {
+        let mut map = Self::with_capacity(headers.len());
+        for (name, value) in headers.raw() {
             // Both were checked under the same grammar when they were received.
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
-                converted.headers_mut().append(name, value);
+                map.append(name, value);
             }
         }
-        converted
+        map
+    }
+}
+
+/// All field lines, checked as [`FieldLines::push`] does.
+///
+/// # Errors
+/// [`Misuse`] for a field that cannot be sent, such as a hop-by-hop option in Connection.
+impl TryFrom<&HeaderMap> for FieldLines {
+    type Error = Misuse;
+
+    fn try_from(map: &HeaderMap) -> Result<Self, Misuse> {
+        let mut fields = Self::new();
+        for (name, value) in map {
+            fields.push(name.as_str(), value)?;
+        }
+        Ok(fields)
     }
 }
 
@@ -78,11 +105,7 @@ impl<B> TryFrom<&http::Response<B>> for ResponseHead {
     type Error = Misuse;
 
     fn try_from(response: &http::Response<B>) -> Result<Self, Misuse> {
-        let mut head = Self::with_fields(response.status(), crate::FieldLines::new());
-        for (name, value) in response.headers() {
-            head.fields.push(name.as_str(), value.as_bytes())?;
-        }
-        Ok(head)
+        Ok(Self::with_fields(response.status(), response.headers().try_into()?))
     }
 }
 

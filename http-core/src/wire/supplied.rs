@@ -16,6 +16,14 @@ pub(crate) struct Supplied {
 }
 
 impl Supplied {
+    /// Without lines, but with room for them: it lives as long as the connection, and taken
+    /// amid the first answer it would keep in pieces what is free again behind that.
+    pub(crate) fn with_room_for(server: Option<&str>) -> Self {
+        const DATE_LINE: usize = 37;
+        let room = server.map_or(0, |server| server.len() + 10) + DATE_LINE;
+        Self { lines: String::with_capacity(room), ..Self::default() }
+    }
+
     /// The lines as of this moment (RFC 9110 section 6.6.1 for Date, 10.2.4 for Server).
     pub(crate) fn at(&mut self, wall: UnixTime, server: Option<&str>) -> &Self {
         // The last second that has a date with a year of four digits.
@@ -30,9 +38,7 @@ impl Supplied {
 
     #[cold]
     fn format(&mut self, second: u64, server: Option<&str>) {
-        const DATE_LINE: usize = 37;
         self.lines.clear();
-        self.lines.reserve(server.map_or(0, |server| server.len() + 10) + DATE_LINE);
         if let Some(server) = server {
             self.lines.extend(["Server: ", server, "\r\n"]);
         }

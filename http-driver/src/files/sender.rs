@@ -68,7 +68,7 @@ impl FileSender {
     pub(crate) fn poll_send<R: Runtime>(
         &mut self,
         runtime: &R,
-        transport: &mut R::Transport,
+        transport: &mut impl Transport,
         context: &mut Context<'_>,
         stretch: Stretch<'_>,
     ) -> Poll<io::Result<usize>> {
@@ -91,7 +91,7 @@ impl FileSender {
     fn poll_piece<R: Runtime>(
         &mut self,
         runtime: &R,
-        transport: &mut R::Transport,
+        transport: &mut impl Transport,
         context: &mut Context<'_>,
         stretch: Stretch<'_>,
     ) -> Poll<io::Result<usize>> {

@@ -32,6 +32,7 @@ use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -295,13 +296,16 @@ impl Runtime for Memory {
     /// nothing else can happen.
     fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output> {
         let mut future = std::pin::pin!(future);
-        let woken = Arc::new(TaskWaker { id: usize::MAX, ready: Arc::default() });
-        let waker = Waker::from(woken);
+        let woken: Arc<Mutex<VecDeque<usize>>> = Arc::default();
+        let waker = Waker::from(Arc::new(TaskWaker { id: usize::MAX, ready: Arc::clone(&woken) }));
         loop {
             if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
                 return Ok(output);
             }
             self.run();
+            if woken.lock().unwrap_or_else(PoisonError::into_inner).pop_front().is_some() {
+                continue;
+            }
             match self.next_deadline() {
                 Some(at) => self.advance(at.saturating_sub(self.world.clock.get())),
                 None => return Err(io::Error::other("nothing is left that could wake the future")),
@@ -326,7 +330,7 @@ impl Pace {
         T: Send + 'static,
         W: FnOnce() -> T + Send + 'static,
     {
-        let result = work();
+        let result = catch_unwind(AssertUnwindSafe(work)).map_err(|_| io::Error::other("the work panicked"));
         let mut delays = self.delays();
         Box::pin(async move {
             poll_fn(|context| match delays.checked_sub(1) {
@@ -338,7 +342,7 @@ impl Pace {
                 }
             })
             .await;
-            Ok(result)
+            result
         })
     }
 

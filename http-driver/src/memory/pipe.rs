@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, ErrorKind, IoSlice};
+use std::io::{self, ErrorKind, IoSlice, Read};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -221,9 +221,7 @@ impl Transport for MemoryTransport {
         }
         let available = pipe.to_server.len().min(buffer.len());
         let count = pipe.cut(available);
-        for (place, byte) in buffer.iter_mut().zip(pipe.to_server.drain(..count)) {
-            *place = byte;
-        }
+        pipe.to_server.read_exact(buffer.get_mut(..count).unwrap_or_default())?;
         Poll::Ready(Ok(count))
     }
 
@@ -231,8 +229,12 @@ impl Transport for MemoryTransport {
         let mut pipe = lock(&self.pipe);
         let offered = slices.iter().map(|slice| slice.len()).sum();
         let count = ready!(pipe.poll_room(context, offered))?;
-        let bytes = slices.iter().flat_map(|slice| slice.iter()).take(count);
-        pipe.to_client.extend(bytes);
+        let mut left = count;
+        for slice in slices {
+            let taken = slice.get(..left).unwrap_or(slice);
+            pipe.to_client.extend_from_slice(taken);
+            left -= taken.len();
+        }
         pipe.fill_window(count);
         Poll::Ready(Ok(count))
     }

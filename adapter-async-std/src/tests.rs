@@ -1,0 +1,49 @@
+//! What async-std is responsible for: where tasks and work run, and what a panic or a drop ends.
+
+use std::sync::mpsc::channel;
+use std::thread;
+use std::time::Duration;
+
+use async_std::task::block_on;
+use httpants_driver::runtime::{Runtime, Spawn};
+
+use crate::AsyncStd;
+
+#[test]
+fn tasks_run_in_the_pool_whoever_spawns_them() {
+    let runtime = AsyncStd::default();
+    let (sender, receiver) = channel();
+    let report = move |place: &'static str| {
+        let sender = sender.clone();
+        runtime.spawn(async move { sender.send((place, thread::current().id())).unwrap() });
+    };
+    report("nothing runs");
+    block_on(async { report("async-std runs") });
+    runtime.block_on(async { report("a worker runs") }).unwrap();
+    drop(report);
+    let reports: Vec<_> = receiver.iter().collect();
+    assert_eq!(reports.len(), 3);
+    assert!(reports.iter().all(|(_, place)| *place != thread::current().id()), "{reports:?}");
+}
+
+#[test]
+fn a_panic_ends_one_task() {
+    let runtime = AsyncStd::default();
+    for _ in 0..20 {
+        runtime.spawn(async { panic!("as it should") });
+    }
+    let (sender, receiver) = channel();
+    runtime.spawn(async move { sender.send("the pool goes on").unwrap() });
+    assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Ok("the pool goes on"));
+}
+
+#[test]
+fn work_that_may_block_holds_no_worker_up_and_needs_nobody_who_waits() {
+    let runtime = AsyncStd::default();
+    let worker = runtime.block_on(async { runtime.unblock(|| thread::current().id()).await.unwrap() });
+    assert_ne!(worker.unwrap(), thread::current().id());
+    let ((go, wait), (sender, receiver)) = (channel::<()>(), channel());
+    drop(runtime.unblock(move || sender.send(wait.recv()).unwrap()));
+    go.send(()).unwrap();
+    assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Ok(Ok(())));
+}

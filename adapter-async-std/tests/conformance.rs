@@ -1,0 +1,3 @@
+//! The behaviour suite of every adapter, over async-std.
+
+httpants_driver::conformance_suite!(httpants_driver::conformance::Sockets<httpants_async_std::AsyncStd>, linux, one pool);

@@ -1,0 +1,82 @@
+//! Spawn, the blocking pool and block_on.
+
+use std::cell::RefCell;
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+
+use httpants_driver::async_io;
+use smol::future::FutureExt;
+use smol::{LocalExecutor, Task};
+
+type Worker = Rc<LocalExecutor<'static>>;
+
+thread_local! {
+    /// The executor of the server's worker that this thread is.
+    static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
+}
+
+/// smol's executors: on a thread that [`Bound::run`](crate::Bound::run) drives, the thread's own;
+/// elsewhere the global one.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Executor;
+
+impl async_io::Executor for Executor {
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+        // smol lets a panic through to the thread that drives the executor.
+        let future = AssertUnwindSafe(future).catch_unwind();
+        match WORKER.with_borrow(Option::clone) {
+            Some(worker) => worker.spawn(future).detach(),
+            None => smol::spawn(future).detach(),
+        }
+    }
+
+    fn unblock<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = T> + Send + 'static {
+        Kept(Some(smol::unblock(work)))
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> F::Output {
+        let worker = Worker::default();
+        let _entered = Entered::new(Rc::clone(&worker));
+        smol::block_on(worker.run(future))
+    }
+}
+
+/// A task that goes on where nobody waits for it: smol cancels one that is dropped.
+struct Kept<T>(Option<Task<T>>);
+
+impl<T> Future for Kept<T> {
+    type Output = T;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+        self.0.as_mut().map_or(Poll::Pending, |task| task.poll(context))
+    }
+}
+
+impl<T> Drop for Kept<T> {
+    fn drop(&mut self) {
+        if let Some(task) = self.0.take() {
+            task.detach();
+        }
+    }
+}
+
+/// While it lives, tasks of this thread belong to a worker; then to the one before again.
+struct Entered(Option<Worker>);
+
+impl Entered {
+    fn new(worker: Worker) -> Self {
+        Self(WORKER.replace(Some(worker)))
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        WORKER.set(self.0.take());
+    }
+}

@@ -1,0 +1,41 @@
+//! A WebSocket by tokio-tungstenite, without a framework:
+//! `cargo run -p httpants-tokio --example websocket`, then a WebSocket client on
+//! `ws://127.0.0.1:8080/`.
+//!
+//! The stream that an upgrade hands over reads and writes by the traits of `futures-io`, on every
+//! runtime. tokio-util's `compat` makes tokio's of them; where async-tungstenite is used, which
+//! speaks `futures-io` itself, `compat()` is left out, and the same runs on smol and async-std.
+
+use futures_util::{SinkExt, StreamExt};
+use httpants_tokio::{Request, Response, Server, Upgraded};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use tokio_util::compat::FuturesAsyncReadCompatExt;
+
+fn main() -> std::io::Result<()> {
+    Server::new(answer).listen("127.0.0.1:8080").bind()?.run()
+}
+
+/// 101 to a handshake (RFC 6455 section 4.2), else what is due.
+async fn answer(request: Request) -> Response {
+    let headers = request.headers();
+    let offered = headers.list("Upgrade").any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"));
+    let Some(key) = headers.get("Sec-WebSocket-Key").filter(|_| offered && request.offers_upgrade()) else {
+        return Response::text("a WebSocket answers here\n").with_status(426).with_header("Upgrade", "websocket");
+    };
+    if headers.get("Sec-WebSocket-Version") != Some(b"13") {
+        return Response::new(426).with_header("Upgrade", "websocket").with_header("Sec-WebSocket-Version", "13");
+    }
+    Response::upgrade("websocket", echo).with_header("Sec-WebSocket-Accept", derive_accept_key(key))
+}
+
+async fn echo(stream: Upgraded) {
+    let limits = WebSocketConfig::default().max_message_size(Some(1 << 20));
+    let mut socket = WebSocketStream::from_raw_socket(stream.compat(), Role::Server, Some(limits)).await;
+    while let Some(Ok(message)) = socket.next().await {
+        if (message.is_text() || message.is_binary()) && socket.send(message).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,154 @@
+//! Many connections, slow ones, and such that break.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use super::{Attack, open, raise_limit, reset, slowest};
+use crate::client::Client;
+use crate::demo::{Demo, PATIENCE};
+use crate::process::wait_until;
+
+/// Sends a byte after the other and a pause between them, until an answer comes; how long that
+/// took.
+fn drip(stream: &mut TcpStream, bytes: &[u8], pause: Duration) -> Duration {
+    let started = Instant::now();
+    stream.set_read_timeout(Some(pause)).unwrap();
+    for byte in bytes.iter().cycle() {
+        // What has been closed already is seen below.
+        let _ = stream.write_all(&[*byte]);
+        match stream.peek(&mut [0]) {
+            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            other => {
+                other.unwrap();
+                break;
+            }
+        }
+        assert!(started.elapsed() < PATIENCE, "it takes bytes for ever");
+    }
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    started.elapsed()
+}
+
+#[test]
+fn a_slow_head_ends_at_its_deadline() {
+    let demo = Demo::start(&["--head-timeout", "0.5"]);
+    let attack = Attack::begin("a head, a byte every 50 ms", &demo);
+    let mut stream = open(&demo);
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX: ").unwrap();
+    let took = drip(&mut stream, b"y", Duration::from_millis(50));
+    let mut client = Client::tcp(stream);
+    assert_eq!(client.response().status, 408);
+    assert!(client.is_at_end());
+    assert!(took > Duration::from_millis(400) && took < Duration::from_secs(8), "{took:?}");
+    drop(client);
+    attack.end("408 at the deadline (0.5 s here), then closed", 512, Duration::ZERO);
+}
+
+#[test]
+#[ignore = "takes 10 s"]
+fn slow_content_ends_where_it_is_below_the_rate() {
+    let demo = Demo::start(&[]);
+    let attack = Attack::begin("content, a byte every 100 ms", &demo);
+    let mut stream = open(&demo);
+    stream.write_all(b"POST /any HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n").unwrap();
+    let took = drip(&mut stream, b"x", Duration::from_millis(100));
+    assert_eq!(Client::tcp(stream).response().status, 408);
+    assert!(took > Duration::from_secs(9) && took < Duration::from_secs(20), "{took:?}");
+    attack.end("408 after 10 s below 256 B/s, then closed", 512, Duration::from_secs(2));
+}
+
+#[test]
+fn two_thousand_half_open_connections_keep_nobody_waiting() {
+    raise_limit();
+    let demo = Demo::start(&["--head-timeout", "6"]);
+    let attack = Attack::begin("2,000 connections with half a head", &demo);
+    let mut flood: Vec<_> = (0..2000).map(|_| open(&demo)).collect();
+    flood.iter_mut().for_each(|stream| stream.write_all(b"GET / HTTP/1.1\r\nHost: ").unwrap());
+    attack.holds(2000);
+    let waited = slowest(&demo, 200);
+    assert!(waited < Duration::from_secs(2), "{waited:?}");
+    let others = flood.split_off(1000);
+    for stream in flood {
+        assert_eq!(Client::tcp(stream).response().status, 408);
+    }
+    drop(others);
+    let did = format!("408 at the deadline; meanwhile the slowest of 200 others had its answer in {waited:?}");
+    attack.end(&did, 2000 * 16, Duration::from_secs(2));
+}
+
+#[test]
+fn connections_that_come_and_go_leave_nothing() {
+    let demo = Demo::start(&[]);
+    let attack = Attack::begin("5,000 connections that come and go", &demo);
+    for count in 0..5000 {
+        let mut stream = open(&demo);
+        match count % 4 {
+            0 => {}
+            1 => stream.write_all(b"GET /").unwrap(),
+            2 => stream.write_all(b"GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n").unwrap(),
+            _ => {
+                stream.write_all(b"POST /any HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx").unwrap();
+                reset(stream);
+            }
+        }
+    }
+    attack.end("closed with them", 4096, Duration::from_secs(2));
+}
+
+#[test]
+fn a_reset_at_every_stage_leaves_nothing() {
+    let demo = Demo::start(&[]);
+    let attack = Attack::begin("a reset behind each byte of a request and of its answer", &demo);
+    let request =
+        b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nT: u\r\n\r\n";
+    for cut in 0..=request.len() {
+        let mut stream = open(&demo);
+        stream.write_all(&request[..cut]).unwrap();
+        reset(stream);
+    }
+    for path in ["/plaintext", "/file/1m", "/stream?chunks=1000&size=10000"] {
+        for read in [1, 100, 5000] {
+            let mut stream = open(&demo);
+            stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).unwrap();
+            let mut start = vec![0; read.min(150)];
+            stream.read_exact(&mut start).unwrap();
+            reset(stream);
+        }
+    }
+    attack.end("closed with them", 2048, Duration::from_secs(2));
+}
+
+#[test]
+fn clients_that_never_read_are_dropped() {
+    let demo = Demo::start(&["--write-timeout", "0.5"]);
+    let attack = Attack::begin("50 clients that ask for 1 GB each and never read", &demo);
+    let mut flood: Vec<_> = (0..50).map(|_| open(&demo)).collect();
+    for stream in &mut flood {
+        stream.write_all(b"GET /stream?chunks=16000&size=65536 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    }
+    attack.holds(50);
+    attack.end("reset at the deadline of writing (0.5 s here)", 50 * 256 + 1024, Duration::from_secs(1));
+    drop(flood);
+}
+
+#[test]
+fn a_hundred_thousand_pipelined_requests_without_a_reader_end() {
+    let demo = Demo::start(&["--write-timeout", "0.5"]);
+    let attack = Attack::begin("100,000 pipelined requests of a client that never reads", &demo);
+    let mut stream = open(&demo);
+    let batch = b"GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n".repeat(1000);
+    attack.holds(1);
+    let sent = (0..100).take_while(|_| stream.write_all(&batch).is_ok()).count();
+    assert!(sent > 1, "only {sent} batches were taken");
+    wait_until("it is dropped", || attack.process.descriptors().len() <= attack.descriptors);
+    let mut answers = Vec::new();
+    assert!(stream.read_to_end(&mut answers).is_err(), "the end looks regular");
+    let count = answers.windows(5).filter(|start| start == b"HTTP/").count();
+    assert!(count < 50_000, "{count} answers");
+    attack.end(
+        "read no further than its answers left, reset at the deadline of writing (0.5 s here)",
+        1024,
+        Duration::from_secs(1),
+    );
+}

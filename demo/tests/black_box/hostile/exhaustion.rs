@@ -1,0 +1,66 @@
+//! What runs out: descriptors, and the patience of a handler.
+
+use std::io::Write;
+use std::time::{Duration, Instant};
+
+use super::{Attack, open, raise_limit};
+use crate::demo::Demo;
+use crate::process::wait_until;
+
+#[test]
+fn without_descriptors_it_waits_and_recovers() {
+    raise_limit();
+    let demo = Demo::limited("ulimit -n 64", &[]);
+    let attack = Attack::begin("200 connections where 64 descriptors are allowed", &demo);
+    let mut before = demo.connect();
+    assert_eq!(before.get("/plaintext").status, 200);
+    let flood: Vec<_> = (0..200).map(|_| open(&demo)).collect();
+    wait_until("it is told", || demo.stderr().contains("cannot accept connections"));
+
+    // Who is there already is served, for a second, and waiting takes next to no time.
+    let (ticks, started) = (attack.process.ticks(), Instant::now());
+    let mut served = 0;
+    while started.elapsed() < Duration::from_secs(1) {
+        assert_eq!(before.get("/slow?ms=100").status, 200);
+        served += 1;
+    }
+    let ticks = attack.process.ticks() - ticks;
+    let lines = demo.stderr().matches("cannot accept connections").count();
+    assert!(served > 0 && ticks < 20, "{served} answers in {ticks} ticks");
+    assert!(lines == 1, "{lines} lines in the log");
+
+    drop(flood);
+    assert_eq!(demo.get("/plaintext").status, 200);
+    drop(before);
+    attack.end(&format!("waits: {} ms of processor time a second; recovers", ticks * 10), 1024, Duration::from_secs(1));
+}
+
+#[test]
+fn handlers_that_panic_cost_one_answer_each() {
+    let demo = Demo::start(&[]);
+    assert_eq!(demo.get("/panic").status, 500);
+    let attack = Attack::begin("1,000 requests whose handler panics", &demo);
+    let mut client = demo.connect();
+    for _ in 0..1000 {
+        assert_eq!(client.get("/panic").status, 500);
+    }
+    drop(client);
+    attack.end("500, the connection persists", 1024, Duration::ZERO);
+}
+
+#[test]
+fn a_file_that_shrinks_while_it_is_sent_looks_broken() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("large");
+    std::fs::write(&path, vec![b'x'; 64 << 20]).unwrap();
+    let demo = Demo::start(&["--file-root", folder.path().to_str().unwrap()]);
+    let attack = Attack::begin("a file of 64 MiB that shrinks to 1 MiB while it is sent", &demo);
+    let mut stream = open(&demo);
+    stream.write_all(b"GET /file/large HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    // It has begun, and waits for the client to read.
+    assert!(stream.peek(&mut [0]).unwrap() > 0);
+    std::fs::File::options().write(true).open(&path).unwrap().set_len(1 << 20).unwrap();
+    let answer = crate::client::Client::tcp(stream).try_response("GET");
+    assert!(answer.is_err(), "the answer looks whole");
+    attack.end("the connection breaks before the Content-Length", 1024, Duration::ZERO);
+}

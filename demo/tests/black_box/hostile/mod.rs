@@ -1,0 +1,95 @@
+//! Peers that mean harm, on real sockets and the real clock. Each test says what the server
+//! does, how long it holds what the peer took, and the most memory that takes; they print a row
+//! of the table in `docs/guarantees.md`, and fail where its bound is not kept.
+
+mod bytes;
+mod connections;
+mod exhaustion;
+mod uploads;
+
+use std::net::TcpStream;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::client::Client;
+use crate::demo::{Demo, PATIENCE};
+use crate::process::{Process, wait_until};
+
+/// What an attack costs the demo.
+struct Attack<'a> {
+    name: &'a str,
+    demo: &'a Demo,
+    process: Process,
+    /// As the demo stood before it.
+    descriptors: usize,
+    peak: u64,
+}
+
+impl<'a> Attack<'a> {
+    /// Begins where the demo has answered everything that an attack of this name needs once.
+    fn begin(name: &'a str, demo: &'a Demo) -> Self {
+        assert_eq!(demo.get("/plaintext").status, 200);
+        let process = demo.process();
+        wait_until("nothing is open", || sockets(&process) == 1);
+        Self { name, demo, descriptors: process.descriptors().len(), peak: process.peak(), process }
+    }
+
+    /// Waits until the demo has so many connections open.
+    #[track_caller]
+    fn holds(&self, connections: usize) {
+        wait_until("they are accepted", || sockets(&self.process) > connections);
+    }
+
+    /// Waits until everything is released, and then the demo must serve as before. The most
+    /// memory may have grown by so many KiB, and the wait may take so long.
+    #[track_caller]
+    fn end(self, did: &str, most: u64, soon: Duration) {
+        let started = Instant::now();
+        // Accepted behind all others.
+        assert_eq!(self.demo.get("/plaintext").text(), "Hello, World!");
+        wait_until("everything is released", || self.process.descriptors().len() <= self.descriptors);
+        let released = started.elapsed();
+        let grown = self.process.peak() - self.peak;
+        println!("| {} | {did} | {} ms | {grown} KiB |", self.name, released.as_millis());
+        assert!(grown <= most, "{}: {grown} KiB instead of {most}", self.name);
+        // The machine may be busy.
+        assert!(released <= soon + Duration::from_secs(8), "{}: {released:?} instead of {soon:?}", self.name);
+    }
+}
+
+/// How many sockets it has open: one listens.
+fn sockets(process: &Process) -> usize {
+    process.descriptors().iter().filter(|link| link.starts_with("socket:")).count() - SIGNAL_SOCKETS
+}
+
+/// The pair through which the demo hears of signals.
+const SIGNAL_SOCKETS: usize = 2;
+
+/// Lets this process open as many connections as the system allows at all.
+fn raise_limit() {
+    let most = getrlimit(Resource::Nofile).maximum;
+    setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();
+}
+
+fn open(demo: &Demo) -> TcpStream {
+    let stream = TcpStream::connect_timeout(&demo.address(), PATIENCE).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    stream.set_write_timeout(Some(PATIENCE)).unwrap();
+    stream
+}
+
+/// Closes it so that the peer gets a reset.
+fn reset(stream: TcpStream) {
+    rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+}
+
+/// How long the slowest of so many requests took, each on a connection of its own.
+fn slowest(demo: &Demo, requests: usize) -> Duration {
+    let once = || {
+        let started = Instant::now();
+        assert_eq!(Client::connect(demo.address()).get("/plaintext").status, 200);
+        started.elapsed()
+    };
+    (0..requests).map(|_| once()).max().unwrap()
+}

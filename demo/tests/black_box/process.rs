@@ -1,0 +1,57 @@
+//! What the system says about a running process.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use crate::demo::PATIENCE;
+
+/// A process, by what stands below `/proc`.
+pub(crate) struct Process {
+    folder: PathBuf,
+    temporary: PathBuf,
+}
+
+impl Process {
+    pub(crate) fn new(id: u32, temporary: &Path) -> Self {
+        Self { folder: format!("/proc/{id}").into(), temporary: temporary.into() }
+    }
+
+    /// What its descriptors stand for.
+    pub(crate) fn descriptors(&self) -> Vec<String> {
+        let entries = fs::read_dir(self.folder.join("fd")).unwrap();
+        entries.filter_map(|entry| Some(fs::read_link(entry.ok()?.path()).ok()?.display().to_string())).collect()
+    }
+
+    /// How many descriptors are unnamed files in its folder of temporary ones.
+    pub(crate) fn temporary_files(&self) -> usize {
+        let unnamed =
+            |link: &String| link.starts_with(self.temporary.to_str().unwrap()) && link.ends_with(" (deleted)");
+        self.descriptors().iter().filter(|link| unnamed(link)).count()
+    }
+
+    /// The most memory that it had so far, in KiB.
+    pub(crate) fn peak(&self) -> u64 {
+        let status = fs::read_to_string(self.folder.join("status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
+    }
+
+    /// The processor time that it took so far, in ticks of 10 ms.
+    pub(crate) fn ticks(&self) -> u64 {
+        let stat = fs::read_to_string(self.folder.join("stat")).unwrap();
+        // Behind the name, which may hold anything: the state, then eleven numbers before these.
+        let numbers: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
+        numbers[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+    }
+}
+
+/// Looks again and again until it is so.
+#[track_caller]
+pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}

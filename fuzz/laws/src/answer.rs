@@ -1,0 +1,370 @@
+//! Answers as bytes: what the application gives is what a strict client reads.
+
+use std::time::Duration;
+
+use arbitrary::{Arbitrary, Unstructured};
+use bytes::Bytes;
+use http::StatusCode;
+use httpants_core::cookies::KeyRing;
+use httpants_core::{
+    BodyLen, Config, Connection, FieldLines, Misuse, Peer, Reply, ResponseHead, Sending, State, Transmit,
+};
+
+use crate::oracle::answer::{self, Answer, Asked};
+use crate::shown;
+use crate::visit::NOW;
+
+/// The data describes a request and an answer to it.
+///
+/// What was accepted is read by [`oracle::answer`](crate::oracle::answer), and by httparse, as it
+/// was given: status, reason, fields in their order, content, trailers; nothing stands outside
+/// the framing that was promised. What was refused sent nothing.
+///
+/// # Panics
+/// Where this does not hold.
+pub fn law(data: &[u8]) {
+    if let Ok(case) = Case::arbitrary(&mut Unstructured::new(data)) {
+        case.run();
+    }
+}
+
+#[derive(Debug, Arbitrary)]
+struct Case {
+    request: u8,
+    status: u16,
+    reason: Option<String>,
+    fields: Vec<(Name, Value)>,
+    cookies: Vec<(String, String)>,
+    secure_cookie: Option<(String, Vec<u8>)>,
+    /// Which cookies leave, by calls.
+    choose: Option<bool>,
+    trailers: Vec<(Name, Value)>,
+    way: Way,
+    pieces: Vec<Piece>,
+    finish: bool,
+    server: bool,
+}
+
+#[derive(Clone, Copy, Debug, Arbitrary)]
+enum Way {
+    Whole,
+    Known,
+    Unknown,
+    WrongLength(u8),
+    Calls,
+    CallsWithLength,
+    Response(u8),
+}
+
+#[derive(Debug, Arbitrary)]
+enum Name {
+    Known(u8),
+    Any(String),
+}
+
+#[derive(Debug, Arbitrary)]
+enum Value {
+    Known(u8),
+    Any(Vec<u8>),
+}
+
+#[derive(Debug, Arbitrary)]
+struct Piece {
+    file: bool,
+    length: u16,
+}
+
+impl Name {
+    fn text(&self) -> &str {
+        const NAMES: [&str; 14] = [
+            "X-Any",
+            "content-length",
+            "Transfer-Encoding",
+            "Connection",
+            "Trailer",
+            "Upgrade",
+            "Date",
+            "Server",
+            "Content-Type",
+            "Set-Cookie",
+            "Vary",
+            "etag",
+            "X-Any",
+            "Content-Length",
+        ];
+        match self {
+            Self::Known(number) => NAMES[usize::from(*number) % NAMES.len()],
+            Self::Any(text) => text,
+        }
+    }
+}
+
+impl Value {
+    fn bytes(&self) -> &[u8] {
+        const VALUES: [&str; 14] = [
+            "",
+            "a",
+            "5",
+            "0",
+            "chunked",
+            "close",
+            "keep-alive, Upgrade",
+            "x",
+            " padded\t",
+            "18446744073709551616",
+            "a\r\nb: c",
+            "gzip, chunked",
+            "\u{e9}",
+            "X-Any",
+        ];
+        match self {
+            Self::Known(number) => VALUES[usize::from(*number) % VALUES.len()].as_bytes(),
+            Self::Any(bytes) => bytes,
+        }
+    }
+}
+
+/// Where the framing is the core's, and a field is a wish.
+const OWNED: [&str; 3] = ["content-length", "transfer-encoding", "connection"];
+
+impl Case {
+    fn connection(&self) -> (Connection, Asked) {
+        const REQUESTS: [(&str, Asked); 9] = [
+            ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", Asked::Other),
+            ("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", Asked::Head),
+            ("GET / HTTP/1.0\r\n\r\n", Asked::Other),
+            ("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", Asked::Other),
+            ("HEAD / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", Asked::Head),
+            ("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", Asked::Other),
+            ("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", Asked::Other),
+            ("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", Asked::Connect),
+            ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", Asked::Other),
+        ];
+        let (request, asked) = REQUESTS[usize::from(self.request) % REQUESTS.len()];
+        let mut config = Config::default();
+        config.cookie_keys = self.server.then(|| KeyRing::new(["k"]).unwrap());
+        config.server = self.server.then_some("httpants");
+        let mut connection = Connection::new(config.into(), Peer::default(), NOW);
+        assert_eq!(connection.receive(request.as_bytes(), NOW), request.len());
+        while connection.poll_event().is_some() {}
+        (connection, asked)
+    }
+
+    fn content(&self) -> Vec<u8> {
+        let piece = |piece: &Piece| vec![if piece.file { b'F' } else { b'c' }; usize::from(piece.length)];
+        self.pieces.iter().flat_map(piece).collect()
+    }
+
+    /// The field lines that the type takes, as they were pushed.
+    fn lines(fields: &[(Name, Value)]) -> FieldLines {
+        let mut lines = FieldLines::new();
+        for (name, value) in fields {
+            let before = lines.clone();
+            match lines.push(name.text(), value.bytes()) {
+                Ok(()) => {
+                    let owned = OWNED.iter().any(|owned| name.text().eq_ignore_ascii_case(owned));
+                    assert_eq!(lines.iter().count(), before.iter().count() + usize::from(!owned));
+                }
+                Err(Misuse::FieldName) => assert!(!crate::oracle::is_token(name.text().as_bytes())),
+                Err(Misuse::FieldValue) => assert!(!crate::oracle::is_field_value(value.bytes())),
+                Err(Misuse::Framing(_)) => assert_eq!(lines, before),
+                Err(other) => panic!("{other:?}"),
+            }
+        }
+        shown::debug(&lines);
+        Self::changed(lines.clone(), fields);
+        lines
+    }
+
+    /// A field that is set stands once; one that is removed is gone, as if it never was.
+    fn changed(mut lines: FieldLines, fields: &[(Name, Value)]) {
+        for (name, value) in fields {
+            let before = lines.iter().filter(|(known, _)| !known.eq_ignore_ascii_case(name.text())).count();
+            let owned = OWNED.iter().any(|owned| name.text().eq_ignore_ascii_case(owned));
+            if lines.set(name.text(), value.bytes()).is_ok() && !owned {
+                assert_eq!(lines.get(name.text()), Some(crate::oracle::trim(value.bytes())));
+                assert_eq!(lines.iter().count(), before + 1);
+            }
+            lines.remove(name.text());
+            assert!(!lines.contains(name.text()) && lines.iter().count() == before);
+        }
+        assert!(lines.is_empty() && lines.content_length().is_none());
+    }
+
+    fn run(&self) {
+        let (mut connection, asked) = self.connection();
+        let mut head = match ResponseHead::new(self.status) {
+            Ok(head) => head,
+            Err(misuse) => {
+                return assert!(misuse == Misuse::Status(self.status) && !(100..1000).contains(&self.status));
+            }
+        };
+        head.fields = Self::lines(&self.fields);
+        let reason = self.reason.as_deref().filter(|reason| head.set_reason(reason).is_ok());
+        assert!(reason.is_none_or(|reason| crate::oracle::is_field_value(reason.as_bytes())));
+        self.set_cookies(&mut connection);
+        let content = self.content();
+        let before = connection.state();
+        let given = self.give(&mut connection, &head, &content);
+        if let Err(misuse) = given {
+            shown::display(&misuse);
+        }
+        if given.is_err() && connection.state() == before {
+            assert!(connection.poll_transmit().is_none(), "a refused answer sent something");
+            return;
+        }
+        let out = take(&mut connection);
+        if out.is_empty() {
+            // By calls, the head waits for the first content or the end.
+            return assert!(given == Ok(false) && matches!(self.way, Way::Calls | Way::CallsWithLength), "{given:?}");
+        }
+        let (answer, rest) = answer::read(&out, asked).expect("a head is sent as a whole");
+        assert!(rest.is_empty(), "bytes behind the answer: {}", rest.escape_ascii());
+        same_as_httparse(&out, &answer);
+        self.compare(&answer, &head, given.is_ok(), asked, &connection.state());
+    }
+
+    fn set_cookies(&self, connection: &mut Connection) {
+        for (name, value) in &self.cookies {
+            // What cannot be set is another law's business.
+            let _ = connection.cookies_out().unwrap().set((name.clone(), value.clone()));
+        }
+        if let Some((name, value)) = &self.secure_cookie {
+            let set = connection.set_secure_cookie(name, value, Duration::from_secs(60), |cookie| cookie.secure(true));
+            assert!(self.server || set == Err(Misuse::NoCookieKeys));
+        }
+    }
+
+    /// Gives the answer; `Ok(finished)` where nothing was refused.
+    fn give(&self, connection: &mut Connection, head: &ResponseHead, content: &[u8]) -> Result<bool, Misuse> {
+        let length = content.len() as u64;
+        match self.way {
+            Way::Whole => return connection.respond_with(head, content.to_vec()).map(|()| true),
+            Way::Known => connection.respond(head, BodyLen::Known(length))?,
+            Way::Unknown => connection.respond(head, BodyLen::Unknown)?,
+            Way::WrongLength(by) => connection.respond(head, BodyLen::Known(length.wrapping_add(u64::from(by))))?,
+            Way::Response(choice) => {
+                return connection
+                    .reply()
+                    .send_response(content.to_vec(), self.status, ["text/plain", "a\r\nb"][usize::from(choice % 2)])
+                    .map(|()| true);
+            }
+            Way::Calls | Way::CallsWithLength => return self.give_by_calls(&mut connection.reply(), head, content),
+        }
+        self.pieces.iter().try_for_each(|piece| match piece.file {
+            true => connection.send_external(1, 0, u64::from(piece.length)),
+            false => connection.send(vec![b'c'; usize::from(piece.length)]),
+        })?;
+        if connection.state().send == Sending::HandedOver {
+            return Ok(true);
+        }
+        if !self.finish {
+            return Ok(false);
+        }
+        let trailers = Self::lines(&self.trailers);
+        connection.finish_with_trailers(&trailers).map(|()| true)
+    }
+
+    fn give_by_calls(&self, reply: &mut Reply<'_>, head: &ResponseHead, content: &[u8]) -> Result<bool, Misuse> {
+        reply.send_status(head.status.as_u16())?;
+        reply.send_headers(head.fields.iter().map(|(name, value)| (name.to_owned(), value.to_vec())), false)?;
+        if matches!(self.way, Way::CallsWithLength) {
+            reply.send_headers([("Content-Length", content.len().to_string())], false)?;
+        }
+        if let Some(all) = self.choose {
+            reply.send_cookies(if all { None } else { Some(&["a"]) }, false)?;
+        }
+        if !content.is_empty() {
+            reply.send(Bytes::copy_from_slice(content))?;
+        }
+        if self.finish { reply.finish().map(|()| true) } else { Ok(false) }
+    }
+
+    fn compare(&self, answer: &Answer, head: &ResponseHead, accepted: bool, asked: Asked, state: &State) {
+        assert_eq!(answer.status, head.status.as_u16());
+        let calls = matches!(self.way, Way::Calls | Way::CallsWithLength | Way::Response(_));
+        if !calls && let Some(reason) = head.reason() {
+            assert_eq!(answer.reason, reason.as_bytes());
+        }
+        let http_1_0 = [2, 3, 4].contains(&(self.request % 9));
+        assert_eq!(answer.http_1_0, http_1_0);
+        let given: Vec<_> = match self.way {
+            Way::Response(_) => vec![("Content-Type", &b"text/plain"[..])],
+            _ => head.fields.iter().collect(),
+        };
+        let mut sent = answer.fields.iter().map(|(name, value)| (name.as_str(), value.as_slice()));
+        for field in &given {
+            assert!(sent.any(|known| known == *field), "{field:?} is missing or out of its place in {answer:?}");
+        }
+        let is_given = |name: &str| given.iter().any(|(known, _)| known.eq_ignore_ascii_case(name));
+        let dates = answer.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Date"));
+        assert!(is_given("Date") || dates.count() == 1);
+        let servers = answer.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Server")).count();
+        assert!(is_given("Server") || servers == usize::from(self.server));
+        // No field that nobody gave.
+        const OURS: [&str; 6] = ["date", "server", "content-length", "transfer-encoding", "connection", "set-cookie"];
+        let foreign =
+            answer.fields.iter().find(|(name, _)| !is_given(name) && !OURS.contains(&&*name.to_ascii_lowercase()));
+        assert_eq!(foreign, None);
+        let content = self.content();
+        let none = asked == Asked::Head
+            || matches!(answer.status, 101 | 204 | 304)
+            || asked == Asked::Connect && head.status.is_success();
+        if none {
+            assert!(answer.content.is_empty());
+        } else {
+            let same = |a: &[u8], b: &[u8]| a.len() <= b.len() && a.iter().zip(b).all(|(a, b)| a == b);
+            assert!(same(&answer.content, &content), "other content");
+            let finished = accepted && (self.finish || matches!(self.way, Way::Whole | Way::Response(_)));
+            if finished {
+                assert!(
+                    answer.whole && answer.content.len() == content.len(),
+                    "{state:?} {:?} of {}",
+                    answer.content.len(),
+                    content.len()
+                );
+            }
+            assert!(
+                !answer.whole || finished || answer.until_close || answer.field("Content-Length").is_some(),
+                "an end that nobody gave"
+            );
+        }
+        if !answer.trailers.is_empty() {
+            let trailers = Self::lines(&self.trailers);
+            assert!(answer.trailers.iter().map(|(n, v)| (n.as_str(), v.as_slice())).eq(trailers.iter()));
+        }
+        let persists = state.persistent && state.send == Sending::Idle;
+        if persists {
+            assert!(answer.field("Connection").is_none_or(|value| value.eq_ignore_ascii_case(b"keep-alive")));
+        }
+        let converted = http::Response::<()>::from(head);
+        assert_eq!(converted.status(), head.status);
+        let back = ResponseHead::try_from(&converted);
+        assert!(back.is_err() || back.unwrap().status == StatusCode::from_u16(self.status).unwrap());
+    }
+}
+
+/// All that waits to be sent.
+fn take(connection: &mut Connection) -> Vec<u8> {
+    let mut out = Vec::new();
+    loop {
+        let before = out.len();
+        match connection.poll_transmit() {
+            None => return out,
+            Some(Transmit::Bytes(slices)) => slices.for_each(|slice| out.extend_from_slice(slice)),
+            Some(Transmit::External { length, .. }) => out.extend(std::iter::repeat_n(b'F', length as usize)),
+            Some(other) => panic!("{other:?}"),
+        }
+        connection.handle_sent((out.len() - before) as u64, NOW);
+    }
+}
+
+/// httparse reads the same head.
+fn same_as_httparse(out: &[u8], answer: &Answer) {
+    let mut room = vec![httparse::EMPTY_HEADER; answer.fields.len()];
+    let mut theirs = httparse::Response::new(&mut room);
+    assert!(matches!(theirs.parse(out), Ok(httparse::Status::Complete(_))), "{}", out.escape_ascii());
+    assert_eq!((theirs.code, theirs.version), (Some(answer.status), Some(u8::from(!answer.http_1_0))));
+    let fields = theirs.headers.iter().map(|field| (field.name, crate::oracle::trim(field.value)));
+    assert!(fields.eq(answer.fields.iter().map(|(name, value)| (name.as_str(), value.as_slice()))));
+}

@@ -1,0 +1,129 @@
+//! What the client sees: requests cut out of what it sent, and answers in what it got.
+
+use httpants_core::{Close, Framing, Request};
+
+use super::world::{Given, World};
+use crate::oracle::answer::{self, Asked};
+use crate::oracle::chunked;
+
+/// Follows the application through the bytes that the client sent.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    /// All that the connection took.
+    pub(super) bytes: Vec<u8>,
+    /// Where the content of the current request begins.
+    content_at: usize,
+    framing: Framing,
+    /// What the application got of it.
+    content: Vec<u8>,
+}
+
+impl Sent {
+    /// A PROXY header was read.
+    pub(super) fn skip(&mut self, length: usize) {
+        self.content_at = length;
+    }
+
+    /// The request must stand where the one before it ends.
+    pub(super) fn request(&mut self, request: &Request) {
+        let mut at = match self.framing {
+            Framing::Length(length) => self.content_at + usize::try_from(length).unwrap(),
+            Framing::Chunked => match chunked::read(&self.bytes[self.content_at..]).end {
+                chunked::End::At(length) => self.content_at + length,
+                end => panic!("{request:?} behind content without an end: {end:?}"),
+            },
+            _ => self.content_at,
+        };
+        while self.bytes[at..].starts_with(b"\r\n") {
+            at += 2;
+        }
+        assert!(
+            self.bytes[at..].starts_with(request.head()),
+            "{request:?} is not what was sent: {}",
+            self.bytes[at..].escape_ascii()
+        );
+        self.content_at = at + request.head().len();
+        self.framing = request.framing();
+        self.content.clear();
+    }
+
+    /// A piece of content.
+    pub(super) fn data(&mut self, data: &[u8]) {
+        assert!(!data.is_empty());
+        self.content.extend_from_slice(data);
+    }
+
+    /// The end of the content.
+    pub(super) fn end(&self, trailers: &httpants_core::Headers) {
+        let sent = &self.bytes[self.content_at..];
+        match self.framing {
+            Framing::Length(length) => assert!(self.content == sent[..usize::try_from(length).unwrap()]),
+            Framing::Chunked => {
+                let body = chunked::read(sent);
+                assert!(matches!(body.end, chunked::End::At(_)), "{body:?}");
+                assert!(self.content == body.content, "other content");
+                for (name, value) in trailers.raw() {
+                    assert!(body.trailers.contains(&(name.into(), value.into())), "{name} was not sent");
+                }
+            }
+            _ => assert!(self.content.is_empty() && trailers.is_empty()),
+        }
+    }
+}
+
+/// The output is the answers in their order, whole but for the last one.
+pub(super) fn check(world: &World) {
+    let reset = world.end == Some(Close::Reset);
+    let broken = world.cut_off || reset;
+    let mut rest = &world.out[..];
+    for (at, given) in world.given.iter().enumerate() {
+        let Some((answer, behind)) = next(rest, given.asked) else {
+            assert!(broken || !given.finished, "answer {at} is missing: {given:?}, {world:?}");
+            return;
+        };
+        let whole = answer.whole && !(answer.until_close && broken);
+        if given.status == 0 || (!given.finished && answer.status != given.status) {
+            // Not answered by the application: a refusal, or the time was over.
+            assert!(answer.status >= 400 && behind.is_empty(), "{answer:?}");
+            return;
+        }
+        assert_eq!(answer.status, given.status);
+        if whole && given.finished {
+            assert!(answer.content == given.content || !given.has_content(), "answer {at} is another: {world:?}");
+        } else {
+            assert!(given.content.starts_with(&answer.content), "answer {at} is another one");
+            assert!(broken || !given.finished, "answer {at} is cut off: {given:?}, {world:?}");
+            // An answer without content is whole with its head, also where the application
+            // did not say that it is finished.
+            assert!(behind.is_empty(), "bytes behind an unfinished answer: {}", behind.escape_ascii());
+        }
+        rest = behind;
+    }
+    if !rest.is_empty() {
+        let head_only = rest.ends_with(b"\r\n\r\n");
+        let refusal = next(rest, if head_only { Asked::Head } else { Asked::Other });
+        assert!(
+            refusal.is_none_or(|(answer, behind)| answer.status >= 400 && behind.is_empty()),
+            "one answer too many: {}",
+            rest.escape_ascii()
+        );
+    }
+}
+
+/// The next answer that is not an interim one.
+fn next(mut out: &[u8], asked: Asked) -> Option<(answer::Answer, &[u8])> {
+    loop {
+        let (answer, rest) = answer::read(out, asked)?;
+        if answer.status != 100 {
+            return Some((answer, rest));
+        }
+        out = rest;
+    }
+}
+
+impl Given {
+    pub(super) fn has_content(&self) -> bool {
+        let none = matches!(self.status, 101 | 204 | 304) || self.asked == Asked::Head;
+        !none && (self.asked != Asked::Connect || !(200..300).contains(&self.status))
+    }
+}

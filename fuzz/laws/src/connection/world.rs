@@ -1,0 +1,431 @@
+//! The connection and all around it: a client, an application, a clock and an adapter.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use httpants_core::proxy::ProxyHeader;
+use httpants_core::{
+    BodyLen, Close, CloseReason, Config, Connection, Event, FieldLines, Misuse, Now, Peer, Receiving, Reply,
+    ResponseHead, Sending, Storage, Timer, Transmit, UnixTime,
+};
+
+use super::client;
+use super::script::{self, Operation, Settings};
+use crate::oracle::answer::Asked;
+use crate::shown;
+
+/// What the application gave for one request.
+pub(super) struct Given {
+    pub(super) asked: Asked,
+    /// 0 as long as nothing was given.
+    pub(super) status: u16,
+    pub(super) content: Vec<u8>,
+    pub(super) finished: bool,
+}
+
+impl std::fmt::Debug for Given {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { asked, status, content, finished } = self;
+        write!(f, "{status} to {asked:?}, {} bytes, finished: {finished}", content.len())
+    }
+}
+
+pub(super) struct World {
+    connection: Connection,
+    config: Config,
+    now: Now,
+    /// What the client has still to send, and what it sent.
+    unsent: Vec<u8>,
+    sent: client::Sent,
+    proxy_header_due: bool,
+    end_of_stream: bool,
+    /// What the client got.
+    pub(super) out: Vec<u8>,
+    pub(super) given: Vec<Given>,
+    closed: Option<CloseReason>,
+    upgraded: bool,
+    /// The transport failed or took nothing: what waited is lost.
+    pub(super) cut_off: bool,
+    shutdown_told: bool,
+    pub(super) end: Option<Close>,
+    storage: Option<Storage>,
+    /// The largest storage that was lent, in bytes.
+    lent: usize,
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}, {:?}, out: {}", self.closed, self.connection.state(), self.out.escape_ascii())
+    }
+}
+
+impl World {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let config = settings.config();
+        let now = Now::new(Duration::ZERO, UnixTime::from_secs(1_795_352_400));
+        Self {
+            connection: Connection::new(config.clone().into(), Peer::default(), now),
+            now,
+            unsent: vec![],
+            sent: client::Sent::default(),
+            proxy_header_due: config.proxy_protocol,
+            end_of_stream: false,
+            out: vec![],
+            given: vec![],
+            closed: None,
+            upgraded: false,
+            cut_off: false,
+            shutdown_told: false,
+            end: None,
+            storage: None,
+            lent: 0,
+            config,
+        }
+    }
+
+    pub(super) fn step(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Send(sent) if self.unsent.len() < 300_000 => sent.write(&mut self.unsent),
+            Operation::Send(_) => {}
+            Operation::Receive { most, lend } => self.receive(*most as usize, *lend),
+            Operation::Poll { most, go_on } => self.poll(usize::from(*most), *go_on),
+            Operation::Transmit { most } => self.transmit(usize::from(*most)),
+            Operation::Answer(given) => self.answer(given),
+            Operation::AnswerByCalls { length, finish } => self.answer_by_calls(usize::from(*length), *finish),
+            Operation::Finish { length, file, end } => self.finish(usize::from(*length), *file, *end),
+            Operation::Time { how, millis } => self.time(*how, u64::from(*millis)),
+            Operation::Pause(pause) => {
+                self.connection.pause(*pause);
+                let reads_content = self.connection.state().recv == Receiving::Content;
+                assert!(!pause || !reads_content || !self.connection.wants_recv());
+            }
+            Operation::MaxRequest(choice) => {
+                self.connection.set_max_request([0, 10, 1 << 30][usize::from(*choice) % 3]);
+            }
+            Operation::Storage(choice) => self.exchange_storage(*choice),
+            Operation::Eof => {
+                self.end_of_stream = true;
+                self.connection.handle_eof(self.now);
+            }
+            Operation::Abort => self.connection.abort(),
+            Operation::Shutdown => self.connection.handle_shutdown(self.now),
+            Operation::IoError => {
+                self.cut_off = true;
+                self.connection.handle_io_error(self.now);
+            }
+            Operation::Spurious(choice) => self.spurious(*choice),
+        }
+        self.check();
+    }
+
+    fn receive(&mut self, most: usize, lend: bool) {
+        if self.end_of_stream {
+            return;
+        }
+        let most = most.min(self.unsent.len());
+        let wanted = self.connection.wants_recv();
+        let taken = if lend {
+            let room = self.connection.recv_buf();
+            let count = most.min(room.len());
+            room[..count].copy_from_slice(&self.unsent[..count]);
+            self.connection.handle_recv(count, self.now);
+            count
+        } else {
+            self.connection.receive(&self.unsent[..most], self.now)
+        };
+        assert_eq!(taken > 0, wanted && most > 0);
+        self.sent.bytes.extend(self.unsent.drain(..taken));
+    }
+
+    fn poll(&mut self, most: usize, go_on: bool) {
+        for round in 0..most {
+            assert!(round < 100_000, "events without end");
+            let room = self.has_backlog_room();
+            let Some(event) = self.connection.poll_event() else { return };
+            assert!(self.closed.is_none(), "{event:?} after the end");
+            assert!(!matches!(event, Event::Writable) || self.has_backlog_room(), "no room to write");
+            if matches!(event, Event::Data(_) | Event::End(_) | Event::Expect100) {
+                assert!(self.connection.current_request().is_some(), "{event:?} of a request that is over");
+            }
+            match event {
+                Event::Closed(reason) => self.closed = Some(reason),
+                event if self.upgraded => panic!("{event:?} after the stream was handed over"),
+                Event::Request(request) => {
+                    assert!(room, "a request while too many answers wait");
+                    assert!(self.given.last().is_none_or(|last| last.finished), "two requests at once");
+                    assert!(self.connection.current_request().is_some());
+                    if std::mem::take(&mut self.proxy_header_due) {
+                        self.sent.skip(ProxyHeader::parse(&self.sent.bytes).unwrap().unwrap().len);
+                    }
+                    self.sent.request(&request);
+                    let asked = match request.method().as_str() {
+                        "HEAD" => Asked::Head,
+                        "CONNECT" => Asked::Connect,
+                        _ => Asked::Other,
+                    };
+                    self.given.push(Given { asked, status: 0, content: vec![], finished: false });
+                }
+                Event::Data(data) => self.sent.data(&data),
+                Event::End(trailers) => self.sent.end(&trailers),
+                Event::Expect100 if go_on => drop(self.connection.send_continue()),
+                Event::Upgraded => {
+                    self.upgraded = true;
+                    let bytes = self.connection.take_upgrade();
+                    assert!(self.sent.bytes.ends_with(&bytes));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// How many bytes wait to be sent before the first file.
+    fn waiting(&self) -> usize {
+        match self.connection.poll_transmit() {
+            Some(Transmit::Bytes(slices)) => {
+                let file = slices.file_follows();
+                assert!(!file || self.connection.state().send != Sending::Idle || slices.clone().count() > 0);
+                slices.map(<[u8]>::len).sum()
+            }
+            _ => 0,
+        }
+    }
+
+    fn has_backlog_room(&self) -> bool {
+        self.waiting() < self.config.limits.send_backlog.max(1)
+    }
+
+    /// Gives the head of an answer, or a whole one.
+    fn answer(&mut self, chosen: &script::Given) {
+        let status = [200, 200, 200, 404, 204, 304, 101, 500][usize::from(chosen.status) % 8];
+        let mut head = ResponseHead::new(status).unwrap();
+        if chosen.close.is_multiple_of(8) {
+            head.fields.push("Connection", "close").unwrap();
+        }
+        if status == 101 {
+            head.fields.push("Upgrade", "x").unwrap();
+        }
+        let content = "r".repeat([0, 5, 3000, 100_000][usize::from(chosen.length) % 4]);
+        let length = if chosen.known { BodyLen::Known(content.len() as u64) } else { BodyLen::Unknown };
+        let given = match chosen.whole {
+            true => self.connection.respond_with(&head, content.clone()),
+            false => self.connection.respond(&head, length),
+        };
+        if given.is_err() {
+            return;
+        }
+        let answer = self.given.last_mut().expect("an answer is taken for a request only");
+        answer.status = status;
+        let tunnel = answer.asked == Asked::Connect && head.status.is_success();
+        answer.finished = chosen.whole || status == 101 || tunnel;
+        answer.content = if chosen.whole { content.into_bytes() } else { vec![] };
+    }
+
+    /// The seed's way.
+    fn answer_by_calls(&mut self, length: usize, finish: bool) {
+        if self.given.last().is_none_or(|last| last.asked == Asked::Connect) {
+            return;
+        }
+        let content = "s".repeat(length);
+        let calls = |reply: &mut Reply<'_>| {
+            reply.send_status(201)?;
+            reply.send_headers([("X", "y")], false)?;
+            reply.send(content.clone())
+        };
+        let mut reply = self.connection.reply();
+        let given = calls(&mut reply);
+        let finished = given.is_ok() && finish && reply.finish().is_ok();
+        if given.is_ok()
+            && let Some(answer) = self.given.last_mut()
+        {
+            (answer.status, answer.content, answer.finished) = (201, content.into_bytes(), finished);
+        }
+    }
+
+    /// Goes on with an answer that was begun.
+    fn finish(&mut self, length: usize, file: bool, end: u8) {
+        if !self.send(length, file) {
+            return;
+        }
+        let mut trailers = FieldLines::new();
+        trailers.push("X-Sum", "1").unwrap();
+        let finished = match end % 4 {
+            0 => self.connection.finish(),
+            1 => self.connection.finish_with_trailers(&trailers),
+            _ => return,
+        };
+        if finished.is_ok() {
+            self.given.last_mut().unwrap().finished = true;
+        }
+    }
+
+    /// A piece of content, or what is left where that would be too much.
+    fn send(&mut self, length: usize, file: bool) -> bool {
+        let room = self.connection.send_room();
+        assert!(room <= self.config.limits.send_backlog.max(1));
+        let mut give = |length: usize| match file {
+            true => self.connection.send_external(7, 0, length as u64),
+            false => self.connection.send(Bytes::from(vec![b't'; length])),
+        };
+        let given = match give(length) {
+            Ok(()) => length,
+            Err(Misuse::TooMuchContent { due, .. }) => {
+                let due = usize::try_from(due).unwrap();
+                give(due).unwrap();
+                due
+            }
+            Err(_) => return false,
+        };
+        let byte = if file { b'F' } else { b't' };
+        self.given.last_mut().unwrap().content.extend(std::iter::repeat_n(byte, given));
+        true
+    }
+
+    /// So many bytes leave; all, where that is 0.
+    fn transmit(&mut self, most: usize) {
+        let mut bytes = match self.connection.poll_transmit() {
+            None => return,
+            Some(Transmit::Bytes(slices)) => slices.flatten().copied().collect(),
+            Some(Transmit::External { length, .. }) => vec![b'F'; usize::try_from(length).unwrap()],
+            Some(other) => panic!("{other:?}"),
+        };
+        assert!(!bytes.is_empty(), "nothing to send, and it is told");
+        if most > 0 {
+            bytes.truncate(most);
+        }
+        self.out.extend_from_slice(&bytes);
+        self.connection.handle_sent(bytes.len() as u64, self.now);
+    }
+
+    /// The clock goes on: to a deadline, short of it or past it.
+    fn time(&mut self, how: u8, millis: u64) {
+        let deadline = self.connection.poll_timeout();
+        let by = match (how % 4, deadline) {
+            (0, Some(deadline)) => deadline.at.saturating_sub(self.now.mono + Duration::from_millis(1)),
+            (1, Some(deadline)) => deadline.at.saturating_sub(self.now.mono),
+            (2, Some(deadline)) => deadline.at.saturating_sub(self.now.mono) + Duration::from_millis(millis),
+            _ => Duration::from_millis(millis % 2000),
+        };
+        self.now = self.now.after(by);
+        let Some(deadline) = deadline else { return self.connection.handle_timeout(self.now) };
+        shown::display(&deadline.why);
+        let due = deadline.at <= self.now.mono;
+        self.cut_off |= deadline.why == Timer::Write && due;
+        let state = self.connection.state();
+        self.connection.handle_timeout(self.now);
+        if due {
+            assert_ne!(self.connection.poll_timeout(), Some(deadline), "a deadline that came stays");
+        } else {
+            assert_eq!(self.connection.state(), state, "{deadline:?} came early");
+        }
+    }
+
+    fn exchange_storage(&mut self, choice: u8) {
+        match self.storage.take() {
+            // Not of this connection's business: what it gave back is dropped.
+            Some(_) if choice % 8 == 7 => {}
+            Some(storage) => {
+                self.lent = self.lent.max(storage.size());
+                self.storage = self.connection.lend(storage);
+            }
+            None if self.connection.is_idle() => self.storage = self.connection.release(),
+            None => {
+                let wanted = self.connection.wanted_storage().unwrap_or(100);
+                self.storage = Some(Storage::new([16, 100, wanted][usize::from(choice) % 3]));
+            }
+        }
+    }
+
+    /// Calls without news, which change nothing.
+    fn spurious(&mut self, choice: u8) {
+        let (state, deadline) = (self.connection.state(), self.connection.poll_timeout());
+        match choice % 4 {
+            0 => self.connection.handle_recv(0, self.now),
+            1 => self.connection.handle_sent(0, self.now),
+            2 => self.connection.handle_time(self.now),
+            _ if deadline.is_some_and(|deadline| deadline.at <= self.now.mono) => return,
+            _ => self.connection.handle_timeout(self.now),
+        }
+        assert_eq!((state, deadline), (self.connection.state(), self.connection.poll_timeout()));
+    }
+
+    /// What holds after every operation.
+    fn check(&mut self) {
+        assert_eq!((self.connection.now(), self.connection.served()), (self.now, self.given.len() as u64));
+        let wants = self.connection.wants_recv();
+        let limits = &self.config.limits;
+        let head = limits.head.min(usize::from(u16::MAX));
+        let read = limits.body_buffer.max(limits.recv_buffer).max(16).max(self.lent);
+        // What a head, or the framing of a chunk, can be, one read more, and the next power of two.
+        let most = 2 * (head.max(limits.chunk_overhead) + read + 1);
+        let room = self.connection.recv_buf().len();
+        assert_eq!(room > 0, wants, "wants_recv and recv_buf disagree");
+        assert!(room <= most, "room for {room} bytes in {self:?}: {limits:?}");
+        match self.connection.poll_close() {
+            Some(Close::ShutdownWrite) => assert!(!std::mem::replace(&mut self.shutdown_told, true)),
+            Some(close) => {
+                assert!(self.connection.poll_transmit().is_none() && !wants);
+                assert!(self.connection.poll_timeout().is_none(), "a deadline behind the end");
+                self.end = Some(close);
+            }
+            None => {}
+        }
+        let state = self.connection.state();
+        let awaits_peer = match (state.recv, state.send) {
+            (Receiving::Idle | Receiving::Head | Receiving::Drain, _) => !self.end_of_stream,
+            (Receiving::Discard, Sending::Shut) => true,
+            _ => self.connection.poll_transmit().is_some(),
+        };
+        assert!(!awaits_peer || self.connection.poll_timeout().is_some(), "nothing limits the time in {state:?}");
+    }
+
+    /// Nothing more is chosen: the application answers, the client sends and takes
+    /// everything, time passes where nothing else happens. It must come to an end.
+    pub(super) fn run_out(&mut self) {
+        self.connection.pause(false);
+        for _ in 0..100_000 {
+            self.poll(usize::MAX, true);
+            if self.connection.state().send == Sending::Head && self.answer_last() {
+                continue;
+            }
+            if self.connection.state().send == Sending::Content {
+                self.send(200_000, false);
+                self.finish(0, false, 0);
+                continue;
+            }
+            if self.connection.poll_transmit().is_some() {
+                self.transmit(0);
+                continue;
+            }
+            self.check();
+            if self.upgraded || matches!(self.end, Some(Close::Now | Close::Reset)) {
+                assert!(self.upgraded || self.closed.is_some(), "the end was not told");
+                return;
+            }
+            if self.connection.wants_recv() && !self.unsent.is_empty() && !self.end_of_stream {
+                self.receive(usize::MAX, false);
+                continue;
+            }
+            if !self.end_of_stream {
+                self.step(&Operation::Eof);
+                continue;
+            }
+            let Some(deadline) = self.connection.poll_timeout() else {
+                panic!("stuck in {:?}", self.connection.state());
+            };
+            self.now = self.now.after(deadline.at.saturating_sub(self.now.mono));
+            self.cut_off |= deadline.why == Timer::Write;
+            self.connection.handle_timeout(self.now);
+        }
+        panic!("no end in {:?}", self.connection.state());
+    }
+
+    fn answer_last(&mut self) -> bool {
+        self.connection.set_max_request(1 << 30);
+        if self.connection.respond_with(&ResponseHead::default(), "last").is_err() {
+            return false;
+        }
+        let answer = self.given.last_mut().unwrap();
+        (answer.status, answer.content, answer.finished) = (200, b"last".to_vec(), true);
+        true
+    }
+}

@@ -1,0 +1,176 @@
+//! An answer as a client sees it (RFC 9112 sections 4, 6 and 7).
+
+use super::{is_field_value, is_token, line, trim};
+
+/// One answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Answer {
+    /// HTTP/1.0, not 1.1.
+    pub http_1_0: bool,
+    /// The status code.
+    pub status: u16,
+    /// The reason phrase.
+    pub reason: Vec<u8>,
+    /// The field lines in their order, names as sent.
+    pub fields: Vec<(String, Vec<u8>)>,
+    /// The content, as far as it is there.
+    pub content: Vec<u8>,
+    /// The trailer lines of a chunked answer.
+    pub trailers: Vec<(String, Vec<u8>)>,
+    /// Whether all of it is there. An answer that the end of the stream ends always is.
+    pub whole: bool,
+    /// Whether the end of the stream is its end.
+    pub until_close: bool,
+}
+
+impl Answer {
+    /// The value of the field, if there is one.
+    ///
+    /// # Panics
+    /// Where there are two.
+    #[must_use]
+    pub fn field(&self, name: &str) -> Option<&[u8]> {
+        let mut values = self.fields.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        let value = values.next().map(|(_, value)| value.as_slice());
+        assert!(values.next().is_none(), "two {name} in {self:?}");
+        value
+    }
+}
+
+/// What the request says about the answer's content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// HEAD: there is none.
+    Head,
+    /// CONNECT: there is none where it was granted.
+    Connect,
+    /// Anything else.
+    Other,
+}
+
+/// Reads one answer from the front of `out`, and what is behind it. `None` where its head is
+/// not whole.
+///
+/// # Panics
+/// Where it is outside the grammar, or framed in a way that a client could understand in two
+/// ways.
+#[must_use]
+pub fn read(out: &[u8], asked: Asked) -> Option<(Answer, &[u8])> {
+    let (status_line, mut rest) = line(out).expect("lines end with CR LF")?;
+    let mut answer = read_status_line(status_line);
+    rest = read_fields(rest, &mut answer.fields)?;
+    let length = answer.field("Content-Length").map(|value| {
+        assert!(value.iter().all(u8::is_ascii_digit), "{answer:?}");
+        std::str::from_utf8(value).unwrap().parse::<u64>().unwrap()
+    });
+    let coding = answer.field("Transfer-Encoding").map(<[u8]>::to_vec);
+    assert!(coding.is_none() || length.is_none() && !answer.http_1_0 && coding.as_deref() == Some(b"chunked"));
+    let granted = asked == Asked::Connect && (200..300).contains(&answer.status);
+    if answer.status < 200 || answer.status == 204 || granted {
+        assert!(length.is_none() && coding.is_none(), "framing that must not be: {answer:?}");
+    }
+    if answer.status < 200 || granted || asked == Asked::Head || matches!(answer.status, 204 | 304) {
+        answer.whole = true;
+    } else if coding.is_some() {
+        rest = read_chunks(rest, &mut answer).unwrap_or_default();
+    } else {
+        let close = answer.field("Connection").is_some_and(|value| value.eq_ignore_ascii_case(b"close"));
+        assert!(length.is_some() || close, "no end in sight: {answer:?}");
+        answer.until_close = length.is_none();
+        let there = length.map_or(rest.len(), |length| rest.len().min(usize::try_from(length).unwrap_or(usize::MAX)));
+        answer.whole = length.is_none_or(|length| length == there as u64);
+        answer.content = rest[..there].to_vec();
+        rest = &rest[there..];
+    }
+    Some((answer, rest))
+}
+
+fn read_status_line(line: &[u8]) -> Answer {
+    let shown = line.escape_ascii();
+    let (http_1_0, rest) = match line.strip_prefix(b"HTTP/1.") {
+        Some([b'1', b' ', rest @ ..]) => (false, rest),
+        Some([b'0', b' ', rest @ ..]) => (true, rest),
+        _ => panic!("no status line: {shown}"),
+    };
+    let (code, reason) = rest.split_at_checked(3).unwrap_or_else(|| panic!("no status: {shown}"));
+    assert!(code.iter().all(u8::is_ascii_digit) && code[0] != b'0', "no status: {shown}");
+    let reason = reason.strip_prefix(b" ").unwrap_or_else(|| panic!("no space before the reason: {shown}"));
+    assert!(is_field_value(reason), "{shown}");
+    let status = std::str::from_utf8(code).unwrap().parse().unwrap();
+    Answer { http_1_0, status, reason: reason.to_vec(), ..Answer::default() }
+}
+
+fn read_fields<'a>(mut rest: &'a [u8], fields: &mut Vec<(String, Vec<u8>)>) -> Option<&'a [u8]> {
+    loop {
+        let (field, behind) = line(rest).expect("lines end with CR LF")?;
+        rest = behind;
+        if field.is_empty() {
+            return Some(rest);
+        }
+        let colon = field.iter().position(|&byte| byte == b':').expect("a field line has a colon");
+        let (name, value) = (&field[..colon], trim(&field[colon + 1..]));
+        assert!(is_token(name) && is_field_value(value), "{}", field.escape_ascii());
+        fields.push((String::from_utf8(name.to_vec()).unwrap(), value.to_vec()));
+    }
+}
+
+/// Reads chunks, without extensions, because the core writes none. `None` where they do not end.
+fn read_chunks<'a>(mut rest: &'a [u8], answer: &mut Answer) -> Option<&'a [u8]> {
+    loop {
+        let (size, behind) = line(rest).expect("lines end with CR LF")?;
+        let size = u64::from_str_radix(std::str::from_utf8(size).unwrap(), 16).expect("a bare chunk size");
+        if size == 0 {
+            let rest = read_fields(behind, &mut answer.trailers)?;
+            answer.whole = true;
+            return Some(rest);
+        }
+        let there = behind.len().min(usize::try_from(size).unwrap_or(usize::MAX));
+        answer.content.extend_from_slice(&behind[..there]);
+        match &behind[there..] {
+            [b'\r', b'\n', tail @ ..] => rest = tail,
+            [] | [b'\r'] => return None,
+            other => panic!("a chunk is longer than its size: {}", other.escape_ascii()),
+        }
+    }
+}
+
+/// Reads all answers in `out`, interim ones left out, to requests that asked for this, and what
+/// is behind them.
+#[must_use]
+pub fn read_all<'a>(mut out: &'a [u8], asked: &[Asked]) -> (Vec<Answer>, &'a [u8]) {
+    let mut answers = Vec::new();
+    for &asked in asked {
+        loop {
+            let Some((answer, rest)) = read(out, asked) else { return (answers, out) };
+            out = rest;
+            if answer.status != 100 {
+                answers.push(answer);
+                break;
+            }
+        }
+    }
+    (answers, out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers() {
+        let chunked = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nT: 1\r\n\r\nHTTP";
+        let (answer, rest) = read(chunked, Asked::Other).unwrap();
+        assert_eq!((answer.content.as_slice(), answer.whole, rest), (&b"hello"[..], true, &b"HTTP"[..]));
+        assert_eq!(answer.trailers, [("T".to_owned(), b"1".to_vec())]);
+        let (answer, rest) = read(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhel", Asked::Other).unwrap();
+        assert_eq!((answer.content.as_slice(), answer.whole, rest), (&b"hel"[..], false, &b""[..]));
+        let (answer, rest) = read(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHTTP", Asked::Head).unwrap();
+        assert!(answer.whole && rest == b"HTTP");
+    }
+
+    #[test]
+    #[should_panic(expected = "no end in sight")]
+    fn an_answer_without_an_end() {
+        let _ = read(b"HTTP/1.1 200 OK\r\n\r\nhello", Asked::Other);
+    }
+}

@@ -1,0 +1,151 @@
+//! Chunked content as a whole (RFC 9112 section 7.1).
+
+use super::{is_field_value, is_token, line, trim};
+
+/// What a chunked body is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Body {
+    /// The content, as far as it is there.
+    pub content: Vec<u8>,
+    /// The trailer lines, in order.
+    pub trailers: Vec<(Vec<u8>, Vec<u8>)>,
+    /// The sizes of its chunks together, those that are not there yet included.
+    pub announced: u64,
+    /// How the body ends.
+    pub end: End,
+}
+
+/// How a body ends.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum End {
+    /// Behind so many bytes, framing included.
+    At(usize),
+    /// Not yet.
+    #[default]
+    NeedMore,
+    /// What comes is no chunked body.
+    Refused,
+}
+
+/// Reads a chunked body from the front of `bytes`.
+#[must_use]
+pub fn read(bytes: &[u8]) -> Body {
+    let mut body = Body::default();
+    let mut rest = bytes;
+    body.end = loop {
+        let Ok(Some((size_line, behind))) = line(rest) else {
+            // Only a whole line has a verdict here: the bytes of one that is cut off may be
+            // wrong already.
+            break if line(rest).is_err() { End::Refused } else { End::NeedMore };
+        };
+        let Some(size) = size(size_line) else { break End::Refused };
+        if size == 0 {
+            break trailers(behind, &mut body.trailers)
+                .map_or(End::Refused, |rest| rest.map_or(End::NeedMore, |rest| End::At(bytes.len() - rest.len())));
+        }
+        body.announced = body.announced.saturating_add(size);
+        let there = behind.len().min(usize::try_from(size).unwrap_or(usize::MAX));
+        body.content.extend_from_slice(&behind[..there]);
+        rest = &behind[there..];
+        match rest {
+            [b'\r', b'\n', tail @ ..] => rest = tail,
+            [] | [b'\r'] => break End::NeedMore,
+            _ => break End::Refused,
+        }
+        if (there as u64) < size {
+            break End::NeedMore;
+        }
+    };
+    body
+}
+
+/// `chunk-size [ chunk-ext ]` with at most 16 digits.
+fn size(line: &[u8]) -> Option<u64> {
+    let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+    let number = std::str::from_utf8(&line[..digits]).ok()?;
+    if digits == 0 || digits > 16 || !is_extensions(&line[digits..]) {
+        return None;
+    }
+    u64::from_str_radix(number, 16).ok()
+}
+
+/// `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )`.
+fn is_extensions(mut rest: &[u8]) -> bool {
+    while !rest.is_empty() {
+        let Some(behind) = skip(rest).strip_prefix(b";") else { return false };
+        let Some(behind) = token(skip(behind)) else { return false };
+        rest = behind;
+        if let Some(value) = skip(behind).strip_prefix(b"=") {
+            let Some(behind) = token(skip(value)).or_else(|| quoted(skip(value))) else { return false };
+            rest = behind;
+        }
+    }
+    true
+}
+
+fn skip(bytes: &[u8]) -> &[u8] {
+    let blanks = bytes.iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count();
+    &bytes[blanks..]
+}
+
+/// What is behind a token.
+fn token(bytes: &[u8]) -> Option<&[u8]> {
+    let length = bytes.iter().take_while(|byte| is_token(&[**byte])).count();
+    (length > 0).then(|| &bytes[length..])
+}
+
+/// What is behind a quoted string.
+fn quoted(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes.strip_prefix(b"\"")?;
+    loop {
+        rest = match rest {
+            [b'"', behind @ ..] => return Some(behind),
+            [b'\\', byte, behind @ ..] | [byte, behind @ ..] if is_field_value(&[*byte]) => behind,
+            _ => return None,
+        };
+    }
+}
+
+/// Field lines up to an empty one, and what is behind it.
+fn trailers<'a>(mut rest: &'a [u8], lines: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Result<Option<&'a [u8]>, ()> {
+    loop {
+        let Some((field, behind)) = line(rest).map_err(drop)? else { return Ok(None) };
+        rest = behind;
+        if field.is_empty() {
+            return Ok(Some(rest));
+        }
+        let colon = field.iter().position(|&byte| byte == b':').ok_or(())?;
+        let (name, value) = (&field[..colon], trim(&field[colon + 1..]));
+        if !is_token(name) || !is_field_value(value) {
+            return Err(());
+        }
+        lines.push((name.to_vec(), value.to_vec()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bodies() {
+        for (bytes, content, end) in [
+            ("0\r\n\r\nGET", "", End::At(5)),
+            ("5\r\nhello\r\n0\r\n\r\n", "hello", End::At(15)),
+            ("1 ; a = \"q;\\\"\" ;b\r\nx\r\n000\r\nT: 1\r\n\r\n", "x", End::At(35)),
+            ("5\r\nhel", "hel", End::NeedMore),
+            ("5\r\nhello\n", "hello", End::Refused),
+            ("5;\r\n", "", End::Refused),
+            ("5 \r\n", "", End::Refused),
+            ("5;a=\"\r\n", "", End::Refused),
+            ("00000000000000005\r\n", "", End::Refused),
+            ("\r\n", "", End::Refused),
+            ("5", "", End::NeedMore),
+            ("0\r\nA : b\r\n", "", End::Refused),
+            ("0\r\n\n", "", End::Refused),
+        ] {
+            let body = read(bytes.as_bytes());
+            assert_eq!((body.content.as_slice(), body.end), (content.as_bytes(), end), "{bytes:?}");
+        }
+    }
+}

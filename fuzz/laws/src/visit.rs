@@ -1,0 +1,141 @@
+//! One client's bytes, and all that a connection makes of them.
+
+use std::sync::Arc;
+
+use httpants_core::{
+    Close, CloseReason, Config, Connection, Event, Now, Peer, Receiving, Request, ResponseHead, Transmit, UnixTime,
+};
+
+use crate::shown;
+use crate::split::{Cut, pieces};
+
+/// A request as the application got it.
+#[derive(Debug)]
+pub struct Received {
+    /// Its head.
+    pub request: Request,
+    /// Its content, as far as it came.
+    pub content: Vec<u8>,
+    /// Its trailer lines, once its end was told.
+    pub end: Option<Vec<(String, Vec<u8>)>>,
+}
+
+impl PartialEq for Received {
+    fn eq(&self, other: &Self) -> bool {
+        self.request.head() == other.request.head()
+            && self.request.url() == other.request.url()
+            && self.request.peer() == other.request.peer()
+            && self.content == other.content
+            && self.end == other.end
+    }
+}
+
+/// What became of a client's bytes.
+#[derive(Debug, PartialEq)]
+pub struct Visit {
+    /// The requests, in order.
+    pub received: Vec<Received>,
+    /// What the client got.
+    pub out: Vec<u8>,
+    /// Why the connection was closed, if it was.
+    pub closed: Option<CloseReason>,
+}
+
+/// When every visit takes place.
+pub const NOW: Now = Now::new(std::time::Duration::ZERO, UnixTime::from_secs(1_795_352_400));
+
+/// Gives `bytes`, cut like this, to a new connection. Its application reads all content and
+/// then answers with `answer`; no time passes, and with `eof` the stream ends behind them.
+///
+/// # Panics
+/// Where the connection neither takes the bytes nor says that it wants none.
+#[must_use]
+pub fn visit(config: &Arc<Config>, bytes: &[u8], cut: Cut, eof: bool) -> Visit {
+    let mut connection = Connection::new(Arc::clone(config), Peer::default(), NOW);
+    let mut visit = Visit { received: vec![], out: vec![], closed: None };
+    for mut piece in pieces(bytes, cut) {
+        while !piece.is_empty() {
+            let taken = connection.receive(piece, NOW);
+            piece = &piece[taken..];
+            visit.turn(&mut connection);
+            // What is left when the connection wants no more will never be read.
+            assert!(taken > 0 || is_over(&connection), "nothing is taken in {:?}", connection.state());
+            if taken == 0 {
+                return visit;
+            }
+        }
+    }
+    if eof {
+        connection.handle_eof(NOW);
+        visit.turn(&mut connection);
+        let over = matches!(connection.poll_close(), Some(Close::Now | Close::Reset));
+        assert!(over || is_over(&connection), "neither served nor closed: {:?}", connection.state());
+    }
+    visit
+}
+
+fn is_over(connection: &Connection) -> bool {
+    matches!(connection.state().recv, Receiving::HandedOver | Receiving::Discard | Receiving::Ended)
+}
+
+impl Visit {
+    /// The application and the transport do what they can.
+    fn turn(&mut self, connection: &mut Connection) {
+        loop {
+            while let Some(event) = connection.poll_event() {
+                self.event(connection, event);
+            }
+            let Some(Transmit::Bytes(slices)) = connection.poll_transmit() else { return };
+            let before = self.out.len();
+            slices.for_each(|slice| self.out.extend_from_slice(slice));
+            connection.handle_sent((self.out.len() - before) as u64, NOW);
+        }
+    }
+
+    /// What is derived from a request, and shown of it.
+    fn look_at(&self, request: &Request) {
+        let shown = shown::debug(request);
+        for name in ["cookie", "authorization"] {
+            // Short values stand somewhere by chance.
+            let secrets = request.headers().all(name).filter(|value| value.len() > 12);
+            assert!(!secrets.map(|value| value.escape_ascii().to_string()).any(|secret| shown.contains(&secret)));
+        }
+        for (canonical, _) in request.headers().iter() {
+            let name = canonical.as_sent();
+            assert!(canonical == name && canonical.to_string().eq_ignore_ascii_case(name));
+            shown::debug(&canonical);
+            let first = request.headers().get(name);
+            assert!(request.headers().contains(name) && first == request.headers().all(name).next());
+            assert_eq!(request.headers().text(name), first.and_then(|value| std::str::from_utf8(value).ok()));
+        }
+        shown::debug(&request.cookies());
+        assert!(request.get().is_ok() || request.query().len() > 1000);
+        assert_eq!((request.is_secure(), request.time(NOW)), (false, std::time::Duration::ZERO));
+        assert!(request.secure_cookie_text("a").is_none());
+    }
+
+    fn event(&mut self, connection: &mut Connection, event: Event) {
+        shown::debug(&event);
+        match event {
+            Event::Request(request) => {
+                self.look_at(&request);
+                assert_eq!(connection.served(), self.received.len() as u64 + 1);
+                self.received.push(Received { request, content: vec![], end: None });
+            }
+            Event::Expect100 => connection.send_continue().unwrap(),
+            Event::Data(data) => self.received.last_mut().unwrap().content.extend_from_slice(&data),
+            Event::End(trailers) => {
+                let trailers = trailers.raw().map(|(name, value)| (name.into(), value.into())).collect();
+                self.received.last_mut().unwrap().end = Some(trailers);
+                connection.respond_with(&ResponseHead::default(), "ok").unwrap();
+            }
+            Event::Closed(reason) => {
+                shown::display(&reason);
+                shown::debug(connection);
+                self.closed = Some(reason);
+            }
+            Event::Upgraded => drop(connection.take_upgrade()),
+            _ => {}
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Connections that are to be secured: what may come before the handshake, and how long it may take.
+#![cfg(test)]
+
+#[path = "common/mod.rs"]
+mod common;
+
+use common::now;
+use httpants_core::{
+    Address, BadRequest, Close, CloseReason, Config, Connection, Event, Peer, Preface, Receiving, Sending, Timer,
+    Transmit,
+};
+
+const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const HEADER: &[u8] = b"PROXY TCP4 203.0.113.9 10.0.0.1 50000 443\r\n";
+const HELLO: &[u8] = &[22, 3, 1, 0, 5];
+
+fn connection(change: impl FnOnce(&mut Config)) -> Connection {
+    let mut config = Config::default();
+    change(&mut config);
+    Connection::with_handshake(config.into(), Peer::default(), now(0))
+}
+
+fn armed(connection: &Connection) -> Option<(Timer, u128)> {
+    let deadline = connection.poll_timeout()?;
+    Some((deadline.why, deadline.at.as_millis()))
+}
+
+fn closed(connection: &mut Connection) -> Option<CloseReason> {
+    match connection.poll_event()? {
+        Event::Closed(reason) => Some(reason),
+        event => panic!("{event:?}"),
+    }
+}
+
+fn is_over(connection: &mut Connection) {
+    assert!(connection.poll_transmit().is_none());
+    assert_eq!(connection.poll_close(), Some(Close::Now));
+    assert_eq!(armed(connection), None);
+}
+
+#[test]
+fn a_secured_connection_serves_https_and_its_first_byte_has_its_own_time() {
+    let mut connection = connection(|_| {});
+    assert_eq!(armed(&connection), Some((Timer::Handshake, 10_000)));
+    assert!(!connection.wants_recv() && connection.recv_buf().is_empty() && !connection.is_idle());
+    assert_eq!(connection.receive(REQUEST, now(0)), 0, "nothing counts that came unsecured");
+    assert_eq!(connection.receive_preface(HELLO, now(1_000)), Preface::Handshake);
+    connection.handle_secured(now(9_000));
+    assert_eq!(armed(&connection), Some((Timer::Accept, 24_000)));
+    assert_eq!(connection.receive(REQUEST, now(9_000)), REQUEST.len());
+    let Some(Event::Request(request)) = connection.poll_event() else { panic!() };
+    assert_eq!((request.scheme(), request.is_secure(), &*request.full_url()), ("https", true, "https://a/"));
+}
+
+#[test]
+fn the_end_of_a_secured_connection_is_announced_before_it_is_closed() {
+    let mut connection = connection(|_| {});
+    connection.handle_secured(now(0));
+    connection.handle_timeout(now(15_000));
+    assert_eq!(closed(&mut connection), Some(CloseReason::TimedOut(Timer::Accept)));
+    assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
+    assert_eq!(armed(&connection), Some((Timer::Linger, 17_000)));
+    connection.handle_eof(now(15_001));
+    assert!(connection.poll_event().is_none());
+    is_over(&mut connection);
+}
+
+#[test]
+fn a_handshake_has_its_time_and_then_nothing_is_said() {
+    let mut connection = connection(|_| {});
+    assert_eq!(connection.receive_preface(HELLO, now(5_000)), Preface::Handshake);
+    connection.handle_timeout(now(9_999));
+    assert_eq!(connection.state().recv, Receiving::Handshake);
+    connection.handle_timeout(now(10_000));
+    assert_eq!(closed(&mut connection), Some(CloseReason::TimedOut(Timer::Handshake)));
+    is_over(&mut connection);
+}
+
+#[test]
+fn a_shutdown_drops_a_handshake() {
+    let mut connection = connection(|_| {});
+    connection.handle_shutdown(now(1));
+    assert_eq!(closed(&mut connection), Some(CloseReason::Shutdown));
+    is_over(&mut connection);
+}
+
+#[test]
+fn an_end_during_the_handshake_is_one() {
+    let mut connection = connection(|_| {});
+    connection.handle_eof(now(1));
+    assert_eq!(closed(&mut connection), Some(CloseReason::Truncated));
+    is_over(&mut connection);
+}
+
+#[test]
+fn a_peer_whose_handshake_failed_has_time_to_see_why() {
+    let mut connection = connection(|_| {});
+    connection.handle_handshake_failed(now(1_000));
+    assert_eq!(closed(&mut connection), Some(CloseReason::HandshakeFailed));
+    assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
+    assert_eq!(armed(&connection), Some((Timer::Linger, 3_000)));
+    assert_eq!(connection.receive(REQUEST, now(1_500)), REQUEST.len(), "to be dropped");
+    assert!(connection.poll_event().is_none());
+    connection.handle_secured(now(1_500));
+    connection.handle_timeout(now(3_000));
+    is_over(&mut connection);
+}
+
+#[test]
+fn a_failure_behind_the_handshake_is_none_of_it() {
+    let mut connection = connection(|_| {});
+    connection.handle_secured(now(0));
+    connection.handle_handshake_failed(now(0));
+    assert_eq!(connection.receive_preface(REQUEST, now(0)), Preface::Refused);
+    assert_eq!(connection.receive(REQUEST, now(0)), REQUEST.len());
+    assert!(matches!(connection.poll_event(), Some(Event::Request(_))));
+}
+
+#[test]
+fn a_request_without_tls_is_told_so_at_every_cut() {
+    for length in 1..=REQUEST.len() {
+        let mut connection = connection(|_| {});
+        assert_eq!(connection.receive_preface(&[], now(0)), Preface::NeedMore);
+        assert_eq!(connection.receive_preface(&REQUEST[..length], now(0)), Preface::Refused);
+        assert_eq!(closed(&mut connection), Some(CloseReason::Refused(BadRequest::PlainRequest)));
+        let Some(Transmit::Bytes(slices)) = connection.poll_transmit() else { panic!() };
+        let answer: Vec<u8> = slices.flatten().copied().collect();
+        connection.handle_sent(answer.len() as u64, now(0));
+        let answer = String::from_utf8(answer).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
+        assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+        assert!(answer.ends_with("a plain HTTP request was sent to a port that speaks TLS (RFC 9110 4.2.2)\n"));
+        assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
+        assert_eq!(connection.state().send, Sending::Shut);
+    }
+}
+
+#[test]
+fn other_bytes_are_for_the_tls_library_to_judge() {
+    for byte in (0..=255_u8).filter(|byte| !byte.is_ascii_alphabetic()) {
+        assert_eq!(connection(|_| {}).receive_preface(&[byte], now(0)), Preface::Handshake, "{byte}");
+    }
+}
+
+#[test]
+fn a_proxy_header_comes_before_the_handshake_at_every_cut() {
+    let bytes = [HEADER, HELLO].concat();
+    for length in 0..=bytes.len() {
+        let mut connection = connection(|config| config.proxy_protocol = true);
+        assert_eq!(armed(&connection), Some((Timer::Accept, 15_000)));
+        let first = connection.receive_preface(&bytes[..length], now(2_000));
+        if length < HEADER.len() {
+            assert_eq!((first, armed(&connection)), (Preface::NeedMore, Some((Timer::Accept, 15_000))));
+            assert_eq!(connection.receive_preface(&bytes, now(2_000)), Preface::Header(HEADER.len()));
+        } else {
+            assert_eq!(first, Preface::Header(HEADER.len()));
+        }
+        assert_eq!(armed(&connection), Some((Timer::Handshake, 12_000)));
+        assert_eq!(connection.receive_preface(&bytes[HEADER.len()..], now(2_000)), Preface::Handshake);
+        assert_eq!(connection.peer().remote, Address::Ip("203.0.113.9:50000".parse().unwrap()));
+        connection.handle_secured(now(3_000));
+        assert_eq!(connection.receive(REQUEST, now(3_000)), REQUEST.len(), "the header is not due again");
+        let Some(Event::Request(request)) = connection.poll_event() else { panic!() };
+        assert_eq!((request.remote_ip(), request.is_secure()), (Some("203.0.113.9".parse().unwrap()), true));
+    }
+}
+
+#[test]
+fn a_proxy_header_that_is_due_is_waited_for_and_a_wrong_one_gets_no_answer() {
+    let mut slow = connection(|config| config.proxy_protocol = true);
+    assert_eq!(slow.receive_preface(b"PROXY", now(14_000)), Preface::NeedMore);
+    slow.handle_timeout(now(15_000));
+    assert_eq!(closed(&mut slow), Some(CloseReason::TimedOut(Timer::Accept)));
+    is_over(&mut slow);
+    for wrong in [HELLO, REQUEST] {
+        let mut wronged = connection(|config| config.proxy_protocol = true);
+        assert_eq!(wronged.receive_preface(wrong, now(0)), Preface::Refused);
+        assert_eq!(closed(&mut wronged), Some(CloseReason::Refused(BadRequest::ProxyHeader)));
+        is_over(&mut wronged);
+    }
+    let mut plain = connection(|config| config.proxy_protocol = true);
+    let bytes = [HEADER, REQUEST].concat();
+    assert_eq!(plain.receive_preface(&bytes, now(0)), Preface::Header(HEADER.len()));
+    assert_eq!(plain.receive_preface(REQUEST, now(0)), Preface::Refused);
+    assert_eq!(closed(&mut plain), Some(CloseReason::Refused(BadRequest::PlainRequest)));
+}

@@ -1,0 +1,58 @@
+//! What applications are written with, on every runtime: [`adapter!`](crate::adapter) exports
+//! it, so that adapters cannot differ in it.
+
+pub use httpants_core as core;
+pub use httpants_core::files::Sendfile;
+pub use httpants_core::{
+    Address, BadRequest, BodyLen, CloseReason, Config, FieldLines, Headers, Misuse, Peer, ResponseHead,
+};
+/// For [`Tls::from_config`].
+#[cfg(feature = "_tls")]
+pub use rustls;
+
+pub use crate::access_log::AccessLog;
+pub use crate::body::{Body, BodyError};
+pub use crate::counters::{AnswerCounts, CloseCounts, Counters, Refusals, TimerCounts};
+pub use crate::files::{FileRoot, FileToSend};
+pub use crate::handle::Handle;
+pub use crate::handler::{Handler, Intake};
+pub use crate::listen::ListenAddress;
+pub use crate::listen_socket::ListenSocket;
+pub use crate::parts::{FormError, Parts, StreamedPart};
+pub use crate::request::Request;
+pub use crate::responder::Responder;
+pub use crate::response::{Response, StreamError};
+#[cfg(feature = "_tls")]
+pub use crate::tls::{ClientCertificates, Tls, TlsError, TlsFault, TlsSession};
+#[cfg(feature = "tower")]
+pub use crate::tower;
+pub use crate::upgraded::Upgraded;
+pub use crate::upload::{ContentReader, Files, Pieces, UploadedFile};
+
+/// Exports from an adapter what applications use: all of [`application`](crate::application),
+/// and `Runtime`, `Server` and `Bound` with this runtime filled in.
+///
+/// ```
+/// # mod httpants_memory {
+/// pub use httpants_driver::memory::Memory;
+/// httpants_driver::adapter!(Memory);
+/// # }
+/// # use httpants_memory::{Request, Runtime, Server};
+/// let server = Server::with_runtime(Runtime::new(), async |_: Request| "hello");
+/// # drop(server);
+/// ```
+#[macro_export]
+macro_rules! adapter {
+    ($runtime:ty) => {
+        pub use $crate::application::*;
+
+        /// The runtime of this crate, by the name that it has in every adapter.
+        pub type Runtime = $runtime;
+
+        /// A server on this runtime.
+        pub type Server<H> = $crate::Server<$runtime, H>;
+
+        /// A server on this runtime that listens.
+        pub type Bound<H> = $crate::Bound<$runtime, H>;
+    };
+}

@@ -1,0 +1,48 @@
+//! Listening sockets.
+
+use std::io;
+use std::task::{Context, Poll};
+
+use httpants_core::{Address, Peer};
+
+use super::Transport;
+use super::socket::Socket;
+use crate::runtime;
+
+/// A listening socket that async-io watches.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Socket,
+    /// Read once: asking each accepted connection would be a system call more.
+    local: Address,
+}
+
+impl Listener {
+    pub(super) fn new(socket: socket2::Socket, local: Address) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket: Socket::new(socket)?, local })
+    }
+}
+
+impl runtime::Listener for Listener {
+    type Transport = Transport;
+
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Transport, Peer)>> {
+        self.socket.poll_read_with(context, |socket| accept(socket)).map(|accepted| {
+            let (socket, remote) = accepted?;
+            let remote = remote.map_or(Address::Unix, Address::from);
+            Ok((Transport::new(socket, remote != Address::Unix)?, Peer::new(remote, self.local)))
+        })
+    }
+}
+
+#[cfg(target_os = "linux")]
+use crate::linux::accept;
+
+/// A connection that is set not to block, and its address where it has one of the internet.
+#[cfg(not(target_os = "linux"))]
+fn accept(listener: &socket2::Socket) -> io::Result<(socket2::Socket, Option<std::net::SocketAddr>)> {
+    let (socket, remote) = listener.accept()?;
+    socket.set_nonblocking(true)?;
+    Ok((socket, remote.as_socket()))
+}

@@ -1,0 +1,145 @@
+//! What runtimes over the [async-io](https://docs.rs/async-io) reactor have in common: their
+//! sockets, timers and clock. What is left to an adapter is an [`Executor`].
+//!
+//! ```
+//! use std::future::Future;
+//! use httpants_driver::async_io::{AsyncIo, Executor};
+//! use httpants_driver::{Request, Server};
+//!
+//! /// A thread for every connection.
+//! #[derive(Clone, Debug)]
+//! struct Threads;
+//!
+//! impl Executor for Threads {
+//!     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
+//!         std::thread::spawn(|| async_io::block_on(future));
+//!     }
+//!
+//!     // Each connection has only itself to hold up.
+//!     fn unblock<T: Send + 'static>(
+//!         &self,
+//!         work: impl FnOnce() -> T + Send + 'static,
+//!     ) -> impl Future<Output = T> + Send + 'static {
+//!         std::future::ready(work())
+//!     }
+//!
+//!     fn block_on<F: Future>(&self, future: F) -> F::Output {
+//!         async_io::block_on(future)
+//!     }
+//! }
+//!
+//! # fn main() -> std::io::Result<()> {
+//! let handler = async |_: Request| "hello";
+//! let bound = Server::with_runtime(AsyncIo::new(Threads), handler).listen("127.0.0.1:0").bind()?;
+//! bound.handle().close();
+//! bound.run()
+//! # }
+//! ```
+
+mod listener;
+mod socket;
+#[cfg(test)]
+mod tests;
+mod timer;
+mod transport;
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::io;
+use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::time::{Duration, Instant, SystemTime};
+
+use httpants_core::{Now, UnixTime};
+pub use listener::Listener;
+pub use timer::Timer;
+pub use transport::Transport;
+
+use crate::runtime::{Blocking, BlockingPool, Runtime, Spawn};
+
+/// What runs tasks.
+pub trait Executor: Clone + Debug + Send + Sync + 'static {
+    /// Runs the future in the background; a panic in it must end nothing but this future.
+    fn spawn(&self, future: impl Future<Output = ()> + Send + 'static);
+
+    /// Runs work that may block where it holds nobody up, also if nobody awaits what it gives. It
+    /// is called where nothing is running, too, and must not panic there.
+    fn unblock<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> T + Send + 'static,
+    ) -> impl Future<Output = T> + Send + 'static;
+
+    /// Runs the future to its end on this thread: one worker of a server.
+    fn block_on<F: Future>(&self, future: F) -> F::Output;
+}
+
+/// A runtime of async-io and an executor.
+///
+/// Monotonic time counts from when this was made.
+#[derive(Clone, Copy, Debug)]
+pub struct AsyncIo<E> {
+    origin: Instant,
+    executor: E,
+}
+
+impl<E> AsyncIo<E> {
+    /// A runtime whose clock starts now.
+    #[must_use]
+    pub fn new(executor: E) -> Self {
+        Self { origin: Instant::now(), executor }
+    }
+}
+
+impl<E: Default> Default for AsyncIo<E> {
+    fn default() -> Self {
+        Self::new(E::default())
+    }
+}
+
+impl<E: Executor> Runtime for AsyncIo<E> {
+    type Transport = Transport;
+    type Listener = Listener;
+    type Sleep = Timer;
+
+    fn now(&self) -> Now {
+        Now::new(self.origin.elapsed(), UnixTime(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()))
+    }
+
+    fn sleep_until(&self, at: Duration) -> Timer {
+        Timer::new(self.origin, at)
+    }
+
+    fn listen_tcp(&self, listener: TcpListener) -> io::Result<Listener> {
+        let local = listener.local_addr()?;
+        Listener::new(listener.into(), local.into())
+    }
+
+    #[cfg(unix)]
+    fn listen_unix(&self, listener: std::os::unix::net::UnixListener) -> io::Result<Listener> {
+        Listener::new(listener.into(), httpants_core::Address::Unix)
+    }
+
+    fn unblock<T, W>(&self, work: W) -> Blocking<T>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static,
+    {
+        // Whoever awaits it is told of a panic, and not torn along.
+        let work = self.executor.unblock(|| catch_unwind(AssertUnwindSafe(work)));
+        Box::pin(async { work.await.map_err(|_| io::Error::other("work that may block panicked")) })
+    }
+
+    fn blocking_pool(&self) -> BlockingPool {
+        BlockingPool::of(self.clone())
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output> {
+        Ok(self.executor.block_on(future))
+    }
+}
+
+impl<E: Executor, F: Future<Output = ()> + Send + 'static> Spawn<F> for AsyncIo<E> {
+    fn spawn(&self, future: F) {
+        self.executor.spawn(future);
+    }
+}

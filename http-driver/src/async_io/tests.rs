@@ -1,0 +1,60 @@
+//! What is only about these sockets; the rest that the driver counts on is the
+//! [suite](crate::conformance) of the adapters.
+
+use std::future::poll_fn;
+use std::io::{IoSlice, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::task::{Context, Waker};
+
+use ::async_io::{Async, block_on};
+
+use super::{Listener, Transport};
+use crate::core::Address;
+use crate::runtime::{Listener as _, Transport as _};
+
+/// An accepted connection and its client.
+fn pair() -> (Transport, TcpStream) {
+    let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let address = socket.local_addr().unwrap();
+    let client = TcpStream::connect(address).unwrap();
+    let mut listener = Listener::new(socket.into(), Address::from(address)).unwrap();
+    (block_on(poll_fn(|context| listener.poll_accept(context))).unwrap().0, client)
+}
+
+fn recv<'a>(transport: &mut Transport, buffer: &'a mut [u8]) -> &'a [u8] {
+    let count = block_on(poll_fn(|context| transport.poll_recv(context, buffer))).unwrap();
+    &buffer[..count]
+}
+
+#[test]
+fn a_read_that_left_nothing_is_followed_by_a_wait_and_one_that_did_not_by_a_read() {
+    let (mut transport, mut client) = pair();
+    let mut buffer = [0; 8];
+    client.write_all(b"hello, world").unwrap();
+    assert_eq!(recv(&mut transport, &mut buffer), b"hello, w");
+    assert!(!transport.socket.drained);
+    assert_eq!(recv(&mut transport, &mut buffer), b"orld");
+    assert!(transport.socket.drained);
+    let mut context = Context::from_waker(Waker::noop());
+    assert!(transport.poll_recv(&mut context, &mut buffer).is_pending());
+    // What comes meanwhile is not lost, nor is the end.
+    client.write_all(b"more").unwrap();
+    assert_eq!(recv(&mut transport, &mut buffer), b"more");
+    drop(client);
+    assert_eq!(recv(&mut transport, &mut buffer), b"");
+}
+
+#[test]
+fn connections_made_elsewhere_are_taken_over() {
+    let (mut far, client) = pair();
+    let mut near = Transport::try_from(Async::new(client).unwrap()).unwrap();
+    assert_eq!(block_on(poll_fn(|context| far.poll_send(context, &[IoSlice::new(b"hello")], false))).unwrap(), 5);
+    assert_eq!(recv(&mut near, &mut [0; 8]), b"hello");
+    #[cfg(unix)]
+    {
+        let (mut far, client) = std::os::unix::net::UnixStream::pair().unwrap();
+        let mut near = Transport::try_from(Async::new(client).unwrap()).unwrap();
+        far.write_all(b"hello").unwrap();
+        assert_eq!(recv(&mut near, &mut [0; 8]), b"hello");
+    }
+}

@@ -1,0 +1,104 @@
+//! Connected sockets.
+
+use std::io::{self, IoSlice, Read};
+use std::net::{Shutdown, TcpStream};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use ::async_io::Async;
+
+use super::socket::Socket;
+use crate::runtime;
+
+/// A connected socket that async-io watches.
+#[derive(Debug)]
+pub struct Transport {
+    pub(super) socket: Socket,
+    is_tcp: bool,
+}
+
+impl Transport {
+    /// Has a connected socket watched that is set not to block.
+    pub(super) fn new(socket: socket2::Socket, is_tcp: bool) -> io::Result<Self> {
+        Ok(Self { socket: Socket::new(socket)?, is_tcp })
+    }
+}
+
+impl TryFrom<Async<TcpStream>> for Transport {
+    type Error = io::Error;
+
+    /// Takes over a connection that was made elsewhere.
+    ///
+    /// # Errors
+    /// Those of having the reactor watch it anew.
+    fn try_from(stream: Async<TcpStream>) -> io::Result<Self> {
+        Self::new(stream.into_inner()?.into(), true)
+    }
+}
+
+#[cfg(unix)]
+impl TryFrom<Async<std::os::unix::net::UnixStream>> for Transport {
+    type Error = io::Error;
+
+    /// Takes over a connection that was made elsewhere.
+    ///
+    /// # Errors
+    /// Those of having the reactor watch it anew.
+    fn try_from(stream: Async<std::os::unix::net::UnixStream>) -> io::Result<Self> {
+        Self::new(stream.into_inner()?.into(), false)
+    }
+}
+
+impl runtime::Transport for Transport {
+    fn poll_recv(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let room = buffer.len();
+        let received = self.socket.poll_read_with(context, |mut socket| socket.read(buffer));
+        if let Poll::Ready(Ok(count)) = received {
+            // What had filled the buffer may go on; what did not has come to its end. So has a
+            // stream, and stays readable.
+            self.socket.drained = count < room;
+        }
+        received
+    }
+
+    fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>> {
+        // Unix sockets take no hint.
+        let more = more && self.is_tcp;
+        self.socket.poll_write_with(context, |socket| send(socket, slices, more))
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.socket.inner().shutdown(Shutdown::Write))
+    }
+
+    #[cfg(target_os = "linux")]
+    fn poll_send_file(
+        &mut self,
+        context: &mut Context<'_>,
+        file: &std::fs::File,
+        offset: u64,
+        length: u64,
+    ) -> Option<Poll<io::Result<usize>>> {
+        use crate::linux::{declined, send_file};
+        declined(self.socket.poll_write_with(context, |socket| send_file(socket, file, offset, length)))
+    }
+
+    fn reset_on_close(&mut self) {
+        // A unix socket has no reset to send. Where the option fails, the socket is already gone.
+        if self.is_tcp {
+            let _ = self.socket.inner().set_linger(Some(Duration::ZERO));
+        }
+    }
+}
+
+#[cfg(target_os = "linux")]
+use crate::linux::send;
+
+#[cfg(not(target_os = "linux"))]
+fn send(mut socket: &socket2::Socket, slices: &[IoSlice<'_>], _: bool) -> io::Result<usize> {
+    use std::io::Write;
+    match slices {
+        [slice] => socket.write(slice),
+        _ => socket.write_vectored(slices),
+    }
+}

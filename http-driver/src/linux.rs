@@ -1,0 +1,57 @@
+//! System calls of Linux that runtimes leave out, for adapters: none of them blocks on a socket
+//! that is set not to.
+
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::os::fd::AsFd;
+use std::task::Poll;
+
+use rustix::io::Errno;
+use rustix::net::{SendAncillaryBuffer, SendFlags, SocketFlags, acceptfrom_with, sendmsg};
+use socket2::Socket;
+
+/// Accepts a connection that is set not to block, with its address where it has one of the
+/// internet.
+///
+/// # Errors
+/// Those of accept4(2).
+pub fn accept(listener: impl AsFd) -> io::Result<(Socket, Option<SocketAddr>)> {
+    let (socket, remote) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
+    Ok((socket.into(), remote.and_then(|remote| remote.try_into().ok())))
+}
+
+/// Sends the front of the slices; returns how many bytes went. With `more` the kernel may hold
+/// them back until the rest comes (`MSG_MORE`).
+///
+/// # Errors
+/// Those of send(2) and sendmsg(2).
+pub fn send(socket: impl AsFd, slices: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
+    let mut flags = SendFlags::NOSIGNAL;
+    flags.set(SendFlags::MORE, more);
+    Ok(match slices {
+        [slice] => rustix::net::send(socket, slice, flags),
+        _ => sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), flags),
+    }?)
+}
+
+/// Sends up to `length` bytes of the file from `offset` on; returns how many went, of which 0
+/// is the end of the file.
+///
+/// # Errors
+/// Those of sendfile(2); [`declined`] knows the ones that mean that there is another way.
+pub fn send_file(socket: impl AsFd, file: &File, offset: u64, length: u64) -> io::Result<usize> {
+    // The kernel moves at most 2 GiB at once, and takes counts past isize::MAX for negative.
+    let length = length.min(1 << 30) as usize;
+    Ok(rustix::fs::sendfile(socket, file, Some(&mut { offset }), length)?)
+}
+
+/// What [`poll_send_file`](crate::runtime::Transport::poll_send_file) is to say of what
+/// [`send_file`] did: `None` where the file is none that the kernel can send from.
+#[must_use]
+pub fn declined(sent: Poll<io::Result<usize>>) -> Option<Poll<io::Result<usize>>> {
+    match &sent {
+        Poll::Ready(Err(error)) if matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS)) => None,
+        _ => Some(sent),
+    }
+}

@@ -1,0 +1,61 @@
+//! A connection between its accept and the end of its handshake, where there is one.
+
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use httpants_core::{Config, Connection, Now, Peer};
+
+use crate::exchange::Exchange;
+use crate::runtime::Transport;
+use crate::stream::Stream;
+use crate::tls::{Handshake, Outcome, Tls};
+
+/// The handshake that is under way, if one is.
+pub(crate) struct Securing<T>(Option<Box<Handshake<T>>>);
+
+/// The core of a connection that was just accepted, and its stream or what will become it.
+pub(crate) fn accept<T: Transport>(
+    config: Arc<Config>,
+    peer: Peer,
+    now: Now,
+    transport: T,
+    tls: Option<&Tls>,
+) -> (Connection, Option<Stream<T>>, Securing<T>) {
+    let Some(tls) = tls else {
+        return (Connection::new(config, peer, now), Some(Stream::Plain(transport)), Securing(None));
+    };
+    let mut core = Connection::with_handshake(config, peer, now);
+    let handshake = Handshake::new(tls, transport).map(Box::new);
+    if let Err(error) = &handshake {
+        tracing::error!(%error, "the TLS configuration cannot be used");
+        core.handle_io_error(now);
+    }
+    (core, None, Securing(handshake.ok()))
+}
+
+impl<T: Transport> Securing<T> {
+    /// Goes on; when it is over, what is left to talk through: secured, or plain where the core
+    /// has refused the peer or the handshake failed.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>, exchange: &Exchange, now: Now) -> Option<Stream<T>> {
+        let mut handshake = self.0.take()?;
+        let core = &mut exchange.lock().core;
+        match handshake.poll(context, |received| core.receive_preface(received, now)) {
+            Poll::Pending => {
+                self.0 = Some(handshake);
+                None
+            }
+            Poll::Ready(Ok(Outcome::Secured)) => {
+                exchange.secure(handshake.session());
+                core.handle_secured(now);
+                Some(Stream::Secured(Box::new(handshake.into_stream())))
+            }
+            Poll::Ready(Ok(Outcome::Refused)) => Some(Stream::Plain(handshake.into_transport())),
+            Poll::Ready(Err(error)) => {
+                // The peer's fault, of which an alert has told it. What it sent is escaped.
+                tracing::debug!(remote = ?core.peer().remote, ?error, "a TLS handshake failed");
+                core.handle_handshake_failed(now);
+                Some(Stream::Plain(handshake.into_transport()))
+            }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! The transport of a connection, plain or secured.
+
+use std::fs::File;
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll};
+
+use crate::runtime::Transport;
+use crate::tls::TlsStream;
+
+pub(crate) enum Stream<T> {
+    Plain(T),
+    Secured(Box<TlsStream<T>>),
+}
+
+/// The same call on whichever it is.
+macro_rules! on_stream {
+    ($stream:expr, $transport:ident => $call:expr) => {
+        match $stream {
+            Stream::Plain($transport) => $call,
+            Stream::Secured($transport) => $call,
+        }
+    };
+}
+
+impl<T: Transport> Stream<T> {
+    /// Before the connection is closed in order: what there is to say, as far as it leaves at
+    /// once.
+    pub(crate) fn say_end(&mut self, context: &mut Context<'_>) {
+        if let Self::Secured(stream) = self {
+            let _ = stream.poll_close_notify(context);
+        }
+    }
+}
+
+impl<T: Transport> Transport for Stream<T> {
+    fn poll_recv(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        on_stream!(self, transport => transport.poll_recv(context, buffer))
+    }
+
+    fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>> {
+        on_stream!(self, transport => transport.poll_send(context, slices, more))
+    }
+
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_stream!(self, transport => transport.poll_flush(context))
+    }
+
+    fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        on_stream!(self, transport => transport.poll_shutdown(context))
+    }
+
+    fn poll_send_file(
+        &mut self,
+        context: &mut Context<'_>,
+        file: &File,
+        offset: u64,
+        length: u64,
+    ) -> Option<Poll<io::Result<usize>>> {
+        on_stream!(self, transport => transport.poll_send_file(context, file, offset, length))
+    }
+
+    fn reset_on_close(&mut self) {
+        on_stream!(self, transport => transport.reset_on_close());
+    }
+}

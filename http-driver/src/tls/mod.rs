@@ -1,0 +1,36 @@
+//! HTTPS: TLS 1.2 and 1.3 by rustls, once for all runtimes.
+//!
+//! ```text
+//! Tls          certificates, keys, client authorities: from files, reloaded in place
+//! Handshake    a transport on its way to be secured, in the task of its connection
+//! TlsStream    a Transport over a Transport: what the connection reads from and writes to
+//! TlsSession   what the handshake agreed on, for the request
+//! ```
+
+mod certificates;
+mod error;
+mod handshake;
+mod pem;
+mod received;
+mod session;
+mod settings;
+mod stream;
+
+use std::sync::Arc;
+
+use rustls::crypto::CryptoProvider;
+
+pub use error::{TlsError, TlsFault};
+pub(crate) use handshake::{Handshake, Outcome};
+pub use session::TlsSession;
+pub use settings::{ClientCertificates, Tls};
+pub(crate) use stream::TlsStream;
+
+#[cfg(feature = "tls-aws-lc")]
+use rustls::crypto::aws_lc_rs as cryptography;
+#[cfg(not(feature = "tls-aws-lc"))]
+use rustls::crypto::ring as cryptography;
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(cryptography::default_provider())
+}

@@ -1,0 +1,75 @@
+//! Received bytes that are still to be deciphered, in buffers that a thread shares.
+
+use std::cell::RefCell;
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use crate::runtime::Transport;
+
+/// The size of a buffer: two of the largest records (RFC 8446 section 5.2), so that an upload
+/// takes few system calls.
+const SIZE: usize = 2 * (5 + (16 << 10) + 256);
+/// How many a thread keeps. One in use is usually empty again before the next is needed.
+const KEPT: usize = 16;
+
+thread_local! {
+    static POOL: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Bytes from the transport; without a buffer while there are none.
+#[derive(Default)]
+pub(super) struct Received {
+    buffer: Box<[u8]>,
+    start: usize,
+    end: usize,
+}
+
+impl Received {
+    pub(super) fn filled(&self) -> &[u8] {
+        self.buffer.get(self.start..self.end).unwrap_or_default()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Drops bytes from the front.
+    pub(super) fn consume(&mut self, count: usize) {
+        self.start = self.start.saturating_add(count).min(self.end);
+        self.give_back();
+    }
+
+    /// Reads once, behind what is there; 0 is the end of the stream.
+    pub(super) fn poll_fill(
+        &mut self,
+        transport: &mut impl Transport,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<usize>> {
+        if self.buffer.is_empty() {
+            self.buffer = POOL.with_borrow_mut(Vec::pop).unwrap_or_else(|| vec![0; SIZE].into());
+        }
+        let room = self.buffer.get_mut(self.end..).unwrap_or_default();
+        let received = if room.is_empty() {
+            Poll::Ready(Err(io::ErrorKind::OutOfMemory.into()))
+        } else {
+            transport.poll_recv(context, room)
+        };
+        if let Poll::Ready(Ok(count)) = received {
+            self.end = self.end.saturating_add(count).min(self.buffer.len());
+        }
+        self.give_back();
+        Poll::Ready(ready!(received))
+    }
+
+    fn give_back(&mut self) {
+        if self.is_empty() {
+            (self.start, self.end) = (0, 0);
+            let buffer = std::mem::take(&mut self.buffer);
+            POOL.with_borrow_mut(|pool| {
+                if !buffer.is_empty() && pool.len() < KEPT {
+                    pool.push(buffer);
+                }
+            });
+        }
+    }
+}

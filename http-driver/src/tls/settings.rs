@@ -1,0 +1,357 @@
+//! What a server speaks TLS with: made, and reloaded in place.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+
+use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
+use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig, ServerConnection};
+
+use super::certificates::{Certificates, Name, certified};
+use super::error::{TlsError, TlsFault};
+use super::pem::Pem;
+use super::{cryptography, provider};
+
+/// Sessions of TLS 1.2 clients without tickets that can be resumed; about 300 bytes each.
+const SESSIONS: usize = 1024;
+
+/// Certificates and keys to speak TLS with, for
+/// [`Server::start_tls`](crate::Server::start_tls) and
+/// [`Server::listen_tls`](crate::Server::listen_tls) (the seed's `ssl_options`).
+///
+/// TLS 1.2 and 1.3, `http/1.1` or `http/1.0` by ALPN, sessions resumed by tickets or by a cache in memory;
+/// no 0-RTT data, because it can be replayed. [`from_config`](Self::from_config) takes what
+/// rustls can do beyond.
+///
+/// ```no_run
+/// use httpants_driver::{ClientCertificates, Tls};
+///
+/// # fn main() -> std::io::Result<()> {
+/// let tls = Tls::from_pem_files("example.com.pem", "example.com.key")?
+///     .sni_files("*.example.org", "example.org.pem", "example.org.key")?
+///     .client_ca_file("staff-ca.pem", ClientCertificates::Optional)?;
+/// let renewed = tls.clone();
+/// // server.start_tls(tls), and when the files have changed:
+/// renewed.reload()?;
+/// # Ok(()) }
+/// ```
+///
+/// Clones are the same one: what one reloads, all connections from then on use.
+#[derive(Clone)]
+pub struct Tls(Arc<Shared>);
+
+struct Shared {
+    sources: Mutex<Sources>,
+    current: RwLock<Arc<ServerConfig>>,
+}
+
+/// Whether clients must show a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ClientCertificates {
+    /// Those without one get an alert.
+    Required,
+    /// Those without one are served, too; those with a wrong one get an alert.
+    Optional,
+}
+
+/// Where everything comes from, so that it can be read again.
+#[derive(Clone, Debug)]
+enum Sources {
+    Pem(PemSources),
+    Config,
+}
+
+#[derive(Clone, Debug)]
+struct PemSources {
+    identity: Identity,
+    names: Vec<(Name, Identity)>,
+    clients: Option<(Authorities, ClientCertificates)>,
+}
+
+#[derive(Clone)]
+enum Identity {
+    Files { chain: PathBuf, key: PathBuf },
+    Given(Arc<CertifiedKey>),
+}
+
+#[derive(Clone)]
+enum Authorities {
+    File(PathBuf),
+    Given(Arc<RootCertStore>),
+}
+
+impl Tls {
+    /// The certificate, with those between it and its authority behind it, and its private
+    /// key (PKCS #8, PKCS #1 or SEC1), all in PEM. They may be in one file.
+    ///
+    /// A certificate that has expired is warned of through `tracing`, and used.
+    ///
+    /// # Errors
+    /// [`TlsError`] names the file and what is wrong with it.
+    pub fn from_pem_files(certificates: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self, TlsError> {
+        Self::from_identity(Identity::files(certificates, key))
+    }
+
+    /// The same from bytes.
+    ///
+    /// # Errors
+    /// [`TlsError`] says which of the two and what is wrong with it.
+    pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, TlsError> {
+        Self::from_identity(Identity::given(certificates, key)?)
+    }
+
+    /// Everything as rustls has it; nothing is added, so `http/1.1` should be among its
+    /// `alpn_protocols`, or they be empty.
+    ///
+    /// # Errors
+    /// [`TlsFault::Config`] for one that rustls cannot serve with.
+    pub fn from_config(config: Arc<ServerConfig>) -> Result<Self, TlsError> {
+        check(&config)?;
+        Ok(Self::new(Sources::Config, config))
+    }
+
+    fn from_identity(identity: Identity) -> Result<Self, TlsError> {
+        let sources = PemSources { identity, names: Vec::new(), clients: None };
+        let config = sources.read()?;
+        Ok(Self::new(Sources::Pem(sources), config))
+    }
+
+    fn new(sources: Sources, config: Arc<ServerConfig>) -> Self {
+        Self(Arc::new(Shared { sources: Mutex::new(sources), current: RwLock::new(config) }))
+    }
+
+    /// Another certificate for clients that ask for this name (SNI): a host name, or
+    /// `*.example.com` for each name directly below `example.com`; an exact name goes before.
+    /// Clients that ask for no name, or for another, get the first certificate.
+    ///
+    /// # Errors
+    /// [`TlsError`] for files as in [`from_pem_files`](Self::from_pem_files), for what is no
+    /// host name, and for a certificate that is not valid for it.
+    pub fn sni_files(
+        self,
+        name: &str,
+        certificates: impl AsRef<Path>,
+        key: impl AsRef<Path>,
+    ) -> Result<Self, TlsError> {
+        self.with_name(name, Identity::files(certificates, key))
+    }
+
+    /// The same from bytes.
+    ///
+    /// # Errors
+    /// As [`sni_files`](Self::sni_files).
+    pub fn sni(self, name: &str, certificates: &[u8], key: &[u8]) -> Result<Self, TlsError> {
+        self.with_name(name, Identity::given(certificates, key)?)
+    }
+
+    fn with_name(self, name: &str, identity: Identity) -> Result<Self, TlsError> {
+        let known = Name::new(name).ok_or_else(|| TlsError::new("SNI", TlsFault::BadName(name.into())))?;
+        self.with(|sources| sources.names.push((known, identity)))
+    }
+
+    /// Asks clients for a certificate of one of the authorities in this PEM file; the request
+    /// has it in [`TlsSession::peer_certificates`](crate::TlsSession::peer_certificates).
+    ///
+    /// # Errors
+    /// [`TlsError`] names the file and what is wrong with it.
+    pub fn client_ca_file(self, path: impl AsRef<Path>, certificates: ClientCertificates) -> Result<Self, TlsError> {
+        let authorities = Authorities::File(path.as_ref().into());
+        self.with(|sources| sources.clients = Some((authorities, certificates)))
+    }
+
+    /// The same from bytes.
+    ///
+    /// # Errors
+    /// As [`client_ca_file`](Self::client_ca_file).
+    pub fn client_ca(self, pem: &[u8], certificates: ClientCertificates) -> Result<Self, TlsError> {
+        let authorities = Authorities::Given(roots(&Pem::given("client authorities", pem))?);
+        self.with(|sources| sources.clients = Some((authorities, certificates)))
+    }
+
+    /// A new one, of changed sources.
+    fn with(self, change: impl FnOnce(&mut PemSources)) -> Result<Self, TlsError> {
+        let (sources, config) = self.sources().changed(change)?;
+        Ok(Self::new(sources, config))
+    }
+
+    /// Reads all files again; what came as bytes stays. Connections from then on use what
+    /// they hold, those that are open go on undisturbed. Sessions from before are not resumed,
+    /// because they may be of clients that are no longer welcome.
+    ///
+    /// It blocks for as long as reading small files takes.
+    ///
+    /// # Errors
+    /// [`TlsError`]; everything stays as it was then.
+    pub fn reload(&self) -> Result<(), TlsError> {
+        let sources = self.sources();
+        if let Sources::Pem(sources) = &*sources {
+            self.replace_current(sources.read()?);
+        }
+        Ok(())
+    }
+
+    /// [`reload`](Self::reload) with the first certificate and its key from these bytes, and
+    /// not from where they came before.
+    ///
+    /// # Errors
+    /// [`TlsError`]; everything stays as it was then.
+    pub fn replace(&self, certificates: &[u8], key: &[u8]) -> Result<(), TlsError> {
+        let given = Identity::given(certificates, key)?;
+        let mut sources = self.sources();
+        let (changed, config) = sources.changed(|sources| sources.identity = given)?;
+        self.replace_current(config);
+        *sources = changed;
+        Ok(())
+    }
+
+    /// Connections from now on use this configuration, wherever the one before came from.
+    ///
+    /// # Errors
+    /// [`TlsFault::Config`] for one that rustls cannot serve with; everything stays then.
+    pub fn replace_config(&self, config: Arc<ServerConfig>) -> Result<(), TlsError> {
+        check(&config)?;
+        let mut sources = self.sources();
+        self.replace_current(config);
+        *sources = Sources::Config;
+        Ok(())
+    }
+
+    fn sources(&self) -> MutexGuard<'_, Sources> {
+        self.0.sources.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Called with the sources locked, so that of two reloads the later one stays.
+    fn replace_current(&self, config: Arc<ServerConfig>) {
+        *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = config;
+    }
+
+    /// What a connection that is accepted now is to use.
+    pub(super) fn current(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.0.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Tls").field(&*self.sources()).finish()
+    }
+}
+
+impl Sources {
+    /// These, changed, and what they give.
+    fn changed(&self, change: impl FnOnce(&mut PemSources)) -> Result<(Self, Arc<ServerConfig>), TlsError> {
+        let Self::Pem(sources) = self else {
+            return Err(TlsError::new("TLS", TlsFault::OwnConfig));
+        };
+        let mut sources = sources.clone();
+        change(&mut sources);
+        let config = sources.read()?;
+        Ok((Self::Pem(sources), config))
+    }
+}
+
+impl PemSources {
+    fn read(&self) -> Result<Arc<ServerConfig>, TlsError> {
+        let provider = provider();
+        let default = self.identity.read()?;
+        let mut by_name = HashMap::new();
+        for (name, identity) in &self.names {
+            let certified = identity.read()?;
+            if !name.is_covered_by(&certified) {
+                return Err(TlsError::new(identity.place(), TlsFault::OtherName(name.to_string())));
+            }
+            by_name.insert(name.clone(), certified);
+        }
+        let config = |error| TlsError::new("TLS", TlsFault::Config(error));
+        let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(config)?;
+        let builder = match &self.clients {
+            None => builder.with_no_client_auth(),
+            Some((authorities, certificates)) => {
+                let verifier = WebPkiClientVerifier::builder_with_provider(authorities.read()?, provider);
+                let verifier = match certificates {
+                    ClientCertificates::Required => verifier,
+                    ClientCertificates::Optional => verifier.allow_unauthenticated(),
+                };
+                let verifier = verifier.build().map_err(|error| config(rustls::Error::General(error.to_string())))?;
+                builder.with_client_cert_verifier(verifier)
+            }
+        };
+        let mut server = builder.with_cert_resolver(Arc::new(Certificates { default, by_name }));
+        // `curl --http1.0` offers the older name alone.
+        server.alpn_protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
+        server.ticketer = cryptography::Ticketer::new().map_err(config)?;
+        server.session_storage = ServerSessionMemoryCache::new(SESSIONS);
+        Ok(Arc::new(server))
+    }
+}
+
+/// Whether connections can be made with it.
+fn check(config: &Arc<ServerConfig>) -> Result<(), TlsError> {
+    let made = ServerConnection::new(Arc::clone(config));
+    made.map(drop).map_err(|error| TlsError::new("TLS", TlsFault::Config(error)))
+}
+
+impl Identity {
+    fn files(chain: impl AsRef<Path>, key: impl AsRef<Path>) -> Self {
+        Self::Files { chain: chain.as_ref().into(), key: key.as_ref().into() }
+    }
+
+    fn given(chain: &[u8], key: &[u8]) -> Result<Self, TlsError> {
+        let (chain, key) = (Pem::given("certificate", chain), Pem::given("key", key));
+        certified(&chain, &key, &provider()).map(Self::Given)
+    }
+
+    fn read(&self) -> Result<Arc<CertifiedKey>, TlsError> {
+        match self {
+            Self::Files { chain, key } => certified(&Pem::read(chain)?, &Pem::read(key)?, &provider()),
+            Self::Given(certified) => Ok(Arc::clone(certified)),
+        }
+    }
+
+    fn place(&self) -> String {
+        match self {
+            Self::Files { chain, .. } => chain.display().to_string(),
+            Self::Given(_) => "the certificate given".into(),
+        }
+    }
+}
+
+impl fmt::Debug for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Files { chain, key } => f.debug_struct("Files").field("chain", chain).field("key", key).finish(),
+            Self::Given(_) => f.write_str("Given"),
+        }
+    }
+}
+
+impl Authorities {
+    fn read(&self) -> Result<Arc<RootCertStore>, TlsError> {
+        match self {
+            Self::File(path) => roots(&Pem::read(path)?),
+            Self::Given(roots) => Ok(Arc::clone(roots)),
+        }
+    }
+}
+
+impl fmt::Debug for Authorities {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path) => f.debug_tuple("File").field(path).finish(),
+            Self::Given(roots) => f.debug_tuple("Given").field(&roots.len()).finish(),
+        }
+    }
+}
+
+fn roots(pem: &Pem) -> Result<Arc<RootCertStore>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    for certificate in pem.certificates()? {
+        roots.add(certificate).map_err(|error| pem.error(TlsFault::BadCertificate(error)))?;
+    }
+    Ok(Arc::new(roots))
+}

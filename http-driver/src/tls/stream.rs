@@ -1,0 +1,169 @@
+//! A secured transport over any other.
+
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::task::{Context, Poll, ready};
+
+use rustls::ServerConnection;
+
+use super::received::Received;
+use crate::runtime::Transport;
+
+/// What is enciphered at once and waits to leave: four records, as much as usually leaves in
+/// one system call.
+const SENDING: usize = 64 << 10;
+
+/// A stream that rustls deciphers and enciphers.
+///
+/// An end that the peer did not announce by `close_notify` is an
+/// [`UnexpectedEof`](ErrorKind::UnexpectedEof): it may be somebody else's.
+pub(crate) struct TlsStream<T> {
+    transport: T,
+    session: ServerConnection,
+    received: Received,
+    failed: bool,
+    said_end: bool,
+}
+
+impl<T: Transport> TlsStream<T> {
+    pub(super) fn new(transport: T, mut session: ServerConnection) -> Self {
+        session.set_buffer_limit(Some(SENDING));
+        Self { transport, session, received: Received::default(), failed: false, said_end: false }
+    }
+
+    pub(super) fn session(&self) -> &ServerConnection {
+        &self.session
+    }
+
+    pub(super) fn into_transport(self) -> T {
+        self.transport
+    }
+
+    pub(super) fn received(&mut self) -> &mut Received {
+        &mut self.received
+    }
+
+    pub(super) fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.received.poll_fill(&mut self.transport, context)
+    }
+
+    /// Deciphers some more; false at the end of the stream.
+    ///
+    /// # Errors
+    /// Those of the transport, and what the peer did wrong, whom an alert tells.
+    pub(super) fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
+        if self.failed {
+            return Poll::Ready(Err(ErrorKind::InvalidData.into()));
+        }
+        let ended = self.received.is_empty() && ready!(self.poll_fill(context))? == 0;
+        let count = self.session.read_tls(&mut self.received.filled())?;
+        // Behind a `close_notify` nothing is taken, and nothing counts.
+        self.received.consume(if count == 0 { usize::MAX } else { count });
+        let result = self.session.process_new_packets();
+        // Alerts, tickets and new keys. What does not leave now leaves with the next bytes.
+        let _ = self.poll_drain(context, false);
+        match result {
+            Ok(_) => Poll::Ready(Ok(!ended)),
+            Err(error) => {
+                self.failed = true;
+                Poll::Ready(Err(io::Error::new(ErrorKind::InvalidData, error)))
+            }
+        }
+    }
+
+    /// Sends what is enciphered, until none of it is left.
+    pub(super) fn poll_drain(&mut self, context: &mut Context<'_>, more: bool) -> Poll<io::Result<()>> {
+        while self.session.wants_write() {
+            let mut outgoing = Outgoing { transport: &mut self.transport, context, more };
+            match self.session.write_tls(&mut outgoing) {
+                Ok(0) => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Poll::Pending,
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Tells the peer that nothing follows.
+    pub(crate) fn poll_close_notify(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !std::mem::replace(&mut self.said_end, true) {
+            self.session.send_close_notify();
+        }
+        self.poll_drain(context, false)
+    }
+}
+
+impl<T: Transport> Transport for TlsStream<T> {
+    fn poll_recv(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut filled = 0;
+        loop {
+            let room = buffer.get_mut(filled..).unwrap_or_default();
+            match self.session.reader().read(room) {
+                // The peer's `close_notify`, or no room is left.
+                Ok(0) => return Poll::Ready(Ok(filled)),
+                Ok(count) => filled += count,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    if filled > 0 && self.received.is_empty() {
+                        return Poll::Ready(Ok(filled));
+                    }
+                    match ready!(self.poll_more(context)) {
+                        Ok(_) => {}
+                        // What was deciphered before it counts; the error stays.
+                        Err(_) if filled > 0 => return Poll::Ready(Ok(filled)),
+                        Err(error) => return Poll::Ready(Err(error)),
+                    }
+                }
+                Err(_) if filled > 0 => return Poll::Ready(Ok(filled)),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// Takes no more than is enciphered at once, and only once all of what it took before
+    /// has left.
+    fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>> {
+        ready!(self.poll_drain(context, true))?;
+        let count = self.session.writer().write_vectored(slices)?;
+        match self.poll_drain(context, more) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            _ => Poll::Ready(Ok(count)),
+        }
+    }
+
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_drain(context, false)
+    }
+
+    fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        ready!(self.poll_close_notify(context))?;
+        self.transport.poll_shutdown(context)
+    }
+
+    fn reset_on_close(&mut self) {
+        self.transport.reset_on_close();
+    }
+}
+
+/// The transport as rustls writes to it.
+struct Outgoing<'a, 'b, T> {
+    transport: &'a mut T,
+    context: &'a mut Context<'b>,
+    more: bool,
+}
+
+impl<T: Transport> Write for Outgoing<'_, '_, T> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self.transport.poll_send(self.context, slices, self.more) {
+            Poll::Ready(sent) => sent,
+            Poll::Pending => Err(ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

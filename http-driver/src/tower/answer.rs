@@ -1,0 +1,216 @@
+//! The response of a service, as an answer.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use futures_core::Stream;
+use http::header::{self, HeaderMap, HeaderName};
+use http::{Extensions, Method, StatusCode};
+use http_body::{Body, Frame};
+use httpants_core::{FieldLines, ResponseHead};
+
+#[cfg(feature = "hyper-upgrade")]
+use super::hyper::Offer;
+use super::upgrade::Upgrade;
+use crate::request::Request;
+use crate::response::{Content, Piece, Response, StreamError, UpgradeHandler};
+
+/// What the answer depends on beside the service's response.
+#[derive(Debug, Default)]
+pub(super) struct Circumstances {
+    method: Method,
+    #[cfg(feature = "hyper-upgrade")]
+    offer: Option<Offer>,
+}
+
+impl Circumstances {
+    /// Those of a request; what the service needs of them goes into its extensions.
+    #[cfg_attr(not(feature = "hyper-upgrade"), expect(unused_variables, reason = "there is no offer to make"))]
+    pub(super) fn of(request: &Request, extensions: &mut Extensions) -> Self {
+        let method = request.method().clone();
+        Self {
+            #[cfg(feature = "hyper-upgrade")]
+            offer: (request.offers_upgrade() || method == Method::CONNECT).then(|| Offer::insert(extensions)).flatten(),
+            method,
+        }
+    }
+
+    /// What follows an answer with this status, if that ends HTTP; nothing where nobody said.
+    fn upgrade(self, status: StatusCode, extensions: &Extensions) -> Option<Option<UpgradeHandler>> {
+        let ends = status == StatusCode::SWITCHING_PROTOCOLS || self.method == Method::CONNECT && status.is_success();
+        ends.then(|| {
+            let then = extensions.get().and_then(Upgrade::take);
+            #[cfg(feature = "hyper-upgrade")]
+            let then = then.or_else(|| self.offer.map(Offer::accept));
+            then
+        })
+    }
+}
+
+/// What the service said, in the terms of the server.
+pub(super) fn of<B>(
+    mut response: http::Response<B>,
+    circumstances: Circumstances,
+    context: &mut Context<'_>,
+) -> Response
+where
+    B: Body + Send + 'static,
+    B::Error: Into<StreamError>,
+{
+    let status = response.status();
+    remove_framing(status, response.headers_mut());
+    let head = match ResponseHead::try_from(&response) {
+        Ok(head) => head,
+        Err(misuse) => return misuse.into(),
+    };
+    let empty = circumstances.method == Method::HEAD || matches!(status.as_u16(), 204 | 304);
+    match circumstances.upgrade(status, response.extensions()) {
+        Some(Some(then)) => return Response { head, content: Content::Upgrade(then), misuse: None },
+        Some(None) => return failed("the service ended HTTP and nobody takes the stream".into()),
+        None => {}
+    }
+    let body = response.into_body();
+    if empty { without_content(head, &body) } else { with_content(head, body, context) }
+}
+
+/// Frameworks set the length of whatever body is there. On 204 it must not be sent (RFC 9110
+/// section 8.6, RFC 9112 section 6.1); on 304 it would be that of the representation, so a zero
+/// there is the length of a body that is none.
+fn remove_framing(status: StatusCode, headers: &mut HeaderMap) {
+    let zero = headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
+    if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED && zero {
+        headers.remove(header::CONTENT_LENGTH);
+        headers.remove(header::TRANSFER_ENCODING);
+    }
+}
+
+/// A failure of the application, with its reason for the log.
+pub(super) fn failed(reason: String) -> Response {
+    Response::stream(Once(Some(Err(reason))))
+}
+
+/// The head alone, which may tell the size of what the body would be.
+fn without_content(mut head: ResponseHead, body: &impl Body) -> Response {
+    let size = body.size_hint().exact().filter(|&size| size > 0 && head.status != StatusCode::NO_CONTENT);
+    if let (Some(size), None) = (size, head.fields.content_length())
+        && let Err(misuse) = head.fields.push("Content-Length", size.to_string())
+    {
+        return misuse.into();
+    }
+    Response { head, content: Content::Stream(Box::pin(Once::<Piece>(None))), misuse: None }
+}
+
+fn with_content<B>(mut head: ResponseHead, body: B, context: &mut Context<'_>) -> Response
+where
+    B: Body + Send + 'static,
+    B::Error: Into<StreamError>,
+{
+    let told = head.fields.content_length().is_some();
+    let size = body.size_hint().exact();
+    let mut frames = Frames { body: Box::pin(body), first: None, sized: told || size.is_some() };
+    if let Some(size) = size {
+        // A body that is there as a whole leaves with its head.
+        match frames.poll_piece(context) {
+            Poll::Ready(None) if size == 0 && !told => return whole(head, Bytes::new()),
+            Poll::Ready(Some(Ok(Piece::Data(data)))) if data.len() as u64 == size && !told => return whole(head, data),
+            polled => frames.first = Some(polled).filter(Poll::is_ready),
+        }
+        if !told && let Err(misuse) = head.fields.push("Content-Length", size.to_string()) {
+            return misuse.into();
+        }
+    }
+    Response { head, content: Content::Stream(Box::pin(frames)), misuse: None }
+}
+
+fn whole(head: ResponseHead, content: Bytes) -> Response {
+    Response { head, content: Content::Whole(content), misuse: None }
+}
+
+/// The frames of a body as pieces of content.
+struct Frames<B> {
+    body: Pin<Box<B>>,
+    /// What was polled before it was known whether that is all.
+    first: Option<Poll<Option<Result<Piece, StreamError>>>>,
+    /// The answer has a Content-Length, so trailer fields have no place in it.
+    sized: bool,
+}
+
+impl<B> Frames<B>
+where
+    B: Body,
+    B::Error: Into<StreamError>,
+{
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Piece, StreamError>>> {
+        loop {
+            let Some(frame) = ready!(self.body.as_mut().poll_frame(context)) else {
+                return Poll::Ready(None);
+            };
+            match frame.map_err(Into::into).map(Frame::into_data) {
+                Err(error) => return Poll::Ready(Some(Err(error))),
+                Ok(Ok(mut data)) => {
+                    return Poll::Ready(Some(Ok(Piece::Data(data.copy_to_bytes(data.remaining())))));
+                }
+                Ok(Err(frame)) => match frame.into_trailers() {
+                    Ok(trailers) if !self.sized => {
+                        return Poll::Ready(Some(trailer_fields(trailers).map(Piece::Trailers)));
+                    }
+                    // Nothing else is known to this version of HTTP.
+                    _ => {}
+                },
+            }
+        }
+    }
+}
+
+impl<B> Stream for Frames<B>
+where
+    B: Body,
+    B::Error: Into<StreamError>,
+{
+    type Item = Result<Piece, StreamError>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let frames = self.get_mut();
+        match frames.first.take() {
+            Some(first) => first,
+            None => frames.poll_piece(context),
+        }
+    }
+}
+
+/// Fields that have no meaning behind the content, because they tell how to take it apart,
+/// route it, authenticate or read it (RFC 9110 section 6.5.1).
+const NOT_BEHIND: [HeaderName; 13] = [
+    header::AUTHORIZATION,
+    header::CACHE_CONTROL,
+    header::CONNECTION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+    header::HOST,
+    header::MAX_FORWARDS,
+    header::SET_COOKIE,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+];
+
+fn trailer_fields(mut trailers: HeaderMap) -> Result<FieldLines, StreamError> {
+    for name in NOT_BEHIND {
+        trailers.remove(name);
+    }
+    Ok(FieldLines::try_from(&trailers)?)
+}
+
+/// One item, if there is one.
+struct Once<T>(Option<Result<T, String>>);
+
+impl<T: Unpin> Stream for Once<T> {
+    type Item = Result<T, StreamError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.take().map(|item| item.map_err(Into::into)))
+    }
+}

@@ -1,0 +1,31 @@
+//! The content of a request, for those who read `http_body`.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+use crate::body::{Body, BodyError};
+
+/// The pieces as they arrive, then the trailer fields, if there are any.
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let body = self.get_mut();
+        Poll::Ready(match ready!(body.poll_piece(context)) {
+            Some(piece) => Some(piece.map(Frame::data)),
+            None => body.take_trailers().map(|trailers| Ok(Frame::trailers((&trailers).into()))),
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.remaining() == Some(0) && self.trailers().is_none_or(|trailers| trailers.is_empty())
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.remaining().map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}

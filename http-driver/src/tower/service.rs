@@ -1,0 +1,152 @@
+//! A handler made of a service.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use http::Extensions;
+use pin_project_lite::pin_project;
+use tower_service::Service;
+
+use super::answer::{self, Circumstances};
+use crate::body::Body;
+use crate::handler::{Handler, Intake};
+use crate::request::Request;
+use crate::response::{Response, StreamError};
+
+type Extend = dyn Fn(&Request, &mut Extensions) + Send + Sync;
+
+/// A `tower` service that answers requests: give it to [`Server::new`](crate::Server::new).
+///
+/// The service is cloned for each request, and the clone is called once it says that it is
+/// ready, so limits that clones share hold. Connections share it across threads; one that is
+/// not `Sync` is made so by `tower::util::BoxCloneSyncService`.
+#[derive(Clone)]
+pub struct TowerService<S> {
+    service: S,
+    extend: Option<Arc<Extend>>,
+}
+
+impl<S> TowerService<S> {
+    /// Answers with this service.
+    pub fn new(service: S) -> Self {
+        Self { service, extend: None }
+    }
+
+    /// Puts more into the extensions of each request, where services look for what they need.
+    ///
+    /// axum's extractor `ConnectInfo` finds its address so:
+    ///
+    /// ```
+    /// # #[derive(Clone)] struct ConnectInfo<T>(T);
+    /// # let router = ();
+    /// use httpants_driver::Address;
+    /// use httpants_driver::tower::TowerService;
+    ///
+    /// let service = TowerService::new(router).extend(|request, extensions| {
+    ///     if let Address::Ip(remote) = request.peer().remote {
+    ///         extensions.insert(ConnectInfo(remote));
+    ///     }
+    /// });
+    /// ```
+    #[must_use]
+    pub fn extend(mut self, extend: impl Fn(&Request, &mut Extensions) + Send + Sync + 'static) -> Self {
+        self.extend = Some(Arc::new(extend));
+        self
+    }
+}
+
+impl<S, B> Handler for TowerService<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<B>> + Clone + 'static,
+    S::Error: Into<StreamError>,
+    S::Future: 'static,
+    B: http_body::Body + Send + 'static,
+    B::Error: Into<StreamError>,
+{
+    type Output = Response;
+    type Future = Answer<S>;
+
+    fn call(&self, mut request: Request) -> Answer<S> {
+        let body = std::mem::replace(request.body_mut(), Body::empty());
+        let mut converted = http::Request::<()>::from(request.head()).map(|()| body);
+        let circumstances = Circumstances::of(&request, converted.extensions_mut());
+        if let Some(extend) = &self.extend {
+            extend(&request, converted.extensions_mut());
+        }
+        converted.extensions_mut().insert(Arc::new(request));
+        Answer { stage: Stage::Ready { service: self.service.clone(), request: Some(converted) }, circumstances }
+    }
+
+    /// Content streams in.
+    fn intake(&self, _: &httpants_core::Request) -> Intake {
+        Intake::Stream
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for TowerService<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TowerService").field("service", &self.service).finish_non_exhaustive()
+    }
+}
+
+pin_project! {
+    /// A [`TowerService`] at work. Only named where a runtime is asked whether it can spawn it.
+    #[must_use = "an answer is not made unless it is polled"]
+    pub struct Answer<S: Service<http::Request<Body>>> {
+        #[pin]
+        stage: Stage<S, S::Future>,
+        circumstances: Circumstances,
+    }
+}
+
+pin_project! {
+    #[project = StageProjection]
+    enum Stage<S, F> {
+        // The service may not be ready for the request yet, which is there until it is.
+        Ready { service: S, request: Option<http::Request<Body>> },
+        Called { #[pin] future: F },
+    }
+}
+
+impl<S, B> Future for Answer<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<B>>,
+    S::Error: Into<StreamError>,
+    B: http_body::Body + Send + 'static,
+    B::Error: Into<StreamError>,
+{
+    type Output = Response;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
+        let mut this = self.project();
+        loop {
+            let result = match this.stage.as_mut().project() {
+                StageProjection::Called { future } => ready!(future.poll(context)),
+                StageProjection::Ready { service, request } => match ready!(service.poll_ready(context)) {
+                    Err(error) => Err(error),
+                    Ok(()) => {
+                        let Some(request) = request.take() else {
+                            return Poll::Ready(answer::failed("the service was called already".into()));
+                        };
+                        let future = service.call(request);
+                        this.stage.set(Stage::Called { future });
+                        continue;
+                    }
+                },
+            };
+            return Poll::Ready(match result {
+                Ok(response) => answer::of(response, std::mem::take(this.circumstances), context),
+                Err(error) => answer::failed(format!("the service failed: {}", error.into())),
+            });
+        }
+    }
+}
+
+impl<S: Service<http::Request<Body>>> fmt::Debug for Answer<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Answer")
+    }
+}

@@ -1,0 +1,22 @@
+//! The behaviour suite over the runtime of `examples/polled`, and the guide that quotes it.
+
+#[path = "../examples/polled/runtime.rs"]
+mod runtime;
+
+httpants_driver::conformance_suite!(httpants_driver::conformance::Sockets<runtime::Polled>);
+
+/// What `docs/custom-runtime.md` shows of it is what passes here.
+#[test]
+fn the_guide_quotes_the_example() {
+    let guide = include_str!("../../docs/custom-runtime.md");
+    let source = include_str!("../examples/polled/runtime.rs");
+    let mut quotes = 0;
+    for block in guide.split("```rust\n").skip(1) {
+        let quote = block.split("```").next().unwrap();
+        for piece in quote.split("// ...\n") {
+            assert!(source.contains(piece), "this is not in the example:\n{piece}");
+            quotes += 1;
+        }
+    }
+    assert!(quotes > 5, "{quotes} quotes were found");
+}

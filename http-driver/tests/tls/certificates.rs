@@ -1,0 +1,177 @@
+//! Certificates: which one a client gets, and what is wrong with those that nobody can get.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use httpants_driver::memory::Memory;
+use httpants_driver::{ClientCertificates, Tls, TlsFault};
+use rcgen::date_time_ymd;
+use rustls::version::TLS13;
+
+use crate::application::serve;
+use crate::authority::{Authority, Identity, TRUSTED, tls};
+use crate::client::{Client, config};
+
+#[test]
+fn a_client_gets_the_certificate_of_the_name_that_it_asks_for() {
+    let (first, exact, wild) =
+        (TRUSTED.identity(&["a.test"]), TRUSTED.identity(&["x.b.test"]), TRUSTED.identity(&["*.b.test", "*.c.test"]));
+    let tls = first.tls();
+    let with = |tls: Tls, name, identity: &Identity| {
+        tls.sni(name, identity.certificate.as_bytes(), identity.key.as_bytes()).unwrap()
+    };
+    let tls = with(with(with(tls, "*.b.test", &wild), "X.b.Test", &exact), "*.c.test", &wild);
+    let memory = Memory::new();
+    serve(&memory, tls);
+    for (name, identity) in [
+        ("a.test", Some(&first)),
+        ("x.b.test", Some(&exact)),
+        ("y.b.test", Some(&wild)),
+        ("x.c.test", Some(&wild)),
+        // Those that no certificate is for get the first, and complain.
+        ("b.test", None),
+        ("y.x.b.test", None),
+        ("192.0.2.1", None),
+    ] {
+        let mut client = Client::with(&memory, &Arc::new(config(&TLS13, None)), name);
+        client.pump();
+        match identity {
+            Some(identity) => {
+                let told = client.content("/tls");
+                assert!(told.contains(&format!(" {name} ")), "{told}");
+                assert_eq!(client.session.peer_certificates().unwrap()[0], identity.der());
+            }
+            None => assert!(client.error.is_some(), "{name}"),
+        }
+    }
+}
+
+/// The error of these files, and its text with the folder left out.
+fn error(certificate: &[u8], key: &[u8]) -> (Kind, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| -> PathBuf { folder.path().join(name) };
+    fs::write(path("cert.pem"), certificate).unwrap();
+    fs::write(path("key.pem"), key).unwrap();
+    let from_files = Tls::from_pem_files(path("cert.pem"), path("key.pem")).unwrap_err();
+    let from_bytes = Tls::from_pem(certificate, key).unwrap_err();
+    let kind = std::mem::discriminant(from_files.fault());
+    assert_eq!(kind, std::mem::discriminant(from_bytes.fault()));
+    let text = from_files.to_string().replace(&format!("{}/", folder.path().display()), "");
+    assert!(text.starts_with("cert.pem: ") == from_bytes.to_string().starts_with("the certificate given: "), "{text}");
+    (kind, text)
+}
+
+type Kind = std::mem::Discriminant<TlsFault>;
+
+#[test]
+fn errors_name_the_file_and_what_is_wrong_with_it() {
+    let identity = TRUSTED.identity(&["a.test"]);
+    let other = TRUSTED.identity(&["a.test"]);
+    let (certificate, key) = (identity.certificate.as_bytes(), identity.key.as_bytes());
+    let pkcs8 = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    let pkcs1 = "-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA\n-----END RSA PRIVATE KEY-----\n";
+    let (cut, junk) =
+        (&certificate[..certificate.len() / 2], "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n");
+    let empty = |label| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
+    for (certificate, key, said) in [
+        (key, key, "cert.pem: holds no certificate"),
+        (&identity.der()[..], key, "cert.pem: is not PEM: it has no -----BEGIN line"),
+        (b"", key, "cert.pem: is not PEM: it has no -----BEGIN line"),
+        (cut, key, "cert.pem: is broken PEM: an -----END line is missing"),
+        (junk.as_bytes(), key, "cert.pem: is broken PEM: what is between the lines is not base64"),
+        (empty("CERTIFICATE").as_bytes(), key, "cert.pem: the certificate is malformed: "),
+        (certificate, certificate, "key.pem: holds no private key"),
+        (certificate, b"nothing", "key.pem: is not PEM: it has no -----BEGIN line"),
+        (certificate, pkcs8.as_bytes(), "key.pem: the private key is encrypted; decrypt it before (openssl pkey)"),
+        (certificate, pkcs1.as_bytes(), "key.pem: the private key is encrypted; decrypt it before (openssl pkey)"),
+        (certificate, empty("PRIVATE KEY").as_bytes(), "key.pem: the private key cannot be used: "),
+        (certificate, other.key.as_bytes(), "key.pem: is not the key of the certificate in cert.pem"),
+    ] {
+        let (_, text) = error(certificate, key);
+        assert!(if said.ends_with(": ") { text.starts_with(said) } else { text == said }, "{text}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let error = Tls::from_pem_files("/no/such/cert.pem", "/no/such/key.pem").unwrap_err();
+    assert!(error.to_string().starts_with("/no/such/cert.pem: cannot be read: No such file"), "{error}");
+    let error = std::io::Error::from(error);
+    assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+    assert!(error.to_string().starts_with("/no/such/cert.pem: "), "{error}");
+    let error = tls().client_ca_file("/no/such/ca.pem", ClientCertificates::Required).unwrap_err();
+    assert!(error.to_string().starts_with("/no/such/ca.pem: cannot be read: "), "{error}");
+    let error = tls().client_ca(b"x", ClientCertificates::Required).unwrap_err();
+    assert_eq!(error.to_string(), "the client authorities given: is not PEM: it has no -----BEGIN line");
+}
+
+#[test]
+fn a_name_is_one_and_its_certificate_is_for_it() {
+    let identity = TRUSTED.identity(&["b.test"]);
+    let sni = |name| tls().sni(name, identity.certificate.as_bytes(), identity.key.as_bytes());
+    assert!(sni("b.test").is_ok());
+    for name in ["", "*", "*.", "a.*.test", "**.b.test", "b test", "192.0.2.1", "b.test:443"] {
+        let error = sni(name).unwrap_err();
+        assert_eq!(error.to_string(), format!("SNI: {name:?} is neither a host name nor *. and a host name"));
+    }
+    for name in ["c.test", "*.b.test"] {
+        assert!(matches!(sni(name).unwrap_err().fault(), TlsFault::OtherName(_)), "{name}");
+    }
+}
+
+#[test]
+fn a_certificate_out_of_its_time_is_warned_of_and_used() {
+    use std::sync::Mutex;
+    static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    struct Log;
+    struct Text<'a>(&'a mut String);
+    impl tracing::field::Visit for Text<'_> {
+        fn record_debug(&mut self, field: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+            self.0.push_str(&format!("{field}={value:?} "));
+        }
+    }
+    impl tracing::Subscriber for Log {
+        fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+            *metadata.level() == tracing::Level::WARN
+        }
+        fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+            tracing::span::Id::from_u64(1)
+        }
+        fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+        fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+        fn event(&self, event: &tracing::Event<'_>) {
+            let mut text = String::new();
+            event.record(&mut Text(&mut text));
+            SAID.lock().unwrap().push(text);
+        }
+        fn enter(&self, _: &tracing::span::Id) {}
+        fn exit(&self, _: &tracing::span::Id) {}
+    }
+    tracing::subscriber::with_default(Log, || {
+        for (from, to) in [(2000, 2010), (2200, 2300), (2000, 2300)] {
+            let identity = TRUSTED.identity_with(&["a.test"], |params| {
+                (params.not_before, params.not_after) = (date_time_ymd(from, 1, 1), date_time_ymd(to, 1, 1));
+            });
+            let _ = identity.tls();
+        }
+    });
+    let said = std::mem::take(&mut *SAID.lock().unwrap());
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].contains("the TLS certificate has expired") && said[0].contains("the certificate given"));
+    assert!(said[1].contains("the TLS certificate is not valid yet"));
+}
+
+#[test]
+fn nothing_secret_is_printed() {
+    let identity = Authority::new().identity(&["a.test"]);
+    let tls = identity.tls().client_ca(TRUSTED.pem().as_bytes(), ClientCertificates::Optional).unwrap();
+    let printed = format!("{tls:?}");
+    assert!(printed.contains("Given") && printed.len() < 200, "{printed}");
+    let folder = tempfile::tempdir().unwrap();
+    let (certificate, key) = (folder.path().join("cert.pem"), folder.path().join("key.pem"));
+    fs::write(&certificate, &identity.certificate).unwrap();
+    fs::write(&key, &identity.key).unwrap();
+    let printed = format!("{:?}", Tls::from_pem_files(&certificate, &key).unwrap());
+    assert!(printed.contains("key.pem") && printed.len() < 200, "{printed}");
+}

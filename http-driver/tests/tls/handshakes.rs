@@ -1,0 +1,338 @@
+//! Handshakes: what they agree on, what they refuse, and how long they may take.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use httpants_driver::ClientCertificates;
+use httpants_driver::memory::{Faults, Memory};
+use rustls::version::TLS13;
+use rustls::{AlertDescription, Error};
+
+use crate::application::{serve, serve_with};
+use crate::authority::{Authority, TRUSTED, tls};
+use crate::client::{Client, VERSIONS, config};
+
+#[test]
+fn the_request_tells_what_was_agreed_on() {
+    for (version, said) in VERSIONS.into_iter().zip(["TLSv1.2 TLS_ECDHE_ECDSA_", "TLSv1.3 TLS13_AES_"]) {
+        let memory = Memory::new();
+        serve(&memory, tls());
+        let mut client = Client::with(&memory, &Arc::new(config(version, None)), "a.test").shake();
+        let told = client.content("/tls");
+        assert!(told.starts_with(&format!("https://a.test/tls true 192.0.2.1 {said}")), "{told}");
+        assert!(told.ends_with(" a.test None false 0"), "{told}");
+    }
+}
+
+#[test]
+fn the_flights_may_be_cut_anywhere() {
+    for version in VERSIONS {
+        let config = Arc::new(config(version, None));
+        // Every cut of the first flight, then of the last one, then both in single bytes.
+        for number in 0..=1 {
+            for cut in 1.. {
+                let memory = Memory::new();
+                serve(&memory, tls());
+                let mut client = Client::with(&memory, &config, "a.test");
+                let (mut flights, mut past_the_end) = (0, false);
+                client.pump_by(|memory, wire, flight| {
+                    if flights == number && cut < flight.len() {
+                        wire.send(&flight[..cut]);
+                        memory.run();
+                        wire.send(&flight[cut..]);
+                    } else {
+                        past_the_end |= flights == number;
+                        wire.send(flight);
+                    }
+                    flights += 1;
+                });
+                assert_eq!(client.content("/cut"), "/cut");
+                if past_the_end {
+                    break;
+                }
+            }
+        }
+        let memory = Memory::new();
+        serve(&memory, tls());
+        let mut client = Client::with(&memory, &config, "a.test");
+        client.pump_by(|memory, wire, flight| {
+            for byte in flight {
+                wire.send(&[*byte]);
+                memory.run();
+            }
+        });
+        assert_eq!(client.content("/bytewise"), "/bytewise");
+    }
+}
+
+#[test]
+fn no_fault_of_a_network_breaks_a_handshake() {
+    for seed in 0..60 {
+        let memory = Memory::with_faults(seed, Faults::all());
+        serve(&memory, tls());
+        let version = VERSIONS[usize::from(seed % 2 == 0)];
+        let mut client = Client::with(&memory, &Arc::new(config(version, None)), "a.test").shake();
+        assert_eq!(client.content("/one"), "/one");
+        assert_eq!(client.content("/two"), "/two");
+    }
+}
+
+#[test]
+fn a_handshake_that_stalls_is_dropped_at_its_time_and_holds_nobody_up() {
+    for sent in [0, 1, 5, 100] {
+        let memory = Memory::new();
+        let handle = serve(&memory, tls());
+        let mut stalled = Client::new(&memory);
+        let flight = stalled.flight();
+        stalled.wire.send(&flight[..sent]);
+        memory.run();
+        assert_eq!(Client::new(&memory).shake().content("/other"), "/other");
+        memory.advance(Duration::from_millis(9_999));
+        assert_eq!((handle.connections(), stalled.wire.is_closed()), (1, false));
+        memory.advance(Duration::from_millis(1));
+        assert_eq!((handle.connections(), stalled.wire.is_closed()), (0, true));
+        assert_eq!(stalled.wire.take_received(), b"");
+    }
+}
+
+#[test]
+fn a_handshake_without_its_last_flight_is_dropped_too() {
+    let memory = Memory::new();
+    serve(&memory, tls());
+    let mut client = Client::new(&memory);
+    let flight = client.flight();
+    client.wire.send(&flight);
+    memory.advance(Duration::from_secs(5));
+    assert!(!client.wire.take_received().is_empty());
+    memory.advance(Duration::from_millis(4_999));
+    assert!(!client.wire.is_closed());
+    memory.advance(Duration::from_millis(1));
+    assert!(client.wire.is_closed());
+}
+
+#[test]
+fn behind_the_handshake_the_first_byte_has_15_seconds() {
+    let memory = Memory::new();
+    serve(&memory, tls());
+    let mut client = Client::new(&memory).shake();
+    memory.advance(Duration::from_millis(14_999));
+    assert!(!client.wire.is_closed());
+    memory.advance(Duration::from_millis(1));
+    client.take();
+    assert!(client.wire.is_ended() && client.is_closed && client.received.is_empty());
+}
+
+#[test]
+fn a_shutdown_drops_handshakes_and_finishes_the_rest() {
+    let memory = Memory::new();
+    let handle = serve(&memory, tls());
+    let mut idle = Client::new(&memory).shake();
+    let mut stalled = Client::new(&memory);
+    let flight = stalled.flight();
+    stalled.wire.send(&flight[..50]);
+    memory.run();
+    assert_eq!(handle.connections(), 2);
+    handle.shutdown(Duration::from_secs(30));
+    memory.run();
+    idle.take();
+    assert!(stalled.wire.is_closed() && idle.is_closed && idle.wire.is_ended());
+    idle.wire.end();
+    memory.run();
+    assert_eq!((handle.connections(), memory.tasks()), (0, 0));
+}
+
+#[test]
+fn a_plain_request_is_told_so_by_the_core() {
+    for cut in 1..8 {
+        let memory = Memory::new();
+        let handle = serve(&memory, tls());
+        let client = memory.connect();
+        let request = b"GET / HTTP/1.1\r\nHost: a.test\r\n\r\n";
+        client.send(&request[..cut]);
+        memory.run();
+        client.send(&request[cut..]);
+        memory.run();
+        let answer = String::from_utf8(client.take_received()).unwrap();
+        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
+        assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+        assert!(answer.ends_with("a plain HTTP request was sent to a port that speaks TLS (RFC 9110 4.2.2)\n"));
+        assert!(client.is_ended() && !client.is_closed(), "it has time to read that");
+        client.end();
+        memory.run();
+        assert!(client.is_closed() && !client.is_reset());
+        assert_eq!(handle.connections(), 0);
+    }
+}
+
+#[test]
+fn what_is_neither_tls_nor_http_gets_an_alert() {
+    let others: [&[u8]; 4] =
+        [b"\0\0\0\0\0\0\0\0", b"\x16\x03\x01\x00\x05\x01\0\0\x01\x05", b"\r\n\r\n\0\r\nQUIT\n", &[0xFF; 600]];
+    for bytes in others {
+        let memory = Memory::new();
+        serve(&memory, tls());
+        let client = memory.connect();
+        client.send(bytes);
+        memory.run();
+        let answer = client.take_received();
+        assert_eq!((answer[0], answer.len()), (21, 7), "an alert (RFC 8446 section 6): {answer:?}");
+        assert!(client.is_ended() && !client.is_closed());
+        memory.advance(Duration::from_secs(2));
+        assert!(client.is_closed());
+    }
+}
+
+#[test]
+fn the_protocol_is_http_1_or_unnamed() {
+    type Offer = &'static [&'static [u8]];
+    let offers: [(Offer, Result<&str, AlertDescription>); 5] = [
+        (&[], Ok("None")),
+        (&[b"http/1.1"], Ok("Some(\"http/1.1\")")),
+        (&[b"http/1.0"], Ok("Some(\"http/1.0\")")),
+        (&[b"h2", b"http/1.1"], Ok("Some(\"http/1.1\")")),
+        (&[b"h2"], Err(AlertDescription::NoApplicationProtocol)),
+    ];
+    for version in VERSIONS {
+        for (offer, outcome) in offers {
+            let memory = Memory::new();
+            serve(&memory, tls());
+            let mut config = config(version, None);
+            config.alpn_protocols = offer.iter().map(|name| name.to_vec()).collect();
+            let mut client = Client::with(&memory, &Arc::new(config), "a.test");
+            client.pump();
+            match outcome {
+                Ok(name) => assert!(client.content("/tls").contains(&format!(" a.test {name} "))),
+                Err(alert) => assert_eq!(client.error, Some(Error::AlertReceived(alert))),
+            }
+        }
+    }
+}
+
+#[test]
+fn sessions_are_resumed_by_ticket_and_by_cache() {
+    for version in VERSIONS {
+        let memory = Memory::new();
+        serve(&memory, tls());
+        let config = Arc::new(config(version, None));
+        for resumed in [false, true, true] {
+            let mut client = Client::with(&memory, &config, "a.test").shake();
+            assert!(client.content("/tls").ends_with(&format!(" {resumed} 0")));
+            client.say_end();
+        }
+    }
+}
+
+#[test]
+fn a_client_shows_its_certificate_where_it_must() {
+    use ClientCertificates::{Optional, Required};
+    let (staff, stranger) = (Authority::new(), Authority::new());
+    let (known, unknown) = (staff.identity(&["client.test"]), stranger.identity(&["client.test"]));
+    for version in VERSIONS {
+        for (identity, asked, count) in [
+            (Some(&known), Required, Some(1)),
+            (Some(&known), Optional, Some(1)),
+            (None, Required, None),
+            (None, Optional, Some(0)),
+            (Some(&unknown), Required, None),
+            (Some(&unknown), Optional, None),
+        ] {
+            let memory = Memory::new();
+            let handle = serve(&memory, tls().client_ca(staff.pem().as_bytes(), asked).unwrap());
+            let mut config = config(version, identity);
+            // It sends the certificate even where the server names other authorities.
+            config.client_auth_cert_resolver = match identity {
+                Some(identity) => always(identity),
+                None => config.client_auth_cert_resolver,
+            };
+            let mut client = Client::with(&memory, &Arc::new(config), "a.test");
+            client.pump();
+            match count {
+                Some(count) => {
+                    assert!(client.content("/tls").ends_with(&format!(" {count}")));
+                    if count > 0 {
+                        client.write(b"GET /certificate HTTP/1.1\r\nHost: a.test\r\n\r\n");
+                        assert!(client.received.ends_with(&known.der()));
+                    }
+                }
+                None => {
+                    client.pump();
+                    assert!(matches!(client.error, Some(Error::AlertReceived(_))), "{:?}", client.error);
+                    client.wire.end();
+                    memory.run();
+                    assert_eq!(handle.connections(), 0);
+                }
+            }
+        }
+    }
+}
+
+fn always(identity: &crate::authority::Identity) -> Arc<dyn rustls::client::ResolvesClientCert> {
+    let provider = rustls::crypto::ring::default_provider();
+    let key = rustls::sign::CertifiedKey::from_der(vec![identity.der()], identity.key_der(), &provider).unwrap();
+    Arc::new(rustls::sign::SingleCertAndKey::from(key))
+}
+
+#[test]
+fn a_resumed_session_has_the_certificate_of_its_client() {
+    for version in VERSIONS {
+        let memory = Memory::new();
+        serve(&memory, tls().client_ca(TRUSTED.pem().as_bytes(), ClientCertificates::Required).unwrap());
+        let config = Arc::new(config(version, Some(&TRUSTED.identity(&["client.test"]))));
+        for resumed in [false, true] {
+            let mut client = Client::with(&memory, &config, "a.test").shake();
+            assert!(client.content("/tls").ends_with(&format!(" {resumed} 1")));
+        }
+    }
+}
+
+#[test]
+fn the_proxy_header_comes_before_the_handshake() {
+    for header in [&b"PROXY TCP4 203.0.113.9 10.0.0.1 50000 443\r\n"[..], VERSION_2] {
+        let memory = Memory::new();
+        serve_with(&memory, tls(), |server| server.config(|config| config.proxy_protocol = true));
+        let mut client = Client::new(&memory);
+        client.wire.send(header);
+        memory.advance(Duration::from_secs(8));
+        assert!(client.shake_and_tell().starts_with("https://a.test/tls true 203.0.113.9 "));
+        let silent = memory.connect();
+        silent.send(&header[..10]);
+        memory.advance(Duration::from_millis(14_999));
+        assert!(!silent.is_closed());
+        memory.advance(Duration::from_millis(1));
+        assert!(silent.is_closed());
+        let wrong = Client::new(&memory);
+        wrong.wire.send(&[22, 3, 1]);
+        memory.run();
+        assert!(wrong.wire.is_closed() && wrong.wire.take_received().is_empty());
+    }
+}
+
+const VERSION_2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0C\xCB\0\x71\x09\x0A\0\0\x01\xC3\x50\x01\xBB";
+
+impl Client {
+    fn shake_and_tell(&mut self) -> String {
+        self.pump();
+        self.content("/tls")
+    }
+}
+
+#[test]
+fn a_peer_that_resets_or_leaves_during_the_handshake_is_forgotten() {
+    for sent in [0, 5, 100] {
+        for resets in [false, true] {
+            let memory = Memory::new();
+            let handle = serve(&memory, tls());
+            let mut client = Client::with(&memory, &Arc::new(config(&TLS13, None)), "a.test");
+            let flight = client.flight();
+            client.wire.send(&flight[..sent]);
+            memory.run();
+            if resets {
+                client.wire.reset()
+            } else {
+                client.wire.end()
+            }
+            memory.run();
+            assert_eq!((handle.connections(), client.wire.is_closed()), (0, true), "{sent} {resets}");
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! What goes through: large contents in both directions, slow peers, new keys.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::Duration;
+
+use httpants_driver::memory::{Faults, Memory};
+
+use crate::application::{LARGE, folder, large, serve, serve_with};
+use crate::authority::tls;
+use crate::client::{Client, VERSIONS, config};
+
+fn whole(answer: &[u8]) {
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+    assert!(answer.starts_with(b"HTTP/1.1 200 ") && answer[end..] == large(), "{} bytes", answer.len());
+}
+
+#[test]
+fn large_contents_come_through_whole_in_both_directions() {
+    for version in VERSIONS {
+        for seed in 0..4 {
+            let memory = Memory::with_faults(seed, if seed == 0 { Faults::default() } else { Faults::all() });
+            serve(&memory, tls());
+            let mut client = Client::with(&memory, &Arc::new(config(version, None)), "a.test").shake();
+            client.write(b"GET /large HTTP/1.1\r\nHost: a.test\r\n\r\n");
+            whole(&std::mem::take(&mut client.received));
+            client
+                .write(format!("POST /length HTTP/1.1\r\nHost: a.test\r\nContent-Length: {LARGE}\r\n\r\n").as_bytes());
+            client.write(&large());
+            assert!(client.text().ends_with(&format!("\r\n\r\n{LARGE}")));
+        }
+    }
+}
+
+#[test]
+fn a_file_is_read_and_enciphered_piece_by_piece() {
+    let (_folder, root) = folder();
+    for send_files in [false, true] {
+        let mut faults = Faults::all();
+        faults.send_files = send_files;
+        let memory = Memory::with_faults(7, faults);
+        serve_with(&memory, tls(), |server| server.file_root(root.clone()));
+        let mut client = Client::new(&memory).shake();
+        client.write(b"GET /file HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        whole(&std::mem::take(&mut client.received));
+        client.write(b"GET /file HTTP/1.1\r\nHost: a.test\r\nRange: bytes=1000000-1999999\r\n\r\n");
+        assert!(
+            client.received.starts_with(b"HTTP/1.1 206 ") && client.received.ends_with(&large()[1_000_000..2_000_000])
+        );
+    }
+}
+
+#[test]
+fn a_slow_reader_takes_its_time_and_no_memory() {
+    let memory = Memory::new();
+    serve(&memory, tls());
+    let mut client = Client::new(&memory).shake();
+    client.wire.take_only(1000);
+    client.write(b"GET /large HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    while client.received.len() < LARGE {
+        // Each second some more: its pace is its own, as long as there is one.
+        memory.advance(Duration::from_secs(1));
+        client.wire.take_only(100_000);
+        memory.run();
+        client.take();
+        assert_eq!(client.error, None);
+    }
+    whole(&client.received);
+}
+
+#[test]
+fn a_client_that_never_reads_is_dropped_at_its_time() {
+    let memory = Memory::new();
+    let handle = serve(&memory, tls());
+    let mut client = Client::new(&memory).shake();
+    client.wire.take_only(100_000);
+    client.write(b"GET /large HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    let polls = memory.polls();
+    memory.advance(Duration::from_millis(29_999));
+    assert_eq!(handle.connections(), 1);
+    assert!(memory.polls() - polls < 10, "it waits, and does not spin");
+    memory.advance(Duration::from_millis(1));
+    assert_eq!(handle.connections(), 0);
+    client.take();
+    assert!(!client.is_closed, "what was cut off does not look whole");
+}
+
+/// What was enciphered but has not left counts as not sent: the connection lives as long as
+/// the write timer says, and not until it would be idle.
+#[test]
+fn the_last_bytes_of_an_answer_are_waited_for() {
+    let memory = Memory::new();
+    let handle = serve(&memory, tls());
+    let mut client = Client::new(&memory).shake();
+    client.wire.take_only(10);
+    client.write(b"GET /short HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n");
+    memory.advance(Duration::from_secs(29));
+    assert_eq!(handle.connections(), 1);
+    client.wire.take_only(usize::MAX);
+    memory.run();
+    client.take();
+    assert!(client.text().ends_with("\r\n\r\n/short") && client.is_closed);
+    let mut client = Client::new(&memory).shake();
+    client.wire.take_only(10);
+    client.write(b"GET /short HTTP/1.1\r\nHost: a.test\r\n\r\n");
+    memory.advance(Duration::from_secs(30));
+    assert!(client.wire.is_closed());
+}
+
+#[test]
+fn pipelined_requests_are_answered_in_order() {
+    for seed in 0..10 {
+        let memory = Memory::with_faults(seed, Faults::all());
+        serve(&memory, tls());
+        let mut client = Client::new(&memory).shake();
+        let requests: String = (0..100).map(|n| format!("GET /{n}. HTTP/1.1\r\nHost: a.test\r\n\r\n")).collect();
+        client.write(requests.as_bytes());
+        let answers = client.text();
+        let mut rest = answers.as_str();
+        for number in 0..100 {
+            rest = rest.split_once(&format!("\r\n\r\n/{number}.")).unwrap().1;
+        }
+        assert_eq!(rest, "");
+    }
+}
+
+/// One record for each byte, and requests that end within records.
+#[test]
+fn records_may_be_cut_anywhere() {
+    let memory = Memory::new();
+    serve(&memory, tls());
+    let mut client = Client::new(&memory).shake();
+    let mut flight = Vec::new();
+    for byte in b"GET /one HTTP/1.1\r\nHost: a.test\r\n\r\nGET /two HTTP/1.1\r\nHost: a.test\r\n\r\n" {
+        client.session.writer().write_all(&[*byte]).unwrap();
+        flight.extend(client.flight());
+    }
+    for piece in flight.chunks(7) {
+        client.wire.send(piece);
+        memory.run();
+    }
+    client.take();
+    let answers = client.text();
+    assert!(answers.contains("\r\n\r\n/one") && answers.ends_with("\r\n\r\n/two"), "{answers}");
+}
+
+#[test]
+fn keys_are_renewed_on_the_way() {
+    let memory = Memory::new();
+    serve(&memory, tls());
+    let mut client = Client::new(&memory).shake();
+    for number in 0..10 {
+        client.session.refresh_traffic_keys().unwrap();
+        assert_eq!(client.content(&format!("/{number}")), format!("/{number}"));
+    }
+}
+
+#[test]
+fn a_client_that_waits_for_continue_is_told_to() {
+    let memory = Memory::new();
+    serve(&memory, tls());
+    let mut client = Client::new(&memory).shake();
+    client.write(b"POST /length HTTP/1.1\r\nHost: a.test\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");
+    assert_eq!(client.text(), "HTTP/1.1 100 Continue\r\n\r\n");
+    client.write(b"12345");
+    assert!(client.text().ends_with("\r\n\r\n5"));
+}

@@ -1,0 +1,432 @@
+//! A tower service as a handler, over the runtime in memory.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
+
+mod on_upgrade;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_io::{AsyncRead, AsyncWrite};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body::{Frame, SizeHint};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Empty, Full};
+use httpants_driver::core::cookies::KeyRing;
+use httpants_driver::memory::{Client, Faults, Memory};
+use httpants_driver::tower::{TowerService, Upgrade};
+use httpants_driver::{Body, BodyError, Handle, Intake, Request, Server, StreamError, Upgraded};
+use tower::limit::ConcurrencyLimitLayer;
+use tower::{Layer, Service, service_fn};
+
+type Answer = Response<UnsyncBoxBody<Bytes, StreamError>>;
+
+fn full(content: impl Into<Bytes>) -> Answer {
+    Response::new(Full::new(content.into()).map_err(Into::into).boxed_unsync())
+}
+
+fn empty(status: StatusCode) -> Answer {
+    let mut response = Response::new(Empty::new().map_err(Into::into).boxed_unsync());
+    *response.status_mut() = status;
+    response
+}
+
+/// A body of these frames; at the end it breaks, if it is to.
+struct Frames {
+    frames: VecDeque<Frame<Bytes>>,
+    breaks: bool,
+    size: Option<u64>,
+}
+
+impl Frames {
+    fn of(frames: impl IntoIterator<Item = Frame<Bytes>>) -> Self {
+        Self { frames: frames.into_iter().collect(), breaks: false, size: None }
+    }
+
+    fn answer(self) -> Answer {
+        Response::new(self.boxed_unsync())
+    }
+}
+
+impl http_body::Body for Frames {
+    type Data = Bytes;
+    type Error = StreamError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
+        let end = self.breaks.then(|| Err("the source\nbroke".into()));
+        Poll::Ready(self.frames.pop_front().map(Ok).or(end))
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.size.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+fn trailers(fields: &[(&'static str, &'static str)]) -> Frame<Bytes> {
+    Frame::trailers(fields.iter().map(|&(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect())
+}
+
+fn data(text: &'static str) -> Frame<Bytes> {
+    Frame::data(Bytes::from_static(text.as_bytes()))
+}
+
+async fn application(request: http::Request<Body>) -> Result<Answer, StreamError> {
+    let path = request.uri().path().to_owned();
+    Ok(match path.as_str() {
+        "/echo" => Response::new(request.into_body().map_err(Into::into).boxed_unsync()),
+        "/collect" => {
+            let size = http_body::Body::size_hint(request.body()).exact();
+            let collected = request.into_body().collect().await?;
+            let trailers = collected.trailers().cloned().unwrap_or_default();
+            full(format!("{size:?} {} {trailers:?}", collected.to_bytes().len()))
+        }
+        "/early" => full("early"),
+        "/error" => return Err("on\npurpose".into()),
+        "/broken" => Frames { breaks: true, ..Frames::of([data("half")]) }.answer(),
+        "/short" => Frames { size: Some(10), ..Frames::of([data("half")]) }.answer(),
+        "/trailers" => {
+            let last = [("x-sum", "7"), ("content-length", "1"), ("transfer-encoding", "gzip"), ("set-cookie", "a=b")];
+            Frames::of([data("a"), data("b"), trailers(&last)]).answer()
+        }
+        "/sized-trailers" => Frames { size: Some(1), ..Frames::of([data("a"), trailers(&[("x-sum", "7")])]) }.answer(),
+        "/no-content" | "/not-modified" => {
+            let mut response =
+                empty(if path == "/no-content" { StatusCode::NO_CONTENT } else { StatusCode::NOT_MODIFIED });
+            response.headers_mut().insert("content-length", HeaderValue::from_static("0"));
+            response
+        }
+        "/known" => {
+            let known = request.extensions().get::<Arc<Request>>().unwrap();
+            known.set_secure_cookie("seen", "yes").unwrap();
+            let added = request.extensions().get::<u16>().unwrap();
+            full(format!("{} {added}", known.remote_ip().unwrap()))
+        }
+        "/nobody" => empty(StatusCode::SWITCHING_PROTOCOLS),
+        "/upgrade" => {
+            let mut response = empty(StatusCode::SWITCHING_PROTOCOLS);
+            response.headers_mut().insert("upgrade", HeaderValue::from_static("echo"));
+            response.extensions_mut().insert(Upgrade::new(echo::<Upgraded>));
+            response
+        }
+        "" => {
+            let mut response = empty(StatusCode::OK);
+            response.extensions_mut().insert(Upgrade::new(echo::<Upgraded>));
+            response
+        }
+        _ => empty(StatusCode::NOT_FOUND),
+    })
+}
+
+async fn echo<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
+    let mut buffer = [0; 16];
+    while let Ok(count @ 1..) = poll_fn(|context| Pin::new(&mut stream).poll_read(context, &mut buffer)).await {
+        let mut rest = &buffer[..count];
+        while !rest.is_empty() {
+            match poll_fn(|context| Pin::new(&mut stream).poll_write(context, rest)).await {
+                Ok(sent) => rest = &rest[sent..],
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+fn start<S>(memory: &Memory, service: S) -> Handle
+where
+    S: Service<http::Request<Body>, Response = Answer> + Clone + 'static,
+    S::Error: Into<StreamError>,
+{
+    let service = TowerService::new(service).extend(|_, extensions| {
+        extensions.insert(7_u16);
+    });
+    let keys = KeyRing::new(["secret"]).unwrap();
+    let server = Server::with_runtime(memory.clone(), service).max_request(300_000);
+    let (handle, serving) = server.config(|config| config.cookie_keys = Some(keys)).attach();
+    memory.serve(serving);
+    handle
+}
+
+fn exchange(memory: &Memory, bytes: &[u8]) -> (Client, String) {
+    let client = memory.connect();
+    client.send(bytes);
+    memory.run();
+    let received = String::from_utf8(client.take_received()).unwrap();
+    (client, received)
+}
+
+fn head(method: &str, path: &str, fields: &str) -> Vec<u8> {
+    format!("{method} {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes()
+}
+
+/// The answer to a request without content.
+fn answer(path: &str) -> String {
+    let memory = Memory::new();
+    start(&memory, service_fn(application));
+    exchange(&memory, &head("GET", path, "")).1
+}
+
+#[test]
+fn content_streams_both_ways_whatever_the_peer_does() {
+    let content = "x".repeat(200_000);
+    let length = [head("POST", "/echo", "Content-Length: 200000\r\n"), content.clone().into_bytes()].concat();
+    let chunked = [
+        &head("POST", "/collect", "Transfer-Encoding: chunked\r\n")[..],
+        b"3\r\nabc\r\n2\r\nde\r\n0\r\nX-Sum: 1\r\nX-Sum: 2\r\n\r\n",
+    ]
+    .concat();
+    for seed in 0..8 {
+        let memory = Memory::with_faults(seed, if seed == 0 { Faults::default() } else { Faults::all() });
+        start(&memory, service_fn(application));
+        let (client, received) = exchange(&memory, &[&length[..], &chunked, &length].concat());
+        let mut parts = received.split(content.as_str());
+        let first = parts.next().unwrap();
+        assert!(first.ends_with("\r\nContent-Length: 200000\r\n\r\n"), "seed {seed}: {first}");
+        let second = parts.next().unwrap();
+        assert!(second.contains(r#"None 5 {"x-sum": "1", "x-sum": "2"}"#), "seed {seed}: {second}");
+        assert_eq!(parts.collect::<Vec<_>>(), [""]);
+        assert!(!client.is_ended());
+    }
+}
+
+#[test]
+fn a_form_that_was_buffered_all_the_same_is_read_or_an_error() {
+    let memory = Memory::new();
+    let server = Server::with_runtime(memory.clone(), TowerService::new(service_fn(application)));
+    memory.serve(server.intake(|_| Intake::Buffer).attach().1);
+    let post = |content_type: &str, content: &str| {
+        let fields = format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n", content.len());
+        exchange(&memory, &[&head("POST", "/collect", &fields)[..], content.as_bytes()].concat()).1
+    };
+    assert!(post("application/x-www-form-urlencoded", "a=b").ends_with("\r\n\r\nSome(3) 3 {}"));
+    let form = |text: &str| format!("--x\r\nContent-Disposition: form-data; name=\"a\"\r\n\r\n{text}\r\n--x--\r\n");
+    let (small, large) = (form("b"), form(&"b".repeat(300_000)));
+    assert!(post("multipart/form-data; boundary=x", &small).ends_with(&format!("Some({0}) {0} {{}}", small.len())));
+    assert!(post("multipart/form-data; boundary=x", &large).starts_with("HTTP/1.1 500 "));
+}
+
+#[test]
+fn the_size_is_known_where_it_is_told() {
+    let memory = Memory::new();
+    start(&memory, service_fn(application));
+    let request = [&head("PUT", "/collect", "Content-Length: 2\r\n")[..], b"hi"].concat();
+    assert!(exchange(&memory, &request).1.ends_with("\r\n\r\nSome(2) 2 {}"));
+    assert!(exchange(&memory, &head("PUT", "/collect", "")).1.ends_with("\r\n\r\nSome(0) 0 {}"));
+}
+
+#[test]
+fn a_client_is_told_to_continue_when_the_body_is_polled() {
+    let memory = Memory::new();
+    start(&memory, service_fn(application));
+    let expect =
+        |path: &str, length: u32| head("POST", path, &format!("Expect: 100-continue\r\nContent-Length: {length}\r\n"));
+    let (client, received) = exchange(&memory, &expect("/collect", 2));
+    assert_eq!(received, "HTTP/1.1 100 Continue\r\n\r\n");
+    client.send(b"hi");
+    memory.run();
+    assert!(client.take_received().ends_with(b"Some(2) 2 {}"));
+    let (client, received) = exchange(&memory, &expect("/early", 2));
+    assert!(received.starts_with("HTTP/1.1 200 OK\r\n") && received.contains("\r\nConnection: close\r\n"));
+    assert!(client.is_ended());
+    let (_client, received) = exchange(&memory, &expect("/collect", 300_001));
+    assert!(received.starts_with("HTTP/1.1 413 "), "{received}");
+}
+
+#[test]
+fn content_that_is_too_large_is_refused_when_it_is_polled() {
+    let memory = Memory::new();
+    let error = Rc::new(RefCell::new(None));
+    let seen = Rc::clone(&error);
+    start(
+        &memory,
+        service_fn(move |request: http::Request<Body>| {
+            let seen = Rc::clone(&seen);
+            async move {
+                *seen.borrow_mut() = request.into_body().collect().await.err();
+                Ok::<_, StreamError>(full("too late"))
+            }
+        }),
+    );
+    let announced = head("POST", "/", "Content-Length: 300001\r\n");
+    let grown = [
+        head("POST", "/", "Transfer-Encoding: chunked\r\n"),
+        format!("493e1\r\n{}\r\n0\r\n\r\n", "x".repeat(300_001)).into_bytes(),
+    ]
+    .concat();
+    for request in [announced, grown] {
+        let (client, received) = exchange(&memory, &request);
+        assert!(received.starts_with("HTTP/1.1 413 ") && !received.contains("too late"), "{received}");
+        assert!(client.is_ended());
+        let fault = error.take().as_ref().and_then(BodyError::fault);
+        assert_eq!(fault.map(|fault| fault.status().as_u16()), Some(413));
+    }
+}
+
+#[test]
+fn content_that_is_cut_off_is_not_taken_for_whole() {
+    let memory = Memory::new();
+    let outcome = Rc::new(RefCell::new(Vec::new()));
+    let seen = Rc::clone(&outcome);
+    start(
+        &memory,
+        service_fn(move |request: http::Request<Body>| {
+            let seen = Rc::clone(&seen);
+            async move {
+                let cut_off = request.into_body().collect().await.is_err();
+                seen.borrow_mut().push(cut_off);
+                Ok::<_, StreamError>(full("too late"))
+            }
+        }),
+    );
+    for fields in ["Content-Length: 10\r\n", "Transfer-Encoding: chunked\r\n"] {
+        let (client, received) = exchange(&memory, &[&head("POST", "/", fields)[..], b"5\r\nhel"].concat());
+        assert_eq!(received, "");
+        client.end();
+        memory.run();
+        assert!(client.is_closed() && client.take_received().is_empty());
+    }
+    assert_eq!(*outcome.borrow(), [true, true]);
+}
+
+#[test]
+fn a_service_is_called_once_it_is_ready() {
+    let memory = Memory::new();
+    let (running, most) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
+    let (count, peak) = (Rc::clone(&running), Rc::clone(&most));
+    let service = service_fn(move |request: http::Request<Body>| {
+        let (count, peak) = (Rc::clone(&count), Rc::clone(&peak));
+        async move {
+            count.set(count.get() + 1);
+            peak.set(peak.get().max(count.get()));
+            let collected = request.into_body().collect().await;
+            count.set(count.get() - 1);
+            collected.map(|_| full("done"))
+        }
+    });
+    start(&memory, ConcurrencyLimitLayer::new(2).layer(service));
+    let clients = [(); 5].map(|()| exchange(&memory, &head("POST", "/", "Content-Length: 1\r\n")).0);
+    assert_eq!(running.get(), 2, "the others wait for the service");
+    for client in &clients {
+        client.send(b"x");
+        memory.run();
+    }
+    assert!(clients.iter().all(|client| client.take_received().ends_with(b"done")));
+    assert_eq!((running.get(), most.get()), (0, 2));
+}
+
+#[test]
+fn failures_are_500_or_visible() {
+    assert!(answer("/error").starts_with("HTTP/1.1 500 "));
+    assert!(answer("/nobody").starts_with("HTTP/1.1 500 "));
+    for (path, cut_off) in [("/broken", "\r\n\r\n4\r\nhalf\r\n"), ("/short", "Content-Length: 10\r\n\r\nhalf")] {
+        let memory = Memory::new();
+        start(&memory, service_fn(application));
+        let (client, received) = exchange(&memory, &[head("GET", path, ""), head("GET", "/early", "")].concat());
+        assert!(received.starts_with("HTTP/1.1 200 ") && received.ends_with(cut_off), "{path}: {received}");
+        assert!(client.is_ended());
+    }
+}
+
+#[test]
+fn trailer_fields_leave_behind_chunked_content() {
+    assert!(answer("/trailers").ends_with("\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\nx-sum: 7\r\n\r\n"));
+    assert!(answer("/sized-trailers").ends_with("\r\nContent-Length: 1\r\n\r\na"));
+}
+
+#[test]
+fn answers_without_content_have_none() {
+    let memory = Memory::new();
+    start(&memory, service_fn(application));
+    for path in ["/early", "/echo", "/trailers", "/broken"] {
+        let (client, received) = exchange(&memory, &head("HEAD", path, ""));
+        assert!(received.starts_with("HTTP/1.1 200 ") && received.ends_with("\r\n\r\n"), "{path}: {received}");
+        assert_eq!(received.contains("Content-Length: 5"), path == "/early");
+        assert!(!client.is_ended());
+    }
+    for path in ["/no-content", "/not-modified"] {
+        let (_client, received) = exchange(&memory, &head("GET", path, ""));
+        assert!(received.ends_with("\r\n\r\n") && !received.to_lowercase().contains("content-length"), "{received}");
+    }
+}
+
+#[test]
+fn the_extensions_hold_what_the_server_knows() {
+    let received = answer("/known");
+    assert!(received.ends_with("\r\n\r\n192.0.2.1 7"), "{received}");
+    assert!(received.contains("\r\nSet-Cookie: seen="));
+}
+
+/// A body that never gives anything, and tells when it is dropped.
+struct Silent(Arc<AtomicBool>);
+
+impl http_body::Body for Silent {
+    type Data = Bytes;
+    type Error = StreamError;
+
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
+        Poll::Pending
+    }
+}
+
+impl Drop for Silent {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_body_is_dropped_when_the_client_is_gone() {
+    let memory = Memory::new();
+    let dropped = Arc::new(AtomicBool::new(false));
+    let told = Arc::clone(&dropped);
+    start(
+        &memory,
+        service_fn(move |_: http::Request<Body>| {
+            let response = Response::new(Silent(Arc::clone(&told)).boxed_unsync());
+            async { Ok::<_, StreamError>(response) }
+        }),
+    );
+    let (client, received) = exchange(&memory, &head("GET", "/", ""));
+    assert!(received.ends_with("\r\n\r\n"), "the head has left");
+    assert!(!dropped.load(Ordering::Relaxed));
+    client.reset();
+    memory.run();
+    assert!(dropped.load(Ordering::Relaxed));
+}
+
+#[test]
+fn a_service_may_say_what_follows_an_upgrade() {
+    let memory = Memory::new();
+    start(&memory, service_fn(application));
+    for request in [
+        head("GET", "/upgrade", "Connection: upgrade\r\nUpgrade: echo\r\n"),
+        b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n".to_vec(),
+    ] {
+        let (client, received) = exchange(&memory, &[&request[..], b"early "].concat());
+        assert!(received.ends_with("\r\n\r\nearly "), "{received}");
+        client.send(b"late");
+        memory.run();
+        assert_eq!(client.take_received(), b"late");
+    }
+}
+
+#[test]
+fn a_header_that_cannot_be_sent_is_a_failure() {
+    let memory = Memory::new();
+    start(
+        &memory,
+        service_fn(async |_: http::Request<Body>| {
+            let mut response = full("x");
+            let mut fields = HeaderMap::new();
+            fields.insert("transfer-encoding", HeaderValue::from_static("gzip"));
+            *response.headers_mut() = fields;
+            Ok::<_, StreamError>(response)
+        }),
+    );
+    assert!(exchange(&memory, &head("GET", "/", "")).1.starts_with("HTTP/1.1 500 "));
+}

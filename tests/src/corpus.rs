@@ -1,0 +1,67 @@
+//! The published inputs of `tests/wire/smuggling`, for peers that know nothing of fixtures.
+
+use std::path::Path;
+use std::{fs, io};
+
+use crate::app::{self, Instruction};
+use crate::steps::Step;
+use crate::{Fixture, fixture};
+
+/// One input, and what becomes of it.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// The file and the heading, and which of the heading's inputs it is.
+    pub name: String,
+    /// What the client sends.
+    pub bytes: Vec<u8>,
+    /// Whether the application reads the content before it answers.
+    pub reads: bool,
+    /// The bytes that this server answers, with the harness's date.
+    pub answer: Vec<u8>,
+    /// What the application sees.
+    pub events: Vec<String>,
+}
+
+/// All inputs that are bytes and nothing else, for an application that answers 200 whether it
+/// has read the content or not. Few others are there: those with an application of their own.
+///
+/// # Errors
+/// Those of reading the files, and what is wrong in one.
+pub fn load() -> io::Result<Vec<Input>> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("wire/smuggling");
+    let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
+    paths.sort();
+    let mut inputs = Vec::new();
+    for path in paths {
+        let family = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+        let fixtures = fixture::parse(&fs::read_to_string(&path)?).map_err(io::Error::other)?;
+        inputs.extend(fixtures.iter().flat_map(|fixture| of_fixture(&family, fixture)));
+    }
+    Ok(inputs)
+}
+
+fn of_fixture<'a>(family: &'a str, fixture: &'a Fixture) -> impl Iterator<Item = Input> + 'a {
+    let usual = app::parse(app::DEFAULT).is_ok_and(|script| script == fixture.script);
+    let unread = fixture.script == [Instruction::Answer];
+    let bytes = fixture.inputs.iter().enumerate().filter(move |_| (usual || unread) && !fixture.configured);
+    bytes.filter_map(move |(count, steps)| match steps.as_slice() {
+        [Step::Bytes(bytes)] => Some(Input {
+            name: format!("{family}: {}, {}", fixture.title, count + 1),
+            bytes: bytes.clone(),
+            reads: usual,
+            answer: fixture.answer.clone(),
+            events: fixture.events.clone(),
+        }),
+        _ => None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn nearly_all_inputs_are_there() {
+        let inputs = super::load().unwrap();
+        assert!(inputs.len() > 650, "{}", inputs.len());
+        assert!(inputs.iter().any(|input| !input.reads) && inputs.iter().any(|input| !input.answer.is_empty()));
+    }
+}

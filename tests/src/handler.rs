@@ -1,0 +1,153 @@
+//! The scripts of fixtures as handlers of the driver.
+
+use std::future::{pending, poll_fn};
+use std::pin::Pin;
+
+use bytes::Bytes;
+use futures_io::AsyncRead;
+use httpants_core::{BodyLen, FieldLines, Misuse, forms};
+use httpants_driver::{Intake, Request, Response, Upgraded};
+
+use crate::app::{Instruction, Script};
+
+/// What a handler does, where the script is one that a handler can carry out.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    reads: bool,
+    limit: Option<u64>,
+    fields: Vec<(String, Vec<u8>)>,
+    answer: Answer,
+}
+
+#[derive(Clone, Debug)]
+enum Answer {
+    /// 200 with method and target.
+    Line,
+    /// Content whose length is known.
+    Whole(u16, Bytes),
+    /// Pieces of unknown length; broken off without an end.
+    Pieces { status: u16, pieces: Vec<Bytes>, end: Option<FieldLines> },
+    /// Another protocol.
+    Upgrade(String),
+}
+
+/// Reads the instructions in the order in which a handler can follow them; `None` where they
+/// are calls of the core that the driver makes by itself or has no way to make.
+#[must_use]
+pub fn plan(script: &Script) -> Option<Plan> {
+    let mut rest = script.as_slice();
+    let mut plan = Plan { reads: false, limit: None, fields: Vec::new(), answer: Answer::Line };
+    if let [Instruction::Limit(limit), tail @ ..] = rest {
+        (plan.limit, rest) = (Some(*limit), tail);
+    }
+    if let [Instruction::Read, tail @ ..] = rest {
+        (plan.reads, rest) = (true, tail);
+    }
+    let mut accepted = FieldLines::new();
+    while let [Instruction::Field(name, value), tail @ ..] = rest {
+        // One that the core refuses at once is left away there, and the script goes on.
+        accepted.push(name, value).ok()?;
+        plan.fields.push((name.clone(), value.clone()));
+        rest = tail;
+    }
+    plan.answer = match rest {
+        [Instruction::Answer] => Answer::Line,
+        [Instruction::Respond(101, _)] => {
+            let at = plan.fields.iter().position(|(name, _)| name == "Upgrade")?;
+            let protocol = String::from_utf8(plan.fields.remove(at).1).ok()?;
+            Answer::Upgrade(protocol.trim().to_owned())
+        }
+        [Instruction::Respond(status, BodyLen::Known(length)), tail @ ..] => {
+            let (pieces, end) = content(tail)?;
+            let content: Bytes = pieces.concat().into();
+            let whole = end?.is_empty() && content.len() as u64 == *length;
+            whole.then_some(Answer::Whole(*status, content))?
+        }
+        [Instruction::Respond(status, BodyLen::Unknown), tail @ ..] => {
+            let (pieces, end) = content(tail)?;
+            Answer::Pieces { status: *status, pieces, end }
+        }
+        _ => return None,
+    };
+    Some(plan)
+}
+
+/// The pieces of an answer, and the trailers of its end; no end where it is broken off.
+fn content(instructions: &[Instruction]) -> Option<(Vec<Bytes>, Option<FieldLines>)> {
+    let (mut pieces, mut trailers) = (Vec::new(), FieldLines::new());
+    for (at, instruction) in instructions.iter().enumerate() {
+        let last = at + 1 == instructions.len();
+        match instruction {
+            Instruction::Send(piece) => pieces.push(piece.clone()),
+            Instruction::Trailer(name, value) => trailers.push(name, value).ok()?,
+            Instruction::Finish if last => return Some((pieces, Some(trailers))),
+            Instruction::Abort if last => return Some((pieces, None)),
+            _ => return None,
+        }
+    }
+    None
+}
+
+impl Plan {
+    /// The ways to take content in that must make no difference to it: an answer that does not
+    /// wait for the content is one to a stream.
+    #[must_use]
+    pub fn intakes(&self) -> &'static [fn(&Self) -> Intake] {
+        if self.reads { &[Self::streamed, Self::buffered] } else { &[Self::streamed] }
+    }
+
+    fn streamed(&self) -> Intake {
+        self.limit.map_or(Intake::Stream, Intake::StreamUpTo)
+    }
+
+    fn buffered(&self) -> Intake {
+        let Some(limit) = self.limit else { return Intake::Buffer };
+        let mut limits = forms::Limits::default();
+        limits.max_request = limit;
+        Intake::BufferWith(Box::new(limits))
+    }
+
+    /// Answers a request.
+    ///
+    /// # Errors
+    /// What of the script cannot be done.
+    pub async fn answer(self, mut request: Request) -> Result<Response, Misuse> {
+        if self.reads && request.body_mut().bytes().await.is_err() {
+            // The peer has been answered, or is gone.
+            return pending().await;
+        }
+        let line = format!("{} {}", request.method(), request.target());
+        let mut response = match self.answer {
+            Answer::Line => Response::text(line),
+            Answer::Whole(status, content) => {
+                let mut response = Response::from(content).with_status(status);
+                response.fields_mut().remove("content-type");
+                response
+            }
+            Answer::Upgrade(protocol) => Response::upgrade(&protocol, read_to_the_end),
+            Answer::Pieces { status, pieces, end } => {
+                let mut responder = request.responder();
+                responder.send_status(status)?;
+                responder.send_headers(self.fields, true)?;
+                for piece in pieces {
+                    responder.send(piece).await?;
+                }
+                return match end {
+                    Some(trailers) => responder.finish_with_trailers(&trailers).await,
+                    // Returning without the end breaks the answer off.
+                    None => Ok(Response::new(200)),
+                };
+            }
+        };
+        for (name, value) in self.fields {
+            response.fields_mut().push(&name, value)?;
+        }
+        Ok(response)
+    }
+}
+
+/// Closing with bytes unread would reset the connection, and the peer lose its answer.
+async fn read_to_the_end(mut stream: Upgraded) {
+    let mut buffer = [0; 1024];
+    while let Ok(1..) = poll_fn(|context| Pin::new(&mut stream).poll_read(context, &mut buffer)).await {}
+}

@@ -1,0 +1,172 @@
+//! Every published input through a proxy: whatever nginx and HAProxy pass on, this server frames
+//! it as they meant it. Needs the Debian packages nginx and haproxy.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, and clippy.toml excepts only the test functions themselves"
+)]
+
+mod framing;
+mod proxy;
+mod reference;
+mod relay;
+mod server;
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::thread;
+
+use httpants_tests::corpus::{self, Input};
+
+use framing::{Message, Rest};
+use proxy::{Kind, Logged, PATIENCE, Proxy};
+use relay::{Passed, Relay};
+use server::{Recording, Seen};
+
+#[test]
+#[ignore = "needs nginx (Debian package nginx)"]
+fn nothing_that_nginx_passes_on_is_framed_in_another_way() {
+    check(Kind::Nginx);
+}
+
+#[test]
+#[ignore = "needs nginx (Debian package nginx)"]
+fn nothing_that_a_lax_nginx_passes_on_is_framed_in_another_way() {
+    check(Kind::LaxNginx);
+}
+
+#[test]
+#[ignore = "needs HAProxy (Debian package haproxy)"]
+fn nothing_that_haproxy_passes_on_is_framed_in_another_way() {
+    check(Kind::Haproxy);
+}
+
+#[test]
+#[ignore = "needs HAProxy (Debian package haproxy)"]
+fn nothing_that_a_lax_haproxy_passes_on_is_framed_in_another_way() {
+    check(Kind::LaxHaproxy);
+}
+
+/// How many clients there are at once. Most of the time they wait for the proxy to close.
+const CLIENTS: usize = 48;
+
+/// Sends every input to the proxy, and behind each, from another client, a request whose answer
+/// must be its own.
+fn check(kind: Kind) {
+    let server = Recording::start();
+    let relay = Relay::start(server.address);
+    let proxy = Proxy::start(kind, relay.address);
+    let inputs = corpus::load().unwrap();
+    thread::scope(|scope| {
+        for share in inputs.chunks(inputs.len().div_ceil(CLIENTS)) {
+            scope.spawn(|| share.iter().for_each(|input| attack(proxy.address, input)));
+        }
+    });
+    let log = proxy.finish();
+    let passed = relay.finish();
+    let seen = server.finish();
+    passed.iter().for_each(|connection| compare_with_bytes(connection, &seen));
+    compare_with_log(&log, &seen);
+    let count = log.iter().filter(|logged| logged.passed).count() - inputs.len();
+    println!("{kind:?}: of {} inputs {count} requests were passed on, over {} connections", inputs.len(), passed.len());
+    assert!(count > 300, "only {count} requests were passed on");
+}
+
+fn attack(proxy: SocketAddr, input: &Input) {
+    exchange(proxy, &input.bytes);
+    let target = format!("/probe/{}", input.name.escape_default()).replace(|c: char| !c.is_ascii_alphanumeric(), "/");
+    let probe = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+    let answer = exchange(proxy, probe.as_bytes());
+    let answer = String::from_utf8_lossy(&answer);
+    let own = answer.starts_with("HTTP/1.1 200") && answer.ends_with(&format!("\r\n\r\nGET {target}"));
+    assert!(own, "behind {}, {target} is answered with:\n{answer}", input.name);
+}
+
+/// All that comes back until the proxy has nothing more to wait for.
+fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(PATIENCE)).unwrap();
+    // What has refused may have closed before all is sent, and a reset ends as well as an end.
+    let _ = stream.write_all(bytes);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    answer
+}
+
+/// What our server saw on a connection is what another reader finds in the bytes. It has seen
+/// less only where it refused what followed, and has refused what is no request.
+fn compare_with_bytes(connection: &Passed, seen: &Seen) {
+    let (messages, rest) = framing::read(&connection.requests);
+    let none = Vec::new();
+    let ours = seen.get(&connection.port).unwrap_or(&none);
+    let whole = ours.len() == messages.len() && !matches!(rest, Rest::Wrong(_));
+    let refused = connection
+        .answers
+        .windows(10)
+        .any(|line| matches!(line, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, b' ', b'4' | b'5']));
+    let same = messages.iter().zip(ours).take_while(|(theirs, ours)| theirs == ours).count();
+    assert!(
+        same == ours.len() && (whole || refused),
+        "ours: {:?}\nanother: {:?}, then {rest:?}\nat the end of {}",
+        &ours[same..],
+        &messages[same..],
+        connection.requests[connection.requests.len().saturating_sub(1000)..].escape_ascii()
+    );
+}
+
+/// What our server saw is what the proxy says it has passed on: nothing more, and nothing less
+/// where the proxy says that it was answered.
+fn compare_with_log(log: &[Logged], seen: &Seen) {
+    let line = |method: &str, target: &str| format!("{method} {target}");
+    let mut ours: Vec<_> = seen.values().flatten().map(|message| line(&message.method, &message.target)).collect();
+    let mut answered = Vec::new();
+    // Those first that it must have seen.
+    let (mut passed, others): (Vec<_>, Vec<_>) =
+        log.iter().filter(|logged| logged.passed).partition(|logged| logged.status == 200);
+    passed.extend(others);
+    for logged in passed {
+        match ours.iter().position(|line| *line == logged.line) {
+            Some(at) => drop(ours.swap_remove(at)),
+            None if logged.status == 200 => answered.push(&logged.line),
+            None => {}
+        }
+    }
+    assert!(
+        ours.is_empty() && answered.is_empty(),
+        "seen, but not passed on: {ours:?}\nanswered, but not seen: {answered:?}"
+    );
+}
+
+fn one_request_passed(seen: Vec<Message>, answers: &[u8]) {
+    let requests = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\n".to_vec();
+    let passed = Passed { port: 1, requests, answers: answers.to_vec() };
+    compare_with_bytes(&passed, &Seen::from([(1, seen)]));
+}
+
+fn get(target: &str) -> Message {
+    Message { method: "GET".into(), target: target.into(), content: Vec::new() }
+}
+
+#[test]
+#[should_panic(expected = "GET /b")]
+fn a_request_that_only_we_see_is_noticed() {
+    one_request_passed(vec![get("/a")], b"");
+    one_request_passed(vec![get("/a"), get("/b")], b"");
+}
+
+#[test]
+#[should_panic(expected = "GET /a")]
+fn a_request_that_only_we_miss_is_noticed() {
+    one_request_passed(vec![], b"HTTP/1.1 400 Bad Request\r\n");
+    one_request_passed(vec![], b"");
+}
+
+#[test]
+#[should_panic(expected = "not passed on")]
+fn a_request_that_the_log_does_not_have_is_noticed() {
+    let logged = |target: &str| Logged { line: format!("GET {target}"), status: 200, passed: true };
+    compare_with_log(&[logged("/a")], &Seen::from([(1, vec![get("/a")])]));
+    compare_with_log(&[logged("/a")], &Seen::from([(1, vec![get("/a"), get("/hidden")])]));
+}

@@ -1,0 +1,54 @@
+//! Our server, with a handler that keeps what it saw.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+use std::{io, thread};
+
+use httpants_tokio::core::Address;
+use httpants_tokio::{Handle, ListenAddress, Request, Response, Server};
+
+use crate::framing::Message;
+
+/// What came over each connection, by the port that the relay tells.
+pub(crate) type Seen = BTreeMap<u16, Vec<Message>>;
+
+/// A server that reads all content and answers each request with its method and target.
+pub(crate) struct Recording {
+    pub(crate) address: SocketAddr,
+    seen: Arc<Mutex<Seen>>,
+    handle: Handle,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Recording {
+    pub(crate) fn start() -> Self {
+        let seen = Arc::new(Mutex::new(Seen::new()));
+        let kept = Arc::clone(&seen);
+        let server = Server::new(move |request| answer(request, Arc::clone(&kept)));
+        let bound = server.config(|config| config.proxy_protocol = true).listen("127.0.0.1:0").bind().unwrap();
+        let ListenAddress::Socket(address) = bound.local_addresses()[0] else { panic!("no socket") };
+        let handle = bound.handle();
+        Self { address, seen, handle, thread: thread::spawn(|| bound.run()) }
+    }
+
+    /// Waits for the connections to end.
+    pub(crate) fn finish(self) -> Seen {
+        self.handle.shutdown(std::time::Duration::from_secs(30));
+        self.thread.join().unwrap().unwrap();
+        std::mem::take(&mut self.seen.lock().unwrap())
+    }
+}
+
+async fn answer(request: Request, seen: Arc<Mutex<Seen>>) -> Response {
+    let line = format!("{} {}", request.method(), request.target());
+    let Address::Ip(remote) = request.peer().remote else { panic!("no socket") };
+    let message = Message {
+        method: request.method().to_string(),
+        target: request.target().to_owned(),
+        content: request.body().to_vec(),
+    };
+    seen.lock().unwrap().entry(remote.port()).or_default().push(message);
+    Response::text(line)
+}

@@ -1,0 +1,131 @@
+//! What one connection takes with its driver: the bound of the core, a little for the driver,
+//! and what the limits of forms allow of the content.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use allocation_counter::measure;
+use httpants_core::{Config, forms};
+use httpants_driver::memory::{Client, Memory};
+use httpants_driver::{Request, Server};
+
+/// The driver's own: the task, the exchange and the handler's future; and what the client of a
+/// test has sent at once and not seen read.
+const DRIVER: usize = 32 << 10;
+const PIECE: usize = 16 << 10;
+const PIPE: usize = 4 * PIECE;
+
+/// The most bytes on the heap while a client does this, above what an idle server holds.
+fn peak(client: impl FnOnce(&Memory, Client)) -> usize {
+    let memory = Memory::new();
+    let directory = tempfile::tempdir().unwrap();
+    let handler = async |request: Request| match request.path() {
+        "/endless" => {
+            let mut responder = request.responder();
+            responder.send_status(200)?;
+            while responder.send(vec![b'x'; PIECE]).await.is_ok() {}
+            responder.finish().await
+        }
+        _ => {
+            let count = request.post().len() + request.files().iter().count();
+            request.responder().send_response(count.to_string(), 200, "text/plain")
+        }
+    };
+    let server = Server::with_runtime(memory.clone(), handler).upload_directory(directory.path());
+    let (_handle, serving) = server.attach();
+    memory.serve(serving);
+    memory.run();
+    let held = measure(|| client(&memory, memory.connect()));
+    usize::try_from(held.bytes_max).unwrap()
+}
+
+/// Sends as much of it as the server takes.
+fn send(memory: &Memory, client: &Client, bytes: &[u8]) {
+    for piece in bytes.chunks(PIECE) {
+        if client.unread() > 0 {
+            return;
+        }
+        client.send(piece);
+        memory.run();
+    }
+}
+
+fn post(memory: &Memory, client: &Client, path: &str, content_type: &str, content: &[u8]) -> String {
+    let length = content.len();
+    let head =
+        format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Type: {content_type}\r\nContent-Length: {length}\r\n\r\n");
+    send(memory, client, head.as_bytes());
+    send(memory, client, content);
+    String::from_utf8(client.take_received()).unwrap()
+}
+
+#[track_caller]
+fn check(name: &str, peak: usize, content: usize) {
+    let bound = Config::default().limits.memory_bound() + DRIVER + PIPE + content;
+    println!("{name}: {peak} of {bound} bytes");
+    assert!(peak <= bound, "{name}: {peak} of {bound} bytes");
+}
+
+#[test]
+fn a_client_that_never_reads_takes_no_more_than_its_limits() {
+    for path in ["/plaintext", "/endless"] {
+        let requests = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").repeat(30_000);
+        let peak = peak(|memory, client| {
+            client.take_only(0);
+            send(memory, &client, requests.as_bytes());
+            assert!(client.unread() > 0, "all was read");
+        });
+        check(path, peak, PIECE);
+    }
+}
+
+#[test]
+fn raw_content_takes_no_more_than_its_limits() {
+    let content = vec![b'x'; 10 << 20];
+    let limits = forms::Limits::default();
+    let whole = peak(|memory, client| {
+        assert!(post(memory, &client, "/", "image/png", &content).ends_with("\r\n\r\n0"));
+    });
+    // What stays in memory, then two batches of it.
+    check("raw", whole, 3 * limits.memory as usize);
+}
+
+fn part(disposition: &str, content: &[u8]) -> Vec<u8> {
+    let head = format!("--b\r\nContent-Disposition: form-data; {disposition}\r\n\r\n");
+    [head.as_bytes(), content, b"\r\n"].concat()
+}
+
+/// Text is held by a buffer that doubles beside the one before. What is not UTF-8 moves from
+/// what was sent and what was decoded into a place of its own; what is shown instead is made
+/// only where the application asks for it.
+#[test]
+fn forms_take_no_more_than_their_limits() {
+    let limits = forms::Limits::default();
+    let (total, field) = (limits.total_memory as usize, limits.text_field as usize);
+    let form = |part: &[u8], times: usize| [&part.repeat(times)[..], b"--b--\r\n"].concat();
+    for (name, content, most) in [
+        ("a file", form(&part("name=f; filename=x", &vec![b'x'; 9 << 20]), 1), 3 * limits.memory as usize),
+        ("files that stay in memory", form(&part("name=f; filename=x", &vec![b'x'; 10_000]), 900), total),
+        ("text", form(&part("name=a", &vec![b'x'; field]), 9), 3 * total),
+        ("text that is not UTF-8", form(&part("name=a", &vec![b'\xff'; field]), 9), 4 * total),
+        ("1,000 parts", form(&part("name=a", b"x"), 1000), total),
+        ("a part's head", form(&part(&format!("name=a; filename={}", "x".repeat(16_000)), b""), 600), 3 * total),
+    ] {
+        let peak = peak(|memory, client| {
+            let answer = post(memory, &client, "/", "multipart/form-data; boundary=b", &content);
+            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+        });
+        check(name, peak, most);
+    }
+    let type_ = "application/x-www-form-urlencoded";
+    for (name, content, most) in [
+        ("one variable", [b"a=", &vec![b'x'; (10 << 20) - 2][..]].concat(), 3 * total),
+        ("escaped", [b"a=", &b"%41".repeat(3_000_000)[..]].concat(), 3 * total),
+        ("not UTF-8", [b"a=", &vec![b'\xff'; (10 << 20) - 2][..]].concat(), 4 * total),
+        ("1,000 variables", b"a=x&".repeat(1000), 3 * total),
+    ] {
+        let peak = peak(|memory, client| {
+            assert!(post(memory, &client, "/", type_, &content).starts_with("HTTP/1.1 200 "));
+        });
+        check(name, peak, most);
+    }
+}

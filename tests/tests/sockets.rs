@@ -1,0 +1,59 @@
+//! The published inputs through the sockets of each adapter: the same answers, byte for byte,
+//! that the core gives in the harness.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use httpants_tests::corpus::{self, Input};
+use httpants_tests::{settings, text};
+
+/// One test an adapter: all have the same surface.
+macro_rules! through_the_sockets_of {
+    ($($adapter:ident),*) => {
+        $(#[test] fn $adapter() {
+            use $adapter::{Intake, ListenAddress, Request, Response, Server};
+            let inputs = corpus::load().unwrap();
+            for reads in [true, false] {
+                let answer = async |request: Request| Response::text(format!("{} {}", request.method(), request.target()));
+                let bound = Server::new(answer)
+                    .config(|config| config.server = Some(settings::SERVER))
+                    .intake(move |_| if reads { Intake::Buffer } else { Intake::Stream })
+                    .listen("127.0.0.1:0").bind().unwrap();
+                let ListenAddress::Socket(address) = bound.local_addresses()[0] else { panic!("no socket") };
+                let handle = bound.handle();
+                let server = thread::spawn(|| bound.run());
+                let failures: Vec<_> =
+                    inputs.iter().filter(|input| input.reads == reads).filter_map(|input| exchange(address, input).err()).collect();
+                handle.close();
+                server.join().unwrap().unwrap();
+                assert!(failures.is_empty(), "{} fail\n{}", failures.len(), failures.join("\n"));
+            }
+        })*
+    };
+}
+
+through_the_sockets_of! { httpants_tokio, httpants_smol, httpants_async_std }
+
+/// Sends it, and compares all that comes back but the date.
+fn exchange(address: SocketAddr, input: &Input) -> Result<(), String> {
+    let mut stream = TcpStream::connect(address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    // A server that has refused may have closed before all is sent.
+    let _ = stream.write_all(&input.bytes).and_then(|()| stream.shutdown(Shutdown::Write));
+    let mut answer = Vec::new();
+    match stream.read_to_end(&mut answer) {
+        Ok(_) => {}
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => answer.extend(b"reset"),
+        Err(error) => return Err(format!("{}: {error}", input.name)),
+    }
+    let (expected, actual) = (text::display(&input.answer), text::display(&answer));
+    let dateless = |text: &str| text.lines().filter(|line| !line.starts_with("Date: ")).collect::<Vec<_>>().join("\n");
+    if dateless(&expected) == dateless(&actual) {
+        return Ok(());
+    }
+    Err(format!("{}\n--- expected\n{expected}\n--- actual\n{actual}", input.name))
+}
