@@ -352,6 +352,8 @@ mod tests {
         for cut in [1, 2, 3, 5, 1000] {
             assert_eq!(decode(open, overhead, cut), Err(Some(BadRequest::ChunkOverhead)), "cut every {cut}");
             assert_eq!(decode(open, overhead + 1, cut), Err(None), "cut every {cut}");
+            assert_eq!(decode(b"1\r\nx", 2, cut), Err(Some(BadRequest::ChunkOverhead)), "cut every {cut}");
+            assert_eq!(decode(b"1\r\nx", 3, cut), Err(None), "cut every {cut}");
         }
     }
 
