@@ -149,6 +149,7 @@ fn a_proxy_header_comes_first_or_the_connection_ends() {
                 }
             }
             assert_eq!(seen.unwrap().to_string(), remote, "cut at {cut}");
+            assert_eq!(connection.peer().remote.ip(), seen);
         }
     }
     let mut connection = connection(|config| config.proxy_protocol = true);

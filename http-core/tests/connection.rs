@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{Server, WRK, now};
 use httpants_core::{
-    BodyLen, Close, CloseReason, Config, Connection, Event, Peer, Receiving, ResponseHead, Timer, Transmit,
+    BodyLen, Close, CloseReason, Config, Connection, Event, FieldLines, Peer, Receiving, ResponseHead, Timer, Transmit,
 };
 
 fn connection(config: Config) -> Connection {
@@ -289,4 +289,44 @@ fn a_refusal_is_an_answer_too() {
     let content = out.split_once("\r\n\r\n").unwrap().1;
     assert_eq!((answered.status.as_u16(), answered.whole), (400, true));
     assert_eq!(answered.content, content.len() as u64);
+}
+
+/// An empty chunk would be the last one, and what follows it the start of another answer.
+#[test]
+fn a_chunked_answer_without_content_has_one_end() {
+    let mut connection = connection(Config::default());
+    give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+    events(&mut connection);
+    let mut fields = FieldLines::new();
+    fields.push("Transfer-Encoding", "chunked").unwrap();
+    connection.respond_with(&ResponseHead::with_fields(Default::default(), fields), "").unwrap();
+    let answer = sent(&mut connection, 0);
+    assert_eq!(answer.split_once("\r\n\r\n").unwrap().1, "0\r\n\r\n");
+}
+
+/// The new protocol must not answer before the old one has.
+#[test]
+fn bytes_behind_an_upgrade_are_held_until_its_answer_has_left() {
+    let mut connection = connection(Config::default());
+    give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nnew", 0);
+    events(&mut connection);
+    let mut head = ResponseHead::new(101).unwrap();
+    head.fields.push("Upgrade", "x").unwrap();
+    connection.respond(&head, BodyLen::Known(0)).unwrap();
+    assert_eq!(connection.take_upgrade(), "");
+    assert!(sent(&mut connection, 0).starts_with("HTTP/1.1 101 "));
+    assert_eq!(events(&mut connection), ["Upgraded"]);
+    assert_eq!(connection.take_upgrade(), "new");
+}
+
+/// Fewer system calls for an upload, and no more memory for what a small buffer holds.
+#[test]
+fn only_content_larger_than_a_buffer_gets_a_larger_one() {
+    for (length, size) in [(8 << 10, 8 << 10), ((8 << 10) + 1, 64 << 10)] {
+        let mut connection = connection(Config::default());
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        give(&mut connection, head.as_bytes(), 0);
+        assert_eq!(events(&mut connection), ["Request"]);
+        assert_eq!(connection.recv_buf().len(), size, "for content of {length}");
+    }
 }

@@ -97,7 +97,6 @@ pub struct Connection {
     /// Whether the application knows that the peer ended its stream.
     told_peer_closed: bool,
     end_of_stream: bool,
-    shutdown: bool,
     reset: bool,
     told_shut: bool,
     proxy_header_due: bool,
@@ -137,7 +136,6 @@ impl Connection {
             paused_at: now.mono,
             told_peer_closed: false,
             end_of_stream: false,
-            shutdown: false,
             reset: false,
             told_shut: false,
             proxy_header_due,
@@ -224,7 +222,6 @@ impl Connection {
     /// The server shuts down: an idle connection closes, a busy one after its current answer.
     pub fn handle_shutdown(&mut self, now: Now) {
         self.set_now(now);
-        self.shutdown = true;
         let between_requests = matches!(self.state.recv, Receiving::Handshake | Receiving::Idle);
         if self.apply(Input::Shutdown) && between_requests {
             self.notices.close(CloseReason::Shutdown);

@@ -221,7 +221,6 @@ impl Connection {
         let has_content = facts.framing != Framing::None;
         let last = !self.config.keep_alive
             || !facts.persistent
-            || self.shutdown
             || self.config.requests_per_connection.is_some_and(|most| self.served >= most);
         self.expect_unanswered = facts.expects_continue;
         self.notices.expect_100 = facts.expects_continue;

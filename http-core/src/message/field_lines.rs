@@ -302,4 +302,27 @@ mod tests {
         assert_eq!(names, ["Content-Type", "A", "Server"]);
         assert!(fields.owned().server);
     }
+
+    #[test]
+    fn what_the_core_owns_is_appended_and_removed_like_any_line() {
+        for (name, value) in [
+            ("Content-Length", "5"),
+            ("Transfer-Encoding", "chunked"),
+            ("Connection", "close"),
+            ("Date", "x"),
+            ("Server", "x"),
+            ("Trailer", "x"),
+            ("Upgrade", "x"),
+        ] {
+            let (none, mut one) = (FieldLines::new(), FieldLines::new());
+            one.push(name, value).unwrap();
+            assert_ne!(one.owned(), none.owned());
+            for (mut fields, more) in [(none.clone(), &one), (one.clone(), &none), (one.clone(), &one)] {
+                fields.append(more);
+                assert_eq!(fields.owned(), one.owned(), "{name}");
+                fields.remove(name);
+                assert_eq!(fields, none, "{name}");
+            }
+        }
+    }
 }

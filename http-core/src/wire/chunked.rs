@@ -346,6 +346,15 @@ mod tests {
             assert!(decode(body, overhead, cut).is_ok());
             assert_eq!(decode(body, overhead - 1, cut), Err(Some(BadRequest::ChunkOverhead)), "cut every {cut}");
         }
+        // Trailers that fill their room cannot end any more, so nothing is awaited.
+        let open = b"1\r\nx\r\n0\r\nT: 1";
+        let overhead = open.len() - "x\r\n".len();
+        for cut in [1, 2, 3, 5, 1000] {
+            assert_eq!(decode(open, overhead, cut), Err(Some(BadRequest::ChunkOverhead)), "cut every {cut}");
+            assert_eq!(decode(open, overhead + 1, cut), Err(None), "cut every {cut}");
+            assert_eq!(decode(b"1\r\nx", 2, cut), Err(Some(BadRequest::ChunkOverhead)), "cut every {cut}");
+            assert_eq!(decode(b"1\r\nx", 3, cut), Err(None), "cut every {cut}");
+        }
     }
 
     #[test]

@@ -249,4 +249,11 @@ mod tests {
         assert_eq!(h.get("b"), Some(&b""[..]));
         assert_eq!(h.get("c"), Some(&b""[..]));
     }
+
+    #[test]
+    fn a_section_is_no_longer_than_its_index_reaches() {
+        let section = |length: usize| format!("A: {}\r\n\r\n", "a".repeat(length - "A: \r\n\r\n".len()));
+        assert!(parse_section(section(MOST_BYTES).into(), 1).is_ok());
+        assert_eq!(parse_section(section(MOST_BYTES + 1).into(), 1).err(), Some(BadRequest::HeadTooLong));
+    }
 }

@@ -1,0 +1,88 @@
+//! `tests/mutations`: each fault can still be made, and the test that catches it is there.
+//! `tests/mutations.py` makes them.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn at(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(at(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// One section of a document: a title, two lines about it, and a diff.
+#[derive(Debug, PartialEq)]
+struct Fault {
+    title: String,
+    file: String,
+    caught_by: String,
+    old: String,
+    new: String,
+}
+
+impl Fault {
+    fn parse(section: &str) -> Self {
+        let (title, text) = section.split_once('\n').unwrap();
+        let field = |name: &str| {
+            let mut values = text.lines().filter_map(|line| line.strip_prefix(name));
+            values.next().unwrap_or_else(|| panic!("{title} does not say {name}")).to_owned()
+        };
+        let (_, diff) = text.split_once("```diff\n").unwrap_or_else(|| panic!("{title} has no diff"));
+        let (diff, _) = diff.split_once("\n```").unwrap();
+        let side = |sign| diff.lines().filter_map(|line| line.strip_prefix(sign)).collect::<Vec<_>>().join("\n");
+        let (old, new) = (side('-'), side('+'));
+        Self { title: title.to_owned(), file: field("file: "), caught_by: field("caught by: "), old, new }
+    }
+
+    /// Whether the test that is named is there: as a function, or as a family of wire fixtures.
+    fn is_watched(&self) -> bool {
+        let (suite, test) = self.caught_by.split_once(' ').unwrap();
+        let (module, name) = test.rsplit_once("::").unwrap_or(("", test));
+        let module = module.trim_end_matches("::tests").replace("::", "/");
+        let places = match suite {
+            "lib" => vec![format!("http-core/src/{module}.rs"), format!("http-core/src/{module}/tests.rs")],
+            "attributes" | "connection" | "handshake" | "memory" => vec![format!("http-core/tests/{suite}.rs")],
+            _ => vec![format!("tests/tests/{suite}.rs")],
+        };
+        let sources: String = places.iter().filter_map(|place| fs::read_to_string(at(place)).ok()).collect();
+        sources.contains(&format!("fn {name}() {{")) || sources.contains(&format!("    {name} = \""))
+    }
+}
+
+fn faults() -> Vec<Fault> {
+    let documents = fs::read_dir(at("tests/mutations")).unwrap().map(|entry| entry.unwrap().path());
+    let documents = documents.filter(|path| path.file_name().is_some_and(|name| name != "README.md"));
+    let texts: Vec<_> = documents.map(|path| fs::read_to_string(path).unwrap()).collect();
+    texts.iter().flat_map(|text| text.split("\n## ").skip(1).map(Fault::parse)).collect()
+}
+
+#[test]
+fn every_fault_can_be_made_in_one_place() {
+    let faults = faults();
+    for Fault { title, file, old, new, .. } in &faults {
+        assert!(!old.is_empty() && old != new, "{title} changes nothing");
+        let count = read(file).matches(old).count();
+        assert_eq!(count, 1, "{title}: its text stands {count} times in {file}; see tests/mutations/README.md");
+    }
+    let titles: BTreeSet<_> = faults.iter().map(|fault| &fault.title).collect();
+    assert_eq!(titles.len(), faults.len(), "a title stands twice");
+}
+
+#[test]
+fn every_fault_is_caught_by_a_test_that_exists() {
+    for fault in faults() {
+        assert!(fault.is_watched(), "{}: there is no test {}", fault.title, fault.caught_by);
+    }
+}
+
+#[test]
+fn a_section_is_read() {
+    let section = "A title\n\nfile: a.rs\ncaught by: lib a::tests::b\n\n```diff\n-a - b\n-c\n+d\n```\n";
+    let [title, file, caught_by, old, new] = ["A title", "a.rs", "lib a::tests::b", "a - b\nc", "d"].map(String::from);
+    assert_eq!(Fault::parse(section), Fault { title, file, caught_by, old, new });
+}
