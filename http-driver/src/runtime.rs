@@ -32,8 +32,9 @@ pub trait Transport: Unpin + 'static {
     /// hold these back (`MSG_MORE`).
     fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>>;
 
-    /// Sends what [`poll_send`](Self::poll_send) has taken and still holds, which only a
-    /// secured transport does: there, too, what was taken counts as sent once it has left.
+    /// Sends what [`poll_send`](Self::poll_send) has taken and still holds, as a secured
+    /// transport does, and one whose kernel reports completions: what was taken counts as sent
+    /// once this is ready. The default is for transports that hold nothing.
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let _ = context;
         Poll::Ready(Ok(()))
