@@ -9,6 +9,9 @@ use crate::oracle::multipart::{self, Fault};
 use crate::shown;
 use crate::split::{self, Cut, pieces};
 
+/// The longest form that is tried, in bytes: more of the same only takes time from others.
+const LONGEST: usize = 100_000;
+
 const BOUNDARIES: [&[u8]; 4] = [b"b", b"--", b"----WebKitFormBoundary0123456789abcdef", b"'()+_,-./:=?X"];
 
 /// The first byte chooses what the rest is: the content of a form, the description of one that
@@ -369,6 +372,9 @@ impl Form {
         }
         sent.extend([b"--", boundary, b"--", &line_end].concat());
         sent.extend(self.epilogue.iter().flatten());
+        if sent.len() > LONGEST {
+            return;
+        }
         let limits = Limits::default();
         content(&sent, boundary, seed, &limits);
         // A preamble or a content that holds a delimiter is another form.
