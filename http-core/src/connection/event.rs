@@ -56,7 +56,6 @@ pub(crate) struct Notices {
     pub(crate) end: bool,
     /// The application saw no room to send and waits for some.
     pub(crate) blocked: bool,
-    writable: bool,
     /// `None` until the stream is handed over, then whether that was told.
     handed_over: Option<bool>,
     closed: Option<CloseReason>,
@@ -70,11 +69,6 @@ impl Notices {
         }
     }
 
-    pub(crate) fn writable(&mut self) {
-        self.blocked = false;
-        self.writable = true;
-    }
-
     pub(crate) fn hand_over(&mut self) {
         self.handed_over.get_or_insert(false);
     }
@@ -84,10 +78,10 @@ impl Notices {
         self.expect_100 = false;
         self.end = false;
         self.blocked = false;
-        self.writable = false;
     }
 
-    pub(crate) fn next(&mut self) -> Option<Event> {
+    /// The next one; that there is room to send only while there is.
+    pub(crate) fn next(&mut self, has_room: bool) -> Option<Event> {
         if let Some(reason) = self.closed {
             let told = std::mem::replace(&mut self.told_closed, true);
             return (!told).then_some(Event::Closed(reason));
@@ -100,17 +94,18 @@ impl Notices {
             *told = true;
             return Some(Event::Upgraded);
         }
-        if take(&mut self.writable) {
+        if self.blocked && has_room {
+            self.blocked = false;
             return Some(Event::Writable);
         }
         None
     }
 
     /// Whether [`next`](Self::next) has something to tell.
-    pub(crate) fn is_due(&self) -> bool {
+    pub(crate) fn is_due(&self, has_room: bool) -> bool {
         match self.closed {
             Some(_) => !self.told_closed,
-            None => self.end || self.writable || self.handed_over == Some(false),
+            None => self.end || self.handed_over == Some(false) || self.blocked && has_room,
         }
     }
 }

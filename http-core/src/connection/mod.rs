@@ -393,9 +393,6 @@ impl Connection {
 
     /// What follows once the queue is empty, or has room again.
     fn settle(&mut self) {
-        if self.notices.blocked && self.has_backlog_room() {
-            self.notices.writable();
-        }
         if !self.send.is_empty() {
             return;
         }

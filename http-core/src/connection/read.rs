@@ -74,8 +74,8 @@ impl Connection {
     /// Parsing happens here, so that nothing is parsed before the caller can take it.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        if self.notices.is_due() {
-            return self.notices.next();
+        if self.notices.is_due(self.has_backlog_room()) {
+            return self.notices.next(self.has_backlog_room());
         }
         match self.state.recv {
             // The usual ends of a turn: a request is awaited, or its answer.
@@ -118,8 +118,8 @@ impl Connection {
                 return event;
             }
             self.settle();
-            if self.notices.is_due() {
-                return self.notices.next();
+            if self.notices.is_due(self.has_backlog_room()) {
+                return self.notices.next(self.has_backlog_room());
             }
             if self.state == before {
                 return None;
