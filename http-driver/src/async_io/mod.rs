@@ -125,8 +125,11 @@ impl<E: Executor> Runtime for AsyncIo<E> {
         W: FnOnce() -> T + Send + 'static,
     {
         // Whoever awaits it is told of a panic, and not torn along.
-        let work = self.executor.unblock(|| catch_unwind(AssertUnwindSafe(work)));
-        Box::pin(async { work.await.map_err(|_| io::Error::other("work that may block panicked")) })
+        let work = self.executor.unblock(|| {
+            let panicked = |_| io::Error::other("work that may block panicked");
+            catch_unwind(AssertUnwindSafe(work)).map_err(panicked)
+        });
+        Box::pin(work)
     }
 
     fn blocking_pool(&self) -> BlockingPool {
