@@ -50,6 +50,7 @@ families! {
     smuggling_line_ends = "smuggling/line-ends.md";
     smuggling_pipelining = "smuggling/pipelining.md";
     smuggling_targets = "smuggling/targets.md";
+    smuggling_te_0 = "smuggling/te-0.md";
     smuggling_te_cl = "smuggling/te-cl.md";
     smuggling_te_te = "smuggling/te-te.md";
     smuggling_trailers = "smuggling/trailers.md";
