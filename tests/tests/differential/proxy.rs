@@ -61,8 +61,9 @@ fn logged(line: &str) -> Option<Logged> {
     let mut words = line.splitn(3, ' ');
     let status = words.next()?.parse().ok()?;
     let passed = !matches!(words.next()?, "-" | "<NOSRV>");
-    // HAProxy escapes what it takes for special, and its own escape.
-    Some(Logged { status, passed, line: words.next()?.replace("#23", "#") })
+    // HAProxy escapes what it takes for special, and its own escape. Where an absolute form has a
+    // query and no path, nginx passes `/` on before it, and does not say so.
+    Some(Logged { status, passed, line: words.next()?.replace("#23", "#").replacen(" ?", " /?", 1) })
 }
 
 fn nginx(kind: Kind, socket: &Path, to: SocketAddr) -> String {
