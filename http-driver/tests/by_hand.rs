@@ -59,6 +59,8 @@ enum Fault {
     IgnoresTimers,
     WakesLate,
     LoopsForNothing,
+    /// Wakes each millisecond, whether or not there is a client.
+    Ticks,
     ForgetsConnectionsAtShutdown,
     LeaksConnections,
     ClosesAtOnce,
@@ -88,6 +90,7 @@ impl System for Faulty {
             Fault::IgnoresTimers => None,
             Fault::WakesLate => deadline.map(|at| if at > now.mono { at + Duration::from_secs(1) } else { at }),
             Fault::LoopsForNothing => Some(now.mono),
+            Fault::Ticks => Some(now.mono + Duration::from_millis(1)),
             _ => deadline,
         }
     }
@@ -174,7 +177,8 @@ fn faults_are_found() {
         (Fault::DropsAReceivedByte, "400 instead of 200"),
         (Fault::IgnoresTimers, "after the time to finish"),
         (Fault::WakesLate, "its connection was closed 1s after the time to finish"),
-        (Fault::LoopsForNothing, "turns while nothing happened"),
+        (Fault::LoopsForNothing, "turns at one moment"),
+        (Fault::Ticks, "times awake while nothing happened"),
         (Fault::ForgetsConnectionsAtShutdown, "after the time to finish"),
         (Fault::LeaksConnections, "its connection was never closed"),
         (Fault::ClosesAtOnce, "the accept timer after 0ns"),

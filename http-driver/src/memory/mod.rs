@@ -135,6 +135,12 @@ impl Memory {
         client
     }
 
+    /// Accepts what [`connect`](Self::connect) connects, for runtimes over this one.
+    #[must_use]
+    pub fn listener(&self) -> MemoryListener {
+        MemoryListener { memory: self.clone() }
+    }
+
     /// Lets a connection wait to be accepted.
     pub(crate) fn offer(&self, transport: MemoryTransport, peer: Peer) {
         self.world.backlog.borrow_mut().push_back((transport, peer));
@@ -281,12 +287,12 @@ impl Runtime for Memory {
 
     /// There are no real sockets here: the listener stands for [`Memory::connect`].
     fn listen_tcp(&self, _: TcpListener) -> io::Result<MemoryListener> {
-        Ok(MemoryListener { memory: self.clone() })
+        Ok(self.listener())
     }
 
     #[cfg(unix)]
     fn listen_unix(&self, _: std::os::unix::net::UnixListener) -> io::Result<MemoryListener> {
-        Ok(MemoryListener { memory: self.clone() })
+        Ok(self.listener())
     }
 
     /// Runs the work on the spot: there is only one thread, so that runs can be repeated.
@@ -369,12 +375,6 @@ impl Pace {
 #[derive(Debug)]
 pub struct MemoryListener {
     memory: Memory,
-}
-
-impl MemoryListener {
-    pub(crate) fn new(memory: Memory) -> Self {
-        Self { memory }
-    }
 }
 
 impl Listener for MemoryListener {

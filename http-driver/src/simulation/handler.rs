@@ -2,18 +2,18 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::path::PathBuf;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::rc::Rc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_io::{AsyncRead, AsyncWrite};
 
 use super::errand::Asked;
-use crate::runtime::{Runtime, Sleep};
-use crate::{BodyError, FileToSend, Intake, Misuse, Request, Response, Upgraded};
+use crate::memory::Memory;
+use crate::runtime::sleep;
+use crate::{BodyError, FileToSend, Handler, Intake, Misuse, Request, Response, Upgraded};
 
 /// What the application did.
 #[derive(Debug, Default)]
@@ -54,28 +54,40 @@ impl Drop for Call {
     }
 }
 
-pub(super) fn intake(head: &httpants_core::Request) -> Intake {
-    if head.path().starts_with("/streamed/") { Intake::Stream } else { Intake::Buffer }
+/// What the simulated clients ask for, as the handler of a [`Server`](crate::Server).
+#[derive(Debug)]
+pub struct Pages {
+    pub(super) memory: Memory,
+    pub(super) journal: Rc<Journal>,
+    pub(super) file: PathBuf,
 }
 
-pub(super) async fn answer(
-    runtime: impl Runtime,
-    journal: Rc<Journal>,
-    file: PathBuf,
-    mut request: Request,
-) -> Result<Response, Misuse> {
+impl Handler for Pages {
+    type Output = Result<Response, Misuse>;
+    type Future = Pin<Box<dyn Future<Output = Self::Output>>>;
+
+    fn call(&self, request: Request) -> Self::Future {
+        Box::pin(answer(self.memory.clone(), Rc::clone(&self.journal), self.file.clone(), request))
+    }
+
+    fn intake(&self, head: &httpants_core::Request) -> Intake {
+        if head.path().starts_with("/streamed/") { Intake::Stream } else { Intake::Buffer }
+    }
+}
+
+async fn answer(memory: Memory, journal: Rc<Journal>, file: PathBuf, mut request: Request) -> Result<Response, Misuse> {
     let asked = Asked::of(&request);
     let _call = Call::begin(&journal, asked.id);
     Ok(match request.path() {
         "/content" => {
-            sleep(&runtime, asked.wait).await;
+            sleep(&memory, asked.wait).await;
             Response::bytes("application/octet-stream", asked.content())
         }
         "/stream" => {
             let mut responder = request.responder();
             responder.send_status(200)?;
             for piece in asked.content().chunks(asked.piece()) {
-                sleep(&runtime, asked.wait).await;
+                sleep(&memory, asked.wait).await;
                 responder.send(Bytes::copy_from_slice(piece)).await?;
             }
             responder.finish().await?
@@ -148,11 +160,4 @@ async fn return_bytes(mut stream: Upgraded) {
         }
     }
     let _ = poll_fn(|context| Pin::new(&mut stream).poll_close(context)).await;
-}
-
-async fn sleep(runtime: &impl Runtime, span: Duration) {
-    if !span.is_zero() {
-        let mut timer = pin!(runtime.sleep_until(runtime.now().mono + span));
-        poll_fn(|context| timer.as_mut().poll_elapsed(context)).await;
-    }
 }

@@ -13,7 +13,7 @@
 //! - a client that falls silent is left when its timer says so;
 //! - a server that is told to stop has ended by the time it was given;
 //! - nothing is left at the end: no connection, task, handler or file;
-//! - no task is polled without end while nothing happens.
+//! - no task is polled, and nothing wakes, without end while nothing happens.
 //!
 //! The same seed always tells the same story, so a failure is repeated by its seed:
 //!
@@ -26,6 +26,12 @@
 //! assert!(outcome.requests > 0);
 //! # Ok(()) }
 //! ```
+//!
+//! # A runtime of one's own
+//!
+//! [`Simulator::run_on`] plays the same stories on a [`Runtime`] that is made over
+//! [`Memory`]: for transports that do more than to pass on, such as those with buffers of
+//! their own, or a layer of security.
 //!
 //! # A server of one's own
 //!
@@ -82,9 +88,13 @@ use tempfile::TempDir;
 
 pub use self::application::Application;
 pub use self::errand::pattern;
+pub use self::handler::Pages;
 use self::served::Served;
 use self::story::Story;
 pub use self::system::{Scene, System};
+use crate::Serve;
+use crate::memory::Memory;
+use crate::runtime::{Runtime, Spawn};
 
 /// The size of the file that simulated clients ask for, in bytes.
 const FILE_SIZE: usize = 100_000;
@@ -164,7 +174,30 @@ impl Simulator {
     /// # Errors
     /// The first rule that did not hold.
     pub fn run(&self, seed: u64) -> Result<Outcome, Violation> {
-        self.run_with(seed, |scene| Served::new(self, scene))
+        self.run_on(seed, |memory| (memory.clone(), memory.listener()))
+    }
+
+    /// Runs the story of a seed, with a [`Server`](crate::Server) on a runtime of one's own,
+    /// which is made for each story anew: over this [`Memory`], whose clock, tasks and
+    /// connections it shares. What it does by itself is under test, such as the buffers and
+    /// wakers of its transport.
+    ///
+    /// ```
+    /// # use httpants_driver::simulation::Simulator;
+    /// // Memory itself is what `run` runs on.
+    /// let simulator = Simulator::new()?;
+    /// let outcome = simulator.run_on(7, |memory| (memory.clone(), memory.listener()))?;
+    /// assert_eq!(outcome, simulator.run(7)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first rule that did not hold.
+    pub fn run_on<R>(&self, seed: u64, make: impl FnOnce(&Memory) -> (R, R::Listener)) -> Result<Outcome, Violation>
+    where
+        R: Runtime<Transport: Send> + Spawn<Serve<R, Pages>>,
+    {
+        self.run_with(seed, |scene| Served::new(self, scene, make))
     }
 
     /// Runs the story of a seed, with a system of one's own, which is made for each story anew.

@@ -1,4 +1,4 @@
-//! The system that is simulated by default: a [`Server`] on the runtime in memory.
+//! The driver's servers under test: a [`Server`] on the runtime in memory, or over it.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use httpants_core::{Now, Peer};
 
-use super::handler::{self, Journal};
+use super::handler::{Journal, Pages};
 use super::system::{Scene, System};
 use super::{MAX_REQUEST, Simulator};
 use crate::memory::{Memory, MemoryTransport};
-use crate::runtime::Runtime;
-use crate::{Handle, Server};
+use crate::runtime::{Runtime, Spawn};
+use crate::{Handle, Serve, Server};
 
 /// What is held in memory of a request; what is larger goes to a temporary file.
 const MEMORY: u64 = 10_000;
@@ -26,18 +26,20 @@ pub(super) struct Served {
 }
 
 impl Served {
-    pub(super) fn new(simulator: &Simulator, scene: &Scene) -> Self {
+    pub(super) fn new<R>(simulator: &Simulator, scene: &Scene, make: impl FnOnce(&Memory) -> (R, R::Listener)) -> Self
+    where
+        R: Runtime<Transport: Send> + Spawn<Serve<R, Pages>>,
+    {
         let memory = Memory::with_faults(scene.seed, scene.faults);
+        let (runtime, listener) = make(&memory);
         let journal = Rc::new(Journal::default());
-        let (runtime, pages, file) = (memory.clone(), Rc::clone(&journal), simulator.file.clone());
-        let answer = move |request| handler::answer(runtime.clone(), Rc::clone(&pages), file.clone(), request);
-        let server = Server::with_runtime(memory.clone(), answer)
-            .intake(handler::intake)
+        let pages = Pages { memory: memory.clone(), journal: Rc::clone(&journal), file: simulator.file.clone() };
+        let server = Server::with_runtime(runtime, pages)
             .max_request(MAX_REQUEST)
             .max_connections(scene.max_connections)
             .upload_directory(simulator.uploads.path())
             .forms(|limits| limits.memory = MEMORY);
-        let (handle, serving) = server.attach();
+        let (handle, serving) = server.attach_to(listener);
         memory.serve(serving);
         Self { memory, handle, journal, uploads: simulator.uploads.path().into() }
     }
