@@ -96,8 +96,34 @@ impl Demo {
 
     /// Starts it on a free port after these commands of the shell, which may limit it.
     pub(crate) fn limited(commands: &str, flags: &[&str]) -> Self {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("{commands}; exec \"$0\" \"$@\""), PROGRAM, "--listen", "127.0.0.1:0"]).args(flags);
+        Self::behind(Command::new("sh"), commands, flags)
+    }
+
+    /// Starts it with a file system of its own for its temporary files, mounted with these
+    /// options.
+    ///
+    /// It is in namespaces of its own: so anybody may mount, and the mount ends with it, however
+    /// that comes.
+    pub(crate) fn mounted(options: &str, flags: &[&str]) -> Self {
+        let unshare = |program: &str| {
+            let mut command = Command::new("unshare");
+            command.args(["--map-root-user", "--mount", program]);
+            command
+        };
+        let tried = unshare("true").output().map(|output| String::from_utf8_lossy(&output.stderr).into_owned());
+        assert_eq!(
+            tried.map_err(|error| error.to_string()).as_deref(),
+            Ok(""),
+            "this test mounts a file system in namespaces of its own: it needs unshare (Debian: util-linux) and a \
+             system that lets this user make user and mount namespaces, which some containers do not"
+        );
+        Self::behind(unshare("sh"), &format!("mount -t tmpfs -o {options} tmpfs \"$TMPDIR\""), flags)
+    }
+
+    /// Starts it on a free port in this shell, once these commands of it have succeeded.
+    fn behind(mut shell: Command, commands: &str, flags: &[&str]) -> Self {
+        let script = format!("{commands}; exec \"$0\" \"$@\"");
+        shell.args(["-ec", &script, PROGRAM, "--listen", "127.0.0.1:0"]).args(flags);
         shell.env_remove("FILE_ROOT").stdin(Stdio::null());
         Self::spawn(shell, tempfile::tempdir().unwrap(), 1)
     }

@@ -17,6 +17,11 @@ impl Process {
         Self { folder: format!("/proc/{id}").into(), temporary: temporary.into() }
     }
 
+    /// Where this path of its file systems is for others; they may be in a namespace of its own.
+    pub(crate) fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join("root").join(path.strip_prefix("/").unwrap())
+    }
+
     /// What its descriptors stand for.
     pub(crate) fn descriptors(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folder.join("fd")).unwrap();

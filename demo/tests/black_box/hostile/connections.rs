@@ -77,21 +77,28 @@ fn two_thousand_half_open_connections_keep_nobody_waiting() {
     attack.end(&did, 2000 * 16, Duration::from_secs(2));
 }
 
+fn come_and_go(mut stream: TcpStream, count: u32) {
+    match count % 4 {
+        0 => {}
+        1 => stream.write_all(b"GET /").unwrap(),
+        2 => stream.write_all(b"GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n").unwrap(),
+        _ => {
+            stream.write_all(b"POST /any HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx").unwrap();
+            reset(stream);
+        }
+    }
+}
+
 #[test]
 fn connections_that_come_and_go_leave_nothing() {
     let demo = Demo::start(&[]);
-    let attack = Attack::begin("5,000 connections that come and go", &demo);
-    for count in 0..5000 {
-        let mut stream = open(&demo);
-        match count % 4 {
-            0 => {}
-            1 => stream.write_all(b"GET /").unwrap(),
-            2 => stream.write_all(b"GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n").unwrap(),
-            _ => {
-                stream.write_all(b"POST /any HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx").unwrap();
-                reset(stream);
-            }
-        }
+    let attack = Attack::begin("5,000 connections that come and go, 100 at a time", &demo);
+    // Memory is held for those who are there at once, so their number is fixed here. A client
+    // that waits for nobody is ahead of a busy server: of the 5,000, 600 were seen to be open
+    // together on smol, and 2,900 on async-std, where one thread accepts for all who serve.
+    for _ in 0..50 {
+        (0..100).for_each(|count| come_and_go(open(&demo), count));
+        attack.await_release();
     }
     attack.end("closed with them", 4096, Duration::from_secs(2));
 }

@@ -4,6 +4,7 @@
 
 mod bytes;
 mod connections;
+mod disk;
 mod exhaustion;
 mod uploads;
 
@@ -41,15 +42,21 @@ impl<'a> Attack<'a> {
         wait_until("they are accepted", || sockets(&self.process) > connections);
     }
 
-    /// Waits until everything is released, and then the demo must serve as before. The most
-    /// memory may have grown by so many KiB, and the wait may take so long.
+    /// Waits until everything is released; how long that took.
     #[track_caller]
-    fn end(self, did: &str, most: u64, soon: Duration) {
+    fn await_release(&self) -> Duration {
         let started = Instant::now();
         // Accepted behind all others.
         assert_eq!(self.demo.get("/plaintext").text(), "Hello, World!");
         wait_until("everything is released", || self.process.descriptors().len() <= self.descriptors);
-        let released = started.elapsed();
+        started.elapsed()
+    }
+
+    /// Waits until everything is released, and then the demo must serve as before. The most
+    /// memory may have grown by so many KiB, and the wait may take so long.
+    #[track_caller]
+    fn end(self, did: &str, most: u64, soon: Duration) {
+        let released = self.await_release();
         let grown = self.process.peak() - self.peak;
         println!("| {} | {did} | {} ms | {grown} KiB |", self.name, released.as_millis());
         assert!(grown <= most, "{}: {grown} KiB instead of {most}", self.name);
