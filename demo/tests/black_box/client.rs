@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
 use crate::demo::PATIENCE;
 
@@ -40,6 +41,18 @@ impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
         Self::tcp(stream)
+    }
+
+    /// Connects as soon as a program listens that was started.
+    pub(crate) fn connect_once_possible(address: SocketAddr) -> Self {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match TcpStream::connect(address) {
+                Ok(stream) => return Self::tcp(stream),
+                Err(error) => assert!(Instant::now() < deadline, "nobody listens at {address}: {error}"),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     pub(crate) fn tcp(stream: TcpStream) -> Self {

@@ -1,5 +1,5 @@
-//! Every runtime serves alike. `DEMO_RUNTIME=smol cargo test` runs all the other tests on another
-//! one than tokio.
+//! Every runtime serves alike. `DEMO_RUNTIME=smol cargo test`, or `async-std`, runs all the other
+//! tests on another one than tokio.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
