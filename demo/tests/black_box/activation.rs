@@ -66,9 +66,9 @@ fn restart_rolling(start: impl Fn(TcpListener) -> Demo) {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     let mut slow = Client::connect(address);
-    slow.send("GET /slow?ms=500 HTTP/1.1\r\nHost: a\r\n\r\n");
+    // It waits for the server that it starts.
     let mut old = start(socket.try_clone().unwrap());
-    assert_eq!(old.get("/healthz").status, 200);
+    slow.begin_slow(500);
     let (running, restarted) = (AtomicBool::new(true), AtomicBool::new(false));
     let served_since = thread::scope(|scope| {
         let clients: Vec<_> = (0..4)

@@ -105,6 +105,15 @@ impl<S: Read + Write> Client<S> {
         self.response_to(method)
     }
 
+    /// Sends a request whose answer takes so long, in milliseconds. Its head has been read
+    /// then: the server has said that it waits for the content.
+    pub(crate) fn begin_slow(&mut self, duration: u32) {
+        let fields = "Host: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n";
+        self.send(format!("GET /slow?ms={duration} HTTP/1.1\r\n{fields}"));
+        assert_eq!(self.response().status, 100);
+        self.send("x");
+    }
+
     pub(crate) fn response(&mut self) -> Response {
         self.response_to("GET")
     }

@@ -32,14 +32,14 @@ impl<'a> Attack<'a> {
     fn begin(name: &'a str, demo: &'a Demo) -> Self {
         assert_eq!(demo.get("/plaintext").status, 200);
         let process = demo.process();
-        wait_until("nothing is open", || sockets(&process) == 1);
+        wait_until("nothing is open", || process.sockets() == 1);
         Self { name, demo, descriptors: process.descriptors().len(), peak: process.peak(), process }
     }
 
     /// Waits until the demo has so many connections open.
     #[track_caller]
     fn holds(&self, connections: usize) {
-        wait_until("they are accepted", || sockets(&self.process) > connections);
+        wait_until("they are accepted", || self.process.sockets() > connections);
     }
 
     /// Waits until everything is released; how long that took.
@@ -64,14 +64,6 @@ impl<'a> Attack<'a> {
         assert!(released <= soon + Duration::from_secs(8), "{}: {released:?} instead of {soon:?}", self.name);
     }
 }
-
-/// How many sockets it has open: one listens.
-fn sockets(process: &Process) -> usize {
-    process.descriptors().iter().filter(|link| link.starts_with("socket:")).count() - SIGNAL_SOCKETS
-}
-
-/// The pair through which the demo hears of signals.
-const SIGNAL_SOCKETS: usize = 2;
 
 /// Lets this process open as many connections as the system allows at all.
 fn raise_limit() {
