@@ -220,7 +220,13 @@ impl<S: Read + Write> Client<S> {
 
     fn more(&mut self) -> io::Result<bool> {
         let mut buffer = vec![0; 64 << 10];
-        let count = self.stream.read(&mut buffer)?;
+        // A read with a timeout ends where the process was stopped and goes on: signal(7).
+        let count = loop {
+            match self.stream.read(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
         self.received.extend_from_slice(&buffer[..count]);
         Ok(count > 0)
     }

@@ -9,6 +9,9 @@ use crate::client::Client;
 use crate::demo::{Demo, PATIENCE};
 use crate::process::wait_until;
 
+/// Nothing came in time, or before the process was stopped for a while.
+const NOT_YET: [ErrorKind; 3] = [ErrorKind::WouldBlock, ErrorKind::TimedOut, ErrorKind::Interrupted];
+
 /// Sends a byte after the other and a pause between them, until an answer comes; how long that
 /// took.
 fn drip(stream: &mut TcpStream, bytes: &[u8], pause: Duration) -> Duration {
@@ -18,7 +21,7 @@ fn drip(stream: &mut TcpStream, bytes: &[u8], pause: Duration) -> Duration {
         // What has been closed already is seen below.
         let _ = stream.write_all(&[*byte]);
         match stream.peek(&mut [0]) {
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) if NOT_YET.contains(&error.kind()) => {}
             other => {
                 other.unwrap();
                 break;
