@@ -30,6 +30,7 @@ pub(crate) type UpgradeHandler = Box<dyn FnOnce(Upgraded) -> Pin<Box<dyn Future<
 /// let _ = Response::text("hello");
 /// let _ = Response::html("<p>hello").with_header("Cache-Control", "no-store");
 /// let _ = Response::bytes("image/png", vec![0x89]).with_status(201);
+/// let _ = Response::bytes("application/json", r#"{"ready":true}"#);
 /// let _ = Response::redirect("/elsewhere");
 /// let _: Response = 404.into();
 /// ```
