@@ -373,6 +373,7 @@ impl Case {
     /// Names of files in fields.
     fn names(&self) {
         disposition(&self.name);
+        location(&self.name);
         assert!(!content_type(&self.name).is_empty());
         let policy = Sendfile::new("X-Accel-Redirect", "/srv").unwrap().prefix("/p").unwrap();
         if let Some((_, value)) = policy.field(std::path::Path::new(&self.name)) {
@@ -393,6 +394,16 @@ impl Case {
             assert_eq!((plan.status, plan.segments.is_empty()), (fault.status(), method == Method::HEAD));
         }
     }
+}
+
+/// Whatever a path begins with, with a slash behind it is one on the same server.
+fn location(path: &str) {
+    let path: String = path.chars().filter(char::is_ascii_graphic).collect();
+    let plan = Plan::add_slash(&Method::GET, &path, "a=b");
+    let location = plan.field("location").unwrap().to_str().unwrap();
+    let own = location.strip_prefix('/').and_then(|rest| rest.strip_suffix("?a=b")).unwrap();
+    assert!(!own.starts_with(['/', '\\']) && (own.is_empty() || own.ends_with('/')), "{location}");
+    assert_eq!(own.trim_end_matches('/'), path.trim_start_matches(['/', '\\']).trim_end_matches('/'));
 }
 
 /// The last part of the name comes back whole, from `filename*` where there is one.
