@@ -158,7 +158,7 @@ impl BadRequest {
             Self::BareCarriageReturn => "CR must be followed by LF (RFC 9112 2.2)",
             Self::RequestLine => "the request line must be: method, one space, target, one space, version (RFC 9112 3)",
             Self::Method => "the method must be a token (RFC 9110 9.1)",
-            Self::MethodTooLong => "the method is longer than any this server knows (RFC 9110 9.1)",
+            Self::MethodTooLong => "the method is longer than any this server knows (RFC 9112 3)",
             Self::Version => "the request line must end with HTTP/1.1 or HTTP/1.0 (RFC 9112 2.3)",
             Self::MajorVersion => "this server speaks HTTP/1.1 and HTTP/1.0 (RFC 9110 2.5)",
             Self::TargetByte => "the request target holds a byte that must be percent-encoded (RFC 9112 3.2)",
@@ -185,7 +185,7 @@ impl BadRequest {
             Self::TransferEncoding => {
                 "Transfer-Encoding must be one field that ends with chunked, once and bare (RFC 9112 6.1)"
             }
-            Self::TransferCoding => "chunked is the only transfer coding that this server reads (RFC 9112 7)",
+            Self::TransferCoding => "chunked is the only transfer coding that this server reads (RFC 9112 6.1)",
             Self::ChunkSize => "a chunk size must be 1 to 16 hexadecimal digits (RFC 9112 7.1)",
             Self::ChunkExtension => {
                 "a chunk extension must be: semicolon, name, and an optional = and value (RFC 9112 7.1.1)"

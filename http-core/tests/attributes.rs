@@ -76,6 +76,25 @@ fn proxies_are_believed_only_where_they_are_trusted() {
     assert_eq!(request(&mut other, head).remote_ip().unwrap().to_string(), "10.0.0.1");
 }
 
+/// RFC 9112 sections 3.2.4 and 3.3.
+#[test]
+fn a_request_about_the_server_as_a_whole_has_no_path() {
+    let mut connection = connection(|_| {});
+    for (line, url, full) in [
+        ("OPTIONS *", "*", "http://x"),
+        ("OPTIONS http://x", "*", "http://x"),
+        ("OPTIONS http://x/", "/", "http://x/"),
+        ("OPTIONS http://x?a", "/?a", "http://x/?a"),
+        ("GET http://x", "/", "http://x/"),
+    ] {
+        let request = request(&mut connection, &format!("{line} HTTP/1.1\r\nHost: x\r\n\r\n"));
+        assert_eq!((request.url(), &*request.full_url()), (url, full), "{line}");
+        assert_eq!(request.path(), url.split('?').next().unwrap(), "{line}");
+        connection.respond_with(&ResponseHead::default(), "").unwrap();
+        drop(sent(&mut connection));
+    }
+}
+
 #[test]
 fn cookies_come_in_and_go_out() {
     let keys = KeyRing::new(["a secret of some length"]).unwrap();

@@ -208,6 +208,41 @@ fn a_refused_head_request_gets_a_head() {
     }
 }
 
+/// A client that did not know that its request is the last one may be sending the next one, for
+/// which it must not lose the answer.
+#[test]
+fn an_end_that_the_client_did_not_announce_lingers() {
+    let answered = |config: Config, version: &str, field: &str| {
+        let mut connection = connection(config);
+        give(&mut connection, format!("GET / {version}\r\nHost: a\r\n{field}\r\n").as_bytes(), 0);
+        events(&mut connection);
+        connection.respond(&ResponseHead::new(200).unwrap(), BodyLen::Known(0)).unwrap();
+        connection.finish().unwrap();
+        assert!(sent(&mut connection, 0).contains("\r\nConnection: close\r\n"));
+        connection
+    };
+    let last = || {
+        let mut config = Config::default();
+        config.keep_alive = false;
+        config
+    };
+    for (version, field) in [("HTTP/1.1", ""), ("HTTP/1.0", "Connection: keep-alive\r\n")] {
+        let mut connection = answered(last(), version, field);
+        assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite), "{version}");
+        assert_eq!(timeout(&connection), Some((2000, Timer::Linger)));
+        give(&mut connection, b"GET /more HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+        assert_eq!(events(&mut connection), ["Closed"]);
+        connection.handle_eof(now(1));
+        assert_eq!(events(&mut connection), [""; 0]);
+        assert_eq!(connection.poll_close(), Some(Close::Now), "{version}");
+    }
+    for (version, field) in [("HTTP/1.1", "Connection: close\r\n"), ("HTTP/1.0", "")] {
+        for config in [Config::default(), last()] {
+            assert_eq!(answered(config, version, field).poll_close(), Some(Close::Now), "{version}");
+        }
+    }
+}
+
 /// What a refused client goes on sending is read and dropped, up to a bound.
 #[test]
 fn lingering_has_its_bounds() {

@@ -15,15 +15,16 @@ use httpants_core::{Config, Request};
 use crate::accept::Accepting;
 use crate::access_log::AccessLog;
 use crate::bound::{Bound, Listening};
+use crate::connection::Serve;
 use crate::files::{FilePolicy, FileRoot};
 use crate::handle::Handle;
 use crate::handler::{Handler, Intake};
 use crate::intake::Settings;
 use crate::listen::{self, ListenAddress};
 use crate::listen_socket::ListenSocket;
-use crate::memory::{Memory, MemoryListener};
+use crate::memory::Memory;
 use crate::observer::Observed;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, Spawn};
 use crate::service::{ChooseIntake, Service};
 use crate::socket_file::SocketFiles;
 use crate::tls::Tls;
@@ -403,9 +404,22 @@ impl<H: Handler> Server<Memory, H> {
     /// Serves the connections made in memory; with the means to stop it, and no sockets.
     #[must_use = "run it, with Memory::serve"]
     pub fn attach(self) -> (Handle, impl Future<Output = ()> + 'static) {
+        let listener = self.runtime.listener();
+        self.attach_to(listener)
+    }
+}
+
+impl<R, H> Server<R, H>
+where
+    R: Runtime + Spawn<Serve<R, H>>,
+    R::Transport: Send,
+    H: Handler,
+{
+    /// Serves what this listener accepts, and no other sockets.
+    pub(crate) fn attach_to(self, listener: R::Listener) -> (Handle, impl Future<Output = ()> + 'static) {
         let observed = Observed::new(&self.settings, self.access_log);
         let handle = Handle::new(&observed);
-        let listeners = vec![(MemoryListener::new(self.runtime.clone()), self.tls.into_iter().next())];
+        let listeners = vec![(listener, self.tls.into_iter().next())];
         let service = Service::new(self.handler, self.config, self.choose_intake, self.files, self.settings, observed);
         let accepting = Accepting::new(self.runtime, service, listeners, self.max_connections, handle.clone());
         (handle, accepting)

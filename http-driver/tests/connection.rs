@@ -349,7 +349,10 @@ fn shutdown_closes_the_idle_and_finishes_what_runs() {
     let received = busy.take_received();
     assert!(find(&received, b"Connection: close\r\n").is_some());
     assert_eq!(answers(&received), [ok("slow")]);
-    assert!(busy.is_closed() && !stuck.is_closed());
+    assert!(busy.is_ended() && !busy.is_closed() && !stuck.is_ended());
+    busy.end();
+    memory.run();
+    assert!(busy.is_closed(), "it may have been sending its next request");
     memory.advance(Duration::from_secs(5));
     assert!(stuck.is_closed(), "the grace is over");
     assert_eq!((handle.connections(), memory.tasks()), (0, 0));

@@ -51,6 +51,8 @@ pub struct Outcome {
     pub end: End,
     /// In how many pieces the answer left.
     pub writes: usize,
+    /// How many bytes of the peer were never taken.
+    pub unread: usize,
 }
 
 /// A running exchange.
@@ -316,7 +318,7 @@ impl Exchange {
             Some(_) => End::Closed,
             None => End::Open,
         };
-        Outcome { events: self.log.finish(), answer: self.answer, end, writes: self.writes }
+        Outcome { events: self.log.finish(), answer: self.answer, end, writes: self.writes, unread: self.socket.len() }
     }
 
     /// Nothing happens on a closed connection, whatever is done to it.

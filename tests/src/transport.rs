@@ -87,8 +87,6 @@ fn bytes(steps: &[Step]) -> Result<Vec<u8>, &'static str> {
     Ok(bytes)
 }
 
-const CLOSE: &[u8] = b"\r\nConnection: close\r\n";
-
 fn compare<S: Stage>(stage: &S, fixture: &Fixture, steps: &[Step], bytes: &[u8]) -> Result<(), String> {
     let mut steps = steps.to_vec();
     if steps.last() != Some(&Step::Eof) {
@@ -98,14 +96,16 @@ fn compare<S: Stage>(stage: &S, fixture: &Fixture, steps: &[Step], bytes: &[u8])
     let expected = Exchange::new(Arc::clone(&fixture.config), script, Style::LENT).run(&steps, &[]);
     let is_reset = expected.events.iter().any(|event| event == "reset");
     let due = without_dates(&expected.answer);
-    let closes = due.windows(CLOSE.len()).any(|line| line == CLOSE);
+    // A client that announced its end and goes on sending may get a reset for that, which may
+    // cost it the answer (RFC 9112 section 9.6). Nobody else does.
+    let trickle: Vec<_> = (1..bytes.len()).collect();
+    let script = fixture.script.clone();
+    let goes_on = Exchange::new(Arc::clone(&fixture.config), script, Style::LENT).run(&steps, &trickle).unread > 0;
     for cuts in ways(bytes) {
         let (received, how) = exchange(stage.connect(), bytes, &cuts);
         let came = without_dates(&received);
-        // A reset may overtake what was sent before it. A client that goes on sending behind the
-        // end that it was told of may get one, too (RFC 9112 section 9.6); not one that had sent
-        // everything by then.
-        let may_reset = is_reset || closes && !cuts.is_empty() && how == Received::Reset;
+        // A reset may overtake what was sent before it.
+        let may_reset = is_reset || goes_on && !cuts.is_empty() && how == Received::Reset;
         let same = if may_reset { due.starts_with(&came) } else { came == due && how == Received::End };
         if !same {
             return Err(format!(

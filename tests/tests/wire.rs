@@ -50,6 +50,7 @@ families! {
     smuggling_line_ends = "smuggling/line-ends.md";
     smuggling_pipelining = "smuggling/pipelining.md";
     smuggling_targets = "smuggling/targets.md";
+    smuggling_te_0 = "smuggling/te-0.md";
     smuggling_te_cl = "smuggling/te-cl.md";
     smuggling_te_te = "smuggling/te-te.md";
     smuggling_trailers = "smuggling/trailers.md";
@@ -272,24 +273,32 @@ const CORPUS: &str = "smuggling/";
 #[test]
 fn every_published_input_has_a_source() {
     let research = read(&folder().join("README.md"));
-    let is_source = |source: &str| match source.split_once([' ', '-']) {
-        Some(("CVE", number)) => number.split_once('-').is_some_and(|(year, number)| {
-            year.len() == 4 && number.len() >= 4 && number.bytes().chain(year.bytes()).all(|byte| byte.is_ascii_digit())
-        }),
-        Some(("GHSA", number)) => number.split('-').map(str::len).eq([4; 3]),
-        Some(("RFC", section)) => section.split_once(' ').is_some_and(|(number, _)| number.len() == 4),
-        _ if source.starts_with("VSV") => true,
-        _ => source.starts_with('"') && research.contains(&format!("\n- {source}, ")),
-    };
+    let advisories = read(&folder().join("../../docs/advisories.md"));
+    let listed: BTreeSet<_> = advisories.lines().filter_map(advisory).collect();
+    let mut named = BTreeSet::new();
     let mut count = 0;
     for file in FILES.iter().filter(|file| file.starts_with(CORPUS)) {
         for fixture in load(file) {
+            let is_source = |source: &str| match source.strip_prefix("RFC ") {
+                Some(section) => section.split_once(' ').is_some_and(|(number, _)| number.len() == 4),
+                None if source.starts_with('"') => research.contains(&format!("\n- {source}, ")),
+                None => listed.contains(source),
+            };
             let wrong: Vec<_> = fixture.sources.iter().filter(|source| !is_source(source)).collect();
             assert!(!fixture.sources.is_empty() && wrong.is_empty(), "{file}: {}: {wrong:?}", fixture.title);
             count += fixture.inputs.len();
+            named.extend(fixture.sources);
         }
     }
+    let unnamed: Vec<_> = listed.iter().filter(|&&id| !named.contains(id)).collect();
+    assert!(unnamed.is_empty(), "advisories that no input names: {unnamed:?}");
     assert!(count >= 500, "{count} inputs");
+}
+
+/// The id in a line of the table of advisories.
+fn advisory(line: &str) -> Option<&str> {
+    let (id, _) = line.strip_prefix("| ")?.split_once(" | ")?;
+    id.contains(|character: char| character.is_ascii_digit()).then_some(id)
 }
 
 #[test]

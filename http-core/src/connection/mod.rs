@@ -100,6 +100,9 @@ pub struct Connection {
     reset: bool,
     told_shut: bool,
     proxy_header_due: bool,
+    /// Whether the client may be sending behind its last request: it did not say itself that
+    /// it was the last.
+    more_may_come: bool,
     cookies_out: Option<Box<CookiesOut>>,
     /// Bytes dropped while the connection closes.
     discarded: u64,
@@ -139,6 +142,7 @@ impl Connection {
             reset: false,
             told_shut: false,
             proxy_header_due,
+            more_may_come: false,
             cookies_out: None,
             discarded: 0,
             account: Account::NEW,
@@ -400,9 +404,11 @@ impl Connection {
             // The end of the stream would look like the end of the answer.
             Sending::Closing if self.reset => drop(self.apply(Input::Break)),
             Sending::Closing => {
-                // A secured transport announces the end (RFC 8446 section 6.1), which may have to
-                // wait for the socket.
-                let linger = !self.end_of_stream && (self.peer.secure || !self.recv.is_empty());
+                // What is sent to a closed socket is answered by a reset, which may cost the
+                // client the answer (RFC 9112 section 9.6). A secured transport announces the
+                // end (RFC 8446 section 6.1), which may have to wait for the socket.
+                let sends_on = self.more_may_come || !self.recv.is_empty();
+                let linger = !self.end_of_stream && (self.peer.secure || sends_on);
                 self.times.shut = self.now.mono;
                 self.apply(Input::Flushed { linger });
             }

@@ -222,6 +222,7 @@ impl Connection {
         let last = !self.config.keep_alive
             || !facts.persistent
             || self.config.requests_per_connection.is_some_and(|most| self.served >= most);
+        self.more_may_come = facts.persistent;
         self.expect_unanswered = facts.expects_continue;
         self.notices.expect_100 = facts.expects_continue;
         self.notices.end = !has_content;
@@ -415,6 +416,8 @@ impl Connection {
     pub(super) fn fire(&mut self, timer: Timer) {
         match timer {
             Timer::Handshake | Timer::Accept | Timer::Idle => {
+                // A client that was silent for so long is not sending.
+                self.more_may_come = false;
                 self.apply(Input::IdleTimeout);
                 self.notices.close(CloseReason::TimedOut(timer));
             }

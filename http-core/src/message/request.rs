@@ -151,13 +151,14 @@ impl Request {
     }
 
     /// The target in its origin form: the path and what follows it. An absolute form yields
-    /// its path part, so `http://h/a?b` is `/a?b`; CONNECT yields the authority, and
-    /// `OPTIONS *` yields `*`.
+    /// its path part, so `http://h/a?b` is `/a?b`, and `http://h` is `/`; CONNECT yields the
+    /// authority. What asks about the server as a whole, `OPTIONS *` or `OPTIONS http://h`,
+    /// yields `*` (RFC 9112 section 3.2.4).
     #[must_use]
     pub fn url(&self) -> &str {
         match &self.0.rewritten {
             Some(url) => url,
-            None if self.0.head.line.target.origin.is_empty() => "/",
+            None if self.0.head.line.target.origin.is_empty() => self.empty_path(),
             None => self.text(self.0.head.line.target.origin),
         }
     }
@@ -166,7 +167,17 @@ impl Request {
     #[must_use]
     pub fn path(&self) -> &str {
         let target = &self.0.head.line.target;
-        if target.path.is_empty() && target.authority != target.whole { "/" } else { self.text(target.path) }
+        if target.path.is_empty() && target.authority != target.whole {
+            self.empty_path()
+        } else {
+            self.text(target.path)
+        }
+    }
+
+    /// What an absolute form without a path means (RFC 9110 section 4.2.3).
+    fn empty_path(&self) -> &'static str {
+        let is_bare = self.0.head.line.target.origin.is_empty();
+        if is_bare && *self.method() == Method::OPTIONS { "*" } else { "/" }
     }
 
     /// The path with percent sequences decoded. An invalid sequence stays as it is, and
@@ -226,10 +237,11 @@ impl Request {
         }
     }
 
-    /// `scheme://host` and the [`url`](Self::url).
+    /// `scheme://host` and the [`url`](Self::url), unless that is `*` (RFC 9112 section 3.3).
     #[must_use]
     pub fn full_url(&self) -> String {
-        format!("{}://{}{}", self.scheme(), self.host(), self.url())
+        let url = if self.url() == "*" { "" } else { self.url() };
+        format!("{}://{}{url}", self.scheme(), self.host())
     }
 
     /// Where the connection comes from.

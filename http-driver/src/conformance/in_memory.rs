@@ -31,7 +31,7 @@ impl Stage for InMemory {
     }
 
     fn listen(&mut self) -> std::io::Result<MemoryListener> {
-        Ok(MemoryListener::new(self.memory.clone()))
+        Ok(self.memory.listener())
     }
 
     fn start(&mut self, server: Server<Memory, Application>) -> Handle {

@@ -24,7 +24,7 @@
 //! assert!(client.is_closed(), "the idle timer");
 //! ```
 
-mod pipe;
+pub(crate) mod pipe;
 pub(crate) mod random;
 
 use std::cell::{Cell, RefCell};
@@ -44,6 +44,11 @@ use httpants_core::{Now, Peer, UnixTime};
 pub use self::pipe::{Client, Faults, MemoryTransport};
 use self::random::Random;
 use crate::runtime::{Blocking, BlockingPool, Listener, Runtime, Sleep, Spawn};
+
+/// The ends of connections of which nobody says more.
+pub(crate) fn peer() -> Peer {
+    Peer::new(std::net::SocketAddr::from(([192, 0, 2, 1], 50_000)), std::net::SocketAddr::from(([192, 0, 2, 80], 80)))
+}
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
@@ -118,11 +123,7 @@ impl Memory {
     /// A new connection from `192.0.2.1:50000`, waiting to be accepted.
     #[must_use]
     pub fn connect(&self) -> Client {
-        let peer = Peer::new(
-            std::net::SocketAddr::from(([192, 0, 2, 1], 50_000)),
-            std::net::SocketAddr::from(([192, 0, 2, 80], 80)),
-        );
-        self.connect_from(peer)
+        self.connect_from(peer())
     }
 
     /// A new connection with these ends.
@@ -130,11 +131,22 @@ impl Memory {
     pub fn connect_from(&self, peer: Peer) -> Client {
         let seed = self.world.random.borrow_mut().next();
         let (client, transport) = pipe::pair(seed, self.world.faults.get());
+        self.offer(transport, peer);
+        client
+    }
+
+    /// Accepts what [`connect`](Self::connect) connects, for runtimes over this one.
+    #[must_use]
+    pub fn listener(&self) -> MemoryListener {
+        MemoryListener { memory: self.clone() }
+    }
+
+    /// Lets a connection wait to be accepted.
+    pub(crate) fn offer(&self, transport: MemoryTransport, peer: Peer) {
         self.world.backlog.borrow_mut().push_back((transport, peer));
         if let Some(waker) = self.world.acceptor.borrow_mut().take() {
             waker.wake();
         }
-        client
     }
 
     /// Lets all tasks go on until each waits for something; time stands still.
@@ -144,12 +156,18 @@ impl Memory {
     #[expect(clippy::panic, reason = "a busy loop is a failed test")]
     pub fn run(&self) {
         for _ in 0..MOST_POLLS {
-            let Some(id) = self.next_ready() else {
+            if !self.turn() {
                 return;
-            };
-            self.poll_task(id);
+            }
         }
         panic!("the tasks did not come to rest within {MOST_POLLS} polls");
+    }
+
+    /// Polls one of the tasks that are ready; whether there was one.
+    pub(crate) fn turn(&self) -> bool {
+        let ready = self.next_ready();
+        ready.into_iter().for_each(|id| self.poll_task(id));
+        ready.is_some()
     }
 
     /// Moves both clocks on, from deadline to deadline, running what each wakes.
@@ -269,12 +287,12 @@ impl Runtime for Memory {
 
     /// There are no real sockets here: the listener stands for [`Memory::connect`].
     fn listen_tcp(&self, _: TcpListener) -> io::Result<MemoryListener> {
-        Ok(MemoryListener { memory: self.clone() })
+        Ok(self.listener())
     }
 
     #[cfg(unix)]
     fn listen_unix(&self, _: std::os::unix::net::UnixListener) -> io::Result<MemoryListener> {
-        Ok(MemoryListener { memory: self.clone() })
+        Ok(self.listener())
     }
 
     /// Runs the work on the spot: there is only one thread, so that runs can be repeated.
@@ -357,12 +375,6 @@ impl Pace {
 #[derive(Debug)]
 pub struct MemoryListener {
     memory: Memory,
-}
-
-impl MemoryListener {
-    pub(crate) fn new(memory: Memory) -> Self {
-        Self { memory }
-    }
 }
 
 impl Listener for MemoryListener {

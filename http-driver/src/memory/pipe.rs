@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, ErrorKind, IoSlice, Read};
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
@@ -50,6 +50,8 @@ struct Pipe {
     server_reset: bool,
     random: Random,
     faults: Faults,
+    /// Whether it pretended not to be ready since that was last asked.
+    delayed: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -60,7 +62,7 @@ fn lock(pipe: &Shared) -> MutexGuard<'_, Pipe> {
     pipe.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-pub(super) fn pair(seed: u64, faults: Faults) -> (Client, MemoryTransport) {
+pub(crate) fn pair(seed: u64, faults: Faults) -> (Client, MemoryTransport) {
     let pipe = Arc::new(Mutex::new(Pipe {
         to_server: VecDeque::new(),
         to_client: Vec::new(),
@@ -72,6 +74,7 @@ pub(super) fn pair(seed: u64, faults: Faults) -> (Client, MemoryTransport) {
         server_reset: false,
         random: Random::new(seed),
         faults,
+        delayed: false,
         reader: None,
         writer: None,
     }));
@@ -89,6 +92,7 @@ impl Pipe {
         let percent = self.faults.delay_percent;
         let delays = percent > 0 && self.random.percent(percent);
         if delays {
+            self.delayed = true;
             context.waker().wake_by_ref();
         }
         delays
@@ -187,6 +191,12 @@ impl Client {
         pipe.server_closed && pipe.server_reset
     }
 
+    /// Whether the server's end pretended not to be ready since the last call.
+    #[cfg(feature = "simulation")]
+    pub(crate) fn take_delayed(&self) -> bool {
+        std::mem::take(&mut lock(&self.pipe).delayed)
+    }
+
     /// How many bytes the server has not read yet.
     #[must_use]
     pub fn unread(&self) -> usize {
@@ -200,7 +210,9 @@ impl Drop for Client {
     }
 }
 
-/// The server's end.
+/// The server's end, for runtimes by [`Transport`] and its wakers, and for loops without them
+/// as a non-blocking socket: reading and writing give [`ErrorKind::WouldBlock`] where there is
+/// nothing to do. Dropping it closes the connection.
 #[derive(Debug)]
 pub struct MemoryTransport {
     pipe: Shared,
@@ -259,12 +271,48 @@ impl Transport for MemoryTransport {
     }
 
     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        lock(&self.pipe).server_ended = true;
+        self.shutdown();
         Poll::Ready(Ok(()))
     }
 
     fn reset_on_close(&mut self) {
         lock(&self.pipe).server_reset = true;
+    }
+}
+
+impl MemoryTransport {
+    /// Ends the sending side.
+    pub fn shutdown(&mut self) {
+        lock(&self.pipe).server_ended = true;
+    }
+}
+
+/// As a socket that does not block.
+impl Read for MemoryTransport {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        at_once(self.poll_recv(&mut Context::from_waker(Waker::noop()), buffer))
+    }
+}
+
+/// As a socket that does not block.
+impl Write for MemoryTransport {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        at_once(self.poll_send(&mut Context::from_waker(Waker::noop()), slices, false))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn at_once<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
+    match poll {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(ErrorKind::WouldBlock.into()),
     }
 }
 

@@ -1,165 +1,157 @@
-//! The application under test: does what requests ask for, and keeps a journal.
+//! What clients ask for, without IO.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
-use std::future::poll_fn;
-use std::path::PathBuf;
-use std::pin::{Pin, pin};
-use std::rc::Rc;
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_io::{AsyncRead, AsyncWrite};
+use httpants_core::{BodyLen, Connection, Event, Misuse, Now, Request, ResponseHead, Sending};
 
-use super::errand::pattern;
-use crate::memory::Memory;
-use crate::runtime::{Runtime, Sleep};
-use crate::{BodyError, FileToSend, Intake, Misuse, Request, Response, Upgraded};
+use super::errand::Asked;
 
-/// What the application did.
+/// The application of a [`System`](super::System) that drives
+/// [`Connection`] by itself: one for each connection, called where the loop has its
+/// application. It answers all that simulated clients ask for but files, forms and upgrades.
+///
+/// ```
+/// use std::time::Duration;
+/// use httpants_core::{Connection, Now, Peer, Transmit};
+/// use httpants_driver::simulation::{Application, config, pattern};
+///
+/// let mut connection = Connection::new(config().into(), Peer::default(), Now::default());
+/// let mut application = Application::default();
+/// let request = b"GET /content?id=7&size=20&wait=50 HTTP/1.1\r\nHost: a\r\n\r\n";
+/// let _ = connection.receive(request, Now::default());
+/// application.answer(&mut connection, Now::default());
+/// assert_eq!(application.deadline(), Some(Duration::from_millis(50)));
+///
+/// let later = Now::default().after(Duration::from_millis(50));
+/// application.answer(&mut connection, later);
+/// let Some(Transmit::Bytes(answer)) = connection.poll_transmit() else { unreachable!() };
+/// assert!(answer.collect::<Vec<_>>().concat().ends_with(&pattern(7, 20)));
+/// ```
 #[derive(Debug, Default)]
-pub(super) struct Journal {
-    /// How often each request was handled.
-    calls: RefCell<BTreeMap<u64, usize>>,
-    /// How many are being handled.
-    running: RefCell<usize>,
+pub struct Application {
+    /// The request that is being received, if its content is awaited.
+    asked: Option<Request>,
+    content: Vec<u8>,
+    /// Whether that content goes back as it comes.
+    streams: bool,
+    answering: Option<Answering>,
 }
 
-impl Journal {
-    /// What must hold when all is over.
-    pub(super) fn check(&self) -> Result<(), String> {
-        if let Some((id, count)) = self.calls.borrow().iter().find(|(_, count)| **count > 1) {
-            return Err(format!("request {id} was handled {count} times"));
-        }
-        match *self.running.borrow() {
-            0 => Ok(()),
-            running => Err(format!("{running} handlers were left running")),
-        }
+/// What is to be sent when its time comes.
+#[derive(Debug)]
+struct Answering {
+    /// That of the content, until the head has left with the first piece.
+    length: Option<BodyLen>,
+    pieces: VecDeque<Bytes>,
+    /// Before each of them.
+    wait: Duration,
+    due: Duration,
+}
+
+impl Application {
+    pub(super) fn answers(path: &str) -> bool {
+        !matches!(path, "/file" | "/form" | "/upgrade")
     }
-}
 
-/// One call; over when it is dropped.
-struct Call(Rc<Journal>);
-
-impl Call {
-    fn begin(journal: &Rc<Journal>, id: u64) -> Self {
-        *journal.calls.borrow_mut().entry(id).or_default() += 1;
-        *journal.running.borrow_mut() += 1;
-        Self(Rc::clone(journal))
-    }
-}
-
-impl Drop for Call {
-    fn drop(&mut self) {
-        *self.0.running.borrow_mut() -= 1;
-    }
-}
-
-pub(super) fn intake(head: &httpants_core::Request) -> Intake {
-    if head.path().starts_with("/streamed/") { Intake::Stream } else { Intake::Buffer }
-}
-
-pub(super) async fn answer(
-    memory: Memory,
-    journal: Rc<Journal>,
-    file: PathBuf,
-    mut request: Request,
-) -> Result<Response, Misuse> {
-    let number = |name: &str| -> u64 {
-        let value = request.get().ok().and_then(|variables| variables.get(name));
-        value.and_then(|value| value.parse().ok()).unwrap_or(0)
-    };
-    let (id, size, wait) = (number("id"), number("size") as usize, Duration::from_millis(number("wait")));
-    let pieces = number("pieces").max(1) as usize;
-    let _call = Call::begin(&journal, id);
-    Ok(match request.path() {
-        "/content" => {
-            sleep(&memory, wait).await;
-            Response::bytes("application/octet-stream", pattern(id, size))
-        }
-        "/stream" => {
-            let content = pattern(id, size);
-            let mut responder = request.responder();
-            responder.send_status(200)?;
-            for piece in content.chunks(size.div_ceil(pieces).max(1)) {
-                sleep(&memory, wait).await;
-                responder.send(Bytes::copy_from_slice(piece)).await?;
-            }
-            responder.finish().await?
-        }
-        "/file" => match std::fs::File::open(file) {
-            Ok(file) => Response::file(FileToSend::opened(file, "file.bin")),
-            Err(_) => Response::new(404),
-        },
-        "/echo" => match request.body_mut().bytes().await {
-            Ok(content) => Response::bytes("application/octet-stream", content),
-            Err(error) => error.into(),
-        },
-        "/streamed/echo" => match echo(&mut request).await? {
-            Ok(response) => response,
-            Err(error) => error.into(),
-        },
-        "/streamed/ignore" => Response::text("ignored"),
-        "/form" => {
-            let length = request.files().get("file").map_or(0, |file| file.len());
-            Response::text(length.to_string())
-        }
-        // Unwinds as a panic does, and says nothing on the way.
-        "/panic" => std::panic::resume_unwind(Box::new("a simulated failure")),
-        "/break-off" => {
-            let mut responder = request.responder();
-            responder.send_status(200)?;
-            responder.send_headers([("Content-Length", (size + 1).to_string())], true)?;
-            responder.send(pattern(id, size)).await?;
-            responder.finish().await?
-        }
-        "/upgrade" => Response::upgrade("simulated", return_bytes),
-        _ => Response::new(404),
-    })
-}
-
-/// The content goes out as it comes in; where it breaks off, so does the answer.
-async fn echo(request: &mut Request) -> Result<Result<Response, BodyError>, Misuse> {
-    let mut responder = request.responder();
-    let mut begun = false;
-    while let Some(piece) = request.body_mut().next().await {
-        match piece {
-            Ok(piece) => {
-                if !std::mem::replace(&mut begun, true) {
-                    responder.send_status(200)?;
+    /// Takes what has come and answers as much of it as is due. Call it after each input, when
+    /// something was sent, and at the [`deadline`](Self::deadline).
+    pub fn answer(&mut self, connection: &mut Connection, now: Now) {
+        loop {
+            while let Some(event) = connection.poll_event() {
+                if self.take(event, connection, now).is_err() {
+                    connection.abort();
                 }
-                responder.send(piece).await?;
             }
-            Err(error) => return Ok(Err(error)),
+            match self.go_on(connection, now) {
+                Ok(false) => return,
+                Ok(true) => {}
+                Err(_) => connection.abort(),
+            }
         }
     }
-    if !begun {
-        responder.send_status(200)?;
-    }
-    Ok(Ok(responder.finish().await?))
-}
 
-async fn return_bytes(mut stream: Upgraded) {
-    let mut buffer = [0; 512];
-    loop {
-        let read = poll_fn(|context| Pin::new(&mut stream).poll_read(context, &mut buffer)).await;
-        let mut rest = match read {
-            Ok(count) if count > 0 => buffer.get(..count).unwrap_or_default(),
-            _ => break,
+    /// When it has more to send, if nothing happens before.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        self.answering.as_ref().map(|answering| answering.due)
+    }
+
+    fn take(&mut self, event: Event, connection: &mut Connection, now: Now) -> Result<(), Misuse> {
+        match event {
+            Event::Request(request) if request.path() == "/streamed/ignore" => {
+                connection.respond_with(&ResponseHead::default(), "ignored")
+            }
+            Event::Request(request) => {
+                self.streams = request.path() == "/streamed/echo";
+                self.asked = Some(request);
+                Ok(())
+            }
+            Event::Expect100 => connection.send_continue(),
+            Event::Data(data) if self.streams => {
+                self.begin_stream(connection)?;
+                connection.send(data)
+            }
+            Event::Data(data) => {
+                self.content.extend_from_slice(&data);
+                Ok(())
+            }
+            Event::End(_) => match self.asked.take() {
+                Some(request) => self.begin(&request, connection, now),
+                None => Ok(()),
+            },
+            Event::Closed(_) => {
+                *self = Self::default();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The request is complete.
+    fn begin(&mut self, request: &Request, connection: &mut Connection, now: Now) -> Result<(), Misuse> {
+        let asked = Asked::of(request);
+        let ok = ResponseHead::default();
+        let length = match request.path() {
+            "/content" => BodyLen::Known(asked.size as u64),
+            "/break-off" => BodyLen::Known(asked.size as u64 + 1),
+            "/stream" => BodyLen::Unknown,
+            "/echo" => return connection.respond_with(&ok, std::mem::take(&mut self.content)),
+            "/streamed/echo" => {
+                self.begin_stream(connection)?;
+                self.streams = false;
+                return connection.finish();
+            }
+            "/panic" => return connection.respond_with(&ResponseHead::new(500)?, ""),
+            _ => return connection.respond_with(&ResponseHead::new(404)?, ""),
         };
-        while !rest.is_empty() {
-            match poll_fn(|context| Pin::new(&mut stream).poll_write(context, rest)).await {
-                Ok(count) => rest = rest.get(count..).unwrap_or_default(),
-                Err(_) => return,
-            }
-        }
+        let pieces = asked.content().chunks(asked.piece()).map(Bytes::copy_from_slice).collect();
+        self.answering = Some(Answering { length: Some(length), pieces, wait: asked.wait, due: now.mono + asked.wait });
+        Ok(())
     }
-    let _ = poll_fn(|context| Pin::new(&mut stream).poll_close(context)).await;
-}
 
-async fn sleep(memory: &Memory, span: Duration) {
-    if !span.is_zero() {
-        let mut timer = pin!(memory.sleep_until(memory.now().mono + span));
-        poll_fn(|context| timer.as_mut().poll_elapsed(context)).await;
+    fn begin_stream(&mut self, connection: &mut Connection) -> Result<(), Misuse> {
+        if connection.state().send == Sending::Head {
+            connection.respond(&ResponseHead::default(), BodyLen::Unknown)?;
+        }
+        Ok(())
+    }
+
+    /// Sends the next piece if it is due; whether it was.
+    fn go_on(&mut self, connection: &mut Connection, now: Now) -> Result<bool, Misuse> {
+        let Some(answering) = self.answering.as_mut().filter(|answering| answering.due <= now.mono) else {
+            return Ok(false);
+        };
+        if let Some(length) = answering.length.take() {
+            connection.respond(&ResponseHead::default(), length)?;
+        }
+        connection.send(answering.pieces.pop_front().unwrap_or_default())?;
+        answering.due = now.mono + answering.wait;
+        if answering.pieces.is_empty() {
+            self.answering = None;
+            connection.finish()?;
+        }
+        Ok(true)
     }
 }

@@ -70,7 +70,7 @@ pub(super) struct Client {
 }
 
 impl Client {
-    pub(super) fn draw(number: u64, random: &mut Random) -> Self {
+    pub(super) fn draw(number: u64, random: &mut Random, answers: &dyn Fn(&str) -> bool) -> Self {
         let mut client = Self {
             requests: Vec::new(),
             steps: VecDeque::new(),
@@ -94,7 +94,7 @@ impl Client {
         client.wait(random);
         let count = 1 + random.below(6);
         for place in 0..count {
-            let errand = Errand::draw(number * 100 + place as u64, random);
+            let errand = Errand::draw(number * 100 + place as u64, random, answers);
             let goes_on = !errand.is_last() || (errand.task != Task::Upgrade && random.percent(30));
             client.request(errand, random);
             if !goes_on {
@@ -198,14 +198,16 @@ impl Client {
         }
         let Some(Step::Do(action)) = self.steps.pop_front() else { return None };
         if let Action::Send(bytes) = &action {
+            // What is sent at the moment at which the stream ended was sent behind that.
+            let at = if self.end == End::Open { now } else { now + Duration::from_nanos(1) };
             self.sent += bytes.len();
-            self.sent_at = now;
+            self.sent_at = at;
             for request in &mut self.requests {
                 if self.sent > request.start {
-                    request.first.get_or_insert(now);
+                    request.first.get_or_insert(at);
                 }
                 if self.sent >= request.end {
-                    request.last.get_or_insert(now);
+                    request.last.get_or_insert(at);
                 }
             }
         }
@@ -257,9 +259,11 @@ impl Client {
 impl Client {
     /// The answer to this request, at the front of these bytes.
     pub(super) fn read(&self, request: &Sending, bytes: &[u8]) -> Read {
-        // A server that never saw the method cannot know that no content may follow.
-        let in_time = request.last.is_some_and(|last| self.ended_at.is_none_or(|ended| last <= ended));
-        answer::read(bytes, request.errand.head_only && in_time, self.end)
+        match answer::read(bytes, request.errand.head_only, self.end) {
+            // A server that never saw the whole head cannot know that no content may follow.
+            Read::Whole(refusal) if refusal.status >= 400 => answer::read(bytes, false, self.end),
+            read => read,
+        }
     }
 
     /// The request that it was sending when it fell silent, and whether in its content.

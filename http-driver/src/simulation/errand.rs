@@ -1,14 +1,12 @@
 //! One request of a simulated client: what goes over the wire, and what must come back.
 
 use std::fmt::Write as _;
+use std::time::Duration;
 
 use crate::memory::random::Random;
 
 /// The boundary of simulated forms.
 const BOUNDARY: &str = "simulated";
-
-/// The largest content that the simulated server accepts, in bytes.
-pub(super) const MAX_REQUEST: u64 = 200_000;
 
 /// Less content, in bytes, than a server drops for the sake of the next request, by default.
 const DRAIN: usize = 60_000;
@@ -42,6 +40,58 @@ pub(super) enum Task {
     Upgrade,
 }
 
+impl Task {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Content { .. } => "/content",
+            Self::Stream { .. } => "/stream",
+            Self::File { .. } => "/file",
+            Self::Echo => "/echo",
+            Self::EchoStreamed => "/streamed/echo",
+            Self::Ignore => "/streamed/ignore",
+            Self::Form => "/form",
+            Self::Panic => "/panic",
+            Self::BreakOff { .. } => "/break-off",
+            Self::TooLarge | Self::Malformed => "/never",
+            Self::Upgrade => "/upgrade",
+        }
+    }
+}
+
+/// What the query of a request says.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Asked {
+    pub(super) id: u64,
+    pub(super) size: usize,
+    pub(super) pieces: usize,
+    pub(super) wait: Duration,
+}
+
+impl Asked {
+    pub(super) fn of(request: &httpants_core::Request) -> Self {
+        let number = |name: &str| -> u64 {
+            let value = request.get().ok().and_then(|variables| variables.get(name));
+            value.and_then(|value| value.parse().ok()).unwrap_or(0)
+        };
+        Self {
+            id: number("id"),
+            size: number("size") as usize,
+            pieces: number("pieces").max(1) as usize,
+            wait: Duration::from_millis(number("wait")),
+        }
+    }
+
+    /// The content that is asked for.
+    pub(super) fn content(self) -> Vec<u8> {
+        pattern(self.id, self.size)
+    }
+
+    /// How long its pieces are.
+    pub(super) fn piece(self) -> usize {
+        self.size.div_ceil(self.pieces).max(1)
+    }
+}
+
 /// One request.
 #[derive(Clone, Debug)]
 pub(super) struct Errand {
@@ -58,7 +108,8 @@ pub(super) struct Errand {
 }
 
 impl Errand {
-    pub(super) fn draw(id: u64, random: &mut Random) -> Self {
+    /// An errand to one of the paths that are answered.
+    pub(super) fn draw(id: u64, random: &mut Random, answers: &dyn Fn(&str) -> bool) -> Self {
         let size = *random.one_of(&[0, 1, 10, 500, 3_000, 30_000, 150_000]);
         let wait = *random.one_of(&[0, 0, 0, 1, 50, 4_000]);
         let task = match random.below(40) {
@@ -78,6 +129,8 @@ impl Errand {
             38 => Task::Malformed,
             _ => Task::Upgrade,
         };
+        let refused = matches!(task, Task::TooLarge | Task::Malformed);
+        let task = if refused || answers(task.path()) { task } else { Task::Content { size, wait } };
         let http_1_0 = task != Task::Upgrade && random.percent(10);
         let has_content = matches!(task, Task::Echo | Task::EchoStreamed | Task::Ignore | Task::Form);
         let closes = task != Task::Upgrade && random.percent(if http_1_0 { 50 } else { 5 });
@@ -109,7 +162,7 @@ impl Errand {
         let mut fields = format!("Content-Type: {content_type}\r\n");
         let body = if self.chunked { chunks(&content) } else { content.clone() };
         match self.task {
-            Task::TooLarge => drop(write!(fields, "Content-Length: {}\r\n", MAX_REQUEST + 1)),
+            Task::TooLarge => drop(write!(fields, "Content-Length: {}\r\n", super::MAX_REQUEST + 1)),
             Task::Upgrade => fields.push_str("Connection: upgrade\r\nUpgrade: simulated\r\n"),
             Task::File { first, last } => drop(write!(fields, "Range: bytes={first}-{last}\r\n")),
             Task::Malformed => fields.push_str("Broken field\r\n"),
@@ -141,19 +194,12 @@ impl Errand {
     }
 
     fn target(&self) -> String {
-        let id = self.id;
+        let (path, id) = (self.task.path(), self.id);
         match self.task {
-            Task::Content { size, wait } => format!("/content?id={id}&size={size}&wait={wait}"),
-            Task::Stream { size, pieces, wait } => format!("/stream?id={id}&size={size}&pieces={pieces}&wait={wait}"),
-            Task::File { .. } => format!("/file?id={id}"),
-            Task::Echo => format!("/echo?id={id}"),
-            Task::EchoStreamed => format!("/streamed/echo?id={id}"),
-            Task::Ignore => format!("/streamed/ignore?id={id}"),
-            Task::Form => format!("/form?id={id}"),
-            Task::Panic => format!("/panic?id={id}"),
-            Task::BreakOff { size } => format!("/break-off?id={id}&size={size}"),
-            Task::TooLarge | Task::Malformed => format!("/never?id={id}"),
-            Task::Upgrade => format!("/upgrade?id={id}"),
+            Task::Content { size, wait } => format!("{path}?id={id}&size={size}&wait={wait}"),
+            Task::Stream { size, pieces, wait } => format!("{path}?id={id}&size={size}&pieces={pieces}&wait={wait}"),
+            Task::BreakOff { size } => format!("{path}?id={id}&size={size}"),
+            _ => format!("{path}?id={id}"),
         }
     }
 
@@ -208,8 +254,9 @@ fn chunks(content: &[u8]) -> Vec<u8> {
     body
 }
 
-/// Content that belongs to one request only: a byte out of place shows.
-pub(super) fn pattern(id: u64, size: usize) -> Vec<u8> {
+/// The content that belongs to the request with this number: a byte out of place shows.
+#[must_use]
+pub fn pattern(id: u64, size: usize) -> Vec<u8> {
     let mut random = Random::new(id);
     let mut content = Vec::with_capacity(size + 8);
     while content.len() < size {

@@ -17,6 +17,8 @@ pub(super) struct Circumstances {
     pub(super) jumped: bool,
     /// Clients had to wait to be accepted.
     pub(super) crowded: bool,
+    /// When the time to finish ran out.
+    pub(super) over: Option<Duration>,
 }
 
 /// How many requests were answered as they should, refused and left.
@@ -58,6 +60,11 @@ pub(super) fn judge(client: &Client, circumstances: Circumstances) -> Result<Tal
     }
     if client.end == End::Open {
         return Err("its connection was never closed".into());
+    }
+    if let (Some(ended), Some(over), false) = (client.ended_at, circumstances.over, circumstances.jumped)
+        && ended > over
+    {
+        return Err(format!("its connection was closed {:?} after the time to finish", ended - over));
     }
     if next != Next::Closed {
         timers(client, circumstances, next == Next::Another)?;
@@ -210,8 +217,12 @@ fn timers(client: &Client, circumstances: Circumstances, is_idle: bool) -> Resul
         let (least, most) = (Duration::from_secs(least), Duration::from_secs(most));
         if after < least || after > most { Err(format!("the {timer} timer after {after:?}")) } else { Ok(()) }
     };
-    match client.unfinished().filter(|(request, _)| request.first.is_some_and(|first| first <= ended)) {
-        Some((request, false)) => within(request.first.unwrap_or_default(), 15, 15, "head"),
+    let in_time = |at: Option<Duration>| at.is_some_and(|at| at <= ended);
+    match client.unfinished().filter(|(request, _)| in_time(request.first)) {
+        // What is wrong with it may show before it is complete.
+        Some((request, false)) if request.errand.task != Task::Malformed => {
+            within(request.first.unwrap_or_default(), 15, 15, "head")
+        }
         Some((request, true)) if matches!(request.errand.task, Task::Echo | Task::EchoStreamed | Task::Form) => {
             // The rate is judged from 10 s on; nothing at all is borne for 30 s.
             within(request.first.unwrap_or_default(), 10, 3_600, "rate")?;
@@ -219,7 +230,14 @@ fn timers(client: &Client, circumstances: Circumstances, is_idle: bool) -> Resul
         }
         Some(_) => Ok(()),
         None if client.received.is_empty() => within(Duration::ZERO, 15, 15, "accept"),
-        None if is_idle => within(client.received_at, 60, 60, "idle"),
+        None if is_idle => match client.requests.iter().rfind(|request| in_time(request.first)) {
+            // Content that the application did not look at may come behind the answer.
+            Some(request) if in_time(request.last) => {
+                within(client.received_at.max(request.last.unwrap_or_default()), 60, 60, "idle")
+            }
+            // It was left before it was through with it.
+            _ => Ok(()),
+        },
         None => Ok(()),
     }
 }

@@ -11,8 +11,9 @@
 //! - each request that came in whole is handled once and answered once, or its connection
 //!   fails where the client sees it;
 //! - a client that falls silent is left when its timer says so;
+//! - a server that is told to stop has ended by the time it was given;
 //! - nothing is left at the end: no connection, task, handler or file;
-//! - no task is polled without end while nothing happens.
+//! - no task is polled, and nothing wakes, without end while nothing happens.
 //!
 //! The same seed always tells the same story, so a failure is repeated by its seed:
 //!
@@ -25,39 +26,89 @@
 //! assert!(outcome.requests > 0);
 //! # Ok(()) }
 //! ```
+//!
+//! # A runtime of one's own
+//!
+//! [`Simulator::run_on`] plays the same stories on a [`Runtime`] that is made over
+//! [`Memory`]: for transports that do more than to pass on, such as those with buffers of
+//! their own, or a layer of security.
+//!
+//! # A server of one's own
+//!
+//! The same clients, faults and rules are there for whoever drives
+//! [`Connection`](httpants_core::Connection) by a loop of their own: they make it a [`System`],
+//! with [`Application`] for its application, and run it by [`Simulator::run_with`] in place of
+//! [`Simulator::run`]. `examples/by_hand` of this package is one, in 160 lines. This one leaves
+//! before it has heard anything, which some seeds notice:
+//!
+//! ```
+//! use std::time::Duration;
+//! use httpants_driver::core::{Now, Peer};
+//! use httpants_driver::memory::MemoryTransport;
+//! use httpants_driver::simulation::{Simulator, System};
+//!
+//! struct Impatient;
+//!
+//! impl System for Impatient {
+//!     fn connect(&mut self, socket: MemoryTransport, _: Peer, _: Now) {
+//!         drop(socket);
+//!     }
+//!     fn turn(&mut self, _: Now) -> Option<Duration> {
+//!         None
+//!     }
+//!     fn shutdown(&mut self, _: Duration, _: Now) {}
+//!     fn connections(&self) -> usize {
+//!         0
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let simulator = Simulator::new()?;
+//! let violation = (0..100).find_map(|seed| simulator.run_with(seed, |_| Impatient).err());
+//! assert!(violation.is_some_and(|violation| violation.what.contains("the accept timer after 0ns")));
+//! # Ok(()) }
+//! ```
 
 mod answer;
 mod application;
 mod client;
 mod errand;
+mod handler;
 mod judge;
+mod served;
+mod story;
+mod system;
 
 use std::fmt;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::rc::Rc;
-use std::time::Duration;
+use std::path::PathBuf;
 
+use httpants_core::Config;
 use tempfile::TempDir;
 
-use self::answer::End;
-use self::application::Journal;
-use self::client::{Action, Client};
-use self::judge::Circumstances;
-use crate::Handle;
-use crate::memory::random::Random;
-use crate::memory::{self, Faults, Memory};
-use crate::runtime::Runtime;
-use crate::server::Server;
+pub use self::application::Application;
+pub use self::errand::pattern;
+pub use self::handler::Pages;
+use self::served::Served;
+use self::story::Story;
+pub use self::system::{Scene, System};
+use crate::Serve;
+use crate::memory::Memory;
+use crate::runtime::{Runtime, Spawn};
 
 /// The size of the file that simulated clients ask for, in bytes.
 const FILE_SIZE: usize = 100_000;
-/// What is held in memory of a request; what is larger goes to a temporary file.
-const MEMORY: u64 = 10_000;
-/// When a story is over, whatever its clients do: longer than all timers together.
-const END: Duration = Duration::from_secs(3_600);
-/// The most polls while nothing happens but timers.
-const QUIET: u64 = 200;
+/// The largest content of a request that is accepted, in bytes.
+const MAX_REQUEST: u64 = 200_000;
+
+/// What a [`System`] serves with: the defaults, by whose timers and limits it is judged, but
+/// 200,000 bytes for the content of a request.
+#[must_use]
+pub fn config() -> Config {
+    let mut config = Config::default();
+    config.limits.max_request = MAX_REQUEST;
+    config
+}
 
 /// Runs stories; see the [module](self).
 #[derive(Debug)]
@@ -82,8 +133,8 @@ pub struct Outcome {
     pub broken: usize,
     /// How many requests ended with their connections, for a reason.
     pub unanswered: usize,
-    /// How often a task was polled.
-    pub polls: u64,
+    /// How many turns it took: [`System::turn`], or polls of the tasks of a server in memory.
+    pub turns: u64,
 }
 
 /// A rule that did not hold.
@@ -106,18 +157,6 @@ impl fmt::Display for Violation {
 
 impl std::error::Error for Violation {}
 
-/// What befalls the server.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Event {
-    /// It is told to finish within this time.
-    Shutdown(Duration),
-    Close,
-    /// The machine sleeps.
-    Jump(Duration),
-    /// Somebody sets the clock of the day.
-    SetWallClock(Duration),
-}
-
 impl Simulator {
     /// A simulator, with a directory for uploads and a file to be asked for.
     ///
@@ -130,205 +169,44 @@ impl Simulator {
         Ok(Self { uploads, _files: files, file })
     }
 
-    /// Runs the story of a seed.
+    /// Runs the story of a seed, with a [`Server`](crate::Server) on the runtime in memory.
     ///
     /// # Errors
     /// The first rule that did not hold.
     pub fn run(&self, seed: u64) -> Result<Outcome, Violation> {
-        let mut story = Story::begin(self, seed);
-        let result = story.play().and_then(|()| story.end(self.uploads.path()));
+        self.run_on(seed, |memory| (memory.clone(), memory.listener()))
+    }
+
+    /// Runs the story of a seed, with a [`Server`](crate::Server) on a runtime of one's own,
+    /// which is made for each story anew: over this [`Memory`], whose clock, tasks and
+    /// connections it shares. What it does by itself is under test, such as the buffers and
+    /// wakers of its transport.
+    ///
+    /// ```
+    /// # use httpants_driver::simulation::Simulator;
+    /// // Memory itself is what `run` runs on.
+    /// let simulator = Simulator::new()?;
+    /// let outcome = simulator.run_on(7, |memory| (memory.clone(), memory.listener()))?;
+    /// assert_eq!(outcome, simulator.run(7)?);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The first rule that did not hold.
+    pub fn run_on<R>(&self, seed: u64, make: impl FnOnce(&Memory) -> (R, R::Listener)) -> Result<Outcome, Violation>
+    where
+        R: Runtime<Transport: Send> + Spawn<Serve<R, Pages>>,
+    {
+        self.run_with(seed, |scene| Served::new(self, scene, make))
+    }
+
+    /// Runs the story of a seed, with a system of one's own, which is made for each story anew.
+    ///
+    /// # Errors
+    /// The first rule that did not hold.
+    pub fn run_with<S: System>(&self, seed: u64, make: impl FnOnce(&Scene) -> S) -> Result<Outcome, Violation> {
+        let mut story = Story::begin(seed, make);
+        let result = story.play().and_then(|()| story.end());
         result.map_err(|what| Violation { seed, what, story: story.log })
     }
-}
-
-struct Story {
-    memory: Memory,
-    handle: Handle,
-    journal: Rc<Journal>,
-    clients: Vec<(Client, memory::Client)>,
-    events: Vec<(Duration, Event)>,
-    circumstances: Circumstances,
-    log: Vec<String>,
-}
-
-impl Story {
-    fn begin(simulator: &Simulator, seed: u64) -> Self {
-        let mut random = Random::new(seed);
-        let faults = Faults {
-            shuffle: random.percent(75),
-            cut: random.percent(75),
-            delay_percent: *random.one_of(&[0, 10, 25, 60]),
-            send_files: random.percent(50),
-        };
-        let memory = Memory::with_faults(random.next(), faults);
-        let journal = Rc::new(Journal::default());
-        let (world, pages, file) = (memory.clone(), Rc::clone(&journal), simulator.file.clone());
-        let handler = move |request| application::answer(world.clone(), Rc::clone(&pages), file.clone(), request);
-        let max_connections = *random.one_of(&[1, 2, 100, 100]);
-        let server = Server::with_runtime(memory.clone(), handler)
-            .intake(application::intake)
-            .max_request(errand::MAX_REQUEST)
-            .max_connections(max_connections)
-            .upload_directory(simulator.uploads.path())
-            .forms(|limits| limits.memory = MEMORY);
-        let (handle, serving) = server.attach();
-        memory.serve(serving);
-        let clients = (0..1 + random.below(4) as u64)
-            .map(|number| (Client::draw(number, &mut random), memory.connect()))
-            .collect();
-        let mut story = Self {
-            memory,
-            handle,
-            journal,
-            clients,
-            events: Vec::new(),
-            circumstances: Circumstances { crowded: max_connections < 4, ..Circumstances::default() },
-            log: vec![format!("{faults:?}")],
-        };
-        story.draw_events(&mut random);
-        for (number, (client, _)) in story.clients.iter().enumerate() {
-            story.log.extend(client.requests.iter().map(|request| format!("client {number}: {:?}", request.errand)));
-            story.log.push(format!("client {number}: {:?}", client.leaving));
-        }
-        story
-    }
-
-    fn draw_events(&mut self, random: &mut Random) {
-        for (percent, event) in [
-            (20, Event::Shutdown(Duration::from_millis(*random.one_of(&[0, 10, 3_000, 60_000])))),
-            (5, Event::Close),
-            (7, Event::Jump(Duration::from_secs(*random.one_of(&[1, 20, 100_000])))),
-            (7, Event::SetWallClock(Duration::from_secs(*random.one_of(&[0, 1_000_000_000, 4_000_000_000])))),
-        ] {
-            if random.percent(percent) {
-                let at = *random.one_of(&[0, 1, 20, 300, 3_000, 20_000, 70_000]) + random.below(30) as u64;
-                self.events.push((Duration::from_millis(at), event));
-            }
-        }
-        self.events.sort_by_key(|(at, _)| *at);
-        self.events.reverse();
-    }
-
-    /// Goes from event to event until nothing more can happen.
-    fn play(&mut self) -> Result<(), String> {
-        loop {
-            self.memory.run();
-            let now = self.memory.now().mono;
-            let happened = self.befall(now);
-            if self.clients_act(now) || happened {
-                continue;
-            }
-            let planned = self.events.last().map(|(at, _)| *at);
-            let waiting = self.clients.iter().filter_map(|(client, _)| client.deadline());
-            let next = waiting.chain(planned).chain(self.memory.next_deadline()).min();
-            match next {
-                Some(next) if next > now + END => return Err(format!("a timer for {next:?}, at {now:?}")),
-                Some(next) => self.memory.advance(next.saturating_sub(now)),
-                None => return Ok(()),
-            }
-        }
-    }
-
-    /// What befalls the server at this moment.
-    fn befall(&mut self, now: Duration) -> bool {
-        let Some((_, event)) = self.events.pop_if(|(at, _)| *at <= now) else {
-            return false;
-        };
-        self.log.push(format!("{now:?} {event:?}"));
-        match event {
-            Event::Shutdown(grace) => {
-                self.handle.shutdown(grace);
-                self.circumstances.drained = true;
-            }
-            Event::Close => {
-                self.handle.close();
-                self.circumstances.closed = true;
-            }
-            Event::Jump(span) => {
-                self.memory.jump(span);
-                self.circumstances.jumped = true;
-            }
-            Event::SetWallClock(time) => self.memory.set_wall_clock(httpants_core::UnixTime(time)),
-        }
-        true
-    }
-
-    fn clients_act(&mut self, now: Duration) -> bool {
-        let mut acted = false;
-        for (number, (client, socket)) in self.clients.iter_mut().enumerate() {
-            let received = socket.take_received();
-            let end = match (socket.is_reset(), socket.is_ended()) {
-                (true, _) => End::Reset,
-                (false, true) => End::Ended,
-                (false, false) => End::Open,
-            };
-            if !received.is_empty() || end != client.end {
-                self.log.push(format!("{now:?} client {number} receives {} bytes, {end:?}", received.len()));
-            }
-            client.receive(&received, end, now);
-            while let Some(action) = client.act(now) {
-                acted = true;
-                match &action {
-                    Action::Send(bytes) => {
-                        self.log.push(format!("{now:?} client {number} sends {} bytes", bytes.len()));
-                        socket.send(bytes);
-                        continue;
-                    }
-                    Action::End => socket.end(),
-                    Action::Reset => socket.reset(),
-                    Action::TakeOnly(count) => socket.take_only(*count),
-                }
-                self.log.push(format!("{now:?} client {number} {action:?}"));
-            }
-        }
-        acted
-    }
-
-    /// Nothing more can happen: what must hold now.
-    fn end(&mut self, uploads: &Path) -> Result<Outcome, String> {
-        let polls = self.memory.polls();
-        self.memory.advance(END);
-        if self.memory.polls() - polls > QUIET {
-            return Err(format!("{} polls while nothing happened", self.memory.polls() - polls));
-        }
-        let mut outcome = Outcome { polls, ..Outcome::default() };
-        for (number, (client, _)) in self.clients.iter().enumerate() {
-            let tally = judge::judge(client, self.circumstances).map_err(|why| {
-                self.log.push(format!("client {number} received: {}", client.received.escape_ascii()));
-                format!("client {number}: {why}")
-            })?;
-            outcome.requests += client.requests.iter().filter(|request| request.is_begun()).count();
-            outcome.answered += tally.answered;
-            outcome.refused += tally.refused;
-            outcome.broken += tally.broken;
-            outcome.unanswered += tally.unanswered;
-        }
-        self.journal.check()?;
-        if self.handle.connections() > 0 {
-            return Err(format!("{} connections are left", self.handle.connections()));
-        }
-        self.handle.close();
-        self.memory.run();
-        if self.memory.tasks() > 0 {
-            return Err(format!("{} tasks are left", self.memory.tasks()));
-        }
-        no_files(uploads).map_err(|error| format!("uploads: {error}"))?;
-        Ok(outcome)
-    }
-}
-
-/// No file is in the directory, nor open without a name.
-fn no_files(directory: &Path) -> io::Result<()> {
-    if directory.read_dir()?.next().is_some() {
-        return Err(io::Error::other("a file was left in the directory"));
-    }
-    let Ok(open) = Path::new("/proc/self/fd").read_dir() else {
-        return Ok(()); // Not on Linux.
-    };
-    for entry in open {
-        if entry?.path().read_link().is_ok_and(|file| file.starts_with(directory)) {
-            return Err(io::Error::other("a file was left open"));
-        }
-    }
-    Ok(())
 }

@@ -9,19 +9,18 @@
 )]
 
 mod framing;
+mod program;
 mod proxy;
 mod reference;
 mod relay;
 mod server;
 
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::thread;
 
 use httpants_tests::corpus::{self, Input};
 
 use framing::{Message, Rest};
-use proxy::{Kind, Logged, PATIENCE, Proxy};
+use proxy::{Kind, Logged, Proxy};
 use relay::{Passed, Relay};
 use server::{Recording, Seen};
 
@@ -61,7 +60,7 @@ fn check(kind: Kind) {
     let inputs = corpus::load().unwrap();
     thread::scope(|scope| {
         for share in inputs.chunks(inputs.len().div_ceil(CLIENTS)) {
-            scope.spawn(|| share.iter().for_each(|input| attack(proxy.address, input)));
+            scope.spawn(|| share.iter().for_each(|input| attack(&proxy, input)));
         }
     });
     let log = proxy.finish();
@@ -74,25 +73,14 @@ fn check(kind: Kind) {
     assert!(count > 300, "only {count} requests were passed on");
 }
 
-fn attack(proxy: SocketAddr, input: &Input) {
-    exchange(proxy, &input.bytes);
+fn attack(proxy: &Proxy, input: &Input) {
+    proxy.exchange(&input.bytes);
     let target = format!("/probe/{}", input.name.escape_default()).replace(|c: char| !c.is_ascii_alphanumeric(), "/");
     let probe = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    let answer = exchange(proxy, probe.as_bytes());
+    let answer = proxy.exchange(probe.as_bytes());
     let answer = String::from_utf8_lossy(&answer);
     let own = answer.starts_with("HTTP/1.1 200") && answer.ends_with(&format!("\r\n\r\nGET {target}"));
     assert!(own, "behind {}, {target} is answered with:\n{answer}", input.name);
-}
-
-/// All that comes back until the proxy has nothing more to wait for.
-fn exchange(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
-    let mut stream = TcpStream::connect(address).unwrap();
-    stream.set_read_timeout(Some(PATIENCE)).unwrap();
-    // What has refused may have closed before all is sent, and a reset ends as well as an end.
-    let _ = stream.write_all(bytes);
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    answer
 }
 
 /// What our server saw on a connection is what another reader finds in the bytes. It has seen

@@ -1,0 +1,105 @@
+//! Another server, in a folder of its own. It listens on a file there: a port that is looked up
+//! and given back could be anybody's by the time that the program binds it.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+/// Longer than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+pub(crate) struct Program {
+    name: &'static str,
+    child: Child,
+    folder: TempDir,
+}
+
+impl Program {
+    /// A folder for it, and where it is to listen.
+    pub(crate) fn prepare() -> (TempDir, PathBuf) {
+        let folder = tempfile::tempdir().unwrap();
+        let socket = folder.path().join("socket");
+        (folder, socket)
+    }
+
+    /// Waits until it listens. What it prints is kept in the folder, in `stdout` and `stderr`.
+    pub(crate) fn start(name: &'static str, arguments: &[&str], folder: TempDir) -> Self {
+        let file = |name| File::create(folder.path().join(name)).unwrap();
+        let (output, errors) = (file("stdout"), file("stderr"));
+        let mut command = Command::new(name);
+        command.args(arguments).current_dir(folder.path()).stdin(Stdio::null()).stdout(output).stderr(errors);
+        let child = command.spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
+        let mut program = Self { name, child, folder };
+        let deadline = Instant::now() + PATIENCE;
+        while UnixStream::connect(program.socket()).is_err() {
+            let status = program.child.try_wait().unwrap();
+            let waits = status.is_none() && Instant::now() < deadline;
+            assert!(waits, "{name} does not listen ({status:?}): {}", program.printed("stderr"));
+            thread::sleep(Duration::from_millis(20));
+        }
+        program
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
+    fn printed(&self, name: &str) -> String {
+        String::from_utf8_lossy(&fs::read(self.folder.path().join(name)).unwrap()).into_owned()
+    }
+
+    /// All that comes back until it has nothing more to wait for; with `end`, once it was told
+    /// that nothing follows.
+    pub(crate) fn exchange(&self, bytes: &[u8], end: bool) -> Vec<u8> {
+        let mut stream = UnixStream::connect(self.socket())
+            .unwrap_or_else(|error| panic!("{}: {error}\n{}", self.name, self.printed("stderr")));
+        stream.set_read_timeout(Some(PATIENCE)).unwrap();
+        // What has refused may have closed before all is sent, and a reset ends as well as an end.
+        let _ = stream.write_all(bytes);
+        if end {
+            let _ = stream.shutdown(Shutdown::Write);
+        }
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        answer
+    }
+
+    /// Lets it finish what it does, and end; what it has printed.
+    pub(crate) fn finish(mut self, gently: Signal) -> String {
+        kill_process(Pid::from_child(&self.child), gently).unwrap();
+        self.child.wait().unwrap();
+        self.printed("stdout")
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The configuration of nginx for a server that listens there, with more for `http` and `server`.
+pub(crate) fn nginx(socket: &Path, http: &str, server: &str) -> String {
+    format!(
+        "daemon off; master_process off; worker_processes 1; pid pid;
+        events {{ worker_connections 256; }}
+        http {{
+            client_body_temp_path b; proxy_temp_path p; fastcgi_temp_path f; uwsgi_temp_path u; scgi_temp_path s;
+            {http}
+            server {{ listen unix:{}; {server} }}
+        }}",
+        socket.display()
+    )
+}
+
+/// What nginx is started with in the folder of its configuration.
+pub(crate) const NGINX: &[&str] = &["-p", ".", "-c", "configuration", "-e", "stderr"];
