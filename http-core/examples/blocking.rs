@@ -1,5 +1,5 @@
 //! An HTTP server over plain `std::net`, one thread a connection: the whole contract of the
-//! core in one loop, in 55 lines of code. `cargo run -p httpants-core --example blocking`, then
+//! core in one loop, in 65 lines of code. `cargo run -p httpants-core --example blocking`, then
 //! `curl -d hello http://127.0.0.1:8080/`.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is a caller of the core")]
@@ -13,6 +13,16 @@ use httpants_core::{Close, Config, Connection, Event, Now, Peer, ResponseHead, T
 
 fn now(start: Instant) -> Now {
     Now::new(start.elapsed(), UnixTime(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()))
+}
+
+/// How long the socket may block; std takes no timeout of zero.
+fn wait(connection: &Connection, start: Instant) -> Option<Duration> {
+    let deadline = connection.poll_timeout()?;
+    Some(deadline.at.saturating_sub(start.elapsed()).max(Duration::from_millis(1)))
+}
+
+fn ran_out(error: &io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
 fn serve(mut socket: TcpStream, config: Arc<Config>) -> io::Result<()> {
@@ -32,8 +42,12 @@ fn serve(mut socket: TcpStream, config: Arc<Config>) -> io::Result<()> {
         }
         if let Some(Transmit::Bytes(slices)) = connection.poll_transmit() {
             let slices: Vec<_> = slices.map(IoSlice::new).collect();
-            let count = socket.write_vectored(&slices)?;
-            connection.handle_sent(count as u64, now(start));
+            socket.set_write_timeout(wait(&connection, start))?;
+            match socket.write_vectored(&slices) {
+                Ok(count) => connection.handle_sent(count as u64, now(start)),
+                Err(error) if ran_out(&error) => connection.handle_timeout(now(start)),
+                Err(_) => connection.handle_io_error(now(start)),
+            }
             continue;
         }
         match connection.poll_close() {
@@ -41,12 +55,11 @@ fn serve(mut socket: TcpStream, config: Arc<Config>) -> io::Result<()> {
             Some(_) => return Ok(()),
             None => {}
         }
-        let wait = connection.poll_timeout().map(|deadline| deadline.at.saturating_sub(start.elapsed()));
-        socket.set_read_timeout(wait.map(|wait| wait.max(Duration::from_millis(1))))?;
+        socket.set_read_timeout(wait(&connection, start))?;
         match socket.read(connection.recv_buf()) {
             Ok(0) => connection.handle_eof(now(start)),
             Ok(count) => connection.handle_recv(count, now(start)),
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) if ran_out(&error) => {}
             Err(_) => connection.handle_io_error(now(start)),
         }
         connection.handle_timeout(now(start));

@@ -354,6 +354,39 @@ fn bytes_behind_an_upgrade_are_held_until_its_answer_has_left() {
     assert_eq!(connection.take_upgrade(), "new");
 }
 
+/// An application that asked how much content it may give waits for room, not for what is over.
+#[test]
+fn room_to_send_is_told_while_there_is_some_and_an_answer_to_fill_it() {
+    let mut config = Config::default();
+    config.limits.send_backlog = 100;
+    let mut connection = connection(config);
+    give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+    events(&mut connection);
+    connection.respond(&ResponseHead::default(), BodyLen::Unknown).unwrap();
+    connection.send("a".repeat(100)).unwrap();
+    assert_eq!((connection.send_room(), events(&mut connection)), (0, vec![]));
+    sent(&mut connection, 0);
+    connection.send("b".repeat(100)).unwrap();
+    assert_eq!(events(&mut connection), [""; 0], "it was filled before it was told");
+    sent(&mut connection, 0);
+    assert_eq!(events(&mut connection), ["Writable"]);
+    assert_eq!(events(&mut connection), [""; 0], "told once");
+}
+
+/// What follows is another protocol's.
+#[test]
+fn no_room_is_told_behind_a_tunnel() {
+    let mut config = Config::default();
+    config.limits.send_backlog = 1;
+    let mut connection = connection(config);
+    give(&mut connection, b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 0);
+    events(&mut connection);
+    connection.respond(&ResponseHead::default(), BodyLen::Unknown).unwrap();
+    assert_eq!(connection.send_room(), 0);
+    sent(&mut connection, 0);
+    assert_eq!(events(&mut connection), ["Upgraded"]);
+}
+
 /// Fewer system calls for an upload, and no more memory for what a small buffer holds.
 #[test]
 fn only_content_larger_than_a_buffer_gets_a_larger_one() {

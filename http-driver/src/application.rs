@@ -1,6 +1,10 @@
 //! What applications are written with, on every runtime: [`adapter!`](crate::adapter) exports
 //! it, so that adapters cannot differ in it.
 
+// What stands in signatures here and is others' own, so that an application needs no version of them.
+pub use bytes::Bytes;
+pub use http::{Method, StatusCode};
+/// The protocol, and what has no name here: cookies, forms, file plans, proxies.
 pub use httpants_core as core;
 pub use httpants_core::files::Sendfile;
 pub use httpants_core::{

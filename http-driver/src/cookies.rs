@@ -38,7 +38,20 @@ impl Request {
         self.core(|core| core.cookies_out()?.set(cookie).map_err(Misuse::Cookie))
     }
 
-    /// Makes the client drop a cookie: the same path and domain as when it was set.
+    /// Makes the client drop a cookie. It drops none of another path or domain than this one
+    /// has, so say the same as when it was set; that of a
+    /// [signed cookie](Self::set_secure_cookie) is the path `/`:
+    ///
+    /// ```
+    /// use httpants_driver::core::cookies::Cookie;
+    /// use httpants_driver::{Misuse, Request, Response};
+    ///
+    /// async fn logout(request: Request) -> Result<Response, Misuse> {
+    ///     request.remove_cookie(Cookie::build("user").path("/"))?;
+    ///     Ok(Response::redirect("/"))
+    /// }
+    /// # let _ = logout;
+    /// ```
     ///
     /// # Errors
     /// As [`set_cookie`](Self::set_cookie).

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
-use httpants_core::{CloseReason, Connection, Event, Headers, Now, Request};
+use httpants_core::{CloseReason, Connection, Event, Headers, Now, Receiving, Request};
 
 use crate::body::BodyError;
 use crate::counters::Count;
@@ -104,13 +104,14 @@ impl Exchange {
 
 impl Shared {
     /// Moves events to where they are awaited; returns a new request for the loop. Content
-    /// is fetched only while somebody wants it and none waits.
+    /// is fetched only while somebody wants it and none waits; behind its answer the core drops
+    /// what is left of it, whoever wanted it.
     pub(crate) fn pump(&mut self) -> Option<Request> {
         loop {
             if let Some(request) = self.request.take() {
                 return Some(request);
             }
-            if self.wanted && !self.content.is_empty() {
+            if self.wanted && !self.content.is_empty() && self.core.state().recv == Receiving::Content {
                 return None;
             }
             self.observer.look(&self.core);
@@ -345,5 +346,81 @@ impl Shared {
 impl Drop for Shared {
     fn drop(&mut self) {
         self.observer.end(&self.core);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::Ready;
+
+    use httpants_core::{Close, Config, Peer, Transmit};
+
+    use super::*;
+    use crate::answering::Answering;
+    use crate::memory::Memory;
+    use crate::observer::Observed;
+    use crate::response::Response;
+    use crate::runtime::Runtime;
+
+    /// A connection whose first request has so many thousand bytes of content. Somebody has asked
+    /// for it, and the first thousand has come that nobody takes any more.
+    fn with_content_left(thousands: usize) -> Exchange {
+        let settings = Arc::new(Settings::new(Memory::new().blocking_pool()));
+        let core = Connection::new(Config::default().into(), Peer::default(), Now::default());
+        let observer = Observer::new(Observed::new(&settings, None));
+        let exchange = Exchange::new(core, Arc::default(), settings, observer);
+        let mut shared = exchange.lock();
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {thousands}000\r\n\r\n");
+        receive(&mut shared, head.as_bytes());
+        assert!(shared.pump().is_some());
+        let serial = shared.begin_content(false, None);
+        assert!(shared.poll_content(serial, &mut Context::from_waker(Waker::noop())).is_pending());
+        receive(&mut shared, &[b'x'; 1000]);
+        assert!(shared.pump().is_none());
+        assert_eq!(shared.core.state().recv, Receiving::Content);
+        drop(shared);
+        exchange
+    }
+
+    fn receive(shared: &mut Shared, bytes: &[u8]) {
+        assert_eq!(shared.core.receive(bytes, Now::default()), bytes.len());
+    }
+
+    /// Gives the answer, and lets it leave.
+    fn answer(shared: &mut Shared, response: Response) {
+        let _ = Answering::<Ready<Response>>::Nothing.give(shared, response);
+        while let Some(Transmit::Bytes(slices)) = shared.core.poll_transmit() {
+            let count = slices.map(<[u8]>::len).sum();
+            shared.sent(count, Now::default());
+        }
+    }
+
+    #[test]
+    fn content_that_nobody_takes_keeps_the_next_request_waiting_no_longer_than_itself() {
+        let exchange = with_content_left(60);
+        let mut shared = exchange.lock();
+        answer(&mut shared, Response::text("soon"));
+        for _ in 1..60 {
+            receive(&mut shared, &[b'x'; 1000]);
+            assert!(shared.pump().is_none());
+        }
+        receive(&mut shared, b"GET /next HTTP/1.1\r\nHost: a\r\n\r\n");
+        assert_eq!(shared.pump().unwrap().path(), "/next");
+    }
+
+    #[test]
+    fn content_that_nobody_takes_holds_no_connection_open_that_closes() {
+        let exchange = with_content_left(1000);
+        let mut shared = exchange.lock();
+        answer(&mut shared, Response::text("no room").with_status(507).with_header("Connection", "close"));
+        assert_eq!(shared.core.poll_close(), Some(Close::ShutdownWrite));
+        let mut count = 0;
+        while shared.core.wants_recv() {
+            count += 1000;
+            receive(&mut shared, &[b'x'; 1000]);
+            assert!(shared.pump().is_none());
+        }
+        assert_eq!(shared.core.poll_close(), Some(Close::Now), "behind {count} bytes");
+        assert!(count > 256 << 10);
     }
 }

@@ -9,6 +9,30 @@ use crate::observer::Observed;
 use crate::registry::{Order, Registry};
 
 /// Stops a server; clones are as good as the first.
+///
+/// It comes from [`Bound::handle`](crate::Bound::handle) before the server runs, and may be used
+/// from any thread: by one that waits for signals, for instance, to let what runs finish.
+///
+/// ```
+/// use std::time::Duration;
+/// use httpants_driver::{Request, Server, memory::Memory};
+///
+/// let memory = Memory::new();
+/// let (handle, serving) = Server::with_runtime(memory.clone(), async |_: Request| "hello").attach();
+/// memory.serve(serving);
+/// let (busy, idle) = (memory.connect(), memory.connect());
+/// busy.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\no");
+/// memory.run();
+///
+/// handle.shutdown(Duration::from_secs(30));
+/// memory.run();
+/// assert!(idle.is_ended() && !busy.is_ended());
+///
+/// busy.send(b"k");
+/// memory.run();
+/// let answer = String::from_utf8(busy.take_received()).unwrap();
+/// assert!(answer.contains("\r\nConnection: close\r\n") && answer.ends_with("hello"));
+/// ```
 #[derive(Clone, Debug)]
 pub struct Handle {
     pub(crate) registry: Arc<Registry>,
@@ -22,8 +46,8 @@ impl Handle {
         Self { registry: Arc::default(), grace: Arc::default(), tally: Arc::clone(&observed.tally) }
     }
 
-    /// Stops listening and lets running requests finish: idle connections close at once,
-    /// answers say `Connection: close`, and what runs longer than `grace` is dropped.
+    /// Stops listening and lets running requests finish: the streams of idle connections end
+    /// at once, answers say `Connection: close`, and what runs longer than `grace` is dropped.
     pub fn shutdown(&self, grace: Duration) {
         self.grace.store(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
         self.registry.give(Order::Drain);

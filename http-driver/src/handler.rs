@@ -11,6 +11,66 @@ use crate::response::Response;
 ///
 /// It is implemented for functions and closures of that form. Futures need to be `Send`
 /// only where the runtime's spawn asks for it.
+///
+/// What all requests share is captured by a closure. An error of the application becomes an
+/// answer, also behind `?`, by a conversion of its own; there is none for
+/// [`std::io::Error`] and boxed errors, because a client is not to be told what went wrong inside.
+///
+/// ```
+/// use std::sync::Arc;
+/// use httpants_driver::{Request, Response, Server, memory::Memory};
+///
+/// struct Application {
+///     greeting: String,
+/// }
+///
+/// enum Failed {
+///     NotFound,
+///     Disk(std::io::Error),
+/// }
+///
+/// impl From<std::io::Error> for Failed {
+///     fn from(error: std::io::Error) -> Self {
+///         Self::Disk(error)
+///     }
+/// }
+///
+/// impl From<Failed> for Response {
+///     fn from(failed: Failed) -> Self {
+///         match failed {
+///             Failed::NotFound => Response::text("there is no such page\n").with_status(404),
+///             Failed::Disk(error) => {
+///                 eprintln!("{error}");
+///                 Response::new(500)
+///             }
+///         }
+///     }
+/// }
+///
+/// impl Application {
+///     async fn answer(&self, request: Request) -> Result<Response, Failed> {
+///         match (request.method().as_str(), request.path()) {
+///             ("GET" | "HEAD", "/") => Ok(Response::text(self.greeting.clone())),
+///             ("GET" | "HEAD", "/uptime") => Ok(Response::text(std::fs::read_to_string("/proc/uptime")?)),
+///             (_, "/" | "/uptime") => Ok(Response::new(405).with_header("Allow", "GET, HEAD")),
+///             _ => Err(Failed::NotFound),
+///         }
+///     }
+/// }
+///
+/// let application = Arc::new(Application { greeting: "hello\n".into() });
+/// let handler = move |request: Request| {
+///     let application = Arc::clone(&application);
+///     async move { application.answer(request).await }
+/// };
+/// let memory = Memory::new();
+/// let (_handle, serving) = Server::with_runtime(memory.clone(), handler).attach();
+/// memory.serve(serving);
+/// let client = memory.connect();
+/// client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /there HTTP/1.1\r\nHost: a\r\n\r\n");
+/// memory.run();
+/// assert!(client.take_received().ends_with(b"\r\n\r\nthere is no such page\n"));
+/// ```
 pub trait Handler: 'static {
     /// What the future gives.
     type Output: Into<Response>;

@@ -122,13 +122,27 @@ fn resolve(address: &ListenAddress) -> io::Result<Vec<SocketAddr>> {
     let addresses: Vec<SocketAddr> = match address {
         ListenAddress::Port(port) => vec![any_address(*port)],
         ListenAddress::Socket(address) => vec![*address],
-        ListenAddress::Name(name) => name.to_socket_addrs()?.collect(),
+        ListenAddress::Name(name) => look_up(name)?,
         ListenAddress::Unix(_) => vec![],
     };
     if addresses.is_empty() {
         return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address"));
     }
     Ok(addresses)
+}
+
+/// What is no name at all, a path or a URL for instance, is not looked up.
+fn look_up(name: &str) -> io::Result<Vec<SocketAddr>> {
+    let found = match name.contains('/') {
+        true => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a path or a URL")),
+        false => name.to_socket_addrs(),
+    };
+    found.map(Iterator::collect).map_err(|error| match error.kind() {
+        kind @ io::ErrorKind::InvalidInput => {
+            io::Error::new(kind, format!("{error}; an address is a port, host:port, or unix: and a path"))
+        }
+        _ => error,
+    })
 }
 
 /// The address that stands for all: of IPv6, which serves IPv4 too, where the machine has it.
@@ -179,6 +193,10 @@ fn tcp_socket(address: SocketAddr, share_port: bool) -> io::Result<Socket> {
 #[cfg(unix)]
 fn bind_unix(path: &std::path::Path, backlog: i32, workers: usize) -> io::Result<Vec<Bound>> {
     use std::os::unix::fs::FileTypeExt;
+    if path.as_os_str().is_empty() {
+        // Linux would choose a name in a place of its own, which nobody could find.
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path of the socket is missing"));
+    }
     let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
     if is_socket && UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
         std::fs::remove_file(path)?;
@@ -214,9 +232,17 @@ mod tests {
             assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
             assert!(error.to_string().contains(&address.to_string()), "{error}");
         }
-        for bad in ["nonsense", "127.0.0.1:99999", "999.1.1.1:80", "unix:/no/such/folder/socket"] {
+        for bad in ["nonsense", "127.0.0.1:99999", "999.1.1.1:80", "unix:/no/such/folder/socket", "unix:"] {
             let error = bind(&bad.into(), 16, 1).unwrap_err();
             assert!(error.to_string().starts_with(&format!("cannot listen on {bad}: ")), "{error}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_address_is_told_what_one_is() {
+        for bad in ["nonsense", "localhost", "127.0.0.1:99999", "/run/socket", "http://localhost:8080"] {
+            let error = bind(&bad.into(), 16, 1).unwrap_err().to_string();
+            assert!(error.ends_with("; an address is a port, host:port, or unix: and a path"), "{error}");
         }
     }
 

@@ -25,13 +25,15 @@ pub(crate) type UpgradeHandler = Box<dyn FnOnce(Upgraded) -> Pin<Box<dyn Future<
 /// two such things.
 ///
 /// ```
-/// use httpants_driver::Response;
+/// use httpants_driver::{Response, StatusCode};
 ///
 /// let _ = Response::text("hello");
 /// let _ = Response::html("<p>hello").with_header("Cache-Control", "no-store");
 /// let _ = Response::bytes("image/png", vec![0x89]).with_status(201);
+/// let _ = Response::bytes("application/json", r#"{"ready":true}"#);
 /// let _ = Response::redirect("/elsewhere");
 /// let _: Response = 404.into();
+/// let _: Response = StatusCode::NO_CONTENT.into();
 /// ```
 pub struct Response {
     pub(crate) head: ResponseHead,

@@ -184,6 +184,20 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     }
 
     /// Changes limits, timeouts and policies.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use httpants_driver::memory::Memory;
+    /// use httpants_driver::{Request, Server};
+    ///
+    /// let server = Server::with_runtime(Memory::new(), async |_: Request| "ok").config(|config| {
+    ///     config.timeouts.idle = Some(Duration::from_secs(5));
+    ///     config.timeouts.handler = Some(Duration::from_secs(60));
+    ///     config.limits.fields = 50;
+    ///     config.server = None;
+    /// });
+    /// # drop(server);
+    /// ```
     #[must_use]
     pub fn config(mut self, change: impl FnOnce(&mut Config)) -> Self {
         change(&mut self.config);
@@ -224,6 +238,24 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// Decides by the head what becomes of a request's content, in place of
     /// [`Handler::intake`]: without either everything is buffered. Not asked for requests
     /// without content.
+    ///
+    /// ```
+    /// use httpants_driver::core::forms::Limits;
+    /// use httpants_driver::memory::Memory;
+    /// use httpants_driver::{Intake, Request, Server};
+    ///
+    /// let mut photos = Limits::default();
+    /// photos.max_request = 5 << 20;
+    /// let handler = async |request: Request| request.files().len().to_string();
+    /// let server = Server::with_runtime(Memory::new(), handler).max_request(64 << 10).intake(move |request| {
+    ///     match request.path() {
+    ///         "/photos" => Intake::BufferWith(Box::new(photos.clone())),
+    ///         "/backup" => Intake::StreamUpTo(1 << 40),
+    ///         _ => Intake::Buffer,
+    ///     }
+    /// });
+    /// # drop(server);
+    /// ```
     #[must_use]
     pub fn intake(mut self, choose: impl Fn(&Request) -> Intake + Send + Sync + 'static) -> Self {
         self.choose_intake = Some(Box::new(choose));

@@ -5,23 +5,23 @@
 use std::fs;
 use std::path::Path;
 
-const ADAPTERS: [&str; 3] = ["adapter-tokio", "adapter-smol", "adapter-async-std"];
+const ADAPTERS: [&str; 3] = ["adapter-tokio/src", "adapter-smol/src", "adapter-async-std/src"];
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// The lines that are neither blank nor comments, without tests.
+/// The lines of a file that are neither blank nor comments.
+fn lines(file: &Path) -> Vec<String> {
+    let text = fs::read_to_string(file).unwrap();
+    let code = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
+    code.map(str::to_owned).collect()
+}
+
+/// Those of a folder, without tests.
 fn code(folder: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    for file in fs::read_dir(root().join(folder).join("src")).unwrap().map(|entry| entry.unwrap().path()) {
-        if !file.ends_with("tests.rs") {
-            let text = fs::read_to_string(&file).unwrap();
-            let code = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
-            lines.extend(code.map(str::to_owned));
-        }
-    }
-    lines
+    let files = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
+    files.filter(|file| !file.ends_with("tests.rs")).flat_map(|file| lines(&file)).collect()
 }
 
 #[test]
@@ -39,8 +39,14 @@ fn adapters_are_small_and_know_no_protocol() {
 }
 
 #[test]
-fn the_readme_says_how_many_lines_there_are() {
+fn the_documents_say_how_many_lines_there_are() {
     let counts = ADAPTERS.map(|adapter| code(adapter).len().to_string()).join(" | ");
     let readme = fs::read_to_string(root().join("README.md")).unwrap();
     assert!(readme.contains(&format!("| lines of code | {counts} |")), "they are {counts}");
+    let common = format!("{} lines of the [driver]", code("http-driver/src/async_io").len());
+    assert!(readme.contains(&common), "{common}");
+    let blocking = format!("in {} lines", lines(&root().join("http-core/examples/blocking.rs")).len());
+    for document in ["README.md", "docs/custom-runtime.md", "http-core/src/lib.rs", "http-core/examples/blocking.rs"] {
+        assert!(fs::read_to_string(root().join(document)).unwrap().contains(&blocking), "{document}: {blocking}");
+    }
 }

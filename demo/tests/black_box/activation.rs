@@ -10,6 +10,8 @@ use std::thread;
 
 use crate::client::Client;
 use crate::demo::{Demo, PATIENCE, inheriting, run};
+use crate::port::Port;
+use crate::runtimes::RUNTIMES;
 
 #[test]
 fn an_inherited_socket_is_served_and_outlives_the_server() {
@@ -43,7 +45,7 @@ fn what_it_was_not_started_with_is_one_line_and_code_1() {
         connected.into(),
         UnixStream::pair().unwrap().0.into(),
     ];
-    let outputs = wrong.into_iter().map(|socket| inheriting(socket).output().unwrap());
+    let outputs = wrong.into_iter().map(|socket| inheriting(&[], socket).output().unwrap());
     let elsewhere = Command::new(env!("CARGO_BIN_EXE_demo"))
         .args(["--listen-fds", "--listen", "127.0.0.1:0"])
         .envs([("LISTEN_FDS", "1"), ("LISTEN_PID", "1")])
@@ -60,14 +62,13 @@ fn what_it_was_not_started_with_is_one_line_and_code_1() {
 }
 
 /// The new server starts on the same socket, and only then the old one is told to stop.
-#[test]
-fn a_rolling_restart_refuses_nobody_and_finishes_what_runs() {
+fn restart_rolling(start: impl Fn(TcpListener) -> Demo) {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
-    let mut old = Demo::inheriting(socket.try_clone().unwrap(), &[]);
     let mut slow = Client::connect(address);
-    slow.send("GET /slow?ms=500 HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(old.get("/healthz").status, 200);
+    // It waits for the server that it starts.
+    let mut old = start(socket.try_clone().unwrap());
+    slow.begin_slow(500);
     let (running, restarted) = (AtomicBool::new(true), AtomicBool::new(false));
     let served_since = thread::scope(|scope| {
         let clients: Vec<_> = (0..4)
@@ -90,7 +91,7 @@ fn a_rolling_restart_refuses_nobody_and_finishes_what_runs() {
                 })
             })
             .collect();
-        let mut new = Demo::inheriting(socket, &[]);
+        let mut new = start(socket);
         old.terminate();
         assert_eq!(slow.response().text(), "slow");
         assert_eq!(old.exit().code(), Some(0));
@@ -105,6 +106,33 @@ fn a_rolling_restart_refuses_nobody_and_finishes_what_runs() {
         served
     });
     assert!(served_since > 0);
+}
+
+#[test]
+fn a_rolling_restart_refuses_nobody_and_finishes_what_runs() {
+    restart_rolling(|socket| Demo::inheriting(socket, &[]));
+}
+
+#[test]
+#[ignore = "needs systemd-socket-activate (Debian: systemd)"]
+fn systemd_restarts_it_rolling() {
+    for runtime in RUNTIMES {
+        restart_rolling(|socket| Demo::activated(socket, &["--runtime", runtime]));
+    }
+}
+
+#[test]
+#[ignore = "needs systemd-socket-activate (Debian: systemd)"]
+fn systemd_starts_it_for_the_first_connection() {
+    let port = Port::reserve();
+    for runtime in RUNTIMES {
+        let mut demo = Demo::awaiting(port.address(), &["--runtime", runtime]);
+        for mut client in [Client::connect_once_possible(port.address()), Client::connect(port.address())] {
+            assert_eq!(client.get("/plaintext").text(), "Hello, World!", "{runtime}");
+        }
+        demo.terminate();
+        assert_eq!(demo.exit().code(), Some(0));
+    }
 }
 
 #[test]

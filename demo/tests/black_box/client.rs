@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
 
 use crate::demo::PATIENCE;
 
@@ -40,6 +41,18 @@ impl Client {
     pub(crate) fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect_timeout(&address, PATIENCE).unwrap();
         Self::tcp(stream)
+    }
+
+    /// Connects as soon as a program listens that was started.
+    pub(crate) fn connect_once_possible(address: SocketAddr) -> Self {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            match TcpStream::connect(address) {
+                Ok(stream) => return Self::tcp(stream),
+                Err(error) => assert!(Instant::now() < deadline, "nobody listens at {address}: {error}"),
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     pub(crate) fn tcp(stream: TcpStream) -> Self {
@@ -90,6 +103,15 @@ impl<S: Read + Write> Client<S> {
         self.send(format!("{method} {path} HTTP/1.1\r\nHost: demo.test\r\n{fields}{length}\r\n"));
         self.send(content);
         self.response_to(method)
+    }
+
+    /// Sends a request whose answer takes so long, in milliseconds. Its head has been read
+    /// then: the server has said that it waits for the content.
+    pub(crate) fn begin_slow(&mut self, duration: u32) {
+        let fields = "Host: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n";
+        self.send(format!("GET /slow?ms={duration} HTTP/1.1\r\n{fields}"));
+        assert_eq!(self.response().status, 100);
+        self.send("x");
     }
 
     pub(crate) fn response(&mut self) -> Response {
@@ -198,7 +220,13 @@ impl<S: Read + Write> Client<S> {
 
     fn more(&mut self) -> io::Result<bool> {
         let mut buffer = vec![0; 64 << 10];
-        let count = self.stream.read(&mut buffer)?;
+        // A read with a timeout ends where the process was stopped and goes on: signal(7).
+        let count = loop {
+            match self.stream.read(&mut buffer) {
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                read => break read?,
+            }
+        };
         self.received.extend_from_slice(&buffer[..count]);
         Ok(count > 0)
     }

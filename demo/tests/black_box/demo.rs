@@ -21,6 +21,8 @@ use crate::process::Process;
 /// Longer than anything here takes on a busy machine, so that a hang fails and not the machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
+/// Of the Debian package systemd; it becomes the program that it starts.
+const ACTIVATE: &str = "systemd-socket-activate";
 const PROGRAM: &str = env!("CARGO_BIN_EXE_demo");
 
 /// A running demo; killed when it is dropped.
@@ -72,9 +74,25 @@ impl Demo {
 
     /// Starts it with this listening socket, as systemd passes one.
     pub(crate) fn inheriting(socket: impl Into<OwnedFd>, flags: &[&str]) -> Self {
-        let mut command = inheriting(socket);
+        let mut command = inheriting(&[], socket);
         command.args(flags);
         Self::spawn(command, tempfile::tempdir().unwrap(), 1)
+    }
+
+    /// Starts it by `systemd-socket-activate` with this listening socket, as soon as somebody
+    /// connects to that.
+    pub(crate) fn activated(socket: impl Into<OwnedFd>, flags: &[&str]) -> Self {
+        let mut command = inheriting(&[ACTIVATE], socket);
+        command.args(flags);
+        Self::spawn(command, tempfile::tempdir().unwrap(), 1)
+    }
+
+    /// Lets `systemd-socket-activate` listen here; the first connection starts it.
+    pub(crate) fn awaiting(address: SocketAddr, flags: &[&str]) -> Self {
+        let mut command = Command::new(ACTIVATE);
+        command.args(["--listen", &address.to_string(), PROGRAM, "--listen-fds"]).args(flags);
+        command.env_remove("FILE_ROOT").stdin(Stdio::null());
+        Self::spawn(command, tempfile::tempdir().unwrap(), 0)
     }
 
     /// Starts it; it is to announce so many addresses.
@@ -86,7 +104,8 @@ impl Demo {
         if let (false, Ok(runtime)) = (named, std::env::var("DEMO_RUNTIME")) {
             command.args(["--runtime", &runtime]);
         }
-        let mut child = command.stderr(stderr.reopen().unwrap()).spawn().unwrap();
+        command.stderr(stderr.reopen().unwrap());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()));
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(announced);
         let urls = lines.map(|line| line.unwrap().rsplit(' ').next().unwrap().to_owned()).collect();
         let demo = Self { child, urls, stderr, temporary };
@@ -96,8 +115,34 @@ impl Demo {
 
     /// Starts it on a free port after these commands of the shell, which may limit it.
     pub(crate) fn limited(commands: &str, flags: &[&str]) -> Self {
-        let mut shell = Command::new("sh");
-        shell.args(["-c", &format!("{commands}; exec \"$0\" \"$@\""), PROGRAM, "--listen", "127.0.0.1:0"]).args(flags);
+        Self::behind(Command::new("sh"), commands, flags)
+    }
+
+    /// Starts it with a file system of its own for its temporary files, mounted with these
+    /// options.
+    ///
+    /// It is in namespaces of its own: so anybody may mount, and the mount ends with it, however
+    /// that comes.
+    pub(crate) fn mounted(options: &str, flags: &[&str]) -> Self {
+        let unshare = |program: &str| {
+            let mut command = Command::new("unshare");
+            command.args(["--map-root-user", "--mount", program]);
+            command
+        };
+        let tried = unshare("true").output().map(|output| String::from_utf8_lossy(&output.stderr).into_owned());
+        assert_eq!(
+            tried.map_err(|error| error.to_string()).as_deref(),
+            Ok(""),
+            "this test mounts a file system in namespaces of its own: it needs unshare (Debian: util-linux) and a \
+             system that lets this user make user and mount namespaces, which some containers do not"
+        );
+        Self::behind(unshare("sh"), &format!("mount -t tmpfs -o {options} tmpfs \"$TMPDIR\""), flags)
+    }
+
+    /// Starts it on a free port in this shell, once these commands of it have succeeded.
+    fn behind(mut shell: Command, commands: &str, flags: &[&str]) -> Self {
+        let script = format!("{commands}; exec \"$0\" \"$@\"");
+        shell.args(["-ec", &script, PROGRAM, "--listen", "127.0.0.1:0"]).args(flags);
         shell.env_remove("FILE_ROOT").stdin(Stdio::null());
         Self::spawn(shell, tempfile::tempdir().unwrap(), 1)
     }
@@ -200,11 +245,13 @@ impl Drop for Demo {
     }
 }
 
-/// The demo with this as its descriptor 3, told by the variables that go with it.
-pub(crate) fn inheriting(socket: impl Into<OwnedFd>) -> Command {
+/// The demo with this as its descriptor 3, told by the variables that go with it; behind a program
+/// that passes both on, where there is one.
+pub(crate) fn inheriting(before: &[&str], socket: impl Into<OwnedFd>) -> Command {
     let mut command = Command::new("sh");
-    let script = "exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$0\" --listen-fds \"$@\"";
-    command.args(["-c", script, PROGRAM]).env_remove("FILE_ROOT").stdin(socket.into());
+    let script = "exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"";
+    command.args(["-c", script, "sh"]).args(before).args([PROGRAM, "--listen-fds"]);
+    command.env_remove("FILE_ROOT").stdin(socket.into());
     command
 }
 

@@ -28,10 +28,9 @@ fn without_work_it_ends_at_once() {
 fn running_requests_are_finished_and_announce_the_end() {
     let mut demo = Demo::start(&[]);
     let (mut slow, mut stream) = (demo.connect(), demo.connect());
-    slow.send("GET /slow?ms=2000 HTTP/1.1\r\nHost: a\r\n\r\n");
     stream.send("GET /stream?chunks=20&size=10000&delay=100 HTTP/1.1\r\nHost: a\r\n\r\n");
-    // Their heads have been read once a later request is answered.
-    assert_eq!(demo.get("/plaintext").status, 200);
+    stream.await_answer();
+    slow.begin_slow(2000);
     demo.terminate();
     demo.await_refusal();
     assert!(demo.is_running());
@@ -46,8 +45,9 @@ fn running_requests_are_finished_and_announce_the_end() {
 fn a_request_that_is_being_sent_is_still_answered_and_healthz_is_not_well() {
     let mut demo = Demo::start(&[]);
     let mut client = demo.connect();
-    client.send("GET /healthz HTTP/1.1\r\nHost: a\r\n");
-    assert_eq!(demo.get("/plaintext").status, 200);
+    // Both have come with one read, so the second has begun once the first is answered.
+    client.send("GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n");
+    assert_eq!(client.response().status, 200);
     demo.terminate();
     demo.await_refusal();
     client.send("\r\n");
@@ -60,10 +60,10 @@ fn a_request_that_is_being_sent_is_still_answered_and_healthz_is_not_well() {
 fn the_second_signal_ends_at_once() {
     let mut demo = Demo::start(&[]);
     let mut client = demo.connect();
-    client.send("GET /slow?ms=60000 HTTP/1.1\r\nHost: a\r\n\r\n");
-    assert_eq!(demo.get("/plaintext").status, 200);
+    client.begin_slow(60_000);
     demo.terminate();
     demo.await_refusal();
+    assert!(demo.is_running());
     let second = Instant::now();
     demo.terminate();
     demo.exit();

@@ -24,6 +24,7 @@ mod listening;
 mod nginx;
 mod nginx_files;
 mod page;
+mod port;
 mod process;
 mod programs;
 mod protocol;

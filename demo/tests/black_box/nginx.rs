@@ -1,19 +1,19 @@
 //! Behind nginx.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::client::Client;
-use crate::demo::{Demo, PATIENCE};
+use crate::demo::Demo;
+use crate::port::Port;
 
 /// An nginx that passes all on to the demo.
 pub(crate) struct Nginx {
     child: Child,
-    address: SocketAddr,
+    port: Port,
     _folder: TempDir,
 }
 
@@ -21,8 +21,8 @@ impl Nginx {
     /// With these directives in its server.
     pub(crate) fn start(demo: &Demo, directives: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        // Somebody else could take the port in between; then it does not start, and the test fails.
-        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+        let port = Port::reserve();
+        let address = port.address();
         let configuration = format!(
             "daemon off; master_process off; worker_processes 1; pid nginx.pid; error_log error.log;
             events {{ worker_connections 64; }}
@@ -55,21 +55,17 @@ impl Nginx {
             .stdin(Stdio::null())
             .spawn()
             .unwrap();
-        let nginx = Self { child, address, _folder: folder };
-        let deadline = Instant::now() + PATIENCE;
-        while TcpStream::connect(address).is_err() {
-            assert!(Instant::now() < deadline, "nginx does not listen");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        let nginx = Self { child, port, _folder: folder };
+        drop(nginx.connect());
         nginx
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
-        self.address
+        self.port.address()
     }
 
     fn connect(&self) -> Client {
-        Client::connect(self.address)
+        Client::connect_once_possible(self.address())
     }
 }
 

@@ -6,6 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::demo::PATIENCE;
 
+/// The pair through which the demo hears of signals.
+const SIGNAL_SOCKETS: usize = 2;
+
 /// A process, by what stands below `/proc`.
 pub(crate) struct Process {
     folder: PathBuf,
@@ -17,10 +20,20 @@ impl Process {
         Self { folder: format!("/proc/{id}").into(), temporary: temporary.into() }
     }
 
+    /// Where this path of its file systems is for others; they may be in a namespace of its own.
+    pub(crate) fn path(&self, path: &Path) -> PathBuf {
+        self.folder.join("root").join(path.strip_prefix("/").unwrap())
+    }
+
     /// What its descriptors stand for.
     pub(crate) fn descriptors(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folder.join("fd")).unwrap();
         entries.filter_map(|entry| Some(fs::read_link(entry.ok()?.path()).ok()?.display().to_string())).collect()
+    }
+
+    /// How many sockets it has open: one listens, the others are connections.
+    pub(crate) fn sockets(&self) -> usize {
+        self.descriptors().iter().filter(|link| link.starts_with("socket:")).count() - SIGNAL_SOCKETS
     }
 
     /// How many descriptors are unnamed files in its folder of temporary ones.

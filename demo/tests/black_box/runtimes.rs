@@ -1,5 +1,5 @@
-//! Every runtime serves alike. `DEMO_RUNTIME=smol cargo test` runs all the other tests on another
-//! one than tokio.
+//! Every runtime serves alike. `DEMO_RUNTIME=smol cargo test`, or `async-std`, runs all the other
+//! tests on another one than tokio.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -11,7 +11,7 @@ use tungstenite::Message;
 use crate::client::Client;
 use crate::demo::{Demo, PATIENCE, run};
 
-const RUNTIMES: [&str; 3] = ["tokio", "smol", "async-std"];
+pub(crate) const RUNTIMES: [&str; 3] = ["tokio", "smol", "async-std"];
 
 /// Does this on each runtime, with one worker and with several.
 fn on_each(mut test: impl FnMut(Demo)) {

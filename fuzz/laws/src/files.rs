@@ -372,16 +372,8 @@ impl Case {
 
     /// Names of files in fields.
     fn names(&self) {
-        let value = attachment(&self.name);
-        let text = value.to_str().expect("ASCII only");
-        assert!(text.starts_with("attachment"), "{text}");
-        assert!(!text.contains(['\r', '\n', '\0', '/', '\\']) || text.contains("\\\""), "{text}");
-        if let Some((_, encoded)) = text.split_once("filename*=UTF-8''") {
-            let decoded = percent_encoding::percent_decode_str(encoded).decode_utf8().unwrap();
-            let last = self.name.rsplit(['/', '\\']).next().unwrap();
-            assert_eq!(decoded.chars().count(), last.chars().count());
-            assert!(decoded.chars().zip(last.chars()).all(|(ours, given)| ours == given || given.is_control()));
-        }
+        disposition(&self.name);
+        location(&self.name);
         assert!(!content_type(&self.name).is_empty());
         let policy = Sendfile::new("X-Accel-Redirect", "/srv").unwrap().prefix("/p").unwrap();
         if let Some((_, value)) = policy.field(std::path::Path::new(&self.name)) {
@@ -401,5 +393,43 @@ impl Case {
             let plan = Plan::fault(&method, fault);
             assert_eq!((plan.status, plan.segments.is_empty()), (fault.status(), method == Method::HEAD));
         }
+    }
+}
+
+/// Whatever a path begins with, with a slash behind it is one on the same server.
+fn location(path: &str) {
+    let path: String = path.chars().filter(char::is_ascii_graphic).collect();
+    let plan = Plan::add_slash(&Method::GET, &path, "a=b");
+    let location = plan.field("location").unwrap().to_str().unwrap();
+    let own = location.strip_prefix('/').and_then(|rest| rest.strip_suffix("?a=b")).unwrap();
+    assert!(!own.starts_with(['/', '\\']) && (own.is_empty() || own.ends_with('/')), "{location}");
+    assert_eq!(own.trim_end_matches('/'), path.trim_start_matches(['/', '\\']).trim_end_matches('/'));
+}
+
+/// The last part of the name comes back whole, from `filename*` where there is one.
+fn disposition(name: &str) {
+    let value = attachment(name);
+    let text = value.to_str().expect("ASCII only");
+    let last = name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let last: String = last.chars().map(|c| if c.is_control() { '_' } else { c }).collect();
+    let Some(quoted) = text.strip_prefix("attachment; filename=\"") else {
+        return assert!(text == "attachment" && ["", ".", ".."].contains(&&*last), "{text} of {last:?}");
+    };
+    let mut plain = String::new();
+    let mut rest = quoted.chars();
+    loop {
+        match rest.next().expect("a quote at the end") {
+            '"' => break,
+            '\\' => plain.extend(rest.next()),
+            c => plain.push(c),
+        }
+    }
+    let is_like = |(shown, given): (char, char)| shown == given || shown == '_';
+    assert!(plain.chars().count() == last.chars().count() && plain.chars().zip(last.chars()).all(is_like), "{text}");
+    match rest.as_str().strip_prefix("; filename*=UTF-8''") {
+        Some(encoded) => {
+            assert_eq!(percent_encoding::percent_decode_str(encoded).decode_utf8().as_deref(), Ok(&*last));
+        }
+        None => assert_eq!((plain, rest.as_str()), (last, "")),
     }
 }

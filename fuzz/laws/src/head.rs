@@ -80,30 +80,64 @@ fn same_as_http_net(visit: &Visit, bytes: &[u8]) {
             }
         }
         (Some(ours), Ok(_)) => panic!("half of it is a request: {ours:?}"),
-        (Some(ours), Err(error)) => assert!(only_we_accept(error).is_some(), "{error:?} for http-net: {ours:?}"),
+        (Some(ours), Err(error)) => assert!(only_we_accept(error, ours).is_some(), "{error:?} for http-net: {ours:?}"),
         (None, Ok(Parsed::Complete { head, .. })) => {
             let Some(CloseReason::Refused(fault)) = visit.closed else { panic!("not seen: {head:?}") };
-            assert!(only_http_net_accepts(fault).is_some(), "{fault:?}, but for http-net {head:?}");
+            let head = head.view();
+            let named = |name: &'static str| {
+                let fields = head.headers().filter(move |(known, _)| known.eq_ignore_ascii_case(name));
+                fields.map(|(_, value)| String::from_utf8_lossy(value)).collect::<Vec<_>>()
+            };
+            let reason = only_http_net_accepts(fault, head.target(), &named("host"), &named("transfer-encoding"));
+            assert!(reason.is_some(), "{fault:?}, but for http-net {head:?}");
         }
         _ => {}
     }
 }
 
 /// Why http-net refuses what we accept.
-fn only_we_accept(error: HttpError) -> Option<&'static str> {
-    Some(match error {
-        HttpError::InvalidTarget => "browsers send | ^ { } in queries, and http-net takes no such byte and no #",
+fn only_we_accept(error: HttpError, ours: &Request) -> Option<&'static str> {
+    Some(match (error, ours.headers().get("host").unwrap_or_default()) {
+        (HttpError::InvalidTarget, _) => "browsers send | ^ { } in queries, and http-net takes no such byte and no #",
+        (HttpError::InvalidHost, [b':', ..]) => "for http-net an empty host has no port, empty as that may be",
+        (HttpError::InvalidHost, [b'[', b'v' | b'V', ..]) => {
+            "http-net takes addresses of later versions for hexadecimal"
+        }
         _ => return None,
     })
 }
 
 /// Why we refuse what http-net accepts.
-fn only_http_net_accepts(fault: BadRequest) -> Option<&'static str> {
+fn only_http_net_accepts<T: AsRef<str>>(
+    fault: BadRequest,
+    target: &str,
+    hosts: &[T],
+    codings: &[T],
+) -> Option<&'static str> {
+    let (scheme, authority) = target.split_once("://").unwrap_or(("", target));
+    let authority = authority.split(['/', '?']).next().unwrap_or_default();
+    // What is in brackets must be an address here; a comma is how two joined Host lines look.
+    let is_looser = |host: &str| host.starts_with('[') || host.contains(',');
+    let port = |authority: &str| authority.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
     Some(match fault {
         BadRequest::MethodTooLong | BadRequest::TargetTooLong | BadRequest::HeadTooLong => "a limit of ours",
         BadRequest::Expectation => "an unknown expectation is answered with 417 here, and reported there",
+        BadRequest::EmptyLines => "http-net skips any number of empty lines",
+        BadRequest::Host if hosts.iter().any(|host| is_looser(host.as_ref())) => "a looser host",
+        BadRequest::AbsoluteForm | BadRequest::AuthorityForm if is_looser(authority) => "a looser host",
+        BadRequest::AbsoluteForm if !["http", "https"].contains(&&*scheme.to_ascii_lowercase()) => "a foreign scheme",
+        BadRequest::AuthorityForm if port(authority).is_none_or(|port| port == 0) => "a port that is none",
+        BadRequest::TransferEncoding if codings.len() > 1 => "http-net reads several lines as one list",
+        BadRequest::TransferEncoding if codings.iter().any(|list| has_empty_element(list.as_ref())) => {
+            "http-net skips empty elements"
+        }
         _ => return None,
     })
+}
+
+/// Whether an element of a list without quoted commas is empty.
+fn has_empty_element(list: &str) -> bool {
+    list.split(',').any(|element| crate::oracle::trim(element.as_bytes()).is_empty())
 }
 
 fn same_as_httparse(visit: &Visit, bytes: &[u8]) {

@@ -253,11 +253,7 @@ fn same_as_multer(told: &Told, content: &[u8], boundary: &[u8]) {
     // All is there, so nothing is waited for.
     while let Some(Ok(Some(field))) = theirs.next_field().now_or_never() {
         let part = parts.next().expect("multer reads no more parts");
-        let plain = |bytes: &[u8]| !bytes.contains(&b'%') && !bytes.contains(&b'\\') && bytes.is_ascii();
-        let spelling = part.fields.iter().any(|(name, value)| {
-            name.eq_ignore_ascii_case("content-disposition") && plain(value) && value.contains(&b'"')
-        });
-        if let (Some(name), true) = (field.name(), spelling) {
+        if let (Some(name), true) = (field.name(), is_named_once(part)) {
             assert_eq!(name.as_bytes(), part.name, "{part:?}");
         }
         match field.bytes().now_or_never() {
@@ -265,6 +261,19 @@ fn same_as_multer(told: &Told, content: &[u8], boundary: &[u8]) {
             _ => return,
         }
     }
+}
+
+/// Whether the name is the only one that multer could take for it: that crate looks for the letters
+/// `name` behind a blank or a semicolon, within quoted strings as well, and takes a tab and
+/// escapes for a part of what follows.
+fn is_named_once(part: &Part) -> bool {
+    let mut values = part.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-disposition"));
+    let (Some((_, value)), None) = (values.next(), values.next()) else { return false };
+    let text = String::from_utf8_lossy(value);
+    let lower = text.to_ascii_lowercase();
+    let mut names = lower.match_indices("name").filter(|&(at, _)| text[..at].ends_with([' ', '\t', ';']));
+    let (Some((at, _)), None) = (names.next(), names.next()) else { return false };
+    text[at..].starts_with("name=\"") && !text.contains(['%', '\\']) && text.is_ascii()
 }
 
 /// Where both accept a Content-Type, the boundary is the same.

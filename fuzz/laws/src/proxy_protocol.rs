@@ -6,7 +6,7 @@ use std::sync::Arc;
 use arbitrary::{Arbitrary, Unstructured};
 use httpants_core::proxy::{BadProxyHeader, Endpoints, ProxyHeader};
 use httpants_core::{Address, BadRequest, CloseReason, Config};
-use ppp::HeaderResult;
+use ppp::{HeaderResult, PartialResult};
 
 use crate::shown;
 use crate::split;
@@ -17,9 +17,10 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 /// The first byte chooses whether the rest is what a proxy sends or describes a header; the
 /// second chooses the cuts.
 ///
-/// A prefix of a header is the beginning of one, and its verdict stays once it is known; where
-/// the crate ppp accepts a header too, it says the same; what is written is read; on a
-/// connection the request behind it comes from where it says, however all of it is cut.
+/// A prefix of a header is the beginning of one, and its verdict stays once it is known; the
+/// crate ppp gives the same one then, and awaits more as long as we do, but for the reasons
+/// that are listed; what is written is read; on a connection the request behind it comes from
+/// where it says, however all of it is cut.
 ///
 /// # Panics
 /// Where this does not hold.
@@ -38,7 +39,7 @@ pub fn law(data: &[u8]) {
 fn read(bytes: &[u8], seed: u8) {
     let verdict = prefixes(bytes);
     if let Ok(Some(header)) = verdict {
-        same_as_ppp(bytes, &header);
+        (0..header.len).for_each(|length| awaited_by_ppp(&bytes[..length], bytes));
     }
     on_a_connection(bytes, seed, verdict);
 }
@@ -60,6 +61,7 @@ fn prefixes(bytes: &[u8]) -> Result<Option<ProxyHeader>, BadProxyHeader> {
                 if let Err(fault) = verdict {
                     shown::display(&fault);
                 }
+                same_as_ppp(&bytes[..length], verdict);
                 known = Some(verdict);
             }
             (Some(known), later) => assert_eq!(known, later, "{length} bytes of {}", bytes.escape_ascii()),
@@ -68,9 +70,20 @@ fn prefixes(bytes: &[u8]) -> Result<Option<ProxyHeader>, BadProxyHeader> {
     known.unwrap_or(Ok(None))
 }
 
-/// What ppp reads in it.
-fn same_as_ppp(bytes: &[u8], header: &ProxyHeader) {
-    let theirs = match HeaderResult::parse(&bytes[..header.len]) {
+/// What ppp says of bytes.
+#[derive(Debug, PartialEq)]
+enum Theirs {
+    Header(Endpoints),
+    NeedMore,
+    Refused,
+}
+
+fn ppp(bytes: &[u8]) -> Theirs {
+    let theirs = HeaderResult::parse(bytes);
+    if theirs.is_incomplete() {
+        return Theirs::NeedMore;
+    }
+    Theirs::Header(match theirs {
         HeaderResult::V1(Ok(theirs)) => match theirs.addresses {
             ppp::v1::Addresses::Tcp4(tcp) => {
                 inet(tcp.source_address, tcp.source_port, tcp.destination_address, tcp.destination_port)
@@ -91,23 +104,84 @@ fn same_as_ppp(bytes: &[u8], header: &ProxyHeader) {
             ppp::v2::Addresses::Unix(_) => Endpoints::Unix,
             ppp::v2::Addresses::Unspecified => Endpoints::Kept,
         },
-        other => {
-            let reason = only_we_accept(&bytes[..header.len]);
-            return assert!(reason.is_some(), "{other:?} for ppp of {}", bytes.escape_ascii());
-        }
-    };
-    assert_eq!(header.endpoints, theirs, "{}", bytes.escape_ascii());
+        HeaderResult::V1(Err(_)) | HeaderResult::V2(Err(_)) => return Theirs::Refused,
+    })
 }
 
-/// Why ppp refuses what we accept.
-fn only_we_accept(header: &[u8]) -> Option<&'static str> {
-    match header {
-        [.., b'\r', b'\n'] if header.starts_with(b"PROXY UNKNOWN") => {
-            Some("what follows on an UNKNOWN line is ignored, also where it is no UTF-8 or too few words")
+/// The bytes up to the one with which our verdict is known.
+fn same_as_ppp(read: &[u8], verdict: Result<Option<ProxyHeader>, BadProxyHeader>) {
+    match (verdict, ppp(read)) {
+        (Ok(Some(header)), Theirs::Header(endpoints)) => assert_eq!(header.endpoints, endpoints),
+        (Err(_), Theirs::Refused) => {}
+        (Ok(_), theirs) => {
+            assert!(only_we_accept(read, &theirs).is_some(), "{theirs:?} for ppp of {}", read.escape_ascii());
         }
-        [b'\r', ..] if header.get(12) == Some(&0x20) => Some("the family of a LOCAL header is ignored"),
-        _ => None,
+        (Err(fault), theirs) => {
+            let reason = only_we_refuse(fault, read, &theirs);
+            assert!(reason.is_some(), "{fault:?}, but for ppp {theirs:?}: {}", read.escape_ascii());
+        }
     }
+}
+
+/// Why ppp does not accept what we accept.
+fn only_we_accept(header: &[u8], theirs: &Theirs) -> Option<&'static str> {
+    let is_unknown = header.starts_with(b"PROXY UNKNOWN");
+    Some(match theirs {
+        Theirs::Refused if is_unknown && std::str::from_utf8(header).is_err() => {
+            "what follows on an UNKNOWN line is ignored, be it UTF-8 or not"
+        }
+        Theirs::NeedMore if is_unknown && spaces(header) > 5 => {
+            "and be it more than two addresses and two ports, where ppp does not find the end"
+        }
+        Theirs::Refused if is_local(header) => "the family of a LOCAL header is ignored",
+        _ => return None,
+    })
+}
+
+/// Why ppp does not refuse what we refuse, or not yet.
+fn only_we_refuse(fault: BadProxyHeader, read: &[u8], theirs: &Theirs) -> Option<&'static str> {
+    let waits = *theirs == Theirs::NeedMore;
+    let is_line = read.starts_with(b"PROXY ");
+    Some(match fault {
+        BadProxyHeader::Signature if waits && read == b"PROXY\r" => "for ppp a CR ends a word",
+        BadProxyHeader::LineEnd => "for ppp a CR ends a word, and an LF behind a blank the line",
+        BadProxyHeader::TooLong if waits && is_line && read.len() == 107 && read.ends_with(b"\r") => {
+            "ppp counts the bytes of a line that has a CR when the LF is there"
+        }
+        BadProxyHeader::TooLong if waits && !is_line => "a limit of ours",
+        BadProxyHeader::Line if waits && spaces(read) < 4 => {
+            "ppp awaits missing words, also behind the end of the line"
+        }
+        BadProxyHeader::Line if !waits && read.windows(2).any(|pair| pair == b" +") => "for ppp a port has a sign",
+        BadProxyHeader::Family if read[13] >> 4 < 4 && read[13] & 0x0f < 3 => {
+            "ppp takes each family with each transport, also where there is none"
+        }
+        BadProxyHeader::Addition if !waits => "ppp reads additions when they are asked for",
+        _ => return None,
+    })
+}
+
+/// A prefix of a header that we accept.
+fn awaited_by_ppp(prefix: &[u8], header: &[u8]) {
+    let reason = match ppp(prefix) {
+        Theirs::NeedMore => return,
+        Theirs::Header(_) => None,
+        Theirs::Refused if prefix.starts_with(b"PROXY UNKNOWN") && std::str::from_utf8(prefix).is_err() => {
+            Some("bytes that are ignored are no UTF-8, or not yet")
+        }
+        Theirs::Refused if prefix.ends_with(b" ") && spaces(prefix) == 5 => Some("for ppp the last port is missing"),
+        Theirs::Refused if is_local(prefix) => Some("the family of a LOCAL header is ignored"),
+        Theirs::Refused => None,
+    };
+    assert!(reason.is_some(), "ppp gives {} up, of {}", prefix.escape_ascii(), header.escape_ascii());
+}
+
+fn spaces(line: &[u8]) -> usize {
+    line.iter().filter(|&&byte| byte == b' ').count()
+}
+
+fn is_local(header: &[u8]) -> bool {
+    header.starts_with(b"\r") && header.get(12) == Some(&0x20)
 }
 
 fn inet(source: impl Into<IpAddr>, port: u16, destination: impl Into<IpAddr>, other: u16) -> Endpoints {

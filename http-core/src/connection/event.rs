@@ -94,18 +94,23 @@ impl Notices {
             *told = true;
             return Some(Event::Upgraded);
         }
-        if self.blocked && has_room {
+        if self.is_writable(has_room) {
             self.blocked = false;
             return Some(Event::Writable);
         }
         None
     }
 
+    /// A stream that was handed over takes no content of an answer.
+    fn is_writable(&self, has_room: bool) -> bool {
+        self.blocked && has_room && self.handed_over.is_none()
+    }
+
     /// Whether [`next`](Self::next) has something to tell.
     pub(crate) fn is_due(&self, has_room: bool) -> bool {
         match self.closed {
             Some(_) => !self.told_closed,
-            None => self.end || self.handed_over == Some(false) || self.blocked && has_room,
+            None => self.end || self.handed_over == Some(false) || self.is_writable(has_room),
         }
     }
 }

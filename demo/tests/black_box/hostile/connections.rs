@@ -9,6 +9,9 @@ use crate::client::Client;
 use crate::demo::{Demo, PATIENCE};
 use crate::process::wait_until;
 
+/// Nothing came in time, or before the process was stopped for a while.
+const NOT_YET: [ErrorKind; 3] = [ErrorKind::WouldBlock, ErrorKind::TimedOut, ErrorKind::Interrupted];
+
 /// Sends a byte after the other and a pause between them, until an answer comes; how long that
 /// took.
 fn drip(stream: &mut TcpStream, bytes: &[u8], pause: Duration) -> Duration {
@@ -18,7 +21,7 @@ fn drip(stream: &mut TcpStream, bytes: &[u8], pause: Duration) -> Duration {
         // What has been closed already is seen below.
         let _ = stream.write_all(&[*byte]);
         match stream.peek(&mut [0]) {
-            Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {}
+            Err(error) if NOT_YET.contains(&error.kind()) => {}
             other => {
                 other.unwrap();
                 break;
@@ -77,21 +80,28 @@ fn two_thousand_half_open_connections_keep_nobody_waiting() {
     attack.end(&did, 2000 * 16, Duration::from_secs(2));
 }
 
+fn come_and_go(mut stream: TcpStream, count: u32) {
+    match count % 4 {
+        0 => {}
+        1 => stream.write_all(b"GET /").unwrap(),
+        2 => stream.write_all(b"GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n").unwrap(),
+        _ => {
+            stream.write_all(b"POST /any HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx").unwrap();
+            reset(stream);
+        }
+    }
+}
+
 #[test]
 fn connections_that_come_and_go_leave_nothing() {
     let demo = Demo::start(&[]);
-    let attack = Attack::begin("5,000 connections that come and go", &demo);
-    for count in 0..5000 {
-        let mut stream = open(&demo);
-        match count % 4 {
-            0 => {}
-            1 => stream.write_all(b"GET /").unwrap(),
-            2 => stream.write_all(b"GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n").unwrap(),
-            _ => {
-                stream.write_all(b"POST /any HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nx").unwrap();
-                reset(stream);
-            }
-        }
+    let attack = Attack::begin("5,000 connections that come and go, 100 at a time", &demo);
+    // Memory is held for those who are there at once, so their number is fixed here. A client
+    // that waits for nobody is ahead of a busy server: of the 5,000, 600 were seen to be open
+    // together on smol, and 2,900 on async-std, where one thread accepts for all who serve.
+    for _ in 0..50 {
+        (0..100).for_each(|count| come_and_go(open(&demo), count));
+        attack.await_release();
     }
     attack.end("closed with them", 4096, Duration::from_secs(2));
 }

@@ -1,6 +1,5 @@
 //! What runs out: descriptors, and the patience of a handler.
 
-use std::io::Write;
 use std::time::{Duration, Instant};
 
 use super::{Attack, open, raise_limit};
@@ -55,12 +54,12 @@ fn a_file_that_shrinks_while_it_is_sent_looks_broken() {
     std::fs::write(&path, vec![b'x'; 64 << 20]).unwrap();
     let demo = Demo::start(&["--file-root", folder.path().to_str().unwrap()]);
     let attack = Attack::begin("a file of 64 MiB that shrinks to 1 MiB while it is sent", &demo);
-    let mut stream = open(&demo);
-    stream.write_all(b"GET /file/large HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-    // It has begun, and waits for the client to read.
-    assert!(stream.peek(&mut [0]).unwrap() > 0);
+    let mut client = demo.connect();
+    client.send("GET /file/large HTTP/1.1\r\nHost: a\r\n\r\n");
+    // It has begun, and waits for the client to read on.
+    client.await_answer();
     std::fs::File::options().write(true).open(&path).unwrap().set_len(1 << 20).unwrap();
-    let answer = crate::client::Client::tcp(stream).try_response("GET");
-    assert!(answer.is_err(), "the answer looks whole");
+    assert!(client.try_response("GET").is_err(), "the answer looks whole");
+    drop(client);
     attack.end("the connection breaks before the Content-Length", 1024, Duration::ZERO);
 }

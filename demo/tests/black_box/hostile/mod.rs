@@ -4,6 +4,7 @@
 
 mod bytes;
 mod connections;
+mod disk;
 mod exhaustion;
 mod uploads;
 
@@ -31,25 +32,31 @@ impl<'a> Attack<'a> {
     fn begin(name: &'a str, demo: &'a Demo) -> Self {
         assert_eq!(demo.get("/plaintext").status, 200);
         let process = demo.process();
-        wait_until("nothing is open", || sockets(&process) == 1);
+        wait_until("nothing is open", || process.sockets() == 1);
         Self { name, demo, descriptors: process.descriptors().len(), peak: process.peak(), process }
     }
 
     /// Waits until the demo has so many connections open.
     #[track_caller]
     fn holds(&self, connections: usize) {
-        wait_until("they are accepted", || sockets(&self.process) > connections);
+        wait_until("they are accepted", || self.process.sockets() > connections);
+    }
+
+    /// Waits until everything is released; how long that took.
+    #[track_caller]
+    fn await_release(&self) -> Duration {
+        let started = Instant::now();
+        // Accepted behind all others.
+        assert_eq!(self.demo.get("/plaintext").text(), "Hello, World!");
+        wait_until("everything is released", || self.process.descriptors().len() <= self.descriptors);
+        started.elapsed()
     }
 
     /// Waits until everything is released, and then the demo must serve as before. The most
     /// memory may have grown by so many KiB, and the wait may take so long.
     #[track_caller]
     fn end(self, did: &str, most: u64, soon: Duration) {
-        let started = Instant::now();
-        // Accepted behind all others.
-        assert_eq!(self.demo.get("/plaintext").text(), "Hello, World!");
-        wait_until("everything is released", || self.process.descriptors().len() <= self.descriptors);
-        let released = started.elapsed();
+        let released = self.await_release();
         let grown = self.process.peak() - self.peak;
         println!("| {} | {did} | {} ms | {grown} KiB |", self.name, released.as_millis());
         assert!(grown <= most, "{}: {grown} KiB instead of {most}", self.name);
@@ -57,14 +64,6 @@ impl<'a> Attack<'a> {
         assert!(released <= soon + Duration::from_secs(8), "{}: {released:?} instead of {soon:?}", self.name);
     }
 }
-
-/// How many sockets it has open: one listens.
-fn sockets(process: &Process) -> usize {
-    process.descriptors().iter().filter(|link| link.starts_with("socket:")).count() - SIGNAL_SOCKETS
-}
-
-/// The pair through which the demo hears of signals.
-const SIGNAL_SOCKETS: usize = 2;
 
 /// Lets this process open as many connections as the system allows at all.
 fn raise_limit() {

@@ -351,6 +351,7 @@ impl World {
     /// What holds after every operation.
     fn check(&mut self) {
         assert_eq!((self.connection.now(), self.connection.served()), (self.now, self.given.len() as u64));
+        assert_eq!(self.connection.sent(), self.out.len() as u64);
         let wants = self.connection.wants_recv();
         let limits = &self.config.limits;
         let head = limits.head.min(usize::from(u16::MAX));

@@ -11,6 +11,8 @@ pub struct Body {
     pub trailers: Vec<(Vec<u8>, Vec<u8>)>,
     /// The sizes of its chunks together, those that are not there yet included.
     pub announced: u64,
+    /// How many of its chunks are there with the line end behind them, the last one not counted.
+    pub chunks: usize,
     /// How the body ends.
     pub end: End,
 }
@@ -55,6 +57,7 @@ pub fn read(bytes: &[u8]) -> Body {
         if (there as u64) < size {
             break End::NeedMore;
         }
+        body.chunks += 1;
     };
     body
 }

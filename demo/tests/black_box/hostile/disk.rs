@@ -1,0 +1,168 @@
+//! Disks that take nothing.
+
+use std::ffi::OsString;
+use std::fs::{self, File, Permissions};
+use std::io::ErrorKind;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use rustix::fs::{FallocateFlags, fallocate, statvfs};
+
+use super::Attack;
+use super::uploads::{large_form, request};
+use crate::demo::Demo;
+use crate::process::wait_until;
+use crate::runtimes::RUNTIMES;
+use crate::uploads::{MULTIPART, form, noise, part};
+
+/// Two kinds of content: a form with a large file, and the raw body.
+const KINDS: [&str; 2] = [MULTIPART, "Content-Type: image/x-noise\r\n"];
+
+/// Large uploads are refused where they cannot be stored, small ones are not.
+fn cannot_store(name: &str, demo: &Demo, status: u16, spoil: impl FnOnce()) {
+    let attack = Attack::begin(name, demo);
+    spoil();
+    for fields in KINDS {
+        let mut client = demo.connect();
+        // It answers before all is sent.
+        let _ = client.try_send(request(fields, &large_form()));
+        let response = client.response();
+        assert_eq!(response.status, status, "{}", response.text());
+        assert_eq!(response.header("Connection"), Some("close"));
+        assert!(client.try_response("GET").is_err() || client.is_at_end());
+    }
+    let small = form(&[part("; name=f; filename=x", "small")]);
+    assert_eq!(demo.connect().request("POST", "/any", MULTIPART, small).status, 200);
+    attack.end(&format!("{status} and a line in the log, small uploads go on"), 8 << 10, Duration::from_secs(3));
+    assert_eq!(demo.process().temporary_files(), 0);
+    assert!(demo.stderr().contains("ERROR"), "{}", demo.stderr());
+}
+
+/// Where all content was read before it could not be stored, so that nothing says that the
+/// connection ends, it serves the next request.
+fn ends_only_where_that_is_said(demo: &Demo, status: u16) {
+    let mut client = demo.connect();
+    let response = client.post("/any", noise((256 << 10) + 1));
+    assert_eq!(response.status, status, "{}", response.text());
+    match response.header("Connection") {
+        Some("close") => assert!(client.is_at_end()),
+        _ => assert_eq!(client.get("/plaintext").status, 200),
+    }
+}
+
+/// Large uploads are taken.
+fn can_store(demo: &Demo) {
+    for fields in KINDS {
+        let mut client = demo.connect();
+        client.send(request(fields, &large_form()));
+        assert_eq!(client.response().json()["body_size"], large_form().len());
+    }
+}
+
+#[test]
+fn a_file_that_may_not_grow() {
+    // 1,000 blocks of 512 bytes a file, and an error instead of a signal.
+    let demo = Demo::limited("trap '' XFSZ; ulimit -f 1000", &["--file-root", "/"]);
+    cannot_store("uploads of 3 MB where a file may take 0.5 MB", &demo, 507, || {});
+}
+
+#[test]
+fn a_folder_that_is_gone() {
+    let demo = Demo::start(&["--file-root", "/"]);
+    let folder = demo.temporary();
+    cannot_store("uploads of 3 MB without a folder for them", &demo, 500, || fs::remove_dir(folder).unwrap());
+    ends_only_where_that_is_said(&demo, 500);
+    fs::create_dir(folder).unwrap();
+    can_store(&demo);
+}
+
+#[test]
+fn a_folder_that_may_not_be_written_to() {
+    let demo = Demo::unprivileged(&["--file-root", "/"]);
+    let mode = |mode| fs::set_permissions(demo.temporary(), Permissions::from_mode(mode)).unwrap();
+    cannot_store("uploads of 3 MB to a folder that it may not write to", &demo, 500, || mode(0o555));
+    assert!(demo.stderr().contains("Permission denied"), "{}", demo.stderr());
+    mode(0o777);
+    can_store(&demo);
+}
+
+#[test]
+#[ignore = "needs unshare and mount (Debian: util-linux, mount), and leave to use namespaces"]
+fn a_disk_that_is_read_only() {
+    for runtime in RUNTIMES {
+        let demo = Demo::mounted("ro", &["--file-root", "/", "--runtime", runtime]);
+        cannot_store(&format!("uploads of 3 MB to a read-only disk, {runtime}"), &demo, 500, || {});
+        assert!(demo.stderr().contains("Read-only file system"), "{}", demo.stderr());
+    }
+}
+
+#[test]
+#[ignore = "needs unshare and mount (Debian: util-linux, mount), and leave to use namespaces"]
+fn a_disk_that_is_full() {
+    // Full from the first byte, full behind some batches, and with no room for one more file.
+    let ways: [(_, fn(&Disk)); 3] = [
+        ("with no byte left", |disk| disk.fill(0)),
+        ("with 1 MiB left", |disk| disk.fill(1 << 20)),
+        ("with no file left", Disk::fill_with_files),
+    ];
+    for runtime in RUNTIMES {
+        for (way, fill) in ways {
+            let demo = Demo::mounted("size=16m,nr_inodes=50", &["--file-root", "/", "--runtime", runtime]);
+            let disk = Disk::of(&demo);
+            let empty = disk.room();
+            fill(&disk);
+            let (full, names) = (disk.room(), disk.names());
+            cannot_store(&format!("uploads of 3 MB to a disk {way}, {runtime}"), &demo, 507, || {});
+            assert!(demo.stderr().contains("No space left on device"), "{}", demo.stderr());
+            if full.0 == 0 || full.1 == 0 {
+                ends_only_where_that_is_said(&demo, 507);
+            }
+            assert_eq!(disk.names(), names);
+            // What is closed is given back a little later, and counts although it has no name.
+            wait_until("what was written is given back", || disk.room() == full);
+            disk.clear();
+            can_store(&demo);
+            wait_until("what was stored is given back", || disk.room() == empty);
+            assert_eq!(disk.names(), Vec::<OsString>::new());
+        }
+    }
+}
+
+/// The file system that a demo has for its temporary files, as it is seen from outside.
+struct Disk {
+    folder: PathBuf,
+}
+
+impl Disk {
+    fn of(demo: &Demo) -> Self {
+        Self { folder: demo.process().path(demo.temporary()) }
+    }
+
+    /// How many bytes and how many files it still takes.
+    fn room(&self) -> (u64, u64) {
+        let state = statvfs(&self.folder).unwrap();
+        (state.f_bavail * state.f_frsize, state.f_favail)
+    }
+
+    fn names(&self) -> Vec<OsString> {
+        fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
+    }
+
+    /// Leaves room for so many bytes.
+    fn fill(&self, left: u64) {
+        let ballast = File::create(self.folder.join("ballast")).unwrap();
+        fallocate(&ballast, FallocateFlags::empty(), 0, self.room().0 - left).unwrap();
+        assert_eq!(self.room().0, left);
+    }
+
+    /// Leaves no room for a file, however short.
+    fn fill_with_files(&self) {
+        let refused = (0..).find_map(|number: u32| File::create(self.folder.join(number.to_string())).err());
+        assert_eq!(refused.unwrap().kind(), ErrorKind::StorageFull);
+    }
+
+    fn clear(&self) {
+        self.names().iter().for_each(|name| fs::remove_file(self.folder.join(name)).unwrap());
+    }
+}
