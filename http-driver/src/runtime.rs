@@ -168,6 +168,22 @@ pub trait Runtime: Clone + 'static {
         T: Send + 'static,
         W: FnOnce() -> T + Send + 'static;
 
+    /// Reads from the file at `offset` what can be had without waiting, on the calling thread:
+    /// how many bytes, never 0. `None` where there is nothing so near, and then the driver reads
+    /// by [`unblock`](Self::unblock), which costs two switches of threads and also finds the
+    /// end and the errors.
+    ///
+    /// The default asks Linux for what it has in memory, and nobody else.
+    fn read_cached(&self, file: &std::fs::File, buffer: &mut [u8], offset: u64) -> Option<usize> {
+        #[cfg(target_os = "linux")]
+        return crate::linux::read_cached(file, buffer, offset);
+        #[cfg(not(target_os = "linux"))]
+        {
+            let _ = (file, buffer, offset);
+            None
+        }
+    }
+
     /// [`unblock`](Self::unblock) apart from this handle, which need not be `Send`:
     /// [`BlockingPool::of`] where it is.
     fn blocking_pool(&self) -> BlockingPool;

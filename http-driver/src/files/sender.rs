@@ -10,6 +10,8 @@ use crate::runtime::{Blocking, Runtime, Transport};
 /// Bytes of files that leave in one poll of a connection before other tasks get their turn:
 /// about 0.1 ms. Turns of less than 256 KiB cost more a byte, longer ones save nothing.
 const TURN: u64 = 1 << 20;
+/// For how many bytes of that each one counts that is read, and mostly enciphered, here.
+const READING: u64 = 4;
 /// What is read at once where the transport does not send files itself; one such piece is in
 /// memory at a time.
 const PIECE: u64 = 64 << 10;
@@ -77,14 +79,14 @@ impl FileSender {
             Piece::None => transport.poll_send_file(context, file, offset, length.min(self.allowance)),
             _ => None,
         };
-        let count = match by_itself {
+        let (count, cost) = match by_itself {
             Some(sent) => match ready!(sent)? {
                 0 => return Poll::Ready(Err(report(ErrorKind::UnexpectedEof.into()))),
-                count => count,
+                count => (count, 1),
             },
-            None => ready!(self.poll_piece(runtime, transport, context, stretch))?,
+            None => (ready!(self.poll_piece(runtime, transport, context, stretch))?, READING),
         };
-        self.allowance = self.allowance.saturating_sub(count as u64);
+        self.allowance = self.allowance.saturating_sub(count as u64 * cost);
         Poll::Ready(Ok(count))
     }
 
@@ -98,10 +100,12 @@ impl FileSender {
         loop {
             match &mut self.piece {
                 Piece::None => {
-                    let due = stretch.length.min(self.allowance).min(PIECE);
                     let mut buffer = std::mem::take(&mut self.spare);
-                    buffer.resize(due as usize, 0);
-                    self.piece = Piece::Reading(read(runtime, stretch, buffer));
+                    buffer.resize(stretch.length.min(PIECE) as usize, 0);
+                    self.piece = match runtime.read_cached(stretch.file, &mut buffer, stretch.offset) {
+                        Some(end) => Piece::Read { buffer, sent: 0, end },
+                        None => Piece::Reading(read(runtime, stretch, buffer)),
+                    };
                 }
                 Piece::Reading(reading) => {
                     let (buffer, count) = ready!(reading.as_mut().poll(context))?;
