@@ -89,6 +89,7 @@ pub use connection::{
     Transmit, UnixTime,
 };
 pub use error::{BadRequest, CloseReason, Misuse};
+pub use http::{Method, StatusCode, Version};
 pub use message::field_lines::FieldLines;
 pub use message::headers::{CanonicalName, Headers};
 pub use message::request::Request;

@@ -39,19 +39,8 @@ impl Request {
     }
 
     /// Makes the client drop a cookie. It drops none of another path or domain than this one
-    /// has, so say the same as when it was set; that of a
-    /// [signed cookie](Self::set_secure_cookie) is the path `/`:
-    ///
-    /// ```
-    /// use httpants_driver::core::cookies::Cookie;
-    /// use httpants_driver::{Misuse, Request, Response};
-    ///
-    /// async fn logout(request: Request) -> Result<Response, Misuse> {
-    ///     request.remove_cookie(Cookie::build("user").path("/"))?;
-    ///     Ok(Response::redirect("/"))
-    /// }
-    /// # let _ = logout;
-    /// ```
+    /// has, so say the same as when it was set;
+    /// [`remove_secure_cookie`](Self::remove_secure_cookie) does so for those that are signed.
     ///
     /// # Errors
     /// As [`set_cookie`](Self::set_cookie).
@@ -69,7 +58,27 @@ impl Request {
         self.set_secure_cookie_with(name, value, KeyRing::LIFETIME, |cookie| cookie)
     }
 
-    /// The same with another lifetime and other attributes.
+    /// Makes the client drop a cookie that [`set_secure_cookie`](Self::set_secure_cookie) has
+    /// set: its path is `/`, which [`remove_cookie`](Self::remove_cookie) would have to be told, as
+    /// it has to be of the `Secure` of a `__Host-` or `__Secure-` name.
+    ///
+    /// ```
+    /// use httpants_driver::{Misuse, Request, Response};
+    ///
+    /// async fn logout(request: Request) -> Result<Response, Misuse> {
+    ///     request.remove_secure_cookie("user")?;
+    ///     Ok(Response::redirect("/"))
+    /// }
+    /// # let _ = logout;
+    /// ```
+    ///
+    /// # Errors
+    /// As [`set_cookie`](Self::set_cookie).
+    pub fn remove_secure_cookie(&self, name: &str) -> Result<(), Misuse> {
+        self.remove_cookie(Cookie::build(name.to_owned()).path("/"))
+    }
+
+    /// [`set_secure_cookie`](Self::set_secure_cookie) with another lifetime and other attributes.
     ///
     /// # Errors
     /// As [`set_cookie`](Self::set_cookie).
