@@ -131,10 +131,10 @@ fn resolve(address: &ListenAddress) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
-/// What is no name at all, a path or a URL for instance, is not looked up.
+/// What names no host, a path or a URL for instance, is not looked up.
 fn look_up(name: &str) -> io::Result<Vec<SocketAddr>> {
-    let found = match name.contains('/') {
-        true => Err(io::Error::new(io::ErrorKind::InvalidInput, "it is a path or a URL")),
+    let found = match name.starts_with(':') || name.contains(['/', '[', ']']) {
+        true => Err(io::Error::new(io::ErrorKind::InvalidInput, "it names no host")),
         false => name.to_socket_addrs(),
     };
     found.map(Iterator::collect).map_err(|error| match error.kind() {
@@ -240,7 +240,9 @@ mod tests {
 
     #[test]
     fn what_is_no_address_is_told_what_one_is() {
-        for bad in ["nonsense", "localhost", "127.0.0.1:99999", "/run/socket", "http://localhost:8080"] {
+        for bad in
+            ["nonsense", "localhost", "127.0.0.1:99999", "/run/socket", "http://localhost:8080", ":80", "[::1", "[::1]"]
+        {
             let error = bind(&bad.into(), 16, 1).unwrap_err().to_string();
             assert!(error.ends_with("; an address is a port, host:port, or unix: and a path"), "{error}");
         }
