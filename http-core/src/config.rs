@@ -42,6 +42,9 @@ pub struct Config {
     /// Without any, nothing can be signed and nothing verifies. Servers make a random one
     /// when they start.
     pub cookie_keys: Option<KeyRing>,
+    /// What becomes of a request whose client ended its stream before it got the response.
+    /// Default [`HalfClose::Serve`].
+    pub half_close: HalfClose,
     /// Accept only the characters of RFC 3986 in the request target, and no `#`. Default
     /// off, because browsers send `|`, `^`, `{` and `\` in queries.
     pub strict_target: bool,
@@ -58,9 +61,22 @@ impl Default for Config {
             proxies: ProxyPolicy::default(),
             proxy_protocol: false,
             cookie_keys: None,
+            half_close: HalfClose::default(),
             strict_target: false,
         }
     }
+}
+
+/// What becomes of a request whose client ended its stream, which may only be its sending half
+/// (RFC 9112 section 9.6): clients, CDNs and load balancers do so and wait for the response.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum HalfClose {
+    /// Its response is sent, within [`Timeouts::half_closed`]. The default.
+    #[default]
+    Serve,
+    /// The connection is dropped at once, and the response with it.
+    Drop,
 }
 
 /// Sizes in bytes and counts. Each is enforced by what was parsed, never by how the bytes
@@ -205,6 +221,9 @@ pub struct Timeouts {
     pub linger: Option<Duration>,
     /// From a request to the head of its answer; then 503. Default off.
     pub handler: Option<Duration>,
+    /// After the client ended its stream, without a byte of its response that it accepts; then
+    /// 503 where no head has left, else a reset. Default 30 s; `None` serves without limit.
+    pub half_closed: Option<Duration>,
 }
 
 impl Default for Timeouts {
@@ -221,6 +240,7 @@ impl Default for Timeouts {
             write: seconds(30),
             linger: seconds(2),
             handler: None,
+            half_closed: seconds(30),
         }
     }
 }

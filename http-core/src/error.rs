@@ -214,6 +214,13 @@ impl BadRequest {
     }
 }
 
+impl BadRequest {
+    /// Whether one field line is at fault, and not the head as a whole.
+    pub(crate) fn is_of_field_line(self) -> bool {
+        matches!(self, Self::FieldName | Self::FieldValue | Self::BareLineFeed | Self::BareCarriageReturn)
+    }
+}
+
 impl fmt::Display for BadRequest {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
@@ -228,8 +235,10 @@ impl std::error::Error for BadRequest {}
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// No request awaits an answer.
+    /// The response to this request is finished, or no request awaits one.
     NoRequest,
+    /// Content was given for a response that can have none: HEAD, 204, 205, 304.
+    NoBody,
     /// The head of the answer was sent already.
     HeadSent,
     /// Content or the end was given before the head: `send_status` or `respond` was due.
@@ -276,7 +285,8 @@ pub enum Misuse {
 impl fmt::Display for Misuse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoRequest => f.write_str("no request awaits an answer"),
+            Self::NoRequest => f.write_str("the response to this request is finished already"),
+            Self::NoBody => f.write_str("this response can have no body (HEAD, 204, 205, 304)"),
             Self::HeadSent => f.write_str("the head of this answer was sent already; send or finish was due"),
             Self::HeadDue => f.write_str("send_status or respond was due before content or the end"),
             Self::InformationalStatus(code) => {

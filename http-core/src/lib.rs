@@ -36,11 +36,11 @@
 //! // Out: what it means.
 //! let Some(Event::Request(request)) = connection.poll_event() else { unreachable!() };
 //! assert_eq!((request.path(), request.query(), request.host()), ("/", "to=you", "example.com"));
-//! assert!(matches!(connection.poll_event(), Some(Event::End(trailers)) if trailers.is_empty()));
+//! assert!(!request.has_body() && connection.poll_event().is_none());
 //!
 //! // The answer, and its bytes for the socket.
 //! let head = ResponseHead::with_fields(Default::default(), FieldLines::text_plain());
-//! connection.respond_with(&head, "hello")?;
+//! connection.respond_with(request.id(), &head, "hello")?;
 //! let Some(Transmit::Bytes(slices)) = connection.poll_transmit() else { unreachable!() };
 //! let bytes = slices.flatten().copied().collect::<Vec<u8>>();
 //! assert_eq!(
@@ -82,17 +82,17 @@ mod message;
 mod random;
 mod wire;
 
-pub use config::{Config, Limits, Timeouts};
+pub use config::{Config, HalfClose, Limits, Timeouts};
 pub use connection::timers::{Deadline, Timer};
 pub use connection::{
-    Address, Answered, Close, Connection, Event, Now, Peer, Preface, Receiving, Reply, Sending, Slices, State, Storage,
-    Transmit, UnixTime,
+    Address, Close, Connection, Dropped, Event, Now, Peer, Preface, Receiving, RecvBuffer, Refusal, Reply,
+    ResponseState, ResponseStats, Sending, Slices, State, Storage, Transmit, TransmitQueue, Transmitted, UnixTime,
 };
 pub use error::{BadRequest, CloseReason, Misuse};
 pub use http::{Method, StatusCode, Version};
 pub use message::field_lines::FieldLines;
 pub use message::headers::{CanonicalName, Headers};
-pub use message::request::Request;
+pub use message::request::{Request, RequestId};
 pub use message::response::{BodyLen, ResponseHead};
 pub use wire::framing::Framing;
 

@@ -1,37 +1,66 @@
-//! What a connection tells its caller.
+//! What a connection reports to its caller.
 
 use bytes::Bytes;
+use http::StatusCode;
 
+use super::refusal::Refusal;
+use super::timers::Timer;
 use crate::error::CloseReason;
 use crate::message::headers::Headers;
-use crate::message::request::Request;
+use crate::message::request::{Request, RequestId};
 
 /// What happened, from [`Connection::poll_event`](crate::Connection::poll_event).
 ///
-/// For each request: `Request`, perhaps `Expect100`, `Data` as often as there is some, `End`.
+/// For each request: `Request`; where it has a body, perhaps `Expect100`, then `Data` any
+/// number of times, and `End`; and one `ResponseEnd` when its response has left or never will.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// A request head; an answer is due. Its content follows as `Data` and `End`.
+    /// A request head; a response is expected. Where
+    /// [`has_body`](crate::Request::has_body) says so, its body follows as `Data` and `End`.
     Request(Request),
-    /// The client waits for `100 Continue` before it sends the content: call
-    /// [`send_continue`](crate::Connection::send_continue) to get it, or answer without.
-    Expect100,
-    /// A piece of the request's content, never empty, as it came.
-    Data(Bytes),
-    /// The request is complete; the trailer fields, which are empty for most requests.
-    End(Headers),
+    /// The client waits for `100 Continue` before it sends the body: call
+    /// [`send_continue`](crate::Connection::send_continue) to get it, or respond without.
+    Expect100(RequestId),
+    /// A piece of the request's body, never empty, as it was received.
+    Data(RequestId, Bytes),
+    /// The body is complete; the trailer fields, which are empty for most requests.
+    End(RequestId, Headers),
     /// There is room to send again, after [`send_room`](crate::Connection::send_room) was 0.
-    Writable,
-    /// The peer ended its stream while its request is being answered. It may only have
-    /// closed its sending side, so the answer is still sent.
-    PeerClosed,
-    /// The stream is the application's now; the answer's head has left.
-    /// [`take_upgrade`](crate::Connection::take_upgrade) has the bytes already read. The last event.
-    Upgraded,
-    /// Nothing more will be parsed, and why. The last event; bytes may still be due to be
-    /// sent.
+    Writable(RequestId),
+    /// The peer ended its stream while the response to its request is outstanding. It may only
+    /// have closed its sending side, so the response is still sent, unless
+    /// [`Config::half_close`](crate::Config::half_close) says otherwise.
+    PeerClosed(RequestId),
+    /// The stream is the application's now; the response's head has left.
+    /// [`take_upgrade`](crate::Connection::take_upgrade) has the bytes already read.
+    Upgraded(RequestId),
+    /// A response has left with its last byte, or never will: one event for each request, and
+    /// for each refusal of something that was no request.
+    ResponseEnd(ResponseStats),
+    /// A deadline has passed.
+    TimedOut(Timer),
+    /// The peer was refused; [`Closed`](Self::Closed) follows.
+    Refused(Box<Refusal>),
+    /// Nothing more will be parsed, and why. Only [`ResponseEnd`](Self::ResponseEnd) can follow,
+    /// because bytes may still wait to be sent.
     Closed(CloseReason),
+}
+
+/// How a response ended, from [`Event::ResponseEnd`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ResponseStats {
+    /// The request that it belongs to; `None` for the refusal of something that was no request.
+    pub request: Option<RequestId>,
+    /// Its status; `None` where the connection ended before a response had begun.
+    pub status: Option<StatusCode>,
+    /// Bytes of the body that have left, without the framing of chunks. Of a chunked response
+    /// that broke off, framing that has not left counts as body that has not, so that the number
+    /// is never too large.
+    pub body_bytes: u64,
+    /// Whether all of the response has left.
+    pub complete: bool,
 }
 
 /// What the transport is to do, from [`Connection::poll_close`](crate::Connection::poll_close).
@@ -39,78 +68,89 @@ pub enum Event {
 #[non_exhaustive]
 pub enum Close {
     /// Shut the sending side down and go on receiving: the peer gets its time to read the
-    /// last answer before a reset could destroy it.
+    /// last response before a reset could destroy it.
     ShutdownWrite,
     /// Close the socket.
     Now,
-    /// Close the socket so that the peer sees a reset (`SO_LINGER` 0): the answer broke off
-    /// where only the end of the stream could have told its end.
+    /// Close the socket so that the peer sees a reset (`SO_LINGER` 0): the response broke off
+    /// where only the end of the stream could have marked its end.
     Reset,
 }
 
-/// Events that are due but do not come from the bytes.
+/// Events that do not come from parsing, until they are emitted.
 #[derive(Debug, Default)]
-pub(crate) struct Notices {
-    /// Told when the content is asked for, if it is not refused then.
+pub(crate) struct PendingEvents {
+    pub(crate) timed_out: Option<Timer>,
+    pub(crate) refused: Option<Box<Refusal>>,
+    /// Emitted when the body is asked for, if it is not refused then.
     pub(crate) expect_100: bool,
     pub(crate) end: bool,
     /// The application saw no room to send and waits for some.
     pub(crate) blocked: bool,
-    /// `None` until the stream is handed over, then whether that was told.
-    handed_over: Option<bool>,
+    /// `None` until the stream is handed over, then whether that was emitted.
+    upgraded: Option<bool>,
     closed: Option<CloseReason>,
-    told_closed: bool,
+    closed_emitted: bool,
 }
 
-impl Notices {
+impl PendingEvents {
     pub(crate) fn close(&mut self, reason: CloseReason) {
-        if self.closed.is_none() {
-            self.closed = Some(reason);
-        }
+        self.closed.get_or_insert(reason);
     }
 
-    pub(crate) fn hand_over(&mut self) {
-        self.handed_over.get_or_insert(false);
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.is_some()
     }
 
-    /// What belongs to a request that is over is not told any more.
+    pub(crate) fn upgrade(&mut self) {
+        self.upgraded.get_or_insert(false);
+    }
+
+    /// Forgets what belongs to a request that is over.
     pub(crate) fn forget_request(&mut self) {
         self.expect_100 = false;
         self.end = false;
         self.blocked = false;
     }
 
-    /// The next one; that there is room to send only while there is.
-    pub(crate) fn next(&mut self, has_room: bool) -> Option<Event> {
+    /// The next event of the current request `id`; that there is room to send only while there is.
+    pub(crate) fn next(&mut self, id: RequestId, has_room: bool) -> Option<Event> {
+        if let Some(timer) = self.timed_out.take() {
+            return Some(Event::TimedOut(timer));
+        }
+        if let Some(refusal) = self.refused.take() {
+            return Some(Event::Refused(refusal));
+        }
         if let Some(reason) = self.closed {
-            let told = std::mem::replace(&mut self.told_closed, true);
-            return (!told).then_some(Event::Closed(reason));
+            let emitted = std::mem::replace(&mut self.closed_emitted, true);
+            return (!emitted).then_some(Event::Closed(reason));
         }
-        let take = std::mem::take::<bool>;
-        if take(&mut self.end) {
-            return Some(Event::End(Headers::default()));
+        if std::mem::take(&mut self.end) {
+            return Some(Event::End(id, Headers::default()));
         }
-        if let Some(told @ false) = &mut self.handed_over {
-            *told = true;
-            return Some(Event::Upgraded);
+        if let Some(emitted @ false) = &mut self.upgraded {
+            *emitted = true;
+            return Some(Event::Upgraded(id));
         }
         if self.is_writable(has_room) {
             self.blocked = false;
-            return Some(Event::Writable);
+            return Some(Event::Writable(id));
         }
         None
     }
 
-    /// A stream that was handed over takes no content of an answer.
+    /// A stream that was handed over takes no body of a response.
     fn is_writable(&self, has_room: bool) -> bool {
-        self.blocked && has_room && self.handed_over.is_none()
+        self.blocked && has_room && self.upgraded.is_none()
     }
 
-    /// Whether [`next`](Self::next) has something to tell.
-    pub(crate) fn is_due(&self, has_room: bool) -> bool {
-        match self.closed {
-            Some(_) => !self.told_closed,
-            None => self.end || self.handed_over == Some(false) || self.is_writable(has_room),
-        }
+    /// Whether [`next`](Self::next) has an event.
+    pub(crate) fn has_next(&self, has_room: bool) -> bool {
+        self.timed_out.is_some()
+            || self.refused.is_some()
+            || match self.closed {
+                Some(_) => !self.closed_emitted,
+                None => self.end || self.upgraded == Some(false) || self.is_writable(has_room),
+            }
     }
 }

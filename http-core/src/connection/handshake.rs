@@ -71,6 +71,7 @@ impl Connection {
                     Preface::Header(header.len)
                 }
                 Err(_) => {
+                    self.note_refusal(BadRequest::ProxyHeader);
                     self.break_off(CloseReason::Refused(BadRequest::ProxyHeader));
                     Preface::Refused
                 }
@@ -101,7 +102,7 @@ impl Connection {
     pub fn handle_handshake_failed(&mut self, now: Now) {
         self.set_now(now);
         if self.state.recv == Receiving::Handshake && self.apply(Input::Refuse) {
-            self.notices.close(CloseReason::HandshakeFailed);
+            self.events.close(CloseReason::HandshakeFailed);
             self.settle();
         }
     }

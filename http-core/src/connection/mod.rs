@@ -1,46 +1,51 @@
 //! One connection: the parts wired together, and the four kinds of methods.
 
 mod answer;
-mod answered;
 mod event;
 mod handshake;
+mod lent;
 mod now;
 mod read;
 mod recv_buf;
+mod refusal;
 mod reply;
 mod respond;
+mod responses;
 mod send_queue;
 mod state;
 mod storage;
 pub(crate) mod timers;
 
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
-pub use self::answered::Answered;
-pub use self::event::{Close, Event};
+pub use self::event::{Close, Event, ResponseStats};
 pub use self::handshake::Preface;
+pub use self::lent::{Dropped, RecvBuffer, TransmitQueue, Transmitted};
 pub use self::now::{Address, Now, Peer, UnixTime};
+pub use self::refusal::Refusal;
 pub use self::reply::Reply;
 pub use self::send_queue::{Slices, Transmit};
 pub use self::state::{Receiving, Sending, State};
 pub use self::storage::Storage;
 
 use self::answer::Mode;
-use self::answered::Account;
-use self::event::Notices;
+use self::event::PendingEvents;
+use self::lent::Lent;
 use self::read::Content;
 use self::recv_buf::RecvBuf;
-use self::send_queue::SendQueue;
+use self::responses::Responses;
+use self::send_queue::{Segment, SendQueue};
 use self::state::Input;
 use self::timers::{Deadline, Times};
 use crate::config::Config;
 use crate::cookies::CookiesOut;
 use crate::error::CloseReason;
-use crate::message::request::{Request, Spare};
+use crate::message::request::{Request, RequestId, Spare};
 use crate::message::response::ResponseHead;
 use crate::wire::head::HeadReader;
 use crate::wire::supplied::Supplied;
@@ -52,8 +57,8 @@ use crate::wire::supplied::Supplied;
 /// The caller owns the socket and the clock. After every input it asks, in this order:
 ///
 /// 1. [`poll_event`](Self::poll_event) until `None`: here bytes become requests, and the
-///    caller answers them;
-/// 2. [`poll_transmit`](Self::poll_transmit): write what it gives, tell
+///    caller responds to them;
+/// 2. [`poll_transmit`](Self::poll_transmit): write what it gives, report it by
 ///    [`handle_sent`](Self::handle_sent), until `None` or the socket is full; having sent
 ///    something, go back to 1, because room may be what the next request waited for;
 /// 3. [`poll_close`](Self::poll_close): do what it says;
@@ -64,15 +69,17 @@ use crate::wire::supplied::Supplied;
 ///
 /// | kind | methods |
 /// |---|---|
-/// | make | [`new`](Self::new), [`with_handshake`](Self::with_handshake) |
-/// | in   | [`recv_buf`](Self::recv_buf) and [`handle_recv`](Self::handle_recv), or [`receive`](Self::receive); [`handle_eof`](Self::handle_eof), [`handle_sent`](Self::handle_sent), [`handle_timeout`](Self::handle_timeout), [`handle_shutdown`](Self::handle_shutdown), [`handle_io_error`](Self::handle_io_error) |
-/// | out  | [`poll_event`](Self::poll_event), [`poll_transmit`](Self::poll_transmit), [`poll_close`](Self::poll_close), [`poll_timeout`](Self::poll_timeout) |
-/// | respond | [`reply`](Self::reply), [`respond`](Self::respond), [`send`](Self::send), [`finish`](Self::finish), [`send_continue`](Self::send_continue), [`abort`](Self::abort), [`set_max_request`](Self::set_max_request), [`pause`](Self::pause), [`take_upgrade`](Self::take_upgrade) |
-/// | see  | [`current_request`](Self::current_request), [`wants_recv`](Self::wants_recv), [`send_room`](Self::send_room), [`is_idle`](Self::is_idle), [`state`](Self::state), [`answered`](Self::answered), [`sent`](Self::sent) |
+/// | constructors | [`new`](Self::new), [`with_handshake`](Self::with_handshake) |
+/// | inputs | [`recv_buf`](Self::recv_buf) and [`handle_recv`](Self::handle_recv), or [`receive`](Self::receive), or [`lend_recv_buf`](Self::lend_recv_buf) and [`return_recv_buf`](Self::return_recv_buf); [`receive_preface`](Self::receive_preface), [`handle_secured`](Self::handle_secured), [`handle_handshake_failed`](Self::handle_handshake_failed); [`handle_eof`](Self::handle_eof), [`handle_peer_closed`](Self::handle_peer_closed), [`handle_sent`](Self::handle_sent) or [`handle_transmitted`](Self::handle_transmitted), [`handle_timeout`](Self::handle_timeout), [`handle_time`](Self::handle_time), [`handle_shutdown`](Self::handle_shutdown), [`handle_io_error`](Self::handle_io_error) |
+/// | outputs | [`poll_event`](Self::poll_event), [`poll_transmit`](Self::poll_transmit) or [`take_transmit`](Self::take_transmit), [`poll_close`](Self::poll_close), [`poll_timeout`](Self::poll_timeout), [`take_dropped`](Self::take_dropped) |
+/// | commands for a request | [`reply`](Self::reply), [`respond`](Self::respond), [`respond_with`](Self::respond_with), [`respond_upgrade`](Self::respond_upgrade), [`send`](Self::send), [`send_external`](Self::send_external), [`send_room`](Self::send_room), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`send_continue`](Self::send_continue), [`abort`](Self::abort), [`cookies_out`](Self::cookies_out), [`set_secure_cookie`](Self::set_secure_cookie), [`set_max_request`](Self::set_max_request), [`pause`](Self::pause), [`resume`](Self::resume) |
+/// | commands for the connection | [`hold_requests`](Self::hold_requests), [`accept_requests`](Self::accept_requests), [`close`](Self::close), [`take_upgrade`](Self::take_upgrade), [`lend`](Self::lend), [`release`](Self::release) |
+/// | getters | [`current_request`](Self::current_request), [`response_state`](Self::response_state), [`wants_recv`](Self::wants_recv), [`watches_peer`](Self::watches_peer), [`wanted_storage`](Self::wanted_storage), [`is_idle`](Self::is_idle), [`state`](Self::state), [`now`](Self::now), [`served`](Self::served), [`peer`](Self::peer) |
 ///
-/// Inputs never fail: what the peer did wrong becomes a queued answer and
-/// [`Event::Closed`]. They are safe in any order, and one too many does nothing. Commands
-/// fail with [`Misuse`](crate::Misuse) where the caller is wrong, and then change nothing.
+/// Inputs never fail: what the peer did wrong becomes a queued response,
+/// [`Event::Refused`] and [`Event::Closed`]. They are safe in any order, and one too many does
+/// nothing. Commands carry the id of their request, which is checked; they fail with
+/// [`Misuse`](crate::Misuse) where the caller is wrong, and then change nothing.
 pub struct Connection {
     config: Arc<Config>,
     peer: Peer,
@@ -80,7 +87,12 @@ pub struct Connection {
     state: State,
     recv: RecvBuf,
     send: SendQueue,
-    notices: Notices,
+    /// Bytes that were taken out of `send` and have not left.
+    lent: Lent,
+    /// What `send` held when the connection broke.
+    dropped: VecDeque<Segment>,
+    events: PendingEvents,
+    responses: Responses,
     times: Times,
     reader: HeadReader,
     empty_lines: usize,
@@ -94,11 +106,16 @@ pub struct Connection {
     expect_unanswered: bool,
     paused: bool,
     paused_at: Duration,
-    /// Whether the application knows that the peer ended its stream.
-    told_peer_closed: bool,
+    /// No request is parsed: the application is busy with the one before.
+    held: bool,
+    /// When the peer was seen to have ended its stream, perhaps behind bytes that were not read.
+    peer_closed_at: Option<Duration>,
+    /// Whether the application knows that, for the current request.
+    peer_closed_emitted: bool,
+    /// All that the peer sent was received.
     end_of_stream: bool,
     reset: bool,
-    told_shut: bool,
+    shutdown_emitted: bool,
     proxy_header_due: bool,
     /// Whether the client may be sending behind its last request: it did not say itself that
     /// it was the last.
@@ -106,10 +123,9 @@ pub struct Connection {
     cookies_out: Option<Box<CookiesOut>>,
     /// Bytes dropped while the connection closes.
     discarded: u64,
-    account: Account,
 }
 
-/// Make.
+/// Constructors.
 impl Connection {
     /// A connection that was just accepted.
     #[must_use]
@@ -123,7 +139,10 @@ impl Connection {
             state: State::NEW,
             recv: RecvBuf::default(),
             send: SendQueue::default(),
-            notices: Notices::default(),
+            lent: Lent::default(),
+            dropped: VecDeque::new(),
+            events: PendingEvents::default(),
+            responses: Responses::default(),
             times: Times::new(now.mono),
             reader: HeadReader::default(),
             empty_lines: 0,
@@ -137,20 +156,21 @@ impl Connection {
             expect_unanswered: false,
             paused: false,
             paused_at: now.mono,
-            told_peer_closed: false,
+            held: false,
+            peer_closed_at: None,
+            peer_closed_emitted: false,
             end_of_stream: false,
             reset: false,
-            told_shut: false,
+            shutdown_emitted: false,
             proxy_header_due,
             more_may_come: false,
             cookies_out: None,
             discarded: 0,
-            account: Account::NEW,
         }
     }
 }
 
-/// In: what happens to the socket and the clock.
+/// Inputs: what happens to the socket and the clock.
 impl Connection {
     /// Room to read the socket into, all of it initialised: the only copy of what is
     /// received. Empty when nothing is wanted ([`wants_recv`](Self::wants_recv)).
@@ -185,21 +205,34 @@ impl Connection {
         count
     }
 
-    /// The peer ended its stream. What it sent before is still served.
+    /// The peer ended its stream, and all of it was received. What it sent before is still
+    /// served.
     pub fn handle_eof(&mut self, now: Now) {
         self.set_now(now);
         self.end_of_stream = true;
+        self.peer_closed_at.get_or_insert(self.now.mono);
     }
 
-    /// So many bytes of what [`poll_transmit`](Self::poll_transmit) gave have left.
+    /// The peer ended its stream behind bytes that were not received yet (`EPOLLRDHUP`), which
+    /// [`handle_eof`](Self::handle_eof) could report only later.
+    pub fn handle_peer_closed(&mut self, now: Now) {
+        self.set_now(now);
+        self.peer_closed_at.get_or_insert(self.now.mono);
+    }
+
+    /// `count` bytes of what [`poll_transmit`](Self::poll_transmit) gave have left.
     pub fn handle_sent(&mut self, count: u64, now: Now) {
         self.set_now(now);
+        let count = count.min(self.send.len());
+        self.send.sent(count);
+        self.has_sent(count);
+    }
+
+    fn has_sent(&mut self, count: u64) {
         if count == 0 {
             return;
         }
-        let waiting = self.send.len();
-        self.send.sent(count);
-        self.account.sent += count.min(waiting);
+        self.responses.sent(count);
         self.times.sent(self.now.mono);
         if self.state.send == Sending::Idle {
             self.times.idle = self.now.mono;
@@ -228,7 +261,7 @@ impl Connection {
         self.set_now(now);
         let between_requests = matches!(self.state.recv, Receiving::Handshake | Receiving::Idle);
         if self.apply(Input::Shutdown) && between_requests {
-            self.notices.close(CloseReason::Shutdown);
+            self.events.close(CloseReason::Shutdown);
             self.settle();
         }
     }
@@ -240,7 +273,7 @@ impl Connection {
     }
 }
 
-/// Out: what the caller is to do.
+/// Outputs: what the caller is to do.
 impl Connection {
     /// Bytes, or a stretch of a file, to be sent next; `None` when nothing waits.
     #[must_use]
@@ -255,7 +288,7 @@ impl Connection {
         match self.state.send {
             Sending::Ended if self.reset => Some(Close::Reset),
             Sending::Ended => Some(Close::Now),
-            Sending::Shut if !std::mem::replace(&mut self.told_shut, true) => Some(Close::ShutdownWrite),
+            Sending::Shut if !std::mem::replace(&mut self.shutdown_emitted, true) => Some(Close::ShutdownWrite),
             _ => None,
         }
     }
@@ -266,7 +299,7 @@ impl Connection {
         let times = &self.times;
         let timeouts = &self.config.timeouts;
         let mut next = timers::Earliest::default();
-        if !self.send.is_empty() {
+        if self.has_unsent() {
             next.offer(times.progress, timeouts.write, timers::Timer::Write);
         }
         match (self.state.recv, self.state.send) {
@@ -274,7 +307,8 @@ impl Connection {
                 next.offer(times.accepted, timeouts.accept, timers::Timer::Accept)
             }
             (Receiving::Handshake, _) => next.offer(times.accepted, timeouts.handshake, timers::Timer::Handshake),
-            (Receiving::Idle, _) if !self.send.is_empty() => {}
+            // The application is busy with the request before, or its response leaves.
+            (Receiving::Idle, _) if self.held || self.has_unsent() => {}
             (Receiving::Idle, _) if self.served == 0 => {
                 next.offer(times.accepted, timeouts.accept, timers::Timer::Accept)
             }
@@ -291,14 +325,19 @@ impl Connection {
         if self.state.send == Sending::Head {
             next.offer(times.request, timeouts.handler, timers::Timer::Handler);
         }
+        if let Some(since) = self.peer_closed_at
+            && matches!(self.state.send, Sending::Head | Sending::Content)
+        {
+            next.offer(since.max(times.sent), timeouts.half_closed, timers::Timer::HalfClosed);
+        }
         next.deadline()
     }
 }
 
-/// See.
+/// Getters.
 impl Connection {
-    /// The request that is being received or answered, if there is one (the seed's
-    /// `current_request`).
+    /// The request that is being received or responded to, if there is one (`current_request`
+    /// in Pants).
     #[must_use]
     pub fn current_request(&self) -> Option<&Request> {
         self.current.as_ref()
@@ -312,6 +351,8 @@ impl Connection {
         !self.end_of_stream
             && !self.paused
             && match self.state.recv {
+                // As while a response is outstanding.
+                Receiving::Idle if self.held => self.recv.len() < limits.recv_size(),
                 Receiving::Idle | Receiving::Head => self.has_backlog_room() && self.recv.len() <= limits.head,
                 Receiving::Content | Receiving::Drain => self.recv.len() < limits.body_size(),
                 // Room for one more read notices that the peer is gone, and takes in what
@@ -323,20 +364,30 @@ impl Connection {
             }
     }
 
-    /// How many bytes of content the application should give at most before it waits for
-    /// [`Event::Writable`]. More is taken, but it takes memory.
+    /// Whether the end of the peer's stream is of interest and
+    /// [`wants_recv`](Self::wants_recv) does not look for it, because bytes stand before it:
+    /// report it by [`handle_peer_closed`](Self::handle_peer_closed).
     #[must_use]
-    pub fn send_room(&mut self) -> usize {
-        let waiting = usize::try_from(self.send.memory()).unwrap_or(usize::MAX);
-        let room = self.config.limits.backlog().saturating_sub(waiting);
-        self.notices.blocked = room == 0;
-        room
+    pub fn watches_peer(&self) -> bool {
+        let outstanding = matches!(self.state.send, Sending::Head | Sending::Content);
+        outstanding && !self.end_of_stream && !self.wants_recv()
+    }
+
+    /// Where the response to this request is.
+    #[must_use]
+    pub fn response_state(&self, request: RequestId) -> ResponseState {
+        let is_current = request.index() == self.served;
+        match self.state.send {
+            Sending::Head if is_current => ResponseState::Expected,
+            Sending::Content if is_current => ResponseState::Begun,
+            _ => ResponseState::Over,
+        }
     }
 
     /// Whether the connection is between requests and holds nothing.
     #[must_use]
     pub fn is_idle(&self) -> bool {
-        self.state.recv == Receiving::Idle && self.recv.is_empty() && self.send.is_empty()
+        self.state.recv == Receiving::Idle && self.recv.is_empty() && !self.has_unsent() && !self.responses.has_next()
     }
 
     /// Where the connection stands.
@@ -384,12 +435,26 @@ impl Connection {
     }
 
     fn has_backlog_room(&self) -> bool {
-        self.send.memory() < self.config.limits.backlog() as u64
+        self.send.memory().saturating_add(self.lent.memory) < self.config.limits.backlog() as u64
+    }
+
+    /// How many bytes wait to be sent, those included that were taken out.
+    fn unsent(&self) -> u64 {
+        self.send.len().saturating_add(self.lent.memory).saturating_add(self.lent.files)
+    }
+
+    fn has_unsent(&self) -> bool {
+        self.unsent() > 0
+    }
+
+    /// The id of the last request that was accepted.
+    fn current_id(&self) -> RequestId {
+        RequestId::new(self.served)
     }
 
     /// The queue to send with; an empty one starts the write timer.
     fn queue(&mut self) -> &mut SendQueue {
-        if self.send.is_empty() {
+        if !self.has_unsent() {
             self.times.progress = self.now.mono;
         }
         &mut self.send
@@ -397,7 +462,7 @@ impl Connection {
 
     /// What follows once the queue is empty, or has room again.
     fn settle(&mut self) {
-        if !self.send.is_empty() {
+        if self.has_unsent() {
             return;
         }
         match self.state.send {
@@ -412,7 +477,7 @@ impl Connection {
                 self.times.shut = self.now.mono;
                 self.apply(Input::Flushed { linger });
             }
-            Sending::HandedOver => self.notices.hand_over(),
+            Sending::HandedOver => self.events.upgrade(),
             _ => {}
         }
     }
@@ -424,13 +489,14 @@ impl Connection {
 
     /// Ends everything at once.
     fn break_off(&mut self, reason: CloseReason) {
-        let unfinished = self.state.send == Sending::Content || !self.send.is_empty();
+        let unfinished = self.state.send == Sending::Content || self.has_unsent();
         if self.apply(Input::Break) {
             self.reset |= self.mode == Mode::UntilClose && unfinished;
-            self.account.dropped = self.send.len();
-            self.send.clear();
             self.end_request();
-            self.notices.close(reason);
+            self.responses.break_off();
+            self.dropped = self.send.clear_into_segments();
+            self.lent = Lent::default();
+            self.events.close(reason);
         }
     }
 
@@ -438,9 +504,12 @@ impl Connection {
     fn end_request(&mut self) {
         self.pending = None;
         self.cookies_out = None;
-        self.pause(false);
+        self.unpause();
         self.expect_unanswered = false;
-        self.notices.forget_request();
+        self.peer_closed_emitted = false;
+        let unsent = self.unsent();
+        self.responses.close(unsent);
+        self.events.forget_request();
         if let Some(request) = self.current.take() {
             if request.is_shared() {
                 request.freeze_time(self.now);
@@ -457,18 +526,44 @@ impl fmt::Debug for Connection {
             .field("state", &self.state)
             .field("current_request", &self.current)
             .field("received", &self.recv.len())
-            .field("to_send", &self.send.len())
+            .field("to_send", &self.unsent())
             .finish_non_exhaustive()
     }
 }
 
-/// Leftover bytes of a stream that was handed over.
+/// Where the response to a request is, from [`Connection::response_state`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ResponseState {
+    /// Its head is expected.
+    Expected,
+    /// Its head was given, its end is expected.
+    Begun,
+    /// It is finished, or can no longer be given.
+    Over,
+}
+
+/// Commands for the connection.
 impl Connection {
+    /// Parses no further request until [`accept_requests`](Self::accept_requests), because
+    /// the application is not ready for one. The timers of idle connections wait, too.
+    pub fn hold_requests(&mut self) {
+        self.held = true;
+    }
+
+    /// Goes on behind [`hold_requests`](Self::hold_requests).
+    pub fn accept_requests(&mut self) {
+        if std::mem::take(&mut self.held) && self.state.send == Sending::Idle {
+            self.times.idle = self.now.mono;
+            self.times.head = self.now.mono;
+        }
+    }
+
     /// After [`Event::Upgraded`]: the bytes that were already read behind the request. They
     /// come before whatever the socket gives next. Empty before that event.
     #[must_use = "these bytes belong to the new protocol"]
     pub fn take_upgrade(&mut self) -> Bytes {
-        if self.state.recv == Receiving::HandedOver && self.send.is_empty() {
+        if self.state.recv == Receiving::HandedOver && !self.has_unsent() {
             let length = self.recv.len();
             self.recv.take(length)
         } else {

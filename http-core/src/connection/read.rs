@@ -1,16 +1,19 @@
 //! Received bytes become events.
 
+use bytes::Bytes;
 use http::{Method, StatusCode, Version};
 
 use super::Address;
 use super::Connection;
 use super::event::Event;
+use super::refusal::Refusal;
 use super::state::{Input, Receiving, Sending};
 use super::timers::Timer;
+use crate::config::HalfClose;
 use crate::error::{BadRequest, CloseReason};
 use crate::message::field_lines::FieldLines;
 use crate::message::headers::Headers;
-use crate::message::request::Request;
+use crate::message::request::{Request, RequestId};
 use crate::proxy::{Endpoints, ProxyHeader};
 use crate::wire::chunked::{self, Chunked, Piece};
 use crate::wire::encode::{AnswerHead, FramingField};
@@ -74,26 +77,40 @@ impl Connection {
     /// Parsing happens here, so that nothing is parsed before the caller can take it.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        if self.notices.is_due(self.has_backlog_room()) {
-            return self.notices.next(self.has_backlog_room());
+        if let Some(stats) = self.responses.poll() {
+            return Some(Event::ResponseEnd(stats));
+        }
+        if self.events.has_next(self.has_backlog_room()) {
+            return self.next_pending();
         }
         match self.state.recv {
+            _ if self.recv.is_lent() => None,
             // The usual ends of a turn: a request is awaited, or its answer.
-            Receiving::Idle | Receiving::Complete if self.recv.is_empty() && !self.end_of_stream => None,
+            Receiving::Idle | Receiving::Complete if self.recv.is_empty() && self.peer_closed_at.is_none() => None,
             // And its usual start: a whole head.
-            Receiving::Idle if self.has_backlog_room() && !self.proxy_header_due => match self.read_head() {
-                Some(request) => Some(Event::Request(request)),
-                None => self.read(),
-            },
+            Receiving::Idle if !self.held && self.has_backlog_room() && !self.proxy_header_due => {
+                match self.read_head() {
+                    Some(request) => Some(Event::Request(request)),
+                    None => self.read(),
+                }
+            }
             _ => self.read(),
         }
+    }
+
+    fn next_pending(&mut self) -> Option<Event> {
+        self.events.next(self.current_id(), self.has_backlog_room())
     }
 
     /// A client that waits to hear whether it may send too much hears that it may not.
     #[inline(never)]
     fn tell_expectation(&mut self) -> Option<Event> {
-        self.notices.expect_100 = false;
-        if self.content_fits() { Some(Event::Expect100) } else { self.refuse(BadRequest::BodyTooLarge) }
+        self.events.expect_100 = false;
+        if self.content_fits() {
+            Some(Event::Expect100(self.current_id()))
+        } else {
+            self.refuse(BadRequest::BodyTooLarge)
+        }
     }
 
     /// Apart, so that asking in vain costs next to nothing.
@@ -103,14 +120,15 @@ impl Connection {
             let before = self.state;
             let event = match self.state.recv {
                 Receiving::Handshake => self.await_more(),
+                Receiving::Idle if self.held && !(self.end_of_stream && self.recv.is_empty()) => None,
                 Receiving::Idle | Receiving::Head if !self.has_backlog_room() => None,
                 Receiving::Idle if self.proxy_header_due => self.read_proxy_header().map(Event::Request),
                 Receiving::Idle | Receiving::Head => self.read_head().map(Event::Request),
-                Receiving::Content if self.notices.expect_100 => self.tell_expectation(),
-                Receiving::Content if self.paused => None,
+                Receiving::Content if self.events.expect_100 => self.tell_expectation(),
+                Receiving::Content if self.paused => self.watch_peer(),
                 Receiving::Content => self.read_content(),
                 Receiving::Drain => self.drain(),
-                Receiving::Complete => self.watch_for_end(),
+                Receiving::Complete => self.watch_peer().or_else(|| self.watch_for_end()),
                 Receiving::Discard => self.discard(),
                 Receiving::HandedOver | Receiving::Ended => None,
             };
@@ -118,8 +136,11 @@ impl Connection {
                 return event;
             }
             self.settle();
-            if self.notices.is_due(self.has_backlog_room()) {
-                return self.notices.next(self.has_backlog_room());
+            if let Some(stats) = self.responses.poll() {
+                return Some(Event::ResponseEnd(stats));
+            }
+            if self.events.has_next(self.has_backlog_room()) {
+                return self.next_pending();
             }
             if self.state == before {
                 return None;
@@ -141,6 +162,7 @@ impl Connection {
                 self.read_head()
             }
             Err(_) => {
+                self.note_refusal(BadRequest::ProxyHeader);
                 self.break_off(CloseReason::Refused(BadRequest::ProxyHeader));
                 None
             }
@@ -171,7 +193,9 @@ impl Connection {
         let (head, index) = message.parts();
         match self.reader.advance(input, &self.config, head, index) {
             Ok(Some(length)) => {
-                let facts = message.fill(input.get(..length).unwrap_or_default(), &self.config, &self.peer, self.now);
+                let id = RequestId::new(self.served + 1);
+                let head = input.get(..length).unwrap_or_default();
+                let facts = message.fill(id, head, &self.config, &self.peer, self.now);
                 self.recv.consume(length);
                 Some(self.accept(facts))
             }
@@ -224,8 +248,9 @@ impl Connection {
             || self.config.requests_per_connection.is_some_and(|most| self.served >= most);
         self.more_may_come = facts.persistent;
         self.expect_unanswered = facts.expects_continue;
-        self.notices.expect_100 = facts.expects_continue;
-        self.notices.end = !has_content;
+        self.events.expect_100 = facts.expects_continue;
+        self.peer_closed_emitted = false;
+        self.responses.open(Some(self.current_id()));
         self.times.request(self.now.mono, self.recv.len());
         let request = self.spare.request();
         self.current = Some(request.clone());
@@ -258,7 +283,7 @@ impl Connection {
                 }
                 *remaining -= length as u64;
                 if *remaining == 0 {
-                    self.notices.end = self.state.recv == Receiving::Content;
+                    self.events.end = self.state.recv == Receiving::Content;
                     self.apply(Input::ContentEnd);
                 }
                 Ok(Some(self.data(length)))
@@ -282,7 +307,7 @@ impl Connection {
                     self.recv.consume(framing);
                     let trailers = self.trailers(trailers)?;
                     self.apply(Input::ContentEnd);
-                    Ok(Some(Event::End(trailers)))
+                    Ok(Some(Event::End(self.current_id(), trailers)))
                 }
             },
         }
@@ -290,7 +315,7 @@ impl Connection {
 
     fn data(&mut self, length: usize) -> Event {
         self.content.received += length as u64;
-        Event::Data(self.recv.take(length))
+        Event::Data(self.current_id(), self.recv.take(length))
     }
 
     fn trailers(&mut self, length: usize) -> Result<Headers, BadRequest> {
@@ -311,11 +336,11 @@ impl Connection {
         loop {
             if self.content.drained.saturating_add(self.content.announced()) > most {
                 self.apply(Input::DrainLimit);
-                self.notices.close(CloseReason::Finished);
+                self.events.close(CloseReason::Finished);
                 return None;
             }
             match self.next_content() {
-                Ok(Some(Event::Data(data))) => self.content.drained += data.len() as u64,
+                Ok(Some(Event::Data(_, data))) => self.content.drained += data.len() as u64,
                 Ok(Some(_)) => {}
                 Ok(None) => return self.await_more(),
                 Err(fault) => return self.refuse(fault),
@@ -338,19 +363,31 @@ impl Connection {
         self.mark_broken();
         if self.apply(Input::EndOfStream) {
             self.end_request();
-            self.notices.close(reason);
+            self.events.close(reason);
         }
         None
     }
 
-    /// The request is complete and its answer due: only the peer's end is of interest.
-    fn watch_for_end(&mut self) -> Option<Event> {
-        let news = self.end_of_stream && self.recv.is_empty() && !self.told_peer_closed;
-        if !news || !self.apply(Input::EndOfStream) {
+    /// The request is complete, or is not read, and its response is outstanding: the
+    /// application learns that the peer ended its stream.
+    fn watch_peer(&mut self) -> Option<Event> {
+        let outstanding = matches!(self.state.send, Sending::Head | Sending::Content);
+        if !outstanding || self.peer_closed_at.is_none() || std::mem::replace(&mut self.peer_closed_emitted, true) {
             return None;
         }
-        self.told_peer_closed = true;
-        Some(Event::PeerClosed)
+        if self.config.half_close == HalfClose::Drop {
+            self.break_off(CloseReason::PeerClosed);
+            return None;
+        }
+        Some(Event::PeerClosed(self.current_id()))
+    }
+
+    /// Behind the current request nothing comes.
+    fn watch_for_end(&mut self) -> Option<Event> {
+        if self.end_of_stream && self.recv.is_empty() {
+            self.apply(Input::EndOfStream);
+        }
+        None
     }
 
     /// Drops what comes while the connection closes.
@@ -366,8 +403,22 @@ impl Connection {
     }
 
     pub(super) fn refuse(&mut self, fault: BadRequest) -> Option<Event> {
+        self.note_refusal(fault);
         self.turn_away(fault.status(), fault.text(), CloseReason::Refused(fault));
         None
+    }
+
+    /// Keeps what is known of the peer for [`Event::Refused`].
+    #[cold]
+    pub(super) fn note_refusal(&mut self, fault: BadRequest) {
+        if self.events.is_closed() {
+            return;
+        }
+        let request = self.current.as_ref().map(Request::id);
+        let most = self.config.limits.head.min(fields::MOST_BYTES);
+        let head = if request.is_some() { &[] } else { self.recv.filled() };
+        let head = Bytes::copy_from_slice(head.get(..most).unwrap_or(head));
+        self.events.refused = Some(Box::new(Refusal::new(fault, request, self.recv.position(), head)));
     }
 
     #[cold]
@@ -387,7 +438,10 @@ impl Connection {
             return;
         }
         if answer_due {
-            self.account.begin(status);
+            if !self.responses.is_open() {
+                self.responses.open(None);
+            }
+            self.responses.begin(status);
             self.queue();
             let head = AnswerHead {
                 http_1_0,
@@ -404,28 +458,33 @@ impl Connection {
             if !head_only {
                 out.extend_from_slice(text.as_bytes());
                 out.push(b'\n');
-                self.account.last.content = text.len() as u64 + 1;
+                self.responses.body(text.len() as u64 + 1);
             }
-            self.account.last.whole = true;
+            self.responses.complete();
         }
         self.end_request();
-        self.notices.close(reason);
+        self.events.close(reason);
         self.discard();
     }
 
     pub(super) fn fire(&mut self, timer: Timer) {
+        self.events.timed_out = Some(timer);
         match timer {
             Timer::Handshake | Timer::Accept | Timer::Idle => {
                 // A client that was silent for so long is not sending.
                 self.more_may_come = false;
                 self.apply(Input::IdleTimeout);
-                self.notices.close(CloseReason::TimedOut(timer));
+                self.events.close(CloseReason::TimedOut(timer));
             }
             Timer::Head => drop(self.refuse(BadRequest::HeadTimeout)),
             Timer::Body | Timer::BodyRate => drop(self.refuse(BadRequest::BodyTimeout)),
             Timer::Write => self.break_off(CloseReason::TimedOut(timer)),
             Timer::Linger => drop(self.apply(Input::LingerEnd)),
-            Timer::Handler => {
+            Timer::HalfClosed if self.state.send == Sending::Content => {
+                self.reset = true;
+                self.break_off(CloseReason::TimedOut(timer));
+            }
+            Timer::Handler | Timer::HalfClosed => {
                 let text = "the application did not answer in time (RFC 9110 15.6.4)";
                 let reason = CloseReason::TimedOut(timer);
                 self.turn_away(StatusCode::SERVICE_UNAVAILABLE, text, reason);

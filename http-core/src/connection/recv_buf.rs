@@ -27,6 +27,8 @@ enum Storage {
     Writable(Block),
     /// Slices of it have been given away; it is written to again once they are dropped.
     Shared(Bytes),
+    /// The caller has it, to read into ([`RecvBuf::lend`]).
+    Lent,
 }
 
 /// The bytes received and not yet parsed, and the room behind them.
@@ -37,12 +39,14 @@ pub(crate) struct RecvBuf {
     end: usize,
     /// How much room was handed out to be written into: no more than that is believed.
     offered: usize,
+    /// Bytes that were consumed since the connection began.
+    consumed: u64,
 }
 
 impl RecvBuf {
     fn size(&self) -> usize {
         match &self.storage {
-            Storage::None => 0,
+            Storage::None | Storage::Lent => 0,
             Storage::Writable(block) => block.size(),
             Storage::Shared(bytes) => bytes.len(),
         }
@@ -51,7 +55,7 @@ impl RecvBuf {
     /// What was received and not consumed.
     pub(crate) fn filled(&self) -> &[u8] {
         let storage: &[u8] = match &self.storage {
-            Storage::None => &[],
+            Storage::None | Storage::Lent => return &[],
             Storage::Writable(block) => &block.0,
             Storage::Shared(bytes) => bytes,
         };
@@ -68,15 +72,46 @@ impl RecvBuf {
 
     /// Drops bytes from the front.
     pub(crate) fn consume(&mut self, length: usize) {
-        self.start = self.start.saturating_add(length).min(self.end);
+        let length = length.min(self.filled().len());
+        self.start += length;
+        self.consumed += length as u64;
+    }
+
+    /// Where in the stream the first byte stands that was not consumed.
+    pub(crate) fn position(&self) -> u64 {
+        self.consumed
+    }
+
+    /// Moves the buffer out, with room for at least `size` bytes. What was not consumed still
+    /// counts here, but cannot be seen until [`take_back`](Self::take_back).
+    pub(crate) fn lend(&mut self, size: usize) -> Self {
+        self.room(size);
+        let lent = Self { storage: Storage::Lent, ..*self };
+        std::mem::replace(self, lent)
+    }
+
+    /// Moves a buffer in that was lent; drops it where there is another one by now.
+    pub(crate) fn take_back(&mut self, buffer: Self) {
+        if self.is_lent() {
+            *self = buffer;
+        }
+    }
+
+    pub(crate) fn is_lent(&self) -> bool {
+        matches!(self.storage, Storage::Lent)
     }
 
     /// Takes bytes from the front as a slice of the storage.
     pub(crate) fn take(&mut self, length: usize) -> Bytes {
-        let range = self.start..self.start.saturating_add(length).min(self.end);
+        let range = self.start..self.start.saturating_add(length.min(self.filled().len()));
+        self.consumed += range.len() as u64;
         self.start = range.end;
         let shared = match std::mem::take(&mut self.storage) {
             Storage::None => return Bytes::new(),
+            Storage::Lent => {
+                self.storage = Storage::Lent;
+                return Bytes::new();
+            }
             Storage::Writable(block) => block.0.freeze(),
             Storage::Shared(bytes) => bytes,
         };
@@ -98,12 +133,18 @@ impl RecvBuf {
         if !matches!(&self.storage, Storage::Writable(block) if block.size() >= size && self.end < block.size() / 4) {
             self.make_room(size);
         }
+        let room = self.rest();
+        let length = room.len();
+        self.offered = length;
+        self.rest()
+    }
+
+    /// The room behind what was received.
+    pub(crate) fn rest(&mut self) -> &mut [u8] {
         let Storage::Writable(block) = &mut self.storage else {
             return &mut [];
         };
-        let room = block.0.get_mut(self.end..).unwrap_or_default();
-        self.offered = room.len();
-        room
+        block.0.get_mut(self.end..).unwrap_or_default()
     }
 
     /// Ends with room in writable storage of at least `size` bytes.
@@ -123,6 +164,7 @@ impl RecvBuf {
     /// Ends with writable storage of at least `size` bytes.
     fn make_writable(&mut self, size: usize) {
         self.storage = match std::mem::take(&mut self.storage) {
+            Storage::Lent => Storage::Lent,
             Storage::Writable(block) if block.size() >= size => Storage::Writable(block),
             Storage::Shared(bytes) if bytes.len() >= size => match bytes.try_into_mut() {
                 Ok(block) => Storage::Writable(Block(block)),
@@ -141,6 +183,9 @@ impl RecvBuf {
     /// Goes on in another block, with what was not consumed; returns the one before where
     /// nobody else holds it.
     pub(crate) fn give(&mut self, mut block: Block) -> Option<Block> {
+        if self.is_lent() {
+            return Some(block);
+        }
         let length = self.len();
         match block.0.get_mut(..length) {
             Some(front) => front.copy_from_slice(self.filled()),
@@ -148,7 +193,7 @@ impl RecvBuf {
         }
         (self.start, self.end, self.offered) = (0, length, 0);
         match std::mem::replace(&mut self.storage, Storage::Writable(block)) {
-            Storage::None => None,
+            Storage::None | Storage::Lent => None,
             Storage::Writable(block) => Some(block),
             Storage::Shared(bytes) => bytes.try_into_mut().ok().map(Block),
         }
@@ -156,17 +201,17 @@ impl RecvBuf {
 
     /// Whether a block of this size would be of use.
     pub(crate) fn wants(&self, size: usize) -> bool {
-        self.size() < size
+        !self.is_lent() && self.size() < size
     }
 
     /// Gives the storage back when nothing stands in it and nobody holds a part of it.
     pub(crate) fn release(&mut self) -> Option<Block> {
-        if !self.is_empty() {
+        if !self.is_empty() || self.is_lent() {
             return None;
         }
         (self.start, self.end, self.offered) = (0, 0, 0);
         match std::mem::take(&mut self.storage) {
-            Storage::None => None,
+            Storage::None | Storage::Lent => None,
             Storage::Writable(block) => Some(block),
             Storage::Shared(bytes) => bytes.try_into_mut().ok().map(Block),
         }

@@ -3,9 +3,9 @@
 use bytes::Bytes;
 
 use super::Connection;
-use super::state::Sending;
 use crate::error::Misuse;
 use crate::message::field_lines::FieldLines;
+use crate::message::request::RequestId;
 use crate::message::response::{BodyLen, ResponseHead};
 
 /// The answer to the current request, made call by call; from
@@ -21,8 +21,8 @@ use crate::message::response::{BodyLen, ResponseHead};
 /// # let now = Now::default();
 /// # let mut connection = Connection::new(Config::default().into(), Peer::default(), now);
 /// # connection.receive(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", now);
-/// # while connection.poll_event().is_some() {}
-/// let mut reply = connection.reply();
+/// # let Some(Event::Request(request)) = connection.poll_event() else { unreachable!() };
+/// let mut reply = connection.reply(request.id());
 /// reply.send_status(200)?;
 /// reply.send_headers([("Content-Type", "text/plain"), ("Content-Length", "5")], false)?;
 /// reply.send("hello")?;
@@ -32,13 +32,14 @@ use crate::message::response::{BodyLen, ResponseHead};
 #[derive(Debug)]
 pub struct Reply<'a> {
     connection: &'a mut Connection,
+    request: RequestId,
 }
 
-/// Respond, in the seed's words.
+/// Commands for a request, by the names of Pants.
 impl Connection {
-    /// The answer to the current request, call by call.
-    pub fn reply(&mut self) -> Reply<'_> {
-        Reply { connection: self }
+    /// Responds to this request call by call.
+    pub fn reply(&mut self, request: RequestId) -> Reply<'_> {
+        Reply { connection: self, request }
     }
 }
 
@@ -50,11 +51,11 @@ impl Reply<'_> {
     /// [`Misuse::HeadSent`] the second time, [`Misuse::Status`] outside 100 to 999, and what
     /// [`Connection::respond`] says of informational ones.
     pub fn send_status(&mut self, code: u16) -> Result<(), Misuse> {
-        self.connection.answer_due()?;
+        self.connection.head_expected(self.request)?;
         if self.connection.pending.is_some() {
             return Err(Misuse::HeadSent);
         }
-        if (100..200).contains(&code) && code != 101 {
+        if (100..200).contains(&code) {
             return Err(Misuse::InformationalStatus(code));
         }
         self.connection.pending = Some(Box::new(ResponseHead::new(code)?));
@@ -75,7 +76,7 @@ impl Reply<'_> {
         N: AsRef<str>,
         V: AsRef<[u8]>,
     {
-        self.connection.answer_due()?;
+        self.connection.head_expected(self.request)?;
         let pending = self.connection.pending.as_mut().ok_or(Misuse::HeadDue)?;
         let mut fields = FieldLines::new();
         for (name, value) in headers {
@@ -92,7 +93,7 @@ impl Reply<'_> {
     /// # Errors
     /// [`Misuse::HeadDue`] before `send_status`, and as [`Connection::respond`].
     pub fn send_cookies(&mut self, names: Option<&[&str]>, end_headers: bool) -> Result<(), Misuse> {
-        self.connection.answer_due()?;
+        self.connection.head_expected(self.request)?;
         let pending = self.connection.pending.as_mut().ok_or(Misuse::HeadDue)?;
         if let Some(cookies) = self.connection.cookies_out.take() {
             let chosen = |name: &str| names.is_none_or(|names| names.contains(&name));
@@ -111,7 +112,7 @@ impl Reply<'_> {
         if self.connection.pending.is_some() {
             self.send_head(BodyLen::Unknown)?;
         }
-        self.connection.send(data)
+        self.connection.send(self.request, data)
     }
 
     /// A whole answer in one call; the seed's defaults are 200 and `text/plain`.
@@ -122,9 +123,12 @@ impl Reply<'_> {
         let content = content.into();
         self.send_status(code)?;
         self.send_headers([("Content-Type", content_type)], false)?;
-        self.send_head(BodyLen::Known(content.len() as u64))?;
-        self.connection.send(content)?;
-        self.connection.finish()
+        let head = self.connection.pending.take().ok_or(Misuse::HeadDue)?;
+        let sent = self.connection.respond_with(self.request, &head, content);
+        if sent.is_err() {
+            self.connection.pending = Some(head);
+        }
+        sent
     }
 
     /// The answer is complete; one without any content gets `Content-Length: 0`.
@@ -135,16 +139,13 @@ impl Reply<'_> {
         if let Some(pending) = &self.connection.pending {
             let told = pending.fields.content_length().is_some();
             self.send_head(if told { BodyLen::Unknown } else { BodyLen::Known(0) })?;
-            if self.connection.state.send == Sending::HandedOver {
-                return Ok(());
-            }
         }
-        self.connection.finish()
+        self.connection.finish(self.request)
     }
 
     fn send_head(&mut self, length: BodyLen) -> Result<(), Misuse> {
         let head = self.connection.pending.take().ok_or(Misuse::HeadDue)?;
-        let sent = self.connection.respond(&head, length);
+        let sent = self.connection.respond(self.request, &head, length);
         if sent.is_err() {
             // Nothing was sent: the head can still be mended.
             self.connection.pending = Some(head);

@@ -5,41 +5,66 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Version;
 
-use super::Connection;
 use super::answer::{self, Mode};
 use super::state::{Input, Receiving, Sending};
+use super::{Connection, ResponseState};
 use crate::cookies::{CookieBuilder, CookiesOut};
 use crate::error::{BadRequest, CloseReason, Misuse};
 use crate::message::field_lines::FieldLines;
+use crate::message::request::RequestId;
 use crate::message::response::{BodyLen, ResponseHead};
 use crate::wire::encode::{self, AnswerHead};
 
 const CRLF: &[u8] = b"\r\n";
 
-/// Respond.
+/// What comes behind the head of a response.
+#[derive(Clone, Copy)]
+enum Follows {
+    Body,
+    /// A body, and then the end of the connection.
+    Close,
+    OtherProtocol,
+}
+
+/// Commands for a request.
 impl Connection {
-    /// Sends the head of the answer to the current request. Date, Server, the framing fields
-    /// and Connection are added; HEAD, 204, 205 and 304 get no content whatever is given later.
+    /// Sends the head of the response to this request. Date, Server, the framing fields and
+    /// Connection are added. A response to HEAD, 204, 205 and 304 have no body
+    /// ([`Request::allows_response_body`](crate::Request::allows_response_body)).
     ///
     /// # Errors
-    /// [`Misuse`] when no answer is due, when it has begun already, when the status is
-    /// informational, or when a field contradicts the framing. Nothing was sent then.
-    pub fn respond(&mut self, head: &ResponseHead, length: BodyLen) -> Result<(), Misuse> {
-        self.queue_head(head, length, false)?;
+    /// [`Misuse::NoRequest`] where the response to this request is finished,
+    /// [`Misuse::HeadSent`] where it has begun, others where the status is informational or
+    /// ends HTTP ([`respond_upgrade`](Self::respond_upgrade)), or a field contradicts the
+    /// framing. Nothing was sent then.
+    pub fn respond(&mut self, request: RequestId, head: &ResponseHead, length: BodyLen) -> Result<(), Misuse> {
+        self.head_expected(request)?;
+        self.queue_head(head, length, Follows::Body)?;
         self.apply(Input::AnswerHead);
         Ok(())
     }
 
-    /// Queues the head of an answer, after which nothing of it can be changed. The state
-    /// follows in the caller, unless the answer hands the stream over. With `last` nothing
-    /// is answered behind it.
-    fn queue_head(&mut self, head: &ResponseHead, length: BodyLen, last: bool) -> Result<(), Misuse> {
-        self.answer_due()?;
+    /// Ends HTTP on the connection: sends the head of a 101, or of a 2xx to CONNECT, behind
+    /// which the stream is the application's ([`Event::Upgraded`](super::Event::Upgraded)).
+    ///
+    /// # Errors
+    /// [`Misuse::Upgrade`] for any other status, where the request offers no upgrade, and
+    /// before its body was received; others as [`respond`](Self::respond).
+    pub fn respond_upgrade(&mut self, request: RequestId, head: &ResponseHead) -> Result<(), Misuse> {
+        self.head_expected(request)?;
+        self.queue_head(head, BodyLen::Unknown, Follows::OtherProtocol)
+    }
+
+    /// Queues the head of a response, after which nothing of it can be changed. The state
+    /// follows in the caller, unless the response hands the stream over.
+    fn queue_head(&mut self, head: &ResponseHead, length: BodyLen, follows: Follows) -> Result<(), Misuse> {
         let request = self.current.as_ref().ok_or(Misuse::NoRequest)?;
         let framed = answer::frame(request, head, length)?;
-        if framed.hands_over && self.state.recv != Receiving::Complete {
+        let is_upgrade = matches!(follows, Follows::OtherProtocol);
+        if framed.hands_over != is_upgrade || is_upgrade && self.state.recv != Receiving::Complete {
             return Err(Misuse::Upgrade);
         }
+        let last = matches!(follows, Follows::Close);
         let http_1_0 = request.version() == Version::HTTP_10;
         // A client that was not told to continue may send its content or not: what comes
         // next could be either (RFC 9110 section 10.1.1).
@@ -64,10 +89,10 @@ impl Connection {
         }
         .write(self.send.gather());
         self.mode = framed.mode;
-        self.account.begin(head.status);
+        self.responses.begin(head.status);
         self.end_expectation();
         if framed.hands_over {
-            self.account.last.whole = true;
+            self.responses.complete();
             self.apply(Input::HandOver);
             self.end_request();
         }
@@ -79,8 +104,8 @@ impl Connection {
     ///
     /// # Errors
     /// [`Misuse`] when no answer is due, or its head was sent already.
-    pub fn cookies_out(&mut self) -> Result<&mut CookiesOut, Misuse> {
-        self.answer_due()?;
+    pub fn cookies_out(&mut self, request: RequestId) -> Result<&mut CookiesOut, Misuse> {
+        self.head_expected(request)?;
         Ok(self.cookies_out.get_or_insert_default())
     }
 
@@ -93,31 +118,39 @@ impl Connection {
     /// key, [`Misuse::Cookie`] for a name or attribute that cannot be sent.
     pub fn set_secure_cookie(
         &mut self,
+        request: RequestId,
         name: &str,
         value: impl AsRef<[u8]>,
         lifetime: Duration,
         adjust: impl FnOnce(CookieBuilder<'static>) -> CookieBuilder<'static>,
     ) -> Result<(), Misuse> {
-        self.answer_due()?;
+        self.head_expected(request)?;
         let keys = self.config.cookie_keys.as_ref().ok_or(Misuse::NoCookieKeys)?;
         let cookie = adjust(keys.cookie(name, value, self.now.wall.as_secs(), lifetime));
-        self.cookies_out()?.set(cookie).map_err(Misuse::Cookie)
+        self.cookies_out(request)?.set(cookie).map_err(Misuse::Cookie)
     }
 
     /// Sends a whole answer in one call.
     ///
     /// # Errors
     /// As [`respond`](Self::respond).
-    pub fn respond_with(&mut self, head: &ResponseHead, content: impl Into<Bytes>) -> Result<(), Misuse> {
+    pub fn respond_with(
+        &mut self,
+        request: RequestId,
+        head: &ResponseHead,
+        content: impl Into<Bytes>,
+    ) -> Result<(), Misuse> {
         let content = content.into();
+        self.head_expected(request)?;
         // Where too much is left to drain behind an answer that is finished at once, the
         // connection will close, and the answer says so (RFC 9112 section 9.6).
         let last = self.state.recv == Receiving::Content && self.content.announced() > self.config.limits.drain;
-        self.queue_head(head, BodyLen::Known(content.len() as u64), last)?;
+        let follows = if last { Follows::Close } else { Follows::Body };
+        self.queue_head(head, BodyLen::Known(content.len() as u64), follows)?;
         if self.mode != Mode::Without {
-            self.account.last.content = content.len() as u64;
+            self.responses.body(content.len() as u64);
         }
-        self.account.last.whole = true;
+        self.responses.complete();
         match self.mode {
             Mode::Without => {}
             Mode::Length(_) | Mode::UntilClose => self.send.push(content),
@@ -132,18 +165,38 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a piece of content behind the head. It is framed as the head promised, and
-    /// dropped where the answer has no content. An empty piece sends nothing.
+    /// Sends a piece of the body behind the head, framed as the head promised. An empty piece
+    /// sends nothing.
     ///
     /// # Errors
-    /// [`Misuse::TooMuchContent`] where the piece exceeds the Content-Length: nothing of it
-    /// is sent. [`Misuse::HeadDue`], [`Misuse::NoRequest`] or [`Misuse::Closed`] out of turn.
-    pub fn send(&mut self, content: impl Into<Bytes>) -> Result<(), Misuse> {
+    /// [`Misuse::TooMuchContent`] where the piece exceeds the Content-Length and
+    /// [`Misuse::NoBody`] where the response can have no body: nothing of the piece is sent.
+    /// [`Misuse::HeadDue`], [`Misuse::NoRequest`] or [`Misuse::Closed`] out of turn.
+    pub fn send(&mut self, request: RequestId, content: impl Into<Bytes>) -> Result<(), Misuse> {
         let content = content.into();
-        if self.spend(content.len() as u64)? {
+        self.spend(request, content.len() as u64)?;
+        if !content.is_empty() {
             self.queue_content(content);
         }
         Ok(())
+    }
+
+    /// How many bytes of the body the application should give at most before it waits for
+    /// [`Event::Writable`](super::Event::Writable). More is taken, but it takes memory.
+    ///
+    /// # Errors
+    /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where nothing can be sent any more.
+    pub fn send_room(&mut self, request: RequestId) -> Result<usize, Misuse> {
+        match self.response_state(request) {
+            ResponseState::Over => Err(self.over()),
+            _ => {
+                let waiting = self.send.memory().saturating_add(self.lent.memory);
+                let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
+                let room = self.config.limits.backlog().saturating_sub(waiting);
+                self.events.blocked = room == 0;
+                Ok(room)
+            }
+        }
     }
 
     fn queue_content(&mut self, content: Bytes) {
@@ -164,8 +217,9 @@ impl Connection {
     ///
     /// # Errors
     /// As [`send`](Self::send).
-    pub fn send_external(&mut self, file: u64, offset: u64, length: u64) -> Result<(), Misuse> {
-        if self.spend(length)? {
+    pub fn send_external(&mut self, request: RequestId, file: u64, offset: u64, length: u64) -> Result<(), Misuse> {
+        self.spend(request, length)?;
+        if length > 0 {
             let chunked = self.mode == Mode::Chunked;
             let queue = self.queue();
             if chunked {
@@ -185,8 +239,8 @@ impl Connection {
     /// # Errors
     /// [`Misuse::TooLittleContent`] where content is still due: the connection is dropped
     /// then, so that the answer does not look whole. Others as [`send`](Self::send).
-    pub fn finish(&mut self) -> Result<(), Misuse> {
-        self.end(None)
+    pub fn finish(&mut self, request: RequestId) -> Result<(), Misuse> {
+        self.end(request, None)
     }
 
     /// [`finish`](Self::finish) with trailer fields behind a chunked answer; they are
@@ -194,22 +248,22 @@ impl Connection {
     ///
     /// # Errors
     /// [`Misuse::Trailers`] where the answer has a Content-Length; else as `finish`.
-    pub fn finish_with_trailers(&mut self, trailers: &FieldLines) -> Result<(), Misuse> {
-        self.end(Some(trailers).filter(|trailers| !trailers.is_empty()))
+    pub fn finish_with_trailers(&mut self, request: RequestId, trailers: &FieldLines) -> Result<(), Misuse> {
+        self.end(request, Some(trailers).filter(|trailers| !trailers.is_empty()))
     }
 
-    fn end(&mut self, trailers: Option<&FieldLines>) -> Result<(), Misuse> {
-        self.content_due()?;
+    fn end(&mut self, request: RequestId, trailers: Option<&FieldLines>) -> Result<(), Misuse> {
+        self.body_expected(request)?;
         match self.mode {
             Mode::Length(_) if trailers.is_some() => return Err(Misuse::Trailers),
             Mode::Length(due) if due > 0 => {
-                self.abort();
+                self.close();
                 return Err(Misuse::TooLittleContent { due });
             }
             Mode::Chunked => encode::last_chunk(self.queue().gather(), trailers),
             _ => {}
         }
-        self.account.last.whole = true;
+        self.responses.complete();
         self.apply(Input::AnswerEnd);
         self.end_of_answer();
         Ok(())
@@ -220,8 +274,8 @@ impl Connection {
     /// # Errors
     /// [`Misuse::Continue`] where the client does not wait for it (any more).
     /// [`Misuse::Closed`] where the content is larger than allowed and was refused by this.
-    pub fn send_continue(&mut self) -> Result<(), Misuse> {
-        self.answer_due()?;
+    pub fn send_continue(&mut self, request: RequestId) -> Result<(), Misuse> {
+        self.head_expected(request)?;
         if !self.expect_unanswered {
             return Err(Misuse::Continue);
         }
@@ -238,73 +292,119 @@ impl Connection {
     /// be late.
     fn end_expectation(&mut self) {
         if std::mem::take(&mut self.expect_unanswered) {
-            self.notices.expect_100 = false;
+            self.events.expect_100 = false;
             self.times.resumed(self.now.mono, self.times.request);
         }
     }
 
-    /// Gives the answer up: what was queued still leaves, then the connection closes, so
-    /// that the peer sees the break. Without an answer due it closes the connection; once
-    /// that is about to be closed it does nothing.
-    pub fn abort(&mut self) {
+    /// Gives the response up: what was queued still leaves, then the connection closes, so
+    /// that the peer sees the break.
+    ///
+    /// # Errors
+    /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where the response is over.
+    pub fn abort(&mut self, request: RequestId) -> Result<(), Misuse> {
+        match self.response_state(request) {
+            ResponseState::Over => Err(self.over()),
+            _ => {
+                self.close();
+                Ok(())
+            }
+        }
+    }
+
+    /// Closes the connection behind what was queued, whatever it is doing; a response that is
+    /// outstanding breaks off. Once the connection is about to be closed it does nothing.
+    pub fn close(&mut self) {
         self.mark_broken();
         if self.apply(Input::Abort) {
             self.end_request();
-            self.notices.close(CloseReason::Aborted);
+            self.events.close(CloseReason::Aborted);
             self.settle();
         }
     }
 
-    /// Sets the largest content of the current request, in bytes, in place of
-    /// [`Limits::max_request`](crate::Limits::max_request). Judged when the content is asked
+    /// Sets the largest body of this request, in bytes, in place of
+    /// [`Limits::max_request`](crate::Limits::max_request). Judged when the body is asked
     /// for, so call it on [`Event::Request`](super::Event::Request).
-    pub fn set_max_request(&mut self, limit: u64) {
+    ///
+    /// # Errors
+    /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where the response is over.
+    pub fn set_max_request(&mut self, request: RequestId, limit: u64) -> Result<(), Misuse> {
+        self.outstanding(request)?;
         self.content.limit = limit;
+        Ok(())
     }
 
-    /// Stops reading content, and its timers, until told to go on: the application is busy
-    /// with what it has.
-    pub fn pause(&mut self, pause: bool) {
-        if pause && self.state.recv != Receiving::Content {
-            return;
-        }
-        if self.paused && !pause {
-            self.times.resumed(self.now.mono, self.paused_at);
-        } else if !self.paused && pause {
+    /// Stops reading the body of this request, and its timers, until
+    /// [`resume`](Self::resume): the application is busy with what it has. Without a body
+    /// that is being read it does nothing.
+    ///
+    /// # Errors
+    /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where the response is over.
+    pub fn pause(&mut self, request: RequestId) -> Result<(), Misuse> {
+        self.outstanding(request)?;
+        if self.state.recv == Receiving::Content && !self.paused {
+            self.paused = true;
             self.paused_at = self.now.mono;
         }
-        self.paused = pause;
+        Ok(())
     }
 
-    pub(super) fn answer_due(&self) -> Result<(), Misuse> {
-        match self.state.send {
-            Sending::Head => Ok(()),
-            Sending::Idle | Sending::Complete => Err(Misuse::NoRequest),
-            Sending::Content => Err(Misuse::HeadSent),
-            _ => Err(Misuse::Closed),
+    /// Goes on reading the body of this request.
+    ///
+    /// # Errors
+    /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where the response is over.
+    pub fn resume(&mut self, request: RequestId) -> Result<(), Misuse> {
+        self.outstanding(request)?;
+        self.unpause();
+        Ok(())
+    }
+
+    pub(super) fn unpause(&mut self) {
+        if std::mem::take(&mut self.paused) {
+            self.times.resumed(self.now.mono, self.paused_at);
         }
     }
 
-    fn content_due(&self) -> Result<(), Misuse> {
-        match self.state.send {
-            Sending::Content => Ok(()),
-            Sending::Head => Err(Misuse::HeadDue),
-            Sending::Idle | Sending::Complete => Err(Misuse::NoRequest),
-            _ => Err(Misuse::Closed),
+    fn outstanding(&self, request: RequestId) -> Result<(), Misuse> {
+        if self.response_state(request) == ResponseState::Over { Err(self.over()) } else { Ok(()) }
+    }
+
+    pub(super) fn head_expected(&self, request: RequestId) -> Result<(), Misuse> {
+        match self.response_state(request) {
+            ResponseState::Expected => Ok(()),
+            ResponseState::Begun => Err(Misuse::HeadSent),
+            ResponseState::Over => Err(self.over()),
         }
     }
 
-    /// Counts a piece of content; says whether it is to be sent.
-    fn spend(&mut self, given: u64) -> Result<bool, Misuse> {
-        self.content_due()?;
+    fn body_expected(&self, request: RequestId) -> Result<(), Misuse> {
+        match self.response_state(request) {
+            ResponseState::Begun => Ok(()),
+            ResponseState::Expected => Err(Misuse::HeadDue),
+            ResponseState::Over => Err(self.over()),
+        }
+    }
+
+    /// Why nothing can be sent for a request any more.
+    fn over(&self) -> Misuse {
+        match self.state.send {
+            Sending::Closing | Sending::Shut | Sending::HandedOver | Sending::Ended => Misuse::Closed,
+            _ => Misuse::NoRequest,
+        }
+    }
+
+    /// Counts a piece of the body.
+    fn spend(&mut self, request: RequestId, given: u64) -> Result<(), Misuse> {
+        self.body_expected(request)?;
         match &mut self.mode {
             Mode::Length(due) if given > *due => return Err(Misuse::TooMuchContent { due: *due, given }),
             Mode::Length(due) => *due -= given,
-            Mode::Without => return Ok(false),
-            Mode::Chunked | Mode::UntilClose => {}
+            Mode::Without if given > 0 => return Err(Misuse::NoBody),
+            Mode::Without | Mode::Chunked | Mode::UntilClose => {}
         }
-        self.account.last.content += given;
-        Ok(given > 0)
+        self.responses.body(given);
+        Ok(())
     }
 
     /// The last byte of an answer is queued; perhaps its request is still to be drained.
@@ -316,7 +416,7 @@ impl Connection {
         }
         match self.state.send {
             Sending::Idle => self.times.idle = self.now.mono,
-            Sending::Closing => self.notices.close(CloseReason::Finished),
+            Sending::Closing => self.events.close(CloseReason::Finished),
             _ => {}
         }
         self.settle();

@@ -12,7 +12,7 @@ const COPIED: usize = 2 << 10;
 const KEPT: usize = 16 << 10;
 
 #[derive(Debug)]
-enum Segment {
+pub(super) enum Segment {
     /// So many bytes of the gathering buffer.
     Gathered(usize),
     Shared(Bytes),
@@ -209,6 +209,14 @@ impl SendQueue {
     fn clear_storage(&mut self) {
         self.buffer.shrink_to(KEPT);
         self.segments.clear();
+    }
+
+    /// Drops everything that waits; returns the segments, whose content may be the
+    /// application's.
+    pub(super) fn clear_into_segments(&mut self) -> VecDeque<Segment> {
+        let segments = std::mem::take(&mut self.segments);
+        self.clear();
+        segments
     }
 
     /// Gives the empty buffer's storage back.

@@ -2,6 +2,7 @@
 
 use super::Connection;
 use super::recv_buf::Block;
+use super::responses::Leaving;
 use super::state::Receiving;
 use crate::message::request::Spare;
 
@@ -15,6 +16,7 @@ use crate::message::request::Spare;
 pub struct Storage {
     block: Block,
     gathered: Vec<u8>,
+    leaving: Leaving,
     spare: Spare,
 }
 
@@ -22,7 +24,11 @@ impl Storage {
     /// Storage whose receive buffer has so many bytes.
     #[must_use]
     pub fn new(size: usize) -> Self {
-        Self { block: Block::new(size), gathered: Vec::new(), spare: Spare::default() }
+        Self::of(Block::new(size))
+    }
+
+    fn of(block: Block) -> Self {
+        Self { block, gathered: Vec::new(), leaving: Leaving::default(), spare: Spare::default() }
     }
 
     /// The size of the receive buffer, in bytes.
@@ -44,11 +50,12 @@ impl Connection {
 
     /// Gives the connection storage to go on with; returns the storage it replaces.
     pub fn lend(&mut self, storage: Storage) -> Option<Storage> {
-        let Storage { block, gathered, spare } = storage;
+        let Storage { block, gathered, leaving, spare } = storage;
         self.send.give(gathered);
+        self.responses.give(leaving);
         self.spare.refill(spare);
         let replaced = self.recv.give(block)?;
-        Some(Storage { block: replaced, gathered: Vec::new(), spare: Spare::default() })
+        Some(Storage::of(replaced))
     }
 
     /// Takes the storage of a connection that is idle or over; `None` while it is in use.
@@ -61,8 +68,9 @@ impl Connection {
             return None;
         }
         let gathered = self.send.release();
+        let leaving = self.responses.release();
         let spare = std::mem::take(&mut self.spare);
-        self.recv.release().map(|block| Storage { block, gathered, spare })
+        self.recv.release().map(|block| Storage { block, gathered, leaving, spare })
     }
 
     pub(super) fn wanted_size(&self) -> usize {

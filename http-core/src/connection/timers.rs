@@ -25,11 +25,13 @@ pub enum Timer {
     Linger,
     /// The application has not answered in time: 503.
     Handler,
+    /// The peer ended its stream and accepts nothing more of its response: 503, or a reset.
+    HalfClosed,
 }
 
 impl Timer {
     /// Every timer, for tables of them; each stands at its own number (`timer as usize`).
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Handshake,
         Self::Accept,
         Self::Head,
@@ -39,6 +41,7 @@ impl Timer {
         Self::Write,
         Self::Linger,
         Self::Handler,
+        Self::HalfClosed,
     ];
 }
 
@@ -54,6 +57,7 @@ impl fmt::Display for Timer {
             Self::Write => "write",
             Self::Linger => "linger",
             Self::Handler => "handler",
+            Self::HalfClosed => "half closed",
         })
     }
 }
@@ -86,6 +90,8 @@ pub(crate) struct Times {
     content_bytes: u64,
     /// The last progress in sending, or when the queue began to fill.
     pub(crate) progress: Duration,
+    /// The last progress in sending.
+    pub(crate) sent: Duration,
     /// The sending side was shut down.
     pub(crate) shut: Duration,
 }
@@ -101,6 +107,7 @@ impl Times {
             content_start: now,
             content_bytes: 0,
             progress: now,
+            sent: now,
             shut: now,
         }
     }
@@ -112,6 +119,7 @@ impl Times {
 
     pub(crate) fn sent(&mut self, now: Duration) {
         self.progress = now;
+        self.sent = now;
     }
 
     /// The head is complete; so many bytes of content came with it.

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::Ipv6Addr;
 use std::sync::Arc;
 
-use http::{Method, Version};
+use http::{Method, StatusCode, Version};
 
 use crate::config::Config;
 use crate::connection::{Now, Peer};
@@ -33,9 +33,35 @@ use crate::wire::target::Target;
 #[derive(Clone, Default)]
 pub struct Request(Arc<Message>);
 
+/// Identifies a request on its connection.
+///
+/// Events and commands carry it, so that nothing that belongs to a finished request can reach
+/// the next one. In HTTP/1.1 it is the index of the request on its connection, from 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(u64);
+
+impl RequestId {
+    pub(crate) const fn new(index: u64) -> Self {
+        Self(index)
+    }
+
+    /// The index of the request on its connection, from 1.
+    #[must_use]
+    pub const fn index(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// What a request refers to.
 #[derive(Clone, Default)]
 pub(crate) struct Message {
+    id: RequestId,
     head: Head,
     /// The origin form of an absolute target without a path but with a query: the one case
     /// in which it does not stand in the head.
@@ -92,7 +118,15 @@ impl Message {
     ///
     /// They are copied, so that the receive buffer is free for the next read however long the
     /// application keeps the request.
-    pub(crate) fn fill(&mut self, bytes: &[u8], config: &Arc<Config>, peer: &Peer, received: Now) -> Facts {
+    pub(crate) fn fill(
+        &mut self,
+        id: RequestId,
+        bytes: &[u8],
+        config: &Arc<Config>,
+        peer: &Peer,
+        received: Now,
+    ) -> Facts {
+        self.id = id;
         self.headers.fill(bytes);
         self.rewritten = rewritten(&self.head.line.target, bytes);
         self.peer = *peer;
@@ -267,6 +301,28 @@ impl Request {
 
     pub(super) fn kept(&self) -> &Kept {
         &self.0.kept
+    }
+
+    /// Identifies the request in the events and commands of its connection.
+    #[must_use]
+    pub fn id(&self) -> RequestId {
+        self.0.id
+    }
+
+    /// Whether a body follows as [`Event::Data`](crate::Event::Data) and
+    /// [`Event::End`](crate::Event::End). A request without one has neither.
+    #[must_use]
+    pub fn has_body(&self) -> bool {
+        self.framing() != Framing::None
+    }
+
+    /// Whether a response with this status to this request can have a body (RFC 9112 section
+    /// 6.3): not one to HEAD, and neither 1xx, 204, 205 nor 304.
+    #[must_use]
+    pub fn allows_response_body(&self, status: StatusCode) -> bool {
+        *self.method() != Method::HEAD
+            && !status.is_informational()
+            && !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
     }
 
     /// How the content that follows is delimited.
