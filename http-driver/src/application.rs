@@ -14,24 +14,18 @@ pub use httpants_core::{
 #[cfg(feature = "_tls")]
 pub use rustls;
 
-pub use crate::access_log::AccessLog;
-pub use crate::body::{Body, BodyError};
-pub use crate::counters::{AnswerCounts, CloseCounts, Counters, Refusals, TimerCounts};
-pub use crate::files::{FileRoot, FileToSend};
-pub use crate::handle::Handle;
 pub use crate::handler::{Handler, Intake};
-pub use crate::listen::ListenAddress;
-pub use crate::listen_socket::ListenSocket;
-pub use crate::parts::{FormError, Parts, StreamedPart};
-pub use crate::request::Request;
-pub use crate::responder::Responder;
-pub use crate::response::{Response, StreamError};
+pub use crate::observe::access_log::AccessLog;
+pub use crate::observe::{AnswerCounts, CloseCounts, Counters, Refusals, TimerCounts};
+pub use crate::request::upload::{ContentReader, Files, Pieces, UploadedFile};
+pub use crate::request::{Body, BodyError, FormError, Parts, Request, StreamedPart};
+pub use crate::response::files::{FileRoot, FileToSend};
+pub use crate::response::{Responder, Response, StreamError, Upgraded};
+pub use crate::server::{Handle, ListenAddress, ListenSocket};
 #[cfg(feature = "_tls")]
 pub use crate::tls::{ClientCertificates, Tls, TlsError, TlsFault, TlsSession};
 #[cfg(feature = "tower")]
 pub use crate::tower;
-pub use crate::upgraded::Upgraded;
-pub use crate::upload::{ContentReader, Files, Pieces, UploadedFile};
 
 /// Exports from an adapter what applications use: all of [`application`](crate::application),
 /// and `Runtime`, `Server` and `Bound` with this runtime filled in.

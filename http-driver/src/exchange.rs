@@ -8,11 +8,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use httpants_core::{CloseReason, Connection, Event, Headers, Now, Receiving, Request};
 
-use crate::body::BodyError;
-use crate::counters::Count;
-use crate::files::{FilePolicy, OpenFiles};
-use crate::intake::Settings;
-use crate::observer::Observer;
+use crate::observe::{Count, Observer};
+use crate::request::BodyError;
+use crate::request::collect::Settings;
+use crate::response::files::{FilePolicy, OpenFiles};
 use crate::tls::TlsSession;
 
 /// A connection's core and the places where its events wait for the one they concern.
@@ -356,10 +355,9 @@ mod tests {
     use httpants_core::{Close, Config, Peer, Transmit};
 
     use super::*;
-    use crate::answering::Answering;
     use crate::memory::Memory;
-    use crate::observer::Observed;
-    use crate::response::Response;
+    use crate::observe::Observed;
+    use crate::response::{Answering, Response};
     use crate::runtime::Runtime;
 
     /// A connection whose first request has so many thousand bytes of content. Somebody has asked

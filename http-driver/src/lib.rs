@@ -8,46 +8,24 @@
 //! Applications use an adapter, `httpants-tokio` for one; it re-exports what they need from
 //! here.
 
-mod accept;
-mod access_log;
-mod answering;
 pub mod application;
 #[cfg(feature = "async-io")]
 pub mod async_io;
-mod body;
-mod bound;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod connection;
-mod cookies;
-mod counters;
-mod escaped;
 mod exchange;
-mod files;
-mod handle;
 mod handler;
-mod intake;
 #[cfg(target_os = "linux")]
 pub mod linux;
-mod listen;
-mod listen_socket;
 pub mod memory;
-mod observer;
-mod parts;
-mod pool;
-mod registry;
+mod observe;
 mod request;
-mod responder;
 mod response;
 pub mod runtime;
-mod securing;
 mod server;
-mod service;
 #[cfg(feature = "simulation")]
 pub mod simulation;
-mod socket_file;
-mod spans;
-mod stream;
 #[cfg(feature = "_tls")]
 mod tls;
 #[cfg(not(feature = "_tls"))]
@@ -55,11 +33,8 @@ mod tls;
 mod tls;
 #[cfg(feature = "tower")]
 pub mod tower;
-mod upgraded;
-mod upload;
 
 pub use application::*;
-pub use bound::Bound;
 pub use connection::Serve;
 pub use httpants_core::Timer;
-pub use server::Server;
+pub use server::{Bound, Server};

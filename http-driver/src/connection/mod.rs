@@ -1,6 +1,10 @@
 //! The loop of one connection: one hand-written poll.
 
+mod buffers;
+mod handshake;
 mod requests;
+mod service;
+mod stream;
 
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
@@ -13,22 +17,19 @@ use httpants_core::{Close, Now, Peer, Transmit};
 use pin_project_lite::pin_project;
 use tracing::Span;
 
-use crate::answering::Answering;
+use self::handshake::Securing;
+pub(crate) use self::service::{ChooseIntake, Service};
+use self::stream::Stream;
 use crate::exchange::Exchange;
-use crate::files::{FileSender, Stretch};
 use crate::handler::Handler;
-use crate::intake::Collecting;
-use crate::observer::Observer;
-use crate::pool;
-use crate::registry::{Member, Order};
-use crate::response::UpgradeHandler;
+use crate::observe::Observer;
+use crate::observe::spans;
+use crate::request::collect::Collecting;
+use crate::response::files::{FileSender, Stretch};
+use crate::response::{Answering, UpgradeHandler, Upgraded};
 use crate::runtime::{Runtime, Sleep, Transport};
-use crate::securing::{self, Securing};
-use crate::service::Service;
-use crate::spans;
-use crate::stream::Stream;
+use crate::server::{Member, Order};
 use crate::tls::Tls;
-use crate::upgraded::Upgraded;
 
 /// Turns of the loop before other tasks get theirs: a peer that pipelines without end must
 /// not hold a thread.
@@ -126,7 +127,7 @@ where
     ) -> Self {
         let span = spans::connection(member.id(), &peer);
         let (config, now) = (Arc::clone(&service.config), runtime.now());
-        let (core, transport, securing) = securing::accept(config, peer, now, transport, tls);
+        let (core, transport, securing) = handshake::accept(config, peer, now, transport, tls);
         let observer = Observer::new(service.observed.clone());
         let exchange = Exchange::new(core, Arc::clone(&service.files), Arc::clone(&service.settings), observer);
         Self {
@@ -273,9 +274,9 @@ where
             return false;
         }
         if let Some(size) = core.wanted_storage()
-            && let Some(replaced) = core.lend(pool::take(size))
+            && let Some(replaced) = core.lend(buffers::take(size))
         {
-            pool::put(replaced);
+            buffers::put(replaced);
         }
         let buffer = core.recv_buf();
         if buffer.is_empty() {
@@ -284,7 +285,7 @@ where
         match transport.poll_recv(context, buffer) {
             Poll::Pending => {
                 if let Some(storage) = core.release() {
-                    pool::put(storage);
+                    buffers::put(storage);
                 }
                 return false;
             }
@@ -379,7 +380,7 @@ where
                     let mut shared = self.exchange.lock();
                     shared.end();
                     if let Some(storage) = shared.core.release() {
-                        pool::put(storage);
+                        buffers::put(storage);
                     }
                     drop(shared);
                     return Poll::Ready(());

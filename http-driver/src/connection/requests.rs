@@ -8,15 +8,13 @@ use httpants_core::forms::Limits;
 use tracing::Span;
 
 use super::Serve;
-use crate::answering::{self, Answering, Progress};
-use crate::body::Body;
 use crate::handler::{Handler, Intake};
-use crate::intake::{self, Collecting};
-use crate::request::Request;
-use crate::response::Response;
+use crate::observe::spans;
+use crate::request::collect::{self, Collecting};
+use crate::request::upload::Form;
+use crate::request::{Body, Request};
+use crate::response::{Answering, Progress, Response, answering};
 use crate::runtime::Runtime;
-use crate::spans;
-use crate::upload::Form;
 
 impl<R: Runtime, H: Handler> Serve<R, H>
 where
@@ -121,19 +119,19 @@ where
         let serial = shared.serial;
         drop(shared);
         match progress {
-            intake::Progress::Waiting => return false,
-            intake::Progress::Moved => {}
-            intake::Progress::Complete(body, form) => {
+            collect::Progress::Waiting => return false,
+            collect::Progress::Moved => {}
+            collect::Progress::Complete(body, form) => {
                 if let Some(collected) = this.collecting.take() {
                     self.call(collected.into_head(), body, form, serial);
                 }
             }
-            intake::Progress::Refused(response) => {
+            collect::Progress::Refused(response) => {
                 // What was stored is removed before the answer is given.
                 *this.collecting = None;
                 self.refuse(*response);
             }
-            intake::Progress::Broken => *this.collecting = None,
+            collect::Progress::Broken => *this.collecting = None,
         }
         true
     }

@@ -44,7 +44,7 @@ use httpants_core::{Now, Peer, UnixTime};
 
 pub use self::pipe::{Client, Faults, MemoryTransport};
 use self::random::Random;
-use crate::files::read_at;
+use crate::response::files::read_at;
 use crate::runtime::{Blocking, BlockingPool, Listener, Runtime, Sleep, Spawn};
 
 /// The ends of connections of which nobody says more.

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use super::random::Random;
-use crate::files::read_at;
+use crate::response::files::read_at;
 use crate::runtime::Transport;
 
 /// What a socket takes of a file at once.

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use crate::body::{Body, BodyError};
+use crate::request::{Body, BodyError};
 
 /// The pieces as they arrive, then the trailer fields, if there are any.
 impl http_body::Body for Body {

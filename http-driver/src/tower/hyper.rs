@@ -21,7 +21,7 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 
 use super::loan::{Lent, lend};
-use crate::body::Body;
+use crate::request::Body;
 use crate::response::UpgradeHandler;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: any\r\n\r\n";

@@ -11,7 +11,7 @@ use std::task::{Context, Poll, Waker};
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-use crate::upgraded::Upgraded;
+use crate::response::Upgraded;
 
 #[derive(Debug, Default)]
 struct Loan {

@@ -11,9 +11,8 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::answer::{self, Circumstances};
-use crate::body::Body;
 use crate::handler::{Handler, Intake};
-use crate::request::Request;
+use crate::request::{Body, Request};
 use crate::response::{Response, StreamError};
 
 type Extend = dyn Fn(&Request, &mut Extensions) + Send + Sync;

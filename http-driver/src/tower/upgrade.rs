@@ -4,8 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::response::UpgradeHandler;
-use crate::upgraded::Upgraded;
+use crate::response::{UpgradeHandler, Upgraded};
 
 /// Speaks the other protocol behind a 101, or behind the 2xx to CONNECT: an extension of the
 /// service's response. Without it, and without hyper's, such an answer is a failure.

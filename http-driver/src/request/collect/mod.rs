@@ -34,10 +34,10 @@ use self::fault::Fault;
 use self::multipart::MultipartIntake;
 use self::raw::Raw;
 use self::whole::Whole;
-use crate::body::Body;
 use crate::exchange::Shared;
+use crate::request::body::Body;
+use crate::request::upload::{Content, Form};
 use crate::response::Response;
-use crate::upload::{Content, Form};
 
 /// A request whose content is collected before its handler runs.
 #[derive(Debug)]

@@ -1,5 +1,11 @@
 //! A request as its handler gets it: the head, the content, and the way to answer by calls.
 
+mod body;
+pub(crate) mod collect;
+mod cookies;
+mod parts;
+pub(crate) mod upload;
+
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
@@ -8,11 +14,11 @@ use bytes::Bytes;
 use httpants_core::forms::{BadForm, Variables};
 use httpants_core::{Connection, Headers, Misuse};
 
-use crate::body::Body;
+pub use self::body::{Body, BodyError};
+pub use self::parts::{FormError, Parts, StreamedPart};
+use self::upload::{ContentReader, Files, Form};
 use crate::exchange::Exchange;
-use crate::parts::Parts;
-use crate::responder::Responder;
-use crate::upload::{ContentReader, Files, Form};
+use crate::response::Responder;
 
 /// A request and its content (the seed's `HTTPRequest`).
 ///

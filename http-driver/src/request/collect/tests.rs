@@ -12,9 +12,9 @@ use super::settings::Disk;
 use super::spool::{BATCH, Spool};
 use super::*;
 use crate::exchange::Exchange;
-use crate::observer::{Observed, Observer};
+use crate::observe::{Observed, Observer};
+use crate::request::upload::Stored;
 use crate::runtime::BlockingPool;
-use crate::upload::Stored;
 
 /// Work that waits until it is told to go on.
 type Waiting = Arc<Mutex<VecDeque<Box<dyn FnOnce() + Send>>>>;

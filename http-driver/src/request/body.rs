@@ -12,9 +12,9 @@ use futures_core::Stream;
 use httpants_core::forms::{BadForm, Limits};
 use httpants_core::{BadRequest, CloseReason, Framing, Headers};
 
+use super::parts::Parts;
+use super::upload::{Content, ContentReader, Pieces};
 use crate::exchange::Exchange;
-use crate::parts::Parts;
-use crate::upload::{Content, ContentReader, Pieces};
 
 /// Why the content of a request did not come to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind};
 use httpants_core::forms::BadForm;
 
 use super::Settings;
-use crate::counters::Count;
+use crate::observe::Count;
 use crate::response::Response;
 
 #[derive(Debug)]

@@ -1,5 +1,10 @@
 //! What a handler answers.
 
+pub(crate) mod answering;
+pub(crate) mod files;
+mod responder;
+mod upgraded;
+
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
@@ -10,8 +15,10 @@ use http::StatusCode;
 use httpants_core::forms::BadForm;
 use httpants_core::{FieldLines, Misuse, ResponseHead};
 
-use crate::files::FileToSend;
-use crate::upgraded::Upgraded;
+pub(crate) use self::answering::{Answering, Progress};
+use self::files::FileToSend;
+pub use self::responder::Responder;
+pub use self::upgraded::Upgraded;
 
 /// Why a stream of content broke off; the answer is dropped then, visibly.
 pub type StreamError = Box<dyn std::error::Error + Send + Sync>;

@@ -9,7 +9,7 @@ use httpants_core::CloseReason;
 
 use self::line::{Line, Record};
 pub(crate) use self::trail::Trail;
-use crate::escaped::Escaped;
+use crate::observe::escaped::Escaped;
 
 /// The target of the events; a subscriber that shows it writes the access log.
 const TARGET: &str = "httpants::access";

@@ -9,14 +9,12 @@ use std::task::{Context, Poll};
 
 use httpants_core::{BodyLen, Misuse, ResponseHead, Sending};
 
-use crate::body::BodyError;
-use crate::counters::Count;
+use super::files;
+use super::{Content, ContentStream, Piece, Response, StreamError, UpgradeHandler};
 use crate::exchange::{Exchange, Shared};
-use crate::files;
 use crate::handler::Handler;
-use crate::parts::FormError;
-use crate::request::Request;
-use crate::response::{Content, ContentStream, Piece, Response, StreamError, UpgradeHandler};
+use crate::observe::Count;
+use crate::request::{BodyError, FormError, Request};
 
 /// Where the answer to the current request is.
 pub(crate) enum Answering<F> {

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use httpants_core::{Config, Request};
 
-use crate::files::FilePolicy;
 use crate::handler::{Handler, Intake};
-use crate::intake::Settings;
-use crate::observer::Observed;
+use crate::observe::Observed;
+use crate::request::collect::Settings;
+use crate::response::files::FilePolicy;
 
 pub(crate) type ChooseIntake = Box<dyn Fn(&Request) -> Intake + Send + Sync>;
 

@@ -4,9 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use crate::counters::{Counters, Tally};
-use crate::observer::Observed;
-use crate::registry::{Order, Registry};
+use super::registry::{Order, Registry};
+use crate::observe::{Counters, Observed, Tally};
 
 /// Stops a server; clones are as good as the first.
 ///

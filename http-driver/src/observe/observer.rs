@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use httpants_core::{CloseReason, Connection, Request};
 
-use crate::access_log::{self, AccessLog, Trail};
-use crate::counters::{Count, Tally};
-use crate::intake::Settings;
+use super::access_log::{self, AccessLog, Trail};
+use super::counters::{Count, Tally};
+use crate::request::collect::Settings;
 
 /// What all connections of a server tell.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use std::ops::Deref;
 use bytes::Bytes;
 use httpants_core::forms::{BadForm, Event, Limits, Multipart, Part};
 
-use crate::body::{Body, BodyError, Collected};
+use super::body::{Body, BodyError, Collected};
 
 /// Why a form that is read part by part did not come to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]

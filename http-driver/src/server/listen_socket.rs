@@ -9,7 +9,7 @@ use std::os::unix::net::UnixListener;
 use listenfd::ListenFd;
 use socket2::SockRef;
 
-use crate::listen::Bound;
+use super::listen::Bound;
 
 /// A listening socket that was made elsewhere, for [`Server::listener`](crate::Server::listener).
 ///

@@ -4,14 +4,13 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use crate::accept::Accepting;
-use crate::connection::Serve;
-use crate::handle::Handle;
+use super::accept::Accepting;
+use super::handle::Handle;
+use super::listen::{self, ListenAddress};
+use super::socket_file::SocketFiles;
+use crate::connection::{Serve, Service};
 use crate::handler::Handler;
-use crate::listen::{self, ListenAddress};
 use crate::runtime::{Runtime, Spawn};
-use crate::service::Service;
-use crate::socket_file::SocketFiles;
 use crate::tls::Tls;
 
 /// A socket, and what it speaks TLS with, where it does.

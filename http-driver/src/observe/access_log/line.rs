@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime};
 use http::StatusCode;
 use httpants_core::{CloseReason, Request, UnixTime};
 
-use crate::escaped::Escaped;
+use crate::observe::escaped::Escaped;
 
 /// What is known of an answer when it has left, or never will.
 #[derive(Debug)]

@@ -1,5 +1,13 @@
 //! A server, as it is made.
 
+mod accept;
+mod bound;
+mod handle;
+mod listen;
+mod listen_socket;
+mod registry;
+mod socket_file;
+
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -12,21 +20,22 @@ use httpants_core::forms::{self, urlencoded};
 use httpants_core::proxy::XHeaders;
 use httpants_core::{Config, Request};
 
-use crate::accept::Accepting;
-use crate::access_log::AccessLog;
-use crate::bound::{Bound, Listening};
-use crate::connection::Serve;
-use crate::files::{FilePolicy, FileRoot};
-use crate::handle::Handle;
+use self::accept::Accepting;
+pub use self::bound::Bound;
+use self::bound::Listening;
+pub use self::handle::Handle;
+pub use self::listen::ListenAddress;
+pub use self::listen_socket::ListenSocket;
+pub(crate) use self::registry::{Member, Order};
+use self::socket_file::SocketFiles;
+use crate::connection::{ChooseIntake, Serve, Service};
 use crate::handler::{Handler, Intake};
-use crate::intake::Settings;
-use crate::listen::{self, ListenAddress};
-use crate::listen_socket::ListenSocket;
 use crate::memory::Memory;
-use crate::observer::Observed;
+use crate::observe::Observed;
+use crate::observe::access_log::AccessLog;
+use crate::request::collect::Settings;
+use crate::response::files::{FilePolicy, FileRoot};
 use crate::runtime::{Runtime, Spawn};
-use crate::service::{ChooseIntake, Service};
-use crate::socket_file::SocketFiles;
 use crate::tls::Tls;
 
 /// An HTTP server on a runtime (the seed's `HTTPServer`).

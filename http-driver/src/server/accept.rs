@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
-use crate::connection::Serve;
-use crate::counters::Count;
-use crate::handle::Handle;
+use super::handle::Handle;
+use super::registry::Order;
+use super::socket_file::SocketFiles;
+use crate::connection::{Serve, Service};
 use crate::handler::Handler;
-use crate::registry::Order;
+use crate::observe::Count;
 use crate::runtime::{Listener, Runtime, Sleep, Spawn};
-use crate::service::Service;
-use crate::socket_file::SocketFiles;
 use crate::tls::Tls;
 
 /// Connections accepted in one turn before other tasks get theirs.

@@ -9,9 +9,9 @@ use std::task::{Context, Poll, ready};
 use bytes::{Buf, Bytes};
 
 use super::settings::Disk;
-use crate::counters::Count;
+use crate::observe::Count;
+use crate::request::upload::{Stored, create};
 use crate::runtime::Blocking;
-use crate::upload::{Stored, create};
 
 /// How much is written at once: a turn in the blocking pool costs as much as copying this.
 pub(super) const BATCH: usize = 256 << 10;

@@ -6,9 +6,9 @@ use std::path::Path;
 use bytes::Bytes;
 use httpants_core::{FieldLines, Misuse, Reply};
 
+use super::Response;
+use super::files::FileToSend;
 use crate::exchange::{Exchange, Shared};
-use crate::files::FileToSend;
-use crate::response::Response;
 
 /// Answers a request call by call; from [`Request::responder`](crate::Request::responder).
 ///

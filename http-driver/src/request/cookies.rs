@@ -5,7 +5,7 @@ use std::time::Duration;
 use httpants_core::Misuse;
 use httpants_core::cookies::{Cookie, CookieBuilder, KeyRing};
 
-use crate::request::Request;
+use super::Request;
 
 /// Cookies to set (the seed's `cookies_out`): they leave with the head of the answer, however
 /// it is given.

@@ -5,8 +5,8 @@ use httpants_core::forms::{Action, BadForm, Intake, Limits, urlencoded};
 
 use super::spool::Spool;
 use super::{Received, Settings};
-use crate::body::Collected;
-use crate::upload::{Content, Files, Form};
+use crate::request::body::Collected;
+use crate::request::upload::{Content, Files, Form};
 
 /// Content that is in memory so far; a single piece stays where it was received.
 #[derive(Debug)]

@@ -5,9 +5,9 @@ use std::task::{Context, Poll};
 
 use httpants_core::{Config, Connection, Now, Peer};
 
+use super::stream::Stream;
 use crate::exchange::Exchange;
 use crate::runtime::Transport;
-use crate::stream::Stream;
 use crate::tls::{Handshake, Outcome, Tls};
 
 /// The handshake that is under way, if one is.

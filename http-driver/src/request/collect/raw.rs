@@ -8,7 +8,7 @@ use httpants_core::forms::{BadForm, Limits};
 use super::spool::Spool;
 use super::whole::{Next, Whole};
 use super::{Fault, Received, Settings};
-use crate::upload::Content;
+use crate::request::upload::Content;
 
 /// Where it goes: all content, and beside its parts that of a multipart form.
 #[derive(Debug)]

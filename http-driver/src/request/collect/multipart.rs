@@ -9,7 +9,7 @@ use httpants_core::forms::{Action, BadForm, Boundary, Event, Intake, Limits, Mul
 use super::Fault;
 use super::settings::Disk;
 use super::spool::Spool;
-use crate::upload::{Content, Form, UploadedFile};
+use crate::request::upload::{Content, Form, UploadedFile};
 
 /// Text fields become variables and files files. The parts are held one after the other, so
 /// one [`Spool`] at most is under way.

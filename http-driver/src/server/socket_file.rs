@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 #[cfg(unix)]
 use std::sync::Arc;
 
-use crate::listen::ListenAddress;
+use super::listen::ListenAddress;
 
 /// The files of unix sockets, held by every worker: the last one to stop listening removes them.
 #[derive(Clone, Debug, Default)]

@@ -8,7 +8,7 @@ use std::fmt;
 use httpants_core::{Address, Peer, Request};
 use tracing::Span;
 
-use crate::escaped::Escaped;
+use super::escaped::Escaped;
 use crate::exchange::Exchange;
 
 /// The span of a connection, by the number it has in its server.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::Method;
 use httpants_core::forms::{Limits, urlencoded};
 
-use crate::counters::Tally;
+use crate::observe::Tally;
 use crate::runtime::BlockingPool;
 
 #[derive(Clone, Debug)]

@@ -1,0 +1,11 @@
+//! What a server shows of its work: counters, spans, the access log.
+
+pub(crate) mod access_log;
+mod counters;
+mod escaped;
+mod observer;
+pub(crate) mod spans;
+
+pub use self::counters::{AnswerCounts, CloseCounts, Counters, Refusals, TimerCounts};
+pub(crate) use self::counters::{Count, Tally};
+pub(crate) use self::observer::{Observed, Observer};
