@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 use httpants_core::{Now, UnixTime};
-use httpants_driver::runtime::{Blocking, BlockingPool, Runtime, Sleep, Spawn};
+use httpants_driver::runtime::{Blocking, BlockingPool, Clock, Runtime, Sleep, Spawn};
 use pin_project_lite::pin_project;
 use tokio::runtime::{Builder, Handle};
 use tokio::time::Instant;
@@ -38,6 +38,10 @@ impl Runtime for Tokio {
     fn now(&self) -> Now {
         let wall = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         Now::new(self.origin.elapsed(), UnixTime(wall))
+    }
+
+    fn clock(&self) -> Clock {
+        Clock::of(*self)
     }
 
     fn sleep_until(&self, at: Duration) -> Timer {

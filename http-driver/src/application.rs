@@ -8,17 +8,18 @@ pub use http::{Method, StatusCode};
 pub use httpants_core as core;
 pub use httpants_core::files::Sendfile;
 pub use httpants_core::{
-    Address, BadRequest, BodyLen, CloseReason, Config, FieldLines, Headers, Misuse, Peer, ResponseHead,
+    Address, BadRequest, BodyLen, CloseReason, Config, FieldLines, HalfClose, Headers, Misuse, Peer, ResponseHead,
 };
 /// For [`Tls::from_config`].
 #[cfg(feature = "_tls")]
 pub use rustls;
 
+pub use crate::exchange::BodyError;
 pub use crate::handler::{Handler, Intake};
 pub use crate::observe::access_log::AccessLog;
 pub use crate::observe::{AnswerCounts, CloseCounts, Counters, Refusals, TimerCounts};
 pub use crate::request::upload::{ContentReader, Files, Pieces, UploadedFile};
-pub use crate::request::{Body, BodyError, FormError, Parts, Request, StreamedPart};
+pub use crate::request::{Body, FormError, Parts, Request, StreamedPart};
 pub use crate::response::files::{FileRoot, FileToSend};
 pub use crate::response::{Responder, Response, StreamError, Upgraded};
 pub use crate::server::{Handle, ListenAddress, ListenSocket};

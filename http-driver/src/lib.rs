@@ -20,6 +20,7 @@ mod handler;
 pub mod linux;
 pub mod memory;
 mod observe;
+mod panics;
 mod request;
 mod response;
 pub mod runtime;

@@ -57,6 +57,18 @@ pub trait Transport: Unpin + 'static {
         None
     }
 
+    /// Waits for the end of the peer's stream behind bytes that are not read: ready with `Ok`
+    /// once the peer has ended it, and with an error once the connection is reset. With
+    /// `reset_only` the end of the stream is known already. Reading could not see either there,
+    /// and waiting for readability would be in vain.
+    ///
+    /// The default never becomes ready: a client that leaves behind unread bytes is noticed when
+    /// something is sent to it.
+    fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
+        let _ = (context, reset_only);
+        Poll::Pending
+    }
+
     /// Makes the coming close a reset (`SO_LINGER` 0), where the transport can: the peer must
     /// not take a broken answer for a whole one.
     fn reset_on_close(&mut self) {}
@@ -134,6 +146,36 @@ impl fmt::Debug for BlockingPool {
     }
 }
 
+/// [`Runtime::now`] as a value, which requests take along.
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Now + Send + Sync>);
+
+impl Clock {
+    /// A clock that this function reads.
+    #[must_use]
+    pub fn new(now: impl Fn() -> Now + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
+    }
+
+    /// The clock of a runtime whose handle can be shared between threads.
+    #[must_use]
+    pub fn of(runtime: impl Runtime + Send + Sync) -> Self {
+        Self::new(move || runtime.now())
+    }
+
+    /// Both clocks at this moment.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        (self.0)()
+    }
+}
+
+impl fmt::Debug for Clock {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Clock")
+    }
+}
+
 /// The services of an async runtime.
 pub trait Runtime: Clone + 'static {
     /// The transport of an accepted connection.
@@ -145,6 +187,10 @@ pub trait Runtime: Clone + 'static {
 
     /// Both clocks. The monotonic one has an origin that stays the same for the runtime.
     fn now(&self) -> Now;
+
+    /// [`now`](Self::now) apart from this handle, which need not be `Send`: [`Clock::of`] where
+    /// it is.
+    fn clock(&self) -> Clock;
 
     /// A timer for a moment on the monotonic clock of [`now`](Self::now).
     fn sleep_until(&self, at: Duration) -> Self::Sleep;

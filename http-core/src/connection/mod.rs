@@ -42,7 +42,7 @@ use self::responses::Responses;
 use self::send_queue::{Segment, SendQueue};
 use self::state::Input;
 use self::timers::{Deadline, Times};
-use crate::config::Config;
+use crate::config::{Config, Limits};
 use crate::cookies::CookiesOut;
 use crate::error::CloseReason;
 use crate::message::request::{Request, RequestId, Spare};
@@ -74,7 +74,7 @@ use crate::wire::supplied::Supplied;
 /// | outputs | [`poll_event`](Self::poll_event), [`poll_transmit`](Self::poll_transmit) or [`take_transmit`](Self::take_transmit), [`poll_close`](Self::poll_close), [`poll_timeout`](Self::poll_timeout), [`take_dropped`](Self::take_dropped) |
 /// | commands for a request | [`reply`](Self::reply), [`respond`](Self::respond), [`respond_with`](Self::respond_with), [`respond_upgrade`](Self::respond_upgrade), [`send`](Self::send), [`send_external`](Self::send_external), [`send_room`](Self::send_room), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`send_continue`](Self::send_continue), [`abort`](Self::abort), [`cookies_out`](Self::cookies_out), [`set_secure_cookie`](Self::set_secure_cookie), [`set_max_request`](Self::set_max_request), [`pause`](Self::pause), [`resume`](Self::resume) |
 /// | commands for the connection | [`hold_requests`](Self::hold_requests), [`accept_requests`](Self::accept_requests), [`close`](Self::close), [`take_upgrade`](Self::take_upgrade), [`lend`](Self::lend), [`release`](Self::release) |
-/// | getters | [`current_request`](Self::current_request), [`response_state`](Self::response_state), [`wants_recv`](Self::wants_recv), [`watches_peer`](Self::watches_peer), [`wanted_storage`](Self::wanted_storage), [`is_idle`](Self::is_idle), [`state`](Self::state), [`now`](Self::now), [`served`](Self::served), [`peer`](Self::peer) |
+/// | getters | [`current_request`](Self::current_request), [`response_state`](Self::response_state), [`wants_recv`](Self::wants_recv), [`watches_peer`](Self::watches_peer), [`wanted_storage`](Self::wanted_storage), [`is_idle`](Self::is_idle), [`state`](Self::state), [`now`](Self::now), [`served`](Self::served), [`peer`](Self::peer), [`is_peer_closed`](Self::is_peer_closed), [`limits`](Self::limits) |
 ///
 /// Inputs never fail: what the peer did wrong becomes a queued response,
 /// [`Event::Refused`] and [`Event::Closed`]. They are safe in any order, and one too many does
@@ -380,8 +380,21 @@ impl Connection {
         match self.state.send {
             Sending::Head if is_current => ResponseState::Expected,
             Sending::Content if is_current => ResponseState::Begun,
-            _ => ResponseState::Over,
+            Sending::Closing | Sending::Shut | Sending::HandedOver | Sending::Ended => ResponseState::Closed,
+            _ => ResponseState::Finished,
         }
+    }
+
+    /// Whether the peer was seen to have ended its stream, or the connection has ended.
+    #[must_use]
+    pub fn is_peer_closed(&self) -> bool {
+        self.peer_closed_at.is_some() || self.state.recv == Receiving::Ended
+    }
+
+    /// The limits of the connection.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.config.limits
     }
 
     /// Whether the connection is between requests and holds nothing.
@@ -539,8 +552,18 @@ pub enum ResponseState {
     Expected,
     /// Its head was given, its end is expected.
     Begun,
-    /// It is finished, or can no longer be given.
-    Over,
+    /// It is finished.
+    Finished,
+    /// The connection has ended, or is about to: nothing can be sent for it any more.
+    Closed,
+}
+
+impl ResponseState {
+    /// Whether nothing can be sent for it any more.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Finished | Self::Closed)
+    }
 }
 
 /// Commands for the connection.

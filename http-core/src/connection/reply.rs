@@ -76,13 +76,21 @@ impl Reply<'_> {
         N: AsRef<str>,
         V: AsRef<[u8]>,
     {
-        self.connection.head_expected(self.request)?;
-        let pending = self.connection.pending.as_mut().ok_or(Misuse::HeadDue)?;
         let mut fields = FieldLines::new();
         for (name, value) in headers {
             fields.push(name.as_ref(), value)?;
         }
-        pending.fields.append(&fields);
+        self.send_fields(&fields, end_headers)
+    }
+
+    /// [`send_headers`](Self::send_headers) with fields that are checked already.
+    ///
+    /// # Errors
+    /// [`Misuse::HeadDue`] before `send_status`.
+    pub fn send_fields(&mut self, fields: &FieldLines, end_headers: bool) -> Result<(), Misuse> {
+        self.connection.head_expected(self.request)?;
+        let pending = self.connection.pending.as_mut().ok_or(Misuse::HeadDue)?;
+        pending.fields.append(fields);
         if end_headers { self.send_head(BodyLen::Unknown) } else { Ok(()) }
     }
 

@@ -187,16 +187,12 @@ impl Connection {
     /// # Errors
     /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where nothing can be sent any more.
     pub fn send_room(&mut self, request: RequestId) -> Result<usize, Misuse> {
-        match self.response_state(request) {
-            ResponseState::Over => Err(self.over()),
-            _ => {
-                let waiting = self.send.memory().saturating_add(self.lent.memory);
-                let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
-                let room = self.config.limits.backlog().saturating_sub(waiting);
-                self.events.blocked = room == 0;
-                Ok(room)
-            }
-        }
+        self.outstanding(request)?;
+        let waiting = self.send.memory().saturating_add(self.lent.memory);
+        let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
+        let room = self.config.limits.backlog().saturating_sub(waiting);
+        self.events.blocked = room == 0;
+        Ok(room)
     }
 
     fn queue_content(&mut self, content: Bytes) {
@@ -303,13 +299,9 @@ impl Connection {
     /// # Errors
     /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where the response is over.
     pub fn abort(&mut self, request: RequestId) -> Result<(), Misuse> {
-        match self.response_state(request) {
-            ResponseState::Over => Err(self.over()),
-            _ => {
-                self.close();
-                Ok(())
-            }
-        }
+        self.outstanding(request)?;
+        self.close();
+        Ok(())
     }
 
     /// Closes the connection behind what was queued, whatever it is doing; a response that is
@@ -367,30 +359,24 @@ impl Connection {
     }
 
     fn outstanding(&self, request: RequestId) -> Result<(), Misuse> {
-        if self.response_state(request) == ResponseState::Over { Err(self.over()) } else { Ok(()) }
+        match self.response_state(request) {
+            ResponseState::Expected | ResponseState::Begun => Ok(()),
+            ResponseState::Finished => Err(Misuse::NoRequest),
+            ResponseState::Closed => Err(Misuse::Closed),
+        }
     }
 
     pub(super) fn head_expected(&self, request: RequestId) -> Result<(), Misuse> {
         match self.response_state(request) {
-            ResponseState::Expected => Ok(()),
             ResponseState::Begun => Err(Misuse::HeadSent),
-            ResponseState::Over => Err(self.over()),
+            _ => self.outstanding(request),
         }
     }
 
     fn body_expected(&self, request: RequestId) -> Result<(), Misuse> {
         match self.response_state(request) {
-            ResponseState::Begun => Ok(()),
             ResponseState::Expected => Err(Misuse::HeadDue),
-            ResponseState::Over => Err(self.over()),
-        }
-    }
-
-    /// Why nothing can be sent for a request any more.
-    fn over(&self) -> Misuse {
-        match self.state.send {
-            Sending::Closing | Sending::Shut | Sending::HandedOver | Sending::Ended => Misuse::Closed,
-            _ => Misuse::NoRequest,
+            _ => self.outstanding(request),
         }
     }
 

@@ -55,7 +55,7 @@ pub use listener::Listener;
 pub use timer::Timer;
 pub use transport::Transport;
 
-use crate::runtime::{Blocking, BlockingPool, Runtime, Spawn};
+use crate::runtime::{Blocking, BlockingPool, Clock, Runtime, Spawn};
 
 /// What runs tasks.
 pub trait Executor: Clone + Debug + Send + Sync + 'static {
@@ -103,6 +103,10 @@ impl<E: Executor> Runtime for AsyncIo<E> {
 
     fn now(&self) -> Now {
         Now::new(self.origin.elapsed(), UnixTime(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()))
+    }
+
+    fn clock(&self) -> Clock {
+        Clock::of(self.clone())
     }
 
     fn sleep_until(&self, at: Duration) -> Timer {

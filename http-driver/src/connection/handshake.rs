@@ -11,7 +11,7 @@ use crate::runtime::Transport;
 use crate::tls::{Handshake, Outcome, Tls};
 
 /// The handshake that is under way, if one is.
-pub(crate) struct Securing<T>(Option<Box<Handshake<T>>>);
+pub(crate) struct Handshaking<T>(Option<Box<Handshake<T>>>);
 
 /// The core of a connection that was just accepted, and its stream or what will become it.
 pub(crate) fn accept<T: Transport>(
@@ -20,9 +20,9 @@ pub(crate) fn accept<T: Transport>(
     now: Now,
     transport: T,
     tls: Option<&Tls>,
-) -> (Connection, Option<Stream<T>>, Securing<T>) {
+) -> (Connection, Option<Stream<T>>, Handshaking<T>) {
     let Some(tls) = tls else {
-        return (Connection::new(config, peer, now), Some(Stream::Plain(transport)), Securing(None));
+        return (Connection::new(config, peer, now), Some(Stream::Plain(transport)), Handshaking(None));
     };
     let mut core = Connection::with_handshake(config, peer, now);
     let handshake = Handshake::new(tls, transport).map(Box::new);
@@ -30,30 +30,34 @@ pub(crate) fn accept<T: Transport>(
         tracing::error!(%error, "the TLS configuration cannot be used");
         core.handle_io_error(now);
     }
-    (core, None, Securing(handshake.ok()))
+    (core, None, Handshaking(handshake.ok()))
 }
 
-impl<T: Transport> Securing<T> {
+impl<T: Transport> Handshaking<T> {
     /// Goes on; when it is over, what is left to talk through: secured, or plain where the core
     /// has refused the peer or the handshake failed.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>, exchange: &Exchange, now: Now) -> Option<Stream<T>> {
         let mut handshake = self.0.take()?;
-        let core = &mut exchange.lock().core;
-        match handshake.poll(context, |received| core.receive_preface(received, now)) {
+        let polled =
+            handshake.poll(context, |received| exchange.with(|shared| shared.core.receive_preface(received, now)));
+        match polled {
             Poll::Pending => {
                 self.0 = Some(handshake);
                 None
             }
             Poll::Ready(Ok(Outcome::Secured)) => {
                 exchange.secure(handshake.session());
-                core.handle_secured(now);
+                exchange.with(|shared| shared.core.handle_secured(now));
                 Some(Stream::Secured(Box::new(handshake.into_stream())))
             }
             Poll::Ready(Ok(Outcome::Refused)) => Some(Stream::Plain(handshake.into_transport())),
             Poll::Ready(Err(error)) => {
                 // The peer's fault, of which an alert has told it. What it sent is escaped.
-                tracing::debug!(remote = ?core.peer().remote, ?error, "a TLS handshake failed");
-                core.handle_handshake_failed(now);
+                let remote = exchange.with(|shared| {
+                    shared.core.handle_handshake_failed(now);
+                    shared.core.peer().remote
+                });
+                tracing::debug!(?remote, ?error, "a TLS handshake failed");
                 Some(Stream::Plain(handshake.into_transport()))
             }
         }

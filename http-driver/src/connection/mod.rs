@@ -1,41 +1,40 @@
-//! The loop of one connection: one hand-written poll.
+//! The task of one connection: one hand-written poll.
 
-mod buffers;
+pub(crate) mod buffers;
+mod handled;
 mod handshake;
-mod requests;
+mod io;
+pub(crate) mod registry;
 mod service;
 mod stream;
+mod timer;
 
 use std::future::Future;
-use std::io::{self, ErrorKind, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use httpants_core::{Close, Now, Peer, Transmit};
+use httpants_core::{Event, Now, Peer, Request as RequestHead};
 use pin_project_lite::pin_project;
 use tracing::Span;
 
-use self::handshake::Securing;
-pub(crate) use self::service::{ChooseIntake, Service};
-use self::stream::Stream;
+use self::handled::Handled;
+use self::handshake::Handshaking;
+use self::io::{Io, Sent};
+use self::registry::{Command, Registration};
+pub(crate) use self::service::{ChooseIntake, Service, ServiceParts};
+use self::timer::ConnectionTimer;
 use crate::exchange::Exchange;
 use crate::handler::Handler;
-use crate::observe::Observer;
-use crate::observe::spans;
-use crate::request::collect::Collecting;
-use crate::response::files::{FileSender, Stretch};
-use crate::response::{Answering, UpgradeHandler, Upgraded};
-use crate::runtime::{Runtime, Sleep, Transport};
-use crate::server::{Member, Order};
+use crate::observe::{Observer, spans};
+use crate::panics::guard;
+use crate::response::{Outlet, Upgraded};
+use crate::runtime::Runtime;
 use crate::tls::Tls;
 
-/// Turns of the loop before other tasks get theirs: a peer that pipelines without end must
-/// not hold a thread.
-const TURNS: usize = 32;
-/// The most slices of one vectored write.
-const SLICES: usize = 16;
+/// Rounds before other tasks get their turn: a peer that pipelines without end must not hold
+/// a thread.
+const ROUNDS: usize = 64;
 
 pin_project! {
     /// Serves one accepted connection; done when it is closed. Only named where a runtime
@@ -44,72 +43,57 @@ pin_project! {
     pub struct Serve<R: Runtime, H: Handler> {
         runtime: R,
         service: Arc<Service<H>>,
-        member: Member,
-        // Not there before it is secured, where it is to be, and gone once it was handed over.
-        transport: Option<Stream<R::Transport>>,
-        securing: Securing<R::Transport>,
-        // Bytes that the transport has taken and may still hold.
-        unflushed: usize,
+        registration: Registration,
+        handshaking: Handshaking<R::Transport>,
+        io: Io<R::Transport>,
         exchange: Exchange,
-        collecting: Option<Collecting>,
-        answering: Answering<H::Future>,
-        files: FileSender,
+        observer: Observer,
+        handled: Handled<H::Future>,
         #[pin]
-        sleep: Option<R::Sleep>,
-        // What the timer is set to, and whether it knows the task's waker.
-        armed: Option<Duration>,
-        registered: bool,
-        shutting: Shutting,
-        upgrade: Option<UpgradeHandler>,
-        // What follows an upgrade, until it is done.
+        timer: ConnectionTimer<R::Sleep>,
+        // The other protocol behind an upgrade, until it is done.
         upgraded: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+        // HTTP has let the stream go.
+        handed_over: bool,
+        // The transport is closed: only a handler is awaited that has responded already.
+        is_over: bool,
+        shutdown: bool,
+        now: Now,
         span: Span,
-        // Of the request that is being answered.
-        request_span: Span,
     }
 
     impl<R: Runtime, H: Handler> PinnedDrop for Serve<R, H> {
-        // Told to close, or dropped with its runtime: an answer that this cuts off must not
-        // look whole.
+        // Told to close, or dropped with its runtime: a response that this cuts off must not
+        // look whole, and who waits for something of the connection is to know.
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if let Some(transport) = this.transport {
-                let mut shared = this.exchange.lock();
+            if !*this.is_over {
+                this.handled.drop_stage(this.observer.metrics());
+            }
+            let (observer, io) = (&mut *this.observer, &mut *this.io);
+            let stream = this.exchange.with(|shared| {
                 let now = shared.core.now();
                 shared.core.handle_io_error(now);
-                if shared.core.poll_close() == Some(Close::Reset) {
-                    transport.reset_on_close();
+                while let Some(event) = shared.poll_event() {
+                    observer.event(event, shared.core.peer(), now);
                 }
-            }
+                io.reset_if_broken(&mut shared.core)
+            });
+            drop(stream);
+            observer.flush();
         }
     }
 }
 
-/// The shutdown of the sending side.
-#[derive(Clone, Copy, PartialEq)]
-enum Shutting {
-    No,
-    Due,
-    Done,
-}
-
-/// What became of what waited to be sent.
-#[derive(Clone, Copy, PartialEq)]
-enum Sent {
-    Nothing,
-    Something,
-    /// As much of files as may leave in one poll.
-    Enough,
-}
-
-enum Turn {
+/// What a round led to.
+enum Round {
     /// Go on: something happened.
     Again,
     /// Wait for the socket, the handler or the deadline.
     Wait,
     /// Let other tasks have their turn.
     Yield,
-    /// The connection is over.
+    /// The transport is closed.
     Over,
 }
 
@@ -120,231 +104,225 @@ where
     pub(crate) fn new(
         runtime: R,
         service: Arc<Service<H>>,
-        member: Member,
+        registration: Registration,
         transport: R::Transport,
         peer: Peer,
         tls: Option<&Tls>,
     ) -> Self {
-        let span = spans::connection(member.id(), &peer);
-        let (config, now) = (Arc::clone(&service.config), runtime.now());
-        let (core, transport, securing) = handshake::accept(config, peer, now, transport, tls);
+        let span = spans::connection(registration.id(), &peer);
+        let now = runtime.now();
+        let (core, stream, handshaking) =
+            handshake::accept(Arc::clone(&service.environment.config), peer, now, transport, tls);
+        let exchange = Exchange::new(core, Arc::clone(&service.environment));
         let observer = Observer::new(service.observed.clone());
-        let exchange = Exchange::new(core, Arc::clone(&service.files), Arc::clone(&service.settings), observer);
         Self {
             runtime,
             service,
-            member,
-            transport,
-            securing,
-            unflushed: 0,
+            registration,
+            handshaking,
+            io: Io::new(stream),
             exchange,
-            collecting: None,
-            answering: Answering::Nothing,
-            files: FileSender::default(),
-            sleep: None,
-            armed: None,
-            registered: false,
-            shutting: Shutting::No,
-            upgrade: None,
+            observer,
+            handled: Handled::new(),
+            timer: ConnectionTimer::new(),
             upgraded: None,
+            handed_over: false,
+            is_over: false,
+            shutdown: false,
+            now,
             span,
-            request_span: Span::none(),
         }
     }
 
-    /// One turn: what was received becomes requests and answers, answers leave, and only
-    /// then more is read.
-    fn turn(mut self: Pin<&mut Self>, context: &mut Context<'_>, now: Now) -> Turn {
-        let mut moved = self.as_mut().secure(context, now);
-        moved |= self.as_mut().take_requests(context);
-        match self.as_mut().transmit(context, now) {
-            Ok(Sent::Enough) => return Turn::Yield,
-            Ok(sent) => moved |= sent == Sent::Something,
-            Err(_) => self.exchange.lock().core.handle_io_error(now),
+    /// One round: what was received becomes requests and responses, and those leave. Then more
+    /// is read.
+    fn round(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Round {
+        let mut moved = self.as_mut().handshake(context);
+        if let Some(head) = self.as_mut().look(context) {
+            self.as_mut().begin(head, context);
+            moved = true;
         }
-        if let Some(turn) = self.as_mut().close(context) {
-            return turn;
+        if self.handled.ready {
+            self.as_mut().poll_handled(context);
+            moved = true;
+            if self.handled.is_idle() {
+                // The next request may be here already: its response leaves in the same write.
+                return Round::Again;
+            }
         }
-        if moved || self.as_mut().receive(context, now) { Turn::Again } else { Turn::Wait }
+        let this = self.as_mut().project();
+        match this.io.transmit(this.runtime, context) {
+            Sent::Enough => return Round::Yield,
+            sent => moved |= sent == Sent::Something,
+        }
+        if this.io.close(context) {
+            return Round::Over;
+        }
+        if moved | this.io.receive(context) { Round::Again } else { Round::Wait }
     }
 
     /// Goes on with the handshake, where one is under way; says whether it is over.
-    fn secure(self: Pin<&mut Self>, context: &mut Context<'_>, now: Now) -> bool {
+    fn handshake(self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
         let this = self.project();
-        let Some(stream) = this.securing.poll(context, this.exchange, now) else {
+        let Some(stream) = this.handshaking.poll(context, this.exchange, *this.now) else {
             return false;
         };
-        *this.transport = Some(stream);
+        this.io.set_stream(stream);
         true
     }
 
-    /// Writes what waits, until nothing does or the socket is full.
-    fn transmit(self: Pin<&mut Self>, context: &mut Context<'_>, now: Now) -> io::Result<Sent> {
+    /// Tells the core what the transport did, consumes its events up to the next request, and
+    /// takes what the transport is to do. The only place that does.
+    fn look(self: Pin<&mut Self>, context: &mut Context<'_>) -> Option<RequestHead> {
         let this = self.project();
-        let Some(transport) = this.transport else {
-            return Ok(Sent::Nothing);
+        let (io, observer, now) = (this.io, this.observer, *this.now);
+        let is_busy = !this.handled.is_idle();
+        let (handed_over, shutdown) = (this.handed_over, std::mem::take(this.shutdown));
+        let look = |shared: &mut crate::exchange::Shared| {
+            let parked = shared.begin_look();
+            io.report(&mut shared.core, observer, now);
+            shared.core.handle_time(now);
+            if shutdown {
+                shared.core.handle_shutdown(now);
+            }
+            if is_busy || io.open_files.is_full() || observer.is_full() {
+                shared.core.hold_requests();
+            } else {
+                shared.core.accept_requests();
+            }
+            while let Some(event) = shared.poll_event() {
+                if let Event::Request(head) = event {
+                    observer.request(&head);
+                    return (Some(head), parked);
+                }
+                *handed_over |= matches!(event, Event::Upgraded(_));
+                observer.event(event, shared.core.peer(), now);
+            }
+            io.prepare(&mut shared.core);
+            (None, parked)
         };
-        let shared = &mut *this.exchange.lock();
-        let mut moved = Sent::Nothing;
-        loop {
-            // What was taken counts once it has left: the deadlines and the close wait for that.
-            if *this.unflushed > 0 {
-                match transport.poll_flush(context) {
-                    Poll::Pending => return Ok(moved),
-                    Poll::Ready(flushed) => flushed?,
-                }
-                shared.sent(std::mem::take(this.unflushed), now);
-                moved = Sent::Something;
-            }
-            let sent = match shared.core.poll_transmit() {
-                None => {
-                    shared.files.clear();
-                    this.files.forget();
-                    return Ok(moved);
-                }
-                Some(Transmit::Bytes(slices)) => {
-                    let more = slices.file_follows();
-                    let mut gathered = [IoSlice::new(&[]); SLICES];
-                    let mut count = 0;
-                    for (place, slice) in gathered.iter_mut().zip(slices) {
-                        *place = IoSlice::new(slice);
-                        count += 1;
-                    }
-                    transport.poll_send(context, gathered.get(..count).unwrap_or_default(), more)
-                }
-                Some(Transmit::External { .. }) if this.files.is_spent() => return Ok(Sent::Enough),
-                Some(Transmit::External { file, offset, length }) => {
-                    let file = shared.files.get(file).ok_or(ErrorKind::NotFound)?;
-                    let stretch = Stretch { file, offset, length };
-                    let sent = this.files.poll_send(this.runtime, transport, context, stretch);
-                    if let Poll::Ready(Ok(count)) = sent {
-                        shared.files.sent(count as u64);
-                    }
-                    sent
-                }
-                Some(_) => return Err(ErrorKind::Unsupported.into()),
-            };
-            match sent {
-                Poll::Pending => return Ok(moved),
-                Poll::Ready(Ok(0)) => return Err(ErrorKind::WriteZero.into()),
-                Poll::Ready(Ok(count)) => *this.unflushed = count,
-                Poll::Ready(Err(error)) => return Err(error),
-            }
-        }
+        let ((head, _parked), own_woken) = this.exchange.with_own(context.waker(), look);
+        this.handled.ready |= own_woken && is_busy;
+        observer.flush();
+        head
     }
 
-    /// What the core says of closing.
-    fn close(self: Pin<&mut Self>, context: &mut Context<'_>) -> Option<Turn> {
+    fn begin(self: Pin<&mut Self>, head: RequestHead, context: &mut Context<'_>) {
         let this = self.project();
-        let close = this.exchange.lock().core.poll_close();
-        let Some(transport) = this.transport else {
-            return close.map(|_| Turn::Over);
+        let mut ready = false;
+        let mut outlet = Outlet {
+            exchange: this.exchange,
+            request: head.id(),
+            open_files: &mut this.io.open_files,
+            file_policy: &this.service.files,
+            metrics: this.observer.metrics(),
+            own: context.waker(),
+            ready: &mut ready,
         };
-        match close {
-            Some(Close::ShutdownWrite) => *this.shutting = Shutting::Due,
-            Some(Close::Reset) => {
-                transport.reset_on_close();
-                return Some(Turn::Over);
-            }
-            Some(_) => {
-                transport.say_end(context);
-                return Some(Turn::Over);
-            }
-            None => {}
-        }
-        if *this.shutting == Shutting::Due {
-            match transport.poll_shutdown(context) {
-                Poll::Pending => {}
-                Poll::Ready(Ok(())) => *this.shutting = Shutting::Done,
-                Poll::Ready(Err(_)) => return Some(Turn::Over),
-            }
-        }
-        None
+        this.handled.begin(head, this.span, this.service, &mut outlet);
     }
 
-    /// Reads once, into a buffer that is borrowed for it.
-    fn receive(self: Pin<&mut Self>, context: &mut Context<'_>, now: Now) -> bool {
+    /// Lets the handler, or what it gave, go on; the clock is read again behind it.
+    fn poll_handled(self: Pin<&mut Self>, context: &mut Context<'_>) {
         let this = self.project();
-        let Some(transport) = this.transport else {
-            return false;
+        let own = context.waker().clone();
+        let mut ready = false;
+        let mut outlet = Outlet {
+            exchange: this.exchange,
+            request: this.handled.request(),
+            open_files: &mut this.io.open_files,
+            file_policy: &this.service.files,
+            metrics: this.observer.metrics(),
+            own: &own,
+            ready: &mut ready,
         };
-        let shared = &mut *this.exchange.lock();
-        let core = &mut shared.core;
-        if !core.wants_recv() {
-            return false;
-        }
-        if let Some(size) = core.wanted_storage()
-            && let Some(replaced) = core.lend(buffers::take(size))
-        {
-            buffers::put(replaced);
-        }
-        let buffer = core.recv_buf();
-        if buffer.is_empty() {
-            return false;
-        }
-        match transport.poll_recv(context, buffer) {
-            Poll::Pending => {
-                if let Some(storage) = core.release() {
-                    buffers::put(storage);
-                }
-                return false;
-            }
-            Poll::Ready(Ok(0)) => core.handle_eof(now),
-            Poll::Ready(Ok(count)) => shared.received(count, now),
-            // The end of a TLS stream without `close_notify`. What it cuts off was delimited, so
-            // nothing cut off is taken for whole; an answer under way may still be of use.
-            Poll::Ready(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => core.handle_eof(now),
-            Poll::Ready(Err(_)) => core.handle_io_error(now),
-        }
-        true
+        this.handled.ready = false;
+        this.handled.poll(context, this.service, &mut outlet);
+        this.handled.ready |= ready;
+        *this.now = this.runtime.now();
     }
 
-    /// Whether the deadline has come. The clock decides, not the timer: one that was set
-    /// early because the deadline moved since is set again, and costs nothing meanwhile.
-    fn time(self: Pin<&mut Self>, context: &mut Context<'_>, now: Now) -> bool {
-        let this = self.project();
-        let deadline = match this.exchange.lock().time(now) {
-            Ok(()) => return true,
-            Err(None) => return false,
-            Err(Some(deadline)) => deadline,
-        };
-        let mut sleep = this.sleep;
-        if this.armed.is_some_and(|armed| now.mono < armed && armed <= deadline) {
-            if *this.registered {
-                return false;
-            }
-        } else {
-            *this.armed = Some(deadline);
-            match sleep.as_mut().as_pin_mut() {
-                Some(sleep) => sleep.reset(deadline),
-                None => sleep.set(Some(this.runtime.sleep_until(deadline))),
-            }
+    /// Nothing can go on: the deadline and whoever may change something are waited for. Ready
+    /// where something has changed meanwhile.
+    fn wait(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.as_mut().project();
+        if this.io.watch_peer(context) {
+            return Poll::Ready(());
         }
-        let elapsed = sleep.as_pin_mut().is_some_and(|sleep| sleep.poll_elapsed(context).is_ready());
-        *this.registered = !elapsed;
-        // Elapsed between the clock and here: look at the clock again.
-        elapsed
+        let (now, waker) = (*this.now, (!this.handled.is_idle()).then(|| context.waker().clone()));
+        let io = &mut *this.io;
+        let observer = &*this.observer;
+        let ((deadline, parked), _) = this.exchange.with_own(context.waker(), |shared| {
+            io.report(&mut shared.core, observer, now);
+            Io::<R::Transport>::release(&mut shared.core);
+            let deadline = shared.core.poll_timeout().map(|deadline| deadline.at);
+            (deadline, waker.map_or(Ok(()), |waker| shared.park(waker)))
+        });
+        if parked.is_err() {
+            return Poll::Ready(());
+        }
+        let Some(deadline) = deadline else { return Poll::Pending };
+        if deadline > now.mono && !this.timer.as_mut().poll(context, this.runtime, deadline, now.mono) {
+            return Poll::Pending;
+        }
+        // The clock decides.
+        *this.now = this.runtime.now();
+        let now = *this.now;
+        if deadline <= now.mono {
+            this.exchange.with_own(context.waker(), |shared| shared.core.handle_timeout(now));
+        }
+        Poll::Ready(())
     }
 
-    /// Once the core has let the stream go: what follows the upgrade.
+    /// Once HTTP has let the stream go: what follows the upgrade.
     fn hand_over(self: Pin<&mut Self>) -> bool {
         let this = self.project();
-        let mut shared = this.exchange.lock();
-        if !shared.upgraded {
+        if !std::mem::take(this.handed_over) {
             return false;
         }
-        let leftover = shared.core.take_upgrade();
-        if let (Some(then), Some(transport)) = (this.upgrade.take(), this.transport.take()) {
-            *this.upgraded = Some(then(Upgraded::new(transport, leftover)));
+        let leftover = this.exchange.with(|shared| shared.core.take_upgrade());
+        if let (Some(then), Some(stream)) = (this.handled.upgrade.take(), this.io.take_stream()) {
+            let _entered = this.handled.span.enter();
+            let upgraded = guard(this.observer.metrics(), "an upgrade", || then(Upgraded::new(stream, leftover)));
+            *this.upgraded = upgraded.ok();
         }
         true
     }
 
-    /// What follows the upgrade; nothing where nobody speaks the other protocol.
-    fn follow_upgrade(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+    /// The other protocol; nothing where nobody speaks it.
+    fn poll_upgraded(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
-        let _entered = this.request_span.enter();
-        this.upgraded.as_mut().map_or(Poll::Ready(()), |upgraded| upgraded.as_mut().poll(context))
+        let Some(upgraded) = this.upgraded else { return Poll::Ready(()) };
+        let _entered = this.handled.span.enter();
+        let polled = guard(this.observer.metrics(), "an upgrade", || upgraded.as_mut().poll(context));
+        if let Ok(Poll::Pending) = polled {
+            return Poll::Pending;
+        }
+        let ended = this.upgraded.take();
+        let _ = guard(this.observer.metrics(), "dropping an upgrade", || drop(ended));
+        Poll::Ready(())
+    }
+
+    /// The transport is closed. A handler that has responded goes on to its end; any other is
+    /// dropped.
+    fn end(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if !self.is_over {
+            let _ = self.as_mut().look(context);
+            let this = self.as_mut().project();
+            *this.is_over = true;
+            let request = this.handled.request();
+            let responded = this.exchange.with(|shared| {
+                Io::<R::Transport>::release(&mut shared.core);
+                shared.has_responded(request)
+            });
+            if !responded {
+                this.handled.drop_stage(this.observer.metrics());
+            }
+        }
+        if !self.handled.is_idle() {
+            self.as_mut().poll_handled(context);
+        }
+        if self.handled.is_idle() { Poll::Ready(()) } else { Poll::Pending }
     }
 }
 
@@ -357,48 +335,40 @@ where
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         // A stream that was handed over outlasts the drain, but not the close behind it.
         let _entered = (!self.span.is_none()).then(|| self.span.clone().entered());
-        let order = self.as_mut().project().member.attend(context);
-        if order == Order::Close {
+        let this = self.as_mut().project();
+        let (command, another_waker) = this.registration.poll_command(context);
+        if command == Command::Close {
             return Poll::Ready(());
         }
-        if self.upgraded.is_some() {
-            return self.follow_upgrade(context);
+        if this.upgraded.is_some() {
+            return self.poll_upgraded(context);
         }
-        let mut now = self.runtime.now();
-        self.as_mut().project().files.begin_turn();
-        let mut shared = self.exchange.lock();
-        shared.core.handle_time(now);
-        let another_waker = shared.attend(context);
-        drop(shared);
+        if *this.is_over {
+            return self.end(context);
+        }
         if another_waker {
-            *self.as_mut().project().registered = false;
+            this.timer.forget_waker();
         }
-        let mut drain = order == Order::Drain;
-        for _ in 0..TURNS {
-            match self.as_mut().turn(context, now) {
-                Turn::Over => {
-                    let mut shared = self.exchange.lock();
-                    shared.end();
-                    if let Some(storage) = shared.core.release() {
-                        buffers::put(storage);
-                    }
-                    drop(shared);
-                    return Poll::Ready(());
-                }
-                Turn::Again => {}
-                Turn::Yield => break,
+        *this.now = this.runtime.now();
+        this.io.begin_poll();
+        this.handled.ready = !this.handled.is_idle();
+        let mut drain = command == Command::Drain;
+        for _ in 0..ROUNDS {
+            match self.as_mut().round(context) {
+                Round::Again => {}
+                Round::Yield => break,
+                Round::Over => return self.end(context),
                 // A request that has come already is not turned away unread.
-                Turn::Wait if std::mem::take(&mut drain) => self.exchange.lock().core.handle_shutdown(now),
-                Turn::Wait if self.as_mut().hand_over() => {
-                    return self.follow_upgrade(context);
+                Round::Wait if std::mem::take(&mut drain) => *self.as_mut().project().shutdown = true,
+                Round::Wait if self.as_mut().hand_over() => return self.poll_upgraded(context),
+                Round::Wait => {
+                    if self.as_mut().wait(context).is_pending() {
+                        return Poll::Pending;
+                    }
                 }
-                Turn::Wait if self.as_mut().time(context, now) => now = self.runtime.now(),
-                Turn::Wait => return Poll::Pending,
             }
         }
-        if drain {
-            self.exchange.lock().core.handle_shutdown(now);
-        }
+        *self.as_mut().project().shutdown |= drain;
         context.waker().wake_by_ref();
         Poll::Pending
     }

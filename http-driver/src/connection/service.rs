@@ -1,45 +1,65 @@
 //! What all connections of a server share: the application and the configuration.
 
 use std::fmt;
+use std::io;
 use std::sync::Arc;
 
+use httpants_core::cookies::KeyRing;
 use httpants_core::{Config, Request};
 
+use crate::exchange::Environment;
 use crate::handler::{Handler, Intake};
 use crate::observe::Observed;
+use crate::observe::access_log::AccessLog;
 use crate::request::collect::Settings;
 use crate::response::files::FilePolicy;
+use crate::runtime::Clock;
 
 pub(crate) type ChooseIntake = Box<dyn Fn(&Request) -> Intake + Send + Sync>;
 
 pub(crate) struct Service<H> {
     pub(crate) handler: H,
-    pub(crate) config: Arc<Config>,
+    pub(crate) environment: Arc<Environment>,
     pub(crate) choose_intake: Option<ChooseIntake>,
     pub(crate) files: Arc<FilePolicy>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) observed: Observed,
 }
 
+/// What a server was told, before its parts are put together.
+pub(crate) struct ServiceParts<H> {
+    pub(crate) handler: H,
+    pub(crate) config: Config,
+    pub(crate) choose_intake: Option<ChooseIntake>,
+    pub(crate) files: FilePolicy,
+    pub(crate) settings: Settings,
+    pub(crate) access_log: Option<AccessLog>,
+    pub(crate) clock: Clock,
+}
+
 impl<H: Handler> Service<H> {
-    pub(crate) fn new(
-        handler: H,
-        config: Config,
-        choose_intake: Option<ChooseIntake>,
-        files: FilePolicy,
-        mut settings: Settings,
-        observed: Observed,
-    ) -> Arc<Self> {
+    /// The one place where the defaults are filled in that depend on the process, whatever the
+    /// server is attached to.
+    ///
+    /// # Errors
+    /// Where the system gives no random key for signed cookies.
+    pub(crate) fn new(parts: ServiceParts<H>) -> io::Result<Arc<Self>> {
+        let ServiceParts { handler, mut config, choose_intake, files, mut settings, access_log, clock } = parts;
         // There is one `max_request`, wherever it was set.
         settings.limits.max_request = config.limits.max_request;
-        Arc::new(Self {
+        if config.cookie_keys.is_none() {
+            config.cookie_keys = Some(random_key()?);
+        }
+        let observed = Observed::new(Arc::clone(&settings.disk.metrics), access_log);
+        let environment = Environment { config: config.into(), form_limits: settings.limits.clone(), clock };
+        Ok(Arc::new(Self {
             handler,
-            config: Arc::new(config),
+            environment: environment.into(),
             choose_intake,
-            files: Arc::new(files),
-            settings: Arc::new(settings),
+            files: files.into(),
+            settings: settings.into(),
             observed,
-        })
+        }))
     }
 
     /// What to do with the content behind this head.
@@ -53,6 +73,14 @@ impl<H: Handler> Service<H> {
 
 impl<H> fmt::Debug for Service<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Service").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("Service").field("config", &self.environment.config).finish_non_exhaustive()
     }
+}
+
+/// A secret that no other process knows, not even the next one of this program.
+fn random_key() -> io::Result<KeyRing> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret)
+        .map_err(|error| io::Error::other(format!("cannot make a random cookie secret: {error}")))?;
+    KeyRing::new([secret]).map_err(io::Error::other)
 }

@@ -59,6 +59,10 @@ impl<T: Transport> Transport for Stream<T> {
         on_stream!(self, transport => transport.poll_send_file(context, file, offset, length))
     }
 
+    fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
+        on_stream!(self, transport => transport.poll_peer_closed(context, reset_only))
+    }
+
     fn reset_on_close(&mut self) {
         on_stream!(self, transport => transport.reset_on_close());
     }

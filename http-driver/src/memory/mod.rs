@@ -36,6 +36,7 @@ use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
@@ -44,8 +45,10 @@ use httpants_core::{Now, Peer, UnixTime};
 
 pub use self::pipe::{Client, Faults, MemoryTransport};
 use self::random::Random;
+use crate::handler::Handler;
 use crate::response::files::read_at;
-use crate::runtime::{Blocking, BlockingPool, Listener, Runtime, Sleep, Spawn};
+use crate::runtime::{Blocking, BlockingPool, Clock, Listener, Runtime, Sleep, Spawn};
+use crate::server::{Handle, Server};
 
 /// The ends of connections of which nobody says more.
 pub(crate) fn peer() -> Peer {
@@ -67,12 +70,12 @@ pub struct Memory {
 }
 
 struct World {
-    clock: Cell<Duration>,
-    /// The time of the day when the clock was at zero.
-    wall: Cell<UnixTime>,
+    clock: Arc<WorldClock>,
     tasks: RefCell<Vec<Option<Task>>>,
     ready: Arc<Mutex<VecDeque<usize>>>,
-    timers: RefCell<Vec<(Duration, Waker)>>,
+    /// By the number of their [`MemorySleep`].
+    timers: RefCell<Vec<(Duration, u64, Waker)>>,
+    sleeps: Cell<u64>,
     /// Connections made and not yet accepted, and who waits for them.
     backlog: RefCell<VecDeque<(MemoryTransport, Peer)>>,
     acceptor: RefCell<Option<Waker>>,
@@ -100,11 +103,11 @@ impl Memory {
     #[must_use]
     pub fn with_faults(seed: u64, faults: Faults) -> Self {
         let world = World {
-            clock: Cell::default(),
-            wall: Cell::new(START),
+            clock: Arc::new(WorldClock { mono: AtomicU64::new(0), origin: AtomicU64::new(nanos(START.0)) }),
             tasks: RefCell::default(),
             ready: Arc::default(),
             timers: RefCell::default(),
+            sleeps: Cell::default(),
             backlog: RefCell::default(),
             acceptor: RefCell::default(),
             random: RefCell::new(Random::new(seed)),
@@ -193,13 +196,14 @@ impl Memory {
 
     /// Sets the time of the day, to earlier or later; the monotonic clock does not care.
     pub fn set_wall_clock(&self, now: UnixTime) {
-        self.world.wall.set(UnixTime(now.0.saturating_sub(self.world.clock.get())));
+        let origin = now.0.saturating_sub(self.world.clock.get());
+        self.world.clock.origin.store(nanos(origin), Ordering::Relaxed);
     }
 
     /// When the next timer runs out, on the clock of [`Runtime::now`].
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
-        self.world.timers.borrow().iter().map(|(at, _)| *at).min()
+        self.world.timers.borrow().iter().map(|(at, ..)| *at).min()
     }
 
     /// How many tasks have not ended.
@@ -240,7 +244,7 @@ impl Memory {
     fn fire(&self) {
         let now = self.world.clock.get();
         let due: Vec<Waker> =
-            self.world.timers.borrow_mut().extract_if(.., |(at, _)| *at <= now).map(|(_, waker)| waker).collect();
+            self.world.timers.borrow_mut().extract_if(.., |(at, ..)| *at <= now).map(|(.., waker)| waker).collect();
         due.into_iter().for_each(Waker::wake);
     }
 }
@@ -273,18 +277,33 @@ impl<F: Future<Output = ()> + 'static> Spawn<F> for Memory {
     }
 }
 
+impl<H: Handler> Server<Memory, H> {
+    /// Serves the connections made in memory; with the means to stop it, and no sockets.
+    #[must_use = "run it, with Memory::serve"]
+    pub fn attach(self) -> (Handle, impl Future<Output = ()> + 'static) {
+        let listener = self.runtime().listener();
+        self.attach_to(listener)
+    }
+}
+
 impl Runtime for Memory {
     type Transport = MemoryTransport;
     type Listener = MemoryListener;
     type Sleep = MemorySleep;
 
     fn now(&self) -> Now {
-        let mono = self.world.clock.get();
-        Now::new(mono, UnixTime(self.world.wall.get().0 + mono))
+        self.world.clock.now()
+    }
+
+    fn clock(&self) -> Clock {
+        let clock = Arc::clone(&self.world.clock);
+        Clock::new(move || clock.now())
     }
 
     fn sleep_until(&self, at: Duration) -> MemorySleep {
-        MemorySleep { memory: self.clone(), at }
+        let number = self.world.sleeps.get();
+        self.world.sleeps.set(number + 1);
+        MemorySleep { memory: self.clone(), number, at }
     }
 
     /// There are no real sockets here: the listener stands for [`Memory::connect`].
@@ -342,6 +361,34 @@ impl Runtime for Memory {
             }
         }
     }
+}
+
+/// Both clocks, which requests take along.
+#[derive(Debug)]
+struct WorldClock {
+    /// Nanoseconds that have passed.
+    mono: AtomicU64,
+    /// The time of the day when none had.
+    origin: AtomicU64,
+}
+
+impl WorldClock {
+    fn get(&self) -> Duration {
+        Duration::from_nanos(self.mono.load(Ordering::Relaxed))
+    }
+
+    fn set(&self, mono: Duration) {
+        self.mono.store(nanos(mono), Ordering::Relaxed);
+    }
+
+    fn now(&self) -> Now {
+        let origin = Duration::from_nanos(self.origin.load(Ordering::Relaxed));
+        Now::new(self.get(), UnixTime(origin.saturating_add(self.get())))
+    }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
 }
 
 /// The pace of blocking work; apart from the world, because it goes along with files.
@@ -407,7 +454,21 @@ impl Listener for MemoryListener {
 #[derive(Debug)]
 pub struct MemorySleep {
     memory: Memory,
+    /// Two timers of one task are two timers.
+    number: u64,
     at: Duration,
+}
+
+impl MemorySleep {
+    fn unregister(&self) {
+        self.memory.world.timers.borrow_mut().retain(|(_, number, _)| *number != self.number);
+    }
+}
+
+impl Drop for MemorySleep {
+    fn drop(&mut self) {
+        self.unregister();
+    }
 }
 
 impl Sleep for MemorySleep {
@@ -415,13 +476,13 @@ impl Sleep for MemorySleep {
         if self.at <= self.memory.world.clock.get() {
             return Poll::Ready(());
         }
-        let mut timers = self.memory.world.timers.borrow_mut();
-        timers.retain(|(_, waker)| !waker.will_wake(context.waker()));
-        timers.push((self.at, context.waker().clone()));
+        self.unregister();
+        self.memory.world.timers.borrow_mut().push((self.at, self.number, context.waker().clone()));
         Poll::Pending
     }
 
     fn reset(mut self: Pin<&mut Self>, at: Duration) {
+        self.unregister();
         self.at = at;
     }
 }

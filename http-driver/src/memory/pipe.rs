@@ -54,6 +54,8 @@ struct Pipe {
     delayed: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
+    /// Who waits for the end of the client's stream.
+    watcher: Option<Waker>,
 }
 
 type Shared = Arc<Mutex<Pipe>>;
@@ -77,14 +79,14 @@ pub(crate) fn pair(seed: u64, faults: Faults) -> (Client, MemoryTransport) {
         delayed: false,
         reader: None,
         writer: None,
+        watcher: None,
     }));
     (Client { pipe: Arc::clone(&pipe) }, MemoryTransport { pipe })
 }
 
 impl Pipe {
-    fn wake(&mut self) {
-        let wakers = [self.reader.take(), self.writer.take()];
-        wakers.into_iter().flatten().for_each(Waker::wake);
+    fn take_wakers(&mut self) -> [Option<Waker>; 3] {
+        [self.reader.take(), self.writer.take(), self.watcher.take()]
     }
 
     /// Whether the socket pretends not to be ready.
@@ -137,32 +139,33 @@ pub struct Client {
 }
 
 impl Client {
+    /// Changes what the server sees, and wakes it behind the lock.
+    fn change(&self, change: impl FnOnce(&mut Pipe)) {
+        let mut pipe = lock(&self.pipe);
+        change(&mut pipe);
+        let wakers = pipe.take_wakers();
+        drop(pipe);
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+
     /// Sends bytes.
     pub fn send(&self, bytes: &[u8]) {
-        let mut pipe = lock(&self.pipe);
-        pipe.to_server.extend(bytes);
-        pipe.wake();
+        self.change(|pipe| pipe.to_server.extend(bytes));
     }
 
     /// Ends its sending side; it may still receive.
     pub fn end(&self) {
-        let mut pipe = lock(&self.pipe);
-        pipe.client_ended = true;
-        pipe.wake();
+        self.change(|pipe| pipe.client_ended = true);
     }
 
     /// Resets the connection: the server's next read or write fails.
     pub fn reset(&self) {
-        let mut pipe = lock(&self.pipe);
-        pipe.client_reset = true;
-        pipe.wake();
+        self.change(|pipe| pipe.client_reset = true);
     }
 
     /// Takes only so many more bytes, until told otherwise: 0 is a client that never reads.
     pub fn take_only(&self, bytes: usize) {
-        let mut pipe = lock(&self.pipe);
-        pipe.window = bytes;
-        pipe.wake();
+        self.change(|pipe| pipe.window = bytes);
     }
 
     /// What arrived since the last call.
@@ -273,6 +276,18 @@ impl Transport for MemoryTransport {
     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.shutdown();
         Poll::Ready(Ok(()))
+    }
+
+    fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
+        let mut pipe = lock(&self.pipe);
+        if pipe.client_reset {
+            return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
+        }
+        if pipe.client_ended && !reset_only {
+            return Poll::Ready(Ok(()));
+        }
+        pipe.watcher = Some(context.waker().clone());
+        Poll::Pending
     }
 
     fn reset_on_close(&mut self) {

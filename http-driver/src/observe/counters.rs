@@ -253,15 +253,15 @@ struct Shard([AtomicU64; PLACES]);
 
 /// What counts, shared by all connections of a server. Each thread counts in one shard, and
 /// whoever reads adds the shards up.
-pub(crate) struct Tally(Box<[Shard]>);
+pub(crate) struct Metrics(Box<[Shard]>);
 
-impl Default for Tally {
+impl Default for Metrics {
     fn default() -> Self {
         Self((0..SHARDS).map(|_| Shard([const { AtomicU64::new(0) }; PLACES])).collect())
     }
 }
 
-impl Tally {
+impl Metrics {
     #[inline]
     pub(crate) fn one(&self, count: Count) {
         self.add(count, 1);
@@ -322,9 +322,9 @@ impl Tally {
     }
 }
 
-impl fmt::Debug for Tally {
+impl fmt::Debug for Metrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Tally")
+        f.write_str("Metrics")
     }
 }
 
@@ -379,12 +379,12 @@ mod tests {
 
     #[test]
     fn threads_add_up() {
-        let tally = Tally::default();
+        let metrics = Metrics::default();
         std::thread::scope(|scope| {
             for _ in 0..2 * SHARDS {
-                scope.spawn(|| (0..1000).for_each(|_| tally.add(Count::Sent, 3)));
+                scope.spawn(|| (0..1000).for_each(|_| metrics.add(Count::Sent, 3)));
             }
         });
-        assert_eq!(tally.read(7), Counters { connections_open: 7, bytes_sent: 96_000, ..Counters::default() });
+        assert_eq!(metrics.read(7), Counters { connections_open: 7, bytes_sent: 96_000, ..Counters::default() });
     }
 }

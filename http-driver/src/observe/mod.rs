@@ -7,5 +7,5 @@ mod observer;
 pub(crate) mod spans;
 
 pub use self::counters::{AnswerCounts, CloseCounts, Counters, Refusals, TimerCounts};
-pub(crate) use self::counters::{Count, Tally};
+pub(crate) use self::counters::{Count, Metrics};
 pub(crate) use self::observer::{Observed, Observer};

@@ -2,89 +2,101 @@
 
 use std::sync::Arc;
 
-use httpants_core::{CloseReason, Connection, Request};
+use httpants_core::{Event, Now, Peer, Request as RequestHead};
 
-use super::access_log::{self, AccessLog, Trail};
-use super::counters::{Count, Tally};
-use crate::request::collect::Settings;
+use super::access_log::{self, AccessLog, AccessLogState};
+use super::counters::{Count, Metrics};
 
-/// What all connections of a server tell.
+/// What all connections of a server report to.
 #[derive(Clone, Debug)]
 pub(crate) struct Observed {
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) log: Option<Arc<AccessLog>>,
 }
 
-/// The observer of one connection.
+/// The observer of one connection: it consumes the events of the core, and nothing else.
 #[derive(Debug)]
 pub(crate) struct Observer {
     observed: Observed,
-    /// How many answers were counted.
-    answers: u64,
-    /// Once there is something to tell, and somebody who reads it.
-    trail: Option<Box<Trail>>,
+    /// Once there is something to log, and somebody who reads it.
+    log: Option<Box<AccessLogState>>,
 }
 
 impl Observed {
-    pub(crate) fn new(settings: &Settings, log: Option<AccessLog>) -> Self {
-        Self { tally: Arc::clone(&settings.disk.tally), log: log.map(Arc::new) }
+    pub(crate) fn new(metrics: Arc<Metrics>, log: Option<AccessLog>) -> Self {
+        Self { metrics, log: log.map(Arc::new) }
     }
 }
 
 impl Observer {
     pub(crate) fn new(observed: Observed) -> Self {
-        Self { observed, answers: 0, trail: None }
+        Self { observed, log: None }
+    }
+
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.observed.metrics
     }
 
     #[inline]
     pub(crate) fn count(&self, count: Count, by: u64) {
-        self.observed.tally.add(count, by);
+        self.observed.metrics.add(count, by);
     }
 
-    /// To be asked before each event of the core, so that no answer is missed.
-    #[inline(always)]
-    pub(crate) fn look(&mut self, core: &Connection) {
-        if core.answers() != self.answers {
-            self.answers = core.answers();
-            if let Some(answered) = core.answered() {
-                self.observed.tally.one(Count::Answer(answered.status));
-            }
-        }
-        if let Some(trail) = &mut self.trail {
-            trail.advance(core, self.observed.log.as_deref());
-        }
+    fn is_logged(&self) -> bool {
+        self.observed.log.is_some() || access_log::has_subscriber()
     }
 
     #[inline]
-    pub(crate) fn request(&mut self, core: &Connection, request: &Request) {
-        self.observed.tally.one(Count::Request);
-        let log = self.observed.log.as_deref();
-        if log.is_some() || access_log::has_subscriber() {
-            self.trail.get_or_insert_default().begin(core, request, log);
+    pub(crate) fn request(&mut self, request: &RequestHead) {
+        self.observed.metrics.one(Count::Request);
+        if self.is_logged() {
+            self.log.get_or_insert_default().request(request);
         }
     }
 
-    pub(crate) fn closed(&mut self, core: &Connection, reason: CloseReason) {
-        self.observed.tally.one(Count::Close(reason));
-        if let CloseReason::Refused(fault) = reason {
-            self.observed.tally.one(Count::Refusal(fault));
-        }
-        let refused = core.answers() != self.answers && !self.trail.as_ref().is_some_and(|trail| trail.has_current());
-        if !refused {
-            if let Some(trail) = &mut self.trail {
-                trail.over(core, Some(reason));
+    /// An event that is no request. What it leads to is written by [`flush`](Self::flush).
+    #[inline]
+    pub(crate) fn event(&mut self, event: Event, peer: &Peer, now: Now) {
+        let metrics = &self.observed.metrics;
+        match event {
+            Event::ResponseEnd(stats) => {
+                if let Some(status) = stats.status {
+                    metrics.one(Count::Answer(status));
+                }
+                if let Some(log) = &mut self.log {
+                    log.response_end(stats, peer, now);
+                }
             }
-        } else if self.observed.log.is_some() || access_log::has_subscriber() {
-            self.trail.get_or_insert_default().refused(core, reason);
+            Event::TimedOut(timer) => metrics.one(Count::Timeout(timer)),
+            Event::Upgraded(_) => metrics.one(Count::Upgrade),
+            Event::Closed(reason) => {
+                metrics.one(Count::Close(reason));
+                if let Some(log) = &mut self.log {
+                    log.closed(reason);
+                }
+            }
+            Event::Refused(refusal) => {
+                metrics.one(Count::Refusal(refusal.error()));
+                if self.is_logged() {
+                    self.log.get_or_insert_default().refused(refusal);
+                }
+            }
+            _ => {}
         }
-        self.look(core);
     }
 
-    /// The transport is done with.
-    pub(crate) fn end(&mut self, core: &Connection) {
-        self.look(core);
-        if let Some(mut trail) = self.trail.take() {
-            trail.end(core, self.observed.log.as_deref());
+    /// Whether so much waits for responses to leave that no further request is to be accepted.
+    pub(crate) fn is_full(&self) -> bool {
+        self.log.as_ref().is_some_and(|log| log.is_full())
+    }
+
+    /// Writes to the log, which is foreign code: no lock is held.
+    #[inline]
+    pub(crate) fn flush(&mut self) {
+        if let Some(log) = &mut self.log
+            && log.has_records()
+        {
+            log.flush(self.observed.log.as_deref(), &self.observed.metrics);
         }
     }
 }

@@ -9,21 +9,20 @@ use httpants_core::{Address, Peer, Request};
 use tracing::Span;
 
 use super::escaped::Escaped;
-use crate::exchange::Exchange;
 
 /// The span of a connection, by the number it has in its server.
 pub(crate) fn connection(id: u64, peer: &Peer) -> Span {
     tracing::info_span!(target: "httpants::connection", "connection", id, peer = %Shown(peer.remote))
 }
 
-/// The span of a request, the so manieth on its connection.
+/// The span of a request; `number` is its index on the connection, from 1.
 #[inline]
-pub(crate) fn request(connection: &Span, request: &Request, exchange: &Exchange) -> Span {
+pub(crate) fn request(connection: &Span, request: &Request) -> Span {
     tracing::info_span!(
         target: "httpants::request",
         parent: connection,
         "request",
-        number = exchange.lock().core.served(),
+        number = request.id().index(),
         method = request.method().as_str(),
         path = %Escaped(request.path().as_bytes()),
     )

@@ -3,57 +3,16 @@
 use std::fmt;
 use std::fs::File;
 use std::future::poll_fn;
-use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use futures_core::Stream;
-use httpants_core::forms::{BadForm, Limits};
-use httpants_core::{BadRequest, CloseReason, Framing, Headers};
+use httpants_core::{Framing, Headers, RequestId};
 
-use super::parts::Parts;
+use super::joined::Joined;
 use super::upload::{Content, ContentReader, Pieces};
-use crate::exchange::Exchange;
-
-/// Why the content of a request did not come to its end.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum BodyError {
-    /// The connection ended first: the peer left, was too slow, or was refused.
-    Closed(CloseReason),
-    /// The request is over: it was answered before its content was read.
-    Answered,
-    /// The temporary file that it is in could not be read.
-    Storage(io::ErrorKind),
-    /// It was that of a multipart form larger than [`Limits::memory`], of which the parts
-    /// alone were kept, because [`Limits::keep_body`] did not ask for it.
-    NotKept,
-}
-
-impl BodyError {
-    /// What the peer did wrong, where that is the reason.
-    #[must_use]
-    pub fn fault(&self) -> Option<BadRequest> {
-        match self {
-            Self::Closed(CloseReason::Refused(fault)) => Some(*fault),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for BodyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Closed(reason) => write!(f, "the content is incomplete: {reason}"),
-            Self::Answered => f.write_str("the request was answered before its content was read"),
-            Self::NotKept => f.write_str("of the form only the parts were kept, and not its raw content"),
-            Self::Storage(kind) => write!(f, "the temporary file of the content could not be read: {kind}"),
-        }
-    }
-}
-
-impl std::error::Error for BodyError {}
+use crate::exchange::{BodyError, Exchange};
 
 /// The content of a request (the seed's `body`): whole when the request was buffered, in
 /// memory or in a temporary file; else arriving piece by piece.
@@ -75,10 +34,21 @@ enum Source {
     /// `remaining` is what its Content-Length leaves.
     Arriving {
         exchange: Exchange,
-        serial: u64,
+        request: RequestId,
         remaining: Option<u64>,
         done: bool,
+        /// What ended it, once that was given.
+        failed: Failed,
     },
+}
+
+/// Whether an error was given. Who asks again gets it again, but lets other tasks have their
+/// turn before: a loop that only looks for the end must not hold a thread.
+#[derive(Clone, Copy, PartialEq)]
+enum Failed {
+    No,
+    Once,
+    Yielded,
 }
 
 impl Body {
@@ -88,7 +58,7 @@ impl Body {
             Some(Content::Memory(content)) => {
                 Source::Whole { content: (!content.is_empty()).then_some(content), trailers }
             }
-            Some(stored) => Source::Stored(Box::new((stored.pieces(), trailers))),
+            Some(stored) => Source::Stored(Box::new((Pieces::new(stored), trailers))),
         })
     }
 
@@ -96,13 +66,13 @@ impl Body {
         Self(Source::Whole { content: None, trailers: Headers::default() })
     }
 
-    pub(crate) fn arriving(exchange: Exchange, serial: u64, framing: Framing) -> Self {
+    pub(crate) fn arriving(exchange: Exchange, request: RequestId, framing: Framing) -> Self {
         let remaining = match framing {
             Framing::None => Some(0),
             Framing::Length(length) => Some(length),
             _ => None,
         };
-        Self(Source::Arriving { exchange, serial, remaining, done: false })
+        Self(Source::Arriving { exchange, request, remaining, done: false, failed: Failed::No })
     }
 
     /// The next piece, never empty; `None` at the end.
@@ -119,20 +89,11 @@ impl Body {
     /// # Errors
     /// [`BodyError`] where the content is cut off.
     pub async fn bytes(&mut self) -> Result<Bytes, BodyError> {
-        let mut collected = Collected::default();
+        let mut collected = Joined::default();
         while let Some(piece) = self.next().await {
             collected.push(piece?, None);
         }
         Ok(collected.into_bytes())
-    }
-
-    /// The parts of the content, where this Content-Type says that it is
-    /// `multipart/form-data`; see [`Request::parts`](crate::Request::parts) for the usual way.
-    ///
-    /// # Errors
-    /// [`BadForm`] for any other type, or one without a good boundary.
-    pub fn into_parts(mut self, content_type: &[u8], limits: &Limits) -> Result<Parts, BadForm> {
-        Parts::begin(&mut self, content_type, limits)
     }
 
     /// How many bytes are still to come; `None` where that is not known, because they arrive
@@ -164,7 +125,9 @@ impl Body {
     #[must_use]
     pub fn reader(&self) -> Option<ContentReader> {
         match &self.0 {
-            Source::Whole { content, .. } => Some(Content::Memory(content.clone().unwrap_or_default()).reader()),
+            Source::Whole { content, .. } => {
+                Some(ContentReader::new(Content::Memory(content.clone().unwrap_or_default())))
+            }
             Source::Stored(stored) => Some(stored.0.reader()),
             Source::NotKept { .. } | Source::Arriving { .. } => None,
         }
@@ -176,7 +139,7 @@ impl Body {
         match &self.0 {
             Source::Whole { trailers, .. } | Source::NotKept { trailers } => Some(trailers.clone()),
             Source::Stored(stored) => Some(stored.1.clone()),
-            Source::Arriving { exchange, serial, .. } => exchange.lock().trailers(*serial),
+            Source::Arriving { exchange, request, .. } => exchange.with(|shared| shared.trailers(*request)),
         }
     }
 
@@ -202,14 +165,20 @@ impl Body {
             Source::Stored(stored) => stored.0.poll_piece(context).map_err(|error| BodyError::Storage(error.kind())),
             Source::NotKept { .. } => Poll::Ready(Some(Err(BodyError::NotKept))),
             Source::Arriving { done: true, .. } => Poll::Ready(None),
-            Source::Arriving { exchange, serial, remaining, done } => {
-                let piece = exchange.lock().poll_content(*serial, context);
+            Source::Arriving { failed: failed @ Failed::Once, .. } => {
+                *failed = Failed::Yielded;
+                context.waker().wake_by_ref();
+                Poll::Pending
+            }
+            Source::Arriving { exchange, request, remaining, done, failed } => {
+                let piece = exchange.poll_body(*request, context);
                 match &piece {
                     Poll::Ready(Some(Ok(piece))) => {
                         *remaining = remaining.map(|bytes| bytes.saturating_sub(piece.len() as u64));
                     }
                     Poll::Ready(None) => *done = true,
-                    _ => {}
+                    Poll::Ready(Some(Err(_))) => *failed = Failed::Once,
+                    Poll::Pending => {}
                 }
                 piece
             }
@@ -235,39 +204,5 @@ impl fmt::Debug for Body {
             Source::NotKept { .. } => f.write_str("Body(not kept)"),
             Source::Arriving { .. } => f.write_str("Body(arriving)"),
         }
-    }
-}
-
-/// Pieces put together: one piece stays as it is, more are copied behind each other.
-#[derive(Debug, Default)]
-pub(crate) struct Collected {
-    first: Bytes,
-    joined: BytesMut,
-}
-
-/// Room that is made at once for announced content; a peer that only announces gets no more.
-const ROOM_UP_FRONT: u64 = 256 << 10;
-
-impl Collected {
-    /// Adds a piece; `announced` is the whole length, where it is known.
-    pub(crate) fn push(&mut self, piece: Bytes, announced: Option<u64>) {
-        if self.first.is_empty() && self.joined.is_empty() {
-            self.first = piece;
-            return;
-        }
-        if self.joined.is_empty() {
-            let room = announced.unwrap_or_default().min(ROOM_UP_FRONT) as usize;
-            self.joined.reserve(room.max(self.first.len() + piece.len()));
-            self.joined.extend_from_slice(&std::mem::take(&mut self.first));
-        }
-        self.joined.extend_from_slice(&piece);
-    }
-
-    pub(crate) fn len(&self) -> usize {
-        self.first.len() + self.joined.len()
-    }
-
-    pub(crate) fn into_bytes(self) -> Bytes {
-        if self.joined.is_empty() { self.first } else { self.joined.freeze() }
     }
 }

@@ -35,7 +35,8 @@ impl Request {
     /// [`Misuse::Cookie`] for what cannot be sent or breaks the rules of a `__Host-` or
     /// `__Secure-` name; others once the answer has begun.
     pub fn set_cookie(&self, cookie: impl Into<Cookie<'static>>) -> Result<(), Misuse> {
-        self.core(|core| core.cookies_out()?.set(cookie).map_err(Misuse::Cookie))
+        let cookie = cookie.into();
+        self.core(|core, request| core.cookies_out(request)?.set(cookie).map_err(Misuse::Cookie))
     }
 
     /// Makes the client drop a cookie. It drops none of another path or domain than this one
@@ -45,7 +46,8 @@ impl Request {
     /// # Errors
     /// As [`set_cookie`](Self::set_cookie).
     pub fn remove_cookie(&self, cookie: impl Into<Cookie<'static>>) -> Result<(), Misuse> {
-        self.core(|core| core.cookies_out()?.remove(cookie).map_err(Misuse::Cookie))
+        let cookie = cookie.into();
+        self.core(|core, request| core.cookies_out(request)?.remove(cookie).map_err(Misuse::Cookie))
     }
 
     /// Sets a signed cookie for 30 days, HttpOnly and for the path `/` (the seed's
@@ -89,6 +91,10 @@ impl Request {
         lifetime: Duration,
         adjust: impl FnOnce(CookieBuilder<'static>) -> CookieBuilder<'static>,
     ) -> Result<(), Misuse> {
-        self.core(|core| core.set_secure_cookie(name, value, lifetime, adjust))
+        self.core(|core, request| core.cookies_out(request).map(drop))?;
+        let environment = self.exchange.environment();
+        let keys = environment.config.cookie_keys.as_ref().ok_or(Misuse::NoCookieKeys)?;
+        let cookie = adjust(keys.cookie(name, value, environment.clock.now().wall.as_secs(), lifetime));
+        self.core(|core, request| core.cookies_out(request)?.set(cookie).map_err(Misuse::Cookie))
     }
 }

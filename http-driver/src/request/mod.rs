@@ -3,22 +3,23 @@
 mod body;
 pub(crate) mod collect;
 mod cookies;
+mod joined;
 mod parts;
 pub(crate) mod upload;
 
 use std::fmt;
+use std::future::poll_fn;
 use std::ops::Deref;
 use std::time::Duration;
 
 use bytes::Bytes;
 use httpants_core::forms::{BadForm, Variables};
-use httpants_core::{Connection, Headers, Misuse};
+use httpants_core::{Connection, Headers, Misuse, Request as RequestHead, RequestId};
 
-pub use self::body::{Body, BodyError};
+pub use self::body::Body;
 pub use self::parts::{FormError, Parts, StreamedPart};
 use self::upload::{ContentReader, Files, Form};
-use crate::exchange::Exchange;
-use crate::response::Responder;
+use crate::exchange::{Exchange, Shared};
 
 /// A request and its content (the seed's `HTTPRequest`).
 ///
@@ -37,29 +38,26 @@ use crate::response::Responder;
 /// # let _ = handler;
 /// ```
 pub struct Request {
-    head: httpants_core::Request,
+    head: RequestHead,
     body: Body,
     form: Option<Box<Form>>,
     exchange: Exchange,
-    serial: u64,
 }
 
 static NOTHING: Bytes = Bytes::new();
 
 impl Request {
-    pub(crate) fn new(
-        head: httpants_core::Request,
-        body: Body,
-        form: Option<Box<Form>>,
-        exchange: Exchange,
-        serial: u64,
-    ) -> Self {
-        Self { head, body, form, exchange, serial }
+    pub(crate) fn new(head: RequestHead, body: Body, form: Option<Box<Form>>, exchange: Exchange) -> Self {
+        Self { head, body, form, exchange }
+    }
+
+    pub(crate) fn without_body(head: RequestHead, exchange: Exchange) -> Self {
+        Self::new(head, Body::empty(), None, exchange)
     }
 
     /// The head alone: owned, and cheap to clone.
     #[must_use]
-    pub fn head(&self) -> &httpants_core::Request {
+    pub fn head(&self) -> &RequestHead {
         &self.head
     }
 
@@ -101,7 +99,7 @@ impl Request {
     /// [`BadForm`] where the Content-Type is not that of such a form; the content is as
     /// before then.
     pub fn parts(&mut self) -> Result<Parts, BadForm> {
-        let mut limits = self.exchange.lock().settings.limits.clone();
+        let mut limits = self.exchange.environment().form_limits.clone();
         // The core counts the content, under the limit of this request.
         limits.max_request = u64::MAX;
         Parts::begin(&mut self.body, self.head.headers().get("content-type").unwrap_or_default(), &limits)
@@ -147,17 +145,11 @@ impl Request {
         self.body.trailers().unwrap_or_default()
     }
 
-    /// Answers call by call, in the seed's style, instead of by the handler's return value.
-    #[must_use]
-    pub fn responder(&self) -> Responder {
-        Responder::new(self.exchange.clone(), self.serial)
-    }
-
-    /// How long ago the head was received; frozen when the answer was finished (the seed's
-    /// `time`). In another task it is as late as the connection's last wake-up.
+    /// How long ago the head was received; frozen when the response was finished (`time` in
+    /// Pants).
     #[must_use]
     pub fn time(&self) -> Duration {
-        self.head.time(self.exchange.lock().core.now())
+        self.head.time(self.exchange.environment().clock.now())
     }
 
     /// What TLS tells of the connection: version, names, the client's certificate. `None`
@@ -168,23 +160,59 @@ impl Request {
         self.exchange.tls()
     }
 
-    /// A call to the core for this request, as long as it is the one being answered.
-    pub(crate) fn core<T>(&self, call: impl FnOnce(&mut Connection) -> Result<T, Misuse>) -> Result<T, Misuse> {
-        let mut shared = self.exchange.lock();
-        if shared.serial == self.serial { call(&mut shared.core) } else { Err(Misuse::NoRequest) }
+    pub(crate) fn exchange(&self) -> &Exchange {
+        &self.exchange
     }
 
-    /// Whether the client ended its stream since. It may only have closed its sending side,
-    /// so an answer may still be of use to it.
+    /// A call to the core, which checks that the request is the one that is outstanding.
+    fn core<T>(&self, call: impl FnOnce(&mut Connection, RequestId) -> Result<T, Misuse>) -> Result<T, Misuse> {
+        let request = self.head.id();
+        self.exchange.with(|shared: &mut Shared| call(&mut shared.core, request))
+    }
+
+    /// Whether the client has ended its stream. It may only have closed its sending half, so a
+    /// response may still be of use to it. Also true once the request is over.
     #[must_use]
     pub fn is_peer_closed(&self) -> bool {
-        let shared = self.exchange.lock();
-        shared.serial != self.serial || shared.closed.is_some() || shared.peer_closed
+        self.exchange.with(|shared| shared.is_peer_closed(self.head.id()))
+    }
+
+    /// Waits until the client has ended its stream or the connection is broken, so that a
+    /// handler can give up work that nobody waits for. Ready at once when the request is over.
+    ///
+    /// A client may close only its sending half and still wait for the response: it gets it
+    /// within [`Timeouts::half_closed`](httpants_core::Timeouts::half_closed), unless
+    /// [`Config::half_close`](httpants_core::Config::half_close) says otherwise. A broken
+    /// connection drops the handler anyway.
+    ///
+    /// ```
+    /// use std::pin::pin;
+    /// use std::task::Poll;
+    /// use httpants_driver::{Request, Response};
+    ///
+    /// async fn search() -> String {
+    ///     "found".into()
+    /// }
+    ///
+    /// async fn handler(request: Request) -> Response {
+    ///     let (mut found, mut left) = (pin!(search()), pin!(request.peer_closed()));
+    ///     std::future::poll_fn(|context| {
+    ///         if let Poll::Ready(found) = found.as_mut().poll(context) {
+    ///             return Poll::Ready(Response::text(found));
+    ///         }
+    ///         left.as_mut().poll(context).map(|()| Response::new(503))
+    ///     })
+    ///     .await
+    /// }
+    /// # let _ = handler;
+    /// ```
+    pub async fn peer_closed(&self) {
+        poll_fn(|context| self.exchange.poll_peer_closed(self.head.id(), context)).await;
     }
 }
 
 impl Deref for Request {
-    type Target = httpants_core::Request;
+    type Target = RequestHead;
 
     fn deref(&self) -> &Self::Target {
         &self.head

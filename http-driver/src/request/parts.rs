@@ -6,7 +6,9 @@ use std::ops::Deref;
 use bytes::Bytes;
 use httpants_core::forms::{BadForm, Event, Limits, Multipart, Part};
 
-use super::body::{Body, BodyError, Collected};
+use super::body::Body;
+use super::joined::Joined;
+use crate::exchange::BodyError;
 
 /// Why a form that is read part by part did not come to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +40,17 @@ impl From<BadForm> for FormError {
 impl From<BodyError> for FormError {
     fn from(error: BodyError) -> Self {
         Self::Body(error)
+    }
+}
+
+impl Body {
+    /// The parts of the content, where this Content-Type says that it is
+    /// `multipart/form-data`; see [`Request::parts`](crate::Request::parts) for the usual way.
+    ///
+    /// # Errors
+    /// [`BadForm`] for any other type, or one without a good boundary.
+    pub fn into_parts(mut self, content_type: &[u8], limits: &Limits) -> Result<Parts, BadForm> {
+        Parts::begin(&mut self, content_type, limits)
     }
 }
 
@@ -156,7 +169,7 @@ impl StreamedPart<'_> {
     /// # Errors
     /// As [`data`](Self::data).
     pub async fn bytes(&mut self) -> Result<Bytes, FormError> {
-        let mut collected = Collected::default();
+        let mut collected = Joined::default();
         while let Some(piece) = self.data().await? {
             collected.push(piece, None);
         }

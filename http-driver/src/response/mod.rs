@@ -1,8 +1,8 @@
 //! What a handler answers.
 
-pub(crate) mod answering;
 pub(crate) mod files;
 mod responder;
+mod task;
 mod upgraded;
 
 use std::fmt;
@@ -15,10 +15,15 @@ use http::StatusCode;
 use httpants_core::forms::BadForm;
 use httpants_core::{FieldLines, Misuse, ResponseHead};
 
-pub(crate) use self::answering::{Answering, Progress};
 use self::files::FileToSend;
+pub(crate) use self::files::{FileSender, OpenFiles, Stretch};
 pub use self::responder::Responder;
+pub(crate) use self::task::{Outlet, Progress, Rest, StreamTask};
 pub use self::upgraded::Upgraded;
+use crate::exchange::BodyError;
+use crate::observe::{Count, Metrics};
+use crate::request::FormError;
+use crate::request::collect::CollectError;
 
 /// Why a stream of content broke off; the answer is dropped then, visibly.
 pub type StreamError = Box<dyn std::error::Error + Send + Sync>;
@@ -197,6 +202,28 @@ impl Response {
         &self.head
     }
 
+    /// The response to a body that could not be collected; `None` where the connection has ended.
+    /// Where some of the body was left unread it is the last one of the connection.
+    pub(crate) fn for_collect_error(error: CollectError, metrics: &Metrics) -> Option<Self> {
+        let (response, unread) = match error {
+            CollectError::Form { fault, unread } => {
+                metrics.one(Count::FormRefused);
+                (Self::from(fault), unread)
+            }
+            CollectError::Disk { error, unread } => {
+                tracing::error!(%error, "a body could not be stored in a temporary file");
+                let code = CollectError::disk_status(&error);
+                let text = match code {
+                    507 => "there is no room to store the content (RFC 4918 11.5)\n",
+                    _ => "the content could not be stored\n",
+                };
+                (Self::text(text).with_status(code), unread)
+            }
+            CollectError::Connection => return None,
+        };
+        Some(if unread { response.with_header("Connection", "close") } else { response })
+    }
+
     fn note(&mut self, misuse: Misuse) {
         self.misuse.get_or_insert(misuse);
     }
@@ -295,10 +322,10 @@ impl From<Misuse> for Response {
 }
 
 /// The content could not be read: what the peer did wrong, as a status.
-impl From<crate::BodyError> for Response {
-    fn from(error: crate::BodyError) -> Self {
+impl From<BodyError> for Response {
+    fn from(error: BodyError) -> Self {
         match error {
-            crate::BodyError::Storage(_) | crate::BodyError::NotKept => Self::new(500),
+            BodyError::Storage(_) | BodyError::NotKept => Self::new(500),
             _ => Self::new(error.fault().map_or(400, |fault| fault.status().as_u16())),
         }
     }
@@ -312,12 +339,19 @@ impl From<BadForm> for Response {
 }
 
 /// As its cause.
-impl From<crate::FormError> for Response {
-    fn from(error: crate::FormError) -> Self {
+impl From<FormError> for Response {
+    fn from(error: FormError) -> Self {
         match error {
-            crate::FormError::Form(fault) => fault.into(),
-            crate::FormError::Body(error) => error.into(),
+            FormError::Form(fault) => fault.into(),
+            FormError::Body(error) => error.into(),
         }
+    }
+}
+
+/// As [`Response::file`].
+impl From<FileToSend> for Response {
+    fn from(file: FileToSend) -> Self {
+        Self::file(file)
     }
 }
 

@@ -2,13 +2,15 @@
 
 use std::future::poll_fn;
 use std::path::Path;
+use std::task::Poll;
 
 use bytes::Bytes;
-use httpants_core::{FieldLines, Misuse, Reply};
+use httpants_core::{FieldLines, Misuse, Reply, RequestId};
 
 use super::Response;
 use super::files::FileToSend;
 use crate::exchange::{Exchange, Shared};
+use crate::request::Request;
 
 /// Answers a request call by call; from [`Request::responder`](crate::Request::responder).
 ///
@@ -34,14 +36,23 @@ use crate::exchange::{Exchange, Shared};
 #[derive(Debug)]
 pub struct Responder {
     exchange: Exchange,
-    serial: u64,
+    request: RequestId,
+    /// Pieces that were sent without waiting since other tasks had their turn.
+    sent: usize,
+}
+
+/// Pieces that a handler sends before other tasks get their turn.
+const PIECES: usize = 32;
+
+impl Request {
+    /// Responds call by call, as in Pants, instead of by the handler's return value.
+    #[must_use]
+    pub fn responder(&self) -> Responder {
+        Responder { exchange: self.exchange().clone(), request: self.id(), sent: 0 }
+    }
 }
 
 impl Responder {
-    pub(crate) fn new(exchange: Exchange, serial: u64) -> Self {
-        Self { exchange, serial }
-    }
-
     /// The status, in the request's version and with its registered phrase.
     ///
     /// # Errors
@@ -63,7 +74,12 @@ impl Responder {
         N: AsRef<str>,
         V: AsRef<[u8]>,
     {
-        self.reply(|reply| reply.send_headers(headers, end_headers))
+        // The application's iterator runs without the lock.
+        let mut fields = FieldLines::new();
+        for (name, value) in headers {
+            fields.push(name.as_ref(), value)?;
+        }
+        self.reply(|reply| reply.send_fields(&fields, end_headers))
     }
 
     /// The cookies that were set for the answer: all, or those named. Without this call all
@@ -80,8 +96,27 @@ impl Responder {
     /// # Errors
     /// As [`Reply::send`]; [`Misuse::Closed`] when the connection has ended.
     pub async fn send(&mut self, data: impl Into<Bytes>) -> Result<(), Misuse> {
-        self.reply(|reply| reply.send(data))?;
-        poll_fn(|context| self.exchange.lock().poll_room(self.serial, context)).await;
+        let data = data.into();
+        // The last handle of the data is dropped without the lock.
+        let kept = data.clone();
+        let sent = self.reply(|reply| reply.send(data));
+        drop(kept);
+        sent?;
+        self.sent += 1;
+        if self.sent >= PIECES {
+            self.sent = 0;
+            yield_now().await;
+        }
+        let mut waited = false;
+        poll_fn(|context| {
+            let room = self.exchange.poll_room(self.request, context);
+            waited |= room.is_pending();
+            room
+        })
+        .await?;
+        if waited {
+            self.sent = 0;
+        }
         Ok(())
     }
 
@@ -90,8 +125,12 @@ impl Responder {
     /// # Errors
     /// As [`Reply::send_response`].
     pub fn send_response(self, content: impl Into<Bytes>, code: u16, content_type: &str) -> Result<Response, Misuse> {
-        self.reply(|reply| reply.send_response(content, code, content_type))?;
-        Ok(Response::sent())
+        let content = content.into();
+        let kept = content.clone();
+        let sent =
+            self.finishing(|shared, request| shared.core.reply(request).send_response(content, code, content_type));
+        drop(kept);
+        sent
     }
 
     /// A whole answer with a file in one call; the seed's defaults are `None`, `true` and no
@@ -140,8 +179,7 @@ impl Responder {
     /// # Errors
     /// As [`Reply::finish`].
     pub async fn finish(self) -> Result<Response, Misuse> {
-        self.reply(|reply| reply.finish())?;
-        Ok(Response::sent())
+        self.finishing(|shared, request| shared.core.reply(request).finish())
     }
 
     /// [`finish`](Self::finish) with trailer fields behind chunked content.
@@ -149,22 +187,42 @@ impl Responder {
     /// # Errors
     /// As [`httpants_core::Connection::finish_with_trailers`].
     pub async fn finish_with_trailers(self, trailers: &FieldLines) -> Result<Response, Misuse> {
-        self.shared(|shared| shared.core.finish_with_trailers(trailers))?;
-        Ok(Response::sent())
+        self.finishing(|shared, request| shared.core.finish_with_trailers(request, trailers))
     }
 
     fn reply<T>(&self, call: impl FnOnce(&mut Reply<'_>) -> Result<T, Misuse>) -> Result<T, Misuse> {
-        self.shared(|shared| call(&mut shared.core.reply()))
+        self.exchange.with(|shared| {
+            let result = call(&mut shared.core.reply(self.request));
+            // What was queued is sent by the connection's task, whichever task this is.
+            shared.notify();
+            result
+        })
     }
 
-    fn shared<T>(&self, call: impl FnOnce(&mut Shared) -> Result<T, Misuse>) -> Result<T, Misuse> {
-        let mut shared = self.exchange.lock();
-        if shared.serial != self.serial {
-            return Err(Misuse::NoRequest);
-        }
-        let result = call(&mut shared);
-        // What was queued leaves in the loop, whichever task this is.
-        shared.notify();
-        result
+    /// A call that finishes the response.
+    fn finishing(&self, call: impl FnOnce(&mut Shared, RequestId) -> Result<(), Misuse>) -> Result<Response, Misuse> {
+        // How long the request took, the work of its handler included.
+        let now = self.exchange.environment().clock.now();
+        self.exchange.with(|shared| {
+            shared.core.handle_time(now);
+            call(shared, self.request)?;
+            shared.set_responded(self.request);
+            shared.notify();
+            Ok(())
+        })?;
+        Ok(Response::sent())
     }
+}
+
+/// Lets other tasks have their turn.
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }

@@ -10,8 +10,8 @@ use std::time::Duration;
 use pin_project_lite::pin_project;
 
 use super::handle::Handle;
-use super::registry::Order;
 use super::socket_file::SocketFiles;
+use crate::connection::registry::Command;
 use crate::connection::{Serve, Service};
 use crate::handler::Handler;
 use crate::observe::Count;
@@ -39,7 +39,9 @@ pin_project! {
         // Until when nothing is accepted, or connections may finish.
         #[pin]
         sleep: Option<R::Sleep>,
-        draining: bool,
+        // How many shutdowns were seen, and until when connections may finish.
+        shutdowns: usize,
+        grace_end: Option<Duration>,
         // Whether it was told already that descriptors or memory are out.
         exhausted: bool,
         // Whether the most connections are open that may be.
@@ -69,7 +71,8 @@ where
             max_connections,
             handle,
             sleep: None,
-            draining: false,
+            shutdowns: 0,
+            grace_end: None,
             full: false,
             exhausted: false,
         }
@@ -79,6 +82,20 @@ where
     pub(crate) fn with_files(mut self, files: SocketFiles) -> Self {
         self.files = files;
         self
+    }
+
+    /// Connections may finish until the grace ends that ends first.
+    fn limit_grace(self: Pin<&mut Self>) {
+        let mut this = self.project();
+        let (shutdowns, grace) = this.handle.registry.shutdowns();
+        if std::mem::replace(this.shutdowns, shutdowns) == shutdowns && this.grace_end.is_some() {
+            return;
+        }
+        let end = this.runtime.now().mono.saturating_add(grace);
+        if this.grace_end.is_none_or(|known| end < known) {
+            *this.grace_end = Some(end);
+            this.sleep.set(Some(this.runtime.sleep_until(end)));
+        }
     }
 
     fn sleep(self: Pin<&mut Self>, span: Duration) {
@@ -107,7 +124,7 @@ where
                 if this.handle.registry.count() >= *this.max_connections {
                     // The end of a connection wakes this task.
                     if !std::mem::replace(this.full, true) {
-                        this.handle.tally.one(Count::AcceptPause);
+                        this.handle.metrics.one(Count::AcceptPause);
                     }
                     return;
                 }
@@ -117,18 +134,18 @@ where
                     Poll::Ready(Ok((transport, peer))) => {
                         accepted += 1;
                         *this.exhausted = false;
-                        this.handle.tally.one(Count::Accepted);
-                        let member = this.handle.registry.join();
+                        this.handle.metrics.one(Count::Accepted);
+                        let registration = this.handle.registry.register();
                         let service = Arc::clone(this.service);
                         let runtime = this.runtime.clone();
-                        this.runtime.spawn(Serve::new(runtime, service, member, transport, peer, tls.as_ref()));
+                        this.runtime.spawn(Serve::new(runtime, service, registration, transport, peer, tls.as_ref()));
                     }
                     Poll::Ready(Err(error)) if concerns_one_connection(&error) => accepted += 1,
                     Poll::Ready(Err(error)) => exhausted = Some(error),
                 }
             }
             if let Some(error) = exhausted {
-                this.handle.tally.one(Count::AcceptError);
+                this.handle.metrics.one(Count::AcceptError);
                 // Once, or peers that hold what there is could fill the log.
                 if !std::mem::replace(self.as_mut().project().exhausted, true) {
                     tracing::error!(%error, "cannot accept connections until others end");
@@ -166,22 +183,19 @@ where
         let registry = Arc::clone(&self.handle.registry);
         // Before anything is looked at, so that nothing in between is missed.
         registry.watch(context);
-        if registry.order() == Order::Go {
+        if registry.command() == Command::Serve {
             if !self.as_mut().is_asleep(context) {
                 self.as_mut().accept(context);
             }
             return Poll::Pending;
         }
-        if !std::mem::replace(self.as_mut().project().draining, true) {
-            // Closes the listening sockets: new connections are refused from here on.
-            let this = self.as_mut().project();
-            *this.files = SocketFiles::default();
-            this.listeners.clear();
-            let grace = self.handle.grace();
-            self.as_mut().sleep(grace);
-        }
-        if registry.order() == Order::Drain && !self.as_mut().is_asleep(context) {
-            registry.give(Order::Close);
+        // Closes the listening sockets: new connections are refused from here on.
+        let this = self.as_mut().project();
+        *this.files = SocketFiles::default();
+        this.listeners.clear();
+        self.as_mut().limit_grace();
+        if registry.command() == Command::Drain && !self.as_mut().is_asleep(context) {
+            registry.give(Command::Close);
         }
         if registry.count() == 0 { Poll::Ready(()) } else { Poll::Pending }
     }

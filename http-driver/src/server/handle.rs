@@ -1,11 +1,10 @@
 //! The means to stop a server, and to see what it does.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use super::registry::{Order, Registry};
-use crate::observe::{Counters, Observed, Tally};
+use crate::connection::registry::{Command, Registry};
+use crate::observe::{Counters, Metrics};
 
 /// Stops a server; clones are as good as the first.
 ///
@@ -35,32 +34,30 @@ use crate::observe::{Counters, Observed, Tally};
 #[derive(Clone, Debug)]
 pub struct Handle {
     pub(crate) registry: Arc<Registry>,
-    /// How long connections may take to finish, in milliseconds.
-    grace: Arc<AtomicU64>,
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Handle {
-    pub(crate) fn new(observed: &Observed) -> Self {
-        Self { registry: Arc::default(), grace: Arc::default(), tally: Arc::clone(&observed.tally) }
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { registry: Arc::default(), metrics }
     }
 
     /// Stops listening and lets running requests finish: the streams of idle connections end
-    /// at once, answers say `Connection: close`, and what runs longer than `grace` is dropped.
+    /// at once, responses say `Connection: close`, and what runs longer than `grace` is dropped.
+    /// Called again, the grace that ends first counts.
     pub fn shutdown(&self, grace: Duration) {
-        self.grace.store(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
-        self.registry.give(Order::Drain);
+        self.registry.drain(grace);
     }
 
     /// Stops listening and drops all connections (the seed's `close`).
     pub fn close(&self) {
-        self.registry.give(Order::Close);
+        self.registry.give(Command::Close);
     }
 
     /// Whether it was told to stop.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.registry.order() != Order::Go
+        self.registry.command() != Command::Serve
     }
 
     /// How many connections are open.
@@ -72,10 +69,6 @@ impl Handle {
     /// What the server has done so far, as plain numbers.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        self.tally.read(self.registry.count() as u64)
-    }
-
-    pub(crate) fn grace(&self) -> Duration {
-        Duration::from_millis(self.grace.load(Ordering::Acquire))
+        self.metrics.read(self.registry.count() as u64)
     }
 }

@@ -5,7 +5,6 @@ mod bound;
 mod handle;
 mod listen;
 mod listen_socket;
-mod registry;
 mod socket_file;
 
 use std::fmt;
@@ -13,6 +12,7 @@ use std::future::Future;
 use std::io;
 use std::num::NonZero;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use httpants_core::cookies::{BadKeys, KeyRing};
 use httpants_core::files::Sendfile;
@@ -26,12 +26,9 @@ use self::bound::Listening;
 pub use self::handle::Handle;
 pub use self::listen::ListenAddress;
 pub use self::listen_socket::ListenSocket;
-pub(crate) use self::registry::{Member, Order};
 use self::socket_file::SocketFiles;
-use crate::connection::{ChooseIntake, Serve, Service};
+use crate::connection::{ChooseIntake, Serve, Service, ServiceParts};
 use crate::handler::{Handler, Intake};
-use crate::memory::Memory;
-use crate::observe::Observed;
 use crate::observe::access_log::AccessLog;
 use crate::request::collect::Settings;
 use crate::response::files::{FilePolicy, FileRoot};
@@ -103,6 +100,10 @@ impl<R: Runtime, H: Handler> Server<R, H> {
             max_connections: usize::MAX,
             workers: 1,
         }
+    }
+
+    pub(crate) fn runtime(&self) -> &R {
+        &self.runtime
     }
 
     /// Listens on this address; may be said several times. Without it, and without a
@@ -415,38 +416,25 @@ impl<R: Runtime, H: Handler> Server<R, H> {
                 worker.push((socket, tls.cloned()));
             }
         }
-        let mut config = self.config;
-        if config.cookie_keys.is_none() {
-            config.cookie_keys = Some(random_key()?);
-        }
-        let observed = Observed::new(&self.settings, self.access_log);
-        let handle = Handle::new(&observed);
+        let handle = Handle::new(Arc::clone(&self.settings.disk.metrics));
+        let service = Service::new(ServiceParts {
+            handler: self.handler,
+            config: self.config,
+            choose_intake: self.choose_intake,
+            files: self.files,
+            settings: self.settings,
+            access_log: self.access_log,
+            clock: self.runtime.clock(),
+        })?;
         Ok(Bound {
             runtime: self.runtime,
-            service: Service::new(self.handler, config, self.choose_intake, self.files, self.settings, observed),
+            service,
             sockets,
             files,
             local_addresses,
             max_connections: self.max_connections,
             handle,
         })
-    }
-}
-
-/// A secret that nobody knows, not even the next process.
-fn random_key() -> io::Result<KeyRing> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret)
-        .map_err(|error| io::Error::other(format!("cannot make a random cookie secret: {error}")))?;
-    KeyRing::new([secret]).map_err(io::Error::other)
-}
-
-impl<H: Handler> Server<Memory, H> {
-    /// Serves the connections made in memory; with the means to stop it, and no sockets.
-    #[must_use = "run it, with Memory::serve"]
-    pub fn attach(self) -> (Handle, impl Future<Output = ()> + 'static) {
-        let listener = self.runtime.listener();
-        self.attach_to(listener)
     }
 }
 
@@ -458,12 +446,25 @@ where
 {
     /// Serves what this listener accepts, and no other sockets.
     pub(crate) fn attach_to(self, listener: R::Listener) -> (Handle, impl Future<Output = ()> + 'static) {
-        let observed = Observed::new(&self.settings, self.access_log);
-        let handle = Handle::new(&observed);
+        let handle = Handle::new(Arc::clone(&self.settings.disk.metrics));
         let listeners = vec![(listener, self.tls.into_iter().next())];
-        let service = Service::new(self.handler, self.config, self.choose_intake, self.files, self.settings, observed);
-        let accepting = Accepting::new(self.runtime, service, listeners, self.max_connections, handle.clone());
-        (handle, accepting)
+        let service = Service::new(ServiceParts {
+            handler: self.handler,
+            config: self.config,
+            choose_intake: self.choose_intake,
+            files: self.files,
+            settings: self.settings,
+            access_log: self.access_log,
+            clock: self.runtime.clock(),
+        });
+        let (runtime, max_connections, registered) = (self.runtime, self.max_connections, handle.clone());
+        let serving = async move {
+            match service {
+                Ok(service) => Accepting::new(runtime, service, listeners, max_connections, registered).await,
+                Err(error) => tracing::error!(%error, "the server cannot start"),
+            }
+        };
+        (handle, serving)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
-use httpants_core::{BodyLen, Connection, Event, Misuse, Now, Request, ResponseHead, Sending};
+use httpants_core::{BodyLen, Connection, Event, Misuse, Now, Request, RequestId, ResponseHead, Sending};
 
 use super::errand::Asked;
 
@@ -31,6 +31,8 @@ use super::errand::Asked;
 /// ```
 #[derive(Debug, Default)]
 pub struct Application {
+    /// The request whose response is outstanding.
+    current: RequestId,
     /// The request that is being received, if its content is awaited.
     asked: Option<Request>,
     content: Vec<u8>,
@@ -61,13 +63,13 @@ impl Application {
         loop {
             while let Some(event) = connection.poll_event() {
                 if self.take(event, connection, now).is_err() {
-                    connection.abort();
+                    connection.close();
                 }
             }
             match self.go_on(connection, now) {
                 Ok(false) => return,
                 Ok(true) => {}
-                Err(_) => connection.abort(),
+                Err(_) => connection.close(),
             }
         }
     }
@@ -81,23 +83,27 @@ impl Application {
     fn take(&mut self, event: Event, connection: &mut Connection, now: Now) -> Result<(), Misuse> {
         match event {
             Event::Request(request) if request.path() == "/streamed/ignore" => {
-                connection.respond_with(&ResponseHead::default(), "ignored")
+                connection.respond_with(request.id(), &ResponseHead::default(), "ignored")
             }
             Event::Request(request) => {
+                self.current = request.id();
                 self.streams = request.path() == "/streamed/echo";
+                if !request.has_body() {
+                    return self.begin(&request, connection, now);
+                }
                 self.asked = Some(request);
                 Ok(())
             }
-            Event::Expect100 => connection.send_continue(),
-            Event::Data(data) if self.streams => {
+            Event::Expect100(request) => connection.send_continue(request),
+            Event::Data(request, data) if self.streams => {
                 self.begin_stream(connection)?;
-                connection.send(data)
+                connection.send(request, data)
             }
-            Event::Data(data) => {
+            Event::Data(_, data) => {
                 self.content.extend_from_slice(&data);
                 Ok(())
             }
-            Event::End(_) => match self.asked.take() {
+            Event::End(..) => match self.asked.take() {
                 Some(request) => self.begin(&request, connection, now),
                 None => Ok(()),
             },
@@ -113,18 +119,19 @@ impl Application {
     fn begin(&mut self, request: &Request, connection: &mut Connection, now: Now) -> Result<(), Misuse> {
         let asked = Asked::of(request);
         let ok = ResponseHead::default();
+        let id = request.id();
         let length = match request.path() {
             "/content" => BodyLen::Known(asked.size as u64),
             "/break-off" => BodyLen::Known(asked.size as u64 + 1),
             "/stream" => BodyLen::Unknown,
-            "/echo" => return connection.respond_with(&ok, std::mem::take(&mut self.content)),
+            "/echo" => return connection.respond_with(id, &ok, std::mem::take(&mut self.content)),
             "/streamed/echo" => {
                 self.begin_stream(connection)?;
                 self.streams = false;
-                return connection.finish();
+                return connection.finish(id);
             }
-            "/panic" => return connection.respond_with(&ResponseHead::new(500)?, ""),
-            _ => return connection.respond_with(&ResponseHead::new(404)?, ""),
+            "/panic" => return connection.respond_with(id, &ResponseHead::new(500)?, ""),
+            _ => return connection.respond_with(id, &ResponseHead::new(404)?, ""),
         };
         let pieces = asked.content().chunks(asked.piece()).map(Bytes::copy_from_slice).collect();
         self.answering = Some(Answering { length: Some(length), pieces, wait: asked.wait, due: now.mono + asked.wait });
@@ -133,7 +140,7 @@ impl Application {
 
     fn begin_stream(&mut self, connection: &mut Connection) -> Result<(), Misuse> {
         if connection.state().send == Sending::Head {
-            connection.respond(&ResponseHead::default(), BodyLen::Unknown)?;
+            connection.respond(self.current, &ResponseHead::default(), BodyLen::Unknown)?;
         }
         Ok(())
     }
@@ -144,13 +151,13 @@ impl Application {
             return Ok(false);
         };
         if let Some(length) = answering.length.take() {
-            connection.respond(&ResponseHead::default(), length)?;
+            connection.respond(self.current, &ResponseHead::default(), length)?;
         }
-        connection.send(answering.pieces.pop_front().unwrap_or_default())?;
+        connection.send(self.current, answering.pieces.pop_front().unwrap_or_default())?;
         answering.due = now.mono + answering.wait;
         if answering.pieces.is_empty() {
             self.answering = None;
-            connection.finish()?;
+            connection.finish(self.current)?;
         }
         Ok(true)
     }

@@ -139,6 +139,10 @@ impl<T: Transport> Transport for TlsStream<T> {
         self.transport.poll_shutdown(context)
     }
 
+    fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
+        self.transport.poll_peer_closed(context, reset_only)
+    }
+
     fn reset_on_close(&mut self) {
         self.transport.reset_on_close();
     }

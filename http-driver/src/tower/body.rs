@@ -6,7 +6,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use crate::request::{Body, BodyError};
+use crate::exchange::BodyError;
+use crate::request::Body;
 
 /// The pieces as they arrive, then the trailer fields, if there are any.
 impl http_body::Body for Body {

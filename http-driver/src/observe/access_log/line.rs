@@ -5,35 +5,85 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
-use httpants_core::{CloseReason, Request, UnixTime};
+use httpants_core::{CloseReason, Refusal, Request as RequestHead, UnixTime};
 
 use crate::observe::escaped::Escaped;
 
-/// What is known of an answer when it has left, or never will.
+/// What is known of a response when it has left, or never will.
 #[derive(Debug)]
-pub(super) struct Record<'a> {
-    /// `None` where what came was no request.
-    pub(super) request: Option<&'a Request>,
+pub(super) struct Record {
+    pub(super) asked: Asked,
     pub(super) remote_ip: Option<IpAddr>,
     /// When the head was received.
     pub(super) received: UnixTime,
-    /// `None` where no answer was begun.
+    /// `None` where no response was begun.
     pub(super) status: Option<StatusCode>,
-    /// Bytes of content that have left.
+    /// Bytes of the body that have left.
     pub(super) bytes: u64,
-    /// Whether all of the answer has left.
+    /// Whether all of the response has left.
     pub(super) complete: bool,
-    /// From the head's last byte to the answer's.
+    /// From the head's last byte to the response's.
     pub(super) duration: Option<Duration>,
-    /// Why the connection ended, where it did before the answer.
+    /// Why the connection ended, where it did before the response.
     pub(super) reason: Option<CloseReason>,
+}
+
+/// What was responded to.
+#[derive(Debug)]
+pub(super) enum Asked {
+    Request(RequestHead),
+    /// Something that was no request.
+    Refused(Box<Refusal>),
+    Unknown,
+}
+
+/// The most bytes that are shown of a request line that was refused.
+const SHOWN: usize = 256;
+
+impl Asked {
+    /// The `index`th word of the request line.
+    fn word(&self, index: usize) -> &[u8] {
+        let Self::Refused(refusal) = self else { return b"-" };
+        let line = refusal.request_line();
+        let line = line.get(..SHOWN).unwrap_or(line);
+        line.split(|&byte| byte == b' ').nth(index).filter(|word| !word.is_empty()).unwrap_or(b"-")
+    }
+
+    pub(super) fn method(&self) -> &[u8] {
+        match self {
+            Self::Request(request) => request.method().as_str().as_bytes(),
+            _ => self.word(0),
+        }
+    }
+
+    pub(super) fn target(&self) -> &[u8] {
+        match self {
+            Self::Request(request) => request.target().as_bytes(),
+            _ => self.word(1),
+        }
+    }
+
+    pub(super) fn protocol(&self) -> &[u8] {
+        match self {
+            Self::Request(request) => request.protocol().as_bytes(),
+            _ => self.word(2),
+        }
+    }
+
+    fn field(&self, name: &str) -> Option<&[u8]> {
+        match self {
+            Self::Request(request) => request.headers().get(name),
+            Self::Refused(refusal) => refusal.field(name),
+            Self::Unknown => None,
+        }
+    }
 }
 
 /// What nginx writes for a client that did not wait.
 const UNANSWERED: u16 = 499;
 
 pub(super) struct Line<'a> {
-    pub(super) record: &'a Record<'a>,
+    pub(super) record: &'a Record,
     pub(super) combined: bool,
 }
 
@@ -45,15 +95,17 @@ impl fmt::Display for Line<'_> {
             None => f.write_str("-")?,
         }
         write!(f, " - - [{}] \"", Timestamp(record.received))?;
-        match record.request {
-            Some(request) => write!(
-                f,
-                "{} {} {}",
-                Escaped(request.method().as_str().as_bytes()),
-                Escaped(request.target().as_bytes()),
-                request.protocol()
-            )?,
-            None => f.write_str("-")?,
+        match &record.asked {
+            Asked::Request(_) => {
+                let asked = &record.asked;
+                let [method, target, protocol] = [asked.method(), asked.target(), asked.protocol()].map(Escaped);
+                write!(f, "{method} {target} {protocol}")?;
+            }
+            Asked::Refused(refusal) if !refusal.request_line().is_empty() => {
+                let line = refusal.request_line();
+                Escaped(line.get(..SHOWN).unwrap_or(line)).fmt(f)?;
+            }
+            _ => f.write_str("-")?,
         }
         write!(f, "\" {} ", record.status.map_or(UNANSWERED, |status| status.as_u16()))?;
         match record.bytes {
@@ -61,9 +113,12 @@ impl fmt::Display for Line<'_> {
             bytes => bytes.fmt(f)?,
         }
         if self.combined {
-            let field = |name| record.request.and_then(|request| request.headers().get(name));
             for name in ["referer", "user-agent"] {
-                write!(f, " \"{}\"", Escaped(field(name).filter(|value| !value.is_empty()).unwrap_or(b"-")))?;
+                write!(
+                    f,
+                    " \"{}\"",
+                    Escaped(record.asked.field(name).filter(|value| !value.is_empty()).unwrap_or(b"-"))
+                )?;
             }
         }
         Ok(())

@@ -1,14 +1,14 @@
 //! The access log: an event of `tracing` for each answer, and lines in Apache's formats.
 
 mod line;
-mod trail;
+mod state;
 
 use std::fmt;
 
 use httpants_core::CloseReason;
 
 use self::line::{Line, Record};
-pub(crate) use self::trail::Trail;
+pub(crate) use self::state::AccessLogState;
 use crate::observe::escaped::Escaped;
 
 /// The target of the events; a subscriber that shows it writes the access log.
@@ -31,7 +31,8 @@ const TARGET: &str = "httpants::access";
 /// - *bytes* are those of content that the transport took, `-` for none. Framing does not
 ///   count; of a chunked answer that broke off, framing which had not left counts as content
 ///   which had not, so that the number is never too large.
-/// - A refusal of something that was no request, or not in time, has `-` for its request line.
+/// - A refusal of something that was no request has the request line as far as it was read,
+///   cut at 256 bytes, and `-` where nothing was.
 /// - *status* is 499 where the connection was over before an answer was begun.
 /// - `"`, `\` and whatever is not printable ASCII is `\xHH`, also of the application's making:
 ///   a line is a line, and holds no control sequence.
@@ -82,7 +83,7 @@ impl AccessLog {
         Self { format: Format::Combined, write: Box::new(write) }
     }
 
-    fn write(&self, record: &Record<'_>) {
+    fn write(&self, record: &Record) {
         (self.write)(&Line { record, combined: self.format == Format::Combined }.to_string());
     }
 }
@@ -98,16 +99,14 @@ pub(crate) fn has_subscriber() -> bool {
     tracing::enabled!(target: TARGET, tracing::Level::INFO)
 }
 
-fn tell(record: &Record<'_>) {
-    let (method, target, protocol) = record
-        .request
-        .map_or(("-", "-", "-"), |request| (request.method().as_str(), request.target(), request.protocol()));
+fn emit(record: &Record) {
+    let asked = &record.asked;
     tracing::info!(
         target: TARGET,
         remote_ip = record.remote_ip.map(tracing::field::display),
-        method,
-        target = %Escaped(target.as_bytes()),
-        protocol,
+        method = %Escaped(asked.method()),
+        target = %Escaped(asked.target()),
+        protocol = %Escaped(asked.protocol()),
         status = record.status.map(|status| status.as_u16()),
         bytes = record.bytes,
         complete = record.complete,

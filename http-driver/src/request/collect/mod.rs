@@ -1,227 +1,153 @@
-//! Content on its way in, before the handler runs.
+//! Reading a body before the handler runs: read a piece, push it on, until the end.
 //!
 //! ```text
-//!                         +- Raw  Whole      in memory, raw or urlencoded
-//! content -> Collecting --+          | too large
-//!                         |       Spool   <--+  a temporary file, written in batches
-//!                         +- Multipart   beside it, of a form: text and small files in memory,
-//!                                        a Spool for each large file
+//!                 +- Raw            in memory, or in a temporary file by a Spool
+//! Body -> collect-+
+//!                 +- FormCollector  beside it, of a multipart form: text and small files in
+//!                                   memory, a Spool for each large file
 //! ```
 //!
 //! Nothing here reads the socket or blocks. One batch is written at a time while the next is
-//! gathered; when that is full, too, no more content is asked for. So an upload takes two
-//! batches of memory, however large it is; a form of which both is kept, twice that.
+//! gathered; when that is full, too, nothing is read, and the peer has to wait. So an upload
+//! takes two batches of memory, however large it is; a form of which both is kept, twice that.
 
-mod fault;
+mod error;
 mod multipart;
 mod raw;
 mod settings;
 mod spool;
-#[cfg(test)]
-mod tests;
-mod whole;
 
+use std::future::Future;
 use std::iter::once;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use httpants_core::forms::{BadForm, FormType, Limits};
-use httpants_core::{Framing, Headers, Request};
+use httpants_core::forms::{BadForm, FormType, Limits, urlencoded};
+use httpants_core::{Framing, Request as RequestHead};
 
-pub(crate) use self::settings::Settings;
-
-use self::fault::Fault;
-use self::multipart::MultipartIntake;
+pub(crate) use self::error::CollectError;
+use self::multipart::FormCollector;
 use self::raw::Raw;
-use self::whole::Whole;
-use crate::exchange::Shared;
-use crate::request::body::Body;
-use crate::request::upload::{Content, Form};
-use crate::response::Response;
+pub(crate) use self::settings::Settings;
+use super::body::Body;
+use super::upload::{Content, Files, Form};
 
-/// A request whose content is collected before its handler runs.
+/// A body that was read to its end.
 #[derive(Debug)]
-pub(crate) struct Collecting {
-    head: Request,
-    /// Those of this request, where they are not the server's.
-    limits: Option<Box<Limits>>,
-    stage: Stage,
-    ended: bool,
-    /// No content is asked for until some was written.
-    stalled: bool,
+pub(crate) struct Collected {
+    pub(crate) body: Body,
+    pub(crate) form: Option<Box<Form>>,
 }
 
+/// Where the body goes while it is read.
 #[derive(Debug)]
-struct Stage {
+struct Collector {
     raw: Raw,
-    /// Those of a multipart form, while they arrive.
-    parts: Option<Box<MultipartIntake>>,
-    /// What they became.
-    form: Option<Box<Form>>,
+    kind: Kind,
+    settings: Arc<Settings>,
 }
 
-/// What came in.
 #[derive(Debug)]
-struct Received {
-    /// `None` where it was not kept.
-    content: Option<Content>,
-    form: Option<Box<Form>>,
+enum Kind {
+    Raw,
+    Urlencoded,
+    Multipart(Box<FormCollector>),
 }
 
-/// What polling led to.
-pub(crate) enum Progress {
-    /// Nothing to do, or nothing possible yet.
-    Waiting,
-    /// Something came in.
-    Moved,
-    /// All of it is there: the handler's turn.
-    Complete(Body, Option<Box<Form>>),
-    /// It is not acceptable, or could not be stored: the answer.
-    Refused(Box<Response>),
-    /// The connection ended first.
-    Broken,
-}
-
-impl Collecting {
-    /// Begins with the head alone.
-    ///
-    /// # Errors
-    /// The answer, where the head says enough to refuse the content.
-    pub(crate) fn begin(
-        head: Request,
-        limits: Option<Box<Limits>>,
-        settings: &Settings,
-    ) -> Result<Self, Box<Response>> {
-        match Stage::begin(&head, limits.as_deref().unwrap_or(&settings.limits), settings) {
-            Ok(stage) => Ok(Self { head, limits, stage, ended: false, stalled: false }),
-            Err(fault) => Err(Fault::Form(fault).response(settings, true)),
-        }
-    }
-
-    pub(crate) fn into_head(self) -> Request {
-        self.head
-    }
-
-    /// Takes what came and stores it. Content is asked for as long as there is room for it.
-    pub(crate) fn poll(&mut self, context: &mut Context<'_>, shared: &mut Shared, settings: &Settings) -> Progress {
-        let mut progress = Progress::Waiting;
-        loop {
-            match self.stage.poll(context, settings) {
-                Poll::Pending => {
-                    if !std::mem::replace(&mut self.stalled, true) {
-                        shared.want_content(false);
-                    }
-                    return progress;
-                }
-                Poll::Ready(Ok(None)) => {}
-                Poll::Ready(Ok(Some(Received { content, form }))) => {
-                    return Progress::Complete(Body::collected(content, trailers(shared)), form);
-                }
-                Poll::Ready(Err(fault)) => return Progress::Refused(fault.response(settings, !self.ended)),
-            }
-            if std::mem::take(&mut self.stalled) {
-                shared.want_content(true);
-                progress = Progress::Moved;
-            }
-            if let Some(piece) = shared.take_content() {
-                let limits = self.limits.as_deref().unwrap_or(&settings.limits);
-                if let Err(fault) = self.stage.receive(piece, limits) {
-                    return Progress::Refused(Fault::Form(fault).response(settings, true));
-                }
-                progress = Progress::Moved;
-                continue;
-            }
-            match shared.content_end() {
-                Some(Ok(_)) if !self.ended => {
-                    self.ended = true;
-                    self.stage.handle_eof();
-                }
-                Some(Err(_)) => return Progress::Broken,
-                _ => return progress,
+/// Reads the body of a request, by these limits where they are not the server's.
+///
+/// # Errors
+/// Where the head says enough to refuse the body before a byte of it is read.
+pub(crate) fn collect(
+    head: &RequestHead,
+    mut body: Body,
+    limits: Option<Box<Limits>>,
+    settings: &Arc<Settings>,
+) -> Result<impl Future<Output = Result<Collected, CollectError>> + Send + 'static, CollectError> {
+    let limits = limits.as_deref().unwrap_or(&settings.limits);
+    let mut collector = Collector::new(head, limits, settings)?;
+    Ok(async move {
+        while let Some(piece) = body.next().await {
+            let pushed = match piece {
+                Ok(piece) => collector.push(piece).await,
+                Err(_) => Err(CollectError::Connection),
+            };
+            if let Err(error) = pushed {
+                collector.give_up().await;
+                return Err(error);
             }
         }
-    }
+        let trailers = body.trailers().unwrap_or_default();
+        let (content, form) = collector.finish().await.map_err(CollectError::behind_the_end)?;
+        Ok(Collected { body: Body::collected(content, trailers), form })
+    })
 }
 
-fn trailers(shared: &Shared) -> Headers {
-    match shared.content_end() {
-        Some(Ok(trailers)) => trailers.clone(),
-        _ => Headers::default(),
-    }
-}
-
-impl Stage {
-    fn begin(head: &Request, limits: &Limits, settings: &Settings) -> Result<Self, BadForm> {
-        let stage = |raw| Self { raw, parts: None, form: None };
+impl Collector {
+    fn new(head: &RequestHead, limits: &Limits, settings: &Arc<Settings>) -> Result<Self, BadForm> {
         let length = match head.framing() {
-            // Without content there is no form, whatever the type says.
-            Framing::None => return Ok(stage(Raw::Memory(Whole::raw(None)))),
             Framing::Length(length) => Some(length),
             _ => None,
         };
         let form_type = if settings.takes_form(head.method()) { form_type(head)? } else { None };
-        Ok(match form_type {
+        let (raw, kind) = match form_type {
             Some(FormType::Multipart(boundary)) => {
-                let keep_blank_values = settings.variables.keep_blank_values;
-                let parts = MultipartIntake::new(&boundary, limits, keep_blank_values);
-                Self { parts: Some(Box::new(parts)), ..stage(Raw::Memory(Whole::form(length))) }
+                let form = FormCollector::new(&boundary, limits, settings.variables.keep_blank_values);
+                (Raw::multipart(length, limits)?, Kind::Multipart(Box::new(form)))
             }
-            Some(FormType::Urlencoded) => stage(Raw::Memory(Whole::urlencoded(length, limits)?)),
-            _ => stage(Raw::Memory(Whole::raw(length))),
-        })
+            Some(FormType::Urlencoded) => (Raw::urlencoded(length, limits)?, Kind::Urlencoded),
+            _ => (Raw::new(length, limits)?, Kind::Raw),
+        };
+        Ok(Self { raw, kind, settings: Arc::clone(settings) })
     }
 
-    /// Only while [`poll`](Self::poll) is ready.
-    fn receive(&mut self, piece: Bytes, limits: &Limits) -> Result<(), BadForm> {
-        match &mut self.parts {
-            None => self.raw.receive(piece, limits),
-            Some(parts) => {
-                parts.receive(piece.clone());
-                // What is too large is refused by the parts, which may have to wait for that.
-                let _ = self.raw.receive(piece, limits);
-                Ok(())
-            }
-        }
+    async fn push(&mut self, piece: Bytes) -> Result<(), CollectError> {
+        let disk = &self.settings.disk;
+        let Kind::Multipart(form) = &mut self.kind else {
+            return self.raw.push(piece, disk).await;
+        };
+        form.push(piece.clone(), disk).await?;
+        self.raw.push(piece, disk).await
     }
 
-    fn handle_eof(&mut self) {
-        match &mut self.parts {
-            None => self.raw.handle_eof(),
-            Some(parts) => parts.handle_eof(),
-        }
-    }
-
-    /// Pending while there is no room for more content; what was received, once that is
-    /// complete.
-    fn poll(&mut self, context: &mut Context<'_>, settings: &Settings) -> Poll<Result<Option<Received>, Fault>> {
-        if let Some(parts) = &mut self.parts {
-            match parts.poll(context, &settings.disk) {
-                Poll::Pending => {
-                    let _ = self.raw.poll(context, settings)?;
-                    return Poll::Pending;
-                }
-                Poll::Ready(Ok(None)) => {}
-                Poll::Ready(Ok(form)) => {
-                    (self.form, self.parts) = (form, None);
-                    self.raw.handle_eof();
-                }
-                Poll::Ready(Err(fault)) => {
-                    if let Fault::Form(_) = fault {
-                        ready!(self.raw.poll_idle(context));
+    async fn finish(self) -> Result<(Option<Content>, Option<Box<Form>>), CollectError> {
+        let Self { raw, kind, settings } = self;
+        let disk = &settings.disk;
+        match kind {
+            Kind::Raw => Ok((raw.finish(disk).await?, None)),
+            Kind::Urlencoded => {
+                let content = raw.finish(disk).await?;
+                let form = match &content {
+                    Some(Content::Memory(content)) => {
+                        let post = urlencoded::parse(content, &settings.variables)?;
+                        Some(Box::new(Form { post, files: Files::default() }))
                     }
-                    return Poll::Ready(Err(fault));
-                }
+                    _ => None,
+                };
+                Ok((content, form))
             }
+            Kind::Multipart(mut form) => match form.finish(disk).await {
+                Ok(form) => Ok((raw.finish(disk).await?, Some(form))),
+                Err(error) => {
+                    form.give_up().await;
+                    raw.give_up().await;
+                    Err(error)
+                }
+            },
         }
-        let received = ready!(self.raw.poll(context, settings))?;
-        Poll::Ready(
-            Ok(received.map(|Received { content, form }| Received { content, form: self.form.take().or(form) })),
-        )
+    }
+
+    /// Drops what was stored, once nothing of it is being written.
+    async fn give_up(self) {
+        if let Kind::Multipart(form) = self.kind {
+            form.give_up().await;
+        }
+        self.raw.give_up().await;
     }
 }
 
-/// The form that the content has.
-fn form_type(head: &Request) -> Result<Option<FormType>, BadForm> {
+/// The form that the body has.
+fn form_type(head: &RequestHead) -> Result<Option<FormType>, BadForm> {
     let mut values = head.headers().all("content-type");
     let Some(first) = values.next() else {
         return Ok(None);

@@ -1,19 +1,18 @@
 //! A multipart form, taken apart as it arrives.
 
 use std::fmt;
-use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use httpants_core::forms::{Action, BadForm, Boundary, Event, Intake, Limits, Multipart, Part};
 
-use super::Fault;
+use super::error::CollectError;
 use super::settings::Disk;
 use super::spool::Spool;
 use crate::request::upload::{Content, Form, UploadedFile};
 
 /// Text fields become variables and files files. The parts are held one after the other, so
 /// one [`Spool`] at most is under way.
-pub(super) struct MultipartIntake {
+pub(super) struct FormCollector {
     multipart: Multipart,
     intake: Intake,
     keep_blank_values: bool,
@@ -24,10 +23,9 @@ pub(super) struct MultipartIntake {
     /// The content of the part, once it is too large.
     spool: Option<Spool>,
     form: Box<Form>,
-    refused: Option<BadForm>,
 }
 
-impl MultipartIntake {
+impl FormCollector {
     pub(super) fn new(boundary: &Boundary, limits: &Limits, keep_blank_values: bool) -> Self {
         Self {
             multipart: Multipart::new(boundary, limits),
@@ -37,63 +35,65 @@ impl MultipartIntake {
             held: Vec::new(),
             spool: None,
             form: Box::default(),
-            refused: None,
         }
     }
 
-    pub(super) fn receive(&mut self, piece: Bytes) {
+    /// Takes the next piece of the form.
+    pub(super) async fn push(&mut self, piece: Bytes, disk: &Disk) -> Result<(), CollectError> {
         self.multipart.receive(piece);
+        self.store_events(disk).await
     }
 
-    pub(super) fn handle_eof(&mut self) {
+    /// The form behind its last piece.
+    pub(super) async fn finish(&mut self, disk: &Disk) -> Result<Box<Form>, CollectError> {
         self.multipart.handle_eof();
+        self.store_events(disk).await?;
+        Ok(std::mem::take(&mut self.form))
     }
 
-    /// Pending while there is no room for more content; the form, once it is complete.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>, disk: &Disk) -> Poll<Result<Option<Box<Form>>, Fault>> {
-        loop {
-            if let Some(fault) = self.refused {
-                return self.give_up(context).map(|()| Err(Fault::Form(fault)));
+    /// Drops what was stored, once nothing of it is being written.
+    pub(super) async fn give_up(self) {
+        drop(self.form);
+        if let Some(spool) = self.spool {
+            spool.give_up().await;
+        }
+    }
+
+    async fn store_events(&mut self, disk: &Disk) -> Result<(), CollectError> {
+        while let Some(event) = self.multipart.poll_event()? {
+            match event {
+                Event::PartStart(part) => {
+                    self.intake.begin(&part);
+                    self.part = Some(part);
+                }
+                Event::Data(piece) => self.store(&piece, disk).await?,
+                Event::PartEnd => self.end_part(disk).await?,
+                _ => {}
             }
-            if let Some(spool) = &mut self.spool
-                && let Some(stored) = ready!(spool.poll(context, disk)).map_err(Fault::Disk)?
-            {
-                self.spool = None;
-                self.push_file(Content::File(stored), disk);
+        }
+        Ok(())
+    }
+
+    async fn store(&mut self, piece: &[u8], disk: &Disk) -> Result<(), CollectError> {
+        let action = self.intake.data(piece.len()).map_err(|fault: BadForm| CollectError::form(fault))?;
+        match (action, &mut self.spool) {
+            (Action::Keep, _) => {
+                self.held.extend_from_slice(piece);
+                Ok(())
             }
-            match self.multipart.poll_event().and_then(|event| self.store(event, disk)) {
-                Ok(Step::Stored) => {}
-                Ok(Step::NeedMore) => return Poll::Ready(Ok(None)),
-                Ok(Step::Complete) => return Poll::Ready(Ok(Some(std::mem::take(&mut self.form)))),
-                Err(fault) => self.refused = Some(fault),
+            (_, spool) => {
+                let spool = spool.get_or_insert_with(|| Spool::new(std::mem::take(&mut self.held)));
+                spool.push(piece, disk).await.map_err(CollectError::disk)
             }
         }
     }
 
-    fn store(&mut self, event: Option<Event>, disk: &Disk) -> Result<Step, BadForm> {
-        match event {
-            None => return Ok(Step::NeedMore),
-            Some(Event::End) => return Ok(Step::Complete),
-            Some(Event::PartStart(part)) => {
-                self.intake.begin(&part);
-                self.part = Some(part);
-            }
-            Some(Event::Data(piece)) => match (self.intake.data(piece.len())?, &mut self.spool) {
-                (Action::Keep, _) => self.held.extend_from_slice(&piece),
-                (_, Some(spool)) => spool.receive(piece),
-                (_, spool) => spool.insert(Spool::new(std::mem::take(&mut self.held))).receive(piece),
-            },
-            Some(Event::PartEnd) => match &mut self.spool {
-                Some(spool) => spool.handle_eof(),
-                None => self.end_part(disk),
-            },
-            Some(_) => {}
+    async fn end_part(&mut self, disk: &Disk) -> Result<(), CollectError> {
+        if let Some(spool) = self.spool.take() {
+            let stored = spool.finish(disk).await.map_err(CollectError::disk)?;
+            self.push_file(Content::File(stored.into()), disk);
+            return Ok(());
         }
-        Ok(Step::Stored)
-    }
-
-    /// A part ends whose content is in memory.
-    fn end_part(&mut self, disk: &Disk) {
         match &self.part {
             Some(part) if part.is_file() => {
                 let content = std::mem::take(&mut self.held).into_boxed_slice();
@@ -105,6 +105,7 @@ impl MultipartIntake {
             _ => {}
         }
         self.held.clear();
+        Ok(())
     }
 
     fn push_file(&mut self, content: Content, disk: &Disk) {
@@ -112,26 +113,10 @@ impl MultipartIntake {
             self.form.files.push(UploadedFile::new(part, content, disk.pool.clone()));
         }
     }
-
-    /// Drops what was stored; ready once nothing of it is left.
-    fn give_up(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        *self.form = Form::default();
-        if let Some(spool) = &mut self.spool {
-            ready!(spool.poll_idle(context));
-            self.spool = None;
-        }
-        Poll::Ready(())
-    }
 }
 
-enum Step {
-    Stored,
-    NeedMore,
-    Complete,
-}
-
-impl fmt::Debug for MultipartIntake {
+impl fmt::Debug for FormCollector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("MultipartIntake").field("multipart", &self.multipart).finish_non_exhaustive()
+        f.debug_struct("FormCollector").field("multipart", &self.multipart).finish_non_exhaustive()
     }
 }

@@ -1,72 +1,90 @@
-//! The unprocessed content.
-
-use std::task::{Context, Poll, ready};
+//! The unprocessed body: in memory while it is small, else in a temporary file.
 
 use bytes::Bytes;
-use httpants_core::forms::{BadForm, Limits};
+use httpants_core::forms::{Action, BadForm, Intake, Limits};
 
+use super::error::CollectError;
+use super::settings::Disk;
 use super::spool::Spool;
-use super::whole::{Next, Whole};
-use super::{Fault, Received, Settings};
+use crate::request::joined::Joined;
 use crate::request::upload::Content;
 
-/// Where it goes: all content, and beside its parts that of a multipart form.
+/// Where the body goes. A single piece stays where it was received.
 #[derive(Debug)]
-pub(super) enum Raw {
-    Memory(Whole),
-    File(Box<Spool>),
-    /// Nowhere: it is a form's, too large for memory, and nobody asked for it.
-    Dropped {
-        ended: bool,
-    },
+pub(super) struct Raw {
+    intake: Intake,
+    /// How long it is announced to be.
+    length: Option<u64>,
+    place: Place,
+}
+
+#[derive(Debug)]
+enum Place {
+    Memory(Joined),
+    File(Spool),
+    /// Nowhere: it is a multipart form's, too large for memory, and nobody asked for it.
+    Dropped,
 }
 
 impl Raw {
-    /// Only while [`poll`](Self::poll) is ready.
-    pub(super) fn receive(&mut self, piece: Bytes, limits: &Limits) -> Result<(), BadForm> {
-        match self {
-            Self::Memory(whole) => match whole.receive(piece, limits)? {
-                Next::Memory => {}
-                Next::File(spool) => *self = Self::File(Box::new(spool)),
-                Next::Dropped => *self = Self::Dropped { ended: false },
-            },
-            Self::File(spool) => spool.receive(piece),
-            Self::Dropped { .. } => {}
+    /// A body that moves to a file where it is too large for memory.
+    pub(super) fn new(length: Option<u64>, limits: &Limits) -> Result<Self, BadForm> {
+        Self::with(length, limits, |intake| intake.begin_raw(length))
+    }
+
+    /// That of an urlencoded form, which is refused then.
+    pub(super) fn urlencoded(length: Option<u64>, limits: &Limits) -> Result<Self, BadForm> {
+        Self::with(length, limits, |intake| intake.begin_urlencoded(length))
+    }
+
+    /// That of a multipart form, which is dropped then, or moves where that is asked for.
+    pub(super) fn multipart(length: Option<u64>, limits: &Limits) -> Result<Self, BadForm> {
+        Self::with(length, limits, |intake| intake.begin_body(length))
+    }
+
+    fn with(
+        length: Option<u64>,
+        limits: &Limits,
+        begin: impl FnOnce(&mut Intake) -> Result<(), BadForm>,
+    ) -> Result<Self, BadForm> {
+        let mut intake = Intake::new(limits);
+        begin(&mut intake)?;
+        Ok(Self { intake, length, place: Place::Memory(Joined::default()) })
+    }
+
+    pub(super) async fn push(&mut self, piece: Bytes, disk: &Disk) -> Result<(), CollectError> {
+        let action = self.intake.data(piece.len())?;
+        match (&mut self.place, action) {
+            (Place::Memory(joined), Action::Keep) => joined.push(piece, self.length),
+            (Place::Memory(joined), Action::Spill | Action::Write) => {
+                let mut spool = Spool::new(std::mem::take(joined).into_bytes().into());
+                let pushed = spool.push(&piece, disk).await;
+                self.place = Place::File(spool);
+                pushed.map_err(CollectError::disk)?;
+            }
+            (Place::File(spool), _) => spool.push(&piece, disk).await.map_err(CollectError::disk)?,
+            (place, Action::Drop) => *place = Place::Dropped,
+            (Place::Dropped, _) => {}
         }
         Ok(())
     }
 
-    /// Only while [`poll`](Self::poll) is ready.
-    pub(super) fn handle_eof(&mut self) {
-        match self {
-            Self::Memory(whole) => whole.handle_eof(),
-            Self::File(spool) => spool.handle_eof(),
-            Self::Dropped { ended } => *ended = true,
-        }
-    }
-
-    /// Pending while there is no room for more content; what was received, once that is
-    /// complete.
-    pub(super) fn poll(
-        &mut self,
-        context: &mut Context<'_>,
-        settings: &Settings,
-    ) -> Poll<Result<Option<Received>, Fault>> {
-        Poll::Ready(match self {
-            Self::Memory(whole) => whole.take(settings).map_err(Fault::Form),
-            Self::File(spool) => match ready!(spool.poll(context, &settings.disk)) {
-                Ok(stored) => Ok(stored.map(|stored| Received { content: Some(Content::File(stored)), form: None })),
-                Err(error) => Err(Fault::Disk(error)),
-            },
-            Self::Dropped { ended } => Ok(ended.then_some(Received { content: None, form: None })),
+    /// The whole body; `None` where it was not kept.
+    pub(super) async fn finish(self, disk: &Disk) -> Result<Option<Content>, CollectError> {
+        Ok(match self.place {
+            Place::Memory(joined) => Some(Content::Memory(joined.into_bytes())),
+            Place::File(spool) => {
+                let stored = spool.finish(disk).await.map_err(CollectError::disk)?;
+                Some(Content::File(stored.into()))
+            }
+            Place::Dropped => None,
         })
     }
 
-    /// Ready once nothing is being written, for content that is given up.
-    pub(super) fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<()> {
-        match self {
-            Self::File(spool) => spool.poll_idle(context),
-            Self::Memory(_) | Self::Dropped { .. } => Poll::Ready(()),
+    /// Drops the body, once nothing of it is being written.
+    pub(super) async fn give_up(self) {
+        if let Place::File(spool) = self.place {
+            spool.give_up().await;
         }
     }
 }

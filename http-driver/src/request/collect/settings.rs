@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::Method;
 use httpants_core::forms::{Limits, urlencoded};
 
-use crate::observe::Tally;
+use crate::observe::Metrics;
 use crate::runtime::BlockingPool;
 
 #[derive(Clone, Debug)]
@@ -24,12 +24,12 @@ pub(crate) struct Disk {
     pub(crate) directory: PathBuf,
     pub(crate) pool: BlockingPool,
     /// Counts the files, and the forms that are refused.
-    pub(crate) tally: Arc<Tally>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Settings {
     pub(crate) fn new(pool: BlockingPool) -> Self {
-        let disk = Disk { directory: std::env::temp_dir(), pool, tally: Arc::default() };
+        let disk = Disk { directory: std::env::temp_dir(), pool, metrics: Arc::default() };
         Self { limits: Limits::default(), variables: urlencoded::Options::default(), patch: false, disk }
     }
 

@@ -1,12 +1,8 @@
-//! Content on its way into a temporary file.
+//! A body on its way into a temporary file.
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Write};
-use std::sync::Arc;
-use std::task::{Context, Poll, ready};
-
-use bytes::{Buf, Bytes};
 
 use super::settings::Disk;
 use crate::observe::Count;
@@ -21,19 +17,15 @@ pub(super) const BATCH: usize = 256 << 10;
 /// The pieces are copied, because a short one would hold the whole buffer that it was
 /// received in.
 pub(super) struct Spool {
-    /// What the batch had no room for.
-    rest: Bytes,
     batch: Vec<u8>,
-    /// The batch that was written last, for the next one.
-    spare: Vec<u8>,
     length: u64,
-    ended: bool,
     state: State,
 }
 
 enum State {
-    /// Nothing is being written. There is no file before the first batch is.
-    Idle(Option<File>),
+    /// Nothing is being written. There is no file before the first batch is; the buffer is
+    /// for the next batch.
+    Idle(Option<File>, Vec<u8>),
     /// The file is with what writes it, and so is the batch, to be filled again.
     Writing(Blocking<(File, Vec<u8>)>),
 }
@@ -41,83 +33,69 @@ enum State {
 impl Spool {
     /// Begins with what was held in memory.
     pub(super) fn new(held: Vec<u8>) -> Self {
-        let length = held.len() as u64;
-        Self { rest: Bytes::new(), batch: held, spare: Vec::new(), length, ended: false, state: State::Idle(None) }
+        Self { length: held.len() as u64, batch: held, state: State::Idle(None, Vec::new()) }
     }
 
-    /// Only while [`poll`](Self::poll) is ready.
-    pub(super) fn receive(&mut self, piece: Bytes) {
+    /// Adds a piece. Waits while one batch is being written and the next is full.
+    pub(super) async fn push(&mut self, piece: &[u8], disk: &Disk) -> io::Result<()> {
         self.length = self.length.saturating_add(piece.len() as u64);
-        self.rest = piece;
-    }
-
-    /// Only while [`poll`](Self::poll) is ready.
-    pub(super) fn handle_eof(&mut self) {
-        self.ended = true;
-    }
-
-    /// Pending while there is no room for another piece; the file, once all of it is there.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>, disk: &Disk) -> Poll<io::Result<Option<Arc<Stored>>>> {
+        let mut rest = piece;
         loop {
-            self.gather();
-            let is_full = self.batch.len() >= BATCH;
-            let file = match &mut self.state {
-                State::Writing(writing) => {
-                    if let Poll::Ready(written) = writing.as_mut().poll(context) {
-                        self.written(written?);
-                        continue;
-                    }
-                    let has_room = self.rest.is_empty() && !self.ended;
-                    return if has_room { Poll::Ready(Ok(None)) } else { Poll::Pending };
-                }
-                State::Idle(file) => file,
-            };
-            match file.take() {
-                Some(file) if self.ended && self.batch.is_empty() => {
-                    let stored = Stored::new(file, self.length, disk.pool.clone());
-                    return Poll::Ready(Ok(Some(Arc::new(stored))));
-                }
-                taken if is_full || self.ended => {
-                    let next = std::mem::take(&mut self.spare);
-                    let batch = std::mem::replace(&mut self.batch, next);
-                    self.state = State::Writing(write(taken, batch, disk));
-                }
-                taken => {
-                    *file = taken;
-                    return Poll::Ready(Ok(None));
-                }
+            let room = BATCH.saturating_sub(self.batch.len());
+            let (front, behind) = rest.split_at_checked(room).unwrap_or((rest, &[]));
+            if !front.is_empty() {
+                self.batch.reserve_exact(room);
+                self.batch.extend_from_slice(front);
+            }
+            rest = behind;
+            if self.batch.len() >= BATCH {
+                self.write(disk).await?;
+            }
+            if rest.is_empty() {
+                return Ok(());
             }
         }
     }
 
-    /// Ready once nothing is being written, for a file that is given up.
-    pub(super) fn poll_idle(&mut self, context: &mut Context<'_>) -> Poll<()> {
+    /// The file, once all of it is written.
+    pub(super) async fn finish(mut self, disk: &Disk) -> io::Result<Stored> {
+        loop {
+            match self.idle().await? {
+                (Some(file), _) if self.batch.is_empty() => {
+                    return Ok(Stored::new(file, self.length, disk.pool.clone()));
+                }
+                (file, spare) => self.state = State::Idle(file, spare),
+            }
+            self.write(disk).await?;
+        }
+    }
+
+    /// Waits until nothing is being written, for a file that is given up.
+    pub(super) async fn give_up(mut self) {
+        let _ = self.idle().await;
+    }
+
+    /// Begins to write the batch, once the one before is written.
+    async fn write(&mut self, disk: &Disk) -> io::Result<()> {
+        let (file, spare) = self.idle().await?;
+        let batch = std::mem::replace(&mut self.batch, spare);
+        self.state = State::Writing(write(file, batch, disk));
+        Ok(())
+    }
+
+    /// Waits until nothing is being written; takes the file and an empty buffer.
+    async fn idle(&mut self) -> io::Result<(Option<File>, Vec<u8>)> {
         if let State::Writing(writing) = &mut self.state {
-            drop(ready!(writing.as_mut().poll(context)));
-            self.state = State::Idle(None);
-        }
-        Poll::Ready(())
-    }
-
-    fn gather(&mut self) {
-        let count = BATCH.saturating_sub(self.batch.len()).min(self.rest.len());
-        if count == 0 {
-            return;
-        }
-        self.batch.reserve_exact(BATCH.saturating_sub(self.batch.len()));
-        self.batch.extend_from_slice(self.rest.get(..count).unwrap_or_default());
-        self.rest.advance(count);
-        if self.rest.is_empty() {
-            // It would hold the buffer that it was received in.
-            self.rest = Bytes::new();
-        }
-    }
-
-    fn written(&mut self, (file, mut batch): (File, Vec<u8>)) {
-        self.state = State::Idle(Some(file));
-        if batch.capacity() <= BATCH {
+            let written = writing.as_mut().await;
+            self.state = State::Idle(None, Vec::new());
+            let (file, mut batch) = written?;
             batch.clear();
-            self.spare = batch;
+            let spare = if batch.capacity() <= BATCH { batch } else { Vec::new() };
+            self.state = State::Idle(Some(file), spare);
+        }
+        match std::mem::replace(&mut self.state, State::Idle(None, Vec::new())) {
+            State::Idle(file, spare) => Ok((file, spare)),
+            State::Writing(_) => Err(io::ErrorKind::Other.into()),
         }
     }
 }
@@ -125,7 +103,7 @@ impl Spool {
 fn write(file: Option<File>, batch: Vec<u8>, disk: &Disk) -> Blocking<(File, Vec<u8>)> {
     let directory = if file.is_none() { Some(disk.directory.clone()) } else { None };
     if directory.is_some() {
-        disk.tally.one(Count::Spilled);
+        disk.metrics.one(Count::Spilled);
     }
     disk.pool.run(move || {
         let mut file = match (file, directory) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{ContentReader, Pieces, Stored};
+use super::stored::Stored;
 
 /// Where it is. Clones are the same content; a temporary file is removed with the last.
 #[derive(Clone, Debug)]
@@ -27,13 +27,5 @@ impl Content {
             Self::Memory(_) => None,
             Self::File(stored) => stored.file().ok(),
         }
-    }
-
-    pub(crate) fn pieces(&self) -> Pieces {
-        Pieces::new(self.clone())
-    }
-
-    pub(crate) fn reader(&self) -> ContentReader {
-        ContentReader::new(self.clone())
     }
 }

@@ -11,7 +11,8 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use futures_core::Stream;
 
-use super::{Content, ContentReader};
+use super::content::Content;
+use super::reader::ContentReader;
 use crate::runtime::Blocking;
 
 /// The most bytes of one read: what is read at once costs one turn in the blocking pool.
@@ -42,7 +43,7 @@ pub struct Pieces {
 }
 
 impl Pieces {
-    pub(super) fn new(content: Content) -> Self {
+    pub(crate) fn new(content: Content) -> Self {
         Self { content, position: 0, reading: Mutex::default() }
     }
 
@@ -65,7 +66,7 @@ impl Pieces {
     }
 
     pub(crate) fn reader(&self) -> ContentReader {
-        self.content.reader()
+        ContentReader::new(self.content.clone())
     }
 
     pub(crate) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {

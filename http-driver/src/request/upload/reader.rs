@@ -3,7 +3,7 @@
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 
-use super::Content;
+use super::content::Content;
 
 /// The content as [`std::io::Read`] and [`std::io::Seek`], with a position of its own.
 ///
@@ -15,7 +15,7 @@ pub struct ContentReader {
 }
 
 impl ContentReader {
-    pub(super) fn new(content: Content) -> Self {
+    pub(crate) fn new(content: Content) -> Self {
         Self { content, position: 0 }
     }
 }

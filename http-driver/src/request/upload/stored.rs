@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 
-use super::{Content, ContentReader};
 use crate::runtime::{Blocking, BlockingPool};
 
 /// A temporary file that is complete. It has no name, so it is gone with its last handle,
@@ -88,8 +87,22 @@ impl Stored {
                 }
                 stored.named.store(false, Ordering::Release);
             }
-            save(ContentReader::new(Content::File(stored)), &path)
+            save(FromStart { stored, position: 0 }, &path)
         })
+    }
+}
+
+/// The content from its start on.
+struct FromStart {
+    stored: Arc<Stored>,
+    position: u64,
+}
+
+impl Read for FromStart {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.stored.read_at(buffer, self.position)?;
+        self.position = self.position.saturating_add(count as u64);
+        Ok(count)
     }
 }
 

@@ -102,14 +102,14 @@ impl UploadedFile {
     /// The content piece by piece, read without blocking.
     #[must_use]
     pub fn pieces(&self) -> Pieces {
-        self.content.pieces()
+        Pieces::new(self.content.clone())
     }
 
     /// The content as [`std::io::Read`] and [`std::io::Seek`], for use where blocking is
     /// allowed.
     #[must_use]
     pub fn reader(&self) -> ContentReader {
-        self.content.reader()
+        ContentReader::new(self.content.clone())
     }
 
     /// Keeps the file under this path, in place of one that is there. The path is the

@@ -15,6 +15,7 @@ mod policy;
 mod respond;
 mod root;
 mod sender;
+mod serve;
 mod to_send;
 
 pub(crate) use open_files::OpenFiles;

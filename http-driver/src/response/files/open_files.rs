@@ -59,9 +59,4 @@ impl OpenFiles {
             }
         }
     }
-
-    /// Nothing is due any more.
-    pub(crate) fn clear(&mut self) {
-        self.queue.clear();
-    }
 }

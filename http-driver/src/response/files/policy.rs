@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use httpants_core::files::{FileFault, Sendfile};
 
-use super::FileRoot;
+use super::root::FileRoot;
 
 /// The seed's `file_root` and `sendfile`.
 #[derive(Debug, Default)]

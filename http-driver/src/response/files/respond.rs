@@ -9,36 +9,42 @@ use httpants_core::{BodyLen, FieldLines, Headers, Misuse, Request, ResponseHead}
 
 use super::FilePolicy;
 use super::to_send::{FileToSend, Opened};
-use crate::exchange::Shared;
+use crate::response::Outlet;
 
-/// Answers the current request with a file: opens it, plans the answer and queues it. The
-/// head becomes the one that was sent.
+/// Responds with a file: opens it and plans the response without the lock, then queues it.
 ///
 /// # Errors
 /// As [`httpants_core::Connection::respond`].
-pub(crate) fn respond(shared: &mut Shared, head: &mut ResponseHead, file: FileToSend) -> Result<(), Misuse> {
-    let request = shared.core.current_request().ok_or(Misuse::NoRequest)?;
+pub(crate) fn respond(outlet: &mut Outlet<'_>, mut head: ResponseHead, file: FileToSend) -> Result<(), Misuse> {
+    let id = outlet.request;
+    let (request, now) = outlet.with(|shared| (shared.core.current_request().cloned(), shared.core.now()));
+    let request = request.filter(|request| request.id() == id).ok_or(Misuse::NoRequest)?;
     let own = take_fields(&mut head.fields)?;
-    let wall = shared.core.now().wall.as_secs();
-    let (plan, file) = plan(request, head.status, own, file, &shared.file_policy, wall);
+    let (plan, file) = plan(&request, head.status, own, file, outlet.file_policy, now.wall.as_secs());
     plan.append_fields(&mut head.fields)?;
     head.status = plan.status;
-    shared.core.respond(head, plan.content_length.map_or(BodyLen::Unknown, BodyLen::Known))?;
-    let number = shared.files.next_number();
+    let number = outlet.open_files.next_number();
+    let length = plan.content_length.map_or(BodyLen::Unknown, BodyLen::Known);
     let mut due = 0;
-    for segment in plan.segments {
-        match segment {
-            Segment::Bytes(bytes) => shared.core.send(bytes)?,
-            Segment::File { offset, len } => {
-                shared.core.send_external(number, offset, len)?;
-                due += len;
+    outlet.with(|shared| {
+        let core = &mut shared.core;
+        core.respond(id, &head, length)?;
+        let has_body = request.allows_response_body(head.status);
+        for segment in plan.segments.into_iter().filter(|_| has_body) {
+            match segment {
+                Segment::Bytes(bytes) => core.send(id, bytes)?,
+                Segment::File { offset, len } => {
+                    core.send_external(id, number, offset, len)?;
+                    due += len;
+                }
             }
         }
-    }
+        core.finish(id)
+    })?;
     if let Some(file) = file.filter(|_| due > 0) {
-        shared.files.keep(number, file, due);
+        outlet.open_files.keep(number, file, due);
     }
-    shared.core.finish()
+    Ok(())
 }
 
 /// The answer, and the file that its segments are stretches of.

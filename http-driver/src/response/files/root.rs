@@ -4,12 +4,7 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use httpants_core::files::{FileFault, RelativePath};
-
 use super::directory::Directory;
-use super::to_send::{FileToSend, Source};
-use crate::request::Request;
-use crate::response::Response;
 
 /// A directory whose files are served; clones are the same one.
 ///
@@ -102,26 +97,8 @@ impl FileRoot {
         self.directory.path()
     }
 
-    /// The answer to a request for a file: the one that its path names. A directory with an
-    /// `index.html` is 301 where the slash behind its name is missing, because links in that
-    /// file count from there.
-    #[must_use]
-    pub fn serve(&self, request: &Request) -> Response {
-        let slash = request.path().ends_with('/');
-        let path = self.below_mount(request.path()).ok_or(FileFault::NotFound).and_then(RelativePath::resolve);
-        FileToSend::from_source(Source::Requested { root: self.clone(), path, slash }).into()
-    }
-
-    /// A file that the application names: relative to the directory, or absolute and below
-    /// it. It is opened when it is sent, and not percent-decoded. A path that leads out is
-    /// answered with 404, whoever wrote it.
-    #[must_use]
-    pub fn file(&self, path: impl AsRef<Path>) -> FileToSend {
-        FileToSend::from_source(Source::Named { root: Some(self.clone()), path: path.as_ref().to_owned() })
-    }
-
     /// The path behind the mount and its slash; empty for the mount itself.
-    fn below_mount<'a>(&self, path: &'a str) -> Option<&'a str> {
+    pub(super) fn below_mount<'a>(&self, path: &'a str) -> Option<&'a str> {
         let below = path.strip_prefix(&*self.mount)?;
         if below.is_empty() { Some(below) } else { below.strip_prefix('/') }
     }

@@ -7,7 +7,9 @@ use httpants_core::Headers;
 use httpants_core::files::{Coding, FileFault, FileKind, Metadata, RelativePath};
 
 use super::directory::{self, Found};
-use super::{FilePolicy, FileRoot};
+use super::policy::FilePolicy;
+use super::root::FileRoot;
+#[cfg(doc)]
 use crate::response::Response;
 
 /// A file as an answer, with the arguments of the seed's `send_file`; becomes a response by
@@ -164,12 +166,5 @@ impl From<&str> for FileToSend {
 impl From<&Path> for FileToSend {
     fn from(path: &Path) -> Self {
         Self::new(path)
-    }
-}
-
-/// [`Response::file`].
-impl From<FileToSend> for Response {
-    fn from(file: FileToSend) -> Self {
-        Self::file(file)
     }
 }

@@ -1,0 +1,206 @@
+//! The request that a connection handles: its body is collected, its handler runs, its
+//! response is streamed.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use httpants_core::{Request as RequestHead, RequestId};
+use tracing::Span;
+
+use super::service::Service;
+use crate::handler::{Handler, Intake};
+use crate::observe::spans;
+use crate::panics::guard;
+use crate::request::collect::{CollectError, Collected, collect};
+use crate::request::{Body, Request};
+use crate::response::{Outlet, Progress, Response, Rest, StreamTask, UpgradeHandler};
+
+type Collecting = Pin<Box<dyn Future<Output = Result<Collected, CollectError>> + Send>>;
+
+/// One request from its head to the end of its handler and of its response. The next request of
+/// the connection begins behind that.
+pub(super) struct Handled<F> {
+    request: RequestId,
+    stage: Stage<F>,
+    /// Whether polling it may lead on.
+    pub(super) ready: bool,
+    /// What follows the response, where that ends HTTP.
+    pub(super) upgrade: Option<UpgradeHandler>,
+    pub(super) span: Span,
+}
+
+enum Stage<F> {
+    /// No request is handled.
+    Idle,
+    /// Its body is read before the handler is called.
+    Collecting { head: RequestHead, collecting: Collecting },
+    /// The handler runs. Its future is made for each request, however large it is: an idle
+    /// connection does not hold room for it.
+    Handler(Pin<Box<F>>),
+    /// The handler gave a stream, which is sent piece by piece.
+    Streaming(StreamTask),
+}
+
+impl<F> Handled<F> {
+    pub(super) fn new() -> Self {
+        Self { request: RequestId::default(), stage: Stage::Idle, ready: false, upgrade: None, span: Span::none() }
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        matches!(self.stage, Stage::Idle)
+    }
+
+    pub(super) fn request(&self) -> RequestId {
+        self.request
+    }
+
+    /// Drops what runs, under the request's span.
+    pub(super) fn drop_stage(&mut self, metrics: &crate::observe::Metrics) {
+        let _entered = self.span.enter();
+        let stage = std::mem::replace(&mut self.stage, Stage::Idle);
+        let _ = guard(metrics, "dropping a handler", || drop(stage));
+    }
+}
+
+impl<F> Handled<F>
+where
+    F: Future,
+    F::Output: Into<Response>,
+{
+    /// A head has come: what becomes of its body?
+    pub(super) fn begin<H>(
+        &mut self,
+        head: RequestHead,
+        connection: &Span,
+        service: &Service<H>,
+        outlet: &mut Outlet<'_>,
+    ) where
+        H: Handler<Future = F>,
+    {
+        self.request = head.id();
+        self.ready = true;
+        self.span = spans::request(connection, &head);
+        if !head.has_body() {
+            return self.call(Request::without_body(head, outlet.exchange.clone()), service, outlet);
+        }
+        let intake = guard(outlet.metrics, "choosing the intake of a request", || service.intake(&head));
+        match intake {
+            Ok(Intake::Buffer) => self.collect(head, None, service, outlet),
+            Ok(Intake::BufferWith(limits)) => self.collect(head, Some(limits), service, outlet),
+            Ok(Intake::Stream) => self.stream(head, None, service, outlet),
+            Ok(Intake::StreamUpTo(max_body)) => self.stream(head, Some(max_body), service, outlet),
+            Ok(Intake::Refuse(response)) => self.respond(*response, outlet),
+            Err(_) => outlet.fail(),
+        }
+    }
+
+    fn collect<H>(
+        &mut self,
+        head: RequestHead,
+        limits: Option<Box<httpants_core::forms::Limits>>,
+        service: &Service<H>,
+        outlet: &mut Outlet<'_>,
+    ) where
+        H: Handler<Future = F>,
+    {
+        let body = self.open_body(&head, limits.as_ref().map(|limits| limits.max_request), outlet);
+        match collect(&head, body, limits, &service.settings) {
+            Ok(collecting) => self.stage = Stage::Collecting { head, collecting: Box::pin(collecting) },
+            Err(error) => self.refuse(error, outlet),
+        }
+    }
+
+    fn stream<H>(&mut self, head: RequestHead, max_body: Option<u64>, service: &Service<H>, outlet: &mut Outlet<'_>)
+    where
+        H: Handler<Future = F>,
+    {
+        let body = self.open_body(&head, max_body, outlet);
+        self.call(Request::new(head, body, None, outlet.exchange.clone()), service, outlet);
+    }
+
+    fn open_body(&self, head: &RequestHead, max_body: Option<u64>, outlet: &mut Outlet<'_>) -> Body {
+        let request = head.id();
+        outlet.exchange.with(|shared| shared.open_body(request, max_body));
+        Body::arriving(outlet.exchange.clone(), request, head.framing())
+    }
+
+    fn call<H>(&mut self, request: Request, service: &Service<H>, outlet: &mut Outlet<'_>)
+    where
+        H: Handler<Future = F>,
+    {
+        let _entered = self.span.enter();
+        match guard(outlet.metrics, "a handler", || service.handler.call(request)) {
+            Ok(future) => self.stage = Stage::Handler(Box::pin(future)),
+            Err(_) => outlet.fail(),
+        }
+    }
+
+    /// Lets what runs go on, under the request's span. No lock is held meanwhile.
+    pub(super) fn poll<H>(&mut self, context: &mut Context<'_>, service: &Service<H>, outlet: &mut Outlet<'_>)
+    where
+        H: Handler<Future = F>,
+    {
+        match &mut self.stage {
+            Stage::Idle => {}
+            Stage::Collecting { collecting, .. } => {
+                let Poll::Ready(collected) = collecting.as_mut().poll(context) else { return };
+                let Stage::Collecting { head, collecting } = std::mem::replace(&mut self.stage, Stage::Idle) else {
+                    return;
+                };
+                // What was stored of a request that is refused is removed before the response.
+                drop(collecting);
+                match collected {
+                    Ok(Collected { body, form }) => {
+                        self.ready = true;
+                        self.call(Request::new(head, body, form, outlet.exchange.clone()), service, outlet);
+                    }
+                    Err(error) => self.refuse(error, outlet),
+                }
+            }
+            Stage::Handler(future) => {
+                let _entered = self.span.enter();
+                let polled = guard(outlet.metrics, "a handler", || future.as_mut().poll(context).map(Into::into));
+                drop(_entered);
+                match polled {
+                    Ok(Poll::Pending) => {}
+                    Ok(Poll::Ready(response)) => {
+                        self.drop_stage(outlet.metrics);
+                        self.respond(response, outlet);
+                    }
+                    Err(_) => {
+                        self.drop_stage(outlet.metrics);
+                        outlet.fail();
+                    }
+                }
+            }
+            Stage::Streaming(stream) => {
+                let _entered = self.span.enter();
+                let progress = stream.poll(context, outlet);
+                drop(_entered);
+                match progress {
+                    Progress::Waiting => {}
+                    Progress::Yielded => self.ready = true,
+                    Progress::Done => self.drop_stage(outlet.metrics),
+                }
+            }
+        }
+    }
+
+    fn refuse(&mut self, error: CollectError, outlet: &mut Outlet<'_>) {
+        if let Some(response) = Response::for_collect_error(error, outlet.metrics) {
+            self.respond(response, outlet);
+        }
+    }
+
+    fn respond(&mut self, response: Response, outlet: &mut Outlet<'_>) {
+        match outlet.respond(response) {
+            Rest::Nothing => {}
+            Rest::Stream(stream) => {
+                self.ready = true;
+                self.stage = Stage::Streaming(stream);
+            }
+            Rest::Upgrade(then) => self.upgrade = Some(then),
+        }
+    }
+}

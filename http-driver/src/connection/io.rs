@@ -1,0 +1,316 @@
+//! Bytes between the transport of a connection and its core.
+//!
+//! The buffers are taken out of the core while the transport works with them, so that no lock
+//! is held then: [`Io::report`] tells the core what happened since, and [`Io::prepare`] takes
+//! what is to be done next.
+
+use std::io::{self, ErrorKind, IoSlice};
+use std::task::{Context, Poll};
+
+use httpants_core::{Close, Connection, Now, RecvBuffer, Transmit, TransmitQueue, Transmitted};
+
+use super::buffers;
+use super::stream::Stream;
+use crate::observe::{Count, Observer};
+use crate::response::{FileSender, OpenFiles, Stretch};
+use crate::runtime::{Runtime, Transport};
+
+/// The most slices of one vectored write.
+const SLICES: usize = 16;
+
+/// The transport of a connection, and what is on its way through it.
+pub(super) struct Io<T> {
+    /// Not there before the handshake is over, and gone once it was handed over.
+    stream: Option<Stream<T>>,
+    buffer: Option<RecvBuffer>,
+    received: Received,
+    outgoing: TransmitQueue,
+    sent: Transmitted,
+    /// Bytes that the transport has taken and may still hold.
+    unflushed: usize,
+    failed: bool,
+    files: FileSender,
+    pub(super) open_files: OpenFiles,
+    /// Nothing more can be received before the task is woken.
+    drained: bool,
+    peer: PeerWatch,
+    shutdown: Shutdown,
+    close: Option<Close>,
+}
+
+/// What the last read gave.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+enum Received {
+    #[default]
+    Nothing,
+    Bytes(usize),
+    End,
+    Failed,
+}
+
+/// Looking for the end of the peer's stream behind bytes that are not read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum PeerWatch {
+    Off,
+    On,
+    /// The end was seen, and the core does not know yet.
+    Seen,
+    /// The core knows: only a reset is of interest.
+    Reported,
+}
+
+/// The shutdown of the sending side.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Shutdown {
+    No,
+    Requested,
+    Done,
+}
+
+/// What sending led to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Sent {
+    Nothing,
+    Something,
+    /// As much of files as may leave in one poll of the task.
+    Enough,
+}
+
+impl<T: Transport> Io<T> {
+    pub(super) fn new(stream: Option<Stream<T>>) -> Self {
+        Self {
+            stream,
+            buffer: None,
+            received: Received::Nothing,
+            outgoing: TransmitQueue::default(),
+            sent: Transmitted::default(),
+            unflushed: 0,
+            failed: false,
+            files: FileSender::default(),
+            open_files: OpenFiles::default(),
+            drained: false,
+            peer: PeerWatch::Off,
+            shutdown: Shutdown::No,
+            close: None,
+        }
+    }
+
+    /// A poll of the task begins.
+    pub(super) fn begin_poll(&mut self) {
+        self.files.begin_turn();
+        self.drained = false;
+    }
+
+    pub(super) fn set_stream(&mut self, stream: Stream<T>) {
+        self.stream = Some(stream);
+    }
+
+    /// Takes the transport for another protocol.
+    pub(super) fn take_stream(&mut self) -> Option<Stream<T>> {
+        self.stream.take()
+    }
+
+    /// Tells the core what the transport did since.
+    pub(super) fn report(&mut self, core: &mut Connection, observer: &Observer, now: Now) {
+        let received = std::mem::take(&mut self.received);
+        if let Some(buffer) = self.buffer.take() {
+            let count = if let Received::Bytes(count) = received { count } else { 0 };
+            core.return_recv_buf(buffer, count, now);
+            if count > 0 {
+                observer.count(Count::Received, count as u64);
+            }
+        }
+        if received == Received::End {
+            core.handle_eof(now);
+        }
+        if self.peer == PeerWatch::Seen {
+            self.peer = PeerWatch::Reported;
+            core.handle_peer_closed(now);
+        }
+        if self.sent != Transmitted::default() {
+            let sent = std::mem::take(&mut self.sent);
+            observer.count(Count::Sent, sent.count());
+            core.handle_transmitted(&mut self.outgoing, sent, now);
+        }
+        if received == Received::Failed || std::mem::take(&mut self.failed) {
+            core.handle_io_error(now);
+        }
+    }
+
+    /// Takes what is to be sent out of the core, and the buffer to receive into.
+    pub(super) fn prepare(&mut self, core: &mut Connection) {
+        core.take_transmit(&mut self.outgoing);
+        match core.poll_close() {
+            Some(Close::ShutdownWrite) => self.shutdown = Shutdown::Requested,
+            Some(close) => self.close = Some(close),
+            None => {}
+        }
+        if self.stream.is_none() {
+            return;
+        }
+        if !self.drained && self.buffer.is_none() {
+            if let Some(size) = core.wanted_storage()
+                && let Some(replaced) = core.lend(buffers::take(size))
+            {
+                buffers::put(replaced);
+            }
+            self.buffer = core.lend_recv_buf();
+        }
+        match self.peer {
+            PeerWatch::Off | PeerWatch::On => {
+                self.peer = if core.watches_peer() { PeerWatch::On } else { PeerWatch::Off };
+            }
+            PeerWatch::Seen | PeerWatch::Reported => {}
+        }
+    }
+
+    /// Gives the buffers of a connection back that is idle or over.
+    pub(super) fn release(core: &mut Connection) {
+        if let Some(storage) = core.release() {
+            buffers::put(storage);
+        }
+    }
+
+    /// Reads once; says whether something happened.
+    pub(super) fn receive(&mut self, context: &mut Context<'_>) -> bool {
+        let (Some(stream), Some(buffer)) = (&mut self.stream, &mut self.buffer) else {
+            return false;
+        };
+        if self.received != Received::Nothing {
+            return false;
+        }
+        self.received = match stream.poll_recv(context, buffer.room()) {
+            Poll::Pending => {
+                self.drained = true;
+                return false;
+            }
+            Poll::Ready(Ok(0)) => Received::End,
+            Poll::Ready(Ok(count)) => Received::Bytes(count),
+            // The end of a TLS stream without `close_notify`. What it cuts off was delimited, so
+            // nothing cut off is taken for whole; a response under way may still be of use.
+            Poll::Ready(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => Received::End,
+            Poll::Ready(Err(_)) => Received::Failed,
+        };
+        true
+    }
+
+    /// Looks for the end of the peer's stream behind bytes that are not read; says whether it
+    /// was found.
+    pub(super) fn watch_peer(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(stream) = self.stream.as_mut().filter(|_| matches!(self.peer, PeerWatch::On | PeerWatch::Reported))
+        else {
+            return false;
+        };
+        match (stream.poll_peer_closed(context, self.peer == PeerWatch::Reported), self.peer) {
+            (Poll::Pending, _) => return false,
+            (Poll::Ready(Ok(())), PeerWatch::On) => self.peer = PeerWatch::Seen,
+            (Poll::Ready(_), _) => {
+                self.peer = PeerWatch::Off;
+                self.failed = true;
+            }
+        }
+        true
+    }
+
+    /// Writes what waits, until nothing does or the socket is full.
+    pub(super) fn transmit<R>(&mut self, runtime: &R, context: &mut Context<'_>) -> Sent
+    where
+        R: Runtime<Transport = T>,
+    {
+        match self.try_transmit(runtime, context) {
+            Ok(sent) => sent,
+            Err(_) => {
+                self.outgoing = TransmitQueue::default();
+                self.failed = true;
+                Sent::Something
+            }
+        }
+    }
+
+    fn try_transmit<R>(&mut self, runtime: &R, context: &mut Context<'_>) -> io::Result<Sent>
+    where
+        R: Runtime<Transport = T>,
+    {
+        let Some(stream) = &mut self.stream else { return Ok(Sent::Nothing) };
+        let mut moved = Sent::Nothing;
+        loop {
+            // What was taken counts once it has left: the deadlines and the close wait for that.
+            if self.unflushed > 0 {
+                match stream.poll_flush(context) {
+                    Poll::Pending => return Ok(moved),
+                    Poll::Ready(flushed) => flushed?,
+                }
+                self.sent += self.outgoing.sent(std::mem::take(&mut self.unflushed) as u64);
+                moved = Sent::Something;
+            }
+            let sent = match self.outgoing.poll() {
+                None => {
+                    self.files.forget();
+                    return Ok(moved);
+                }
+                Some(Transmit::Bytes(slices)) => {
+                    let more = slices.file_follows();
+                    let mut gathered = [IoSlice::new(&[]); SLICES];
+                    let mut count = 0;
+                    for (place, slice) in gathered.iter_mut().zip(slices) {
+                        *place = IoSlice::new(slice);
+                        count += 1;
+                    }
+                    stream.poll_send(context, gathered.get(..count).unwrap_or_default(), more)
+                }
+                Some(Transmit::External { .. }) if self.files.is_spent() => return Ok(Sent::Enough),
+                Some(Transmit::External { file, offset, length }) => {
+                    let file = self.open_files.get(file).ok_or(ErrorKind::NotFound)?;
+                    let sent = self.files.poll_send(runtime, stream, context, Stretch { file, offset, length });
+                    if let Poll::Ready(Ok(count)) = sent {
+                        self.open_files.sent(count as u64);
+                    }
+                    sent
+                }
+                Some(_) => return Err(ErrorKind::Unsupported.into()),
+            };
+            match sent {
+                Poll::Pending => return Ok(moved),
+                Poll::Ready(Ok(0)) => return Err(ErrorKind::WriteZero.into()),
+                Poll::Ready(Ok(count)) => self.unflushed = count,
+                Poll::Ready(Err(error)) => return Err(error),
+            }
+        }
+    }
+
+    /// Shuts the sending side down, or closes the transport; says whether it is closed.
+    pub(super) fn close(&mut self, context: &mut Context<'_>) -> bool {
+        let Some(stream) = &mut self.stream else { return self.close.is_some() };
+        match self.close {
+            Some(Close::Reset) => stream.reset_on_close(),
+            Some(_) => stream.say_end(context),
+            None => {
+                if self.shutdown == Shutdown::Requested {
+                    match stream.poll_shutdown(context) {
+                        Poll::Pending => {}
+                        Poll::Ready(Ok(())) => self.shutdown = Shutdown::Done,
+                        Poll::Ready(Err(_)) => return self.drop_stream(),
+                    }
+                }
+                return false;
+            }
+        }
+        self.drop_stream()
+    }
+
+    fn drop_stream(&mut self) -> bool {
+        self.stream = None;
+        self.close = Some(Close::Now);
+        true
+    }
+
+    /// The task is dropped in the midst: a response that this cuts off must not look whole.
+    pub(super) fn reset_if_broken(&mut self, core: &mut Connection) -> Option<Stream<T>> {
+        let mut stream = self.stream.take()?;
+        self.buffer = None;
+        if core.poll_close() == Some(Close::Reset) {
+            stream.reset_on_close();
+        }
+        Some(stream)
+    }
+}

@@ -1,0 +1,60 @@
+//! The one timer of a connection, set to the next deadline of its core.
+
+use std::pin::Pin;
+use std::task::Context;
+use std::time::Duration;
+
+use pin_project_lite::pin_project;
+
+use crate::runtime::{Runtime, Sleep};
+
+pin_project! {
+    pub(super) struct ConnectionTimer<S> {
+        #[pin]
+        sleep: Option<S>,
+        // What the timer is set to, and whether it knows the task's waker.
+        armed: Option<Duration>,
+        registered: bool,
+    }
+}
+
+impl<S: Sleep> ConnectionTimer<S> {
+    pub(super) fn new() -> Self {
+        Self { sleep: None, armed: None, registered: false }
+    }
+
+    /// The task has another waker than before.
+    pub(super) fn forget_waker(self: Pin<&mut Self>) {
+        *self.project().registered = false;
+    }
+
+    /// Waits until the deadline; says whether it may have come, for the caller to read the
+    /// clock. The clock decides, not the timer: one that was set early because the deadline
+    /// moved since is set again, and costs nothing meanwhile.
+    pub(super) fn poll<R>(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        runtime: &R,
+        at: Duration,
+        now: Duration,
+    ) -> bool
+    where
+        R: Runtime<Sleep = S>,
+    {
+        let mut this = self.project();
+        if this.armed.is_some_and(|armed| now < armed && armed <= at) {
+            if *this.registered {
+                return false;
+            }
+        } else {
+            *this.armed = Some(at);
+            match this.sleep.as_mut().as_pin_mut() {
+                Some(sleep) => sleep.reset(at),
+                None => this.sleep.set(Some(runtime.sleep_until(at))),
+            }
+        }
+        let elapsed = this.sleep.as_pin_mut().is_some_and(|sleep| sleep.poll_elapsed(context).is_ready());
+        *this.registered = !elapsed;
+        elapsed
+    }
+}

@@ -1,0 +1,16 @@
+//! What the requests of a server need to know of it.
+
+use std::sync::Arc;
+
+use httpants_core::Config;
+use httpants_core::forms::Limits;
+
+use crate::runtime::Clock;
+
+/// The settings and the clock of a server, shared by all its connections.
+#[derive(Debug)]
+pub(crate) struct Environment {
+    pub(crate) config: Arc<Config>,
+    pub(crate) form_limits: Limits,
+    pub(crate) clock: Clock,
+}

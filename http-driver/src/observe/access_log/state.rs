@@ -1,0 +1,90 @@
+//! The requests of one connection whose responses have not ended, and what is to be logged.
+
+use std::collections::VecDeque;
+
+use httpants_core::{CloseReason, Now, Peer, Refusal, Request as RequestHead, ResponseStats};
+
+use super::line::{Asked, Record};
+use super::{AccessLog, emit, has_subscriber};
+use crate::observe::Metrics;
+use crate::panics::guard;
+
+/// How many bytes of heads may be kept for responses that a peer is slow to take: beyond, no
+/// further request is accepted.
+const KEPT: usize = 64 << 10;
+
+#[derive(Debug, Default)]
+pub(crate) struct AccessLogState {
+    /// In order.
+    requests: VecDeque<RequestHead>,
+    kept: usize,
+    refusal: Option<Box<Refusal>>,
+    /// Why the connection ended, for the responses that it cuts off.
+    reason: Option<CloseReason>,
+    records: Vec<Record>,
+}
+
+impl AccessLogState {
+    pub(crate) fn request(&mut self, request: &RequestHead) {
+        self.kept += request.head().len();
+        self.requests.push_back(request.clone());
+    }
+
+    pub(crate) fn refused(&mut self, refusal: Box<Refusal>) {
+        self.refusal = Some(refusal);
+    }
+
+    pub(crate) fn closed(&mut self, reason: CloseReason) {
+        self.reason = Some(reason);
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.kept > KEPT
+    }
+
+    pub(crate) fn has_records(&self) -> bool {
+        !self.records.is_empty()
+    }
+
+    pub(crate) fn response_end(&mut self, stats: ResponseStats, peer: &Peer, now: Now) {
+        let asked = match stats.request {
+            Some(id) => {
+                // Those before it were accepted before there was a reader of the log.
+                let Some(request) = self.requests.pop_front().filter(|first| first.id() == id) else { return };
+                self.kept = self.kept.saturating_sub(request.head().len());
+                Asked::Request(request)
+            }
+            None => match self.refusal.take() {
+                Some(refusal) => Asked::Refused(refusal),
+                None => Asked::Unknown,
+            },
+        };
+        let (received, remote_ip) = match &asked {
+            Asked::Request(request) => (request.received(), request.remote_ip()),
+            _ => (now, peer.remote.ip()),
+        };
+        let is_request = matches!(asked, Asked::Request(_));
+        self.records.push(Record {
+            asked,
+            remote_ip,
+            received: received.wall,
+            status: stats.status,
+            bytes: stats.body_bytes,
+            complete: stats.complete,
+            duration: is_request.then(|| now.mono.saturating_sub(received.mono)),
+            reason: self.reason,
+        });
+    }
+
+    /// Writes what is to be logged. A log that panics loses its line, and nothing else.
+    pub(crate) fn flush(&mut self, log: Option<&AccessLog>, metrics: &Metrics) {
+        for record in self.records.drain(..) {
+            if let Some(log) = log {
+                let _ = guard(metrics, "the access log", || log.write(&record));
+            }
+            if has_subscriber() {
+                emit(&record);
+            }
+        }
+    }
+}

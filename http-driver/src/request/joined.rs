@@ -1,0 +1,33 @@
+//! Pieces of a body put together.
+
+use bytes::{Bytes, BytesMut};
+
+/// Pieces put together: one piece stays as it is, more are copied behind each other.
+#[derive(Debug, Default)]
+pub(crate) struct Joined {
+    first: Bytes,
+    joined: BytesMut,
+}
+
+/// Room that is made at once for announced content; a peer that only announces gets no more.
+const ROOM_UP_FRONT: u64 = 256 << 10;
+
+impl Joined {
+    /// Adds a piece; `announced` is the whole length, where it is known.
+    pub(crate) fn push(&mut self, piece: Bytes, announced: Option<u64>) {
+        if self.first.is_empty() && self.joined.is_empty() {
+            self.first = piece;
+            return;
+        }
+        if self.joined.is_empty() {
+            let room = announced.unwrap_or_default().min(ROOM_UP_FRONT) as usize;
+            self.joined.reserve(room.max(self.first.len() + piece.len()));
+            self.joined.extend_from_slice(&std::mem::take(&mut self.first));
+        }
+        self.joined.extend_from_slice(&piece);
+    }
+
+    pub(crate) fn into_bytes(self) -> Bytes {
+        if self.joined.is_empty() { self.first } else { self.joined.freeze() }
+    }
+}

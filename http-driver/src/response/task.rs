@@ -1,0 +1,264 @@
+//! A response on its way from the application into the core.
+
+use std::error::Error;
+use std::task::{Context, Poll, Waker};
+
+use http::StatusCode;
+use httpants_core::{BodyLen, FieldLines, Misuse, RequestId, ResponseHead, ResponseState};
+
+use super::files::{self, FilePolicy, OpenFiles};
+use super::{Content, ContentStream, Piece, Response, StreamError, UpgradeHandler};
+use crate::exchange::{BodyError, Exchange, Shared};
+use crate::observe::Metrics;
+use crate::panics::{Panicked, guard};
+use crate::request::FormError;
+
+/// Polls of a stream before its bytes are written and other tasks get their turn.
+const PIECES: usize = 32;
+
+/// Where responses go: the connection of a request, and what it needs of its server.
+pub(crate) struct Outlet<'a> {
+    pub(crate) exchange: &'a mut Exchange,
+    pub(crate) request: RequestId,
+    pub(crate) open_files: &'a mut OpenFiles,
+    pub(crate) file_policy: &'a FilePolicy,
+    pub(crate) metrics: &'a Metrics,
+    /// The waker of the connection's task.
+    pub(crate) own: &'a Waker,
+    /// Whether the request is to be polled again, because what it waited for is there.
+    pub(crate) ready: &'a mut bool,
+}
+
+/// A response whose body is still to come.
+pub(crate) struct StreamTask {
+    /// Until it is sent.
+    head: Option<ResponseHead>,
+    stream: ContentStream,
+}
+
+/// What a response needs beside what was given to the core.
+pub(crate) enum Rest {
+    Nothing,
+    Stream(StreamTask),
+    Upgrade(UpgradeHandler),
+}
+
+/// What polling a stream led to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Progress {
+    /// It waits, for itself or for room to send.
+    Waiting,
+    /// It goes on after other tasks.
+    Yielded,
+    Done,
+}
+
+impl Outlet<'_> {
+    /// A call to the core.
+    pub(super) fn with<T>(&mut self, operation: impl FnOnce(&mut Shared) -> T) -> T {
+        let (result, own_woken) = self.exchange.with_own(self.own, operation);
+        *self.ready |= own_woken;
+        result
+    }
+
+    fn state(&mut self) -> ResponseState {
+        let request = self.request;
+        self.with(|shared| shared.core.response_state(request))
+    }
+
+    /// Takes the response of a handler.
+    pub(crate) fn respond(&mut self, response: Response) -> Rest {
+        let request = self.request;
+        let Response { head, content, misuse } = response;
+        if let Some(misuse) = misuse {
+            return self.refuse(misuse, content);
+        }
+        let result = match content {
+            Content::Whole(content) => {
+                // The last handle of the content is dropped without the lock.
+                let kept = content.clone();
+                let given = self.with(|shared| shared.core.respond_with(request, &head, content));
+                drop(kept);
+                given.map(|()| Rest::Nothing)
+            }
+            Content::File(file) => files::respond(self, head, *file).map(|()| Rest::Nothing),
+            Content::Upgrade(then) => {
+                let given = self.with(|shared| shared.core.respond_upgrade(request, &head));
+                given.map(|()| Rest::Upgrade(then))
+            }
+            Content::Sent => {
+                self.check_sent();
+                return Rest::Nothing;
+            }
+            Content::Stream(stream) => self.begin_stream(head, stream),
+        };
+        result.unwrap_or_else(|misuse| {
+            self.report(&misuse);
+            self.fail();
+            Rest::Nothing
+        })
+    }
+
+    /// A response that could not be made, or a misuse that the handler returned.
+    fn refuse(&mut self, misuse: Misuse, content: Content) -> Rest {
+        drop(content);
+        if misuse == Misuse::NoBody && self.state() == ResponseState::Begun {
+            // As in Go: the handler ends with the refusal of its body, and the head is the response.
+            let request = self.request;
+            let _ = self.with(|shared| shared.core.finish(request));
+            return Rest::Nothing;
+        }
+        self.report(&misuse);
+        self.fail();
+        Rest::Nothing
+    }
+
+    fn report(&mut self, misuse: &Misuse) {
+        // The peer's doing is no error of the application.
+        if *misuse == Misuse::Closed || self.state() == ResponseState::Closed {
+            tracing::debug!(%misuse, "the connection ended before its response");
+        } else {
+            tracing::error!(%misuse, "a response could not be sent");
+        }
+    }
+
+    /// A responder has sent, or was to send, the response.
+    fn check_sent(&mut self) {
+        if !self.state().is_over() {
+            tracing::error!("a handler returned before its responder finished the response");
+            self.fail();
+        }
+    }
+
+    fn begin_stream(&mut self, head: ResponseHead, stream: ContentStream) -> Result<Rest, Misuse> {
+        let (request, status) = (self.request, head.status);
+        let has_body = self
+            .with(|shared| shared.core.current_request().is_none_or(|request| request.allows_response_body(status)));
+        if has_body {
+            return Ok(Rest::Stream(StreamTask { head: Some(head), stream }));
+        }
+        let dropped = guard(self.metrics, "dropping a stream", || drop(stream));
+        self.with(|shared| {
+            shared.core.respond(request, &head, BodyLen::Unknown)?;
+            shared.core.finish(request)
+        })?;
+        match dropped {
+            Ok(()) | Err(Panicked) => Ok(Rest::Nothing),
+        }
+    }
+
+    /// The handler failed: 500 where nothing was sent, else the connection is dropped, so that
+    /// no broken response looks whole. Where the core refused the request already, that stands.
+    pub(crate) fn fail(&mut self) {
+        let request = self.request;
+        self.with(|shared| {
+            if shared.core.response_state(request) == ResponseState::Expected {
+                let head = ResponseHead::with_fields(StatusCode::INTERNAL_SERVER_ERROR, FieldLines::text_plain());
+                if shared.core.respond_with(request, &head, "Internal Server Error\n").is_ok() {
+                    return;
+                }
+            }
+            let _ = shared.core.abort(request);
+        });
+    }
+}
+
+impl StreamTask {
+    /// Passes pieces on while there are some and there is room.
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>, outlet: &mut Outlet<'_>) -> Progress {
+        for _ in 0..PIECES {
+            if self.head.is_none() && !self.has_room(outlet) {
+                return Progress::Waiting;
+            }
+            // Polled before the head is sent: a stream that reads the request's body asks the
+            // client for it, and 100 must not come behind a final status.
+            let polled = guard(outlet.metrics, "a stream", || self.stream.as_mut().poll_next(context));
+            let passed = match polled {
+                Ok(polled) => self.pass_on(outlet, polled),
+                Err(Panicked) => Err("panic".into()),
+            };
+            match passed {
+                Ok(Some(progress)) => return progress,
+                Ok(None) => {}
+                Err(error) => {
+                    report_break(outlet.state(), &*error);
+                    outlet.fail();
+                    return Progress::Done;
+                }
+            }
+        }
+        Progress::Yielded
+    }
+
+    fn has_room(&self, outlet: &mut Outlet<'_>) -> bool {
+        let request = outlet.request;
+        // Without a connection the stream goes on to learn that by its next piece.
+        !matches!(outlet.with(|shared| shared.core.send_room(request)), Ok(0))
+    }
+
+    /// A piece of the body, behind the head if that is still to come.
+    fn pass_on(
+        &mut self,
+        outlet: &mut Outlet<'_>,
+        polled: Poll<Option<Result<Piece, StreamError>>>,
+    ) -> Result<Option<Progress>, StreamError> {
+        let piece = match polled {
+            Poll::Ready(piece) => Some(piece.transpose()?),
+            Poll::Pending => None,
+        };
+        let request = outlet.request;
+        let head = self.head.take();
+        // The last handle of the data is dropped without the lock.
+        let kept = if let Some(Some(Piece::Data(data))) = &piece { Some(data.clone()) } else { None };
+        let progress = outlet.with(|shared| {
+            if let Some(head) = &head {
+                shared.core.respond(request, head, BodyLen::Unknown)?;
+            }
+            match piece {
+                None => return Ok(Some(Progress::Waiting)),
+                Some(Some(Piece::Data(data))) => {
+                    shared.core.send(request, data)?;
+                    return Ok(None);
+                }
+                Some(Some(Piece::Trailers(trailers))) => shared.core.finish_with_trailers(request, &trailers)?,
+                Some(None) => shared.core.finish(request)?,
+            }
+            Ok::<_, Misuse>(Some(Progress::Done))
+        });
+        drop(kept);
+        Ok(progress?)
+    }
+}
+
+/// An error for the application's failures only, so that no peer can fill the log.
+fn report_break(state: ResponseState, error: &(dyn Error + 'static)) {
+    let text = error.to_string().escape_debug().to_string();
+    if state.is_over() || is_peers_fault(error) {
+        tracing::debug!(error = text, "a response broke off");
+    } else {
+        tracing::error!(error = text, "a response broke off");
+    }
+}
+
+/// Whether it comes from what the peer sent as body, or did not send.
+fn is_peers_fault(mut error: &(dyn Error + 'static)) -> bool {
+    loop {
+        let body = match error.downcast_ref() {
+            Some(FormError::Form(_)) => return true,
+            Some(FormError::Body(body)) => Some(body),
+            None => error.downcast_ref::<BodyError>(),
+        };
+        if let Some(body) = body {
+            return !matches!(body, BodyError::Storage(_) | BodyError::NotKept);
+        }
+        // An io::Error is transparent: its source is that of what it holds.
+        let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+        match held {
+            Some(held) => error = held,
+            None => match error.source() {
+                Some(source) => error = source,
+                None => return false,
+            },
+        }
+    }
+}
