@@ -1,0 +1,187 @@
+//! The modules of a crate import from each other in one direction: there is no cycle between
+//! files, and none between the folders at the top of `src`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, and clippy.toml excepts only the test functions themselves"
+)]
+
+mod graph;
+mod resolve;
+mod source;
+
+use std::fs;
+use std::path::Path;
+
+use graph::Graph;
+
+/// What is checked of a crate.
+struct Rule {
+    /// The folder of the package.
+    package: &'static str,
+    /// Top folders of its `src` that are not checked: tools for tests.
+    except: &'static [&'static str],
+}
+
+const DRIVER: Rule = Rule { package: "http-driver", except: &["memory", "conformance", "simulation"] };
+const CORE: Rule = Rule { package: "http-core", except: &[] };
+
+/// They re-export what is public, and need all of it for that.
+const REEXPORTS: [&str; 2] = ["lib.rs", "application.rs"];
+
+impl Rule {
+    fn check(&self) {
+        let mut sources = Vec::new();
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(self.package).join("src");
+        collect(&root, "", &mut sources);
+        let files = resolve::graph(&source::read(&sources)).map(|file| self.has(file).then(|| file.to_owned()));
+        assert!(files.edges().count() > 50, "the imports of {} are read", self.package);
+        let rooms = files.map(|file| Some(room(file).to_owned()));
+        let (files, rooms) = (files.report(), rooms.report());
+        assert!(
+            files.is_empty() && rooms.is_empty(),
+            "{0}/src: cycles between files:\n{files}\n{0}/src: cycles between top folders:\n{rooms}",
+            self.package,
+        );
+    }
+
+    fn has(&self, file: &str) -> bool {
+        !self.except.contains(&room(file)) && !REEXPORTS.contains(&file)
+    }
+}
+
+/// Returns the top folder of a file, or the file itself where it is in none.
+fn room(file: &str) -> &str {
+    file.split('/').next().unwrap()
+}
+
+/// Reads the Rust files below a folder, named by their paths from there with `/`.
+fn collect(folder: &Path, prefix: &str, sources: &mut Vec<(String, String)>) {
+    for entry in fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
+        let path = entry.unwrap().path();
+        let name = format!("{prefix}{}", path.file_name().unwrap().to_str().unwrap());
+        if path.is_dir() {
+            collect(&path, &format!("{name}/"), sources);
+        } else if name.ends_with(".rs") {
+            sources.push((name, fs::read_to_string(&path).unwrap()));
+        }
+    }
+}
+
+#[test]
+fn driver_has_no_import_cycles() {
+    DRIVER.check();
+}
+
+#[test]
+#[ignore = "reports the cycles that http-core still has"]
+fn core_has_no_import_cycles() {
+    CORE.check();
+}
+
+fn graph_of(sources: &[(&str, &str)]) -> Graph {
+    let owned: Vec<_> = sources.iter().map(|(file, text)| ((*file).to_owned(), (*text).to_owned())).collect();
+    resolve::graph(&source::read(&owned))
+}
+
+/// Returns the edges as `from -> to`, sorted.
+fn edges_of(sources: &[(&str, &str)]) -> Vec<String> {
+    graph_of(sources).edges().map(|(from, to)| format!("{from} -> {to}")).collect()
+}
+
+#[test]
+fn imports_in_one_direction_are_no_cycle() {
+    let sources = [("lib.rs", "mod a; mod b;"), ("a.rs", "use crate::b::B; struct A(B);"), ("b.rs", "pub struct B;")];
+    assert_eq!(edges_of(&sources), ["a.rs -> b.rs"]);
+    assert_eq!(graph_of(&sources).report(), "");
+}
+
+#[test]
+fn cycle_by_use_is_reported_with_its_places() {
+    let a = "use std::fmt;\nuse crate::b::{self, B};\npub struct A(B);";
+    let graph = graph_of(&[("lib.rs", ""), ("a.rs", a), ("b.rs", "\n\nuse super::a::A;\npub struct B(Box<A>);")]);
+    assert_eq!(
+        graph.report(),
+        "\na.rs -> b.rs -> a.rs\n    a.rs:2 -> b.rs: crate::b::B\n    b.rs:3 -> a.rs: super::a::A\n"
+    );
+}
+
+#[test]
+fn cycle_by_inline_paths_is_found() {
+    let paths = [
+        "fn f() -> crate::b::B { todo!() }",
+        "fn f() { crate::b::new(); }",
+        "fn f(x: u8) { if let super::b::B { .. } = x {} }",
+        "fn f() { println!(\"{}\", crate::b::new()); }",
+        "use crate::b; fn f() { b::new(); }",
+        "use crate::b as c; fn f() { format!(\"{}\", [c::new()]); }",
+        "fn f() { use crate::b::B; }",
+        "mod inner { use super::super::b::B; }",
+        "use super::b::*;",
+    ];
+    for a in paths {
+        let b = "pub struct B; pub fn new() -> B { crate::a::f() }";
+        let edges = edges_of(&[("lib.rs", ""), ("a.rs", a), ("b.rs", b)]);
+        assert_eq!(edges, ["a.rs -> b.rs", "b.rs -> a.rs"], "{a}");
+    }
+}
+
+#[test]
+fn reexport_is_followed_to_the_defining_file() {
+    let sources = [
+        ("lib.rs", "mod a; mod room; pub use all::*; mod all;"),
+        ("all.rs", "pub use crate::room::Body;"),
+        ("room/mod.rs", "mod body; mod body_parts; pub use self::body::Body; pub(crate) use body_parts::body_parts;"),
+        ("room/body.rs", "use crate::a::A; pub struct Body(A);"),
+        ("room/body_parts.rs", "pub fn body_parts() {}"),
+    ];
+    for a in ["use crate::room::Body;", "use crate::Body;", "use crate::room; struct A(room::Body);"] {
+        let edges = edges_of(&[sources.as_slice(), &[("a.rs", a)]].concat());
+        assert_eq!(edges, ["a.rs -> room/body.rs", "all.rs -> room/body.rs", "room/body.rs -> a.rs"], "{a}");
+    }
+    let edges = edges_of(&[sources.as_slice(), &[("a.rs", "fn f() { crate::room::body_parts() }")]].concat());
+    assert!(edges.contains(&"a.rs -> room/body_parts.rs".to_owned()), "{edges:?}");
+}
+
+#[test]
+fn child_imports_from_its_parent_and_a_used_reexport_counts() {
+    let child = ("room/child.rs", "use super::Noun; pub struct Child(Noun);");
+    let declares = "mod child; pub use child::Child; pub struct Noun;";
+    assert_eq!(edges_of(&[("room/mod.rs", declares), child]), ["room/child.rs -> room/mod.rs"]);
+    let uses = format!("{declares} fn new() -> Option<Child> {{ None }}");
+    let both = ["room/child.rs -> room/mod.rs", "room/mod.rs -> room/child.rs"];
+    assert_eq!(edges_of(&[("room/mod.rs", &uses), child]), both);
+}
+
+#[test]
+fn tests_other_crates_and_visibility_are_no_imports() {
+    let a = "pub use b_crate as b; #[cfg(test)] mod checks; #[cfg(test)] mod more { use crate::c::C; }\n\
+        pub(in crate::c) struct A; #[doc = \"crate::c\"] fn f() { let c = crate::a::b::new(); c.crate_c(); }";
+    let test = "use crate::c::C;";
+    let sources = [
+        ("lib.rs", ""),
+        ("a.rs", a),
+        ("a/checks.rs", test),
+        ("a/tests.rs", test),
+        ("tests/a.rs", test),
+        ("c.rs", "pub struct C;"),
+    ];
+    assert_eq!(edges_of(&sources), [""; 0]);
+}
+
+#[test]
+fn cycle_between_rooms_needs_no_cycle_between_files() {
+    let sources = [
+        ("a/x.rs", "use crate::b::x::X;"),
+        ("a/y.rs", "pub struct Y;"),
+        ("b/x.rs", "pub struct X;"),
+        ("b/y.rs", "use crate::a::y::Y;"),
+    ];
+    let inline = [("lib.rs", ""), ("a/mod.rs", ""), ("b/mod.rs", "")];
+    let files = graph_of(&[sources.as_slice(), &inline].concat());
+    assert_eq!(files.report(), "");
+    let rooms = files.map(|file| Some(room(file).to_owned()));
+    assert_eq!(rooms.report(), "\na -> b -> a\n    a/x.rs:1 -> b: crate::b::x::X\n    b/y.rs:1 -> a: crate::a::y::Y\n");
+}
