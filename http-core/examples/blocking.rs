@@ -1,5 +1,5 @@
 //! An HTTP server over plain `std::net`, one thread a connection: the whole contract of the
-//! core in one loop, in 65 lines of code. `cargo run -p httpants-core --example blocking`, then
+//! core in one loop, in 69 lines of code. `cargo run -p httpants-core --example blocking`, then
 //! `curl -d hello http://127.0.0.1:8080/`.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is a caller of the core")]
@@ -9,7 +9,7 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use httpants_core::{Close, Config, Connection, Event, Now, Peer, ResponseHead, Transmit, UnixTime};
+use httpants_core::{Close, Config, Connection, Event, Now, Peer, RequestId, ResponseHead, Transmit, UnixTime};
 
 fn now(start: Instant) -> Now {
     Now::new(start.elapsed(), UnixTime(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()))
@@ -25,6 +25,11 @@ fn ran_out(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
+/// Sends the body of the request back. It fails where the connection has ended meanwhile.
+fn respond(connection: &mut Connection, request: RequestId, content: &mut Vec<u8>) {
+    let _ = connection.respond_with(request, &ResponseHead::default(), std::mem::take(content));
+}
+
 fn serve(mut socket: TcpStream, config: Arc<Config>) -> io::Result<()> {
     let start = Instant::now();
     let peer = Peer::new(socket.peer_addr()?, socket.local_addr()?);
@@ -33,9 +38,10 @@ fn serve(mut socket: TcpStream, config: Arc<Config>) -> io::Result<()> {
     loop {
         while let Some(event) = connection.poll_event() {
             match event {
-                Event::Expect100 => drop(connection.send_continue()),
-                Event::Data(data) => content.extend_from_slice(&data),
-                Event::End(_) => drop(connection.respond_with(&ResponseHead::default(), std::mem::take(&mut content))),
+                Event::Request(request) if !request.has_body() => respond(&mut connection, request.id(), &mut content),
+                Event::Expect100(id) => drop(connection.send_continue(id)),
+                Event::Data(_, data) => content.extend_from_slice(&data),
+                Event::End(id, _) => respond(&mut connection, id, &mut content),
                 Event::Closed(reason) => eprintln!("{:?}: {reason}", peer.remote),
                 _ => {}
             }

@@ -13,15 +13,15 @@ use crate::cookies::BadCookie;
 /// contains anything that the peer sent, so it can be put into an answer or a log as it is.
 ///
 /// ```
-/// use httpants_core::{BadRequest, CloseReason, Config, Connection, Event, Now, Peer};
+/// use httpants_core::{BadRequest, Config, Connection, Event, Now, Peer};
 ///
 /// let now = Now::default();
 /// let mut connection = Connection::new(Config::default().into(), Peer::default(), now);
 /// connection.receive(b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc", now);
-/// let Some(Event::Closed(CloseReason::Refused(fault))) = connection.poll_event() else { unreachable!() };
-/// assert_eq!(fault, BadRequest::ContentLength);
-/// assert_eq!(fault.status(), 400);
-/// assert_eq!(fault.text(), "Content-Length must be one decimal number (RFC 9110 8.6)");
+/// let Some(Event::Refused(refusal)) = connection.poll_event() else { unreachable!() };
+/// assert_eq!((refusal.error(), refusal.request_line()), (BadRequest::ContentLength, &b"GET / HTTP/1.1"[..]));
+/// assert_eq!(refusal.error().status(), 400);
+/// assert_eq!(refusal.error().text(), "Content-Length must be one decimal number (RFC 9110 8.6)");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -52,6 +52,8 @@
 //!     ),
 //! );
 //! connection.handle_sent(bytes.len() as u64, now);
+//! let Some(Event::ResponseEnd(stats)) = connection.poll_event() else { unreachable!() };
+//! assert!(stats.request == Some(request.id()) && stats.body_bytes == 5 && stats.complete);
 //!
 //! // And until when to wait for the next request.
 //! assert!(connection.is_idle());

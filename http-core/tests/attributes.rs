@@ -8,7 +8,8 @@ use std::time::Duration;
 use httpants_core::cookies::{Cookie, KeyRing};
 use httpants_core::proxy::XHeaders;
 use httpants_core::{
-    Close, CloseReason, Config, Connection, Event, Misuse, Now, Peer, Request, ResponseHead, Transmit, UnixTime,
+    BadRequest, Close, CloseReason, Config, Connection, Event, Misuse, Now, Peer, Request, RequestId, ResponseHead,
+    Transmit, UnixTime,
 };
 
 const NOW: Now = Now::new(Duration::ZERO, UnixTime::from_secs(1_795_352_400));
@@ -25,9 +26,12 @@ fn connection(change: impl FnOnce(&mut Config)) -> Connection {
 
 fn request(connection: &mut Connection, head: &str) -> Request {
     assert_eq!(connection.receive(head.as_bytes(), NOW), head.len());
-    match connection.poll_event() {
-        Some(Event::Request(request)) => request,
-        other => panic!("{other:?}"),
+    loop {
+        match connection.poll_event() {
+            Some(Event::ResponseEnd(stats)) => assert!(stats.complete),
+            Some(Event::Request(request)) => return request,
+            other => panic!("{other:?}"),
+        }
     }
 }
 
@@ -49,7 +53,7 @@ fn query_variables_are_parsed_once_and_bounded() {
     assert_eq!(variables.iter().collect::<Vec<_>>(), [("a", "1"), ("b", "\u{e9} x"), ("a", "2")]);
     assert!(std::ptr::eq(variables, first.get().unwrap()));
     while connection.poll_event().is_some() {}
-    connection.respond_with(&ResponseHead::default(), "").unwrap();
+    connection.respond_with(first.id(), &ResponseHead::default(), "").unwrap();
     drop(first);
     let many = format!("GET /?{} HTTP/1.1\r\nHost: x\r\n\r\n", "a=1&".repeat(1001));
     let second = request(&mut connection, &many);
@@ -90,7 +94,7 @@ fn a_request_about_the_server_as_a_whole_has_no_path() {
         let request = request(&mut connection, &format!("{line} HTTP/1.1\r\nHost: x\r\n\r\n"));
         assert_eq!((request.url(), &*request.full_url()), (url, full), "{line}");
         assert_eq!(request.path(), url.split('?').next().unwrap(), "{line}");
-        connection.respond_with(&ResponseHead::default(), "").unwrap();
+        connection.respond_with(request.id(), &ResponseHead::default(), "").unwrap();
         drop(sent(&mut connection));
     }
 }
@@ -106,28 +110,30 @@ fn cookies_come_in_and_go_out() {
     assert_eq!(request.secure_cookie_text("login").as_deref(), Some("jo"));
     assert_eq!((request.secure_cookie("moved"), request.secure_cookie("a")), (None, None));
 
-    connection.cookies_out().unwrap().set(Cookie::new("plain", "1")).unwrap();
-    connection.set_secure_cookie("login", "jo", KeyRing::LIFETIME, |cookie| cookie.secure(true)).unwrap();
+    let id = request.id();
+    connection.cookies_out(id).unwrap().set(Cookie::new("plain", "1")).unwrap();
+    connection.set_secure_cookie(id, "login", "jo", KeyRing::LIFETIME, |cookie| cookie.secure(true)).unwrap();
     assert!(matches!(
-        connection.set_secure_cookie("bad name", "x", KeyRing::LIFETIME, |cookie| cookie),
+        connection.set_secure_cookie(id, "bad name", "x", KeyRing::LIFETIME, |cookie| cookie),
         Err(Misuse::Cookie(_))
     ));
-    connection.respond_with(&ResponseHead::default(), "").unwrap();
+    connection.respond_with(request.id(), &ResponseHead::default(), "").unwrap();
     let answer = sent(&mut connection);
     assert_eq!(answer.matches("Set-Cookie: ").count(), 2, "{answer}");
     let line = answer.lines().find(|line| line.starts_with("Set-Cookie: login=1.")).unwrap();
     assert!(["HttpOnly", "Secure", "Path=/", "Max-Age=2592000"].iter().all(|part| line.contains(part)), "{line}");
-    assert_eq!(connection.cookies_out().err(), Some(Misuse::NoRequest));
+    assert_eq!(connection.cookies_out(id).err(), Some(Misuse::NoRequest));
 }
 
 #[test]
 fn a_reply_can_choose_its_cookies() {
     let mut connection = connection(|_| {});
+    let mut last = RequestId::default();
     for (names, expected) in [(None, vec!["a=1", "b=2"]), (Some(&["b"][..]), vec!["b=2"]), (Some(&[][..]), vec![])] {
-        drop(request(&mut connection, "GET / HTTP/1.1\r\nHost: x\r\n\r\n"));
-        connection.cookies_out().unwrap().set(Cookie::new("a", "1")).unwrap();
-        connection.cookies_out().unwrap().set(Cookie::new("b", "2")).unwrap();
-        let mut reply = connection.reply();
+        last = request(&mut connection, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").id();
+        connection.cookies_out(last).unwrap().set(Cookie::new("a", "1")).unwrap();
+        connection.cookies_out(last).unwrap().set(Cookie::new("b", "2")).unwrap();
+        let mut reply = connection.reply(last);
         assert_eq!(reply.send_cookies(None, false), Err(Misuse::HeadDue));
         reply.send_status(200).unwrap();
         reply.send_cookies(names, false).unwrap();
@@ -137,7 +143,7 @@ fn a_reply_can_choose_its_cookies() {
         assert_eq!(cookies, expected);
     }
     assert_eq!(
-        connection.set_secure_cookie("a", "1", KeyRing::LIFETIME, |cookie| cookie).err(),
+        connection.set_secure_cookie(last, "a", "1", KeyRing::LIFETIME, |cookie| cookie).err(),
         Some(Misuse::NoRequest)
     );
 }
@@ -173,7 +179,9 @@ fn a_proxy_header_comes_first_or_the_connection_ends() {
     }
     let mut connection = connection(|config| config.proxy_protocol = true);
     assert_eq!(connection.receive(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", NOW), 27);
-    assert!(matches!(connection.poll_event(), Some(Event::Closed(CloseReason::Refused(_)))));
+    let Some(Event::Refused(refusal)) = connection.poll_event() else { panic!() };
+    assert_eq!((refusal.error(), refusal.request(), refusal.offset()), (BadRequest::ProxyHeader, None, 0));
+    assert!(matches!(connection.poll_event(), Some(Event::Closed(CloseReason::Refused(BadRequest::ProxyHeader)))));
     assert!(connection.poll_transmit().is_none());
     assert_eq!(connection.poll_close(), Some(Close::Now));
 }
@@ -185,7 +193,7 @@ fn time_is_frozen_when_the_answer_is_finished() {
     let after = |seconds| NOW.after(Duration::from_secs(seconds));
     connection.handle_time(after(3));
     assert_eq!(request.time(connection.now()), Duration::from_secs(3));
-    connection.respond_with(&ResponseHead::default(), "").unwrap();
+    connection.respond_with(request.id(), &ResponseHead::default(), "").unwrap();
     connection.handle_sent(1000, after(5));
     assert_eq!(request.time(connection.now()), Duration::from_secs(3));
 }

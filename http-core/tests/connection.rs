@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use common::{Server, WRK, now};
 use httpants_core::{
-    BodyLen, Close, CloseReason, Config, Connection, Event, FieldLines, Peer, Receiving, ResponseHead, Timer, Transmit,
+    BodyLen, Close, CloseReason, Config, Connection, Event, FieldLines, Misuse, Peer, Receiving, RequestId,
+    ResponseHead, Timer, Transmit,
 };
 
 fn connection(config: Config) -> Connection {
@@ -22,9 +23,15 @@ fn give(connection: &mut Connection, mut bytes: &[u8], millis: u64) {
     }
 }
 
+/// The names of the events that are there.
 fn events(connection: &mut Connection) -> Vec<String> {
     let name = |event: Event| format!("{event:?}").split([' ', '(']).next().unwrap_or_default().to_owned();
     std::iter::from_fn(|| connection.poll_event().map(name)).collect()
+}
+
+/// The id of the last request that was accepted.
+fn id(connection: &Connection) -> RequestId {
+    connection.current_request().expect("a request is outstanding").id()
 }
 
 /// Everything that waits to be sent, sent.
@@ -65,7 +72,7 @@ fn asking_in_vain_does_not_move_the_idle_deadline() {
         assert_eq!(timeout(&server.connection), Some((start + 60_000, Timer::Idle)));
     }
     server.connection.handle_timeout(now(start + 60_000));
-    assert_eq!(events(&mut server.connection), ["Closed"]);
+    assert_eq!(events(&mut server.connection), ["TimedOut", "Closed"]);
 }
 
 #[test]
@@ -86,10 +93,10 @@ fn content_is_not_late_that_was_not_asked_for() {
     let mut connection = connection(Config::default());
     give(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nfirst", 0);
     assert_eq!(events(&mut connection), ["Request", "Data"]);
-    connection.pause(true);
+    connection.pause(id(&connection)).unwrap();
     assert_eq!(timeout(&connection), None);
     connection.handle_timeout(now(100_000));
-    connection.respond_with(&ResponseHead::default(), "enough").unwrap();
+    connection.respond_with(id(&connection), &ResponseHead::default(), "enough").unwrap();
     sent(&mut connection, 100_000);
     assert_eq!(connection.state().recv, Receiving::Drain);
     assert_eq!(timeout(&connection), Some((110_000, Timer::BodyRate)));
@@ -103,7 +110,7 @@ fn content_that_awaits_100_continue_is_not_late() {
     assert_eq!(events(&mut connection), ["Request", "Expect100"]);
     assert_eq!(timeout(&connection), None);
     connection.handle_timeout(now(100_000));
-    connection.send_continue().unwrap();
+    connection.send_continue(id(&connection)).unwrap();
     sent(&mut connection, 100_000);
     assert_eq!(timeout(&connection), Some((110_000, Timer::BodyRate)));
 }
@@ -112,23 +119,24 @@ fn content_that_awaits_100_continue_is_not_late() {
 #[test]
 fn answers_before_a_broken_request_still_leave() {
     type Break = fn(&mut Connection);
-    let breaks: [(&str, Break); 3] = [
-        ("end", |connection| connection.handle_eof(now(1))),
-        ("fault", |connection| give(connection, b"\r\nX", 1)),
-        ("time", |connection| connection.handle_timeout(now(100_000))),
+    let breaks: [(&str, Break, &[&str]); 3] = [
+        ("end", |connection| connection.handle_eof(now(1)), &["Closed"]),
+        ("fault", |connection| give(connection, b"\r\nX", 1), &["Refused", "Closed"]),
+        ("time", |connection| connection.handle_timeout(now(100_000)), &["TimedOut", "Refused", "Closed"]),
     ];
-    for (name, breaks) in breaks {
+    for (name, breaks, expected) in breaks {
         let mut connection = connection(Config::default());
         give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
         give(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx", 0);
-        assert_eq!(events(&mut connection), ["Request", "End"]);
-        connection.respond_with(&ResponseHead::default(), "first").unwrap();
+        assert_eq!(events(&mut connection), ["Request"]);
+        connection.respond_with(id(&connection), &ResponseHead::default(), "first").unwrap();
         assert_eq!(events(&mut connection), ["Request", "Data"]);
-        connection.respond(&ResponseHead::default(), BodyLen::Known(10)).unwrap();
-        connection.send("half").unwrap();
+        connection.respond(id(&connection), &ResponseHead::default(), BodyLen::Known(10)).unwrap();
+        connection.send(id(&connection), "half").unwrap();
         breaks(&mut connection);
-        assert_eq!(events(&mut connection), ["Closed"], "{name}");
+        assert_eq!(events(&mut connection), expected, "{name}");
         let out = sent(&mut connection, 100_000);
+        assert_eq!(events(&mut connection), ["ResponseEnd"; 2], "{name}");
         assert!(out.contains("first") && out.ends_with("half"), "{name}: {out}");
     }
 }
@@ -139,8 +147,8 @@ fn a_broken_answer_of_http_1_0_is_reset() {
     let mut connection = connection(Config::default());
     give(&mut connection, b"POST / HTTP/1.0\r\nContent-Length: 5\r\n\r\n", 0);
     assert_eq!(events(&mut connection), ["Request"]);
-    connection.respond(&ResponseHead::default(), BodyLen::Unknown).unwrap();
-    connection.send("half").unwrap();
+    connection.respond(id(&connection), &ResponseHead::default(), BodyLen::Unknown).unwrap();
+    connection.send(id(&connection), "half").unwrap();
     connection.handle_eof(now(1));
     assert_eq!(events(&mut connection), ["Closed"]);
     sent(&mut connection, 2);
@@ -186,11 +194,11 @@ fn bytes_that_nobody_wrote_are_not_input() {
 fn giving_up_after_the_end_does_nothing() {
     let mut connection = connection(Config::default());
     give(&mut connection, b"GET / HTTP/3.0\r\n", 0);
-    assert_eq!(events(&mut connection), ["Closed"]);
-    connection.abort();
+    assert_eq!(events(&mut connection), ["Refused", "Closed"]);
+    connection.close();
     assert!(sent(&mut connection, 0).starts_with("HTTP/1.1 505 "));
     assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
-    connection.abort();
+    connection.close();
     assert_eq!(connection.poll_close(), None);
     assert_eq!(timeout(&connection), Some((2000, Timer::Linger)));
 }
@@ -201,7 +209,7 @@ fn a_refused_head_request_gets_a_head() {
     for (request, has_content) in [("HEAD / HTTP/1.1\r\n\r\n", false), ("GET / HTTP/1.1\r\n\r\n", true)] {
         let mut connection = connection(Config::default());
         give(&mut connection, request.as_bytes(), 0);
-        assert_eq!(events(&mut connection), ["Closed"]);
+        assert_eq!(events(&mut connection), ["Refused", "Closed"]);
         let out = sent(&mut connection, 0);
         assert!(out.starts_with("HTTP/1.1 400 "), "{out}");
         assert_eq!(!out.ends_with("\r\n\r\n"), has_content, "{out}");
@@ -216,8 +224,8 @@ fn an_end_that_the_client_did_not_announce_lingers() {
         let mut connection = connection(config);
         give(&mut connection, format!("GET / {version}\r\nHost: a\r\n{field}\r\n").as_bytes(), 0);
         events(&mut connection);
-        connection.respond(&ResponseHead::new(200).unwrap(), BodyLen::Known(0)).unwrap();
-        connection.finish().unwrap();
+        connection.respond(id(&connection), &ResponseHead::new(200).unwrap(), BodyLen::Known(0)).unwrap();
+        connection.finish(id(&connection)).unwrap();
         assert!(sent(&mut connection, 0).contains("\r\nConnection: close\r\n"));
         connection
     };
@@ -231,7 +239,7 @@ fn an_end_that_the_client_did_not_announce_lingers() {
         assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite), "{version}");
         assert_eq!(timeout(&connection), Some((2000, Timer::Linger)));
         give(&mut connection, b"GET /more HTTP/1.1\r\nHost: a\r\n\r\n", 0);
-        assert_eq!(events(&mut connection), ["Closed"]);
+        assert_eq!(events(&mut connection), ["ResponseEnd", "Closed"]);
         connection.handle_eof(now(1));
         assert_eq!(events(&mut connection), [""; 0]);
         assert_eq!(connection.poll_close(), Some(Close::Now), "{version}");
@@ -250,8 +258,9 @@ fn lingering_has_its_bounds() {
     config.limits.linger = 100_000;
     let mut connection = connection(config);
     give(&mut connection, b"GET / HTTP/1.1\r\n\r\n", 0);
-    assert_eq!(events(&mut connection), ["Closed"]);
+    assert_eq!(events(&mut connection), ["Refused", "Closed"]);
     sent(&mut connection, 0);
+    assert_eq!(events(&mut connection), ["ResponseEnd"]);
     assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
     let mut dropped = 0;
     while connection.wants_recv() {
@@ -288,44 +297,6 @@ fn storage_comes_back_from_a_connection_that_is_over() {
     assert!(connection.poll_transmit().is_none() && connection.poll_close().is_some());
 }
 
-/// Content is counted without heads and framing; what never leaves stays unsent.
-#[test]
-fn it_knows_what_was_answered_and_how_much_has_left() {
-    let mut connection = connection(Config::default());
-    assert_eq!((connection.answered(), connection.answers(), connection.sent()), (None, 0, 0));
-    let answered = |connection: &Connection| {
-        let answered = connection.answered().unwrap();
-        (answered.status.as_u16(), answered.content, answered.whole)
-    };
-    give(&mut connection, b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
-    assert_eq!(events(&mut connection), ["Request", "End"]);
-    connection.respond_with(&ResponseHead::default(), "hello").unwrap();
-    assert_eq!(answered(&connection), (200, 0, true));
-    assert_eq!(events(&mut connection), ["Request", "End"]);
-    connection.respond(&ResponseHead::new(404).unwrap(), BodyLen::Unknown).unwrap();
-    connection.send("abc").unwrap();
-    assert_eq!(answered(&connection), (404, 3, false));
-    let waiting = connection.unsent();
-    let out = sent(&mut connection, 0);
-    assert_eq!((connection.sent(), connection.unsent()), (out.len() as u64, 0));
-    assert_eq!(waiting, out.len() as u64);
-    connection.send("defg").unwrap();
-    connection.handle_io_error(now(1));
-    assert_eq!(answered(&connection), (404, 7, false));
-    assert_eq!((connection.answers(), connection.unsent()), (2, "4\r\ndefg\r\n".len() as u64));
-}
-
-#[test]
-fn a_refusal_is_an_answer_too() {
-    let mut connection = connection(Config::default());
-    give(&mut connection, b"nonsense\r\n\r\n", 0);
-    assert_eq!(events(&mut connection), ["Closed"]);
-    let (answered, out) = (connection.answered().unwrap(), sent(&mut connection, 0));
-    let content = out.split_once("\r\n\r\n").unwrap().1;
-    assert_eq!((answered.status.as_u16(), answered.whole), (400, true));
-    assert_eq!(answered.content, content.len() as u64);
-}
-
 /// An empty chunk would be the last one, and what follows it the start of another answer.
 #[test]
 fn a_chunked_answer_without_content_has_one_end() {
@@ -334,7 +305,7 @@ fn a_chunked_answer_without_content_has_one_end() {
     events(&mut connection);
     let mut fields = FieldLines::new();
     fields.push("Transfer-Encoding", "chunked").unwrap();
-    connection.respond_with(&ResponseHead::with_fields(Default::default(), fields), "").unwrap();
+    connection.respond_with(id(&connection), &ResponseHead::with_fields(Default::default(), fields), "").unwrap();
     let answer = sent(&mut connection, 0);
     assert_eq!(answer.split_once("\r\n\r\n").unwrap().1, "0\r\n\r\n");
 }
@@ -347,10 +318,10 @@ fn bytes_behind_an_upgrade_are_held_until_its_answer_has_left() {
     events(&mut connection);
     let mut head = ResponseHead::new(101).unwrap();
     head.fields.push("Upgrade", "x").unwrap();
-    connection.respond(&head, BodyLen::Known(0)).unwrap();
+    connection.respond_upgrade(id(&connection), &head).unwrap();
     assert_eq!(connection.take_upgrade(), "");
     assert!(sent(&mut connection, 0).starts_with("HTTP/1.1 101 "));
-    assert_eq!(events(&mut connection), ["Upgraded"]);
+    assert_eq!(events(&mut connection), ["ResponseEnd", "Upgraded"]);
     assert_eq!(connection.take_upgrade(), "new");
 }
 
@@ -362,11 +333,11 @@ fn room_to_send_is_told_while_there_is_some_and_an_answer_to_fill_it() {
     let mut connection = connection(config);
     give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
     events(&mut connection);
-    connection.respond(&ResponseHead::default(), BodyLen::Unknown).unwrap();
-    connection.send("a".repeat(100)).unwrap();
-    assert_eq!((connection.send_room(), events(&mut connection)), (0, vec![]));
+    connection.respond(id(&connection), &ResponseHead::default(), BodyLen::Unknown).unwrap();
+    connection.send(id(&connection), "a".repeat(100)).unwrap();
+    assert_eq!((connection.send_room(id(&connection)), events(&mut connection)), (Ok(0), vec![]));
     sent(&mut connection, 0);
-    connection.send("b".repeat(100)).unwrap();
+    connection.send(id(&connection), "b".repeat(100)).unwrap();
     assert_eq!(events(&mut connection), [""; 0], "it was filled before it was told");
     sent(&mut connection, 0);
     assert_eq!(events(&mut connection), ["Writable"]);
@@ -381,10 +352,13 @@ fn no_room_is_told_behind_a_tunnel() {
     let mut connection = connection(config);
     give(&mut connection, b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 0);
     events(&mut connection);
-    connection.respond(&ResponseHead::default(), BodyLen::Unknown).unwrap();
-    assert_eq!(connection.send_room(), 0);
+    let id = id(&connection);
+    give(&mut connection, &[b'x'; 100], 0);
+    connection.send_room(id).unwrap();
+    connection.respond_upgrade(id, &ResponseHead::default()).unwrap();
+    assert_eq!(connection.send_room(id), Err(Misuse::Closed));
     sent(&mut connection, 0);
-    assert_eq!(events(&mut connection), ["Upgraded"]);
+    assert_eq!(events(&mut connection), ["ResponseEnd", "Upgraded"]);
 }
 
 /// Fewer system calls for an upload, and no more memory for what a small buffer holds.

@@ -26,9 +26,18 @@ fn armed(connection: &Connection) -> Option<(Timer, u128)> {
 }
 
 fn closed(connection: &mut Connection) -> Option<CloseReason> {
-    match connection.poll_event()? {
-        Event::Closed(reason) => Some(reason),
-        event => panic!("{event:?}"),
+    let mut before = None;
+    loop {
+        match connection.poll_event()? {
+            Event::TimedOut(timer) => before = Some(CloseReason::TimedOut(timer)),
+            Event::Refused(refusal) => before = Some(CloseReason::Refused(refusal.error())),
+            Event::Closed(reason) => {
+                let is_told_before = matches!(reason, CloseReason::TimedOut(_) | CloseReason::Refused(_));
+                assert_eq!(before, is_told_before.then_some(reason));
+                return Some(reason);
+            }
+            event => panic!("{event:?}"),
+        }
     }
 }
 

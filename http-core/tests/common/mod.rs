@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use httpants_core::{Config, Connection, Event, FieldLines, Now, Peer, ResponseHead, Transmit, UnixTime};
+use httpants_core::{Config, Connection, Event, FieldLines, Now, Peer, RequestId, ResponseHead, Transmit, UnixTime};
 
 pub(crate) const MIN: &str = "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n";
 pub(crate) const WRK: &str =
@@ -31,6 +31,8 @@ pub(crate) struct Server {
     pub(crate) connection: Connection,
     pub(crate) millis: u64,
     pub(crate) answered: usize,
+    /// Responses of which all has left.
+    pub(crate) completed: usize,
     /// Bytes that the answers had together.
     pub(crate) sent: u64,
     pub(crate) content: usize,
@@ -49,6 +51,7 @@ impl Server {
             connection: Connection::new(Arc::new(config), Peer::default(), now(0)),
             millis: 0,
             answered: 0,
+            completed: 0,
             sent: 0,
             content: 0,
             head: ResponseHead::with_fields(Default::default(), fields),
@@ -70,22 +73,30 @@ impl Server {
         loop {
             while let Some(event) = self.connection.poll_event() {
                 match event {
-                    Event::Data(data) => self.content += data.len(),
-                    Event::End(_) => {
-                        self.connection.respond_with(&self.head, Bytes::from_static(b"Hello, World!")).unwrap();
-                        self.answered += 1;
+                    Event::Data(_, data) => self.content += data.len(),
+                    Event::Request(request) if request.has_body() => {}
+                    Event::Request(request) => self.respond(request.id()),
+                    Event::End(id, _) => self.respond(id),
+                    Event::ResponseEnd(stats) => {
+                        self.completed += 1;
+                        assert!(stats.complete && stats.body_bytes == 13, "{stats:?}");
+                        assert_eq!(stats.request.map(RequestId::index), Some(self.completed as u64));
                     }
-                    Event::Request(_) => {}
                     other => panic!("{other:?}"),
                 }
             }
             let count = match self.connection.poll_transmit() {
                 Some(Transmit::Bytes(slices)) => slices.map(|slice| slice.len() as u64).sum(),
                 Some(_) => panic!("nobody sent a file"),
-                None => return,
+                None => return assert_eq!(self.completed, self.answered),
             };
             self.sent += count;
             self.connection.handle_sent(count, now(self.millis));
         }
+    }
+
+    fn respond(&mut self, request: RequestId) {
+        self.connection.respond_with(request, &self.head, Bytes::from_static(b"Hello, World!")).unwrap();
+        self.answered += 1;
     }
 }
