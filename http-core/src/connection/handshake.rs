@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::refusal::{Judged, Refusal};
 use super::state::{Input, State};
 use super::{Connection, Now, Peer, Receiving};
 use crate::config::Config;
@@ -71,8 +72,9 @@ impl Connection {
                     Preface::Header(header.len)
                 }
                 Err(_) => {
-                    self.note_refusal(BadRequest::ProxyHeader);
-                    self.break_off(CloseReason::Refused(BadRequest::ProxyHeader));
+                    let received = received.get(..self.config.limits.head).unwrap_or(received);
+                    let refusal = Refusal::new(BadRequest::ProxyHeader, None, 0, received, Judged::FirstLine);
+                    self.refuse_proxy_header(refusal);
                     Preface::Refused
                 }
             };
@@ -81,7 +83,7 @@ impl Connection {
             None => Preface::NeedMore,
             // As every method does. TLS begins with 22 (RFC 8446 section 5.1).
             Some(byte) if byte.is_ascii_alphabetic() => {
-                self.refuse(BadRequest::PlainRequest);
+                self.refuse_plain_request(received);
                 Preface::Refused
             }
             Some(_) => Preface::Handshake,

@@ -1,22 +1,19 @@
 //! Received bytes become events.
 
-use bytes::Bytes;
-use http::{Method, StatusCode, Version};
+use http::StatusCode;
 
 use super::Address;
 use super::Connection;
 use super::event::Event;
-use super::refusal::Refusal;
+use super::refusal::{Judged, Refusal};
 use super::state::{Input, Receiving, Sending};
 use super::timers::Timer;
 use crate::config::HalfClose;
 use crate::error::{BadRequest, CloseReason};
-use crate::message::field_lines::FieldLines;
 use crate::message::headers::Headers;
 use crate::message::request::{Request, RequestId};
 use crate::proxy::{Endpoints, ProxyHeader};
 use crate::wire::chunked::{self, Chunked, Piece};
-use crate::wire::encode::{AnswerHead, FramingField};
 use crate::wire::fields;
 use crate::wire::framing::Framing;
 use crate::wire::head::{Facts, HeadReader};
@@ -25,6 +22,8 @@ use crate::wire::head::{Facts, HeadReader};
 #[derive(Debug, Default)]
 pub(super) struct Content {
     coding: Coding,
+    /// Where it begins in the stream, or in a chunked one the end of the last whole chunk's data.
+    pub(super) element: u64,
     /// Decoded bytes that came.
     received: u64,
     /// Decoded bytes that may come.
@@ -43,13 +42,13 @@ enum Coding {
 }
 
 impl Content {
-    fn new(framing: Framing, limit: u64, overhead: usize) -> Self {
+    fn new(framing: Framing, element: u64, limit: u64, overhead: usize) -> Self {
         let coding = match framing {
             Framing::None => Coding::None,
             Framing::Length(length) => Coding::Length(length),
             Framing::Chunked => Coding::Chunked(Chunked::new(overhead)),
         };
-        Self { coding, received: 0, limit, drained: 0 }
+        Self { coding, element, received: 0, limit, drained: 0 }
     }
 
     /// Whether more than so many bytes are known, or likely, to come.
@@ -162,8 +161,9 @@ impl Connection {
                 self.read_head()
             }
             Err(_) => {
-                self.note_refusal(BadRequest::ProxyHeader);
-                self.break_off(CloseReason::Refused(BadRequest::ProxyHeader));
+                let received = self.recv.filled();
+                let refusal = Refusal::new(BadRequest::ProxyHeader, None, 0, received, Judged::FirstLine);
+                self.refuse_proxy_header(refusal);
                 None
             }
         }
@@ -241,7 +241,7 @@ impl Connection {
         self.empty_lines = 0;
         self.served += 1;
         let limits = &self.config.limits;
-        self.content = Content::new(facts.framing, limits.max_request, limits.chunk_overhead);
+        self.content = Content::new(facts.framing, self.recv.position(), limits.max_request, limits.chunk_overhead);
         let has_content = facts.framing != Framing::None;
         let last = !self.config.keep_alive
             || !facts.persistent
@@ -301,7 +301,12 @@ impl Connection {
                     if chunk > self.content.limit.saturating_sub(self.content.received) {
                         return Err(BadRequest::BodyTooLarge);
                     }
-                    Ok(Some(self.data(length)))
+                    let is_whole = decoder.chunk_remaining() == 0;
+                    let data = self.data(length);
+                    if is_whole {
+                        self.content.element = self.recv.position();
+                    }
+                    Ok(Some(data))
                 }
                 Piece::End { framing, trailers } => {
                     self.recv.consume(framing);
@@ -391,7 +396,7 @@ impl Connection {
     }
 
     /// Drops what comes while the connection closes.
-    fn discard(&mut self) -> Option<Event> {
+    pub(super) fn discard(&mut self) -> Option<Event> {
         self.discarded = self.discarded.saturating_add(self.recv.len() as u64);
         self.recv.consume(usize::MAX);
         if self.end_of_stream {
@@ -400,71 +405,6 @@ impl Connection {
             self.apply(Input::LingerEnd);
         }
         None
-    }
-
-    pub(super) fn refuse(&mut self, fault: BadRequest) -> Option<Event> {
-        self.note_refusal(fault);
-        self.turn_away(fault.status(), fault.text(), CloseReason::Refused(fault));
-        None
-    }
-
-    /// Keeps what is known of the peer for [`Event::Refused`].
-    #[cold]
-    pub(super) fn note_refusal(&mut self, fault: BadRequest) {
-        if self.events.is_closed() {
-            return;
-        }
-        let request = self.current.as_ref().map(Request::id);
-        let most = self.config.limits.head.min(fields::MOST_BYTES);
-        let head = if request.is_some() { &[] } else { self.recv.filled() };
-        let head = Bytes::copy_from_slice(head.get(..most).unwrap_or(head));
-        self.events.refused = Some(Box::new(Refusal::new(fault, request, self.recv.position(), head)));
-    }
-
-    #[cold]
-    /// Answers with an error and closes, or breaks an answer off that has begun already.
-    fn turn_away(&mut self, status: StatusCode, text: &str, reason: CloseReason) {
-        let (head_only, http_1_0) = match &self.current {
-            Some(request) => (*request.method() == Method::HEAD, request.version() == Version::HTTP_10),
-            None if self.reader.has_request_line() => {
-                let line = &self.spare.message().head().line;
-                (line.method == Method::HEAD, line.version == Version::HTTP_10)
-            }
-            None => (false, false),
-        };
-        let answer_due = matches!(self.state.send, Sending::Idle | Sending::Head);
-        self.mark_broken();
-        if !self.apply(Input::Refuse) {
-            return;
-        }
-        if answer_due {
-            if !self.responses.is_open() {
-                self.responses.open(None);
-            }
-            self.responses.begin(status);
-            self.queue();
-            let head = AnswerHead {
-                http_1_0,
-                status,
-                reason: None,
-                fields: &FieldLines::text_plain(),
-                cookies: None,
-                framing: FramingField::Length(text.len() as u64 + 1),
-                connection: Some("close"),
-                supplied: self.supplied.at(self.now.wall, self.config.server),
-            };
-            let out = self.send.gather();
-            head.write(out);
-            if !head_only {
-                out.extend_from_slice(text.as_bytes());
-                out.push(b'\n');
-                self.responses.body(text.len() as u64 + 1);
-            }
-            self.responses.complete();
-        }
-        self.end_request();
-        self.events.close(reason);
-        self.discard();
     }
 
     pub(super) fn fire(&mut self, timer: Timer) {

@@ -1,10 +1,15 @@
 //! What is known of a peer that was refused.
 
 use bytes::Bytes;
+use http::{Method, StatusCode, Version};
 
-use crate::error::BadRequest;
+use super::Connection;
+use super::state::{Input, Receiving, Sending};
+use crate::error::{BadRequest, CloseReason};
+use crate::message::field_lines::FieldLines;
 use crate::message::request::RequestId;
-use crate::wire::fields::{Line, Lines};
+use crate::wire::encode::{AnswerHead, FramingField};
+use crate::wire::fields::{self, Line, Lines};
 
 /// Why a peer was refused, and what was read of its request: for error pages, access logs and
 /// tools that compare parsers.
@@ -18,11 +23,16 @@ pub struct Refusal {
 
 impl Refusal {
     /// `start` is where `head`, the bytes received of an incomplete head, or an empty slice and
-    /// what was refused in the body of `request`, begins in the stream.
-    pub(super) fn new(error: BadRequest, request: Option<RequestId>, start: u64, head: Bytes) -> Self {
-        let mut refusal = Self { error, request, offset: start, head };
-        refusal.offset = start.saturating_add(refusal.faulty_line() as u64);
-        refusal
+    /// what was refused in the body of `request`, begins in the stream. Of the head only the
+    /// lines up to the faulty one are kept, however much was received behind it.
+    pub(super) fn new(error: BadRequest, request: Option<RequestId>, start: u64, head: &[u8], judged: Judged) -> Self {
+        let (length, faulty) = match judged {
+            Judged::FirstLine => (first_line(head), 0),
+            Judged::Fields { limit } => judged_fields(head, limit),
+        };
+        let faulty = if error.is_of_field_line() { faulty } else { 0 };
+        let head = Bytes::copy_from_slice(head.get(..length).unwrap_or(head));
+        Self { error, request, offset: start.saturating_add(faulty as u64), head }
     }
 
     /// The rule that was broken.
@@ -37,15 +47,18 @@ impl Refusal {
         self.request
     }
 
-    /// Where the refused element begins, in bytes from the start of the connection: the
-    /// line that is malformed, the chunk, or the head where it is refused as a whole.
+    /// Where the refused element begins, in bytes from the start of the connection: the line
+    /// that is malformed, or the head where it is refused as a whole; the body, or in a chunked
+    /// one the end of the last chunk whose data is complete.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
     /// The request line as far as it was read, without its end: raw bytes of the peer, to be
-    /// escaped before they are shown. Empty where the head was accepted.
+    /// escaped before they are shown. Empty where the head was accepted, and where the receive
+    /// buffer was lent when the time ran out
+    /// ([`lend_recv_buf`](crate::Connection::lend_recv_buf)).
     #[must_use]
     pub fn request_line(&self) -> &[u8] {
         let line = self.head.split(|&byte| byte == b'\n').next().unwrap_or_default();
@@ -68,21 +81,133 @@ impl Refusal {
     }
 
     fn field_lines(&self) -> Lines<'_> {
-        let line_end = self.head.iter().position(|&byte| byte == b'\n').map_or(self.head.len(), |end| end + 1);
-        Lines::new(self.head.get(line_end..).unwrap_or_default())
+        Lines::new(self.head.get(first_line(&self.head)..).unwrap_or_default())
+    }
+}
+
+/// Refusing.
+impl Connection {
+    pub(super) fn refuse(&mut self, fault: BadRequest) -> Option<super::Event> {
+        self.note_refusal(fault);
+        self.turn_away(fault.status(), fault.text(), CloseReason::Refused(fault));
+        None
     }
 
-    /// Where in the head the line stands that is no field line; 0 where all of them are.
-    fn faulty_line(&self) -> usize {
-        let mut lines = self.field_lines();
-        loop {
-            let left = lines.rest().len();
-            match lines.next() {
-                Ok(Some(Line::Field(..))) => {}
-                Ok(_) => return 0,
-                Err(_) if self.error.is_of_field_line() => return self.head.len() - left,
-                Err(_) => return 0,
+    /// Keeps what is known of the peer for [`Event::Refused`](super::Event::Refused).
+    #[cold]
+    fn note_refusal(&mut self, fault: BadRequest) {
+        if self.events.is_closed() {
+            return;
+        }
+        let limits = &self.config.limits;
+        let refusal = match self.state.recv {
+            // Its response may be finished already.
+            Receiving::Content | Receiving::Drain => {
+                Refusal::new(fault, Some(self.current_id()), self.content.element, &[], Judged::FirstLine)
             }
+            _ => {
+                let head = self.recv.filled();
+                let head = head.get(..limits.head.min(fields::MOST_BYTES)).unwrap_or(head);
+                let judged = match self.reader.has_request_line() {
+                    true => Judged::Fields { limit: limits.fields },
+                    false => Judged::FirstLine,
+                };
+                Refusal::new(fault, None, self.recv.position(), head, judged)
+            }
+        };
+        self.events.refused = Some(Box::new(refusal));
+    }
+
+    /// Answers with an error and closes, or breaks an answer off that has begun already.
+    #[cold]
+    pub(super) fn turn_away(&mut self, status: StatusCode, text: &str, reason: CloseReason) {
+        let (head_only, http_1_0) = match &self.current {
+            Some(request) => (*request.method() == Method::HEAD, request.version() == Version::HTTP_10),
+            None if self.reader.has_request_line() => {
+                let line = &self.spare.message().head().line;
+                (line.method == Method::HEAD, line.version == Version::HTTP_10)
+            }
+            None => (false, false),
+        };
+        let answer_due = matches!(self.state.send, Sending::Idle | Sending::Head);
+        self.mark_broken();
+        if !self.apply(Input::Refuse) {
+            return;
+        }
+        if answer_due {
+            if !self.responses.is_open() {
+                self.responses.open(None);
+            }
+            self.responses.begin(status);
+            self.queue();
+            let head = AnswerHead {
+                http_1_0,
+                status,
+                reason: None,
+                fields: &FieldLines::text_plain(),
+                cookies: None,
+                framing: FramingField::Length(text.len() as u64 + 1),
+                connection: Some("close"),
+                supplied: self.supplied.at(self.now.wall, self.config.server),
+            };
+            let out = self.send.gather();
+            head.write(out);
+            if !head_only {
+                out.extend_from_slice(text.as_bytes());
+                out.push(b'\n');
+                self.responses.body(text.len() as u64 + 1);
+            }
+            self.responses.complete();
+        }
+        self.end_request();
+        self.events.close(reason);
+        self.discard();
+    }
+
+    /// A plain request where a handshake is expected. `received` has what came of it.
+    pub(super) fn refuse_plain_request(&mut self, received: &[u8]) {
+        let fault = BadRequest::PlainRequest;
+        let received = received.get(..self.config.limits.head).unwrap_or(received);
+        self.events.refused = Some(Box::new(Refusal::new(fault, None, 0, received, Judged::FirstLine)));
+        self.turn_away(fault.status(), fault.text(), CloseReason::Refused(fault));
+    }
+
+    /// Behind a wrong PROXY header nothing is known to be HTTP, so it gets no response.
+    pub(super) fn refuse_proxy_header(&mut self, refusal: Refusal) {
+        let reason = CloseReason::Refused(refusal.error());
+        self.events.refused = Some(Box::new(refusal));
+        self.break_off(reason);
+    }
+}
+
+/// How far a head was judged when it was refused.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Judged {
+    /// Its request line, or what stands in place of one.
+    FirstLine,
+    /// Its field lines, of which there may be `limit`.
+    Fields { limit: usize },
+}
+
+/// The length of the first line with its end.
+fn first_line(head: &[u8]) -> usize {
+    memchr::memchr(b'\n', head).map_or(head.len(), |end| end + 1)
+}
+
+/// Where the lines that were judged end, and where the line begins that is no field line; 0
+/// where all of them are.
+fn judged_fields(head: &[u8], limit: usize) -> (usize, usize) {
+    let fields = head.get(first_line(head)..).unwrap_or_default();
+    let mut lines = Lines::new(fields);
+    let position = |lines: &Lines<'_>| head.len() - lines.rest().len();
+    for _ in 0..=limit {
+        let start = position(&lines);
+        match lines.next() {
+            Ok(Some(Line::Field(..))) => {}
+            Ok(Some(Line::End)) => break,
+            Ok(None) => return (head.len(), 0),
+            Err(_) => return (start + first_line(lines.rest()), start),
         }
     }
+    (position(&lines), 0)
 }
