@@ -308,7 +308,8 @@ impl Connection {
             }
             (Receiving::Handshake, _) => next.offer(times.accepted, timeouts.handshake, timers::Timer::Handshake),
             // The application is busy with the request before, or its response leaves.
-            (Receiving::Idle, _) if self.held || self.has_unsent() => {}
+            (Receiving::Idle | Receiving::Head, _) if self.held => {}
+            (Receiving::Idle, _) if self.has_unsent() => {}
             (Receiving::Idle, _) if self.served == 0 => {
                 next.offer(times.accepted, timeouts.accept, timers::Timer::Accept)
             }
@@ -352,7 +353,7 @@ impl Connection {
             && !self.paused
             && match self.state.recv {
                 // As while a response is outstanding.
-                Receiving::Idle if self.held => self.recv.len() < limits.recv_size(),
+                Receiving::Idle | Receiving::Head if self.held => self.recv.len() < limits.recv_size(),
                 Receiving::Idle | Receiving::Head => self.has_backlog_room() && self.recv.len() <= limits.head,
                 Receiving::Content | Receiving::Drain => self.recv.len() < limits.body_size(),
                 // Room for one more read notices that the peer is gone, and takes in what
@@ -370,7 +371,7 @@ impl Connection {
     #[must_use]
     pub fn watches_peer(&self) -> bool {
         let outstanding = matches!(self.state.send, Sending::Head | Sending::Content);
-        outstanding && !self.end_of_stream && !self.wants_recv()
+        outstanding && self.peer_closed_at.is_none() && !self.wants_recv()
     }
 
     /// Where the response to this request is.
@@ -569,7 +570,7 @@ impl ResponseState {
 /// Commands for the connection.
 impl Connection {
     /// Parses no further request until [`accept_requests`](Self::accept_requests), because
-    /// the application is not ready for one. The timers of idle connections wait, too.
+    /// the application is not ready for one. The timers that await one wait, too.
     pub fn hold_requests(&mut self) {
         self.held = true;
     }
@@ -579,6 +580,9 @@ impl Connection {
         if std::mem::take(&mut self.held) && self.state.send == Sending::Idle {
             self.times.idle = self.now.mono;
             self.times.head = self.now.mono;
+            if self.served == 0 {
+                self.times.accepted = self.now.mono;
+            }
         }
     }
 

@@ -119,7 +119,8 @@ impl Connection {
             let before = self.state;
             let event = match self.state.recv {
                 Receiving::Handshake => self.await_more(),
-                Receiving::Idle if self.held && !(self.end_of_stream && self.recv.is_empty()) => None,
+                Receiving::Idle if self.held && self.end_of_stream && self.recv.is_empty() => self.await_more(),
+                Receiving::Idle | Receiving::Head if self.held => None,
                 Receiving::Idle | Receiving::Head if !self.has_backlog_room() => None,
                 Receiving::Idle if self.proxy_header_due => self.read_proxy_header().map(Event::Request),
                 Receiving::Idle | Receiving::Head => self.read_head().map(Event::Request),
