@@ -101,6 +101,8 @@ impl Connection {
 
     /// Takes the receive buffer back, with `count` bytes read into the front of its room. For
     /// the end of the stream give it back with 0 and call [`handle_eof`](Self::handle_eof).
+    /// Behind [`Event::Upgraded`](super::Event::Upgraded) those bytes belong to the new protocol,
+    /// too ([`take_upgrade`](Self::take_upgrade)).
     pub fn return_recv_buf(&mut self, buffer: RecvBuffer, count: usize, now: Now) {
         self.recv.take_back(buffer.0);
         if self.state.recv == Receiving::Ended {
@@ -127,7 +129,7 @@ impl Connection {
     pub fn handle_transmitted(&mut self, queue: &mut TransmitQueue, sent: Transmitted, now: Now) {
         self.set_now(now);
         if queue.is_empty() {
-            self.send.give(queue.0.release());
+            self.send.recycle(&mut queue.0);
         }
         let memory = sent.memory.min(self.lent.memory);
         let files = sent.files.min(self.lent.files);

@@ -225,6 +225,15 @@ impl SendQueue {
         std::mem::take(&mut self.buffer)
     }
 
+    /// Takes the storage of a queue that is empty, where there is none.
+    pub(super) fn recycle(&mut self, empty: &mut Self) {
+        let segments = std::mem::take(&mut empty.segments);
+        if self.segments.capacity() == 0 {
+            self.segments = segments;
+        }
+        self.give(std::mem::take(&mut empty.buffer));
+    }
+
     /// Takes storage to gather in, where there is none.
     pub(crate) fn give(&mut self, storage: Vec<u8>) {
         if self.buffer.capacity() == 0 {
