@@ -36,14 +36,15 @@ pub enum Event {
     /// [`take_upgrade`](crate::Connection::take_upgrade) has the bytes already read.
     Upgraded(RequestId),
     /// A response has left with its last byte, or never will: one event for each request, and
-    /// for each refusal of something that was no request.
+    /// for each response to something that was no request.
     ResponseEnd(ResponseStats),
     /// A deadline has passed.
     TimedOut(Timer),
     /// The peer was refused; [`Closed`](Self::Closed) follows.
     Refused(Box<Refusal>),
     /// Nothing more will be parsed, and why. Only [`ResponseEnd`](Self::ResponseEnd) can follow,
-    /// because bytes may still wait to be sent.
+    /// because bytes may still wait to be sent, and [`TimedOut`](Self::TimedOut) with
+    /// [`Timer::Write`] or [`Timer::Linger`].
     Closed(CloseReason),
 }
 
