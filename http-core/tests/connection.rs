@@ -5,49 +5,10 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Server, WRK, now};
+use common::{Server, WRK, connection, events, give, id, now, sent, timeout};
 use httpants_core::{
-    BodyLen, Close, CloseReason, Config, Connection, Event, FieldLines, Misuse, Peer, Receiving, RequestId,
-    ResponseHead, Timer, Transmit,
+    BodyLen, Close, CloseReason, Config, Connection, Event, FieldLines, Misuse, Receiving, ResponseHead, Timer,
 };
-
-fn connection(config: Config) -> Connection {
-    Connection::new(config.into(), Peer::default(), now(0))
-}
-
-fn give(connection: &mut Connection, mut bytes: &[u8], millis: u64) {
-    while !bytes.is_empty() {
-        let taken = connection.receive(bytes, now(millis));
-        assert!(taken > 0, "nothing is taken in {:?}", connection.state());
-        bytes = &bytes[taken..];
-    }
-}
-
-/// The names of the events that are there.
-fn events(connection: &mut Connection) -> Vec<String> {
-    let name = |event: Event| format!("{event:?}").split([' ', '(']).next().unwrap_or_default().to_owned();
-    std::iter::from_fn(|| connection.poll_event().map(name)).collect()
-}
-
-/// The id of the last request that was accepted.
-fn id(connection: &Connection) -> RequestId {
-    connection.current_request().expect("a request is outstanding").id()
-}
-
-/// Everything that waits to be sent, sent.
-fn sent(connection: &mut Connection, millis: u64) -> String {
-    let mut out = vec![];
-    while let Some(Transmit::Bytes(slices)) = connection.poll_transmit() {
-        let start = out.len();
-        slices.for_each(|slice| out.extend_from_slice(slice));
-        connection.handle_sent((out.len() - start) as u64, now(millis));
-    }
-    String::from_utf8(out).unwrap()
-}
-
-fn timeout(connection: &Connection) -> Option<(u64, Timer)> {
-    connection.poll_timeout().map(|deadline| (deadline.at.as_millis() as u64, deadline.why))
-}
 
 /// The places of the fields are those of the head, not of the part of it behind the request line.
 #[test]

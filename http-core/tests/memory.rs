@@ -7,7 +7,8 @@ mod common;
 use std::sync::Arc;
 
 use allocation_counter::measure;
-use httpants_core::{BadRequest, CloseReason, Config, Connection, Event, Peer, Storage};
+use bytes::Bytes;
+use httpants_core::{BadRequest, CloseReason, Config, Connection, Event, Peer, Storage, TransmitQueue};
 
 use common::{BROWSER, MIN, Server, WRK, now};
 
@@ -51,6 +52,21 @@ fn content_of_a_mebibyte_allocates_nothing() {
     let chunk = format!("1000\r\n{}\r\n", "x".repeat(4096));
     let chunked = format!("{}{}0\r\n\r\n", head("Transfer-Encoding: chunked"), chunk.repeat(256));
     allocates_nothing(chunked.as_bytes(), 100, 1);
+}
+
+/// The way of callers that share a connection behind a lock.
+#[test]
+fn buffers_that_are_taken_out_allocate_nothing() {
+    for size in [13, 100_000] {
+        for input in [WRK.to_owned(), BROWSER.repeat(16)] {
+            let mut server = Server::new();
+            server.body = Bytes::from(vec![b'x'; size]);
+            let mut queue = TransmitQueue::default();
+            (0..3).for_each(|_| server.exchange_taken_out(input.as_bytes(), &mut queue));
+            let counted = measure(|| (0..100).for_each(|_| server.exchange_taken_out(input.as_bytes(), &mut queue)));
+            assert_eq!(counted.count_total, 0, "{size} bytes of content: {counted:?}");
+        }
+    }
 }
 
 #[test]

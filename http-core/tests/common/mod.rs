@@ -5,7 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use httpants_core::{Config, Connection, Event, FieldLines, Now, Peer, RequestId, ResponseHead, Transmit, UnixTime};
+use httpants_core::{
+    Config, Connection, Event, FieldLines, Now, Peer, Request, RequestId, ResponseHead, Timer, Transmit, TransmitQueue,
+    UnixTime,
+};
 
 pub(crate) const MIN: &str = "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n";
 pub(crate) const WRK: &str =
@@ -26,7 +29,8 @@ pub(crate) fn now(millis: u64) -> Now {
     Now::new(Duration::ZERO, UnixTime::from_secs(1_795_352_400)).after(Duration::from_millis(millis))
 }
 
-/// A connection whose every request is answered with `Hello, World!` at its end.
+/// A connection whose every request is answered at its end, with `Hello, World!` unless
+/// another body is set.
 pub(crate) struct Server {
     pub(crate) connection: Connection,
     pub(crate) millis: u64,
@@ -36,6 +40,7 @@ pub(crate) struct Server {
     /// Bytes that the answers had together.
     pub(crate) sent: u64,
     pub(crate) content: usize,
+    pub(crate) body: Bytes,
     head: ResponseHead,
 }
 
@@ -54,6 +59,7 @@ impl Server {
             completed: 0,
             sent: 0,
             content: 0,
+            body: Bytes::from_static(b"Hello, World!"),
             head: ResponseHead::with_fields(Default::default(), fields),
         }
     }
@@ -69,22 +75,33 @@ impl Server {
         }
     }
 
+    /// The same with the buffers moved out of the connection while the socket is used.
+    pub(crate) fn exchange_taken_out(&mut self, mut input: &[u8], queue: &mut TransmitQueue) {
+        while !input.is_empty() {
+            self.millis += 3;
+            let mut buffer = self.connection.lend_recv_buf().expect("bytes are wanted");
+            let room = buffer.room();
+            let taken = room.len().min(input.len());
+            room[..taken].copy_from_slice(&input[..taken]);
+            input = &input[taken..];
+            self.connection.return_recv_buf(buffer, taken, now(self.millis));
+            self.events();
+            while self.connection.take_transmit(queue) {
+                while let Some(Transmit::Bytes(slices)) = queue.poll() {
+                    let count = slices.map(|slice| slice.len() as u64).sum();
+                    self.sent += count;
+                    let sent = queue.sent(count);
+                    self.connection.handle_transmitted(queue, sent, now(self.millis));
+                }
+                self.events();
+            }
+        }
+        assert_eq!(self.completed, self.answered);
+    }
+
     pub(crate) fn turn(&mut self) {
         loop {
-            while let Some(event) = self.connection.poll_event() {
-                match event {
-                    Event::Data(_, data) => self.content += data.len(),
-                    Event::Request(request) if request.has_body() => {}
-                    Event::Request(request) => self.respond(request.id()),
-                    Event::End(id, _) => self.respond(id),
-                    Event::ResponseEnd(stats) => {
-                        self.completed += 1;
-                        assert!(stats.complete && stats.body_bytes == 13, "{stats:?}");
-                        assert_eq!(stats.request.map(RequestId::index), Some(self.completed as u64));
-                    }
-                    other => panic!("{other:?}"),
-                }
-            }
+            self.events();
             let count = match self.connection.poll_transmit() {
                 Some(Transmit::Bytes(slices)) => slices.map(|slice| slice.len() as u64).sum(),
                 Some(_) => panic!("nobody sent a file"),
@@ -95,8 +112,71 @@ impl Server {
         }
     }
 
+    fn events(&mut self) {
+        while let Some(event) = self.connection.poll_event() {
+            match event {
+                Event::Data(_, data) => self.content += data.len(),
+                Event::Request(request) if request.has_body() => {}
+                Event::Request(request) => self.respond(request.id()),
+                Event::End(id, _) => self.respond(id),
+                Event::ResponseEnd(stats) => {
+                    self.completed += 1;
+                    assert!(stats.complete && stats.body_bytes == self.body.len() as u64, "{stats:?}");
+                    assert_eq!(stats.request.map(RequestId::index), Some(self.completed as u64));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
     fn respond(&mut self, request: RequestId) {
-        self.connection.respond_with(request, &self.head, Bytes::from_static(b"Hello, World!")).unwrap();
+        self.connection.respond_with(request, &self.head, self.body.clone()).unwrap();
         self.answered += 1;
     }
+}
+
+pub(crate) fn connection(config: Config) -> Connection {
+    Connection::new(config.into(), Peer::default(), now(0))
+}
+
+pub(crate) fn give(connection: &mut Connection, mut bytes: &[u8], millis: u64) {
+    while !bytes.is_empty() {
+        let taken = connection.receive(bytes, now(millis));
+        assert!(taken > 0, "nothing is taken in {:?}", connection.state());
+        bytes = &bytes[taken..];
+    }
+}
+
+/// The names of the events that are there.
+pub(crate) fn events(connection: &mut Connection) -> Vec<String> {
+    let name = |event: Event| format!("{event:?}").split([' ', '(']).next().unwrap_or_default().to_owned();
+    std::iter::from_fn(|| connection.poll_event().map(name)).collect()
+}
+
+/// The id of the request that is outstanding.
+pub(crate) fn id(connection: &Connection) -> RequestId {
+    connection.current_request().expect("a request is outstanding").id()
+}
+
+/// The next event, which is a request.
+pub(crate) fn request(connection: &mut Connection) -> Request {
+    match connection.poll_event() {
+        Some(Event::Request(request)) => request,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Everything that waits to be sent, sent.
+pub(crate) fn sent(connection: &mut Connection, millis: u64) -> String {
+    let mut out = vec![];
+    while let Some(Transmit::Bytes(slices)) = connection.poll_transmit() {
+        let start = out.len();
+        slices.for_each(|slice| out.extend_from_slice(slice));
+        connection.handle_sent((out.len() - start) as u64, now(millis));
+    }
+    String::from_utf8(out).unwrap()
+}
+
+pub(crate) fn timeout(connection: &Connection) -> Option<(u64, Timer)> {
+    connection.poll_timeout().map(|deadline| (deadline.at.as_millis() as u64, deadline.why))
 }

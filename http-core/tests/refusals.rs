@@ -1,0 +1,223 @@
+//! What is reported of a peer that is refused, however its bytes are cut.
+#![cfg(test)]
+
+mod common;
+
+use common::{connection, events, give, now};
+use httpants_core::{BadRequest, CloseReason, Config, Connection, Event, Peer, Preface, Refusal, RequestId};
+
+/// What a refusal says: the fault, the request, the request line, the fields, the offset.
+type Report = (BadRequest, Option<u64>, String, Vec<(String, String)>, u64);
+
+fn report(refusal: &Refusal) -> Report {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let fields: Vec<_> = refusal.fields().map(|(name, value)| (text(name), text(value))).collect();
+    for (name, _) in &fields {
+        let first = fields.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone());
+        assert_eq!(refusal.field(&name.to_ascii_uppercase()).map(text), first);
+    }
+    assert_eq!(refusal.field("no-such-field"), None);
+    let request = refusal.request().map(RequestId::index);
+    (refusal.error(), request, text(refusal.request_line()), fields, refusal.offset())
+}
+
+/// The refusal of these bytes, in pieces of this size; a request without a body is answered.
+fn refused(config: Config, bytes: &[u8], piece: usize) -> Report {
+    let mut connection = connection(config);
+    let mut refusal = None;
+    for piece in bytes.chunks(piece) {
+        if !connection.wants_recv() {
+            break;
+        }
+        give(&mut connection, piece, 0);
+        while let Some(event) = connection.poll_event() {
+            match event {
+                Event::Request(request) if request.has_body() => {}
+                Event::Request(request) => {
+                    connection.respond_with(request.id(), &Default::default(), "").unwrap();
+                }
+                Event::End(id, _) => connection.respond_with(id, &Default::default(), "").unwrap(),
+                Event::Refused(why) => assert!(refusal.replace(report(&why)).is_none(), "refused twice"),
+                Event::Closed(CloseReason::Refused(fault)) => {
+                    assert_eq!(refusal.as_ref().map(|refusal| refusal.0), Some(fault));
+                }
+                Event::Data(..) | Event::ResponseEnd(_) => {}
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+    refusal.unwrap_or_else(|| panic!("not refused: {}", bytes.escape_ascii()))
+}
+
+/// The report of this input behind a request that was served, checked at several cuts. The
+/// offset counts from the start of the input.
+fn check(config: impl Fn() -> Config, input: &str) -> Report {
+    let mut whole = refused(config(), input.as_bytes(), usize::MAX);
+    for piece in [1, 2, 3, 5, 7, 11, 20, 50] {
+        assert_eq!(refused(config(), input.as_bytes(), piece), whole, "in pieces of {piece}: {input:?}");
+    }
+    let before = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    let behind = refused(config(), format!("{before}{input}").as_bytes(), usize::MAX);
+    whole.4 += before.len() as u64;
+    whole.1 = whole.1.map(|index| index + 1);
+    assert_eq!(behind, whole, "behind another request: {input:?}");
+    whole.4 -= before.len() as u64;
+    whole.1 = whole.1.map(|index| index - 1);
+    whole
+}
+
+fn fields(names: &[(&str, &str)]) -> Vec<(String, String)> {
+    names.iter().map(|&(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+const LINE: &str = "GET /a HTTP/1.1";
+
+#[test]
+fn a_request_line_is_reported_as_far_as_it_was_read() {
+    for (input, fault, line) in [
+        ("GET /a\r\nHost: a\r\n\r\n", BadRequest::Version, "GET /a"),
+        ("GET /a HTTP/3.0\r\nHost: a\r\n\r\n", BadRequest::MajorVersion, "GET /a HTTP/3.0"),
+        ("GET /a HTTP/1.1\nHost: a\n\n", BadRequest::BareLineFeed, LINE),
+        ("G\u{e9}T /a HTTP/1.1\r\nHost: a\r\n\r\n", BadRequest::Method, "G\u{e9}T /a HTTP/1.1"),
+        ("\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n", BadRequest::BareLineFeed, ""),
+        ("\u{16}\u{3}\u{1}\n\nGET / HTTP/1.1\r\n", BadRequest::BareLineFeed, "\u{16}\u{3}\u{1}"),
+    ] {
+        assert_eq!(check(Config::default, input), (fault, None, line.to_owned(), vec![], 0), "{input:?}");
+    }
+}
+
+#[test]
+fn a_field_line_is_reported_with_its_place_and_the_lines_before_it() {
+    for (line, fault) in [
+        ("X Y: 1\r\n", BadRequest::FieldName),
+        (" folded\r\n", BadRequest::FieldName),
+        ("X: a\u{0}\r\n", BadRequest::FieldValue),
+        ("X: a\rb\r\n", BadRequest::FieldValue),
+        ("X: a\n", BadRequest::BareLineFeed),
+        ("\rX\r\n", BadRequest::BareCarriageReturn),
+    ] {
+        let input = format!("{LINE}\r\nHost: a\r\nB:  two \r\n{line}C: 3\r\n\r\nGET /next HTTP/1.1\r\n");
+        let expected = (fault, None, LINE.to_owned(), fields(&[("Host", "a"), ("B", "two")]), 17 + 9 + 10);
+        assert_eq!(check(Config::default, &input), expected, "{line:?}");
+    }
+}
+
+#[test]
+fn a_head_that_is_refused_as_a_whole_is_reported_with_all_its_fields() {
+    for (lines, fault, names) in [
+        ("A: 1\r\n", BadRequest::MissingHost, fields(&[("A", "1")])),
+        ("Host: a\r\nHost: b\r\n", BadRequest::DuplicateHost, fields(&[("Host", "a"), ("Host", "b")])),
+        (
+            "Host: a\r\nContent-Length: +1\r\n",
+            BadRequest::ContentLength,
+            fields(&[("Host", "a"), ("Content-Length", "+1")]),
+        ),
+        (
+            "Host: a\r\nTransfer-Encoding: gzip\r\nB: 2\r\n",
+            BadRequest::TransferCoding,
+            fields(&[("Host", "a"), ("Transfer-Encoding", "gzip"), ("B", "2")]),
+        ),
+    ] {
+        let input = format!("{LINE}\r\n{lines}\r\nGET /next HTTP/1.1\r\nHost: next\r\n\r\n");
+        assert_eq!(check(Config::default, &input), (fault, None, LINE.to_owned(), names, 0), "{lines:?}");
+    }
+}
+
+#[test]
+fn a_head_over_a_limit_is_reported_up_to_it() {
+    let few = || {
+        let mut config = Config::default();
+        config.limits.fields = 2;
+        config
+    };
+    let input = format!("{LINE}\r\nHost: a\r\nB: 2\r\nC: 3\r\nD: 4\r\n\r\n");
+    let names = fields(&[("Host", "a"), ("B", "2"), ("C", "3")]);
+    assert_eq!(check(few, &input), (BadRequest::TooManyFields, None, LINE.to_owned(), names, 0));
+
+    let short = || {
+        let mut config = Config::default();
+        config.limits.head = 40;
+        config
+    };
+    let input = format!("{LINE}\r\nHost: a\r\nB: {}\r\nC: 3\r\n\r\n", "x".repeat(100));
+    let names = fields(&[("Host", "a")]);
+    assert_eq!(check(short, &input), (BadRequest::HeadTooLong, None, LINE.to_owned(), names, 0));
+    let input = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(100));
+    let line = format!("GET /{}", "x".repeat(35));
+    assert_eq!(check(short, &input), (BadRequest::TargetTooLong, None, line, vec![], 0));
+}
+
+#[test]
+fn empty_lines_are_reported_where_the_first_one_too_many_stands() {
+    let mut limits = Config::default().limits;
+    limits.empty_lines = 2;
+    let config = || {
+        let mut config = Config::default();
+        config.limits = limits.clone();
+        config
+    };
+    let report = check(config, "\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\n");
+    assert_eq!(report, (BadRequest::EmptyLines, None, String::new(), vec![], 4));
+}
+
+#[test]
+fn a_fault_in_a_body_is_reported_with_the_request_and_the_chunk() {
+    let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let start = chunked.len() as u64;
+    for (body, fault, offset) in [
+        ("x\r\n", BadRequest::ChunkSize, 0),
+        ("3\r\nabcX\r\n", BadRequest::ChunkLineEnd, 6),
+        ("3\r\nabc\r\n5;\x01\r\nhello", BadRequest::ChunkExtension, 6),
+        ("3\r\nabc\r\nfffffffffffffffff\r\n", BadRequest::ChunkSize, 6),
+        ("3\r\nabc\r\n0\r\nA: 1\r\nB C: 2\r\n\r\n", BadRequest::FieldName, 6),
+        ("3\r\nabc\r\n0\r\nA: 1\n\r\n", BadRequest::BareLineFeed, 6),
+    ] {
+        let report = check(Config::default, &format!("{chunked}{body}"));
+        assert_eq!(report, (fault, Some(1), String::new(), vec![], start + offset), "{body:?}");
+    }
+    let small = || {
+        let mut config = Config::default();
+        config.limits.max_request = 4;
+        config
+    };
+    let report = check(small, &format!("{chunked}3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n"));
+    assert_eq!(report, (BadRequest::BodyTooLarge, Some(1), String::new(), vec![], start + 6));
+    let sized = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+    let report = check(small, &format!("{sized}hello"));
+    assert_eq!(report, (BadRequest::BodyTooLarge, Some(1), String::new(), vec![], sized.len() as u64));
+}
+
+#[test]
+fn a_request_that_takes_too_long_is_reported_as_far_as_it_came() {
+    for (input, line, names) in [
+        ("GET /a", "GET /a", fields(&[])),
+        ("GET /a HTTP/1.1\r\nHost: a\r\nB: 2\r\nC: unfinish", LINE, fields(&[("Host", "a"), ("B", "2")])),
+    ] {
+        let mut connection = connection(Config::default());
+        give(&mut connection, input.as_bytes(), 0);
+        assert_eq!(events(&mut connection), [""; 0]);
+        connection.handle_timeout(now(15_000));
+        assert!(matches!(connection.poll_event(), Some(Event::TimedOut(_))));
+        let Some(Event::Refused(refusal)) = connection.poll_event() else { panic!("{input}") };
+        assert_eq!(report(&refusal), (BadRequest::HeadTimeout, None, line.to_owned(), names, 0));
+        assert_eq!(events(&mut connection), ["Closed"]);
+    }
+}
+
+#[test]
+fn what_comes_in_place_of_a_handshake_is_reported() {
+    let mut plain = Connection::with_handshake(Config::default().into(), Peer::default(), now(0));
+    assert_eq!(plain.receive_preface(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", now(0)), Preface::Refused);
+    let Some(Event::Refused(refusal)) = plain.poll_event() else { panic!() };
+    assert_eq!(report(&refusal), (BadRequest::PlainRequest, None, LINE.to_owned(), vec![], 0));
+    assert_eq!(events(&mut plain), ["Closed"]);
+
+    let mut config = Config::default();
+    config.proxy_protocol = true;
+    let mut wrong = Connection::with_handshake(config.into(), Peer::default(), now(0));
+    assert_eq!(wrong.receive_preface(b"PROXY UNKNOWN", now(0)), Preface::NeedMore);
+    assert_eq!(wrong.receive_preface(b"PROXY TCP5 x\r\n", now(0)), Preface::Refused);
+    let Some(Event::Refused(refusal)) = wrong.poll_event() else { panic!() };
+    assert_eq!(report(&refusal), (BadRequest::ProxyHeader, None, "PROXY TCP5 x".to_owned(), vec![], 0));
+    assert_eq!(events(&mut wrong), ["Closed"]);
+}

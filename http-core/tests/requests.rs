@@ -1,0 +1,286 @@
+//! Commands name their request, and requests can be held back.
+#![cfg(test)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{connection, events, give, id, now, request, sent, timeout};
+use httpants_core::{
+    BodyLen, Close, CloseReason, Config, Connection, Event, FieldLines, Misuse, RequestId, ResponseHead, ResponseState,
+    Timer,
+};
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+
+/// Every command with the id of a request that is none of the outstanding ones.
+fn refuses_every_command(connection: &mut Connection, request: RequestId, expected: Misuse) {
+    let head = ResponseHead::default();
+    let before = (connection.state(), connection.poll_timeout(), format!("{connection:?}"));
+    let results = [
+        connection.respond(request, &head, BodyLen::Known(0)),
+        connection.respond_with(request, &head, "late"),
+        connection.respond_upgrade(request, &head),
+        connection.send(request, "late"),
+        connection.send(request, ""),
+        connection.send_external(request, 1, 0, 10),
+        connection.finish(request),
+        connection.finish_with_trailers(request, &FieldLines::new()),
+        connection.send_continue(request),
+        connection.abort(request),
+        connection.set_max_request(request, 0),
+        connection.pause(request),
+        connection.resume(request),
+        connection.send_room(request).map(|_| ()),
+        connection.cookies_out(request).map(|_| ()),
+        connection.set_secure_cookie(request, "a", "1", Duration::ZERO, |cookie| cookie),
+        connection.reply(request).send_status(200),
+        connection.reply(request).send_headers([("A", "b")], true),
+        connection.reply(request).send_cookies(None, true),
+        connection.reply(request).send("late"),
+        connection.reply(request).send_response("late", 200, "text/plain"),
+        connection.reply(request).finish(),
+    ];
+    for (number, result) in results.into_iter().enumerate() {
+        assert_eq!(result, Err(expected), "command {number}");
+    }
+    assert_eq!(connection.response_state(request), ResponseState::Over);
+    assert_eq!((connection.state(), connection.poll_timeout(), format!("{connection:?}")), before);
+}
+
+#[test]
+fn ids_count_the_requests_of_a_connection() {
+    let mut connection = connection(Config::default());
+    for index in 1..4 {
+        give(&mut connection, GET, 0);
+        let request = request(&mut connection);
+        assert_eq!((request.id().index(), request.id().to_string()), (index, index.to_string()));
+        assert_eq!(connection.response_state(request.id()), ResponseState::Expected);
+        connection.respond(request.id(), &ResponseHead::default(), BodyLen::Known(0)).unwrap();
+        assert_eq!(connection.response_state(request.id()), ResponseState::Begun);
+        connection.finish(request.id()).unwrap();
+        sent(&mut connection, 0);
+        assert_eq!(events(&mut connection), ["ResponseEnd"]);
+    }
+}
+
+#[test]
+fn events_of_a_request_carry_its_id() {
+    let mut config = Config::default();
+    config.limits.send_backlog = 10;
+    let mut connection = connection(config);
+    give(&mut connection, GET, 0);
+    let id = request(&mut connection).id();
+    connection.respond_with(id, &ResponseHead::default(), "").unwrap();
+    sent(&mut connection, 0);
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n";
+    give(&mut connection, head, 0);
+    assert_eq!(events(&mut connection), ["ResponseEnd", "Request", "Expect100"]);
+    let id = common::id(&connection);
+    connection.send_continue(id).unwrap();
+    give(&mut connection, b"1\r\nx\r\n0\r\n\r\n", 0);
+    assert!(matches!(connection.poll_event(), Some(Event::Data(of, data)) if of == id && data == "x"));
+    assert!(matches!(connection.poll_event(), Some(Event::End(of, _)) if of == id));
+    connection.handle_eof(now(0));
+    assert!(matches!(connection.poll_event(), Some(Event::PeerClosed(of)) if of == id));
+    connection.respond(id, &ResponseHead::default(), BodyLen::Unknown).unwrap();
+    assert_eq!(connection.send_room(id), Ok(0));
+    sent(&mut connection, 0);
+    assert!(matches!(connection.poll_event(), Some(Event::Writable(of)) if of == id));
+    connection.finish(id).unwrap();
+    sent(&mut connection, 0);
+    assert!(matches!(connection.poll_event(), Some(Event::Closed(CloseReason::Finished) | Event::ResponseEnd(_))));
+}
+
+#[test]
+fn a_command_for_a_finished_request_changes_nothing() {
+    let mut connection = connection(Config::default());
+    give(&mut connection, &GET.repeat(2), 0);
+    let first = request(&mut connection).id();
+    connection.respond_with(first, &ResponseHead::default(), "first").unwrap();
+    refuses_every_command(&mut connection, first, Misuse::NoRequest);
+
+    // Nor does it where the next request is outstanding, with or without a head.
+    let second = request(&mut connection).id();
+    refuses_every_command(&mut connection, first, Misuse::NoRequest);
+    connection.reply(second).send_status(201).unwrap();
+    refuses_every_command(&mut connection, first, Misuse::NoRequest);
+    connection.reply(second).send_headers([("Content-Length", "6")], true).unwrap();
+    refuses_every_command(&mut connection, first, Misuse::NoRequest);
+    connection.send(second, "second").unwrap();
+    connection.finish(second).unwrap();
+    let out = sent(&mut connection, 0);
+    assert!(out.contains("\r\n\r\nfirstHTTP/1.1 201 ") && out.ends_with("\r\n\r\nsecond"), "{out}");
+    assert_eq!(events(&mut connection), ["ResponseEnd"; 2]);
+}
+
+#[test]
+fn a_command_for_a_request_that_has_not_come_changes_nothing() {
+    let mut connection = connection(Config::default());
+    refuses_every_command(&mut connection, RequestId::default(), Misuse::NoRequest);
+    let mut other = common::connection(Config::default());
+    give(&mut other, &GET.repeat(2), 0);
+    let first = request(&mut other).id();
+    other.respond_with(first, &ResponseHead::default(), "").unwrap();
+    let second = request(&mut other).id();
+    refuses_every_command(&mut connection, first, Misuse::NoRequest);
+    give(&mut connection, GET, 0);
+    assert_eq!(request(&mut connection).id(), first, "an id is unique on its connection only");
+    refuses_every_command(&mut connection, second, Misuse::NoRequest);
+}
+
+#[test]
+fn commands_say_that_the_connection_has_closed() {
+    let mut connection = connection(Config::default());
+    give(&mut connection, GET, 0);
+    let id = request(&mut connection).id();
+    connection.abort(id).unwrap();
+    refuses_every_command(&mut connection, id, Misuse::Closed);
+}
+
+#[test]
+fn a_response_without_a_body_takes_no_content() {
+    for (method, status) in [("HEAD", 200), ("GET", 204), ("GET", 205), ("GET", 304), ("HEAD", 404)] {
+        let mut connection = connection(Config::default());
+        give(&mut connection, format!("{method} / HTTP/1.1\r\nHost: a\r\n\r\n").repeat(2).as_bytes(), 0);
+        let first = request(&mut connection);
+        let (id, head) = (first.id(), ResponseHead::new(status).unwrap());
+        assert!(!first.allows_response_body(head.status) && !first.has_body());
+        connection.respond(id, &head, BodyLen::Unknown).unwrap();
+        assert_eq!(connection.send(id, "content"), Err(Misuse::NoBody));
+        assert_eq!(connection.send_external(id, 1, 0, 5), Err(Misuse::NoBody));
+        assert_eq!(connection.reply(id).send("content"), Err(Misuse::NoBody));
+        assert_eq!((connection.send(id, ""), connection.send_external(id, 1, 0, 0)), (Ok(()), Ok(())));
+        connection.finish(id).unwrap();
+        // A whole response drops its content, so that one handler can serve GET and HEAD.
+        let second = request(&mut connection).id();
+        connection.respond_with(second, &head, "content").unwrap();
+        let out = sent(&mut connection, 0);
+        assert!(out.ends_with("\r\n\r\n") && !out.contains("content\r"), "{out}");
+        for _ in 0..2 {
+            let Some(Event::ResponseEnd(stats)) = connection.poll_event() else { panic!("{method} {status}") };
+            assert_eq!((stats.body_bytes, stats.complete), (0, true), "{method} {status}");
+        }
+    }
+}
+
+#[test]
+fn only_respond_upgrade_ends_http() {
+    let requests = [
+        ("GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\n", 101),
+        ("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 200),
+    ];
+    for (input, status) in requests {
+        let mut connection = connection(Config::default());
+        give(&mut connection, input.as_bytes(), 0);
+        let id = request(&mut connection).id();
+        let mut head = ResponseHead::new(status).unwrap();
+        head.fields.push("Upgrade", "x").unwrap();
+        assert_eq!(connection.respond(id, &head, BodyLen::Unknown), Err(Misuse::Upgrade));
+        assert_eq!(connection.respond_with(id, &head, "content"), Err(Misuse::Upgrade));
+        let other = ResponseHead::new(404).unwrap();
+        assert_eq!(connection.respond_upgrade(id, &other), Err(Misuse::Upgrade));
+        let expected = if status == 101 { Err(Misuse::InformationalStatus(101)) } else { Ok(()) };
+        assert_eq!(connection.reply(id).send_status(status), expected);
+        assert!(connection.poll_transmit().is_none(), "{status}");
+        connection.respond_upgrade(id, &head).unwrap();
+        assert!(sent(&mut connection, 0).starts_with(&format!("HTTP/1.1 {status} ")));
+        assert_eq!(events(&mut connection), ["ResponseEnd", "Upgraded"]);
+    }
+}
+
+#[test]
+fn an_upgrade_waits_for_the_body() {
+    let mut connection = connection(Config::default());
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\nContent-Length: 2\r\n\r\na";
+    give(&mut connection, head, 0);
+    let id = request(&mut connection).id();
+    let mut head = ResponseHead::new(101).unwrap();
+    head.fields.push("Upgrade", "x").unwrap();
+    assert_eq!(connection.respond_upgrade(id, &head), Err(Misuse::Upgrade));
+    give(&mut connection, b"bnew", 0);
+    assert_eq!(events(&mut connection), ["Data", "End"]);
+    connection.respond_upgrade(id, &head).unwrap();
+    sent(&mut connection, 0);
+    assert_eq!(events(&mut connection), ["ResponseEnd", "Upgraded"]);
+    assert_eq!(connection.take_upgrade(), "new");
+}
+
+#[test]
+fn a_held_connection_parses_nothing_and_its_timers_wait() {
+    let mut connection = connection(Config::default());
+    assert_eq!(timeout(&connection), Some((15_000, Timer::Accept)));
+    connection.hold_requests();
+    assert_eq!(timeout(&connection), None);
+    give(&mut connection, b"GET / HTTP/1.1\r\n", 1_000);
+    assert_eq!((events(&mut connection), timeout(&connection)), (vec![], None));
+    connection.handle_timeout(now(100_000));
+    connection.accept_requests();
+    assert_eq!(timeout(&connection), Some((115_000, Timer::Accept)));
+    assert_eq!(events(&mut connection), [""; 0]);
+    assert_eq!(timeout(&connection), Some((115_000, Timer::Head)));
+
+    // A head that has begun waits, too.
+    connection.hold_requests();
+    give(&mut connection, b"Host: a\r\n\r\n", 101_000);
+    connection.handle_timeout(now(200_000));
+    assert_eq!((events(&mut connection), timeout(&connection)), (vec![], None));
+    connection.accept_requests();
+    assert_eq!(timeout(&connection), Some((215_000, Timer::Head)));
+    let id = request(&mut connection).id();
+
+    // So does what is pipelined behind a response that is finished.
+    give(&mut connection, GET, 200_000);
+    connection.hold_requests();
+    connection.respond_with(id, &ResponseHead::default(), "").unwrap();
+    sent(&mut connection, 200_000);
+    assert_eq!((events(&mut connection), timeout(&connection)), (vec!["ResponseEnd".to_owned()], None));
+    connection.handle_time(now(300_000));
+    connection.accept_requests();
+    assert_eq!(timeout(&connection), Some((360_000, Timer::Idle)));
+    assert_eq!(events(&mut connection), ["Request"]);
+}
+
+#[test]
+fn a_held_connection_takes_a_bounded_number_of_bytes() {
+    let mut connection = connection(Config::default());
+    connection.hold_requests();
+    let mut taken = 0;
+    while connection.wants_recv() {
+        taken += connection.receive(&[b'x'; 1000], now(0));
+        assert_eq!(events(&mut connection), [""; 0]);
+    }
+    assert_eq!(taken, 8 << 10);
+}
+
+#[test]
+fn the_end_of_the_stream_closes_a_held_connection() {
+    let mut idle = connection(Config::default());
+    idle.hold_requests();
+    idle.handle_eof(now(0));
+    assert!(matches!(idle.poll_event(), Some(Event::Closed(CloseReason::PeerClosed))));
+    assert_eq!(idle.poll_close(), Some(Close::Now));
+
+    // What came before it is served first.
+    let mut busy = connection(Config::default());
+    busy.hold_requests();
+    give(&mut busy, GET, 0);
+    busy.handle_eof(now(0));
+    assert_eq!((events(&mut busy), busy.poll_close()), (vec![], None));
+    busy.accept_requests();
+    assert_eq!(events(&mut busy), ["Request", "PeerClosed"]);
+    let id = id(&busy);
+    busy.respond_with(id, &ResponseHead::default(), "").unwrap();
+    assert!(sent(&mut busy, 0).starts_with("HTTP/1.1 200 "));
+    assert_eq!(events(&mut busy), ["ResponseEnd", "Closed"]);
+}
+
+#[test]
+fn a_shutdown_closes_a_held_connection() {
+    let mut connection = connection(Config::default());
+    connection.hold_requests();
+    connection.handle_shutdown(now(0));
+    assert!(matches!(connection.poll_event(), Some(Event::Closed(CloseReason::Shutdown))));
+    connection.accept_requests();
+    assert_eq!(events(&mut connection), [""; 0]);
+}
