@@ -9,10 +9,12 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 #[cfg(target_os = "linux")]
-use httpants_driver::linux::{declined, send, send_file};
+use httpants_driver::linux::{PeerWatch, declined, send, send_file};
 use httpants_driver::runtime;
 #[cfg(target_os = "linux")]
 use tokio::io::Interest;
+#[cfg(target_os = "linux")]
+use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 #[cfg(unix)]
@@ -20,7 +22,22 @@ use tokio::net::UnixStream;
 
 /// A connected socket that tokio watches.
 #[derive(Debug)]
-pub struct Transport(Socket);
+pub struct Transport {
+    socket: Socket,
+    /// Where the end of the peer's stream is waited for behind unread bytes.
+    #[cfg(target_os = "linux")]
+    peer: Option<Box<AsyncFd<PeerWatch>>>,
+}
+
+impl Transport {
+    fn new(socket: Socket) -> Self {
+        Self {
+            socket,
+            #[cfg(target_os = "linux")]
+            peer: None,
+        }
+    }
+}
 
 #[derive(Debug)]
 enum Socket {
@@ -42,14 +59,14 @@ macro_rules! on_socket {
 
 impl From<TcpStream> for Transport {
     fn from(stream: TcpStream) -> Self {
-        Self(Socket::Tcp(stream))
+        Self::new(Socket::Tcp(stream))
     }
 }
 
 #[cfg(unix)]
 impl From<UnixStream> for Transport {
     fn from(stream: UnixStream) -> Self {
-        Self(Socket::Unix(stream))
+        Self::new(Socket::Unix(stream))
     }
 }
 
@@ -58,25 +75,25 @@ impl runtime::Transport for Transport {
         // tokio takes a short read for an emptied socket and waits for the next event, so
         // nothing is read in vain.
         let mut buffer = ReadBuf::new(buffer);
-        ready!(on_socket!(&mut self.0, stream => Pin::new(stream).poll_read(context, &mut buffer)))?;
+        ready!(on_socket!(&mut self.socket, stream => Pin::new(stream).poll_read(context, &mut buffer)))?;
         Poll::Ready(Ok(buffer.filled().len()))
     }
 
     fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>> {
         #[cfg(target_os = "linux")]
-        if more && matches!(self.0, Socket::Tcp(_)) {
+        if more && matches!(self.socket, Socket::Tcp(_)) {
             return self.poll_write_with(context, |socket| send(socket, slices, true));
         }
         #[cfg(not(target_os = "linux"))]
         let _ = more;
         match slices {
-            [slice] => on_socket!(&mut self.0, stream => Pin::new(stream).poll_write(context, slice)),
-            _ => on_socket!(&mut self.0, stream => Pin::new(stream).poll_write_vectored(context, slices)),
+            [slice] => on_socket!(&mut self.socket, stream => Pin::new(stream).poll_write(context, slice)),
+            _ => on_socket!(&mut self.socket, stream => Pin::new(stream).poll_write_vectored(context, slices)),
         }
     }
 
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        on_socket!(&mut self.0, stream => Pin::new(stream).poll_shutdown(context))
+        on_socket!(&mut self.socket, stream => Pin::new(stream).poll_shutdown(context))
     }
 
     #[cfg(target_os = "linux")]
@@ -90,10 +107,29 @@ impl runtime::Transport for Transport {
         declined(self.poll_write_with(context, |socket| send_file(socket, file, offset, length)))
     }
 
+    #[cfg(target_os = "linux")]
+    fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
+        let watch = match self.peer.take() {
+            Some(watch) if watch.get_ref().is_reset_only() == reset_only => watch,
+            _ => {
+                let watch = on_socket!(&self.socket, stream => PeerWatch::new(stream, reset_only))?;
+                Box::new(AsyncFd::with_interest(watch, Interest::READABLE)?)
+            }
+        };
+        let watch = self.peer.insert(watch);
+        loop {
+            let mut ready = ready!(watch.poll_read_ready(context))?;
+            match ready.get_inner().poll()? {
+                Poll::Ready(()) => return Poll::Ready(Ok(())),
+                Poll::Pending => ready.clear_ready(),
+            }
+        }
+    }
+
     fn reset_on_close(&mut self) {
         // A unix socket has no reset to send. Where the option fails, the socket is already
         // gone.
-        if let Socket::Tcp(stream) = &self.0 {
+        if let Socket::Tcp(stream) = &self.socket {
             let _ = stream.set_zero_linger();
         }
     }
@@ -107,7 +143,7 @@ impl Transport {
         context: &mut Context<'_>,
         mut call: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
-        on_socket!(&self.0, stream => loop {
+        on_socket!(&self.socket, stream => loop {
             ready!(stream.poll_write_ready(context))?;
             match stream.try_io(Interest::WRITABLE, || call(stream.as_fd())) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -4,12 +4,72 @@
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::task::Poll;
 
+use rustix::event::{Timespec, epoll};
 use rustix::io::{Errno, ReadWriteFlags};
 use rustix::net::{SendAncillaryBuffer, SendFlags, SocketFlags, acceptfrom_with, sendmsg};
 use socket2::Socket;
+
+/// Sees the end of a peer's stream behind bytes that nobody reads, for
+/// [`Transport::poll_peer_closed`](crate::runtime::Transport::poll_peer_closed).
+///
+/// Readability would tell of those bytes only. So this is a descriptor of its own (epoll(7)) that
+/// waits for the end alone and becomes readable then: let the runtime watch it.
+#[derive(Debug)]
+pub struct PeerWatch {
+    epoll: OwnedFd,
+    reset_only: bool,
+}
+
+impl PeerWatch {
+    /// Watches a socket: for the end of the peer's stream and for a reset, or with `reset_only`
+    /// for the latter.
+    ///
+    /// # Errors
+    /// Those of epoll_create1(2) and epoll_ctl(2).
+    pub fn new(socket: impl AsFd, reset_only: bool) -> io::Result<Self> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        // EPOLLERR and EPOLLHUP are always reported.
+        let end = if reset_only { epoll::EventFlags::empty() } else { epoll::EventFlags::RDHUP };
+        epoll::add(&epoll, socket, epoll::EventData::new_u64(0), end)?;
+        Ok(Self { epoll, reset_only })
+    }
+
+    /// Whether it waits for a reset only.
+    #[must_use]
+    pub fn is_reset_only(&self) -> bool {
+        self.reset_only
+    }
+
+    /// What it saw: nothing, the end of the stream, or as an error a reset.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::ConnectionReset`] for a reset; those of epoll_wait(2).
+    pub fn poll(&self) -> io::Result<Poll<()>> {
+        let mut events = Vec::with_capacity(1);
+        epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&Timespec::default()))?;
+        let Some(event) = events.first() else { return Ok(Poll::Pending) };
+        let flags = event.flags;
+        if flags.intersects(epoll::EventFlags::ERR | epoll::EventFlags::HUP) {
+            return Err(io::ErrorKind::ConnectionReset.into());
+        }
+        Ok(Poll::Ready(()))
+    }
+}
+
+impl AsFd for PeerWatch {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.epoll.as_fd()
+    }
+}
+
+impl AsRawFd for PeerWatch {
+    fn as_raw_fd(&self) -> RawFd {
+        self.epoll.as_raw_fd()
+    }
+}
 
 /// Accepts a connection that is set not to block, with its address where it has one of the
 /// internet.

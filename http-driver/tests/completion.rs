@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use httpants_driver::core::{Now, Peer};
 use httpants_driver::memory::{Memory, MemoryListener, MemorySleep, MemoryTransport};
-use httpants_driver::runtime::{Blocking, BlockingPool, Listener, Runtime, Spawn, Transport};
+use httpants_driver::runtime::{Blocking, BlockingPool, Clock, Listener, Runtime, Spawn, Transport};
 use httpants_driver::simulation::{Outcome, Simulator, Violation};
 
 /// The size of a buffer that is lent to the kernel, in bytes.
@@ -131,6 +131,10 @@ impl Runtime for Completion {
 
     fn now(&self) -> Now {
         self.memory.now()
+    }
+
+    fn clock(&self) -> Clock {
+        self.memory.clock()
     }
 
     fn sleep_until(&self, at: Duration) -> MemorySleep {

@@ -422,7 +422,7 @@ fn what_is_left_of_a_request_is_cut_off() {
     memory.run();
     let mut second = kept.take().unwrap();
     memory.serve(async move {
-        assert!(matches!(body.next().await, Some(Err(httpants_driver::BodyError::Answered))));
+        assert!(matches!(body.next().await, Some(Err(httpants_driver::BodyError::ResponseFinished))));
         assert!(second.next().await.is_some());
     });
     memory.run();

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use httpants_driver::Peer;
 use httpants_driver::core::{Address, Now, UnixTime};
-use httpants_driver::runtime::{self, Blocking, BlockingPool, Runtime, Sleep, Spawn};
+use httpants_driver::runtime::{self, Blocking, BlockingPool, Clock, Runtime, Sleep, Spawn};
 use socket2::Socket;
 
 // How long what waits is left alone.
@@ -124,6 +124,10 @@ impl Runtime for Polled {
     fn now(&self) -> Now {
         let wall = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         Now::new(self.origin.elapsed(), UnixTime(wall))
+    }
+
+    fn clock(&self) -> Clock {
+        Clock::of(*self)
     }
 
     fn sleep_until(&self, at: Duration) -> Timer {

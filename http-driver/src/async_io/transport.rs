@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, Read};
 use std::net::{Shutdown, TcpStream};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use ::async_io::Async;
@@ -15,12 +15,20 @@ use crate::runtime;
 pub struct Transport {
     pub(super) socket: Socket,
     is_tcp: bool,
+    /// Where the end of the peer's stream is waited for behind unread bytes.
+    #[cfg(target_os = "linux")]
+    peer: Option<Box<Async<PeerWatch>>>,
 }
 
 impl Transport {
     /// Has a connected socket watched that is set not to block.
     pub(super) fn new(socket: socket2::Socket, is_tcp: bool) -> io::Result<Self> {
-        Ok(Self { socket: Socket::new(socket)?, is_tcp })
+        Ok(Self {
+            socket: Socket::new(socket)?,
+            is_tcp,
+            #[cfg(target_os = "linux")]
+            peer: None,
+        })
     }
 }
 
@@ -83,6 +91,21 @@ impl runtime::Transport for Transport {
         declined(self.socket.poll_write_with(context, |socket| send_file(socket, file, offset, length)))
     }
 
+    #[cfg(target_os = "linux")]
+    fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
+        let watch = match self.peer.take() {
+            Some(watch) if watch.get_ref().is_reset_only() == reset_only => watch,
+            _ => Box::new(Async::new_nonblocking(PeerWatch::new(self.socket.inner(), reset_only)?)?),
+        };
+        let watch = self.peer.insert(watch);
+        loop {
+            if let Poll::Ready(()) = watch.get_ref().poll()? {
+                return Poll::Ready(Ok(()));
+            }
+            ready!(watch.poll_readable(context))?;
+        }
+    }
+
     fn reset_on_close(&mut self) {
         // A unix socket has no reset to send. Where the option fails, the socket is already gone.
         if self.is_tcp {
@@ -92,7 +115,7 @@ impl runtime::Transport for Transport {
 }
 
 #[cfg(target_os = "linux")]
-use crate::linux::send;
+use crate::linux::{PeerWatch, send};
 
 #[cfg(not(target_os = "linux"))]
 fn send(mut socket: &socket2::Socket, slices: &[IoSlice<'_>], _: bool) -> io::Result<usize> {
