@@ -178,6 +178,7 @@ where
         let (io, observer, now) = (this.io, this.observer, *this.now);
         let is_busy = !this.handled.is_idle();
         let (handed_over, shutdown) = (this.handed_over, std::mem::take(this.shutdown));
+        let mut ready = false;
         let look = |shared: &mut crate::exchange::Shared| {
             let parked = shared.begin_look();
             io.report(&mut shared.core, observer, now);
@@ -196,13 +197,15 @@ where
                     return (Some(head), parked);
                 }
                 *handed_over |= matches!(event, Event::Upgraded(_));
+                // A stream that waited for room, or can no longer be sent.
+                ready |= matches!(event, Event::Writable(_) | Event::Closed(_));
                 observer.event(event, shared.core.peer(), now);
             }
             io.prepare(&mut shared.core);
             (None, parked)
         };
         let ((head, _parked), own_woken) = this.exchange.with_own(context.waker(), look);
-        this.handled.ready |= own_woken && is_busy;
+        this.handled.ready |= (own_woken | ready) && is_busy;
         observer.flush();
         head
     }

@@ -177,7 +177,7 @@ impl Exchange {
 }
 
 impl Shared {
-    /// The next event that is not for a handle of the current request.
+    /// The next event that is not for a handle of the current request alone.
     #[inline]
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
         loop {
@@ -185,7 +185,10 @@ impl Shared {
                 Event::Data(_, data) => self.receive(data),
                 Event::End(_, trailers) => self.end_body(Ok(trailers)),
                 Event::Expect100(_) => self.expect_continue(),
-                Event::Writable(_) => self.woken.append(&mut self.writers),
+                Event::Writable(request) => {
+                    self.woken.append(&mut self.writers);
+                    return Some(Event::Writable(request));
+                }
                 Event::PeerClosed(_) => self.woken.append(&mut self.watchers),
                 Event::Closed(reason) => {
                     self.close(reason);

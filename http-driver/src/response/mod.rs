@@ -211,7 +211,6 @@ impl Response {
                 (Self::from(fault), unread)
             }
             CollectError::Disk { error, unread } => {
-                tracing::error!(%error, "a body could not be stored in a temporary file");
                 let code = CollectError::disk_status(&error);
                 let text = match code {
                     507 => "there is no room to store the content (RFC 4918 11.5)\n",

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::StatusCode;
 use httpants_core::{BodyLen, Connection, Event, Misuse, Now, Request, RequestId, ResponseHead, Sending};
 
 use super::errand::Asked;
@@ -150,10 +151,13 @@ impl Application {
         let Some(answering) = self.answering.as_mut().filter(|answering| answering.due <= now.mono) else {
             return Ok(false);
         };
+        let piece = answering.pieces.pop_front().unwrap_or_default();
         if let Some(length) = answering.length.take() {
             connection.respond(self.current, &ResponseHead::default(), length)?;
         }
-        connection.send(self.current, answering.pieces.pop_front().unwrap_or_default())?;
+        if connection.current_request().is_some_and(|request| request.allows_response_body(StatusCode::OK)) {
+            connection.send(self.current, piece)?;
+        }
         answering.due = now.mono + answering.wait;
         if answering.pieces.is_empty() {
             self.answering = None;

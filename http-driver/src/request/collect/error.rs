@@ -4,6 +4,8 @@ use std::io::{self, ErrorKind};
 
 use httpants_core::forms::BadForm;
 
+use super::settings::Disk;
+
 /// Why the body of a request could not be collected.
 #[derive(Debug)]
 pub(crate) enum CollectError {
@@ -30,6 +32,14 @@ impl CollectError {
             Self::Form { fault, .. } => Self::Form { fault, unread: false },
             Self::Disk { error, .. } => Self::Disk { error, unread: false },
             error => error,
+        }
+    }
+
+    /// Tells the operator of a failure of the disk.
+    pub(super) fn log(&self, disk: &Disk) {
+        if let Self::Disk { error, .. } = self {
+            let directory = disk.directory.display();
+            tracing::error!(%directory, %error, "a body could not be stored in a temporary file");
         }
     }
 

@@ -73,12 +73,17 @@ pub(crate) fn collect(
                 Err(_) => Err(CollectError::Connection),
             };
             if let Err(error) = pushed {
+                error.log(&collector.settings.disk);
                 collector.give_up().await;
                 return Err(error);
             }
         }
         let trailers = body.trailers().unwrap_or_default();
-        let (content, form) = collector.finish().await.map_err(CollectError::behind_the_end)?;
+        let settings = Arc::clone(&collector.settings);
+        let (content, form) = collector.finish().await.map_err(|error| {
+            error.log(&settings.disk);
+            error.behind_the_end()
+        })?;
         Ok(Collected { body: Body::collected(content, trailers), form })
     })
 }
