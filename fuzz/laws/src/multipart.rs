@@ -265,7 +265,7 @@ fn same_as_multer(told: &Told, content: &[u8], boundary: &[u8]) {
 
 /// Whether the name is the only one that multer could take for it: that crate looks for the letters
 /// `name` behind a blank or a semicolon, within quoted strings as well, and takes a tab and
-/// escapes for a part of what follows.
+/// escapes for a part of what follows. And for it the first quote ends a value.
 fn is_named_once(part: &Part) -> bool {
     let mut values = part.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-disposition"));
     let (Some((_, value)), None) = (values.next(), values.next()) else { return false };
@@ -273,7 +273,7 @@ fn is_named_once(part: &Part) -> bool {
     let lower = text.to_ascii_lowercase();
     let mut names = lower.match_indices("name").filter(|&(at, _)| text[..at].ends_with([' ', '\t', ';']));
     let (Some((at, _)), None) = (names.next(), names.next()) else { return false };
-    text[at..].starts_with("name=\"") && !text.contains(['%', '\\']) && text.is_ascii()
+    text[at..].starts_with("name=\"") && !text.contains(['%', '\\']) && text.is_ascii() && !part.name.contains(&b'"')
 }
 
 /// Where both accept a Content-Type, the boundary is the same.
@@ -343,12 +343,11 @@ impl Piece {
     }
 }
 
-/// As browsers do it. A backslash and a percent sign are left out: what they mean depends on
-/// what follows.
+/// As browsers do it. A percent sign is left out: what it means depends on what follows.
 fn escape(name: &str) -> (String, String) {
     let name: String = name
         .chars()
-        .filter(|c| !matches!(c, '\\' | '%' | '\0'..='\x09' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\x7f'))
+        .filter(|c| !matches!(c, '%' | '\0'..='\x09' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\x7f'))
         .collect();
     let escaped = name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
     (name, escaped)
@@ -399,7 +398,7 @@ impl Form {
         assert_eq!(told.fault, None, "{self:?}");
         for (part, (name, filename, _)) in told.parts.iter().zip(&expected) {
             assert_eq!((part.name.as_slice(), part.is_file), (name.as_bytes(), filename.is_some()), "{part:?}");
-            let last = filename.as_deref().and_then(|name| name.rsplit('/').next());
+            let last = filename.as_deref().and_then(|name| name.rsplit(['/', '\\']).next());
             assert_eq!(part.filename.as_deref(), last.filter(|name| !matches!(*name, "" | "." | "..")));
         }
     }

@@ -18,13 +18,13 @@ pub(super) struct Filename<'a> {
 
 impl<'a> Disposition<'a> {
     pub(super) fn parse(value: &'a [u8]) -> Result<Self, BadForm> {
-        let (kind, parameters) = parameters::split(value);
+        let (kind, parameters) = parameters::split_form_data(value);
         if !kind.eq_ignore_ascii_case(b"form-data") {
             return Err(BadForm::Disposition);
         }
         let (mut name, mut filename) = (None, None);
         for parameter in parameters {
-            let parameter = parameter.ok().filter(Parameter::is_strict).ok_or(BadForm::Disposition)?;
+            let parameter = parameter.map_err(|_| BadForm::Disposition)?;
             if parameter.is("name") {
                 if name.replace(decode(&parameter)).is_some() {
                     return Err(BadForm::DuplicateName);
@@ -43,9 +43,9 @@ impl<'a> Disposition<'a> {
 }
 
 /// Undoes what browsers do to a name inside quotes: `%22`, `%0D` and `%0A`, and no other
-/// percent sequence (WHATWG HTML, "multipart/form-data encoding algorithm"); and `\"` and
-/// `\\`, which other clients send. Any other backslash is a character of the name, because
-/// some clients send whole paths.
+/// percent sequence (WHATWG HTML, "multipart/form-data encoding algorithm"); and `\"`, which
+/// `curl --form-escape` and Go send. Any other backslash is a character of the name: browsers
+/// do not escape it, and `\\` may be two of them.
 fn decode(parameter: &Parameter<'_>) -> Vec<u8> {
     if !parameter.quoted {
         return parameter.value.to_vec();
@@ -57,7 +57,7 @@ fn decode(parameter: &Parameter<'_>) -> Vec<u8> {
             [b'%', b'2', b'2', tail @ ..] => (b'"', tail),
             [b'%', b'0', b'D', tail @ ..] => (b'\r', tail),
             [b'%', b'0', b'A', tail @ ..] => (b'\n', tail),
-            [b'\\', byte @ (b'"' | b'\\'), tail @ ..] => (*byte, tail),
+            [b'\\', b'"', tail @ ..] => (b'"', tail),
             [byte, tail @ ..] => (*byte, tail),
             [] => return decoded,
         };
@@ -103,11 +103,20 @@ mod tests {
             ("browsers: no file chosen", r#"form-data; name="f"; filename="""#, "f", Some("")),
             ("browsers: backslash in a name", r#"form-data; name="a\b"; filename="c\d.txt""#, r"a\b", Some(r"c\d.txt")),
             (
-                "curl before 7.81, --form-escape",
+                "curl --form-escape, Go: quote",
                 r#"form-data; name="a\"b\\c"; filename="d\"e.txt""#,
-                r#"a"b\c"#,
+                r#"a"b\\c"#,
                 Some("d\"e.txt"),
             ),
+            ("browsers: backslash at the end", r#"form-data; name="a\"; filename="foo\""#, r"a\", Some(r"foo\")),
+            (
+                "browsers: two backslashes at the end",
+                r#"form-data; name="a\\" ; filename="b\\";"#,
+                r"a\\",
+                Some(r"b\\"),
+            ),
+            ("browsers: backslash before an escape", r#"form-data; name="a\%22b""#, r#"a\"b"#, None),
+            ("quotes that are not escaped", r#"form-data; name="a"b"; filename=""c" d""#, "a\"b", Some("\"c\" d")),
             ("curl", r#"form-data; name="a%22b"; filename="d\e.txt""#, "a\"b", Some(r"d\e.txt")),
             (
                 "Internet Explorer",
@@ -136,7 +145,9 @@ mod tests {
             ("attachment; name=\"a\"", Disposition),
             ("form-data, name=\"a\"", Disposition),
             ("form-data; name=\"a", Disposition),
-            ("form-data; name=\"a\\\"", Disposition),
+            (r#"form-data; name="a\"b"#, Disposition),
+            (r#"form-data; name="a\";b""#, Disposition),
+            (r#"form-data; name="a\"; filename="#, Disposition),
             ("form-data; name=\"a\"b", Disposition),
             ("form-data; name=a b", Disposition),
             ("form-data; name=", Disposition),

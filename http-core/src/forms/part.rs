@@ -47,8 +47,8 @@ impl Part {
         Ok(Self { name, filename, headers })
     }
 
-    /// The name of the form field, with the browsers' escapes (`%22`, `%0D`, `%0A`) decoded;
-    /// it may be empty.
+    /// The name of the form field, with the browsers' escapes (`%22`, `%0D`, `%0A`) and `\"`
+    /// decoded; any other backslash is a character of it. It may be empty.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name.text
@@ -71,8 +71,11 @@ impl Part {
     /// decoded: a name to show or to store under, not a path. `None` where there is no
     /// `filename` parameter, or where the last segment is empty, `.` or `..`.
     ///
+    /// Where the name is not UTF-8, a backslash behind a byte from 0x80 up is kept: in Shift_JIS
+    /// and its like it may be half a character. `.` and `..` are never left behind it.
+    ///
     /// It is still the peer's text: it may hold quotes, line breaks and any other character
-    /// but a separator, and two parts may have the same.
+    /// but `/`, and two parts may have the same.
     #[must_use]
     pub fn filename(&self) -> Option<&str> {
         self.filename.as_ref()?.last_segment.as_deref()
@@ -108,12 +111,27 @@ fn one<'a>(headers: &'a Headers, name: &'a str, more: BadForm) -> Result<Option<
 
 impl StoredFilename {
     fn new(filename: Filename<'_>) -> Self {
-        let last = filename.decoded.rsplit(|&byte| matches!(byte, b'/' | b'\\')).next().unwrap_or_default();
-        let last_segment = match last {
-            b"" | b"." | b".." => None,
-            name => Some(String::from_utf8_lossy(name).into_owned()),
-        };
-        Self { as_sent: filename.as_sent.into(), last_segment }
+        Self { as_sent: filename.as_sent.into(), last_segment: last_segment(&filename.decoded) }
+    }
+}
+
+/// What is behind the last separator of a path, of Unix or Windows.
+///
+/// Where the bytes are not UTF-8, a backslash behind a byte from 0x80 up does not separate: in
+/// Shift_JIS, Big5 and GBK it may be the second half of a character.
+fn last_segment(path: &[u8]) -> Option<String> {
+    let is_text = std::str::from_utf8(path).is_ok();
+    let mut before = 0;
+    let start = path.iter().enumerate().fold(0, |start, (at, &byte)| {
+        let separates = byte == b'/' || byte == b'\\' && (is_text || before < 0x80);
+        before = byte;
+        if separates { at + 1 } else { start }
+    });
+    let segment = path.get(start..).unwrap_or_default();
+    match segment.rsplit(|&byte| byte == b'\\').next().unwrap_or_default() {
+        b"." | b".." => None,
+        _ if segment.is_empty() => None,
+        _ => Some(String::from_utf8_lossy(segment).into_owned()),
     }
 }
 
@@ -161,6 +179,9 @@ mod tests {
             ("..", None),
             (".", None),
             (r"a\..", None),
+            (r"foo\", None),
+            (r"..\", None),
+            (r#"a\\b\"c.txt"#, Some("b\"c.txt")),
             ("a/", None),
             ("", None),
             ("...", Some("...")),
@@ -175,6 +196,38 @@ mod tests {
             assert_eq!(part.filename(), last, "{sent}");
             assert_eq!(part.filename_as_sent(), Some(sent.as_bytes()));
         }
+    }
+
+    /// The last segment of a file name in bytes.
+    fn last_segment_of(filename: &[u8]) -> Option<String> {
+        let field = [b"Content-Disposition: form-data; name=f; filename=\"", filename, b"\"\r\n\r\n"].concat();
+        part(&field).unwrap().filename().map(str::to_string)
+    }
+
+    #[test]
+    fn a_backslash_may_be_half_a_character_of_shift_jis() {
+        for (sent, last) in [
+            // 表, ソ, 能 and 予, alone, at the end and behind a path.
+            (&b"\x95\\.txt"[..], Some("\u{fffd}\\.txt")),
+            (b"\x83\\", Some("\u{fffd}\\")),
+            (b"C:\\a\\\x94\\\x97\\.txt", Some("\u{fffd}\\\u{fffd}\\.txt")),
+            (b"dir/\x95\\.txt", Some("\u{fffd}\\.txt")),
+            (b"..\\..\\\x95\\.txt", Some("\u{fffd}\\.txt")),
+            (b"\x95\\..\\..\\a", Some("a")),
+            (b"\x95\\..", None),
+            (b"\x95\\.", None),
+            (b"\x95\\..\\", None),
+            // A character of UTF-8 is whole without it.
+            ("\u{e9}\\a.txt".as_bytes(), Some("a.txt")),
+        ] {
+            assert_eq!(last_segment_of(sent).as_deref(), last, "{}", sent.escape_ascii());
+        }
+    }
+
+    #[test]
+    fn a_field_name_may_end_with_a_backslash() {
+        let part = part(b"Content-Disposition: form-data; name=\"\x95\x5c\"; filename=\"\"\r\n\r\n").unwrap();
+        assert_eq!((part.name_bytes(), part.filename_as_sent()), (&b"\x95\\"[..], Some(&b""[..])));
     }
 
     #[test]
