@@ -343,12 +343,10 @@ impl Piece {
     }
 }
 
-/// As browsers do it. A percent sign is left out: what it means depends on what follows.
+/// As browsers do it. A percent sign is left out: what it means depends on what follows. NUL is
+/// refused.
 fn escape(name: &str) -> (String, String) {
-    let name: String = name
-        .chars()
-        .filter(|c| !matches!(c, '%' | '\0'..='\x09' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\x7f'))
-        .collect();
+    let name = name.replace(['%', '\0'], "");
     let escaped = name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
     (name, escaped)
 }

@@ -74,8 +74,8 @@ impl Part {
     /// Where the name is not UTF-8, a backslash behind a byte from 0x80 up is kept: in Shift_JIS
     /// and its like it may be half a character. `.` and `..` are never left behind it.
     ///
-    /// It is still the peer's text: it may hold quotes, line breaks and any other character
-    /// but `/`, and two parts may have the same.
+    /// It is still the peer's text: it may hold quotes, line breaks, control characters and any
+    /// other but NUL and `/`, and two parts may have the same.
     #[must_use]
     pub fn filename(&self) -> Option<&str> {
         self.filename.as_ref()?.last_segment.as_deref()
@@ -95,7 +95,8 @@ impl Part {
         self.headers.text("content-type")
     }
 
-    /// All header fields of the part.
+    /// All header fields of the part. A quoted value in its Content-Disposition may hold control
+    /// characters, as browsers send them; no other field does.
     #[must_use]
     pub fn headers(&self) -> &Headers {
         &self.headers
