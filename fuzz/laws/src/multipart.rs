@@ -12,7 +12,8 @@ use crate::split::{self, Cut, pieces};
 /// The longest form that is tried, in bytes: more of the same only takes time from others.
 const LONGEST: usize = 100_000;
 
-const BOUNDARIES: [&[u8]; 4] = [b"b", b"--", b"----WebKitFormBoundary0123456789abcdef", b"'()+_,-./:=?X"];
+const BOUNDARIES: [&[u8]; 5] =
+    [b"b", b"--", b"----WebKitFormBoundary0123456789abcdef", b"'()+_,-./:=?X", b"*{} ~$\xff"];
 
 /// The first byte chooses what the rest is: the content of a form, the description of one that
 /// is well-formed, or a Content-Type; the second chooses the cuts.
@@ -290,7 +291,7 @@ fn content_type(value: &[u8]) {
     shown::debug(&Multipart::for_content_type(value, &limits).unwrap());
     let bytes = ours.as_bytes();
     assert!((1..=70).contains(&bytes.len()) && bytes.last() != Some(&b' '));
-    assert!(bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(byte)));
+    assert!(!bytes.iter().any(|byte| byte.is_ascii_control() || b"\"\\".contains(byte)));
     if let Ok(text) = std::str::from_utf8(value)
         && let Ok(theirs) = multer::parse_boundary(text)
     {

@@ -42,8 +42,7 @@ impl FormType {
         for parameter in parameters {
             let parameter = parameter.map_err(|_| BadForm::ContentType)?;
             if parameter.is("boundary") {
-                // Senders do not quote all boundaries that are no tokens (`a=b:1`).
-                if !parameter.quoted && parameter.value.contains(&b' ') {
+                if !parameter.quoted && !may_be_bare(parameter.value) {
                     return Err(BadForm::Boundary);
                 }
                 if boundary.replace(Boundary::new(parameter.value)?).is_some() {
@@ -60,7 +59,18 @@ impl FormType {
     }
 }
 
+/// Whether a boundary is taken without quotes: visible ASCII, because senders do not quote all
+/// boundaries that are no tokens (`a=b:1`, `{}`). A comma, where two field lines may have become
+/// one, only among the characters of RFC 2046.
+fn may_be_bare(boundary: &[u8]) -> bool {
+    let is_listed = boundary.iter().all(|&byte| is_bchar(byte));
+    boundary.iter().all(u8::is_ascii_graphic) && (is_listed || !boundary.contains(&b','))
+}
+
 /// The boundary of a multipart content: 1 to 70 characters (RFC 2046 section 5.1.1).
+///
+/// More characters are taken than RFC 2046 has: Android applications send `*****`, and libraries
+/// make boundaries with `~`, `$` or braces.
 ///
 /// ```
 /// use httpants_core::forms::Boundary;
@@ -75,13 +85,13 @@ impl Boundary {
     /// Checks a boundary, given without the hyphens before it.
     ///
     /// # Errors
-    /// [`BadForm::Boundary`] for anything but 1 to 70 digits, letters and `'()+_,-./:=?`, or
-    /// spaces that are not the last. A backslash is none of them, so a boundary cannot be
-    /// written with the escapes of a quoted string, which not all readers undo.
+    /// [`BadForm::Boundary`] for anything but 1 to 70 bytes, for controls, `"` and `\`, and for a
+    /// space at the end. Without the last two a boundary cannot be written with the escapes of a
+    /// quoted string, which not all readers undo.
     pub fn new(boundary: &[u8]) -> Result<Self, BadForm> {
         match boundary {
             [.., b' '] | [] => Err(BadForm::Boundary),
-            _ if boundary.len() > 70 || !boundary.iter().all(|&byte| is_bchar(byte)) => Err(BadForm::Boundary),
+            _ if boundary.len() > 70 || !boundary.iter().all(|&byte| is_quotable(byte)) => Err(BadForm::Boundary),
             _ => Ok(Self(boundary.into())),
         }
     }
@@ -97,6 +107,11 @@ impl fmt::Debug for Boundary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Boundary(\"{}\")", self.0.escape_ascii())
     }
+}
+
+/// What a boundary may hold between quotes.
+const fn is_quotable(byte: u8) -> bool {
+    !byte.is_ascii_control() && !matches!(byte, b'"' | b'\\')
 }
 
 /// `bchars`, RFC 2046 section 5.1.1.
@@ -131,6 +146,38 @@ mod tests {
     }
 
     #[test]
+    fn boundaries_as_libraries_send_them() {
+        for (content_type, expected) in [
+            ("multipart/form-data; boundary=*****", "*****"),
+            ("multipart/form-data;boundary={};charset=utf-8", "{}"),
+            ("multipart/form-data; boundary=~~$", "~~$"),
+            ("multipart/form-data; boundary=---a#!%&*<>@[]^_`|{}~", "---a#!%&*<>@[]^_`|{}~"),
+            ("multipart/form-data; boundary=\"*** {}[]@<>;,~$|\"", "*** {}[]@<>;,~$|"),
+            ("multipart/form-data; boundary=\"\u{e9} \u{e9}\"", "\u{e9} \u{e9}"),
+            // A comma only among the characters of RFC 2046.
+            ("multipart/form-data; boundary=a'()+_,-./:=?b", "a'()+_,-./:=?b"),
+        ] {
+            assert_eq!(boundary(content_type).as_deref(), Ok(expected.as_bytes()), "{content_type}");
+        }
+    }
+
+    #[test]
+    fn each_byte_in_a_boundary() {
+        for byte in 0..=255u8 {
+            let rfc_2046 = byte.is_ascii_alphanumeric() || b"'()+_,-./:=?".contains(&byte);
+            let bare = rfc_2046 || byte.is_ascii_graphic() && !b";,\"\\".contains(&byte);
+            let quoted = !byte.is_ascii_control() && !b"\"\\".contains(&byte);
+            for (quote, valid) in [("", bare), ("\"", quoted)] {
+                let content_type =
+                    [b"multipart/form-data; boundary=", quote.as_bytes(), b"a", &[byte], b"b", quote.as_bytes()];
+                // A semicolon ends what is not quoted, and what is behind it is no parameter.
+                assert_eq!(FormType::of(&content_type.concat()).is_ok(), valid, "{byte:#x} in {quote:?}");
+            }
+            assert_eq!(super::Boundary::new(&[b'a', byte, b'b']).is_ok(), quoted, "{byte:#x}");
+        }
+    }
+
+    #[test]
     fn exactly_one_boundary() {
         use BadForm::{Boundary, ContentType, DuplicateBoundary, MissingBoundary};
         for (content_type, expected) in [
@@ -144,7 +191,12 @@ mod tests {
             ("multipart/form-data; boundary=\"\"", Boundary),
             ("multipart/form-data; boundary=\"a \"", Boundary),
             ("multipart/form-data; boundary=a b", Boundary),
-            ("multipart/form-data; boundary=a@b", Boundary),
+            ("multipart/form-data; boundary=a\\b", Boundary),
+            ("multipart/form-data; boundary=a@,b", Boundary),
+            ("multipart/form-data; boundary=a,multipart/form-data; boundary=a", DuplicateBoundary),
+            ("multipart/form-data; boundary=a, text/plain", Boundary),
+            ("multipart/form-data; boundary=\"a\tb\"", Boundary),
+            ("multipart/form-data; boundary=\"a\u{1}b\"", Boundary),
             ("multipart/form-data; boundary=\"a\\b\"", Boundary),
             ("multipart/form-data; boundary=\u{e9}", Boundary),
             ("multipart/form-data; boundary=", ContentType),

@@ -103,7 +103,9 @@ impl BadForm {
             }
             Self::MissingBoundary => "multipart content must have a boundary parameter (RFC 2046 5.1.1)",
             Self::DuplicateBoundary => "multipart content must have one boundary parameter (RFC 2046 5.1.1)",
-            Self::Boundary => "a boundary must be 1 to 70 of the characters of RFC 2046 5.1.1",
+            Self::Boundary => {
+                "a boundary must be 1 to 70 characters without controls, quotes and backslashes (RFC 2046 5.1.1)"
+            }
             Self::MissingClose => "multipart content must end with the closing boundary (RFC 2046 5.1.1)",
             Self::Padding => "a boundary must be followed by CR LF, with little padding between (RFC 2046 5.1.1)",
             Self::PartHeader => {
