@@ -266,7 +266,8 @@ fn same_as_multer(told: &Told, content: &[u8], boundary: &[u8]) {
 
 /// Whether the name is the only one that multer could take for it: that crate looks for the letters
 /// `name` behind a blank or a semicolon, within quoted strings as well, and takes a tab and
-/// escapes for a part of what follows. And for it the first quote ends a value.
+/// escapes for a part of what follows. And for it the first quote ends a value, and an encoded
+/// word is a name like any other.
 fn is_named_once(part: &Part) -> bool {
     let mut values = part.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-disposition"));
     let (Some((_, value)), None) = (values.next(), values.next()) else { return false };
@@ -274,7 +275,8 @@ fn is_named_once(part: &Part) -> bool {
     let lower = text.to_ascii_lowercase();
     let mut names = lower.match_indices("name").filter(|&(at, _)| text[..at].ends_with([' ', '\t', ';']));
     let (Some((at, _)), None) = (names.next(), names.next()) else { return false };
-    text[at..].starts_with("name=\"") && !text.contains(['%', '\\']) && text.is_ascii() && !part.name.contains(&b'"')
+    let is_plain = !text.contains(['%', '\\']) && !text.contains("=?");
+    text[at..].starts_with("name=\"") && is_plain && text.is_ascii() && !part.name.contains(&b'"')
 }
 
 /// Where both accept a Content-Type, the boundary is the same.
@@ -345,9 +347,9 @@ impl Piece {
 }
 
 /// As browsers do it. A percent sign is left out: what it means depends on what follows. NUL is
-/// refused.
+/// refused, and what begins with `=?` may be an encoded word.
 fn escape(name: &str) -> (String, String) {
-    let name = name.replace(['%', '\0'], "");
+    let name = name.replace(['%', '\0'], "").trim_start_matches("=?").to_owned();
     let escaped = name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
     (name, escaped)
 }

@@ -42,12 +42,14 @@ pub enum BadForm {
     DuplicateDisposition,
     /// A Content-Disposition that is not `form-data` with well-formed parameters.
     Disposition,
-    /// A part without a `name` parameter.
+    /// A part without a `name` or `name*` parameter.
     MissingName,
-    /// A part with more than one `name` parameter.
+    /// A part with more than one `name` or more than one `name*` parameter.
     DuplicateName,
-    /// A part with more than one `filename` parameter.
+    /// A part with more than one `filename` or more than one `filename*` parameter.
     DuplicateFilename,
+    /// A `name*` or `filename*` that counts and cannot be decoded.
+    ExtendedValue,
     /// A part with more than one Content-Type.
     DuplicateContentType,
     /// More content than [`Limits::max_request`](super::Limits::max_request).
@@ -120,6 +122,9 @@ impl BadForm {
             Self::DuplicateName => "Content-Disposition of a part must have one name parameter (RFC 2183 2)",
             Self::DuplicateFilename => {
                 "Content-Disposition of a part must have one filename parameter at most (RFC 2183 2)"
+            }
+            Self::ExtendedValue => {
+                "name* and filename* of a part must be UTF-8 or ISO-8859-1 text, percent-encoded (RFC 8187 3.2.1)"
             }
             Self::DuplicateContentType => "a part must have one Content-Type field at most (RFC 7578 4.4)",
             Self::ContentTooLarge => "the content is larger than allowed (RFC 9110 15.5.14)",

@@ -67,6 +67,7 @@
 mod boundary;
 mod delimiter;
 mod disposition;
+mod encoded;
 mod error;
 mod intake;
 mod limits;

@@ -48,7 +48,8 @@ impl Part {
     }
 
     /// The name of the form field, with the browsers' escapes (`%22`, `%0D`, `%0A`) and `\"`
-    /// decoded; any other backslash is a character of it. It may be empty.
+    /// decoded; any other backslash is a character of it. It may be empty. From `name*` (RFC
+    /// 8187) where there is no `name`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name.text
@@ -60,16 +61,20 @@ impl Part {
         self.name.bytes.as_deref().unwrap_or(self.name.text.as_bytes())
     }
 
-    /// Whether the part is a file: it has a `filename` parameter, be it empty, as browsers
-    /// send it for an input with no file chosen. Other parts are text fields.
+    /// Whether the part is a file: it has a `filename` or `filename*` parameter, be it empty, as
+    /// browsers send it for an input with no file chosen. Other parts are text fields.
     #[must_use]
     pub fn is_file(&self) -> bool {
         self.filename.is_some()
     }
 
     /// The last segment of the file name, behind any `/` and `\`, with the browsers' escapes
-    /// decoded: a name to show or to store under, not a path. `None` where there is no
-    /// `filename` parameter, or where the last segment is empty, `.` or `..`.
+    /// decoded: a name to show or to store under, not a path. `None` where the part is no file,
+    /// or where the last segment is empty, `.` or `..`.
+    ///
+    /// It is that of `filename*` (RFC 8187) where there is no `filename`, or only an encoded
+    /// word (RFC 2047), as .NET sends it. An encoded word alone is decoded; `None` where that
+    /// is not possible.
     ///
     /// Where the name is not UTF-8, a backslash behind a byte from 0x80 up is kept: in Shift_JIS
     /// and its like it may be half a character. `.` and `..` are never left behind it.
@@ -81,8 +86,8 @@ impl Part {
         self.filename.as_ref()?.last_segment.as_deref()
     }
 
-    /// The `filename` parameter exactly as it was sent between its quotes, with path and
-    /// escapes. Never to be used as a path.
+    /// The parameter that [`filename`](Self::filename) is from, exactly as it was sent, between
+    /// its quotes if it has them, with path and escapes. Never to be used as a path.
     #[must_use]
     pub fn filename_as_sent(&self) -> Option<&[u8]> {
         self.filename.as_ref().map(|filename| &*filename.as_sent)
@@ -112,7 +117,7 @@ fn one<'a>(headers: &'a Headers, name: &'a str, more: BadForm) -> Result<Option<
 
 impl StoredFilename {
     fn new(filename: Filename<'_>) -> Self {
-        Self { as_sent: filename.as_sent.into(), last_segment: last_segment(&filename.decoded) }
+        Self { as_sent: filename.as_sent.into(), last_segment: filename.decoded.and_then(|name| last_segment(&name)) }
     }
 }
 
@@ -222,6 +227,86 @@ mod tests {
             ("\u{e9}\\a.txt".as_bytes(), Some("a.txt")),
         ] {
             assert_eq!(last_segment_of(sent).as_deref(), last, "{}", sent.escape_ascii());
+        }
+    }
+
+    fn with_parameters(parameters: &str) -> Result<Part, BadForm> {
+        part(format!("Content-Disposition: form-data; {parameters}\r\n\r\n").as_bytes())
+    }
+
+    #[test]
+    fn names_in_extended_and_encoded_notation() {
+        for (client, parameters, name, filename) in [
+            ("urllib3 1.24", r"name=f; filename*=utf-8''%E6%97%A5%20a.txt", "f", Some("日 a.txt")),
+            ("name* alone", r"name*=UTF-8'en'gr%C3%B6%C3%9Fe; filename*=utf-8''a.txt", "größe", Some("a.txt")),
+            ("ISO-8859-1", r"name*=iso-8859-1''%E9; filename*=ISO-8859-1''%e9.txt", "\u{e9}", Some("\u{e9}.txt")),
+            ("beside a plain one", r#"name=a; name*=utf-8''b; filename="c"; filename*=utf-8''d"#, "a", Some("c")),
+            ("not read beside a plain one", r"name=a; name*=b; filename=c; filename*=x'y'z%", "a", Some("c")),
+            ("an empty one", "name*=utf-8''; filename*=utf-8''", "", None),
+            ("a path", r"name=a; filename*=utf-8''..%2F..%5C%2e%2e%5Cb", "a", Some("b")),
+            ("two dots", r"name=a; filename*=utf-8''a%2F..", "a", None),
+            (
+                ".NET",
+                r#"name="=?utf-8?B?0LrQu9GO0Yc=?="; filename="=?utf-8?B?w6kudHh0?="; filename*=utf-8''%C3%A9.txt"#,
+                "ключ",
+                Some("é.txt"),
+            ),
+            (".NET, where both differ", r#"name=f; filename="=?utf-8?B?YQ==?="; filename*=utf-8''b"#, "f", Some("b")),
+            ("and cannot be decoded", r#"name=f; filename="=?utf-7?B?YQ==?="; filename*=utf-8''b"#, "f", Some("b")),
+            ("an encoded word alone", r#"name=f; filename="=?UTF-8?b?w6kudHh0?=""#, "f", Some("é.txt")),
+            ("Q", r#"name=f; filename="=?ISO-8859-1?Q?caf=E9_a=5Fb.txt?=""#, "f", Some("café a_b.txt")),
+            ("several words", r#"name=f; filename="=?utf-8?q?a?=  =?iso-8859-1?B?6Q==?=""#, "f", Some("a\u{e9}")),
+            ("only its beginning", r#"name=f; filename="=?utf-8?B?YQ==?=/x""#, "f", Some("x")),
+            ("a path within one", r#"name=f; filename="=?utf-8?Q?..=2F..=5Ca=2Fb?=""#, "f", Some("b")),
+            ("base64 with a slash", r#"name=f; filename="=?utf-8?B?w7/Dvw==?=""#, "f", Some("ÿÿ")),
+            ("two dots within one", r#"name=f; filename="=?utf-8?B?Li4=?=""#, "f", None),
+            ("another charset", r#"name=f; filename="=?koi8-r?B?YQ==?=""#, "f", None),
+            ("another encoding", r#"name=f; filename="=?utf-8?X?YQ==?=""#, "f", None),
+            ("bad base64", r#"name=f; filename="=?utf-8?B?Y!==?=""#, "f", None),
+            ("bad Q", r#"name=f; filename="=?utf-8?Q?=G0?=""#, "f", None),
+            ("bad UTF-8", r#"name=f; filename="=?utf-8?Q?=FF?=""#, "f", None),
+            ("NUL", r#"name=f; filename="=?utf-8?Q?=00?=""#, "f", None),
+            ("a field name that cannot be decoded", r#"name="=?koi8-r?Q?a?=""#, "=?koi8-r?Q?a?=", None),
+            ("nearly one", r#"name=f; filename="=?a?=.txt""#, "f", Some("=?a?=.txt")),
+        ] {
+            let part = with_parameters(parameters).unwrap();
+            assert_eq!((part.name(), part.filename()), (name, filename), "{client}");
+            assert_eq!(part.is_file(), parameters.contains("filename"), "{client}");
+            assert_eq!(part.is_file(), part.filename_as_sent().is_some(), "{client}");
+        }
+    }
+
+    #[test]
+    fn extended_parameters_that_are_refused() {
+        use BadForm::{DuplicateFilename, DuplicateName, ExtendedValue};
+        for (parameters, expected) in [
+            ("name*=utf-16''a", ExtendedValue),
+            ("name*=''a", ExtendedValue),
+            ("name*=a", ExtendedValue),
+            ("name*=utf-8'a", ExtendedValue),
+            ("name*=\"utf-8''a\"", ExtendedValue),
+            ("name=a; filename*=utf-8''%", ExtendedValue),
+            ("name=a; filename*=utf-8''%4", ExtendedValue),
+            ("name=a; filename*=utf-8''%4g", ExtendedValue),
+            ("name=a; filename*=utf-8''%FF", ExtendedValue),
+            ("name=a; filename*=utf-8''%00", ExtendedValue),
+            ("name=a; filename=\"=?utf-8?Q?a?=\"; filename*=utf-8''%FF", ExtendedValue),
+            ("name=a; name*=utf-8''a; NAME*=utf-8''a", DuplicateName),
+            ("name=a; filename=a; filename*=utf-8''a; filename*=utf-8''a", DuplicateFilename),
+        ] {
+            assert_eq!(with_parameters(parameters).unwrap_err(), expected, "{parameters}");
+        }
+    }
+
+    #[test]
+    fn a_file_name_as_sent_is_the_one_that_counts() {
+        for (parameters, expected) in [
+            (r#"name=a; filename="=?utf-8?Q?a?=""#, "=?utf-8?Q?a?="),
+            (r#"name=a; filename="=?utf-8?Q?a?="; filename*=utf-8''%62"#, "utf-8''%62"),
+            ("name=a; filename*=utf-8''%62", "utf-8''%62"),
+            ("name=a; filename*=utf-8''%62; filename=c", "c"),
+        ] {
+            assert_eq!(with_parameters(parameters).unwrap().filename_as_sent(), Some(expected.as_bytes()));
         }
     }
 
