@@ -89,7 +89,8 @@ impl Request {
 
     /// The parts of a `multipart/form-data` form as they arrive, where the request is streamed
     /// ([`Intake::Stream`](crate::Intake::Stream)): nothing is stored. Takes the content out
-    /// of the request. The server's limits hold, and for the whole content `max_request`.
+    /// of the request, so that there are no parts when it is called again. The server's limits
+    /// hold, and for the whole content `max_request`.
     ///
     /// # Errors
     /// [`BadForm`] where the Content-Type is not that of such a form; the content is as

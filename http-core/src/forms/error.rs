@@ -30,7 +30,8 @@ pub enum BadForm {
     DuplicateBoundary,
     /// A boundary of the wrong length, or with a character that no boundary has.
     Boundary,
-    /// The content ended before the closing boundary.
+    /// The content ended before its closing delimiter: `--`, the boundary and `--` on a line of
+    /// their own.
     MissingClose,
     /// More padding behind a boundary than any sender has reason for.
     Padding,
@@ -108,7 +109,9 @@ impl BadForm {
             Self::Boundary => {
                 "a boundary must be 1 to 70 characters without controls, quotes and backslashes (RFC 2046 5.1.1)"
             }
-            Self::MissingClose => "multipart content must end with the closing boundary (RFC 2046 5.1.1)",
+            Self::MissingClose => {
+                "the multipart content ended before its closing delimiter, --boundary-- on a line of its own (RFC 2046 5.1.1)"
+            }
             Self::Padding => "a boundary must be followed by CR LF, with little padding between (RFC 2046 5.1.1)",
             Self::PartHeader => {
                 "a field line of a part must be a name, a colon and a value, on one line ended by CR LF (RFC 7578 4.8)"

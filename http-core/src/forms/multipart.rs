@@ -274,12 +274,17 @@ impl Multipart {
                 self.begin_epilogue();
                 Ok(Some(Event::PartEnd))
             }
-            State::Preamble { .. } if self.scanner.may_end() => {
+            State::Preamble { .. } if self.scanner.may_end() || self.is_empty() => {
                 self.state = State::Ended;
                 Ok(Some(Event::End))
             }
             _ => Err(BadForm::MissingClose),
         }
+    }
+
+    /// Whether nothing was received: some clients send a form without fields in this way.
+    fn is_empty(&self) -> bool {
+        self.room == self.limits.max_request
     }
 }
 

@@ -49,6 +49,18 @@ fn a_form_is_the_same_whole_or_cut_anywhere() {
 }
 
 #[test]
+fn empty_content_is_an_empty_form() {
+    for (seed, memory) in worlds(4) {
+        let (world, calls) = World::describing(memory, |server| server);
+        for make in [request, chunked] {
+            let described = world.content(&make("POST", MULTIPART, b""));
+            assert!(described.starts_with("body "), "seed {seed}: {described}");
+        }
+        assert_eq!(calls.get(), 2);
+    }
+}
+
+#[test]
 fn many_files_leave_memory_one_after_the_other() {
     let files: Vec<Vec<u8>> = (0..30).map(|number| noise(number * 7)).collect();
     let parts: Vec<Vec<u8>> = files.iter().map(|content| part("name=f; filename=x", content)).collect();

@@ -108,7 +108,7 @@ const NEAR: [&str; 26] = [
     "\r\n--b0\n",
     "\r\n--b0\rx",
     "\r\n--b0 \t \rx",
-    "\r\n--b0--\n",
+    "\r\n--b0--x\n",
     "\r\n--b0--\r\r",
     "\r\n --b0\r\n",
     "\r\n---b0\r\n",
@@ -197,11 +197,15 @@ fn oracle(body: &[u8]) -> Option<Vec<Vec<u8>>> {
         let rest = body[at..].strip_prefix(b"\r\n--b0")?;
         let (rest, close) = rest.strip_prefix(b"--").map_or((rest, false), |rest| (rest, true));
         let rest = &rest[rest.iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count()..];
-        match rest.strip_prefix(b"\r\n") {
+        let lf = if close { rest.strip_prefix(b"\n") } else { None };
+        match rest.strip_prefix(b"\r\n").or(lf) {
             Some(rest) => Some((body.len() - rest.len(), close)),
             None => (close && rest.is_empty()).then_some((body.len(), close)),
         }
     };
+    if body == b"\r\n" {
+        return Some(vec![]);
+    }
     let next = |from: usize| (from..body.len()).find_map(|at| Some((at, delimiter(at)?)));
     let mut contents = Vec::new();
     let (_, (mut at, mut close)) = next(0)?;
@@ -285,15 +289,42 @@ fn content_is_not_copied_and_little_is_held_back() {
 fn the_closing_boundary_is_required() {
     let limits = Limits::default();
     let whole = text("content") + "--b0--";
-    for end in [0, 1, 20, 51, 54, 60, whole.len() - 8, whole.len() - 3, whole.len() - 2, whole.len() - 1] {
+    for end in [1, 20, 51, 54, 60, whole.len() - 8, whole.len() - 3, whole.len() - 2, whole.len() - 1] {
         assert_eq!(verdict(&whole[..end], &limits), Err(BadForm::MissingClose), "{:?}", &whole[..end]);
     }
-    for end in ["", "\r\n", " ", "\t \t", "  \r\n", "\r\nepilogue", "\r\n\r\n--b0\r\n"] {
+    let ends = [
+        "",
+        "\r\n",
+        "\n",
+        " ",
+        "\t \t",
+        "  \r\n",
+        " \n",
+        "\n\r\n",
+        "\r\nepilogue",
+        "\nx",
+        "\n--b0",
+        "\r\n\r\n--b0\r\n",
+    ];
+    for end in ends {
         assert_eq!(verdict(format!("{whole}{end}"), &limits), Ok(1), "{end:?}");
         assert_eq!(verdict(format!("--b0--{end}"), &limits), Ok(0), "no part at all, {end:?}");
     }
-    for end in ["\r", "\n", "x", "-", " \r", " x", "\rx", "\n\r\n", " \n"] {
+    for end in ["\r", "x", "-", " \r", " x", "\rx", "x\n", "\r\r", "\x0b\n"] {
         assert_eq!(verdict(format!("{whole}{end}"), &limits), Err(BadForm::MissingClose), "{end:?}");
+    }
+    let near = read(format!("{whole}x\r\n--b0--\n").as_bytes());
+    assert_eq!((&*near.parts[0].2, near.end), (&b"content\r\n--b0--x"[..], Some(Ok(()))), "no delimiter is content");
+    assert!(BadForm::MissingClose.text().contains("ended before"), "{}", BadForm::MissingClose);
+}
+
+#[test]
+fn empty_content_is_an_empty_form() {
+    assert_eq!(verdict("", &Limits::default()), Ok(0));
+    assert_eq!(read_with([], &Limits::default()), read(b"--b0--"));
+    assert_eq!(read_with([&b""[..]], &Limits { max_request: 0, ..Limits::default() }).end, Some(Ok(())));
+    for content in ["\r", "\r\n", "-", "--", "--b0", "--b0-", "\r\n--b0\r\n"] {
+        assert_eq!(verdict(content, &Limits::default()), Err(BadForm::MissingClose), "{content:?}");
     }
 }
 
