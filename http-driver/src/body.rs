@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 
 use bytes::{Bytes, BytesMut};
 use futures_core::Stream;
-use httpants_core::forms::{BadForm, Limits};
+use httpants_core::forms::{BadForm, Limits, Multipart};
 use httpants_core::{BadRequest, CloseReason, Framing, Headers};
 
 use crate::exchange::Exchange;
@@ -131,8 +131,8 @@ impl Body {
     ///
     /// # Errors
     /// [`BadForm`] for any other type, or one without a good boundary.
-    pub fn into_parts(mut self, content_type: &[u8], limits: &Limits) -> Result<Parts, BadForm> {
-        Parts::begin(&mut self, content_type, limits)
+    pub fn into_parts(self, content_type: &[u8], limits: &Limits) -> Result<Parts, BadForm> {
+        Ok(Parts::new(self, Multipart::for_content_type(content_type, limits)?))
     }
 
     /// How many bytes are still to come; `None` where that is not known, because they arrive

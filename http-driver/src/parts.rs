@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use bytes::Bytes;
-use httpants_core::forms::{BadForm, Event, Limits, Multipart, Part};
+use httpants_core::forms::{BadForm, Event, Multipart, Part};
 
 use crate::body::{Body, BodyError, Collected};
 
@@ -84,10 +84,8 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Takes the content where its type says that it has parts.
-    pub(crate) fn begin(body: &mut Body, content_type: &[u8], limits: &Limits) -> Result<Self, BadForm> {
-        let multipart = Multipart::for_content_type(content_type, limits)?;
-        Ok(Self { body: std::mem::replace(body, Body::empty()), multipart, ended: false })
+    pub(crate) fn new(body: Body, multipart: Multipart) -> Self {
+        Self { body, multipart, ended: false }
     }
 
     /// The next part; what is left of the one before is skipped. `None` once the content is
@@ -151,7 +149,8 @@ impl StreamedPart<'_> {
     }
 
     /// All that is still to come of the content, in one piece. Its size is bounded by
-    /// [`Limits::text_field`] for text and by [`Limits::file`] and `max_request` for a file.
+    /// [`Limits::text_field`](httpants_core::forms::Limits::text_field) for text and by
+    /// [`Limits::file`](httpants_core::forms::Limits::file) and `max_request` for a file.
     ///
     /// # Errors
     /// As [`data`](Self::data).

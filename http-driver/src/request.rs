@@ -5,7 +5,7 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use bytes::Bytes;
-use httpants_core::forms::{BadForm, Variables};
+use httpants_core::forms::{BadForm, Multipart, Variables};
 use httpants_core::{Connection, Headers, Misuse};
 
 use crate::body::Body;
@@ -93,13 +93,14 @@ impl Request {
     /// hold, and for the whole content `max_request`.
     ///
     /// # Errors
-    /// [`BadForm`] where the Content-Type is not that of such a form; the content is as
-    /// before then.
+    /// [`BadForm`] where the head is not that of such a form, or has a Content-Encoding; the
+    /// content is as before then.
     pub fn parts(&mut self) -> Result<Parts, BadForm> {
         let mut limits = self.exchange.lock().settings.limits.clone();
         // The core counts the content, under the limit of this request.
         limits.max_request = u64::MAX;
-        Parts::begin(&mut self.body, self.head.headers().get("content-type").unwrap_or_default(), &limits)
+        let multipart = Multipart::for_headers(self.head.headers(), &limits)?;
+        Ok(Parts::new(std::mem::replace(&mut self.body, Body::empty()), multipart))
     }
 
     /// The whole content, where the request was buffered (the default) and it is in memory.

@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::BadForm;
 use super::parameters;
+use crate::Headers;
 
 /// The form that a content has, by its Content-Type.
 ///
@@ -56,6 +57,34 @@ impl FormType {
             }
         }
         boundary.map(|boundary| Some(Self::Multipart(boundary))).ok_or(BadForm::MissingBoundary)
+    }
+
+    /// Reads the form type from the head of a request, which is enough to refuse a form before
+    /// any of its content is read.
+    ///
+    /// ```
+    /// use httpants_core::Headers;
+    /// use httpants_core::forms::{BadForm, FormType};
+    ///
+    /// let head = b"Content-Type: application/x-www-form-urlencoded\r\nContent-Encoding: gzip\r\n\r\n";
+    /// let fault = FormType::of_headers(&Headers::parse(head).unwrap()).unwrap_err();
+    /// assert_eq!(fault, BadForm::ContentEncoding);
+    /// assert_eq!((fault.status().as_u16(), fault.accept_encoding()), (415, Some("identity")));
+    /// ```
+    ///
+    /// # Errors
+    /// As [`of`](Self::of); [`BadForm::ContentType`] where there is a form among several types,
+    /// because two readers could see two contents (RFC 9110 section 8.3); and
+    /// [`BadForm::ContentEncoding`] for a form in any content coding but identity.
+    pub fn of_headers(headers: &Headers) -> Result<Option<Self>, BadForm> {
+        let mut types = headers.all("content-type");
+        let form_type = types.next().map_or(Ok(None), Self::of)?;
+        let others: Vec<_> = types.map(Self::of).collect();
+        if others.iter().any(|other| *other != Ok(None)) || form_type.is_some() && !others.is_empty() {
+            return Err(BadForm::ContentType);
+        }
+        let is_coded = headers.list("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+        if form_type.is_some() && is_coded { Err(BadForm::ContentEncoding) } else { Ok(form_type) }
     }
 }
 
@@ -217,6 +246,49 @@ mod tests {
             assert_eq!(Boundary::new(text.as_bytes()).is_ok(), valid, "{length}");
             assert_eq!(boundary(&format!("multipart/form-data; boundary=\"{text}\"")).is_ok(), valid, "{length}");
         }
+    }
+
+    #[test]
+    fn a_form_in_a_content_coding_is_415() {
+        let of = |fields: &str| FormType::of_headers(&Headers::parse(format!("{fields}\r\n").as_bytes()).unwrap());
+        for form in ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"] {
+            for (codings, accepted) in [
+                ("", true),
+                ("Content-Encoding:\r\n", true),
+                ("content-encoding: Identity\r\n", true),
+                ("Content-Encoding: identity, identity\r\nContent-Encoding: ,\r\n", true),
+                ("Content-Encoding: gzip\r\n", false),
+                ("Content-Encoding: x\r\n", false),
+                ("Content-Encoding: identity, gzip\r\n", false),
+                ("Content-Encoding: identity\r\nContent-Encoding: br\r\n", false),
+            ] {
+                let fields = format!("Content-Type: {form}\r\n{codings}");
+                let expected = if accepted { FormType::of(form.as_bytes()) } else { Err(BadForm::ContentEncoding) };
+                assert_eq!(of(&fields), expected, "{fields}");
+            }
+        }
+        for other in ["", "Content-Type: application/json\r\n", "Content-Type:\r\n"] {
+            assert_eq!(of(&format!("{other}Content-Encoding: gzip\r\n")), Ok(None), "{other}");
+        }
+        assert_eq!(BadForm::ContentEncoding.status(), 415);
+        assert_eq!(BadForm::ContentEncoding.accept_encoding(), Some("identity"));
+        assert_eq!(BadForm::ContentType.accept_encoding(), None);
+    }
+
+    #[test]
+    fn a_form_has_one_type() {
+        let of = |types: &[&str]| {
+            let fields: String = types.iter().map(|value| format!("Content-Type: {value}\r\n")).collect();
+            FormType::of_headers(&Headers::parse(format!("{fields}\r\n").as_bytes()).unwrap())
+        };
+        const FORM: &str = "application/x-www-form-urlencoded";
+        assert_eq!(of(&[]), Ok(None));
+        assert_eq!(of(&["a/b", "c/d"]), Ok(None));
+        assert_eq!(of(&[FORM]), Ok(Some(FormType::Urlencoded)));
+        for types in [&[FORM, FORM][..], &[FORM, "a/b"], &["a/b", FORM], &["a/b", "multipart/form-data"]] {
+            assert_eq!(of(types), Err(BadForm::ContentType), "{types:?}");
+        }
+        assert_eq!(of(&["multipart/form-data", "a/b"]), Err(BadForm::MissingBoundary));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use http::StatusCode;
 /// What a peer sent as a form that this server refuses.
 ///
 /// Each fault has one status ([`status`](Self::status): 400 for what is malformed, 413 for
-/// what exceeds a limit) and one fixed text, which never contains anything that the peer
+/// what exceeds a limit, 415 for a content coding) and one fixed text, which never contains anything that the peer
 /// sent, so it can be put into an answer or a log as it is.
 ///
 /// ```
@@ -24,6 +24,8 @@ use http::StatusCode;
 pub enum BadForm {
     /// A Content-Type that is not `multipart/form-data` with well-formed parameters.
     ContentType,
+    /// A form with a Content-Encoding other than identity.
+    ContentEncoding,
     /// A multipart Content-Type without a boundary.
     MissingBoundary,
     /// More than one boundary parameter, or pieces of one (`boundary*0`).
@@ -78,10 +80,11 @@ pub enum BadForm {
 }
 
 impl BadForm {
-    /// The status that answers this fault: 400 or 413.
+    /// The status that answers this fault: 400, 413 or 415.
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
+            Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::ContentTooLarge
             | Self::TooManyParts
             | Self::TooManyFiles
@@ -97,6 +100,13 @@ impl BadForm {
         }
     }
 
+    /// The value of the Accept-Encoding field that belongs to the answer, where the fault is the
+    /// content coding (RFC 9110 section 12.5.3).
+    #[must_use]
+    pub fn accept_encoding(self) -> Option<&'static str> {
+        (self == Self::ContentEncoding).then_some("identity")
+    }
+
     /// What was wrong, what was allowed, and the rule: a fixed text that is safe to send.
     #[must_use]
     pub fn text(self) -> &'static str {
@@ -104,6 +114,7 @@ impl BadForm {
             Self::ContentType => {
                 "Content-Type must be multipart/form-data with well-formed parameters (RFC 9110 8.3.1)"
             }
+            Self::ContentEncoding => "a form must have no Content-Encoding other than identity (RFC 9110 15.5.16)",
             Self::MissingBoundary => "multipart content must have a boundary parameter (RFC 2046 5.1.1)",
             Self::DuplicateBoundary => "multipart content must have one boundary parameter (RFC 2046 5.1.1)",
             Self::Boundary => {

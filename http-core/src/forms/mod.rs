@@ -4,8 +4,8 @@
 //! anywhere, and what comes out (variables, parts, decisions) depends on the bytes alone.
 //!
 //! ```text
-//! Content-Type -> FormType -+- Urlencoded -> urlencoded::parse -> Variables
-//!                           +- Multipart  -> Multipart::receive -> Event -> Intake::data -> Action
+//! head -> FormType::of_headers -+- Urlencoded -> urlencoded::parse -> Variables
+//!                               +- Multipart  -> Multipart::receive -> Event -> Intake::data -> Action
 //! ```
 //!
 //! The text fields of a form become [`Variables`] (the seed's `post`), and the parts with a

@@ -8,6 +8,7 @@ use memchr::memchr_iter;
 
 use super::delimiter::{Found, LINE_BREAK, Scanner};
 use super::{BadForm, Boundary, FormType, Limits, Part};
+use crate::Headers;
 use crate::error::BadRequest;
 use crate::wire::fields::parse_part;
 
@@ -112,6 +113,18 @@ impl Multipart {
     /// `multipart/form-data`.
     pub fn for_content_type(content_type: &[u8], limits: &Limits) -> Result<Self, BadForm> {
         match FormType::of(content_type)? {
+            Some(FormType::Multipart(boundary)) => Ok(Self::new(&boundary, limits)),
+            _ => Err(BadForm::ContentType),
+        }
+    }
+
+    /// Begins the content of a request with this head.
+    ///
+    /// # Errors
+    /// What [`FormType::of_headers`] refuses, and [`BadForm::ContentType`] for any other type
+    /// than `multipart/form-data`.
+    pub fn for_headers(headers: &Headers, limits: &Limits) -> Result<Self, BadForm> {
+        match FormType::of_headers(headers)? {
             Some(FormType::Multipart(boundary)) => Ok(Self::new(&boundary, limits)),
             _ => Err(BadForm::ContentType),
         }

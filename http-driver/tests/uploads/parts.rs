@@ -73,6 +73,17 @@ fn empty_content_has_no_parts() {
 }
 
 #[test]
+fn a_form_in_a_content_coding_is_415() {
+    let world = World::new(Default::default(), describe, |server| server.intake(|_| Intake::Stream));
+    let answer = |fields: &str| world.answer(&request("POST", &format!("{MULTIPART}{fields}"), &form(&[])));
+    let refused = answer("\r\nContent-Encoding: gzip");
+    assert!(refused.starts_with("HTTP/1.1 415 ") && refused.contains("\r\nAccept-Encoding: identity\r\n"), "{refused}");
+    assert!(answer("\r\nContent-Encoding: identity").starts_with("HTTP/1.1 200 "));
+    let refused = answer("\r\nContent-Type: text/plain");
+    assert!(refused.starts_with("HTTP/1.1 400 ") && !refused.contains("Accept-Encoding"), "{refused}");
+}
+
+#[test]
 fn the_servers_limits_hold_and_faults_are_answered() {
     let world = World::new(Default::default(), describe, |server| {
         server.max_request(10_000).forms(|limits| limits.text_field = 10).intake(|head| match head.method().as_str() {
