@@ -1,7 +1,7 @@
 //! Forms become variables and files.
 
-use httpants_driver::Intake;
 use httpants_driver::core::forms;
+use httpants_driver::{Intake, Request};
 
 use crate::{MULTIPART, URLENCODED, World, chunked, form, noise, part, request, sum, worlds};
 
@@ -128,6 +128,26 @@ fn blank_variables_are_kept_where_they_are_asked_for() {
     assert!(content.starts_with("post a=\npost b=\npost c=1\n"), "{content}");
     let content = world.content(&request("POST", MULTIPART, &form(&[part("name=a", b"")])));
     assert!(content.starts_with("post a=\n"), "{content}");
+}
+
+#[test]
+fn an_input_left_empty_is_no_chosen_file() {
+    let handler = async |request: Request| {
+        let files = request.files();
+        let chosen: String = files.all("f").map(|file| if file.is_chosen() { 'y' } else { 'n' }).collect();
+        format!("{chosen} {:?}", files.chosen("f").map(|file| (file.filename().map(str::to_owned), file.len())))
+    };
+    let world = World::new(Default::default(), handler, |server| server);
+    let (empty, other) = (part(r#"name="f"; filename="""#, b""), part("name=g; filename=x", b"1"));
+    for (parts, expected) in [
+        (vec![other.clone()], " None"),
+        (vec![empty.clone(), other], "n None"),
+        (vec![empty.clone(), part("name=f; filename=a", b"")], r#"ny Some((Some("a"), 0))"#),
+        (vec![empty, part(r#"name="f"; filename="""#, b"12")], "ny Some((None, 2))"),
+        (vec![part(r#"name="f"; filename="..""#, b"")], "y Some((None, 0))"),
+    ] {
+        assert_eq!(world.content(&request("POST", MULTIPART, &form(&parts))), expected);
+    }
 }
 
 #[test]
