@@ -31,7 +31,7 @@ pub use crate::tls::{ClientCertificates, Tls, TlsError, TlsFault, TlsSession};
 #[cfg(feature = "tower")]
 pub use crate::tower;
 pub use crate::upgraded::Upgraded;
-pub use crate::upload::{ContentReader, Files, Pieces, UploadedFile};
+pub use crate::upload::{ContentReader, Files, Pieces, TextField, TextFields, UploadedFile};
 
 /// Exports from an adapter what applications use: all of [`application`](crate::application),
 /// and `Runtime`, `Server` and `Bound` with this runtime filled in.

@@ -12,7 +12,7 @@ use crate::body::Body;
 use crate::exchange::Exchange;
 use crate::parts::Parts;
 use crate::responder::Responder;
-use crate::upload::{ContentReader, Files, Form};
+use crate::upload::{ContentReader, Files, Form, TextFields};
 
 /// A request and its content (the seed's `HTTPRequest`).
 ///
@@ -58,7 +58,9 @@ impl Request {
     }
 
     /// The variables of a buffered form: those of `application/x-www-form-urlencoded`, and the
-    /// text fields of `multipart/form-data`, multi-valued and in order (the seed's `post`).
+    /// text fields of `multipart/form-data`, multi-valued and in order (the seed's `post`). As in
+    /// Pants, urlencoded variables without a value are dropped unless
+    /// [`Server::variables`](crate::Server::variables) keeps them, and empty text fields are kept.
     /// Only on POST and PUT, and on PATCH by
     /// [`Server::forms_on_patch`](crate::Server::forms_on_patch); else empty. A form that is
     /// malformed or too large is answered without the handler.
@@ -81,6 +83,13 @@ impl Request {
     #[must_use]
     pub fn files(&self) -> &Files {
         &self.form().files
+    }
+
+    /// The text fields of a buffered `multipart/form-data` form with the header fields of their
+    /// parts, their charset and their bytes; empty for any other content.
+    #[must_use]
+    pub fn text_fields(&self) -> TextFields<'_> {
+        self.form().text_fields()
     }
 
     fn form(&self) -> &Form {

@@ -82,5 +82,5 @@ pub use error::BadForm;
 pub use intake::{Action, Intake};
 pub use limits::Limits;
 pub use multipart::{Event, Multipart};
-pub use part::Part;
+pub use part::{Part, charset};
 pub use variables::Variables;

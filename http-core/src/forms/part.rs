@@ -2,6 +2,7 @@
 
 use super::BadForm;
 use super::disposition::{Disposition, Filename};
+use super::parameters;
 use crate::Headers;
 
 /// What the header fields of one part say (RFC 7578 section 4); its content follows in
@@ -100,12 +101,43 @@ impl Part {
         self.headers.text("content-type")
     }
 
+    /// The `charset` parameter of the part's Content-Type, as it was sent (RFC 7578 section 4.5).
+    /// Nothing is decoded by it.
+    #[must_use]
+    pub fn charset(&self) -> Option<&str> {
+        charset(&self.headers)
+    }
+
     /// All header fields of the part. A quoted value in its Content-Disposition may hold control
     /// characters, as browsers send them; no other field does.
     #[must_use]
     pub fn headers(&self) -> &Headers {
         &self.headers
     }
+
+    /// All header fields of the part, without the rest.
+    #[must_use]
+    pub fn into_headers(self) -> Headers {
+        self.headers
+    }
+}
+
+/// The `charset` parameter of a Content-Type, as it was sent; `None` where there is none, or an
+/// empty one.
+///
+/// ```
+/// use httpants_core::Headers;
+/// use httpants_core::forms::charset;
+///
+/// let headers = Headers::parse(b"Content-Type: text/plain; Charset=\"Shift_JIS\"\r\n\r\n")?;
+/// assert_eq!(charset(&headers), Some("Shift_JIS"));
+/// # Ok::<(), httpants_core::BadRequest>(())
+/// ```
+#[must_use]
+pub fn charset(headers: &Headers) -> Option<&str> {
+    let mut parameters = parameters::split(headers.get("content-type")?).1.flatten();
+    let charset = parameters.find(|parameter| parameter.is("charset"))?;
+    std::str::from_utf8(charset.value).ok().filter(|charset| !charset.is_empty())
 }
 
 /// The only value of a field, if it is there.
@@ -342,6 +374,24 @@ mod tests {
         ] {
             assert_eq!(part(fields.as_bytes()).unwrap_err(), expected, "{fields}");
         }
+    }
+
+    #[test]
+    fn the_charset_of_a_part() {
+        for (content_type, expected) in [
+            ("text/plain", None),
+            ("text/plain;charset=Shift_JIS", Some("Shift_JIS")),
+            ("text/plain; x=\"; charset=no\" ; CHARSET=\"utf-8\"; charset=b", Some("utf-8")),
+            ("text/plain; charset; charset=a/b", Some("a/b")),
+            ("text/plain; charset=\"\"", None),
+            ("charset=utf-8", None),
+        ] {
+            let fields = format!("Content-Disposition: form-data; name=a\r\nContent-Type: {content_type}\r\n\r\n");
+            let part = part(fields.as_bytes()).unwrap();
+            assert_eq!(part.charset(), expected, "{content_type}");
+            assert_eq!(charset(&part.into_headers()), expected);
+        }
+        assert_eq!(with_parameters("name=a").unwrap().charset(), None);
     }
 
     #[test]

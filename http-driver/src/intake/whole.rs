@@ -6,7 +6,7 @@ use httpants_core::forms::{Action, BadForm, Intake, Limits, urlencoded};
 use super::spool::Spool;
 use super::{Received, Settings};
 use crate::body::Collected;
-use crate::upload::{Content, Files, Form};
+use crate::upload::{Content, Form};
 
 /// Content that is in memory so far; a single piece stays where it was received.
 #[derive(Debug)]
@@ -96,7 +96,7 @@ impl Whole {
             Kind::Raw | Kind::Form => None,
             Kind::Urlencoded => {
                 let post = urlencoded::parse(&content, &settings.variables)?;
-                Some(Box::new(Form { post, files: Files::default() }))
+                Some(Box::new(Form { post, ..Form::default() }))
             }
         };
         Ok(Some(Received { content: Some(Content::Memory(content)), form }))
