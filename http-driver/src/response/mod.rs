@@ -333,7 +333,11 @@ impl From<BodyError> for Response {
 /// The form is not acceptable: 400 or 413, and the rule.
 impl From<BadForm> for Response {
     fn from(fault: BadForm) -> Self {
-        Self::text(format!("{fault}\n")).with_status(fault.status().as_u16())
+        let response = Self::text(format!("{fault}\n")).with_status(fault.status().as_u16());
+        match fault.accept_encoding() {
+            Some(codings) => response.with_header("Accept-Encoding", codings),
+            None => response,
+        }
     }
 }
 

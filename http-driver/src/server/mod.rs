@@ -329,9 +329,9 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// How the variables of forms are read: whether blank ones are kept, and how many there
-    /// may be. The count is that of urlencoded ones; each text field of a multipart form is a
-    /// part, of which [`forms::Limits::parts`] may be there.
+    /// How the variables of urlencoded forms are read: whether blank ones are kept, and how many
+    /// there may be. Each text field of a multipart form is a part, of which
+    /// [`forms::Limits::parts`] may be there, and is kept also where it is empty.
     #[must_use]
     pub fn variables(mut self, change: impl FnOnce(&mut urlencoded::Options)) -> Self {
         change(&mut self.settings.variables);
