@@ -449,7 +449,15 @@ impl Connection {
     }
 
     fn has_backlog_room(&self) -> bool {
-        self.send.memory().saturating_add(self.lent.memory) < self.config.limits.backlog() as u64
+        self.backlog() < self.config.limits.backlog() as u64
+    }
+
+    /// What takes memory until it has left, in bytes.
+    fn backlog(&self) -> u64 {
+        match self.send.memory().saturating_add(self.lent.memory) {
+            0 => 0,
+            waiting => waiting.saturating_add(self.responses.memory()),
+        }
     }
 
     /// How many bytes wait to be sent, those included that were taken out.

@@ -188,8 +188,7 @@ impl Connection {
     /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where nothing can be sent any more.
     pub fn send_room(&mut self, request: RequestId) -> Result<usize, Misuse> {
         self.outstanding(request)?;
-        let waiting = self.send.memory().saturating_add(self.lent.memory);
-        let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
+        let waiting = usize::try_from(self.backlog()).unwrap_or(usize::MAX);
         let room = self.config.limits.backlog().saturating_sub(waiting);
         self.events.blocked = room == 0;
         Ok(room)
