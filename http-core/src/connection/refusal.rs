@@ -27,6 +27,8 @@ impl Refusal {
     /// lines up to the faulty one are kept, however much was received behind it.
     pub(super) fn new(error: BadRequest, request: Option<RequestId>, start: u64, head: &[u8], judged: Judged) -> Self {
         let (length, faulty) = match judged {
+            // An empty line is none of a request, and half of one may be all that was received.
+            Judged::FirstLine if matches!(head.first(), Some(b'\r' | b'\n')) => (0, 0),
             Judged::FirstLine => (first_line(head), 0),
             Judged::Fields { limit } => judged_fields(head, limit),
         };
