@@ -17,8 +17,9 @@ fn refused(linger: u64) -> Connection {
     let mut connection = Connection::new(Arc::new(config), Peer::default(), Now::default());
     assert_eq!(connection.receive(b"\n", Now::default()), 1);
     let events: Vec<_> = std::iter::from_fn(|| connection.poll_event()).collect();
-    assert!(matches!(events[..], [Event::Closed(CloseReason::Refused(BadRequest::BareLineFeed))]));
+    assert!(matches!(events[..], [Event::Refused(_), Event::Closed(CloseReason::Refused(BadRequest::BareLineFeed))]));
     connection.handle_sent(u64::MAX, Now::default());
+    assert!(matches!(connection.poll_event(), Some(Event::ResponseEnd(_))));
     assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
     connection
 }
@@ -87,10 +88,10 @@ fn content_that_nobody_takes_is_bounded() {
     let mut connection = Connection::new(Arc::new(Config::default()), Peer::default(), Now::default());
     let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n";
     assert_eq!(connection.receive(head, Now::default()), head.len());
-    assert!(matches!(connection.poll_event(), Some(Event::Request(_))));
-    connection.pause(true);
+    let Some(Event::Request(request)) = connection.poll_event() else { panic!("no request") };
+    connection.pause(request.id()).unwrap();
     assert!(!connection.wants_recv());
-    connection.pause(false);
+    connection.resume(request.id()).unwrap();
     let mut taken = 0;
     while connection.wants_recv() {
         taken += connection.receive(&[b'x'; 5000], Now::default());
