@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use httpants_core::{
-    Close, CloseReason, Config, Connection, Event, Headers, Now, Peer, Refusal, Request, ResponseState, Timer,
-    Transmit, TransmitQueue, UnixTime,
+    Close, CloseReason, Config, Connection, Event, Headers, Now, Peer, Refusal, Request, Timer, Transmit,
+    TransmitQueue, UnixTime,
 };
 
 use crate::answer::WALL;
@@ -297,7 +297,7 @@ impl Exchange {
         self.log.request(request);
         self.app.request(request, &mut self.connection, &mut self.log);
         // It is complete, as one with a body is at its end.
-        if !request.has_body() && self.connection.response_state(request.id()) != ResponseState::Over {
+        if !request.has_body() && !self.connection.response_state(request.id()).is_over() {
             self.end(&Headers::default());
         }
     }

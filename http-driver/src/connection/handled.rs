@@ -10,8 +10,7 @@ use tracing::Span;
 
 use super::service::Service;
 use crate::handler::{Handler, Intake};
-use crate::observe::spans;
-use crate::panics::guard;
+use crate::observe::{Metrics, guard, spans};
 use crate::request::collect::{CollectError, Collected, collect};
 use crate::request::{Body, Request};
 use crate::response::{Outlet, Progress, Response, Rest, StreamTask, UpgradeHandler};
@@ -56,7 +55,7 @@ impl<F> Handled<F> {
     }
 
     /// Drops what runs, under the request's span.
-    pub(super) fn drop_stage(&mut self, metrics: &crate::observe::Metrics) {
+    pub(super) fn drop_stage(&mut self, metrics: &Metrics) {
         let _entered = self.span.enter();
         let stage = std::mem::replace(&mut self.stage, Stage::Idle);
         let _ = guard(metrics, "dropping a handler", || drop(stage));

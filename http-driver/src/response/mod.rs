@@ -1,6 +1,7 @@
 //! What a handler answers.
 
 pub(crate) mod files;
+mod outlet;
 mod responder;
 mod task;
 mod upgraded;
@@ -17,8 +18,9 @@ use httpants_core::{FieldLines, Misuse, ResponseHead};
 
 use self::files::FileToSend;
 pub(crate) use self::files::{FileSender, OpenFiles, Stretch};
+pub(crate) use self::outlet::Outlet;
 pub use self::responder::Responder;
-pub(crate) use self::task::{Outlet, Progress, Rest, StreamTask};
+pub(crate) use self::task::{Progress, Rest, StreamTask};
 pub use self::upgraded::Upgraded;
 use crate::exchange::BodyError;
 use crate::observe::{Count, Metrics};

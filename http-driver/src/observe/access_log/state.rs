@@ -6,8 +6,7 @@ use httpants_core::{CloseReason, Now, Peer, Refusal, Request as RequestHead, Res
 
 use super::line::{Asked, Record};
 use super::{AccessLog, emit, has_subscriber};
-use crate::observe::Metrics;
-use crate::panics::guard;
+use crate::observe::{Metrics, guard};
 
 /// How many bytes of heads may be kept for responses that a peer is slow to take: beyond, no
 /// further request is accepted.
