@@ -140,49 +140,61 @@ where
     where
         H: Handler<Future = F>,
     {
-        match &mut self.stage {
-            Stage::Idle => {}
-            Stage::Collecting { collecting, .. } => {
-                let Poll::Ready(collected) = collecting.as_mut().poll(context) else { return };
-                let Stage::Collecting { head, collecting } = std::mem::replace(&mut self.stage, Stage::Idle) else {
-                    return;
-                };
-                // What was stored of a request that is refused is removed before the response.
-                drop(collecting);
-                match collected {
-                    Ok(Collected { body, form }) => {
-                        self.ready = true;
-                        self.call(Request::new(head, body, form, outlet.exchange.clone()), service, outlet);
-                    }
-                    Err(error) => self.refuse(error, outlet),
-                }
+        if matches!(self.stage, Stage::Collecting { .. }) {
+            self.poll_collecting(context, service, outlet);
+        }
+        if matches!(self.stage, Stage::Handler(_)) {
+            self.poll_handler(context, outlet);
+        }
+        if matches!(self.stage, Stage::Streaming(_)) {
+            self.poll_stream(context, outlet);
+        }
+    }
+
+    /// Goes on reading the body; calls the handler behind its end.
+    fn poll_collecting<H>(&mut self, context: &mut Context<'_>, service: &Service<H>, outlet: &mut Outlet<'_>)
+    where
+        H: Handler<Future = F>,
+    {
+        let Stage::Collecting { collecting, .. } = &mut self.stage else { return };
+        let Poll::Ready(collected) = collecting.as_mut().poll(context) else { return };
+        let Stage::Collecting { head, collecting } = std::mem::replace(&mut self.stage, Stage::Idle) else { return };
+        // What was stored of a request that is refused is removed before the response.
+        drop(collecting);
+        match collected {
+            Ok(Collected { body, form }) => {
+                self.call(Request::new(head, body, form, outlet.exchange.clone()), service, outlet);
             }
-            Stage::Handler(future) => {
-                let _entered = self.span.enter();
-                let polled = guard(outlet.metrics, "a handler", || future.as_mut().poll(context).map(Into::into));
-                drop(_entered);
-                match polled {
-                    Ok(Poll::Pending) => {}
-                    Ok(Poll::Ready(response)) => {
-                        self.drop_stage(outlet.metrics);
-                        self.respond(response, outlet);
-                    }
-                    Err(_) => {
-                        self.drop_stage(outlet.metrics);
-                        outlet.fail();
-                    }
-                }
-            }
-            Stage::Streaming(stream) => {
-                let _entered = self.span.enter();
-                let progress = stream.poll(context, outlet);
-                drop(_entered);
-                match progress {
-                    Progress::Waiting => {}
-                    Progress::Yielded => self.ready = true,
-                    Progress::Done => self.drop_stage(outlet.metrics),
-                }
-            }
+            Err(error) => self.refuse(error, outlet),
+        }
+    }
+
+    fn poll_handler(&mut self, context: &mut Context<'_>, outlet: &mut Outlet<'_>) {
+        let Stage::Handler(future) = &mut self.stage else { return };
+        let polled = {
+            let _entered = self.span.enter();
+            guard(outlet.metrics, "a handler", || future.as_mut().poll(context).map(Into::into))
+        };
+        if let Ok(Poll::Pending) = polled {
+            return;
+        }
+        self.drop_stage(outlet.metrics);
+        match polled {
+            Ok(Poll::Ready(response)) => self.respond(response, outlet),
+            _ => outlet.fail(),
+        }
+    }
+
+    fn poll_stream(&mut self, context: &mut Context<'_>, outlet: &mut Outlet<'_>) {
+        let Stage::Streaming(stream) = &mut self.stage else { return };
+        let progress = {
+            let _entered = self.span.enter();
+            stream.poll(context, outlet)
+        };
+        match progress {
+            Progress::Waiting => {}
+            Progress::Yielded => self.ready = true,
+            Progress::Done => self.drop_stage(outlet.metrics),
         }
     }
 
@@ -195,10 +207,7 @@ where
     fn respond(&mut self, response: Response, outlet: &mut Outlet<'_>) {
         match outlet.respond(response) {
             Rest::Nothing => {}
-            Rest::Stream(stream) => {
-                self.ready = true;
-                self.stage = Stage::Streaming(stream);
-            }
+            Rest::Stream(stream) => self.stage = Stage::Streaming(stream),
             Rest::Upgrade(then) => self.upgrade = Some(then),
         }
     }

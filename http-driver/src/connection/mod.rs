@@ -144,8 +144,9 @@ where
         if self.handled.ready {
             self.as_mut().poll_handled(context);
             moved = true;
-            if self.handled.is_idle() {
-                // The next request may be here already: its response leaves in the same write.
+            if !self.handled.ready {
+                // What was received already comes first: the body that the handler asks for, or
+                // the next request, whose response leaves in the same write.
                 return Round::Again;
             }
         }
