@@ -232,6 +232,22 @@ fn lingering_has_its_bounds() {
     assert_eq!(connection.poll_close(), Some(Close::Now));
 }
 
+/// A caller that looks at the events late misses none.
+#[test]
+fn timeouts_before_and_behind_the_close_are_both_told() {
+    let mut connection = connection(Config::default());
+    give(&mut connection, b"G", 0);
+    assert_eq!(events(&mut connection), [""; 0]);
+    connection.handle_timeout(now(15_000));
+    connection.handle_sent(1, now(15_000));
+    connection.handle_timeout(now(45_000));
+    let all: Vec<_> = std::iter::from_fn(|| connection.poll_event()).collect();
+    assert!(matches!(all[1], Event::TimedOut(Timer::Head)) && matches!(all[2], Event::Refused(_)), "{all:?}");
+    assert!(matches!(all[3], Event::Closed(CloseReason::Refused(_))), "{all:?}");
+    assert!(matches!(all[4], Event::TimedOut(Timer::Write)), "{all:?}");
+    assert!(matches!(all[0], Event::ResponseEnd(stats) if !stats.complete) && all.len() == 5, "{all:?}");
+}
+
 #[test]
 fn reasons_are_told_once() {
     let mut connection = connection(Config::default());

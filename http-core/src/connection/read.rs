@@ -410,7 +410,7 @@ impl Connection {
     }
 
     pub(super) fn fire(&mut self, timer: Timer) {
-        self.events.timed_out = Some(timer);
+        self.events.time_out(timer);
         match timer {
             Timer::Handshake | Timer::Accept | Timer::Idle => {
                 // A client that was silent for so long is not sending.
