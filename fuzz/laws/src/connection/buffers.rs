@@ -1,6 +1,8 @@
 //! An adapter that moves the buffers out of the connection, and callers whose ids are stale.
 
-use httpants_core::{BodyLen, FieldLines, Misuse, RequestId, ResponseHead, ResponseState, Transmit, Transmitted};
+use httpants_core::{
+    BodyLen, FieldLines, Misuse, RequestId, ResponseHead, ResponseState, Sending, Transmit, TransmitQueue, Transmitted,
+};
 
 use super::world::World;
 
@@ -25,6 +27,10 @@ impl World {
 
     /// Moves out what waits, and sends so many bytes of it; all, where that is 0.
     pub(super) fn take_transmit(&mut self, most: u64) {
+        if self.connection.state().send == Sending::Ended {
+            // The transport is closed.
+            self.queue = TransmitQueue::default();
+        }
         let was_empty = self.queue.is_empty();
         let waits = self.connection.poll_transmit().is_some();
         assert_eq!(self.connection.take_transmit(&mut self.queue), was_empty && waits);
