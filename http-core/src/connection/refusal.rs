@@ -8,6 +8,7 @@ use super::state::{Input, Receiving, Sending};
 use crate::error::{BadRequest, CloseReason};
 use crate::message::field_lines::FieldLines;
 use crate::message::request::RequestId;
+use crate::proxy::BadProxyHeader;
 use crate::wire::encode::{AnswerHead, FramingField};
 use crate::wire::fields::{self, Line, Lines};
 
@@ -19,6 +20,7 @@ pub struct Refusal {
     request: Option<RequestId>,
     offset: u64,
     head: Bytes,
+    proxy_header: Option<BadProxyHeader>,
 }
 
 impl Refusal {
@@ -34,13 +36,25 @@ impl Refusal {
         };
         let faulty = if error.is_of_field_line() { faulty } else { 0 };
         let head = Bytes::copy_from_slice(head.get(..length).unwrap_or(head));
-        Self { error, request, offset: start.saturating_add(faulty as u64), head }
+        Self { error, request, offset: start.saturating_add(faulty as u64), head, proxy_header: None }
+    }
+
+    /// That of a connection that begins with this in place of a PROXY header.
+    pub(super) fn of_proxy_header(fault: BadProxyHeader, received: &[u8]) -> Self {
+        let refusal = Self::new(BadRequest::ProxyHeader, None, 0, received, Judged::FirstLine);
+        Self { proxy_header: Some(fault), ..refusal }
     }
 
     /// The rule that was broken.
     #[must_use]
     pub fn error(&self) -> BadRequest {
         self.error
+    }
+
+    /// What is wrong with the PROXY header, where that was refused.
+    #[must_use]
+    pub fn proxy_header(&self) -> Option<BadProxyHeader> {
+        self.proxy_header
     }
 
     /// The request, where its head was accepted and its body is refused.
