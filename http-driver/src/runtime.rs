@@ -264,6 +264,19 @@ pub fn sleep<R: Runtime>(runtime: &R, span: Duration) -> impl Future<Output = ()
     }
 }
 
+/// Lets other tasks have their turn.
+pub(crate) async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// Spawning, apart from [`Runtime`], so that only a runtime that moves tasks between threads
 /// asks for `Send`.
 pub trait Spawn<F: Future<Output = ()> + 'static>: Runtime {

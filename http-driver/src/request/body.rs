@@ -30,6 +30,7 @@ enum Source {
     Stored(Box<(Pieces, Headers)>),
     NotKept {
         trailers: Headers,
+        failed: Failed,
     },
     /// `remaining` is what its Content-Length leaves.
     Arriving {
@@ -54,7 +55,7 @@ enum Failed {
 impl Body {
     pub(crate) fn collected(content: Option<Content>, trailers: Headers) -> Self {
         Self(match content {
-            None => Source::NotKept { trailers },
+            None => Source::NotKept { trailers, failed: Failed::No },
             Some(Content::Memory(content)) => {
                 Source::Whole { content: (!content.is_empty()).then_some(content), trailers }
             }
@@ -137,7 +138,7 @@ impl Body {
     #[must_use]
     pub fn trailers(&self) -> Option<Headers> {
         match &self.0 {
-            Source::Whole { trailers, .. } | Source::NotKept { trailers } => Some(trailers.clone()),
+            Source::Whole { trailers, .. } | Source::NotKept { trailers, .. } => Some(trailers.clone()),
             Source::Stored(stored) => Some(stored.1.clone()),
             Source::Arriving { exchange, request, .. } => exchange.with(|shared| shared.trailers(*request)),
         }
@@ -163,12 +164,16 @@ impl Body {
         match &mut self.0 {
             Source::Whole { content, .. } => Poll::Ready(content.take().map(Ok)),
             Source::Stored(stored) => stored.0.poll_piece(context).map_err(|error| BodyError::Storage(error.kind())),
-            Source::NotKept { .. } => Poll::Ready(Some(Err(BodyError::NotKept))),
             Source::Arriving { done: true, .. } => Poll::Ready(None),
-            Source::Arriving { failed: failed @ Failed::Once, .. } => {
+            Source::Arriving { failed: failed @ Failed::Once, .. }
+            | Source::NotKept { failed: failed @ Failed::Once, .. } => {
                 *failed = Failed::Yielded;
                 context.waker().wake_by_ref();
                 Poll::Pending
+            }
+            Source::NotKept { failed, .. } => {
+                *failed = Failed::Once;
+                Poll::Ready(Some(Err(BodyError::NotKept)))
             }
             Source::Arriving { exchange, request, remaining, done, failed } => {
                 let piece = exchange.poll_body(*request, context);

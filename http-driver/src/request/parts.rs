@@ -9,6 +9,7 @@ use httpants_core::forms::{BadForm, Event, Limits, Multipart, Part};
 use super::body::Body;
 use super::joined::Joined;
 use crate::exchange::BodyError;
+use crate::runtime::yield_now;
 
 /// Why a form that is read part by part did not come to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,11 +95,13 @@ pub struct Parts {
     body: Body,
     multipart: Multipart,
     ended: bool,
+    /// An error was given.
+    failed: bool,
 }
 
 impl Parts {
     pub(crate) fn new(body: Body, multipart: Multipart) -> Self {
-        Self { body, multipart, ended: false }
+        Self { body, multipart, ended: false, failed: false }
     }
 
     /// The next part; what is left of the one before is skipped. `None` once the content is
@@ -117,6 +120,15 @@ impl Parts {
     }
 
     async fn event(&mut self) -> Result<Option<Event>, FormError> {
+        let event = self.next_event().await;
+        // A loop that ignores the error must not hold a thread.
+        if event.is_err() && std::mem::replace(&mut self.failed, true) {
+            yield_now().await;
+        }
+        event
+    }
+
+    async fn next_event(&mut self) -> Result<Option<Event>, FormError> {
         loop {
             if let Some(event) = self.multipart.poll_event()? {
                 return Ok(Some(event));

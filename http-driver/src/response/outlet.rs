@@ -36,8 +36,10 @@ impl Outlet<'_> {
     }
 
     pub(super) fn report(&mut self, misuse: &Misuse) {
-        // The peer's doing is no error of the application.
-        if *misuse == Misuse::Closed || self.state() == ResponseState::Closed {
+        let request = self.request;
+        let responded = self.with(|shared| shared.has_responded(request));
+        // The peer's doing is no error of the application; a second response is.
+        if !responded && (*misuse == Misuse::Closed || self.state() == ResponseState::Closed) {
             tracing::debug!(%misuse, "the connection ended before its response");
         } else {
             tracing::error!(%misuse, "a response could not be sent");

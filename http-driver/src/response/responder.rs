@@ -2,7 +2,6 @@
 
 use std::future::poll_fn;
 use std::path::Path;
-use std::task::Poll;
 
 use bytes::Bytes;
 use httpants_core::{FieldLines, Misuse, Reply, RequestId};
@@ -11,6 +10,7 @@ use super::Response;
 use super::files::FileToSend;
 use crate::exchange::{Exchange, Shared};
 use crate::request::Request;
+use crate::runtime::yield_now;
 
 /// Answers a request call by call; from [`Request::responder`](crate::Request::responder).
 ///
@@ -101,12 +101,13 @@ impl Responder {
         let kept = data.clone();
         let sent = self.reply(|reply| reply.send(data));
         drop(kept);
-        sent?;
+        // Also where nothing can be sent: a loop that ignores that must not hold a thread.
         self.sent += 1;
         if self.sent >= PIECES {
             self.sent = 0;
             yield_now().await;
         }
+        sent?;
         let mut waited = false;
         poll_fn(|context| {
             let room = self.exchange.poll_room(self.request, context);
@@ -212,17 +213,4 @@ impl Responder {
         })?;
         Ok(Response::sent())
     }
-}
-
-/// Lets other tasks have their turn.
-async fn yield_now() {
-    let mut yielded = false;
-    poll_fn(|context| {
-        if std::mem::replace(&mut yielded, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }

@@ -1,0 +1,127 @@
+//! Content whose owner asks the request when it is dropped ([`Bytes::from_owner`]): it is dropped
+//! when it has left, and when the connection breaks with it still queued.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use httpants_driver::memory::Client;
+use httpants_driver::{Misuse, Request, Response};
+
+use crate::reentrant::Asks;
+use crate::world::{Notes, World, get, in_time, seconds, start, text};
+
+/// Bytes that ask their request when they are dropped.
+struct Owner {
+    _asks: Asks,
+    content: Vec<u8>,
+}
+
+impl AsRef<[u8]> for Owner {
+    fn as_ref(&self) -> &[u8] {
+        &self.content
+    }
+}
+
+/// One piece, and then nothing for ever or the end.
+struct OnePiece(Option<Bytes>, bool);
+
+impl Stream for OnePiece {
+    type Item = Result<Bytes, std::io::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match self.0.take() {
+            Some(piece) => Poll::Ready(Some(Ok(piece))),
+            None if self.1 => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// Responds with such content, in the way that the path says.
+async fn respond(request: Request, size: usize, notes: Notes) -> Result<Response, Misuse> {
+    let path = request.path().to_owned();
+    let mut responder = request.responder();
+    let content = Bytes::from_owner(Owner { _asks: Asks { request, notes }, content: vec![b'x'; size] });
+    match &*path {
+        "/whole" => Ok(Response::bytes("text/plain", content)),
+        "/stream" => Ok(Response::stream(OnePiece(Some(content), true))),
+        "/open-stream" => Ok(Response::stream(OnePiece(Some(content), false))),
+        "/send-response" => responder.send_response(content, 200, "text/plain"),
+        "/send" => {
+            responder.send_status(200)?;
+            responder.send(content).await?;
+            responder.finish().await
+        }
+        // Refused, because only five bytes are due.
+        _ => {
+            responder.send_status(200)?;
+            responder.send_headers([("Content-Length", "5")], true)?;
+            assert!(matches!(responder.send(content).await, Err(Misuse::TooMuchContent { .. })));
+            responder.send("12345").await?;
+            responder.finish().await
+        }
+    }
+}
+
+const PATHS: [&str; 6] = ["/whole", "/stream", "/open-stream", "/send-response", "/send", "/refused"];
+
+/// Plays each way to respond, with little content and much, to a client that takes so many bytes
+/// of it; then the scene. Nothing of the content may be left behind it.
+fn play(taken: usize, scene: fn(&World, &Client)) {
+    for path in PATHS {
+        for size in [6, 200_000] {
+            in_time(move || {
+                let notes = Notes::default();
+                let kept = notes.clone();
+                let world = start(move |_, request| respond(request, size, kept.clone()));
+                let client = world.connect();
+                client.take_only(taken);
+                client.send(get(path).as_bytes());
+                world.memory.run();
+                scene(&world, &client);
+                assert_eq!(notes.take(), ["dropped"], "{path} {size}");
+            });
+        }
+    }
+}
+
+#[test]
+fn owner_of_content_that_left_may_ask_the_request() {
+    play(usize::MAX, |_, client| assert!(text(client).starts_with("HTTP/1.1 200 OK\r\n")));
+}
+
+#[test]
+fn owner_of_queued_content_may_ask_when_the_client_resets() {
+    for_slow_clients(|world, client| {
+        client.reset();
+        world.memory.run();
+        world.assert_left();
+    });
+}
+
+#[test]
+fn owner_of_queued_content_may_ask_when_the_server_closes() {
+    for_slow_clients(|world, _| {
+        world.handle.close();
+        world.memory.run();
+        assert_eq!(world.memory.tasks(), 0);
+    });
+}
+
+#[test]
+fn owner_of_queued_content_may_ask_when_the_write_times_out() {
+    for_slow_clients(|world, client| {
+        client.end();
+        world.memory.advance(seconds(65));
+        world.assert_left();
+    });
+}
+
+/// To clients that take nothing, a part of the head, and a part of the content.
+fn for_slow_clients(scene: fn(&World, &Client)) {
+    for taken in [0, 20, 1_000] {
+        play(taken, scene);
+    }
+}

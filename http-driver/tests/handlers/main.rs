@@ -1,0 +1,26 @@
+//! Handlers that do what applications do: they go on behind their response, give up reads, hold
+//! on to requests that are over, ask the request from wherever their code runs, panic, and are
+//! left by their clients. In memory and in virtual time.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking, and clippy.toml excepts only the test functions themselves"
+)]
+
+mod bodiless;
+mod content_owners;
+mod half_close;
+mod leaving;
+mod outlive;
+mod panics;
+mod reading;
+mod reentrant;
+mod server;
+mod starvation;
+mod upgrades;
+mod waiting;
+mod wakers;
+mod world;

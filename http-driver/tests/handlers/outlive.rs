@@ -1,0 +1,232 @@
+//! Handlers that go on behind their response.
+
+use std::sync::{Arc, Mutex};
+
+use httpants_driver::memory::Memory;
+use httpants_driver::runtime::sleep;
+use httpants_driver::{BodyError, Intake, Misuse, Request, Responder, Response};
+
+use crate::world::{
+    Notes, OnDrop, World, errors, get, millis, ok, post, post_head, responses, seconds, start_streaming, start_with,
+    text,
+};
+
+/// On `/one` it responds by its responder, works on for 100 ms and then returns another
+/// response; on `/work` it works on for ten seconds and returns what the responder gave.
+fn start_late(notes: &Notes) -> World {
+    let notes = notes.clone();
+    let handler = move |memory: Memory, request: Request| {
+        let notes = notes.clone();
+        async move {
+            let path = request.path().to_owned();
+            notes.add(format!("start {path}"));
+            let response = match &*path {
+                "/one" => {
+                    request.responder().send_response("first of /one", 200, "text/plain")?;
+                    sleep(&memory, millis(100)).await;
+                    Response::text("secret of /one")
+                }
+                "/work" => {
+                    let _dropped = OnDrop(notes.clone(), "drop /work");
+                    let sent = request.responder().send_response("/work", 200, "text/plain")?;
+                    sleep(&memory, seconds(10)).await;
+                    sent
+                }
+                _ => Response::text(path.clone()),
+            };
+            notes.add(format!("end {path}"));
+            Ok::<_, Misuse>(response)
+        }
+    };
+    let intake = |head: &httpants_driver::core::Request| match head.path() {
+        "/streamed" => Intake::Stream,
+        _ => Intake::Buffer,
+    };
+    start_with(handler, |server| server.intake(intake))
+}
+
+#[test]
+fn late_response_is_an_error_and_reaches_no_other_get() {
+    let errors = errors(|| {
+        let notes = Notes::default();
+        let world = start_late(&notes);
+        let client = world.connect();
+        assert_eq!(world.ask(&client, get("/one") + &get("/two")), [ok("first of /one")]);
+        assert_eq!(notes.take(), ["start /one"], "the next handler begins when this one has ended");
+        world.memory.advance(millis(100));
+        assert_eq!(responses(&client), [ok("/two")]);
+        assert_eq!(notes.take(), ["end /one", "start /two", "end /two"]);
+        assert_eq!(world.ask(&client, get("/three")), [ok("/three")]);
+    });
+    assert!(errors.len() == 1 && errors[0].contains("finished already"), "{errors:?}");
+}
+
+#[test]
+fn late_response_reaches_no_half_received_post() {
+    for path in ["/buffered", "/streamed"] {
+        let world = start_late(&Notes::default());
+        let client = world.connect();
+        assert_eq!(world.ask(&client, get("/one")), [ok("first of /one")]);
+        assert_eq!(world.ask(&client, post_head(path, 4) + "ab"), []);
+        world.memory.advance(millis(200));
+        let early = responses(&client);
+        let late = world.ask(&client, "cd");
+        assert_eq!([early, late].concat(), [ok(path)]);
+        assert_eq!(world.ask(&client, get("/three")), [ok("/three")]);
+    }
+}
+
+#[test]
+fn late_response_behind_the_last_one_is_an_error_too() {
+    for request in ["GET /one HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "GET /one HTTP/1.0\r\n\r\n"] {
+        let errors = errors(|| {
+            let world = start_late(&Notes::default());
+            let client = world.client(request);
+            world.memory.advance(millis(100));
+            assert!(text(&client).ends_with("first of /one"));
+            client.end();
+            world.memory.advance(seconds(3));
+            world.assert_left();
+        });
+        assert!(errors.len() == 1 && errors[0].contains("misuse"), "{request}: {errors:?}");
+    }
+}
+
+#[test]
+fn late_error_of_a_handler_that_responded_is_logged_and_no_more() {
+    let errors = errors(|| {
+        let world = start_streaming(async |memory: Memory, request: Request| {
+            let _ = request.responder().send_response("sent", 200, "text/plain");
+            sleep(&memory, millis(100)).await;
+            assert_ne!(request.path(), "/panic", "on purpose");
+            Err::<Response, _>(Misuse::HeadDue)
+        });
+        for path in ["/misuse", "/panic"] {
+            let client = world.connect();
+            assert_eq!(world.ask(&client, get(path) + &get("/misuse")), [ok("sent")]);
+            world.memory.advance(seconds(1));
+            assert_eq!(responses(&client), [ok("sent")]);
+            assert!(!client.is_ended());
+        }
+    });
+    assert_eq!(errors.len(), 4, "{errors:?}");
+}
+
+#[test]
+fn shutdown_waits_for_a_handler_behind_its_response() {
+    for leaves in [true, false] {
+        let notes = Notes::default();
+        let world = start_late(&notes);
+        let client = world.connect();
+        assert_eq!(world.ask(&client, get("/work")), [ok("/work")]);
+        world.handle.shutdown(seconds(30));
+        if leaves {
+            client.end();
+        }
+        world.memory.advance(seconds(9));
+        assert_eq!((notes.take(), world.handle.connections()), (vec!["start /work".into()], 1));
+        world.memory.advance(seconds(1));
+        assert_eq!(notes.take(), ["drop /work", "end /work"], "leaves: {leaves}");
+        world.memory.advance(seconds(2));
+        assert_eq!((world.handle.connections(), world.memory.tasks()), (0, 0));
+    }
+}
+
+#[test]
+fn handler_behind_its_response_is_dropped_when_the_grace_ends() {
+    let notes = Notes::default();
+    let world = start_late(&notes);
+    let client = world.client(get("/work"));
+    world.handle.shutdown(seconds(5));
+    client.end();
+    world.memory.advance(seconds(5));
+    assert_eq!(notes.take(), ["start /work", "drop /work"]);
+    assert_eq!((world.handle.connections(), world.memory.tasks()), (0, 0));
+}
+
+#[test]
+fn handler_that_responded_outlives_its_client() {
+    for leaves in ["end", "reset", "end, then reset"] {
+        let notes = Notes::default();
+        let world = start_late(&notes);
+        let client = world.connect();
+        assert_eq!(world.ask(&client, get("/work")), [ok("/work")]);
+        if leaves.starts_with("end") {
+            client.end();
+            world.memory.run();
+        }
+        if leaves.ends_with("reset") {
+            client.reset();
+        }
+        world.memory.advance(seconds(9));
+        assert!(client.is_closed(), "{leaves}");
+        assert_eq!((notes.take(), world.handle.connections()), (vec!["start /work".into()], 1), "it is busy");
+        world.memory.advance(seconds(1));
+        assert_eq!(notes.take(), ["drop /work", "end /work"], "{leaves}");
+        world.assert_left();
+    }
+}
+
+/// The handler has given all of its response, and the client takes none of it.
+#[test]
+fn handler_that_responded_outlives_a_client_that_does_not_read() {
+    let notes = Notes::default();
+    let world = start_late(&notes);
+    let client = world.connect();
+    client.take_only(0);
+    client.send(get("/work").as_bytes());
+    world.memory.run();
+    client.reset();
+    world.memory.advance(seconds(10));
+    assert_eq!(notes.take(), ["start /work", "drop /work", "end /work"]);
+    world.assert_left();
+}
+
+#[test]
+fn idle_timer_runs_from_the_end_of_the_handler() {
+    let world = start_late(&Notes::default());
+    let client = world.connect();
+    assert_eq!(world.ask(&client, get("/work")), [ok("/work")]);
+    world.memory.advance(seconds(69));
+    assert!(!client.is_ended());
+    world.memory.advance(seconds(2));
+    assert!(client.is_ended());
+}
+
+#[test]
+fn handles_of_a_finished_request_reach_nothing_of_the_next() {
+    let kept: Arc<Mutex<Option<(Request, Responder)>>> = Arc::default();
+    let place = Arc::clone(&kept);
+    let world = start_streaming(move |_, mut request: Request| {
+        let place = Arc::clone(&place);
+        async move {
+            if request.path() != "/one" {
+                return Response::text(format!("{:?}", request.body_mut().bytes().await.map(|body| body.len())));
+            }
+            let responder = request.responder();
+            *place.lock().unwrap() = Some((request, responder));
+            Response::text("first")
+        }
+    });
+    let client = world.connect();
+    assert_eq!(world.ask(&client, post("/one", "12345")), [ok("first")]);
+    let (mut request, mut responder) = kept.lock().unwrap().take().unwrap();
+    assert_eq!(world.ask(&client, post_head("/two", 5) + "ab"), []);
+    let notes = Notes::default();
+    let done = notes.clone();
+    world.memory.serve(async move {
+        assert_eq!(responder.send_status(200), Err(Misuse::NoRequest));
+        assert_eq!(responder.send("x").await, Err(Misuse::NoRequest));
+        assert_eq!(responder.finish().await.map(drop), Err(Misuse::NoRequest));
+        assert_eq!(request.set_cookie(("name", "value")), Err(Misuse::NoRequest));
+        assert_eq!(request.body_mut().next().await, Some(Err(BodyError::ResponseFinished)));
+        request.peer_closed().await;
+        assert!(request.is_peer_closed());
+        done.add("done");
+    });
+    client.send(b"cde");
+    world.memory.run();
+    let received = text(&client);
+    assert!(received.ends_with("Ok(5)") && !received.contains("Set-Cookie"), "{received}");
+    assert_eq!(notes.take(), ["done"]);
+}

@@ -1,0 +1,233 @@
+//! Handlers and streams that could go on for ever let other connections have their turn.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use httpants_driver::memory::Memory;
+use httpants_driver::{Body, BodyError, Intake, Misuse, Request, Response};
+
+use crate::world::{World, get, in_time, post_head, seconds, start, start_with};
+
+/// Something that goes on until another connection is served.
+#[derive(Clone, Default)]
+struct Work(Arc<Progress>);
+
+#[derive(Default)]
+struct Progress {
+    done: AtomicUsize,
+    stopped: AtomicBool,
+}
+
+/// More than is done before the others have their turn, and less than takes long.
+const MOST: usize = 100_000;
+
+impl Work {
+    /// Does one more step; says whether to go on.
+    fn step(&self) -> bool {
+        self.0.done.fetch_add(1, Ordering::Relaxed) < MOST && !self.0.stopped.load(Ordering::Relaxed)
+    }
+
+    fn stop(&self) {
+        self.0.stopped.store(true, Ordering::Relaxed);
+    }
+
+    /// Asserts that it went on until the other connection was served, and not to its own end.
+    fn assert_shared(&self, what: &str) {
+        let done = self.0.done.load(Ordering::Relaxed);
+        assert!(self.0.stopped.load(Ordering::Relaxed), "{what}: nobody else was served");
+        assert!((2..=MOST / 2).contains(&done), "{what}: {done} steps");
+    }
+}
+
+/// Gives the same piece until another connection is served.
+struct Same(Work, Bytes);
+
+impl Stream for Same {
+    type Item = Result<Bytes, std::io::Error>;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.0.step().then(|| Ok(self.1.clone())))
+    }
+}
+
+/// Sends the same until another connection is served; errors do not end it.
+async fn send_on(work: Work, request: Request, piece: &'static [u8]) -> Result<Response, Misuse> {
+    let mut responder = request.responder();
+    responder.send_status(200)?;
+    responder.send_headers([("X-Sends", "on")], true)?;
+    while work.step() {
+        let _ = responder.send(piece).await;
+    }
+    responder.finish().await
+}
+
+async fn application(work: Work, request: Request) -> Result<Response, Misuse> {
+    match request.path() {
+        "/empty-pieces" => Ok(Response::stream(Same(work, Bytes::new()))),
+        "/pieces" => Ok(Response::stream(Same(work, Bytes::from_static(b"piece")))),
+        "/empty-sends" => send_on(work, request, b"").await,
+        "/sends" => send_on(work, request, b"piece").await,
+        _ => {
+            work.stop();
+            Ok("served".into())
+        }
+    }
+}
+
+#[test]
+fn endless_responses_starve_nobody() {
+    for path in ["/empty-pieces", "/pieces", "/empty-sends", "/sends"] {
+        for method in ["GET", "HEAD"] {
+            if method == "HEAD" && path.ends_with("pieces") {
+                continue;
+            }
+            in_time(move || {
+                let work = Work::default();
+                let kept = work.clone();
+                let world = start(move |_, request| application(kept.clone(), request));
+                let busy = world.connect();
+                let other = world.connect();
+                world.memory.run();
+                busy.send(format!("{method} {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes());
+                other.send(get("/other").as_bytes());
+                world.memory.run();
+                work.assert_shared(&format!("{method} {path}"));
+                assert!(other.take_received().ends_with(b"served"));
+                assert!(!busy.take_received().is_empty());
+            });
+        }
+    }
+}
+
+#[test]
+fn endless_response_of_a_client_that_left_is_dropped() {
+    for path in ["/empty-pieces", "/pieces", "/empty-sends", "/sends"] {
+        in_time(move || {
+            let work = Work::default();
+            let kept = work.clone();
+            let world = start(move |_, request| application(kept.clone(), request));
+            let client = world.connect();
+            world.memory.run();
+            client.send(get(path).as_bytes());
+            client.reset();
+            world.memory.run();
+            world.assert_left();
+            assert!(work.0.done.load(Ordering::Relaxed) < MOST, "{path}");
+        });
+    }
+}
+
+/// Asks for the body until another connection is served; errors do not end it.
+async fn read_on(work: &Work, body: &mut Body) -> BodyError {
+    let mut error = BodyError::NotKept;
+    while work.step() {
+        if let Some(Err(other)) = body.next().await {
+            error = other;
+        }
+    }
+    error
+}
+
+/// Responds, and reads on in another task.
+fn start_reading(work: &Work) -> World {
+    let work = work.clone();
+    let handler = move |memory: Memory, mut request: Request| {
+        let work = work.clone();
+        async move {
+            match request.path() {
+                "/other" => {
+                    work.stop();
+                    "served"
+                }
+                "/finished" => {
+                    memory.serve(async move {
+                        assert_eq!(read_on(&work, request.body_mut()).await, BodyError::ResponseFinished);
+                    });
+                    "early"
+                }
+                _ => {
+                    read_on(&work, request.body_mut()).await;
+                    "read"
+                }
+            }
+        }
+    };
+    start_with(handler, |server| {
+        let server = server.forms(|limits| limits.memory = 10);
+        server.intake(|head| if head.path() == "/not-kept" { Intake::Buffer } else { Intake::Stream })
+    })
+}
+
+#[test]
+fn body_error_that_is_asked_for_again_starves_nobody() {
+    let form = "--b\r\nContent-Disposition: form-data; name=a\r\n\r\nvalue\r\n--b--\r\n";
+    let form_head = "POST /not-kept HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\n";
+    let requests = [
+        ("/finished", post_head("/finished", 10)),
+        ("/not-kept", format!("{form_head}Content-Length: {}\r\n\r\n{form}", form.len())),
+    ];
+    for (path, request) in requests {
+        in_time(move || {
+            let work = Work::default();
+            let world = start_reading(&work);
+            let busy = world.connect();
+            world.memory.run();
+            busy.send(request.as_bytes());
+            // Accepted once the busy one has had a turn.
+            let other = world.connect();
+            other.send(get("/other").as_bytes());
+            world.memory.run();
+            work.assert_shared(path);
+        });
+    }
+}
+
+/// The handler that reads is dropped when it lets others have their turn.
+#[test]
+fn body_error_of_a_client_that_left_ends_its_handler() {
+    in_time(|| {
+        let work = Work::default();
+        let world = start_reading(&work);
+        let client = world.client(post_head("/", 10) + "12345");
+        client.end();
+        world.memory.run();
+        assert!(work.0.done.load(Ordering::Relaxed) < MOST);
+        world.memory.advance(seconds(3));
+        world.assert_left();
+    });
+}
+
+/// The parts of a form whose body is cut off.
+#[test]
+fn form_error_that_is_asked_for_again_starves_nobody() {
+    in_time(|| {
+        let work = Work::default();
+        let kept = work.clone();
+        let handler = move |_, mut request: Request| {
+            let work = kept.clone();
+            async move {
+                if request.path() == "/other" {
+                    work.stop();
+                } else {
+                    let mut parts = request.parts().unwrap();
+                    while work.step() {
+                        let _ = parts.next().await;
+                    }
+                }
+                "served"
+            }
+        };
+        let world = start_with(handler, |server| server.intake(|_| Intake::Stream));
+        let (busy, other) = (world.connect(), world.connect());
+        world.memory.run();
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\n";
+        busy.send(format!("{head}Content-Length: 20\r\n\r\n--b\r\nnonsense\r\n\r\n---").as_bytes());
+        other.send(get("/other").as_bytes());
+        world.memory.run();
+        work.assert_shared("malformed parts");
+    });
+}

@@ -1,0 +1,262 @@
+//! A server in memory, its clients, and what a test sees of them.
+
+use std::fmt::{Debug, Write};
+use std::future::{Future, poll_fn};
+use std::panic::resume_unwind;
+use std::pin::pin;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Mutex};
+use std::task::Poll;
+use std::thread;
+use std::time::Duration;
+
+use httpants_driver::memory::{Client, Memory};
+use httpants_driver::runtime::sleep;
+use httpants_driver::{Handle, Handler, Intake, Request, Response, Server};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+/// A server and the runtime that it is on.
+pub(crate) struct World {
+    pub(crate) memory: Memory,
+    pub(crate) handle: Handle,
+}
+
+/// A handler that gets the runtime along with each request.
+pub(crate) struct App<F> {
+    memory: Memory,
+    handler: F,
+}
+
+impl<F, Fut> Handler for App<F>
+where
+    F: Fn(Memory, Request) -> Fut + 'static,
+    Fut: Future<Output: Into<Response>> + 'static,
+{
+    type Output = Fut::Output;
+    type Future = Fut;
+
+    fn call(&self, request: Request) -> Fut {
+        (self.handler)(self.memory.clone(), request)
+    }
+}
+
+/// A server that buffers bodies.
+pub(crate) fn start<F, Fut>(handler: F) -> World
+where
+    F: Fn(Memory, Request) -> Fut + 'static,
+    Fut: Future<Output: Into<Response>> + 'static,
+{
+    start_with(handler, |server| server)
+}
+
+/// A server whose handlers read the bodies.
+pub(crate) fn start_streaming<F, Fut>(handler: F) -> World
+where
+    F: Fn(Memory, Request) -> Fut + 'static,
+    Fut: Future<Output: Into<Response>> + 'static,
+{
+    start_with(handler, |server| server.intake(|_| Intake::Stream))
+}
+
+/// A server with settings.
+pub(crate) fn start_with<F, Fut>(
+    handler: F,
+    change: impl FnOnce(Server<Memory, App<F>>) -> Server<Memory, App<F>>,
+) -> World
+where
+    F: Fn(Memory, Request) -> Fut + 'static,
+    Fut: Future<Output: Into<Response>> + 'static,
+{
+    let memory = Memory::new();
+    let server = Server::with_runtime(memory.clone(), App { memory: memory.clone(), handler });
+    let (handle, serving) = change(server).attach();
+    memory.serve(serving);
+    World { memory, handle }
+}
+
+impl World {
+    pub(crate) fn connect(&self) -> Client {
+        self.memory.connect()
+    }
+
+    /// Sends bytes and lets the tasks run; returns the responses that came.
+    pub(crate) fn ask(&self, client: &Client, bytes: impl AsRef<[u8]>) -> Vec<Got> {
+        client.send(bytes.as_ref());
+        self.memory.run();
+        responses(client)
+    }
+
+    /// A new connection that has sent these bytes.
+    pub(crate) fn client(&self, bytes: impl AsRef<[u8]>) -> Client {
+        let client = self.connect();
+        client.send(bytes.as_ref());
+        self.memory.run();
+        client
+    }
+
+    /// Asserts that another connection is served, whatever happened to the others.
+    pub(crate) fn assert_serves_others(&self) {
+        let client = self.connect();
+        assert_eq!(self.ask(&client, get("/other")), [ok("/other")]);
+    }
+
+    /// Asserts that nothing is left of connections but the server itself.
+    pub(crate) fn assert_left(&self) {
+        assert_eq!((self.handle.connections(), self.memory.tasks()), (0, 1));
+    }
+}
+
+pub(crate) fn get(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")
+}
+
+/// A request whose body has this length, and the body itself.
+pub(crate) fn post(path: &str, body: &str) -> String {
+    format!("{}{body}", post_head(path, body.len()))
+}
+
+pub(crate) fn post_head(path: &str, length: usize) -> String {
+    format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n")
+}
+
+/// A response: its status, and its body where that is whole.
+pub(crate) type Got = (u16, Option<String>);
+
+pub(crate) fn ok(body: &str) -> Got {
+    (200, Some(body.to_owned()))
+}
+
+pub(crate) fn failed() -> Got {
+    (500, Some("Internal Server Error\n".to_owned()))
+}
+
+/// The text that came since the last call.
+pub(crate) fn text(client: &Client) -> String {
+    String::from_utf8_lossy(&client.take_received()).into_owned()
+}
+
+/// The responses that came since the last call, none of them to HEAD.
+pub(crate) fn responses(client: &Client) -> Vec<Got> {
+    let received = text(client);
+    let (mut rest, mut all) = (&*received, Vec::new());
+    while let Some((head, behind)) = rest.split_once("\r\n\r\n") {
+        let status = head[9..12].parse().unwrap_or_else(|_| panic!("no status line: {head}"));
+        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: "));
+        let (body, behind) = match length {
+            _ if status < 200 || status == 204 || status == 304 => (Some(String::new()), behind),
+            Some(length) => match behind.split_at_checked(length.parse().unwrap()) {
+                Some((body, behind)) => (Some(body.to_owned()), behind),
+                None => (None, ""),
+            },
+            None => chunks(behind),
+        };
+        all.push((status, body));
+        rest = behind;
+    }
+    all
+}
+
+fn chunks(mut rest: &str) -> (Option<String>, &str) {
+    let mut body = String::new();
+    loop {
+        let Some((size, behind)) = rest.split_once("\r\n") else { return (None, "") };
+        let size = usize::from_str_radix(size, 16).unwrap();
+        let Some((data, behind)) = behind.split_at_checked(size) else { return (None, "") };
+        let Some(behind) = behind.strip_prefix("\r\n") else { return (None, "") };
+        body.push_str(data);
+        if size == 0 {
+            return (Some(body), behind);
+        }
+        rest = behind;
+    }
+}
+
+/// What handlers and their tasks note, in order.
+#[derive(Clone, Default)]
+pub(crate) struct Notes(Arc<Mutex<Vec<String>>>);
+
+impl Notes {
+    pub(crate) fn add(&self, note: impl Into<String>) {
+        self.0.lock().unwrap().push(note.into());
+    }
+
+    /// Those since the last call.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
+
+/// Notes that it was dropped.
+pub(crate) struct OnDrop(pub(crate) Notes, pub(crate) &'static str);
+
+impl Drop for OnDrop {
+    fn drop(&mut self) {
+        self.0.add(self.1);
+    }
+}
+
+/// Waits for a future, but no longer than that; it is dropped then.
+pub(crate) async fn timeout<T>(memory: &Memory, span: Duration, future: impl Future<Output = T>) -> Option<T> {
+    let (mut future, mut elapsed) = (pin!(future), pin!(sleep(memory, span)));
+    poll_fn(|context| match future.as_mut().poll(context) {
+        Poll::Ready(value) => Poll::Ready(Some(value)),
+        Poll::Pending => elapsed.as_mut().poll(context).map(|()| None),
+    })
+    .await
+}
+
+pub(crate) const fn millis(millis: u64) -> Duration {
+    Duration::from_millis(millis)
+}
+
+pub(crate) const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+/// Runs a test on a thread of its own, so that a deadlock or a loop without end fails.
+pub(crate) fn in_time(test: impl FnOnce() + Send + 'static) {
+    let (sender, ended) = channel::<()>();
+    let thread = thread::spawn(move || {
+        let _sender = sender;
+        test();
+    });
+    let hangs = ended.recv_timeout(seconds(30)) == Err(RecvTimeoutError::Timeout);
+    assert!(!hangs, "it hangs");
+    if let Err(panic) = thread.join() {
+        resume_unwind(panic);
+    }
+}
+
+/// The errors that the driver logs while this runs.
+pub(crate) fn errors(run: impl FnOnce()) -> Vec<String> {
+    let errors = Errors::default();
+    let kept = errors.0.clone();
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(errors), run);
+    kept.take()
+}
+
+#[derive(Default)]
+struct Errors(Notes);
+
+impl<S: Subscriber> Layer<S> for Errors {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        let metadata = event.metadata();
+        if *metadata.level() == Level::ERROR && metadata.target().starts_with("httpants_driver") {
+            let mut shown = Shown::default();
+            event.record(&mut shown);
+            self.0.add(shown.0);
+        }
+    }
+}
+
+/// The fields of an event, each as ` name=value`.
+#[derive(Default)]
+struct Shown(String);
+
+impl Visit for Shown {
+    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+        write!(self.0, " {}={value:?}", field.name()).unwrap();
+    }
+}
