@@ -83,9 +83,10 @@ pub struct Limits {
     pub empty_lines: usize,
     /// A request's content, after chunked decoding (the seed's `max_request`). Default 10 MiB.
     pub max_request: u64,
-    /// Chunk size lines, chunk extensions and trailers of one message, together. Default
-    /// 16 KiB: with chunks of 16 KiB that is room for tens of MiB, and extensions are not
-    /// in use.
+    /// Framing of one chunked message in excess of what its chunks need, and its trailer
+    /// lines, together. Of each chunk `16 + 2 * data` bytes of framing (size line, extensions,
+    /// line ends) are free, so that chunks may be as small as one byte; what exceeds that adds
+    /// up. Default 16 KiB, because extensions are not in use.
     pub chunk_overhead: usize,
     /// Content that is read and dropped when an answer was finished before it was read, so
     /// that the connection can be used again. Default 64 KiB; what is longer closes.
@@ -137,7 +138,7 @@ impl Limits {
     /// use httpants_core::Config;
     ///
     /// let mut limits = Config::default().limits;
-    /// assert_eq!(limits.memory_bound(), 400_512);
+    /// assert_eq!(limits.memory_bound(), 400_514);
     /// (limits.head, limits.send_backlog, limits.body_buffer) = (8 << 10, 8 << 10, 8 << 10);
     /// assert!(limits.memory_bound() < 200_000);
     /// ```
@@ -145,10 +146,11 @@ impl Limits {
     pub fn memory_bound(&self) -> usize {
         // What has to be whole before it is read stands in the receive buffer, which doubles
         // to the next power of two beside the one before.
-        let whole = self.head.min(MOST_BYTES).max(self.chunk_overhead).saturating_add(1);
+        let trailers = self.chunk_overhead.saturating_add(2);
+        let whole = self.head.min(MOST_BYTES).max(trailers).saturating_add(1);
         let received = whole.checked_next_power_of_two().unwrap_or(usize::MAX).max(self.body_size()).saturating_mul(2);
         // A copy of the head, one of the trailers, and where their lines stand.
-        let copied = self.head.min(MOST_BYTES).saturating_add(self.chunk_overhead);
+        let copied = self.head.min(MOST_BYTES).saturating_add(trailers);
         let indexed = self.fields.saturating_mul(2 * size_of::<FieldSpan>()).saturating_mul(2);
         // Answers are gathered below the backlog, the last one may begin right there, and
         // their buffer doubles.

@@ -88,7 +88,8 @@ pub enum BadRequest {
     ChunkExtension,
     /// A line of the chunked framing that does not end with CRLF where it must.
     ChunkLineEnd,
-    /// Size lines, extensions and trailers that exceed their budget together.
+    /// Chunk framing beyond what the chunks need, and trailers, that exceed
+    /// [`Limits::chunk_overhead`](crate::Limits::chunk_overhead) together.
     ChunkOverhead,
     /// A body larger than `max_request`.
     BodyTooLarge,
@@ -203,7 +204,9 @@ impl BadRequest {
                 "a chunk extension must be: semicolon, name, and an optional = and value (RFC 9112 7.1.1)"
             }
             Self::ChunkLineEnd => "a chunk must end with CR LF (RFC 9112 7.1)",
-            Self::ChunkOverhead => "chunk sizes, extensions and trailers are longer than allowed (RFC 9112 7.1.1)",
+            Self::ChunkOverhead => {
+                "chunk extensions and trailers are larger than the limit chunk_overhead allows (RFC 9112 7.1.1)"
+            }
             Self::BodyTooLarge => "the content is larger than allowed (RFC 9110 15.5.14)",
             Self::Expectation => "100-continue is the only expectation that this server meets (RFC 9110 10.1.1)",
             Self::ProxyHeader => "the connection must begin with a PROXY protocol header",
