@@ -259,12 +259,14 @@ impl Seen {
         }
     }
 
-    /// RFC 9110 section 10.1.1.
+    /// RFC 9110 section 10.1.1: a list, which may be empty.
     fn expect(&mut self, value: &[u8]) {
-        if value.eq_ignore_ascii_case(b"100-continue") {
-            self.expects_continue = true;
-        } else {
-            self.other_expectation = true;
+        for expectation in grammar::list_elements(value) {
+            if expectation.eq_ignore_ascii_case(b"100-continue") {
+                self.expects_continue = true;
+            } else {
+                self.other_expectation = true;
+            }
         }
     }
 
@@ -422,6 +424,32 @@ mod tests {
             *verdicts.entry(name).or_default() += 1;
         }
         assert!(verdicts.len() > 20, "{verdicts:?}");
+    }
+
+    #[test]
+    fn lists_are_read_over_lines_and_empty_elements() {
+        let facts = |lines: &str| {
+            let input = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n{lines}\r\n");
+            let (mut head, mut index) = (Head::default(), Vec::new());
+            let read = HeadReader::default().advance(input.as_bytes(), &Config::default(), &mut head, &mut index);
+            read.map(|_| (head.facts.persistent, head.facts.upgrade, head.facts.expects_continue))
+        };
+        for (lines, expected) in [
+            ("Connection:\r\nUpgrade:\r\nExpect:\r\n", (true, false, false)),
+            ("Connection: ,\r\nUpgrade: , ,\r\nExpect: ,\r\n", (true, false, false)),
+            ("Connection: ,CLOSE,\r\n", (false, false, false)),
+            ("Connection: keep-alive\r\nConnection:\r\nConnection: , Close\r\n", (false, false, false)),
+            ("Connection: ,uPGRADE\r\nUpgrade: ,a,\r\n", (true, true, false)),
+            ("Upgrade:\r\nUpgrade: a\r\nConnection: x\r\nConnection: upgrade,\r\n", (true, true, false)),
+            ("Connection: upgrade\r\nUpgrade: H2C,,h2c\r\n", (true, false, false)),
+            ("Connection: upgrade\r\nUpgrade: h2c\r\nUpgrade: ,a\r\n", (true, true, false)),
+            ("Expect: ,100-CONTINUE,\r\nExpect:\r\nExpect: 100-continue, 100-continue\r\n", (true, false, true)),
+        ] {
+            assert_eq!(facts(lines), Ok(expected), "{lines:?}");
+        }
+        for lines in ["Expect: 100-continue,x\r\n", "Expect: ,\r\nExpect: x\r\n", "Expect: \"\"\r\n", "Expect: ;\r\n"] {
+            assert_eq!(facts(lines), Err(BadRequest::Expectation), "{lines:?}");
+        }
     }
 
     #[test]

@@ -79,7 +79,8 @@ fn read_window(window: &[u8], config: &Config) -> Result<Option<Head>, u16> {
     }
     head.check_host()?;
     head.framing = head.framing()?;
-    if !head.http_1_0 && head.all("expect").any(|value| !value.eq_ignore_ascii_case(b"100-continue")) {
+    let meets = |one: &[u8]| one.is_empty() || one.eq_ignore_ascii_case(b"100-continue");
+    if !head.http_1_0 && !head.all("expect").all(|list| list.split(|&byte| byte == b',').map(trim).all(meets)) {
         return Err(417);
     }
     Ok(Some(head))
