@@ -100,8 +100,6 @@ pub use wire::framing::Framing;
 /// ([`ProxyPolicy`](proxy::ProxyPolicy)), and the PROXY protocol
 /// ([`ProxyHeader`](proxy::ProxyHeader)).
 pub mod proxy {
-    pub use ipnet::IpNet;
-
-    pub use crate::message::proxy::{BadNetwork, ProxyPolicy, Resolved, Scheme, XHeaders};
+    pub use crate::message::proxy::{BadNetwork, ProxyPolicy, Resolved, Scheme, TrustedProxies, XHeaders};
     pub use crate::message::proxy_protocol::{BadProxyHeader, Endpoints, ProxyHeader};
 }
