@@ -69,6 +69,8 @@ pub enum BadRequest {
     DuplicateHost,
     /// A Host that is not `uri-host [ ":" port ]`.
     Host,
+    /// A Host with an IPv6 address that has a zone identifier: `[fe80::1%eth0]`.
+    HostZone,
     /// A Content-Length that is not one decimal number below 2^64.
     ContentLength,
     /// More than one Content-Length line.
@@ -107,7 +109,7 @@ pub enum BadRequest {
 
 impl BadRequest {
     /// Every fault, for tables of them; each stands at its own number (`fault as usize`).
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::EmptyLines,
         Self::BareLineFeed,
         Self::BareCarriageReturn,
@@ -129,6 +131,7 @@ impl BadRequest {
         Self::MissingHost,
         Self::DuplicateHost,
         Self::Host,
+        Self::HostZone,
         Self::ContentLength,
         Self::DuplicateContentLength,
         Self::ContentLengthAndTransferEncoding,
@@ -189,6 +192,7 @@ impl BadRequest {
             Self::MissingHost => "an HTTP/1.1 request must have a Host field (RFC 9112 3.2)",
             Self::DuplicateHost => "a request must have one Host field (RFC 9112 3.2)",
             Self::Host => "the Host field must be a host and an optional port (RFC 9110 7.2)",
+            Self::HostZone => "an IPv6 address in Host must not have a zone identifier such as %eth0 (RFC 3986 3.2.2)",
             Self::ContentLength => "Content-Length must be one decimal number (RFC 9110 8.6)",
             Self::DuplicateContentLength => "a request must not have two Content-Length fields (RFC 9112 6.3)",
             Self::ContentLengthAndTransferEncoding => {

@@ -273,7 +273,7 @@ impl Seen {
     fn host(&self, head: &[u8], http_1_0: bool) -> Result<Span, BadRequest> {
         match self.host {
             _ if self.repeated_host => Err(BadRequest::DuplicateHost),
-            Some(value) if !target::is_host(value.slice(head)) => Err(BadRequest::Host),
+            Some(value) if !target::is_host(value.slice(head)) => Err(target::host_fault(value.slice(head))),
             Some(value) => Ok(value),
             None if http_1_0 => Ok(Span::default()),
             None => Err(BadRequest::MissingHost),
