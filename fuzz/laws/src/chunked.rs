@@ -95,7 +95,7 @@ fn overhead(body: &chunked::Body, behind: usize) -> u64 {
 }
 
 /// The fields that RFC 9110 section 6.5.1 keeps out of trailers.
-fn is_dropped(name: &[u8]) -> bool {
+pub(crate) fn is_dropped(name: &[u8]) -> bool {
     let name = name.to_ascii_lowercase();
     let of_routing = name.starts_with(b"x-forwarded-") || name.starts_with(b"proxy-") || name.starts_with(b"if-");
     let name = std::str::from_utf8(&name).unwrap();
@@ -119,6 +119,7 @@ fn is_dropped(name: &[u8]) -> bool {
         "host" | "forwarded" | "x-real-ip" | "via" | "max-forwards" | "expect" | "range" => true,
         "cache-control" | "pragma" | "authorization" | "www-authenticate" | "cookie" | "set-cookie" => true,
         "content-encoding" | "content-type" | "content-range" => true,
+        "age" | "date" | "expires" | "location" | "retry-after" | "vary" | "warning" => true,
         _ => false,
     }
 }

@@ -224,10 +224,11 @@ fn plain_size(line: &[u8]) -> Option<(u64, usize)> {
     None
 }
 
-/// Fields that a trailer section must not change: framing, routing, authentication, request
-/// modifiers, content format (RFC 9110 section 6.5.1). They are dropped.
+/// Fields that must not stand in a trailer section: framing, routing, authentication, request
+/// modifiers, response controls, content format (RFC 9110 section 6.5.1). They are dropped, from
+/// requests and from responses.
 pub(crate) fn is_forbidden_trailer(name: &str) -> bool {
-    const NAMES: [&str; 34] = [
+    const NAMES: [&str; 41] = [
         "content-length",
         "transfer-encoding",
         "trailer",
@@ -262,6 +263,13 @@ pub(crate) fn is_forbidden_trailer(name: &str) -> bool {
         "content-encoding",
         "content-type",
         "content-range",
+        "age",
+        "date",
+        "expires",
+        "location",
+        "retry-after",
+        "vary",
+        "warning",
     ];
     NAMES.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden))
 }
