@@ -263,6 +263,28 @@ fn lingering_has_its_bounds() {
 }
 
 #[test]
+fn lengths_of_64_bits_neither_panic_nor_wrap() {
+    let mut connection = connection(Config::default());
+    give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+    events(&mut connection);
+    connection.respond(&ResponseHead::default(), BodyLen::Unknown).unwrap();
+    connection.send_external(1, u64::MAX, u64::MAX).unwrap();
+    connection.send_external(1, 0, u64::MAX).unwrap();
+    assert_eq!((connection.unsent(), connection.answered().unwrap().content), (u64::MAX, u64::MAX));
+    assert!(sent(&mut connection, 0).ends_with("\r\n\r\nffffffffffffffff\r\n"));
+    connection.handle_sent(1000, now(0));
+    let Some(Transmit::External { offset, length, .. }) = connection.poll_transmit() else { panic!("no file") };
+    assert_eq!((offset, length), (u64::MAX, u64::MAX - 1000));
+    connection.handle_sent(u64::MAX, now(0));
+    assert_eq!((connection.unsent(), connection.sent()), (0, u64::MAX));
+    connection.send_external(1, 0, 5).unwrap();
+    connection.handle_sent(u64::MAX, now(0));
+    connection.finish().unwrap();
+    connection.handle_sent(u64::MAX, now(0));
+    assert_eq!((connection.unsent(), connection.sent()), (0, u64::MAX));
+}
+
+#[test]
 fn reasons_are_told_once() {
     let mut connection = connection(Config::default());
     connection.handle_shutdown(now(0));

@@ -64,6 +64,6 @@ impl Connection {
     /// that never will.
     #[must_use]
     pub fn unsent(&self) -> u64 {
-        self.account.dropped + self.send.len()
+        self.account.dropped.saturating_add(self.send.len())
     }
 }

@@ -199,7 +199,7 @@ impl Connection {
         }
         let waiting = self.send.len();
         self.send.sent(count);
-        self.account.sent += count.min(waiting);
+        self.account.sent = self.account.sent.saturating_add(count.min(waiting));
         self.times.sent(self.now.mono);
         if self.state.send == Sending::Idle {
             self.times.idle = self.now.mono;

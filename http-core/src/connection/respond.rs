@@ -304,7 +304,7 @@ impl Connection {
             Mode::Without => return Ok(false),
             Mode::Chunked | Mode::UntilClose => {}
         }
-        self.account.last.content += given;
+        self.account.last.content = self.account.last.content.saturating_add(given);
         Ok(given > 0)
     }
 

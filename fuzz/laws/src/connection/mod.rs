@@ -1,6 +1,7 @@
 //! A whole connection: whatever a client, an application and a clock do, and in whatever order.
 
 mod client;
+mod huge;
 mod script;
 mod world;
 
@@ -15,10 +16,14 @@ use self::world::World;
 /// [`oracle::chunked`](crate::oracle::chunked) and Content-Length cut out of what the client sent;
 /// the answers leave in their order, whole or visibly broken off; buffers stay under their
 /// limits; a deadline that came is over; and the connection always waits for something, or ends.
+/// The same data describes stretches of files with lengths up to the end of 64 bits.
 ///
 /// # Panics
 /// Where this does not hold.
 pub fn law(data: &[u8]) {
+    if let Ok(story) = huge::Story::arbitrary(&mut Unstructured::new(data)) {
+        story.check();
+    }
     let Ok(script) = Script::arbitrary(&mut Unstructured::new(data)) else { return };
     let mut world = World::new(&script.settings);
     for operation in &script.operations {
