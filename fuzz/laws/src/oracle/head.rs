@@ -47,6 +47,10 @@ pub fn read(mut bytes: &[u8], config: &Config) -> Verdict {
             _ => break,
         }
     }
+    // No method begins with it, whatever follows.
+    if !is_token(&bytes[..1]) {
+        return Verdict::Refused(400);
+    }
     let limit = config.limits.head.min(usize::from(u16::MAX));
     let window = &bytes[..limit.min(bytes.len())];
     match read_window(window, config) {
