@@ -192,7 +192,9 @@ pub struct Timeouts {
     pub accept: Option<Duration>,
     /// From the first byte of a head to its end; then 408. Default 15 s.
     pub head: Option<Duration>,
-    /// Between requests on a connection kept alive; then it is closed. Default 60 s.
+    /// Between requests on a connection kept alive; then it is closed. Default 75 s, above the 60 s
+    /// after which common load balancers give their own connections up: of two ends that close, a
+    /// balancer should be the first, or it sends a request into a connection that is closing.
     pub idle: Option<Duration>,
     /// Without a byte of a body that is being read; then 408. Default 30 s.
     pub body: Option<Duration>,
@@ -216,7 +218,7 @@ impl Default for Timeouts {
             handshake: seconds(10),
             accept: seconds(15),
             head: seconds(15),
-            idle: seconds(60),
+            idle: seconds(75),
             body: seconds(30),
             body_rate: 256,
             body_rate_grace: Duration::from_secs(10),

@@ -55,7 +55,7 @@
 //!
 //! // And until when to wait for the next request.
 //! assert!(connection.is_idle());
-//! assert_eq!(connection.poll_timeout().map(|deadline| deadline.at), Some(Duration::from_secs(60)));
+//! assert_eq!(connection.poll_timeout().map(|deadline| deadline.at), Some(Duration::from_secs(75)));
 //! # Ok::<(), httpants_core::Misuse>(())
 //! ```
 //!

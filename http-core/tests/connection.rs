@@ -62,9 +62,9 @@ fn asking_in_vain_does_not_move_the_idle_deadline() {
     for second in 1..60 {
         server.connection.handle_timeout(now(start + 1000 * second));
         assert_eq!(events(&mut server.connection), [""; 0]);
-        assert_eq!(timeout(&server.connection), Some((start + 60_000, Timer::Idle)));
+        assert_eq!(timeout(&server.connection), Some((start + 75_000, Timer::Idle)));
     }
-    server.connection.handle_timeout(now(start + 60_000));
+    server.connection.handle_timeout(now(start + 75_000));
     assert_eq!(events(&mut server.connection), ["Closed"]);
 }
 
