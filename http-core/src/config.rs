@@ -45,6 +45,14 @@ pub struct Config {
     /// Accept only the characters of RFC 3986 in the request target, and no `#`. Default
     /// off, because browsers send `|`, `^`, `{` and `\` in queries.
     pub strict_target: bool,
+    /// Read bytes over 0x7F in the request target as if they were percent-encoded. Default off:
+    /// they are refused. Some proxies send them, such as nginx with a variable in
+    /// `proxy_pass http://backend$uri`, which has the path decoded. Path, query and
+    /// [`url`](crate::Request::url) show the encoded form, and its length is what
+    /// [`Limits::target`] bounds; [`head`](crate::Request::head) has the bytes as sent. A host
+    /// in the target is never read so. [`strict_target`](Self::strict_target) wins over this
+    /// switch.
+    pub non_ascii_target: bool,
 }
 
 impl Default for Config {
@@ -59,6 +67,7 @@ impl Default for Config {
             proxy_protocol: false,
             cookie_keys: None,
             strict_target: false,
+            non_ascii_target: false,
         }
     }
 }

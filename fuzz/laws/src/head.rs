@@ -21,6 +21,7 @@ pub fn law(data: &[u8]) {
     let [choices, seed, bytes @ ..] = data else { return };
     let mut config = Config::default();
     config.strict_target = choices & 1 == 1;
+    config.non_ascii_target = choices & 4 == 4;
     if choices & 2 == 2 {
         let limits = &mut config.limits;
         (limits.head, limits.fields, limits.target, limits.method, limits.empty_lines) = (120, 3, 16, 8, 1);
@@ -28,7 +29,7 @@ pub fn law(data: &[u8]) {
     let config = Arc::new(config);
     let seen = split::same(bytes, u64::from(*seed), |cut| visit(&config, bytes, cut, true));
     same_as_oracle(&seen, &head::read(bytes, &config));
-    if choices & 3 == 0 {
+    if choices & 7 == 0 {
         same_as_http_net(&seen, bytes);
         same_as_httparse(&seen, bytes);
     }

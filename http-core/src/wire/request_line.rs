@@ -4,7 +4,7 @@ use http::{Method, Version};
 
 use crate::config::Config;
 use crate::error::BadRequest;
-use crate::wire::fields::TCHAR;
+use crate::wire::fields::{MOST_BYTES, TCHAR};
 use crate::wire::grammar::{self, ByteSet, byte_set};
 use crate::wire::target::{self, Target};
 
@@ -21,15 +21,32 @@ pub(crate) struct RequestLine {
     pub(crate) method: Method,
     pub(crate) version: Version,
     pub(crate) target: Target,
+    /// The target where it was encoded ([`Config::non_ascii_target`]): what its parts stand in,
+    /// in place of the head.
+    encoded: Option<Box<str>>,
 }
 
 impl RequestLine {
+    /// What the parts of the target stand in.
+    pub(crate) fn target_bytes<'a>(&'a self, head: &'a [u8]) -> &'a [u8] {
+        self.encoded.as_deref().map_or(head, str::as_bytes)
+    }
+
     /// Reads the line that stands in front, and returns its length with its end; `None` while
     /// that end is not there.
     pub(super) fn read(&mut self, input: &[u8], config: &Config) -> Result<Option<usize>, BadRequest> {
-        let Some(Parts { method, target, path, minor, rest }) = Parts::of(input) else {
-            return unread(input, config);
+        let Some(parts) = Parts::of(input) else {
+            return self.read_late(input, config);
         };
+        self.take(&parts, parts.method.len() + 1, config)?;
+        self.encoded = None;
+        Ok(Some(input.len() - parts.rest.len()))
+    }
+
+    /// Takes the parts over; those of the target are to stand at `start`.
+    #[inline(always)]
+    fn take(&mut self, parts: &Parts<'_>, start: usize, config: &Config) -> Result<(), BadRequest> {
+        let &Parts { method, target, path, minor, .. } = parts;
         // RFC 9110 section 2.5: a higher minor version is served as the highest one known.
         self.version = if minor == b'0' { Version::HTTP_10 } else { Version::HTTP_11 };
         self.method = match method {
@@ -43,9 +60,62 @@ impl RequestLine {
         if config.strict_target && !target::is_strict(target) {
             return Err(BadRequest::TargetByte);
         }
-        self.target = target::parse(target, path.len(), method.len() + 1, &self.method)?;
-        Ok(Some(input.len() - rest.len()))
+        self.target = target::parse(target, path.len(), start, &self.method)?;
+        Ok(())
     }
+
+    /// Waits for the end of a line that does not split, which then is wrong or has to be encoded;
+    /// but for no more where the first byte can begin no method, such as that of a TLS handshake.
+    #[cold]
+    fn read_late(&mut self, input: &[u8], config: &Config) -> Result<Option<usize>, BadRequest> {
+        match input.first() {
+            Some(b' ') => return Err(BadRequest::RequestLine),
+            Some(&byte) if !TCHAR.contains(byte) => return Err(BadRequest::Method),
+            _ => {}
+        }
+        let Some(end) = memchr::memchr(b'\n', input) else { return Ok(None) };
+        let line = input.get(..=end).unwrap_or_default();
+        match encoded(line).filter(|_| config.non_ascii_target && !config.strict_target) {
+            Some(encoded) => self.read_encoded(line, &encoded, config).map(|()| Some(line.len())),
+            None => Err(fault(line, config)),
+        }
+    }
+
+    /// Reads a line whose target was encoded.
+    fn read_encoded(&mut self, line: &[u8], encoded: &[u8], config: &Config) -> Result<(), BadRequest> {
+        let parts = Parts::of(encoded).ok_or_else(|| fault(encoded, config))?;
+        if parts.target.len() > MOST_BYTES {
+            return Err(BadRequest::TargetTooLong);
+        }
+        self.take(&parts, 0, config)?;
+        // A host is not encoded: what stands before the path has to be as it was sent.
+        let origin = self.target.origin.slice(parts.target);
+        let before_path = parts.method.len() + 1 + parts.target.len() - origin.len();
+        if self.method == Method::CONNECT || !line.get(..before_path).is_some_and(<[u8]>::is_ascii) {
+            return Err(BadRequest::TargetByte);
+        }
+        self.encoded = std::str::from_utf8(parts.target).ok().map(Into::into);
+        Ok(())
+    }
+}
+
+/// The line with the bytes over 0x7F of its target percent-encoded; `None` where there are none.
+fn encoded(line: &[u8]) -> Option<Vec<u8>> {
+    let start = memchr::memchr(b' ', line)? + 1;
+    let end = memchr::memrchr(b' ', line).filter(|&end| end > start)?;
+    let target = line.get(start..end)?;
+    if target.is_ascii() {
+        return None;
+    }
+    let mut out = line.get(..start)?.to_vec();
+    for &byte in target {
+        match byte {
+            0x80.. => out.extend_from_slice(percent_encoding::percent_encode_byte(byte).as_bytes()),
+            _ => out.push(byte),
+        }
+    }
+    out.extend_from_slice(line.get(end..)?);
+    Some(out)
 }
 
 /// A request line that is as it must be.
@@ -72,23 +142,10 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Waits for the end of a line that does not split, which then is wrong; but for no more where the
-/// first byte can begin no method, such as that of a TLS handshake.
-#[cold]
-fn unread(input: &[u8], config: &Config) -> Result<Option<usize>, BadRequest> {
-    match input.first() {
-        Some(b' ') => return Err(BadRequest::RequestLine),
-        Some(&byte) if !TCHAR.contains(byte) => return Err(BadRequest::Method),
-        _ => {}
-    }
-    let line = memchr::memchr(b'\n', input).and_then(|end| input.get(..end));
-    line.map_or(Ok(None), |line| Err(fault(line, config)))
-}
-
-/// What is wrong with a line, given without its line feed, that does not split.
+/// What is wrong with a line that does not split.
 #[cold]
 fn fault(line: &[u8], config: &Config) -> BadRequest {
-    let Some(line) = line.strip_suffix(b"\r") else {
+    let Some(line) = line.strip_suffix(b"\r\n") else {
         return BadRequest::BareLineFeed;
     };
     let mut parts = line.splitn(3, |&byte| byte == b' ');
@@ -181,6 +238,53 @@ mod tests {
             };
             assert_eq!(read, expected, "{byte:#x}");
         }
+    }
+
+    #[test]
+    fn targets_are_encoded_where_that_is_switched_on() {
+        let mut config = Config { non_ascii_target: true, ..Config::default() };
+        config.limits.target = 12;
+        let read = |config: &Config, line: &[u8]| {
+            let mut parsed = RequestLine::default();
+            for end in 1..line.len() {
+                assert_eq!(parsed.read(&line[..end], config), Ok(None));
+            }
+            assert_eq!(parsed.read(line, config)?, Some(line.len()));
+            let bytes = parsed.target_bytes(line);
+            let parts = [parsed.target.whole, parsed.target.path, parsed.target.query, parsed.target.authority];
+            Ok(parts.map(|part| String::from_utf8(part.slice(bytes).to_vec()).unwrap()).join(" "))
+        };
+        for (line, parts) in [
+            (&b"GET /a?b HTTP/1.1\r\n"[..], "/a?b /a b "),
+            (b"GET /\xe9?\xff#\x80 HTTP/1.0\r\n", "/%E9?%FF#%80 /%E9 %FF "),
+            (b"GET /\xc3\xa9%41 HTTP/1.1\r\n", "/%C3%A9%41 /%C3%A9%41  "),
+            (b"GET http://h/\xe9 HTTP/1.1\r\n", "http://h/%E9 /%E9  h"),
+        ] {
+            assert_eq!(read(&config, line).as_deref(), Ok(parts), "{}", line.escape_ascii());
+        }
+        for (line, fault) in [
+            (&b"GET /\xe9\0 HTTP/1.1\r\n"[..], BadRequest::TargetByte),
+            (b"GET /\xe9 \xe9 HTTP/1.1\r\n", BadRequest::RequestLine),
+            (b"GET \xe9 HTTP/1.1\r\n", BadRequest::TargetForm),
+            (b"GET /\xe9 HTTP/2.0\r\n", BadRequest::MajorVersion),
+            (b"GET /\xe9 HTTP/1.1\n", BadRequest::BareLineFeed),
+            (b"GET http://\xe9/a HTTP/1.1\r\n", BadRequest::TargetByte),
+            (b"GET http://\xe9 HTTP/1.1\r\n", BadRequest::TargetByte),
+            (b"CONNECT \xe9:1 HTTP/1.1\r\n", BadRequest::TargetByte),
+            // What is encoded counts.
+            (b"GET /\xe9\xe9\xe9\xe9 HTTP/1.1\r\n", BadRequest::TargetTooLong),
+        ] {
+            assert_eq!(read(&config, line), Err(fault), "{}", line.escape_ascii());
+        }
+        config.strict_target = true;
+        assert_eq!(read(&config, b"GET /\xe9 HTTP/1.1\r\n"), Err(BadRequest::TargetByte));
+        config.strict_target = false;
+        // Nothing of it stays for the next request.
+        let mut line = RequestLine::default();
+        line.read(b"GET /\xe9 HTTP/1.1\r\n", &config).unwrap();
+        line.read(b"GET /b HTTP/1.1\r\n", &config).unwrap();
+        assert_eq!(line.target.whole.slice(line.target_bytes(b"GET /b")), b"/b");
+        assert_eq!(read(&Config::default(), b"GET /\xe9 HTTP/1.1\r\n"), Err(BadRequest::TargetByte));
     }
 
     #[test]
