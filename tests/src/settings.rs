@@ -33,6 +33,7 @@ fn apply(config: &mut Config, name: &str, value: &str) -> Option<()> {
     match name {
         "keep_alive" => read(value, &mut config.keep_alive),
         "strict_target" => read(value, &mut config.strict_target),
+        "non_ascii_target" => read(value, &mut config.non_ascii_target),
         "requests_per_connection" => value.parse().ok().map(|count| config.requests_per_connection = Some(count)),
         "half_close" if value == "drop" => {
             config.half_close = HalfClose::Drop;

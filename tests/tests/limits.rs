@@ -35,6 +35,41 @@ fn pour(connection: &mut Connection, total: usize, piece: usize) -> (usize, Opti
     (taken, connection.poll_close())
 }
 
+/// Sends chunks of this size, and says how much content came and whether that was all.
+fn upload(chunk: usize, count: usize) -> (usize, bool) {
+    let mut config = Config::default();
+    config.limits.max_request = u64::MAX;
+    let mut connection = Connection::new(Arc::new(config), Peer::default(), Now::default());
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    let chunk = [format!("{chunk:x}\r\n").as_bytes(), &vec![b'x'; chunk], b"\r\n"].concat();
+    let parts = std::iter::once(&head).chain(std::iter::repeat_n(&chunk, count));
+    let (mut content, mut whole) = (0, false);
+    for part in parts.map(Vec::as_slice).chain([&b"0\r\n\r\n"[..]]) {
+        let mut sent = 0;
+        while sent < part.len() && connection.wants_recv() {
+            sent += connection.receive(&part[sent..], Now::default());
+            while let Some(event) = connection.poll_event() {
+                match event {
+                    Event::Data(data) => content += data.len(),
+                    Event::End(_) => whole = true,
+                    _ => {}
+                }
+            }
+        }
+    }
+    (content, whole)
+}
+
+/// `chunk-small`. The size of a chunk bounds no upload.
+#[test]
+fn uploads_are_as_long_in_small_chunks_as_in_large_ones() {
+    // Pieces of a KiB, rows of a table, frames of audio, what curl sends of its standard input,
+    // and single bytes.
+    for (chunk, count) in [(1 << 10, 5 << 10), (60, 10_000), (320, 50_000), (65_524, 4_000), (1, 100_000)] {
+        assert_eq!(upload(chunk, count), (chunk * count, true), "{count} chunks of {chunk} bytes");
+    }
+}
+
 /// `time-linger-bytes`. The byte that was refused counts, too.
 #[test]
 fn linger_at_n_and_n_plus_1_however_it_is_cut() {

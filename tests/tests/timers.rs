@@ -166,10 +166,10 @@ fn idle_runs_from_each_answer() {
         caller.receive(GET, now);
         assert_eq!(caller.armed(), None, "the handler has all the time it wants");
         caller.answer(now + 500);
-        assert_eq!(caller.armed(), Some((Timer::Idle, now + 500 + 60_000)));
+        assert_eq!(caller.armed(), Some((Timer::Idle, now + 500 + 75_000)));
     }
     caller.answer.clear();
-    caller.fires(Timer::Idle, 160_500);
+    caller.fires(Timer::Idle, 175_500);
     caller.closes_silently(CloseReason::TimedOut(Timer::Idle));
 }
 
@@ -180,7 +180,7 @@ fn idle_counts_from_the_last_byte_of_the_answer_that_left() {
     caller.respond(2, 1_000);
     assert_eq!(caller.armed(), Some((Timer::Write, 31_000)));
     assert!(caller.send(usize::MAX, 9_000) > 0);
-    assert_eq!(caller.armed(), Some((Timer::Idle, 69_000)));
+    assert_eq!(caller.armed(), Some((Timer::Idle, 84_000)));
 }
 
 #[test]
@@ -319,7 +319,7 @@ fn a_clock_that_steps_back_moves_no_deadline() {
     assert_eq!(caller.armed(), Some((Timer::Head, 25_000)));
     caller.receive(b"T / HTTP/1.1\r\nHost: a\r\n\r\n", 3_000);
     caller.answer(4_000);
-    assert_eq!(caller.armed(), Some((Timer::Idle, 70_000)));
+    assert_eq!(caller.armed(), Some((Timer::Idle, 85_000)));
 }
 
 #[test]

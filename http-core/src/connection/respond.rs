@@ -239,7 +239,8 @@ impl Connection {
     }
 
     /// [`finish`](Self::finish) with trailer fields behind a chunked answer; they are
-    /// dropped for HTTP/1.0, HEAD, 204, 205 and 304.
+    /// dropped for HTTP/1.0, HEAD, 204, 205 and 304, and so are fields that must not stand in
+    /// trailers (RFC 9110 section 6.5.1), such as Content-Type and Set-Cookie.
     ///
     /// # Errors
     /// [`Misuse::Trailers`] where the answer has a Content-Length; else as `finish`.

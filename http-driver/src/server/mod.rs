@@ -238,8 +238,15 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         Ok(self.config(|config| config.cookie_keys = Some(keys)))
     }
 
-    /// Whom to believe about the client's address and scheme (the seed's `xheaders`). The seed
-    /// believes anyone who is asked to; that is `XHeaders::TrustAll`, to be said.
+    /// Sets which proxies are trusted about the client's address, scheme and host, and which
+    /// fields they write (`xheaders` in Pants). Default: none, so that `remote_ip` is the peer.
+    ///
+    /// **Name only fields that your proxy sets or appends to on every request.** A proxy passes on
+    /// the fields that it does not know, so a client writes those itself:
+    /// [`XHeaders::trusted`] reads `X-Forwarded-For` alone, and `x_real_ip()` behind a proxy that
+    /// sets no `X-Real-IP`, or `proto()` behind HAProxy's `option forwardfor`, believes the
+    /// client. [`XHeaders::TrustAll`] reads every field from every peer, as in Pants: only for a
+    /// server that nobody but a proxy can reach, and a proxy that replaces all of them.
     #[must_use]
     pub fn xheaders(self, xheaders: XHeaders) -> Self {
         self.config(|config| config.proxies.xheaders = xheaders)

@@ -64,7 +64,7 @@ impl World {
     pub(super) fn stale(&mut self, command: u8, request: u8) {
         let known = self.given.get(usize::from(request) % (self.given.len() + 1)).map(|given| given.id);
         let id = known.unwrap_or_default();
-        if self.connection.response_state(id) != ResponseState::Over {
+        if !self.connection.response_state(id).is_over() {
             return;
         }
         let before = (self.connection.state(), self.connection.poll_timeout(), self.waiting_in_queue());

@@ -4,6 +4,7 @@ mod buffers;
 mod client;
 mod ends;
 mod events;
+mod huge;
 mod script;
 mod world;
 
@@ -18,11 +19,14 @@ use self::world::World;
 /// [`oracle::chunked`](crate::oracle::chunked) and Content-Length cut out of what the client sent;
 /// the answers leave in their order, whole or visibly broken off, and the end of each is reported
 /// once with what of it has left; commands for other requests than the outstanding one change
-/// nothing; buffers stay under their limits; a deadline that came is over; and the connection always waits for something, or ends.
+/// nothing; stretches of files may have lengths up to the end of 64 bits; buffers stay under their limits; a deadline that came is over; and the connection always waits for something, or ends.
 ///
 /// # Panics
 /// Where this does not hold.
 pub fn law(data: &[u8]) {
+    if let Ok(story) = huge::Story::arbitrary(&mut Unstructured::new(data)) {
+        story.check();
+    }
     let Ok(script) = Script::arbitrary(&mut Unstructured::new(data)) else { return };
     let mut world = World::new(&script.settings);
     for operation in &script.operations {

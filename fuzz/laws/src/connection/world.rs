@@ -265,7 +265,7 @@ impl World {
     fn send(&mut self, length: usize, file: bool) -> bool {
         let id = self.current();
         let room = self.connection.send_room(id);
-        assert_eq!(room.is_ok(), self.connection.response_state(id) != ResponseState::Over);
+        assert_eq!(room.is_ok(), !self.connection.response_state(id).is_over());
         assert!(room.is_ok_and(|room| room <= self.config.limits.send_backlog.max(1)) || room.is_err());
         let mut give = |length: usize| match file {
             true => self.connection.send_external(id, 7, 0, length as u64),
