@@ -392,6 +392,8 @@ mod tests {
         needs(b"1;aaaaaaaaaaaaa\r\nx\r\n0\r\n\r\n", 1);
         needs(b"2;aaaaaaaaaaaaaa\r\nxy\r\n0;aaaaaaaaaaaa\r\n\r\n", 0);
         needs(b"2;aaaaaaaaaaaaaaa\r\nxy\r\n0;aaaaaaaaaaaaa\r\n\r\n", 2);
+        needs(b"00000000000001\r\nx\r\n00000000000000\r\n\r\n", 0);
+        needs(b"000000000000001\r\nx\r\n000000000000000\r\n\r\n", 2);
         needs(b"0000000000000001\r\nx\r\n0000000000000000\r\n\r\n", 4);
         // What a chunk leaves of that is not for another one.
         needs(&[&b"3e8\r\n"[..], &[b'x'; 1000], b"\r\n1;aaaaaaaaaaaaa\r\nx\r\n0\r\n\r\n"].concat(), 1);
