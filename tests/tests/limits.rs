@@ -50,8 +50,8 @@ fn upload(chunk: usize, count: usize) -> (usize, bool) {
             sent += connection.receive(&part[sent..], Now::default());
             while let Some(event) = connection.poll_event() {
                 match event {
-                    Event::Data(data) => content += data.len(),
-                    Event::End(_) => whole = true,
+                    Event::Data(_, data) => content += data.len(),
+                    Event::End(..) => whole = true,
                     _ => {}
                 }
             }

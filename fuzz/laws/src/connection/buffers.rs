@@ -1,7 +1,7 @@
 //! An adapter that moves the buffers out of the connection, and callers whose ids are stale.
 
 use httpants_core::{
-    BodyLen, FieldLines, Misuse, RequestId, ResponseHead, ResponseState, Sending, Transmit, TransmitQueue, Transmitted,
+    BodyLen, FieldLines, Misuse, RequestId, ResponseHead, Sending, Transmit, TransmitQueue, Transmitted,
 };
 
 use super::world::World;

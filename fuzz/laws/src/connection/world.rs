@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use httpants_core::{
     BodyLen, Close, CloseReason, Config, Connection, FieldLines, Misuse, Now, Peer, Receiving, RecvBuffer, Reply,
-    RequestId, ResponseHead, ResponseState, ResponseStats, Sending, Storage, Timer, Transmit, TransmitQueue, UnixTime,
+    RequestId, ResponseHead, ResponseStats, Sending, Storage, Timer, Transmit, TransmitQueue, UnixTime,
 };
 
 use super::client;
