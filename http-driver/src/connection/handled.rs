@@ -61,6 +61,14 @@ impl<F> Handled<F> {
         let stage = std::mem::replace(&mut self.stage, Stage::Idle);
         let _ = guard(metrics, "dropping a handler", || drop(stage));
     }
+
+    /// Drops what runs, and what follows or was to follow an upgrade, under the request's span.
+    pub(super) fn drop_all<T>(&mut self, upgraded: Option<T>, metrics: &crate::observe::Metrics) {
+        self.drop_stage(metrics);
+        let _entered = self.span.enter();
+        let upgrade = self.upgrade.take();
+        let _ = guard(metrics, "dropping an upgrade", || drop((upgrade, upgraded)));
+    }
 }
 
 impl<F> Handled<F>

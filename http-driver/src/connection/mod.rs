@@ -67,9 +67,7 @@ pin_project! {
         // look whole, and who waits for something of the connection is to know.
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if !*this.is_over {
-                this.handled.drop_stage(this.observer.metrics());
-            }
+            this.handled.drop_all(this.upgraded.take(), this.observer.metrics());
             let (observer, io) = (&mut *this.observer, &mut *this.io);
             let stream = this.exchange.with(|shared| {
                 let now = shared.core.now();
