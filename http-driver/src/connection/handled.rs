@@ -11,7 +11,7 @@ use tracing::Span;
 use super::service::Service;
 use crate::handler::{Handler, Intake};
 use crate::observe::spans;
-use crate::panics::guard;
+use crate::panics::{Panicked, guard};
 use crate::request::collect::{CollectError, Collected, collect};
 use crate::request::{Body, Request};
 use crate::response::{Outlet, Progress, Response, Rest, StreamTask, UpgradeHandler};
@@ -144,17 +144,23 @@ where
         }
     }
 
-    /// Lets what runs go on, under the request's span. No lock is held meanwhile.
-    pub(super) fn poll<H>(&mut self, context: &mut Context<'_>, service: &Service<H>, outlet: &mut Outlet<'_>)
+    /// Lets what runs go on, under the request's span; returns what a handler ended with, for
+    /// [`respond`](Self::respond). No lock is held meanwhile.
+    pub(super) fn poll<H>(
+        &mut self,
+        context: &mut Context<'_>,
+        service: &Service<H>,
+        outlet: &mut Outlet<'_>,
+    ) -> Option<Result<Response, Panicked>>
     where
         H: Handler<Future = F>,
     {
         match &mut self.stage {
             Stage::Idle => {}
             Stage::Collecting { collecting, .. } => {
-                let Poll::Ready(collected) = collecting.as_mut().poll(context) else { return };
+                let Poll::Ready(collected) = collecting.as_mut().poll(context) else { return None };
                 let Stage::Collecting { head, collecting } = std::mem::replace(&mut self.stage, Stage::Idle) else {
-                    return;
+                    return None;
                 };
                 // What was stored of a request that is refused is removed before the response.
                 drop(collecting);
@@ -170,17 +176,13 @@ where
                 let _entered = self.span.enter();
                 let polled = guard(outlet.metrics, "a handler", || future.as_mut().poll(context).map(Into::into));
                 drop(_entered);
-                match polled {
-                    Ok(Poll::Pending) => {}
-                    Ok(Poll::Ready(response)) => {
-                        self.drop_stage(outlet.metrics);
-                        self.respond(response, outlet);
-                    }
-                    Err(_) => {
-                        self.drop_stage(outlet.metrics);
-                        outlet.fail();
-                    }
-                }
+                let ended = match polled {
+                    Ok(Poll::Pending) => return None,
+                    Ok(Poll::Ready(response)) => Ok(response),
+                    Err(panicked) => Err(panicked),
+                };
+                self.drop_stage(outlet.metrics);
+                return Some(ended);
             }
             Stage::Streaming(stream) => {
                 let _entered = self.span.enter();
@@ -193,6 +195,7 @@ where
                 }
             }
         }
+        None
     }
 
     fn refuse(&mut self, error: CollectError, outlet: &mut Outlet<'_>) {
@@ -201,7 +204,8 @@ where
         }
     }
 
-    fn respond(&mut self, response: Response, outlet: &mut Outlet<'_>) {
+    /// Takes the response of the handler, or of whoever stands in for it.
+    pub(super) fn respond(&mut self, response: Response, outlet: &mut Outlet<'_>) {
         match outlet.respond(response) {
             Rest::Nothing => {}
             Rest::Stream(stream) => {

@@ -27,7 +27,7 @@ use self::timer::ConnectionTimer;
 use crate::exchange::Exchange;
 use crate::handler::Handler;
 use crate::observe::{Observer, spans};
-use crate::panics::guard;
+use crate::panics::{Panicked, guard};
 use crate::response::{Outlet, Upgraded};
 use crate::runtime::Runtime;
 use crate::tls::Tls;
@@ -217,6 +217,7 @@ where
             open_files: &mut this.io.open_files,
             file_policy: &this.service.files,
             metrics: this.observer.metrics(),
+            now: *this.now,
             own: context.waker(),
             ready: &mut ready,
         };
@@ -234,13 +235,22 @@ where
             open_files: &mut this.io.open_files,
             file_policy: &this.service.files,
             metrics: this.observer.metrics(),
+            now: *this.now,
             own: &own,
             ready: &mut ready,
         };
         this.handled.ready = false;
-        this.handled.poll(context, this.service, &mut outlet);
-        this.handled.ready |= ready;
+        let ended = this.handled.poll(context, this.service, &mut outlet);
         *this.now = this.runtime.now();
+        if let Some(ended) = ended {
+            // How long the request took, and when its response begins to leave.
+            outlet.now = *this.now;
+            match ended {
+                Ok(response) => this.handled.respond(response, &mut outlet),
+                Err(Panicked) => outlet.fail(),
+            }
+        }
+        this.handled.ready |= ready;
     }
 
     /// Nothing can go on: the deadline and whoever may change something are waited for. Ready

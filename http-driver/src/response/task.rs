@@ -4,7 +4,7 @@ use std::error::Error;
 use std::task::{Context, Poll, Waker};
 
 use http::StatusCode;
-use httpants_core::{BodyLen, FieldLines, Misuse, RequestId, ResponseHead, ResponseState};
+use httpants_core::{BodyLen, FieldLines, Misuse, Now, RequestId, ResponseHead, ResponseState};
 
 use super::files::{self, FilePolicy, OpenFiles};
 use super::{Content, ContentStream, Piece, Response, StreamError, UpgradeHandler};
@@ -23,6 +23,8 @@ pub(crate) struct Outlet<'a> {
     pub(crate) open_files: &'a mut OpenFiles,
     pub(crate) file_policy: &'a FilePolicy,
     pub(crate) metrics: &'a Metrics,
+    /// As of when the application last ran.
+    pub(crate) now: Now,
     /// The waker of the connection's task.
     pub(crate) own: &'a Waker,
     /// Whether the request is to be polled again, because what it waited for is there.
@@ -56,7 +58,11 @@ pub(crate) enum Progress {
 impl Outlet<'_> {
     /// A call to the core.
     pub(super) fn with<T>(&mut self, operation: impl FnOnce(&mut Shared) -> T) -> T {
-        let (result, own_woken) = self.exchange.with_own(self.own, operation);
+        let now = self.now;
+        let (result, own_woken) = self.exchange.with_own(self.own, |shared| {
+            shared.core.handle_time(now);
+            operation(shared)
+        });
         *self.ready |= own_woken;
         result
     }
@@ -82,12 +88,10 @@ impl Outlet<'_> {
                 given.map(|()| Rest::Nothing)
             }
             Content::File(file) => files::respond(self, head, *file).map(|()| Rest::Nothing),
-            Content::Upgrade(then) => {
-                match self.with(|shared| shared.core.respond_upgrade(request, &head)) {
-                    Ok(()) => Ok(Rest::Upgrade(then)),
-                    Err(misuse) => return self.refuse(misuse, Content::Upgrade(then)),
-                }
-            }
+            Content::Upgrade(then) => match self.with(|shared| shared.core.respond_upgrade(request, &head)) {
+                Ok(()) => Ok(Rest::Upgrade(then)),
+                Err(misuse) => return self.refuse(misuse, Content::Upgrade(then)),
+            },
             Content::Sent => {
                 self.check_sent();
                 return Rest::Nothing;
