@@ -257,7 +257,7 @@ where
     /// where something has changed meanwhile.
     fn wait(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let mut this = self.as_mut().project();
-        if this.io.watch_peer(context) {
+        if !this.handled.is_idle() && this.io.watch_peer(context) {
             return Poll::Ready(());
         }
         let (now, waker) = (*this.now, (!this.handled.is_idle()).then(|| context.waker().clone()));
