@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use httpants_core::{Request as RequestHead, RequestId};
+use httpants_core::{Now, Request as RequestHead, RequestId};
 use tracing::Span;
 
 use super::service::Service;
@@ -59,6 +59,14 @@ impl<F> Handled<F> {
         let _entered = self.span.enter();
         let stage = std::mem::replace(&mut self.stage, Stage::Idle);
         let _ = guard(metrics, "dropping a handler", || drop(stage));
+    }
+
+    /// Drops what runs, and what follows or was to follow an upgrade, under the request's span.
+    pub(super) fn drop_all<T>(&mut self, upgraded: Option<T>, metrics: &Metrics) {
+        self.drop_stage(metrics);
+        let _entered = self.span.enter();
+        let upgrade = self.upgrade.take();
+        let _ = guard(metrics, "dropping an upgrade", || drop((upgrade, upgraded)));
     }
 }
 
@@ -135,19 +143,27 @@ where
         }
     }
 
-    /// Lets what runs go on, under the request's span. No lock is held meanwhile.
-    pub(super) fn poll<H>(&mut self, context: &mut Context<'_>, service: &Service<H>, outlet: &mut Outlet<'_>)
-    where
+    /// Lets what runs go on, under the request's span. No lock is held meanwhile, and the clock
+    /// is read again behind the application's code: how long a request took, and when its response
+    /// begins to leave, is counted from there.
+    pub(super) fn poll<H>(
+        &mut self,
+        context: &mut Context<'_>,
+        service: &Service<H>,
+        outlet: &mut Outlet<'_>,
+        clock: impl Fn() -> Now,
+    ) where
         H: Handler<Future = F>,
     {
         if matches!(self.stage, Stage::Collecting { .. }) {
             self.poll_collecting(context, service, outlet);
         }
         if matches!(self.stage, Stage::Handler(_)) {
-            self.poll_handler(context, outlet);
+            self.poll_handler(context, outlet, &clock);
         }
         if matches!(self.stage, Stage::Streaming(_)) {
             self.poll_stream(context, outlet);
+            outlet.now = clock();
         }
     }
 
@@ -169,12 +185,13 @@ where
         }
     }
 
-    fn poll_handler(&mut self, context: &mut Context<'_>, outlet: &mut Outlet<'_>) {
+    fn poll_handler(&mut self, context: &mut Context<'_>, outlet: &mut Outlet<'_>, clock: &impl Fn() -> Now) {
         let Stage::Handler(future) = &mut self.stage else { return };
         let polled = {
             let _entered = self.span.enter();
             guard(outlet.metrics, "a handler", || future.as_mut().poll(context).map(Into::into))
         };
+        outlet.now = clock();
         if let Ok(Poll::Pending) = polled {
             return;
         }
@@ -204,7 +221,8 @@ where
         }
     }
 
-    fn respond(&mut self, response: Response, outlet: &mut Outlet<'_>) {
+    /// Takes the response of the handler, or of whoever stands in for it.
+    pub(super) fn respond(&mut self, response: Response, outlet: &mut Outlet<'_>) {
         match outlet.respond(response) {
             Rest::Nothing => {}
             Rest::Stream(stream) => self.stage = Stage::Streaming(stream),

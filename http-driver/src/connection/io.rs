@@ -122,6 +122,7 @@ impl<T: Transport> Io<T> {
         }
         if received == Received::End {
             core.handle_eof(now);
+            self.peer = PeerWatch::Reported;
         }
         if self.peer == PeerWatch::Seen {
             self.peer = PeerWatch::Reported;

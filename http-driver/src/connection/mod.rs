@@ -66,9 +66,7 @@ pin_project! {
         // look whole, and who waits for something of the connection is to know.
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if !*this.is_over {
-                this.handled.drop_stage(this.observer.metrics());
-            }
+            this.handled.drop_all(this.upgraded.take(), this.observer.metrics());
             let (observer, io) = (&mut *this.observer, &mut *this.io);
             let stream = this.exchange.with(|shared| {
                 let now = shared.core.now();
@@ -219,6 +217,7 @@ where
             open_files: &mut this.io.open_files,
             file_policy: &this.service.files,
             metrics: this.observer.metrics(),
+            now: *this.now,
             own: context.waker(),
             ready: &mut ready,
         };
@@ -236,20 +235,21 @@ where
             open_files: &mut this.io.open_files,
             file_policy: &this.service.files,
             metrics: this.observer.metrics(),
+            now: *this.now,
             own: &own,
             ready: &mut ready,
         };
         this.handled.ready = false;
-        this.handled.poll(context, this.service, &mut outlet);
+        this.handled.poll(context, this.service, &mut outlet, || this.runtime.now());
+        *this.now = outlet.now;
         this.handled.ready |= ready;
-        *this.now = this.runtime.now();
     }
 
     /// Nothing can go on: the deadline and whoever may change something are waited for. Ready
     /// where something has changed meanwhile.
     fn wait(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let mut this = self.as_mut().project();
-        if this.io.watch_peer(context) {
+        if !this.handled.is_idle() && this.io.watch_peer(context) {
             return Poll::Ready(());
         }
         let (now, waker) = (*this.now, (!this.handled.is_idle()).then(|| context.waker().clone()));

@@ -19,11 +19,11 @@ pub(crate) enum Command {
 }
 
 /// Shared by the server's handle, its accept loops and all its connections.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Registry {
     command: AtomicU8,
-    /// How many times a shutdown was asked for, and how long connections may take to finish
-    /// from the last one on.
+    /// How many times a shutdown was asked for, and the shortest time that connections were given
+    /// to finish, in milliseconds.
     shutdowns: AtomicUsize,
     grace: AtomicU64,
     count: AtomicUsize,
@@ -32,6 +32,20 @@ pub(crate) struct Registry {
     connections: Mutex<Slab<Option<Waker>>>,
     /// Tasks that wait for a command, or for a connection to end.
     watchers: Mutex<Vec<Waker>>,
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        Self {
+            command: AtomicU8::default(),
+            shutdowns: AtomicUsize::default(),
+            grace: AtomicU64::new(u64::MAX),
+            count: AtomicUsize::default(),
+            registered: AtomicU64::default(),
+            connections: Mutex::default(),
+            watchers: Mutex::default(),
+        }
+    }
 }
 
 impl Registry {
@@ -56,12 +70,13 @@ impl Registry {
 
     /// Lets connections finish within `grace` from now on.
     pub(crate) fn drain(&self, grace: Duration) {
-        self.grace.store(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX), Ordering::Release);
+        self.grace.fetch_min(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX), Ordering::AcqRel);
         self.shutdowns.fetch_add(1, Ordering::AcqRel);
         self.give(Command::Drain);
     }
 
-    /// How many shutdowns were asked for, and the grace of the last one.
+    /// How many shutdowns were asked for, and the shortest grace of all: an accept loop may see
+    /// several at once, and none of those that it has seen before would end sooner.
     pub(crate) fn shutdowns(&self) -> (usize, Duration) {
         let shutdowns = self.shutdowns.load(Ordering::Acquire);
         (shutdowns, Duration::from_millis(self.grace.load(Ordering::Acquire)))

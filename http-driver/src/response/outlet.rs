@@ -3,7 +3,7 @@
 use std::task::Waker;
 
 use http::StatusCode;
-use httpants_core::{FieldLines, Misuse, RequestId, ResponseHead, ResponseState};
+use httpants_core::{FieldLines, Misuse, Now, RequestId, ResponseHead, ResponseState};
 
 use super::files::{FilePolicy, OpenFiles};
 use crate::exchange::{Exchange, Shared};
@@ -16,6 +16,8 @@ pub(crate) struct Outlet<'a> {
     pub(crate) open_files: &'a mut OpenFiles,
     pub(crate) file_policy: &'a FilePolicy,
     pub(crate) metrics: &'a Metrics,
+    /// As of when the application last ran.
+    pub(crate) now: Now,
     /// The waker of the connection's task.
     pub(crate) own: &'a Waker,
     /// Whether the request is to be polled again, because what it waited for is there.
@@ -25,7 +27,11 @@ pub(crate) struct Outlet<'a> {
 impl Outlet<'_> {
     /// A call to the core.
     pub(super) fn with<T>(&mut self, operation: impl FnOnce(&mut Shared) -> T) -> T {
-        let (result, own_woken) = self.exchange.with_own(self.own, operation);
+        let now = self.now;
+        let (result, own_woken) = self.exchange.with_own(self.own, |shared| {
+            shared.core.handle_time(now);
+            operation(shared)
+        });
         *self.ready |= own_woken;
         result
     }

@@ -56,10 +56,10 @@ impl Outlet<'_> {
                 given.map(|()| Rest::Nothing)
             }
             Content::File(file) => files::respond(self, head, *file).map(|()| Rest::Nothing),
-            Content::Upgrade(then) => {
-                let given = self.with(|shared| shared.core.respond_upgrade(request, &head));
-                given.map(|()| Rest::Upgrade(then))
-            }
+            Content::Upgrade(then) => match self.with(|shared| shared.core.respond_upgrade(request, &head)) {
+                Ok(()) => Ok(Rest::Upgrade(then)),
+                Err(misuse) => return self.refuse(misuse, Content::Upgrade(then)),
+            },
             Content::Sent => {
                 self.check_sent();
                 return Rest::Nothing;
@@ -75,7 +75,7 @@ impl Outlet<'_> {
 
     /// A response that could not be made, or a misuse that the handler returned.
     fn refuse(&mut self, misuse: Misuse, content: Content) -> Rest {
-        drop(content);
+        let _ = guard(self.metrics, "dropping a response", || drop(content));
         if misuse == Misuse::NoBody && self.state() == ResponseState::Begun {
             // As in Go: the handler ends with the refusal of its body, and the head is the response.
             let request = self.request;

@@ -1,1 +1,232 @@
-//! todo
+//! Clients that end their sending side and wait for their response.
+
+use std::future::pending;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_core::Stream;
+use httpants_driver::memory::{Client, Memory};
+use httpants_driver::runtime::sleep;
+use httpants_driver::{HalfClose, Intake, Misuse, Request, Response};
+
+use crate::world::{Notes, OnDrop, World, get, ok, post_head, responses, seconds, start_with, text};
+
+/// Gives one piece and then waits.
+struct Waiting {
+    given: bool,
+    _dropped: OnDrop,
+}
+
+impl Stream for Waiting {
+    type Item = Result<Bytes, std::io::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        match std::mem::replace(&mut self.given, true) {
+            true => Poll::Pending,
+            false => Poll::Ready(Some(Ok(Bytes::from_static(b"piece")))),
+        }
+    }
+}
+
+/// Responds in the way that the path says, and notes what is dropped.
+async fn application(memory: Memory, request: Request, notes: Notes) -> Result<Response, Misuse> {
+    let path = request.path().to_owned();
+    let dropped = OnDrop(notes.clone(), "dropped");
+    let mut responder = request.responder();
+    match &*path {
+        "/never" => pending().await,
+        "/begun" => {
+            responder.send_status(200)?;
+            responder.send("piece").await?;
+            pending().await
+        }
+        "/stream" => Ok(Response::stream(Waiting { given: false, _dropped: dropped })),
+        "/pieces" => {
+            responder.send_status(200)?;
+            for _ in 0..5 {
+                responder.send("piece").await?;
+                sleep(&memory, seconds(8)).await;
+            }
+            responder.finish().await
+        }
+        _ => {
+            sleep(&memory, seconds(5)).await;
+            notes.add(format!("closed: {}", request.is_peer_closed()));
+            Ok(Response::text(path))
+        }
+    }
+}
+
+fn start(notes: &Notes, timeout: Option<Duration>, policy: HalfClose) -> World {
+    let notes = notes.clone();
+    let handler = move |memory, request| application(memory, request, notes.clone());
+    start_with(handler, |server| {
+        server.intake(|_| Intake::Stream).config(|config| {
+            config.timeouts.half_closed = timeout;
+            config.half_close = policy;
+        })
+    })
+}
+
+const TIMEOUT: Duration = seconds(10);
+
+fn start_serving(notes: &Notes) -> World {
+    start(notes, Some(TIMEOUT), HalfClose::Serve)
+}
+
+/// How a client ends its stream: with its request, behind it, behind a body that the handler
+/// does not read, and behind more pipelined requests than are read ahead.
+fn half_closed(world: &World, path: &str) -> Vec<(&'static str, Client)> {
+    let at_once = world.connect();
+    at_once.send(get(path).as_bytes());
+    at_once.end();
+    let later = world.client(get(path));
+    later.end();
+    let unread = world.client(post_head(path, 100_000) + &"x".repeat(100_000));
+    unread.end();
+    let pipelined = world.client(get(path) + &get("/next").repeat(2_000));
+    pipelined.end();
+    world.memory.run();
+    assert!(unread.unread() > 0 && pipelined.unread() > 0, "the end stands behind unread bytes");
+    vec![("at once", at_once), ("later", later), ("unread body", unread), ("pipelined", pipelined)]
+}
+
+#[test]
+fn half_closed_client_is_served_within_the_timeout() {
+    let notes = Notes::default();
+    let world = start_serving(&notes);
+    let mut clients = half_closed(&world, "/slow");
+    let (_, pipelined) = clients.pop().unwrap();
+    world.memory.advance(seconds(5));
+    for (how, client) in clients {
+        assert_eq!(responses(&client), [ok("/slow")], "{how}");
+        assert!(client.is_ended(), "{how}");
+    }
+    assert_eq!(responses(&pipelined), [ok("/slow")]);
+    let closed = notes.take().into_iter().filter(|note| note == "closed: true").count();
+    assert_eq!(closed, 4);
+    world.memory.advance(seconds(20));
+    assert_eq!(responses(&pipelined), vec![ok("/next"); 4], "each response is progress");
+}
+
+#[test]
+fn half_closed_client_gets_503_at_the_end_of_the_timeout() {
+    let notes = Notes::default();
+    let world = start_serving(&notes);
+    let clients = half_closed(&world, "/never");
+    world.memory.advance(seconds(9));
+    assert_eq!(notes.take(), [""; 0]);
+    world.memory.advance(seconds(1));
+    for (how, client) in &clients {
+        let received = responses(client);
+        assert!(received.len() == 1 && received[0].0 == 503, "{how}: {received:?}");
+        assert!(client.is_ended(), "{how}");
+    }
+    assert_eq!(notes.take(), ["dropped"; 4]);
+    assert_eq!(world.handle.counters().timeouts.iter().map(|(_, count)| count).sum::<u64>(), 4);
+    world.memory.advance(seconds(3));
+    world.assert_left();
+}
+
+#[test]
+fn half_closed_client_is_reset_where_a_head_has_left() {
+    for path in ["/begun", "/stream"] {
+        let notes = Notes::default();
+        let world = start_serving(&notes);
+        let clients = half_closed(&world, path);
+        world.memory.advance(seconds(9));
+        assert_eq!(notes.take(), [""; 0]);
+        world.memory.advance(seconds(1));
+        for (how, client) in &clients {
+            assert_eq!(responses(client), [(200, None)], "{path}, {how}");
+            assert!(client.is_reset(), "{path}, {how}");
+        }
+        assert_eq!(notes.take(), ["dropped"; 4], "{path}");
+        world.assert_left();
+    }
+}
+
+#[test]
+fn each_byte_that_a_half_closed_client_takes_is_progress() {
+    let world = start_serving(&Notes::default());
+    let client = world.client(get("/pieces"));
+    client.end();
+    world.memory.advance(seconds(40));
+    assert_eq!(responses(&client), [ok(&"piece".repeat(5))]);
+    world.assert_left();
+    // One that takes nothing makes none.
+    let client = world.connect();
+    client.take_only(0);
+    client.send(get("/pieces").as_bytes());
+    client.end();
+    world.memory.advance(TIMEOUT);
+    assert!(client.is_closed());
+    world.assert_left();
+}
+
+#[test]
+fn half_closed_client_is_served_without_limit_if_told_so() {
+    let notes = Notes::default();
+    let world = start(&notes, None, HalfClose::Serve);
+    let clients = half_closed(&world, "/never");
+    world.memory.advance(seconds(24 * 3600));
+    assert_eq!((notes.take().len(), world.handle.connections()), (0, 4));
+    drop(clients);
+}
+
+#[test]
+fn half_closed_client_is_dropped_at_once_if_told_so() {
+    for path in ["/never", "/slow", "/begun", "/stream"] {
+        let notes = Notes::default();
+        let world = start(&notes, None, HalfClose::Drop);
+        let clients = half_closed(&world, path);
+        assert_eq!(notes.take(), ["dropped"; 4], "{path}");
+        assert!(clients.iter().all(|(_, client)| client.is_closed()), "{path}");
+        world.assert_left();
+    }
+}
+
+#[test]
+fn reset_behind_the_end_of_the_stream_drops_the_handler() {
+    for path in ["/never", "/begun", "/stream"] {
+        let notes = Notes::default();
+        let world = start_serving(&notes);
+        let clients = half_closed(&world, path);
+        for (how, client) in &clients {
+            client.reset();
+            world.memory.run();
+            assert_eq!(notes.take(), ["dropped"], "{path}, {how}");
+        }
+        world.assert_left();
+    }
+}
+
+#[test]
+fn waiting_for_a_half_closed_client_costs_no_polls() {
+    let world = start_serving(&Notes::default());
+    let _clients = half_closed(&world, "/never");
+    let polls = world.memory.polls();
+    world.memory.advance(seconds(9));
+    assert!(world.memory.polls() - polls < 20, "{} polls", world.memory.polls() - polls);
+}
+
+#[test]
+fn request_that_is_cut_off_is_not_served() {
+    let notes = Notes::default();
+    let kept = notes.clone();
+    let handler = move |_, _: Request| {
+        kept.add("called");
+        async { "served" }
+    };
+    let world = start_with(handler, |server| server);
+    for request in [post_head("/", 10) + "12345", "GET / HTTP/1.1\r\nHost".to_owned()] {
+        let client = world.client(request);
+        client.end();
+        world.memory.run();
+        assert_eq!(text(&client), "");
+        world.assert_left();
+    }
+    assert_eq!(notes.take(), [""; 0]);
+}

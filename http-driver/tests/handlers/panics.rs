@@ -1,1 +1,300 @@
-//! todo
+//! Application code that panics, wherever it is called, polled or dropped: it costs its own
+//! request and no other.
+
+use std::future::{Future, pending};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use httpants_driver::memory::{Client, Memory};
+use httpants_driver::{AccessLog, Handler, Intake, Request, Response, Server};
+
+use crate::world::{Got, World, failed, get, in_time, ok, post, responses, start, start_with};
+
+/// Panics when it is dropped.
+struct Panics;
+
+impl Drop for Panics {
+    fn drop(&mut self) {
+        panic!("on purpose");
+    }
+}
+
+/// Gives so many pieces; then it panics, ends or waits.
+struct Pieces<D>(usize, Behind, D);
+
+#[derive(Clone, Copy)]
+enum Behind {
+    Panic,
+    End,
+    Nothing,
+}
+
+impl<D: Unpin> Stream for Pieces<D> {
+    type Item = Result<Bytes, std::io::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if self.0 > 0 {
+            self.0 -= 1;
+            return Poll::Ready(Some(Ok(Bytes::from_static(b"piece"))));
+        }
+        match self.1 {
+            Behind::Panic => panic!("on purpose"),
+            Behind::End => Poll::Ready(None),
+            Behind::Nothing => Poll::Pending,
+        }
+    }
+}
+
+/// Ready at once, and panics when it is dropped.
+struct Done(Option<Response>, Panics);
+
+impl Future for Done {
+    type Output = Response;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Response> {
+        Poll::Ready(self.0.take().unwrap())
+    }
+}
+
+type Handling = Pin<Box<dyn Future<Output = Response>>>;
+
+/// Panics in the way that the path says.
+fn application(_: Memory, request: Request) -> Handling {
+    let path = request.path().to_owned();
+    match &*path {
+        "/function" => panic!("on purpose"),
+        "/future" => Box::pin(async { panic!("on purpose") }),
+        "/drop-of-future" => Box::pin(Done(Some("done".into()), Panics)),
+        "/drop-of-waiting-future" => Box::pin(async {
+            let _panics = Panics;
+            pending().await
+        }),
+        "/drop-behind-response" => Box::pin(async move {
+            let _panics = Panics;
+            let _ = request.responder().send_response("sent", 200, "text/plain");
+            pending().await
+        }),
+        _ => Box::pin(async move { respond(&path) }),
+    }
+}
+
+/// Responses that panic while they are sent, or when they cannot be.
+fn respond(path: &str) -> Response {
+    let upgrade = async |_| {
+        let _panics = Panics;
+        pending::<()>().await;
+    };
+    match path {
+        "/first-poll-of-stream" => Response::stream(Pieces(0, Behind::Panic, ())),
+        "/late-poll-of-stream" => Response::stream(Pieces(3, Behind::Panic, ())),
+        "/drop-of-stream" | "/head-of-stream" => Response::stream(Pieces(2, Behind::End, Panics)),
+        "/drop-of-waiting-stream" => Response::stream(Pieces(2, Behind::Nothing, Panics)),
+        "/drop-of-unsent-stream" => Response::stream(Pieces(2, Behind::End, Panics)).with_header("A", "\n"),
+        "/upgrade" => Response::upgrade("echo", async |_| panic!("on purpose")),
+        "/upgrade-function" => Response::upgrade("echo", |_| -> std::future::Ready<()> { panic!("on purpose") }),
+        "/drop-of-upgrade" => Response::upgrade("echo", upgrade),
+        "/drop-of-unsent-upgrade" => {
+            let panics = Panics;
+            Response::upgrade("echo", move |_| async move { drop(panics) })
+        }
+        path => Response::text(path.to_owned()),
+    }
+}
+
+/// Sends the request between two others on one connection; returns the responses of the latter
+/// two, where there are any, and the client.
+fn play(world: &World, request: impl AsRef<str>) -> (Vec<Got>, Client) {
+    let client = world.connect();
+    let mut received = world.ask(&client, get("/before") + request.as_ref() + &get("/after"));
+    assert!(!received.is_empty(), "the response before is lost");
+    assert_eq!(received.remove(0), ok("/before"), "the response before is whole");
+    world.assert_serves_others();
+    (received, client)
+}
+
+fn panics(world: &World) -> u64 {
+    world.handle.counters().handler_panics
+}
+
+#[test]
+fn panic_before_a_response_is_a_500_and_no_more() {
+    let before_a_head =
+        ["/function", "/future", "/first-poll-of-stream", "/drop-of-unsent-stream", "/drop-of-unsent-upgrade"];
+    for path in before_a_head {
+        in_time(move || {
+            let world = start(application);
+            let (received, client) = play(&world, get(path));
+            assert_eq!(received, [failed(), ok("/after")], "{path}");
+            assert!(!client.is_ended() && panics(&world) == 1, "{path}");
+        });
+    }
+}
+
+#[test]
+fn panic_behind_a_response_changes_nothing_of_it() {
+    for (path, body) in [("/drop-of-future", "done"), ("/drop-of-stream", "piecepiece")] {
+        in_time(move || {
+            let world = start(application);
+            let (received, client) = play(&world, get(path));
+            assert_eq!(received, [ok(body), ok("/after")], "{path}");
+            assert!(!client.is_ended() && panics(&world) == 1, "{path}");
+        });
+    }
+}
+
+#[test]
+fn panic_in_drop_of_a_stream_of_head_changes_nothing() {
+    let world = start(application);
+    let client = world.client("HEAD /head-of-stream HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(client.take_received().starts_with(b"HTTP/1.1 200 OK\r\n"));
+    assert_eq!(world.ask(&client, get("/after")), [ok("/after")]);
+    assert_eq!(panics(&world), 1);
+}
+
+#[test]
+fn panic_within_a_response_ends_the_connection_visibly() {
+    let world = start(application);
+    let (received, client) = play(&world, get("/late-poll-of-stream"));
+    assert_eq!(received, [(200, None)], "it does not look whole");
+    assert!(client.is_ended() && panics(&world) == 1);
+}
+
+#[test]
+fn panic_of_an_upgrade_ends_its_connection() {
+    for path in ["/upgrade", "/upgrade-function"] {
+        let world = start(application);
+        let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+        let (received, client) = play(&world, request);
+        assert_eq!(received[0].0, 101, "{path}");
+        assert!(client.is_closed() && panics(&world) == 1, "{path}");
+    }
+}
+
+#[test]
+fn panic_in_intake_is_a_500_and_no_more() {
+    let world = start_with(application, |server| {
+        server.intake(|head| if head.path() == "/panic" { panic!("on purpose") } else { Intake::Buffer })
+    });
+    for body in ["", "12345"] {
+        let (received, client) = play(&world, post("/panic", body));
+        let expected = if body.is_empty() { ok("/panic") } else { failed() };
+        assert_eq!(received, [expected, ok("/after")], "it is not asked where there is no body");
+        assert!(!client.is_ended());
+    }
+    assert_eq!(panics(&world), 1);
+}
+
+/// A handler with an intake of its own.
+struct Chooses;
+
+impl Handler for Chooses {
+    type Output = Response;
+    type Future = Handling;
+
+    fn call(&self, request: Request) -> Handling {
+        Box::pin(async move { Response::text(request.path().to_owned()) })
+    }
+
+    fn intake(&self, _: &httpants_driver::core::Request) -> Intake {
+        panic!("on purpose")
+    }
+}
+
+#[test]
+fn panic_in_intake_of_the_handler_is_a_500_and_no_more() {
+    let memory = Memory::new();
+    let (handle, serving) = Server::with_runtime(memory.clone(), Chooses).attach();
+    memory.serve(serving);
+    let world = World { memory, handle };
+    // The body is larger than what is drained for the sake of the connection.
+    for size in [5, 100_000] {
+        let (received, client) = play(&world, post("/", &"x".repeat(size)));
+        assert_eq!(received[0], failed());
+        assert_eq!((received.len(), client.is_ended()), if size == 5 { (2, false) } else { (1, true) });
+    }
+    assert_eq!(panics(&world), 2);
+}
+
+/// Panics when it becomes a response.
+struct Refuses;
+
+impl From<Refuses> for Response {
+    fn from(_: Refuses) -> Self {
+        panic!("on purpose")
+    }
+}
+
+#[test]
+fn panic_in_the_conversion_to_a_response_is_a_500() {
+    let world = start(async |_, request: Request| match request.path() {
+        "/panic" => Err(Refuses),
+        path => Ok(Response::text(path.to_owned())),
+    });
+    let (received, _client) = play(&world, get("/panic"));
+    assert_eq!(received, [failed(), ok("/after")]);
+}
+
+#[test]
+fn panic_in_the_access_log_costs_its_line_only() {
+    let log = AccessLog::common(|line| assert!(!line.contains("GET /panic"), "on purpose"));
+    let world = start_with(application, |server| server.access_log(log));
+    let (received, client) = play(&world, get("/panic"));
+    assert_eq!(received, [ok("/panic"), ok("/after")]);
+    assert!(!client.is_ended() && panics(&world) == 1);
+    let waiting = world.client(get("/drop-of-waiting-stream"));
+    world.handle.close();
+    world.memory.run();
+    assert!(waiting.is_closed() && world.memory.tasks() == 0);
+}
+
+const WAITING: [&str; 4] =
+    ["/drop-of-waiting-future", "/drop-behind-response", "/drop-of-waiting-stream", "/drop-of-upgrade"];
+
+/// The request, which offers an upgrade in any case.
+fn offer(path: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
+}
+
+#[test]
+fn panic_in_drop_at_the_close_leaves_the_runtime_alone() {
+    for path in WAITING {
+        in_time(move || {
+            let world = start(application);
+            let clients = [world.client(offer(path)), world.client(offer(path))];
+            world.handle.close();
+            world.memory.run();
+            assert!(clients.iter().all(Client::is_closed), "{path}");
+            assert_eq!((world.handle.connections(), world.memory.tasks(), panics(&world)), (0, 0, 2), "{path}");
+        });
+    }
+}
+
+#[test]
+fn panic_in_drop_behind_a_client_that_left_is_caught() {
+    let world = start(application);
+    let client = world.client(get("/drop-behind-response"));
+    client.end();
+    world.memory.run();
+    assert!(client.is_closed() && world.handle.connections() == 1);
+    world.handle.close();
+    world.memory.run();
+    assert_eq!((world.handle.connections(), world.memory.tasks(), panics(&world)), (0, 0, 1));
+}
+
+#[test]
+fn panic_in_drop_at_the_reset_leaves_others_alone() {
+    for path in ["/drop-of-waiting-future", "/drop-of-waiting-stream"] {
+        in_time(move || {
+            let world = start(application);
+            let client = world.client(offer(path));
+            client.reset();
+            world.memory.run();
+            world.assert_left();
+            world.assert_serves_others();
+            assert_eq!(panics(&world), 1, "{path}");
+            let _ = responses(&client);
+        });
+    }
+}

@@ -1,1 +1,246 @@
-//! todo
+//! Reading the body of a request: given up, in other tasks, and behind the response.
+
+use std::sync::{Arc, Mutex};
+
+use httpants_driver::memory::Memory;
+use httpants_driver::runtime::{Spawn, sleep};
+use httpants_driver::{Body, BodyError, Misuse, Request, Response};
+
+use crate::world::{Notes, World, get, millis, ok, post_head, responses, seconds, start_streaming, text, timeout};
+
+const CHUNKED: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+
+/// Reads to the end; how much it was, or why it did not come.
+async fn read(body: &mut Body) -> Result<usize, BodyError> {
+    let mut size = 0;
+    while let Some(piece) = body.next().await {
+        size += piece?.len();
+    }
+    Ok(size)
+}
+
+async fn note_read(mut body: Body, notes: Notes) {
+    notes.add(match read(&mut body).await {
+        Ok(size) => format!("read {size}"),
+        Err(error) => format!("{error:?}"),
+    });
+}
+
+#[test]
+fn read_that_timed_out_costs_no_408() {
+    for size in [5, 60_000, 1_000_000] {
+        for chunked in [false, true] {
+            let world = start_streaming(async |memory: Memory, mut request: Request| {
+                let early = timeout(&memory, millis(10), request.body_mut().next()).await;
+                assert_eq!(early, None);
+                sleep(&memory, seconds(40)).await;
+                Ok::<_, BodyError>(read(request.body_mut()).await?.to_string())
+            });
+            let content = "x".repeat(size);
+            let (head, body) = match chunked {
+                true => (CHUNKED.to_owned(), format!("{size:x}\r\n{content}\r\n0\r\n\r\n")),
+                false => (post_head("/", size), content),
+            };
+            let client = world.client(head);
+            world.memory.advance(millis(20));
+            client.send(body.as_bytes());
+            world.memory.advance(seconds(41));
+            assert_eq!(responses(&client), [ok(&size.to_string())], "chunked: {chunked}");
+        }
+    }
+}
+
+/// The client is to blame for what it does not send, whatever became of the read.
+#[test]
+fn body_that_stops_coming_is_a_408_also_behind_a_lost_read() {
+    let world = start_streaming(async |memory: Memory, mut request: Request| {
+        let _ = timeout(&memory, millis(10), request.body_mut().next()).await;
+        sleep(&memory, seconds(40)).await;
+        "late"
+    });
+    let client = world.client(post_head("/", 10) + "12345");
+    world.memory.advance(seconds(41));
+    let received = responses(&client);
+    assert!(received.len() == 1 && [200, 408].contains(&received[0].0), "{received:?}");
+}
+
+#[test]
+fn read_that_is_given_up_loses_nothing() {
+    let world = start_streaming(async |memory: Memory, mut request: Request| {
+        let (mut read, mut given_up) = (Vec::new(), 0);
+        loop {
+            match timeout(&memory, millis(3), request.body_mut().next()).await {
+                Some(Some(piece)) => read.extend_from_slice(&piece?),
+                Some(None) => break,
+                None => given_up += 1,
+            }
+        }
+        assert!(given_up > 50);
+        Ok::<_, BodyError>(String::from_utf8(read).unwrap())
+    });
+    let content = (0..100).map(|number| format!("{number:04}")).collect::<String>();
+    let client = world.client(post_head("/", content.len()));
+    for piece in content.as_bytes().chunks(4) {
+        client.send(piece);
+        world.memory.advance(millis(7));
+    }
+    assert_eq!(responses(&client), [ok(&content)]);
+}
+
+/// A task has body and responder; its read loses against a tick, then it sends.
+#[test]
+fn read_that_lost_a_select_leaves_the_send_alone() {
+    let notes = Notes::default();
+    let kept = notes.clone();
+    let world = start_streaming(move |memory: Memory, request: Request| {
+        let notes = kept.clone();
+        async move {
+            let responder = request.responder();
+            let done = Arc::new(Mutex::new(None));
+            let task = select_then_send(memory.clone(), request.into_body(), responder, notes, Arc::clone(&done));
+            memory.spawn(task);
+            while done.lock().unwrap().is_none() {
+                sleep(&memory, millis(10)).await;
+            }
+            done.lock().unwrap().take().unwrap()
+        }
+    });
+    let client = world.connect();
+    client.take_only(30_000);
+    client.send(post_head("/", 10).as_bytes());
+    world.memory.advance(millis(15));
+    client.send(b"12345");
+    world.memory.advance(millis(50));
+    let mut received = 0;
+    for _ in 0..40 {
+        received += text(&client).len();
+        client.take_only(30_000);
+        world.memory.advance(millis(10));
+    }
+    assert_eq!(notes.take(), ["tick", "sent all"]);
+    client.send(b"67890");
+    world.memory.advance(millis(50));
+    received += text(&client).len();
+    assert!((400_000..410_000).contains(&received), "{received}");
+    assert_eq!(notes.take(), ["read 10"]);
+}
+
+type Finished = Arc<Mutex<Option<Result<Response, Misuse>>>>;
+
+async fn select_then_send(
+    memory: Memory,
+    mut body: Body,
+    mut responder: httpants_driver::Responder,
+    notes: Notes,
+    done: Finished,
+) {
+    responder.send_status(200).unwrap();
+    responder.send_headers([("A", "b")], true).unwrap();
+    let lost = timeout(&memory, millis(10), body.next()).await;
+    assert_eq!(lost, None);
+    notes.add("tick");
+    sleep(&memory, millis(20)).await;
+    for _ in 0..10 {
+        responder.send(vec![b'x'; 40_000]).await.unwrap();
+    }
+    notes.add("sent all");
+    note_read(body, notes).await;
+    *done.lock().unwrap() = Some(responder.finish().await);
+}
+
+/// Reads the body in another task and responds after a second.
+fn start_early(notes: &Notes) -> World {
+    let notes = notes.clone();
+    start_streaming(move |memory: Memory, request: Request| {
+        let notes = notes.clone();
+        async move {
+            match request.path() {
+                "/returned" => {
+                    memory.spawn(note_read(request.into_body(), notes));
+                    sleep(&memory, seconds(1)).await;
+                    Ok::<_, Misuse>(Response::text("early"))
+                }
+                "/sent" => {
+                    let responder = request.responder();
+                    memory.spawn(note_read(request.into_body(), notes));
+                    sleep(&memory, seconds(1)).await;
+                    responder.send_response("early", 200, "text/plain")
+                }
+                _ => Ok(Response::text("next")),
+            }
+        }
+    })
+}
+
+#[test]
+fn reader_in_a_task_learns_of_an_early_response() {
+    for path in ["/returned", "/sent"] {
+        let notes = Notes::default();
+        let world = start_early(&notes);
+        let client = world.client(post_head(path, 10) + "12345");
+        world.memory.advance(millis(999));
+        assert_eq!(notes.take(), [""; 0]);
+        world.memory.advance(millis(1));
+        assert_eq!(responses(&client), [ok("early")]);
+        assert_eq!(notes.take(), ["ResponseFinished"], "{path}: at once, before the rest is drained");
+        assert_eq!(world.ask(&client, "67890".to_owned() + &get("/next")), [ok("next")]);
+        client.end();
+        world.memory.run();
+        world.assert_left();
+    }
+}
+
+/// So much is due that the connection closes instead of draining it.
+#[test]
+fn reader_in_a_task_learns_of_an_early_last_response() {
+    for path in ["/returned", "/sent"] {
+        let notes = Notes::default();
+        let world = start_early(&notes);
+        let client = world.client(post_head(path, 1_000_000) + "12345");
+        world.memory.advance(seconds(1));
+        assert!(text(&client).ends_with("early") && client.is_ended());
+        assert_eq!(notes.take(), ["ResponseFinished"], "{path}");
+    }
+}
+
+#[test]
+fn read_behind_ones_own_finish_is_an_error_at_once() {
+    let heads = [
+        post_head("/", 10),
+        post_head("/", 1_000_000),
+        CHUNKED.to_owned(),
+        "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n".to_owned(),
+    ];
+    for head in heads {
+        let notes = Notes::default();
+        let kept = notes.clone();
+        let world = start_streaming(move |_, mut request: Request| {
+            let notes = kept.clone();
+            async move {
+                let sent = request.responder().send_response("early", 200, "text/plain")?;
+                notes.add(format!("{:?}", request.body_mut().next().await));
+                notes.add(format!("{:?}", request.body_mut().next().await));
+                Ok::<_, Misuse>(sent)
+            }
+        });
+        let client = world.client(&head);
+        assert!(text(&client).ends_with("early"));
+        assert_eq!(notes.take(), ["Some(Err(ResponseFinished))"; 2], "{head}");
+    }
+}
+
+/// A body that was received in full is there behind the response only if it was taken before.
+#[test]
+fn stream_of_the_own_body_ends_with_it() {
+    let world = start_streaming(async |_, request: Request| Response::stream(request.into_body()));
+    let client = world.client(post_head("/", 10) + "12345");
+    client.send(b"67890");
+    world.memory.run();
+    assert_eq!(responses(&client), [ok("1234567890")]);
+    client.send((post_head("/", 10) + "12345").as_bytes());
+    world.memory.run();
+    client.end();
+    world.memory.run();
+    assert_eq!(responses(&client), [(200, None)]);
+    world.assert_left();
+}

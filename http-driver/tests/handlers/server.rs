@@ -1,1 +1,212 @@
-//! todo
+//! What a server does for all handlers: timers, shutdown, measured time, and the same defaults
+//! wherever it runs.
+
+use std::future::pending;
+use std::time::Duration;
+
+use httpants_driver::memory::Memory;
+use httpants_driver::runtime::{Runtime, sleep};
+use httpants_driver::{Intake, Misuse, Request, Response, Server};
+use tracing::Level;
+
+use crate::world::{
+    Notes, OnDrop, World, events, get, millis, ok, post, responses, seconds, start, start_with, text, timeout,
+};
+
+#[test]
+fn timers_of_one_task_fire_each_at_its_moment() {
+    let notes = Notes::default();
+    let kept = notes.clone();
+    let memory = Memory::new();
+    let clock = memory.clone();
+    memory.serve(async move {
+        let long = timeout(&clock, seconds(5), async {
+            let short = timeout(&clock, seconds(2), pending::<()>()).await;
+            kept.add(format!("short {short:?} {:?}", clock.now().mono));
+            pending::<()>().await;
+        });
+        kept.add(format!("long {:?} {:?}", long.await, clock.now().mono));
+    });
+    memory.advance(seconds(10));
+    assert_eq!(notes.take(), ["short None 2s", "long None 5s"]);
+}
+
+#[test]
+fn timer_of_a_handler_and_of_its_connection_both_fire() {
+    for handler_timeout in [None, Some(seconds(60)), Some(seconds(3))] {
+        let handler = async |memory: Memory, _: Request| {
+            sleep(&memory, seconds(5)).await;
+            "slept"
+        };
+        let world = start_with(handler, |server| server.config(|config| config.timeouts.handler = handler_timeout));
+        let client = world.client(get("/"));
+        world.memory.advance(seconds(5));
+        let status = if handler_timeout == Some(seconds(3)) { 503 } else { 200 };
+        assert_eq!(responses(&client)[0].0, status, "{handler_timeout:?}");
+    }
+}
+
+/// How long a request takes to be dropped by these calls of shutdown, and whether the tasks run
+/// between them.
+fn dropped_after(graces: [u64; 2], tasks_run: bool) -> Duration {
+    let notes = Notes::default();
+    let kept = notes.clone();
+    let world = start(move |_, _| {
+        let dropped = OnDrop(kept.clone(), "dropped");
+        async move {
+            let _dropped = dropped;
+            pending::<()>().await;
+        }
+    });
+    let _client = world.client(get("/"));
+    for grace in graces {
+        world.handle.shutdown(seconds(grace));
+        if tasks_run {
+            world.memory.run();
+        }
+    }
+    let since = world.memory.now().mono;
+    while notes.take().is_empty() {
+        world.memory.advance(millis(500));
+    }
+    assert_eq!((world.handle.connections(), world.memory.tasks()), (0, 0));
+    world.memory.now().mono - since
+}
+
+#[test]
+fn shorter_grace_of_two_shutdowns_counts() {
+    for graces in [[600, 1], [1, 600], [1, 1]] {
+        for tasks_run in [true, false] {
+            assert_eq!(dropped_after(graces, tasks_run), seconds(1), "{graces:?}, tasks run: {tasks_run}");
+        }
+    }
+}
+
+#[test]
+fn grace_that_would_end_later_extends_nothing() {
+    let world = start(async |_, _: Request| pending::<()>().await);
+    let _client = world.client(get("/"));
+    world.handle.shutdown(seconds(5));
+    world.memory.advance(seconds(4));
+    world.handle.shutdown(seconds(3));
+    world.memory.advance(seconds(1));
+    assert_eq!((world.handle.connections(), world.memory.tasks()), (0, 0));
+}
+
+/// Works for 50 ms on the thread, as the path says, without awaiting.
+fn start_busy(notes: &Notes) -> World {
+    let notes = notes.clone();
+    let handler = move |memory: Memory, request: Request| {
+        let (notes, path) = (notes.clone(), request.path().to_owned());
+        if path == "/function" {
+            memory.jump(millis(50));
+        }
+        async move {
+            if path != "/function" {
+                memory.jump(millis(50));
+            }
+            notes.add(format!("{:?}", request.time()));
+            let response = match &*path {
+                "/responder" => request.responder().send_response("busy", 200, "text/plain")?,
+                _ => Response::text("busy"),
+            };
+            let head = request.head().clone();
+            // The response is given when this is asked: the time stands still since.
+            memory.clone().serve(async move {
+                memory.jump(seconds(1));
+                notes.add(format!("{:?} {:?}", request.time(), head.time(memory.now())));
+            });
+            Ok::<_, Misuse>(response)
+        }
+    };
+    start_with(handler, |server| server.intake(|_| Intake::Buffer))
+}
+
+#[test]
+fn time_of_a_handler_that_does_not_await_is_measured() {
+    for request in [get("/future"), get("/function"), get("/responder"), post("/future", "body")] {
+        let notes = Notes::default();
+        let logged = events(Level::INFO, "httpants::access", || {
+            let world = start_busy(&notes);
+            let client = world.client(&request);
+            assert_eq!(responses(&client), [ok("busy")]);
+        });
+        assert_eq!(notes.take(), ["50ms", "50ms 50ms"], "{request}");
+        assert!(logged.len() == 1 && logged[0].contains(" duration_us=50000"), "{request}: {logged:?}");
+    }
+}
+
+/// Nor is the client blamed for the time.
+#[test]
+fn busy_handler_costs_its_client_no_timeout() {
+    let handler = async |memory: Memory, request: Request| {
+        memory.jump(seconds(100));
+        Response::text(request.body().len().to_string() + &"x".repeat(100_000))
+    };
+    let world = start_with(handler, |server| server.config(|config| config.timeouts.write = Some(seconds(30))));
+    for request in [get("/"), post("/", "body")] {
+        let client = world.connect();
+        client.take_only(0);
+        client.send(request.as_bytes());
+        world.memory.advance(seconds(29));
+        assert!(!client.is_ended());
+        client.take_only(usize::MAX);
+        world.memory.run();
+        assert!(text(&client).len() > 100_000 && !client.is_ended());
+    }
+}
+
+/// Sets a signed cookie, or reads it.
+async fn cookies(request: Request) -> Result<Response, Misuse> {
+    if let Some(value) = request.secure_cookie_text("name") {
+        return Ok(Response::text(value));
+    }
+    request.set_secure_cookie("name", "value")?;
+    Ok(Response::text("set"))
+}
+
+/// A client that gets a signed cookie and sends it back.
+fn exchange_cookie(memory: &Memory) {
+    let client = memory.connect();
+    client.send(get("/").as_bytes());
+    memory.run();
+    let received = text(&client);
+    let cookie = received.lines().find_map(|line| line.strip_prefix("Set-Cookie: ")).expect("a signed cookie");
+    let cookie = cookie.split(';').next().unwrap();
+    client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nCookie: {cookie}\r\n\r\n").as_bytes());
+    memory.run();
+    assert_eq!(responses(&client), [ok("value")]);
+}
+
+#[test]
+fn attached_server_signs_cookies_without_being_told() {
+    let memory = Memory::new();
+    let (_handle, serving) = Server::with_runtime(memory.clone(), cookies).attach();
+    memory.serve(serving);
+    exchange_cookie(&memory);
+}
+
+#[test]
+fn attached_and_bound_servers_have_the_same_defaults() {
+    let memory = Memory::new();
+    let server = Server::with_runtime(memory.clone(), cookies).listen("127.0.0.1:0");
+    memory.serve(server.bind().unwrap().serve());
+    exchange_cookie(&memory);
+    let defaults = |bound: bool| {
+        let memory = Memory::new();
+        let server = Server::with_runtime(memory.clone(), async |request: Request| request.body().len().to_string());
+        match bound {
+            true => memory.serve(server.listen("127.0.0.1:0").bind().unwrap().serve()),
+            false => memory.serve(server.attach().1),
+        }
+        let mut received = String::new();
+        for request in [get("/"), post("/", "body"), post("/", "").replace(": 0", ": 99999999"), "bad".into()] {
+            let client = memory.connect();
+            client.send(request.as_bytes());
+            memory.advance(seconds(100));
+            received += &format!("{} {}\n", text(&client), client.is_closed());
+        }
+        received
+    };
+    assert_eq!(defaults(true), defaults(false));
+}

@@ -231,22 +231,30 @@ pub(crate) fn in_time(test: impl FnOnce() + Send + 'static) {
 
 /// The errors that the driver logs while this runs.
 pub(crate) fn errors(run: impl FnOnce()) -> Vec<String> {
-    let errors = Errors::default();
-    let kept = errors.0.clone();
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(errors), run);
-    kept.take()
+    events(Level::ERROR, "httpants_driver", run)
 }
 
-#[derive(Default)]
-struct Errors(Notes);
+/// The events of this level and target while this runs, each with its fields.
+pub(crate) fn events(level: Level, target: &'static str, run: impl FnOnce()) -> Vec<String> {
+    let notes = Notes::default();
+    let events = Events { level, target, notes: notes.clone() };
+    tracing::subscriber::with_default(tracing_subscriber::registry().with(events), run);
+    notes.take()
+}
 
-impl<S: Subscriber> Layer<S> for Errors {
+struct Events {
+    level: Level,
+    target: &'static str,
+    notes: Notes,
+}
+
+impl<S: Subscriber> Layer<S> for Events {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
         let metadata = event.metadata();
-        if *metadata.level() == Level::ERROR && metadata.target().starts_with("httpants_driver") {
+        if *metadata.level() == self.level && metadata.target().starts_with(self.target) {
             let mut shown = Shown::default();
             event.record(&mut shown);
-            self.0.add(shown.0);
+            self.notes.add(shown.0);
         }
     }
 }
