@@ -4,6 +4,7 @@ pub(crate) mod access_log;
 mod counters;
 mod escaped;
 mod observer;
+pub(crate) mod report;
 pub(crate) mod spans;
 
 pub use self::counters::{AnswerCounts, CloseCounts, Counters, Refusals, TimerCounts};

@@ -10,6 +10,7 @@ use super::files::{self, FilePolicy, OpenFiles};
 use super::{Content, ContentStream, Piece, Response, StreamError, UpgradeHandler};
 use crate::exchange::{BodyError, Exchange, Shared};
 use crate::observe::Metrics;
+use crate::observe::report::report;
 use crate::panics::{Panicked, guard};
 use crate::request::FormError;
 
@@ -118,14 +119,14 @@ impl Outlet<'_> {
         if *misuse == Misuse::Closed || self.state() == ResponseState::Closed {
             tracing::debug!(%misuse, "the connection ended before its response");
         } else {
-            tracing::error!(%misuse, "a response could not be sent");
+            report!("a response could not be sent", misuse = misuse);
         }
     }
 
     /// A responder has sent, or was to send, the response.
     fn check_sent(&mut self) {
         if !self.state().is_over() {
-            tracing::error!("a handler returned before its responder finished the response");
+            report!("a handler returned before its responder finished the response");
             self.fail();
         }
     }
@@ -236,7 +237,7 @@ fn report_break(state: ResponseState, error: &(dyn Error + 'static)) {
     if state.is_over() || is_peers_fault(error) {
         tracing::debug!(error = text, "a response broke off");
     } else {
-        tracing::error!(error = text, "a response broke off");
+        report!("a response broke off", error = text);
     }
 }
 
