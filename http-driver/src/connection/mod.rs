@@ -67,15 +67,24 @@ pin_project! {
         // look whole, and who waits for something of the connection is to know.
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
-            if !*this.is_over {
-                this.handled.drop_stage(this.observer.metrics());
-            }
+            this.handled.drop_stage(this.observer.metrics());
+            let upgraded = this.upgraded.take();
+            let _ = guard(this.observer.metrics(), "dropping an upgrade", || drop(upgraded));
             let (observer, io) = (&mut *this.observer, &mut *this.io);
+            observer.begin();
             let stream = this.exchange.with(|shared| {
                 let now = shared.core.now();
+                shared.core.hold_requests();
+                io.report(&mut shared.core, observer, now);
+                while let Some(event) = shared.poll_event() {
+                    observer.event(event, &shared.core, now);
+                }
                 shared.core.handle_io_error(now);
                 while let Some(event) = shared.poll_event() {
-                    observer.event(event, shared.core.peer(), now);
+                    // Nothing but this drop ended the connection.
+                    if matches!(event, Event::ResponseEnd(_)) {
+                        observer.event(event, &shared.core, now);
+                    }
                 }
                 io.reset_if_broken(&mut shared.core)
             });
@@ -178,6 +187,7 @@ where
         let (io, observer, now) = (this.io, this.observer, *this.now);
         let is_busy = !this.handled.is_idle();
         let (handed_over, shutdown) = (this.handed_over, std::mem::take(this.shutdown));
+        observer.begin();
         let mut ready = false;
         let look = |shared: &mut crate::exchange::Shared| {
             let parked = shared.begin_look();
@@ -186,12 +196,13 @@ where
             if shutdown {
                 shared.core.handle_shutdown(now);
             }
-            if is_busy || io.open_files.is_full() || observer.is_full() {
-                shared.core.hold_requests();
-            } else {
-                shared.core.accept_requests();
-            }
-            while let Some(event) = shared.poll_event() {
+            loop {
+                if is_busy || io.open_files.is_full() || observer.is_full() {
+                    shared.core.hold_requests();
+                } else {
+                    shared.core.accept_requests();
+                }
+                let Some(event) = shared.poll_event() else { break };
                 if let Event::Request(head) = event {
                     observer.request(&head);
                     return (Some(head), parked);
@@ -199,7 +210,7 @@ where
                 *handed_over |= matches!(event, Event::Upgraded(_));
                 // A stream that waited for room, or can no longer be sent.
                 ready |= matches!(event, Event::Writable(_) | Event::Closed(_));
-                observer.event(event, shared.core.peer(), now);
+                observer.event(event, &shared.core, now);
             }
             io.prepare(&mut shared.core);
             (None, parked)

@@ -29,7 +29,7 @@ pub(crate) fn request(connection: &Span, request: &Request) -> Span {
 }
 
 /// An address as logs show it.
-struct Shown(Address);
+pub(super) struct Shown(pub(super) Address);
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
