@@ -233,7 +233,7 @@ where
             own: context.waker(),
             ready: &mut ready,
         };
-        this.handled.begin(head, this.span, this.service, &mut outlet);
+        this.handled.begin(head, this.service, &mut outlet);
     }
 
     /// Lets the handler, or what it gave, go on; the clock is read again behind it.
