@@ -76,18 +76,13 @@ where
     F::Output: Into<Response>,
 {
     /// A head has come: what becomes of its body?
-    pub(super) fn begin<H>(
-        &mut self,
-        head: RequestHead,
-        connection: &Span,
-        service: &Service<H>,
-        outlet: &mut Outlet<'_>,
-    ) where
+    pub(super) fn begin<H>(&mut self, head: RequestHead, service: &Service<H>, outlet: &mut Outlet<'_>)
+    where
         H: Handler<Future = F>,
     {
         self.request = head.id();
         self.ready = true;
-        self.span = spans::request(connection, &head);
+        self.span = spans::request(&head);
         if !head.has_body() {
             return self.call(Request::without_body(head, outlet.exchange.clone()), service, outlet);
         }

@@ -5,6 +5,7 @@ mod counters;
 mod escaped;
 mod observer;
 mod panics;
+pub(crate) mod report;
 pub(crate) mod spans;
 
 pub use self::counters::{AnswerCounts, CloseCounts, Counters, Refusals, TimerCounts};

@@ -8,6 +8,7 @@ use httpants_core::{FieldLines, Misuse, Now, RequestId, ResponseHead, ResponseSt
 use super::files::{FilePolicy, OpenFiles};
 use crate::exchange::{Exchange, Shared};
 use crate::observe::Metrics;
+use crate::observe::report::report;
 
 /// Where responses go: the connection of a request, and what it needs of its server.
 pub(crate) struct Outlet<'a> {
@@ -48,7 +49,7 @@ impl Outlet<'_> {
         if !responded && (*misuse == Misuse::Closed || self.state() == ResponseState::Closed) {
             tracing::debug!(%misuse, "the connection ended before its response");
         } else {
-            tracing::error!(%misuse, "a response could not be sent");
+            report!("a response could not be sent", misuse = misuse);
         }
     }
 

@@ -9,6 +9,7 @@ use super::files;
 use super::outlet::Outlet;
 use super::{Content, ContentStream, Piece, Response, StreamError, UpgradeHandler};
 use crate::exchange::BodyError;
+use crate::observe::report::report;
 use crate::observe::{Panicked, guard};
 use crate::request::FormError;
 
@@ -90,7 +91,7 @@ impl Outlet<'_> {
     /// A responder has sent, or was to send, the response.
     fn check_sent(&mut self) {
         if !self.state().is_over() {
-            tracing::error!("a handler returned before its responder finished the response");
+            report!("a handler returned before its responder finished the response");
             self.fail();
         }
     }
@@ -186,7 +187,7 @@ fn report_break(state: ResponseState, error: &(dyn Error + 'static)) {
     if state.is_over() || is_peers_fault(error) {
         tracing::debug!(error = text, "a response broke off");
     } else {
-        tracing::error!(error = text, "a response broke off");
+        report!("a response broke off", error = text);
     }
 }
 

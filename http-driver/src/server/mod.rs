@@ -30,6 +30,7 @@ use self::socket_file::SocketFiles;
 use crate::connection::{ChooseIntake, Serve, Service, ServiceParts};
 use crate::handler::{Handler, Intake};
 use crate::observe::access_log::AccessLog;
+use crate::observe::report::report;
 use crate::request::collect::Settings;
 use crate::response::files::{FilePolicy, FileRoot};
 use crate::runtime::{Runtime, Spawn};
@@ -468,7 +469,7 @@ where
         let serving = async move {
             match service {
                 Ok(service) => Accepting::new(runtime, service, listeners, max_connections, registered).await,
-                Err(error) => tracing::error!(%error, "the server cannot start"),
+                Err(error) => report!("the server cannot start", error = error),
             }
         };
         (handle, serving)

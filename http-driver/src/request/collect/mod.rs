@@ -89,8 +89,9 @@ pub(crate) fn collect(
 
 impl Collector {
     fn new(head: &RequestHead, limits: &Limits, settings: &Arc<Settings>) -> Result<Self, BadForm> {
+        // What is longer than the request may be is refused by the core, as of every other body.
         let length = match head.framing() {
-            Framing::Length(length) => Some(length),
+            Framing::Length(length) if length <= limits.max_request => Some(length),
             _ => None,
         };
         let form_type = if settings.takes_form(head.method()) { FormType::of_headers(head.headers())? } else { None };
