@@ -40,6 +40,10 @@ impl Runtime for Tokio {
         Now::new(self.origin.elapsed(), UnixTime(wall))
     }
 
+    fn now_behind(&self, earlier: Now) -> Now {
+        earlier.after(self.origin.elapsed().saturating_sub(earlier.mono))
+    }
+
     fn clock(&self) -> Clock {
         Clock::of(*self)
     }

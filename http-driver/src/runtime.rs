@@ -188,6 +188,13 @@ pub trait Runtime: Clone + 'static {
     /// Both clocks. The monotonic one has an origin that stays the same for the runtime.
     fn now(&self) -> Now;
 
+    /// Both clocks a moment after `earlier`: the one for the time of the day need not be read
+    /// again. The default reads both.
+    fn now_behind(&self, earlier: Now) -> Now {
+        let _ = earlier;
+        self.now()
+    }
+
     /// [`now`](Self::now) apart from this handle, which need not be `Send`: [`Clock::of`] where
     /// it is.
     fn clock(&self) -> Clock;

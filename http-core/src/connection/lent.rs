@@ -5,20 +5,40 @@
 //! them, or the number of bytes, back.
 
 use super::Connection;
-use super::Now;
 use super::recv_buf::RecvBuf;
 use super::send_queue::{Segment, SendQueue, Transmit};
 use super::state::Receiving;
+use super::storage::SpareBuffers;
+use super::{Now, Storage};
 
-/// The receive buffer of a connection, from [`Connection::lend_recv_buf`].
+/// A buffer to receive into: a connection's own, from [`Connection::lend_recv_buf`], or one
+/// made of a [`Storage`] for a connection that is idle and has none.
 #[derive(Debug)]
 #[must_use = "give it back by return_recv_buf: the connection receives nothing without it"]
-pub struct RecvBuffer(RecvBuf);
+pub struct RecvBuffer {
+    buffer: RecvBuf,
+    /// The rest of the storage, where it was made of one.
+    storage: Option<SpareBuffers>,
+}
+
+impl From<Storage> for RecvBuffer {
+    fn from(storage: Storage) -> Self {
+        let (block, spare) = storage.into_parts();
+        Self { buffer: RecvBuf::from(block), storage: Some(spare) }
+    }
+}
 
 impl RecvBuffer {
     /// Room to read into, all of it initialised and never empty.
     pub fn room(&mut self) -> &mut [u8] {
-        self.0.rest()
+        self.buffer.rest()
+    }
+
+    /// The storage that it was made of, where nothing was received into it.
+    #[must_use]
+    pub fn into_storage(self) -> Option<Storage> {
+        let Self { mut buffer, storage } = self;
+        Some(Storage::from_parts(buffer.release()?, storage?))
     }
 }
 
@@ -96,15 +116,25 @@ impl Connection {
             return None;
         }
         let size = self.wanted_size();
-        Some(RecvBuffer(self.recv.lend(size)))
+        Some(RecvBuffer { buffer: self.recv.lend(size), storage: None })
     }
 
-    /// Takes the receive buffer back, with `count` bytes read into the front of its room. For
+    /// Takes the receive buffer back, or another one in its place, with `count` bytes read into the front of its room. For
     /// the end of the stream give it back with 0 and call [`handle_eof`](Self::handle_eof).
     /// Behind [`Event::Upgraded`](super::Event::Upgraded) those bytes belong to the new protocol,
     /// too ([`take_upgrade`](Self::take_upgrade)).
     pub fn return_recv_buf(&mut self, buffer: RecvBuffer, count: usize, now: Now) {
-        self.recv.take_back(buffer.0);
+        let RecvBuffer { buffer, storage } = buffer;
+        match storage {
+            None => {
+                self.recv.take_back(buffer);
+                self.recv.commit(count);
+            }
+            Some(spare) => {
+                self.give_spare(spare);
+                self.recv.adopt(buffer, count);
+            }
+        }
         if self.state.recv == Receiving::Ended {
             self.recv.consume(usize::MAX);
         }
@@ -136,6 +166,12 @@ impl Connection {
         self.lent.memory -= memory;
         self.lent.files -= files;
         self.has_sent(memory.saturating_add(files));
+    }
+
+    /// Whether [`take_dropped`](Self::take_dropped) has something.
+    #[must_use]
+    pub fn has_dropped(&self) -> bool {
+        !self.dropped.is_empty()
     }
 
     /// What the connection dropped unsent when it broke. Drop it where no lock is held.

@@ -43,6 +43,13 @@ pub(crate) struct RecvBuf {
     consumed: u64,
 }
 
+impl From<Block> for RecvBuf {
+    fn from(block: Block) -> Self {
+        let offered = block.size();
+        Self { storage: Storage::Writable(block), offered, ..Self::default() }
+    }
+}
+
 impl RecvBuf {
     fn size(&self) -> usize {
         match &self.storage {
@@ -94,6 +101,25 @@ impl RecvBuf {
     pub(crate) fn take_back(&mut self, buffer: Self) {
         if self.is_lent() {
             *self = buffer;
+        }
+    }
+
+    /// Goes on in another buffer, of whose room the first `count` bytes were received; their
+    /// place is behind what was not consumed.
+    pub(crate) fn adopt(&mut self, mut buffer: Self, count: usize) {
+        if self.is_empty() && !self.is_lent() {
+            buffer.commit(count);
+            *self = Self { consumed: self.consumed, ..buffer };
+            return;
+        }
+        let mut rest = buffer.rest().get(..count).unwrap_or_default() as &[u8];
+        while let (false, [_, ..]) = (self.is_lent(), rest) {
+            let room = self.room(16);
+            let length = room.len().min(rest.len());
+            let (front, behind) = rest.split_at_checked(length).unwrap_or_default();
+            room.iter_mut().zip(front).for_each(|(place, byte)| *place = *byte);
+            self.commit(length);
+            rest = behind;
         }
     }
 

@@ -15,9 +15,15 @@ use crate::message::request::Spare;
 #[derive(Debug)]
 pub struct Storage {
     block: Block,
+    spare: SpareBuffers,
+}
+
+/// What a busy connection uses beside its receive buffer.
+#[derive(Debug, Default)]
+pub(super) struct SpareBuffers {
     gathered: Vec<u8>,
     leaving: Leaving,
-    spare: Spare,
+    request: Spare,
 }
 
 impl Storage {
@@ -28,7 +34,15 @@ impl Storage {
     }
 
     fn of(block: Block) -> Self {
-        Self { block, gathered: Vec::new(), leaving: Leaving::default(), spare: Spare::default() }
+        Self { block, spare: SpareBuffers::default() }
+    }
+
+    pub(super) fn into_parts(self) -> (Block, SpareBuffers) {
+        (self.block, self.spare)
+    }
+
+    pub(super) fn from_parts(block: Block, spare: SpareBuffers) -> Self {
+        Self { block, spare }
     }
 
     /// The size of the receive buffer, in bytes.
@@ -50,10 +64,8 @@ impl Connection {
 
     /// Gives the connection storage to go on with; returns the storage it replaces.
     pub fn lend(&mut self, storage: Storage) -> Option<Storage> {
-        let Storage { block, gathered, leaving, spare } = storage;
-        self.send.give(gathered);
-        self.responses.give(leaving);
-        self.spare.refill(spare);
+        let Storage { block, spare } = storage;
+        self.give_spare(spare);
         let replaced = self.recv.give(block)?;
         Some(Storage::of(replaced))
     }
@@ -69,8 +81,16 @@ impl Connection {
         }
         let gathered = self.send.release();
         let leaving = self.responses.release();
-        let spare = std::mem::take(&mut self.spare);
-        self.recv.release().map(|block| Storage { block, gathered, leaving, spare })
+        let request = std::mem::take(&mut self.spare);
+        let spare = SpareBuffers { gathered, leaving, request };
+        self.recv.release().map(|block| Storage { block, spare })
+    }
+
+    pub(super) fn give_spare(&mut self, spare: SpareBuffers) {
+        let SpareBuffers { gathered, leaving, request } = spare;
+        self.send.give(gathered);
+        self.responses.give(leaving);
+        self.spare.refill(request);
     }
 
     pub(super) fn wanted_size(&self) -> usize {

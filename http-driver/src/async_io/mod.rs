@@ -105,6 +105,10 @@ impl<E: Executor> Runtime for AsyncIo<E> {
         Now::new(self.origin.elapsed(), UnixTime(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()))
     }
 
+    fn now_behind(&self, earlier: Now) -> Now {
+        earlier.after(self.origin.elapsed().saturating_sub(earlier.mono))
+    }
+
     fn clock(&self) -> Clock {
         Clock::of(self.clone())
     }

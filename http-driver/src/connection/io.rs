@@ -6,6 +6,7 @@
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use httpants_core::{Close, Connection, Now, RecvBuffer, Transmit, TransmitQueue, Transmitted};
 
@@ -23,6 +24,8 @@ pub(super) struct Io<T> {
     /// Not there before the handshake is over, and gone once it was handed over.
     stream: Option<Stream<T>>,
     buffer: Option<RecvBuffer>,
+    /// The size of the buffer that a connection at rest needs when its transport is readable.
+    resting: Option<usize>,
     received: Received,
     outgoing: TransmitQueue,
     sent: Transmitted,
@@ -81,6 +84,7 @@ impl<T: Transport> Io<T> {
         Self {
             stream,
             buffer: None,
+            resting: None,
             received: Received::Nothing,
             outgoing: TransmitQueue::default(),
             sent: Transmitted::default(),
@@ -95,10 +99,26 @@ impl<T: Transport> Io<T> {
         }
     }
 
-    /// A poll of the task begins.
-    pub(super) fn begin_poll(&mut self) {
+    /// A poll of the task begins; says whether the transport is to be read before anything else,
+    /// because the connection was at rest.
+    pub(super) fn begin_poll(&mut self) -> bool {
         self.files.begin_turn();
         self.drained = false;
+        let Some(size) = self.resting.take() else { return false };
+        self.buffer = Some(buffers::take(size).into());
+        true
+    }
+
+    /// Whether there is nothing to send and nothing to receive into.
+    pub(super) fn is_at_rest(&self) -> bool {
+        self.buffer.is_none() && self.outgoing.is_empty() && self.stream.is_some()
+    }
+
+    /// Gives the buffers of a connection back that is idle, and when it is to be woken.
+    pub(super) fn rest(&mut self, core: &mut Connection) -> Option<Duration> {
+        Self::release(core);
+        self.resting = if core.is_idle() { core.wanted_storage() } else { None };
+        core.poll_timeout().map(|deadline| deadline.at)
     }
 
     pub(super) fn set_stream(&mut self, stream: Stream<T>) {
@@ -114,10 +134,11 @@ impl<T: Transport> Io<T> {
     pub(super) fn report(&mut self, core: &mut Connection, observer: &Observer, now: Now) {
         let received = std::mem::take(&mut self.received);
         if let Some(buffer) = self.buffer.take() {
-            let count = if let Received::Bytes(count) = received { count } else { 0 };
-            core.return_recv_buf(buffer, count, now);
-            if count > 0 {
+            if let Received::Bytes(count) = received {
+                core.return_recv_buf(buffer, count, now);
                 observer.count(Count::Received, count as u64);
+            } else {
+                core.return_recv_buf(buffer, 0, now);
             }
         }
         if received == Received::End {

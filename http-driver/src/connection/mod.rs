@@ -13,6 +13,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use httpants_core::{Event, Now, Peer, Request as RequestHead};
 use pin_project_lite::pin_project;
@@ -57,6 +58,10 @@ pin_project! {
         // The transport is closed: only a handler is awaited that has responded already.
         is_over: bool,
         shutdown: bool,
+        // The connection was at rest: the transport comes first.
+        receive_first: bool,
+        // Nothing has happened since the last look, which found this deadline.
+        rest: Option<Option<Duration>>,
         now: Now,
         span: Span,
     }
@@ -135,6 +140,8 @@ where
             handed_over: false,
             is_over: false,
             shutdown: false,
+            receive_first: false,
+            rest: None,
             now,
             span,
         }
@@ -144,6 +151,10 @@ where
     /// is read.
     fn round(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Round {
         let mut moved = self.as_mut().handshake(context);
+        if std::mem::take(self.as_mut().project().receive_first) {
+            let this = self.as_mut().project();
+            return if moved | this.io.receive(context) { Round::Again } else { Round::Wait };
+        }
         if let Some(head) = self.as_mut().look(context) {
             self.as_mut().begin(head, context);
             moved = true;
@@ -187,6 +198,7 @@ where
         let (handed_over, shutdown) = (this.handed_over, std::mem::take(this.shutdown));
         observer.begin();
         let mut ready = false;
+        let rest = this.rest;
         let look = |shared: &mut crate::exchange::Shared| {
             let parked = shared.begin_look();
             io.report(&mut shared.core, observer, now);
@@ -211,6 +223,7 @@ where
                 observer.event(event, &shared.core, now);
             }
             io.prepare(&mut shared.core);
+            *rest = (!is_busy && io.is_at_rest()).then(|| io.rest(&mut shared.core));
             (None, parked)
         };
         let ((head, _parked), own_woken) = this.exchange.with_own(context.waker(), look);
@@ -238,7 +251,8 @@ where
     /// Lets the handler, or what it gave, go on; the clock is read again behind it.
     fn poll_handled(self: Pin<&mut Self>, context: &mut Context<'_>) {
         let this = self.project();
-        let own = context.waker().clone();
+        let own = context.waker();
+        let earlier = *this.now;
         let mut ready = false;
         let mut outlet = Outlet {
             exchange: this.exchange,
@@ -247,11 +261,12 @@ where
             file_policy: &this.service.files,
             metrics: this.observer.metrics(),
             now: *this.now,
-            own: &own,
+            own,
             ready: &mut ready,
         };
         this.handled.ready = false;
-        this.handled.poll(context, this.service, &mut outlet, || this.runtime.now());
+        let context = &mut Context::from_waker(own);
+        this.handled.poll(context, this.service, &mut outlet, || this.runtime.now_behind(earlier));
         *this.now = outlet.now;
         this.handled.ready |= ready;
     }
@@ -263,18 +278,23 @@ where
         if !this.handled.is_idle() && this.io.watch_peer(context) {
             return Poll::Ready(());
         }
-        let (now, waker) = (*this.now, (!this.handled.is_idle()).then(|| context.waker().clone()));
-        let io = &mut *this.io;
-        let observer = &*this.observer;
-        let ((deadline, parked), _) = this.exchange.with_own(context.waker(), |shared| {
-            io.report(&mut shared.core, observer, now);
-            Io::<R::Transport>::release(&mut shared.core);
-            let deadline = shared.core.poll_timeout().map(|deadline| deadline.at);
-            (deadline, waker.map_or(Ok(()), |waker| shared.park(waker)))
-        });
-        if parked.is_err() {
-            return Poll::Ready(());
-        }
+        let now = *this.now;
+        let deadline = match this.rest.take() {
+            Some(deadline) => deadline,
+            None => {
+                let waker = (!this.handled.is_idle()).then(|| context.waker().clone());
+                let (io, observer) = (&mut *this.io, &*this.observer);
+                let ((deadline, parked), _) = this.exchange.with_own(context.waker(), |shared| {
+                    io.report(&mut shared.core, observer, now);
+                    let deadline = io.rest(&mut shared.core);
+                    (deadline, waker.map_or(Ok(()), |waker| shared.park(waker)))
+                });
+                if parked.is_err() {
+                    return Poll::Ready(());
+                }
+                deadline
+            }
+        };
         let Some(deadline) = deadline else { return Poll::Pending };
         if deadline > now.mono && !this.timer.as_mut().poll(context, this.runtime, deadline, now.mono) {
             return Poll::Pending;
@@ -364,7 +384,9 @@ where
             this.timer.forget_waker();
         }
         *this.now = this.runtime.now();
-        this.io.begin_poll();
+        let at_rest = this.io.begin_poll();
+        *this.receive_first = at_rest && command == Command::Serve && !*this.shutdown;
+        *this.rest = None;
         this.handled.ready = !this.handled.is_idle();
         let mut drain = command == Command::Drain;
         for _ in 0..ROUNDS {

@@ -98,7 +98,9 @@ impl Exchange {
         let result = operation(&mut shared);
         let unlocked = shared.settle();
         drop(shared);
-        unlocked.woken.wake();
+        if let Some(unlocked) = unlocked {
+            unlocked.woken.wake();
+        }
         result
     }
 
@@ -116,8 +118,7 @@ impl Exchange {
                 (operation(&mut shared), shared.settle())
             }
         };
-        let own_woken = unlocked.woken.wake_others(own);
-        (result, own_woken)
+        (result, unlocked.is_some_and(|unlocked| unlocked.woken.wake_others(own)))
     }
 
     /// The next piece of the body of this request.
@@ -316,8 +317,17 @@ impl Shared {
     }
 
     /// Ends what belongs to a request that is over, and takes out what is to be done without
-    /// the lock.
-    fn settle(&mut self) -> Unlocked {
+    /// the lock: usually nothing.
+    #[inline]
+    fn settle(&mut self) -> Option<Unlocked> {
+        let nobody_waits = self.writers.is_empty() && self.watchers.is_empty() && self.woken.is_empty();
+        if nobody_waits && self.body.is_none() && !self.core.has_dropped() {
+            return None;
+        }
+        Some(self.settle_waiting())
+    }
+
+    fn settle_waiting(&mut self) -> Unlocked {
         if let Some(body) = &mut self.body
             && self.core.response_state(body.request()) == ResponseState::Finished
         {
