@@ -27,10 +27,11 @@ SECONDS = 120
 BYTES = 8 << 30
 """Of address space, so that a fault that allocates without end does not take the machine along."""
 
+CORE_SUITES = "attributes connection handshake memory requests responses refusals half_close lent".split()
 CORE, TESTS = ["--package", "httpants-core"], ["--package", "httpants-tests"]
 SUITES = {
     "lib": [*CORE, "--lib"],
-    **{name: [*CORE, "--test", name] for name in ("attributes", "connection", "handshake", "memory")},
+    **{name: [*CORE, "--test", name] for name in CORE_SUITES},
     **{name: [*TESTS, "--test", name] for name in ("wire", "limits", "timers", "simulation")},
 }
 """The words that `caught by` begins with, in the order in which they are tried without it."""

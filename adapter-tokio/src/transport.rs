@@ -113,6 +113,9 @@ impl runtime::Transport for Transport {
             Some(watch) if watch.get_ref().is_reset_only() == reset_only => watch,
             _ => {
                 let watch = on_socket!(&self.socket, stream => PeerWatch::new(stream, reset_only))?;
+                // Its replacement is unsafe, because a descriptor could be another one each time. That of
+                // a `PeerWatch` is its own and stays the same.
+                #[expect(deprecated, reason = "unsafe code is forbidden here, and the condition holds")]
                 Box::new(AsyncFd::with_interest(watch, Interest::READABLE)?)
             }
         };

@@ -33,8 +33,11 @@ Usage: demo [OPTIONS]
       --sendfile-prefix PATH   what stands for the root there
       --cookie-secret TEXT     signs cookies; of several the first signs and all verify
                                [default: a random one]
-      --xheaders all|CIDR      proxies whose word about the client is taken: everybody, or a
-                               network or address; may be given several times
+      --xheaders all|CIDR      trust forwarded fields from these proxies: all, or a network or
+                               address; may be given more than once
+      --xheaders-from NAME     the fields that these proxies write: x-forwarded
+                               (X-Forwarded-For and -Proto), x-real-ip or forwarded
+                               [default: x-forwarded; with --xheaders all each of them]
       --proxy-protocol         each connection begins with a PROXY protocol header
       --max-request BYTES      the largest request content
       --head-timeout SECONDS   from the first byte of a request's head to its end
@@ -82,7 +85,8 @@ pub(crate) struct Options {
     pub(crate) workers: usize,
     pub(crate) access_log: bool,
     pub(crate) cookie_secrets: Vec<Secret>,
-    pub(crate) xheaders: XHeaders,
+    pub(crate) xheaders: Vec<Proxies>,
+    pub(crate) xheaders_from: Option<ProxyFields>,
     tls_certificate: Option<PathBuf>,
     tls_key: Option<PathBuf>,
     client_authorities: Option<PathBuf>,
@@ -144,26 +148,42 @@ impl fmt::Debug for Secret {
 }
 
 /// One value of --xheaders.
-struct Trust(XHeaders);
+#[derive(Debug, PartialEq)]
+pub(crate) enum Proxies {
+    All,
+    /// A network or an address.
+    Network(String),
+}
 
-impl FromStr for Trust {
+impl FromStr for Proxies {
     type Err = BadNetwork;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(if text == "all" { XHeaders::TrustAll } else { XHeaders::trusted([text])? }))
+        if text == "all" {
+            return Ok(Self::All);
+        }
+        XHeaders::trusted([text]).map(|_| Self::Network(text.to_owned()))
     }
 }
 
-impl Trust {
-    /// What holds when this is said behind another: the networks add up, and all is all.
-    fn behind(self, other: XHeaders) -> XHeaders {
-        match (other, self.0) {
-            (XHeaders::Trusted(mut networks), XHeaders::Trusted(more)) => {
-                networks.extend(more);
-                XHeaders::Trusted(networks)
-            }
-            (XHeaders::TrustAll, _) => XHeaders::TrustAll,
-            (_, last) => last,
+/// The value of --xheaders-from.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub(crate) enum ProxyFields {
+    #[default]
+    XForwarded,
+    XRealIp,
+    Forwarded,
+}
+
+impl FromStr for ProxyFields {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "x-forwarded" => Ok(Self::XForwarded),
+            "x-real-ip" => Ok(Self::XRealIp),
+            "forwarded" => Ok(Self::Forwarded),
+            _ => Err("expected x-forwarded, x-real-ip or forwarded"),
         }
     }
 }
@@ -203,9 +223,8 @@ impl Command {
                     options.sendfile_prefix = Some(value(&mut parser, "--sendfile-prefix")?);
                 }
                 Arg::Long("cookie-secret") => options.cookie_secrets.push(value(&mut parser, "--cookie-secret")?),
-                Arg::Long("xheaders") => {
-                    options.xheaders = value::<Trust>(&mut parser, "--xheaders")?.behind(options.xheaders);
-                }
+                Arg::Long("xheaders") => options.xheaders.push(value(&mut parser, "--xheaders")?),
+                Arg::Long("xheaders-from") => options.xheaders_from = Some(value(&mut parser, "--xheaders-from")?),
                 Arg::Long("proxy-protocol") => options.proxy_protocol = true,
                 Arg::Long("max-request") => options.max_request = Some(value(&mut parser, "--max-request")?),
                 Arg::Long("head-timeout") => options.head_timeout = Some(value(&mut parser, "--head-timeout")?),
@@ -219,6 +238,9 @@ impl Command {
         }
         if options.sendfile.is_none() && options.sendfile_prefix.is_some() {
             return Err("--sendfile-prefix says nothing without --sendfile".into());
+        }
+        if options.xheaders.is_empty() && options.xheaders_from.is_some() {
+            return Err("--xheaders-from requires --xheaders".into());
         }
         if options.tls_certificate.is_some() != options.tls_key.is_some() {
             return Err("--tls-cert and --tls-key go together".into());
@@ -236,7 +258,7 @@ impl Command {
 impl Options {
     /// Sets what was given.
     pub(crate) fn apply(&self, config: &mut Config) {
-        config.proxies.xheaders = self.xheaders.clone();
+        config.proxies.xheaders = self.xheaders();
         config.proxy_protocol = self.proxy_protocol;
         set(&mut config.limits.max_request, self.max_request);
         let timeouts = &mut config.timeouts;
@@ -244,6 +266,29 @@ impl Options {
         set(&mut timeouts.idle, self.idle_timeout.map(|seconds| seconds.0));
         set(&mut timeouts.body, self.body_timeout.map(|seconds| seconds.0));
         set(&mut timeouts.write, self.write_timeout.map(|seconds| seconds.0));
+    }
+
+    /// Which proxies are trusted, and which fields of theirs are read.
+    fn xheaders(&self) -> XHeaders {
+        let everybody = self.xheaders.contains(&Proxies::All);
+        if self.xheaders.is_empty() {
+            return XHeaders::Off;
+        }
+        if everybody && self.xheaders_from.is_none() {
+            return XHeaders::TrustAll;
+        }
+        let networks = self.xheaders.iter().flat_map(|proxies| match proxies {
+            Proxies::All => vec!["0.0.0.0/0", "::/0"],
+            Proxies::Network(network) => vec![network.as_str()],
+        });
+        // Each was parsed when it was read.
+        let proxies = XHeaders::trusted(networks).unwrap_or_default();
+        let proxies = if everybody { proxies.unix_peers() } else { proxies };
+        match self.xheaders_from.unwrap_or_default() {
+            ProxyFields::XForwarded => proxies.proto(),
+            ProxyFields::XRealIp => proxies.x_real_ip(),
+            ProxyFields::Forwarded => proxies.forwarded(),
+        }
     }
 
     /// What to speak TLS with, where that is said.
@@ -321,7 +366,7 @@ mod tests {
         assert_eq!(options.listen, ["80", "unix:/s"]);
         assert_eq!((options.workers, options.access_log, options.listen_fds), (0, true, true));
         assert_eq!(options.cookie_secrets, [Secret("a".into()), Secret("b".into())]);
-        assert_eq!(config.proxies.xheaders, XHeaders::trusted(["10.0.0.0/8", "::1"]).unwrap());
+        assert_eq!(config.proxies.xheaders, XHeaders::trusted(["10.0.0.0/8", "::1"]).unwrap().proto());
         assert!(config.proxy_protocol);
         let (limits, timeouts) = (config.limits, config.timeouts);
         assert_eq!(limits.max_request, 5);
@@ -346,7 +391,24 @@ mod tests {
     #[test]
     fn all_proxies_are_all_whatever_else_is_named() {
         for line in ["--xheaders all", "--xheaders all --xheaders ::1", "--xheaders ::1 --xheaders all"] {
-            assert_eq!(options(line).xheaders, XHeaders::TrustAll, "{line}");
+            assert_eq!(options(line).xheaders(), XHeaders::TrustAll, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_fields_of_trusted_proxies_are_chosen_by_name() {
+        let trusted = || XHeaders::trusted(["::1"]).unwrap();
+        for (line, xheaders) in [
+            ("--xheaders ::1", trusted().proto()),
+            ("--xheaders ::1 --xheaders-from x-forwarded", trusted().proto()),
+            ("--xheaders-from x-real-ip --xheaders ::1", trusted().x_real_ip()),
+            ("--xheaders ::1 --xheaders-from forwarded", trusted().forwarded()),
+            (
+                "--xheaders all --xheaders-from forwarded",
+                XHeaders::trusted(["0.0.0.0/0", "::/0"]).unwrap().unix_peers().forwarded(),
+            ),
+        ] {
+            assert_eq!(options(line).xheaders(), xheaders, "{line}");
         }
     }
 
@@ -390,6 +452,11 @@ mod tests {
                 "--xheaders \"10.0.0.0/33\": a trusted proxy must be a network like 10.0.0.0/8, or one address, and \
                  `10.0.0.0/33` is neither",
             ),
+            (
+                "--xheaders-from x-forwarded-for",
+                "--xheaders-from \"x-forwarded-for\": expected x-forwarded, x-real-ip or forwarded",
+            ),
+            ("--xheaders-from forwarded", "--xheaders-from requires --xheaders"),
             ("--sendfile-prefix /p", "--sendfile-prefix says nothing without --sendfile"),
             ("--runtime glommio", "--runtime \"glommio\": tokio, smol or async-std is due"),
             ("--workers many", "--workers \"many\": invalid digit found in string"),

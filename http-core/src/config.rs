@@ -48,6 +48,14 @@ pub struct Config {
     /// Accept only the characters of RFC 3986 in the request target, and no `#`. Default
     /// off, because browsers send `|`, `^`, `{` and `\` in queries.
     pub strict_target: bool,
+    /// Read bytes over 0x7F in the request target as if they were percent-encoded. Default off:
+    /// they are refused. Some proxies send them, such as nginx with a variable in
+    /// `proxy_pass http://backend$uri`, which has the path decoded. Path, query and
+    /// [`url`](crate::Request::url) show the encoded form, and its length is what
+    /// [`Limits::target`] bounds; [`head`](crate::Request::head) has the bytes as sent. A host
+    /// in the target is never read so. [`strict_target`](Self::strict_target) wins over this
+    /// switch.
+    pub non_ascii_target: bool,
 }
 
 impl Default for Config {
@@ -63,6 +71,7 @@ impl Default for Config {
             cookie_keys: None,
             half_close: HalfClose::default(),
             strict_target: false,
+            non_ascii_target: false,
         }
     }
 }
@@ -99,9 +108,10 @@ pub struct Limits {
     pub empty_lines: usize,
     /// A request's content, after chunked decoding (the seed's `max_request`). Default 10 MiB.
     pub max_request: u64,
-    /// Chunk size lines, chunk extensions and trailers of one message, together. Default
-    /// 16 KiB: with chunks of 16 KiB that is room for tens of MiB, and extensions are not
-    /// in use.
+    /// Framing of one chunked message in excess of what its chunks need, and its trailer
+    /// lines, together. Of each chunk `16 + 2 * data` bytes of framing (size line, extensions,
+    /// line ends) are free, so that chunks may be as small as one byte; what exceeds that adds
+    /// up. Default 16 KiB, because extensions are not in use.
     pub chunk_overhead: usize,
     /// Content that is read and dropped when an answer was finished before it was read, so
     /// that the connection can be used again. Default 64 KiB; what is longer closes.
@@ -110,8 +120,8 @@ pub struct Limits {
     /// answer and not a reset. Default 256 KiB.
     pub linger: u64,
     /// Bytes of answers that wait to be sent before the next pipelined request is parsed
-    /// and before [`send_room`](crate::Connection::send_room) is empty. Default 64 KiB; 0
-    /// counts as 1.
+    /// and before [`send_room`](crate::Connection::send_room) is empty; each finished answer
+    /// among them counts for 32 more. Default 64 KiB; 0 counts as 1.
     pub send_backlog: usize,
     /// The size of a receive buffer for heads and small bodies. Default 8 KiB. Values below
     /// 16 bytes count as 16, those over 16 MiB as 16 MiB.
@@ -153,7 +163,7 @@ impl Limits {
     /// use httpants_core::Config;
     ///
     /// let mut limits = Config::default().limits;
-    /// assert_eq!(limits.memory_bound(), 400_512);
+    /// assert_eq!(limits.memory_bound(), 400_514);
     /// (limits.head, limits.send_backlog, limits.body_buffer) = (8 << 10, 8 << 10, 8 << 10);
     /// assert!(limits.memory_bound() < 200_000);
     /// ```
@@ -161,10 +171,11 @@ impl Limits {
     pub fn memory_bound(&self) -> usize {
         // What has to be whole before it is read stands in the receive buffer, which doubles
         // to the next power of two beside the one before.
-        let whole = self.head.min(MOST_BYTES).max(self.chunk_overhead).saturating_add(1);
+        let trailers = self.chunk_overhead.saturating_add(2);
+        let whole = self.head.min(MOST_BYTES).max(trailers).saturating_add(1);
         let received = whole.checked_next_power_of_two().unwrap_or(usize::MAX).max(self.body_size()).saturating_mul(2);
         // A copy of the head, one of the trailers, and where their lines stand.
-        let copied = self.head.min(MOST_BYTES).saturating_add(self.chunk_overhead);
+        let copied = self.head.min(MOST_BYTES).saturating_add(trailers);
         let indexed = self.fields.saturating_mul(2 * size_of::<FieldSpan>()).saturating_mul(2);
         // Answers are gathered below the backlog, the last one may begin right there, and
         // their buffer doubles.
@@ -206,7 +217,9 @@ pub struct Timeouts {
     pub accept: Option<Duration>,
     /// From the first byte of a head to its end; then 408. Default 15 s.
     pub head: Option<Duration>,
-    /// Between requests on a connection kept alive; then it is closed. Default 60 s.
+    /// Between requests on a connection kept alive; then it is closed. Default 75 s, above the 60 s
+    /// after which common load balancers give their own connections up: of two ends that close, a
+    /// balancer should be the first, or it sends a request into a connection that is closing.
     pub idle: Option<Duration>,
     /// Without a byte of a body that is being read; then 408. Default 30 s.
     pub body: Option<Duration>,
@@ -233,7 +246,7 @@ impl Default for Timeouts {
             handshake: seconds(10),
             accept: seconds(15),
             head: seconds(15),
-            idle: seconds(60),
+            idle: seconds(75),
             body: seconds(30),
             body_rate: 256,
             body_rate_grace: Duration::from_secs(10),

@@ -69,6 +69,8 @@ pub enum BadRequest {
     DuplicateHost,
     /// A Host that is not `uri-host [ ":" port ]`.
     Host,
+    /// A Host with an IPv6 address that has a zone identifier: `[fe80::1%eth0]`.
+    HostZone,
     /// A Content-Length that is not one decimal number below 2^64.
     ContentLength,
     /// More than one Content-Length line.
@@ -88,7 +90,8 @@ pub enum BadRequest {
     ChunkExtension,
     /// A line of the chunked framing that does not end with CRLF where it must.
     ChunkLineEnd,
-    /// Size lines, extensions and trailers that exceed their budget together.
+    /// Chunk framing beyond what the chunks need, and trailers, that exceed
+    /// [`Limits::chunk_overhead`](crate::Limits::chunk_overhead) together.
     ChunkOverhead,
     /// A body larger than `max_request`.
     BodyTooLarge,
@@ -106,7 +109,7 @@ pub enum BadRequest {
 
 impl BadRequest {
     /// Every fault, for tables of them; each stands at its own number (`fault as usize`).
-    pub const ALL: [Self; 37] = [
+    pub const ALL: [Self; 38] = [
         Self::EmptyLines,
         Self::BareLineFeed,
         Self::BareCarriageReturn,
@@ -128,6 +131,7 @@ impl BadRequest {
         Self::MissingHost,
         Self::DuplicateHost,
         Self::Host,
+        Self::HostZone,
         Self::ContentLength,
         Self::DuplicateContentLength,
         Self::ContentLengthAndTransferEncoding,
@@ -188,6 +192,7 @@ impl BadRequest {
             Self::MissingHost => "an HTTP/1.1 request must have a Host field (RFC 9112 3.2)",
             Self::DuplicateHost => "a request must have one Host field (RFC 9112 3.2)",
             Self::Host => "the Host field must be a host and an optional port (RFC 9110 7.2)",
+            Self::HostZone => "an IPv6 address in Host must not have a zone identifier such as %eth0 (RFC 3986 3.2.2)",
             Self::ContentLength => "Content-Length must be one decimal number (RFC 9110 8.6)",
             Self::DuplicateContentLength => "a request must not have two Content-Length fields (RFC 9112 6.3)",
             Self::ContentLengthAndTransferEncoding => {
@@ -203,7 +208,9 @@ impl BadRequest {
                 "a chunk extension must be: semicolon, name, and an optional = and value (RFC 9112 7.1.1)"
             }
             Self::ChunkLineEnd => "a chunk must end with CR LF (RFC 9112 7.1)",
-            Self::ChunkOverhead => "chunk sizes, extensions and trailers are longer than allowed (RFC 9112 7.1.1)",
+            Self::ChunkOverhead => {
+                "chunk extensions and trailers are larger than the limit chunk_overhead allows (RFC 9112 7.1.1)"
+            }
             Self::BodyTooLarge => "the content is larger than allowed (RFC 9110 15.5.14)",
             Self::Expectation => "100-continue is the only expectation that this server meets (RFC 9110 10.1.1)",
             Self::ProxyHeader => "the connection must begin with a PROXY protocol header",

@@ -57,7 +57,7 @@
 //!
 //! // And until when to wait for the next request.
 //! assert!(connection.is_idle());
-//! assert_eq!(connection.poll_timeout().map(|deadline| deadline.at), Some(Duration::from_secs(60)));
+//! assert_eq!(connection.poll_timeout().map(|deadline| deadline.at), Some(Duration::from_secs(75)));
 //! # Ok::<(), httpants_core::Misuse>(())
 //! ```
 //!
@@ -102,8 +102,6 @@ pub use wire::framing::Framing;
 /// ([`ProxyPolicy`](proxy::ProxyPolicy)), and the PROXY protocol
 /// ([`ProxyHeader`](proxy::ProxyHeader)).
 pub mod proxy {
-    pub use ipnet::IpNet;
-
-    pub use crate::message::proxy::{BadNetwork, ProxyPolicy, Resolved, Scheme, XHeaders};
+    pub use crate::message::proxy::{BadNetwork, ProxyPolicy, Resolved, Scheme, TrustedProxies, XHeaders};
     pub use crate::message::proxy_protocol::{BadProxyHeader, Endpoints, ProxyHeader};
 }

@@ -69,8 +69,7 @@ fn proxies_are_believed_only_where_they_are_trusted() {
     assert_eq!(request_of_nobody.remote_ip().unwrap().to_string(), "10.0.0.1");
     assert_eq!((request_of_nobody.scheme(), request_of_nobody.host()), ("http", "inside"));
     let mut trusted = connection(|config| {
-        config.proxies.xheaders = XHeaders::trusted(["10.0.0.0/8"]).unwrap();
-        config.proxies.forwarded_host = true;
+        config.proxies.xheaders = XHeaders::trusted(["10.0.0.0/8"]).unwrap().proto().host();
     });
     let behind = request(&mut trusted, head);
     assert_eq!(behind.remote_ip().unwrap().to_string(), "192.0.2.7");

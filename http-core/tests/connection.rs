@@ -8,6 +8,7 @@ use std::time::Duration;
 use common::{Server, WRK, connection, events, give, id, now, sent, timeout};
 use httpants_core::{
     BodyLen, Close, CloseReason, Config, Connection, Event, FieldLines, Misuse, Receiving, ResponseHead, Timer,
+    Transmit,
 };
 
 /// The places of the fields are those of the head, not of the part of it behind the request line.
@@ -30,9 +31,9 @@ fn asking_in_vain_does_not_move_the_idle_deadline() {
     for second in 1..60 {
         server.connection.handle_timeout(now(start + 1000 * second));
         assert_eq!(events(&mut server.connection), [""; 0]);
-        assert_eq!(timeout(&server.connection), Some((start + 60_000, Timer::Idle)));
+        assert_eq!(timeout(&server.connection), Some((start + 75_000, Timer::Idle)));
     }
-    server.connection.handle_timeout(now(start + 60_000));
+    server.connection.handle_timeout(now(start + 75_000));
     assert_eq!(events(&mut server.connection), ["TimedOut", "Closed"]);
 }
 
@@ -230,6 +231,45 @@ fn lingering_has_its_bounds() {
     }
     assert!((90_000..=108_192).contains(&dropped), "{dropped} bytes were dropped");
     assert_eq!(connection.poll_close(), Some(Close::Now));
+}
+
+/// A caller that looks at the events late misses none.
+#[test]
+fn timeouts_before_and_behind_the_close_are_both_told() {
+    let mut connection = connection(Config::default());
+    give(&mut connection, b"G", 0);
+    assert_eq!(events(&mut connection), [""; 0]);
+    connection.handle_timeout(now(15_000));
+    connection.handle_sent(1, now(15_000));
+    connection.handle_timeout(now(45_000));
+    let all: Vec<_> = std::iter::from_fn(|| connection.poll_event()).collect();
+    assert!(matches!(all[1], Event::TimedOut(Timer::Head)) && matches!(all[2], Event::Refused(_)), "{all:?}");
+    assert!(matches!(all[3], Event::Closed(CloseReason::Refused(_))), "{all:?}");
+    assert!(matches!(all[4], Event::TimedOut(Timer::Write)), "{all:?}");
+    assert!(matches!(all[0], Event::ResponseEnd(stats) if !stats.complete) && all.len() == 5, "{all:?}");
+}
+
+#[test]
+fn lengths_of_64_bits_neither_panic_nor_wrap() {
+    let mut connection = connection(Config::default());
+    give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+    events(&mut connection);
+    let id = connection.current_request().unwrap().id();
+    connection.respond(id, &ResponseHead::default(), BodyLen::Unknown).unwrap();
+    connection.send_external(id, 1, u64::MAX, u64::MAX).unwrap();
+    connection.send_external(id, 1, 0, u64::MAX).unwrap();
+    assert!(sent(&mut connection, 0).ends_with("\r\n\r\nffffffffffffffff\r\n"));
+    connection.handle_sent(1000, now(0));
+    let Some(Transmit::External { offset, length, .. }) = connection.poll_transmit() else { panic!("no file") };
+    assert_eq!((offset, length), (u64::MAX, u64::MAX - 1000));
+    connection.handle_sent(u64::MAX, now(0));
+    assert!(connection.poll_transmit().is_none());
+    connection.send_external(id, 1, 0, 5).unwrap();
+    connection.handle_sent(u64::MAX, now(0));
+    connection.finish(id).unwrap();
+    connection.handle_sent(u64::MAX, now(0));
+    let Some(Event::ResponseEnd(stats)) = connection.poll_event() else { panic!("no end") };
+    assert_eq!((stats.body_bytes, stats.complete), (u64::MAX, true));
 }
 
 #[test]

@@ -177,19 +177,24 @@ fn a_proxy_header_comes_before_the_handshake_at_every_cut() {
 #[test]
 fn a_proxy_header_that_is_due_is_waited_for_and_a_wrong_one_gets_no_answer() {
     let mut slow = connection(|config| config.proxy_protocol = true);
+    assert_eq!(slow.receive_preface(b"", now(0)), Preface::NeedMore);
+    assert!(!slow.lacks_proxy_header(), "nothing was received");
     assert_eq!(slow.receive_preface(b"PROXY", now(14_000)), Preface::NeedMore);
     slow.handle_timeout(now(15_000));
     assert_eq!(closed(&mut slow), Some(CloseReason::TimedOut(Timer::Accept)));
+    assert!(slow.lacks_proxy_header());
     is_over(&mut slow);
     for wrong in [HELLO, REQUEST] {
         let mut wronged = connection(|config| config.proxy_protocol = true);
         assert_eq!(wronged.receive_preface(wrong, now(0)), Preface::Refused);
         assert_eq!(closed(&mut wronged), Some(CloseReason::Refused(BadRequest::ProxyHeader)));
+        assert!(wronged.lacks_proxy_header());
         is_over(&mut wronged);
     }
     let mut plain = connection(|config| config.proxy_protocol = true);
     let bytes = [HEADER, REQUEST].concat();
     assert_eq!(plain.receive_preface(&bytes, now(0)), Preface::Header(HEADER.len()));
+    assert!(!plain.lacks_proxy_header());
     assert_eq!(plain.receive_preface(REQUEST, now(0)), Preface::Refused);
     assert_eq!(closed(&mut plain), Some(CloseReason::Refused(BadRequest::PlainRequest)));
 }

@@ -4,6 +4,7 @@
 mod common;
 
 use common::{connection, events, give, now};
+use httpants_core::proxy::BadProxyHeader;
 use httpants_core::{BadRequest, CloseReason, Config, Connection, Event, Peer, Preface, Refusal, RequestId};
 
 /// What a refusal says: the fault, the request, the request line, the fields, the offset.
@@ -219,5 +220,6 @@ fn what_comes_in_place_of_a_handshake_is_reported() {
     assert_eq!(wrong.receive_preface(b"PROXY TCP5 x\r\n", now(0)), Preface::Refused);
     let Some(Event::Refused(refusal)) = wrong.poll_event() else { panic!() };
     assert_eq!(report(&refusal), (BadRequest::ProxyHeader, None, "PROXY TCP5 x".to_owned(), vec![], 0));
+    assert_eq!(refusal.proxy_header(), Some(BadProxyHeader::Line));
     assert_eq!(events(&mut wrong), ["Closed"]);
 }

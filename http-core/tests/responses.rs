@@ -231,6 +231,16 @@ fn the_refusal_of_a_body_is_the_response_to_its_request() {
     sent(&mut within, 0);
     assert_eq!(ended(&mut within), (Some(1), Some(200), 4, false));
 
+    // Also where all of it has left.
+    let mut sent_on = connection(Config::default());
+    give(&mut sent_on, head, 0);
+    let first = request(&mut sent_on).id();
+    sent_on.respond(first, &ResponseHead::default(), BodyLen::Known(10)).unwrap();
+    sent_on.send(first, "half").unwrap();
+    sent(&mut sent_on, 0);
+    give(&mut sent_on, b"x\r\n", 0);
+    assert_eq!(events(&mut sent_on), ["Refused", "ResponseEnd", "Closed"], "the reason comes before the end");
+
     // Nor one that is finished.
     let mut behind = connection(Config::default());
     give(&mut behind, head, 0);

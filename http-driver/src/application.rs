@@ -18,7 +18,7 @@ pub use crate::exchange::BodyError;
 pub use crate::handler::{Handler, Intake};
 pub use crate::observe::access_log::AccessLog;
 pub use crate::observe::{AnswerCounts, CloseCounts, Counters, Refusals, TimerCounts};
-pub use crate::request::upload::{ContentReader, Files, Pieces, UploadedFile};
+pub use crate::request::upload::{ContentReader, Files, Pieces, TextField, TextFields, UploadedFile};
 pub use crate::request::{Body, FormError, Parts, Request, StreamedPart};
 pub use crate::response::files::{FileRoot, FileToSend};
 pub use crate::response::{Responder, Response, StreamError, Upgraded};

@@ -20,7 +20,6 @@ mod handler;
 pub mod linux;
 pub mod memory;
 mod observe;
-mod panics;
 mod request;
 mod response;
 pub mod runtime;

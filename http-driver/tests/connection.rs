@@ -392,7 +392,7 @@ fn timers_run_out_once_and_cost_nothing_meanwhile() {
         memory.run();
         assert!(!client.is_ended());
     }
-    memory.advance(Duration::from_secs(61));
+    memory.advance(Duration::from_secs(76));
     assert!(client.is_closed());
     let slow = memory.connect();
     slow.send(b"GET / HTTP/1.1\r\n");

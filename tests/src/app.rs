@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use httpants_core::{BodyLen, Connection, FieldLines, Misuse, Request, ResponseHead};
+use httpants_core::{BodyLen, Connection, FieldLines, Misuse, Request, RequestId, ResponseHead};
 
 use crate::log::Log;
 use crate::text;
@@ -30,6 +30,8 @@ pub enum Instruction {
     Trailer(String, Vec<u8>),
     /// The head of the answer.
     Respond(u16, BodyLen),
+    /// The head of a response that ends HTTP.
+    Upgrade(u16),
     /// A piece of content.
     Send(Bytes),
     /// The end of the answer.
@@ -80,6 +82,7 @@ fn instruction(text: &str) -> Result<(Instruction, &str), String> {
         ["pause"] => Instruction::Pause,
         ["resume"] => Instruction::Resume,
         ["limit", limit] => Instruction::Limit(number(limit)?),
+        ["upgrade", status] => Instruction::Upgrade(status_code(status)?),
         ["respond", status] => Instruction::Respond(status_code(status)?, BodyLen::Known(0)),
         ["respond", status, "unknown"] => Instruction::Respond(status_code(status)?, BodyLen::Unknown),
         ["respond", status, "length", length] => {
@@ -122,6 +125,7 @@ pub struct App {
 /// The request that is being answered.
 #[derive(Debug)]
 struct Current {
+    id: RequestId,
     instructions: std::vec::IntoIter<Instruction>,
     waits: Waits,
     line: String,
@@ -152,13 +156,15 @@ impl App {
         self.current.as_ref().is_some_and(|current| current.waits == Waits::ForGo)
     }
 
-    /// A request has come.
+    /// A request has come. Where it has no body, [`end`](Self::end) follows at once, unless the
+    /// response is over by then.
     pub fn request(&mut self, request: &Request, connection: &mut Connection, log: &mut Log) {
         let script = match request.target() {
             "/front" | "/behind" => vec![Instruction::Read, Instruction::Answer],
             _ => self.script.clone(),
         };
         self.current = Some(Current {
+            id: request.id(),
             instructions: script.into_iter(),
             waits: Waits::No,
             line: format!("{} {}", request.method(), request.target()),
@@ -220,6 +226,7 @@ impl Current {
         connection: &mut Connection,
         log: &mut Log,
     ) -> Result<(), Misuse> {
+        let id = self.id;
         match instruction {
             Instruction::Read if self.whole => Ok(()),
             Instruction::Read => {
@@ -233,7 +240,7 @@ impl Current {
             }
             Instruction::Answer => {
                 let head = ResponseHead::with_fields(StatusCode::OK, FieldLines::text_plain());
-                connection.respond_with(&head, self.line.clone())
+                connection.respond_with(id, &head, self.line.clone())
             }
             Instruction::Field(name, value) => self.head.fields.push(&name, value),
             Instruction::Reason(reason) => self.head.set_reason(&reason),
@@ -241,37 +248,30 @@ impl Current {
             Instruction::Respond(status, length) => {
                 self.head.status = ResponseHead::new(status)?.status;
                 let head = std::mem::take(&mut self.head);
-                connection.respond(&head, length)
+                connection.respond(id, &head, length)
             }
-            Instruction::Send(content) => connection.send(content),
+            Instruction::Upgrade(status) => {
+                self.head.status = ResponseHead::new(status)?.status;
+                let head = std::mem::take(&mut self.head);
+                connection.respond_upgrade(id, &head)
+            }
+            Instruction::Send(content) => connection.send(id, content),
             Instruction::Finish => {
                 let trailers = std::mem::take(&mut self.trailers);
-                connection.finish_with_trailers(&trailers)
+                connection.finish_with_trailers(id, &trailers)
             }
-            Instruction::Abort => {
-                connection.abort();
-                Ok(())
-            }
-            Instruction::Continue => connection.send_continue(),
-            Instruction::Limit(limit) => {
-                connection.set_max_request(limit);
-                Ok(())
-            }
-            Instruction::Pause => {
-                connection.pause(true);
-                Ok(())
-            }
-            Instruction::Resume => {
-                connection.pause(false);
-                Ok(())
-            }
+            Instruction::Abort => connection.abort(id),
+            Instruction::Continue => connection.send_continue(id),
+            Instruction::Limit(limit) => connection.set_max_request(id, limit),
+            Instruction::Pause => connection.pause(id),
+            Instruction::Resume => connection.resume(id),
         }
     }
 
     /// Asks for content that the client holds back, once.
     fn proceed(&mut self, connection: &mut Connection, log: &mut Log) {
         if std::mem::take(&mut self.expects_continue)
-            && let Err(misuse) = connection.send_continue()
+            && let Err(misuse) = connection.send_continue(self.id)
         {
             log.misuse(&misuse);
         }

@@ -4,10 +4,14 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use httpants_core::{Close, Config, Connection, Event, Now, Peer, Transmit, UnixTime};
+use httpants_core::{
+    Close, CloseReason, Config, Connection, Event, Headers, Now, Peer, Refusal, Request, Timer, Transmit,
+    TransmitQueue, UnixTime,
+};
 
 use crate::answer::WALL;
 use crate::app::{App, Script};
+use crate::ends::Ends;
 use crate::log::Log;
 use crate::steps::Step;
 
@@ -16,17 +20,21 @@ use crate::steps::Step;
 pub struct Style {
     /// Whether the bytes are pushed with `receive`, or read into `recv_buf`.
     pub push: bool,
+    /// Whether the buffers are moved out of the connection while the transport uses them.
+    pub taken: bool,
     /// How many bytes the transport takes at once.
     pub write: usize,
 }
 
 impl Style {
     /// Read into the lent buffer, written whole.
-    pub const LENT: Self = Self { push: false, write: usize::MAX };
+    pub const LENT: Self = Self { push: false, taken: false, write: usize::MAX };
     /// Pushed, written whole.
-    pub const PUSHED: Self = Self { push: true, write: usize::MAX };
+    pub const PUSHED: Self = Self { push: true, ..Self::LENT };
     /// Read into the lent buffer, written byte by byte.
-    pub const TRICKLED: Self = Self { push: false, write: 1 };
+    pub const TRICKLED: Self = Self { write: 1, ..Self::LENT };
+    /// Read into a buffer that was moved out, written from a queue that was.
+    pub const TAKEN: Self = Self { taken: true, ..Self::LENT };
 }
 
 /// How an exchange stands when all steps are done.
@@ -53,6 +61,8 @@ pub struct Outcome {
     pub writes: usize,
     /// How many bytes of the peer were never taken.
     pub unread: usize,
+    /// What was reported of a peer that was refused.
+    pub refusal: Option<String>,
 }
 
 /// A running exchange.
@@ -62,6 +72,9 @@ pub struct Exchange {
     connection: Connection,
     app: App,
     log: Log,
+    ends: Ends,
+    refusal: Option<String>,
+    queue: TransmitQueue,
     style: Style,
     now: Now,
     /// What the peer has sent and the connection has not taken.
@@ -92,6 +105,9 @@ impl Exchange {
             config,
             app: App::new(script),
             log: Log::default(),
+            ends: Ends::default(),
+            refusal: None,
+            queue: TransmitQueue::default(),
             style,
             now,
             socket: VecDeque::new(),
@@ -136,6 +152,7 @@ impl Exchange {
             Step::Eof => {
                 self.eof.get_or_insert(false);
             }
+            Step::PeerClosed => self.connection.handle_peer_closed(self.now),
             Step::Go => self.app.go(&mut self.connection, &mut self.log),
             Step::Block => self.blocked = true,
             Step::Unblock => self.blocked = false,
@@ -226,12 +243,12 @@ impl Exchange {
         }
         let taken = if self.style.push {
             self.connection.receive(bytes, self.now)
+        } else if let Some(mut buffer) = self.style.taken.then(|| self.connection.lend_recv_buf()).flatten() {
+            let count = copy(bytes, buffer.room());
+            self.connection.return_recv_buf(buffer, count, self.now);
+            count
         } else {
-            let room = self.connection.recv_buf();
-            let count = room.len().min(bytes.len());
-            if let (Some(room), Some(bytes)) = (room.get_mut(..count), bytes.get(..count)) {
-                room.copy_from_slice(bytes);
-            }
+            let count = copy(bytes, self.connection.recv_buf());
             self.connection.handle_recv(count, self.now);
             count
         };
@@ -241,29 +258,33 @@ impl Exchange {
 
     fn poll_events(&mut self) {
         while let Some(event) = self.connection.poll_event() {
+            if self.told_closed && !may_follow_closed(&event) {
+                self.log.line(format!("behind closed: {event:?}"));
+            }
             match event {
-                Event::Request(request) => {
-                    self.log.request(&request);
-                    self.app.request(&request, &mut self.connection, &mut self.log);
-                }
-                Event::Expect100 => {
+                Event::Request(request) => self.request(&request),
+                Event::Expect100(_) => {
                     self.log.line("expect 100".into());
                     self.app.expect_continue(&mut self.connection, &mut self.log);
                 }
-                Event::Data(piece) => self.log.data(&piece),
-                Event::End(trailers) => {
-                    self.log.end(&trailers);
-                    self.app.end(&mut self.connection, &mut self.log);
-                }
-                Event::Writable => {}
-                Event::PeerClosed => self.log.line("peer closed".into()),
-                Event::Upgraded => {
+                Event::Data(_, piece) => self.log.data(&piece),
+                Event::End(_, trailers) => self.end(&trailers),
+                Event::Writable(_) => {}
+                Event::PeerClosed(_) => self.log.line("peer closed".into()),
+                Event::Upgraded(_) => {
                     self.upgraded = true;
                     let before = self.connection.take_upgrade();
                     before.iter().rev().for_each(|&byte| self.socket.push_front(byte));
                 }
+                Event::ResponseEnd(stats) => self.ends.response(stats),
+                Event::TimedOut(timer) => self.ends.announce(CloseReason::TimedOut(timer)),
+                Event::Refused(refusal) => {
+                    self.ends.announce(CloseReason::Refused(refusal.error()));
+                    self.refusal = Some(show(&refusal));
+                }
                 Event::Closed(reason) => {
                     self.told_closed = true;
+                    self.ends.closed(reason);
                     self.log.closed(reason);
                 }
                 other => self.log.line(format!("{other:?}")),
@@ -271,12 +292,31 @@ impl Exchange {
         }
     }
 
+    fn request(&mut self, request: &Request) {
+        self.ends.request(request);
+        self.log.request(request);
+        self.app.request(request, &mut self.connection, &mut self.log);
+        // It is complete, as one with a body is at its end.
+        if !request.has_body() && !self.connection.response_state(request.id()).is_over() {
+            self.end(&Headers::default());
+        }
+    }
+
+    fn end(&mut self, trailers: &Headers) {
+        self.log.end(trailers);
+        self.app.end(&mut self.connection, &mut self.log);
+    }
+
     fn transmit(&mut self) -> bool {
         let mut sent = false;
         while !self.blocked && self.closed.is_none() {
+            if self.style.taken {
+                self.connection.take_transmit(&mut self.queue);
+            }
             let mut room = self.style.write;
             let before = self.answer.len();
-            match self.connection.poll_transmit() {
+            let transmit = if self.style.taken { self.queue.poll() } else { self.connection.poll_transmit() };
+            match transmit {
                 Some(Transmit::Bytes(slices)) => {
                     for slice in slices {
                         let taken = slice.get(..room).unwrap_or(slice);
@@ -291,7 +331,13 @@ impl Exchange {
                 }
                 None => break,
             }
-            self.connection.handle_sent((self.answer.len() - before) as u64, self.now);
+            let count = (self.answer.len() - before) as u64;
+            if self.style.taken {
+                let sent = self.queue.sent(count);
+                self.connection.handle_transmitted(&mut self.queue, sent, self.now);
+            } else {
+                self.connection.handle_sent(count, self.now);
+            }
             self.writes += 1;
             sent = true;
         }
@@ -313,12 +359,22 @@ impl Exchange {
         if self.closed == Some(Close::Reset) {
             self.log.line("reset".into());
         }
+        if let Err(error) = self.ends.check(&self.answer, self.upgraded || self.closed.is_some()) {
+            self.log.line(error);
+        }
         let end = match self.closed {
             _ if self.upgraded => End::HandedOver,
             Some(_) => End::Closed,
             None => End::Open,
         };
-        Outcome { events: self.log.finish(), answer: self.answer, end, writes: self.writes, unread: self.socket.len() }
+        Outcome {
+            events: self.log.finish(),
+            answer: self.answer,
+            end,
+            writes: self.writes,
+            unread: self.socket.len(),
+            refusal: self.refusal,
+        }
     }
 
     /// Nothing happens on a closed connection, whatever is done to it.
@@ -350,4 +406,24 @@ impl Exchange {
         let all = [timeouts.accept, timeouts.head, timeouts.idle, timeouts.body, timeouts.write, timeouts.linger];
         all.iter().all(Option::is_some) && self.connection.poll_timeout().is_none() && !self.app.is_busy()
     }
+}
+
+/// Copies as much as fits.
+fn copy(from: &[u8], to: &mut [u8]) -> usize {
+    let count = from.len().min(to.len());
+    if let (Some(from), Some(to)) = (from.get(..count), to.get_mut(..count)) {
+        to.copy_from_slice(from);
+    }
+    count
+}
+
+fn may_follow_closed(event: &Event) -> bool {
+    matches!(event, Event::ResponseEnd(_) | Event::TimedOut(Timer::Write | Timer::Linger))
+}
+
+fn show(refusal: &Refusal) -> String {
+    let line = crate::text::escape(refusal.request_line(), false);
+    let fields: Vec<_> = refusal.fields().map(|(name, value)| [name, b": ", value].concat()).collect();
+    let fields = crate::text::escape(&fields.join(&b'\n'), false);
+    format!("{:?} of {:?} at {}: {line} {fields}", refusal.error(), refusal.request(), refusal.offset())
 }

@@ -52,7 +52,7 @@ pub fn plan(script: &Script) -> Option<Plan> {
     }
     plan.answer = match rest {
         [Instruction::Answer] => Answer::Line,
-        [Instruction::Respond(101, _)] => {
+        [Instruction::Upgrade(101)] => {
             let at = plan.fields.iter().position(|(name, _)| name == "Upgrade")?;
             let protocol = String::from_utf8(plan.fields.remove(at).1).ok()?;
             Answer::Upgrade(protocol.trim().to_owned())

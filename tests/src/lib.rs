@@ -9,6 +9,7 @@ pub mod answer;
 pub mod app;
 pub mod corpus;
 pub mod cuts;
+pub mod ends;
 pub mod exchange;
 pub mod fixture;
 pub mod handler;

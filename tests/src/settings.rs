@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use httpants_core::Config;
+use httpants_core::{Config, HalfClose};
 
 /// What stands in the Server field of every answer, so that fixtures do not change with
 /// each release.
@@ -33,7 +33,12 @@ fn apply(config: &mut Config, name: &str, value: &str) -> Option<()> {
     match name {
         "keep_alive" => read(value, &mut config.keep_alive),
         "strict_target" => read(value, &mut config.strict_target),
+        "non_ascii_target" => read(value, &mut config.non_ascii_target),
         "requests_per_connection" => value.parse().ok().map(|count| config.requests_per_connection = Some(count)),
+        "half_close" if value == "drop" => {
+            config.half_close = HalfClose::Drop;
+            Some(())
+        }
         "server" if value == "none" => {
             config.server = None;
             Some(())
@@ -73,6 +78,7 @@ fn timeout(config: &mut Config, name: &str, value: &str) -> Option<()> {
         "body" => timeouts.body = time,
         "body_rate_grace" => timeouts.body_rate_grace = time?,
         "write" => timeouts.write = time,
+        "half_closed" => timeouts.half_closed = time,
         "linger" => timeouts.linger = time,
         "handler" => timeouts.handler = time,
         _ => return None,

@@ -13,6 +13,9 @@ pub enum Step {
     Wait(Duration),
     /// The peer ends its stream.
     Eof,
+    /// The transport reports the end of the stream, behind all that the peer has sent and that
+    /// may not have been read.
+    PeerClosed,
     /// An application that stands at `hold` goes on.
     Go,
     /// The transport takes no more bytes.
@@ -55,6 +58,7 @@ fn directive(line: &str) -> Result<Option<Step>, String> {
     };
     Ok(Some(match inner {
         "eof" => Step::Eof,
+        "peer closed" => Step::PeerClosed,
         "go" => Step::Go,
         "block" => Step::Block,
         "unblock" => Step::Unblock,

@@ -79,6 +79,7 @@ fn bytes(steps: &[Step]) -> Result<Vec<u8>, &'static str> {
             Step::Eof if at + 1 == steps.len() => {}
             Step::Wait(_) => return Err("virtual time"),
             Step::Go => return Err("an application that waits for the peer's next bytes"),
+            Step::PeerClosed => return Err("an end that the transport sees before it is read"),
             Step::Block | Step::Unblock | Step::IoError => return Err("a transport that is blocked or fails"),
             Step::Shutdown => return Err("a shutdown between two bytes"),
             Step::Eof => return Err("something behind the end of the stream"),

@@ -17,8 +17,9 @@ fn refused(linger: u64) -> Connection {
     let mut connection = Connection::new(Arc::new(config), Peer::default(), Now::default());
     assert_eq!(connection.receive(b"\n", Now::default()), 1);
     let events: Vec<_> = std::iter::from_fn(|| connection.poll_event()).collect();
-    assert!(matches!(events[..], [Event::Closed(CloseReason::Refused(BadRequest::BareLineFeed))]));
+    assert!(matches!(events[..], [Event::Refused(_), Event::Closed(CloseReason::Refused(BadRequest::BareLineFeed))]));
     connection.handle_sent(u64::MAX, Now::default());
+    assert!(matches!(connection.poll_event(), Some(Event::ResponseEnd(_))));
     assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
     connection
 }
@@ -32,6 +33,41 @@ fn pour(connection: &mut Connection, total: usize, piece: usize) -> (usize, Opti
         assert!(connection.poll_event().is_none());
     }
     (taken, connection.poll_close())
+}
+
+/// Sends chunks of this size, and says how much content came and whether that was all.
+fn upload(chunk: usize, count: usize) -> (usize, bool) {
+    let mut config = Config::default();
+    config.limits.max_request = u64::MAX;
+    let mut connection = Connection::new(Arc::new(config), Peer::default(), Now::default());
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
+    let chunk = [format!("{chunk:x}\r\n").as_bytes(), &vec![b'x'; chunk], b"\r\n"].concat();
+    let parts = std::iter::once(&head).chain(std::iter::repeat_n(&chunk, count));
+    let (mut content, mut whole) = (0, false);
+    for part in parts.map(Vec::as_slice).chain([&b"0\r\n\r\n"[..]]) {
+        let mut sent = 0;
+        while sent < part.len() && connection.wants_recv() {
+            sent += connection.receive(&part[sent..], Now::default());
+            while let Some(event) = connection.poll_event() {
+                match event {
+                    Event::Data(_, data) => content += data.len(),
+                    Event::End(..) => whole = true,
+                    _ => {}
+                }
+            }
+        }
+    }
+    (content, whole)
+}
+
+/// `chunk-small`. The size of a chunk bounds no upload.
+#[test]
+fn uploads_are_as_long_in_small_chunks_as_in_large_ones() {
+    // Pieces of a KiB, rows of a table, frames of audio, what curl sends of its standard input,
+    // and single bytes.
+    for (chunk, count) in [(1 << 10, 5 << 10), (60, 10_000), (320, 50_000), (65_524, 4_000), (1, 100_000)] {
+        assert_eq!(upload(chunk, count), (chunk * count, true), "{count} chunks of {chunk} bytes");
+    }
 }
 
 /// `time-linger-bytes`. The byte that was refused counts, too.
@@ -87,10 +123,10 @@ fn content_that_nobody_takes_is_bounded() {
     let mut connection = Connection::new(Arc::new(Config::default()), Peer::default(), Now::default());
     let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n";
     assert_eq!(connection.receive(head, Now::default()), head.len());
-    assert!(matches!(connection.poll_event(), Some(Event::Request(_))));
-    connection.pause(true);
+    let Some(Event::Request(request)) = connection.poll_event() else { panic!("no request") };
+    connection.pause(request.id()).unwrap();
     assert!(!connection.wants_recv());
-    connection.pause(false);
+    connection.resume(request.id()).unwrap();
     let mut taken = 0;
     while connection.wants_recv() {
         taken += connection.receive(&[b'x'; 5000], Now::default());

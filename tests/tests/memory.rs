@@ -35,9 +35,13 @@ fn peak(config: &Arc<Config>, pieces: &[&[u8]], reads: bool) -> usize {
 fn turn(connection: &mut Connection, now: Now, reads: bool) {
     loop {
         while let Some(event) = connection.poll_event() {
-            if let Event::End(_) = event {
-                connection.respond_with(&Default::default(), "Hello, World!").unwrap();
-            }
+            let id = match event {
+                Event::Request(request) if !request.has_body() => request.id(),
+                Event::End(id, _) => id,
+                _ => continue,
+            };
+            // A tunnel takes none, and stays unanswered.
+            let _ = connection.respond_with(id, &Default::default(), "Hello, World!");
         }
         let count = match connection.poll_transmit() {
             Some(Transmit::Bytes(slices)) if reads => slices.map(<[u8]>::len).sum::<usize>(),

@@ -109,6 +109,7 @@ fn forms_take_no_more_than_their_limits() {
         ("text that is not UTF-8", form(&part("name=a", &vec![b'\xff'; field]), 9), 4 * total),
         ("1,000 parts", form(&part("name=a", b"x"), 1000), total),
         ("a part's head", form(&part(&format!("name=a; filename={}", "x".repeat(16_000)), b""), 600), 3 * total),
+        ("a text's head", form(&part(&format!("name={}", "x".repeat(16_000)), b""), 600), 4 * total),
     ] {
         let peak = peak(|memory, client| {
             let answer = post(memory, &client, "/", "multipart/form-data; boundary=b", &content);

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use httpants_core::{
-    BodyLen, Close, CloseReason, Config, Connection, Event, Now, Peer, ResponseHead, Timer, Transmit, UnixTime,
+    BodyLen, Close, CloseReason, Config, Connection, Event, Now, Peer, RequestId, ResponseHead, Timer, Transmit,
+    UnixTime,
 };
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -24,6 +25,8 @@ fn at(millis: u64) -> Now {
 struct Caller {
     connection: Connection,
     closed: Option<CloseReason>,
+    last: Option<RequestId>,
+    timed_out: Vec<Timer>,
     answer: Vec<u8>,
 }
 
@@ -31,7 +34,13 @@ impl Caller {
     fn new(set: impl FnOnce(&mut Config)) -> Self {
         let mut config = Config::default();
         set(&mut config);
-        Self { connection: Connection::new(Arc::new(config), Peer::default(), at(0)), closed: None, answer: Vec::new() }
+        Self {
+            connection: Connection::new(Arc::new(config), Peer::default(), at(0)),
+            closed: None,
+            last: None,
+            timed_out: Vec::new(),
+            answer: Vec::new(),
+        }
     }
 
     fn receive(&mut self, bytes: &[u8], now: u64) {
@@ -41,8 +50,11 @@ impl Caller {
 
     fn poll(&mut self) {
         while let Some(event) = self.connection.poll_event() {
-            if let Event::Closed(reason) = event {
-                self.closed = Some(reason);
+            match event {
+                Event::Closed(reason) => self.closed = Some(reason),
+                Event::Request(request) => self.last = Some(request.id()),
+                Event::TimedOut(timer) => self.timed_out.push(timer),
+                _ => {}
             }
         }
     }
@@ -61,15 +73,21 @@ impl Caller {
         // The time is told with every input; a wake-up is one.
         self.connection.handle_timeout(at(now));
         let head = ResponseHead::new(200).unwrap();
-        self.connection.respond(&head, BodyLen::Known(length as u64)).unwrap();
-        self.connection.send(vec![b'x'; length]).unwrap();
-        self.connection.finish().unwrap();
+        let id = self.id();
+        self.connection.respond(id, &head, BodyLen::Known(length as u64)).unwrap();
+        self.connection.send(id, vec![b'x'; length]).unwrap();
+        self.connection.finish(id).unwrap();
         self.poll();
     }
 
     fn answer(&mut self, now: u64) {
         self.respond(2, now);
         while self.send(usize::MAX, now) > 0 {}
+    }
+
+    /// The request that is outstanding, or was.
+    fn id(&self) -> RequestId {
+        self.last.unwrap()
     }
 
     /// Which timer is armed, and for when.
@@ -88,7 +106,9 @@ impl Caller {
         assert_eq!(self.armed(), Some((timer, due)));
         self.wake(due - 1);
         assert_eq!((self.armed(), self.closed), (Some((timer, due)), None), "too early");
+        assert_eq!(self.timed_out, []);
         self.wake(due);
+        assert_eq!(self.timed_out, [timer]);
         assert_ne!(self.armed(), Some((timer, due)), "it fired, so it is not armed any more");
     }
 
@@ -146,10 +166,10 @@ fn idle_runs_from_each_answer() {
         caller.receive(GET, now);
         assert_eq!(caller.armed(), None, "the handler has all the time it wants");
         caller.answer(now + 500);
-        assert_eq!(caller.armed(), Some((Timer::Idle, now + 500 + 60_000)));
+        assert_eq!(caller.armed(), Some((Timer::Idle, now + 500 + 75_000)));
     }
     caller.answer.clear();
-    caller.fires(Timer::Idle, 160_500);
+    caller.fires(Timer::Idle, 175_500);
     caller.closes_silently(CloseReason::TimedOut(Timer::Idle));
 }
 
@@ -160,7 +180,7 @@ fn idle_counts_from_the_last_byte_of_the_answer_that_left() {
     caller.respond(2, 1_000);
     assert_eq!(caller.armed(), Some((Timer::Write, 31_000)));
     assert!(caller.send(usize::MAX, 9_000) > 0);
-    assert_eq!(caller.armed(), Some((Timer::Idle, 69_000)));
+    assert_eq!(caller.armed(), Some((Timer::Idle, 84_000)));
 }
 
 #[test]
@@ -193,10 +213,10 @@ fn body_timers_stand_still_while_the_application_pauses() {
     let mut caller = Caller::new(|_| {});
     caller.receive(POST, 0);
     caller.connection.handle_timeout(at(5_000));
-    caller.connection.pause(true);
+    caller.connection.pause(caller.id()).unwrap();
     assert_eq!(caller.armed(), None);
     caller.connection.handle_timeout(at(100_000));
-    caller.connection.pause(false);
+    caller.connection.resume(caller.id()).unwrap();
     assert_eq!(caller.armed(), Some((Timer::BodyRate, 105_000)));
 }
 
@@ -217,7 +237,7 @@ fn write_is_armed_anew_by_each_byte_that_leaves() {
 fn write_is_off_while_nothing_waits() {
     let mut caller = Caller::new(|_| {});
     caller.receive(GET, 0);
-    caller.connection.respond(&ResponseHead::new(200).unwrap(), BodyLen::Known(10)).unwrap();
+    caller.connection.respond(caller.id(), &ResponseHead::new(200).unwrap(), BodyLen::Known(10)).unwrap();
     assert_eq!(caller.armed(), Some((Timer::Write, 30_000)));
     while caller.send(usize::MAX, 500) > 0 {}
     assert_eq!(caller.armed(), None, "the application streams as slowly as it likes");
@@ -247,17 +267,17 @@ fn handler_runs_until_the_head_of_the_answer() {
     late.receive(GET, 1_000);
     late.fires(Timer::Handler, 6_000);
     assert_eq!(late.closed, Some(CloseReason::TimedOut(Timer::Handler)));
-    assert!(late.connection.respond(&ResponseHead::new(200).unwrap(), BodyLen::Known(0)).is_err());
+    assert!(late.connection.respond(late.id(), &ResponseHead::new(200).unwrap(), BodyLen::Known(0)).is_err());
     late.answered("503", 6_000);
 
     let mut early = Caller::new(seconds);
     for now in [1_000, 10_000] {
         early.receive(GET, now);
         assert_eq!(early.armed(), Some((Timer::Handler, now + 5_000)), "it runs for each request");
-        early.connection.respond(&ResponseHead::new(200).unwrap(), BodyLen::Known(0)).unwrap();
+        early.connection.respond(early.id(), &ResponseHead::new(200).unwrap(), BodyLen::Known(0)).unwrap();
         while early.send(usize::MAX, now) > 0 {}
         assert_eq!(early.armed(), None, "the content may take longer");
-        early.connection.finish().unwrap();
+        early.connection.finish(early.id()).unwrap();
         early.poll();
     }
 }
@@ -299,7 +319,7 @@ fn a_clock_that_steps_back_moves_no_deadline() {
     assert_eq!(caller.armed(), Some((Timer::Head, 25_000)));
     caller.receive(b"T / HTTP/1.1\r\nHost: a\r\n\r\n", 3_000);
     caller.answer(4_000);
-    assert_eq!(caller.armed(), Some((Timer::Idle, 70_000)));
+    assert_eq!(caller.armed(), Some((Timer::Idle, 85_000)));
 }
 
 #[test]
@@ -314,6 +334,7 @@ fn names() {
         (Timer::Write, "write"),
         (Timer::Linger, "linger"),
         (Timer::Handler, "handler"),
+        (Timer::HalfClosed, "half closed"),
     ];
     for (timer, name) in timers {
         assert_eq!(timer.to_string(), name);

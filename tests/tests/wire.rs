@@ -126,7 +126,7 @@ impl Case<'_> {
         {
             return Err(format!("it left in {} writes, not in {writes}", whole.writes));
         }
-        self.check_cuts(pairs)?;
+        self.check_cuts(pairs, whole.refusal.as_deref())?;
         self.check_neighbours(whole.end)
     }
 
@@ -137,19 +137,27 @@ impl Case<'_> {
 
     /// However it is cut, and through every way to hand bytes over. Pairs of cuts are tried
     /// with the first input of a fixture only; the others are much like it.
-    fn check_cuts(&self, pairs: bool) -> Result<(), String> {
+    fn check_cuts(&self, pairs: bool, refusal: Option<&str>) -> Result<(), String> {
         let bytes = self.bytes();
         for (count, cut) in cuts::all(&bytes, pairs).iter().enumerate() {
             let styles: &[Style] = match count {
                 // Whole, then byte by byte.
-                0 => &[Style::LENT, Style::PUSHED, Style::TRICKLED],
-                1 => &[Style::LENT, Style::PUSHED],
-                _ if count % 2 == 0 => &[Style::LENT],
-                _ => &[Style::PUSHED],
+                0 => &[Style::LENT, Style::PUSHED, Style::TRICKLED, Style::TAKEN],
+                1 => &[Style::LENT, Style::PUSHED, Style::TAKEN],
+                _ if count % 3 == 0 => &[Style::LENT],
+                _ if count % 3 == 1 => &[Style::PUSHED],
+                _ => &[Style::TAKEN],
             };
             for &style in styles {
                 let outcome = self.run(self.steps, style, cut);
                 self.compare(&outcome, &self.fixture.events, &self.fixture.answer, &how(style, cut))?;
+                if outcome.refusal.as_deref() != refusal {
+                    return Err(format!(
+                        "run {}: {:?} was reported, not {refusal:?}",
+                        how(style, cut),
+                        outcome.refusal
+                    ));
+                }
             }
         }
         Ok(())
@@ -234,6 +242,7 @@ fn how(style: Style, cut: &[usize]) -> String {
     let style = match style {
         Style::LENT => "",
         Style::PUSHED => ", pushed",
+        Style::TAKEN => ", in buffers that were taken out",
         _ => ", written byte by byte",
     };
     match cut {

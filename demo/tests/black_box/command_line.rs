@@ -18,7 +18,8 @@ fn help_names_every_flag() {
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8(output.stdout).unwrap();
     let flags = ["listen", "max-request", "head-timeout", "idle-timeout", "body-timeout", "write-timeout"];
-    let others = ["workers", "access-log", "cookie-secret", "xheaders", "proxy-protocol", "help", "version"];
+    let others =
+        ["workers", "access-log", "cookie-secret", "xheaders", "xheaders-from", "proxy-protocol", "help", "version"];
     let files = ["file-root", "sendfile", "sendfile-prefix", "listen-fds", "tls-cert", "tls-key", "client-ca"];
     for flag in flags.into_iter().chain(others).chain(files) {
         assert!(help.contains(&format!("--{flag}")), "{flag}");

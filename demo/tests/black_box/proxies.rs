@@ -35,27 +35,56 @@ fn nobody_is_believed_unless_that_is_said() {
 
 #[test]
 fn a_trusted_proxy_is_believed() {
-    let here = ["--xheaders", "10.0.0.0/8", "--xheaders", "127.0.0.1"];
-    for demo in [Demo::start(&["--xheaders", "all"]), Demo::start(&here)] {
+    let everybody = Demo::start(&["--xheaders", "all"]);
+    for fields in SPOOFED {
+        assert_eq!(seen(&everybody, fields), pair("203.0.113.9", "https"), "{fields}");
+    }
+    assert_eq!(seen(&everybody, ""), pair("127.0.0.1", "http"));
+    // What the proxy does not write is not read.
+    let [x_forwarded, x_real_ip, forwarded, x_forwarded_twice, forwarded_port] = SPOOFED;
+    for (from, told) in [
+        ("x-forwarded", vec![(x_forwarded, "https"), (x_forwarded_twice, "https")]),
+        ("x-real-ip", vec![(x_real_ip, "http")]),
+        ("forwarded", vec![(forwarded, "https"), (forwarded_port, "https")]),
+    ] {
+        let demo = Demo::start(&["--xheaders", "10.0.0.0/8", "--xheaders", "127.0.0.1", "--xheaders-from", from]);
         for fields in SPOOFED {
-            assert_eq!(seen(&demo, fields), pair("203.0.113.9", "https"), "{fields}");
+            let (ip, scheme) = match told.iter().find(|(known, _)| *known == fields) {
+                Some((_, scheme)) => ("203.0.113.9", *scheme),
+                None if from == "x-forwarded" && fields.contains("-Proto: https") => ("127.0.0.1", "https"),
+                None => ("127.0.0.1", "http"),
+            };
+            assert_eq!(seen(&demo, fields), pair(ip, scheme), "{from}: {fields}");
         }
-        assert_eq!(seen(&demo, ""), pair("127.0.0.1", "http"));
     }
 }
 
 #[test]
 fn what_the_client_wrote_before_the_proxies_is_not_believed() {
-    let demo = Demo::start(&["--xheaders", "127.0.0.0/8", "--xheaders", "10.0.0.0/8"]);
+    let trusted = ["--xheaders", "127.0.0.0/8", "--xheaders", "10.0.0.0/8"];
+    let demo = Demo::start(&trusted);
     for (fields, ip) in [
         ("X-Forwarded-For: 192.0.2.66, 203.0.113.9, 10.0.0.2\r\n", "203.0.113.9"),
         ("X-Forwarded-For: 192.0.2.66\r\nX-Forwarded-For: 203.0.113.9\r\n", "203.0.113.9"),
         ("X-Forwarded-For: 192.0.2.66, 2001:db8::1\r\n", "2001:db8::1"),
-        ("Forwarded: for=192.0.2.66, for=\"[2001:db8::1]:80\"\r\n", "2001:db8::1"),
+        ("X-Real-IP: 192.0.2.66\r\nX-Forwarded-For: 203.0.113.9\r\n", "203.0.113.9"),
+        ("Forwarded: for=192.0.2.66;proto=https\r\nX-Forwarded-For: 203.0.113.9\r\n", "203.0.113.9"),
         ("X-Forwarded-For: nonsense\r\n", "127.0.0.1"),
         ("X-Forwarded-For: 203.0.113.9, nonsense\r\n", "127.0.0.1"),
-        ("X-Real-IP: nonsense\r\n", "127.0.0.1"),
+        ("X-Real-IP: 192.0.2.66\r\n", "127.0.0.1"),
+        ("Forwarded: for=192.0.2.66\r\n", "127.0.0.1"),
         ("X-Forwarded-Proto: gopher\r\n", "127.0.0.1"),
+    ] {
+        assert_eq!(seen(&demo, fields), pair(ip, "http"), "{fields}");
+    }
+    let demo = Demo::start(&[&trusted[..], &["--xheaders-from", "forwarded"]].concat());
+    let fields = "X-Forwarded-For: 192.0.2.66\r\nForwarded: for=192.0.2.66, for=\"[2001:db8::1]:80\"\r\n";
+    assert_eq!(seen(&demo, fields), pair("2001:db8::1", "http"));
+    let demo = Demo::start(&[&trusted[..], &["--xheaders-from", "x-real-ip"]].concat());
+    for (fields, ip) in [
+        ("X-Forwarded-For: 192.0.2.66\r\nX-Real-IP: 203.0.113.9\r\n", "203.0.113.9"),
+        ("X-Real-IP: nonsense\r\nX-Forwarded-For: 192.0.2.66\r\n", "127.0.0.1"),
+        ("X-Real-IP: 192.0.2.66\r\nX-Real-IP: 203.0.113.9\r\n", "127.0.0.1"),
     ] {
         assert_eq!(seen(&demo, fields), pair(ip, "http"), "{fields}");
     }
@@ -64,7 +93,11 @@ fn what_the_client_wrote_before_the_proxies_is_not_believed() {
 #[test]
 fn urls_have_the_scheme_that_a_trusted_proxy_tells() {
     let fields = "X-Forwarded-Proto: https\r\n";
-    for (flags, url) in [(&[][..], "http://demo.test/x"), (&["--xheaders", "all"], "https://demo.test/x")] {
+    for (flags, url) in [
+        (&[][..], "http://demo.test/x"),
+        (&["--xheaders", "all"], "https://demo.test/x"),
+        (&["--xheaders", "127.0.0.1"], "https://demo.test/x"),
+    ] {
         let report = Demo::start(flags).connect().request("GET", "/x", fields, "").json();
         assert_eq!(report["full_url"], json!(url));
     }

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use httpants_core::cookies::KeyRing;
 use httpants_core::{
-    BodyLen, Config, Connection, FieldLines, Misuse, Peer, Reply, ResponseHead, Sending, State, Transmit,
+    BodyLen, Config, Connection, Event, FieldLines, Misuse, Peer, Reply, RequestId, ResponseHead, Sending, State,
+    Transmit,
 };
 
 use crate::oracle::answer::{self, Answer, Asked};
@@ -128,7 +129,7 @@ impl Value {
 const OWNED: [&str; 3] = ["content-length", "transfer-encoding", "connection"];
 
 impl Case {
-    fn connection(&self) -> (Connection, Asked) {
+    fn connection(&self) -> (Connection, RequestId, Asked) {
         const REQUESTS: [(&str, Asked); 9] = [
             ("GET / HTTP/1.1\r\nHost: a\r\n\r\n", Asked::Other),
             ("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", Asked::Head),
@@ -146,8 +147,9 @@ impl Case {
         config.server = self.server.then_some("httpants");
         let mut connection = Connection::new(config.into(), Peer::default(), NOW);
         assert_eq!(connection.receive(request.as_bytes(), NOW), request.len());
+        let Some(Event::Request(request)) = connection.poll_event() else { panic!("no request") };
         while connection.poll_event().is_some() {}
-        (connection, asked)
+        (connection, request.id(), asked)
     }
 
     fn content(&self) -> Vec<u8> {
@@ -192,7 +194,7 @@ impl Case {
     }
 
     fn run(&self) {
-        let (mut connection, asked) = self.connection();
+        let (mut connection, id, asked) = self.connection();
         let mut head = match ResponseHead::new(self.status) {
             Ok(head) => head,
             Err(misuse) => {
@@ -202,10 +204,10 @@ impl Case {
         head.fields = Self::lines(&self.fields);
         let reason = self.reason.as_deref().filter(|reason| head.set_reason(reason).is_ok());
         assert!(reason.is_none_or(|reason| crate::oracle::is_field_value(reason.as_bytes())));
-        self.set_cookies(&mut connection);
+        self.set_cookies(&mut connection, id);
         let content = self.content();
         let before = connection.state();
-        let given = self.give(&mut connection, &head, &content);
+        let given = self.give_or_upgrade(&mut connection, id, &head, &content, asked);
         if let Err(misuse) = given {
             shown::display(&misuse);
         }
@@ -224,48 +226,91 @@ impl Case {
         self.compare(&answer, &head, given.is_ok(), asked, &connection.state());
     }
 
-    fn set_cookies(&self, connection: &mut Connection) {
+    fn set_cookies(&self, connection: &mut Connection, id: RequestId) {
         for (name, value) in &self.cookies {
             // What cannot be set is another law's business.
-            let _ = connection.cookies_out().unwrap().set((name.clone(), value.clone()));
+            let _ = connection.cookies_out(id).unwrap().set((name.clone(), value.clone()));
         }
         if let Some((name, value)) = &self.secure_cookie {
-            let set = connection.set_secure_cookie(name, value, Duration::from_secs(60), |cookie| cookie.secure(true));
+            let set =
+                connection.set_secure_cookie(id, name, value, Duration::from_secs(60), |cookie| cookie.secure(true));
             assert!(self.server || set == Err(Misuse::NoCookieKeys));
         }
     }
 
-    /// Gives the answer; `Ok(finished)` where nothing was refused.
-    fn give(&self, connection: &mut Connection, head: &ResponseHead, content: &[u8]) -> Result<bool, Misuse> {
+    /// Gives the answer, by an upgrade where that is the only way; `Ok(finished)` where nothing
+    /// was refused.
+    fn give_or_upgrade(
+        &self,
+        connection: &mut Connection,
+        id: RequestId,
+        head: &ResponseHead,
+        content: &[u8],
+        asked: Asked,
+    ) -> Result<bool, Misuse> {
+        let status = head.status;
+        let ends_http = status == StatusCode::SWITCHING_PROTOCOLS || asked == Asked::Connect && status.is_success();
+        if !ends_http {
+            connection.respond_upgrade(id, head).expect_err("no upgrade");
+        }
+        let given = self.give(connection, id, head, content, asked);
+        assert!(!ends_http || given.is_err() || connection.state().send == Sending::Head, "it ends HTTP: {given:?}");
+        // The last way has fields of its own.
+        if given != Err(Misuse::Upgrade) || matches!(self.way, Way::Response(_)) {
+            return given;
+        }
+        assert!(ends_http && connection.poll_transmit().is_none());
+        connection.respond_upgrade(id, head).map(|()| true)
+    }
+
+    /// Gives the answer; `Ok(finished)` where nothing was refused. Content that the answer
+    /// cannot have is refused and left away.
+    fn give(
+        &self,
+        connection: &mut Connection,
+        id: RequestId,
+        head: &ResponseHead,
+        content: &[u8],
+        asked: Asked,
+    ) -> Result<bool, Misuse> {
         let length = content.len() as u64;
         match self.way {
-            Way::Whole => return connection.respond_with(head, content.to_vec()).map(|()| true),
-            Way::Known => connection.respond(head, BodyLen::Known(length))?,
-            Way::Unknown => connection.respond(head, BodyLen::Unknown)?,
-            Way::WrongLength(by) => connection.respond(head, BodyLen::Known(length.wrapping_add(u64::from(by))))?,
+            Way::Whole => return connection.respond_with(id, head, content.to_vec()).map(|()| true),
+            Way::Known => connection.respond(id, head, BodyLen::Known(length))?,
+            Way::Unknown => connection.respond(id, head, BodyLen::Unknown)?,
+            Way::WrongLength(by) => connection.respond(id, head, BodyLen::Known(length.wrapping_add(u64::from(by))))?,
             Way::Response(choice) => {
                 return connection
-                    .reply()
+                    .reply(id)
                     .send_response(content.to_vec(), self.status, ["text/plain", "a\r\nb"][usize::from(choice % 2)])
                     .map(|()| true);
             }
-            Way::Calls | Way::CallsWithLength => return self.give_by_calls(&mut connection.reply(), head, content),
+            Way::Calls | Way::CallsWithLength => {
+                return self.give_by_calls(&mut connection.reply(id), head, content, asked);
+            }
         }
-        self.pieces.iter().try_for_each(|piece| match piece.file {
-            true => connection.send_external(1, 0, u64::from(piece.length)),
-            false => connection.send(vec![b'c'; usize::from(piece.length)]),
+        let no_body = has_no_body(head, asked);
+        self.pieces.iter().try_for_each(|piece| {
+            let sent = match piece.file {
+                true => connection.send_external(id, 1, 0, u64::from(piece.length)),
+                false => connection.send(id, vec![b'c'; usize::from(piece.length)]),
+            };
+            without_body(sent, no_body && piece.length > 0)
         })?;
-        if connection.state().send == Sending::HandedOver {
-            return Ok(true);
-        }
         if !self.finish {
             return Ok(false);
         }
         let trailers = Self::lines(&self.trailers);
-        connection.finish_with_trailers(&trailers).map(|()| true)
+        connection.finish_with_trailers(id, &trailers).map(|()| true)
     }
 
-    fn give_by_calls(&self, reply: &mut Reply<'_>, head: &ResponseHead, content: &[u8]) -> Result<bool, Misuse> {
+    fn give_by_calls(
+        &self,
+        reply: &mut Reply<'_>,
+        head: &ResponseHead,
+        content: &[u8],
+        asked: Asked,
+    ) -> Result<bool, Misuse> {
         reply.send_status(head.status.as_u16())?;
         reply.send_headers(head.fields.iter().map(|(name, value)| (name.to_owned(), value.to_vec())), false)?;
         if matches!(self.way, Way::CallsWithLength) {
@@ -275,7 +320,8 @@ impl Case {
             reply.send_cookies(if all { None } else { Some(&["a"]) }, false)?;
         }
         if !content.is_empty() {
-            reply.send(Bytes::copy_from_slice(content))?;
+            let sent = reply.send(Bytes::copy_from_slice(content));
+            without_body(sent, has_no_body(head, asked))?;
         }
         if self.finish { reply.finish().map(|()| true) } else { Ok(false) }
     }
@@ -332,7 +378,8 @@ impl Case {
         }
         if !answer.trailers.is_empty() {
             let trailers = Self::lines(&self.trailers);
-            assert!(answer.trailers.iter().map(|(n, v)| (n.as_str(), v.as_slice())).eq(trailers.iter()));
+            let allowed = trailers.iter().filter(|(name, _)| !crate::chunked::is_dropped(name.as_bytes()));
+            assert!(answer.trailers.iter().map(|(n, v)| (n.as_str(), v.as_slice())).eq(allowed));
         }
         let persists = state.persistent && state.send == Sending::Idle;
         if persists {
@@ -342,6 +389,24 @@ impl Case {
         assert_eq!(converted.status(), head.status);
         let back = ResponseHead::try_from(&converted);
         assert!(back.is_err() || back.unwrap().status == StatusCode::from_u16(self.status).unwrap());
+    }
+}
+
+fn has_no_body(head: &ResponseHead, asked: Asked) -> bool {
+    asked == Asked::Head || matches!(head.status.as_u16(), 204 | 205 | 304)
+}
+
+/// Content is refused where there can be none, and nowhere else.
+fn without_body(sent: Result<(), Misuse>, no_body: bool) -> Result<(), Misuse> {
+    match sent {
+        Err(Misuse::NoBody) => {
+            assert!(no_body, "content is possible");
+            Ok(())
+        }
+        sent => {
+            assert!(!no_body || sent.is_err(), "content where there can be none");
+            sent
+        }
     }
 }
 

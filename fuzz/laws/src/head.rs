@@ -21,6 +21,7 @@ pub fn law(data: &[u8]) {
     let [choices, seed, bytes @ ..] = data else { return };
     let mut config = Config::default();
     config.strict_target = choices & 1 == 1;
+    config.non_ascii_target = choices & 4 == 4;
     if choices & 2 == 2 {
         let limits = &mut config.limits;
         (limits.head, limits.fields, limits.target, limits.method, limits.empty_lines) = (120, 3, 16, 8, 1);
@@ -28,7 +29,7 @@ pub fn law(data: &[u8]) {
     let config = Arc::new(config);
     let seen = split::same(bytes, u64::from(*seed), |cut| visit(&config, bytes, cut, true));
     same_as_oracle(&seen, &head::read(bytes, &config));
-    if choices & 3 == 0 {
+    if choices & 7 == 0 {
         same_as_http_net(&seen, bytes);
         same_as_httparse(&seen, bytes);
     }
@@ -123,7 +124,7 @@ fn only_http_net_accepts<T: AsRef<str>>(
         BadRequest::MethodTooLong | BadRequest::TargetTooLong | BadRequest::HeadTooLong => "a limit of ours",
         BadRequest::Expectation => "an unknown expectation is answered with 417 here, and reported there",
         BadRequest::EmptyLines => "http-net skips any number of empty lines",
-        BadRequest::Host if hosts.iter().any(|host| is_looser(host.as_ref())) => "a looser host",
+        BadRequest::Host | BadRequest::HostZone if hosts.iter().any(|host| is_looser(host.as_ref())) => "a looser host",
         BadRequest::AbsoluteForm | BadRequest::AuthorityForm if is_looser(authority) => "a looser host",
         BadRequest::AbsoluteForm if !["http", "https"].contains(&&*scheme.to_ascii_lowercase()) => "a foreign scheme",
         BadRequest::AuthorityForm if port(authority).is_none_or(|port| port == 0) => "a port that is none",
@@ -171,7 +172,7 @@ fn only_httparse_accepts(fault: BadRequest) -> Option<&'static str> {
         B::TargetByte => "httparse takes bytes over 0x7F in a target",
         B::TargetTooLong | B::HeadTooLong | B::MethodTooLong => "a limit of ours",
         B::TargetForm | B::AbsoluteForm | B::AuthorityForm | B::AsteriskForm => "httparse does not look into targets",
-        B::MissingHost | B::DuplicateHost | B::Host => "httparse knows no fields",
+        B::MissingHost | B::DuplicateHost | B::Host | B::HostZone => "httparse knows no fields",
         B::ContentLength
         | B::DuplicateContentLength
         | B::ContentLengthAndTransferEncoding

@@ -12,7 +12,8 @@ use crate::split::{self, Cut, pieces};
 /// The longest form that is tried, in bytes: more of the same only takes time from others.
 const LONGEST: usize = 100_000;
 
-const BOUNDARIES: [&[u8]; 4] = [b"b", b"--", b"----WebKitFormBoundary0123456789abcdef", b"'()+_,-./:=?X"];
+const BOUNDARIES: [&[u8]; 5] =
+    [b"b", b"--", b"----WebKitFormBoundary0123456789abcdef", b"'()+_,-./:=?X", b"*{} ~$\xff"];
 
 /// The first byte chooses what the rest is: the content of a form, the description of one that
 /// is well-formed, or a Content-Type; the second chooses the cuts.
@@ -265,7 +266,8 @@ fn same_as_multer(told: &Told, content: &[u8], boundary: &[u8]) {
 
 /// Whether the name is the only one that multer could take for it: that crate looks for the letters
 /// `name` behind a blank or a semicolon, within quoted strings as well, and takes a tab and
-/// escapes for a part of what follows.
+/// escapes for a part of what follows. And for it the first quote ends a value, and an encoded
+/// word is a name like any other.
 fn is_named_once(part: &Part) -> bool {
     let mut values = part.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-disposition"));
     let (Some((_, value)), None) = (values.next(), values.next()) else { return false };
@@ -273,7 +275,8 @@ fn is_named_once(part: &Part) -> bool {
     let lower = text.to_ascii_lowercase();
     let mut names = lower.match_indices("name").filter(|&(at, _)| text[..at].ends_with([' ', '\t', ';']));
     let (Some((at, _)), None) = (names.next(), names.next()) else { return false };
-    text[at..].starts_with("name=\"") && !text.contains(['%', '\\']) && text.is_ascii()
+    let is_plain = !text.contains(['%', '\\']) && !text.contains("=?");
+    text[at..].starts_with("name=\"") && is_plain && text.is_ascii() && !part.name.contains(&b'"')
 }
 
 /// Where both accept a Content-Type, the boundary is the same.
@@ -290,7 +293,7 @@ fn content_type(value: &[u8]) {
     shown::debug(&Multipart::for_content_type(value, &limits).unwrap());
     let bytes = ours.as_bytes();
     assert!((1..=70).contains(&bytes.len()) && bytes.last() != Some(&b' '));
-    assert!(bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"'()+_,-./:=? ".contains(byte)));
+    assert!(!bytes.iter().any(|byte| byte.is_ascii_control() || b"\"\\".contains(byte)));
     if let Ok(text) = std::str::from_utf8(value)
         && let Ok(theirs) = multer::parse_boundary(text)
     {
@@ -343,13 +346,10 @@ impl Piece {
     }
 }
 
-/// As browsers do it. A backslash and a percent sign are left out: what they mean depends on
-/// what follows.
+/// As browsers do it. A percent sign is left out: what it means depends on what follows. NUL is
+/// refused, and what begins with `=?` may be an encoded word.
 fn escape(name: &str) -> (String, String) {
-    let name: String = name
-        .chars()
-        .filter(|c| !matches!(c, '\\' | '%' | '\0'..='\x09' | '\x0b' | '\x0c' | '\x0e'..='\x1f' | '\x7f'))
-        .collect();
+    let name = name.replace(['%', '\0'], "").trim_start_matches("=?").to_owned();
     let escaped = name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
     (name, escaped)
 }
@@ -399,7 +399,7 @@ impl Form {
         assert_eq!(told.fault, None, "{self:?}");
         for (part, (name, filename, _)) in told.parts.iter().zip(&expected) {
             assert_eq!((part.name.as_slice(), part.is_file), (name.as_bytes(), filename.is_some()), "{part:?}");
-            let last = filename.as_deref().and_then(|name| name.rsplit('/').next());
+            let last = filename.as_deref().and_then(|name| name.rsplit(['/', '\\']).next());
             assert_eq!(part.filename.as_deref(), last.filter(|name| !matches!(*name, "" | "." | "..")));
         }
     }

@@ -96,13 +96,24 @@ struct Node {
 }
 
 impl Case {
-    fn policy(&self) -> ProxyPolicy {
+    /// Reads the fields that the switches choose.
+    fn policy(&self, [unix_peers, x_real_ip, forwarded, proto, host]: [bool; 5]) -> ProxyPolicy {
+        let change = |on: bool, change: fn(XHeaders) -> XHeaders| if on { change } else { std::convert::identity };
         let mut policy = ProxyPolicy::default();
         policy.xheaders = match (self.off, self.everybody) {
             (true, _) => XHeaders::Off,
             (false, true) => XHeaders::TrustAll,
             (false, false) => XHeaders::trusted(TRUSTED).unwrap(),
         };
+        for change in [
+            change(unix_peers, XHeaders::unix_peers),
+            change(x_real_ip, XHeaders::x_real_ip),
+            change(forwarded, XHeaders::forwarded),
+            change(proto, XHeaders::proto),
+            change(host, XHeaders::host),
+        ] {
+            policy.xheaders = change(policy.xheaders);
+        }
         policy
     }
 
@@ -114,22 +125,20 @@ impl Case {
         !self.off && (self.everybody && !matches!(hop, Hop::Nonsense(_)) || matches!(hop, Hop::Trusted(_)))
     }
 
-    fn trusts_peer(&self, policy: &ProxyPolicy) -> bool {
+    fn trusts_peer(&self, unix_peers: bool) -> bool {
         match self.peer() {
             Some(_) => !self.off && (self.everybody || matches!(self.peer, Some(Hop::Trusted(_)))),
-            None => !self.off && (self.everybody || policy.unix_peers),
+            None => !self.off && (self.everybody || unix_peers),
         }
     }
 
     /// Header fields of any kind.
     fn anything(&self, section: &[u8]) {
-        let mut policy = self.policy();
-        let [a, b, c, d, e] = self.switches;
-        (policy.unix_peers, policy.x_real_ip, policy.x_forwarded, policy.forwarded, policy.forwarded_host) =
-            (a, b, c, d, e);
+        let policy = self.policy(self.switches);
+        let [unix_peers, .., host] = self.switches;
         let Ok(headers) = Headers::parse(&[section, b"\r\n"].concat()) else { return };
         let resolved = policy.resolve(self.peer(), &headers);
-        if !self.trusts_peer(&policy) {
+        if !self.trusts_peer(unix_peers) {
             return assert_eq!((resolved.remote_ip, resolved.scheme, resolved.host), (self.peer(), None, None));
         }
         let text = String::from_utf8_lossy(section).to_ascii_lowercase();
@@ -145,21 +154,22 @@ impl Case {
                 "{address} of {text:?}"
             );
         }
-        if let Some(host) = resolved.host {
-            assert!(policy.forwarded_host && text.contains(&host.to_ascii_lowercase()));
-            assert!(crate::oracle::head::is_host(host.as_bytes()) && !host.is_empty(), "{host}");
+        if let Some(named) = resolved.host {
+            assert!(host && !self.everybody && text.contains(&named.to_ascii_lowercase()));
+            assert!(crate::oracle::head::is_host(named.as_bytes()) && !named.is_empty(), "{named}");
         }
         if let Some(scheme) = resolved.scheme {
-            assert!(text.contains(scheme.as_str()));
+            let names = if scheme == Scheme::Https { ["https", "wss"] } else { ["http", "ws"] };
+            assert!(names.iter().any(|name| text.contains(name)));
         }
     }
 }
 
 impl Chain {
     fn resolves_as_a_plain_walk(&self, case: &Case) {
-        let mut policy = case.policy();
-        policy.forwarded_host = true;
-        let expected = self.walk(case, &policy);
+        let [unix_peers, ..] = case.switches;
+        let policy = case.policy([unix_peers, false, self.forwarded, true, true]);
+        let expected = self.walk(case, unix_peers);
         let section = self.write("");
         // Err: more lines than a request can have.
         let Ok(headers) = Headers::parse(section.as_bytes()) else { return };
@@ -169,15 +179,16 @@ impl Chain {
     }
 
     /// RFC 7239 section 5.2 and the meaning of X-Forwarded-For, walked from the nearest proxy.
-    fn walk(&self, case: &Case, policy: &ProxyPolicy) -> (Option<IpAddr>, Option<Scheme>, Option<&'static str>) {
+    fn walk(&self, case: &Case, unix_peers: bool) -> (Option<IpAddr>, Option<Scheme>, Option<&'static str>) {
         let mut found = (case.peer(), None, None);
-        if !case.trusts_peer(policy) {
+        if !case.trusts_peer(unix_peers) {
             return found;
         }
         for node in self.hops.iter().rev() {
             let scheme = if node.https { Scheme::Https } else { Scheme::Http };
             let address = node.hop.address().or(case.peer());
-            found = (address, Some(scheme), Some(host(node)));
+            // Where everybody is trusted, no host is read.
+            found = (address, Some(scheme), (!case.everybody).then(|| host(node)));
             if !case.trusts(&node.hop) {
                 break;
             }
@@ -217,7 +228,12 @@ impl Chain {
                 if !line.is_empty() {
                     line.push_str(", ");
                 }
-                let scheme = if node.https { "https" } else { "HTTP" };
+                let scheme = match (node.https, node.new_line) {
+                    (true, false) => "https",
+                    (true, true) => "wss",
+                    (false, false) => "HTTP",
+                    (false, true) => "ws",
+                };
                 match (self.forwarded, kind) {
                     (true, _) => {
                         let text = node.hop.text(node.port);

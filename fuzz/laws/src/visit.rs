@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use httpants_core::{
-    Close, CloseReason, Config, Connection, Event, Now, Peer, Receiving, Request, ResponseHead, Transmit, UnixTime,
+    BadRequest, Close, CloseReason, Config, Connection, Event, Now, Peer, Receiving, Refusal, Request, RequestId,
+    ResponseHead, ResponseStats, Transmit, UnixTime,
 };
 
 use crate::shown;
@@ -37,6 +38,10 @@ pub struct Visit {
     pub received: Vec<Received>,
     /// What the client got.
     pub out: Vec<u8>,
+    /// The ends of the responses.
+    pub ends: Vec<ResponseStats>,
+    /// What was reported of a peer that was refused.
+    pub refusal: Option<String>,
     /// Why the connection was closed, if it was.
     pub closed: Option<CloseReason>,
 }
@@ -52,7 +57,7 @@ pub const NOW: Now = Now::new(std::time::Duration::ZERO, UnixTime::from_secs(1_7
 #[must_use]
 pub fn visit(config: &Arc<Config>, bytes: &[u8], cut: Cut, eof: bool) -> Visit {
     let mut connection = Connection::new(Arc::clone(config), Peer::default(), NOW);
-    let mut visit = Visit { received: vec![], out: vec![], closed: None };
+    let mut visit = Visit { received: vec![], out: vec![], ends: vec![], refusal: None, closed: None };
     for mut piece in pieces(bytes, cut) {
         while !piece.is_empty() {
             let taken = connection.receive(piece, NOW);
@@ -112,30 +117,60 @@ impl Visit {
         assert!(request.secure_cookie_text("a").is_none());
     }
 
+    /// A request is complete: it is answered.
+    fn end(&mut self, connection: &mut Connection, id: RequestId, trailers: Vec<(String, Vec<u8>)>) {
+        let received = self.received.last_mut().unwrap();
+        received.end = Some(trailers);
+        let head = ResponseHead::default();
+        match received.request.method().as_str() {
+            "CONNECT" => connection.respond_upgrade(id, &head).unwrap(),
+            _ => connection.respond_with(id, &head, "ok").unwrap(),
+        }
+    }
+
     fn event(&mut self, connection: &mut Connection, event: Event) {
         shown::debug(&event);
         match event {
             Event::Request(request) => {
                 self.look_at(&request);
                 assert_eq!(connection.served(), self.received.len() as u64 + 1);
+                let (id, has_body) = (request.id(), request.has_body());
                 self.received.push(Received { request, content: vec![], end: None });
+                if !has_body {
+                    self.end(connection, id, vec![]);
+                }
             }
-            Event::Expect100 => connection.send_continue().unwrap(),
-            Event::Data(data) => self.received.last_mut().unwrap().content.extend_from_slice(&data),
-            Event::End(trailers) => {
+            Event::Expect100(id) => connection.send_continue(id).unwrap(),
+            Event::Data(_, data) => self.received.last_mut().unwrap().content.extend_from_slice(&data),
+            Event::End(id, trailers) => {
                 let trailers = trailers.raw().map(|(name, value)| (name.into(), value.into())).collect();
-                self.received.last_mut().unwrap().end = Some(trailers);
-                connection.respond_with(&ResponseHead::default(), "ok").unwrap();
+                self.end(connection, id, trailers);
+            }
+            Event::ResponseEnd(stats) => self.ends.push(stats),
+            Event::Refused(refusal) => {
+                assert!(self.refusal.replace(show(&refusal)).is_none(), "refused twice");
             }
             Event::Closed(reason) => {
                 shown::display(&reason);
                 shown::debug(connection);
                 self.closed = Some(reason);
             }
-            Event::Upgraded => drop(connection.take_upgrade()),
+            Event::Upgraded(_) => drop(connection.take_upgrade()),
             _ => {}
         }
     }
+}
+
+/// What is reported of a refusal, without what depends on how much was received.
+fn show(refusal: &Refusal) -> String {
+    shown::debug(refusal);
+    if refusal.error() == BadRequest::ProxyHeader {
+        return "a PROXY header".into();
+    }
+    let fields: Vec<_> = refusal.fields().map(|(name, value)| (name.escape_ascii(), value.escape_ascii())).collect();
+    let fields = fields.into_iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>();
+    let line = refusal.request_line().escape_ascii();
+    format!("{:?} of {:?} at {}: {line} {fields:?}", refusal.error(), refusal.request(), refusal.offset())
 }
 
 /// The same request with other credentials, if it has some: it must look the same.

@@ -81,7 +81,9 @@ pub enum Close {
 /// Events that do not come from parsing, until they are emitted.
 #[derive(Debug, Default)]
 pub(crate) struct PendingEvents {
-    pub(crate) timed_out: Option<Timer>,
+    timed_out: Option<Timer>,
+    /// One that fired when the connection was closed already, because of the first perhaps.
+    timed_out_closed: Option<Timer>,
     pub(crate) refused: Option<Box<Refusal>>,
     /// Emitted when the body is asked for, if it is not refused then.
     pub(crate) expect_100: bool,
@@ -97,6 +99,11 @@ pub(crate) struct PendingEvents {
 impl PendingEvents {
     pub(crate) fn close(&mut self, reason: CloseReason) {
         self.closed.get_or_insert(reason);
+    }
+
+    pub(crate) fn time_out(&mut self, timer: Timer) {
+        let slot = if self.is_closed() { &mut self.timed_out_closed } else { &mut self.timed_out };
+        *slot = Some(timer);
     }
 
     pub(crate) fn is_closed(&self) -> bool {
@@ -123,8 +130,10 @@ impl PendingEvents {
             return Some(Event::Refused(refusal));
         }
         if let Some(reason) = self.closed {
-            let emitted = std::mem::replace(&mut self.closed_emitted, true);
-            return (!emitted).then_some(Event::Closed(reason));
+            if std::mem::replace(&mut self.closed_emitted, true) {
+                return self.timed_out_closed.take().map(Event::TimedOut);
+            }
+            return Some(Event::Closed(reason));
         }
         if std::mem::take(&mut self.end) {
             return Some(Event::End(id, Headers::default()));
@@ -150,7 +159,7 @@ impl PendingEvents {
         self.timed_out.is_some()
             || self.refused.is_some()
             || match self.closed {
-                Some(_) => !self.closed_emitted,
+                Some(_) => !self.closed_emitted || self.timed_out_closed.is_some(),
                 None => self.end || self.upgraded == Some(false) || self.is_writable(has_room),
             }
     }

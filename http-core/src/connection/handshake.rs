@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use super::refusal::{Judged, Refusal};
+use super::refusal::Refusal;
 use super::state::{Input, State};
 use super::{Connection, Now, Peer, Receiving};
 use crate::config::Config;
-use crate::error::{BadRequest, CloseReason};
+use crate::error::CloseReason;
 use crate::proxy::ProxyHeader;
 
 /// What the first bytes of a connection are that is to be secured, from
@@ -24,6 +24,23 @@ pub enum Preface {
     /// They are refused, perhaps with an answer, which leaves unsecured; what follows them is
     /// read and dropped as usual.
     Refused,
+}
+
+/// The PROXY protocol header before everything else, where one is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PrefaceHeader {
+    Expected,
+    /// Something was received, but not all of it, or something else.
+    Begun,
+    /// It was received, or none is expected.
+    Done,
+}
+
+impl PrefaceHeader {
+    /// Once this was received of it.
+    pub(super) fn after(self, received: &[u8]) -> Self {
+        if received.is_empty() { self } else { Self::Begun }
+    }
 }
 
 /// Where a handshake comes before the first request.
@@ -63,7 +80,8 @@ impl Connection {
         if self.state.recv != Receiving::Handshake {
             return Preface::Refused;
         }
-        if self.proxy_header_due {
+        if self.proxy_header != PrefaceHeader::Done {
+            self.proxy_header = self.proxy_header.after(received);
             return match ProxyHeader::parse(received) {
                 Ok(None) => Preface::NeedMore,
                 Ok(Some(header)) => {
@@ -71,10 +89,9 @@ impl Connection {
                     self.times.accepted = self.now.mono;
                     Preface::Header(header.len)
                 }
-                Err(_) => {
+                Err(fault) => {
                     let received = received.get(..self.config.limits.head).unwrap_or(received);
-                    let refusal = Refusal::new(BadRequest::ProxyHeader, None, 0, received, Judged::FirstLine);
-                    self.refuse_proxy_header(refusal);
+                    self.refuse_proxy_header(Refusal::of_proxy_header(fault, received));
                     Preface::Refused
                 }
             };

@@ -35,6 +35,7 @@ pub use self::storage::Storage;
 
 use self::answer::Mode;
 use self::event::PendingEvents;
+use self::handshake::PrefaceHeader;
 use self::lent::Lent;
 use self::read::Content;
 use self::recv_buf::RecvBuf;
@@ -74,7 +75,7 @@ use crate::wire::supplied::Supplied;
 /// | outputs | [`poll_event`](Self::poll_event), [`poll_transmit`](Self::poll_transmit) or [`take_transmit`](Self::take_transmit), [`poll_close`](Self::poll_close), [`poll_timeout`](Self::poll_timeout), [`take_dropped`](Self::take_dropped) |
 /// | commands for a request | [`reply`](Self::reply), [`respond`](Self::respond), [`respond_with`](Self::respond_with), [`respond_upgrade`](Self::respond_upgrade), [`send`](Self::send), [`send_external`](Self::send_external), [`send_room`](Self::send_room), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`send_continue`](Self::send_continue), [`abort`](Self::abort), [`cookies_out`](Self::cookies_out), [`set_secure_cookie`](Self::set_secure_cookie), [`set_max_request`](Self::set_max_request), [`pause`](Self::pause), [`resume`](Self::resume) |
 /// | commands for the connection | [`hold_requests`](Self::hold_requests), [`accept_requests`](Self::accept_requests), [`close`](Self::close), [`take_upgrade`](Self::take_upgrade), [`lend`](Self::lend), [`release`](Self::release) |
-/// | getters | [`current_request`](Self::current_request), [`response_state`](Self::response_state), [`wants_recv`](Self::wants_recv), [`watches_peer`](Self::watches_peer), [`wanted_storage`](Self::wanted_storage), [`is_idle`](Self::is_idle), [`state`](Self::state), [`now`](Self::now), [`served`](Self::served), [`peer`](Self::peer), [`is_peer_closed`](Self::is_peer_closed), [`limits`](Self::limits) |
+/// | getters | [`current_request`](Self::current_request), [`response_state`](Self::response_state), [`wants_recv`](Self::wants_recv), [`watches_peer`](Self::watches_peer), [`wanted_storage`](Self::wanted_storage), [`is_idle`](Self::is_idle), [`lacks_proxy_header`](Self::lacks_proxy_header), [`state`](Self::state), [`now`](Self::now), [`served`](Self::served), [`peer`](Self::peer), [`is_peer_closed`](Self::is_peer_closed), [`limits`](Self::limits) |
 ///
 /// Inputs never fail: what the peer did wrong becomes a queued response,
 /// [`Event::Refused`] and [`Event::Closed`]. They are safe in any order, and one too many does
@@ -116,7 +117,7 @@ pub struct Connection {
     end_of_stream: bool,
     reset: bool,
     shutdown_emitted: bool,
-    proxy_header_due: bool,
+    proxy_header: PrefaceHeader,
     /// Whether the client may be sending behind its last request: it did not say itself that
     /// it was the last.
     more_may_come: bool,
@@ -130,7 +131,7 @@ impl Connection {
     /// A connection that was just accepted.
     #[must_use]
     pub fn new(config: Arc<Config>, peer: Peer, now: Now) -> Self {
-        let proxy_header_due = config.proxy_protocol;
+        let proxy_header = if config.proxy_protocol { PrefaceHeader::Expected } else { PrefaceHeader::Done };
         let supplied = Supplied::with_room_for(config.server);
         Self {
             config,
@@ -162,7 +163,7 @@ impl Connection {
             end_of_stream: false,
             reset: false,
             shutdown_emitted: false,
-            proxy_header_due,
+            proxy_header,
             more_may_come: false,
             cookies_out: None,
             discarded: 0,
@@ -303,7 +304,7 @@ impl Connection {
             next.offer(times.progress, timeouts.write, timers::Timer::Write);
         }
         match (self.state.recv, self.state.send) {
-            (Receiving::Handshake, _) if self.proxy_header_due => {
+            (Receiving::Handshake, _) if self.proxy_header != PrefaceHeader::Done => {
                 next.offer(times.accepted, timeouts.accept, timers::Timer::Accept)
             }
             (Receiving::Handshake, _) => next.offer(times.accepted, timeouts.handshake, timers::Timer::Handshake),
@@ -404,6 +405,13 @@ impl Connection {
         self.state.recv == Receiving::Idle && self.recv.is_empty() && !self.has_unsent() && !self.responses.has_next()
     }
 
+    /// Whether something was received, but not all of the PROXY header that must come first
+    /// ([`Config::proxy_protocol`]).
+    #[must_use]
+    pub fn lacks_proxy_header(&self) -> bool {
+        self.proxy_header == PrefaceHeader::Begun
+    }
+
     /// Where the connection stands.
     #[must_use]
     pub fn state(&self) -> State {
@@ -449,7 +457,15 @@ impl Connection {
     }
 
     fn has_backlog_room(&self) -> bool {
-        self.send.memory().saturating_add(self.lent.memory) < self.config.limits.backlog() as u64
+        self.backlog() < self.config.limits.backlog() as u64
+    }
+
+    /// What takes memory until it has left, in bytes.
+    fn backlog(&self) -> u64 {
+        match self.send.memory().saturating_add(self.lent.memory) {
+            0 => 0,
+            waiting => waiting.saturating_add(self.responses.memory()),
+        }
     }
 
     /// How many bytes wait to be sent, those included that were taken out.

@@ -5,7 +5,8 @@ use http::StatusCode;
 use super::Address;
 use super::Connection;
 use super::event::Event;
-use super::refusal::{Judged, Refusal};
+use super::handshake::PrefaceHeader;
+use super::refusal::Refusal;
 use super::state::{Input, Receiving, Sending};
 use super::timers::Timer;
 use crate::config::HalfClose;
@@ -76,18 +77,15 @@ impl Connection {
     /// Parsing happens here, so that nothing is parsed before the caller can take it.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        if let Some(stats) = self.responses.poll() {
-            return Some(Event::ResponseEnd(stats));
-        }
-        if self.events.has_next(self.has_backlog_room()) {
-            return self.next_pending();
+        if let Some(event) = self.next_pending() {
+            return Some(event);
         }
         match self.state.recv {
             _ if self.recv.is_lent() => None,
             // The usual ends of a turn: a request is awaited, or its answer.
             Receiving::Idle | Receiving::Complete if self.recv.is_empty() && self.peer_closed_at.is_none() => None,
             // And its usual start: a whole head.
-            Receiving::Idle if !self.held && self.has_backlog_room() && !self.proxy_header_due => {
+            Receiving::Idle if !self.held && self.has_backlog_room() && self.proxy_header == PrefaceHeader::Done => {
                 match self.read_head() {
                     Some(request) => Some(Event::Request(request)),
                     None => self.read(),
@@ -97,8 +95,16 @@ impl Connection {
         }
     }
 
+    /// What has happened already. Why a response was refused or cut off comes before its end.
+    #[inline]
     fn next_pending(&mut self) -> Option<Event> {
-        self.events.next(self.current_id(), self.has_backlog_room())
+        if self.events.refused.is_none()
+            && let Some(stats) = self.responses.poll()
+        {
+            return Some(Event::ResponseEnd(stats));
+        }
+        let has_room = self.has_backlog_room();
+        if self.events.has_next(has_room) { self.events.next(self.current_id(), has_room) } else { None }
     }
 
     /// A client that waits to hear whether it may send too much hears that it may not.
@@ -122,7 +128,9 @@ impl Connection {
                 Receiving::Idle if self.held && self.end_of_stream && self.recv.is_empty() => self.await_more(),
                 Receiving::Idle | Receiving::Head if self.held => None,
                 Receiving::Idle | Receiving::Head if !self.has_backlog_room() => None,
-                Receiving::Idle if self.proxy_header_due => self.read_proxy_header().map(Event::Request),
+                Receiving::Idle if self.proxy_header != PrefaceHeader::Done => {
+                    self.read_proxy_header().map(Event::Request)
+                }
                 Receiving::Idle | Receiving::Head => self.read_head().map(Event::Request),
                 Receiving::Content if self.events.expect_100 => self.tell_expectation(),
                 Receiving::Content if self.paused => self.watch_peer(),
@@ -136,11 +144,8 @@ impl Connection {
                 return event;
             }
             self.settle();
-            if let Some(stats) = self.responses.poll() {
-                return Some(Event::ResponseEnd(stats));
-            }
-            if self.events.has_next(self.has_backlog_room()) {
-                return self.next_pending();
+            if let Some(event) = self.next_pending() {
+                return Some(event);
             }
             if self.state == before {
                 return None;
@@ -151,7 +156,9 @@ impl Connection {
     /// What a load balancer says of the connection, before anything else. It never gets an
     /// answer: where it is wrong, what follows is not known to be HTTP.
     fn read_proxy_header(&mut self) -> Option<Request> {
-        match ProxyHeader::parse(self.recv.filled()) {
+        let received = self.recv.filled();
+        self.proxy_header = self.proxy_header.after(received);
+        match ProxyHeader::parse(received) {
             Ok(None) => {
                 self.await_more();
                 None
@@ -161,9 +168,8 @@ impl Connection {
                 self.accept_proxy_header(header);
                 self.read_head()
             }
-            Err(_) => {
-                let received = self.recv.filled();
-                let refusal = Refusal::new(BadRequest::ProxyHeader, None, 0, received, Judged::FirstLine);
+            Err(fault) => {
+                let refusal = Refusal::of_proxy_header(fault, received);
                 self.refuse_proxy_header(refusal);
                 None
             }
@@ -171,7 +177,7 @@ impl Connection {
     }
 
     pub(super) fn accept_proxy_header(&mut self, header: ProxyHeader) {
-        self.proxy_header_due = false;
+        self.proxy_header = PrefaceHeader::Done;
         match header.endpoints {
             Endpoints::Inet { source, destination } => {
                 (self.peer.remote, self.peer.local) = (source.into(), destination.into());
@@ -410,7 +416,7 @@ impl Connection {
     }
 
     pub(super) fn fire(&mut self, timer: Timer) {
-        self.events.timed_out = Some(timer);
+        self.events.time_out(timer);
         match timer {
             Timer::Handshake | Timer::Accept | Timer::Idle => {
                 // A client that was silent for so long is not sending.

@@ -8,6 +8,7 @@ use super::state::{Input, Receiving, Sending};
 use crate::error::{BadRequest, CloseReason};
 use crate::message::field_lines::FieldLines;
 use crate::message::request::RequestId;
+use crate::proxy::BadProxyHeader;
 use crate::wire::encode::{AnswerHead, FramingField};
 use crate::wire::fields::{self, Line, Lines};
 
@@ -19,6 +20,7 @@ pub struct Refusal {
     request: Option<RequestId>,
     offset: u64,
     head: Bytes,
+    proxy_header: Option<BadProxyHeader>,
 }
 
 impl Refusal {
@@ -27,18 +29,32 @@ impl Refusal {
     /// lines up to the faulty one are kept, however much was received behind it.
     pub(super) fn new(error: BadRequest, request: Option<RequestId>, start: u64, head: &[u8], judged: Judged) -> Self {
         let (length, faulty) = match judged {
+            // An empty line is none of a request, and half of one may be all that was received.
+            Judged::FirstLine if matches!(head.first(), Some(b'\r' | b'\n')) => (0, 0),
             Judged::FirstLine => (first_line(head), 0),
             Judged::Fields { limit } => judged_fields(head, limit),
         };
         let faulty = if error.is_of_field_line() { faulty } else { 0 };
         let head = Bytes::copy_from_slice(head.get(..length).unwrap_or(head));
-        Self { error, request, offset: start.saturating_add(faulty as u64), head }
+        Self { error, request, offset: start.saturating_add(faulty as u64), head, proxy_header: None }
+    }
+
+    /// That of a connection that begins with this in place of a PROXY header.
+    pub(super) fn of_proxy_header(fault: BadProxyHeader, received: &[u8]) -> Self {
+        let refusal = Self::new(BadRequest::ProxyHeader, None, 0, received, Judged::FirstLine);
+        Self { proxy_header: Some(fault), ..refusal }
     }
 
     /// The rule that was broken.
     #[must_use]
     pub fn error(&self) -> BadRequest {
         self.error
+    }
+
+    /// What is wrong with the PROXY header, where that was refused.
+    #[must_use]
+    pub fn proxy_header(&self) -> Option<BadProxyHeader> {
+        self.proxy_header
     }
 
     /// The request, where its head was accepted and its body is refused.

@@ -188,8 +188,7 @@ impl Connection {
     /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where nothing can be sent any more.
     pub fn send_room(&mut self, request: RequestId) -> Result<usize, Misuse> {
         self.outstanding(request)?;
-        let waiting = self.send.memory().saturating_add(self.lent.memory);
-        let waiting = usize::try_from(waiting).unwrap_or(usize::MAX);
+        let waiting = usize::try_from(self.backlog()).unwrap_or(usize::MAX);
         let room = self.config.limits.backlog().saturating_sub(waiting);
         self.events.blocked = room == 0;
         Ok(room)
@@ -240,7 +239,8 @@ impl Connection {
     }
 
     /// [`finish`](Self::finish) with trailer fields behind a chunked answer; they are
-    /// dropped for HTTP/1.0, HEAD, 204, 205 and 304.
+    /// dropped for HTTP/1.0, HEAD, 204, 205 and 304, and so are fields that must not stand in
+    /// trailers (RFC 9110 section 6.5.1), such as Content-Type and Set-Cookie.
     ///
     /// # Errors
     /// [`Misuse::Trailers`] where the answer has a Content-Length; else as `finish`.

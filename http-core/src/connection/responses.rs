@@ -25,7 +25,8 @@ pub(super) type Leaving = VecDeque<(Response, u64)>;
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Response {
-    request: Option<RequestId>,
+    /// 0 where there was none.
+    request: RequestId,
     status: Option<StatusCode>,
     body: u64,
     complete: bool,
@@ -34,6 +35,7 @@ pub(super) struct Response {
 impl Responses {
     /// A request was accepted, or something that was no request is refused.
     pub(super) fn open(&mut self, request: Option<RequestId>) {
+        let request = request.unwrap_or_default();
         self.current = Some(Response { request, status: None, body: 0, complete: false });
     }
 
@@ -69,6 +71,11 @@ impl Responses {
         }
     }
 
+    /// What is kept of those that leave, in bytes.
+    pub(super) fn memory(&self) -> u64 {
+        (self.leaving.len() * size_of::<(Response, u64)>()) as u64
+    }
+
     pub(super) fn sent(&mut self, count: u64) {
         self.sent = self.sent.saturating_add(count);
     }
@@ -87,7 +94,7 @@ impl Responses {
         let (response, _) = self.leaving.pop_front()?;
         let unsent = end.saturating_sub(self.sent);
         Some(ResponseStats {
-            request: response.request,
+            request: (response.request != RequestId::default()).then_some(response.request),
             status: response.status,
             body_bytes: response.body.saturating_sub(unsent),
             complete: unsent == 0 && response.complete,
@@ -108,5 +115,23 @@ impl Responses {
         if self.leaving.capacity() == 0 {
             self.leaving = leaving;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `Limits::send_backlog` says so.
+    #[test]
+    fn a_response_that_leaves_takes_32_bytes() {
+        let mut responses = Responses::default();
+        assert_eq!(responses.memory(), 0);
+        responses.open(Some(RequestId::new(1)));
+        responses.close(10);
+        assert_eq!(responses.memory(), 32);
+        responses.sent(10);
+        assert!(responses.poll().is_some() && responses.poll().is_none());
+        assert_eq!(responses.memory(), 0);
     }
 }

@@ -177,7 +177,7 @@ impl SendQueue {
                 }
                 Some(Segment::External { offset, length, .. }) => {
                     let part = count.min(*length);
-                    *offset += part;
+                    *offset = offset.saturating_add(part);
                     *length -= part;
                     self.external = self.external.saturating_sub(part);
                     count -= part;

@@ -139,6 +139,8 @@ mod tests {
         for (accept, available, expected) in [
             ("", both, Identity),
             ("Accept-Encoding:\r\n", both, Identity),
+            ("Accept-Encoding: , ,\r\n", both, Identity),
+            ("Accept-Encoding: ,gzip,\r\nAccept-Encoding:\r\nAccept-Encoding: , BR;Q=0.5\r\n", both, Gzip),
             ("Accept-Encoding: gzip, deflate, br\r\n", both, Brotli),
             ("Accept-Encoding: gzip, deflate, br\r\n", &[Gzip], Gzip),
             ("Accept-Encoding: gzip, deflate, br\r\n", &[], Identity),

@@ -131,8 +131,8 @@ fn names_current(
     current: &Validators<'_>,
     equals: impl Fn(&EntityTag<'_>, &EntityTag<'_>) -> bool,
 ) -> bool {
-    let mut lines = headers.all(name);
-    if lines.next() == Some(b"*") && lines.next().is_none() {
+    let mut elements = headers.list(name);
+    if elements.next() == Some(b"*") && elements.next().is_none() {
         return true;
     }
     let Some(current) = current.entity_tag else { return false };

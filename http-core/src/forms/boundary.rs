@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::BadForm;
 use super::parameters;
+use crate::Headers;
 
 /// The form that a content has, by its Content-Type.
 ///
@@ -42,8 +43,7 @@ impl FormType {
         for parameter in parameters {
             let parameter = parameter.map_err(|_| BadForm::ContentType)?;
             if parameter.is("boundary") {
-                // Senders do not quote all boundaries that are no tokens (`a=b:1`).
-                if !parameter.quoted && parameter.value.contains(&b' ') {
+                if !parameter.quoted && !may_be_bare(parameter.value) {
                     return Err(BadForm::Boundary);
                 }
                 if boundary.replace(Boundary::new(parameter.value)?).is_some() {
@@ -58,9 +58,48 @@ impl FormType {
         }
         boundary.map(|boundary| Some(Self::Multipart(boundary))).ok_or(BadForm::MissingBoundary)
     }
+
+    /// Reads the form type from the head of a request, which is enough to refuse a form before
+    /// any of its content is read.
+    ///
+    /// ```
+    /// use httpants_core::Headers;
+    /// use httpants_core::forms::{BadForm, FormType};
+    ///
+    /// let head = b"Content-Type: application/x-www-form-urlencoded\r\nContent-Encoding: gzip\r\n\r\n";
+    /// let fault = FormType::of_headers(&Headers::parse(head).unwrap()).unwrap_err();
+    /// assert_eq!(fault, BadForm::ContentEncoding);
+    /// assert_eq!((fault.status().as_u16(), fault.accept_encoding()), (415, Some("identity")));
+    /// ```
+    ///
+    /// # Errors
+    /// As [`of`](Self::of); [`BadForm::ContentType`] where there is a form among several types,
+    /// because two readers could see two contents (RFC 9110 section 8.3); and
+    /// [`BadForm::ContentEncoding`] for a form in any content coding but identity.
+    pub fn of_headers(headers: &Headers) -> Result<Option<Self>, BadForm> {
+        let mut types = headers.all("content-type");
+        let form_type = types.next().map_or(Ok(None), Self::of)?;
+        let others: Vec<_> = types.map(Self::of).collect();
+        if others.iter().any(|other| *other != Ok(None)) || form_type.is_some() && !others.is_empty() {
+            return Err(BadForm::ContentType);
+        }
+        let is_coded = headers.list("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
+        if form_type.is_some() && is_coded { Err(BadForm::ContentEncoding) } else { Ok(form_type) }
+    }
+}
+
+/// Whether a boundary is taken without quotes: visible ASCII, because senders do not quote all
+/// boundaries that are no tokens (`a=b:1`, `{}`). A comma, where two field lines may have become
+/// one, only among the characters of RFC 2046.
+fn may_be_bare(boundary: &[u8]) -> bool {
+    let is_listed = boundary.iter().all(|&byte| is_bchar(byte));
+    boundary.iter().all(u8::is_ascii_graphic) && (is_listed || !boundary.contains(&b','))
 }
 
 /// The boundary of a multipart content: 1 to 70 characters (RFC 2046 section 5.1.1).
+///
+/// More characters are taken than RFC 2046 has: Android applications send `*****`, and libraries
+/// make boundaries with `~`, `$` or braces.
 ///
 /// ```
 /// use httpants_core::forms::Boundary;
@@ -75,13 +114,13 @@ impl Boundary {
     /// Checks a boundary, given without the hyphens before it.
     ///
     /// # Errors
-    /// [`BadForm::Boundary`] for anything but 1 to 70 digits, letters and `'()+_,-./:=?`, or
-    /// spaces that are not the last. A backslash is none of them, so a boundary cannot be
-    /// written with the escapes of a quoted string, which not all readers undo.
+    /// [`BadForm::Boundary`] for anything but 1 to 70 bytes, for controls, `"` and `\`, and for a
+    /// space at the end. Without the last two a boundary cannot be written with the escapes of a
+    /// quoted string, which not all readers undo.
     pub fn new(boundary: &[u8]) -> Result<Self, BadForm> {
         match boundary {
             [.., b' '] | [] => Err(BadForm::Boundary),
-            _ if boundary.len() > 70 || !boundary.iter().all(|&byte| is_bchar(byte)) => Err(BadForm::Boundary),
+            _ if boundary.len() > 70 || !boundary.iter().all(|&byte| is_quotable(byte)) => Err(BadForm::Boundary),
             _ => Ok(Self(boundary.into())),
         }
     }
@@ -97,6 +136,11 @@ impl fmt::Debug for Boundary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Boundary(\"{}\")", self.0.escape_ascii())
     }
+}
+
+/// What a boundary may hold between quotes.
+const fn is_quotable(byte: u8) -> bool {
+    !byte.is_ascii_control() && !matches!(byte, b'"' | b'\\')
 }
 
 /// `bchars`, RFC 2046 section 5.1.1.
@@ -131,6 +175,38 @@ mod tests {
     }
 
     #[test]
+    fn boundaries_as_libraries_send_them() {
+        for (content_type, expected) in [
+            ("multipart/form-data; boundary=*****", "*****"),
+            ("multipart/form-data;boundary={};charset=utf-8", "{}"),
+            ("multipart/form-data; boundary=~~$", "~~$"),
+            ("multipart/form-data; boundary=---a#!%&*<>@[]^_`|{}~", "---a#!%&*<>@[]^_`|{}~"),
+            ("multipart/form-data; boundary=\"*** {}[]@<>;,~$|\"", "*** {}[]@<>;,~$|"),
+            ("multipart/form-data; boundary=\"\u{e9} \u{e9}\"", "\u{e9} \u{e9}"),
+            // A comma only among the characters of RFC 2046.
+            ("multipart/form-data; boundary=a'()+_,-./:=?b", "a'()+_,-./:=?b"),
+        ] {
+            assert_eq!(boundary(content_type).as_deref(), Ok(expected.as_bytes()), "{content_type}");
+        }
+    }
+
+    #[test]
+    fn each_byte_in_a_boundary() {
+        for byte in 0..=255u8 {
+            let rfc_2046 = byte.is_ascii_alphanumeric() || b"'()+_,-./:=?".contains(&byte);
+            let bare = rfc_2046 || byte.is_ascii_graphic() && !b";,\"\\".contains(&byte);
+            let quoted = !byte.is_ascii_control() && !b"\"\\".contains(&byte);
+            for (quote, valid) in [("", bare), ("\"", quoted)] {
+                let content_type =
+                    [b"multipart/form-data; boundary=", quote.as_bytes(), b"a", &[byte], b"b", quote.as_bytes()];
+                // A semicolon ends what is not quoted, and what is behind it is no parameter.
+                assert_eq!(FormType::of(&content_type.concat()).is_ok(), valid, "{byte:#x} in {quote:?}");
+            }
+            assert_eq!(super::Boundary::new(&[b'a', byte, b'b']).is_ok(), quoted, "{byte:#x}");
+        }
+    }
+
+    #[test]
     fn exactly_one_boundary() {
         use BadForm::{Boundary, ContentType, DuplicateBoundary, MissingBoundary};
         for (content_type, expected) in [
@@ -144,7 +220,12 @@ mod tests {
             ("multipart/form-data; boundary=\"\"", Boundary),
             ("multipart/form-data; boundary=\"a \"", Boundary),
             ("multipart/form-data; boundary=a b", Boundary),
-            ("multipart/form-data; boundary=a@b", Boundary),
+            ("multipart/form-data; boundary=a\\b", Boundary),
+            ("multipart/form-data; boundary=a@,b", Boundary),
+            ("multipart/form-data; boundary=a,multipart/form-data; boundary=a", DuplicateBoundary),
+            ("multipart/form-data; boundary=a, text/plain", Boundary),
+            ("multipart/form-data; boundary=\"a\tb\"", Boundary),
+            ("multipart/form-data; boundary=\"a\u{1}b\"", Boundary),
             ("multipart/form-data; boundary=\"a\\b\"", Boundary),
             ("multipart/form-data; boundary=\u{e9}", Boundary),
             ("multipart/form-data; boundary=", ContentType),
@@ -165,6 +246,49 @@ mod tests {
             assert_eq!(Boundary::new(text.as_bytes()).is_ok(), valid, "{length}");
             assert_eq!(boundary(&format!("multipart/form-data; boundary=\"{text}\"")).is_ok(), valid, "{length}");
         }
+    }
+
+    #[test]
+    fn a_form_in_a_content_coding_is_415() {
+        let of = |fields: &str| FormType::of_headers(&Headers::parse(format!("{fields}\r\n").as_bytes()).unwrap());
+        for form in ["application/x-www-form-urlencoded", "multipart/form-data; boundary=b"] {
+            for (codings, accepted) in [
+                ("", true),
+                ("Content-Encoding:\r\n", true),
+                ("content-encoding: Identity\r\n", true),
+                ("Content-Encoding: identity, identity\r\nContent-Encoding: ,\r\n", true),
+                ("Content-Encoding: gzip\r\n", false),
+                ("Content-Encoding: x\r\n", false),
+                ("Content-Encoding: identity, gzip\r\n", false),
+                ("Content-Encoding: identity\r\nContent-Encoding: br\r\n", false),
+            ] {
+                let fields = format!("Content-Type: {form}\r\n{codings}");
+                let expected = if accepted { FormType::of(form.as_bytes()) } else { Err(BadForm::ContentEncoding) };
+                assert_eq!(of(&fields), expected, "{fields}");
+            }
+        }
+        for other in ["", "Content-Type: application/json\r\n", "Content-Type:\r\n"] {
+            assert_eq!(of(&format!("{other}Content-Encoding: gzip\r\n")), Ok(None), "{other}");
+        }
+        assert_eq!(BadForm::ContentEncoding.status(), 415);
+        assert_eq!(BadForm::ContentEncoding.accept_encoding(), Some("identity"));
+        assert_eq!(BadForm::ContentType.accept_encoding(), None);
+    }
+
+    #[test]
+    fn a_form_has_one_type() {
+        let of = |types: &[&str]| {
+            let fields: String = types.iter().map(|value| format!("Content-Type: {value}\r\n")).collect();
+            FormType::of_headers(&Headers::parse(format!("{fields}\r\n").as_bytes()).unwrap())
+        };
+        const FORM: &str = "application/x-www-form-urlencoded";
+        assert_eq!(of(&[]), Ok(None));
+        assert_eq!(of(&["a/b", "c/d"]), Ok(None));
+        assert_eq!(of(&[FORM]), Ok(Some(FormType::Urlencoded)));
+        for types in [&[FORM, FORM][..], &[FORM, "a/b"], &["a/b", FORM], &["a/b", "multipart/form-data"]] {
+            assert_eq!(of(types), Err(BadForm::ContentType), "{types:?}");
+        }
+        assert_eq!(of(&["multipart/form-data", "a/b"]), Err(BadForm::MissingBoundary));
     }
 
     #[test]

@@ -16,7 +16,8 @@ pub(super) const LINE_BREAK: &[u8] = b"\r\n";
 /// length of one delimiter line at most.
 ///
 /// A delimiter is CRLF, two hyphens, the boundary, two more hyphens if it is the closing one,
-/// spaces and tabs, and CRLF. Anything less is content.
+/// spaces and tabs, and CRLF. Behind the closing one LF or the end of all does as well, because
+/// there is nothing behind it that a part could begin with. Anything less is content.
 #[derive(Debug)]
 pub(super) struct Scanner {
     /// Finds CRLF, two hyphens and the boundary.
@@ -169,6 +170,7 @@ impl Scanner {
                 (Hyphen, b'-') => Padding { close: true, length: 0 },
                 (Padding { length: PADDING, .. }, b' ' | b'\t') => return Verdict::TooMuchPadding,
                 (Padding { close, length }, b' ' | b'\t') => Padding { close, length: length + 1 },
+                (Padding { close: true, .. }, b'\n') => return Verdict::Delimiter { close: true, length: at + 1 },
                 (Padding { close, .. }, b'\r') => CarriageReturn { close },
                 (CarriageReturn { close }, b'\n') => return Verdict::Delimiter { close, length: at + 1 },
                 _ => return Verdict::Content,

@@ -1,10 +1,11 @@
 //! The Content-Disposition of a part: `form-data; name="..."; filename="..."` (RFC 7578 section 4.2).
 
 use super::BadForm;
+use super::encoded::{decode_words, extended_value, is_encoded};
 use super::parameters::{self, Parameter};
 
 /// The parameters that this server reads, as bytes.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq)]
 pub(super) struct Disposition<'a> {
     pub(super) name: Vec<u8>,
     pub(super) filename: Option<Filename<'a>>,
@@ -13,39 +14,77 @@ pub(super) struct Disposition<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Filename<'a> {
     pub(super) as_sent: &'a [u8],
-    pub(super) decoded: Vec<u8>,
+    /// `None` where it is in a notation that cannot be decoded.
+    pub(super) decoded: Option<Vec<u8>>,
 }
 
 impl<'a> Disposition<'a> {
     pub(super) fn parse(value: &'a [u8]) -> Result<Self, BadForm> {
-        let (kind, parameters) = parameters::split(value);
+        let (kind, parameters) = parameters::split_form_data(value);
         if !kind.eq_ignore_ascii_case(b"form-data") {
             return Err(BadForm::Disposition);
         }
-        let (mut name, mut filename) = (None, None);
+        let (mut name, mut extended_name, mut filename, mut extended_filename) = (None, None, None, None);
         for parameter in parameters {
-            let parameter = parameter.ok().filter(Parameter::is_strict).ok_or(BadForm::Disposition)?;
-            if parameter.is("name") {
-                if name.replace(decode(&parameter)).is_some() {
-                    return Err(BadForm::DuplicateName);
-                }
+            let parameter = parameter.map_err(|_| BadForm::Disposition)?;
+            let (known, fault) = if parameter.is("name") {
+                (&mut name, BadForm::DuplicateName)
             } else if parameter.is("filename") {
-                let given = Filename { as_sent: parameter.value, decoded: decode(&parameter) };
-                if filename.replace(given).is_some() {
-                    return Err(BadForm::DuplicateFilename);
-                }
+                (&mut filename, BadForm::DuplicateFilename)
+            } else if parameter.is("name*") {
+                (&mut extended_name, BadForm::DuplicateName)
+            } else if parameter.is("filename*") {
+                (&mut extended_filename, BadForm::DuplicateFilename)
+            } else {
+                continue;
+            };
+            if known.replace(parameter).is_some() {
+                return Err(fault);
             }
-            // `filename*` is not read: RFC 7578 section 4.2 forbids it in form-data, and a
-            // second name would let two readers of one part disagree.
         }
-        Ok(Self { name: name.ok_or(BadForm::MissingName)?, filename })
+        Ok(Self { name: decode_name(name, extended_name)?, filename: Filename::of(filename, extended_filename)? })
     }
 }
 
+/// The name of a field. `name*` counts only where it is alone, so that two readers of one part
+/// do not disagree (RFC 7578 section 4.2 has no `name*`). .NET sends a name that is not ASCII as
+/// an encoded word; one that cannot be decoded is a name like any other.
+fn decode_name(name: Option<Parameter<'_>>, extended: Option<Parameter<'_>>) -> Result<Vec<u8>, BadForm> {
+    match (name, extended) {
+        (Some(name), _) if is_encoded(name.value) => {
+            Ok(decode_words(name.value).map_or_else(|| decode(&name), String::into_bytes))
+        }
+        (Some(name), _) => Ok(decode(&name)),
+        (None, Some(extended)) => decode_extended(&extended),
+        (None, None) => Err(BadForm::MissingName),
+    }
+}
+
+impl<'a> Filename<'a> {
+    /// `filename*` counts where it is alone, or beside an encoded word, which .NET sends for
+    /// readers that know neither.
+    fn of(filename: Option<Parameter<'a>>, extended: Option<Parameter<'a>>) -> Result<Option<Self>, BadForm> {
+        let (as_sent, decoded) = match (filename, extended) {
+            (Some(filename), None) if is_encoded(filename.value) => {
+                (filename.value, decode_words(filename.value).map(String::into_bytes))
+            }
+            (Some(filename), _) if !is_encoded(filename.value) => (filename.value, Some(decode(&filename))),
+            (_, Some(extended)) => (extended.value, Some(decode_extended(&extended)?)),
+            (_, None) => return Ok(None),
+        };
+        Ok(Some(Self { as_sent, decoded }))
+    }
+}
+
+fn decode_extended(parameter: &Parameter<'_>) -> Result<Vec<u8>, BadForm> {
+    let text = if parameter.quoted { None } else { extended_value(parameter.value) };
+    text.map(String::into_bytes).ok_or(BadForm::ExtendedValue)
+}
+
 /// Undoes what browsers do to a name inside quotes: `%22`, `%0D` and `%0A`, and no other
-/// percent sequence (WHATWG HTML, "multipart/form-data encoding algorithm"); and `\"` and
-/// `\\`, which other clients send. Any other backslash is a character of the name, because
-/// some clients send whole paths.
+/// percent sequence (WHATWG HTML, "multipart/form-data encoding algorithm"); and `\"`, which
+/// `curl --form-escape` and Go send. Any other backslash is a character of the name: browsers
+/// do not escape it, and `\\` may be two of them.
 fn decode(parameter: &Parameter<'_>) -> Vec<u8> {
     if !parameter.quoted {
         return parameter.value.to_vec();
@@ -57,7 +96,7 @@ fn decode(parameter: &Parameter<'_>) -> Vec<u8> {
             [b'%', b'2', b'2', tail @ ..] => (b'"', tail),
             [b'%', b'0', b'D', tail @ ..] => (b'\r', tail),
             [b'%', b'0', b'A', tail @ ..] => (b'\n', tail),
-            [b'\\', byte @ (b'"' | b'\\'), tail @ ..] => (*byte, tail),
+            [b'\\', b'"', tail @ ..] => (b'"', tail),
             [byte, tail @ ..] => (*byte, tail),
             [] => return decoded,
         };
@@ -74,7 +113,7 @@ mod tests {
     fn parse(value: &str) -> Result<(String, Option<(String, String)>), BadForm> {
         let text = |bytes: &[u8]| std::str::from_utf8(bytes).unwrap().to_string();
         let d = Disposition::parse(value.as_bytes())?;
-        Ok((text(&d.name), d.filename.map(|f| (text(&f.decoded), text(f.as_sent)))))
+        Ok((text(&d.name), d.filename.map(|f| (text(&f.decoded.unwrap()), text(f.as_sent)))))
     }
 
     #[test]
@@ -103,11 +142,20 @@ mod tests {
             ("browsers: no file chosen", r#"form-data; name="f"; filename="""#, "f", Some("")),
             ("browsers: backslash in a name", r#"form-data; name="a\b"; filename="c\d.txt""#, r"a\b", Some(r"c\d.txt")),
             (
-                "curl before 7.81, --form-escape",
+                "curl --form-escape, Go: quote",
                 r#"form-data; name="a\"b\\c"; filename="d\"e.txt""#,
-                r#"a"b\c"#,
+                r#"a"b\\c"#,
                 Some("d\"e.txt"),
             ),
+            ("browsers: backslash at the end", r#"form-data; name="a\"; filename="foo\""#, r"a\", Some(r"foo\")),
+            (
+                "browsers: two backslashes at the end",
+                r#"form-data; name="a\\" ; filename="b\\";"#,
+                r"a\\",
+                Some(r"b\\"),
+            ),
+            ("browsers: backslash before an escape", r#"form-data; name="a\%22b""#, r#"a\"b"#, None),
+            ("quotes that are not escaped", r#"form-data; name="a"b"; filename=""c" d""#, "a\"b", Some("\"c\" d")),
             ("curl", r#"form-data; name="a%22b"; filename="d\e.txt""#, "a\"b", Some(r"d\e.txt")),
             (
                 "Internet Explorer",
@@ -117,7 +165,7 @@ mod tests {
             ),
             (".NET", "form-data; name=f; filename=a.txt; filename*=utf-8''b.txt", "f", Some("a.txt")),
             ("Python requests", r#"form-data; name="f"; filename="a.txt""#, "f", Some("a.txt")),
-            ("urllib3 1.24", "form-data; name=\"f\"; filename*=utf-8''%C3%A9.txt", "f", None),
+            ("urllib3 1.24", "form-data; name=\"f\"; filename*=utf-8''%C3%A9.txt", "f", Some("é.txt")),
             ("any case, any order", r#"FORM-DATA;FileName=a ;x=y; NAME="n" ;"#, "n", Some("a")),
             ("an empty name", r#"form-data; name="""#, "", None),
             ("a token is not decoded", "form-data; name=a%22b", "a%22b", None),
@@ -136,7 +184,9 @@ mod tests {
             ("attachment; name=\"a\"", Disposition),
             ("form-data, name=\"a\"", Disposition),
             ("form-data; name=\"a", Disposition),
-            ("form-data; name=\"a\\\"", Disposition),
+            (r#"form-data; name="a\"b"#, Disposition),
+            (r#"form-data; name="a\";b""#, Disposition),
+            (r#"form-data; name="a\"; filename="#, Disposition),
             ("form-data; name=\"a\"b", Disposition),
             ("form-data; name=a b", Disposition),
             ("form-data; name=", Disposition),
@@ -145,7 +195,7 @@ mod tests {
             ("form-data; name=a; x=[", Disposition),
             ("form-data", MissingName),
             ("form-data; filename=\"a; name=b\"", MissingName),
-            ("form-data; name*=utf-8''a", MissingName),
+            ("form-data; filename*=utf-8''a", MissingName),
             ("form-data; name=a; name=b", DuplicateName),
             ("form-data; name=a; NAME=\"a\"", DuplicateName),
             ("form-data; name=a; filename=b; Filename=c", DuplicateFilename),

@@ -7,7 +7,7 @@ use http::StatusCode;
 /// What a peer sent as a form that this server refuses.
 ///
 /// Each fault has one status ([`status`](Self::status): 400 for what is malformed, 413 for
-/// what exceeds a limit) and one fixed text, which never contains anything that the peer
+/// what exceeds a limit, 415 for a content coding) and one fixed text, which never contains anything that the peer
 /// sent, so it can be put into an answer or a log as it is.
 ///
 /// ```
@@ -24,13 +24,16 @@ use http::StatusCode;
 pub enum BadForm {
     /// A Content-Type that is not `multipart/form-data` with well-formed parameters.
     ContentType,
+    /// A form with a Content-Encoding other than identity.
+    ContentEncoding,
     /// A multipart Content-Type without a boundary.
     MissingBoundary,
     /// More than one boundary parameter, or pieces of one (`boundary*0`).
     DuplicateBoundary,
     /// A boundary of the wrong length, or with a character that no boundary has.
     Boundary,
-    /// The content ended before the closing boundary.
+    /// The content ended before its closing delimiter: `--`, the boundary and `--` on a line of
+    /// their own.
     MissingClose,
     /// More padding behind a boundary than any sender has reason for.
     Padding,
@@ -42,12 +45,14 @@ pub enum BadForm {
     DuplicateDisposition,
     /// A Content-Disposition that is not `form-data` with well-formed parameters.
     Disposition,
-    /// A part without a `name` parameter.
+    /// A part without a `name` or `name*` parameter.
     MissingName,
-    /// A part with more than one `name` parameter.
+    /// A part with more than one `name` or more than one `name*` parameter.
     DuplicateName,
-    /// A part with more than one `filename` parameter.
+    /// A part with more than one `filename` or more than one `filename*` parameter.
     DuplicateFilename,
+    /// A `name*` or `filename*` that counts and cannot be decoded.
+    ExtendedValue,
     /// A part with more than one Content-Type.
     DuplicateContentType,
     /// More content than [`Limits::max_request`](super::Limits::max_request).
@@ -75,10 +80,11 @@ pub enum BadForm {
 }
 
 impl BadForm {
-    /// The status that answers this fault: 400 or 413.
+    /// The status that answers this fault: 400, 413 or 415.
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
+            Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::ContentTooLarge
             | Self::TooManyParts
             | Self::TooManyFiles
@@ -94,6 +100,13 @@ impl BadForm {
         }
     }
 
+    /// The value of the Accept-Encoding field that belongs to the answer, where the fault is the
+    /// content coding (RFC 9110 section 12.5.3).
+    #[must_use]
+    pub fn accept_encoding(self) -> Option<&'static str> {
+        (self == Self::ContentEncoding).then_some("identity")
+    }
+
     /// What was wrong, what was allowed, and the rule: a fixed text that is safe to send.
     #[must_use]
     pub fn text(self) -> &'static str {
@@ -101,10 +114,15 @@ impl BadForm {
             Self::ContentType => {
                 "Content-Type must be multipart/form-data with well-formed parameters (RFC 9110 8.3.1)"
             }
+            Self::ContentEncoding => "a form must have no Content-Encoding other than identity (RFC 9110 15.5.16)",
             Self::MissingBoundary => "multipart content must have a boundary parameter (RFC 2046 5.1.1)",
             Self::DuplicateBoundary => "multipart content must have one boundary parameter (RFC 2046 5.1.1)",
-            Self::Boundary => "a boundary must be 1 to 70 of the characters of RFC 2046 5.1.1",
-            Self::MissingClose => "multipart content must end with the closing boundary (RFC 2046 5.1.1)",
+            Self::Boundary => {
+                "a boundary must be 1 to 70 characters without controls, quotes and backslashes (RFC 2046 5.1.1)"
+            }
+            Self::MissingClose => {
+                "the multipart content ended before its closing delimiter, --boundary-- on a line of its own (RFC 2046 5.1.1)"
+            }
             Self::Padding => "a boundary must be followed by CR LF, with little padding between (RFC 2046 5.1.1)",
             Self::PartHeader => {
                 "a field line of a part must be a name, a colon and a value, on one line ended by CR LF (RFC 7578 4.8)"
@@ -118,6 +136,9 @@ impl BadForm {
             Self::DuplicateName => "Content-Disposition of a part must have one name parameter (RFC 2183 2)",
             Self::DuplicateFilename => {
                 "Content-Disposition of a part must have one filename parameter at most (RFC 2183 2)"
+            }
+            Self::ExtendedValue => {
+                "name* and filename* of a part must be UTF-8 or ISO-8859-1 text, percent-encoded (RFC 8187 3.2.1)"
             }
             Self::DuplicateContentType => "a part must have one Content-Type field at most (RFC 7578 4.4)",
             Self::ContentTooLarge => "the content is larger than allowed (RFC 9110 15.5.14)",

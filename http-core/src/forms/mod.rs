@@ -4,8 +4,8 @@
 //! anywhere, and what comes out (variables, parts, decisions) depends on the bytes alone.
 //!
 //! ```text
-//! Content-Type -> FormType -+- Urlencoded -> urlencoded::parse -> Variables
-//!                           +- Multipart  -> Multipart::receive -> Event -> Intake::data -> Action
+//! head -> FormType::of_headers -+- Urlencoded -> urlencoded::parse -> Variables
+//!                               +- Multipart  -> Multipart::receive -> Event -> Intake::data -> Action
 //! ```
 //!
 //! The text fields of a form become [`Variables`] (the seed's `post`), and the parts with a
@@ -67,6 +67,7 @@
 mod boundary;
 mod delimiter;
 mod disposition;
+mod encoded;
 mod error;
 mod intake;
 mod limits;
@@ -81,5 +82,5 @@ pub use error::BadForm;
 pub use intake::{Action, Intake};
 pub use limits::Limits;
 pub use multipart::{Event, Multipart};
-pub use part::Part;
+pub use part::{Part, charset};
 pub use variables::Variables;

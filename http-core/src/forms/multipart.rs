@@ -8,8 +8,9 @@ use memchr::memchr_iter;
 
 use super::delimiter::{Found, LINE_BREAK, Scanner};
 use super::{BadForm, Boundary, FormType, Limits, Part};
+use crate::Headers;
 use crate::error::BadRequest;
-use crate::wire::fields::parse_section;
+use crate::wire::fields::parse_part;
 
 #[cfg(test)]
 mod tests;
@@ -112,6 +113,18 @@ impl Multipart {
     /// `multipart/form-data`.
     pub fn for_content_type(content_type: &[u8], limits: &Limits) -> Result<Self, BadForm> {
         match FormType::of(content_type)? {
+            Some(FormType::Multipart(boundary)) => Ok(Self::new(&boundary, limits)),
+            _ => Err(BadForm::ContentType),
+        }
+    }
+
+    /// Begins the content of a request with this head.
+    ///
+    /// # Errors
+    /// What [`FormType::of_headers`] refuses, and [`BadForm::ContentType`] for any other type
+    /// than `multipart/form-data`.
+    pub fn for_headers(headers: &Headers, limits: &Limits) -> Result<Self, BadForm> {
+        match FormType::of_headers(headers)? {
             Some(FormType::Multipart(boundary)) => Ok(Self::new(&boundary, limits)),
             _ => Err(BadForm::ContentType),
         }
@@ -224,7 +237,7 @@ impl Multipart {
         }
         // A copy of their own, so that a part that is kept does not keep the piece.
         let section = Bytes::copy_from_slice(self.header.get(LINE_BREAK.len()..).unwrap_or_default());
-        let part = Part::new(parse_section(section, self.limits.part_fields).map_err(fault_of_fields)?)?;
+        let part = Part::new(parse_part(section, self.limits.part_fields).map_err(fault_of_fields)?)?;
         self.begin_content(&part)?;
         Ok(Some(Event::PartStart(part)))
     }
@@ -274,12 +287,17 @@ impl Multipart {
                 self.begin_epilogue();
                 Ok(Some(Event::PartEnd))
             }
-            State::Preamble { .. } if self.scanner.may_end() => {
+            State::Preamble { .. } if self.scanner.may_end() || self.is_empty() => {
                 self.state = State::Ended;
                 Ok(Some(Event::End))
             }
             _ => Err(BadForm::MissingClose),
         }
+    }
+
+    /// Whether nothing was received: some clients send a form without fields in this way.
+    fn is_empty(&self) -> bool {
+        self.room == self.limits.max_request
     }
 }
 

@@ -1,6 +1,11 @@
 //! The parameters behind a media type or a disposition type (RFC 9110 section 5.6.6, RFC 2183).
 
-use crate::wire::grammar::{is_tchar, is_token, split_unquoted, trim_ows};
+use std::iter::from_fn;
+
+use memchr::{memchr, memchr_iter};
+
+use crate::wire::fields::TCHAR;
+use crate::wire::grammar::{is_tchar, is_token, split_unquoted, trim_ows, trim_ows_end, trim_ows_start};
 
 /// `name "=" ( token / quoted-string )`, with the value as it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +27,59 @@ pub(super) fn split(value: &[u8]) -> (&[u8], impl Iterator<Item = Result<Paramet
     (kind, elements.filter(|element| !element.is_empty()).map(Parameter::parse))
 }
 
+/// [`split`] as browsers write it in the Content-Disposition of a part (WHATWG HTML,
+/// "multipart/form-data encoding algorithm"). In a quoted value they escape `"`, CR and LF by
+/// percent sequences and nothing else, so a backslash escapes nothing and may be the last
+/// character. A quote ends the value only where OWS and `;` or the end of all follow. A value
+/// without quotes is a token.
+pub(super) fn split_form_data(value: &[u8]) -> (&[u8], impl Iterator<Item = Result<Parameter<'_>, Malformed>>) {
+    let (kind, mut rest) = split_at_semicolon(value);
+    let parameters = from_fn(move || {
+        while let [b';', tail @ ..] = rest {
+            rest = trim_ows_start(tail);
+            if !matches!(rest, [] | [b';', ..]) {
+                let parameter = Parameter::split_off(rest);
+                rest = parameter.map_or_else(|_| Default::default(), |(_, rest)| rest);
+                return Some(parameter.map(|(parameter, _)| parameter));
+            }
+        }
+        None
+    });
+    (trim_ows(kind), parameters)
+}
+
+/// What is before the first semicolon, and the rest with it.
+fn split_at_semicolon(bytes: &[u8]) -> (&[u8], &[u8]) {
+    memchr(b';', bytes).and_then(|at| bytes.split_at_checked(at)).unwrap_or((bytes, &[]))
+}
+
+/// Splits a text behind a quote at the quote that ends it. What follows is empty or begins
+/// with a semicolon.
+fn split_at_quote(text: &[u8]) -> Option<(&[u8], &[u8])> {
+    memchr_iter(b'"', text).find_map(|at| {
+        let (value, rest) = text.split_at_checked(at)?;
+        let rest = trim_ows_start(rest.get(1..)?);
+        matches!(rest, [] | [b';', ..]).then_some((value, rest))
+    })
+}
+
 impl<'a> Parameter<'a> {
+    /// Takes a parameter from the front. What follows is empty or begins with a semicolon.
+    fn split_off(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), Malformed> {
+        match TCHAR.split(bytes) {
+            (name @ [_, ..], [b'=', b'"', text @ ..]) => {
+                let (value, rest) = split_at_quote(text).ok_or(Malformed)?;
+                Ok((Self { name, value, quoted: true }, rest))
+            }
+            (name @ [_, ..], [b'=', text @ ..]) => {
+                let (value, rest) = split_at_semicolon(text);
+                let value = trim_ows_end(value);
+                if is_token(value) { Ok((Self { name, value, quoted: false }, rest)) } else { Err(Malformed) }
+            }
+            _ => Err(Malformed),
+        }
+    }
+
     fn parse(element: &'a [u8]) -> Result<Self, Malformed> {
         let end = element.iter().position(|&byte| !is_tchar(byte)).ok_or(Malformed)?;
         match element.split_at_checked(end) {
@@ -91,6 +148,32 @@ mod tests {
             ("d".to_string(), "e=f:/".to_string(), false),
         ];
         assert_eq!(values("t;A=x\t; b=\"1;\\\"2\" ;c=\"\"; d=e=f:/;"), Ok(expected));
+    }
+
+    #[test]
+    fn parameters_as_browsers_write_them() {
+        assert_eq!(split_form_data(b"form-data\t; a=b").0, b"form-data");
+        for (value, expected) in [
+            ("t", &[][..]),
+            ("t;; ;\t;", &[]),
+            ("t; a=x ;b=\"1;2\"\t;c=\"\" ; ", &[("a", "x"), ("b", "1;2"), ("c", "")]),
+            (r#"t; a="x\"; b="y""#, &[("a", r"x\"), ("b", "y")]),
+            (r#"t; a="x\"y" ;b="\"#, &[("a", r#"x\"y"#), ("malformed", "")]),
+            (r#"t; a="x" y" ;b=""""#, &[("a", r#"x" y"#), ("b", "\"")]),
+            ("t; a=\"x", &[("malformed", "")]),
+            ("t; a=\"x\"y; b=c", &[("malformed", "")]),
+            ("t; a=x\"; b=c\"", &[("malformed", "")]),
+            ("t; a=x y; b=c", &[("malformed", "")]),
+            ("t; a = x", &[("malformed", "")]),
+            ("t; =x", &[("malformed", "")]),
+            ("t; a=", &[("malformed", "")]),
+            ("t; a", &[("malformed", "")]),
+        ] {
+            let text = |bytes: &'static [u8]| std::str::from_utf8(bytes).unwrap();
+            let pair =
+                |p: Result<Parameter<'static>, _>| p.map_or(("malformed", ""), |p| (text(p.name), text(p.value)));
+            assert_eq!(split_form_data(value.as_bytes()).1.map(pair).collect::<Vec<_>>(), expected, "{value}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::BadForm;
 use super::disposition::{Disposition, Filename};
+use super::parameters;
 use crate::Headers;
 
 /// What the header fields of one part say (RFC 7578 section 4); its content follows in
@@ -47,8 +48,9 @@ impl Part {
         Ok(Self { name, filename, headers })
     }
 
-    /// The name of the form field, with the browsers' escapes (`%22`, `%0D`, `%0A`) decoded;
-    /// it may be empty.
+    /// The name of the form field, with the browsers' escapes (`%22`, `%0D`, `%0A`) and `\"`
+    /// decoded; any other backslash is a character of it. It may be empty. From `name*` (RFC
+    /// 8187) where there is no `name`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name.text
@@ -60,26 +62,33 @@ impl Part {
         self.name.bytes.as_deref().unwrap_or(self.name.text.as_bytes())
     }
 
-    /// Whether the part is a file: it has a `filename` parameter, be it empty, as browsers
-    /// send it for an input with no file chosen. Other parts are text fields.
+    /// Whether the part is a file: it has a `filename` or `filename*` parameter, be it empty, as
+    /// browsers send it for an input with no file chosen. Other parts are text fields.
     #[must_use]
     pub fn is_file(&self) -> bool {
         self.filename.is_some()
     }
 
     /// The last segment of the file name, behind any `/` and `\`, with the browsers' escapes
-    /// decoded: a name to show or to store under, not a path. `None` where there is no
-    /// `filename` parameter, or where the last segment is empty, `.` or `..`.
+    /// decoded: a name to show or to store under, not a path. `None` where the part is no file,
+    /// or where the last segment is empty, `.` or `..`.
     ///
-    /// It is still the peer's text: it may hold quotes, line breaks and any other character
-    /// but a separator, and two parts may have the same.
+    /// It is that of `filename*` (RFC 8187) where there is no `filename`, or only an encoded
+    /// word (RFC 2047), as .NET sends it. An encoded word alone is decoded; `None` where that
+    /// is not possible.
+    ///
+    /// Where the name is not UTF-8, a backslash behind a byte from 0x80 up is kept: in Shift_JIS
+    /// and its like it may be half a character. `.` and `..` are never left behind it.
+    ///
+    /// It is still the peer's text: it may hold quotes, line breaks, control characters and any
+    /// other but NUL and `/`, and two parts may have the same.
     #[must_use]
     pub fn filename(&self) -> Option<&str> {
         self.filename.as_ref()?.last_segment.as_deref()
     }
 
-    /// The `filename` parameter exactly as it was sent between its quotes, with path and
-    /// escapes. Never to be used as a path.
+    /// The parameter that [`filename`](Self::filename) is from, exactly as it was sent, between
+    /// its quotes if it has them, with path and escapes. Never to be used as a path.
     #[must_use]
     pub fn filename_as_sent(&self) -> Option<&[u8]> {
         self.filename.as_ref().map(|filename| &*filename.as_sent)
@@ -92,11 +101,43 @@ impl Part {
         self.headers.text("content-type")
     }
 
-    /// All header fields of the part.
+    /// The `charset` parameter of the part's Content-Type, as it was sent (RFC 7578 section 4.5).
+    /// Nothing is decoded by it.
+    #[must_use]
+    pub fn charset(&self) -> Option<&str> {
+        charset(&self.headers)
+    }
+
+    /// All header fields of the part. A quoted value in its Content-Disposition may hold control
+    /// characters, as browsers send them; no other field does.
     #[must_use]
     pub fn headers(&self) -> &Headers {
         &self.headers
     }
+
+    /// All header fields of the part, without the rest.
+    #[must_use]
+    pub fn into_headers(self) -> Headers {
+        self.headers
+    }
+}
+
+/// The `charset` parameter of a Content-Type, as it was sent; `None` where there is none, or an
+/// empty one.
+///
+/// ```
+/// use httpants_core::Headers;
+/// use httpants_core::forms::charset;
+///
+/// let headers = Headers::parse(b"Content-Type: text/plain; Charset=\"Shift_JIS\"\r\n\r\n")?;
+/// assert_eq!(charset(&headers), Some("Shift_JIS"));
+/// # Ok::<(), httpants_core::BadRequest>(())
+/// ```
+#[must_use]
+pub fn charset(headers: &Headers) -> Option<&str> {
+    let mut parameters = parameters::split(headers.get("content-type")?).1.flatten();
+    let charset = parameters.find(|parameter| parameter.is("charset"))?;
+    std::str::from_utf8(charset.value).ok().filter(|charset| !charset.is_empty())
 }
 
 /// The only value of a field, if it is there.
@@ -108,12 +149,27 @@ fn one<'a>(headers: &'a Headers, name: &'a str, more: BadForm) -> Result<Option<
 
 impl StoredFilename {
     fn new(filename: Filename<'_>) -> Self {
-        let last = filename.decoded.rsplit(|&byte| matches!(byte, b'/' | b'\\')).next().unwrap_or_default();
-        let last_segment = match last {
-            b"" | b"." | b".." => None,
-            name => Some(String::from_utf8_lossy(name).into_owned()),
-        };
-        Self { as_sent: filename.as_sent.into(), last_segment }
+        Self { as_sent: filename.as_sent.into(), last_segment: filename.decoded.and_then(|name| last_segment(&name)) }
+    }
+}
+
+/// What is behind the last separator of a path, of Unix or Windows.
+///
+/// Where the bytes are not UTF-8, a backslash behind a byte from 0x80 up does not separate: in
+/// Shift_JIS, Big5 and GBK it may be the second half of a character.
+fn last_segment(path: &[u8]) -> Option<String> {
+    let is_text = std::str::from_utf8(path).is_ok();
+    let mut before = 0;
+    let start = path.iter().enumerate().fold(0, |start, (at, &byte)| {
+        let separates = byte == b'/' || byte == b'\\' && (is_text || before < 0x80);
+        before = byte;
+        if separates { at + 1 } else { start }
+    });
+    let segment = path.get(start..).unwrap_or_default();
+    match segment.rsplit(|&byte| byte == b'\\').next().unwrap_or_default() {
+        b"." | b".." => None,
+        _ if segment.is_empty() => None,
+        _ => Some(String::from_utf8_lossy(segment).into_owned()),
     }
 }
 
@@ -161,6 +217,9 @@ mod tests {
             ("..", None),
             (".", None),
             (r"a\..", None),
+            (r"foo\", None),
+            (r"..\", None),
+            (r#"a\\b\"c.txt"#, Some("b\"c.txt")),
             ("a/", None),
             ("", None),
             ("...", Some("...")),
@@ -175,6 +234,118 @@ mod tests {
             assert_eq!(part.filename(), last, "{sent}");
             assert_eq!(part.filename_as_sent(), Some(sent.as_bytes()));
         }
+    }
+
+    /// The last segment of a file name in bytes.
+    fn last_segment_of(filename: &[u8]) -> Option<String> {
+        let field = [b"Content-Disposition: form-data; name=f; filename=\"", filename, b"\"\r\n\r\n"].concat();
+        part(&field).unwrap().filename().map(str::to_string)
+    }
+
+    #[test]
+    fn a_backslash_may_be_half_a_character_of_shift_jis() {
+        for (sent, last) in [
+            // 表, ソ, 能 and 予, alone, at the end and behind a path.
+            (&b"\x95\\.txt"[..], Some("\u{fffd}\\.txt")),
+            (b"\x83\\", Some("\u{fffd}\\")),
+            (b"C:\\a\\\x94\\\x97\\.txt", Some("\u{fffd}\\\u{fffd}\\.txt")),
+            (b"dir/\x95\\.txt", Some("\u{fffd}\\.txt")),
+            (b"..\\..\\\x95\\.txt", Some("\u{fffd}\\.txt")),
+            (b"\x95\\..\\..\\a", Some("a")),
+            (b"\x95\\..", None),
+            (b"\x95\\.", None),
+            (b"\x95\\..\\", None),
+            // A character of UTF-8 is whole without it.
+            ("\u{e9}\\a.txt".as_bytes(), Some("a.txt")),
+        ] {
+            assert_eq!(last_segment_of(sent).as_deref(), last, "{}", sent.escape_ascii());
+        }
+    }
+
+    fn with_parameters(parameters: &str) -> Result<Part, BadForm> {
+        part(format!("Content-Disposition: form-data; {parameters}\r\n\r\n").as_bytes())
+    }
+
+    #[test]
+    fn names_in_extended_and_encoded_notation() {
+        for (client, parameters, name, filename) in [
+            ("urllib3 1.24", r"name=f; filename*=utf-8''%E6%97%A5%20a.txt", "f", Some("日 a.txt")),
+            ("name* alone", r"name*=UTF-8'en'gr%C3%B6%C3%9Fe; filename*=utf-8''a.txt", "größe", Some("a.txt")),
+            ("ISO-8859-1", r"name*=iso-8859-1''%E9; filename*=ISO-8859-1''%e9.txt", "\u{e9}", Some("\u{e9}.txt")),
+            ("beside a plain one", r#"name=a; name*=utf-8''b; filename="c"; filename*=utf-8''d"#, "a", Some("c")),
+            ("not read beside a plain one", r"name=a; name*=b; filename=c; filename*=x'y'z%", "a", Some("c")),
+            ("an empty one", "name*=utf-8''; filename*=utf-8''", "", None),
+            ("a path", r"name=a; filename*=utf-8''..%2F..%5C%2e%2e%5Cb", "a", Some("b")),
+            ("two dots", r"name=a; filename*=utf-8''a%2F..", "a", None),
+            (
+                ".NET",
+                r#"name="=?utf-8?B?0LrQu9GO0Yc=?="; filename="=?utf-8?B?w6kudHh0?="; filename*=utf-8''%C3%A9.txt"#,
+                "ключ",
+                Some("é.txt"),
+            ),
+            (".NET, where both differ", r#"name=f; filename="=?utf-8?B?YQ==?="; filename*=utf-8''b"#, "f", Some("b")),
+            ("and cannot be decoded", r#"name=f; filename="=?utf-7?B?YQ==?="; filename*=utf-8''b"#, "f", Some("b")),
+            ("an encoded word alone", r#"name=f; filename="=?UTF-8?b?w6kudHh0?=""#, "f", Some("é.txt")),
+            ("Q", r#"name=f; filename="=?ISO-8859-1?Q?caf=E9_a=5Fb.txt?=""#, "f", Some("café a_b.txt")),
+            ("several words", r#"name=f; filename="=?utf-8?q?a?=  =?iso-8859-1?B?6Q==?=""#, "f", Some("a\u{e9}")),
+            ("only its beginning", r#"name=f; filename="=?utf-8?B?YQ==?=/x""#, "f", Some("x")),
+            ("a path within one", r#"name=f; filename="=?utf-8?Q?..=2F..=5Ca=2Fb?=""#, "f", Some("b")),
+            ("base64 with a slash", r#"name=f; filename="=?utf-8?B?w7/Dvw==?=""#, "f", Some("ÿÿ")),
+            ("two dots within one", r#"name=f; filename="=?utf-8?B?Li4=?=""#, "f", None),
+            ("another charset", r#"name=f; filename="=?koi8-r?B?YQ==?=""#, "f", None),
+            ("another encoding", r#"name=f; filename="=?utf-8?X?YQ==?=""#, "f", None),
+            ("bad base64", r#"name=f; filename="=?utf-8?B?Y!==?=""#, "f", None),
+            ("bad Q", r#"name=f; filename="=?utf-8?Q?=G0?=""#, "f", None),
+            ("bad UTF-8", r#"name=f; filename="=?utf-8?Q?=FF?=""#, "f", None),
+            ("NUL", r#"name=f; filename="=?utf-8?Q?=00?=""#, "f", None),
+            ("a field name that cannot be decoded", r#"name="=?koi8-r?Q?a?=""#, "=?koi8-r?Q?a?=", None),
+            ("nearly one", r#"name=f; filename="=?a?=.txt""#, "f", Some("=?a?=.txt")),
+        ] {
+            let part = with_parameters(parameters).unwrap();
+            assert_eq!((part.name(), part.filename()), (name, filename), "{client}");
+            assert_eq!(part.is_file(), parameters.contains("filename"), "{client}");
+            assert_eq!(part.is_file(), part.filename_as_sent().is_some(), "{client}");
+        }
+    }
+
+    #[test]
+    fn extended_parameters_that_are_refused() {
+        use BadForm::{DuplicateFilename, DuplicateName, ExtendedValue};
+        for (parameters, expected) in [
+            ("name*=utf-16''a", ExtendedValue),
+            ("name*=''a", ExtendedValue),
+            ("name*=a", ExtendedValue),
+            ("name*=utf-8'a", ExtendedValue),
+            ("name*=\"utf-8''a\"", ExtendedValue),
+            ("name=a; filename*=utf-8''%", ExtendedValue),
+            ("name=a; filename*=utf-8''%4", ExtendedValue),
+            ("name=a; filename*=utf-8''%4g", ExtendedValue),
+            ("name=a; filename*=utf-8''%FF", ExtendedValue),
+            ("name=a; filename*=utf-8''%00", ExtendedValue),
+            ("name=a; filename=\"=?utf-8?Q?a?=\"; filename*=utf-8''%FF", ExtendedValue),
+            ("name=a; name*=utf-8''a; NAME*=utf-8''a", DuplicateName),
+            ("name=a; filename=a; filename*=utf-8''a; filename*=utf-8''a", DuplicateFilename),
+        ] {
+            assert_eq!(with_parameters(parameters).unwrap_err(), expected, "{parameters}");
+        }
+    }
+
+    #[test]
+    fn a_file_name_as_sent_is_the_one_that_counts() {
+        for (parameters, expected) in [
+            (r#"name=a; filename="=?utf-8?Q?a?=""#, "=?utf-8?Q?a?="),
+            (r#"name=a; filename="=?utf-8?Q?a?="; filename*=utf-8''%62"#, "utf-8''%62"),
+            ("name=a; filename*=utf-8''%62", "utf-8''%62"),
+            ("name=a; filename*=utf-8''%62; filename=c", "c"),
+        ] {
+            assert_eq!(with_parameters(parameters).unwrap().filename_as_sent(), Some(expected.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn a_field_name_may_end_with_a_backslash() {
+        let part = part(b"Content-Disposition: form-data; name=\"\x95\x5c\"; filename=\"\"\r\n\r\n").unwrap();
+        assert_eq!((part.name_bytes(), part.filename_as_sent()), (&b"\x95\\"[..], Some(&b""[..])));
     }
 
     #[test]
@@ -203,6 +374,24 @@ mod tests {
         ] {
             assert_eq!(part(fields.as_bytes()).unwrap_err(), expected, "{fields}");
         }
+    }
+
+    #[test]
+    fn the_charset_of_a_part() {
+        for (content_type, expected) in [
+            ("text/plain", None),
+            ("text/plain;charset=Shift_JIS", Some("Shift_JIS")),
+            ("text/plain; x=\"; charset=no\" ; CHARSET=\"utf-8\"; charset=b", Some("utf-8")),
+            ("text/plain; charset; charset=a/b", Some("a/b")),
+            ("text/plain; charset=\"\"", None),
+            ("charset=utf-8", None),
+        ] {
+            let fields = format!("Content-Disposition: form-data; name=a\r\nContent-Type: {content_type}\r\n\r\n");
+            let part = part(fields.as_bytes()).unwrap();
+            assert_eq!(part.charset(), expected, "{content_type}");
+            assert_eq!(charset(&part.into_headers()), expected);
+        }
+        assert_eq!(with_parameters("name=a").unwrap().charset(), None);
     }
 
     #[test]

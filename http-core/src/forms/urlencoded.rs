@@ -100,12 +100,12 @@ fn decode<'a>(mut encoded: &'a [u8], bytes: &mut Vec<u8>) -> &'a [u8] {
     encoded
 }
 
-fn is_octet(high: u8, low: u8) -> bool {
+pub(super) fn is_octet(high: u8, low: u8) -> bool {
     high.is_ascii_hexdigit() && low.is_ascii_hexdigit()
 }
 
 /// Of two hexadecimal digits.
-fn octet(high: u8, low: u8) -> u8 {
+pub(super) fn octet(high: u8, low: u8) -> u8 {
     let value = |digit: u8| (digit & 0xf) + if digit.is_ascii_digit() { 0 } else { 9 };
     value(high) << 4 | value(low)
 }

@@ -8,6 +8,7 @@ use crate::message::field_lines::FieldLines;
 use crate::message::headers::Headers;
 use crate::message::request::Request;
 use crate::message::response::ResponseHead;
+use crate::wire::chunked::is_forbidden_trailer;
 
 /// The head, without content. The URI has the form of the target: an absolute one keeps its
 /// scheme and authority. What `http::Uri` cannot hold, such as a fragment or `|` in a path,
@@ -58,6 +59,33 @@ impl TryFrom<&HeaderMap> for FieldLines {
     fn try_from(map: &HeaderMap) -> Result<Self, Misuse> {
         let mut fields = Self::new();
         for (name, value) in map {
+            fields.push(name.as_str(), value)?;
+        }
+        Ok(fields)
+    }
+}
+
+impl FieldLines {
+    /// Converts trailer fields. Those that must not stand behind content, because they tell how
+    /// to take it apart, route it, authenticate or read it (RFC 9110 section 6.5.1), are dropped.
+    ///
+    /// ```
+    /// use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
+    /// use httpants_core::FieldLines;
+    ///
+    /// let mut map = HeaderMap::new();
+    /// map.insert(CONTENT_LENGTH, HeaderValue::from_static("5"));
+    /// map.insert("x-checksum", HeaderValue::from_static("1a2b"));
+    /// let trailers = FieldLines::trailers(&map)?;
+    /// assert_eq!(trailers.iter().collect::<Vec<_>>(), [("x-checksum", &b"1a2b"[..])]);
+    /// # Ok::<(), httpants_core::Misuse>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn trailers(map: &HeaderMap) -> Result<Self, Misuse> {
+        let mut fields = Self::new();
+        for (name, value) in map.iter().filter(|(name, _)| !is_forbidden_trailer(name.as_str())) {
             fields.push(name.as_str(), value)?;
         }
         Ok(fields)

@@ -30,7 +30,8 @@ impl FieldSpan {
 /// case (`Content-Type`, `ETag`), [`raw`](Self::raw) as they were sent.
 ///
 /// Values are bytes without the white space around them (RFC 9110 section 5.5); they hold
-/// only SP, HTAB, visible ASCII and bytes from 0x80 up, because anything else was refused.
+/// only SP, HTAB, visible ASCII and bytes from 0x80 up, because anything else was refused. The
+/// Content-Disposition of a multipart part may hold any byte but NUL, CR and LF.
 ///
 /// ```
 /// use httpants_core::Headers;

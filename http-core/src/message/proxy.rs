@@ -12,50 +12,118 @@ use crate::wire::target;
 #[cfg(test)]
 mod tests;
 
-/// Whose word about the client is taken (the seed's `xheaders`).
+/// Which peers are trusted proxies, and which fields they write (`xheaders` in Pants).
+///
+/// A proxy passes on the fields that it does not know, so a client can write all of them
+/// itself. [`trusted`](Self::trusted) therefore reads the fields that are named and no other:
+/// name those that the proxy sets or appends to on every request.
+///
+/// | method | field | proxies that write it |
+/// |---|---|---|
+/// | `trusted(networks)` | `X-Forwarded-For`, walked from its right end | HAProxy (`option forwardfor`), AWS ALB, nginx (`$proxy_add_x_forwarded_for`), most others |
+/// | [`x_real_ip`](Self::x_real_ip) | `X-Real-IP` instead | nginx (`proxy_set_header X-Real-IP $remote_addr`) |
+/// | [`forwarded`](Self::forwarded) | `Forwarded` (RFC 7239) instead | HAProxy (`option forwarded`) |
+/// | [`proto`](Self::proto) | `X-Forwarded-Proto`, too | AWS ALB, nginx where it is configured; not `option forwardfor` |
+/// | [`host`](Self::host) | `X-Forwarded-Host`, too | where it is configured |
 ///
 /// ```
 /// use httpants_core::proxy::XHeaders;
 ///
-/// let balancers = XHeaders::trusted(["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"])?;
+/// // X-Forwarded-For and X-Forwarded-Proto.
+/// let balancers = XHeaders::trusted(["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"])?.proto();
+/// // X-Real-IP alone, from nginx on a unix socket.
+/// let nginx = XHeaders::trusted([])?.unix_peers().x_real_ip();
 /// assert!(XHeaders::trusted(["10.0.0.0/33"]).is_err());
 /// # Ok::<(), httpants_core::proxy::BadNetwork>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum XHeaders {
-    /// Nobody's: the peer is the client. The default.
+    /// No peer is trusted: the peer is the client. The default.
     #[default]
     Off,
-    /// Everybody's, as in the seed. Any client can then claim any address, so this is only for
-    /// servers that nobody but a proxy can reach.
+    /// Every peer is trusted, and the fields are read in the order of Pants: the address is that
+    /// of `X-Real-IP`, else the leftmost of `X-Forwarded-For`; the scheme is that of
+    /// `X-Forwarded-Proto`; `Forwarded` is read where none of these is there. Any client can
+    /// claim any address, also through a proxy that appends to these fields, so this is only
+    /// for servers that nobody but a proxy can reach, and a proxy that replaces them all.
     TrustAll,
-    /// That of peers with an address in one of these networks. A peer with an IPv4 address
-    /// mapped into IPv6 counts by its IPv4 address.
-    Trusted(Vec<IpNet>),
+    /// Peers with an address in some networks are trusted, as [`trusted`](XHeaders::trusted) and
+    /// the methods below say.
+    Trusted(TrustedProxies),
+}
+
+/// The proxies and fields of [`XHeaders::Trusted`], made by [`XHeaders::trusted`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TrustedProxies {
+    networks: Vec<IpNet>,
+    address: AddressField,
+    proto: bool,
+    host: bool,
+    unix_peers: bool,
+}
+
+/// The field that has the client's address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum AddressField {
+    XForwardedFor,
+    XRealIp,
+    Forwarded,
 }
 
 impl XHeaders {
-    /// Trusts these networks (`10.0.0.0/8`) and single addresses.
+    /// Trusts peers in these networks (`10.0.0.0/8`) and single addresses, and reads
+    /// `X-Forwarded-For` from them. A peer with an IPv4 address mapped into IPv6 counts by its
+    /// IPv4 address.
     ///
     /// # Errors
-    /// One of them is neither: the caller's fault.
+    /// One of them is neither a network nor an address.
     pub fn trusted<'a>(networks: impl IntoIterator<Item = &'a str>) -> Result<Self, BadNetwork> {
-        networks
-            .into_iter()
-            .map(|text| network(text).ok_or_else(|| BadNetwork(text.to_owned())))
-            .collect::<Result<_, _>>()
-            .map(Self::Trusted)
+        let networks: Result<_, _> =
+            networks.into_iter().map(|text| network(text).ok_or_else(|| BadNetwork(text.to_owned()))).collect();
+        let address = AddressField::XForwardedFor;
+        Ok(Self::Trusted(TrustedProxies { networks: networks?, address, proto: false, host: false, unix_peers: false }))
     }
 
-    fn trusts(&self, node: Node) -> bool {
-        match (self, node) {
-            (Self::Off, _) | (Self::Trusted(_), Node::Hidden) => false,
-            (Self::TrustAll, _) => true,
-            (Self::Trusted(networks), Node::Address(address)) => {
-                networks.iter().any(|network| network.contains(&address))
-            }
+    /// Reads the address from `X-Real-IP` instead of `X-Forwarded-For`. The proxy must replace
+    /// what the client sent of it. No effect on [`Off`](Self::Off) and
+    /// [`TrustAll`](Self::TrustAll), like the methods below.
+    #[must_use]
+    pub fn x_real_ip(self) -> Self {
+        self.with(|proxies| proxies.address = AddressField::XRealIp)
+    }
+
+    /// Reads the address and the scheme from `Forwarded` (RFC 7239) instead of
+    /// `X-Forwarded-For`; with [`host`](Self::host) the host, too.
+    #[must_use]
+    pub fn forwarded(self) -> Self {
+        self.with(|proxies| proxies.address = AddressField::Forwarded)
+    }
+
+    /// Reads the scheme from `X-Forwarded-Proto`.
+    #[must_use]
+    pub fn proto(self) -> Self {
+        self.with(|proxies| proxies.proto = true)
+    }
+
+    /// Reads the host from `X-Forwarded-Host`. Applications build links from it, and many
+    /// proxies pass on what the client sent.
+    #[must_use]
+    pub fn host(self) -> Self {
+        self.with(|proxies| proxies.host = true)
+    }
+
+    /// Trusts peers on unix sockets, which have no address, along with the networks.
+    #[must_use]
+    pub fn unix_peers(self) -> Self {
+        self.with(|proxies| proxies.unix_peers = true)
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut TrustedProxies)) -> Self {
+        if let Self::Trusted(proxies) = &mut self {
+            change(proxies);
         }
+        self
     }
 }
 
@@ -84,17 +152,14 @@ impl fmt::Display for BadNetwork {
 
 impl std::error::Error for BadNetwork {}
 
-/// What is believed of which proxies.
-///
-/// A proxy passes on what it does not know. So a client can write any of these fields that the
-/// proxies neither replace nor append to, and they would be believed: switch off those.
+/// What proxies are believed about the client.
 ///
 /// ```
 /// use httpants_core::Headers;
 /// use httpants_core::proxy::{ProxyPolicy, Scheme, XHeaders};
 ///
 /// let mut policy = ProxyPolicy::default();
-/// policy.xheaders = XHeaders::trusted(["10.0.0.0/8"])?;
+/// policy.xheaders = XHeaders::trusted(["10.0.0.0/8"])?.proto();
 ///
 /// // The client claimed to be 127.0.0.1; the proxies 10.0.0.2 and 10.0.0.1 added what they saw.
 /// let headers = Headers::parse(
@@ -110,36 +175,11 @@ impl std::error::Error for BadNetwork {}
 /// assert_eq!(resolved.scheme, None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ProxyPolicy {
-    /// Who is trusted. Default [`XHeaders::Off`].
+    /// Which proxies are trusted, and which fields they write. Default [`XHeaders::Off`].
     pub xheaders: XHeaders,
-    /// Whether peers on a unix socket, which have no address, are trusted along with the
-    /// networks of [`XHeaders::Trusted`]. Default off. [`XHeaders::TrustAll`] trusts them anyway.
-    pub unix_peers: bool,
-    /// Whether `X-Real-IP` is read. Default on, as in the seed.
-    pub x_real_ip: bool,
-    /// Whether `X-Forwarded-For`, `-Proto` and `-Host` are read. Default on, as in the seed.
-    pub x_forwarded: bool,
-    /// Whether `Forwarded` (RFC 7239) is read. Default on.
-    pub forwarded: bool,
-    /// Whether a forwarded host stands in for `Host`. Default off: applications build links
-    /// from it, and many proxies pass on what the client sent.
-    pub forwarded_host: bool,
-}
-
-impl Default for ProxyPolicy {
-    fn default() -> Self {
-        Self {
-            xheaders: XHeaders::Off,
-            unix_peers: false,
-            x_real_ip: true,
-            x_forwarded: true,
-            forwarded: true,
-            forwarded_host: false,
-        }
-    }
 }
 
 /// What a request's head says about its client, as far as it is to be believed.
@@ -165,24 +205,23 @@ impl ProxyPolicy {
 
     /// Finds the client of a request that came from `peer`; `None` is a peer on a unix socket.
     ///
-    /// From a peer that is not trusted, nothing is read. From one that is:
+    /// From a peer that is not trusted, nothing is read. From one that is, only the fields that
+    /// were named:
     ///
-    /// - The address is that of `X-Real-IP`. Without that field, `X-Forwarded-For` is walked
-    ///   from its right end, over all its lines, past trusted addresses; the first one
-    ///   that is not trusted is the client, and what is left of it is the client's own claim
-    ///   and not looked at. If all are trusted, the leftmost one is the client, so with
-    ///   [`XHeaders::TrustAll`] it always is.
+    /// - `X-Forwarded-For` and `Forwarded` are walked from the right end, over all lines, past
+    ///   trusted addresses; the first one that is not trusted is the client, and what is left of
+    ///   it is the client's own claim and not looked at. If all are trusted, the leftmost one is
+    ///   the client.
     /// - Where the walk meets something that is no address, the peer stands for the client. So it
-    ///   does for `unknown` and identifiers like `_gateway`, who are not trusted by any network.
-    ///   Several `X-Real-IP` are no address either.
-    /// - The scheme is that of `X-Forwarded-Proto`, `http` or `https` and nothing else. Where it is a
-    ///   list, each proxy appended to it as it did to `X-Forwarded-For`, so the element that
-    ///   counts is as far from the right as the place where the walk ended. A shorter list was
-    ///   replaced on the way, and its last element counts, which is the peer's own word.
-    ///   `X-Forwarded-Host` is read in the same way.
-    /// - `Forwarded` is read where none of these fields is there, in the same walk; scheme and
-    ///   host are those of the element where it ended. An element outside its grammar ends the
-    ///   walk and says nothing.
+    ///   does for `unknown` and identifiers like `_gateway`, who are not trusted by any network,
+    ///   for more than one `X-Real-IP`, and where the field is not there.
+    /// - The scheme is that of `X-Forwarded-Proto`: `http`, `https`, and `ws` and `wss`, which
+    ///   mean the same transports. Where it is a list, each proxy appended to it as it did to
+    ///   `X-Forwarded-For`, so the element that counts is as far from the right as the place
+    ///   where the walk ended. A shorter list was replaced on the way, and its last element
+    ///   counts, which is the peer's own word. `X-Forwarded-Host` is read in the same way.
+    /// - Scheme and host of `Forwarded` are those of the element where the walk ended, and come
+    ///   before the X- fields. An element outside its grammar ends the walk and says nothing.
     ///
     /// The cost is linear in the size of the head, and nothing is copied. Names must be
     /// exact: `X_Forwarded_For` is another field.
@@ -190,76 +229,97 @@ impl ProxyPolicy {
     pub fn resolve<'h>(&self, peer: Option<IpAddr>, headers: &'h Headers) -> Resolved<'h> {
         let peer = peer.map(|address| address.to_canonical());
         let mut resolved = Resolved { remote_ip: peer, scheme: None, host: None };
-        if !self.trusts_peer(peer) {
-            return resolved;
-        }
-        let real_ip = self.x_real_ip && headers.contains("x-real-ip");
-        if real_ip || self.x_forwarded && self.has_x_forwarded(headers) {
-            self.read_x_fields(headers, &mut resolved);
-        } else if self.forwarded {
-            self.read_forwarded(headers, &mut resolved);
-        }
-        if !self.forwarded_host {
-            resolved.host = None;
+        match &self.xheaders {
+            XHeaders::TrustAll => read_as_pants(headers, &mut resolved),
+            XHeaders::Trusted(proxies) if proxies.trusts_peer(peer) => proxies.read(headers, &mut resolved),
+            XHeaders::Off | XHeaders::Trusted(_) => {}
         }
         resolved
     }
+}
 
+impl TrustedProxies {
     fn trusts_peer(&self, peer: Option<IpAddr>) -> bool {
-        match peer {
-            Some(address) => self.xheaders.trusts(Node::Address(address)),
-            None => match self.xheaders {
-                XHeaders::Off => false,
-                XHeaders::TrustAll => true,
-                XHeaders::Trusted(_) => self.unix_peers,
-            },
-        }
+        peer.map_or(self.unix_peers, |address| self.trusts(Node::Address(address)))
     }
 
-    fn has_x_forwarded(&self, headers: &Headers) -> bool {
-        headers.contains("x-forwarded-for")
-            || headers.contains("x-forwarded-proto")
-            || self.forwarded_host && headers.contains("x-forwarded-host")
+    fn trusts(&self, node: Node) -> bool {
+        node.address().is_some_and(|address| self.networks.iter().any(|network| network.contains(&address)))
     }
 
-    fn read_x_fields<'h>(&self, headers: &'h Headers, resolved: &mut Resolved<'h>) {
-        let mut address = None;
-        if self.x_forwarded {
-            let nodes = entries(headers, "x-forwarded-for").map(node);
-            let (client, place) = self.walk(nodes).unwrap_or((None, 0));
-            address = client;
+    fn read<'h>(&self, headers: &'h Headers, resolved: &mut Resolved<'h>) {
+        let trusts = |node| self.trusts(node);
+        let place = match self.address {
+            AddressField::XForwardedFor => read_x_forwarded_for(headers, trusts, resolved),
+            AddressField::XRealIp => read_x_real_ip(headers, resolved),
+            AddressField::Forwarded => read_forwarded(headers, trusts, resolved),
+        };
+        if self.proto && resolved.scheme.is_none() {
             resolved.scheme = at_place(entries(headers, "x-forwarded-proto"), place).and_then(Scheme::parse);
+        }
+        if !self.host {
+            resolved.host = None;
+        } else if resolved.host.is_none() {
             resolved.host = at_place(entries(headers, "x-forwarded-host"), place).and_then(host);
         }
-        if self.x_real_ip && headers.contains("x-real-ip") {
-            address = only(headers.all("x-real-ip")).and_then(node).and_then(Node::address);
-        }
-        resolved.remote_ip = address.or(resolved.remote_ip);
     }
+}
 
-    fn read_forwarded<'h>(&self, headers: &'h Headers, resolved: &mut Resolved<'h>) {
-        let elements = || headers.all("forwarded").rev().flat_map(elements_from_right).map(Element::parse);
-        let nodes = elements().map(|element| Node::parse(element?.node?));
-        let Some((client, place)) = self.walk(nodes) else { return };
-        resolved.remote_ip = client.or(resolved.remote_ip);
-        if let Some(element) = elements().nth(place).flatten() {
-            resolved.scheme = element.proto.and_then(Scheme::parse);
-            resolved.host = element.host.and_then(host);
-        }
+/// The order of Pants: see [`XHeaders::TrustAll`].
+fn read_as_pants<'h>(headers: &'h Headers, resolved: &mut Resolved<'h>) {
+    let named = ["x-real-ip", "x-forwarded-for", "x-forwarded-proto"].map(|name| headers.contains(name));
+    if named == [false; 3] {
+        read_forwarded(headers, |_| true, resolved);
+        resolved.host = None;
+        return;
     }
+    let peer = resolved.remote_ip;
+    let place = read_x_forwarded_for(headers, |_| true, resolved);
+    if let [true, ..] = named {
+        resolved.remote_ip = peer;
+        read_x_real_ip(headers, resolved);
+    }
+    resolved.scheme = at_place(entries(headers, "x-forwarded-proto"), place).and_then(Scheme::parse);
+}
 
-    /// Goes past trusted nodes and returns the address of the one where it ended, if that has
-    /// one, and its place. `None` where there are no nodes.
-    fn walk(&self, nodes: impl Iterator<Item = Option<Node>>) -> Option<(Option<IpAddr>, usize)> {
-        let mut end = None;
-        for (place, node) in nodes.enumerate() {
-            end = Some((node.and_then(Node::address), place));
-            if !node.is_some_and(|node| self.xheaders.trusts(node)) {
-                break;
-            }
-        }
-        end
+/// Returns the place where the walk ended.
+fn read_x_forwarded_for(headers: &Headers, trusts: impl Fn(Node) -> bool, resolved: &mut Resolved<'_>) -> usize {
+    let nodes = entries(headers, "x-forwarded-for").map(node);
+    let (client, place) = walk(nodes, trusts);
+    resolved.remote_ip = client.or(resolved.remote_ip);
+    place
+}
+
+/// Returns the place of the peer's own entries, which are the last ones.
+fn read_x_real_ip(headers: &Headers, resolved: &mut Resolved<'_>) -> usize {
+    let client = only(headers.all("x-real-ip")).and_then(node).and_then(Node::address);
+    resolved.remote_ip = client.or(resolved.remote_ip);
+    0
+}
+
+/// Returns the place where the walk ended.
+fn read_forwarded<'h>(headers: &'h Headers, trusts: impl Fn(Node) -> bool, resolved: &mut Resolved<'h>) -> usize {
+    let elements = || headers.all("forwarded").rev().flat_map(elements_from_right).map(Element::parse);
+    let (client, place) = walk(elements().map(|element| Node::parse(element?.node?)), trusts);
+    resolved.remote_ip = client.or(resolved.remote_ip);
+    if let Some(element) = elements().nth(place).flatten() {
+        resolved.scheme = element.proto.and_then(Scheme::parse);
+        resolved.host = element.host.and_then(host);
     }
+    place
+}
+
+/// Goes past trusted nodes and returns the address of the one where it ended, if that has
+/// one, and its place.
+fn walk(nodes: impl Iterator<Item = Option<Node>>, trusts: impl Fn(Node) -> bool) -> (Option<IpAddr>, usize) {
+    let mut end = (None, 0);
+    for (place, node) in nodes.enumerate() {
+        end = (node.and_then(Node::address), place);
+        if !node.is_some_and(&trusts) {
+            break;
+        }
+    }
+    end
 }
 
 /// The entries of a list field over all its lines, from the right.
@@ -307,9 +367,12 @@ impl Scheme {
         }
     }
 
-    /// RFC 3986 section 3.1: schemes compare without case.
+    /// RFC 3986 section 3.1: schemes compare without case. Proxies write those of WebSockets
+    /// for a request that upgrades, over the transport of the same name in HTTP.
     fn parse(text: &[u8]) -> Option<Self> {
-        [Self::Http, Self::Https].into_iter().find(|scheme| text.eq_ignore_ascii_case(scheme.as_str().as_bytes()))
+        [("http", Self::Http), ("https", Self::Https), ("ws", Self::Http), ("wss", Self::Https)]
+            .into_iter()
+            .find_map(|(name, scheme)| text.eq_ignore_ascii_case(name.as_bytes()).then_some(scheme))
     }
 }
 

@@ -128,7 +128,7 @@ impl Message {
     ) -> Facts {
         self.id = id;
         self.headers.fill(bytes);
-        self.rewritten = rewritten(&self.head.line.target, bytes);
+        self.rewritten = rewritten(&self.head.line.target, self.head.line.target_bytes(bytes));
         self.peer = *peer;
         self.received = received;
         if !self.config.as_ref().is_some_and(|known| Arc::ptr_eq(known, config)) {
@@ -154,9 +154,9 @@ fn rewritten(target: &Target, head: &[u8]) -> Option<Box<str>> {
 }
 
 impl Request {
-    fn text(&self, span: Span) -> &str {
-        // The target and a valid Host are ASCII.
-        std::str::from_utf8(span.slice(self.head())).unwrap_or_default()
+    /// A part of the target, which is ASCII.
+    fn target_text(&self, span: Span) -> &str {
+        std::str::from_utf8(span.slice(self.0.head.line.target_bytes(self.head()))).unwrap_or_default()
     }
 
     /// The method as sent; methods this server does not know are passed on too.
@@ -178,10 +178,11 @@ impl Request {
         if self.0.head.line.version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" }
     }
 
-    /// The request target exactly as it was sent (RFC 9112 section 3.2).
+    /// The request target exactly as it was sent (RFC 9112 section 3.2), but for what
+    /// [`Config::non_ascii_target`](crate::Config::non_ascii_target) encodes.
     #[must_use]
     pub fn target(&self) -> &str {
-        self.text(self.0.head.line.target.whole)
+        self.target_text(self.0.head.line.target.whole)
     }
 
     /// The target in its origin form: the path and what follows it. An absolute form yields
@@ -193,7 +194,7 @@ impl Request {
         match &self.0.rewritten {
             Some(url) => url,
             None if self.0.head.line.target.origin.is_empty() => self.empty_path(),
-            None => self.text(self.0.head.line.target.origin),
+            None => self.target_text(self.0.head.line.target.origin),
         }
     }
 
@@ -204,7 +205,7 @@ impl Request {
         if target.path.is_empty() && target.authority != target.whole {
             self.empty_path()
         } else {
-            self.text(target.path)
+            self.target_text(target.path)
         }
     }
 
@@ -224,13 +225,13 @@ impl Request {
     /// Between the first `?` and the fragment; empty when absent.
     #[must_use]
     pub fn query(&self) -> &str {
-        self.text(self.0.head.line.target.query)
+        self.target_text(self.0.head.line.target.query)
     }
 
     /// Behind the first `#`; empty when absent. Clients do not send fragments.
     #[must_use]
     pub fn fragment(&self) -> &str {
-        self.text(self.0.head.line.target.fragment)
+        self.target_text(self.0.head.line.target.fragment)
     }
 
     /// The head's field lines.
@@ -249,9 +250,10 @@ impl Request {
         }
         let target = &self.0.head.line.target;
         if target.authority.is_empty() || target.authority == target.whole {
-            self.text(self.0.head.facts.host)
+            // A valid Host is ASCII, too.
+            std::str::from_utf8(self.0.head.facts.host.slice(self.head())).unwrap_or_default()
         } else {
-            self.text(target.authority)
+            self.target_text(target.authority)
         }
     }
 

@@ -50,7 +50,9 @@ pub(crate) struct Chunked {
     position: Position,
     /// Of the chunk being read.
     remaining: u64,
-    /// Bytes left for size lines, extensions and trailers.
+    /// Framing of the current chunk that is still free, once its size is known.
+    free: u64,
+    /// Bytes left for the framing that is not free, and for trailers.
     budget: usize,
     /// How far the trailer section was searched, and where its last line starts.
     searched: usize,
@@ -59,7 +61,7 @@ pub(crate) struct Chunked {
 
 impl Chunked {
     pub(crate) fn new(budget: usize) -> Self {
-        Self { position: Position::Size(0), remaining: 0, budget, searched: 0, line_start: 0 }
+        Self { position: Position::Size(0), remaining: 0, free: 0, budget, searched: 0, line_start: 0 }
     }
 
     /// How many bytes of the current chunk's data are still to come.
@@ -104,8 +106,8 @@ impl Chunked {
                 2
             }
             Position::Size(0) => match plain_size(rest) {
-                Some((size, length)) if length <= self.budget => {
-                    self.budget -= length;
+                // A line that is not free goes step by step, which knows where it is too long.
+                Some((size, length)) if (length as u64).saturating_add(line_end(size)) <= allowance(size) => {
                     self.remaining = size;
                     self.position = if size == 0 { Position::Trailers } else { Position::Data };
                     length
@@ -122,6 +124,13 @@ impl Chunked {
             (P::DataCarriageReturn, b'\r') => return Ok(P::DataLineFeed),
             (P::DataLineFeed, b'\n') => return Ok(P::Size(0)),
             (P::DataCarriageReturn | P::DataLineFeed, _) => return Err(BadRequest::ChunkLineEnd),
+            // Digits count once the size is known: 16 of them are free whatever they say.
+            (P::Size(_), _) if byte.is_ascii_hexdigit() => {}
+            (P::Size(0), _) => {}
+            (P::Size(digits @ 1..), _) => {
+                self.free = allowance(self.remaining);
+                self.spend(u64::from(digits).saturating_add(line_end(self.remaining)).saturating_add(1))?;
+            }
             _ => self.spend(1)?,
         }
         Ok(match (self.position, byte) {
@@ -160,9 +169,11 @@ impl Chunked {
     }
 
     /// Searches the end of the trailer section: each byte is looked at once, and none beyond
-    /// the budget, so that the verdict does not depend on how much has arrived.
+    /// the budget and the empty line, so that the verdict does not depend on how much has
+    /// arrived.
     fn trailers(&mut self, framing: usize, section: &[u8]) -> Result<Piece, BadRequest> {
-        let window = section.get(..self.budget).unwrap_or(section);
+        let most = self.budget.saturating_add(2);
+        let window = section.get(..most).unwrap_or(section);
         while let Some(at) = window.get(self.searched..).and_then(|rest| memchr::memchr(b'\n', rest)) {
             let line_feed = self.searched + at;
             let Some([content @ .., b'\r']) = window.get(self.line_start..line_feed) else {
@@ -176,13 +187,29 @@ impl Chunked {
             }
         }
         self.searched = window.len();
-        if section.len() < self.budget { Ok(Piece::NeedMore { framing }) } else { Err(BadRequest::ChunkOverhead) }
+        if section.len() < most { Ok(Piece::NeedMore { framing }) } else { Err(BadRequest::ChunkOverhead) }
     }
 
-    fn spend(&mut self, bytes: usize) -> Result<(), BadRequest> {
-        self.budget = self.budget.checked_sub(bytes).ok_or(BadRequest::ChunkOverhead)?;
+    /// Takes framing from what is free for the chunk, then from the budget.
+    fn spend(&mut self, bytes: u64) -> Result<(), BadRequest> {
+        let excess = bytes.saturating_sub(self.free);
+        self.free = self.free.saturating_sub(bytes);
+        let left = (self.budget as u64).checked_sub(excess).ok_or(BadRequest::ChunkOverhead)?;
+        self.budget = usize::try_from(left).unwrap_or(usize::MAX);
         Ok(())
     }
+}
+
+/// How much framing a chunk may have that counts against no limit. It grows with the data, so
+/// that content in small chunks may be as long as other content, and extensions that outweigh
+/// their data may not.
+fn allowance(size: u64) -> u64 {
+    size.saturating_mul(2).saturating_add(16)
+}
+
+/// The length of the line end behind the data of a chunk; the last chunk has none.
+fn line_end(size: u64) -> u64 {
+    if size == 0 { 0 } else { 2 }
 }
 
 /// The number in front of a CRLF, and the length of both.
@@ -197,10 +224,11 @@ fn plain_size(line: &[u8]) -> Option<(u64, usize)> {
     None
 }
 
-/// Fields that a trailer section must not change: framing, routing, authentication, request
-/// modifiers, content format (RFC 9110 section 6.5.1). They are dropped.
+/// Fields that must not stand in a trailer section: framing, routing, authentication, request
+/// modifiers, response controls, content format (RFC 9110 section 6.5.1). They are dropped, from
+/// requests and from responses.
 pub(crate) fn is_forbidden_trailer(name: &str) -> bool {
-    const NAMES: [&str; 34] = [
+    const NAMES: [&str; 41] = [
         "content-length",
         "transfer-encoding",
         "trailer",
@@ -235,6 +263,13 @@ pub(crate) fn is_forbidden_trailer(name: &str) -> bool {
         "content-encoding",
         "content-type",
         "content-range",
+        "age",
+        "date",
+        "expires",
+        "location",
+        "retry-after",
+        "vary",
+        "warning",
     ];
     NAMES.iter().any(|forbidden| name.eq_ignore_ascii_case(forbidden))
 }
@@ -338,22 +373,74 @@ mod tests {
         }
     }
 
+    /// The budget that a body needs: one byte less, and it is refused at every cut.
+    fn needs(body: &[u8], budget: usize) {
+        for cut in [1, 2, 3, 5, 1000] {
+            assert!(decode(body, budget, cut).is_ok(), "cut every {cut}: {}", body.escape_ascii());
+            if let Some(less) = budget.checked_sub(1) {
+                let refused = Err(Some(BadRequest::ChunkOverhead));
+                assert_eq!(decode(body, less, cut), refused, "cut every {cut}: {}", body.escape_ascii());
+            }
+        }
+    }
+
     #[test]
     fn the_budget_is_shared_and_exact() {
-        let body = b"1;aaaaa\r\nx\r\n0\r\nT: 1\r\n\r\n";
-        let overhead = body.len() - "x\r\n".len();
-        for cut in [1, 2, 3, 5, 1000] {
-            assert!(decode(body, overhead, cut).is_ok());
-            assert_eq!(decode(body, overhead - 1, cut), Err(Some(BadRequest::ChunkOverhead)), "cut every {cut}");
-        }
+        // Of a chunk of n bytes 16 + 2 n bytes of framing are free.
+        needs(&[&b"1\r\nx\r\n".repeat(500)[..], b"0\r\n\r\n"].concat(), 0);
+        needs(b"1;aaaaaaaaaaaa\r\nx\r\n0\r\n\r\n", 0);
+        needs(b"1;aaaaaaaaaaaaa\r\nx\r\n0\r\n\r\n", 1);
+        needs(b"2;aaaaaaaaaaaaaa\r\nxy\r\n0;aaaaaaaaaaaa\r\n\r\n", 0);
+        needs(b"2;aaaaaaaaaaaaaaa\r\nxy\r\n0;aaaaaaaaaaaaa\r\n\r\n", 2);
+        needs(b"00000000000001\r\nx\r\n00000000000000\r\n\r\n", 0);
+        needs(b"000000000000001\r\nx\r\n000000000000000\r\n\r\n", 2);
+        needs(b"0000000000000001\r\nx\r\n0000000000000000\r\n\r\n", 4);
+        // What a chunk leaves of that is not for another one.
+        needs(&[&b"3e8\r\n"[..], &[b'x'; 1000], b"\r\n1;aaaaaaaaaaaaa\r\nx\r\n0\r\n\r\n"].concat(), 1);
+        // Of trailers everything counts but the empty line.
+        needs(b"0\r\nT: 1\r\n\r\n", 6);
+        needs(b"1;aaaaaaaaaaaaaaa\r\nx\r\n0;aaaaaaaaaaaaaa\r\nT: 1\r\n\r\n", 3 + 2 + 6);
         // Trailers that fill their room cannot end any more, so nothing is awaited.
-        let open = b"1\r\nx\r\n0\r\nT: 1";
-        let overhead = open.len() - "x\r\n".len();
+        let (open, budget) = (b"1\r\nx\r\n0\r\nT: 1", 4);
         for cut in [1, 2, 3, 5, 1000] {
-            assert_eq!(decode(open, overhead, cut), Err(Some(BadRequest::ChunkOverhead)), "cut every {cut}");
-            assert_eq!(decode(open, overhead + 1, cut), Err(None), "cut every {cut}");
-            assert_eq!(decode(b"1\r\nx", 2, cut), Err(Some(BadRequest::ChunkOverhead)), "cut every {cut}");
-            assert_eq!(decode(b"1\r\nx", 3, cut), Err(None), "cut every {cut}");
+            assert_eq!(decode(open, budget - 2, cut), Err(Some(BadRequest::ChunkOverhead)), "cut every {cut}");
+            assert_eq!(decode(open, budget - 1, cut), Err(None), "cut every {cut}");
+        }
+    }
+
+    #[test]
+    fn the_budget_does_not_depend_on_the_cuts() {
+        const PIECES: [&[u8]; 12] = [
+            b"1\r\nx\r\n",
+            b"2\r\nxy\r\n",
+            b"0000000000000001\r\nx\r\n",
+            b"1;aaaaaaaaaaaa\r\nx\r\n",
+            b"1;aaaaaaaaaaaaaaa\r\nx\r\n",
+            b"3;a=\"b c d e f g h i j k l m\"\r\nxyz\r\n",
+            b"0\r\n\r\n",
+            b"0;aaaaaaaaaaaaaaaaaaa\r\n\r\n",
+            b"0\r\nT: 1\r\n\r\n",
+            b"x",
+            b"\n",
+            b"1;",
+        ];
+        let mut random = crate::random::Random::new(5);
+        for _ in 0..20_000 {
+            let body = (0..random.below(9)).map(|_| PIECES[random.below(12)]).collect::<Vec<_>>().concat();
+            let budget = random.below(12);
+            let whole = decode(&body, budget, usize::MAX / 2);
+            for cut in [1, 2, 3, random.below(20) + 4] {
+                assert_eq!(decode(&body, budget, cut), whole, "cut every {cut}, {budget}: {}", body.escape_ascii());
+            }
+        }
+    }
+
+    #[test]
+    fn a_size_of_64_bits_overflows_nothing() {
+        for (line, budget) in [("ffffffffffffffff\r\n", 0), ("8000000000000000;aaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n", 0)] {
+            for cut in [1, 3, 1000] {
+                assert_eq!(decode(line.as_bytes(), budget, cut), Err(None), "{line:?}");
+            }
         }
     }
 

@@ -4,6 +4,7 @@ use http::StatusCode;
 
 use crate::cookies::CookiesOut;
 use crate::message::field_lines::FieldLines;
+use crate::wire::chunked::is_forbidden_trailer;
 use crate::wire::supplied::Supplied;
 
 /// The framing field of an answer's head.
@@ -97,10 +98,14 @@ pub(crate) fn chunk_size(out: &mut Vec<u8>, mut length: u64) {
     out.extend_from_slice(line.get(16 - digits..).unwrap_or_default());
 }
 
-/// `last-chunk trailer-section CRLF`.
+/// `last-chunk trailer-section CRLF`, without the fields that must not stand there.
 pub(crate) fn last_chunk(out: &mut Vec<u8>, trailers: Option<&FieldLines>) {
     out.extend_from_slice(b"0\r\n");
-    out.extend_from_slice(trailers.map_or(&[], FieldLines::as_bytes));
+    let fields = trailers.into_iter().flat_map(FieldLines::iter);
+    for (name, value) in fields.filter(|(name, _)| !is_forbidden_trailer(name)) {
+        out.extend_from_slice(name.as_bytes());
+        line(out, b": ", value);
+    }
     out.extend_from_slice(b"\r\n");
 }
 
@@ -143,6 +148,17 @@ mod tests {
         );
         head.reason = Some("Odd");
         assert!(written(&head).starts_with("HTTP/1.0 799 Odd\r\n"));
+    }
+
+    #[test]
+    fn trailers_go_without_what_must_not_stand_there() {
+        let mut trailers = FieldLines::new();
+        for name in ["Content-Type", "X-Sum", "SET-COOKIE", "Trailer", "expires", "X-Sum"] {
+            trailers.push(name, "1").unwrap();
+        }
+        let mut out = Vec::new();
+        last_chunk(&mut out, Some(&trailers));
+        assert_eq!(out, b"0\r\nX-Sum: 1\r\nX-Sum: 1\r\n\r\n");
     }
 
     #[test]

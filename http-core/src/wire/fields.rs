@@ -62,16 +62,48 @@ impl<'a> Lines<'a> {
             _ => fault(self.rest, BadRequest::FieldName),
         }
     }
+
+    /// [`next`](Self::next) for a part of a form, whose Content-Disposition may hold control
+    /// bytes: browsers escape of a file name only `"`, CR and LF.
+    fn next_of_part(&mut self) -> Result<Option<Line<'a>>, BadRequest> {
+        match self.next() {
+            Err(BadRequest::FieldValue) => self.disposition().map(Some).ok_or(BadRequest::FieldValue),
+            line => line,
+        }
+    }
+
+    /// Reads a Content-Disposition without NUL, CR and LF in its value.
+    fn disposition(&mut self) -> Option<Line<'a>> {
+        let (name, rest) = TCHAR.split(self.rest);
+        let value = rest.strip_prefix(b":").filter(|_| name.eq_ignore_ascii_case(b"content-disposition"))?;
+        let (value, end) = value.split_at_checked(memchr::memchr3(b'\0', b'\r', b'\n', value)?)?;
+        self.rest = end.strip_prefix(b"\r\n")?;
+        Some(Line::Field(name, grammar::trim_ows(value)))
+    }
 }
 
 /// Parses a section that ends with its empty line, as a whole.
 pub(crate) fn parse_section(section: Bytes, limit: usize) -> Result<Headers, BadRequest> {
+    collect(section, limit, |lines| lines.next())
+}
+
+/// [`parse_section`] for a part of a form. The value of its Content-Disposition may hold any
+/// byte but NUL, CR and LF; where those may stand is for the parser of that field to say.
+pub(crate) fn parse_part(section: Bytes, limit: usize) -> Result<Headers, BadRequest> {
+    collect(section, limit, |lines| lines.next_of_part())
+}
+
+fn collect(
+    section: Bytes,
+    limit: usize,
+    next: impl for<'a> Fn(&mut Lines<'a>) -> Result<Option<Line<'a>>, BadRequest>,
+) -> Result<Headers, BadRequest> {
     if section.len() > MOST_BYTES {
         return Err(BadRequest::HeadTooLong);
     }
     let mut index = Vec::new();
     let mut lines = Lines::new(&section);
-    while let Line::Field(name, value) = lines.next()?.ok_or(BadRequest::FieldName)? {
+    while let Line::Field(name, value) = next(&mut lines)?.ok_or(BadRequest::FieldName)? {
         if index.len() == limit {
             return Err(BadRequest::TooManyFields);
         }

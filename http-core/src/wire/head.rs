@@ -1,30 +1,16 @@
 //! The request head, read line by line as it arrives (RFC 9112 sections 2 to 5).
 
-use http::{Method, Version};
+use http::Version;
 
 use crate::config::Config;
 use crate::error::BadRequest;
 use crate::message::headers::FieldSpan;
-use crate::wire::fields::{self, Line, Lines, TCHAR};
+use crate::wire::fields::{self, Line, Lines};
 use crate::wire::framing::{Framing, FramingFields};
-use crate::wire::grammar::{self, ByteSet, byte_set};
+use crate::wire::grammar;
+use crate::wire::request_line::{self, RequestLine};
 use crate::wire::span::Span;
-use crate::wire::target::{self, Target};
-
-/// What a target can hold.
-static VISIBLE: ByteSet = byte_set!(is_visible);
-
-const fn is_visible(byte: u8) -> bool {
-    byte.is_ascii_graphic()
-}
-
-/// `method SP request-target SP HTTP-version`, RFC 9112 section 3.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct RequestLine {
-    pub(crate) method: Method,
-    pub(crate) version: Version,
-    pub(crate) target: Target,
-}
+use crate::wire::target;
 
 /// What the fields of a head decide about its connection.
 #[derive(Clone, Copy, Debug, Default)]
@@ -87,7 +73,7 @@ impl HeadReader {
         match self.line_start {
             _ if input.len() < limit => Ok(None),
             // A head of exactly the limit would have ended by now.
-            0 => Err(endless(window, config)),
+            0 => Err(request_line::endless(window, config)),
             _ => Err(BadRequest::HeadTooLong),
         }
     }
@@ -123,95 +109,8 @@ impl HeadReader {
     }
 }
 
-/// What is wrong with a request line that does not end within the limit of a head.
-#[cold]
-fn endless(window: &[u8], config: &Config) -> BadRequest {
-    match TCHAR.split(window) {
-        (method, _) if method.len() > config.limits.method => BadRequest::MethodTooLong,
-        (_, [b' ', ..]) => BadRequest::TargetTooLong,
-        _ => BadRequest::Method,
-    }
-}
-
 fn has_line_feed(window: &[u8], searched: usize) -> bool {
     window.get(searched..).is_some_and(|rest| memchr::memchr(b'\n', rest).is_some())
-}
-
-impl RequestLine {
-    /// Reads the line that stands in front, and returns its length with its end; `None` while
-    /// that end is not there.
-    fn read(&mut self, input: &[u8], config: &Config) -> Result<Option<usize>, BadRequest> {
-        let Some(Parts { method, target, path, minor, rest }) = Parts::of(input) else {
-            let line = memchr::memchr(b'\n', input).and_then(|end| input.get(..end));
-            return line.map_or(Ok(None), |line| Err(fault(line, config)));
-        };
-        // RFC 9110 section 2.5: a higher minor version is served as the highest one known.
-        self.version = if minor == b'0' { Version::HTTP_10 } else { Version::HTTP_11 };
-        self.method = match method {
-            _ if method.len() > config.limits.method => return Err(BadRequest::MethodTooLong),
-            b"GET" => Method::GET,
-            _ => Method::from_bytes(method).map_err(|_| BadRequest::Method)?,
-        };
-        if target.len() > config.limits.target {
-            return Err(BadRequest::TargetTooLong);
-        }
-        if config.strict_target && !target::is_strict(target) {
-            return Err(BadRequest::TargetByte);
-        }
-        self.target = target::parse(target, path.len(), method.len() + 1, &self.method)?;
-        Ok(Some(input.len() - rest.len()))
-    }
-}
-
-/// A request line that is as it must be.
-struct Parts<'a> {
-    method: &'a [u8],
-    target: &'a [u8],
-    path: &'a [u8],
-    minor: u8,
-    /// What follows the line.
-    rest: &'a [u8],
-}
-
-impl<'a> Parts<'a> {
-    fn of(input: &'a [u8]) -> Option<Self> {
-        let (method, rest) = TCHAR.split(input);
-        let rest = rest.strip_prefix(b" ").filter(|_| !method.is_empty())?;
-        let (path, behind) = target::split_path(rest);
-        let behind = if let [b'?' | b'#', ..] = behind { VISIBLE.split(behind).1 } else { behind };
-        let target = rest.get(..rest.len() - behind.len()).filter(|target| !target.is_empty())?;
-        match behind.strip_prefix(b" HTTP/1.")? {
-            [minor @ b'0'..=b'9', b'\r', b'\n', rest @ ..] => Some(Self { method, target, path, minor: *minor, rest }),
-            _ => None,
-        }
-    }
-}
-
-/// What is wrong with a line, given without its line feed, that does not split.
-#[cold]
-fn fault(line: &[u8], config: &Config) -> BadRequest {
-    let Some(line) = line.strip_suffix(b"\r") else {
-        return BadRequest::BareLineFeed;
-    };
-    let mut parts = line.splitn(3, |&byte| byte == b' ');
-    let (Some(method), Some(target)) = (parts.next(), parts.next()) else {
-        return BadRequest::RequestLine;
-    };
-    let version = parts.next();
-    match version {
-        None => BadRequest::Version,
-        Some(version) if method.is_empty() || target.is_empty() || version.contains(&b' ') => BadRequest::RequestLine,
-        Some(_) if !grammar::is_token(method) => BadRequest::Method,
-        Some(_) if method.len() > config.limits.method => BadRequest::MethodTooLong,
-        Some([b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', b'0'..=b'9']) if *major != b'1' => {
-            BadRequest::MajorVersion
-        }
-        Some([b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9']) if target.len() > config.limits.target => {
-            BadRequest::TargetTooLong
-        }
-        Some([b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9']) => BadRequest::TargetByte,
-        Some(_) => BadRequest::Version,
-    }
 }
 
 /// What the fields that decide something say, noted while the lines go by and judged when
@@ -259,19 +158,21 @@ impl Seen {
         }
     }
 
-    /// RFC 9110 section 10.1.1.
+    /// RFC 9110 section 10.1.1: a list, which may be empty.
     fn expect(&mut self, value: &[u8]) {
-        if value.eq_ignore_ascii_case(b"100-continue") {
-            self.expects_continue = true;
-        } else {
-            self.other_expectation = true;
+        for expectation in grammar::list_elements(value) {
+            if expectation.eq_ignore_ascii_case(b"100-continue") {
+                self.expects_continue = true;
+            } else {
+                self.other_expectation = true;
+            }
         }
     }
 
     fn host(&self, head: &[u8], http_1_0: bool) -> Result<Span, BadRequest> {
         match self.host {
             _ if self.repeated_host => Err(BadRequest::DuplicateHost),
-            Some(value) if !target::is_host(value.slice(head)) => Err(BadRequest::Host),
+            Some(value) if !target::is_host(value.slice(head)) => Err(target::host_fault(value.slice(head))),
             Some(value) => Ok(value),
             None if http_1_0 => Ok(Span::default()),
             None => Err(BadRequest::MissingHost),
@@ -309,48 +210,6 @@ mod tests {
             if found.is_some() || end == input.len() {
                 return Ok(found);
             }
-        }
-    }
-
-    fn line(line: &str) -> Result<RequestLine, BadRequest> {
-        let mut parsed = RequestLine::default();
-        let line = format!("{line}\r\n");
-        for end in 0..line.len() {
-            let early = parsed.read(&line.as_bytes()[..end], &Config::default());
-            assert_eq!(early, Ok(None), "judged before its end: {line:?}");
-        }
-        parsed.read(line.as_bytes(), &Config::default()).map(|_| parsed)
-    }
-
-    #[test]
-    fn request_lines() {
-        let good = line("GET /a HTTP/1.1").unwrap();
-        assert_eq!((good.method, good.version, good.target.path), (Method::GET, Version::HTTP_11, Span::new(4..6)));
-        assert_eq!(line("X!y / HTTP/1.0").unwrap().version, Version::HTTP_10);
-        assert_eq!(line("GET / HTTP/1.9").unwrap().version, Version::HTTP_11);
-        for (text, fault) in [
-            ("GET /", BadRequest::Version),
-            ("GET", BadRequest::RequestLine),
-            ("GET  / HTTP/1.1", BadRequest::RequestLine),
-            ("GET /  HTTP/1.1", BadRequest::RequestLine),
-            ("GET / HTTP/1.1 ", BadRequest::RequestLine),
-            (" GET / HTTP/1.1", BadRequest::RequestLine),
-            ("GET / x HTTP/1.1", BadRequest::RequestLine),
-            ("GET\t/ HTTP/1.1", BadRequest::Version),
-            ("G(T / HTTP/1.1", BadRequest::Method),
-            ("GET / http/1.1", BadRequest::Version),
-            ("GET / HTTP/1", BadRequest::Version),
-            ("GET / HTTP/1.10", BadRequest::Version),
-            ("GET / HTTP/01.1", BadRequest::Version),
-            ("GET / HTTP/2.0", BadRequest::MajorVersion),
-            ("PRI * HTTP/2.0", BadRequest::MajorVersion),
-            ("GET / HTTP/0.9", BadRequest::MajorVersion),
-            ("GET /\u{e9} HTTP/1.1", BadRequest::TargetByte),
-            ("GET /\u{7f} HTTP/1.1", BadRequest::TargetByte),
-            ("GET /\u{0} HTTP/1.1", BadRequest::TargetByte),
-            ("GET / HTTP/1.1\r", BadRequest::Version),
-        ] {
-            assert_eq!(line(text).map(|_| ()), Err(fault), "{text:?}");
         }
     }
 
@@ -425,6 +284,32 @@ mod tests {
     }
 
     #[test]
+    fn lists_are_read_over_lines_and_empty_elements() {
+        let facts = |lines: &str| {
+            let input = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n{lines}\r\n");
+            let (mut head, mut index) = (Head::default(), Vec::new());
+            let read = HeadReader::default().advance(input.as_bytes(), &Config::default(), &mut head, &mut index);
+            read.map(|_| (head.facts.persistent, head.facts.upgrade, head.facts.expects_continue))
+        };
+        for (lines, expected) in [
+            ("Connection:\r\nUpgrade:\r\nExpect:\r\n", (true, false, false)),
+            ("Connection: ,\r\nUpgrade: , ,\r\nExpect: ,\r\n", (true, false, false)),
+            ("Connection: ,CLOSE,\r\n", (false, false, false)),
+            ("Connection: keep-alive\r\nConnection:\r\nConnection: , Close\r\n", (false, false, false)),
+            ("Connection: ,uPGRADE\r\nUpgrade: ,a,\r\n", (true, true, false)),
+            ("Upgrade:\r\nUpgrade: a\r\nConnection: x\r\nConnection: upgrade,\r\n", (true, true, false)),
+            ("Connection: upgrade\r\nUpgrade: H2C,,h2c\r\n", (true, false, false)),
+            ("Connection: upgrade\r\nUpgrade: h2c\r\nUpgrade: ,a\r\n", (true, true, false)),
+            ("Expect: ,100-CONTINUE,\r\nExpect:\r\nExpect: 100-continue, 100-continue\r\n", (true, false, true)),
+        ] {
+            assert_eq!(facts(lines), Ok(expected), "{lines:?}");
+        }
+        for lines in ["Expect: 100-continue,x\r\n", "Expect: ,\r\nExpect: x\r\n", "Expect: \"\"\r\n", "Expect: ;\r\n"] {
+            assert_eq!(facts(lines), Err(BadRequest::Expectation), "{lines:?}");
+        }
+    }
+
+    #[test]
     fn limits_at_n_and_n_plus_1_however_it_is_cut() {
         let config = Config::default();
         let head = |total: usize| {
@@ -439,7 +324,5 @@ mod tests {
             assert_eq!(search(&target((8 << 10) + 1), &config, cut), Err(BadRequest::TargetTooLong));
             assert_eq!(search(&target(40 << 10), &config, cut), Err(BadRequest::TargetTooLong));
         }
-        assert!(line(&format!("{} / HTTP/1.1", "M".repeat(64))).is_ok());
-        assert_eq!(line(&format!("{} / HTTP/1.1", "M".repeat(65))).map(|_| ()), Err(BadRequest::MethodTooLong));
     }
 }

@@ -6,6 +6,7 @@ pub(crate) mod fields;
 pub(crate) mod framing;
 pub(crate) mod grammar;
 pub(crate) mod head;
+pub(crate) mod request_line;
 pub(crate) mod span;
 pub(crate) mod supplied;
 pub(crate) mod target;

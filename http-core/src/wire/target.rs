@@ -133,6 +133,14 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
     }
 }
 
+/// What is wrong with a Host that is none. Clients write the zone of a link-local address,
+/// which means something to their own machine only.
+#[cold]
+pub(crate) fn host_fault(value: &[u8]) -> BadRequest {
+    let address = value.strip_prefix(b"[").and_then(|rest| rest.get(..memchr::memchr(b'%', rest)?));
+    if address.is_some_and(is_ipv6) { BadRequest::HostZone } else { BadRequest::Host }
+}
+
 /// The same with a host that is not empty: a URI of http or https needs one (RFC 9110 section 4.2.1).
 pub(crate) fn names_host(value: &[u8]) -> bool {
     is_host(value) && !matches!(value, [] | [b':', ..])
@@ -273,6 +281,16 @@ mod tests {
             "a%",
         ] {
             assert!(!is_host(bad.as_bytes()), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_zone_is_told_from_other_mistakes() {
+        for zone in ["[fe80::1%eth0]", "[fe80::1%25eth0]:80", "[::%"] {
+            assert_eq!(host_fault(zone.as_bytes()), BadRequest::HostZone, "{zone}");
+        }
+        for other in ["[fe80::1]%eth0", "fe80::1%eth0", "[a%eth0]", "[%eth0]", "[", ""] {
+            assert_eq!(host_fault(other.as_bytes()), BadRequest::Host, "{other}");
         }
     }
 

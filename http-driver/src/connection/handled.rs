@@ -5,13 +5,12 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use httpants_core::{Request as RequestHead, RequestId};
+use httpants_core::{Now, Request as RequestHead, RequestId};
 use tracing::Span;
 
 use super::service::Service;
 use crate::handler::{Handler, Intake};
-use crate::observe::spans;
-use crate::panics::{Panicked, guard};
+use crate::observe::{Metrics, guard, spans};
 use crate::request::collect::{CollectError, Collected, collect};
 use crate::request::{Body, Request};
 use crate::response::{Outlet, Progress, Response, Rest, StreamTask, UpgradeHandler};
@@ -56,14 +55,14 @@ impl<F> Handled<F> {
     }
 
     /// Drops what runs, under the request's span.
-    pub(super) fn drop_stage(&mut self, metrics: &crate::observe::Metrics) {
+    pub(super) fn drop_stage(&mut self, metrics: &Metrics) {
         let _entered = self.span.enter();
         let stage = std::mem::replace(&mut self.stage, Stage::Idle);
         let _ = guard(metrics, "dropping a handler", || drop(stage));
     }
 
     /// Drops what runs, and what follows or was to follow an upgrade, under the request's span.
-    pub(super) fn drop_all<T>(&mut self, upgraded: Option<T>, metrics: &crate::observe::Metrics) {
+    pub(super) fn drop_all<T>(&mut self, upgraded: Option<T>, metrics: &Metrics) {
         self.drop_stage(metrics);
         let _entered = self.span.enter();
         let upgrade = self.upgrade.take();
@@ -77,18 +76,13 @@ where
     F::Output: Into<Response>,
 {
     /// A head has come: what becomes of its body?
-    pub(super) fn begin<H>(
-        &mut self,
-        head: RequestHead,
-        connection: &Span,
-        service: &Service<H>,
-        outlet: &mut Outlet<'_>,
-    ) where
+    pub(super) fn begin<H>(&mut self, head: RequestHead, service: &Service<H>, outlet: &mut Outlet<'_>)
+    where
         H: Handler<Future = F>,
     {
         self.request = head.id();
         self.ready = true;
-        self.span = spans::request(connection, &head);
+        self.span = spans::request(&head);
         if !head.has_body() {
             return self.call(Request::without_body(head, outlet.exchange.clone()), service, outlet);
         }
@@ -144,58 +138,76 @@ where
         }
     }
 
-    /// Lets what runs go on, under the request's span; returns what a handler ended with, for
-    /// [`respond`](Self::respond). No lock is held meanwhile.
+    /// Lets what runs go on, under the request's span. No lock is held meanwhile, and the clock
+    /// is read again behind the application's code: how long a request took, and when its response
+    /// begins to leave, is counted from there.
     pub(super) fn poll<H>(
         &mut self,
         context: &mut Context<'_>,
         service: &Service<H>,
         outlet: &mut Outlet<'_>,
-    ) -> Option<Result<Response, Panicked>>
+        clock: impl Fn() -> Now,
+    ) where
+        H: Handler<Future = F>,
+    {
+        if matches!(self.stage, Stage::Collecting { .. }) {
+            self.poll_collecting(context, service, outlet);
+        }
+        if matches!(self.stage, Stage::Handler(_)) {
+            self.poll_handler(context, outlet, &clock);
+        }
+        if matches!(self.stage, Stage::Streaming(_)) {
+            self.poll_stream(context, outlet);
+            outlet.now = clock();
+        }
+    }
+
+    /// Goes on reading the body; calls the handler behind its end.
+    fn poll_collecting<H>(&mut self, context: &mut Context<'_>, service: &Service<H>, outlet: &mut Outlet<'_>)
     where
         H: Handler<Future = F>,
     {
-        match &mut self.stage {
-            Stage::Idle => {}
-            Stage::Collecting { collecting, .. } => {
-                let Poll::Ready(collected) = collecting.as_mut().poll(context) else { return None };
-                let Stage::Collecting { head, collecting } = std::mem::replace(&mut self.stage, Stage::Idle) else {
-                    return None;
-                };
-                // What was stored of a request that is refused is removed before the response.
-                drop(collecting);
-                match collected {
-                    Ok(Collected { body, form }) => {
-                        self.ready = true;
-                        self.call(Request::new(head, body, form, outlet.exchange.clone()), service, outlet);
-                    }
-                    Err(error) => self.refuse(error, outlet),
-                }
+        let Stage::Collecting { collecting, .. } = &mut self.stage else { return };
+        let Poll::Ready(collected) = collecting.as_mut().poll(context) else { return };
+        let Stage::Collecting { head, collecting } = std::mem::replace(&mut self.stage, Stage::Idle) else { return };
+        // What was stored of a request that is refused is removed before the response.
+        drop(collecting);
+        match collected {
+            Ok(Collected { body, form }) => {
+                self.call(Request::new(head, body, form, outlet.exchange.clone()), service, outlet);
             }
-            Stage::Handler(future) => {
-                let _entered = self.span.enter();
-                let polled = guard(outlet.metrics, "a handler", || future.as_mut().poll(context).map(Into::into));
-                drop(_entered);
-                let ended = match polled {
-                    Ok(Poll::Pending) => return None,
-                    Ok(Poll::Ready(response)) => Ok(response),
-                    Err(panicked) => Err(panicked),
-                };
-                self.drop_stage(outlet.metrics);
-                return Some(ended);
-            }
-            Stage::Streaming(stream) => {
-                let _entered = self.span.enter();
-                let progress = stream.poll(context, outlet);
-                drop(_entered);
-                match progress {
-                    Progress::Waiting => {}
-                    Progress::Yielded => self.ready = true,
-                    Progress::Done => self.drop_stage(outlet.metrics),
-                }
-            }
+            Err(error) => self.refuse(error, outlet),
         }
-        None
+    }
+
+    fn poll_handler(&mut self, context: &mut Context<'_>, outlet: &mut Outlet<'_>, clock: &impl Fn() -> Now) {
+        let Stage::Handler(future) = &mut self.stage else { return };
+        let polled = {
+            let _entered = self.span.enter();
+            guard(outlet.metrics, "a handler", || future.as_mut().poll(context).map(Into::into))
+        };
+        outlet.now = clock();
+        if let Ok(Poll::Pending) = polled {
+            return;
+        }
+        self.drop_stage(outlet.metrics);
+        match polled {
+            Ok(Poll::Ready(response)) => self.respond(response, outlet),
+            _ => outlet.fail(),
+        }
+    }
+
+    fn poll_stream(&mut self, context: &mut Context<'_>, outlet: &mut Outlet<'_>) {
+        let Stage::Streaming(stream) = &mut self.stage else { return };
+        let progress = {
+            let _entered = self.span.enter();
+            stream.poll(context, outlet)
+        };
+        match progress {
+            Progress::Waiting => {}
+            Progress::Yielded => self.ready = true,
+            Progress::Done => self.drop_stage(outlet.metrics),
+        }
     }
 
     fn refuse(&mut self, error: CollectError, outlet: &mut Outlet<'_>) {
@@ -208,10 +220,7 @@ where
     pub(super) fn respond(&mut self, response: Response, outlet: &mut Outlet<'_>) {
         match outlet.respond(response) {
             Rest::Nothing => {}
-            Rest::Stream(stream) => {
-                self.ready = true;
-                self.stage = Stage::Streaming(stream);
-            }
+            Rest::Stream(stream) => self.stage = Stage::Streaming(stream),
             Rest::Upgrade(then) => self.upgrade = Some(then),
         }
     }

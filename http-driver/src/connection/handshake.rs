@@ -7,6 +7,7 @@ use httpants_core::{Config, Connection, Now, Peer};
 
 use super::stream::Stream;
 use crate::exchange::Exchange;
+use crate::observe::report::report;
 use crate::runtime::Transport;
 use crate::tls::{Handshake, Outcome, Tls};
 
@@ -27,7 +28,7 @@ pub(crate) fn accept<T: Transport>(
     let mut core = Connection::with_handshake(config, peer, now);
     let handshake = Handshake::new(tls, transport).map(Box::new);
     if let Err(error) = &handshake {
-        tracing::error!(%error, "the TLS configuration cannot be used");
+        report!("the TLS configuration cannot be used", error = error);
         core.handle_io_error(now);
     }
     (core, None, Handshaking(handshake.ok()))

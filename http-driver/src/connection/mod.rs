@@ -26,8 +26,7 @@ pub(crate) use self::service::{ChooseIntake, Service, ServiceParts};
 use self::timer::ConnectionTimer;
 use crate::exchange::Exchange;
 use crate::handler::Handler;
-use crate::observe::{Observer, spans};
-use crate::panics::{Panicked, guard};
+use crate::observe::{Observer, guard, spans};
 use crate::response::{Outlet, Upgraded};
 use crate::runtime::Runtime;
 use crate::tls::Tls;
@@ -69,11 +68,20 @@ pin_project! {
             let this = this.project();
             this.handled.drop_all(this.upgraded.take(), this.observer.metrics());
             let (observer, io) = (&mut *this.observer, &mut *this.io);
+            observer.begin();
             let stream = this.exchange.with(|shared| {
                 let now = shared.core.now();
+                shared.core.hold_requests();
+                io.report(&mut shared.core, observer, now);
+                while let Some(event) = shared.poll_event() {
+                    observer.event(event, &shared.core, now);
+                }
                 shared.core.handle_io_error(now);
                 while let Some(event) = shared.poll_event() {
-                    observer.event(event, shared.core.peer(), now);
+                    // Nothing but this drop ended the connection.
+                    if matches!(event, Event::ResponseEnd(_)) {
+                        observer.event(event, &shared.core, now);
+                    }
                 }
                 io.reset_if_broken(&mut shared.core)
             });
@@ -143,8 +151,9 @@ where
         if self.handled.ready {
             self.as_mut().poll_handled(context);
             moved = true;
-            if self.handled.is_idle() {
-                // The next request may be here already: its response leaves in the same write.
+            if !self.handled.ready {
+                // What was received already comes first: the body that the handler asks for, or
+                // the next request, whose response leaves in the same write.
                 return Round::Again;
             }
         }
@@ -176,6 +185,7 @@ where
         let (io, observer, now) = (this.io, this.observer, *this.now);
         let is_busy = !this.handled.is_idle();
         let (handed_over, shutdown) = (this.handed_over, std::mem::take(this.shutdown));
+        observer.begin();
         let mut ready = false;
         let look = |shared: &mut crate::exchange::Shared| {
             let parked = shared.begin_look();
@@ -184,12 +194,13 @@ where
             if shutdown {
                 shared.core.handle_shutdown(now);
             }
-            if is_busy || io.open_files.is_full() || observer.is_full() {
-                shared.core.hold_requests();
-            } else {
-                shared.core.accept_requests();
-            }
-            while let Some(event) = shared.poll_event() {
+            loop {
+                if is_busy || io.open_files.is_full() || observer.is_full() {
+                    shared.core.hold_requests();
+                } else {
+                    shared.core.accept_requests();
+                }
+                let Some(event) = shared.poll_event() else { break };
                 if let Event::Request(head) = event {
                     observer.request(&head);
                     return (Some(head), parked);
@@ -197,7 +208,7 @@ where
                 *handed_over |= matches!(event, Event::Upgraded(_));
                 // A stream that waited for room, or can no longer be sent.
                 ready |= matches!(event, Event::Writable(_) | Event::Closed(_));
-                observer.event(event, shared.core.peer(), now);
+                observer.event(event, &shared.core, now);
             }
             io.prepare(&mut shared.core);
             (None, parked)
@@ -221,7 +232,7 @@ where
             own: context.waker(),
             ready: &mut ready,
         };
-        this.handled.begin(head, this.span, this.service, &mut outlet);
+        this.handled.begin(head, this.service, &mut outlet);
     }
 
     /// Lets the handler, or what it gave, go on; the clock is read again behind it.
@@ -240,16 +251,8 @@ where
             ready: &mut ready,
         };
         this.handled.ready = false;
-        let ended = this.handled.poll(context, this.service, &mut outlet);
-        *this.now = this.runtime.now();
-        if let Some(ended) = ended {
-            // How long the request took, and when its response begins to leave.
-            outlet.now = *this.now;
-            match ended {
-                Ok(response) => this.handled.respond(response, &mut outlet),
-                Err(Panicked) => outlet.fail(),
-            }
-        }
+        this.handled.poll(context, this.service, &mut outlet, || this.runtime.now());
+        *this.now = outlet.now;
         this.handled.ready |= ready;
     }
 

@@ -20,7 +20,7 @@
 //! memory.run();
 //! assert!(client.take_received().ends_with(b"\r\n\r\nhello"));
 //!
-//! memory.advance(Duration::from_secs(61));
+//! memory.advance(Duration::from_secs(76));
 //! assert!(client.is_closed(), "the idle timer");
 //! ```
 

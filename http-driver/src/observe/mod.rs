@@ -4,8 +4,11 @@ pub(crate) mod access_log;
 mod counters;
 mod escaped;
 mod observer;
+mod panics;
+pub(crate) mod report;
 pub(crate) mod spans;
 
 pub use self::counters::{AnswerCounts, CloseCounts, Counters, Refusals, TimerCounts};
 pub(crate) use self::counters::{Count, Metrics};
 pub(crate) use self::observer::{Observed, Observer};
+pub(crate) use self::panics::{Panicked, guard};

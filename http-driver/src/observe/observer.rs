@@ -1,11 +1,14 @@
 //! What a connection does, for the counters and the access log of its server.
 
+use std::fmt;
 use std::sync::Arc;
 
-use httpants_core::{Event, Now, Peer, Request as RequestHead};
+use httpants_core::proxy::BadProxyHeader;
+use httpants_core::{Address, CloseReason, Connection, Event, Now, Request as RequestHead};
 
 use super::access_log::{self, AccessLog, AccessLogState};
 use super::counters::{Count, Metrics};
+use super::spans::Shown;
 
 /// What all connections of a server report to.
 #[derive(Clone, Debug)]
@@ -18,8 +21,29 @@ pub(crate) struct Observed {
 #[derive(Debug)]
 pub(crate) struct Observer {
     observed: Observed,
-    /// Once there is something to log, and somebody who reads it.
+    /// Whether the access log has a reader.
+    is_logged: bool,
+    /// Once there is something to log.
     log: Option<Box<AccessLogState>>,
+    /// The peer that sent no valid PROXY header, to be logged.
+    proxy_header: Option<Box<(Address, ProxyHeaderFault)>>,
+}
+
+/// Why a connection ended that had to begin with a PROXY header.
+#[derive(Clone, Copy, Debug)]
+enum ProxyHeaderFault {
+    Malformed(BadProxyHeader),
+    /// The connection ended first.
+    Incomplete(CloseReason),
+}
+
+impl fmt::Display for ProxyHeaderFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Malformed(fault) => fault.fmt(f),
+            Self::Incomplete(reason) => write!(f, "the header is incomplete: {reason}"),
+        }
+    }
 }
 
 impl Observed {
@@ -30,7 +54,7 @@ impl Observed {
 
 impl Observer {
     pub(crate) fn new(observed: Observed) -> Self {
-        Self { observed, log: None }
+        Self { observed, is_logged: false, log: None, proxy_header: None }
     }
 
     pub(crate) fn metrics(&self) -> &Metrics {
@@ -42,21 +66,23 @@ impl Observer {
         self.observed.metrics.add(count, by);
     }
 
-    fn is_logged(&self) -> bool {
-        self.observed.log.is_some() || access_log::has_subscriber()
+    /// Events follow. Asks the subscriber, which is foreign code: no lock is held.
+    #[inline]
+    pub(crate) fn begin(&mut self) {
+        self.is_logged = self.observed.log.is_some() || access_log::has_subscriber();
     }
 
     #[inline]
     pub(crate) fn request(&mut self, request: &RequestHead) {
         self.observed.metrics.one(Count::Request);
-        if self.is_logged() {
+        if self.is_logged {
             self.log.get_or_insert_default().request(request);
         }
     }
 
     /// An event that is no request. What it leads to is written by [`flush`](Self::flush).
     #[inline]
-    pub(crate) fn event(&mut self, event: Event, peer: &Peer, now: Now) {
+    pub(crate) fn event(&mut self, event: Event, core: &Connection, now: Now) {
         let metrics = &self.observed.metrics;
         match event {
             Event::ResponseEnd(stats) => {
@@ -64,20 +90,24 @@ impl Observer {
                     metrics.one(Count::Answer(status));
                 }
                 if let Some(log) = &mut self.log {
-                    log.response_end(stats, peer, now);
+                    log.response_end(stats, core.peer(), now);
                 }
             }
             Event::TimedOut(timer) => metrics.one(Count::Timeout(timer)),
             Event::Upgraded(_) => metrics.one(Count::Upgrade),
             Event::Closed(reason) => {
                 metrics.one(Count::Close(reason));
-                if let Some(log) = &mut self.log {
-                    log.closed(reason);
+                if core.lacks_proxy_header() {
+                    let fault = ProxyHeaderFault::Incomplete(reason);
+                    self.proxy_header.get_or_insert_with(|| Box::new((core.peer().remote, fault)));
                 }
             }
             Event::Refused(refusal) => {
                 metrics.one(Count::Refusal(refusal.error()));
-                if self.is_logged() {
+                if let Some(fault) = refusal.proxy_header() {
+                    self.proxy_header = Some(Box::new((core.peer().remote, ProxyHeaderFault::Malformed(fault))));
+                }
+                if self.is_logged {
                     self.log.get_or_insert_default().refused(refusal);
                 }
             }
@@ -93,10 +123,19 @@ impl Observer {
     /// Writes to the log, which is foreign code: no lock is held.
     #[inline]
     pub(crate) fn flush(&mut self) {
+        if let Some(fault) = self.proxy_header.take() {
+            report_proxy_header(*fault);
+        }
         if let Some(log) = &mut self.log
             && log.has_records()
         {
             log.flush(self.observed.log.as_deref(), &self.observed.metrics);
         }
     }
+}
+
+#[cold]
+fn report_proxy_header((peer, reason): (Address, ProxyHeaderFault)) {
+    let message = "a connection did not begin with a valid PROXY header";
+    tracing::info!(target: "httpants::connection", peer = %Shown(peer), %reason, "{message}");
 }

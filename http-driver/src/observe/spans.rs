@@ -15,12 +15,15 @@ pub(crate) fn connection(id: u64, peer: &Peer) -> Span {
     tracing::info_span!(target: "httpants::connection", "connection", id, peer = %Shown(peer.remote))
 }
 
-/// The span of a request; `number` is its index on the connection, from 1.
+/// The span of a request, in that of its connection, which is entered; `number` is its index on
+/// the connection, from 1.
+///
+/// The connection's span is not named as its parent: it can be another subscriber's, which
+/// this one would not know.
 #[inline]
-pub(crate) fn request(connection: &Span, request: &Request) -> Span {
+pub(crate) fn request(request: &Request) -> Span {
     tracing::info_span!(
         target: "httpants::request",
-        parent: connection,
         "request",
         number = request.id().index(),
         method = request.method().as_str(),
@@ -29,7 +32,7 @@ pub(crate) fn request(connection: &Span, request: &Request) -> Span {
 }
 
 /// An address as logs show it.
-struct Shown(Address);
+pub(super) struct Shown(pub(super) Address);
 
 impl fmt::Display for Shown {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

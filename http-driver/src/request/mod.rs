@@ -13,12 +13,12 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use bytes::Bytes;
-use httpants_core::forms::{BadForm, Variables};
+use httpants_core::forms::{BadForm, Multipart, Variables};
 use httpants_core::{Connection, Headers, Misuse, Request as RequestHead, RequestId};
 
 pub use self::body::Body;
 pub use self::parts::{FormError, Parts, StreamedPart};
-use self::upload::{ContentReader, Files, Form};
+use self::upload::{ContentReader, Files, Form, TextFields};
 use crate::exchange::{Exchange, Shared};
 
 /// A request and its content (the seed's `HTTPRequest`).
@@ -62,7 +62,9 @@ impl Request {
     }
 
     /// The variables of a buffered form: those of `application/x-www-form-urlencoded`, and the
-    /// text fields of `multipart/form-data`, multi-valued and in order (the seed's `post`).
+    /// text fields of `multipart/form-data`, multi-valued and in order (the seed's `post`). As in
+    /// Pants, urlencoded variables without a value are dropped unless
+    /// [`Server::variables`](crate::Server::variables) keeps them, and empty text fields are kept.
     /// Only on POST and PUT, and on PATCH by
     /// [`Server::forms_on_patch`](crate::Server::forms_on_patch); else empty. A form that is
     /// malformed or too large is answered without the handler.
@@ -87,22 +89,31 @@ impl Request {
         &self.form().files
     }
 
+    /// The text fields of a buffered `multipart/form-data` form with the header fields of their
+    /// parts, their charset and their bytes; empty for any other content.
+    #[must_use]
+    pub fn text_fields(&self) -> TextFields<'_> {
+        self.form().text_fields()
+    }
+
     fn form(&self) -> &Form {
         self.form.as_deref().unwrap_or_else(|| Form::none())
     }
 
     /// The parts of a `multipart/form-data` form as they arrive, where the request is streamed
     /// ([`Intake::Stream`](crate::Intake::Stream)): nothing is stored. Takes the content out
-    /// of the request. The server's limits hold, and for the whole content `max_request`.
+    /// of the request, so that there are no parts when it is called again. The server's limits
+    /// hold, and for the whole content `max_request`.
     ///
     /// # Errors
-    /// [`BadForm`] where the Content-Type is not that of such a form; the content is as
-    /// before then.
+    /// [`BadForm`] where the head is not that of such a form, or has a Content-Encoding; the
+    /// content is as before then.
     pub fn parts(&mut self) -> Result<Parts, BadForm> {
         let mut limits = self.exchange.environment().form_limits.clone();
         // The core counts the content, under the limit of this request.
         limits.max_request = u64::MAX;
-        Parts::begin(&mut self.body, self.head.headers().get("content-type").unwrap_or_default(), &limits)
+        let multipart = Multipart::for_headers(self.head.headers(), &limits)?;
+        Ok(Parts::new(std::mem::replace(&mut self.body, Body::empty()), multipart))
     }
 
     /// The whole content, where the request was buffered (the default) and it is in memory.

@@ -50,8 +50,8 @@ impl Body {
     ///
     /// # Errors
     /// [`BadForm`] for any other type, or one without a good boundary.
-    pub fn into_parts(mut self, content_type: &[u8], limits: &Limits) -> Result<Parts, BadForm> {
-        Parts::begin(&mut self, content_type, limits)
+    pub fn into_parts(self, content_type: &[u8], limits: &Limits) -> Result<Parts, BadForm> {
+        Ok(Parts::new(self, Multipart::for_content_type(content_type, limits)?))
     }
 }
 
@@ -100,10 +100,8 @@ pub struct Parts {
 }
 
 impl Parts {
-    /// Takes the content where its type says that it has parts.
-    pub(crate) fn begin(body: &mut Body, content_type: &[u8], limits: &Limits) -> Result<Self, BadForm> {
-        let multipart = Multipart::for_content_type(content_type, limits)?;
-        Ok(Self { body: std::mem::replace(body, Body::empty()), multipart, ended: false, failed: false })
+    pub(crate) fn new(body: Body, multipart: Multipart) -> Self {
+        Self { body, multipart, ended: false, failed: false }
     }
 
     /// The next part; what is left of the one before is skipped. `None` once the content is
@@ -176,7 +174,8 @@ impl StreamedPart<'_> {
     }
 
     /// All that is still to come of the content, in one piece. Its size is bounded by
-    /// [`Limits::text_field`] for text and by [`Limits::file`] and `max_request` for a file.
+    /// [`Limits::text_field`](httpants_core::forms::Limits::text_field) for text and by
+    /// [`Limits::file`](httpants_core::forms::Limits::file) and `max_request` for a file.
     ///
     /// # Errors
     /// As [`data`](Self::data).

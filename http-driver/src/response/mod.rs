@@ -1,6 +1,7 @@
 //! What a handler answers.
 
 pub(crate) mod files;
+mod outlet;
 mod responder;
 mod task;
 mod upgraded;
@@ -17,8 +18,9 @@ use httpants_core::{FieldLines, Misuse, ResponseHead};
 
 use self::files::FileToSend;
 pub(crate) use self::files::{FileSender, OpenFiles, Stretch};
+pub(crate) use self::outlet::Outlet;
 pub use self::responder::Responder;
-pub(crate) use self::task::{Outlet, Progress, Rest, StreamTask};
+pub(crate) use self::task::{Progress, Rest, StreamTask};
 pub use self::upgraded::Upgraded;
 use crate::exchange::BodyError;
 use crate::observe::{Count, Metrics};
@@ -333,7 +335,11 @@ impl From<BodyError> for Response {
 /// The form is not acceptable: 400 or 413, and the rule.
 impl From<BadForm> for Response {
     fn from(fault: BadForm) -> Self {
-        Self::text(format!("{fault}\n")).with_status(fault.status().as_u16())
+        let response = Self::text(format!("{fault}\n")).with_status(fault.status().as_u16());
+        match fault.accept_encoding() {
+            Some(codings) => response.with_header("Accept-Encoding", codings),
+            None => response,
+        }
     }
 }
 

@@ -1,35 +1,20 @@
 //! A response on its way from the application into the core.
 
 use std::error::Error;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
-use http::StatusCode;
-use httpants_core::{BodyLen, FieldLines, Misuse, Now, RequestId, ResponseHead, ResponseState};
+use httpants_core::{BodyLen, Misuse, ResponseHead, ResponseState};
 
-use super::files::{self, FilePolicy, OpenFiles};
+use super::files;
+use super::outlet::Outlet;
 use super::{Content, ContentStream, Piece, Response, StreamError, UpgradeHandler};
-use crate::exchange::{BodyError, Exchange, Shared};
-use crate::observe::Metrics;
-use crate::panics::{Panicked, guard};
+use crate::exchange::BodyError;
+use crate::observe::report::report;
+use crate::observe::{Panicked, guard};
 use crate::request::FormError;
 
 /// Polls of a stream before its bytes are written and other tasks get their turn.
 const PIECES: usize = 32;
-
-/// Where responses go: the connection of a request, and what it needs of its server.
-pub(crate) struct Outlet<'a> {
-    pub(crate) exchange: &'a mut Exchange,
-    pub(crate) request: RequestId,
-    pub(crate) open_files: &'a mut OpenFiles,
-    pub(crate) file_policy: &'a FilePolicy,
-    pub(crate) metrics: &'a Metrics,
-    /// As of when the application last ran.
-    pub(crate) now: Now,
-    /// The waker of the connection's task.
-    pub(crate) own: &'a Waker,
-    /// Whether the request is to be polled again, because what it waited for is there.
-    pub(crate) ready: &'a mut bool,
-}
 
 /// A response whose body is still to come.
 pub(crate) struct StreamTask {
@@ -56,22 +41,6 @@ pub(crate) enum Progress {
 }
 
 impl Outlet<'_> {
-    /// A call to the core.
-    pub(super) fn with<T>(&mut self, operation: impl FnOnce(&mut Shared) -> T) -> T {
-        let now = self.now;
-        let (result, own_woken) = self.exchange.with_own(self.own, |shared| {
-            shared.core.handle_time(now);
-            operation(shared)
-        });
-        *self.ready |= own_woken;
-        result
-    }
-
-    fn state(&mut self) -> ResponseState {
-        let request = self.request;
-        self.with(|shared| shared.core.response_state(request))
-    }
-
     /// Takes the response of a handler.
     pub(crate) fn respond(&mut self, response: Response) -> Rest {
         let request = self.request;
@@ -119,21 +88,10 @@ impl Outlet<'_> {
         Rest::Nothing
     }
 
-    fn report(&mut self, misuse: &Misuse) {
-        let request = self.request;
-        let responded = self.with(|shared| shared.has_responded(request));
-        // The peer's doing is no error of the application; a second response is.
-        if !responded && (*misuse == Misuse::Closed || self.state() == ResponseState::Closed) {
-            tracing::debug!(%misuse, "the connection ended before its response");
-        } else {
-            tracing::error!(%misuse, "a response could not be sent");
-        }
-    }
-
     /// A responder has sent, or was to send, the response.
     fn check_sent(&mut self) {
         if !self.state().is_over() {
-            tracing::error!("a handler returned before its responder finished the response");
+            report!("a handler returned before its responder finished the response");
             self.fail();
         }
     }
@@ -153,21 +111,6 @@ impl Outlet<'_> {
         match dropped {
             Ok(()) | Err(Panicked) => Ok(Rest::Nothing),
         }
-    }
-
-    /// The handler failed: 500 where nothing was sent, else the connection is dropped, so that
-    /// no broken response looks whole. Where the core refused the request already, that stands.
-    pub(crate) fn fail(&mut self) {
-        let request = self.request;
-        self.with(|shared| {
-            if shared.core.response_state(request) == ResponseState::Expected {
-                let head = ResponseHead::with_fields(StatusCode::INTERNAL_SERVER_ERROR, FieldLines::text_plain());
-                if shared.core.respond_with(request, &head, "Internal Server Error\n").is_ok() {
-                    return;
-                }
-            }
-            let _ = shared.core.abort(request);
-        });
     }
 }
 
@@ -244,7 +187,7 @@ fn report_break(state: ResponseState, error: &(dyn Error + 'static)) {
     if state.is_over() || is_peers_fault(error) {
         tracing::debug!(error = text, "a response broke off");
     } else {
-        tracing::error!(error = text, "a response broke off");
+        report!("a response broke off", error = text);
     }
 }
 

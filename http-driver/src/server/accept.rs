@@ -15,6 +15,7 @@ use crate::connection::registry::Command;
 use crate::connection::{Serve, Service};
 use crate::handler::Handler;
 use crate::observe::Count;
+use crate::observe::report::report;
 use crate::runtime::{Listener, Runtime, Sleep, Spawn};
 use crate::tls::Tls;
 
@@ -148,7 +149,7 @@ where
                 this.handle.metrics.one(Count::AcceptError);
                 // Once, or peers that hold what there is could fill the log.
                 if !std::mem::replace(self.as_mut().project().exhausted, true) {
-                    tracing::error!(%error, "cannot accept connections until others end");
+                    report!("cannot accept connections until others end", error = error);
                 }
                 self.as_mut().sleep(EXHAUSTED);
                 // Registers for the end of the pause.

@@ -30,6 +30,7 @@ use self::socket_file::SocketFiles;
 use crate::connection::{ChooseIntake, Serve, Service, ServiceParts};
 use crate::handler::{Handler, Intake};
 use crate::observe::access_log::AccessLog;
+use crate::observe::report::report;
 use crate::request::collect::Settings;
 use crate::response::files::{FilePolicy, FileRoot};
 use crate::runtime::{Runtime, Spawn};
@@ -238,8 +239,15 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         Ok(self.config(|config| config.cookie_keys = Some(keys)))
     }
 
-    /// Whom to believe about the client's address and scheme (the seed's `xheaders`). The seed
-    /// believes anyone who is asked to; that is `XHeaders::TrustAll`, to be said.
+    /// Sets which proxies are trusted about the client's address, scheme and host, and which
+    /// fields they write (`xheaders` in Pants). Default: none, so that `remote_ip` is the peer.
+    ///
+    /// **Name only fields that your proxy sets or appends to on every request.** A proxy passes on
+    /// the fields that it does not know, so a client writes those itself:
+    /// [`XHeaders::trusted`] reads `X-Forwarded-For` alone, and `x_real_ip()` behind a proxy that
+    /// sets no `X-Real-IP`, or `proto()` behind HAProxy's `option forwardfor`, believes the
+    /// client. [`XHeaders::TrustAll`] reads every field from every peer, as in Pants: only for a
+    /// server that nobody but a proxy can reach, and a proxy that replaces all of them.
     #[must_use]
     pub fn xheaders(self, xheaders: XHeaders) -> Self {
         self.config(|config| config.proxies.xheaders = xheaders)
@@ -329,9 +337,9 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// How the variables of forms are read: whether blank ones are kept, and how many there
-    /// may be. The count is that of urlencoded ones; each text field of a multipart form is a
-    /// part, of which [`forms::Limits::parts`] may be there.
+    /// How the variables of urlencoded forms are read: whether blank ones are kept, and how many
+    /// there may be. Each text field of a multipart form is a part, of which
+    /// [`forms::Limits::parts`] may be there, and is kept also where it is empty.
     #[must_use]
     pub fn variables(mut self, change: impl FnOnce(&mut urlencoded::Options)) -> Self {
         change(&mut self.settings.variables);
@@ -461,7 +469,7 @@ where
         let serving = async move {
             match service {
                 Ok(service) => Accepting::new(runtime, service, listeners, max_connections, registered).await,
-                Err(error) => tracing::error!(%error, "the server cannot start"),
+                Err(error) => report!("the server cannot start", error = error),
             }
         };
         (handle, serving)

@@ -164,7 +164,7 @@ impl Client {
     }
 
     fn wait(&mut self, random: &mut Random) {
-        let pause = *random.one_of(&[0, 1, 1, 1, 20, 20, 300, 300, 3_000, 3_000, 9_000, 20_000, 70_000]);
+        let pause = *random.one_of(&[0, 1, 1, 1, 20, 20, 300, 300, 3_000, 3_000, 9_000, 20_000, 85_000]);
         self.steps.push_back(Step::Wait(Duration::from_millis(pause)));
     }
 

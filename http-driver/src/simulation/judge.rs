@@ -233,7 +233,7 @@ fn timers(client: &Client, circumstances: Circumstances, is_idle: bool) -> Resul
         None if is_idle => match client.requests.iter().rfind(|request| in_time(request.first)) {
             // Content that the application did not look at may come behind the answer.
             Some(request) if in_time(request.last) => {
-                within(client.received_at.max(request.last.unwrap_or_default()), 60, 60, "idle")
+                within(client.received_at.max(request.last.unwrap_or_default()), 75, 75, "idle")
             }
             // It was left before it was through with it.
             _ => Ok(()),

@@ -90,7 +90,7 @@ impl<S: System> Story<S> {
             (7, Event::SetWallClock(Duration::from_secs(*random.one_of(&[0, 1_000_000_000, 4_000_000_000])))),
         ] {
             if random.percent(percent) {
-                let at = *random.one_of(&[0, 1, 20, 300, 3_000, 20_000, 70_000]) + random.below(30) as u64;
+                let at = *random.one_of(&[0, 1, 20, 300, 3_000, 20_000, 85_000]) + random.below(30) as u64;
                 self.events.push((Duration::from_millis(at), event));
             }
         }

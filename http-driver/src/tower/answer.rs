@@ -5,7 +5,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use futures_core::Stream;
-use http::header::{self, HeaderMap, HeaderName};
+use http::header::{self, HeaderMap};
 use http::{Extensions, Method, StatusCode};
 use http_body::{Body, Frame};
 use httpants_core::{FieldLines, ResponseHead};
@@ -153,7 +153,9 @@ where
                 }
                 Ok(Err(frame)) => match frame.into_trailers() {
                     Ok(trailers) if !self.sized => {
-                        return Poll::Ready(Some(trailer_fields(trailers).map(Piece::Trailers)));
+                        return Poll::Ready(Some(
+                            FieldLines::trailers(&trailers).map(Piece::Trailers).map_err(Into::into),
+                        ));
                     }
                     // Nothing else is known to this version of HTTP.
                     _ => {}
@@ -177,31 +179,6 @@ where
             None => frames.poll_piece(context),
         }
     }
-}
-
-/// Fields that have no meaning behind the content, because they tell how to take it apart,
-/// route it, authenticate or read it (RFC 9110 section 6.5.1).
-const NOT_BEHIND: [HeaderName; 13] = [
-    header::AUTHORIZATION,
-    header::CACHE_CONTROL,
-    header::CONNECTION,
-    header::CONTENT_ENCODING,
-    header::CONTENT_LENGTH,
-    header::CONTENT_RANGE,
-    header::CONTENT_TYPE,
-    header::HOST,
-    header::MAX_FORWARDS,
-    header::SET_COOKIE,
-    header::TE,
-    header::TRAILER,
-    header::TRANSFER_ENCODING,
-];
-
-fn trailer_fields(mut trailers: HeaderMap) -> Result<FieldLines, StreamError> {
-    for name in NOT_BEHIND {
-        trailers.remove(name);
-    }
-    Ok(FieldLines::try_from(&trailers)?)
 }
 
 /// One item, if there is one.

@@ -21,6 +21,7 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 
 use super::loan::{Lent, lend};
+use crate::observe::report::report;
 use crate::request::Body;
 use crate::response::UpgradeHandler;
 
@@ -77,7 +78,7 @@ impl Offer {
                 let (lent, lender) = lend(upgraded);
                 put(&stream, lent);
                 if let Err(error) = connection.await {
-                    tracing::error!(%error, "an upgrade could not be handed over");
+                    report!("an upgrade could not be handed over", error = error);
                 }
                 lender.await;
             })

@@ -187,7 +187,7 @@ fn idle_timer_runs_from_the_end_of_the_handler() {
     let world = start_late(&Notes::default());
     let client = world.connect();
     assert_eq!(world.ask(&client, get("/work")), [ok("/work")]);
-    world.memory.advance(seconds(69));
+    world.memory.advance(seconds(84));
     assert!(!client.is_ended());
     world.memory.advance(seconds(2));
     assert!(client.is_ended());

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use httpants_driver::memory::{Faults, Memory};
+use httpants_driver::memory::{Client, Faults, Memory};
 use httpants_driver::{AccessLog, Address, Peer, Request, Server};
 use regex::Regex;
 
@@ -108,7 +108,10 @@ fn nothing_a_peer_sends_ends_a_line_or_a_field() {
     assert_eq!(parsed[0].request, r"G'T /\x22%0d%0a\x5Cx? HTTP/1.1");
     assert_eq!(parsed[0].referer, r"\x22 200 1 \x22\x5C\x22");
     assert_eq!(parsed[0].agent, r"\xFF\x09\xC2\x9B31m\x22");
-    assert!(parsed[1..].iter().all(|line| (line.status, &*line.request) == (400, "-")), "{lines:?}");
+    assert!(parsed[1..].iter().all(|line| (line.status, &*line.agent) == (400, "-")), "{lines:?}");
+    let shown: Vec<_> = parsed[1..].iter().map(|line| &*line.request).collect();
+    let get = "GET / HTTP/1.1";
+    assert_eq!(shown, [get, r"GET /\x1B[2J HTTP/1.1", r"\x16\x03\x01\x02\x22", get, r"G\x22T / HTTP/1.1"]);
 }
 
 #[test]
@@ -124,16 +127,17 @@ fn answers_that_are_not_the_handlers_have_their_lines() {
     site.memory.advance(Duration::from_secs(120));
     let lines = answers(&site);
     let statuses: Vec<_> = lines.iter().map(|(request, status, _)| (&**request, *status)).collect();
+    let cut = format!("GET /{}", "x".repeat(256 - "GET /".len()));
     assert_eq!(
         statuses,
         [
-            ("-", 400),
-            ("-", 431),
-            ("-", 414),
+            ("nonsense", 400),
+            ("GET / HTTP/1.1", 431),
+            (&*cut, 414),
             ("POST / HTTP/1.1", 413),
             ("GET /panic HTTP/1.1", 500),
             ("POST /late HTTP/1.1", 408),
-            ("-", 408),
+            ("GET / HTTP/1.1", 408),
         ]
     );
     assert!(lines.iter().all(|(_, _, bytes)| *bytes > 0), "{lines:?}");
@@ -154,7 +158,7 @@ fn bytes_are_those_of_the_content_that_left() {
             answer("GET /chunks HTTP/1.1", 200, 90_000),
             answer("HEAD /large HTTP/1.1", 200, 0),
             answer("GET /status?204 HTTP/1.1", 204, 0),
-            answer("-", 400, content(&refusal) as u64),
+            answer("x", 400, content(&refusal) as u64),
         ]
     );
 }
@@ -214,18 +218,53 @@ fn pipelined_requests_have_their_lines_in_order_in_every_run() {
     }
 }
 
-/// Each waiting answer keeps its request's head for its line; a peer that asks and does not
-/// read must not make that grow.
-#[test]
-fn heads_that_are_kept_for_lines_are_bounded() {
-    let site = Site::new();
+/// A client that sends this many requests with heads of 8 KB, and reads nothing.
+fn ask_without_reading(site: &Site, count: usize) -> Client {
     let client = site.memory.connect();
     client.take_only(0);
-    for _ in 0..40 {
-        client.send(format!("GET /a HTTP/1.1\r\nHost: a\r\nUser-Agent: {}\r\n\r\n", "x".repeat(8_000)).as_bytes());
+    let request = format!("GET /a HTTP/1.1\r\nHost: a\r\nUser-Agent: {}\r\n\r\n", "x".repeat(8_000));
+    client.send(request.repeat(count).as_bytes());
+    site.memory.run();
+    client
+}
+
+/// Each response that leaves keeps the head of its request for its line; a peer that asks and
+/// does not read must not make that grow.
+#[test]
+fn no_request_is_accepted_while_too_many_heads_wait_for_their_lines() {
+    // All that follow are in the socket, or all in the buffer of the connection.
+    for (count, buffer) in [(40, 8 << 10), (10, 128 << 10)] {
+        let site = Site::with_config(Memory::new(), |config| config.limits.recv_buffer = buffer);
+        let client = ask_without_reading(&site, count);
+        assert_eq!(site.handle.counters().requests, 9, "those that pass 64 KiB");
+        assert_eq!(site.lines(), [""; 0], "none has left");
+        // Nothing but the room for its responses lets the connection go on.
+        client.take_only(usize::MAX);
         site.memory.run();
+        assert_eq!(answers(&site), vec![answer("GET /a HTTP/1.1", 200, 5); count]);
+        assert_eq!(site.handle.counters().answers.successful, count as u64);
     }
-    let early = site.lines();
-    assert!((30..40).contains(&early.len()), "all but the last 64 KiB: {}", early.len());
-    assert!(early.iter().all(|line| parse(line).bytes == 0));
+}
+
+#[test]
+fn requests_whose_responses_never_leave_have_their_lines() {
+    let ends: [&dyn Fn(&Site, &Client); 4] = [
+        &|site, _| site.memory.advance(Duration::from_secs(300)),
+        &|_, client| client.reset(),
+        &|site, _| site.handle.close(),
+        &|site, client| {
+            client.take_only(50);
+            site.memory.run();
+            site.handle.shutdown(Duration::ZERO);
+        },
+    ];
+    for (number, end) in ends.into_iter().enumerate() {
+        let site = Site::new();
+        let client = ask_without_reading(&site, 20);
+        end(&site, &client);
+        site.memory.run();
+        assert_eq!(site.handle.connections(), 0);
+        assert_eq!(answers(&site), vec![answer("GET /a HTTP/1.1", 200, 0); 9], "end {number}");
+        assert_eq!(site.handle.counters().requests, 9);
+    }
 }

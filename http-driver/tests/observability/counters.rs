@@ -92,6 +92,21 @@ fn content_is_counted_where_it_is_refused_or_spilled() {
 }
 
 #[test]
+fn connections_that_are_dropped_or_upgraded_have_no_reason_to_close() {
+    let site = Site::new();
+    let upgrade = b"GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+    let (_upgraded, _) = site.exchange(upgrade);
+    let (_idle, _) = site.exchange(&get("/"));
+    let (_busy, _) = site.exchange(&get("/slow"));
+    site.handle.close();
+    site.memory.run();
+    let counters = site.handle.counters();
+    assert_eq!((counters.connections_open, counters.upgrades), (0, 1));
+    assert_eq!(counters.closes, Default::default());
+    assert_eq!((counters.requests, counters.answers.successful, counters.answers.informational), (3, 1, 1));
+}
+
+#[test]
 fn a_transport_that_fails_is_counted() {
     let site = Site::new();
     let client = site.memory.connect();

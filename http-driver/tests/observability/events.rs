@@ -3,12 +3,16 @@
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
+
+use httpants_driver::memory::{Client, Memory};
+use httpants_driver::{Request, Server};
 
 use crate::site::{Site, get};
 
@@ -107,7 +111,120 @@ fn each_answer_is_an_event() {
         .collect();
     assert_eq!(shown[0], "192.0.2.1 GET /large HTTP/1.1 200 100000 true 0");
     assert_eq!(shown[1], r"192.0.2.1 GET /\x22\x5C HTTP/1.1 200 5 true 0");
-    assert!(shown[2].starts_with("192.0.2.1 - - - 400 ") && shown[2].ends_with("(RFC 9112 3.2)"), "{}", shown[2]);
+    assert!(
+        shown[2].starts_with("192.0.2.1 GET / HTTP/1.1 400 ") && shown[2].ends_with("(RFC 9112 3.2)"),
+        "{}",
+        shown[2]
+    );
+}
+
+#[test]
+fn only_what_was_refused_has_a_reason() {
+    let seen = seen(|site| {
+        let client = site.memory.connect();
+        client.take_only(10);
+        client.send(&[get("/a"), b"x\r\n\r\n".to_vec()].concat());
+        site.memory.run();
+        client.take_only(usize::MAX);
+        site.memory.run();
+        // The response has begun, and all of it has left that there is.
+        let head = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
+        let (client, _) = site.exchange(head.as_bytes());
+        client.send(b"x\r\n");
+        site.memory.run();
+    });
+    let shown: Vec<_> = of(&seen, "httpants::access")
+        .iter()
+        .map(|event| ["target", "status", "complete", "refused"].map(|name| event.fields.get(name)).join(" "))
+        .collect();
+    let [good, bad, broken] = &shown[..] else { panic!("{shown:?}") };
+    assert_eq!(good, "/a 200 true ");
+    assert!(bad.starts_with("- 400 true the request line"), "{bad}");
+    assert!(broken.starts_with("/echo 200 false a chunk"), "{broken}");
+}
+
+#[test]
+fn requests_from_before_there_was_a_subscriber_cost_no_event_of_those_behind_them() {
+    let memory = Memory::new();
+    let (_handle, serving) = Server::with_runtime(memory.clone(), async |_: Request| "").attach();
+    memory.serve(serving);
+    let client = memory.connect();
+    client.take_only(0);
+    client.send(&get("/1"));
+    memory.run();
+    let keep = Keep::default();
+    let subscriber = tracing_subscriber::registry().with(keep.clone());
+    tracing::subscriber::with_default(subscriber, || {
+        client.send(&get("/2"));
+        memory.run();
+        client.take_only(usize::MAX);
+        memory.run();
+    });
+    let seen = std::mem::take(&mut *keep.0.lock().unwrap());
+    let targets: Vec<_> = of(&seen, "httpants::access").iter().map(|event| event.fields.get("target")).collect();
+    assert_eq!(targets, ["/2"]);
+}
+
+#[test]
+fn duration_is_from_the_head_to_the_last_byte_and_counts_a_busy_handler() {
+    let seen = seen(|site| {
+        site.exchange(&get("/busy"));
+        site.exchange(&get("/slow"));
+        site.memory.advance(Duration::from_secs(5));
+        let client = site.memory.connect();
+        client.take_only(10);
+        client.send(&get("/busy"));
+        site.memory.run();
+        site.memory.advance(Duration::from_secs(7));
+        client.take_only(usize::MAX);
+        site.memory.run();
+    });
+    let durations: Vec<_> = of(&seen, "httpants::access").iter().map(|event| event.fields.get("duration_us")).collect();
+    assert_eq!(durations, ["3000000", "5000000", "10000000"]);
+}
+
+fn proxy_events(prepare: impl Fn(&Memory, &Client)) -> Vec<String> {
+    let keep = Keep::default();
+    let subscriber = tracing_subscriber::registry().with(keep.clone());
+    tracing::subscriber::with_default(subscriber, || {
+        let memory = Memory::new();
+        let server = Server::with_runtime(memory.clone(), async |_: Request| "");
+        let (_handle, serving) = server.config(|config| config.proxy_protocol = true).attach();
+        memory.serve(serving);
+        let client = memory.connect();
+        prepare(&memory, &client);
+        memory.advance(Duration::from_secs(60));
+    });
+    let seen = std::mem::take(&mut *keep.0.lock().unwrap());
+    assert!(of(&seen, "httpants::access").is_empty(), "there was no request");
+    let shown = of(&seen, "httpants::connection");
+    assert!(shown.iter().all(|event| event.level == Level::INFO));
+    shown.iter().map(|event| ["peer", "reason"].map(|name| event.fields.get(name)).join(" ")).collect()
+}
+
+#[test]
+fn a_peer_without_a_valid_proxy_header_is_an_event() {
+    let cases: [(&[u8], bool, &str); 4] = [
+        (b"GET / HTTP/1.1\r\n", false, "the connection must begin with a header of the PROXY protocol"),
+        (b"PROXY TCP5 a\r\n", false, "a PROXY line must be TCP4 or TCP6"),
+        (b"PROXY TCP4 192.0.2.7", true, "the header is incomplete: "),
+        (b"PROXY TCP4 192.0.2.7", false, "the header is incomplete: "),
+    ];
+    for (sent, ends, reason) in cases {
+        let events = proxy_events(|memory, client| {
+            client.send(sent);
+            memory.run();
+            if ends {
+                client.end();
+            }
+        });
+        let [event] = &events[..] else { panic!("{events:?}") };
+        assert!(event.starts_with(&format!("192.0.2.1:50000 {reason}")), "{event}");
+    }
+    // Probes of a load balancer.
+    assert!(proxy_events(|_, client| client.end()).is_empty());
+    assert!(proxy_events(|_, client| client.reset()).is_empty());
+    assert!(proxy_events(|_, _| {}).is_empty());
 }
 
 /// No peer can fill the log of a server that shows errors.

@@ -12,3 +12,4 @@ mod access_log;
 mod counters;
 mod events;
 mod site;
+mod stderr;

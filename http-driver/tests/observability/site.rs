@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
+use httpants_driver::core::Config;
 use httpants_driver::core::proxy::XHeaders;
 use httpants_driver::memory::{Client, Memory};
 use httpants_driver::runtime::{Runtime, Sleep};
@@ -24,11 +25,16 @@ impl Site {
     }
 
     pub(crate) fn with_memory(memory: Memory) -> Self {
+        Self::with_config(memory, |_| {})
+    }
+
+    pub(crate) fn with_config(memory: Memory, change: impl FnOnce(&mut Config)) -> Self {
         let lines = Arc::<Mutex<Vec<String>>>::default();
         let written = Arc::clone(&lines);
         let log = AccessLog::combined(move |line| written.lock().unwrap().push(line.into()));
         let clock = memory.clone();
         let server = Server::with_runtime(memory.clone(), move |request| application(clock.clone(), request))
+            .config(change)
             .max_request(100_000)
             .forms(|limits| limits.memory = 1000)
             .xheaders(XHeaders::trusted(["192.0.2.1"]).unwrap())
@@ -67,6 +73,10 @@ async fn application(memory: Memory, request: Request) -> Response {
         "/slow" => {
             sleep(&memory, Duration::from_secs(5)).await;
             "slow".into()
+        }
+        "/busy" => {
+            memory.jump(Duration::from_secs(3));
+            "busy".into()
         }
         "/echo" => Response::stream(request.into_body()),
         "/upgrade" => Response::upgrade("echo", async |_| {}),

@@ -1,7 +1,7 @@
 //! Forms become variables and files.
 
-use httpants_driver::Intake;
 use httpants_driver::core::forms;
+use httpants_driver::{Intake, Request};
 
 use crate::{MULTIPART, URLENCODED, World, chunked, form, noise, part, request, sum, worlds};
 
@@ -27,7 +27,7 @@ fn a_form_is_the_same_whole_or_cut_anywhere() {
         part(r#"name="none"; filename="""#, b""),
     ]);
     let expected = [
-        "post title=Holiday\npost title=caf\u{e9}\n",
+        "post title=Holiday\npost title=caf\u{e9}\npost blank=\n",
         &file_line("small", r#"Some("a.txt")"#, "memory", &small),
         &file_line("photo", r#"Some("kept")"#, "memory", &kept),
         &file_line("photo", r#"Some("moved")"#, "disk", &moved),
@@ -43,6 +43,18 @@ fn a_form_is_the_same_whole_or_cut_anywhere() {
         for bytes in [request("POST", MULTIPART, &content), chunked("PUT", MULTIPART, &content)] {
             assert!(world.content(&bytes) == expected, "seed {seed}");
             world.assert_nothing_left();
+        }
+        assert_eq!(calls.get(), 2);
+    }
+}
+
+#[test]
+fn empty_content_is_an_empty_form() {
+    for (seed, memory) in worlds(4) {
+        let (world, calls) = World::describing(memory, |server| server);
+        for make in [request, chunked] {
+            let described = world.content(&make("POST", MULTIPART, b""));
+            assert!(described.starts_with("body "), "seed {seed}: {described}");
         }
         assert_eq!(calls.get(), 2);
     }
@@ -114,8 +126,68 @@ fn blank_variables_are_kept_where_they_are_asked_for() {
         World::describing(Default::default(), |server| server.variables(|options| options.keep_blank_values = true));
     let content = world.content(&request("POST", URLENCODED, b"a=&b&c=1"));
     assert!(content.starts_with("post a=\npost b=\npost c=1\n"), "{content}");
-    let content = world.content(&request("POST", MULTIPART, &form(&[part("name=a", b"")])));
-    assert!(content.starts_with("post a=\n"), "{content}");
+}
+
+#[test]
+fn an_input_left_empty_is_no_chosen_file() {
+    let handler = async |request: Request| {
+        let files = request.files();
+        let chosen: String = files.all("f").map(|file| if file.is_chosen() { 'y' } else { 'n' }).collect();
+        format!("{chosen} {:?}", files.chosen("f").map(|file| (file.filename().map(str::to_owned), file.len())))
+    };
+    let world = World::new(Default::default(), handler, |server| server);
+    let (empty, other) = (part(r#"name="f"; filename="""#, b""), part("name=g; filename=x", b"1"));
+    for (parts, expected) in [
+        (vec![other.clone()], " None"),
+        (vec![empty.clone(), other], "n None"),
+        (vec![empty.clone(), part("name=f; filename=a", b"")], r#"ny Some((Some("a"), 0))"#),
+        (vec![empty, part(r#"name="f"; filename="""#, b"12")], "ny Some((None, 2))"),
+        (vec![part(r#"name="f"; filename="..""#, b"")], "y Some((None, 0))"),
+    ] {
+        assert_eq!(world.content(&request("POST", MULTIPART, &form(&parts))), expected);
+    }
+}
+
+#[test]
+fn empty_text_fields_are_kept_and_blank_urlencoded_ones_are_not() {
+    let (world, _) = World::describing(Default::default(), |server| server);
+    let content = world.content(&request("POST", MULTIPART, &form(&[part("name=a", b""), part("name=\"\"", b"")])));
+    assert!(content.starts_with("post a=\npost =\nbody "), "{content}");
+    let content = world.content(&request("POST", URLENCODED, b"a=&b&c=1"));
+    assert!(content.starts_with("post c=1\nbody "), "{content}");
+}
+
+/// Every text field with what its part says of it.
+async fn text_fields(request: Request) -> String {
+    let fields = request.text_fields();
+    assert_eq!((fields.len(), fields.is_empty()), (fields.iter().count(), fields.iter().next().is_none()));
+    assert_eq!(fields.get("a").map(|field| field.bytes()), fields.all("a").next().map(|field| field.bytes()));
+    let described = fields.iter().map(|field| {
+        let (name, bytes) = (field.name_bytes().escape_ascii(), field.bytes().escape_ascii());
+        let text = format!("{} {name} {bytes} {:?} {:?}", field.name(), field.content_type(), field.charset());
+        assert!(!format!("{field:?}").contains(&bytes.to_string()), "{field:?}");
+        format!("{text} {:?}\n", field.headers().text("x-note"))
+    });
+    described.collect()
+}
+
+#[test]
+fn text_fields_have_the_headers_and_the_charset_of_their_parts() {
+    let sjis = part("name=a\r\nContent-Type: text/plain; charset=\"Shift_JIS\"\r\nX-Note: n", b"\x95\\");
+    let content = form(&[
+        part("name=\"\x1b\"", b"first field"),
+        part("name=f; filename=x", b"a file"),
+        sjis,
+        part("name=a", b"second field of that name"),
+    ]);
+    let expected = "\u{1b} \\x1b first field None None None\n\
+        a a \\x95\\\\ Some(\"text/plain; charset=\\\"Shift_JIS\\\"\") Some(\"Shift_JIS\") Some(\"n\")\n\
+        a a second field of that name None None None\n";
+    for (seed, memory) in worlds(4) {
+        let world = World::new(memory, text_fields, |server| server);
+        assert_eq!(world.content(&request("POST", MULTIPART, &content)), expected, "seed {seed}");
+        assert_eq!(world.content(&request("POST", URLENCODED, b"a=1")), "", "they are no parts");
+    }
 }
 
 #[test]

@@ -111,7 +111,7 @@ pub(super) fn check(world: &World) {
 }
 
 /// The next answer that is not an interim one.
-fn next(mut out: &[u8], asked: Asked) -> Option<(answer::Answer, &[u8])> {
+pub(super) fn next(mut out: &[u8], asked: Asked) -> Option<(answer::Answer, &[u8])> {
     loop {
         let (answer, rest) = answer::read(out, asked)?;
         if answer.status != 100 {
@@ -123,7 +123,7 @@ fn next(mut out: &[u8], asked: Asked) -> Option<(answer::Answer, &[u8])> {
 
 impl Given {
     pub(super) fn has_content(&self) -> bool {
-        let none = matches!(self.status, 101 | 204 | 304) || self.asked == Asked::Head;
+        let none = matches!(self.status, 101 | 204 | 205 | 304) || self.asked == Asked::Head;
         !none && (self.asked != Asked::Connect || !(200..300).contains(&self.status))
     }
 }

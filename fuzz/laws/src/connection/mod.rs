@@ -1,6 +1,10 @@
 //! A whole connection: whatever a client, an application and a clock do, and in whatever order.
 
+mod buffers;
 mod client;
+mod ends;
+mod events;
+mod huge;
 mod script;
 mod world;
 
@@ -13,12 +17,16 @@ use self::world::World;
 ///
 /// Whatever happens, the requests that the application sees are those that
 /// [`oracle::chunked`](crate::oracle::chunked) and Content-Length cut out of what the client sent;
-/// the answers leave in their order, whole or visibly broken off; buffers stay under their
-/// limits; a deadline that came is over; and the connection always waits for something, or ends.
+/// the answers leave in their order, whole or visibly broken off, and the end of each is reported
+/// once with what of it has left; commands for other requests than the outstanding one change
+/// nothing; stretches of files may have lengths up to the end of 64 bits; buffers stay under their limits; a deadline that came is over; and the connection always waits for something, or ends.
 ///
 /// # Panics
 /// Where this does not hold.
 pub fn law(data: &[u8]) {
+    if let Ok(story) = huge::Story::arbitrary(&mut Unstructured::new(data)) {
+        story.check();
+    }
     let Ok(script) = Script::arbitrary(&mut Unstructured::new(data)) else { return };
     let mut world = World::new(&script.settings);
     for operation in &script.operations {
@@ -26,6 +34,7 @@ pub fn law(data: &[u8]) {
     }
     world.run_out();
     client::check(&world);
+    ends::check(&world);
 }
 
 /// The operations in `data`, to be looked at.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
-use httpants_core::Config;
+use httpants_core::{Config, HalfClose};
 
 /// A whole run.
 #[derive(Debug)]
@@ -58,6 +58,9 @@ impl Settings {
         config.keep_alive = choose(10, &[1, 1, 1, 0]) == 1;
         config.requests_per_connection = [None, None, Some(0), Some(2)][choose(11, &[0, 1, 2, 3])];
         config.timeouts.handler = [None, Some(Duration::from_secs(5))][choose(11, &[0, 0, 0, 0, 1, 1, 1, 1])];
+        config.half_close = [HalfClose::Serve, HalfClose::Drop][choose(2, &[0, 0, 0, 0, 0, 0, 0, 1])];
+        config.timeouts.half_closed =
+            [Some(Duration::from_secs(30)), Some(Duration::from_secs(1)), None][choose(3, &[0, 0, 0, 0, 0, 0, 1, 2])];
         config.strict_target = choose(10, &[0, 1, 0, 1]) == 1;
         config
     }
@@ -180,6 +183,16 @@ pub(super) enum Operation {
     Shutdown,
     /// The transport fails.
     IoError,
+    /// The receive buffer is moved out, or comes back with so many bytes.
+    LendRecv { most: u32 },
+    /// What waits to be sent is moved out, and so much of it leaves; 0: all.
+    TakeTransmit { most: u16 },
+    /// No request is to be parsed, or requests are again.
+    Hold(bool),
+    /// The transport sees the end of the client's stream behind what was not received.
+    PeerClosed,
+    /// A command for a request that is not the outstanding one.
+    Stale { command: u8, request: u8 },
     /// Calls that tell nothing: 0 bytes, more than was offered, a deadline that is not due.
     Spurious(u8),
 }
@@ -197,7 +210,7 @@ pub(super) struct Given {
 impl<'a> Arbitrary<'a> for Operation {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
         // How often each is chosen; what ends a connection is rare, or nothing would get far.
-        Ok(match u.int_in_range(0..=131u8)? {
+        Ok(match u.int_in_range(0..=155u8)? {
             0..=11 => Self::Send(u.arbitrary()?),
             12..=33 => {
                 Self::Receive { most: *u.choose(&[1, 2, 5, 17, 100, 1000, 10_000, 200_000])?, lend: u.arbitrary()? }
@@ -212,6 +225,11 @@ impl<'a> Arbitrary<'a> for Operation {
             118 | 119 => Self::MaxRequest(u.arbitrary()?),
             120..=122 => Self::Storage(u.arbitrary()?),
             123..=125 => Self::Spurious(u.arbitrary()?),
+            132..=139 => Self::LendRecv { most: *u.choose(&[0, 1, 2, 17, 100, 1000, 10_000, 200_000])? },
+            140..=147 => Self::TakeTransmit { most: if u.ratio(1, 2)? { 0 } else { u.arbitrary()? } },
+            148..=150 => Self::Hold(u.ratio(1, 3)?),
+            151..=154 => Self::Stale { command: u.arbitrary()?, request: u.arbitrary()? },
+            155 => Self::PeerClosed,
             _ if !u.ratio(1, 4)? => Self::Poll { most: 9, go_on: true },
             126 | 127 => Self::Eof,
             128 => Self::Abort,

@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use httpants_core::proxy::ProxyHeader;
 use httpants_core::{
-    BodyLen, Close, CloseReason, Config, Connection, Event, FieldLines, Misuse, Now, Peer, Receiving, Reply,
-    ResponseHead, Sending, Storage, Timer, Transmit, UnixTime,
+    BodyLen, Close, CloseReason, Config, Connection, FieldLines, Misuse, Now, Peer, Receiving, RecvBuffer, Reply,
+    RequestId, ResponseHead, ResponseStats, Sending, Storage, Timer, Transmit, TransmitQueue, UnixTime,
 };
 
 use super::client;
@@ -16,6 +15,8 @@ use crate::shown;
 
 /// What the application gave for one request.
 pub(super) struct Given {
+    pub(super) id: RequestId,
+    pub(super) has_body: bool,
     pub(super) asked: Asked,
     /// 0 as long as nothing was given.
     pub(super) status: u16,
@@ -25,25 +26,37 @@ pub(super) struct Given {
 
 impl std::fmt::Debug for Given {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { asked, status, content, finished } = self;
+        let Self { asked, status, content, finished, .. } = self;
         write!(f, "{status} to {asked:?}, {} bytes, finished: {finished}", content.len())
     }
 }
 
 pub(super) struct World {
-    connection: Connection,
-    config: Config,
-    now: Now,
+    pub(super) connection: Connection,
+    pub(super) config: Config,
+    pub(super) now: Now,
     /// What the client has still to send, and what it sent.
-    unsent: Vec<u8>,
-    sent: client::Sent,
-    proxy_header_due: bool,
-    end_of_stream: bool,
+    pub(super) unsent: Vec<u8>,
+    pub(super) sent: client::Sent,
+    pub(super) proxy_header_due: bool,
+    pub(super) end_of_stream: bool,
+    /// The client has ended its stream, and the connection knows that before it has read it all.
+    pub(super) peer_closed: bool,
+    pub(super) held: bool,
+    /// Buffers that were moved out.
+    pub(super) buffer: Option<RecvBuffer>,
+    pub(super) queue: TransmitQueue,
     /// What the client got.
     pub(super) out: Vec<u8>,
     pub(super) given: Vec<Given>,
-    closed: Option<CloseReason>,
-    upgraded: bool,
+    /// The ends of responses, as they were reported.
+    pub(super) ends: Vec<ResponseStats>,
+    /// A refusal, or a timeout, that explains why the connection closes.
+    pub(super) announced: Option<CloseReason>,
+    /// Whether something was refused that was no request, and got a response.
+    pub(super) refused_no_request: bool,
+    pub(super) closed: Option<CloseReason>,
+    pub(super) upgraded: bool,
     /// The transport failed or took nothing: what waited is lost.
     pub(super) cut_off: bool,
     shutdown_told: bool,
@@ -70,8 +83,15 @@ impl World {
             sent: client::Sent::default(),
             proxy_header_due: config.proxy_protocol,
             end_of_stream: false,
+            peer_closed: false,
+            held: false,
+            buffer: None,
+            queue: TransmitQueue::default(),
             out: vec![],
             given: vec![],
+            ends: vec![],
+            announced: None,
+            refused_no_request: false,
             closed: None,
             upgraded: false,
             cut_off: false,
@@ -85,7 +105,7 @@ impl World {
 
     pub(super) fn step(&mut self, operation: &Operation) {
         match operation {
-            Operation::Send(sent) if self.unsent.len() < 300_000 => sent.write(&mut self.unsent),
+            Operation::Send(sent) if self.unsent.len() < 300_000 && !self.peer_closed => sent.write(&mut self.unsent),
             Operation::Send(_) => {}
             Operation::Receive { most, lend } => self.receive(*most as usize, *lend),
             Operation::Poll { most, go_on } => self.poll(usize::from(*most), *go_on),
@@ -95,24 +115,40 @@ impl World {
             Operation::Finish { length, file, end } => self.finish(usize::from(*length), *file, *end),
             Operation::Time { how, millis } => self.time(*how, u64::from(*millis)),
             Operation::Pause(pause) => {
-                self.connection.pause(*pause);
+                let id = self.current();
+                let done = if *pause { self.connection.pause(id) } else { self.connection.resume(id) };
                 let reads_content = self.connection.state().recv == Receiving::Content;
-                assert!(!pause || !reads_content || !self.connection.wants_recv());
+                assert!(done.is_err() || !pause || !reads_content || !self.connection.wants_recv());
             }
             Operation::MaxRequest(choice) => {
-                self.connection.set_max_request([0, 10, 1 << 30][usize::from(*choice) % 3]);
+                let limit = [0, 10, 1 << 30][usize::from(*choice) % 3];
+                let is_outstanding = self.connection.current_request().is_some();
+                assert_eq!(self.connection.set_max_request(self.current(), limit).is_ok(), is_outstanding);
             }
             Operation::Storage(choice) => self.exchange_storage(*choice),
             Operation::Eof => {
                 self.end_of_stream = true;
                 self.connection.handle_eof(self.now);
             }
-            Operation::Abort => self.connection.abort(),
+            Operation::Abort if self.connection.abort(self.current()).is_ok() => {}
+            Operation::Abort => self.connection.close(),
             Operation::Shutdown => self.connection.handle_shutdown(self.now),
             Operation::IoError => {
                 self.cut_off = true;
                 self.connection.handle_io_error(self.now);
             }
+            Operation::LendRecv { most } => self.lend_recv(*most as usize),
+            Operation::TakeTransmit { most } => self.take_transmit(u64::from(*most)),
+            Operation::Hold(hold) => {
+                self.held = *hold;
+                if *hold { self.connection.hold_requests() } else { self.connection.accept_requests() }
+            }
+            Operation::PeerClosed => {
+                self.peer_closed = true;
+                self.connection.handle_peer_closed(self.now);
+                assert!(!self.connection.watches_peer());
+            }
+            Operation::Stale { command, request } => self.stale(*command, *request),
             Operation::Spurious(choice) => self.spurious(*choice),
         }
         self.check();
@@ -123,7 +159,7 @@ impl World {
             return;
         }
         let most = most.min(self.unsent.len());
-        let wanted = self.connection.wants_recv();
+        let wanted = self.connection.wants_recv() && self.buffer.is_none();
         let taken = if lend {
             let room = self.connection.recv_buf();
             let count = most.min(room.len());
@@ -137,60 +173,20 @@ impl World {
         self.sent.bytes.extend(self.unsent.drain(..taken));
     }
 
-    fn poll(&mut self, most: usize, go_on: bool) {
-        for round in 0..most {
-            assert!(round < 100_000, "events without end");
-            let room = self.has_backlog_room();
-            let Some(event) = self.connection.poll_event() else { return };
-            assert!(self.closed.is_none(), "{event:?} after the end");
-            assert!(!matches!(event, Event::Writable) || self.has_backlog_room(), "no room to write");
-            if matches!(event, Event::Data(_) | Event::End(_) | Event::Expect100) {
-                assert!(self.connection.current_request().is_some(), "{event:?} of a request that is over");
-            }
-            match event {
-                Event::Closed(reason) => self.closed = Some(reason),
-                event if self.upgraded => panic!("{event:?} after the stream was handed over"),
-                Event::Request(request) => {
-                    assert!(room, "a request while too many answers wait");
-                    assert!(self.given.last().is_none_or(|last| last.finished), "two requests at once");
-                    assert!(self.connection.current_request().is_some());
-                    if std::mem::take(&mut self.proxy_header_due) {
-                        self.sent.skip(ProxyHeader::parse(&self.sent.bytes).unwrap().unwrap().len);
-                    }
-                    self.sent.request(&request);
-                    let asked = match request.method().as_str() {
-                        "HEAD" => Asked::Head,
-                        "CONNECT" => Asked::Connect,
-                        _ => Asked::Other,
-                    };
-                    self.given.push(Given { asked, status: 0, content: vec![], finished: false });
-                }
-                Event::Data(data) => self.sent.data(&data),
-                Event::End(trailers) => self.sent.end(&trailers),
-                Event::Expect100 if go_on => drop(self.connection.send_continue()),
-                Event::Upgraded => {
-                    self.upgraded = true;
-                    let bytes = self.connection.take_upgrade();
-                    assert!(self.sent.bytes.ends_with(&bytes));
-                }
-                _ => {}
-            }
-        }
-    }
-
     /// How many bytes wait to be sent before the first file.
     fn waiting(&self) -> usize {
+        let waiting = self.waiting_in_queue();
         match self.connection.poll_transmit() {
             Some(Transmit::Bytes(slices)) => {
                 let file = slices.file_follows();
                 assert!(!file || self.connection.state().send != Sending::Idle || slices.clone().count() > 0);
-                slices.map(<[u8]>::len).sum()
+                slices.map(<[u8]>::len).sum::<usize>() + waiting
             }
-            _ => 0,
+            _ => waiting,
         }
     }
 
-    fn has_backlog_room(&self) -> bool {
+    pub(super) fn has_backlog_room(&self) -> bool {
         self.waiting() < self.config.limits.send_backlog.max(1)
     }
 
@@ -206,17 +202,20 @@ impl World {
         }
         let content = "r".repeat([0, 5, 3000, 100_000][usize::from(chosen.length) % 4]);
         let length = if chosen.known { BodyLen::Known(content.len() as u64) } else { BodyLen::Unknown };
+        let id = self.current();
         let given = match chosen.whole {
-            true => self.connection.respond_with(&head, content.clone()),
-            false => self.connection.respond(&head, length),
+            true => self.connection.respond_with(id, &head, content.clone()),
+            false => self.connection.respond(id, &head, length),
         };
-        if given.is_err() {
+        let is_upgrade = given == Err(Misuse::Upgrade) && self.connection.respond_upgrade(id, &head).is_ok();
+        if given.is_err() && !is_upgrade {
             return;
         }
         let answer = self.given.last_mut().expect("an answer is taken for a request only");
         answer.status = status;
         let tunnel = answer.asked == Asked::Connect && head.status.is_success();
-        answer.finished = chosen.whole || status == 101 || tunnel;
+        assert_eq!(is_upgrade, status == 101 || tunnel);
+        answer.finished = chosen.whole || is_upgrade;
         answer.content = if chosen.whole { content.into_bytes() } else { vec![] };
     }
 
@@ -229,9 +228,13 @@ impl World {
         let calls = |reply: &mut Reply<'_>| {
             reply.send_status(201)?;
             reply.send_headers([("X", "y")], false)?;
-            reply.send(content.clone())
+            match reply.send(content.clone()) {
+                // The head has left.
+                Err(Misuse::NoBody) => Ok(()),
+                sent => sent,
+            }
         };
-        let mut reply = self.connection.reply();
+        let mut reply = self.connection.reply(self.given.last().map(|last| last.id).unwrap_or_default());
         let given = calls(&mut reply);
         let finished = given.is_ok() && finish && reply.finish().is_ok();
         if given.is_ok()
@@ -249,8 +252,8 @@ impl World {
         let mut trailers = FieldLines::new();
         trailers.push("X-Sum", "1").unwrap();
         let finished = match end % 4 {
-            0 => self.connection.finish(),
-            1 => self.connection.finish_with_trailers(&trailers),
+            0 => self.connection.finish(self.current()),
+            1 => self.connection.finish_with_trailers(self.current(), &trailers),
             _ => return,
         };
         if finished.is_ok() {
@@ -260,14 +263,20 @@ impl World {
 
     /// A piece of content, or what is left where that would be too much.
     fn send(&mut self, length: usize, file: bool) -> bool {
-        let room = self.connection.send_room();
-        assert!(room <= self.config.limits.send_backlog.max(1));
+        let id = self.current();
+        let room = self.connection.send_room(id);
+        assert_eq!(room.is_ok(), !self.connection.response_state(id).is_over());
+        assert!(room.is_ok_and(|room| room <= self.config.limits.send_backlog.max(1)) || room.is_err());
         let mut give = |length: usize| match file {
-            true => self.connection.send_external(7, 0, length as u64),
-            false => self.connection.send(Bytes::from(vec![b't'; length])),
+            true => self.connection.send_external(id, 7, 0, length as u64),
+            false => self.connection.send(id, Bytes::from(vec![b't'; length])),
         };
         let given = match give(length) {
             Ok(()) => length,
+            Err(Misuse::NoBody) => {
+                assert!(length > 0 && !self.given.last().unwrap().has_content(), "content is possible");
+                return true;
+            }
             Err(Misuse::TooMuchContent { due, .. }) => {
                 let due = usize::try_from(due).unwrap();
                 give(due).unwrap();
@@ -282,6 +291,9 @@ impl World {
 
     /// So many bytes leave; all, where that is 0.
     fn transmit(&mut self, most: usize) {
+        if !self.queue.is_empty() {
+            return self.take_transmit(most as u64);
+        }
         let mut bytes = match self.connection.poll_transmit() {
             None => return,
             Some(Transmit::Bytes(slices)) => slices.flatten().copied().collect(),
@@ -309,7 +321,7 @@ impl World {
         let Some(deadline) = deadline else { return self.connection.handle_timeout(self.now) };
         shown::display(&deadline.why);
         let due = deadline.at <= self.now.mono;
-        self.cut_off |= deadline.why == Timer::Write && due;
+        self.cut_off |= due && self.is_cutting(deadline.why);
         let state = self.connection.state();
         self.connection.handle_timeout(self.now);
         if due {
@@ -351,7 +363,6 @@ impl World {
     /// What holds after every operation.
     fn check(&mut self) {
         assert_eq!((self.connection.now(), self.connection.served()), (self.now, self.given.len() as u64));
-        assert_eq!(self.connection.sent(), self.out.len() as u64);
         let wants = self.connection.wants_recv();
         let limits = &self.config.limits;
         let head = limits.head.min(usize::from(u16::MAX));
@@ -359,7 +370,7 @@ impl World {
         // What a head, or the framing of a chunk, can be, one read more, and the next power of two.
         let most = 2 * (head.max(limits.chunk_overhead) + read + 1);
         let room = self.connection.recv_buf().len();
-        assert_eq!(room > 0, wants, "wants_recv and recv_buf disagree");
+        assert_eq!(room > 0, wants && self.buffer.is_none(), "wants_recv and recv_buf disagree");
         assert!(room <= most, "room for {room} bytes in {self:?}: {limits:?}");
         match self.connection.poll_close() {
             Some(Close::ShutdownWrite) => assert!(!std::mem::replace(&mut self.shutdown_told, true)),
@@ -372,9 +383,11 @@ impl World {
         }
         let state = self.connection.state();
         let awaits_peer = match (state.recv, state.send) {
+            (Receiving::Idle | Receiving::Head, _) if self.held => false,
             (Receiving::Idle | Receiving::Head | Receiving::Drain, _) => !self.end_of_stream,
             (Receiving::Discard, Sending::Shut) => true,
-            _ => self.connection.poll_transmit().is_some(),
+            (_, Sending::Ended) => false,
+            _ => self.connection.poll_transmit().is_some() || !self.queue.is_empty(),
         };
         assert!(!awaits_peer || self.connection.poll_timeout().is_some(), "nothing limits the time in {state:?}");
     }
@@ -382,7 +395,11 @@ impl World {
     /// Nothing more is chosen: the application answers, the client sends and takes
     /// everything, time passes where nothing else happens. It must come to an end.
     pub(super) fn run_out(&mut self) {
-        self.connection.pause(false);
+        self.step(&Operation::Pause(false));
+        self.step(&Operation::Hold(false));
+        if self.buffer.is_some() {
+            self.step(&Operation::LendRecv { most: 0 });
+        }
         for _ in 0..100_000 {
             self.poll(usize::MAX, true);
             if self.connection.state().send == Sending::Head && self.answer_last() {
@@ -393,7 +410,7 @@ impl World {
                 self.finish(0, false, 0);
                 continue;
             }
-            if self.connection.poll_transmit().is_some() {
+            if self.connection.poll_transmit().is_some() || !self.queue.is_empty() {
                 self.transmit(0);
                 continue;
             }
@@ -414,19 +431,29 @@ impl World {
                 panic!("stuck in {:?}", self.connection.state());
             };
             self.now = self.now.after(deadline.at.saturating_sub(self.now.mono));
-            self.cut_off |= deadline.why == Timer::Write;
+            self.cut_off |= self.is_cutting(deadline.why);
             self.connection.handle_timeout(self.now);
         }
         panic!("no end in {:?}", self.connection.state());
     }
 
     fn answer_last(&mut self) -> bool {
-        self.connection.set_max_request(1 << 30);
-        if self.connection.respond_with(&ResponseHead::default(), "last").is_err() {
-            return false;
+        let id = self.current();
+        self.connection.set_max_request(id, 1 << 30).unwrap();
+        let head = ResponseHead::default();
+        match self.connection.respond_with(id, &head, "last") {
+            Err(Misuse::Upgrade) if self.connection.respond_upgrade(id, &head).is_err() => return false,
+            Err(Misuse::Upgrade) | Ok(()) => {}
+            Err(_) => return false,
         }
         let answer = self.given.last_mut().unwrap();
         (answer.status, answer.content, answer.finished) = (200, b"last".to_vec(), true);
         true
+    }
+
+    /// Whether what waits is lost when this deadline comes.
+    fn is_cutting(&self, timer: Timer) -> bool {
+        let has_begun = self.connection.state().send == Sending::Content;
+        timer == Timer::Write || timer == Timer::HalfClosed && has_begun
     }
 }

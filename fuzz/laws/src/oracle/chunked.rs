@@ -11,8 +11,11 @@ pub struct Body {
     pub trailers: Vec<(Vec<u8>, Vec<u8>)>,
     /// The sizes of its chunks together, those that are not there yet included.
     pub announced: u64,
-    /// How many of its chunks are there with the line end behind them, the last one not counted.
-    pub chunks: usize,
+    /// What its chunks have of framing beyond 16 bytes and twice their data, together.
+    pub excess: u64,
+    /// How many bytes are left behind the last chunk that is read: of its trailers, or of a chunk
+    /// that is not there yet or is none.
+    pub left: usize,
     /// How the body ends.
     pub end: End,
 }
@@ -35,13 +38,17 @@ pub fn read(bytes: &[u8]) -> Body {
     let mut body = Body::default();
     let mut rest = bytes;
     body.end = loop {
+        body.left = rest.len();
         let Ok(Some((size_line, behind))) = line(rest) else {
             // Only a whole line has a verdict here: the bytes of one that is cut off may be
             // wrong already.
             break if line(rest).is_err() { End::Refused } else { End::NeedMore };
         };
         let Some(size) = size(size_line) else { break End::Refused };
+        let line_ends = if size == 0 { 2 } else { 4 };
+        body.excess += (size_line.len() as u64 + line_ends).saturating_sub(size.saturating_mul(2).saturating_add(16));
         if size == 0 {
+            body.left = behind.len();
             break trailers(behind, &mut body.trailers)
                 .map_or(End::Refused, |rest| rest.map_or(End::NeedMore, |rest| End::At(bytes.len() - rest.len())));
         }
@@ -57,7 +64,6 @@ pub fn read(bytes: &[u8]) -> Body {
         if (there as u64) < size {
             break End::NeedMore;
         }
-        body.chunks += 1;
     };
     body
 }

@@ -47,6 +47,10 @@ pub fn read(mut bytes: &[u8], config: &Config) -> Verdict {
             _ => break,
         }
     }
+    // No method begins with it, whatever follows.
+    if !is_token(&bytes[..1]) {
+        return Verdict::Refused(400);
+    }
     let limit = config.limits.head.min(usize::from(u16::MAX));
     let window = &bytes[..limit.min(bytes.len())];
     match read_window(window, config) {
@@ -79,15 +83,34 @@ fn read_window(window: &[u8], config: &Config) -> Result<Option<Head>, u16> {
     }
     head.check_host()?;
     head.framing = head.framing()?;
-    if !head.http_1_0 && head.all("expect").any(|value| !value.eq_ignore_ascii_case(b"100-continue")) {
+    let meets = |one: &[u8]| one.is_empty() || one.eq_ignore_ascii_case(b"100-continue");
+    if !head.http_1_0 && !head.all("expect").all(|list| list.split(|&byte| byte == b',').map(trim).all(meets)) {
         return Err(417);
     }
     Ok(Some(head))
 }
 
+/// Bytes over 0x7F as percent sequences.
+fn percent_encoded(target: &[u8]) -> Vec<u8> {
+    target.iter().flat_map(|&byte| if byte < 0x80 { vec![byte] } else { format!("%{byte:02X}").into_bytes() }).collect()
+}
+
+/// The scheme and the host of a target that has them: what is never encoded.
+fn before_path(target: &[u8]) -> &[u8] {
+    if target.starts_with(b"/") {
+        return b"";
+    }
+    let host = target.windows(3).position(|window| window == b"://").map_or(target.len(), |at| at + 3);
+    let length = target[host..].iter().position(|byte| b"/?#".contains(byte)).unwrap_or(target.len() - host);
+    &target[..host + length]
+}
+
 fn read_request_line(line: &[u8], config: &Config) -> Result<Head, u16> {
     let parts: Vec<&[u8]> = line.split(|&byte| byte == b' ').collect();
-    let &[method, target, version] = &parts[..] else { return Err(400) };
+    let &[method, sent, version] = &parts[..] else { return Err(400) };
+    let encodes = config.non_ascii_target && !config.strict_target;
+    let encoded = percent_encoded(sent);
+    let target = if encodes { &encoded[..] } else { sent };
     if !is_token(method) || target.is_empty() {
         return Err(400);
     }
@@ -103,6 +126,7 @@ fn read_request_line(line: &[u8], config: &Config) -> Result<Head, u16> {
         return Err(414);
     }
     if !target.iter().all(u8::is_ascii_graphic)
+        || !before_path(sent).is_ascii()
         || config.strict_target && !is_strict(target)
         || !is_target(method, target)
     {

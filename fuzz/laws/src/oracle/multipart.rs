@@ -26,6 +26,9 @@ const PADDING: usize = 256;
 #[must_use]
 pub fn read(content: &[u8], boundary: &[u8]) -> (Vec<Part>, Option<Fault>) {
     let mut parts = Vec::new();
+    if content.is_empty() {
+        return (parts, None);
+    }
     // A delimiter begins with a line break, also at the very start of the content and of a
     // part: then it is the one before it.
     let mut rest = [b"\r\n", content].concat();
@@ -77,6 +80,7 @@ fn delimiter(bytes: &[u8], boundary: &[u8]) -> Option<Delimiter> {
         let end = bytes.len() - behind.len() + padding;
         match &behind[padding..] {
             [b'\r', b'\n', ..] => return Some((at, Ok((close, end + 2)))),
+            [b'\n', ..] if close => return Some((at, Ok((close, end + 1)))),
             [] if close => return Some((at, Ok((close, end)))),
             _ => from = at + 1,
         }
@@ -96,6 +100,10 @@ mod tests {
             ("pre\r\n--b \r\n\r\n\r\n--b--\r\npost", vec![part("", "")], None),
             ("--b\r\n\r\n--b--", vec![part("", "")], None),
             ("--b\r\n\r\n\r\n--bx\r\n--b\r\n\r\ny\r\n--b--", vec![part("", "\r\n--bx"), part("", "y")], None),
+            ("", vec![], None),
+            ("--b--\npost", vec![], None),
+            ("--b\r\n\r\nx\r\n--b-- \n", vec![part("", "x")], None),
+            ("--b\n\r\nx\r\n--b--", vec![], None),
             ("x--b--", vec![], Some(Fault::MissingClose)),
             ("--b\r\n\r\nx\r\n--b", vec![], Some(Fault::MissingClose)),
             ("--b--\r", vec![], Some(Fault::MissingClose)),

@@ -125,6 +125,11 @@ fn an_asterisk_stands_alone() {
     for (lines, status) in [
         ("If-None-Match: *\r\n", 304),
         ("If-None-Match: *, \"x\"\r\n", 200),
+        ("If-None-Match: *,\r\n", 304),
+        ("If-None-Match: ,* ,\r\nIf-None-Match:\r\n", 304),
+        ("If-None-Match:\r\nIf-None-Match: , ,\r\n", 200),
+        ("If-Match:, *\r\n", 200),
+        ("If-Match: ,\r\n", 412),
         ("If-None-Match: *\r\nIf-None-Match: \"x\"\r\n", 200),
         ("If-Match: *\r\nIf-Match: \"x\"\r\n", 412),
         ("If-Match: \"*\"\r\n", 412),

@@ -1,3 +1,5 @@
+mod part_headers;
+
 use super::*;
 use crate::random::Random;
 
@@ -106,7 +108,7 @@ const NEAR: [&str; 26] = [
     "\r\n--b0\n",
     "\r\n--b0\rx",
     "\r\n--b0 \t \rx",
-    "\r\n--b0--\n",
+    "\r\n--b0--x\n",
     "\r\n--b0--\r\r",
     "\r\n --b0\r\n",
     "\r\n---b0\r\n",
@@ -195,11 +197,15 @@ fn oracle(body: &[u8]) -> Option<Vec<Vec<u8>>> {
         let rest = body[at..].strip_prefix(b"\r\n--b0")?;
         let (rest, close) = rest.strip_prefix(b"--").map_or((rest, false), |rest| (rest, true));
         let rest = &rest[rest.iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count()..];
-        match rest.strip_prefix(b"\r\n") {
+        let lf = if close { rest.strip_prefix(b"\n") } else { None };
+        match rest.strip_prefix(b"\r\n").or(lf) {
             Some(rest) => Some((body.len() - rest.len(), close)),
             None => (close && rest.is_empty()).then_some((body.len(), close)),
         }
     };
+    if body == b"\r\n" {
+        return Some(vec![]);
+    }
     let next = |from: usize| (from..body.len()).find_map(|at| Some((at, delimiter(at)?)));
     let mut contents = Vec::new();
     let (_, (mut at, mut close)) = next(0)?;
@@ -283,15 +289,42 @@ fn content_is_not_copied_and_little_is_held_back() {
 fn the_closing_boundary_is_required() {
     let limits = Limits::default();
     let whole = text("content") + "--b0--";
-    for end in [0, 1, 20, 51, 54, 60, whole.len() - 8, whole.len() - 3, whole.len() - 2, whole.len() - 1] {
+    for end in [1, 20, 51, 54, 60, whole.len() - 8, whole.len() - 3, whole.len() - 2, whole.len() - 1] {
         assert_eq!(verdict(&whole[..end], &limits), Err(BadForm::MissingClose), "{:?}", &whole[..end]);
     }
-    for end in ["", "\r\n", " ", "\t \t", "  \r\n", "\r\nepilogue", "\r\n\r\n--b0\r\n"] {
+    let ends = [
+        "",
+        "\r\n",
+        "\n",
+        " ",
+        "\t \t",
+        "  \r\n",
+        " \n",
+        "\n\r\n",
+        "\r\nepilogue",
+        "\nx",
+        "\n--b0",
+        "\r\n\r\n--b0\r\n",
+    ];
+    for end in ends {
         assert_eq!(verdict(format!("{whole}{end}"), &limits), Ok(1), "{end:?}");
         assert_eq!(verdict(format!("--b0--{end}"), &limits), Ok(0), "no part at all, {end:?}");
     }
-    for end in ["\r", "\n", "x", "-", " \r", " x", "\rx", "\n\r\n", " \n"] {
+    for end in ["\r", "x", "-", " \r", " x", "\rx", "x\n", "\r\r", "\x0b\n"] {
         assert_eq!(verdict(format!("{whole}{end}"), &limits), Err(BadForm::MissingClose), "{end:?}");
+    }
+    let near = read(format!("{whole}x\r\n--b0--\n").as_bytes());
+    assert_eq!((&*near.parts[0].2, near.end), (&b"content\r\n--b0--x"[..], Some(Ok(()))), "no delimiter is content");
+    assert!(BadForm::MissingClose.text().contains("ended before"), "{}", BadForm::MissingClose);
+}
+
+#[test]
+fn empty_content_is_an_empty_form() {
+    assert_eq!(verdict("", &Limits::default()), Ok(0));
+    assert_eq!(read_with([], &Limits::default()), read(b"--b0--"));
+    assert_eq!(read_with([&b""[..]], &Limits { max_request: 0, ..Limits::default() }).end, Some(Ok(())));
+    for content in ["\r", "\r\n", "-", "--", "--b0", "--b0-", "\r\n--b0\r\n"] {
+        assert_eq!(verdict(content, &Limits::default()), Err(BadForm::MissingClose), "{content:?}");
     }
 }
 
@@ -387,30 +420,6 @@ fn the_whole_is_bounded() {
 }
 
 #[test]
-fn part_headers_are_strict() {
-    use BadForm::{Disposition, DuplicateDisposition, DuplicateName, MissingDisposition, PartHeader};
-    const GOOD: &str = "Content-Disposition: form-data; name=a";
-    for (fields, expected) in [
-        ("", MissingDisposition),
-        ("Content-Type: text/plain\r\n", MissingDisposition),
-        ("Content-Disposition: form-data;\r\n name=a\r\n", PartHeader),
-        ("Content-Disposition: form-data; name=a\r\nX: y\r\n\tz\r\n", PartHeader),
-        (" Content-Disposition: form-data; name=a\r\n", PartHeader),
-        ("Content-Disposition : form-data; name=a\r\n", PartHeader),
-        ("Content-Disposition: form-data; name=a\nX: y\r\n", PartHeader),
-        ("Content-Disposition: form-data; name=\"a\0\"\r\n", PartHeader),
-        ("Content-Disposition: form-data; name=\"a\rb\"\r\n", PartHeader),
-        ("--b0\r\n", PartHeader),
-        ("Content-Disposition: attachment; name=a\r\n", Disposition),
-        (&format!("{GOOD}\r\n{GOOD}\r\n"), DuplicateDisposition),
-        (&format!("{GOOD}; name=b\r\n"), DuplicateName),
-    ] {
-        let body = format!("--b0\r\n{fields}\r\ncontent\r\n--b0--\r\n");
-        assert_eq!(verdict(body, &Limits::default()), Err(expected), "{fields:?}");
-    }
-}
-
-#[test]
 fn boundaries_of_any_length() {
     for length in [1, 2, 69, 70] {
         let boundary = "-".repeat(length);
@@ -432,57 +441,6 @@ fn boundaries_of_any_length() {
     assert_eq!(refused.unwrap_err(), BadForm::Boundary);
     for other in [&b"text/plain"[..], b"application/x-www-form-urlencoded", b""] {
         assert_eq!(Multipart::for_content_type(other, &Limits::default()).unwrap_err(), BadForm::ContentType);
-    }
-}
-
-#[test]
-fn real_clients() {
-    let chrome = b"------WebKitFormBoundaryuVxXSyUgfjSEhKNJ\r\n\
-        Content-Disposition: form-data; name=\"a \"\r\n\r\nb\r\n\
-        ------WebKitFormBoundaryuVxXSyUgfjSEhKNJ\r\n\
-        Content-Disposition: form-data; name=\"f\"; filename=\"\xc3\xa9 %22x%22;.txt\"\r\n\
-        Content-Type: text/plain\r\n\r\nhello\r\n\r\n\
-        ------WebKitFormBoundaryuVxXSyUgfjSEhKNJ\r\n\
-        Content-Disposition: form-data; name=\"none\"; filename=\"\"\r\n\
-        Content-Type: application/octet-stream\r\n\r\n\r\n\
-        ------WebKitFormBoundaryuVxXSyUgfjSEhKNJ--\r\n";
-    let curl = b"--------------------------d74496d66958873e\r\n\
-        Content-Disposition: form-data; name=\"f\"; filename=\"a\\\"b.txt\"\r\n\
-        Content-Type: text/plain\r\n\r\nhello\r\n\
-        --------------------------d74496d66958873e--\r\n";
-    let dotnet = b"--0f5d0a2e-3b53-4b0c-8a6a-1fca0e5b2c11\r\n\
-        Content-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; name=a\r\n\r\nb\r\n\
-        --0f5d0a2e-3b53-4b0c-8a6a-1fca0e5b2c11\r\n\
-        Content-Disposition: form-data; name=f; filename=a.txt; filename*=utf-8''b.txt\r\n\r\nhello\r\n\
-        --0f5d0a2e-3b53-4b0c-8a6a-1fca0e5b2c11--\r\n";
-    type Parts<'a> = &'a [(&'a str, Option<&'a str>, &'a str)];
-    let clients: [(&[u8], &[u8], Parts); 3] = [
-        (
-            b"multipart/form-data; boundary=----WebKitFormBoundaryuVxXSyUgfjSEhKNJ",
-            chrome,
-            &[("a ", None, "b"), ("f", Some("\u{e9} \"x\";.txt"), "hello\r\n"), ("none", None, "")],
-        ),
-        (
-            b"multipart/form-data; boundary=------------------------d74496d66958873e",
-            curl,
-            &[("f", Some("a\"b.txt"), "hello")],
-        ),
-        (
-            b"multipart/form-data; boundary=\"0f5d0a2e-3b53-4b0c-8a6a-1fca0e5b2c11\"",
-            dotnet,
-            &[("a", None, "b"), ("f", Some("a.txt"), "hello")],
-        ),
-    ];
-    for (content_type, body, expected) in clients {
-        let mut multipart = Multipart::for_content_type(content_type, &Limits::default()).unwrap();
-        let mut log = Log::default();
-        multipart.receive(Bytes::from_static(body));
-        multipart.handle_eof();
-        log.take(&mut multipart);
-        assert_eq!(log.end, Some(Ok(())));
-        let parts: Vec<_> =
-            log.parts.iter().map(|(n, f, c)| (&**n, f.as_deref(), std::str::from_utf8(c).unwrap())).collect();
-        assert_eq!(parts, expected);
     }
 }
 

@@ -9,19 +9,34 @@ fn ip(text: &str) -> IpAddr {
 }
 
 fn policy(xheaders: XHeaders) -> ProxyPolicy {
-    ProxyPolicy { xheaders, ..ProxyPolicy::default() }
+    ProxyPolicy { xheaders }
 }
 
-fn trusting(networks: &[&str]) -> ProxyPolicy {
-    policy(XHeaders::trusted(networks.iter().copied()).unwrap())
+/// Proxies in 10.0.0.0/8 and fd00::/8.
+fn proxies() -> XHeaders {
+    XHeaders::trusted(["10.0.0.0/8", "fd00::/8"]).unwrap()
 }
 
-/// A server behind proxies in 10.0.0.0/8 and fd00::/8, asked by 10.0.0.1.
-fn resolve(fields: &[&str]) -> (String, Option<Scheme>) {
+/// What a server that reads these fields sees of a request of 10.0.0.1.
+fn resolve_as(xheaders: &XHeaders, fields: &[&str]) -> (String, Option<Scheme>) {
     let headers = headers(fields);
-    let resolved = trusting(&["10.0.0.0/8", "fd00::/8"]).resolve(Some(ip("10.0.0.1")), &headers);
+    let resolved = policy(xheaders.clone()).resolve(Some(ip(PEER)), &headers);
     assert_eq!(resolved.host, None);
     (resolved.remote_ip.unwrap().to_string(), resolved.scheme)
+}
+
+/// The same where the proxies write the address into the first of these fields, and the
+/// scheme.
+fn resolve(fields: &[&str]) -> (String, Option<Scheme>) {
+    let is = |name: &str| {
+        fields.first().is_some_and(|field| field.get(..name.len()).is_some_and(|f| f.eq_ignore_ascii_case(name)))
+    };
+    let xheaders = match () {
+        () if is("X-Real-IP:") => proxies().x_real_ip(),
+        () if is("Forwarded:") => proxies().forwarded(),
+        () => proxies(),
+    };
+    resolve_as(&xheaders.proto(), fields)
 }
 
 const PEER: &str = "10.0.0.1";
@@ -33,6 +48,8 @@ fn addresses_behind_a_trusted_peer() {
         (&["X-Real-IP: 203.0.113.9"], "203.0.113.9"),
         (&["x-real-ip: \"[2001:db8::9]:80\""], "2001:db8::9"),
         (&["X-Real-IP: 203.0.113.9", "X-Forwarded-For: 198.51.100.1"], "203.0.113.9"),
+        (&["X-Forwarded-For: 203.0.113.9", "X-Real-IP: 198.51.100.1", "Forwarded: for=198.51.100.2"], "203.0.113.9"),
+        (&["Forwarded: for=203.0.113.9", "X-Real-IP: 198.51.100.1", "X-Forwarded-For: 198.51.100.2"], "203.0.113.9"),
         (&["X-Forwarded-For: 203.0.113.9"], "203.0.113.9"),
         (&["X-Forwarded-For: 203.0.113.9:4711"], "203.0.113.9"),
         (&["X-Forwarded-For: 2001:db8::9"], "2001:db8::9"),
@@ -53,10 +70,6 @@ fn addresses_behind_a_trusted_peer() {
         (&["Forwarded: for=203.0.113.9", "Forwarded: for=10.0.0.2", "Forwarded: , for=\"[fd00::1]\" ,"], "203.0.113.9"),
         (&["Forwarded: for=10.0.0.3, for=10.0.0.2"], "10.0.0.3"),
         (&["Forwarded: "], PEER),
-        // The X- fields come first, and then Forwarded is not read at all.
-        (&["Forwarded: for=198.51.100.1", "X-Forwarded-For: 203.0.113.9"], "203.0.113.9"),
-        (&["Forwarded: for=198.51.100.1", "X-Real-IP: 203.0.113.9"], "203.0.113.9"),
-        (&["Forwarded: for=198.51.100.1", "X-Forwarded-Proto: https"], PEER),
         // Names with `_` are other fields.
         (&["X_Real_IP: 203.0.113.9", "X_Forwarded_For: 203.0.113.9", "X-Forwarded_For: 203.0.113.9"], PEER),
         (&["X_Forwarded_For: 198.51.100.1", "X-Forwarded-For: 203.0.113.9"], "203.0.113.9"),
@@ -144,7 +157,9 @@ fn schemes() {
         (&["X-Forwarded-Proto: https"], Some(Https)),
         (&["X-Forwarded-Proto: HTTP"], Some(Http)),
         (&["X-Forwarded-Proto: "], None),
-        (&["X-Forwarded-Proto: ws"], None),
+        (&["X-Forwarded-Proto: ws"], Some(Http)),
+        (&["X-Forwarded-Proto: WSS"], Some(Https)),
+        (&["X-Forwarded-Proto: wsss"], None),
         (&["X-Forwarded-Proto: httpsx"], None),
         (&["X-Forwarded-Proto: \"https\""], None),
         (&["X-Forwarded-Proto: https://"], None),
@@ -155,24 +170,26 @@ fn schemes() {
         (&["X-Forwarded-For: 1.1.1.1, 203.0.113.9", "X-Forwarded-Proto: https, http"], Some(Http)),
         (&["X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https", "X-Forwarded-Proto: http"], Some(Http)),
         (&["X-Forwarded-For: 1.1.1.1, 203.0.113.9, 10.0.0.2", "X-Forwarded-Proto: http, https,, http"], Some(Https)),
-        (&["X-Forwarded-For: 203.0.113.9, unknown, 10.0.0.2", "X-Forwarded-Proto: ws, https, http"], Some(Https)),
+        (&["X-Forwarded-For: 203.0.113.9, unknown, 10.0.0.2", "X-Forwarded-Proto: x, https, http"], Some(Https)),
         // A shorter list was replaced on the way.
         (&["X-Forwarded-For: 203.0.113.9, 10.0.0.2", "X-Forwarded-Proto: https"], Some(Https)),
         (&["X-Forwarded-For: 203.0.113.9, 10.0.0.3, 10.0.0.2", "X-Forwarded-Proto: http, https"], Some(Https)),
         // The element that counts is the only one, also when it is none of the two.
-        (&["X-Forwarded-For: 203.0.113.9, 10.0.0.2", "X-Forwarded-Proto: ws, https"], None),
-        (&["X-Forwarded-Proto: https, ws"], None),
+        (&["X-Forwarded-For: 203.0.113.9, 10.0.0.2", "X-Forwarded-Proto: x, https"], None),
+        (&["X-Forwarded-Proto: https, x"], None),
         // Forwarded.
         (&["Forwarded: for=203.0.113.9;proto=https"], Some(Https)),
         (&["Forwarded: proto=\"HTTPS\""], Some(Https)),
-        (&["Forwarded: for=203.0.113.9;proto=ws"], None),
+        (&["Forwarded: for=203.0.113.9;proto=wss"], Some(Https)),
+        (&["Forwarded: for=203.0.113.9;proto=x"], None),
         (&["Forwarded: for=203.0.113.9;proto=https, for=10.0.0.2;proto=http"], Some(Https)),
         (&["Forwarded: for=1.1.1.1;proto=https, for=203.0.113.9;proto=http, for=10.0.0.2;proto=https"], Some(Http)),
         (&["Forwarded: for=1.1.1.1;proto=https, for=203.0.113.9"], None),
         (&["Forwarded: for=1.1.1.1;proto=https, for=_x;proto=http"], Some(Http)),
         (&["Forwarded: for=1.1.1.1;proto=http;proto=https"], None),
-        (&["Forwarded: proto=https", "X-Forwarded-For: 203.0.113.9"], None),
-        (&["Forwarded: proto=https", "X-Forwarded-Proto: http"], Some(Http)),
+        (&["Forwarded: for=1.1.1.1;proto=https", "X-Forwarded-Proto: http"], Some(Https)),
+        (&["Forwarded: for=1.1.1.1", "X-Forwarded-Proto: http"], Some(Http)),
+        (&["X-Forwarded-For: 1.1.1.1", "Forwarded: for=1.1.1.1;proto=https"], None),
     ];
     for (fields, expected) in table {
         assert_eq!(resolve(fields).1, *expected, "{fields:?}");
@@ -181,9 +198,8 @@ fn schemes() {
 
 #[test]
 fn hosts_only_where_they_are_switched_on() {
-    let mut policy = trusting(&["10.0.0.0/8"]);
-    let host = |policy: &ProxyPolicy, fields: &[&str]| {
-        policy.resolve(Some(ip(PEER)), &headers(fields)).host.map(str::to_owned)
+    let host = |xheaders: &XHeaders, fields: &[&str]| {
+        policy(xheaders.clone()).resolve(Some(ip(PEER)), &headers(fields)).host.map(str::to_owned)
     };
     let table: &[(&[&str], Option<&str>)] = &[
         (&["X-Forwarded-Host: example.com"], Some("example.com")),
@@ -192,7 +208,8 @@ fn hosts_only_where_they_are_switched_on() {
         (&["X-Forwarded-For: 203.0.113.9, 10.0.0.2", "X-Forwarded-Host: a.example, b.example"], Some("a.example")),
         (&["X-Forwarded-For: 203.0.113.9", "X-Forwarded-Host: a.example, b.example"], Some("b.example")),
         (&["Forwarded: for=203.0.113.9;host=\"example.com:80\", for=10.0.0.2;host=inner"], Some("example.com:80")),
-        (&["Forwarded: host=outer", "X-Forwarded-Host: example.com"], Some("example.com")),
+        (&["Forwarded: host=example.com", "X-Forwarded-Host: other"], Some("example.com")),
+        (&["X-Forwarded-Host: example.com", "Forwarded: host=other"], Some("example.com")),
         (&["X_Forwarded_Host: example.com"], None),
         (&["X-Forwarded-Host: "], None),
         (&["X-Forwarded-Host: a/b"], None),
@@ -211,13 +228,11 @@ fn hosts_only_where_they_are_switched_on() {
         (&["Forwarded: host=\"a<b\""], None),
     ];
     for (fields, expected) in table {
-        policy.forwarded_host = false;
-        assert_eq!(host(&policy, fields), None, "{fields:?}");
-        policy.forwarded_host = true;
-        assert_eq!(host(&policy, fields).as_deref(), *expected, "{fields:?}");
+        let forwarded = fields[0].starts_with("Forwarded");
+        let xheaders = if forwarded { proxies().forwarded() } else { proxies() };
+        assert_eq!(host(&xheaders, fields), None, "{fields:?}");
+        assert_eq!(host(&xheaders.host(), fields).as_deref(), *expected, "{fields:?}");
     }
-    // Switched off, the field does not keep Forwarded from being read.
-    assert_eq!(resolve(&["X-Forwarded-Host: a", "Forwarded: for=203.0.113.9"]).0, "203.0.113.9");
 }
 
 const EVERYTHING: [&str; 5] = [
@@ -231,23 +246,24 @@ const EVERYTHING: [&str; 5] = [
 #[test]
 fn an_untrusted_peer_is_never_believed() {
     let headers = headers(&EVERYTHING);
-    let mut cidrs = trusting(&["10.0.0.0/8", "fd00::/8", "::1"]);
-    cidrs.forwarded_host = true;
-    let off = ProxyPolicy { forwarded_host: true, unix_peers: true, ..ProxyPolicy::default() };
+    let all = |networks: &[&str]| XHeaders::trusted(networks.iter().copied()).unwrap().proto().host();
+    let cidrs = all(&["10.0.0.0/8", "fd00::/8", "::1"]);
     let outsiders =
         ["11.0.0.1", "9.255.255.255", "203.0.113.9", "fe00::1", "::2", "::ffff:11.0.0.1", "::10.0.0.1", "::a00:1"];
     for peer in outsiders.into_iter().map(|peer| Some(ip(peer))).chain([None]) {
-        for policy in [&cidrs, &off, &trusting(&[])] {
+        let off = XHeaders::Off.proto().host().unix_peers().forwarded();
+        for xheaders in [cidrs.clone(), cidrs.clone().x_real_ip(), cidrs.clone().forwarded(), off, all(&[])] {
             let expected = Resolved { remote_ip: peer.map(|ip| ip.to_canonical()), scheme: None, host: None };
-            assert_eq!(policy.resolve(peer, &headers), expected, "{peer:?}");
+            assert_eq!(policy(xheaders).resolve(peer, &headers), expected, "{peer:?}");
         }
     }
-    assert_eq!(off.resolve(Some(ip("10.0.0.1")), &headers).scheme, None);
     for peer in ["10.0.0.1", "::ffff:10.255.0.1", "fd12::1", "::1"] {
-        let resolved = cidrs.resolve(Some(ip(peer)), &headers);
-        let expected =
-            Resolved { remote_ip: Some(ip("203.0.113.9")), scheme: Some(Scheme::Https), host: Some("example.com") };
-        assert_eq!(resolved, expected, "{peer}");
+        for xheaders in [cidrs.clone(), cidrs.clone().x_real_ip(), cidrs.clone().forwarded()] {
+            let resolved = policy(xheaders).resolve(Some(ip(peer)), &headers);
+            let expected =
+                Resolved { remote_ip: Some(ip("203.0.113.9")), scheme: Some(Scheme::Https), host: Some("example.com") };
+            assert_eq!(resolved, expected, "{peer}");
+        }
     }
 }
 
@@ -265,31 +281,122 @@ fn trust_all_takes_the_leftmost() {
 }
 
 #[test]
-fn unix_peers_are_trusted_where_the_policy_says_so() {
-    let headers = headers(&EVERYTHING);
-    let remote_ip = |policy: &ProxyPolicy| policy.resolve(None, &headers).remote_ip;
-    let mut cidrs = trusting(&["0.0.0.0/0", "::/0"]);
-    assert_eq!(remote_ip(&cidrs), None);
-    cidrs.unix_peers = true;
-    assert_eq!(remote_ip(&cidrs), Some(ip("203.0.113.9")));
-    assert_eq!(remote_ip(&policy(XHeaders::TrustAll)), Some(ip("203.0.113.9")));
-    let garbage = self::headers(&["X-Forwarded-For: unix:"]);
-    assert_eq!(cidrs.resolve(None, &garbage).remote_ip, None);
+fn trust_all_reads_in_the_order_of_pants() {
+    let table: &[(&[&str], &str, Option<Scheme>)] = &[
+        (&["X-Forwarded-For: 192.0.2.2", "X-Real-IP: 192.0.2.1", "Forwarded: for=192.0.2.3"], "192.0.2.1", None),
+        (&["X-Real-IP: junk", "X-Forwarded-For: 192.0.2.2"], PEER, None),
+        (&["Forwarded: for=192.0.2.3;proto=https", "X-Forwarded-For: 192.0.2.2"], "192.0.2.2", None),
+        (&["Forwarded: for=192.0.2.3;proto=https;host=h"], "192.0.2.3", Some(Scheme::Https)),
+        (&["Forwarded: for=192.0.2.3", "X-Forwarded-Proto: https"], PEER, Some(Scheme::Https)),
+        (&["X-Forwarded-Host: h", "Forwarded: for=192.0.2.3"], "192.0.2.3", None),
+    ];
+    for (fields, remote_ip, scheme) in table {
+        let resolved = resolve_as(&XHeaders::TrustAll.host().forwarded(), fields);
+        assert_eq!(resolved, ((*remote_ip).to_owned(), *scheme), "{fields:?}");
+    }
 }
 
 #[test]
-fn fields_that_no_proxy_writes_can_be_switched_off() {
-    let fields = ["X-Real-IP: 192.0.2.1", "X-Forwarded-For: 192.0.2.2", "Forwarded: for=192.0.2.3"];
-    let mut policy = trusting(&["10.0.0.0/8"]);
-    let mut expect = |real: bool, x: bool, forwarded: bool, expected: &str| {
-        (policy.x_real_ip, policy.x_forwarded, policy.forwarded) = (real, x, forwarded);
-        assert_eq!(policy.resolve(Some(ip(PEER)), &headers(&fields)).remote_ip, Some(ip(expected)));
+fn unix_peers_are_trusted_where_the_policy_says_so() {
+    let headers = headers(&EVERYTHING);
+    let remote_ip = |xheaders: XHeaders| policy(xheaders).resolve(None, &headers).remote_ip;
+    let cidrs = XHeaders::trusted(["0.0.0.0/0", "::/0"]).unwrap();
+    assert_eq!(remote_ip(cidrs.clone()), None);
+    assert_eq!(remote_ip(cidrs.unix_peers().x_real_ip()), Some(ip("203.0.113.9")));
+    assert_eq!(remote_ip(XHeaders::trusted([]).unwrap().unix_peers()), Some(ip("203.0.113.9")));
+    assert_eq!(remote_ip(XHeaders::TrustAll), Some(ip("203.0.113.9")));
+    let garbage = self::headers(&["X-Forwarded-For: unix:"]);
+    let xheaders = XHeaders::trusted([]).unwrap().unix_peers();
+    assert_eq!(policy(xheaders).resolve(None, &garbage).remote_ip, None);
+}
+
+#[test]
+fn only_the_named_fields_are_read() {
+    let fields = ["X-Real-IP: 192.0.2.1", "X-Forwarded-For: 192.0.2.2", "Forwarded: for=192.0.2.3;proto=http"];
+    let [real_ip, x_forwarded, forwarded] = fields;
+    let (proto, host) = ("X-Forwarded-Proto: https", "X-Forwarded-Host: h");
+    for (xheaders, fields, remote_ip, scheme) in [
+        (proxies(), &[real_ip, x_forwarded, forwarded, proto, host][..], "192.0.2.2", None),
+        (proxies(), &[real_ip, forwarded, proto, host], PEER, None),
+        (proxies().proto(), &[real_ip, forwarded, proto, host], PEER, Some(Scheme::Https)),
+        (proxies().x_real_ip(), &[real_ip, x_forwarded, forwarded, proto, host], "192.0.2.1", None),
+        (proxies().x_real_ip(), &[x_forwarded, forwarded, proto, host], PEER, None),
+        (proxies().forwarded(), &[real_ip, x_forwarded, forwarded, proto, host], "192.0.2.3", Some(Scheme::Http)),
+        (proxies().forwarded(), &[real_ip, x_forwarded, proto, host], PEER, None),
+        (proxies().forwarded().proto(), &[proto], PEER, Some(Scheme::Https)),
+        // What is said last holds.
+        (proxies().forwarded().x_real_ip(), &[real_ip, forwarded], "192.0.2.1", None),
+    ] {
+        assert_eq!(resolve_as(&xheaders, fields), (remote_ip.to_owned(), scheme), "{xheaders:?} {fields:?}");
+    }
+}
+
+/// What the client itself writes.
+const CLAIMS: [&str; 13] = [
+    "X-Real-IP: 192.0.2.66",
+    "X-Real-IP: 10.0.0.66",
+    "X-Forwarded-For: 192.0.2.66",
+    "X-Forwarded-For: 192.0.2.66, 10.0.0.66",
+    "X-Forwarded-For: \"",
+    "X-Forwarded-For:",
+    "Forwarded: for=192.0.2.66;proto=https;host=claimed",
+    "Forwarded: for=192.0.2.66, for=10.0.0.66;proto=https;host=claimed",
+    "Forwarded: for=\"",
+    "X-Forwarded-Proto: https",
+    "X-Forwarded-Host: claimed",
+    "X_Forwarded_For: 192.0.2.66",
+    "X-Forwarded-For-X: 192.0.2.66",
+];
+
+/// What the proxies of this policy pass on of a client at 203.0.113.9 that wrote these fields:
+/// what they append to stays, what they set replaces what was there.
+fn pass_on(xheaders: &XHeaders, claims: &[&str], same_line: bool) -> Vec<String> {
+    let XHeaders::Trusted(named) = xheaders else { unreachable!() };
+    let is = |field: &str, name: &str| field.starts_with(&format!("{name}:"));
+    let mut fields: Vec<String> = claims.iter().map(|claim| (*claim).to_owned()).collect();
+    let mut append = |name: &str, entries: &str| match fields.iter_mut().rev().find(|field| is(field, name)) {
+        Some(field) if same_line => field.push_str(&format!(", {entries}")),
+        _ => fields.push(format!("{name}: {entries}")),
     };
-    expect(true, true, true, "192.0.2.1");
-    expect(true, false, true, "192.0.2.1");
-    expect(false, true, true, "192.0.2.2");
-    expect(false, false, true, "192.0.2.3");
-    expect(false, false, false, PEER);
+    match named.address {
+        AddressField::XForwardedFor => append("X-Forwarded-For", "203.0.113.9, 10.0.0.2"),
+        AddressField::Forwarded => append("Forwarded", "for=203.0.113.9;proto=http;host=real, for=10.0.0.2"),
+        AddressField::XRealIp => {}
+    }
+    for (sets, field) in [
+        (named.address == AddressField::XRealIp, "X-Real-IP: 203.0.113.9"),
+        (named.proto, "X-Forwarded-Proto: http"),
+        (named.host, "X-Forwarded-Host: real"),
+    ] {
+        if sets {
+            let (name, _) = field.split_once(':').unwrap();
+            fields.retain(|claim| !is(claim, name));
+            fields.push(field.to_owned());
+        }
+    }
+    fields
+}
+
+#[test]
+fn remote_ip_is_never_what_a_client_wrote_before_the_proxies_entry() {
+    let addresses = [|x: XHeaders| x, XHeaders::x_real_ip, XHeaders::forwarded];
+    let others = [|x: XHeaders| x, XHeaders::proto, XHeaders::host, |x: XHeaders| x.proto().host()];
+    let ways = addresses.iter().flat_map(|address| others.iter().map(|other| other(address(proxies().unix_peers()))));
+    let mut seen = 0;
+    for xheaders in ways {
+        for (one, other) in CLAIMS.iter().flat_map(|one| CLAIMS.iter().map(move |other| (*one, *other))) {
+            for (same_line, peer) in [(true, Some(ip(PEER))), (false, Some(ip(PEER))), (false, None)] {
+                let fields = pass_on(&xheaders, &[one, other], same_line);
+                let headers = headers(&fields.iter().map(String::as_str).collect::<Vec<_>>());
+                let resolved = policy(xheaders.clone()).resolve(peer, &headers);
+                assert_eq!(resolved.remote_ip, Some(ip("203.0.113.9")), "{xheaders:?} {fields:?}");
+                assert_ne!(resolved.scheme, Some(Scheme::Https), "{xheaders:?} {fields:?}");
+                assert_ne!(resolved.host, Some("claimed"), "{xheaders:?} {fields:?}");
+                seen += 1;
+            }
+        }
+    }
+    assert_eq!(seen, 12 * 13 * 13 * 3);
 }
 
 #[test]
@@ -321,7 +428,8 @@ fn networks() {
         ("::/0", "2001:db8::1", "203.0.113.9"),
     ] {
         let xheaders = XHeaders::trusted([network]).unwrap();
-        let trusts = |peer| xheaders.trusts(Node::Address(ip(peer).to_canonical()));
+        let XHeaders::Trusted(proxies) = xheaders else { unreachable!() };
+        let trusts = |peer| proxies.trusts(Node::Address(ip(peer).to_canonical()));
         assert!(trusts(inside) && !trusts(outside), "{network}");
     }
 }

@@ -175,6 +175,29 @@ pub fn forms_have_variables_and_files<S: Stage>() {
     }
 }
 
+/// An empty text field and the file of an input left empty are there, with what their parts say.
+pub fn empty_parts_are_kept_and_have_their_headers<S: Stage>() {
+    let server = start::<S, _, _>(async |request: Request| {
+        let field =
+            request.text_fields().get("a").map(|field| (field.bytes().len(), field.charset().map(str::to_owned)));
+        let files = request.files();
+        let chosen = files.chosen("f").and_then(|file| file.filename());
+        format!("{} {field:?} {} {chosen:?}", request.post().len(), files.len())
+    });
+    let mut client = server.connect();
+    let part = |parameters: &str| format!("--b\r\nContent-Disposition: form-data; {parameters}\r\n\r\n\r\n");
+    let text = part("name=a\r\nContent-Type: text/plain; charset=koi8-r");
+    for (file, expected) in [
+        (part("name=f; filename=\"\""), r#"1 Some((0, Some("koi8-r"))) 1 None"#),
+        (part("name=f; filename=x"), r#"1 Some((0, Some("koi8-r"))) 1 Some("x")"#),
+    ] {
+        let answer = client.ask(post("/", MULTIPART, format!("{text}{file}--b--\r\n").as_bytes()));
+        assert_eq!(answer.text(), expected);
+    }
+    let urlencoded = "Content-Type: application/x-www-form-urlencoded\r\n";
+    assert_eq!(client.ask(post("/", urlencoded, b"a=&b=1")).text(), "1 None 0 None");
+}
+
 /// An uploaded file is moved where the application says, from memory and from disk.
 pub fn an_uploaded_file_is_kept_where_the_application_says<S: Stage>() {
     let folder = tempfile::tempdir().expect("a folder");

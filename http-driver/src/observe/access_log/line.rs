@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
-use httpants_core::{CloseReason, Refusal, Request as RequestHead, UnixTime};
+use httpants_core::{BadRequest, Refusal, Request as RequestHead, UnixTime};
 
 use crate::observe::escaped::Escaped;
 
@@ -24,8 +24,8 @@ pub(super) struct Record {
     pub(super) complete: bool,
     /// From the head's last byte to the response's.
     pub(super) duration: Option<Duration>,
-    /// Why the connection ended, where it did before the response.
-    pub(super) reason: Option<CloseReason>,
+    /// What was wrong, where the request or its body was refused.
+    pub(super) refused: Option<BadRequest>,
 }
 
 /// What was responded to.

@@ -5,8 +5,6 @@ mod state;
 
 use std::fmt;
 
-use httpants_core::CloseReason;
-
 use self::line::{Line, Record};
 pub(crate) use self::state::AccessLogState;
 use crate::observe::escaped::Escaped;
@@ -111,13 +109,6 @@ fn emit(record: &Record) {
         bytes = record.bytes,
         complete = record.complete,
         duration_us = record.duration.map(|span| u64::try_from(span.as_micros()).unwrap_or(u64::MAX)),
-        refused = record.reason.and_then(fault).map(tracing::field::display),
+        refused = record.refused.map(tracing::field::display),
     );
-}
-
-fn fault(reason: CloseReason) -> Option<httpants_core::BadRequest> {
-    match reason {
-        CloseReason::Refused(fault) => Some(fault),
-        _ => None,
-    }
 }

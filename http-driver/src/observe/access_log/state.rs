@@ -2,12 +2,11 @@
 
 use std::collections::VecDeque;
 
-use httpants_core::{CloseReason, Now, Peer, Refusal, Request as RequestHead, ResponseStats};
+use httpants_core::{Now, Peer, Refusal, Request as RequestHead, ResponseStats};
 
 use super::line::{Asked, Record};
 use super::{AccessLog, emit, has_subscriber};
-use crate::observe::Metrics;
-use crate::panics::guard;
+use crate::observe::{Metrics, guard};
 
 /// How many bytes of heads may be kept for responses that a peer is slow to take: beyond, no
 /// further request is accepted.
@@ -15,12 +14,11 @@ const KEPT: usize = 64 << 10;
 
 #[derive(Debug, Default)]
 pub(crate) struct AccessLogState {
-    /// In order.
+    /// In order; without those that were accepted before there was a reader of the log.
     requests: VecDeque<RequestHead>,
     kept: usize,
+    /// The last thing that can happen, so there is one at most.
     refusal: Option<Box<Refusal>>,
-    /// Why the connection ended, for the responses that it cuts off.
-    reason: Option<CloseReason>,
     records: Vec<Record>,
 }
 
@@ -34,10 +32,6 @@ impl AccessLogState {
         self.refusal = Some(refusal);
     }
 
-    pub(crate) fn closed(&mut self, reason: CloseReason) {
-        self.reason = Some(reason);
-    }
-
     pub(crate) fn is_full(&self) -> bool {
         self.kept > KEPT
     }
@@ -47,10 +41,14 @@ impl AccessLogState {
     }
 
     pub(crate) fn response_end(&mut self, stats: ResponseStats, peer: &Peer, now: Now) {
+        let refused = self.refusal.as_ref().filter(|refusal| refusal.request() == stats.request);
+        let refused = refused.map(|refusal| refusal.error());
         let asked = match stats.request {
             Some(id) => {
-                // Those before it were accepted before there was a reader of the log.
-                let Some(request) = self.requests.pop_front().filter(|first| first.id() == id) else { return };
+                if self.requests.front().is_none_or(|first| first.id() != id) {
+                    return;
+                }
+                let Some(request) = self.requests.pop_front() else { return };
                 self.kept = self.kept.saturating_sub(request.head().len());
                 Asked::Request(request)
             }
@@ -72,7 +70,7 @@ impl AccessLogState {
             bytes: stats.body_bytes,
             complete: stats.complete,
             duration: is_request.then(|| now.mono.saturating_sub(received.mono)),
-            reason: self.reason,
+            refused,
         });
     }
 

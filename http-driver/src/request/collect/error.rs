@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind};
 use httpants_core::forms::BadForm;
 
 use super::settings::Disk;
+use crate::observe::report::report;
 
 /// Why the body of a request could not be collected.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ impl CollectError {
     pub(super) fn log(&self, disk: &Disk) {
         if let Self::Disk { error, .. } = self {
             let directory = disk.directory.display();
-            tracing::error!(%directory, %error, "a body could not be stored in a temporary file");
+            report!("a body could not be stored in a temporary file", directory = directory, error = error);
         }
     }
 

@@ -18,7 +18,6 @@ mod settings;
 mod spool;
 
 use std::future::Future;
-use std::iter::once;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -30,7 +29,7 @@ use self::multipart::FormCollector;
 use self::raw::Raw;
 pub(crate) use self::settings::Settings;
 use super::body::Body;
-use super::upload::{Content, Files, Form};
+use super::upload::{Content, Form};
 
 /// A body that was read to its end.
 #[derive(Debug)]
@@ -90,14 +89,15 @@ pub(crate) fn collect(
 
 impl Collector {
     fn new(head: &RequestHead, limits: &Limits, settings: &Arc<Settings>) -> Result<Self, BadForm> {
+        // What is longer than the request may be is refused by the core, as of every other body.
         let length = match head.framing() {
-            Framing::Length(length) => Some(length),
+            Framing::Length(length) if length <= limits.max_request => Some(length),
             _ => None,
         };
-        let form_type = if settings.takes_form(head.method()) { form_type(head)? } else { None };
+        let form_type = if settings.takes_form(head.method()) { FormType::of_headers(head.headers())? } else { None };
         let (raw, kind) = match form_type {
             Some(FormType::Multipart(boundary)) => {
-                let form = FormCollector::new(&boundary, limits, settings.variables.keep_blank_values);
+                let form = FormCollector::new(&boundary, limits);
                 (Raw::multipart(length, limits)?, Kind::Multipart(Box::new(form)))
             }
             Some(FormType::Urlencoded) => (Raw::urlencoded(length, limits)?, Kind::Urlencoded),
@@ -125,7 +125,7 @@ impl Collector {
                 let form = match &content {
                     Some(Content::Memory(content)) => {
                         let post = urlencoded::parse(content, &settings.variables)?;
-                        Some(Box::new(Form { post, files: Files::default() }))
+                        Some(Box::new(Form { post, ..Form::default() }))
                     }
                     _ => None,
                 };
@@ -149,20 +149,4 @@ impl Collector {
         }
         self.raw.give_up().await;
     }
-}
-
-/// The form that the body has.
-fn form_type(head: &RequestHead) -> Result<Option<FormType>, BadForm> {
-    let mut values = head.headers().all("content-type");
-    let Some(first) = values.next() else {
-        return Ok(None);
-    };
-    let form_type = FormType::of(first)?;
-    let Some(second) = values.next() else {
-        return Ok(form_type);
-    };
-    // With two types two readers could see two contents (RFC 9110 section 8.3).
-    let mut others = once(second).chain(values);
-    let raw = form_type.is_none() && others.all(|value| FormType::of(value) == Ok(None));
-    if raw { Ok(None) } else { Err(BadForm::ContentType) }
 }

@@ -15,7 +15,6 @@ use crate::request::upload::{Content, Form, UploadedFile};
 pub(super) struct FormCollector {
     multipart: Multipart,
     intake: Intake,
-    keep_blank_values: bool,
     part: Option<Part>,
     /// The content of the part, while it is in memory. A copy, because a short piece would
     /// hold the whole buffer that it was received in.
@@ -26,11 +25,10 @@ pub(super) struct FormCollector {
 }
 
 impl FormCollector {
-    pub(super) fn new(boundary: &Boundary, limits: &Limits, keep_blank_values: bool) -> Self {
+    pub(super) fn new(boundary: &Boundary, limits: &Limits) -> Self {
         Self {
             multipart: Multipart::new(boundary, limits),
             intake: Intake::new(limits),
-            keep_blank_values,
             part: None,
             held: Vec::new(),
             spool: None,
@@ -94,15 +92,12 @@ impl FormCollector {
             self.push_file(Content::File(stored.into()), disk);
             return Ok(());
         }
-        match &self.part {
-            Some(part) if part.is_file() => {
+        match self.part.take_if(|part| !part.is_file()) {
+            Some(part) => self.form.push_text(part, &self.held),
+            None => {
                 let content = std::mem::take(&mut self.held).into_boxed_slice();
                 self.push_file(Content::Memory(content.into()), disk);
             }
-            Some(part) if self.keep_blank_values || !self.held.is_empty() => {
-                self.form.post.push(part.name_bytes(), &self.held);
-            }
-            _ => {}
         }
         self.held.clear();
         Ok(())

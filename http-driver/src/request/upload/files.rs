@@ -23,10 +23,30 @@ impl Files {
         self.0.push(file);
     }
 
-    /// The first file of this field. Names are compared as they are, with case.
+    /// The first file of this field, chosen or not. Names are compared as they are, with case.
     #[must_use]
     pub fn get(&self, field: &str) -> Option<&UploadedFile> {
         self.iter().find(|file| file.name() == field)
+    }
+
+    /// The first file of this field that the user has chosen
+    /// ([`is_chosen`](UploadedFile::is_chosen)). Browsers send one that is none for an input left
+    /// empty, which [`get`](Self::get) returns.
+    ///
+    /// ```
+    /// use httpants_driver::Request;
+    ///
+    /// async fn photo(request: Request) -> String {
+    ///     match request.files().chosen("photo") {
+    ///         Some(photo) => format!("{} bytes\n", photo.len()),
+    ///         None => "no photo chosen\n".to_owned(),
+    ///     }
+    /// }
+    /// # let _ = photo;
+    /// ```
+    #[must_use]
+    pub fn chosen(&self, field: &str) -> Option<&UploadedFile> {
+        self.iter().find(|file| file.name() == field && file.is_chosen())
     }
 
     /// All files of this field, in order.

@@ -7,6 +7,7 @@ mod form;
 mod pieces;
 mod reader;
 mod stored;
+mod text_fields;
 mod uploaded_file;
 
 pub(crate) use content::Content;
@@ -15,4 +16,5 @@ pub(crate) use form::Form;
 pub use pieces::Pieces;
 pub use reader::ContentReader;
 pub(crate) use stored::{Stored, create};
+pub use text_fields::{TextField, TextFields};
 pub use uploaded_file::UploadedFile;

@@ -28,7 +28,7 @@ const PIECE: usize = 256 << 10;
 /// use httpants_driver::{Request, Response};
 ///
 /// async fn echo(request: Request) -> Response {
-///     match request.files().get("photo") {
+///     match request.files().chosen("photo") {
 ///         Some(photo) => Response::stream(photo.pieces()),
 ///         None => Response::new(400),
 ///     }

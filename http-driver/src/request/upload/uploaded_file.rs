@@ -28,7 +28,8 @@ use crate::runtime::BlockingPool;
 /// use httpants_driver::{Request, Response};
 ///
 /// async fn upload(request: Request) -> Response {
-///     let Some(photo) = request.files().get("photo") else {
+///     let Some(photo) = request.files().chosen("photo") else {
+///         // Nor is there one where the input was left empty: the newest photo stays.
 ///         return Response::text("no photo\n").with_status(400);
 ///     };
 ///     // The peer's file name is a text to show. It is no path.
@@ -57,11 +58,18 @@ impl UploadedFile {
         self.content.len()
     }
 
-    /// Whether there is no byte in it. Browsers send an empty file without a name for an
-    /// input in which no file was chosen.
+    /// Whether there is no byte in it. A file that was chosen may be empty, too; see
+    /// [`is_chosen`](Self::is_chosen).
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// Whether the user has chosen this file: `false` where it has neither a name nor a byte,
+    /// as browsers send it for an input left empty.
+    #[must_use]
+    pub fn is_chosen(&self) -> bool {
+        !self.is_empty() || self.part.filename_as_sent().is_some_and(|name| !name.is_empty())
     }
 
     /// The whole content, where it is in memory.

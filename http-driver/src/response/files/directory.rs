@@ -7,6 +7,8 @@ use std::time::UNIX_EPOCH;
 
 use httpants_core::files::{FileFault, FileKind, Lookup, Metadata, RelativePath};
 
+use crate::observe::report::report;
+
 /// As many links in one path as Linux follows.
 const MOST_LINKS: usize = 40;
 
@@ -226,7 +228,7 @@ fn fault(error: &io::Error, path: &str) -> FileFault {
     }
     let fault = FileFault::from(error.kind());
     if fault == FileFault::Failed {
-        tracing::error!(%error, path = path.escape_debug().to_string(), "a file could not be opened");
+        report!("a file could not be opened", error = error, path = path.escape_debug());
     }
     fault
 }

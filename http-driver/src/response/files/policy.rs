@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use httpants_core::files::{FileFault, Sendfile};
 
 use super::root::FileRoot;
+use crate::observe::report::report;
 
 /// The seed's `file_root` and `sendfile`.
 #[derive(Debug, Default)]
@@ -25,7 +26,7 @@ impl FilePolicy {
             return Ok(root.clone());
         }
         let current = FileRoot::open(".").map_err(|error| {
-            tracing::error!(%error, "no file root was set");
+            report!("no file root was set, and the current directory cannot be opened", error = error);
             FileFault::Failed
         })?;
         Ok(self.root.get_or_init(|| current).clone())

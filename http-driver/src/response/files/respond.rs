@@ -9,6 +9,7 @@ use httpants_core::{BodyLen, FieldLines, Headers, Misuse, Request, ResponseHead}
 
 use super::FilePolicy;
 use super::to_send::{FileToSend, Opened};
+use crate::observe::report::report;
 use crate::response::Outlet;
 
 /// Responds with a file: opens it and plans the response without the lock, then queues it.
@@ -104,7 +105,7 @@ fn entropy(asked: FileRequest<'_>) -> Result<[u8; 16], FileFault> {
     let mut entropy = [0; 16];
     if asked.asks_for_several_ranges() {
         getrandom::fill(&mut entropy).map_err(|error| {
-            tracing::error!(%error, "the system gives no random numbers");
+            report!("the system gives no random numbers", error = error);
             FileFault::Failed
         })?;
     }

@@ -5,6 +5,7 @@ use std::io::{self, ErrorKind, IoSlice};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
+use crate::observe::report::report;
 use crate::runtime::{Blocking, Runtime, Transport};
 
 /// Bytes of files that leave in one poll of a connection before other tasks get their turn:
@@ -81,7 +82,7 @@ impl FileSender {
         };
         let (count, cost) = match by_itself {
             Some(sent) => match ready!(sent)? {
-                0 => return Poll::Ready(Err(report(ErrorKind::UnexpectedEof.into()))),
+                0 => return Poll::Ready(Err(broken(ErrorKind::UnexpectedEof.into()))),
                 count => (count, 1),
             },
             None => (ready!(self.poll_piece(runtime, transport, context, stretch))?, READING),
@@ -110,9 +111,9 @@ impl FileSender {
                 Piece::Reading(reading) => {
                     let (buffer, count) = ready!(reading.as_mut().poll(context))?;
                     match count {
-                        Ok(0) => return Poll::Ready(Err(report(ErrorKind::UnexpectedEof.into()))),
+                        Ok(0) => return Poll::Ready(Err(broken(ErrorKind::UnexpectedEof.into()))),
                         Ok(end) => self.piece = Piece::Read { buffer, sent: 0, end },
-                        Err(error) => return Poll::Ready(Err(report(error))),
+                        Err(error) => return Poll::Ready(Err(broken(error))),
                     }
                 }
                 Piece::Read { buffer, sent, end } => {
@@ -135,8 +136,8 @@ impl FileSender {
 }
 
 /// The peer sees that its answer is cut off; why is for the log.
-fn report(error: io::Error) -> io::Error {
-    tracing::error!(%error, "a file became shorter, or unreadable, while it was sent");
+fn broken(error: io::Error) -> io::Error {
+    report!("a file was truncated, or became unreadable, while it was sent", error = &error);
     error
 }
 

@@ -9,14 +9,12 @@ use httpants_core::files::{Coding, FileFault, FileKind, Metadata, RelativePath};
 use super::directory::{self, Found};
 use super::policy::FilePolicy;
 use super::root::FileRoot;
-#[cfg(doc)]
-use crate::response::Response;
 
 /// A file as an answer, with the arguments of the seed's `send_file`; becomes a response by
-/// [`Response::file`].
+/// [`Response::file`](crate::Response::file).
 ///
 /// The type follows from the name. `Last-Modified`, a strong `ETag`, `Accept-Ranges`, and a
-/// freshness of a week are sent unless [`Response::with_header`] gives fields of these names;
+/// freshness of a week are sent unless [`Response::with_header`](crate::Response::with_header) gives fields of these names;
 /// conditional requests, ranges and HEAD are answered from them. Behind another status than
 /// 200 the file is mere content, such as that of an error page: whole, whatever the request's
 /// conditions and ranges, and by default with `Cache-Control: no-cache`.

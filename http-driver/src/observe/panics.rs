@@ -3,7 +3,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::observe::{Count, Metrics};
+use super::counters::{Count, Metrics};
 
 /// The application panicked; that is counted and logged already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,295 @@
+//! The request line (RFC 9112 section 3).
+
+use http::{Method, Version};
+
+use crate::config::Config;
+use crate::error::BadRequest;
+use crate::wire::fields::{MOST_BYTES, TCHAR};
+use crate::wire::grammar::{self, ByteSet, byte_set};
+use crate::wire::target::{self, Target};
+
+/// What a target can hold.
+static VISIBLE: ByteSet = byte_set!(is_visible);
+
+const fn is_visible(byte: u8) -> bool {
+    byte.is_ascii_graphic()
+}
+
+/// `method SP request-target SP HTTP-version`, RFC 9112 section 3.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RequestLine {
+    pub(crate) method: Method,
+    pub(crate) version: Version,
+    pub(crate) target: Target,
+    /// The target where it was encoded ([`Config::non_ascii_target`]): what its parts stand in,
+    /// in place of the head.
+    encoded: Option<Box<str>>,
+}
+
+impl RequestLine {
+    /// What the parts of the target stand in.
+    pub(crate) fn target_bytes<'a>(&'a self, head: &'a [u8]) -> &'a [u8] {
+        self.encoded.as_deref().map_or(head, str::as_bytes)
+    }
+
+    /// Reads the line that stands in front, and returns its length with its end; `None` while
+    /// that end is not there.
+    pub(super) fn read(&mut self, input: &[u8], config: &Config) -> Result<Option<usize>, BadRequest> {
+        let Some(parts) = Parts::of(input) else {
+            return self.read_late(input, config);
+        };
+        self.take(&parts, parts.method.len() + 1, config)?;
+        self.encoded = None;
+        Ok(Some(input.len() - parts.rest.len()))
+    }
+
+    /// Takes the parts over; those of the target are to stand at `start`.
+    #[inline(always)]
+    fn take(&mut self, parts: &Parts<'_>, start: usize, config: &Config) -> Result<(), BadRequest> {
+        let &Parts { method, target, path, minor, .. } = parts;
+        // RFC 9110 section 2.5: a higher minor version is served as the highest one known.
+        self.version = if minor == b'0' { Version::HTTP_10 } else { Version::HTTP_11 };
+        self.method = match method {
+            _ if method.len() > config.limits.method => return Err(BadRequest::MethodTooLong),
+            b"GET" => Method::GET,
+            _ => Method::from_bytes(method).map_err(|_| BadRequest::Method)?,
+        };
+        if target.len() > config.limits.target {
+            return Err(BadRequest::TargetTooLong);
+        }
+        if config.strict_target && !target::is_strict(target) {
+            return Err(BadRequest::TargetByte);
+        }
+        self.target = target::parse(target, path.len(), start, &self.method)?;
+        Ok(())
+    }
+
+    /// Waits for the end of a line that does not split, which then is wrong or has to be encoded;
+    /// but for no more where the first byte can begin no method, such as that of a TLS handshake.
+    #[cold]
+    fn read_late(&mut self, input: &[u8], config: &Config) -> Result<Option<usize>, BadRequest> {
+        match input.first() {
+            Some(b' ') => return Err(BadRequest::RequestLine),
+            Some(&byte) if !TCHAR.contains(byte) => return Err(BadRequest::Method),
+            _ => {}
+        }
+        let Some(end) = memchr::memchr(b'\n', input) else { return Ok(None) };
+        let line = input.get(..=end).unwrap_or_default();
+        match encoded(line).filter(|_| config.non_ascii_target && !config.strict_target) {
+            Some(encoded) => self.read_encoded(line, &encoded, config).map(|()| Some(line.len())),
+            None => Err(fault(line, config)),
+        }
+    }
+
+    /// Reads a line whose target was encoded.
+    fn read_encoded(&mut self, line: &[u8], encoded: &[u8], config: &Config) -> Result<(), BadRequest> {
+        let parts = Parts::of(encoded).ok_or_else(|| fault(encoded, config))?;
+        if parts.target.len() > MOST_BYTES {
+            return Err(BadRequest::TargetTooLong);
+        }
+        self.take(&parts, 0, config)?;
+        // A host is not encoded: what stands before the path has to be as it was sent.
+        let origin = self.target.origin.slice(parts.target);
+        let before_path = parts.method.len() + 1 + parts.target.len() - origin.len();
+        if self.method == Method::CONNECT || !line.get(..before_path).is_some_and(<[u8]>::is_ascii) {
+            return Err(BadRequest::TargetByte);
+        }
+        self.encoded = std::str::from_utf8(parts.target).ok().map(Into::into);
+        Ok(())
+    }
+}
+
+/// The line with the bytes over 0x7F of its target percent-encoded; `None` where there are none.
+fn encoded(line: &[u8]) -> Option<Vec<u8>> {
+    let start = memchr::memchr(b' ', line)? + 1;
+    let end = memchr::memrchr(b' ', line).filter(|&end| end > start)?;
+    let target = line.get(start..end)?;
+    if target.is_ascii() {
+        return None;
+    }
+    let mut out = line.get(..start)?.to_vec();
+    for &byte in target {
+        match byte {
+            0x80.. => out.extend_from_slice(percent_encoding::percent_encode_byte(byte).as_bytes()),
+            _ => out.push(byte),
+        }
+    }
+    out.extend_from_slice(line.get(end..)?);
+    Some(out)
+}
+
+/// A request line that is as it must be.
+struct Parts<'a> {
+    method: &'a [u8],
+    target: &'a [u8],
+    path: &'a [u8],
+    minor: u8,
+    /// What follows the line.
+    rest: &'a [u8],
+}
+
+impl<'a> Parts<'a> {
+    fn of(input: &'a [u8]) -> Option<Self> {
+        let (method, rest) = TCHAR.split(input);
+        let rest = rest.strip_prefix(b" ").filter(|_| !method.is_empty())?;
+        let (path, behind) = target::split_path(rest);
+        let behind = if let [b'?' | b'#', ..] = behind { VISIBLE.split(behind).1 } else { behind };
+        let target = rest.get(..rest.len() - behind.len()).filter(|target| !target.is_empty())?;
+        match behind.strip_prefix(b" HTTP/1.")? {
+            [minor @ b'0'..=b'9', b'\r', b'\n', rest @ ..] => Some(Self { method, target, path, minor: *minor, rest }),
+            _ => None,
+        }
+    }
+}
+
+/// What is wrong with a line that does not split.
+#[cold]
+fn fault(line: &[u8], config: &Config) -> BadRequest {
+    let Some(line) = line.strip_suffix(b"\r\n") else {
+        return BadRequest::BareLineFeed;
+    };
+    let mut parts = line.splitn(3, |&byte| byte == b' ');
+    let (Some(method), Some(target)) = (parts.next(), parts.next()) else {
+        return BadRequest::RequestLine;
+    };
+    let version = parts.next();
+    match version {
+        None => BadRequest::Version,
+        Some(version) if method.is_empty() || target.is_empty() || version.contains(&b' ') => BadRequest::RequestLine,
+        Some(_) if !grammar::is_token(method) => BadRequest::Method,
+        Some(_) if method.len() > config.limits.method => BadRequest::MethodTooLong,
+        Some([b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', b'0'..=b'9']) if *major != b'1' => {
+            BadRequest::MajorVersion
+        }
+        Some([b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9']) if target.len() > config.limits.target => {
+            BadRequest::TargetTooLong
+        }
+        Some([b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9']) => BadRequest::TargetByte,
+        Some(_) => BadRequest::Version,
+    }
+}
+
+/// What is wrong with a request line that does not end within the limit of a head.
+#[cold]
+pub(super) fn endless(window: &[u8], config: &Config) -> BadRequest {
+    match TCHAR.split(window) {
+        (method, _) if method.len() > config.limits.method => BadRequest::MethodTooLong,
+        (_, [b' ', ..]) => BadRequest::TargetTooLong,
+        _ => BadRequest::Method,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::span::Span;
+
+    fn line(line: &str) -> Result<RequestLine, BadRequest> {
+        let mut parsed = RequestLine::default();
+        let line = format!("{line}\r\n");
+        let hopeless = line.bytes().next().is_some_and(|byte| !grammar::is_tchar(byte));
+        for end in 0..if hopeless { 1 } else { line.len() } {
+            let early = parsed.read(&line.as_bytes()[..end], &Config::default());
+            assert_eq!(early, Ok(None), "judged before its end: {line:?}");
+        }
+        parsed.read(line.as_bytes(), &Config::default()).map(|_| parsed)
+    }
+
+    #[test]
+    fn request_lines() {
+        let good = line("GET /a HTTP/1.1").unwrap();
+        assert_eq!((good.method, good.version, good.target.path), (Method::GET, Version::HTTP_11, Span::new(4..6)));
+        assert_eq!(line("X!y / HTTP/1.0").unwrap().version, Version::HTTP_10);
+        assert_eq!(line("GET / HTTP/1.9").unwrap().version, Version::HTTP_11);
+        for (text, fault) in [
+            ("GET /", BadRequest::Version),
+            ("GET", BadRequest::RequestLine),
+            ("GET  / HTTP/1.1", BadRequest::RequestLine),
+            ("GET /  HTTP/1.1", BadRequest::RequestLine),
+            ("GET / HTTP/1.1 ", BadRequest::RequestLine),
+            (" GET / HTTP/1.1", BadRequest::RequestLine),
+            ("GET / x HTTP/1.1", BadRequest::RequestLine),
+            ("GET\t/ HTTP/1.1", BadRequest::Version),
+            ("G(T / HTTP/1.1", BadRequest::Method),
+            ("GET / http/1.1", BadRequest::Version),
+            ("GET / HTTP/1", BadRequest::Version),
+            ("GET / HTTP/1.10", BadRequest::Version),
+            ("GET / HTTP/01.1", BadRequest::Version),
+            ("GET / HTTP/2.0", BadRequest::MajorVersion),
+            ("PRI * HTTP/2.0", BadRequest::MajorVersion),
+            ("GET / HTTP/0.9", BadRequest::MajorVersion),
+            ("GET /\u{e9} HTTP/1.1", BadRequest::TargetByte),
+            ("GET /\u{7f} HTTP/1.1", BadRequest::TargetByte),
+            ("GET /\u{0} HTTP/1.1", BadRequest::TargetByte),
+            ("GET / HTTP/1.1\r", BadRequest::Version),
+        ] {
+            assert_eq!(line(text).map(|_| ()), Err(fault), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_first_byte_that_begins_no_method_is_refused_at_once() {
+        for byte in 0..=255_u8 {
+            let read = RequestLine::default().read(&[byte], &Config::default());
+            let expected = match byte {
+                b' ' => Err(BadRequest::RequestLine),
+                _ if grammar::is_tchar(byte) => Ok(None),
+                _ => Err(BadRequest::Method),
+            };
+            assert_eq!(read, expected, "{byte:#x}");
+        }
+    }
+
+    #[test]
+    fn targets_are_encoded_where_that_is_switched_on() {
+        let mut config = Config { non_ascii_target: true, ..Config::default() };
+        config.limits.target = 12;
+        let read = |config: &Config, line: &[u8]| {
+            let mut parsed = RequestLine::default();
+            for end in 1..line.len() {
+                assert_eq!(parsed.read(&line[..end], config), Ok(None));
+            }
+            assert_eq!(parsed.read(line, config)?, Some(line.len()));
+            let bytes = parsed.target_bytes(line);
+            let parts = [parsed.target.whole, parsed.target.path, parsed.target.query, parsed.target.authority];
+            Ok(parts.map(|part| String::from_utf8(part.slice(bytes).to_vec()).unwrap()).join(" "))
+        };
+        for (line, parts) in [
+            (&b"GET /a?b HTTP/1.1\r\n"[..], "/a?b /a b "),
+            (b"GET /\xe9?\xff#\x80 HTTP/1.0\r\n", "/%E9?%FF#%80 /%E9 %FF "),
+            (b"GET /\xc3\xa9%41 HTTP/1.1\r\n", "/%C3%A9%41 /%C3%A9%41  "),
+            (b"GET http://h/\xe9 HTTP/1.1\r\n", "http://h/%E9 /%E9  h"),
+        ] {
+            assert_eq!(read(&config, line).as_deref(), Ok(parts), "{}", line.escape_ascii());
+        }
+        for (line, fault) in [
+            (&b"GET /\xe9\0 HTTP/1.1\r\n"[..], BadRequest::TargetByte),
+            (b"GET /\xe9 \xe9 HTTP/1.1\r\n", BadRequest::RequestLine),
+            (b"GET \xe9 HTTP/1.1\r\n", BadRequest::TargetForm),
+            (b"GET /\xe9 HTTP/2.0\r\n", BadRequest::MajorVersion),
+            (b"GET /\xe9 HTTP/1.1\n", BadRequest::BareLineFeed),
+            (b"GET http://\xe9/a HTTP/1.1\r\n", BadRequest::TargetByte),
+            (b"GET http://\xe9 HTTP/1.1\r\n", BadRequest::TargetByte),
+            (b"CONNECT \xe9:1 HTTP/1.1\r\n", BadRequest::TargetByte),
+            // What is encoded counts.
+            (b"GET /\xe9\xe9\xe9\xe9 HTTP/1.1\r\n", BadRequest::TargetTooLong),
+        ] {
+            assert_eq!(read(&config, line), Err(fault), "{}", line.escape_ascii());
+        }
+        config.strict_target = true;
+        assert_eq!(read(&config, b"GET /\xe9 HTTP/1.1\r\n"), Err(BadRequest::TargetByte));
+        config.strict_target = false;
+        // Nothing of it stays for the next request.
+        let mut line = RequestLine::default();
+        line.read(b"GET /\xe9 HTTP/1.1\r\n", &config).unwrap();
+        line.read(b"GET /b HTTP/1.1\r\n", &config).unwrap();
+        assert_eq!(line.target.whole.slice(line.target_bytes(b"GET /b")), b"/b");
+        assert_eq!(read(&Config::default(), b"GET /\xe9 HTTP/1.1\r\n"), Err(BadRequest::TargetByte));
+    }
+
+    #[test]
+    fn methods_have_a_limit() {
+        assert!(line(&format!("{} / HTTP/1.1", "M".repeat(64))).is_ok());
+        assert_eq!(line(&format!("{} / HTTP/1.1", "M".repeat(65))).map(|_| ()), Err(BadRequest::MethodTooLong));
+    }
+}
