@@ -111,13 +111,11 @@ impl runtime::Transport for Transport {
     fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
         let watch = match self.peer.take() {
             Some(watch) if watch.get_ref().is_reset_only() == reset_only => watch,
-            _ => {
-                let watch = on_socket!(&self.socket, stream => PeerWatch::new(stream, reset_only))?;
-                // Its replacement is unsafe, because a descriptor could be another one each time. That of
-                // a `PeerWatch` is its own and stays the same.
-                #[expect(deprecated, reason = "unsafe code is forbidden here, and the condition holds")]
-                Box::new(AsyncFd::with_interest(watch, Interest::READABLE)?)
-            }
+            _ => match self.watch_peer(reset_only) {
+                Ok(watch) => Box::new(watch),
+                // The process is out of descriptors: that is no fault of the connection.
+                Err(_) => return Poll::Pending,
+            },
         };
         let watch = self.peer.insert(watch);
         loop {
@@ -140,6 +138,14 @@ impl runtime::Transport for Transport {
 
 #[cfg(target_os = "linux")]
 impl Transport {
+    fn watch_peer(&self, reset_only: bool) -> io::Result<AsyncFd<PeerWatch>> {
+        let watch = on_socket!(&self.socket, stream => PeerWatch::new(stream, reset_only))?;
+        // Its replacement is unsafe, because a descriptor could be another one each time. That of
+        // a `PeerWatch` is its own and stays the same.
+        #[expect(deprecated, reason = "unsafe code is forbidden here, and the condition holds")]
+        AsyncFd::with_interest(watch, Interest::READABLE)
+    }
+
     /// A system call that tokio does not know, once the socket takes something.
     fn poll_write_with(
         &self,

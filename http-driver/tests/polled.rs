@@ -4,6 +4,8 @@
 mod runtime;
 
 httpants_driver::conformance_suite!(httpants_driver::conformance::Sockets<runtime::Polled>);
+#[cfg(target_os = "linux")]
+httpants_driver::conformance_suite!(httpants_driver::conformance::Sockets<runtime::Polled>, peers only);
 
 /// What `docs/custom-runtime.md` shows is what passes here and in `by_hand.rs`.
 #[test]

@@ -95,7 +95,11 @@ impl runtime::Transport for Transport {
     fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
         let watch = match self.peer.take() {
             Some(watch) if watch.get_ref().is_reset_only() == reset_only => watch,
-            _ => Box::new(Async::new_nonblocking(PeerWatch::new(self.socket.inner(), reset_only)?)?),
+            _ => match PeerWatch::new(self.socket.inner(), reset_only).and_then(Async::new_nonblocking) {
+                Ok(watch) => Box::new(watch),
+                // The process is out of descriptors: that is no fault of the connection.
+                Err(_) => return Poll::Pending,
+            },
         };
         let watch = self.peer.insert(watch);
         loop {

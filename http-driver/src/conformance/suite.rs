@@ -32,7 +32,10 @@ pub fn perform(name: &str, case: fn()) {
 ///
 /// Behind the stage `linux` adds the cases of `sendfile(2)` and `MSG_MORE`, and `without sockets`
 /// leaves out those of a [`Platform`](crate::conformance::Platform). `one pool` says that all
-/// workers share the threads that run their tasks, so that none of them has its own.
+/// workers share the threads that run their tasks, so that none of them has its own. `peers only`
+/// makes nothing but the cases of
+/// [`poll_peer_closed`](crate::runtime::Transport::poll_peer_closed), which are part of `linux`:
+/// for transports that implement it elsewhere.
 #[macro_export]
 macro_rules! conformance_suite {
     (@worker $stage:ty) => {
@@ -62,8 +65,23 @@ macro_rules! conformance_suite {
         $crate::conformance_suite!($stage, without sockets, one pool);
         $crate::conformance_suite!(@worker $stage);
     };
+    ($stage:ty, peers only) => {
+        $crate::conformance_cases! { $stage:
+            mod peers {
+                peers::a_client_that_is_there_is_waited_for
+                peers::the_end_behind_unread_bytes_is_noticed
+                peers::an_end_before_the_first_poll_is_noticed
+                peers::a_reset_behind_unread_bytes_is_an_error
+                peers::a_handler_learns_of_the_end_behind_unread_bytes
+                peers::a_reset_behind_unread_bytes_drops_the_handler
+                peers::clients_that_left_unread_bytes_are_gone_in_time
+            }
+        }
+    };
     ($stage:ty, linux, one pool) => {
         $crate::conformance_suite!($stage, one pool);
+        #[cfg(target_os = "linux")]
+        $crate::conformance_suite!($stage, peers only);
         #[cfg(target_os = "linux")]
         $crate::conformance_cases! { $stage:
             mod linux {
@@ -86,6 +104,7 @@ macro_rules! conformance_suite {
                 platform::another_thread_wakes_a_task
                 #[cfg(unix)] files::files_arrive_over_unix_sockets
                 ending::nobody_is_accepted_any_more
+                starving::a_response_of_nothing_ends_with_its_client
                 #[cfg(unix)] listening::several_addresses_are_served_at_once
                 listening::both_families_are_served_by_one_port
             }
@@ -166,6 +185,15 @@ macro_rules! conformance_suite {
                 files::a_file_is_sent_by_a_call_under_a_name_in_any_script
                 files::a_file_is_left_to_the_server_in_front
                 files::an_opened_file_is_sent_as_it_is
+            }
+            mod leaving {
+                leaving::a_half_closed_client_is_served
+                leaving::a_half_closed_client_is_a_503_in_time
+                leaving::clients_that_left_are_gone_in_time
+            }
+            mod starving {
+                starving::a_response_of_nothing_holds_nobody_up
+                starving::head_of_a_stream_without_end_is_answered
             }
             mod upgrades {
                 upgrades::an_upgrade_hands_over_what_was_read

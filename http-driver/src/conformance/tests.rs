@@ -7,6 +7,7 @@ use std::path::Path;
 use super::InMemory;
 
 crate::conformance_suite!(InMemory, without sockets);
+crate::conformance_suite!(InMemory, peers only);
 
 #[cfg(target_os = "linux")]
 crate::conformance_cases! { InMemory:

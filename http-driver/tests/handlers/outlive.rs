@@ -12,7 +12,7 @@ use crate::world::{
 };
 
 /// On `/one` it responds by its responder, works on for 100 ms and then returns another
-/// response; on `/work` it works on for ten seconds and returns what the responder gave.
+/// response; on `/busy` it works on for ten seconds and returns what the responder gave.
 fn start_late(notes: &Notes) -> World {
     let notes = notes.clone();
     let handler = move |memory: Memory, request: Request| {
@@ -26,9 +26,9 @@ fn start_late(notes: &Notes) -> World {
                     sleep(&memory, millis(100)).await;
                     Response::text("secret of /one")
                 }
-                "/work" => {
-                    let _dropped = OnDrop(notes.clone(), "drop /work");
-                    let sent = request.responder().send_response("/work", 200, "text/plain")?;
+                "/busy" => {
+                    let _dropped = OnDrop(notes.clone(), "drop /busy");
+                    let sent = request.responder().send_response("/busy", 200, "text/plain")?;
                     sleep(&memory, seconds(10)).await;
                     sent
                 }
@@ -118,15 +118,15 @@ fn shutdown_waits_for_a_handler_behind_its_response() {
         let notes = Notes::default();
         let world = start_late(&notes);
         let client = world.connect();
-        assert_eq!(world.ask(&client, get("/work")), [ok("/work")]);
+        assert_eq!(world.ask(&client, get("/busy")), [ok("/busy")]);
         world.handle.shutdown(seconds(30));
         if leaves {
             client.end();
         }
         world.memory.advance(seconds(9));
-        assert_eq!((notes.take(), world.handle.connections()), (vec!["start /work".into()], 1));
+        assert_eq!((notes.take(), world.handle.connections()), (vec!["start /busy".into()], 1));
         world.memory.advance(seconds(1));
-        assert_eq!(notes.take(), ["drop /work", "end /work"], "leaves: {leaves}");
+        assert_eq!(notes.take(), ["drop /busy", "end /busy"], "leaves: {leaves}");
         world.memory.advance(seconds(2));
         assert_eq!((world.handle.connections(), world.memory.tasks()), (0, 0));
     }
@@ -136,11 +136,11 @@ fn shutdown_waits_for_a_handler_behind_its_response() {
 fn handler_behind_its_response_is_dropped_when_the_grace_ends() {
     let notes = Notes::default();
     let world = start_late(&notes);
-    let client = world.client(get("/work"));
+    let client = world.client(get("/busy"));
     world.handle.shutdown(seconds(5));
     client.end();
     world.memory.advance(seconds(5));
-    assert_eq!(notes.take(), ["start /work", "drop /work"]);
+    assert_eq!(notes.take(), ["start /busy", "drop /busy"]);
     assert_eq!((world.handle.connections(), world.memory.tasks()), (0, 0));
 }
 
@@ -150,7 +150,7 @@ fn handler_that_responded_outlives_its_client() {
         let notes = Notes::default();
         let world = start_late(&notes);
         let client = world.connect();
-        assert_eq!(world.ask(&client, get("/work")), [ok("/work")]);
+        assert_eq!(world.ask(&client, get("/busy")), [ok("/busy")]);
         if leaves.starts_with("end") {
             client.end();
             world.memory.run();
@@ -160,9 +160,9 @@ fn handler_that_responded_outlives_its_client() {
         }
         world.memory.advance(seconds(9));
         assert!(client.is_closed(), "{leaves}");
-        assert_eq!((notes.take(), world.handle.connections()), (vec!["start /work".into()], 1), "it is busy");
+        assert_eq!((notes.take(), world.handle.connections()), (vec!["start /busy".into()], 1), "it is busy");
         world.memory.advance(seconds(1));
-        assert_eq!(notes.take(), ["drop /work", "end /work"], "{leaves}");
+        assert_eq!(notes.take(), ["drop /busy", "end /busy"], "{leaves}");
         world.assert_left();
     }
 }
@@ -174,11 +174,11 @@ fn handler_that_responded_outlives_a_client_that_does_not_read() {
     let world = start_late(&notes);
     let client = world.connect();
     client.take_only(0);
-    client.send(get("/work").as_bytes());
+    client.send(get("/busy").as_bytes());
     world.memory.run();
     client.reset();
     world.memory.advance(seconds(10));
-    assert_eq!(notes.take(), ["start /work", "drop /work", "end /work"]);
+    assert_eq!(notes.take(), ["start /busy", "drop /busy", "end /busy"]);
     world.assert_left();
 }
 
@@ -186,7 +186,7 @@ fn handler_that_responded_outlives_a_client_that_does_not_read() {
 fn idle_timer_runs_from_the_end_of_the_handler() {
     let world = start_late(&Notes::default());
     let client = world.connect();
-    assert_eq!(world.ask(&client, get("/work")), [ok("/work")]);
+    assert_eq!(world.ask(&client, get("/busy")), [ok("/busy")]);
     world.memory.advance(seconds(84));
     assert!(!client.is_ended());
     world.memory.advance(seconds(2));

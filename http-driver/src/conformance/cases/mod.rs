@@ -6,11 +6,14 @@ pub mod contract;
 pub mod ending;
 pub mod exchanges;
 pub mod files;
+pub mod leaving;
 #[cfg(target_os = "linux")]
 pub mod linux;
 pub mod listening;
+pub mod peers;
 pub mod platform;
 pub mod responder;
+pub mod starving;
 pub mod tasks;
 pub mod time;
 pub mod timers;
