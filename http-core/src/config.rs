@@ -121,7 +121,7 @@ pub struct Limits {
     pub linger: u64,
     /// Bytes of answers that wait to be sent before the next pipelined request is parsed
     /// and before [`send_room`](crate::Connection::send_room) is empty; each finished answer
-    /// among them counts for 32 more. Default 64 KiB; 0 counts as 1.
+    /// among them counts for 40 more. Default 64 KiB; 0 counts as 1.
     pub send_backlog: usize,
     /// The size of a receive buffer for heads and small bodies. Default 8 KiB. Values below
     /// 16 bytes count as 16, those over 16 MiB as 16 MiB.

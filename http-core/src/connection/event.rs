@@ -81,15 +81,17 @@ pub enum Close {
 /// Events that do not come from parsing, until they are emitted.
 #[derive(Debug, Default)]
 pub(crate) struct PendingEvents {
+    /// Whether one of those below may be there, but for `expect_100`.
+    pub(crate) any: bool,
     timed_out: Option<Timer>,
     /// One that fired when the connection was closed already, because of the first perhaps.
     timed_out_closed: Option<Timer>,
-    pub(crate) refused: Option<Box<Refusal>>,
+    refused: Option<Box<Refusal>>,
     /// Emitted when the body is asked for, if it is not refused then.
     pub(crate) expect_100: bool,
-    pub(crate) end: bool,
+    end: bool,
     /// The application saw no room to send and waits for some.
-    pub(crate) blocked: bool,
+    blocked: bool,
     /// `None` until the stream is handed over, then whether that was emitted.
     upgraded: Option<bool>,
     closed: Option<CloseReason>,
@@ -98,10 +100,33 @@ pub(crate) struct PendingEvents {
 
 impl PendingEvents {
     pub(crate) fn close(&mut self, reason: CloseReason) {
+        self.any = true;
         self.closed.get_or_insert(reason);
     }
 
+    pub(crate) fn refuse(&mut self, refusal: Refusal) {
+        self.any = true;
+        self.refused = Some(Box::new(refusal));
+    }
+
+    pub(crate) fn has_refusal(&self) -> bool {
+        self.refused.is_some()
+    }
+
+    /// The body is complete, and has no trailers.
+    pub(crate) fn end(&mut self) {
+        self.any = true;
+        self.end = true;
+    }
+
+    /// Whether the application waits for room to send.
+    pub(crate) fn block(&mut self, blocked: bool) {
+        self.any |= blocked;
+        self.blocked = blocked;
+    }
+
     pub(crate) fn time_out(&mut self, timer: Timer) {
+        self.any = true;
         let slot = if self.is_closed() { &mut self.timed_out_closed } else { &mut self.timed_out };
         *slot = Some(timer);
     }
@@ -111,6 +136,7 @@ impl PendingEvents {
     }
 
     pub(crate) fn upgrade(&mut self) {
+        self.any = true;
         self.upgraded.get_or_insert(false);
     }
 
@@ -122,6 +148,7 @@ impl PendingEvents {
     }
 
     /// The next event of the current request `id`; that there is room to send only while there is.
+    #[inline(never)]
     pub(crate) fn next(&mut self, id: RequestId, has_room: bool) -> Option<Event> {
         if let Some(timer) = self.timed_out.take() {
             return Some(Event::TimedOut(timer));
@@ -131,6 +158,7 @@ impl PendingEvents {
         }
         if let Some(reason) = self.closed {
             if std::mem::replace(&mut self.closed_emitted, true) {
+                self.any = false;
                 return self.timed_out_closed.take().map(Event::TimedOut);
             }
             return Some(Event::Closed(reason));
@@ -142,25 +170,12 @@ impl PendingEvents {
             *emitted = true;
             return Some(Event::Upgraded(id));
         }
-        if self.is_writable(has_room) {
+        // A stream that was handed over takes no body of a response.
+        self.any = self.blocked && self.upgraded.is_none();
+        if self.any && has_room {
             self.blocked = false;
             return Some(Event::Writable(id));
         }
         None
-    }
-
-    /// A stream that was handed over takes no body of a response.
-    fn is_writable(&self, has_room: bool) -> bool {
-        self.blocked && has_room && self.upgraded.is_none()
-    }
-
-    /// Whether [`next`](Self::next) has an event.
-    pub(crate) fn has_next(&self, has_room: bool) -> bool {
-        self.timed_out.is_some()
-            || self.refused.is_some()
-            || match self.closed {
-                Some(_) => !self.closed_emitted || self.timed_out_closed.is_some(),
-                None => self.end || self.upgraded == Some(false) || self.is_writable(has_room),
-            }
     }
 }

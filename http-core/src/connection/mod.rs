@@ -324,13 +324,13 @@ impl Connection {
             (Receiving::Discard, Sending::Shut) => next.offer(times.shut, timeouts.linger, timers::Timer::Linger),
             _ => {}
         }
-        if self.state.send == Sending::Head {
-            next.offer(times.request, timeouts.handler, timers::Timer::Handler);
-        }
-        if let Some(since) = self.peer_closed_at
-            && matches!(self.state.send, Sending::Head | Sending::Content)
-        {
-            next.offer(since.max(times.sent), timeouts.half_closed, timers::Timer::HalfClosed);
+        if matches!(self.state.send, Sending::Head | Sending::Content) {
+            if self.state.send == Sending::Head {
+                next.offer(times.request, timeouts.handler, timers::Timer::Handler);
+            }
+            if let Some(since) = self.peer_closed_at {
+                next.offer(since.max(times.sent), timeouts.half_closed, timers::Timer::HalfClosed);
+            }
         }
         next.deadline()
     }
@@ -470,11 +470,12 @@ impl Connection {
 
     /// How many bytes wait to be sent, those included that were taken out.
     fn unsent(&self) -> u64 {
-        self.send.len().saturating_add(self.lent.memory).saturating_add(self.lent.files)
+        let memory = self.send.memory().saturating_add(self.lent.memory);
+        memory.saturating_add(self.send.external()).saturating_add(self.lent.files)
     }
 
     fn has_unsent(&self) -> bool {
-        self.unsent() > 0
+        !self.send.is_empty() || self.lent.memory | self.lent.files != 0
     }
 
     /// The id of the last request that was accepted.
@@ -530,11 +531,19 @@ impl Connection {
         }
     }
 
-    /// The current request is over, for the application and for the core.
-    fn end_request(&mut self) {
+    /// Forgets what few requests have.
+    #[inline(never)]
+    fn clear_request(&mut self) {
         self.pending = None;
         self.cookies_out = None;
         self.unpause();
+    }
+
+    /// The current request is over, for the application and for the core.
+    fn end_request(&mut self) {
+        if self.pending.is_some() || self.cookies_out.is_some() || self.paused {
+            self.clear_request();
+        }
         self.expect_unanswered = false;
         self.peer_closed_emitted = false;
         let unsent = self.unsent();

@@ -77,8 +77,12 @@ impl Connection {
     /// Parsing happens here, so that nothing is parsed before the caller can take it.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        if let Some(event) = self.next_pending() {
-            return Some(event);
+        // Why a response was refused or cut off comes before its end.
+        if self.responses.has_next() && !self.events.has_refusal() {
+            return self.response_end();
+        }
+        if self.events.any {
+            return self.pending_or_read();
         }
         match self.state.recv {
             _ if self.recv.is_lent() => None,
@@ -95,16 +99,32 @@ impl Connection {
         }
     }
 
-    /// What has happened already. Why a response was refused or cut off comes before its end.
-    #[inline]
-    fn next_pending(&mut self) -> Option<Event> {
-        if self.events.refused.is_none()
-            && let Some(stats) = self.responses.poll()
-        {
-            return Some(Event::ResponseEnd(stats));
+    /// Apart, as the next one, so that the usual turn saves no registers for it.
+    #[inline(never)]
+    fn response_end(&mut self) -> Option<Event> {
+        if self.responses.is_next_broken() {
+            return self.broken_response_end();
         }
-        let has_room = self.has_backlog_room();
-        if self.events.has_next(has_room) { self.events.next(self.current_id(), has_room) } else { None }
+        self.responses.take().map(Event::ResponseEnd)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn broken_response_end(&mut self) -> Option<Event> {
+        self.responses.take_broken().map(Event::ResponseEnd)
+    }
+
+    #[inline(never)]
+    fn pending_or_read(&mut self) -> Option<Event> {
+        match self.next_pending() {
+            None if self.recv.is_lent() => None,
+            None => self.read(),
+            event => event,
+        }
+    }
+
+    fn next_pending(&mut self) -> Option<Event> {
+        self.events.next(self.current_id(), self.has_backlog_room())
     }
 
     /// A client that waits to hear whether it may send too much hears that it may not.
@@ -144,7 +164,12 @@ impl Connection {
                 return event;
             }
             self.settle();
-            if let Some(event) = self.next_pending() {
+            if self.responses.has_next() && !self.events.has_refusal() {
+                return self.response_end();
+            }
+            if self.events.any
+                && let Some(event) = self.next_pending()
+            {
                 return Some(event);
             }
             if self.state == before {
@@ -290,7 +315,9 @@ impl Connection {
                 }
                 *remaining -= length as u64;
                 if *remaining == 0 {
-                    self.events.end = self.state.recv == Receiving::Content;
+                    if self.state.recv == Receiving::Content {
+                        self.events.end();
+                    }
                     self.apply(Input::ContentEnd);
                 }
                 Ok(Some(self.data(length)))

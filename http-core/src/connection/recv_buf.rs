@@ -79,9 +79,11 @@ impl RecvBuf {
 
     /// Drops bytes from the front.
     pub(crate) fn consume(&mut self, length: usize) {
-        let length = length.min(self.filled().len());
-        self.start += length;
-        self.consumed += length as u64;
+        if !self.is_lent() {
+            let start = self.start.saturating_add(length).min(self.end);
+            self.consumed += (start - self.start) as u64;
+            self.start = start;
+        }
     }
 
     /// Where in the stream the first byte stands that was not consumed.

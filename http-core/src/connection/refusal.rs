@@ -131,7 +131,7 @@ impl Connection {
                 Refusal::new(fault, None, self.recv.position(), head, judged)
             }
         };
-        self.events.refused = Some(Box::new(refusal));
+        self.events.refuse(refusal);
     }
 
     /// Answers with an error and closes, or breaks an answer off that has begun already.
@@ -184,14 +184,14 @@ impl Connection {
     pub(super) fn refuse_plain_request(&mut self, received: &[u8]) {
         let fault = BadRequest::PlainRequest;
         let received = received.get(..self.config.limits.head).unwrap_or(received);
-        self.events.refused = Some(Box::new(Refusal::new(fault, None, 0, received, Judged::FirstLine)));
+        self.events.refuse(Refusal::new(fault, None, 0, received, Judged::FirstLine));
         self.turn_away(fault.status(), fault.text(), CloseReason::Refused(fault));
     }
 
     /// Behind a wrong PROXY header nothing is known to be HTTP, so it gets no response.
     pub(super) fn refuse_proxy_header(&mut self, refusal: Refusal) {
         let reason = CloseReason::Refused(refusal.error());
-        self.events.refused = Some(Box::new(refusal));
+        self.events.refuse(refusal);
         self.break_off(reason);
     }
 }

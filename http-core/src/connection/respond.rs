@@ -190,7 +190,7 @@ impl Connection {
         self.outstanding(request)?;
         let waiting = usize::try_from(self.backlog()).unwrap_or(usize::MAX);
         let room = self.config.limits.backlog().saturating_sub(waiting);
-        self.events.blocked = room == 0;
+        self.events.block(room == 0);
         Ok(room)
     }
 

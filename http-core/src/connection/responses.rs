@@ -1,108 +1,153 @@
 //! The responses whose last byte has not left yet, for [`Event::ResponseEnd`](super::Event).
 
-use std::collections::VecDeque;
-
 use http::StatusCode;
 
 use super::event::ResponseStats;
 use crate::message::request::RequestId;
 
 /// Counts what is queued and sent, and knows where each response ends in it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Responses {
-    /// The one that is being made, or is to be.
-    current: Option<Response>,
-    /// Those that are complete or given up, and leave, in order.
+    /// The one that is being made, or is to be, where `is_open`.
+    current: ResponseStats,
+    is_open: bool,
+    /// Those that are complete or given up and leave, in order, behind some that have left.
     leaving: Leaving,
+    /// How many of them have left, or never will, and were reported.
+    reported: usize,
+    /// Where the first of the others ends; [`NEVER`] where there is none.
+    next_end: u64,
     /// Bytes that have left the connection, heads and framing included.
     sent: u64,
-    /// The connection broke: nothing more leaves.
-    broken: bool,
+    /// Responses that end up to there have left or never will: `sent`, until the connection
+    /// breaks.
+    reached: u64,
 }
 
-/// Responses, and how many bytes have left the connection when all of each has.
-pub(super) type Leaving = VecDeque<(Response, u64)>;
+const NEVER: u64 = u64::MAX;
+/// So many that were reported are kept before the others move to the front.
+const REPORTED: usize = 64;
 
+impl Default for Responses {
+    fn default() -> Self {
+        Self {
+            current: NEW,
+            is_open: false,
+            leaving: Leaving::default(),
+            reported: 0,
+            next_end: NEVER,
+            sent: 0,
+            reached: 0,
+        }
+    }
+}
+
+/// A response, and how many bytes have left the connection when all of it has.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Response {
-    /// 0 where there was none.
-    request: RequestId,
-    status: Option<StatusCode>,
-    body: u64,
-    complete: bool,
+pub(super) struct LeavingResponse {
+    stats: ResponseStats,
+    end: u64,
 }
+
+pub(super) type Leaving = Vec<LeavingResponse>;
+
+const NEW: ResponseStats = ResponseStats { request: None, status: None, body_bytes: 0, complete: false };
 
 impl Responses {
     /// A request was accepted, or something that was no request is refused.
     pub(super) fn open(&mut self, request: Option<RequestId>) {
-        let request = request.unwrap_or_default();
-        self.current = Some(Response { request, status: None, body: 0, complete: false });
+        self.current = ResponseStats { request, ..NEW };
+        self.is_open = true;
     }
 
     pub(super) fn is_open(&self) -> bool {
-        self.current.is_some()
+        self.is_open
     }
 
     /// Its head is queued.
     pub(super) fn begin(&mut self, status: StatusCode) {
-        if let Some(current) = &mut self.current {
-            current.status = Some(status);
-        }
+        self.current.status = Some(status);
     }
 
     /// `count` bytes of its body are queued.
     pub(super) fn body(&mut self, count: u64) {
-        if let Some(current) = &mut self.current {
-            current.body = current.body.saturating_add(count);
-        }
+        self.current.body_bytes = self.current.body_bytes.saturating_add(count);
     }
 
     /// Its last byte is queued.
     pub(super) fn complete(&mut self) {
-        if let Some(current) = &mut self.current {
-            current.complete = true;
-        }
+        self.current.complete = true;
     }
 
     /// Nothing more is queued for it, while `unsent` bytes wait.
     pub(super) fn close(&mut self, unsent: u64) {
-        if let Some(current) = self.current.take() {
-            self.leaving.push_back((current, self.sent.saturating_add(unsent)));
+        if std::mem::take(&mut self.is_open) {
+            let end = self.sent.saturating_add(unsent).min(NEVER - 1);
+            self.next_end = self.next_end.min(end);
+            if self.reported > REPORTED {
+                self.forget_reported();
+            }
+            self.leaving.push(LeavingResponse { stats: self.current, end });
         }
     }
 
     /// What is kept of those that leave, in bytes.
     pub(super) fn memory(&self) -> u64 {
-        (self.leaving.len() * size_of::<(Response, u64)>()) as u64
+        ((self.leaving.len() - self.reported) * size_of::<LeavingResponse>()) as u64
     }
 
     pub(super) fn sent(&mut self, count: u64) {
         self.sent = self.sent.saturating_add(count);
+        self.reached = self.reached.max(self.sent);
     }
 
     /// Nothing more leaves.
     pub(super) fn break_off(&mut self) {
-        self.broken = true;
+        self.reached = NEVER - 1;
     }
 
-    /// The next response that has left, or never will.
-    pub(super) fn poll(&mut self) -> Option<ResponseStats> {
-        let end = self.leaving.front()?.1;
-        if end > self.sent && !self.broken {
-            return None;
-        }
-        let (response, _) = self.leaving.pop_front()?;
-        let unsent = end.saturating_sub(self.sent);
-        Some(ResponseStats {
-            request: (response.request != RequestId::default()).then_some(response.request),
-            status: response.status,
-            body_bytes: response.body.saturating_sub(unsent),
-            complete: unsent == 0 && response.complete,
-        })
-    }
-
+    /// Whether a response has left, or never will.
     pub(super) fn has_next(&self) -> bool {
-        self.leaving.front().is_some_and(|(_, end)| *end <= self.sent || self.broken)
+        self.next_end <= self.reached
+    }
+
+    /// Whether something of the next one, framing included, never leaves.
+    pub(super) fn is_next_broken(&self) -> bool {
+        self.next_end > self.sent
+    }
+
+    /// The next response, which has left.
+    #[inline]
+    pub(super) fn take(&mut self) -> Option<ResponseStats> {
+        let stats = self.leaving.get(self.reported)?.stats;
+        self.forget_first();
+        Some(stats)
+    }
+
+    /// The next response, of which something never leaves.
+    pub(super) fn take_broken(&mut self) -> Option<ResponseStats> {
+        let LeavingResponse { stats, end } = *self.leaving.get(self.reported)?;
+        self.forget_first();
+        let unsent = end.saturating_sub(self.sent);
+        Some(ResponseStats { body_bytes: stats.body_bytes.saturating_sub(unsent), complete: false, ..stats })
+    }
+
+    #[inline]
+    fn forget_first(&mut self) {
+        self.reported += 1;
+        if let Some(next) = self.leaving.get(self.reported) {
+            self.next_end = next.end;
+        } else {
+            self.next_end = NEVER;
+            self.leaving.clear();
+            self.reported = 0;
+        }
+    }
+
+    #[cold]
+    fn forget_reported(&mut self) {
+        self.leaving.drain(..self.reported);
+        self.reported = 0;
     }
 
     /// Gives the storage of the queue back where it is empty.
@@ -124,14 +169,31 @@ mod tests {
 
     /// `Limits::send_backlog` says so.
     #[test]
-    fn a_response_that_leaves_takes_32_bytes() {
+    fn a_response_that_leaves_takes_40_bytes() {
         let mut responses = Responses::default();
         assert_eq!(responses.memory(), 0);
         responses.open(Some(RequestId::new(1)));
         responses.close(10);
-        assert_eq!(responses.memory(), 32);
+        assert_eq!(responses.memory(), 40);
         responses.sent(10);
-        assert!(responses.poll().is_some() && responses.poll().is_none());
+        assert!(responses.has_next() && responses.take().is_some() && !responses.has_next());
         assert_eq!(responses.memory(), 0);
+    }
+
+    /// However long a connection has responses that leave, those that have left take no memory.
+    #[test]
+    fn the_queue_does_not_grow_behind_what_was_reported() {
+        let mut responses = Responses::default();
+        for index in 1..10_000 {
+            responses.open(Some(RequestId::new(index)));
+            responses.close(10);
+            responses.sent(if index == 1 { 0 } else { 10 });
+            assert_eq!(responses.has_next(), index > 1);
+            if index > 1 {
+                let taken = responses.take().and_then(|stats| stats.request);
+                assert_eq!(taken, Some(RequestId::new(index - 1)));
+            }
+        }
+        assert!(responses.leaving.capacity() <= 2 * REPORTED && responses.memory() == 40);
     }
 }

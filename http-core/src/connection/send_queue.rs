@@ -99,7 +99,12 @@ impl SendQueue {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.buffer.len() == self.sent && self.shared | self.external == 0
+    }
+
+    /// Bytes that wait in files.
+    pub(crate) fn external(&self) -> u64 {
+        self.external
     }
 
     /// Bytes that wait and take memory.
