@@ -4,7 +4,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use httpants_core::{Connection, Event, Now, ResponseHead, UnixTime};
+use httpants_core::{Connection, Event, Misuse, Now, RequestId, ResponseHead, UnixTime};
 
 /// Both clocks; the monotonic one counts from when this was made.
 #[derive(Clone, Copy, Debug)]
@@ -37,12 +37,13 @@ impl Echo {
     pub fn answer(&mut self, connection: &mut Connection) {
         while let Some(event) = connection.poll_event() {
             let answered = match event {
-                Event::Expect100 => connection.send_continue(),
-                Event::Data(data) => {
+                Event::Request(request) if !request.has_body() => self.respond(connection, request.id()),
+                Event::Expect100(id) => connection.send_continue(id),
+                Event::Data(_, data) => {
                     self.content.extend_from_slice(&data);
                     Ok(())
                 }
-                Event::End(_) => connection.respond_with(&ResponseHead::default(), std::mem::take(&mut self.content)),
+                Event::End(id, _) => self.respond(connection, id),
                 Event::Closed(reason) => {
                     eprintln!("closed: {reason}");
                     Ok(())
@@ -51,8 +52,12 @@ impl Echo {
             };
             if let Err(misuse) = answered {
                 eprintln!("the application is at fault: {misuse}");
-                connection.abort();
+                connection.close();
             }
         }
+    }
+
+    fn respond(&mut self, connection: &mut Connection, request: RequestId) -> Result<(), Misuse> {
+        connection.respond_with(request, &ResponseHead::default(), std::mem::take(&mut self.content))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use httpants_core::{Config, Connection, Event, FieldLines, Now, Peer, ResponseHead, Transmit, UnixTime};
+use httpants_core::{Config, Connection, Event, FieldLines, Now, Peer, RequestId, ResponseHead, Transmit, UnixTime};
 
 const MIN: &str = "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n";
 const WRK: &str = "GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: bench/1.0\r\nAccept: */*\r\n\r\n";
@@ -99,13 +99,16 @@ impl Server {
         loop {
             while let Some(event) = self.connection.poll_event() {
                 match event {
-                    Event::Request(request) => drop(black_box(request)),
-                    Event::Data(data) => self.content += black_box(data).len(),
-                    Event::End(_) => {
-                        let content = Bytes::from_static(b"Hello, World!");
-                        self.connection.respond_with(&self.head, content).expect("an answer is due");
-                        self.answered += 1;
+                    Event::Request(request) => {
+                        let (id, has_body) = (request.id(), request.has_body());
+                        drop(black_box(request));
+                        if !has_body {
+                            self.respond(id);
+                        }
                     }
+                    Event::Data(_, data) => self.content += black_box(data).len(),
+                    Event::End(id, _) => self.respond(id),
+                    Event::ResponseEnd(stats) => assert!(black_box(stats).complete),
                     other => panic!("{other:?}"),
                 }
             }
@@ -118,6 +121,12 @@ impl Server {
         }
         assert!(self.connection.poll_close().is_none());
         black_box(self.connection.poll_timeout());
+    }
+
+    fn respond(&mut self, request: RequestId) {
+        let content = Bytes::from_static(b"Hello, World!");
+        self.connection.respond_with(request, &self.head, content).expect("a response is expected");
+        self.answered += 1;
     }
 }
 

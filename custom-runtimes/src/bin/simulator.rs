@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use httpants_core::{Close, CloseReason, Config, Connection, Event, Now, Peer, ResponseHead, Transmit, UnixTime};
+use httpants_core::{Close, CloseReason, Config, Connection, Event, Now, Peer, RequestId, ResponseHead, Transmit, UnixTime};
 
 const CLIENTS: usize = 1_000;
 const REQUESTS: usize = 20;
@@ -28,7 +28,7 @@ enum Happening {
     Request,
     Arrives(Vec<u8>),
     /// The application has thought.
-    Answer,
+    Answer(RequestId),
     Deadline,
 }
 
@@ -69,8 +69,8 @@ impl World {
                 // Requests are small here: the core always has room for one.
                 let _ = client.connection.receive(&bytes, now);
             }
-            Happening::Answer => {
-                let _ = client.connection.respond_with(&ResponseHead::default(), "an answer");
+            Happening::Answer(id) => {
+                let _ = client.connection.respond_with(id, &ResponseHead::default(), "an answer");
             }
             Happening::Deadline => client.connection.handle_timeout(now),
         }
@@ -94,27 +94,32 @@ impl World {
         }
     }
 
-    fn drive(&mut self, number: usize, client: &mut Client, random: &mut Rng) {
-        let now = self.now();
+    fn events(&mut self, number: usize, client: &mut Client, random: &mut Rng) {
         while let Some(event) = client.connection.poll_event() {
             match event {
-                Event::End(_) => {
+                Event::Request(request) => {
                     let thinking = Duration::from_millis(random.u64(1..=100));
-                    self.plan(thinking, number, Happening::Answer);
+                    self.plan(thinking, number, Happening::Answer(request.id()));
+                }
+                Event::ResponseEnd(stats) if stats.complete => {
+                    self.latencies.push(self.now - client.asked);
+                    if client.left > 0 {
+                        self.plan(Duration::from_secs(random.u64(1..=90)), number, Happening::Request);
+                    }
                 }
                 Event::Closed(CloseReason::TimedOut(_)) => self.timed_out += 1,
                 _ => {}
             }
         }
+    }
+
+    fn drive(&mut self, number: usize, client: &mut Client, random: &mut Rng) {
+        let now = self.now();
+        self.events(number, client, random);
         while let Some(Transmit::Bytes(slices)) = client.connection.poll_transmit() {
             let sent: usize = slices.map(<[u8]>::len).sum();
             client.connection.handle_sent(sent as u64, now);
-            if client.connection.is_idle() {
-                self.latencies.push(self.now - client.asked);
-                if client.left > 0 {
-                    self.plan(Duration::from_secs(random.u64(1..=90)), number, Happening::Request);
-                }
-            }
+            self.events(number, client, random);
         }
         match client.connection.poll_close() {
             Some(Close::ShutdownWrite) | None => {
