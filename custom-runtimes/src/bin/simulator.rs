@@ -1,5 +1,5 @@
 //! The core in a world without a machine: clients, a network and a clock that are numbers, in
-//! 132 lines of code.
+//! 138 lines of code.
 //!
 //! In this folder: `cargo run --bin simulator -- 7`
 //!
@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use httpants_core::{Close, CloseReason, Config, Connection, Event, Now, Peer, RequestId, ResponseHead, Transmit, UnixTime};
+use httpants_core::{
+    Close, CloseReason, Config, Connection, Event, Now, Peer, RequestId, ResponseHead, Transmit, UnixTime,
+};
 
 const CLIENTS: usize = 1_000;
 const REQUESTS: usize = 20;
