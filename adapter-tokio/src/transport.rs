@@ -113,7 +113,9 @@ impl runtime::Transport for Transport {
             Some(watch) if watch.get_ref().is_reset_only() == reset_only => watch,
             _ => {
                 let watch = on_socket!(&self.socket, stream => PeerWatch::new(stream, reset_only))?;
-                Box::new(AsyncFd::with_interest(watch, Interest::READABLE)?)
+                #[allow(deprecated, reason = "its successor is unsafe, and a watch owns the descriptor it gives")]
+                let watch = AsyncFd::with_interest(watch, Interest::READABLE)?;
+                Box::new(watch)
             }
         };
         let watch = self.peer.insert(watch);
