@@ -44,6 +44,9 @@ Usage: demo [OPTIONS]
       --idle-timeout SECONDS   between two requests on a connection
       --body-timeout SECONDS   without a byte of a request's content
       --write-timeout SECONDS  without progress in sending an answer
+      --half-closed-timeout SECONDS
+                               without progress in an answer to a client that has ended its
+                               stream, or left; then the connection is dropped
       --workers N              threads that serve; 0 is one for each core [default: 1]
       --access-log             write a line for each request to standard error, in the Combined
                                Log Format
@@ -99,6 +102,7 @@ pub(crate) struct Options {
     idle_timeout: Option<Seconds>,
     body_timeout: Option<Seconds>,
     write_timeout: Option<Seconds>,
+    half_closed_timeout: Option<Seconds>,
 }
 
 /// What the server runs on.
@@ -231,6 +235,9 @@ impl Command {
                 Arg::Long("idle-timeout") => options.idle_timeout = Some(value(&mut parser, "--idle-timeout")?),
                 Arg::Long("body-timeout") => options.body_timeout = Some(value(&mut parser, "--body-timeout")?),
                 Arg::Long("write-timeout") => options.write_timeout = Some(value(&mut parser, "--write-timeout")?),
+                Arg::Long("half-closed-timeout") => {
+                    options.half_closed_timeout = Some(value(&mut parser, "--half-closed-timeout")?);
+                }
                 Arg::Long("help") | Arg::Short('h') => return Ok(Self::Help),
                 Arg::Long("version") | Arg::Short('V') => return Ok(Self::Version),
                 other => return Err(other.unexpected()),
@@ -266,6 +273,7 @@ impl Options {
         set(&mut timeouts.idle, self.idle_timeout.map(|seconds| seconds.0));
         set(&mut timeouts.body, self.body_timeout.map(|seconds| seconds.0));
         set(&mut timeouts.write, self.write_timeout.map(|seconds| seconds.0));
+        set(&mut timeouts.half_closed, self.half_closed_timeout.map(|seconds| seconds.0));
     }
 
     /// Which proxies are trusted, and which fields of theirs are read.
@@ -358,7 +366,7 @@ mod tests {
     fn every_flag_sets_its_own() {
         let options = options(
             "--listen 80 --listen=unix:/s --listen-fds --workers 0 --access-log --max-request 5 --head-timeout 1 \
-             --idle-timeout 2.5 --body-timeout 3 --write-timeout 0 --proxy-protocol --cookie-secret a \
+             --idle-timeout 2.5 --body-timeout 3 --write-timeout 0 --half-closed-timeout 4 --proxy-protocol --cookie-secret a \
              --cookie-secret b --xheaders 10.0.0.0/8 --xheaders ::1",
         );
         let mut config = Config::default();
@@ -374,6 +382,7 @@ mod tests {
         assert_eq!(timeouts.idle, Some(Duration::from_millis(2500)));
         assert_eq!(timeouts.body, Some(Duration::from_secs(3)));
         assert_eq!(timeouts.write, None);
+        assert_eq!(timeouts.half_closed, Some(Duration::from_secs(4)));
     }
 
     #[test]

@@ -234,8 +234,9 @@ pub struct Timeouts {
     pub linger: Option<Duration>,
     /// From a request to the head of its answer; then 503. Default off.
     pub handler: Option<Duration>,
-    /// After the client ended its stream, without a byte of its response that it accepts; then
-    /// 503 where no head has left, else a reset. Default 30 s; `None` serves without limit.
+    /// After the client ended its stream, or from the head of a request that was accepted behind
+    /// that, without a byte of its response that it accepts; then 503 where no head has left,
+    /// else a reset. Default 30 s; `None` serves without limit.
     pub half_closed: Option<Duration>,
 }
 

@@ -91,6 +91,24 @@ fn each_byte_that_the_client_takes_moves_the_deadline() {
 }
 
 #[test]
+fn a_request_that_waited_has_all_of_its_time() {
+    let mut connection = connection(Config::default());
+    give(&mut connection, GET, 0);
+    let first = request(&mut connection).id();
+    connection.hold_requests();
+    connection.respond_with(first, &ResponseHead::default(), "").unwrap();
+    give(&mut connection, GET, 0);
+    sent(&mut connection, 0);
+    connection.handle_eof(now(0));
+    assert_eq!(events(&mut connection), ["ResponseEnd"]);
+    // The application goes on behind its first response.
+    connection.handle_time(now(40_000));
+    connection.accept_requests();
+    request(&mut connection);
+    assert_eq!(timeout(&connection), Some((70_000, Timer::HalfClosed)));
+}
+
+#[test]
 fn a_deadline_of_its_own_or_none() {
     let with = |half_closed| {
         let mut config = Config::default();

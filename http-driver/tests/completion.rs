@@ -196,7 +196,7 @@ fn faults_are_found() {
         (Fault::FlushesNothing, "the answer breaks off"),
         (Fault::ShutsDownEarly, "bytes came back in another protocol"),
         (Fault::OverwritesTheBuffer, "bytes came back altered"),
-        (Fault::LosesTheReader, "never answered"),
+        (Fault::LosesTheReader, "408 instead of 200"),
         (Fault::LosesTheWriter, "the answer breaks off"),
         (Fault::Spins, "turns at one moment"),
     ] {

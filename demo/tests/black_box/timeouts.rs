@@ -54,3 +54,37 @@ fn an_answer_that_is_not_read() {
     assert!(client.try_response("GET").is_err());
     assert_eq!(demo.get("/plaintext").status, 200);
 }
+
+#[test]
+fn a_client_that_half_closes_gets_its_response() {
+    let demo = Demo::start(&[]);
+    for (path, length) in [("/slow?ms=300", 4), ("/stream?chunks=3&size=10000&delay=100", 30_000)] {
+        let mut client = demo.connect();
+        client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+        client.half_close();
+        let response = client.response();
+        assert_eq!((response.status, response.body.len()), (200, length), "{path}");
+        assert!(client.is_at_end());
+    }
+}
+
+#[test]
+fn a_client_that_leaves_is_gone() {
+    for runtime in ["tokio", "smol", "async-std"] {
+        let demo = Demo::start(&["--runtime", runtime, "--half-closed-timeout", "0.3"]);
+        let sockets = demo.process().sockets();
+        for path in ["/slow?ms=60000", "/stream?chunks=2&size=1&delay=60000"] {
+            let mut client = demo.connect();
+            client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n"));
+            wait_until("it is accepted", || demo.process().sockets() > sockets);
+            drop(client);
+            lasts(0.0, || wait_until("it is dropped", || demo.process().sockets() == sockets));
+        }
+        // One that only ended its stream is told.
+        let mut client = demo.connect();
+        client.send("GET /slow?ms=60000 HTTP/1.1\r\nHost: a\r\n\r\n");
+        client.half_close();
+        lasts(0.3, || assert_eq!(client.response().status, 503));
+        assert!(client.is_at_end());
+    }
+}

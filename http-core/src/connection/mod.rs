@@ -329,7 +329,9 @@ impl Connection {
                 next.offer(times.request, timeouts.handler, timers::Timer::Handler);
             }
             if let Some(since) = self.peer_closed_at {
-                next.offer(since.max(times.sent), timeouts.half_closed, timers::Timer::HalfClosed);
+                // A request that waited for the one before has all of its time.
+                let since = since.max(times.sent).max(times.request);
+                next.offer(since, timeouts.half_closed, timers::Timer::HalfClosed);
             }
         }
         next.deadline()

@@ -11,7 +11,8 @@ use super::errand::Asked;
 
 /// The application of a [`System`](super::System) that drives
 /// [`Connection`] by itself: one for each connection, called where the loop has its
-/// application. It answers all that simulated clients ask for but files, forms and upgrades.
+/// application. It answers all that simulated clients ask for but files, forms and
+/// upgrades, and what is about handlers: those that outlive their responses, and reads that are given up.
 ///
 /// ```
 /// use std::time::Duration;
@@ -55,7 +56,7 @@ struct Answering {
 
 impl Application {
     pub(super) fn answers(path: &str) -> bool {
-        !matches!(path, "/file" | "/form" | "/upgrade")
+        !matches!(path, "/file" | "/form" | "/upgrade" | "/outlive" | "/streamed/cancelled")
     }
 
     /// Takes what has come and answers as much of it as is due. Call it after each input, when
@@ -124,7 +125,7 @@ impl Application {
         let length = match request.path() {
             "/content" => BodyLen::Known(asked.size as u64),
             "/break-off" => BodyLen::Known(asked.size as u64 + 1),
-            "/stream" => BodyLen::Unknown,
+            "/stream" | "/pieces" => BodyLen::Unknown,
             "/echo" => return connection.respond_with(id, &ok, std::mem::take(&mut self.content)),
             "/streamed/echo" => {
                 self.begin_stream(connection)?;

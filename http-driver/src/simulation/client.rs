@@ -33,6 +33,8 @@ enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leaving {
     Ends,
+    /// Ends its stream right behind its last request, and waits for the answers.
+    HalfCloses,
     Resets,
     /// Says nothing more, and never closes.
     FallsSilent,
@@ -47,6 +49,8 @@ pub(super) struct Sending {
     end: usize,
     pub(super) first: Option<Duration>,
     pub(super) last: Option<Duration>,
+    /// When its answer was whole.
+    pub(super) answered: Option<Duration>,
 }
 
 /// A client without a connection: it says what to do, and is told what came.
@@ -57,6 +61,8 @@ pub(super) struct Client {
     until: Option<Duration>,
     sent: usize,
     pub(super) sent_at: Duration,
+    /// When it ended its stream.
+    pub(super) fin: Option<Duration>,
     pub(super) leaving: Leaving,
     pub(super) pipelines: bool,
     pub(super) was_cut: bool,
@@ -77,9 +83,11 @@ impl Client {
             until: None,
             sent: 0,
             sent_at: Duration::ZERO,
+            fin: None,
             leaving: match random.below(8) {
                 0 => Leaving::Resets,
                 1 | 2 => Leaving::FallsSilent,
+                3 | 4 => Leaving::HalfCloses,
                 _ => Leaving::Ends,
             },
             pipelines: random.percent(50),
@@ -94,17 +102,25 @@ impl Client {
         client.wait(random);
         let count = 1 + random.below(6);
         for place in 0..count {
-            let errand = Errand::draw(number * 100 + place as u64, random, answers);
+            let errand = Errand::draw(number * super::errand::IDS + place as u64, random, answers);
             let goes_on = !errand.is_last() || (errand.task != Task::Upgrade && random.percent(30));
             client.request(errand, random);
             if !goes_on {
                 break;
             }
         }
+        if client.leaving == Leaving::HalfCloses {
+            if let Some(Step::AwaitAnswers(_)) = client.steps.back() {
+                client.steps.pop_back();
+            }
+            client.steps.push_back(Step::Do(Action::End));
+        }
         client.steps.push_back(Step::AwaitAnswers(client.requests.len()));
         if client.requests.last().is_some_and(|request| request.errand.task == Task::Upgrade) {
             // No timer of HTTP ends another protocol's stream.
-            client.leaving = if client.leaving == Leaving::Ends { Leaving::Ends } else { Leaving::Resets };
+            if client.leaving == Leaving::FallsSilent {
+                client.leaving = Leaving::Resets;
+            }
             client.steps.push_back(Step::Do(Action::TakeOnly(usize::MAX)));
         } else {
             client.cut(random);
@@ -112,7 +128,7 @@ impl Client {
         match client.leaving {
             Leaving::Ends => client.steps.push_back(Step::Do(Action::End)),
             Leaving::Resets => client.steps.push_back(Step::Do(Action::Reset)),
-            Leaving::FallsSilent => {}
+            Leaving::HalfCloses | Leaving::FallsSilent => {}
         }
         client
     }
@@ -132,7 +148,7 @@ impl Client {
             self.tail = super::errand::pattern(errand.id, random.below(3_000));
             self.send(&self.tail.clone(), random);
         }
-        self.requests.push(Sending { errand, start, head_end, end, first: None, last: None });
+        self.requests.push(Sending { errand, start, head_end, end, first: None, last: None, answered: None });
         if !self.pipelines {
             self.steps.push_back(Step::AwaitAnswers(place + 1));
             if random.percent(20) {
@@ -211,6 +227,9 @@ impl Client {
                 }
             }
         }
+        if action == Action::End {
+            self.fin = Some(now);
+        }
         Some(action)
     }
 
@@ -220,6 +239,9 @@ impl Client {
     }
 
     pub(super) fn receive(&mut self, bytes: &[u8], end: End, now: Duration) {
+        if bytes.is_empty() && end == self.end {
+            return;
+        }
         if !bytes.is_empty() {
             self.received_at = now;
             self.received.extend_from_slice(bytes);
@@ -230,6 +252,10 @@ impl Client {
         }
         if end == End::Reset {
             self.end = end;
+        }
+        let answered = self.answers(false);
+        for request in self.requests.iter_mut().take(answered) {
+            request.answered.get_or_insert(now);
         }
     }
 
@@ -264,6 +290,20 @@ impl Client {
             Read::Whole(refusal) if refusal.status >= 400 => answer::read(bytes, false, self.end),
             read => read,
         }
+    }
+
+    /// When the handler of each request could begin, up to the first one that it could not; and
+    /// when that of the last one was through.
+    pub(super) fn handled(&self) -> (Vec<(&Sending, Duration)>, Duration) {
+        let mut free = Duration::ZERO;
+        let begin = |request| -> Option<(&Sending, Duration)> {
+            let request: &Sending = request;
+            let begin = request.last?.max(free);
+            free = request.answered.unwrap_or(begin).max(begin) + request.errand.outlives();
+            Some((request, begin))
+        };
+        let handled = self.requests.iter().map_while(begin).collect();
+        (handled, free)
     }
 
     /// The request that it was sending when it fell silent, and whether in its content.

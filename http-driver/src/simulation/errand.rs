@@ -11,6 +11,9 @@ const BOUNDARY: &str = "simulated";
 /// Less content, in bytes, than a server drops for the sake of the next request, by default.
 const DRAIN: usize = 60_000;
 
+/// Requests are numbered from here on for each client.
+pub(super) const IDS: u64 = 100;
+
 /// What a request asks the application for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Task {
@@ -18,12 +21,18 @@ pub(super) enum Task {
     Content { size: usize, wait: u64 },
     /// Content of unknown length in so many pieces, each after some milliseconds.
     Stream { size: usize, pieces: usize, wait: u64 },
+    /// The same by a stream that the application gives to be sent.
+    Pieces { size: usize, pieces: usize, wait: u64 },
+    /// Content by a handler that goes on for some milliseconds behind its response.
+    Outlive { size: usize, wait: u64 },
     /// A stretch of a file.
     File { first: usize, last: usize },
     /// The request's content, which was read before.
     Echo,
     /// The request's content while it arrives.
     EchoStreamed,
+    /// The same by reads that are given up and begun again until one gives something.
+    EchoCancelled,
     /// An answer that does not look at the content.
     Ignore,
     /// How many bytes the file of a form has.
@@ -41,13 +50,21 @@ pub(super) enum Task {
 }
 
 impl Task {
+    /// Whether the request has content that the application is to look at, or to ignore.
+    pub(super) fn has_request_content(self) -> bool {
+        matches!(self, Self::Echo | Self::EchoStreamed | Self::EchoCancelled | Self::Ignore | Self::Form)
+    }
+
     fn path(self) -> &'static str {
         match self {
             Self::Content { .. } => "/content",
             Self::Stream { .. } => "/stream",
+            Self::Pieces { .. } => "/pieces",
+            Self::Outlive { .. } => "/outlive",
             Self::File { .. } => "/file",
             Self::Echo => "/echo",
             Self::EchoStreamed => "/streamed/echo",
+            Self::EchoCancelled => "/streamed/cancelled",
             Self::Ignore => "/streamed/ignore",
             Self::Form => "/form",
             Self::Panic => "/panic",
@@ -112,7 +129,9 @@ impl Errand {
     pub(super) fn draw(id: u64, random: &mut Random, answers: &dyn Fn(&str) -> bool) -> Self {
         let size = *random.one_of(&[0, 1, 10, 500, 3_000, 30_000, 150_000]);
         let wait = *random.one_of(&[0, 0, 0, 1, 50, 4_000]);
-        let task = match random.below(40) {
+        // Longer than a client is waited for that has ended its stream.
+        let wait = if size > 0 && random.percent(5) { 40_000 } else { wait };
+        let task = match random.below(48) {
             0..10 => Task::Content { size, wait },
             10..16 => Task::Stream { size, pieces: 1 + random.below(5), wait },
             16..20 => {
@@ -127,17 +146,21 @@ impl Errand {
             36 => Task::BreakOff { size: size + 1 },
             37 => Task::TooLarge,
             38 => Task::Malformed,
-            _ => Task::Upgrade,
+            39 => Task::Upgrade,
+            40..43 => Task::Pieces { size, pieces: 1 + random.below(5), wait },
+            43..46 => Task::Outlive { size, wait },
+            _ => Task::EchoCancelled,
         };
         let refused = matches!(task, Task::TooLarge | Task::Malformed);
         let task = if refused || answers(task.path()) { task } else { Task::Content { size, wait } };
         let http_1_0 = task != Task::Upgrade && random.percent(10);
-        let has_content = matches!(task, Task::Echo | Task::EchoStreamed | Task::Ignore | Task::Form);
+        let has_content = task.has_request_content();
+        let may_be_head = matches!(task, Task::Content { .. } | Task::Stream { .. } | Task::Pieces { .. });
         let closes = task != Task::Upgrade && random.percent(if http_1_0 { 50 } else { 5 });
         Self {
             id,
             task,
-            head_only: matches!(task, Task::Content { .. }) && random.percent(10),
+            head_only: may_be_head && random.percent(10),
             http_1_0,
             closes,
             chunked: has_content && !http_1_0 && random.percent(40),
@@ -149,6 +172,27 @@ impl Errand {
     /// Whether the connection must end with the answer.
     pub(super) fn is_last(&self) -> bool {
         self.closes || matches!(self.task, Task::Malformed | Task::TooLarge | Task::Upgrade | Task::BreakOff { .. })
+    }
+
+    /// When, from the moment at which its handler can begin, the next byte of the answer is
+    /// given, and then how often again; nothing where it is given at once.
+    pub(super) fn pace(&self) -> (Duration, usize) {
+        let (wait, times) = match self.task {
+            Task::Content { wait, .. } => (wait, 1),
+            Task::Stream { size, pieces, wait } | Task::Pieces { size, pieces, wait } => {
+                (wait, size.div_ceil(size.div_ceil(pieces).max(1)))
+            }
+            _ => (0, 0),
+        };
+        (Duration::from_millis(wait), times)
+    }
+
+    /// How long the handler goes on behind its response.
+    pub(super) fn outlives(&self) -> Duration {
+        match self.task {
+            Task::Outlive { wait, .. } => Duration::from_millis(wait),
+            _ => Duration::ZERO,
+        }
     }
 
     /// Whether the application leaves more unread than a server reads for nothing.
@@ -167,7 +211,7 @@ impl Errand {
             Task::File { first, last } => drop(write!(fields, "Range: bytes={first}-{last}\r\n")),
             Task::Malformed => fields.push_str("Broken field\r\n"),
             _ if self.chunked => fields.push_str("Transfer-Encoding: chunked\r\n"),
-            Task::Echo | Task::EchoStreamed | Task::Ignore | Task::Form => {
+            task if task.has_request_content() => {
                 let _ = write!(fields, "Content-Length: {}\r\n", content.len());
             }
             _ => {}
@@ -188,7 +232,8 @@ impl Errand {
     fn method(&self) -> &'static str {
         match self.task {
             _ if self.head_only => "HEAD",
-            Task::Echo | Task::EchoStreamed | Task::Ignore | Task::Form | Task::TooLarge => "POST",
+            Task::TooLarge => "POST",
+            task if task.has_request_content() => "POST",
             _ => "GET",
         }
     }
@@ -196,8 +241,12 @@ impl Errand {
     fn target(&self) -> String {
         let (path, id) = (self.task.path(), self.id);
         match self.task {
-            Task::Content { size, wait } => format!("{path}?id={id}&size={size}&wait={wait}"),
-            Task::Stream { size, pieces, wait } => format!("{path}?id={id}&size={size}&pieces={pieces}&wait={wait}"),
+            Task::Content { size, wait } | Task::Outlive { size, wait } => {
+                format!("{path}?id={id}&size={size}&wait={wait}")
+            }
+            Task::Stream { size, pieces, wait } | Task::Pieces { size, pieces, wait } => {
+                format!("{path}?id={id}&size={size}&pieces={pieces}&wait={wait}")
+            }
             Task::BreakOff { size } => format!("{path}?id={id}&size={size}"),
             _ => format!("{path}?id={id}"),
         }
@@ -231,11 +280,14 @@ impl Errand {
     /// The content of the answer, where it is the application's.
     pub(super) fn content(&self) -> Option<Vec<u8>> {
         match self.task {
-            Task::Content { size, .. } | Task::Stream { size, .. } => Some(pattern(self.id, size)),
+            Task::Content { size, .. }
+            | Task::Stream { size, .. }
+            | Task::Pieces { size, .. }
+            | Task::Outlive { size, .. } => Some(pattern(self.id, size)),
             Task::File { first, last } => {
                 Some(pattern(0, super::FILE_SIZE).into_iter().take(last + 1).skip(first).collect())
             }
-            Task::Echo | Task::EchoStreamed => Some(pattern(self.id, self.size)),
+            Task::Echo | Task::EchoStreamed | Task::EchoCancelled => Some(pattern(self.id, self.size)),
             Task::Ignore => Some(b"ignored".to_vec()),
             Task::Form => Some(self.size.to_string().into_bytes()),
             Task::Panic | Task::BreakOff { .. } | Task::TooLarge | Task::Malformed | Task::Upgrade => None,
@@ -252,6 +304,11 @@ fn chunks(content: &[u8]) -> Vec<u8> {
     }
     body.extend_from_slice(b"0\r\n\r\n");
     body
+}
+
+/// The client that makes the request with this number.
+pub(super) fn client_of(id: u64) -> u64 {
+    id / IDS
 }
 
 /// The content that belongs to the request with this number: a byte out of place shows.

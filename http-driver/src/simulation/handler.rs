@@ -1,56 +1,94 @@
 //! The handler of servers under test: does what requests ask for, and keeps a journal.
 
-use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::convert::Infallible;
 use std::future::{Future, poll_fn};
 use std::path::PathBuf;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
+use futures_core::Stream;
 use futures_io::{AsyncRead, AsyncWrite};
 
-use super::errand::Asked;
+use super::errand::{Asked, client_of};
 use crate::memory::Memory;
 use crate::runtime::sleep;
-use crate::{BodyError, FileToSend, Handler, Intake, Misuse, Request, Response, Upgraded};
+use crate::{Body, BodyError, FileToSend, Handler, Intake, Misuse, Request, Response, Upgraded};
 
 /// What the application did.
 #[derive(Debug, Default)]
 pub(super) struct Journal {
     /// How often each request was handled.
     calls: RefCell<BTreeMap<u64, usize>>,
-    /// How many are being handled.
-    running: RefCell<usize>,
+    /// Those that are being handled.
+    running: RefCell<BTreeSet<u64>>,
+    /// Those whose handlers have responded themselves and go on, or went on to their ends.
+    outlives: RefCell<BTreeSet<u64>>,
+    /// Requests of one connection that were handled at the same time.
+    overlap: Cell<Option<(u64, u64)>>,
 }
 
 impl Journal {
     /// What must hold when all is over.
     pub(super) fn check(&self) -> Result<(), String> {
+        if let Some((first, second)) = self.overlap.get() {
+            return Err(format!("requests {first} and {second} were handled at the same time"));
+        }
+        if let Some(id) = self.outlives.borrow().first() {
+            return Err(format!("the handler of request {id} was dropped behind its response"));
+        }
         if let Some((id, count)) = self.calls.borrow().iter().find(|(_, count)| **count > 1) {
             return Err(format!("request {id} was handled {count} times"));
         }
-        match *self.running.borrow() {
+        match self.running.borrow().len() {
             0 => Ok(()),
             running => Err(format!("{running} handlers were left running")),
         }
     }
+
+    /// Handlers that run may be dropped from here on.
+    pub(super) fn stop(&self) {
+        self.outlives.borrow_mut().clear();
+    }
+
+    /// The requests that were handled.
+    pub(super) fn handled(&self) -> Vec<u64> {
+        self.calls.borrow().keys().copied().collect()
+    }
 }
 
 /// One call; over when it is dropped.
-struct Call(Rc<Journal>);
+struct Call(Rc<Journal>, u64);
 
 impl Call {
     fn begin(journal: &Rc<Journal>, id: u64) -> Self {
         *journal.calls.borrow_mut().entry(id).or_default() += 1;
-        *journal.running.borrow_mut() += 1;
-        Self(Rc::clone(journal))
+        let mut running = journal.running.borrow_mut();
+        // A client has one connection.
+        if let Some(other) = running.iter().find(|other| client_of(**other) == client_of(id)) {
+            journal.overlap.set(Some((*other, id)));
+        }
+        running.insert(id);
+        drop(running);
+        Self(Rc::clone(journal), id)
+    }
+
+    /// Waits behind the response, and must not be dropped meanwhile.
+    async fn outlive(&self, memory: &Memory, wait: Duration) {
+        self.0.outlives.borrow_mut().insert(self.1);
+        sleep(memory, wait).await;
+        self.0.outlives.borrow_mut().remove(&self.1);
     }
 }
 
 impl Drop for Call {
     fn drop(&mut self) {
-        *self.0.running.borrow_mut() -= 1;
+        self.0.running.borrow_mut().remove(&self.1);
     }
 }
 
@@ -77,7 +115,7 @@ impl Handler for Pages {
 
 async fn answer(memory: Memory, journal: Rc<Journal>, file: PathBuf, mut request: Request) -> Result<Response, Misuse> {
     let asked = Asked::of(&request);
-    let _call = Call::begin(&journal, asked.id);
+    let call = Call::begin(&journal, asked.id);
     Ok(match request.path() {
         "/content" => {
             sleep(&memory, asked.wait).await;
@@ -92,6 +130,12 @@ async fn answer(memory: Memory, journal: Rc<Journal>, file: PathBuf, mut request
             }
             responder.finish().await?
         }
+        "/pieces" => Response::stream(feed(&memory, asked)),
+        "/outlive" => {
+            let response = request.responder().send_response(asked.content(), 200, "application/octet-stream")?;
+            call.outlive(&memory, asked.wait).await;
+            response
+        }
         "/file" => match std::fs::File::open(file) {
             Ok(file) => Response::file(FileToSend::opened(file, "file.bin")),
             Err(_) => Response::new(404),
@@ -100,7 +144,11 @@ async fn answer(memory: Memory, journal: Rc<Journal>, file: PathBuf, mut request
             Ok(content) => Response::bytes("application/octet-stream", content),
             Err(error) => error.into(),
         },
-        "/streamed/echo" => match echo(&mut request).await? {
+        "/streamed/echo" => match echo(&mut request, None).await? {
+            Ok(response) => response,
+            Err(error) => error.into(),
+        },
+        "/streamed/cancelled" => match echo(&mut request, Some(&memory)).await? {
             Ok(response) => response,
             Err(error) => error.into(),
         },
@@ -123,11 +171,17 @@ async fn answer(memory: Memory, journal: Rc<Journal>, file: PathBuf, mut request
     })
 }
 
-/// The content goes out as it comes in; where it breaks off, so does the answer.
-async fn echo(request: &mut Request) -> Result<Result<Response, BodyError>, Misuse> {
+/// The content goes out as it comes in; where it breaks off, so does the answer. With a memory
+/// the reads are cancelled.
+async fn echo(request: &mut Request, cancels: Option<&Memory>) -> Result<Result<Response, BodyError>, Misuse> {
     let mut responder = request.responder();
     let mut begun = false;
-    while let Some(piece) = request.body_mut().next().await {
+    loop {
+        let piece = match cancels {
+            Some(memory) => read_with_timeouts(memory, request.body_mut()).await,
+            None => request.body_mut().next().await,
+        };
+        let Some(piece) = piece else { break };
         match piece {
             Ok(piece) => {
                 if !std::mem::replace(&mut begun, true) {
@@ -142,6 +196,76 @@ async fn echo(request: &mut Request) -> Result<Result<Response, BodyError>, Misu
         responder.send_status(200)?;
     }
     Ok(Ok(responder.finish().await?))
+}
+
+/// The next piece, by reads that are dropped when a timer runs out, and begun again.
+async fn read_with_timeouts(memory: &Memory, body: &mut Body) -> Option<Result<Bytes, BodyError>> {
+    let mut timeout = Duration::from_millis(1);
+    loop {
+        let (mut read, mut timer) = (pin!(body.next()), pin!(sleep(memory, timeout)));
+        let read = poll_fn(|context| match read.as_mut().poll(context) {
+            Poll::Ready(piece) => Poll::Ready(Some(piece)),
+            Poll::Pending => timer.as_mut().poll(context).map(|()| None),
+        });
+        if let Some(piece) = read.await {
+            return piece;
+        }
+        timeout *= 2;
+    }
+}
+
+/// What a stream gives; another task feeds it.
+#[derive(Default)]
+struct Fed {
+    pieces: VecDeque<Bytes>,
+    is_complete: bool,
+    reader: Option<Waker>,
+}
+
+struct Pieces(Arc<Mutex<Fed>>);
+
+impl Stream for Pieces {
+    type Item = Result<Bytes, Infallible>;
+
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut fed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match fed.pieces.pop_front() {
+            Some(piece) => Poll::Ready(Some(Ok(piece))),
+            None if fed.is_complete => Poll::Ready(None),
+            None => {
+                fed.reader = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// A stream of the pieces that are asked for, which a task gives one after the other.
+fn feed(memory: &Memory, asked: Asked) -> Pieces {
+    let fed = Arc::<Mutex<Fed>>::default();
+    let (pieces, clock) = (Arc::downgrade(&fed), memory.clone());
+    memory.serve(async move {
+        let content = asked.content();
+        let mut rest = content.chunks(asked.piece());
+        loop {
+            let piece = rest.next().map(Bytes::copy_from_slice);
+            if piece.is_some() {
+                sleep(&clock, asked.wait).await;
+            }
+            // Nobody waits for more where the stream was dropped.
+            let Some(fed) = pieces.upgrade() else { return };
+            let mut fed = fed.lock().unwrap_or_else(PoisonError::into_inner);
+            fed.is_complete = piece.is_none();
+            fed.pieces.extend(piece);
+            let (reader, is_complete) = (fed.reader.take(), fed.is_complete);
+            drop(fed);
+            reader.into_iter().for_each(Waker::wake);
+            if is_complete {
+                return;
+            }
+        }
+    });
+    Pieces(fed)
 }
 
 async fn return_bytes(mut stream: Upgraded) {

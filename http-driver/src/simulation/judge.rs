@@ -69,7 +69,10 @@ pub(super) fn judge(client: &Client, circumstances: Circumstances) -> Result<Tal
     if next != Next::Closed {
         timers(client, circumstances, next == Next::Another)?;
     }
-    Ok(reading.tally)
+    let tally = reading.tally;
+    handlers(client, circumstances)?;
+    ended(client, circumstances)?;
+    Ok(tally)
 }
 
 /// What a client received, as far as it was read.
@@ -83,6 +86,7 @@ struct Reading<'a> {
 impl Reading<'_> {
     fn answer(&mut self, request: &Sending) -> Result<Next, String> {
         let excused = !request.is_whole() || is_excused(self.client, request, self.circumstances);
+        let excused = excused || may_be_given_up(self.client, request, self.circumstances);
         match self.read(request)? {
             Read::Malformed(why) => Err(format!("a malformed answer: {why}")),
             Read::Nothing if excused => {
@@ -160,6 +164,9 @@ fn check(client: &Client, request: &Sending, answer: &Answer, circumstances: Cir
     if answer.status == 408 && (slow || circumstances.jumped || client.stops_reading) {
         return Ok(false);
     }
+    if answer.status == 503 && answer.closes && may_be_given_up(client, request, circumstances) {
+        return Ok(false);
+    }
     if !request.is_whole() {
         return match answer.status {
             400 | 408 | 413 if answer.closes => Ok(false),
@@ -184,6 +191,72 @@ fn check(client: &Client, request: &Sending, answer: &Answer, circumstances: Cir
     }
 }
 
+/// How long a client is waited for that has ended its stream.
+const HALF_CLOSED: Duration = Duration::from_secs(30);
+
+/// When the server gives up a request whose client has ended its stream: the application has
+/// nothing to send for too long.
+fn gives_up(client: &Client, request: &Sending) -> Option<Duration> {
+    let (fin, (wait, times)) = (client.fin?, request.errand.pace());
+    let (handled, _) = client.handled();
+    let (_, begin) = handled.into_iter().find(|(handled, _)| handled.errand.id == request.errand.id)?;
+    // A stream that is given to be sent sends the head before it gives anything.
+    let mut since = fin.max(begin);
+    let mut next = begin;
+    for _ in 0..times {
+        next += wait;
+        if next > since + HALF_CLOSED {
+            return Some(since + HALF_CLOSED);
+        }
+        since = since.max(next);
+    }
+    None
+}
+
+fn may_be_given_up(client: &Client, request: &Sending, circumstances: Circumstances) -> bool {
+    gives_up(client, request).is_some() || (client.fin.is_some() && circumstances.jumped)
+}
+
+/// A response does not wait for what its handler does behind it, and what a client that has
+/// ended its stream gets comes in time.
+fn handlers(client: &Client, circumstances: Circumstances) -> Result<(), String> {
+    if client.pipelines || client.leaving == Leaving::Resets || is_disturbed(client, circumstances) {
+        return Ok(());
+    }
+    for (request, begin) in client.handled().0 {
+        let due = if matches!(request.errand.task, Task::Outlive { .. }) {
+            Some(begin)
+        } else {
+            gives_up(client, request).filter(|_| !request.errand.head_only)
+        };
+        let end = request.answered.or(client.ended_at);
+        if let (Some(due), Some(end)) = (due, end)
+            // What was sent behind the end was never seen.
+            && due != end
+            && end >= begin
+        {
+            return Err(format!("an end at {end:?} instead of {due:?}: {:?}", request.errand));
+        }
+    }
+    Ok(())
+}
+
+/// A client that has ended its stream and has its answers is left at once.
+fn ended(client: &Client, circumstances: Circumstances) -> Result<(), String> {
+    let gives_up = client.requests.iter().any(|request| gives_up(client, request).is_some());
+    if let (Some(fin), Some(ended), false) = (client.fin, client.ended_at, gives_up)
+        && !is_disturbed(client, circumstances)
+    {
+        let (_, free) = client.handled();
+        let late = ended.saturating_sub(fin.max(client.received_at).max(free));
+        if late.is_zero() {
+            return Ok(());
+        }
+        return Err(format!("its connection was closed {late:?} after its stream and its answers"));
+    }
+    Ok(())
+}
+
 /// What came behind a change of protocol: what was sent.
 fn follow(client: &Client, rest: &[u8], circumstances: Circumstances) -> Result<(), String> {
     if !client.tail.starts_with(rest) {
@@ -200,15 +273,19 @@ fn follow(client: &Client, rest: &[u8], circumstances: Circumstances) -> Result<
     Ok(())
 }
 
+/// Whether something other than its requests may have changed when its answers come.
+fn is_disturbed(client: &Client, circumstances: Circumstances) -> bool {
+    client.stops_reading
+        || circumstances.drained
+        || circumstances.closed
+        || circumstances.jumped
+        || circumstances.crowded
+}
+
 /// A client that falls silent is left when its timer says so, neither earlier nor later.
 fn timers(client: &Client, circumstances: Circumstances, is_idle: bool) -> Result<(), String> {
-    let undisturbed = client.leaving == Leaving::FallsSilent
-        && !client.pipelines
-        && !client.stops_reading
-        && !circumstances.drained
-        && !circumstances.closed
-        && !circumstances.jumped
-        && !circumstances.crowded;
+    let undisturbed =
+        client.leaving == Leaving::FallsSilent && !client.pipelines && !is_disturbed(client, circumstances);
     let (Some(ended), true) = (client.ended_at, undisturbed) else {
         return Ok(());
     };
@@ -217,23 +294,24 @@ fn timers(client: &Client, circumstances: Circumstances, is_idle: bool) -> Resul
         let (least, most) = (Duration::from_secs(least), Duration::from_secs(most));
         if after < least || after > most { Err(format!("the {timer} timer after {after:?}")) } else { Ok(()) }
     };
+    let (_, free) = client.handled();
     let in_time = |at: Option<Duration>| at.is_some_and(|at| at <= ended);
     match client.unfinished().filter(|(request, _)| in_time(request.first)) {
         // What is wrong with it may show before it is complete.
         Some((request, false)) if request.errand.task != Task::Malformed => {
-            within(request.first.unwrap_or_default(), 15, 15, "head")
+            within(request.first.unwrap_or_default().max(free), 15, 15, "head")
         }
-        Some((request, true)) if matches!(request.errand.task, Task::Echo | Task::EchoStreamed | Task::Form) => {
+        Some((request, true)) if request.errand.task.has_request_content() && request.errand.task != Task::Ignore => {
             // The rate is judged from 10 s on; nothing at all is borne for 30 s.
             within(request.first.unwrap_or_default(), 10, 3_600, "rate")?;
-            within(client.sent_at, 0, 30, "body")
+            within(client.sent_at.max(free), 0, 30, "body")
         }
         Some(_) => Ok(()),
         None if client.received.is_empty() => within(Duration::ZERO, 15, 15, "accept"),
         None if is_idle => match client.requests.iter().rfind(|request| in_time(request.first)) {
             // Content that the application did not look at may come behind the answer.
             Some(request) if in_time(request.last) => {
-                within(client.received_at.max(request.last.unwrap_or_default()), 75, 75, "idle")
+                within(client.received_at.max(request.last.unwrap_or_default()).max(free), 75, 75, "idle")
             }
             // It was left before it was through with it.
             _ => Ok(()),

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use httpants_core::{Now, Peer};
@@ -12,7 +13,7 @@ use super::system::{Scene, System};
 use super::{MAX_REQUEST, Simulator};
 use crate::memory::{Memory, MemoryTransport};
 use crate::runtime::{Runtime, Spawn};
-use crate::{Handle, Serve, Server};
+use crate::{AccessLog, Handle, Serve, Server};
 
 /// What is held in memory of a request; what is larger goes to a temporary file.
 const MEMORY: u64 = 10_000;
@@ -23,6 +24,10 @@ pub(super) struct Served {
     handle: Handle,
     journal: Rc<Journal>,
     uploads: PathBuf,
+    /// When the time to finish runs out.
+    over: Option<Duration>,
+    /// The access log.
+    lines: Arc<Mutex<Vec<String>>>,
 }
 
 impl Served {
@@ -34,14 +39,35 @@ impl Served {
         let (runtime, listener) = make(&memory);
         let journal = Rc::new(Journal::default());
         let pages = Pages { memory: memory.clone(), journal: Rc::clone(&journal), file: simulator.file.clone() };
+        let lines = Arc::<Mutex<Vec<String>>>::default();
+        let written = Arc::clone(&lines);
+        let log = move |line: &str| lock(&written).push(line.into());
         let server = Server::with_runtime(runtime, pages)
             .max_request(MAX_REQUEST)
             .max_connections(scene.max_connections)
+            .access_log(AccessLog::common(log))
             .upload_directory(simulator.uploads.path())
             .forms(|limits| limits.memory = MEMORY);
         let (handle, serving) = server.attach_to(listener);
         memory.serve(serving);
-        Self { memory, handle, journal, uploads: simulator.uploads.path().into() }
+        Self { memory, handle, journal, uploads: simulator.uploads.path().into(), over: None, lines }
+    }
+
+    /// Each request that was accepted has one line.
+    fn check_log(&self) -> Result<(), String> {
+        let lines = lock(&self.lines);
+        let mut ids: Vec<u64> = lines.iter().filter_map(|line| id(line)).collect();
+        if (lines.len() as u64) < self.handle.counters().requests {
+            return Err(format!("{} lines for {} requests", lines.len(), self.handle.counters().requests));
+        }
+        ids.sort_unstable();
+        if let Some(pair) = ids.windows(2).find(|pair| pair.first() == pair.last()) {
+            return Err(format!("two lines for request {pair:?}"));
+        }
+        match self.journal.handled().iter().find(|id| ids.binary_search(id).is_err()) {
+            Some(id) => Err(format!("no line for request {id}")),
+            None => Ok(()),
+        }
     }
 }
 
@@ -56,14 +82,21 @@ impl System for Served {
             self.memory.jump(passed);
         }
         self.memory.set_wall_clock(now.wall);
+        if self.over.is_some_and(|over| over <= now.mono) {
+            self.journal.stop();
+        }
         if self.memory.turn() { Some(now.mono) } else { self.memory.next_deadline() }
     }
 
-    fn shutdown(&mut self, grace: Duration, _: Now) {
+    fn shutdown(&mut self, grace: Duration, now: Now) {
+        self.over.get_or_insert(now.mono + grace);
         self.handle.shutdown(grace);
     }
 
     fn close(&mut self, _: Now) {
+        if self.handle.connections() > 0 {
+            self.journal.stop();
+        }
         self.handle.close();
     }
 
@@ -77,11 +110,23 @@ impl System for Served {
 
     fn check(&mut self) -> Result<(), String> {
         self.journal.check()?;
+        self.check_log()?;
         match self.memory.tasks() {
             0 => no_files(&self.uploads).map_err(|error| format!("uploads: {error}")),
             tasks => Err(format!("{tasks} tasks are left")),
         }
     }
+}
+
+fn lock(lines: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
+    lines.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The number of the request that a line is about, where it is one of a simulated client.
+fn id(line: &str) -> Option<u64> {
+    let (_, rest) = line.split_once("?id=")?;
+    let end = rest.find(|digit: char| !digit.is_ascii_digit())?;
+    rest.get(..end)?.parse().ok()
 }
 
 /// No file is in the directory, nor open without a name.

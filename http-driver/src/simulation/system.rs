@@ -25,8 +25,11 @@ use crate::memory::{Faults, MemoryTransport};
 /// |---|---|
 /// | `/content` | 200 after `wait` milliseconds |
 /// | `/stream` | 200 without Content-Length, in `pieces` pieces, `wait` milliseconds before each |
+/// | `/pieces` | the same, by a stream that is given to be sent, where there is such a thing |
+/// | `/outlive` | 200 at once, by a handler that goes on for `wait` milliseconds behind it |
 /// | `/echo` | 200, the request's content when it is complete |
 /// | `/streamed/echo` | 200, the request's content as it comes; where it breaks off, so does the answer |
+/// | `/streamed/cancelled` | the same, by reads that are given up and begun again |
 /// | `/streamed/ignore` | 200 `ignored`, without reading the content |
 /// | `/panic` | 500 |
 /// | `/break-off` | 200, with a Content-Length that is one larger than the content |
