@@ -82,7 +82,8 @@ pub struct FileResponse<'a> {
     /// of a field of the same name that would be there by default; either of Cache-Control
     /// and Expires takes the place of both. The application's ETag and Last-Modified are what
     /// conditional requests are compared with, and its `Accept-Ranges: none` switches ranges
-    /// off. Content-Length and Content-Range depend on the request and are left out.
+    /// off. Content-Length and Content-Range depend on the request and are left out. Those that
+    /// do not describe the file or its caching are also on 405, 412 and 416.
     pub headers: &'a [Field],
     /// The coding that was [chosen](Coding::choose), [`Coding::Identity`] included, where
     /// precompressed siblings are looked for: the answer then says that it varies with

@@ -134,7 +134,9 @@ impl Response {
     /// A file: the whole answer that the request gets for it, from 206 to 404 (the seed's
     /// `send_file`). A path is taken below [`Server::file_root`](crate::Server::file_root); see
     /// [`FileToSend`] and [`FileRoot`](crate::FileRoot) for what else there is. Fields of the
-    /// application's own take the place of those that the file would have.
+    /// application's own take the place of those that the file would have. They are on every
+    /// response; those that describe the file or its caching (type, coding, disposition,
+    /// validators, Cache-Control, Expires) are left out of 301, 403, 404, 405, 412, 416 and 500.
     ///
     /// ```
     /// use httpants_driver::{FileToSend, Response};
