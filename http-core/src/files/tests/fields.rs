@@ -159,6 +159,27 @@ fn coded_siblings() {
 }
 
 #[test]
+fn svgz_is_svg_in_gzip() {
+    let fields = own(&[("content-type", "application/gzip")]);
+    let plan = |response: &FileResponse<'_>, lines| super::plan(&Method::GET, lines, response, metadata(LEN));
+    let mut response = FileResponse::new("a.svgz");
+    let plain = plan(&response, "");
+    assert_eq!(text(&plain, "content-type"), Some("image/svg+xml"));
+    assert_eq!(text(&plain, "content-encoding"), Some("gzip"));
+    assert_eq!((text(&plain, "vary"), text(&plain, "etag")), (None, Some("\"2a-64-2ebc98a1.5\"")));
+    assert_eq!(text(&plan(&response, "Range: bytes=0-1\r\n"), "content-encoding"), Some("gzip"));
+    assert_eq!(plan(&response, "If-None-Match: *\r\n").field("content-encoding"), None);
+    response.coding = Some(Coding::Brotli);
+    assert_eq!(text(&plan(&response, ""), "content-encoding"), Some("gzip, br"));
+    response.coding = None;
+    response.guess_mime = false;
+    assert_eq!(plan(&response, "").field("content-encoding"), None);
+    response.guess_mime = true;
+    response.headers = &fields;
+    assert_eq!(plan(&response, "").field("content-encoding"), None);
+}
+
+#[test]
 fn types_and_names() {
     let mut response = FileResponse::new("a.html");
     response.guess_mime = false;
