@@ -466,3 +466,19 @@ fn cookies_leave_with_the_answer_however_it_is_given() {
         assert_eq!(answers(&client.take_received()), [ok("jo")]);
     }
 }
+
+#[test]
+fn redirect_percent_encodes_its_location() {
+    let memory = Memory::new();
+    let server = Server::with_runtime(memory.clone(), |_: Request| async {
+        Response::redirect("/\u{fc} %41%\\\r\nX-Injected: 1")
+    });
+    let (_handle, serving) = server.attach();
+    memory.serve(serving);
+    let client = memory.connect();
+    client.send(&get("/"));
+    memory.run();
+    let received = String::from_utf8(client.take_received()).unwrap();
+    assert!(received.starts_with("HTTP/1.1 302 Found\r\n"), "{received}");
+    assert!(received.contains("\r\nLocation: /%C3%BC%20%41%25%5C%0D%0AX-Injected:%201\r\n"), "{received}");
+}

@@ -1,6 +1,7 @@
 //! What a handler answers.
 
 pub(crate) mod files;
+mod location;
 mod outlet;
 mod responder;
 mod task;
@@ -111,10 +112,19 @@ impl Response {
         Self::typed(FieldLines::new(), content).with_header("Content-Type", content_type)
     }
 
-    /// 302 to another place (RFC 9110 section 15.4.3).
+    /// 302 to another place (RFC 9110 section 15.4.3). Characters that cannot stand in a URI are
+    /// percent-encoded, as UTF-8; `%41` stays as it is. Where the location comes from the client,
+    /// check where it leads: `//example.com` is another server.
+    ///
+    /// ```
+    /// use httpants_driver::Response;
+    ///
+    /// let response = Response::redirect("/größe?of=a b");
+    /// assert_eq!(response.head().fields.get("Location"), Some(&b"/gr%C3%B6%C3%9Fe?of=a%20b"[..]));
+    /// ```
     #[must_use]
     pub fn redirect(location: &str) -> Self {
-        Self::new(302).with_header("Location", location)
+        Self::new(302).with_header("Location", location::encode(location))
     }
 
     /// 200 with content that is made while it is sent. Its length is not known, so it is
