@@ -1,17 +1,21 @@
 //! The command line.
 
+mod values;
+
 use std::env;
 use std::ffi::OsString;
-use std::fmt::{self, Display};
+use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
-use std::time::Duration;
 
 use httpants_tokio::core::Config;
-use httpants_tokio::core::proxy::{BadNetwork, XHeaders};
+use httpants_tokio::core::proxy::XHeaders;
 use httpants_tokio::{ClientCertificates, Misuse, Sendfile, Tls, TlsError};
 use lexopt::{Arg, Parser};
+
+use values::{BytesPerSecond, Seconds};
+pub(crate) use values::{Proxies, ProxyFields, RuntimeName, Secret};
 
 pub(crate) const HELP: &str = "\
 The demo of httpants: an HTTP/1.1 server that shows what it received.
@@ -40,13 +44,21 @@ Usage: demo [OPTIONS]
                                [default: x-forwarded; with --xheaders all each of them]
       --proxy-protocol         each connection begins with a PROXY protocol header
       --max-request BYTES      the largest request content
-      --head-timeout SECONDS   from the first byte of a request's head to its end
+      --handshake-timeout SECONDS
+                               from accepting a connection to the end of its TLS handshake
+      --accept-timeout SECONDS from accepting a connection, or the end of its handshake, to its
+                               first byte [default: --head-timeout where it is given]
+      --head-timeout SECONDS   from the first byte of a request's head to its end; also from
+                               accepting the connection unless --accept-timeout says otherwise
       --idle-timeout SECONDS   between two requests on a connection
       --body-timeout SECONDS   without a byte of a request's content
+      --body-rate BYTES        the slowest request content, in bytes per second; 0 is no limit
       --write-timeout SECONDS  without progress in sending an answer
       --half-closed-timeout SECONDS
                                without progress in an answer to a client that has ended its
                                stream, or left; then the connection is dropped
+      --linger-timeout SECONDS how long the end of the client's stream is awaited after the last
+                               answer
       --workers N              threads that serve; 0 is one for each core [default: 1]
       --access-log             write a line for each request to standard error, in the Combined
                                Log Format
@@ -98,112 +110,15 @@ pub(crate) struct Options {
     sendfile_prefix: Option<String>,
     proxy_protocol: bool,
     max_request: Option<u64>,
+    handshake_timeout: Option<Seconds>,
+    accept_timeout: Option<Seconds>,
     head_timeout: Option<Seconds>,
     idle_timeout: Option<Seconds>,
     body_timeout: Option<Seconds>,
+    body_rate: Option<BytesPerSecond>,
     write_timeout: Option<Seconds>,
     half_closed_timeout: Option<Seconds>,
-}
-
-/// What the server runs on.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
-pub(crate) enum RuntimeName {
-    #[default]
-    Tokio,
-    Smol,
-    AsyncStd,
-}
-
-impl FromStr for RuntimeName {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "tokio" => Ok(Self::Tokio),
-            "smol" => Ok(Self::Smol),
-            "async-std" => Ok(Self::AsyncStd),
-            _ => Err("tokio, smol or async-std is due"),
-        }
-    }
-}
-
-/// What signs cookies.
-#[derive(Clone, PartialEq)]
-pub(crate) struct Secret(String);
-
-impl FromStr for Secret {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.is_empty() { Err("anybody could guess it") } else { Ok(Self(text.into())) }
-    }
-}
-
-impl AsRef<[u8]> for Secret {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
-    }
-}
-
-impl fmt::Debug for Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
-    }
-}
-
-/// One value of --xheaders.
-#[derive(Debug, PartialEq)]
-pub(crate) enum Proxies {
-    All,
-    /// A network or an address.
-    Network(String),
-}
-
-impl FromStr for Proxies {
-    type Err = BadNetwork;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text == "all" {
-            return Ok(Self::All);
-        }
-        XHeaders::trusted([text]).map(|_| Self::Network(text.to_owned()))
-    }
-}
-
-/// The value of --xheaders-from.
-#[derive(Clone, Copy, Debug, PartialEq, Default)]
-pub(crate) enum ProxyFields {
-    #[default]
-    XForwarded,
-    XRealIp,
-    Forwarded,
-}
-
-impl FromStr for ProxyFields {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match text {
-            "x-forwarded" => Ok(Self::XForwarded),
-            "x-real-ip" => Ok(Self::XRealIp),
-            "forwarded" => Ok(Self::Forwarded),
-            _ => Err("expected x-forwarded, x-real-ip or forwarded"),
-        }
-    }
-}
-
-/// A timeout as `config.rs` of the core has it: `None` is off.
-#[derive(Clone, Copy, Debug, PartialEq)]
-struct Seconds(Option<Duration>);
-
-impl FromStr for Seconds {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let seconds = text.parse().map_err(|_| "a number of seconds is due")?;
-        let duration = Duration::try_from_secs_f64(seconds).map_err(|_| "not a possible number of seconds")?;
-        Ok(Self((!duration.is_zero()).then_some(duration)))
-    }
+    linger_timeout: Option<Seconds>,
 }
 
 impl Command {
@@ -231,9 +146,15 @@ impl Command {
                 Arg::Long("xheaders-from") => options.xheaders_from = Some(value(&mut parser, "--xheaders-from")?),
                 Arg::Long("proxy-protocol") => options.proxy_protocol = true,
                 Arg::Long("max-request") => options.max_request = Some(value(&mut parser, "--max-request")?),
+                Arg::Long("handshake-timeout") => {
+                    options.handshake_timeout = Some(value(&mut parser, "--handshake-timeout")?);
+                }
+                Arg::Long("accept-timeout") => options.accept_timeout = Some(value(&mut parser, "--accept-timeout")?),
                 Arg::Long("head-timeout") => options.head_timeout = Some(value(&mut parser, "--head-timeout")?),
                 Arg::Long("idle-timeout") => options.idle_timeout = Some(value(&mut parser, "--idle-timeout")?),
                 Arg::Long("body-timeout") => options.body_timeout = Some(value(&mut parser, "--body-timeout")?),
+                Arg::Long("body-rate") => options.body_rate = Some(value(&mut parser, "--body-rate")?),
+                Arg::Long("linger-timeout") => options.linger_timeout = Some(value(&mut parser, "--linger-timeout")?),
                 Arg::Long("write-timeout") => options.write_timeout = Some(value(&mut parser, "--write-timeout")?),
                 Arg::Long("half-closed-timeout") => {
                     options.half_closed_timeout = Some(value(&mut parser, "--half-closed-timeout")?);
@@ -269,11 +190,15 @@ impl Options {
         config.proxy_protocol = self.proxy_protocol;
         set(&mut config.limits.max_request, self.max_request);
         let timeouts = &mut config.timeouts;
+        set(&mut timeouts.handshake, self.handshake_timeout.map(|seconds| seconds.0));
+        set(&mut timeouts.accept, self.accept_timeout.or(self.head_timeout).map(|seconds| seconds.0));
         set(&mut timeouts.head, self.head_timeout.map(|seconds| seconds.0));
         set(&mut timeouts.idle, self.idle_timeout.map(|seconds| seconds.0));
         set(&mut timeouts.body, self.body_timeout.map(|seconds| seconds.0));
+        set(&mut timeouts.body_rate, self.body_rate.map(|rate| rate.0));
         set(&mut timeouts.write, self.write_timeout.map(|seconds| seconds.0));
         set(&mut timeouts.half_closed, self.half_closed_timeout.map(|seconds| seconds.0));
+        set(&mut timeouts.linger, self.linger_timeout.map(|seconds| seconds.0));
     }
 
     /// Which proxies are trusted, and which fields of theirs are read.
@@ -341,6 +266,8 @@ fn value<T: FromStr<Err: Display>>(parser: &mut Parser, flag: &str) -> Result<T,
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     fn parse(line: &str) -> Result<Command, String> {
@@ -366,8 +293,9 @@ mod tests {
     fn every_flag_sets_its_own() {
         let options = options(
             "--listen 80 --listen=unix:/s --listen-fds --workers 0 --access-log --max-request 5 --head-timeout 1 \
-             --idle-timeout 2.5 --body-timeout 3 --write-timeout 0 --half-closed-timeout 4 --proxy-protocol --cookie-secret a \
-             --cookie-secret b --xheaders 10.0.0.0/8 --xheaders ::1",
+             --idle-timeout 2.5 --body-timeout 3 --write-timeout 0 --half-closed-timeout 8 --proxy-protocol --cookie-secret a \
+             --cookie-secret b --xheaders 10.0.0.0/8 --xheaders ::1 --handshake-timeout 4 --accept-timeout 5 \
+             --linger-timeout 6 --body-rate 7",
         );
         let mut config = Config::default();
         options.apply(&mut config);
@@ -382,7 +310,28 @@ mod tests {
         assert_eq!(timeouts.idle, Some(Duration::from_millis(2500)));
         assert_eq!(timeouts.body, Some(Duration::from_secs(3)));
         assert_eq!(timeouts.write, None);
-        assert_eq!(timeouts.half_closed, Some(Duration::from_secs(4)));
+        assert_eq!(timeouts.half_closed, Some(Duration::from_secs(8)));
+        assert_eq!(timeouts.handshake, Some(Duration::from_secs(4)));
+        assert_eq!(timeouts.accept, Some(Duration::from_secs(5)));
+        assert_eq!((timeouts.linger, timeouts.body_rate), (Some(Duration::from_secs(6)), 7));
+    }
+
+    #[test]
+    fn head_timeout_counts_from_accept_unless_accept_timeout_is_given() {
+        let (default, seconds) = (Config::default().timeouts.accept, |n| Some(Duration::from_secs(n)));
+        for (line, accept) in [
+            ("", default),
+            ("--head-timeout 3", seconds(3)),
+            ("--head-timeout 60", seconds(60)),
+            ("--head-timeout 0", None),
+            ("--head-timeout 3 --accept-timeout 4", seconds(4)),
+            ("--accept-timeout 0 --head-timeout 3", None),
+            ("--accept-timeout 4", seconds(4)),
+        ] {
+            let mut config = Config::default();
+            options(line).apply(&mut config);
+            assert_eq!(config.timeouts.accept, accept, "{line}");
+        }
     }
 
     #[test]
@@ -470,9 +419,17 @@ mod tests {
             ("--runtime glommio", "--runtime \"glommio\": tokio, smol or async-std is due"),
             ("--workers many", "--workers \"many\": invalid digit found in string"),
             ("--max-request -1", "--max-request \"-1\": invalid digit found in string"),
-            ("--idle-timeout soon", "--idle-timeout \"soon\": a number of seconds is due"),
-            ("--idle-timeout -1", "--idle-timeout \"-1\": not a possible number of seconds"),
-            ("--idle-timeout NaN", "--idle-timeout \"NaN\": not a possible number of seconds"),
+            ("--idle-timeout soon", "--idle-timeout \"soon\": expected a number of seconds"),
+            ("--idle-timeout -1", "--idle-timeout \"-1\": expected a number of seconds"),
+            ("--handshake-timeout NaN", "--handshake-timeout \"NaN\": expected a number of seconds"),
+            ("--accept-timeout 1s", "--accept-timeout \"1s\": expected a number of seconds"),
+            ("--linger-timeout 1e99", "--linger-timeout \"1e99\": expected a number of seconds"),
+            ("--linger-timeout", "missing argument for option '--linger-timeout'"),
+            ("--body-rate 1.5", "--body-rate \"1.5\": expected a number of bytes per second, at most 4294967295"),
+            (
+                "--body-rate 4294967296",
+                "--body-rate \"4294967296\": expected a number of bytes per second, at most 4294967295",
+            ),
         ] {
             assert_eq!(parse(line), Err(said.into()), "{line}");
         }

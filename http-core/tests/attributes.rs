@@ -125,6 +125,40 @@ fn cookies_come_in_and_go_out() {
 }
 
 #[test]
+fn signed_cookies_are_secure_over_https() {
+    let forwarded = "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n\r\n";
+    let plain = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (direct, trusted, head, secure) in [
+        (false, "10.0.0.0/8", forwarded, true),
+        (false, "10.0.0.0/8", plain, false),
+        (false, "172.16.0.0/12", forwarded, false),
+        (true, "172.16.0.0/12", plain, true),
+    ] {
+        let mut config = Config::default();
+        config.cookie_keys = Some(KeyRing::new(["a secret of some length"]).unwrap());
+        config.proxies.xheaders = XHeaders::trusted([trusted]).unwrap().proto();
+        let address = |text: &str| text.parse::<std::net::SocketAddr>().unwrap();
+        let mut peer = Peer::new(address("10.0.0.1:5000"), address("10.0.0.2:443"));
+        peer.secure = direct;
+        let mut connection = Connection::new(Arc::new(config), peer, NOW);
+        let id = request(&mut connection, head).id();
+        for name in ["a", "__Host-a", "__Secure-a"] {
+            connection.set_secure_cookie(id, name, "1", KeyRing::LIFETIME, |cookie| cookie).unwrap();
+        }
+        connection.set_secure_cookie(id, "b", "1", KeyRing::LIFETIME, |cookie| cookie.secure(false)).unwrap();
+        connection.respond_with(id, &ResponseHead::default(), "").unwrap();
+        let answer = sent(&mut connection);
+        let line = |name: &str| {
+            let start = format!("Set-Cookie: {name}=1.");
+            answer.lines().find(|line| line.starts_with(&start)).unwrap().to_owned()
+        };
+        assert_eq!(line("a").contains("; Secure"), secure, "{answer}");
+        assert!(line("__Host-a").ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=2592000"), "{answer}");
+        assert!(line("__Secure-a").contains("; Secure") && !line("b").contains("; Secure"), "{answer}");
+    }
+}
+
+#[test]
 fn a_reply_can_choose_its_cookies() {
     let mut connection = connection(|_| {});
     let mut last = RequestId::default();

@@ -441,7 +441,6 @@ fn cookies_leave_with_the_answer_however_it_is_given() {
             request.set_cookie(httpants_driver::core::cookies::Cookie::new("plain", "1"))?;
             request.set_secure_cookie("user", "jo")?;
             request.remove_secure_cookie("old")?;
-            assert!(matches!(request.remove_secure_cookie("__Host-old"), Err(Misuse::Cookie(_))), "it is not Secure");
             let user = request.secure_cookie_text("user").unwrap_or_default();
             if request.path() == "/seed" {
                 return request.responder().send_response(user, 200, "text/plain");
@@ -458,7 +457,7 @@ fn cookies_leave_with_the_answer_however_it_is_given() {
         let received = String::from_utf8(client.take_received()).unwrap();
         let value = received.lines().find_map(|line| line.strip_prefix("Set-Cookie: user=")).unwrap();
         assert!(received.contains("\r\nSet-Cookie: plain=1\r\n"), "{received}");
-        let gone = "\r\nSet-Cookie: old=; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT\r\n";
+        let gone = "\r\nSet-Cookie: old=; HttpOnly; SameSite=Lax; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT\r\n";
         assert!(received.contains(gone), "{received}");
         let value = value.split(';').next().unwrap();
         client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\nCookie: user={value}\r\n\r\n").as_bytes());

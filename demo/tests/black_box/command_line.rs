@@ -30,7 +30,8 @@ fn help_names_every_flag() {
         "version",
     ];
     let files = ["file-root", "sendfile", "sendfile-prefix", "listen-fds", "tls-cert", "tls-key", "client-ca"];
-    for flag in flags.into_iter().chain(others).chain(files) {
+    let times = ["handshake-timeout", "accept-timeout", "linger-timeout", "body-rate"];
+    for flag in flags.into_iter().chain(others).chain(files).chain(times) {
         assert!(help.contains(&format!("--{flag}")), "{flag}");
     }
 }
@@ -49,6 +50,7 @@ fn a_bad_flag_is_one_line_and_code_2() {
         (&["--workers", "many"], "demo: --workers \"many\": invalid digit found in string; see --help"),
         (&["--tls-cert", "c.pem"], "demo: --tls-cert and --tls-key go together; see --help"),
         (&["--client-ca", "c.pem"], "demo: --client-ca says nothing without --tls-cert; see --help"),
+        (&["--accept-timeout", "soon"], "demo: --accept-timeout \"soon\": expected a number of seconds; see --help"),
         (&["--cookie-secret", ""], "demo: --cookie-secret \"\": anybody could guess it; see --help"),
     ] {
         let output = run(arguments);

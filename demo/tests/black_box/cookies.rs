@@ -73,6 +73,24 @@ fn a_signed_cookie_comes_back_and_an_altered_one_does_not() {
 }
 
 #[test]
+fn a_signed_cookie_is_secure_over_https_and_not_sent_by_other_sites() {
+    let demo = Demo::start(&["--xheaders", "127.0.0.1"]);
+    let mut client = demo.connect();
+    for (name, scheme, secure) in [
+        ("user", "http", false),
+        ("user", "https", true),
+        ("__Host-user", "http", true),
+        ("__Host-user", "https", true),
+    ] {
+        let fields = format!("X-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: {scheme}\r\n");
+        let response = client.request("GET", &format!("/cookie/set-secure?name={name}&value=jo"), &fields, "");
+        let cookie = response.header("Set-Cookie").unwrap();
+        assert!(cookie.contains("; SameSite=Lax") && cookie.contains("; Path=/"), "{cookie}");
+        assert_eq!((cookie.contains("; Secure"), cookie.contains("; Domain")), (secure, false), "{cookie}");
+    }
+}
+
+#[test]
 fn a_signed_cookie_expires() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();

@@ -4,6 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::demo::Demo;
 use crate::process::wait_until;
+use crate::tls::Certified;
 
 /// Runs it, and checks that it took so long, give or take a busy machine.
 fn lasts(seconds: f64, action: impl FnOnce()) {
@@ -22,6 +23,52 @@ fn a_head_that_does_not_end() {
     client.send("GET / HTTP/1.1\r\nHost:");
     lasts(0.3, || assert_eq!(client.response().status, 408));
     assert!(client.is_at_end());
+}
+
+#[test]
+fn a_connection_without_a_byte() {
+    for flags in [&["--head-timeout", "0.3"][..], &["--accept-timeout", "0.3"]] {
+        let demo = Demo::start(flags);
+        let mut client = demo.connect();
+        lasts(0.3, || assert!(client.is_at_end(), "{flags:?}"));
+    }
+    let demo = Demo::start(&["--head-timeout", "0.3", "--accept-timeout", "20"]);
+    let mut client = demo.connect();
+    std::thread::sleep(Duration::from_secs(1));
+    assert_eq!(client.get("/plaintext").status, 200);
+}
+
+#[test]
+fn a_handshake_that_does_not_begin() {
+    let certified = Certified::new();
+    let demo = certified.start(&["--handshake-timeout", "0.3", "--head-timeout", "60"]);
+    let mut client = demo.connect();
+    lasts(0.3, || assert!(client.is_at_end()));
+}
+
+#[test]
+fn a_connection_that_lingers() {
+    let demo = Demo::start(&["--linger-timeout", "0.3"]);
+    let mut client = demo.connect();
+    client.send("nonsense\r\n\r\n");
+    assert_eq!(client.response().status, 400);
+    // The server has ended its stream and waits for the client to do so.
+    lasts(0.0, || wait_until("it is closed", || demo.process().sockets() == 1));
+}
+
+#[test]
+fn content_that_is_too_slow() {
+    // Judged from 10 seconds on, which no flag changes.
+    let demo = Demo::start(&["--body-rate", "1000000"]);
+    let mut client = demo.connect();
+    client.send("POST /echo-len HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
+    lasts(10.0, || {
+        for _ in 0..9 {
+            std::thread::sleep(Duration::from_secs(1));
+            client.send("slow");
+        }
+        assert_eq!(client.response().status, 408);
+    });
 }
 
 #[test]

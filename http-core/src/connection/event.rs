@@ -22,7 +22,14 @@ pub enum Event {
     /// The client waits for `100 Continue` before it sends the body: call
     /// [`send_continue`](crate::Connection::send_continue) to get it, or respond without.
     Expect100(RequestId),
-    /// A piece of the request's body, never empty, as it was received.
+    /// A piece of the request's body, never empty, as it was received: a slice of the receive
+    /// buffer, without a copy. However short it is, it keeps that whole buffer
+    /// ([`storage_size`](crate::Connection::storage_size), up to
+    /// [`Limits::body_buffer`](crate::Limits::body_buffer) or more) from being used again or freed,
+    /// and the connection takes another one for what it receives next. A peer may send single
+    /// bytes, so copy what is kept for long (`Bytes::copy_from_slice(&piece)`, or into a buffer that
+    /// grows), and drop the piece; that pays off for pieces under half of the buffer. The driver
+    /// does so.
     Data(RequestId, Bytes),
     /// The body is complete; the trailer fields, which are empty for most requests.
     End(RequestId, Headers),

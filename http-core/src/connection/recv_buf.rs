@@ -51,7 +51,8 @@ impl From<Block> for RecvBuf {
 }
 
 impl RecvBuf {
-    fn size(&self) -> usize {
+    /// The size of the storage; 0 where there is none.
+    pub(crate) fn size(&self) -> usize {
         match &self.storage {
             Storage::None | Storage::Lent => 0,
             Storage::Writable(block) => block.size(),

@@ -11,7 +11,7 @@ use super::{Connection, ResponseState};
 use crate::cookies::{CookieBuilder, CookiesOut};
 use crate::error::{BadRequest, CloseReason, Misuse};
 use crate::message::field_lines::FieldLines;
-use crate::message::request::RequestId;
+use crate::message::request::{Request, RequestId};
 use crate::message::response::{BodyLen, ResponseHead};
 use crate::wire::encode::{self, AnswerHead};
 
@@ -109,9 +109,12 @@ impl Connection {
         Ok(self.cookies_out.get_or_insert_default())
     }
 
-    /// Sets a signed cookie in the answer (the seed's `set_secure_cookie`), HttpOnly and for
-    /// the path `/`, with the first of [`Config::cookie_keys`](crate::Config::cookie_keys).
-    /// `adjust` may change its other attributes.
+    /// Sets a signed cookie in the answer (the seed's `set_secure_cookie`), HttpOnly,
+    /// `SameSite=Lax` and for the path `/`, with the first of
+    /// [`Config::cookie_keys`](crate::Config::cookie_keys). It is `Secure` where the request came by
+    /// https ([`Request::is_secure`](crate::Request::is_secure)), and where the name begins with
+    /// `__Host-` or `__Secure-`. `adjust` may change its attributes; to remove the cookie give
+    /// [`KeyRing::removal`](crate::cookies::KeyRing::removal) to [`cookies_out`](Self::cookies_out).
     ///
     /// # Errors
     /// [`Misuse`] as [`cookies_out`](Self::cookies_out), [`Misuse::NoCookieKeys`] without a
@@ -126,7 +129,9 @@ impl Connection {
     ) -> Result<(), Misuse> {
         self.head_expected(request)?;
         let keys = self.config.cookie_keys.as_ref().ok_or(Misuse::NoCookieKeys)?;
-        let cookie = adjust(keys.cookie(name, value, self.now.wall.as_secs(), lifetime));
+        let cookie = keys.cookie(name, value, self.now.wall.as_secs(), lifetime);
+        let is_secure = self.current_request().is_some_and(Request::is_secure);
+        let cookie = adjust(if is_secure { cookie.secure(true) } else { cookie });
         self.cookies_out(request)?.set(cookie).map_err(Misuse::Cookie)
     }
 

@@ -62,6 +62,14 @@ impl Connection {
         (self.wants_recv() && self.recv.wants(size)).then_some(size)
     }
 
+    /// The size of the receive buffer, in bytes; 0 where the connection has none. An
+    /// [`Event::Data`](super::Event::Data) that was just returned is a slice of that buffer, and
+    /// holds all of it.
+    #[must_use]
+    pub fn storage_size(&self) -> usize {
+        self.recv.size()
+    }
+
     /// Gives the connection storage to go on with; returns the storage it replaces.
     pub fn lend(&mut self, storage: Storage) -> Option<Storage> {
         let Storage { block, spare } = storage;

@@ -11,7 +11,7 @@ use crate::wire::grammar::trim_ows;
 /// own reading of `Set-Cookie` does (RFC 6265 section 5.2). A pair without `=` or with an
 /// empty name is skipped. A name is everything before the first `=`, a value everything
 /// behind it, both without the white space around them; one pair of quotes around a value is
-/// removed. Nothing is decoded: `%41` is no `A`, in names least of all, because a decoded name
+/// removed, but by [`raw`](Self::raw). Nothing is decoded: `%41` is no `A`, in names least of all, because a decoded name
 /// could pass for one with the prefix `__Host-`.
 ///
 /// Each call reads the lines anew, so there is no map to pay for; read a name once. Where the
@@ -60,8 +60,30 @@ impl<'h> Cookies<'h> {
         self.get(name).and_then(|value| std::str::from_utf8(value).ok())
     }
 
+    /// The value of the first cookie with this name as it was sent, quotes included: to pass it on,
+    /// or where the quotes are part of it, as browsers take them to be (RFC 6265bis section 5.6).
+    ///
+    /// ```
+    /// use httpants_core::Headers;
+    /// use httpants_core::cookies::Cookies;
+    ///
+    /// let headers = Headers::parse(b"Cookie: a=\"1\"\r\n\r\n")?;
+    /// let cookies = Cookies::new(&headers);
+    /// assert_eq!((cookies.raw("a"), cookies.get("a")), (Some(&b"\"1\""[..]), Some(&b"1"[..])));
+    /// # Ok::<(), httpants_core::BadRequest>(())
+    /// ```
+    #[must_use]
+    pub fn raw(&self, name: &str) -> Option<&'h [u8]> {
+        self.iter_raw().find(|(n, _)| *n == name.as_bytes()).map(|(_, value)| value)
+    }
+
     /// Names and values in the order received, duplicates included.
     pub fn iter(&self) -> impl Iterator<Item = (&'h [u8], &'h [u8])> + use<'h> {
+        self.iter_raw().map(|(name, value)| (name, unquoted(value)))
+    }
+
+    /// [`iter`](Self::iter) with the values as they were sent, quotes included.
+    pub fn iter_raw(&self) -> impl Iterator<Item = (&'h [u8], &'h [u8])> + use<'h> {
         self.sent().take(Self::LIMIT)
     }
 
@@ -82,8 +104,11 @@ fn name_and_value(pair: &[u8]) -> Option<(&[u8], &[u8])> {
     if name.is_empty() {
         return None;
     }
-    let value = trim_ows(value.get(1..)?);
-    Some((name, if let [b'"', inner @ .., b'"'] = value { inner } else { value }))
+    Some((name, trim_ows(value.get(1..)?)))
+}
+
+fn unquoted(value: &[u8]) -> &[u8] {
+    if let [b'"', inner @ .., b'"'] = value { inner } else { value }
 }
 
 /// Shows the names; every value as `***`.
@@ -164,6 +189,16 @@ mod tests {
         for absent in ["d", "e", "A", "", "a ", "%61"] {
             assert_eq!(cookies.get(absent), None, "{absent:?}");
         }
+    }
+
+    #[test]
+    fn raw_values_keep_their_quotes() {
+        let h = headers("Cookie: a=\"1\"; a=2; b= \" x \" ; c=\"; d=3; =4; e=\"\"");
+        let cookies = Cookies::new(&h);
+        let raw: Vec<_> = ["a", "b", "c", "d", "e", "f"].map(|name| cookies.raw(name)).into();
+        let expected = ["\"1\"", "\" x \"", "\"", "3", "\"\""].map(|value| Some(value.as_bytes()));
+        assert_eq!(raw, [&expected[..], &[None]].concat());
+        assert_eq!(cookies.iter_raw().count(), cookies.iter().count());
     }
 
     #[test]

@@ -167,18 +167,24 @@ fn check(cookie: &Cookie<'_>) -> Result<(), BadCookie> {
 
 /// RFC 6265bis section 4.1.3. Browsers compare the prefixes without case (section 5.4).
 fn check_prefix(cookie: &Cookie<'_>) -> Result<(), BadCookie> {
-    let begins_with = |prefix: &str| {
-        cookie.name().split_at_checked(prefix.len()).is_some_and(|(start, _)| start.eq_ignore_ascii_case(prefix))
-    };
     // Partitioned brings Secure along, see its Display.
     let secure = cookie.secure() == Some(true) || cookie.partitioned() == Some(true);
-    if begins_with("__Secure-") && !secure {
+    if begins_with(cookie.name(), "__Secure-") && !secure {
         return Err(BadCookie::SecurePrefix);
     }
-    if begins_with("__Host-") && !(secure && cookie.path() == Some("/") && cookie.domain().is_none()) {
+    if begins_with(cookie.name(), "__Host-") && !(secure && cookie.path() == Some("/") && cookie.domain().is_none()) {
         return Err(BadCookie::HostPrefix);
     }
     Ok(())
+}
+
+/// Whether no browser takes a cookie of this name without `Secure`.
+pub(super) fn needs_secure(name: &str) -> bool {
+    begins_with(name, "__Host-") || begins_with(name, "__Secure-")
+}
+
+fn begins_with(name: &str, prefix: &str) -> bool {
+    name.split_at_checked(prefix.len()).is_some_and(|(start, _)| start.eq_ignore_ascii_case(prefix))
 }
 
 /// Whether a value or attribute reaches the client's store as it is: no control character,

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use cookie::{Cookie, CookieBuilder};
+use cookie::{Cookie, CookieBuilder, SameSite};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
+use super::set_cookie::needs_secure;
 use crate::wire::grammar::decimal;
 
 type HmacSha256 = Hmac<Sha256>;
@@ -96,15 +97,37 @@ impl KeyRing {
     }
 
     /// Makes the cookie for a signed value (the seed's `set_secure_cookie`): `HttpOnly`,
-    /// `Path=/` and a `Max-Age` of the lifetime. Domain, `Secure`, `SameSite` and `Partitioned`
-    /// can be set on what is returned; a change of name or value breaks the signature.
+    /// `SameSite=Lax`, `Path=/` and a `Max-Age` of the lifetime; `Secure` where the name begins
+    /// with `__Host-` or `__Secure-`. For a request by https set `Secure` on what is returned, as
+    /// [`Connection::set_secure_cookie`](crate::Connection::set_secure_cookie) does. The other
+    /// attributes can be changed there, too; a change of name or value breaks the signature.
     #[must_use]
     pub fn cookie(&self, name: &str, value: impl AsRef<[u8]>, now: u64, lifetime: Duration) -> CookieBuilder<'static> {
         let max_age = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
-        Cookie::build((name.to_owned(), self.sign(name, value, now, lifetime)))
-            .http_only(true)
-            .path("/")
+        Self::with_attributes(name, self.sign(name, value, now, lifetime))
             .max_age(cookie::time::Duration::seconds(max_age))
+    }
+
+    /// Makes a cookie without a value and with the attributes that [`cookie`](Self::cookie) gives
+    /// to this name, for [`CookiesOut::remove`](super::CookiesOut::remove). What was changed when
+    /// the cookie was set, such as its path or domain, has to be changed in the same way here.
+    ///
+    /// ```
+    /// use httpants_core::cookies::{CookiesOut, KeyRing};
+    ///
+    /// let mut out = CookiesOut::new();
+    /// out.remove(KeyRing::removal("__Host-user"))?;
+    /// assert!(out.iter().next().unwrap().1.starts_with("__Host-user=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0"));
+    /// # Ok::<(), httpants_core::cookies::BadCookie>(())
+    /// ```
+    #[must_use]
+    pub fn removal(name: &str) -> CookieBuilder<'static> {
+        Self::with_attributes(name, String::new())
+    }
+
+    fn with_attributes(name: &str, value: String) -> CookieBuilder<'static> {
+        let cookie = Cookie::build((name.to_owned(), value)).http_only(true).same_site(SameSite::Lax).path("/");
+        if needs_secure(name) { cookie.secure(true) } else { cookie }
     }
 
     /// The bytes that were signed (the seed's `get_secure_cookie`), if `value` is what
@@ -422,12 +445,33 @@ mod tests {
         out.set(keys.cookie("n", "v", NOW, HOUR)).unwrap();
         let signed = keys.sign("n", "v", NOW, HOUR);
         let field = out.iter().next().unwrap().1.to_owned();
-        assert_eq!(field, format!("n={signed}; HttpOnly; Path=/; Max-Age=3600"));
-        out.set(keys.cookie("n", "v", NOW, HOUR).http_only(false).secure(true).domain("a.example").path("/p")).unwrap();
+        assert_eq!(field, format!("n={signed}; HttpOnly; SameSite=Lax; Path=/; Max-Age=3600"));
+        let adjusted = keys.cookie("n", "v", NOW, HOUR).http_only(false).secure(true).same_site(SameSite::Strict);
+        out.set(adjusted.domain("a.example").path("/p")).unwrap();
         let field = out.iter().nth(1).unwrap().1.to_owned();
-        assert_eq!(field, format!("n={signed}; Secure; Path=/p; Domain=a.example; Max-Age=3600"));
+        assert_eq!(field, format!("n={signed}; SameSite=Strict; Secure; Path=/p; Domain=a.example; Max-Age=3600"));
         out.set(keys.cookie("long", "v".repeat(2900), NOW, Duration::MAX)).unwrap();
         assert!(out.set(keys.cookie("long", "v".repeat(3100), NOW, HOUR)).is_err());
+    }
+
+    #[test]
+    fn prefixed_names_have_what_they_need() {
+        let keys = ring(&["k"]);
+        for name in ["__Host-n", "__host-n", "__Secure-n", "__SECURE-"] {
+            let mut out = CookiesOut::new();
+            out.set(keys.cookie(name, "v", NOW, HOUR)).unwrap();
+            let (_, field) = out.iter().next().unwrap();
+            assert!(field.ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=3600"), "{field}");
+            out.remove(KeyRing::removal(name)).unwrap();
+            let gone = "; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
+            assert_eq!(out.iter().collect::<Vec<_>>(), [(name, &*format!("{name}={gone}"))]);
+        }
+        for name in ["Host-n", "__Hostn", "n__Secure-"] {
+            assert_eq!(KeyRing::removal(name).build().secure(), None, "{name}");
+        }
+        let mut out = CookiesOut::new();
+        assert!(out.set(keys.cookie("__Host-n", "v", NOW, HOUR).domain("a.example")).is_err());
+        assert!(out.set(keys.cookie("__Host-n", "v", NOW, HOUR).secure(false)).is_err());
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! The type of a file by its name.
 
+use std::path::Path;
+
 use http::HeaderValue;
 
 /// The `Content-Type` of a file with this name (RFC 9110 section 8.3): by its extension,
@@ -16,7 +18,7 @@ use http::HeaderValue;
 #[must_use]
 pub fn content_type(name: &str) -> HeaderValue {
     const UNKNOWN: HeaderValue = HeaderValue::from_static("application/octet-stream");
-    let Some(known) = mime_guess::from_path(name).first_raw() else {
+    let Some(known) = registered(name).or_else(|| mime_guess::from_path(name).first_raw()) else {
         return UNKNOWN;
     };
     if known.starts_with("text/") {
@@ -26,9 +28,74 @@ pub fn content_type(name: &str) -> HeaderValue {
     }
 }
 
+/// The registered type, where the table of mime_guess has an older one or none.
+fn registered(name: &str) -> Option<&'static str> {
+    /// By extension: JavaScript modules (RFC 9239), fonts (RFC 8081), YAML (RFC 9512), Zstandard
+    /// (RFC 8878), HTTP Live Streaming (RFC 8216), and the registry of IANA.
+    const TYPES: [(&str, &str); 17] = [
+        ("mjs", "text/javascript"),
+        ("cjs", "text/javascript"),
+        ("m3u8", "application/vnd.apple.mpegurl"),
+        ("ts", "video/mp2t"),
+        ("m4s", "video/iso.segment"),
+        ("m4a", "audio/mp4"),
+        ("woff", "font/woff"),
+        ("otf", "font/otf"),
+        ("zst", "application/zstd"),
+        ("usdz", "model/vnd.usdz+zip"),
+        ("usda", "model/vnd.usda"),
+        ("stl", "model/stl"),
+        ("obj", "model/obj"),
+        ("3mf", "model/3mf"),
+        ("yaml", "application/yaml"),
+        ("yml", "application/yaml"),
+        ("toml", "application/toml"),
+    ];
+    let extension = extension(name)?;
+    TYPES.iter().find(|(known, _)| extension.eq_ignore_ascii_case(known)).map(|(_, registered)| *registered)
+}
+
+/// The `Content-Encoding` that the name of a file implies beside its type: `.svgz` is SVG in gzip,
+/// and no browser shows it without the field (SVG 1.1, appendix I).
+pub(crate) fn content_coding(name: &str) -> Option<&'static str> {
+    extension(name).filter(|extension| extension.eq_ignore_ascii_case("svgz")).map(|_| "gzip")
+}
+
+fn extension(name: &str) -> Option<&str> {
+    Path::new(name).extension()?.to_str()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn registered_types_replace_older_ones() {
+        for (name, expected) in [
+            ("a.mjs", "text/javascript; charset=utf-8"),
+            ("a.CJS", "text/javascript; charset=utf-8"),
+            ("a.m3u8", "application/vnd.apple.mpegurl"),
+            ("a.ts", "video/mp2t"),
+            ("a.woff", "font/woff"),
+            ("a.otf", "font/otf"),
+            ("a.zst", "application/zstd"),
+            ("a.tar.zst", "application/zstd"),
+            ("a.usdz", "model/vnd.usdz+zip"),
+            ("a.yml", "application/yaml"),
+            ("a.svgz", "image/svg+xml"),
+            (".mjs", "application/octet-stream"),
+        ] {
+            assert_eq!(content_type(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn only_svgz_implies_a_coding() {
+        assert_eq!((content_coding("a.svgz"), content_coding("b/A.SVGZ")), (Some("gzip"), Some("gzip")));
+        for name in ["a.svg", "a.gz", "a.svg.gz", "svgz", ".svgz", "a.svgz/b", "a.tgz", ""] {
+            assert_eq!(content_coding(name), None, "{name}");
+        }
+    }
 
     #[test]
     fn names_and_types() {

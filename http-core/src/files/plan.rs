@@ -5,8 +5,9 @@ use std::path::Path;
 
 use bytes::Bytes;
 use http::header::{
-    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, CONTENT_RANGE,
-    CONTENT_TYPE, ETAG, EXPIRES, HeaderName, HeaderValue, LAST_MODIFIED, LOCATION, VARY,
+    ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CDN_CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE,
+    CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, CONTENT_TYPE, ETAG, EXPIRES, HeaderName, HeaderValue,
+    LAST_MODIFIED, LOCATION, PRAGMA, VARY,
 };
 use http::{Method, StatusCode};
 
@@ -53,6 +54,24 @@ const SPELLED: [(HeaderName, &str); 12] = [
     (LAST_MODIFIED, "Last-Modified"),
     (LOCATION, "Location"),
     (VARY, "Vary"),
+];
+
+/// Fields that describe a file, its caching and its ranges; `with_own_fields` leaves them out.
+const OF_FILE: [HeaderName; 14] = [
+    ACCEPT_RANGES,
+    CACHE_CONTROL,
+    CDN_CACHE_CONTROL,
+    CONTENT_DISPOSITION,
+    CONTENT_ENCODING,
+    CONTENT_LANGUAGE,
+    CONTENT_LENGTH,
+    CONTENT_LOCATION,
+    CONTENT_RANGE,
+    CONTENT_TYPE,
+    ETAG,
+    EXPIRES,
+    LAST_MODIFIED,
+    PRAGMA,
 ];
 
 impl FileRequest<'_> {
@@ -129,18 +148,18 @@ impl Plan {
         entropy: [u8; 16],
     ) -> Self {
         if let Some(refusal) = Self::check_method(request.method) {
-            return refusal;
+            return refusal.with_own_fields(response.headers);
         }
         let fields = response.fields(&metadata, wall);
         let current = validators(&fields);
         let plan = match conditional::evaluate(request.headers, &current) {
-            Precondition::Failed => Self::text(StatusCode::PRECONDITION_FAILED),
+            Precondition::Failed => Self::text(StatusCode::PRECONDITION_FAILED).with_own_fields(response.headers),
             Precondition::NotModified => Self::not_modified(fields),
             Precondition::True => match selection(request, &fields, &current, metadata.len, wall) {
                 Selection::Whole => Self::whole(fields, metadata.len),
                 Selection::One(range) => Self::one_range(fields, range, metadata.len),
                 Selection::Several(ranges) => Self::several_ranges(fields, &ranges, metadata.len, entropy),
-                Selection::Unsatisfiable => Self::unsatisfiable(metadata.len),
+                Selection::Unsatisfiable => Self::unsatisfiable(metadata.len).with_own_fields(response.headers),
             },
         };
         plan.for_method(request.method)
@@ -200,11 +219,15 @@ impl Plan {
         path: &Path,
         wall: u64,
     ) -> Self {
-        let plan = match (Self::check_method(request.method), policy.field(path)) {
-            (Some(refusal), _) => refusal,
-            (None, None) => Self::text(FileFault::NotFound.status()),
-            (None, Some(sendfile)) => Self::whole(response.fields_for_front(sendfile, wall), 0),
+        let mut plan = match (Self::check_method(request.method), policy.field(path)) {
+            (Some(refusal), _) => refusal.with_own_fields(response.headers),
+            (None, None) => Self::text(FileFault::NotFound.status()).with_own_fields(response.headers),
+            (None, Some(sendfile)) => {
+                return Self::whole(response.fields_for_front(sendfile, wall), 0).for_method(request.method);
+            }
         };
+        // The server in front would send a file in place of this response.
+        plan.fields.retain(|(name, _)| name != policy.header());
         plan.for_method(request.method)
     }
 
@@ -219,6 +242,32 @@ impl Plan {
                 self.segments.clear();
             }
         }
+        self
+    }
+
+    /// Adds the application's fields to a response that is not the file: those of
+    /// [`FileResponse::headers`] but for the ones that describe the file or how long it may be
+    /// cached, and those of a name that the plan has. [`new`](Self::new) and
+    /// [`sendfile`](Self::sendfile) do so; [`fault`](Self::fault) and
+    /// [`add_slash`](Self::add_slash) do not know the fields.
+    ///
+    /// ```
+    /// use httpants_core::files::{FileFault, Plan};
+    /// use http::header::{ETAG, HeaderValue, X_FRAME_OPTIONS};
+    ///
+    /// let own = [(X_FRAME_OPTIONS, HeaderValue::from_static("DENY")), (ETAG, HeaderValue::from_static("\"1\""))];
+    /// let plan = Plan::fault(&http::Method::GET, FileFault::NotFound).with_own_fields(&own);
+    /// assert_eq!(plan.field("X-Frame-Options").unwrap(), "DENY");
+    /// assert_eq!(plan.field("ETag"), None);
+    /// ```
+    #[must_use]
+    pub fn with_own_fields(mut self, own: &[Field]) -> Self {
+        let added: Vec<Field> = own
+            .iter()
+            .filter(|(name, _)| !OF_FILE.contains(name) && find(&self.fields, name).is_none())
+            .cloned()
+            .collect();
+        self.fields.extend(added);
         self
     }
 

@@ -10,6 +10,7 @@ use http::header::{
 use crate::message::headers::is_credential;
 
 use super::coding::Coding;
+use super::mime::content_coding;
 use super::{attachment, content_type, date};
 
 /// One field of an answer. Both types are checked when they are made, so neither can hold a
@@ -70,7 +71,8 @@ impl Metadata {
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct FileResponse<'a> {
-    /// The file's name, or a path to it: its extension gives the type. With a precompressed
+    /// The file's name, or a path to it: its extension gives the type, and for `.svgz` the
+    /// Content-Encoding gzip. With a precompressed
     /// sibling it is still the name of the file itself.
     pub name: &'a str,
     /// The name under which the client is to save the content, by
@@ -82,7 +84,8 @@ pub struct FileResponse<'a> {
     /// of a field of the same name that would be there by default; either of Cache-Control
     /// and Expires takes the place of both. The application's ETag and Last-Modified are what
     /// conditional requests are compared with, and its `Accept-Ranges: none` switches ranges
-    /// off. Content-Length and Content-Range depend on the request and are left out.
+    /// off. Content-Length and Content-Range depend on the request and are left out. Those that
+    /// do not describe the file or its caching are also on 405, 412 and 416.
     pub headers: &'a [Field],
     /// The coding that was [chosen](Coding::choose), [`Coding::Identity`] included, where
     /// precompressed siblings are looked for: the answer then says that it varies with
@@ -101,9 +104,6 @@ impl<'a> FileResponse<'a> {
     pub(crate) fn fields(&self, metadata: &Metadata, wall: u64) -> Vec<Field> {
         let mut fields = self.presentation();
         let coding = self.coding.unwrap_or_default();
-        if coding != Coding::Identity {
-            self.add(&mut fields, CONTENT_ENCODING, || Some(HeaderValue::from_static(coding.name())));
-        }
         // RFC 9110 section 8.8.2.1: never later than the answer itself.
         self.add(&mut fields, LAST_MODIFIED, || Some(date::format(metadata.modified?.0.min(wall))));
         self.add(&mut fields, ETAG, || metadata.entity_tag());
@@ -130,10 +130,20 @@ impl<'a> FileResponse<'a> {
         fields
     }
 
-    /// Type and attachment name.
+    /// Type, coding and attachment name.
     fn presentation(&self) -> Vec<Field> {
         let mut fields = Vec::with_capacity(10 + self.headers.len());
+        // Where the application gives the type, it says what that type is a type of.
+        let of_name = if self.guess_mime && !self.has(&CONTENT_TYPE) { content_coding(self.name) } else { None };
         self.add(&mut fields, CONTENT_TYPE, || Some(content_type(if self.guess_mime { self.name } else { "" })));
+        // In the order in which they were applied (RFC 9110 section 8.4).
+        let coding = match (of_name, self.coding.unwrap_or_default()) {
+            (None, Coding::Identity) => None,
+            (Some(inner), Coding::Identity) => Some(HeaderValue::from_static(inner)),
+            (None, outer) => Some(HeaderValue::from_static(outer.name())),
+            (Some(inner), outer) => HeaderValue::try_from(format!("{inner}, {}", outer.name())).ok(),
+        };
+        self.add(&mut fields, CONTENT_ENCODING, || coding);
         self.add(&mut fields, CONTENT_DISPOSITION, || self.filename.map(attachment));
         fields
     }

@@ -76,6 +76,12 @@ impl Sendfile {
         Ok(self)
     }
 
+    /// The name of the field.
+    #[must_use]
+    pub fn header(&self) -> &HeaderName {
+        &self.header
+    }
+
     /// The field for a file. A relative path is taken below the root; an absolute one is a
     /// real path, as the file system resolves it. `None` for what is not below the root.
     #[must_use]

@@ -16,7 +16,8 @@ const READ_AHEAD: usize = 64 << 10;
 ///
 /// Large pieces are slices of the receive buffer. Small ones would each keep all of that buffer
 /// from being used again, so they are copied behind each other: a reader that keeps everything
-/// holds at most twice the bytes, and gets no more pieces than reads of the transport.
+/// holds at most twice the bytes and a constant a piece. Small pieces of one read are one, because
+/// all of its events are taken under one lock.
 #[derive(Debug)]
 pub(super) struct BodyQueue {
     request: RequestId,

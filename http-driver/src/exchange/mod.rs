@@ -255,7 +255,9 @@ impl Shared {
     }
 
     fn receive(&mut self, data: Bytes) {
-        let copied = self.core.limits().body_buffer / 2;
+        // The piece holds the block that it was received in, which may be larger than usual: for a
+        // large head, or where `recv_buffer` is larger.
+        let copied = self.core.limits().body_buffer.max(self.core.storage_size()) / 2;
         let Some(body) = &mut self.body else { return };
         if body.push(data, copied) {
             let _ = self.core.pause(body.request());

@@ -76,7 +76,9 @@ impl Body {
         Self(Source::Arriving { exchange, request, remaining, done: false, failed: Failed::No })
     }
 
-    /// The next piece, never empty; `None` at the end.
+    /// The next piece, never empty; `None` at the end. Pieces may be kept: together they hold at
+    /// most twice their bytes and a constant a piece, however small the segments and chunks of the
+    /// peer are.
     ///
     /// # Errors
     /// [`BodyError`] where the content is cut off, or was not kept; the same again when asked

@@ -50,9 +50,13 @@ impl Request {
         self.core(|core, request| core.cookies_out(request)?.remove(cookie).map_err(Misuse::Cookie))
     }
 
-    /// Sets a signed cookie for 30 days, HttpOnly and for the path `/` (the seed's
-    /// `set_secure_cookie`); [`secure_cookie`](httpants_core::Request::secure_cookie) reads it.
-    /// The value is signed, not hidden. It may be text, bytes, or JSON as text.
+    /// Sets a signed cookie for 30 days (the seed's `set_secure_cookie`);
+    /// [`secure_cookie`](httpants_core::Request::secure_cookie) reads it. The value is signed, not
+    /// hidden. It may be text, bytes, or JSON as text.
+    ///
+    /// The cookie is HttpOnly, `SameSite=Lax` and for the path `/`. It is `Secure` where the request
+    /// came by https, to this server or to a trusted proxy, and where the name begins with `__Host-`
+    /// or `__Secure-`.
     ///
     /// # Errors
     /// As [`set_cookie`](Self::set_cookie).
@@ -61,8 +65,7 @@ impl Request {
     }
 
     /// Makes the client drop a cookie that [`set_secure_cookie`](Self::set_secure_cookie) has
-    /// set: its path is `/`, which [`remove_cookie`](Self::remove_cookie) would have to be told, as
-    /// it has to be of the `Secure` of a `__Host-` or `__Secure-` name.
+    /// set: the removal has the same attributes.
     ///
     /// ```
     /// use httpants_driver::{Misuse, Request, Response};
@@ -77,7 +80,7 @@ impl Request {
     /// # Errors
     /// As [`set_cookie`](Self::set_cookie).
     pub fn remove_secure_cookie(&self, name: &str) -> Result<(), Misuse> {
-        self.remove_cookie(Cookie::build(name.to_owned()).path("/"))
+        self.remove_secure_cookie_with(name, |cookie| cookie)
     }
 
     /// [`set_secure_cookie`](Self::set_secure_cookie) with another lifetime and other attributes.
@@ -94,7 +97,25 @@ impl Request {
         self.core(|core, request| core.cookies_out(request).map(drop))?;
         let environment = self.exchange.environment();
         let keys = environment.config.cookie_keys.as_ref().ok_or(Misuse::NoCookieKeys)?;
-        let cookie = adjust(keys.cookie(name, value, environment.clock.now().wall.as_secs(), lifetime));
-        self.core(|core, request| core.cookies_out(request)?.set(cookie).map_err(Misuse::Cookie))
+        let cookie = keys.cookie(name, value, environment.clock.now().wall.as_secs(), lifetime);
+        self.set_cookie(adjust(self.secured(cookie)))
+    }
+
+    /// [`remove_secure_cookie`](Self::remove_secure_cookie) for a cookie that
+    /// [`set_secure_cookie_with`](Self::set_secure_cookie_with) has set with other attributes: give
+    /// it the same `adjust`, because a client keeps a cookie of another path or domain.
+    ///
+    /// # Errors
+    /// As [`set_cookie`](Self::set_cookie).
+    pub fn remove_secure_cookie_with(
+        &self,
+        name: &str,
+        adjust: impl FnOnce(CookieBuilder<'static>) -> CookieBuilder<'static>,
+    ) -> Result<(), Misuse> {
+        self.remove_cookie(adjust(self.secured(KeyRing::removal(name))))
+    }
+
+    fn secured(&self, cookie: CookieBuilder<'static>) -> CookieBuilder<'static> {
+        if self.is_secure() { cookie.secure(true) } else { cookie }
     }
 }

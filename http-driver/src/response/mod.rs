@@ -1,6 +1,7 @@
 //! What a handler answers.
 
 pub(crate) mod files;
+mod location;
 mod outlet;
 mod responder;
 mod task;
@@ -111,10 +112,19 @@ impl Response {
         Self::typed(FieldLines::new(), content).with_header("Content-Type", content_type)
     }
 
-    /// 302 to another place (RFC 9110 section 15.4.3).
+    /// 302 to another place (RFC 9110 section 15.4.3). Characters that cannot stand in a URI are
+    /// percent-encoded, as UTF-8; `%41` stays as it is. Where the location comes from the client,
+    /// check where it leads: `//example.com` is another server.
+    ///
+    /// ```
+    /// use httpants_driver::Response;
+    ///
+    /// let response = Response::redirect("/größe?of=a b");
+    /// assert_eq!(response.head().fields.get("Location"), Some(&b"/gr%C3%B6%C3%9Fe?of=a%20b"[..]));
+    /// ```
     #[must_use]
     pub fn redirect(location: &str) -> Self {
-        Self::new(302).with_header("Location", location)
+        Self::new(302).with_header("Location", location::encode(location))
     }
 
     /// 200 with content that is made while it is sent. Its length is not known, so it is
@@ -134,7 +144,9 @@ impl Response {
     /// A file: the whole answer that the request gets for it, from 206 to 404 (the seed's
     /// `send_file`). A path is taken below [`Server::file_root`](crate::Server::file_root); see
     /// [`FileToSend`] and [`FileRoot`](crate::FileRoot) for what else there is. Fields of the
-    /// application's own take the place of those that the file would have.
+    /// application's own take the place of those that the file would have. They are on every
+    /// response; those that describe the file or its caching (type, coding, disposition,
+    /// validators, Cache-Control, Expires) are left out of 301, 403, 404, 405, 412, 416 and 500.
     ///
     /// ```
     /// use httpants_driver::{FileToSend, Response};

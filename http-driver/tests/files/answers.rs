@@ -114,7 +114,8 @@ fn one_range_several_ranges_and_none_that_is_there() {
 
     let answer = ask("300000-");
     assert_eq!((answer.status, answer.field("Content-Range")), (416, Some("bytes */300000")));
-    assert_eq!(ask_with(&memory, "GET", "/f/empty.txt", "Range: bytes=-5\r\n").status, 416);
+    let empty = ask_with(&memory, "GET", "/f/empty.txt", "Range: bytes=-5\r\n");
+    assert_eq!((empty.status, empty.field("Content-Range")), (200, None), "ranges of an empty file are ignored");
 }
 
 #[test]
@@ -137,6 +138,42 @@ fn the_application_says_how_a_file_is_presented() {
     }
     let head = ask_with(&memory, "HEAD", "/error-page", "");
     assert_eq!((head.status, head.field("Content-Length")), (404, Some("13")));
+}
+
+#[test]
+fn the_applications_fields_are_on_every_response() {
+    let site = Site::new();
+    for in_front in [false, true] {
+        let memory = Memory::new();
+        site.start_with(&memory, |server| match in_front {
+            true => server.sendfile(Sendfile::new("X-Accel-Redirect", &site.root).unwrap()),
+            false => server,
+        });
+        for (status, method, path, fields) in [
+            (200, "GET", "/framed/hello.txt", ""),
+            (206, "GET", "/framed/hello.txt", "Range: bytes=0-0\r\n"),
+            (301, "GET", "/framed/docs", ""),
+            (304, "GET", "/framed/hello.txt", "If-None-Match: *\r\n"),
+            (404, "GET", "/framed/nothing", ""),
+            (404, "HEAD", "/framed/bare/", ""),
+            (404, "GET", "/framed-folder", ""),
+            (405, "POST", "/framed/hello.txt", ""),
+            (412, "GET", "/framed/hello.txt", "If-Match: \"x\"\r\n"),
+            (416, "GET", "/framed/hello.txt", "Range: bytes=13-\r\n"),
+        ] {
+            let status = if in_front && matches!(status, 206 | 304 | 412 | 416) { 200 } else { status };
+            let answer = ask_with(&memory, method, path, fields);
+            let is_file = matches!(answer.status, 200 | 206 | 304);
+            assert_eq!(answer.status, status, "{method} {path} {fields}");
+            assert_eq!(answer.field("X-Frame-Options"), Some("DENY"), "{status}");
+            assert_eq!(answer.field("Cache-Control"), is_file.then_some("max-age=60"), "{status}");
+            let language = (is_file && status != 304).then_some("en");
+            assert_eq!(answer.field("Content-Language"), language, "{status}");
+            let redirect = answer.field("X-Accel-Redirect");
+            assert_eq!(redirect == Some("/internal/secret"), !in_front, "{status}");
+            assert_eq!(redirect.is_some(), !in_front || is_file, "{status}");
+        }
+    }
 }
 
 /// Else the eighth would be the last that its connection can send.

@@ -99,6 +99,8 @@ fn application(files: &FileRoot, outside: &Path, request: &Request) -> Result<Re
             .with_header("X-Own", "1")
             .with_header("Content-Length", "7")
             .with_header("Connection", "close"),
+        path if path.starts_with("/framed/") => with_policy(files.clone().mount("/framed").serve(request)),
+        "/framed-folder" => with_policy(FileToSend::opened(File::open(outside).unwrap(), "x.css").into()),
         "/nothing/204" => Response::file(hello).with_status(204),
         "/nothing/205" => Response::file(hello).with_status(205),
         "/error-page" => Response::file(hello).with_status(404),
@@ -134,6 +136,15 @@ fn application(files: &FileRoot, outside: &Path, request: &Request) -> Result<Re
         path if path.starts_with("/root/") => files.serve(request),
         _ => files.clone().mount("/f").serve(request),
     })
+}
+
+/// Fields for every response, and fields for the file alone.
+fn with_policy(response: Response) -> Response {
+    response
+        .with_header("X-Frame-Options", "DENY")
+        .with_header("X-Accel-Redirect", "/internal/secret")
+        .with_header("Content-Language", "en")
+        .with_header("Cache-Control", "max-age=60")
 }
 
 /// An answer as it was received.

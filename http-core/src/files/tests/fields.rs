@@ -159,6 +159,27 @@ fn coded_siblings() {
 }
 
 #[test]
+fn svgz_is_svg_in_gzip() {
+    let fields = own(&[("content-type", "application/gzip")]);
+    let plan = |response: &FileResponse<'_>, lines| super::plan(&Method::GET, lines, response, metadata(LEN));
+    let mut response = FileResponse::new("a.svgz");
+    let plain = plan(&response, "");
+    assert_eq!(text(&plain, "content-type"), Some("image/svg+xml"));
+    assert_eq!(text(&plain, "content-encoding"), Some("gzip"));
+    assert_eq!((text(&plain, "vary"), text(&plain, "etag")), (None, Some("\"2a-64-2ebc98a1.5\"")));
+    assert_eq!(text(&plan(&response, "Range: bytes=0-1\r\n"), "content-encoding"), Some("gzip"));
+    assert_eq!(plan(&response, "If-None-Match: *\r\n").field("content-encoding"), None);
+    response.coding = Some(Coding::Brotli);
+    assert_eq!(text(&plan(&response, ""), "content-encoding"), Some("gzip, br"));
+    response.coding = None;
+    response.guess_mime = false;
+    assert_eq!(plan(&response, "").field("content-encoding"), None);
+    response.guess_mime = true;
+    response.headers = &fields;
+    assert_eq!(plan(&response, "").field("content-encoding"), None);
+}
+
+#[test]
 fn types_and_names() {
     let mut response = FileResponse::new("a.html");
     response.guess_mime = false;
@@ -170,6 +191,58 @@ fn types_and_names() {
         text(&plan(&response), "content-disposition"),
         Some("attachment; filename=\"_.html__X: y\"; filename*=UTF-8''%C3%BC.html__X%3A%20y")
     );
+}
+
+#[test]
+fn the_applications_fields_are_on_responses_without_the_file() {
+    let fields = own(&[
+        ("x-frame-options", "DENY"),
+        ("content-security-policy", "default-src 'none'"),
+        ("set-cookie", "a=1"),
+        ("set-cookie", "b=2"),
+        ("allow", "POST"),
+        ("content-type", "text/x-own"),
+        ("content-encoding", "gzip"),
+        ("content-disposition", "inline"),
+        ("content-length", "5"),
+        ("etag", "\"v1\""),
+        ("last-modified", DATE),
+        ("cache-control", "max-age=60"),
+        ("expires", "0"),
+    ]);
+    let mut response = FileResponse::new("a.txt");
+    response.headers = &fields;
+    let policy = Sendfile::new("Set-Cookie", "/srv/www").unwrap();
+    let headers = Headers::default();
+    let request = FileRequest { method: &Method::GET, headers: &headers };
+    let in_front = Plan::sendfile(request, &response, &policy, Path::new("/etc/passwd"), WALL);
+    for (status, cookies, plan) in [
+        (412, 2, plan(&Method::GET, "If-Match: \"x\"\r\n", &response, metadata(LEN))),
+        (416, 2, plan(&Method::GET, "Range: bytes=100-\r\n", &response, metadata(LEN))),
+        (405, 2, plan(&Method::POST, "", &response, metadata(LEN))),
+        (404, 2, Plan::fault(&Method::GET, FileFault::NotFound).with_own_fields(&fields)),
+        (301, 2, Plan::add_slash(&Method::HEAD, "/a", "").with_own_fields(&fields)),
+        (404, 0, in_front),
+    ] {
+        assert_eq!(plan.status, status);
+        let cookie = |(name, _): &&Field| *name == header::SET_COOKIE;
+        assert_eq!(plan.fields.iter().filter(cookie).count(), cookies, "{status}");
+        assert_eq!(text(&plan, "x-frame-options"), Some("DENY"), "{status}");
+        assert_eq!(text(&plan, "content-security-policy"), Some("default-src 'none'"), "{status}");
+        assert_eq!(text(&plan, "content-type"), Some("text/plain; charset=utf-8"), "{status}");
+        assert_eq!(text(&plan, "allow"), Some(if status == 405 { "GET, HEAD" } else { "POST" }), "{status}");
+        for name in [
+            "content-encoding",
+            "content-disposition",
+            "content-length",
+            "etag",
+            "last-modified",
+            "cache-control",
+            "expires",
+        ] {
+            assert_eq!(plan.field(name), None, "{status} {name}");
+        }
+    }
 }
 
 /// RFC 9110 section 8.8.2.1, and dates that no field can carry.

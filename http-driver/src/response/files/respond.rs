@@ -71,10 +71,11 @@ fn plan(
     }
     let (plan, file) = match file.open(policy, asked.headers) {
         Ok(opened) if opened.lacks_slash && status == StatusCode::OK => {
-            (Plan::add_slash(request.method(), request.path(), request.query()), None)
+            let plan = Plan::add_slash(request.method(), request.path(), request.query());
+            (without_file(plan, &own, policy), None)
         }
         Ok(opened) => plan_opened(asked, &own, opened, policy, wall),
-        Err(fault) => (Plan::fault(asked.method, fault), None),
+        Err(fault) => (without_file(Plan::fault(asked.method, fault), &own, policy), None),
     };
     (plan.with_status(status), file)
 }
@@ -96,8 +97,18 @@ fn plan_opened(
     }
     match entropy(asked) {
         Ok(entropy) => (Plan::new(asked, &response, opened.metadata, wall, entropy), Some(opened.file)),
-        Err(fault) => (Plan::fault(asked.method, fault), None),
+        Err(fault) => (without_file(Plan::fault(asked.method, fault), own, policy), None),
     }
+}
+
+/// Adds the application's fields to a plan without a file, except the one that would make a
+/// server in front send a file in its place.
+fn without_file(plan: Plan, own: &[Field], policy: &FilePolicy) -> Plan {
+    let mut plan = plan.with_own_fields(own);
+    if let Some(sendfile) = &policy.sendfile {
+        plan.fields.retain(|(name, _)| name != sendfile.header());
+    }
+    plan
 }
 
 /// Asked of the system only where a boundary is made of it.
