@@ -124,6 +124,9 @@ pub struct Connection {
     cookies_out: Option<Box<CookiesOut>>,
     /// Bytes dropped while the connection closes.
     discarded: u64,
+    /// The last request was received as a whole, or there is none: nothing is cut off that the
+    /// peer is known to be sending.
+    ordinary_end: bool,
 }
 
 /// Constructors.
@@ -167,6 +170,7 @@ impl Connection {
             more_may_come: false,
             cookies_out: None,
             discarded: 0,
+            ordinary_end: false,
         }
     }
 }
@@ -260,8 +264,10 @@ impl Connection {
     /// The server shuts down: an idle connection closes, a busy one after its current answer.
     pub fn handle_shutdown(&mut self, now: Now) {
         self.set_now(now);
+        self.times.shutdown.get_or_insert(self.now.mono);
         let between_requests = matches!(self.state.recv, Receiving::Handshake | Receiving::Idle);
         if self.apply(Input::Shutdown) && between_requests {
+            self.ordinary_end = true;
             self.events.close(CloseReason::Shutdown);
             self.settle();
         }
@@ -321,7 +327,7 @@ impl Connection {
                 next.offer(times.content, timeouts.body, timers::Timer::Body);
                 next.offer_at(times.slowest_content(timeouts), timers::Timer::BodyRate);
             }
-            (Receiving::Discard, Sending::Shut) => next.offer(times.shut, timeouts.linger, timers::Timer::Linger),
+            (Receiving::Discard, Sending::Shut) => times.offer_linger(&mut next, timeouts, self.ordinary_end),
             _ => {}
         }
         if self.state.send == Sending::Head {
@@ -361,7 +367,7 @@ impl Connection {
                 // it pipelines.
                 Receiving::Complete => self.state.send != Sending::Closing && self.recv.len() < limits.recv_size(),
                 // Not counted as dropped before the next poll, so what is held has a bound of its own.
-                Receiving::Discard => self.discarded <= limits.linger && self.recv.len() < limits.recv_size(),
+                Receiving::Discard => self.discarded <= self.linger_limit() && self.recv.len() < limits.recv_size(),
                 Receiving::Handshake | Receiving::HandedOver | Receiving::Ended => false,
             }
     }
@@ -505,6 +511,7 @@ impl Connection {
                 let sends_on = self.more_may_come || !self.recv.is_empty();
                 let linger = !self.end_of_stream && (self.peer.secure || sends_on);
                 self.times.shut = self.now.mono;
+                self.ordinary_end |= self.state.recv == Receiving::Complete;
                 self.apply(Input::Flushed { linger });
             }
             Sending::HandedOver => self.events.upgrade(),

@@ -409,10 +409,16 @@ impl Connection {
         self.recv.consume(usize::MAX);
         if self.end_of_stream {
             self.apply(Input::EndOfStream);
-        } else if self.discarded > self.config.limits.linger {
+        } else if self.discarded > self.linger_limit() {
             self.apply(Input::LingerEnd);
         }
         None
+    }
+
+    /// How many bytes may be dropped while the connection closes.
+    pub(super) fn linger_limit(&self) -> u64 {
+        let limits = &self.config.limits;
+        if self.ordinary_end { limits.linger } else { limits.refusal_linger }
     }
 
     pub(super) fn fire(&mut self, timer: Timer) {

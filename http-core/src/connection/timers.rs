@@ -83,7 +83,7 @@ pub(crate) struct Times {
     pub(crate) head: Duration,
     /// The head was complete.
     pub(crate) request: Duration,
-    /// The last byte of content, or when reading it went on after a pause.
+    /// The last byte that came, or when reading it went on after a pause.
     pub(crate) content: Duration,
     /// From when the rate of the content counts, pauses left out.
     content_start: Duration,
@@ -94,6 +94,8 @@ pub(crate) struct Times {
     pub(crate) sent: Duration,
     /// The sending side was shut down.
     pub(crate) shut: Duration,
+    /// The server began to shut down.
+    pub(crate) shutdown: Option<Duration>,
 }
 
 impl Times {
@@ -109,6 +111,7 @@ impl Times {
             progress: now,
             sent: now,
             shut: now,
+            shutdown: None,
         }
     }
 
@@ -134,6 +137,20 @@ impl Times {
     pub(crate) fn resumed(&mut self, now: Duration, paused_at: Duration) {
         self.content_start = self.content_start.saturating_add(now.saturating_sub(paused_at));
         self.content = now;
+    }
+
+    /// How long the peer's end is awaited. A peer that was refused gets the time to send what
+    /// it is sending, unless the server shuts down.
+    pub(crate) fn offer_linger(&self, next: &mut Earliest, timeouts: &crate::Timeouts, ordinary_end: bool) {
+        let linger = Timer::Linger;
+        if ordinary_end {
+            return next.offer(self.shut, timeouts.linger, linger);
+        }
+        next.offer(self.shut, timeouts.refusal_linger, linger);
+        next.offer(self.shut.max(self.content), timeouts.refusal_linger_idle, linger);
+        if let Some(shutdown) = self.shutdown {
+            next.offer(self.shut.max(shutdown), timeouts.linger, linger);
+        }
     }
 
     /// When the content that came so far is too little for the time it took.
