@@ -243,7 +243,8 @@ pub struct Timeouts {
     pub refusal_linger: Option<Duration>,
     /// How long the next byte is awaited then. Default 5 s.
     pub refusal_linger_idle: Option<Duration>,
-    /// From a request to the head of its answer; then 503. Default off.
+    /// From a request to the head of its answer, without the time in which its content is
+    /// awaited; then 503. Default off.
     pub handler: Option<Duration>,
     /// After the client ended its stream, without a byte of its response that it accepts; then
     /// 503 where no head has left, else a reset. Default 30 s; `None` serves without limit.

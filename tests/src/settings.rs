@@ -61,6 +61,8 @@ fn limit(config: &mut Config, name: &str, value: &str) -> Option<()> {
         "linger" => read(value, &mut limits.linger),
         "refusal_linger" => read(value, &mut limits.refusal_linger),
         "send_backlog" => read(value, &mut limits.send_backlog),
+        "recv_buffer" => read(value, &mut limits.recv_buffer),
+        "body_buffer" => read(value, &mut limits.body_buffer),
         _ => None,
     }
 }

@@ -164,6 +164,35 @@ fn bytes_behind_a_request_that_waits_are_bounded() {
     assert!(connection.recv_buf().is_empty());
 }
 
+/// `trailer-size`. Trailers stand in the receive buffer until they are complete.
+#[test]
+fn trailers_fit_whatever_the_size_of_the_buffers() {
+    let line = format!("T: {}\r\n", "v".repeat(995));
+    for (body_buffer, lines, whole) in [(64 << 10, 16, true), (8 << 10, 16, true), (16, 16, true), (8 << 10, 17, false)]
+    {
+        let mut config = Config::default();
+        (config.limits.recv_buffer, config.limits.body_buffer) = (16, body_buffer);
+        config.timeouts.body_rate = 0;
+        let mut connection = Connection::new(Arc::new(config), Peer::default(), Now::default());
+        let request =
+            format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n{}\r\n", line.repeat(lines));
+        let (mut sent, mut trailers, mut refused) = (0, None, false);
+        while sent < request.len() {
+            let taken = connection.receive(&request.as_bytes()[sent..], Now::default());
+            assert!(taken > 0, "{body_buffer} {lines}: stuck behind {sent} bytes");
+            sent += taken;
+            while let Some(event) = connection.poll_event() {
+                match event {
+                    Event::End(_, fields) => trailers = Some(fields.len()),
+                    Event::Refused(_) => refused = true,
+                    _ => {}
+                }
+            }
+        }
+        assert_eq!((trailers, refused), (whole.then_some(lines), !whole), "{body_buffer}");
+    }
+}
+
 /// Content that the application does not take is not read without end.
 #[test]
 fn content_that_nobody_takes_is_bounded() {

@@ -344,6 +344,40 @@ fn handler_runs_until_the_head_of_the_answer() {
 }
 
 #[test]
+fn handler_stands_still_while_content_is_awaited() {
+    let mut caller = Caller::new(|config| {
+        config.timeouts.handler = Some(Duration::from_secs(5));
+        config.timeouts.body_rate = 0;
+    });
+    caller.receive(POST, 0);
+    assert_eq!(caller.armed(), Some((Timer::Body, 30_000)));
+    caller.receive(&[b'x'; 5_000], 20_000);
+    // The application is busy with what it has for 3 s.
+    caller.connection.pause(caller.id()).unwrap();
+    assert_eq!(caller.armed(), Some((Timer::Handler, 25_000)));
+    caller.connection.handle_time(at(23_000));
+    caller.connection.resume(caller.id()).unwrap();
+    assert_eq!(caller.armed(), Some((Timer::Body, 53_000)));
+    caller.receive(&[b'x'; 5_000], 50_000);
+    caller.fires(Timer::Handler, 52_000);
+    caller.answered("503", 52_000);
+}
+
+#[test]
+fn handler_runs_until_it_asks_for_content_that_is_held_back() {
+    let mut caller = Caller::new(|config| config.timeouts.handler = Some(Duration::from_secs(5)));
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+    caller.receive(head, 0);
+    assert_eq!(caller.armed(), Some((Timer::Handler, 5_000)));
+    caller.connection.handle_time(at(4_000));
+    caller.connection.send_continue(caller.id()).unwrap();
+    assert!(caller.send(usize::MAX, 4_000) > 0);
+    assert_eq!(caller.armed().map(|(timer, _)| timer), Some(Timer::BodyRate));
+    caller.receive(b"ab", 10_000);
+    caller.fires(Timer::Handler, 11_000);
+}
+
+#[test]
 fn each_timer_can_be_switched_off() {
     let mut caller = Caller::new(|config| {
         let timeouts = &mut config.timeouts;

@@ -330,8 +330,10 @@ impl Connection {
             (Receiving::Discard, Sending::Shut) => times.offer_linger(&mut next, timeouts, self.ordinary_end),
             _ => {}
         }
-        if self.state.send == Sending::Head {
-            next.offer(times.request, timeouts.handler, timers::Timer::Handler);
+        // While content is awaited it is the peer that takes its time.
+        let reads = self.state.recv == Receiving::Content && !self.paused && !self.expect_unanswered;
+        if self.state.send == Sending::Head && !reads {
+            times.offer_handler(&mut next, timeouts);
         }
         if let Some(since) = self.peer_closed_at
             && matches!(self.state.send, Sending::Head | Sending::Content)
@@ -362,7 +364,7 @@ impl Connection {
                 // As while a response is outstanding.
                 Receiving::Idle | Receiving::Head if self.held => self.recv.len() < limits.recv_size(),
                 Receiving::Idle | Receiving::Head => self.has_backlog_room() && self.recv.len() <= limits.head,
-                Receiving::Content | Receiving::Drain => self.recv.len() < limits.body_size(),
+                Receiving::Content | Receiving::Drain => self.recv.len() < self.content.room(limits.body_size()),
                 // Room for one more read notices that the peer is gone, and takes in what
                 // it pipelines.
                 Receiving::Complete => self.state.send != Sending::Closing && self.recv.len() < limits.recv_size(),

@@ -61,6 +61,15 @@ impl Content {
         }
     }
 
+    /// How many bytes may stand unread in a receive buffer of `size` bytes: a trailer section
+    /// stands there until it is complete, or longer than its limit.
+    pub(super) fn room(&self, size: usize) -> usize {
+        match &self.coding {
+            Coding::None | Coding::Length(_) => size,
+            Coding::Chunked(chunked) => chunked.longest_section().max(size),
+        }
+    }
+
     /// Bytes that are known to come.
     pub(super) fn announced(&self) -> u64 {
         match &self.coding {
@@ -291,7 +300,7 @@ impl Connection {
                 *remaining -= length as u64;
                 if *remaining == 0 {
                     self.events.end = self.state.recv == Receiving::Content;
-                    self.apply(Input::ContentEnd);
+                    self.end_content();
                 }
                 Ok(Some(self.data(length)))
             }
@@ -318,11 +327,16 @@ impl Connection {
                 Piece::End { framing, trailers } => {
                     self.recv.consume(framing);
                     let trailers = self.trailers(trailers)?;
-                    self.apply(Input::ContentEnd);
+                    self.end_content();
                     Ok(Some(Event::End(self.current_id(), trailers)))
                 }
             },
         }
+    }
+
+    fn end_content(&mut self) {
+        self.times.read(self.now.mono);
+        self.apply(Input::ContentEnd);
     }
 
     fn data(&mut self, length: usize) -> Event {

@@ -85,6 +85,10 @@ pub(crate) struct Times {
     pub(crate) request: Duration,
     /// The last byte that came, or when reading it went on after a pause.
     pub(crate) content: Duration,
+    /// The time from which on the handler's time counts, so much later as it waited for content.
+    handler: Duration,
+    /// When reading the content began, or went on.
+    reading: Duration,
     /// From when the rate of the content counts, pauses left out.
     content_start: Duration,
     content_bytes: u64,
@@ -106,6 +110,8 @@ impl Times {
             head: now,
             request: now,
             content: now,
+            handler: now,
+            reading: now,
             content_start: now,
             content_bytes: 0,
             progress: now,
@@ -128,6 +134,8 @@ impl Times {
     /// The head is complete; so many bytes of content came with it.
     pub(crate) fn request(&mut self, now: Duration, content: usize) {
         self.request = now;
+        self.handler = now;
+        self.reading = now;
         self.content = now;
         self.content_start = now;
         self.content_bytes = content as u64;
@@ -137,6 +145,19 @@ impl Times {
     pub(crate) fn resumed(&mut self, now: Duration, paused_at: Duration) {
         self.content_start = self.content_start.saturating_add(now.saturating_sub(paused_at));
         self.content = now;
+        self.reading = now;
+    }
+
+    /// The content is complete, or the application paused it: it was the peer that was awaited
+    /// until now.
+    pub(crate) fn read(&mut self, now: Duration) {
+        self.handler = self.handler.saturating_add(now.saturating_sub(self.reading));
+        self.reading = now;
+    }
+
+    /// The handler must have responded then.
+    pub(crate) fn offer_handler(&self, next: &mut Earliest, timeouts: &crate::Timeouts) {
+        next.offer(self.handler, timeouts.handler, Timer::Handler);
     }
 
     /// How long the peer's end is awaited. A peer that was refused gets the time to send what
