@@ -51,7 +51,8 @@ use crate::tls::Tls;
 /// | `httpants::request` | INFO | a span in it for each request, under which its handler runs: `number` on the connection, `method`, `path` |
 /// | `httpants::access` | INFO | an event for each answer, once it has left: `remote_ip`, `method`, `target`, `protocol`, `status`, `bytes` of content, `complete`, `duration_us` from the head's last byte to the answer's; `refused`, where the peer was, and why |
 /// | `httpants_driver` | ERROR | failures of the application and of accepting |
-/// | | DEBUG | answers that a peer broke off |
+/// | | WARN | the first CONNECT that was answered with 501, because the handler opens no tunnel |
+/// | | DEBUG | answers that a peer broke off; further CONNECT requests like that |
 ///
 /// An application's own events carry the spans, where its subscriber enables them. Lines for
 /// readers of access logs come from [`access_log`](Self::access_log).
