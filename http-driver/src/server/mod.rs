@@ -2,10 +2,12 @@
 
 mod accept;
 mod bound;
+mod descriptors;
 mod handle;
 mod listen;
 mod listen_socket;
 mod socket_file;
+mod start;
 
 use std::fmt;
 use std::future::Future;
@@ -98,7 +100,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
             choose_intake: None,
             files: FilePolicy::default(),
             backlog: 1024,
-            max_connections: usize::MAX,
+            max_connections: descriptors::default_connections(),
             workers: 1,
         }
     }
@@ -374,7 +376,9 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// How many connections may be open at once; more wait to be accepted. Default: no bound.
+    /// How many connections may be open at once, on all workers together; more wait to be accepted.
+    /// Default: three quarters of the descriptors that the process may have (`RLIMIT_NOFILE`), so
+    /// that some are left for files; without a limit three quarters of 65,536.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections.max(1);
