@@ -119,6 +119,11 @@ pub struct Limits {
     /// What is read and dropped from a peer after the last answer, so that it sees that
     /// answer and not a reset. Default 256 KiB.
     pub linger: u64,
+    /// The same behind a refusal, and behind an answer to a request whose content was not read
+    /// to its end: most clients read their answer only once they have sent all of it. Default
+    /// 64 MiB, read into one buffer of `recv_buffer` bytes; [`Timeouts::refusal_linger`] bounds
+    /// the time.
+    pub refusal_linger: u64,
     /// Bytes of answers that wait to be sent before the next pipelined request is parsed
     /// and before [`send_room`](crate::Connection::send_room) is empty; each finished answer
     /// among them counts for 40 more. Default 64 KiB; 0 counts as 1.
@@ -143,6 +148,7 @@ impl Default for Limits {
             chunk_overhead: 16 << 10,
             drain: 64 << 10,
             linger: 256 << 10,
+            refusal_linger: 64 << 20,
             send_backlog: 64 << 10,
             recv_buffer: 8 << 10,
             body_buffer: 64 << 10,
@@ -232,7 +238,13 @@ pub struct Timeouts {
     pub write: Option<Duration>,
     /// How long the end of the peer's stream is awaited after the last answer. Default 2 s.
     pub linger: Option<Duration>,
-    /// From a request to the head of its answer; then 503. Default off.
+    /// The same behind a refusal, and behind an answer to a request whose content was not read
+    /// to its end, where the peer goes on sending. Default 30 s.
+    pub refusal_linger: Option<Duration>,
+    /// How long the next byte is awaited then. Default 5 s.
+    pub refusal_linger_idle: Option<Duration>,
+    /// From a request to the head of its answer, without the time in which its content is
+    /// awaited; then 503. Default off.
     pub handler: Option<Duration>,
     /// After the client ended its stream, or from the head of a request that was accepted behind
     /// that, without a byte of its response that it accepts; then 503 where no head has left,
@@ -253,6 +265,8 @@ impl Default for Timeouts {
             body_rate_grace: Duration::from_secs(10),
             write: seconds(30),
             linger: seconds(2),
+            refusal_linger: seconds(30),
+            refusal_linger_idle: seconds(5),
             handler: None,
             half_closed: seconds(30),
         }

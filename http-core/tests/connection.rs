@@ -162,7 +162,7 @@ fn giving_up_after_the_end_does_nothing() {
     assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
     connection.close();
     assert_eq!(connection.poll_close(), None);
-    assert_eq!(timeout(&connection), Some((2000, Timer::Linger)));
+    assert_eq!(timeout(&connection), Some((5000, Timer::Linger)));
 }
 
 /// A refusal of HEAD has no content either, once the request line says that it is one.
@@ -217,7 +217,7 @@ fn an_end_that_the_client_did_not_announce_lingers() {
 #[test]
 fn lingering_has_its_bounds() {
     let mut config = Config::default();
-    config.limits.linger = 100_000;
+    config.limits.refusal_linger = 100_000;
     let mut connection = connection(config);
     give(&mut connection, b"GET / HTTP/1.1\r\n\r\n", 0);
     assert_eq!(events(&mut connection), ["Refused", "Closed"]);

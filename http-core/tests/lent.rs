@@ -232,7 +232,7 @@ fn more_bytes_than_fit_are_not_believed() {
 #[test]
 fn deadlines_pass_while_the_buffer_is_lent() {
     let mut config = Config::default();
-    config.limits.linger = 40;
+    config.limits.refusal_linger = 40;
     let mut late = connection(config);
     give(&mut late, b"GET / HTTP/1.1\r\n", 0);
     assert_eq!(events(&mut late), [""; 0]);
@@ -240,7 +240,7 @@ fn deadlines_pass_while_the_buffer_is_lent() {
     late.handle_timeout(now(15_000));
     assert_eq!(events(&mut late), ["TimedOut", "Refused", "Closed"]);
     assert!(sent(&mut late, 15_000).starts_with("HTTP/1.1 408 "));
-    assert_eq!((late.poll_close(), timeout(&late)), (Some(Close::ShutdownWrite), Some((17_000, Timer::Linger))));
+    assert_eq!((late.poll_close(), timeout(&late)), (Some(Close::ShutdownWrite), Some((20_000, Timer::Linger))));
     // The bytes are dropped when they are back, each counted once.
     buffer.room()[..24].fill(b'x');
     late.return_recv_buf(buffer, 24, now(15_001));

@@ -399,7 +399,7 @@ fn timers_run_out_once_and_cost_nothing_meanwhile() {
     memory.advance(Duration::from_secs(16));
     assert_eq!(answers(&slow.take_received())[0].0, 408);
     assert!(slow.is_ended() && !slow.is_closed(), "it lingers");
-    memory.advance(Duration::from_secs(3));
+    memory.advance(Duration::from_secs(6));
     assert!(slow.is_closed());
 }
 

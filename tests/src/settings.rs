@@ -59,7 +59,10 @@ fn limit(config: &mut Config, name: &str, value: &str) -> Option<()> {
         "chunk_overhead" => read(value, &mut limits.chunk_overhead),
         "drain" => read(value, &mut limits.drain),
         "linger" => read(value, &mut limits.linger),
+        "refusal_linger" => read(value, &mut limits.refusal_linger),
         "send_backlog" => read(value, &mut limits.send_backlog),
+        "recv_buffer" => read(value, &mut limits.recv_buffer),
+        "body_buffer" => read(value, &mut limits.body_buffer),
         _ => None,
     }
 }
@@ -80,6 +83,8 @@ fn timeout(config: &mut Config, name: &str, value: &str) -> Option<()> {
         "write" => timeouts.write = time,
         "half_closed" => timeouts.half_closed = time,
         "linger" => timeouts.linger = time,
+        "refusal_linger" => timeouts.refusal_linger = time,
+        "refusal_linger_idle" => timeouts.refusal_linger_idle = time,
         "handler" => timeouts.handler = time,
         _ => return None,
     }

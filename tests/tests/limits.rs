@@ -6,20 +6,38 @@
 
 use std::sync::Arc;
 
-use httpants_core::{BadRequest, Close, CloseReason, Config, Connection, Event, Now, Peer};
+use httpants_core::{BadRequest, Close, CloseReason, Config, Connection, Event, Now, Peer, ResponseHead};
 use httpants_tests::{Exchange, Step, Style, app, settings};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
+/// A connection that awaits the end of a peer that it has refused.
 fn refused(linger: u64) -> Connection {
     let mut config = Config::default();
-    config.limits.linger = linger;
+    config.limits.refusal_linger = linger;
+    config.limits.linger = 0;
     let mut connection = Connection::new(Arc::new(config), Peer::default(), Now::default());
     assert_eq!(connection.receive(b"\n", Now::default()), 1);
     let events: Vec<_> = std::iter::from_fn(|| connection.poll_event()).collect();
     assert!(matches!(events[..], [Event::Refused(_), Event::Closed(CloseReason::Refused(BadRequest::BareLineFeed))]));
     connection.handle_sent(u64::MAX, Now::default());
     assert!(matches!(connection.poll_event(), Some(Event::ResponseEnd(_))));
+    assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
+    connection
+}
+
+/// A connection that awaits the end of a peer that did not know that its request was the last.
+fn answered(linger: u64) -> Connection {
+    let mut config = Config::default();
+    config.limits.linger = linger;
+    config.limits.refusal_linger = 0;
+    config.keep_alive = false;
+    let mut connection = Connection::new(Arc::new(config), Peer::default(), Now::default());
+    assert_eq!(connection.receive(GET, Now::default()), GET.len());
+    let Some(Event::Request(request)) = connection.poll_event() else { panic!("no request") };
+    connection.respond_with(request.id(), &ResponseHead::new(200).unwrap(), "").unwrap();
+    connection.handle_sent(u64::MAX, Now::default());
+    while connection.poll_event().is_some() {}
     assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
     connection
 }
@@ -70,14 +88,43 @@ fn uploads_are_as_long_in_small_chunks_as_in_large_ones() {
     }
 }
 
-/// `time-linger-bytes`. The byte that was refused counts, too.
+/// `time-linger-bytes`, `refusal-linger-bytes`. The byte that was refused counts, too.
 #[test]
 fn linger_at_n_and_n_plus_1_however_it_is_cut() {
     for piece in [1, 7, 1000, 100_000] {
         for linger in [20, 256 << 10] {
             assert_eq!(pour(&mut refused(linger as u64), linger - 1, piece), (linger - 1, None), "{piece}");
             assert_eq!(pour(&mut refused(linger as u64), linger, piece), (linger, Some(Close::Now)), "{piece}");
+            assert_eq!(pour(&mut answered(linger as u64), linger, piece), (linger, None), "{piece}");
+            assert_eq!(
+                pour(&mut answered(linger as u64), linger + 1, piece),
+                (linger + 1, Some(Close::Now)),
+                "{piece}"
+            );
         }
+    }
+}
+
+/// A client that reads only once it has sent everything gets its refusal for uploads up to
+/// 64 MiB; what it sends is read into one small buffer.
+#[test]
+fn uploads_in_flight_are_read_behind_a_refusal() {
+    // The refused head counts for nothing, because it was read as a request.
+    for (length, whole) in [(50_000_000, true), (64 << 20, true), ((64 << 20) + 1, false)] {
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        let mut connection = Connection::new(Arc::new(Config::default()), Peer::default(), Now::default());
+        assert_eq!(connection.receive(head.as_bytes(), Now::default()), head.len());
+        while connection.poll_event().is_some() {}
+        connection.handle_sent(u64::MAX, Now::default());
+        let mut sent = 0;
+        while sent < length && connection.wants_recv() {
+            let room = connection.recv_buf().len();
+            assert!(room <= Config::default().limits.recv_buffer, "{room}");
+            connection.handle_recv(room.min(length - sent), Now::default());
+            sent += room.min(length - sent);
+            while connection.poll_event().is_some() {}
+        }
+        assert_eq!((sent == length, connection.poll_close() != Some(Close::Now)), (true, whole), "{length}");
     }
 }
 
@@ -115,6 +162,35 @@ fn bytes_behind_a_request_that_waits_are_bounded() {
     }
     assert_eq!(connection.receive(b"x", Now::default()), 0, "nothing is taken that is not wanted");
     assert!(connection.recv_buf().is_empty());
+}
+
+/// `trailer-size`. Trailers stand in the receive buffer until they are complete.
+#[test]
+fn trailers_fit_whatever_the_size_of_the_buffers() {
+    let line = format!("T: {}\r\n", "v".repeat(995));
+    for (body_buffer, lines, whole) in [(64 << 10, 16, true), (8 << 10, 16, true), (16, 16, true), (8 << 10, 17, false)]
+    {
+        let mut config = Config::default();
+        (config.limits.recv_buffer, config.limits.body_buffer) = (16, body_buffer);
+        config.timeouts.body_rate = 0;
+        let mut connection = Connection::new(Arc::new(config), Peer::default(), Now::default());
+        let request =
+            format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n{}\r\n", line.repeat(lines));
+        let (mut sent, mut trailers, mut refused) = (0, None, false);
+        while sent < request.len() {
+            let taken = connection.receive(&request.as_bytes()[sent..], Now::default());
+            assert!(taken > 0, "{body_buffer} {lines}: stuck behind {sent} bytes");
+            sent += taken;
+            while let Some(event) = connection.poll_event() {
+                match event {
+                    Event::End(_, fields) => trailers = Some(fields.len()),
+                    Event::Refused(_) => refused = true,
+                    _ => {}
+                }
+            }
+        }
+        assert_eq!((trailers, refused), (whole.then_some(lines), !whole), "{body_buffer}");
+    }
 }
 
 /// Content that the application does not take is not read without end.

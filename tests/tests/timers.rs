@@ -112,6 +112,16 @@ impl Caller {
         assert_ne!(self.armed(), Some((timer, due)), "it fired, so it is not armed any more");
     }
 
+    /// It waits for the end of the peer until then.
+    fn lingers_until(&mut self, due: u64) {
+        assert_eq!(self.armed(), Some((Timer::Linger, due)));
+        self.wake(due - 1);
+        assert_eq!(self.connection.poll_close(), None);
+        self.wake(due);
+        assert_eq!(self.connection.poll_close(), Some(Close::Now));
+        assert_eq!(self.armed(), None);
+    }
+
     fn answered(&mut self, status: &str, now: u64) {
         while self.send(usize::MAX, now) > 0 {}
         let answer = String::from_utf8(std::mem::take(&mut self.answer)).unwrap();
@@ -245,19 +255,70 @@ fn write_is_off_while_nothing_waits() {
 
 #[test]
 fn linger_runs_from_the_shutdown_and_no_byte_arms_it_anew() {
-    let mut caller = Caller::new(|_| {});
-    caller.receive(b"\n", 1_000);
-    assert_eq!(caller.armed().map(|(timer, _)| timer), Some(Timer::Write));
-    caller.answered("400", 3_000);
+    let mut caller = Caller::new(|config| config.keep_alive = false);
+    caller.receive(GET, 1_000);
+    caller.answer(3_000);
     assert_eq!(caller.connection.poll_close(), Some(Close::ShutdownWrite));
     assert_eq!(caller.connection.poll_close(), None, "it is told once");
     caller.receive(b"more", 4_000);
-    assert_eq!(caller.armed(), Some((Timer::Linger, 5_000)));
-    caller.wake(4_999);
-    assert_eq!(caller.connection.poll_close(), None);
-    caller.wake(5_000);
-    assert_eq!(caller.connection.poll_close(), Some(Close::Now));
-    assert_eq!(caller.armed(), None);
+    caller.lingers_until(5_000);
+}
+
+#[test]
+fn refusal_linger_is_armed_anew_by_each_byte_for_30_s() {
+    let refused = || {
+        let mut caller = Caller::new(|_| {});
+        caller.receive(b"\n", 1_000);
+        assert_eq!(caller.armed().map(|(timer, _)| timer), Some(Timer::Write));
+        caller.answered("400", 3_000);
+        assert_eq!(caller.connection.poll_close(), Some(Close::ShutdownWrite));
+        caller
+    };
+    refused().lingers_until(8_000);
+    let mut sends = refused();
+    for second in 4..33 {
+        assert_eq!(sends.connection.poll_close(), None);
+        sends.receive(b"more", second * 1000);
+    }
+    sends.lingers_until(33_000);
+    let mut stops = refused();
+    stops.receive(b"more", 7_000);
+    stops.lingers_until(12_000);
+    let mut drained = refused();
+    drained.receive(b"more", 4_000);
+    drained.connection.handle_shutdown(at(4_500));
+    drained.connection.handle_shutdown(at(5_000));
+    drained.lingers_until(6_500);
+}
+
+/// What an application answers before it has read the content is no other thing to the client
+/// than a refusal.
+#[test]
+fn refusal_linger_follows_an_answer_that_cuts_the_content_off() {
+    type Cut = fn(&mut Caller);
+    let cuts: [Cut; 3] = [
+        |caller| caller.answer(1_000),
+        |caller| caller.connection.abort(caller.id()).unwrap(),
+        |caller| {
+            caller.receive(&[b'x'; 1000], 1_000);
+            caller.answer(1_000);
+        },
+    ];
+    for cut in cuts {
+        let mut caller = Caller::new(|config| config.limits.drain = 100);
+        caller.receive(POST, 0);
+        cut(&mut caller);
+        caller.connection.handle_timeout(at(1_000));
+        assert_eq!(caller.connection.poll_close(), Some(Close::ShutdownWrite));
+        assert_eq!(caller.armed().map(|(timer, _)| timer), Some(Timer::Linger));
+        caller.receive(b"more", 5_000);
+        caller.lingers_until(10_000);
+    }
+    let mut idle = Caller::new(|_| {});
+    idle.connection.handle_shutdown(at(1_000));
+    assert_eq!(idle.connection.poll_close(), Some(Close::ShutdownWrite));
+    idle.receive(b"more", 2_000);
+    idle.lingers_until(3_000);
 }
 
 #[test]
@@ -283,11 +344,46 @@ fn handler_runs_until_the_head_of_the_answer() {
 }
 
 #[test]
+fn handler_stands_still_while_content_is_awaited() {
+    let mut caller = Caller::new(|config| {
+        config.timeouts.handler = Some(Duration::from_secs(5));
+        config.timeouts.body_rate = 0;
+    });
+    caller.receive(POST, 0);
+    assert_eq!(caller.armed(), Some((Timer::Body, 30_000)));
+    caller.receive(&[b'x'; 5_000], 20_000);
+    // The application is busy with what it has for 3 s.
+    caller.connection.pause(caller.id()).unwrap();
+    assert_eq!(caller.armed(), Some((Timer::Handler, 25_000)));
+    caller.connection.handle_time(at(23_000));
+    caller.connection.resume(caller.id()).unwrap();
+    assert_eq!(caller.armed(), Some((Timer::Body, 53_000)));
+    caller.receive(&[b'x'; 5_000], 50_000);
+    caller.fires(Timer::Handler, 52_000);
+    caller.answered("503", 52_000);
+}
+
+#[test]
+fn handler_runs_until_it_asks_for_content_that_is_held_back() {
+    let mut caller = Caller::new(|config| config.timeouts.handler = Some(Duration::from_secs(5)));
+    let head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
+    caller.receive(head, 0);
+    assert_eq!(caller.armed(), Some((Timer::Handler, 5_000)));
+    caller.connection.handle_time(at(4_000));
+    caller.connection.send_continue(caller.id()).unwrap();
+    assert!(caller.send(usize::MAX, 4_000) > 0);
+    assert_eq!(caller.armed().map(|(timer, _)| timer), Some(Timer::BodyRate));
+    caller.receive(b"ab", 10_000);
+    caller.fires(Timer::Handler, 11_000);
+}
+
+#[test]
 fn each_timer_can_be_switched_off() {
     let mut caller = Caller::new(|config| {
         let timeouts = &mut config.timeouts;
         (timeouts.accept, timeouts.head, timeouts.idle, timeouts.body) = (None, None, None, None);
-        (timeouts.write, timeouts.linger, timeouts.body_rate) = (None, None, 0);
+        (timeouts.write, timeouts.body_rate, timeouts.linger) = (None, 0, None);
+        (timeouts.refusal_linger, timeouts.refusal_linger_idle) = (None, None);
     });
     assert_eq!(caller.armed(), None);
     caller.receive(b"GET / ", 0);

@@ -29,6 +29,7 @@ mod process;
 mod programs;
 mod protocol;
 mod proxies;
+mod refusal_programs;
 mod routes;
 mod runtimes;
 mod timeouts;

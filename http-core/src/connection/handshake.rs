@@ -121,6 +121,8 @@ impl Connection {
     pub fn handle_handshake_failed(&mut self, now: Now) {
         self.set_now(now);
         if self.state.recv == Receiving::Handshake && self.apply(Input::Refuse) {
+            // The alert cuts no request off.
+            self.ordinary_end = true;
             self.events.close(CloseReason::HandshakeFailed);
             self.settle();
         }

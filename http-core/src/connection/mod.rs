@@ -124,6 +124,9 @@ pub struct Connection {
     cookies_out: Option<Box<CookiesOut>>,
     /// Bytes dropped while the connection closes.
     discarded: u64,
+    /// The last request was received as a whole, or there is none: nothing is cut off that the
+    /// peer is known to be sending.
+    ordinary_end: bool,
 }
 
 /// Constructors.
@@ -167,6 +170,7 @@ impl Connection {
             more_may_come: false,
             cookies_out: None,
             discarded: 0,
+            ordinary_end: false,
         }
     }
 }
@@ -260,8 +264,10 @@ impl Connection {
     /// The server shuts down: an idle connection closes, a busy one after its current answer.
     pub fn handle_shutdown(&mut self, now: Now) {
         self.set_now(now);
+        self.times.shutdown.get_or_insert(self.now.mono);
         let between_requests = matches!(self.state.recv, Receiving::Handshake | Receiving::Idle);
         if self.apply(Input::Shutdown) && between_requests {
+            self.ordinary_end = true;
             self.events.close(CloseReason::Shutdown);
             self.settle();
         }
@@ -321,12 +327,14 @@ impl Connection {
                 next.offer(times.content, timeouts.body, timers::Timer::Body);
                 next.offer_at(times.slowest_content(timeouts), timers::Timer::BodyRate);
             }
-            (Receiving::Discard, Sending::Shut) => next.offer(times.shut, timeouts.linger, timers::Timer::Linger),
+            (Receiving::Discard, Sending::Shut) => times.offer_linger(&mut next, timeouts, self.ordinary_end),
             _ => {}
         }
         if matches!(self.state.send, Sending::Head | Sending::Content) {
-            if self.state.send == Sending::Head {
-                next.offer(times.request, timeouts.handler, timers::Timer::Handler);
+            // While content is awaited it is the peer that takes its time.
+            let reads = self.state.recv == Receiving::Content && !self.paused && !self.expect_unanswered;
+            if self.state.send == Sending::Head && !reads {
+                times.offer_handler(&mut next, timeouts);
             }
             if let Some(since) = self.peer_closed_at {
                 // A request that waited for the one before has all of its time.
@@ -358,12 +366,12 @@ impl Connection {
                 // As while a response is outstanding.
                 Receiving::Idle | Receiving::Head if self.held => self.recv.len() < limits.recv_size(),
                 Receiving::Idle | Receiving::Head => self.has_backlog_room() && self.recv.len() <= limits.head,
-                Receiving::Content | Receiving::Drain => self.recv.len() < limits.body_size(),
+                Receiving::Content | Receiving::Drain => self.recv.len() < self.content.room(limits.body_size()),
                 // Room for one more read notices that the peer is gone, and takes in what
                 // it pipelines.
                 Receiving::Complete => self.state.send != Sending::Closing && self.recv.len() < limits.recv_size(),
                 // Not counted as dropped before the next poll, so what is held has a bound of its own.
-                Receiving::Discard => self.discarded <= limits.linger && self.recv.len() < limits.recv_size(),
+                Receiving::Discard => self.discarded <= self.linger_limit() && self.recv.len() < limits.recv_size(),
                 Receiving::Handshake | Receiving::HandedOver | Receiving::Ended => false,
             }
     }
@@ -508,6 +516,7 @@ impl Connection {
                 let sends_on = self.more_may_come || !self.recv.is_empty();
                 let linger = !self.end_of_stream && (self.peer.secure || sends_on);
                 self.times.shut = self.now.mono;
+                self.ordinary_end |= self.state.recv == Receiving::Complete;
                 self.apply(Input::Flushed { linger });
             }
             Sending::HandedOver => self.events.upgrade(),

@@ -61,6 +61,15 @@ impl Content {
         }
     }
 
+    /// How many bytes may stand unread in a receive buffer of `size` bytes: a trailer section
+    /// stands there until it is complete, or longer than its limit.
+    pub(super) fn room(&self, size: usize) -> usize {
+        match &self.coding {
+            Coding::None | Coding::Length(_) => size,
+            Coding::Chunked(chunked) => chunked.longest_section().max(size),
+        }
+    }
+
     /// Bytes that are known to come.
     pub(super) fn announced(&self) -> u64 {
         match &self.coding {
@@ -318,7 +327,7 @@ impl Connection {
                     if self.state.recv == Receiving::Content {
                         self.events.end();
                     }
-                    self.apply(Input::ContentEnd);
+                    self.end_content();
                 }
                 Ok(Some(self.data(length)))
             }
@@ -345,11 +354,16 @@ impl Connection {
                 Piece::End { framing, trailers } => {
                     self.recv.consume(framing);
                     let trailers = self.trailers(trailers)?;
-                    self.apply(Input::ContentEnd);
+                    self.end_content();
                     Ok(Some(Event::End(self.current_id(), trailers)))
                 }
             },
         }
+    }
+
+    fn end_content(&mut self) {
+        self.times.read(self.now.mono);
+        self.apply(Input::ContentEnd);
     }
 
     fn data(&mut self, length: usize) -> Event {
@@ -436,10 +450,16 @@ impl Connection {
         self.recv.consume(usize::MAX);
         if self.end_of_stream {
             self.apply(Input::EndOfStream);
-        } else if self.discarded > self.config.limits.linger {
+        } else if self.discarded > self.linger_limit() {
             self.apply(Input::LingerEnd);
         }
         None
+    }
+
+    /// How many bytes may be dropped while the connection closes.
+    pub(super) fn linger_limit(&self) -> u64 {
+        let limits = &self.config.limits;
+        if self.ordinary_end { limits.linger } else { limits.refusal_linger }
     }
 
     pub(super) fn fire(&mut self, timer: Timer) {

@@ -343,6 +343,9 @@ impl Connection {
         if self.state.recv == Receiving::Content && !self.paused {
             self.paused = true;
             self.paused_at = self.now.mono;
+            if !self.expect_unanswered {
+                self.times.read(self.now.mono);
+            }
         }
         Ok(())
     }

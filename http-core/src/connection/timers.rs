@@ -83,8 +83,12 @@ pub(crate) struct Times {
     pub(crate) head: Duration,
     /// The head was complete.
     pub(crate) request: Duration,
-    /// The last byte of content, or when reading it went on after a pause.
+    /// The last byte that came, or when reading it went on after a pause.
     pub(crate) content: Duration,
+    /// The time from which on the handler's time counts, so much later as it waited for content.
+    handler: Duration,
+    /// When reading the content began, or went on.
+    reading: Duration,
     /// From when the rate of the content counts, pauses left out.
     content_start: Duration,
     content_bytes: u64,
@@ -94,6 +98,8 @@ pub(crate) struct Times {
     pub(crate) sent: Duration,
     /// The sending side was shut down.
     pub(crate) shut: Duration,
+    /// The server began to shut down.
+    pub(crate) shutdown: Option<Duration>,
 }
 
 impl Times {
@@ -104,11 +110,14 @@ impl Times {
             head: now,
             request: now,
             content: now,
+            handler: now,
+            reading: now,
             content_start: now,
             content_bytes: 0,
             progress: now,
             sent: now,
             shut: now,
+            shutdown: None,
         }
     }
 
@@ -125,6 +134,8 @@ impl Times {
     /// The head is complete; so many bytes of content came with it.
     pub(crate) fn request(&mut self, now: Duration, content: usize) {
         self.request = now;
+        self.handler = now;
+        self.reading = now;
         self.content = now;
         self.content_start = now;
         self.content_bytes = content as u64;
@@ -134,6 +145,33 @@ impl Times {
     pub(crate) fn resumed(&mut self, now: Duration, paused_at: Duration) {
         self.content_start = self.content_start.saturating_add(now.saturating_sub(paused_at));
         self.content = now;
+        self.reading = now;
+    }
+
+    /// The content is complete, or the application paused it: it was the peer that was awaited
+    /// until now.
+    pub(crate) fn read(&mut self, now: Duration) {
+        self.handler = self.handler.saturating_add(now.saturating_sub(self.reading));
+        self.reading = now;
+    }
+
+    /// The handler must have responded then.
+    pub(crate) fn offer_handler(&self, next: &mut Earliest, timeouts: &crate::Timeouts) {
+        next.offer(self.handler, timeouts.handler, Timer::Handler);
+    }
+
+    /// How long the peer's end is awaited. A peer that was refused gets the time to send what
+    /// it is sending, unless the server shuts down.
+    pub(crate) fn offer_linger(&self, next: &mut Earliest, timeouts: &crate::Timeouts, ordinary_end: bool) {
+        let linger = Timer::Linger;
+        if ordinary_end {
+            return next.offer(self.shut, timeouts.linger, linger);
+        }
+        next.offer(self.shut, timeouts.refusal_linger, linger);
+        next.offer(self.shut.max(self.content), timeouts.refusal_linger_idle, linger);
+        if let Some(shutdown) = self.shutdown {
+            next.offer(self.shut.max(shutdown), timeouts.linger, linger);
+        }
     }
 
     /// When the content that came so far is too little for the time it took.

@@ -69,6 +69,11 @@ impl Chunked {
         if self.position == Position::Data { self.remaining } else { 0 }
     }
 
+    /// How many bytes of the trailer section are needed at most, 0 before it.
+    pub(crate) fn longest_section(&self) -> usize {
+        if self.position == Position::Trailers { self.budget.saturating_add(2) } else { 0 }
+    }
+
     /// Reads the front of `input`; the caller removes what the piece covers before the next
     /// call. Trailers stay in the input until their section is complete.
     pub(crate) fn advance(&mut self, input: &[u8]) -> Result<Piece, BadRequest> {

@@ -27,6 +27,10 @@ pub(crate) struct Registry {
     shutdowns: AtomicUsize,
     grace: AtomicU64,
     count: AtomicUsize,
+    /// The connections, and places that are kept for those about to be accepted.
+    reserved: AtomicUsize,
+    /// Tasks that found no place free.
+    blocked: Mutex<Vec<Waker>>,
     /// How many connections there were.
     registered: AtomicU64,
     connections: Mutex<Slab<Option<Waker>>>,
@@ -41,6 +45,8 @@ impl Default for Registry {
             shutdowns: AtomicUsize::default(),
             grace: AtomicU64::new(u64::MAX),
             count: AtomicUsize::default(),
+            reserved: AtomicUsize::default(),
+            blocked: Mutex::default(),
             registered: AtomicU64::default(),
             connections: Mutex::default(),
             watchers: Mutex::default(),
@@ -86,28 +92,31 @@ impl Registry {
         self.count.load(Ordering::Acquire)
     }
 
-    pub(crate) fn register(self: &Arc<Self>) -> Registration {
-        self.count.fetch_add(1, Ordering::AcqRel);
-        let id = self.registered.fetch_add(1, Ordering::Relaxed) + 1;
-        let key = self.connections().insert(None);
-        Registration { registry: Arc::clone(self), key, id, waker: None, obeyed: Command::Serve }
+    /// Keeps one of `most` places for a connection that may be accepted now. Where none is free
+    /// the task is woken once one is.
+    pub(crate) fn reserve(self: &Arc<Self>, most: usize, context: &Context<'_>) -> Option<Place> {
+        if !self.take_place(most) {
+            register(&self.blocked, context);
+            // One that was given up meanwhile woke nobody.
+            if !self.take_place(most) {
+                return None;
+            }
+        }
+        Some(Place { registry: Arc::clone(self) })
+    }
+
+    fn take_place(&self, most: usize) -> bool {
+        let more = |taken| (taken < most).then_some(taken + 1);
+        self.reserved.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
     }
 
     /// Wakes the task at the next command or end of a connection.
     pub(crate) fn watch(&self, context: &Context<'_>) {
-        let waker = context.waker().clone();
-        let mut watchers = self.watchers.lock().unwrap_or_else(PoisonError::into_inner);
-        if watchers.iter().any(|known| known.will_wake(&waker)) {
-            drop(watchers);
-            drop(waker);
-        } else {
-            watchers.push(waker);
-        }
+        register(&self.watchers, context);
     }
 
     fn wake_watchers(&self) {
-        let watchers = std::mem::take(&mut *self.watchers.lock().unwrap_or_else(PoisonError::into_inner));
-        watchers.into_iter().for_each(Waker::wake);
+        wake_all(&self.watchers);
     }
 
     fn connections(&self) -> MutexGuard<'_, Slab<Option<Waker>>> {
@@ -115,7 +124,47 @@ impl Registry {
     }
 }
 
-/// One connection's place; given up when it is dropped.
+fn register(tasks: &Mutex<Vec<Waker>>, context: &Context<'_>) {
+    let waker = context.waker().clone();
+    let mut tasks = tasks.lock().unwrap_or_else(PoisonError::into_inner);
+    if tasks.iter().any(|known| known.will_wake(&waker)) {
+        drop(tasks);
+        drop(waker);
+    } else {
+        tasks.push(waker);
+    }
+}
+
+fn wake_all(tasks: &Mutex<Vec<Waker>>) {
+    let tasks = std::mem::take(&mut *tasks.lock().unwrap_or_else(PoisonError::into_inner));
+    tasks.into_iter().for_each(Waker::wake);
+}
+
+/// A place for one connection; free again when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place {
+    registry: Arc<Registry>,
+}
+
+impl Place {
+    /// The connection was accepted.
+    pub(crate) fn register(self) -> Registration {
+        let registry = Arc::clone(&self.registry);
+        registry.count.fetch_add(1, Ordering::AcqRel);
+        let id = registry.registered.fetch_add(1, Ordering::Relaxed) + 1;
+        let key = registry.connections().insert(None);
+        Registration { registry, key, id, waker: None, obeyed: Command::Serve, _place: self }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.registry.reserved.fetch_sub(1, Ordering::AcqRel);
+        wake_all(&self.registry.blocked);
+    }
+}
+
+/// One connection of the server; given up when it is dropped.
 #[derive(Debug)]
 pub(crate) struct Registration {
     registry: Arc<Registry>,
@@ -123,6 +172,7 @@ pub(crate) struct Registration {
     id: u64,
     waker: Option<Waker>,
     obeyed: Command,
+    _place: Place,
 }
 
 impl Registration {
@@ -168,5 +218,47 @@ impl Drop for Registration {
         drop(removed);
         self.registry.count.fetch_sub(1, Ordering::AcqRel);
         self.registry.wake_watchers();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_more_places_are_taken_than_there_are() {
+        const MOST: usize = 3;
+        let registry = Arc::<Registry>::default();
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..5_000 {
+                        let Some(place) = registry.reserve(MOST, &Context::from_waker(Waker::noop())) else { continue };
+                        let registration = place.register();
+                        assert!(registry.count() <= MOST, "{}", registry.count());
+                        drop(registration);
+                    }
+                });
+            }
+        });
+        assert_eq!((registry.count(), registry.reserved.load(Ordering::Acquire)), (0, 0));
+    }
+
+    #[test]
+    fn a_place_that_is_free_again_wakes_who_found_none() {
+        struct Woken(AtomicUsize);
+        impl std::task::Wake for Woken {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        let registry = Arc::<Registry>::default();
+        let tasks = [(); 2].map(|()| Arc::new(Woken(AtomicUsize::new(0))));
+        let place = registry.reserve(1, &Context::from_waker(Waker::noop())).unwrap();
+        for task in &tasks {
+            assert!(registry.reserve(1, &Context::from_waker(&Arc::clone(task).into())).is_none());
+        }
+        drop(place);
+        assert_eq!(tasks.map(|task| task.0.load(Ordering::Relaxed)), [1, 1]);
     }
 }

@@ -1,7 +1,7 @@
 //! What happens on a server, counted: the one place that counts, and the numbers to read.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use http::StatusCode;
 use httpants_core::{BadRequest, CloseReason, Timer};
@@ -81,6 +81,9 @@ pub struct Counters {
     /// Requests that were answered without their handler, because their content was no form
     /// of the kind it said, or too large for a limit of [`forms`](crate::Server::forms).
     pub forms_refused: u64,
+    /// CONNECT requests that were answered with 501, because the handler responded with 2xx and
+    /// opened no tunnel.
+    pub tunnels_refused: u64,
     /// Timers that ran out.
     pub timeouts: TimerCounts,
     /// Why connections ended. Those that [`Handle::close`](crate::Handle::close) dropped, and
@@ -193,13 +196,14 @@ pub(crate) enum Count {
     FormRefused,
     Panic,
     Spilled,
+    TunnelRefused,
     Answer(StatusCode),
     Close(CloseReason),
     Timeout(Timer),
     Refusal(BadRequest),
 }
 
-const ANSWERS: usize = 10;
+const ANSWERS: usize = 11;
 const CLOSES: usize = ANSWERS + 6;
 const TIMEOUTS: usize = CLOSES + 9;
 const REFUSALS: usize = TIMEOUTS + Timer::ALL.len();
@@ -219,6 +223,7 @@ impl Count {
             Self::FormRefused => 7,
             Self::Panic => 8,
             Self::Spilled => 9,
+            Self::TunnelRefused => 10,
             Self::Answer(status) => match status.as_u16() / 100 {
                 class @ 1..=5 => ANSWERS + class as usize - 1,
                 _ => ANSWERS + 5,
@@ -253,11 +258,16 @@ struct Shard([AtomicU64; PLACES]);
 
 /// What counts, shared by all connections of a server. Each thread counts in one shard, and
 /// whoever reads adds the shards up.
-pub(crate) struct Metrics(Box<[Shard]>);
+pub(crate) struct Metrics {
+    shards: Box<[Shard]>,
+    /// Whether it was logged that a tunnel was refused.
+    tunnel_refused: AtomicBool,
+}
 
 impl Default for Metrics {
     fn default() -> Self {
-        Self((0..SHARDS).map(|_| Shard([const { AtomicU64::new(0) }; PLACES])).collect())
+        let shards = (0..SHARDS).map(|_| Shard([const { AtomicU64::new(0) }; PLACES])).collect();
+        Self { shards, tunnel_refused: AtomicBool::new(false) }
     }
 }
 
@@ -269,15 +279,20 @@ impl Metrics {
 
     #[inline]
     pub(crate) fn add(&self, count: Count, by: u64) {
-        let shard = self.0.get(shard_of_this_thread());
+        let shard = self.shards.get(shard_of_this_thread());
         if let Some(place) = shard.and_then(|shard| shard.0.get(count.place())) {
             // Nothing follows from one counter about another, nor about other memory.
             place.fetch_add(by, Ordering::Relaxed);
         }
     }
 
+    /// Whether no tunnel was refused before; asked when one is.
+    pub(crate) fn is_first_refused_tunnel(&self) -> bool {
+        !self.tunnel_refused.swap(true, Ordering::Relaxed)
+    }
+
     fn sum(&self, place: usize) -> u64 {
-        let places = self.0.iter().filter_map(|shard| shard.0.get(place));
+        let places = self.shards.iter().filter_map(|shard| shard.0.get(place));
         places.fold(0, |sum: u64, place| sum.wrapping_add(place.load(Ordering::Relaxed)))
     }
 
@@ -318,6 +333,7 @@ impl Metrics {
             },
             handler_panics: of(Count::Panic),
             uploads_spilled: of(Count::Spilled),
+            tunnels_refused: of(Count::TunnelRefused),
         }
     }
 }
@@ -365,6 +381,7 @@ mod tests {
             Count::FormRefused,
             Count::Panic,
             Count::Spilled,
+            Count::TunnelRefused,
         ]
         .into_iter()
         .chain([101, 200, 304, 404, 500, 600].map(|code| Count::Answer(StatusCode::from_u16(code).unwrap())))

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::task::{Context, Poll};
 
+use http::Method;
 use httpants_core::{BodyLen, Misuse, ResponseHead, ResponseState};
 
 use super::files;
@@ -48,6 +49,7 @@ impl Outlet<'_> {
         if let Some(misuse) = misuse {
             return self.refuse(misuse, content);
         }
+        let ends_http = matches!(content, Content::Upgrade(_));
         let result = match content {
             Content::Whole(content) => {
                 // The last handle of the content is dropped without the lock.
@@ -68,8 +70,7 @@ impl Outlet<'_> {
             Content::Stream(stream) => self.begin_stream(head, stream),
         };
         result.unwrap_or_else(|misuse| {
-            self.report(&misuse);
-            self.fail();
+            self.fail_with(&misuse, !ends_http);
             Rest::Nothing
         })
     }
@@ -83,9 +84,18 @@ impl Outlet<'_> {
             let _ = self.with(|shared| shared.core.finish(request));
             return Rest::Nothing;
         }
-        self.report(&misuse);
-        self.fail();
+        self.fail_with(&misuse, true);
         Rest::Nothing
+    }
+
+    /// The response cannot be sent. `ordinary` is one that does not end HTTP: where a 2xx to
+    /// CONNECT does not, the handler has no tunnel to open.
+    fn fail_with(&mut self, misuse: &Misuse, ordinary: bool) {
+        if ordinary && *misuse == Misuse::Upgrade && self.is_tunnel_expected() {
+            return self.refuse_tunnel();
+        }
+        self.report(misuse);
+        self.fail();
     }
 
     /// A responder has sent, or was to send, the response.
@@ -98,9 +108,13 @@ impl Outlet<'_> {
 
     fn begin_stream(&mut self, head: ResponseHead, stream: ContentStream) -> Result<Rest, Misuse> {
         let (request, status) = (self.request, head.status);
-        let has_body = self
-            .with(|shared| shared.core.current_request().is_none_or(|request| request.allows_response_body(status)));
-        if has_body {
+        let (has_body, ends_http) = self.with(|shared| match shared.core.current_request() {
+            None => (true, false),
+            Some(request) => {
+                (request.allows_response_body(status), *request.method() == Method::CONNECT && status.is_success())
+            }
+        });
+        if has_body && !ends_http {
             return Ok(Rest::Stream(StreamTask { head: Some(head), stream }));
         }
         let dropped = guard(self.metrics, "dropping a stream", || drop(stream));

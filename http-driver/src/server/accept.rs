@@ -122,13 +122,13 @@ where
             let this = self.as_mut().project();
             let mut exhausted = None;
             for (listener, tls) in this.listeners.iter_mut() {
-                if this.handle.registry.count() >= *this.max_connections {
+                let Some(place) = this.handle.registry.reserve(*this.max_connections, context) else {
                     // The end of a connection wakes this task.
                     if !std::mem::replace(this.full, true) {
                         this.handle.metrics.one(Count::AcceptPause);
                     }
                     return;
-                }
+                };
                 *this.full = false;
                 match listener.poll_accept(context) {
                     Poll::Pending => {}
@@ -136,7 +136,7 @@ where
                         accepted += 1;
                         *this.exhausted = false;
                         this.handle.metrics.one(Count::Accepted);
-                        let registration = this.handle.registry.register();
+                        let registration = place.register();
                         let service = Arc::clone(this.service);
                         let runtime = this.runtime.clone();
                         this.runtime.spawn(Serve::new(runtime, service, registration, transport, peer, tls.as_ref()));

@@ -8,6 +8,7 @@ use super::accept::Accepting;
 use super::handle::Handle;
 use super::listen::{self, ListenAddress};
 use super::socket_file::SocketFiles;
+use super::start::Start;
 use crate::connection::{Serve, Service};
 use crate::handler::Handler;
 use crate::runtime::{Runtime, Spawn};
@@ -54,13 +55,15 @@ where
         R: Spawn<Serve<R, H>>,
     {
         let sockets = self.sockets.into_iter().flatten().collect();
-        serve_sockets(self.runtime, self.service, (sockets, self.files), self.max_connections, self.handle).await
+        let start = Start::of(1).pop();
+        serve_sockets(self.runtime, self.service, (sockets, self.files), self.max_connections, self.handle, start).await
     }
 
     /// Serves with the workers asked for, on this thread and others, until it is shut down.
     ///
     /// # Errors
-    /// Those of starting a runtime or a thread, and of registering the sockets.
+    /// Those of starting a runtime or a thread, and of registering the sockets; nothing was
+    /// accepted then.
     pub fn run(mut self) -> io::Result<()>
     where
         R: Spawn<Serve<R, H>> + Send,
@@ -68,19 +71,26 @@ where
     {
         let first = if self.sockets.is_empty() { Vec::new() } else { self.sockets.remove(0) };
         let Self { runtime, service, sockets, files, max_connections, handle, .. } = self;
-        let work = |sockets: Vec<Listening>| {
+        let mut starts = Start::of(1 + sockets.len());
+        let mut work = |sockets: Vec<Listening>| {
             let (runtime, service, handle) = (runtime.clone(), Arc::clone(&service), handle.clone());
-            let sockets = (sockets, files.clone());
-            move || runtime.clone().block_on(serve_sockets(runtime, service, sockets, max_connections, handle))?
+            let (sockets, start) = ((sockets, files.clone()), starts.pop());
+            move || {
+                runtime.clone().block_on(serve_sockets(runtime, service, sockets, max_connections, handle, start))?
+            }
         };
+        let first = work(first);
         let mut threads = Vec::new();
+        let mut result = Ok(());
         for (number, sockets) in sockets.into_iter().enumerate() {
             let thread = std::thread::Builder::new().name(format!("httpants-{}", number + 1));
-            threads.push(thread.spawn(work(sockets))?);
+            match thread.spawn(work(sockets)) {
+                Ok(thread) => threads.push(thread),
+                Err(error) => result = Err(error),
+            }
         }
-        let first = work(first);
         drop(files);
-        let mut result = first();
+        result = result.and(first());
         for thread in threads {
             let other = thread.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")));
             result = result.and(other);
@@ -101,6 +111,7 @@ async fn serve_sockets<R, H>(
     (sockets, files): (Vec<Listening>, SocketFiles),
     max_connections: usize,
     handle: Handle,
+    start: Option<Start>,
 ) -> io::Result<()>
 where
     R: Runtime + Spawn<Serve<R, H>>,
@@ -116,6 +127,12 @@ where
         };
         listeners.push((listener, tls));
     }
-    Accepting::new(runtime, service, listeners, max_connections, handle).with_files(files).await;
+    let has_started = match start {
+        Some(start) => start.ready().await,
+        None => true,
+    };
+    if has_started {
+        Accepting::new(runtime, service, listeners, max_connections, handle).with_files(files).await;
+    }
     Ok(())
 }

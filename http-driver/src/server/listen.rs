@@ -4,10 +4,13 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 #[cfg(unix)]
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
 use socket2::{Domain, Protocol, Socket, Type};
+
+#[cfg(unix)]
+use super::socket_file;
 
 /// An address to listen on.
 ///
@@ -111,7 +114,9 @@ impl Bound {
 pub(crate) fn bind(address: &ListenAddress, backlog: i32, workers: usize) -> io::Result<Vec<Vec<Bound>>> {
     let bound = match address {
         #[cfg(unix)]
-        ListenAddress::Unix(path) => bind_unix(path, backlog, workers).map(|sockets| vec![sockets]),
+        ListenAddress::Unix(path) => socket_file::bind(path, backlog)
+            .and_then(|bound| Bound::Unix(bound).share(workers))
+            .map(|sockets| vec![sockets]),
         _ => resolve(address)
             .and_then(|addresses| addresses.iter().map(|&address| bind_tcp(address, backlog, workers)).collect()),
     };
@@ -187,25 +192,6 @@ fn tcp_socket(address: SocketAddr, share_port: bool) -> io::Result<Socket> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok(socket)
-}
-
-/// Binds a socket file; one that a dead server left behind is replaced.
-#[cfg(unix)]
-fn bind_unix(path: &std::path::Path, backlog: i32, workers: usize) -> io::Result<Vec<Bound>> {
-    use std::os::unix::fs::FileTypeExt;
-    if path.as_os_str().is_empty() {
-        // Linux would choose a name in a place of its own, which nobody could find.
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path of the socket is missing"));
-    }
-    let is_socket = std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
-    if is_socket && UnixStream::connect(path).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused) {
-        std::fs::remove_file(path)?;
-    }
-    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
-    socket.set_nonblocking(true)?;
-    socket.bind(&socket2::SockAddr::unix(path)?)?;
-    socket.listen(backlog)?;
-    Bound::Unix(socket.into()).share(workers)
 }
 
 #[cfg(test)]

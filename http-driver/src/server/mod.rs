@@ -2,10 +2,12 @@
 
 mod accept;
 mod bound;
+mod descriptors;
 mod handle;
 mod listen;
 mod listen_socket;
 mod socket_file;
+mod start;
 
 use std::fmt;
 use std::future::Future;
@@ -52,7 +54,8 @@ use crate::tls::Tls;
 /// | `httpants::request` | INFO | a span in it for each request, under which its handler runs: `number` on the connection, `method`, `path` |
 /// | `httpants::access` | INFO | an event for each answer, once it has left: `remote_ip`, `method`, `target`, `protocol`, `status`, `bytes` of content, `complete`, `duration_us` from the head's last byte to the answer's; `refused`, where the peer was, and why |
 /// | `httpants_driver` | ERROR | failures of the application and of accepting |
-/// | | DEBUG | answers that a peer broke off |
+/// | | WARN | the first CONNECT that was answered with 501, because the handler opens no tunnel |
+/// | | DEBUG | answers that a peer broke off; further CONNECT requests like that |
 ///
 /// An application's own events carry the spans, where its subscriber enables them. Lines for
 /// readers of access logs come from [`access_log`](Self::access_log).
@@ -98,7 +101,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
             choose_intake: None,
             files: FilePolicy::default(),
             backlog: 1024,
-            max_connections: usize::MAX,
+            max_connections: descriptors::default_connections(),
             workers: 1,
         }
     }
@@ -374,7 +377,9 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// How many connections may be open at once; more wait to be accepted. Default: no bound.
+    /// How many connections may be open at once, on all workers together; more wait to be accepted.
+    /// Default: three quarters of the descriptors that the process may have (`RLIMIT_NOFILE`), so
+    /// that some are left for files; without a limit three quarters of 65,536.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections.max(1);

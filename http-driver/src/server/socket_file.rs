@@ -1,12 +1,21 @@
 //! The files of unix sockets, from the bind to the end.
 
+#[cfg(unix)]
+use std::fs::File;
 use std::io;
 #[cfg(unix)]
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+#[cfg(unix)]
+use std::os::unix::net::UnixListener;
 #[cfg(unix)]
 use std::path::{Path, PathBuf};
 #[cfg(unix)]
 use std::sync::Arc;
+
+#[cfg(unix)]
+use rustix::fs::{FlockOperation, OFlags, flock};
+#[cfg(unix)]
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::listen::ListenAddress;
 
@@ -56,5 +65,129 @@ impl Drop for SocketFile {
         if found.is_ok_and(|file| (file.dev(), file.ino()) == (self.device, self.inode)) {
             let _ = std::fs::remove_file(&self.path);
         }
+    }
+}
+
+/// Binds a socket file; one that a dead server left behind is replaced.
+///
+/// A lock keeps others from doing the same at the same time: between looking and removing, the
+/// file could become that of a live server, and one that is bound and does not listen yet looks
+/// dead.
+#[cfg(unix)]
+pub(crate) fn bind(path: &Path, backlog: i32) -> io::Result<UnixListener> {
+    if path.as_os_str().is_empty() {
+        // Linux would choose a name in a place of its own, which nobody could find.
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path of the socket is missing"));
+    }
+    let address = SockAddr::unix(path)?;
+    let _lock = Lock::of(path)?;
+    if is_dead(path, &address)? {
+        std::fs::remove_file(path)?;
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address)?;
+    socket.listen(backlog)?;
+    Ok(socket.into())
+}
+
+/// Whether nobody listens on this socket file. A server whose queue of connections is full lives,
+/// and is not waited for.
+#[cfg(unix)]
+fn is_dead(path: &Path, address: &SockAddr) -> io::Result<bool> {
+    if !path.symlink_metadata().is_ok_and(|found| found.file_type().is_socket()) {
+        return Ok(false);
+    }
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.connect(address).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
+}
+
+/// The lock of a socket file, in a file beside it that is there only while it is held.
+#[cfg(unix)]
+struct Lock {
+    path: PathBuf,
+    _file: File,
+}
+
+#[cfg(unix)]
+impl Lock {
+    /// Waits for those who hold it, which they do for as long as binding takes.
+    fn of(socket: &Path) -> io::Result<Self> {
+        let mut path = socket.as_os_str().to_owned();
+        path.push(".lock");
+        let path = std::path::absolute(PathBuf::from(path))?;
+        let no_follow = OFlags::NOFOLLOW.bits().cast_signed();
+        loop {
+            let mut options = File::options();
+            let file = options.write(true).create(true).mode(0o600).custom_flags(no_follow).open(&path)?;
+            rustix::io::retry_on_intr(|| flock(&file, FlockOperation::LockExclusive))?;
+            let (locked, found) = (file.metadata()?, path.symlink_metadata());
+            // Whoever held it before has removed it.
+            if found.is_ok_and(|found| (found.dev(), found.ino()) == (locked.dev(), locked.ino())) {
+                return Ok(Self { path, _file: file });
+            }
+        }
+    }
+}
+
+#[cfg(unix)]
+impl Drop for Lock {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::net::UnixStream;
+    use std::sync::Barrier;
+
+    use super::*;
+
+    #[test]
+    fn of_servers_that_start_at_once_one_replaces_the_dead_socket() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        for _ in 0..100 {
+            drop(bind(&path, 16).unwrap());
+            let barrier = Barrier::new(4);
+            let bound: Vec<_> = std::thread::scope(|scope| {
+                let start = || {
+                    barrier.wait();
+                    bind(&path, 16)
+                };
+                let threads: Vec<_> = (0..4).map(|_| scope.spawn(start)).collect();
+                threads.into_iter().filter_map(|thread| thread.join().unwrap().ok()).collect()
+            });
+            assert_eq!(bound.len(), 1, "a live server lost its socket");
+            UnixStream::connect(&path).unwrap();
+        }
+        let names: Vec<_> = folder.path().read_dir().unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(names, ["socket"]);
+    }
+
+    #[test]
+    fn a_server_whose_queue_is_full_is_alive() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let stuck = bind(&path, 1).unwrap();
+        let address = SockAddr::unix(&path).unwrap();
+        let mut waiting = Vec::new();
+        loop {
+            let client = Socket::new(Domain::UNIX, Type::STREAM, None).unwrap();
+            client.set_nonblocking(true).unwrap();
+            if client.connect(&address).is_err() {
+                break;
+            }
+            waiting.push(client);
+        }
+        let (tell, told) = std::sync::mpsc::channel();
+        let other = path.clone();
+        std::thread::spawn(move || tell.send(bind(&other, 16).map_err(|error| error.kind())));
+        let bound = told.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
+        assert_eq!(bound.map(drop), Err(io::ErrorKind::AddrInUse));
+        drop(stuck);
+        bind(&path, 16).unwrap();
     }
 }

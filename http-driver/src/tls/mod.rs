@@ -12,6 +12,7 @@ mod error;
 mod handshake;
 mod pem;
 mod received;
+mod resumption;
 mod session;
 mod settings;
 mod stream;

@@ -12,7 +12,7 @@ use rustls::{RootCertStore, ServerConfig, ServerConnection};
 use super::certificates::{Certificates, Name, certified};
 use super::error::{TlsError, TlsFault};
 use super::pem::Pem;
-use super::{cryptography, provider};
+use super::{cryptography, provider, resumption};
 
 /// Sessions of TLS 1.2 clients without tickets that can be resumed; about 300 bytes each.
 const SESSIONS: usize = 1024;
@@ -22,7 +22,8 @@ const SESSIONS: usize = 1024;
 /// [`Server::listen_tls`](crate::Server::listen_tls) (the seed's `ssl_options`).
 ///
 /// TLS 1.2 and 1.3, `http/1.1` or `http/1.0` by ALPN, sessions resumed by tickets or by a cache in memory;
-/// no 0-RTT data, because it can be replayed. [`from_config`](Self::from_config) takes what
+/// no 0-RTT data, because it can be replayed. Where clients are asked for certificates nothing is
+/// resumed, so that each connection's certificate is verified. [`from_config`](Self::from_config) takes what
 /// rustls can do beyond.
 ///
 /// ```no_run
@@ -104,13 +105,14 @@ impl Tls {
     }
 
     /// Everything as rustls has it; nothing is added, so `http/1.1` should be among its
-    /// `alpn_protocols`, or they be empty.
+    /// `alpn_protocols`, or they be empty. Where it asks clients for certificates, resumption is
+    /// switched off: rustls does not verify the certificate of a resumed session again.
     ///
     /// # Errors
     /// [`TlsFault::Config`] for one that rustls cannot serve with.
     pub fn from_config(config: Arc<ServerConfig>) -> Result<Self, TlsError> {
         check(&config)?;
-        Ok(Self::new(Sources::Config, config))
+        Ok(Self::new(Sources::Config, resumption::restrict(config)))
     }
 
     fn from_identity(identity: Identity) -> Result<Self, TlsError> {
@@ -214,7 +216,7 @@ impl Tls {
     pub fn replace_config(&self, config: Arc<ServerConfig>) -> Result<(), TlsError> {
         check(&config)?;
         let mut sources = self.sources();
-        self.replace_current(config);
+        self.replace_current(resumption::restrict(config));
         *sources = Sources::Config;
         Ok(())
     }
@@ -286,7 +288,7 @@ impl PemSources {
         server.alpn_protocols = vec![b"http/1.1".to_vec(), b"http/1.0".to_vec()];
         server.ticketer = cryptography::Ticketer::new().map_err(config)?;
         server.session_storage = ServerSessionMemoryCache::new(SESSIONS);
-        Ok(Arc::new(server))
+        Ok(resumption::restrict(Arc::new(server)))
     }
 }
 

@@ -8,7 +8,7 @@ use futures_core::Stream;
 use http::header::{self, HeaderMap};
 use http::{Extensions, Method, StatusCode};
 use http_body::{Body, Frame};
-use httpants_core::{FieldLines, ResponseHead};
+use httpants_core::{FieldLines, Misuse, ResponseHead};
 
 #[cfg(feature = "hyper-upgrade")]
 use super::hyper::Offer;
@@ -64,9 +64,11 @@ where
         Ok(head) => head,
         Err(misuse) => return misuse.into(),
     };
+    let is_connect = circumstances.method == Method::CONNECT;
     let empty = circumstances.method == Method::HEAD || matches!(status.as_u16(), 204 | 304);
     match circumstances.upgrade(status, response.extensions()) {
         Some(Some(then)) => return Response { head, content: Content::Upgrade(then), misuse: None },
+        Some(None) if is_connect => return Misuse::Upgrade.into(),
         Some(None) => return failed("the service ended HTTP and nobody takes the stream".into()),
         None => {}
     }

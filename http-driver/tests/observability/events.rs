@@ -5,6 +5,8 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use httpants_driver::memory::Memory;
+use httpants_driver::{Request, Response, Server};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
 use tracing::{Event, Level, Subscriber};
@@ -248,4 +250,42 @@ fn a_peers_faults_are_no_errors_and_the_applications_are() {
     }
     assert_eq!(levels(&|site| drop(site.exchange(&get("/broken")))), [Level::ERROR]);
     assert_eq!(levels(&|site| drop(site.exchange(&get("/panic")))), [Level::ERROR]);
+}
+
+/// Scanners send CONNECT to handlers that respond to every method alike.
+#[test]
+fn a_refused_tunnel_is_counted_and_warned_of_once() {
+    let keep = Keep::default();
+    let subscriber = tracing_subscriber::registry().with(keep.clone());
+    let (answers, counters) = tracing::subscriber::with_default(subscriber, || {
+        let memory = Memory::new();
+        let (handle, serving) = Server::with_runtime(memory.clone(), connected).attach();
+        memory.serve(serving);
+        let connect = |host| {
+            let client = memory.connect();
+            client.send(format!("CONNECT {host}:1 HTTP/1.1\r\nHost: {host}:1\r\n\r\n").as_bytes());
+            memory.run();
+            String::from_utf8(client.take_received()).unwrap()
+        };
+        let hosts = ["text", "empty", "stream", "responder", "file", "tunnel", "other"];
+        (hosts.map(|host| connect(host)[9..12].to_owned()), handle.counters())
+    });
+    assert_eq!(answers, ["501", "501", "501", "501", "404", "200", "403"]);
+    assert_eq!((counters.tunnels_refused, counters.upgrades), (4, 1));
+    let seen = std::mem::take(&mut *keep.0.lock().unwrap());
+    let levels: Vec<_> = of(&seen, "httpants_driver").iter().map(|event| event.level).collect();
+    assert_eq!(levels, [Level::WARN, Level::DEBUG, Level::DEBUG, Level::DEBUG]);
+}
+
+async fn connected(request: Request) -> Response {
+    let host = request.hostname().into_owned();
+    match &*host {
+        "text" => "hello".into(),
+        "empty" => Response::new(204),
+        "stream" => Response::stream(request.into_body()),
+        "responder" => request.responder().send_response("hello", 200, "text/plain").unwrap_or_else(Into::into),
+        "file" => Response::file("no/such/file"),
+        "tunnel" => Response::tunnel(async |_| {}),
+        _ => Response::new(403),
+    }
 }

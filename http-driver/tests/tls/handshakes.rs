@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use httpants_driver::ClientCertificates;
 use httpants_driver::memory::{Faults, Memory};
+use httpants_driver::{ClientCertificates, Tls};
+use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::version::TLS13;
-use rustls::{AlertDescription, Error};
+use rustls::{AlertDescription, Error, ServerConfig};
 
 use crate::application::{serve, serve_with};
 use crate::authority::{Authority, TRUSTED, tls};
@@ -272,17 +273,60 @@ fn always(identity: &crate::authority::Identity) -> Arc<dyn rustls::client::Reso
     Arc::new(rustls::sign::SingleCertAndKey::from(key))
 }
 
+/// rustls does not verify the certificate of a resumed session, which may have expired since.
 #[test]
-fn a_resumed_session_has_the_certificate_of_its_client() {
-    for version in VERSIONS {
-        let memory = Memory::new();
-        serve(&memory, tls().client_ca(TRUSTED.pem().as_bytes(), ClientCertificates::Required).unwrap());
-        let config = Arc::new(config(version, Some(&TRUSTED.identity(&["client.test"]))));
-        for resumed in [false, true] {
-            let mut client = Client::with(&memory, &config, "a.test").shake();
-            assert!(client.content("/tls").ends_with(&format!(" {resumed} 1")));
+fn nothing_is_resumed_where_certificates_are_asked_for() {
+    use ClientCertificates::{Optional, Required};
+    let (authority, client) = (TRUSTED.pem(), TRUSTED.identity(&["client.test"]));
+    let asking = |asked| tls().client_ca(authority.as_bytes(), asked).unwrap();
+    let replaced = tls();
+    replaced.replace_config(own_config(true)).unwrap();
+    let own = Tls::from_config(own_config(true)).unwrap();
+    for tls in [asking(Required), asking(Optional), own, replaced] {
+        for version in VERSIONS {
+            let memory = Memory::new();
+            serve(&memory, tls.clone());
+            let config = Arc::new(config(version, Some(&client)));
+            for _ in 0..3 {
+                let mut client = Client::with(&memory, &config, "a.test").shake();
+                assert!(client.content("/tls").ends_with(" false 1"));
+                client.say_end();
+            }
         }
     }
+}
+
+#[test]
+fn a_configuration_that_asks_for_no_certificates_resumes() {
+    let tls = Tls::from_config(own_config(false)).unwrap();
+    for version in VERSIONS {
+        let memory = Memory::new();
+        serve(&memory, tls.clone());
+        let config = Arc::new(config(version, None));
+        for resumed in [false, true] {
+            let mut client = Client::with(&memory, &config, "a.test").shake();
+            assert!(client.content("/tls").ends_with(&format!(" {resumed} 0")));
+            client.say_end();
+        }
+    }
+}
+
+/// A configuration of rustls that asks for certificates or not, and resumes in every way.
+fn own_config(asks: bool) -> Arc<ServerConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
+    let builder = builder.with_safe_default_protocol_versions().unwrap();
+    let builder = if asks {
+        let verifier = WebPkiClientVerifier::builder_with_provider(TRUSTED.roots(), provider).build().unwrap();
+        builder.with_client_cert_verifier(verifier)
+    } else {
+        builder.with_no_client_auth()
+    };
+    let identity = TRUSTED.identity(&["a.test"]);
+    let mut config = builder.with_single_cert(vec![identity.der()], identity.key_der()).unwrap();
+    config.ticketer = rustls::crypto::ring::Ticketer::new().unwrap();
+    config.session_storage = ServerSessionMemoryCache::new(10);
+    Arc::new(config)
 }
 
 #[test]

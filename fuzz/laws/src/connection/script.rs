@@ -55,6 +55,7 @@ impl Settings {
         limits.max_request = choose(7, &[10 << 20, 4000, 0]) as u64;
         limits.drain = choose(8, &[64 << 10, 100, 0]) as u64;
         limits.linger = choose(9, &[256 << 10, 100, 0]) as u64;
+        limits.refusal_linger = choose(9, &[64 << 20, 200, 0]) as u64;
         config.keep_alive = choose(10, &[1, 1, 1, 0]) == 1;
         config.requests_per_connection = [None, None, Some(0), Some(2)][choose(11, &[0, 1, 2, 3])];
         config.timeouts.handler = [None, Some(Duration::from_secs(5))][choose(11, &[0, 0, 0, 0, 1, 1, 1, 1])];

@@ -20,6 +20,7 @@ fn serve<S: Stage>(change: impl FnOnce(&mut Config)) -> Running<S> {
                 *timer = Some(Duration::from_secs(60));
             }
             timeouts.linger = Some(Duration::from_secs(60));
+            timeouts.refusal_linger_idle = Some(Duration::from_secs(60));
             change(config);
         })
     };
@@ -109,7 +110,7 @@ pub fn a_client_that_does_not_read_is_dropped<S: Stage>() {
 /// Behind a refusal the client's end is awaited, so that it reads the answer and not a reset;
 /// but not for long.
 pub fn a_client_that_does_not_leave_is_left<S: Stage>() {
-    let server = serve::<S>(|config| config.timeouts.linger = Some(SPAN));
+    let server = serve::<S>(|config| config.timeouts.refusal_linger_idle = Some(SPAN));
     timed(&server, || {
         let mut client = server.connect();
         client.send("nonsense\r\n\r\n");

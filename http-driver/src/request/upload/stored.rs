@@ -1,7 +1,7 @@
 //! Content in a temporary file.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -126,6 +126,9 @@ fn link(file: &File, path: &Path) -> io::Result<()> {
 
     file.sync_all()?;
     let own = format!("/proc/self/fd/{}", file.as_raw_fd());
+    if linkat(CWD, &own, CWD, path, AtFlags::SYMLINK_FOLLOW).is_ok() {
+        return Ok(());
+    }
     // By another name beside it, because a link does not replace a file that is there.
     let beside = tempfile::Builder::new()
         .prefix(PREFIX)
@@ -141,11 +144,18 @@ fn link(_: &File, _: &Path) -> io::Result<()> {
 /// What a name begins with until the content behind it is complete.
 const PREFIX: &str = ".httpants-";
 
-/// Writes content under a temporary name beside `path`, and gives it that name when it is
-/// complete and on the disk.
+/// Writes content to a file beside `path`, and gives it that name when it is complete and on the
+/// disk. Until then it has no name, so that nothing of it stays where the process is killed; but
+/// a temporary one on file systems that cannot name such a file later.
 pub(super) fn save(mut content: impl Read, path: &Path) -> io::Result<()> {
+    let mut unnamed = create(parent(path))?;
+    io::copy(&mut content, &mut unnamed)?;
+    if link(&unnamed, path).is_ok() {
+        return Ok(());
+    }
+    unnamed.rewind()?;
     let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(parent(path))?;
-    io::copy(&mut content, file.as_file_mut())?;
+    io::copy(&mut unnamed, file.as_file_mut())?;
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
@@ -163,4 +173,41 @@ fn read_file_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usi
 #[cfg(windows)]
 fn read_file_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usize> {
     std::os::windows::fs::FileExt::seek_read(file, buffer, position)
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    /// Content during which the folder is looked at.
+    struct Watching<'a> {
+        folder: &'a Path,
+        expected: &'a [&'a str],
+        pieces: usize,
+    }
+
+    impl Read for Watching<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            assert_eq!(names(self.folder), self.expected, "a process that is killed now leaves something");
+            self.pieces -= usize::from(self.pieces > 0);
+            let count = if self.pieces == 0 { 0 } else { buffer.len() };
+            buffer[..count].fill(b'x');
+            Ok(count)
+        }
+    }
+
+    fn names(folder: &Path) -> Vec<String> {
+        folder.read_dir().unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect()
+    }
+
+    #[test]
+    fn content_has_no_name_until_it_is_complete() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kept");
+        for expected in [&[][..], &["kept"]] {
+            save(Watching { folder: folder.path(), expected, pieces: 4 }, &path).unwrap();
+            assert_eq!(names(folder.path()), ["kept"]);
+            assert!(path.metadata().unwrap().len() > 0);
+        }
+    }
 }
