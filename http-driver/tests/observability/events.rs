@@ -5,7 +5,6 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use httpants_driver::memory::Memory;
 use httpants_driver::{Request, Response, Server};
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id};
@@ -14,7 +13,6 @@ use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
 use httpants_driver::memory::{Client, Memory};
-use httpants_driver::{Request, Server};
 
 use crate::site::{Site, get};
 
