@@ -81,7 +81,7 @@ fn a_request_line_is_reported_as_far_as_it_was_read() {
         ("GET /a HTTP/1.1\nHost: a\n\n", BadRequest::BareLineFeed, LINE),
         ("G\u{e9}T /a HTTP/1.1\r\nHost: a\r\n\r\n", BadRequest::Method, "G\u{e9}T /a HTTP/1.1"),
         ("\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n", BadRequest::BareLineFeed, ""),
-        ("\u{16}\u{3}\u{1}\n\nGET / HTTP/1.1\r\n", BadRequest::BareLineFeed, "\u{16}\u{3}\u{1}"),
+        ("\u{16}\u{3}\u{1}\n\nGET / HTTP/1.1\r\n", BadRequest::Method, "\u{16}"),
     ] {
         assert_eq!(check(Config::default, input), (fault, None, line.to_owned(), vec![], 0), "{input:?}");
     }

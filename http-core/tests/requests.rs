@@ -237,7 +237,7 @@ fn a_held_connection_parses_nothing_and_its_timers_wait() {
     assert_eq!((events(&mut connection), timeout(&connection)), (vec!["ResponseEnd".to_owned()], None));
     connection.handle_time(now(300_000));
     connection.accept_requests();
-    assert_eq!(timeout(&connection), Some((360_000, Timer::Idle)));
+    assert_eq!(timeout(&connection), Some((375_000, Timer::Idle)));
     assert_eq!(events(&mut connection), ["Request"]);
 }
 

@@ -183,7 +183,7 @@ fn faults_are_found() {
         (Fault::DropsAReceivedByte, "400 instead of 200"),
         (Fault::ForgetsTheReset, "bytes that are not the"),
         (Fault::IgnoresTimers, "its connection was never closed"),
-        (Fault::WakesLate, "the idle timer after 61s"),
+        (Fault::WakesLate, "the idle timer after 76s"),
         (Fault::LoopsForNothing, "turns at one moment"),
         (Fault::Ticks, "times awake while nothing happened"),
         (Fault::ForgetsConnectionsAtShutdown, "after the time to finish"),

@@ -11,6 +11,7 @@ use crate::message::request::RequestId;
 use crate::proxy::BadProxyHeader;
 use crate::wire::encode::{AnswerHead, FramingField};
 use crate::wire::fields::{self, Line, Lines};
+use crate::wire::grammar;
 
 /// Why a peer was refused, and what was read of its request: for error pages, access logs and
 /// tools that compare parsers.
@@ -124,6 +125,13 @@ impl Connection {
             _ => {
                 let head = self.recv.filled();
                 let head = head.get(..limits.head.min(fields::MOST_BYTES)).unwrap_or(head);
+                // A first byte that begins no method is refused alone, whatever came with it.
+                let head = match head {
+                    [first, ..] if !grammar::is_tchar(*first) && !matches!(first, b'\r' | b'\n') => {
+                        head.get(..1).unwrap_or(head)
+                    }
+                    head => head,
+                };
                 let judged = match self.reader.has_request_line() {
                     true => Judged::Fields { limit: limits.fields },
                     false => Judged::FirstLine,

@@ -99,11 +99,15 @@ impl<T: Transport> Io<T> {
         }
     }
 
-    /// A poll of the task begins; says whether the transport is to be read before anything else,
-    /// because the connection was at rest.
-    pub(super) fn begin_poll(&mut self) -> bool {
+    /// A poll of the task begins.
+    pub(super) fn begin_poll(&mut self) {
         self.files.begin_turn();
         self.drained = false;
+    }
+
+    /// Prepares to read the transport before anything else, where the connection was at rest;
+    /// says whether it was.
+    pub(super) fn receive_first(&mut self) -> bool {
         let Some(size) = self.resting.take() else { return false };
         self.buffer = Some(buffers::take(size).into());
         true

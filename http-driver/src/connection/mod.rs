@@ -384,8 +384,9 @@ where
             this.timer.forget_waker();
         }
         *this.now = this.runtime.now();
-        let at_rest = this.io.begin_poll();
-        *this.receive_first = at_rest && command == Command::Serve && !*this.shutdown;
+        this.io.begin_poll();
+        let may_rest = this.handled.is_idle() && command == Command::Serve && !*this.shutdown;
+        *this.receive_first = may_rest && this.io.receive_first();
         *this.rest = None;
         this.handled.ready = !this.handled.is_idle();
         let mut drain = command == Command::Drain;

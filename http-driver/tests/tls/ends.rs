@@ -187,7 +187,7 @@ fn an_idle_connection_ends_at_its_time() {
     let mut client = Client::new(&memory).shake();
     assert_eq!(client.content("/one"), "/one");
     let polls = memory.polls();
-    memory.advance(Duration::from_secs(59));
+    memory.advance(Duration::from_secs(74));
     assert!(!client.wire.is_closed());
     assert!(memory.polls() - polls < 5, "it sleeps");
     memory.advance(Duration::from_secs(1));
