@@ -16,6 +16,9 @@ use futures_core::Stream;
 use httpants_driver::memory::{Client, Memory};
 use httpants_driver::{Handle, Intake, Misuse, Request, Responder, Response, Server};
 
+/// What ends a connection, or lets it go on.
+type End = &'static dyn Fn(&Handle, &Client);
+
 /// How often foreign code ran.
 type Count = Arc<AtomicUsize>;
 
@@ -105,7 +108,7 @@ fn within_a_minute(run: impl FnOnce() + Send + 'static) {
 #[test]
 fn no_lock_is_held_while_wakers_and_bytes_of_the_application_run() {
     within_a_minute(|| {
-        let ends: [&dyn Fn(&Handle, &Client); 4] = [
+        let ends: [End; 4] = [
             &|_, client| client.take_only(usize::MAX),
             &|_, client| client.reset(),
             &|_, client| client.end(),

@@ -119,7 +119,7 @@ impl Outlet<'_> {
         if *misuse == Misuse::Closed || self.state() == ResponseState::Closed {
             tracing::debug!(%misuse, "the connection ended before its response");
         } else {
-            report!("a response could not be sent", misuse = misuse);
+            report!("a response could not be sent", misuse);
         }
     }
 
@@ -233,11 +233,13 @@ impl StreamTask {
 
 /// An error for the application's failures only, so that no peer can fill the log.
 fn report_break(state: ResponseState, error: &(dyn Error + 'static)) {
-    let text = error.to_string().escape_debug().to_string();
-    if state.is_over() || is_peers_fault(error) {
-        tracing::debug!(error = text, "a response broke off");
+    let is_peers = state.is_over() || is_peers_fault(error);
+    let text = error.to_string();
+    let error = text.escape_debug();
+    if is_peers {
+        tracing::debug!(%error, "a response broke off");
     } else {
-        report!("a response broke off", error = text);
+        report!("a response broke off", error);
     }
 }
 

@@ -464,7 +464,7 @@ where
         let serving = async move {
             match service {
                 Ok(service) => Accepting::new(runtime, service, listeners, max_connections, registered).await,
-                Err(error) => report!("the server cannot start", error = error),
+                Err(error) => report!("the server cannot start", error),
             }
         };
         (handle, serving)
