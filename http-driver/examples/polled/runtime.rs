@@ -15,6 +15,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use httpants_driver::Peer;
 use httpants_driver::core::{Address, Now, UnixTime};
+#[cfg(target_os = "linux")]
+use httpants_driver::linux::PeerWatch;
 use httpants_driver::runtime::{self, Blocking, BlockingPool, Clock, Runtime, Sleep, Spawn};
 use socket2::Socket;
 
@@ -69,6 +71,14 @@ impl runtime::Transport for Transport {
     fn reset_on_close(&mut self) {
         // Where the option fails, the socket is already gone.
         let _ = self.0.set_linger(Some(Duration::ZERO));
+    }
+
+    #[cfg(target_os = "linux")]
+    fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
+        match PeerWatch::new(&self.0, reset_only)?.poll()? {
+            Poll::Ready(()) => Poll::Ready(Ok(())),
+            Poll::Pending => wait(context),
+        }
     }
 }
 

@@ -28,7 +28,7 @@ pub(crate) fn accept<T: Transport>(
     let mut core = Connection::with_handshake(config, peer, now);
     let handshake = Handshake::new(tls, transport).map(Box::new);
     if let Err(error) = &handshake {
-        report!("the TLS configuration cannot be used", error = error);
+        report!("the TLS configuration cannot be used", error);
         core.handle_io_error(now);
     }
     (core, None, Handshaking(handshake.ok()))

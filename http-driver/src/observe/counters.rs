@@ -67,7 +67,8 @@ pub struct Counters {
     pub accept_errors: u64,
     /// Requests whose heads were accepted.
     pub requests: u64,
-    /// Answers that were begun, by the class of their status; the refusals are among them.
+    /// Responses whose last byte has left, or that broke off behind their heads, by the class of
+    /// their status; those to what was refused are among them.
     pub answers: AnswerCounts,
     /// Bytes received, of heads, framing and content; on a secured transport those inside it.
     /// What follows an upgrade is not counted, here and in what was sent.
@@ -79,7 +80,8 @@ pub struct Counters {
     /// What peers did wrong, each time a connection was refused for it.
     pub refusals: Refusals,
     /// Requests that were answered without their handler, because their content was no form
-    /// of the kind it said, or too large for a limit of [`forms`](crate::Server::forms).
+    /// of the kind it said, or too large for a limit of [`forms`](crate::Server::forms). What is
+    /// larger than [`max_request`](crate::Server::max_request) counts as a refusal.
     pub forms_refused: u64,
     /// CONNECT requests that were answered with 501, because the handler responded with 2xx and
     /// opened no tunnel.

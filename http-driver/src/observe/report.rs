@@ -4,15 +4,14 @@ use std::fmt;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Logs a failure as an ERROR, with fields that are shown by `Display`. In a process that has
+/// Logs a failure as an ERROR, with variables as fields that are shown by `Display`. In a process that has
 /// no subscriber of `tracing` the first one of each call site is written to standard error, so
 /// that no mistake of an application goes unnoticed.
 ///
 /// What a peer can bring about at will is no failure: a peer must not be able to fill a log.
 macro_rules! report {
-    ($message:literal $(, $name:ident = $value:expr)* $(,)?) => {{
+    ($message:literal $(, $name:ident)*) => {{
         static WRITTEN: std::sync::atomic::AtomicBool = std::sync::atomic::AtomicBool::new(false);
-        $(let $name = $value;)*
         tracing::error!($($name = %$name,)* $message);
         if !tracing::dispatcher::has_been_set() {
             $crate::observe::report::write_once(

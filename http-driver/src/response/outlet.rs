@@ -49,7 +49,7 @@ impl Outlet<'_> {
         if !responded && (*misuse == Misuse::Closed || self.state() == ResponseState::Closed) {
             tracing::debug!(%misuse, "the connection ended before its response");
         } else {
-            report!("a response could not be sent", misuse = misuse);
+            report!("a response could not be sent", misuse);
         }
     }
 

@@ -197,11 +197,13 @@ impl StreamTask {
 
 /// An error for the application's failures only, so that no peer can fill the log.
 fn report_break(state: ResponseState, error: &(dyn Error + 'static)) {
-    let text = error.to_string().escape_debug().to_string();
-    if state.is_over() || is_peers_fault(error) {
-        tracing::debug!(error = text, "a response broke off");
+    let is_peers = state.is_over() || is_peers_fault(error);
+    let text = error.to_string();
+    let error = text.escape_debug();
+    if is_peers {
+        tracing::debug!(%error, "a response broke off");
     } else {
-        report!("a response broke off", error = text);
+        report!("a response broke off", error);
     }
 }
 

@@ -149,7 +149,7 @@ where
                 this.handle.metrics.one(Count::AcceptError);
                 // Once, or peers that hold what there is could fill the log.
                 if !std::mem::replace(self.as_mut().project().exhausted, true) {
-                    report!("cannot accept connections until others end", error = error);
+                    report!("cannot accept connections until others end", error);
                 }
                 self.as_mut().sleep(EXHAUSTED);
                 // Registers for the end of the pause.

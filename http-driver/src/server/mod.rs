@@ -52,13 +52,15 @@ use crate::tls::Tls;
 /// |---|---|---|
 /// | `httpants::connection` | INFO | a span for each connection: `id` in the server, `peer` |
 /// | `httpants::request` | INFO | a span in it for each request, under which its handler runs: `number` on the connection, `method`, `path` |
-/// | `httpants::access` | INFO | an event for each answer, once it has left: `remote_ip`, `method`, `target`, `protocol`, `status`, `bytes` of content, `complete`, `duration_us` from the head's last byte to the answer's; `refused`, where the peer was, and why |
-/// | `httpants_driver` | ERROR | failures of the application and of accepting |
+/// | | INFO | an event for a peer that sent something, but not the PROXY header that was expected: `peer`, `reason` |
+/// | `httpants::access` | INFO | an event for each response, once it has left or never will: `remote_ip`, `method`, `target`, `protocol`, `status`, `bytes` of content, `complete`, `duration_us` from the head's last byte to the response's; `refused`, where the request or its body was, and why |
+/// | `httpants_driver` | ERROR | failures of the application, of its files and of accepting |
 /// | | WARN | the first CONNECT that was answered with 501, because the handler opens no tunnel |
-/// | | DEBUG | answers that a peer broke off; further CONNECT requests like that |
+/// | | DEBUG | responses that a peer broke off; further CONNECT requests like that |
 ///
 /// An application's own events carry the spans, where its subscriber enables them. Lines for
-/// readers of access logs come from [`access_log`](Self::access_log).
+/// readers of access logs come from [`access_log`](Self::access_log). Where no subscriber was ever
+/// set the first ERROR of each kind is written to standard error.
 pub struct Server<R, H> {
     runtime: R,
     handler: H,
@@ -189,7 +191,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         Ok(self)
     }
 
-    /// Writes a line for each answer, in one of Apache's formats. Default: none; the events
+    /// Writes a line for each response, in one of Apache's formats. Default: none; the events
     /// of `tracing` are told all the same.
     #[must_use]
     pub fn access_log(mut self, log: AccessLog) -> Self {
@@ -474,7 +476,7 @@ where
         let serving = async move {
             match service {
                 Ok(service) => Accepting::new(runtime, service, listeners, max_connections, registered).await,
-                Err(error) => report!("the server cannot start", error = error),
+                Err(error) => report!("the server cannot start", error),
             }
         };
         (handle, serving)

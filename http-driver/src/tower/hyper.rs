@@ -78,7 +78,7 @@ impl Offer {
                 let (lent, lender) = lend(upgraded);
                 put(&stream, lent);
                 if let Err(error) = connection.await {
-                    report!("an upgrade could not be handed over", error = error);
+                    report!("an upgrade could not be handed over", error);
                 }
                 lender.await;
             })

@@ -32,6 +32,11 @@ pub fn an_answer_is_given_call_by_call<S: Stage>() {
         assert!(answer.head.contains(&format!("\r\n{field}")), "{}", answer.head);
     }
     assert!(answer.field("Date").is_some() && answer.field("Server").is_some(), "{}", answer.head);
+    // HEAD has the fields, and the handler ends where it sends the first content.
+    client.send("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
+    let head = client.answer_to_head();
+    assert_eq!((head.status, head.field("X-Two"), head.field("Connection")), (201, Some("2"), None));
+    assert_eq!(client.ask(get("/")).text(), "onetwo");
     // The older version has no chunks: the end of the connection is the end of the content.
     let mut older = server.connect();
     let answer = older.ask("GET / HTTP/1.0\r\n\r\n");

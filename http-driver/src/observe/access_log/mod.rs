@@ -1,4 +1,4 @@
-//! The access log: an event of `tracing` for each answer, and lines in Apache's formats.
+//! The access log: an event of `tracing` for each response, and lines in Apache's formats.
 
 mod line;
 mod state;
@@ -15,8 +15,9 @@ const TARGET: &str = "httpants::access";
 /// Where the lines of an access log go, and in which format; for
 /// [`Server::access_log`](crate::Server::access_log).
 ///
-/// A line is written when the answer has left or its connection is over, and those of one
-/// connection in the order of their answers:
+/// Each request that was accepted gives one line, when its response has left or its connection
+/// is over, and so does each response to something that was no request; those of one connection
+/// come in the order of the responses:
 ///
 /// ```text
 /// host ident authuser [10/Oct/2000:13:55:36 +0000] "request line" status bytes "referer" "user-agent"
@@ -27,13 +28,17 @@ const TARGET: &str = "httpants::access";
 /// - *ident* and *authuser* are `-`: the server authenticates nobody.
 /// - The time is when the head was received, in UTC.
 /// - *bytes* are those of content that the transport took, `-` for none. Framing does not
-///   count; of a chunked answer that broke off, framing which had not left counts as content
+///   count; of a chunked response that broke off, framing which had not left counts as content
 ///   which had not, so that the number is never too large.
 /// - A refusal of something that was no request has the request line as far as it was read,
 ///   cut at 256 bytes, and `-` where nothing was.
-/// - *status* is 499 where the connection was over before an answer was begun.
+/// - *referer* and *user-agent* of such a refusal are there where their lines were complete.
+/// - *status* is 499 where the connection was over before a response was begun.
 /// - `"`, `\` and whatever is not printable ASCII is `\xHH`, also of the application's making:
 ///   a line is a line, and holds no control sequence.
+///
+/// A connection keeps the heads of requests until their lines are written, and accepts no further
+/// one while these are more than 64 KiB, because its peer reads too slowly.
 ///
 /// ```
 /// use std::io::Write;

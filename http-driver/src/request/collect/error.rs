@@ -40,7 +40,7 @@ impl CollectError {
     pub(super) fn log(&self, disk: &Disk) {
         if let Self::Disk { error, .. } = self {
             let directory = disk.directory.display();
-            report!("a body could not be stored in a temporary file", directory = directory, error = error);
+            report!("a body could not be stored in a temporary file", directory, error);
         }
     }
 

@@ -228,7 +228,8 @@ fn fault(error: &io::Error, path: &str) -> FileFault {
     }
     let fault = FileFault::from(error.kind());
     if fault == FileFault::Failed {
-        report!("a file could not be opened", error = error, path = path.escape_debug());
+        let path = path.escape_debug();
+        report!("a file could not be opened", error, path);
     }
     fault
 }

@@ -26,7 +26,7 @@ impl FilePolicy {
             return Ok(root.clone());
         }
         let current = FileRoot::open(".").map_err(|error| {
-            report!("no file root was set, and the current directory cannot be opened", error = error);
+            report!("no file root was set, and the current directory cannot be opened", error);
             FileFault::Failed
         })?;
         Ok(self.root.get_or_init(|| current).clone())

@@ -116,7 +116,7 @@ fn entropy(asked: FileRequest<'_>) -> Result<[u8; 16], FileFault> {
     let mut entropy = [0; 16];
     if asked.asks_for_several_ranges() {
         getrandom::fill(&mut entropy).map_err(|error| {
-            report!("the system gives no random numbers", error = error);
+            report!("the system gives no random numbers", error);
             FileFault::Failed
         })?;
     }
