@@ -62,19 +62,6 @@ impl runtime::Transport for Transport {
 
     #[cfg(target_os = "linux")]
     fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
-        match httpants_driver::linux::PeerWatch::new(&self.0, reset_only)?.poll()? {
-            Poll::Ready(()) => Poll::Ready(Ok(())),
-            Poll::Pending => wait(context),
-        }
-    }
-
-    fn reset_on_close(&mut self) {
-        // Where the option fails, the socket is already gone.
-        let _ = self.0.set_linger(Some(Duration::ZERO));
-    }
-
-    #[cfg(target_os = "linux")]
-    fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
         match PeerWatch::new(&self.0, reset_only)?.poll()? {
             Poll::Ready(()) => Poll::Ready(Ok(())),
             Poll::Pending => wait(context),

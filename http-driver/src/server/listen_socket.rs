@@ -9,7 +9,7 @@ use std::os::unix::net::UnixListener;
 use listenfd::ListenFd;
 use socket2::SockRef;
 
-use super::listen::Bound;
+use super::listen::{Bound, limit_unsent};
 
 /// A listening socket that was made elsewhere, for [`Server::listener`](crate::Server::listener).
 ///
@@ -46,7 +46,9 @@ impl ListenSocket {
     pub(crate) fn share(self, workers: usize) -> io::Result<Vec<Bound>> {
         if let Bound::Tcp(listener) = &self.0 {
             // Accepted sockets inherit it.
-            SockRef::from(listener).set_tcp_nodelay(true)?;
+            let socket = SockRef::from(listener);
+            socket.set_tcp_nodelay(true)?;
+            limit_unsent(&socket);
         }
         self.0.share(workers)
     }
