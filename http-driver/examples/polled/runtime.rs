@@ -60,6 +60,11 @@ impl runtime::Transport for Transport {
         Poll::Ready(self.0.shutdown(Shutdown::Write))
     }
 
+    fn reset_on_close(&mut self) {
+        // Where the option fails, the socket is already gone.
+        let _ = self.0.set_linger(Some(Duration::ZERO));
+    }
+
     #[cfg(target_os = "linux")]
     fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
         match PeerWatch::new(&self.0, reset_only)?.poll()? {

@@ -248,7 +248,8 @@ fn no_request_is_accepted_while_too_many_heads_wait_for_their_lines() {
 
 #[test]
 fn requests_whose_responses_never_leave_have_their_lines() {
-    let ends: [&dyn Fn(&Site, &Client); 4] = [
+    type End<'a> = &'a dyn Fn(&Site, &Client);
+    let ends: [End<'_>; 4] = [
         &|site, _| site.memory.advance(Duration::from_secs(300)),
         &|_, client| client.reset(),
         &|site, _| site.handle.close(),
