@@ -234,8 +234,7 @@ pub struct Timeouts {
     pub body_rate: u32,
     /// How long a body may be slower than `body_rate`. Default 10 s.
     pub body_rate_grace: Duration,
-    /// Without progress in sending; then the connection is dropped. Default 30 s. Progress is what
-    /// the transport takes, so a transport that buffers much makes the slowest peers look stuck.
+    /// Without progress in sending; then the connection is dropped. Default 30 s.
     pub write: Option<Duration>,
     /// How long the end of the peer's stream is awaited after the last answer. Default 2 s.
     pub linger: Option<Duration>,

@@ -123,7 +123,7 @@ where
 
     fn open_body(&self, head: &RequestHead, max_body: Option<u64>, outlet: &mut Outlet<'_>) -> Body {
         let request = head.id();
-        outlet.exchange.with(|shared| shared.open_body(request, max_body));
+        outlet.exchange.with(|shared| shared.open_body(head, max_body));
         Body::arriving(outlet.exchange.clone(), request, head.framing())
     }
 

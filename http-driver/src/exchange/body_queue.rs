@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::task::{Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
-use httpants_core::{Headers, RequestId};
+use httpants_core::{Headers, Request as RequestHead, RequestId};
 
 use super::BodyError;
 
@@ -34,15 +34,15 @@ pub(super) struct BodyQueue {
 }
 
 impl BodyQueue {
-    pub(super) fn new(request: RequestId) -> Self {
+    pub(super) fn new(head: &RequestHead) -> Self {
         Self {
-            request,
+            request: head.id(),
             pieces: VecDeque::new(),
             gathered: BytesMut::new(),
             size: 0,
             end: None,
             asked: false,
-            continue_expected: false,
+            continue_expected: head.expects_continue(),
             reader: None,
         }
     }

@@ -17,7 +17,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use httpants_core::{CloseReason, Connection, Dropped, Event, Headers, Misuse, RequestId, ResponseState};
+use httpants_core::{
+    CloseReason, Connection, Dropped, Event, Headers, Misuse, Request as RequestHead, RequestId, ResponseState,
+};
 
 pub use self::body_error::BodyError;
 use self::body_queue::BodyQueue;
@@ -202,8 +204,9 @@ impl Shared {
 
     /// The current request has a body that a handle reads, up to `max_body` bytes where that is
     /// not as usual. Nothing of it is received before it is asked for.
-    pub(crate) fn open_body(&mut self, request: RequestId, max_body: Option<u64>) {
-        self.body = Some(Box::new(BodyQueue::new(request)));
+    pub(crate) fn open_body(&mut self, head: &RequestHead, max_body: Option<u64>) {
+        let request = head.id();
+        self.body = Some(Box::new(BodyQueue::new(head)));
         // Fails only where the connection has ended, and then nothing is received.
         let _ = self.core.pause(request);
         if let Some(max_body) = max_body {

@@ -189,27 +189,10 @@ fn tcp_socket(address: SocketAddr, share_port: bool) -> io::Result<Socket> {
     let _ = share_port;
     // Accepted sockets inherit it: one system call here instead of one a connection.
     socket.set_tcp_nodelay(true)?;
-    limit_unsent(&socket);
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok(socket)
 }
-
-/// Bytes that the kernel holds of a response and has not sent yet. Its own bound is some MiB, of
-/// which a third must be free before it takes more: at 20 kB/s a minute without progress for
-/// the write timer, although the peer reads all the time.
-#[cfg(target_os = "linux")]
-const UNSENT: u32 = 128 << 10;
-
-/// Lets the progress of sending follow what the peer takes. Accepted sockets inherit it.
-#[cfg(target_os = "linux")]
-pub(super) fn limit_unsent(socket: &Socket) {
-    // A socket of another kind, or another system, goes without.
-    let _ = socket.set_tcp_notsent_lowat(UNSENT);
-}
-
-#[cfg(not(target_os = "linux"))]
-pub(super) fn limit_unsent(_: &Socket) {}
 
 #[cfg(test)]
 mod tests {

@@ -9,7 +9,7 @@ use std::os::unix::net::UnixListener;
 use listenfd::ListenFd;
 use socket2::SockRef;
 
-use super::listen::{Bound, limit_unsent};
+use super::listen::Bound;
 
 /// A listening socket that was made elsewhere, for [`Server::listener`](crate::Server::listener).
 ///
@@ -46,9 +46,7 @@ impl ListenSocket {
     pub(crate) fn share(self, workers: usize) -> io::Result<Vec<Bound>> {
         if let Bound::Tcp(listener) = &self.0 {
             // Accepted sockets inherit it.
-            let socket = SockRef::from(listener);
-            socket.set_tcp_nodelay(true)?;
-            limit_unsent(&socket);
+            SockRef::from(listener).set_tcp_nodelay(true)?;
         }
         self.0.share(workers)
     }

@@ -24,14 +24,14 @@ fn flood(demo: &Demo, beginning: &str, again: &[u8], most: usize) -> (String, us
 const CHUNKED: &str = "POST /any HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 const TEN_MEGABYTES: usize = 10_000_000;
 
-/// What comes is refused at its limit, and not much more of it is read.
+/// What comes is refused at its limit. Behind that it is read and dropped, so that the refusal
+/// arrives at a client that sends on.
 fn refused(name: &str, status: &str, beginning: &str, again: &[u8]) {
     let demo = Demo::start(&[]);
     let attack = Attack::begin(name, &demo);
-    let (answer, sent) = flood(&demo, beginning, again, TEN_MEGABYTES);
-    assert!(answer.is_empty() || answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
-    assert!(sent < TEN_MEGABYTES, "all was taken");
-    attack.end(&format!("{status}; closed after 256 KiB more"), 1024, Duration::from_secs(2));
+    let (answer, _) = flood(&demo, beginning, again, TEN_MEGABYTES);
+    assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+    attack.end(&format!("{status}; the rest is dropped"), 1024, Duration::from_secs(2));
 }
 
 #[test]

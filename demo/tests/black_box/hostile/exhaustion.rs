@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use super::{Attack, open, raise_limit};
 use crate::demo::Demo;
-use crate::process::wait_until;
 
 #[test]
 fn without_descriptors_it_waits_and_recovers() {
@@ -14,8 +13,6 @@ fn without_descriptors_it_waits_and_recovers() {
     let mut before = demo.connect();
     assert_eq!(before.get("/plaintext").status, 200);
     let flood: Vec<_> = (0..200).map(|_| open(&demo)).collect();
-    wait_until("it is told", || demo.stderr().contains("cannot accept connections"));
-
     // Who is there already is served, for a second, and waiting takes next to no time.
     let (ticks, started) = (attack.process.ticks(), Instant::now());
     let mut served = 0;
@@ -24,9 +21,9 @@ fn without_descriptors_it_waits_and_recovers() {
         served += 1;
     }
     let ticks = attack.process.ticks() - ticks;
-    let lines = demo.stderr().matches("cannot accept connections").count();
     assert!(served > 0 && ticks < 20, "{served} answers in {ticks} ticks");
-    assert!(lines == 1, "{lines} lines in the log");
+    // `max_connections` leaves some descriptors free, so that accepting does not fail.
+    assert!(!demo.stderr().contains("accept"), "{}", demo.stderr());
 
     drop(flood);
     assert_eq!(demo.get("/plaintext").status, 200);
