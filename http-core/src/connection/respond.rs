@@ -270,6 +270,20 @@ impl Connection {
         Ok(())
     }
 
+    /// Refuses a request at its head whose client waits for `100 Continue` with a body that is
+    /// larger than allowed. Without it that happens when the events are polled.
+    ///
+    /// # Errors
+    /// [`Misuse::Closed`] where the request was refused by this.
+    pub fn check_expectation(&mut self, request: RequestId) -> Result<(), Misuse> {
+        self.head_expected(request)?;
+        if self.expect_unanswered && !self.content_fits() {
+            self.refuse(BadRequest::BodyTooLarge);
+            return Err(Misuse::Closed);
+        }
+        Ok(())
+    }
+
     /// Asks the client for the content that it holds back (`100 Continue`).
     ///
     /// # Errors
@@ -280,10 +294,7 @@ impl Connection {
         if !self.expect_unanswered {
             return Err(Misuse::Continue);
         }
-        if !self.content_fits() {
-            self.refuse(BadRequest::BodyTooLarge);
-            return Err(Misuse::Closed);
-        }
+        self.check_expectation(request)?;
         self.end_expectation();
         self.queue().gather().extend_from_slice(b"HTTP/1.1 100 Continue\r\n\r\n");
         Ok(())

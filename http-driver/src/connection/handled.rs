@@ -106,7 +106,8 @@ where
     ) where
         H: Handler<Future = F>,
     {
-        let body = self.open_body(&head, limits.as_ref().map(|limits| limits.max_request), outlet);
+        let max_body = limits.as_ref().map(|limits| limits.max_request);
+        let Some(body) = self.open_body(&head, max_body, outlet) else { return };
         match collect(&head, body, limits, &service.settings) {
             Ok(collecting) => self.stage = Stage::Collecting { head, collecting: Box::pin(collecting) },
             Err(error) => self.refuse(error, outlet),
@@ -117,14 +118,14 @@ where
     where
         H: Handler<Future = F>,
     {
-        let body = self.open_body(&head, max_body, outlet);
+        let Some(body) = self.open_body(&head, max_body, outlet) else { return };
         self.call(Request::new(head, body, None, outlet.exchange.clone()), service, outlet);
     }
 
-    fn open_body(&self, head: &RequestHead, max_body: Option<u64>, outlet: &mut Outlet<'_>) -> Body {
-        let request = head.id();
-        outlet.exchange.with(|shared| shared.open_body(head, max_body));
-        Body::arriving(outlet.exchange.clone(), request, head.framing())
+    /// The body that is to be read; `None` where the request was refused for it.
+    fn open_body(&self, head: &RequestHead, max_body: Option<u64>, outlet: &mut Outlet<'_>) -> Option<Body> {
+        let opened = outlet.exchange.with(|shared| shared.open_body(head, max_body));
+        opened.ok().map(|()| Body::arriving(outlet.exchange.clone(), head.id(), head.framing()))
     }
 
     fn call<H>(&mut self, request: Request, service: &Service<H>, outlet: &mut Outlet<'_>)

@@ -204,7 +204,10 @@ impl Shared {
 
     /// The current request has a body that a handle reads, up to `max_body` bytes where that is
     /// not as usual. Nothing of it is received before it is asked for.
-    pub(crate) fn open_body(&mut self, head: &RequestHead, max_body: Option<u64>) {
+    ///
+    /// # Errors
+    /// Where the client asks whether it may send more than that: it is refused then.
+    pub(crate) fn open_body(&mut self, head: &RequestHead, max_body: Option<u64>) -> Result<(), Misuse> {
         let request = head.id();
         self.body = Some(Box::new(BodyQueue::new(head)));
         // Fails only where the connection has ended, and then nothing is received.
@@ -212,6 +215,7 @@ impl Shared {
         if let Some(max_body) = max_body {
             let _ = self.core.set_max_request(request, max_body);
         }
+        self.core.check_expectation(request)
     }
 
     /// The trailers of this request, once its body was received to the end.

@@ -415,12 +415,16 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         }
         let mut sockets: Vec<Vec<Listening>> = (0..workers).map(|_| Vec::new()).collect();
         let mut local_addresses = Vec::new();
+        #[cfg_attr(not(unix), expect(unused_mut, reason = "only unix has socket files"))]
         let mut files = SocketFiles::default();
         let mut groups = Vec::new();
         for (address, tls) in &addresses {
             let bound = listen::bind(address, self.backlog, workers)?;
             groups.extend(bound.into_iter().map(|shared| (shared, tls.as_ref().or(common))));
-            files.made(address)?;
+            #[cfg(unix)]
+            if let ListenAddress::Unix(path) = address {
+                files.made(path)?;
+            }
         }
         for socket in self.sockets {
             groups.push((socket.share(workers)?, common));

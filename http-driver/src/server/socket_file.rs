@@ -2,6 +2,7 @@
 
 #[cfg(unix)]
 use std::fs::File;
+#[cfg(unix)]
 use std::io;
 #[cfg(unix)]
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -17,21 +18,15 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 #[cfg(unix)]
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::listen::ListenAddress;
-
 /// The files of unix sockets, held by every worker: the last one to stop listening removes them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SocketFiles(#[cfg(unix)] Vec<Arc<SocketFile>>);
 
 impl SocketFiles {
-    /// A socket was bound to this address.
-    pub(crate) fn made(&mut self, address: &ListenAddress) -> io::Result<()> {
-        #[cfg(unix)]
-        if let ListenAddress::Unix(path) = address {
-            self.0.push(Arc::new(SocketFile::made(path)?));
-        }
-        #[cfg(not(unix))]
-        let _ = address;
+    /// A socket was bound to this path.
+    #[cfg(unix)]
+    pub(crate) fn made(&mut self, path: &Path) -> io::Result<()> {
+        self.0.push(Arc::new(SocketFile::made(path)?));
         Ok(())
     }
 }
