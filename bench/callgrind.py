@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Instructions of one exchange in the core, counted by callgrind (Debian package: valgrind).
+"""Instructions of one exchange in the core or through the driver, counted by callgrind (Debian package: valgrind).
 
     callgrind.py [CASE ...]             a line a case
     callgrind.py --profile CASE         where they go, function by function
@@ -10,7 +10,6 @@ import os, re, subprocess, sys, tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(HERE, "target"))
-BINARY = os.path.join(TARGET, "release", "exchange")
 # Case: requests an iteration has, and the two numbers of iterations.
 CASES = {
     "min": (1, 100, 600),
@@ -23,6 +22,8 @@ CASES = {
     "head-15k-bytewise": (1, 2, 4),
     "head-30k-bytewise": (1, 2, 4),
     "head-60k-bytewise": (1, 2, 4),
+    "driver-wrk": (1, 100, 600),
+    "driver-wrk-x16": (16, 100, 600),
 }
 # callgrind counts every step of `rep movsb` as one instruction: let glibc use its vector loops.
 TUNABLES = "glibc.cpu.x86_rep_movsb_threshold=1000000000:glibc.cpu.x86_rep_stosb_threshold=1000000000"
@@ -30,7 +31,8 @@ ENV = {**os.environ, "GLIBC_TUNABLES": TUNABLES}
 
 
 def count(case, iterations, out="/dev/null"):
-    command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", BINARY, case, str(iterations)]
+    binary = os.path.join(TARGET, "release", "driver" if case.startswith("driver-") else "exchange")
+    command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", binary, case, str(iterations)]
     run = subprocess.run(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=ENV)
     if run.returncode:
         sys.exit(run.stderr)

@@ -129,6 +129,8 @@ struct Parts<'a> {
 }
 
 impl<'a> Parts<'a> {
+    /// Inlined, because nearly all lines take one of its two calls.
+    #[inline(always)]
     fn of(input: &'a [u8]) -> Option<Self> {
         let (method, rest) = TCHAR.split(input);
         let rest = rest.strip_prefix(b" ").filter(|_| !method.is_empty())?;

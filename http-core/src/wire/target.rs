@@ -30,6 +30,7 @@ impl Target {
 
 /// Parses the target that stands at `start` in the head and whose path has a known length;
 /// its bytes are visible ASCII already.
+#[inline(always)]
 pub(crate) fn parse(text: &[u8], path: usize, start: usize, method: &Method) -> Result<Target, BadRequest> {
     let whole = Span::new(start..start + text.len());
     match text {
