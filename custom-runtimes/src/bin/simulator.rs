@@ -1,5 +1,5 @@
 //! The core in a world without a machine: clients, a network and a clock that are numbers, in
-//! 138 lines of code.
+//! 136 lines of code.
 //!
 //! In this folder: `cargo run --bin simulator -- 7`
 //!
@@ -12,9 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use httpants_core::{
-    Close, CloseReason, Config, Connection, Event, Now, Peer, RequestId, ResponseHead, Transmit, UnixTime,
-};
+use httpants_core::{Close, Config, Connection, Event, Now, Peer, RequestId, ResponseHead, Timer, Transmit, UnixTime};
 
 const CLIENTS: usize = 1_000;
 const REQUESTS: usize = 20;
@@ -109,7 +107,7 @@ impl World {
                         self.plan(Duration::from_secs(random.u64(1..=90)), number, Happening::Request);
                     }
                 }
-                Event::Closed(CloseReason::TimedOut(_)) => self.timed_out += 1,
+                Event::TimedOut(timer) if timer != Timer::Linger => self.timed_out += 1,
                 _ => {}
             }
         }
