@@ -278,8 +278,9 @@ pub enum Misuse {
     Trailers,
     /// `100 Continue` was asked for where the request does not expect it, or too late.
     Continue,
-    /// `101` or a tunnel was answered to a request that asked for none, or before its
-    /// content was read.
+    /// `101` or a tunnel was answered to a request that asked for none, before its content was
+    /// read, or by another call than
+    /// [`respond_upgrade`](crate::Connection::respond_upgrade).
     Upgrade,
     /// A signed cookie without a key to sign it.
     NoCookieKeys,
@@ -309,7 +310,9 @@ impl fmt::Display for Misuse {
             Self::TooLittleContent { due } => write!(f, "the answer ended {due} bytes before its Content-Length"),
             Self::Trailers => f.write_str("trailers need a chunked answer"),
             Self::Continue => f.write_str("100 Continue was not expected, or the answer has begun"),
-            Self::Upgrade => f.write_str("the request asked for no upgrade, or its content was not read yet"),
+            Self::Upgrade => {
+                f.write_str("no upgrade was asked for, its content was not read yet, or respond_upgrade was not used")
+            }
             Self::NoCookieKeys => f.write_str("a signed cookie needs Config::cookie_keys"),
             Self::Cookie(fault) => fault.fmt(f),
             Self::Closed => f.write_str("the connection is closed"),
@@ -325,13 +328,14 @@ impl std::error::Error for Misuse {}
 pub enum CloseReason {
     /// The last answer was sent and the connection is not kept alive.
     Finished,
-    /// The peer ended the stream between requests.
+    /// The peer ended the stream between requests, while the rest of a body was dropped, or with
+    /// [`HalfClose::Drop`](crate::HalfClose::Drop) at any time.
     PeerClosed,
     /// The peer ended the stream inside a head or a body.
     Truncated,
     /// A request was refused, and the refusal answered.
     Refused(BadRequest),
-    /// A timer ran out where there was nobody to answer.
+    /// A timer ran out, other than those that refuse a request with 408.
     TimedOut(Timer),
     /// The handshake that was to secure the transport failed, or the peer ended the stream
     /// during it.
@@ -348,7 +352,7 @@ impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Finished => f.write_str("the last answer was sent"),
-            Self::PeerClosed => f.write_str("the peer closed between requests"),
+            Self::PeerClosed => f.write_str("the peer closed the connection"),
             Self::Truncated => f.write_str("the peer closed inside a request"),
             Self::Refused(fault) => write!(f, "refused: {fault}"),
             Self::TimedOut(timer) => write!(f, "timed out: {timer}"),

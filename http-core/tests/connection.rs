@@ -5,7 +5,7 @@ mod common;
 
 use std::time::Duration;
 
-use common::{Server, WRK, connection, events, give, id, now, sent, timeout};
+use common::{Server, WRK, connection, events, give, id, now, request, sent, timeout};
 use httpants_core::{
     BodyLen, Close, CloseReason, Config, Connection, Event, FieldLines, Misuse, Receiving, ResponseHead, Timer,
     Transmit,
@@ -371,5 +371,23 @@ fn only_content_larger_than_a_buffer_gets_a_larger_one() {
         give(&mut connection, head.as_bytes(), 0);
         assert_eq!(events(&mut connection), ["Request"]);
         assert_eq!(connection.recv_buf().len(), size, "for content of {length}");
+    }
+}
+
+#[test]
+fn a_close_between_requests_is_an_ordinary_end() {
+    for served in [false, true] {
+        let mut connection = connection(Config::default());
+        if served {
+            give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+            let id = request(&mut connection).id();
+            connection.respond_with(id, &ResponseHead::default(), "done").unwrap();
+            sent(&mut connection, 0);
+            let _ = events(&mut connection);
+        }
+        connection.close();
+        assert_eq!(events(&mut connection), ["Closed"]);
+        assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
+        assert_eq!(timeout(&connection), Some((2_000, Timer::Linger)), "served: {served}");
     }
 }

@@ -11,7 +11,8 @@ use httpants_core::{
     Transmit,
 };
 
-const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const GET: &[u8] = GET_TEXT.as_bytes();
+const GET_TEXT: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
 /// A connection whose client has sent a request and ended its stream at the first second.
 fn half_closed(config: Config) -> (Connection, RequestId) {
@@ -246,4 +247,43 @@ fn an_upgraded_stream_is_none_of_the_timers_business() {
     assert!(matches!(connection.poll_transmit(), Some(Transmit::Bytes(_))));
     sent(&mut connection, 0);
     assert_eq!((events(&mut connection), timeout(&connection)), (vec!["ResponseEnd".into(), "Upgraded".into()], None));
+}
+
+#[test]
+fn a_client_that_left_while_the_application_goes_on_is_dropped_in_time() {
+    for behind in ["", "G", GET_TEXT] {
+        let mut connection = connection(Config::default());
+        give(&mut connection, GET, 0);
+        let id = request(&mut connection).id();
+        connection.respond_with(id, &ResponseHead::default(), "done").unwrap();
+        connection.hold_requests();
+        sent(&mut connection, 0);
+        assert_eq!(events(&mut connection), ["ResponseEnd"]);
+        give(&mut connection, behind.as_bytes(), 1_000);
+        connection.handle_eof(now(1_000));
+        if behind.is_empty() {
+            assert_eq!(events(&mut connection), ["Closed"]);
+            continue;
+        }
+        assert_eq!((events(&mut connection), timeout(&connection)), (vec![], Some((31_000, Timer::HalfClosed))));
+        connection.handle_timeout(now(31_000));
+        assert_eq!(events(&mut connection), ["TimedOut", "Closed"]);
+        assert_eq!(connection.poll_close(), Some(Close::Now));
+    }
+}
+
+#[test]
+fn the_end_behind_unread_requests_is_watched_while_the_application_goes_on() {
+    let mut connection = connection(Config::default());
+    give(&mut connection, GET, 0);
+    let id = request(&mut connection).id();
+    connection.respond_with(id, &ResponseHead::default(), "done").unwrap();
+    connection.hold_requests();
+    sent(&mut connection, 0);
+    while connection.wants_recv() {
+        let _ = connection.receive(GET, now(0));
+    }
+    assert!(connection.watches_peer());
+    connection.handle_peer_closed(now(2_000));
+    assert_eq!(timeout(&connection), Some((32_000, Timer::HalfClosed)));
 }

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use common::{BROWSER, WRK, connection, events, give, now, request, sent, timeout};
 use httpants_core::{
     BodyLen, Close, CloseReason, Config, Connection, Event, Misuse, Receiving, RecvBuffer, RequestId, ResponseHead,
-    Timer, Transmit, TransmitQueue, Transmitted,
+    Storage, Timer, Transmit, TransmitQueue, Transmitted,
 };
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -441,4 +441,35 @@ fn inputs_in_any_order_do_no_harm() {
         }
         chaos.check(&mut connection);
     }
+}
+
+#[test]
+fn another_buffer_while_one_is_lent_is_a_failure_and_no_gap() {
+    let mut connection = connection(Config::default());
+    let _lent = connection.lend_recv_buf().unwrap();
+    let mut other: RecvBuffer = Storage::new(8 << 10).into();
+    other.room()[..GET.len()].copy_from_slice(GET);
+    connection.return_recv_buf(other, GET.len(), now(0));
+    assert!(matches!(connection.poll_event(), Some(Event::Closed(CloseReason::IoError))));
+    assert_eq!(connection.poll_close(), Some(Close::Now));
+}
+
+#[test]
+fn the_large_buffer_of_a_refused_body_is_not_kept() {
+    let mut config = Config::default();
+    config.limits.max_request = 100_000;
+    let body_buffer = config.limits.body_buffer;
+    let mut connection = connection(config);
+    let chunk = [b"f000\r\n", [b'x'; 0xf000].as_slice(), b"\r\n"].concat();
+    let input =
+        [b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".as_slice(), &chunk, &chunk].concat();
+    let mut rest = &input[..];
+    while !rest.is_empty() {
+        let taken = connection.receive(rest, now(0));
+        assert!(taken > 0);
+        rest = &rest[taken..];
+        while connection.poll_event().is_some() {}
+    }
+    assert_eq!(connection.state().recv, Receiving::Discard);
+    assert!(connection.storage_size() < body_buffer, "{} bytes are kept", connection.storage_size());
 }

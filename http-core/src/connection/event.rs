@@ -81,7 +81,8 @@ pub enum Close {
     /// Close the socket.
     Now,
     /// Close the socket so that the peer sees a reset (`SO_LINGER` 0): the response broke off
-    /// where only the end of the stream could have marked its end.
+    /// where only the end of the stream could have marked its end, or its client had ended its
+    /// stream and accepted nothing more.
     Reset,
 }
 

@@ -119,8 +119,10 @@ impl Connection {
         Some(RecvBuffer { buffer: self.recv.lend(size), storage: None })
     }
 
-    /// Takes the receive buffer back, or another one in its place, with `count` bytes read into the front of its room. For
-    /// the end of the stream give it back with 0 and call [`handle_eof`](Self::handle_eof).
+    /// Takes the receive buffer back, with `count` bytes read into the front of its room; or, where
+    /// none is lent, one that was made of a [`Storage`](super::Storage). (Where one is lent, the
+    /// bytes of another have no place in the stream: that is a failure of the transport.) For the
+    /// end of the stream give it back with 0 and call [`handle_eof`](Self::handle_eof).
     /// Behind [`Event::Upgraded`](super::Event::Upgraded) those bytes belong to the new protocol,
     /// too ([`take_upgrade`](Self::take_upgrade)).
     pub fn return_recv_buf(&mut self, buffer: RecvBuffer, count: usize, now: Now) {
@@ -132,6 +134,9 @@ impl Connection {
             }
             Some(spare) => {
                 self.give_spare(spare);
+                if self.recv.is_lent() && count > 0 {
+                    return self.handle_io_error(now);
+                }
                 self.recv.adopt(buffer, count);
             }
         }

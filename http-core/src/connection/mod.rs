@@ -1,6 +1,8 @@
 //! One connection: the parts wired together, and the four kinds of methods.
 
 mod answer;
+mod deadline;
+mod end;
 mod event;
 mod handshake;
 mod lent;
@@ -29,6 +31,7 @@ pub use self::lent::{Dropped, RecvBuffer, TransmitQueue, Transmitted};
 pub use self::now::{Address, Now, Peer, UnixTime};
 pub use self::refusal::Refusal;
 pub use self::reply::Reply;
+pub use self::responses::ResponseState;
 pub use self::send_queue::{Slices, Transmit};
 pub use self::state::{Receiving, Sending, State};
 pub use self::storage::Storage;
@@ -42,7 +45,7 @@ use self::recv_buf::RecvBuf;
 use self::responses::Responses;
 use self::send_queue::{Segment, SendQueue};
 use self::state::Input;
-use self::timers::{Deadline, Times};
+use self::timers::Times;
 use crate::config::{Config, Limits};
 use crate::cookies::CookiesOut;
 use crate::error::CloseReason;
@@ -245,17 +248,6 @@ impl Connection {
         self.settle();
     }
 
-    /// The deadline of [`poll_timeout`](Self::poll_timeout) has come. Judged by `now`, so a
-    /// call too early or too often does nothing.
-    pub fn handle_timeout(&mut self, now: Now) {
-        self.set_now(now);
-        if let Some(deadline) = self.poll_timeout()
-            && deadline.at <= self.now.mono
-        {
-            self.fire(deadline.why);
-        }
-    }
-
     /// Nothing but time has passed. Each other input tells the time too.
     pub fn handle_time(&mut self, now: Now) {
         self.set_now(now);
@@ -299,51 +291,6 @@ impl Connection {
             _ => None,
         }
     }
-
-    /// The next deadline; `None` when nothing is timed.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Deadline> {
-        let times = &self.times;
-        let timeouts = &self.config.timeouts;
-        let mut next = timers::Earliest::default();
-        if self.has_unsent() {
-            next.offer(times.progress, timeouts.write, timers::Timer::Write);
-        }
-        match (self.state.recv, self.state.send) {
-            (Receiving::Handshake, _) if self.proxy_header != PrefaceHeader::Done => {
-                next.offer(times.accepted, timeouts.accept, timers::Timer::Accept)
-            }
-            (Receiving::Handshake, _) => next.offer(times.accepted, timeouts.handshake, timers::Timer::Handshake),
-            // The application is busy with the request before, or its response leaves.
-            (Receiving::Idle | Receiving::Head, _) if self.held => {}
-            (Receiving::Idle, _) if self.has_unsent() => {}
-            (Receiving::Idle, _) if self.served == 0 => {
-                next.offer(times.accepted, timeouts.accept, timers::Timer::Accept)
-            }
-            (Receiving::Idle, _) => next.offer(times.idle, timeouts.idle, timers::Timer::Idle),
-            (Receiving::Head, _) => next.offer(times.head, timeouts.head, timers::Timer::Head),
-            // Not while it is the application that is awaited.
-            (Receiving::Content | Receiving::Drain, _) if !self.paused && !self.expect_unanswered => {
-                next.offer(times.content, timeouts.body, timers::Timer::Body);
-                next.offer_at(times.slowest_content(timeouts), timers::Timer::BodyRate);
-            }
-            (Receiving::Discard, Sending::Shut) => times.offer_linger(&mut next, timeouts, self.ordinary_end),
-            _ => {}
-        }
-        if matches!(self.state.send, Sending::Head | Sending::Content) {
-            // While content is awaited it is the peer that takes its time.
-            let reads = self.state.recv == Receiving::Content && !self.paused && !self.expect_unanswered;
-            if self.state.send == Sending::Head && !reads {
-                times.offer_handler(&mut next, timeouts);
-            }
-            if let Some(since) = self.peer_closed_at {
-                // A request that waited for the one before has all of its time.
-                let since = since.max(times.sent).max(times.request);
-                next.offer(since, timeouts.half_closed, timers::Timer::HalfClosed);
-            }
-        }
-        next.deadline()
-    }
 }
 
 /// Getters.
@@ -382,7 +329,7 @@ impl Connection {
     #[must_use]
     pub fn watches_peer(&self) -> bool {
         let outstanding = matches!(self.state.send, Sending::Head | Sending::Content);
-        outstanding && self.peer_closed_at.is_none() && !self.wants_recv()
+        (outstanding || self.held) && self.peer_closed_at.is_none() && !self.wants_recv()
     }
 
     /// Where the response to this request is.
@@ -480,8 +427,7 @@ impl Connection {
 
     /// How many bytes wait to be sent, those included that were taken out.
     fn unsent(&self) -> u64 {
-        let memory = self.send.memory().saturating_add(self.lent.memory);
-        memory.saturating_add(self.send.external()).saturating_add(self.lent.files)
+        self.send.len().saturating_add(self.lent.memory).saturating_add(self.lent.files)
     }
 
     fn has_unsent(&self) -> bool {
@@ -500,73 +446,6 @@ impl Connection {
         }
         &mut self.send
     }
-
-    /// What follows once the queue is empty, or has room again.
-    fn settle(&mut self) {
-        if self.has_unsent() {
-            return;
-        }
-        match self.state.send {
-            // The end of the stream would look like the end of the answer.
-            Sending::Closing if self.reset => drop(self.apply(Input::Break)),
-            Sending::Closing => {
-                // What is sent to a closed socket is answered by a reset, which may cost the
-                // client the answer (RFC 9112 section 9.6). A secured transport announces the
-                // end (RFC 8446 section 6.1), which may have to wait for the socket.
-                let sends_on = self.more_may_come || !self.recv.is_empty();
-                let linger = !self.end_of_stream && (self.peer.secure || sends_on);
-                self.times.shut = self.now.mono;
-                self.ordinary_end |= self.state.recv == Receiving::Complete;
-                self.apply(Input::Flushed { linger });
-            }
-            Sending::HandedOver => self.events.upgrade(),
-            _ => {}
-        }
-    }
-
-    /// An answer that only the end of the stream ends will not have its end.
-    fn mark_broken(&mut self) {
-        self.reset |= self.mode == Mode::UntilClose && self.state.send == Sending::Content;
-    }
-
-    /// Ends everything at once.
-    fn break_off(&mut self, reason: CloseReason) {
-        let unfinished = self.state.send == Sending::Content || self.has_unsent();
-        if self.apply(Input::Break) {
-            self.reset |= self.mode == Mode::UntilClose && unfinished;
-            self.end_request();
-            self.responses.break_off();
-            self.dropped = self.send.clear_into_segments();
-            self.lent = Lent::default();
-            self.events.close(reason);
-        }
-    }
-
-    /// Forgets what few requests have.
-    #[inline(never)]
-    fn clear_request(&mut self) {
-        self.pending = None;
-        self.cookies_out = None;
-        self.unpause();
-    }
-
-    /// The current request is over, for the application and for the core.
-    fn end_request(&mut self) {
-        if self.pending.is_some() || self.cookies_out.is_some() || self.paused {
-            self.clear_request();
-        }
-        self.expect_unanswered = false;
-        self.peer_closed_emitted = false;
-        let unsent = self.unsent();
-        self.responses.close(unsent);
-        self.events.forget_request();
-        if let Some(request) = self.current.take() {
-            if request.is_shared() {
-                request.freeze_time(self.now);
-            }
-            self.spare.keep(request);
-        }
-    }
 }
 
 impl fmt::Debug for Connection {
@@ -578,28 +457,6 @@ impl fmt::Debug for Connection {
             .field("received", &self.recv.len())
             .field("to_send", &self.unsent())
             .finish_non_exhaustive()
-    }
-}
-
-/// Where the response to a request is, from [`Connection::response_state`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum ResponseState {
-    /// Its head is expected.
-    Expected,
-    /// Its head was given, its end is expected.
-    Begun,
-    /// It is finished.
-    Finished,
-    /// The connection has ended, or is about to: nothing can be sent for it any more.
-    Closed,
-}
-
-impl ResponseState {
-    /// Whether nothing can be sent for it any more.
-    #[must_use]
-    pub fn is_over(self) -> bool {
-        matches!(self, Self::Finished | Self::Closed)
     }
 }
 

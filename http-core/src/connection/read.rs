@@ -1,14 +1,11 @@
 //! Received bytes become events.
 
-use http::StatusCode;
-
 use super::Address;
 use super::Connection;
 use super::event::Event;
 use super::handshake::PrefaceHeader;
 use super::refusal::Refusal;
 use super::state::{Input, Receiving, Sending};
-use super::timers::Timer;
 use crate::config::HalfClose;
 use crate::error::{BadRequest, CloseReason};
 use crate::message::headers::Headers;
@@ -86,7 +83,7 @@ impl Connection {
     /// Parsing happens here, so that nothing is parsed before the caller can take it.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        // Why a response was refused or cut off comes before its end.
+        // Why a response was refused comes before its end.
         if self.responses.has_next() && !self.events.has_refusal() {
             return self.response_end();
         }
@@ -303,7 +300,11 @@ impl Connection {
     }
 
     fn read_content(&mut self) -> Option<Event> {
-        if self.content.announced() > self.content.limit.saturating_sub(self.content.received) {
+        // It sends although the response has begun, without a 100.
+        if self.expect_unanswered && self.state.send == Sending::Content && !self.recv.is_empty() {
+            self.end_expectation();
+        }
+        if !self.content_fits() {
             return self.refuse(BadRequest::BodyTooLarge);
         }
         match self.next_content() {
@@ -448,6 +449,10 @@ impl Connection {
         // Without what stands in a buffer that is lent: that comes back.
         self.discarded = self.discarded.saturating_add(self.recv.filled().len() as u64);
         self.recv.consume(usize::MAX);
+        if self.recv.size() > self.config.limits.recv_size() {
+            // That of a body is too large to be kept for as long as this may take.
+            drop(self.recv.release());
+        }
         if self.end_of_stream {
             self.apply(Input::EndOfStream);
         } else if self.discarded > self.linger_limit() {
@@ -460,32 +465,6 @@ impl Connection {
     pub(super) fn linger_limit(&self) -> u64 {
         let limits = &self.config.limits;
         if self.ordinary_end { limits.linger } else { limits.refusal_linger }
-    }
-
-    pub(super) fn fire(&mut self, timer: Timer) {
-        self.events.time_out(timer);
-        match timer {
-            Timer::Handshake | Timer::Accept | Timer::Idle => {
-                // A client that was silent for so long is not sending.
-                self.more_may_come = false;
-                self.apply(Input::IdleTimeout);
-                self.events.close(CloseReason::TimedOut(timer));
-            }
-            Timer::Head => drop(self.refuse(BadRequest::HeadTimeout)),
-            Timer::Body | Timer::BodyRate => drop(self.refuse(BadRequest::BodyTimeout)),
-            Timer::Write => self.break_off(CloseReason::TimedOut(timer)),
-            Timer::Linger => drop(self.apply(Input::LingerEnd)),
-            Timer::HalfClosed if self.state.send == Sending::Content => {
-                self.reset = true;
-                self.break_off(CloseReason::TimedOut(timer));
-            }
-            Timer::Handler | Timer::HalfClosed => {
-                let text = "the application did not answer in time (RFC 9110 15.6.4)";
-                let reason = CloseReason::TimedOut(timer);
-                self.turn_away(StatusCode::SERVICE_UNAVAILABLE, text, reason);
-            }
-        }
-        self.settle();
     }
 
     /// Whether content may be read as a whole under the limit; judged before `100 Continue`.

@@ -108,15 +108,18 @@ impl RecvBuf {
     }
 
     /// Goes on in another buffer, of whose room the first `count` bytes were received; their
-    /// place is behind what was not consumed.
+    /// place is behind what was not consumed. Drops it where one is lent.
     pub(crate) fn adopt(&mut self, mut buffer: Self, count: usize) {
-        if self.is_empty() && !self.is_lent() {
+        if self.is_lent() {
+            return;
+        }
+        if self.is_empty() {
             buffer.commit(count);
             *self = Self { consumed: self.consumed, ..buffer };
             return;
         }
         let mut rest = buffer.rest().get(..count).unwrap_or_default() as &[u8];
-        while let (false, [_, ..]) = (self.is_lent(), rest) {
+        while let [_, ..] = rest {
             let room = self.room(16);
             let length = room.len().min(rest.len());
             let (front, behind) = rest.split_at_checked(length).unwrap_or_default();

@@ -28,12 +28,18 @@ impl Refusal {
     /// `start` is where `head`, the bytes received of an incomplete head, or an empty slice and
     /// what was refused in the body of `request`, begins in the stream. Of the head only the
     /// lines up to the faulty one are kept, however much was received behind it.
-    pub(super) fn new(error: BadRequest, request: Option<RequestId>, start: u64, head: &[u8], judged: Judged) -> Self {
+    pub(super) fn new(
+        error: BadRequest,
+        request: Option<RequestId>,
+        start: u64,
+        head: &[u8],
+        judged: HeadProgress,
+    ) -> Self {
         let (length, faulty) = match judged {
             // An empty line is none of a request, and half of one may be all that was received.
-            Judged::FirstLine if matches!(head.first(), Some(b'\r' | b'\n')) => (0, 0),
-            Judged::FirstLine => (first_line(head), 0),
-            Judged::Fields { limit } => judged_fields(head, limit),
+            HeadProgress::RequestLine if matches!(head.first(), Some(b'\r' | b'\n')) => (0, 0),
+            HeadProgress::RequestLine => (first_line(head), 0),
+            HeadProgress::Fields { limit } => judged_fields(head, limit),
         };
         let faulty = if error.is_of_field_line() { faulty } else { 0 };
         let head = Bytes::copy_from_slice(head.get(..length).unwrap_or(head));
@@ -42,7 +48,7 @@ impl Refusal {
 
     /// That of a connection that begins with this in place of a PROXY header.
     pub(super) fn of_proxy_header(fault: BadProxyHeader, received: &[u8]) -> Self {
-        let refusal = Self::new(BadRequest::ProxyHeader, None, 0, received, Judged::FirstLine);
+        let refusal = Self::new(BadRequest::ProxyHeader, None, 0, received, HeadProgress::RequestLine);
         Self { proxy_header: Some(fault), ..refusal }
     }
 
@@ -82,7 +88,8 @@ impl Refusal {
         line.strip_suffix(b"\r").unwrap_or(line)
     }
 
-    /// The field lines that were complete and well-formed before the fault, as raw bytes.
+    /// The field lines that were complete and well-formed before the fault, as raw bytes; of too
+    /// many also the first that was too much.
     pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut lines = self.field_lines();
         std::iter::from_fn(move || match lines.next() {
@@ -120,7 +127,7 @@ impl Connection {
         let refusal = match self.state.recv {
             // Its response may be finished already.
             Receiving::Content | Receiving::Drain => {
-                Refusal::new(fault, Some(self.current_id()), self.content.element, &[], Judged::FirstLine)
+                Refusal::new(fault, Some(self.current_id()), self.content.element, &[], HeadProgress::RequestLine)
             }
             _ => {
                 let head = self.recv.filled();
@@ -133,8 +140,8 @@ impl Connection {
                     head => head,
                 };
                 let judged = match self.reader.has_request_line() {
-                    true => Judged::Fields { limit: limits.fields },
-                    false => Judged::FirstLine,
+                    true => HeadProgress::Fields { limit: limits.fields },
+                    false => HeadProgress::RequestLine,
                 };
                 Refusal::new(fault, None, self.recv.position(), head, judged)
             }
@@ -192,7 +199,7 @@ impl Connection {
     pub(super) fn refuse_plain_request(&mut self, received: &[u8]) {
         let fault = BadRequest::PlainRequest;
         let received = received.get(..self.config.limits.head).unwrap_or(received);
-        self.events.refuse(Refusal::new(fault, None, 0, received, Judged::FirstLine));
+        self.events.refuse(Refusal::new(fault, None, 0, received, HeadProgress::RequestLine));
         self.turn_away(fault.status(), fault.text(), CloseReason::Refused(fault));
     }
 
@@ -206,9 +213,9 @@ impl Connection {
 
 /// How far a head was judged when it was refused.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Judged {
+pub(super) enum HeadProgress {
     /// Its request line, or what stands in place of one.
-    FirstLine,
+    RequestLine,
     /// Its field lines, of which there may be `limit`.
     Fields { limit: usize },
 }

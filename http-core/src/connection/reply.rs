@@ -76,11 +76,7 @@ impl Reply<'_> {
         N: AsRef<str>,
         V: AsRef<[u8]>,
     {
-        let mut fields = FieldLines::new();
-        for (name, value) in headers {
-            fields.push(name.as_ref(), value)?;
-        }
-        self.send_fields(&fields, end_headers)
+        self.send_fields(&FieldLines::try_from_iter(headers)?, end_headers)
     }
 
     /// [`send_headers`](Self::send_headers) with fields that are checked already.

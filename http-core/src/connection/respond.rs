@@ -68,7 +68,8 @@ impl Connection {
         let http_1_0 = request.version() == Version::HTTP_10;
         // A client that was not told to continue may send its content or not: what comes
         // next could be either (RFC 9110 section 10.1.1).
-        if last || framed.mode == Mode::UntilClose || head.fields.owned().close || self.expect_unanswered {
+        let unknown = self.expect_unanswered && self.state.recv == Receiving::Content;
+        if last || framed.mode == Mode::UntilClose || head.fields.owned().close || unknown {
             self.apply(Input::Last);
         }
         let connection = match () {
@@ -90,7 +91,7 @@ impl Connection {
         .write(self.send.gather());
         self.mode = framed.mode;
         self.responses.begin(head.status);
-        self.end_expectation();
+        self.events.expect_100 = false;
         if framed.hands_over {
             self.responses.complete();
             self.apply(Input::HandOver);
@@ -300,13 +301,12 @@ impl Connection {
         Ok(())
     }
 
-    /// The client knows what becomes of the content that it holds back; from now on it can
-    /// be late.
-    fn end_expectation(&mut self) {
-        if std::mem::take(&mut self.expect_unanswered) {
-            self.events.expect_100 = false;
-            self.times.resumed(self.now.mono, self.times.request);
-        }
+    /// The client sends the content that it held back; from now on it can be late.
+    pub(super) fn end_expectation(&mut self) {
+        self.expect_unanswered = false;
+        self.events.expect_100 = false;
+        self.times.resumed(self.now.mono, self.times.request);
+        self.paused_at = self.now.mono;
     }
 
     /// Gives the response up: what was queued still leaves, then the connection closes, so
@@ -324,7 +324,9 @@ impl Connection {
     /// outstanding breaks off. Once the connection is about to be closed it does nothing.
     pub fn close(&mut self) {
         self.mark_broken();
+        let between_requests = matches!(self.state.recv, Receiving::Handshake | Receiving::Idle);
         if self.apply(Input::Abort) {
+            self.ordinary_end |= between_requests;
             self.end_request();
             self.events.close(CloseReason::Aborted);
             self.settle();
@@ -372,7 +374,8 @@ impl Connection {
     }
 
     pub(super) fn unpause(&mut self) {
-        if std::mem::take(&mut self.paused) {
+        // What is held back is not late: that time counts once, when it is asked for.
+        if std::mem::take(&mut self.paused) && !self.expect_unanswered {
             self.times.resumed(self.now.mono, self.paused_at);
         }
     }

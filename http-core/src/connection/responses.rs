@@ -5,6 +5,28 @@ use http::StatusCode;
 use super::event::ResponseStats;
 use crate::message::request::RequestId;
 
+/// Where the response to a request is, from [`Connection::response_state`](super::Connection::response_state).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ResponseState {
+    /// Its head is expected.
+    Expected,
+    /// Its head was given, its end is expected.
+    Begun,
+    /// It is finished.
+    Finished,
+    /// The connection has ended, or is about to: nothing can be sent for it any more.
+    Closed,
+}
+
+impl ResponseState {
+    /// Whether nothing can be sent for it any more.
+    #[must_use]
+    pub fn is_over(self) -> bool {
+        matches!(self, Self::Finished | Self::Closed)
+    }
+}
+
 /// Counts what is queued and sent, and knows where each response ends in it.
 #[derive(Debug)]
 pub(super) struct Responses {

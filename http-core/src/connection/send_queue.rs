@@ -102,11 +102,6 @@ impl SendQueue {
         self.buffer.len() == self.sent && self.shared | self.external == 0
     }
 
-    /// Bytes that wait in files.
-    pub(crate) fn external(&self) -> u64 {
-        self.external
-    }
-
     /// Bytes that wait and take memory.
     pub(crate) fn memory(&self) -> u64 {
         (self.buffer.len() - self.sent) as u64 + self.shared

@@ -57,11 +57,7 @@ impl TryFrom<&HeaderMap> for FieldLines {
     type Error = Misuse;
 
     fn try_from(map: &HeaderMap) -> Result<Self, Misuse> {
-        let mut fields = Self::new();
-        for (name, value) in map {
-            fields.push(name.as_str(), value)?;
-        }
-        Ok(fields)
+        Self::try_from_iter(map)
     }
 }
 
@@ -84,11 +80,7 @@ impl FieldLines {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn trailers(map: &HeaderMap) -> Result<Self, Misuse> {
-        let mut fields = Self::new();
-        for (name, value) in map.iter().filter(|(name, _)| !is_forbidden_trailer(name.as_str())) {
-            fields.push(name.as_str(), value)?;
-        }
-        Ok(fields)
+        Self::try_from_iter(map.iter().filter(|(name, _)| !is_forbidden_trailer(name.as_str())))
     }
 }
 

@@ -103,6 +103,22 @@ impl FieldLines {
         Ok(())
     }
 
+    /// Makes lines of these names and values, in their order.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push), for the first one that cannot be sent.
+    pub fn try_from_iter<N, V>(fields: impl IntoIterator<Item = (N, V)>) -> Result<Self, Misuse>
+    where
+        N: AsRef<str>,
+        V: AsRef<[u8]>,
+    {
+        let mut lines = Self::new();
+        for (name, value) in fields {
+            lines.push(name.as_ref(), value)?;
+        }
+        Ok(lines)
+    }
+
     /// Replaces all lines of this name by one.
     ///
     /// # Errors

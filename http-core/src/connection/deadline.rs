@@ -1,0 +1,102 @@
+//! Which timers of a connection run, and what follows when one of them ends.
+
+use http::StatusCode;
+
+use super::Connection;
+use super::handshake::PrefaceHeader;
+use super::now::Now;
+use super::state::{Input, Receiving, Sending};
+use super::timers::{Deadline, Earliest, Timer};
+use crate::error::{BadRequest, CloseReason};
+
+impl Connection {
+    /// The next deadline; `None` when nothing is timed.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Deadline> {
+        let times = &self.times;
+        let timeouts = &self.config.timeouts;
+        let mut next = Earliest::default();
+        if self.has_unsent() {
+            next.offer(times.progress, timeouts.write, Timer::Write);
+        }
+        match (self.state.recv, self.state.send) {
+            (Receiving::Handshake, _) if self.proxy_header != PrefaceHeader::Done => {
+                next.offer(times.accepted, timeouts.accept, Timer::Accept)
+            }
+            (Receiving::Handshake, _) => next.offer(times.accepted, timeouts.handshake, Timer::Handshake),
+            // The application is busy with the request before, or its response leaves.
+            (Receiving::Idle | Receiving::Head, _) if self.held => {}
+            (Receiving::Idle, _) if self.has_unsent() => {}
+            (Receiving::Idle, _) if self.served == 0 => next.offer(times.accepted, timeouts.accept, Timer::Accept),
+            (Receiving::Idle, _) => next.offer(times.idle, timeouts.idle, Timer::Idle),
+            (Receiving::Head, _) => next.offer(times.head, timeouts.head, Timer::Head),
+            // Not while it is the application that is awaited.
+            (Receiving::Content | Receiving::Drain, _) if self.awaits_content() => {
+                next.offer(times.content, timeouts.body, Timer::Body);
+                next.offer_at(times.slowest_content(timeouts), Timer::BodyRate);
+            }
+            (Receiving::Discard, Sending::Shut) => times.offer_linger(&mut next, timeouts, self.ordinary_end),
+            _ => {}
+        }
+        let outstanding = matches!(self.state.send, Sending::Head | Sending::Content);
+        if outstanding {
+            // While content is awaited it is the peer that takes its time.
+            let reads = self.state.recv == Receiving::Content && self.awaits_content();
+            if self.state.send == Sending::Head && !reads {
+                times.offer_handler(&mut next, timeouts);
+            }
+        }
+        // Also where the application is still busy with a request whose response has left.
+        if let Some(since) = self.peer_closed_at
+            && (outstanding || self.held)
+        {
+            // A request that waited for the one before has all of its time.
+            let since = since.max(times.sent).max(times.request);
+            next.offer(since, timeouts.half_closed, Timer::HalfClosed);
+        }
+        next.deadline()
+    }
+
+    /// Whether it is the peer that is awaited, once content is to come.
+    fn awaits_content(&self) -> bool {
+        !self.paused && !self.expect_unanswered
+    }
+
+    /// The deadline of [`poll_timeout`](Self::poll_timeout) has come. Judged by `now`, so a
+    /// call too early or too often does nothing.
+    pub fn handle_timeout(&mut self, now: Now) {
+        self.set_now(now);
+        if let Some(deadline) = self.poll_timeout()
+            && deadline.at <= self.now.mono
+        {
+            self.fire(deadline.why);
+        }
+    }
+
+    fn fire(&mut self, timer: Timer) {
+        self.events.time_out(timer);
+        match timer {
+            Timer::Handshake | Timer::Accept | Timer::Idle => {
+                // A client that was silent for so long is not sending.
+                self.more_may_come = false;
+                self.apply(Input::IdleTimeout);
+                self.events.close(CloseReason::TimedOut(timer));
+            }
+            Timer::Head => drop(self.refuse(BadRequest::HeadTimeout)),
+            Timer::Body | Timer::BodyRate => drop(self.refuse(BadRequest::BodyTimeout)),
+            Timer::Write => self.break_off(CloseReason::TimedOut(timer)),
+            Timer::HalfClosed if self.state.send == Sending::Idle => self.break_off(CloseReason::TimedOut(timer)),
+            Timer::Linger => drop(self.apply(Input::LingerEnd)),
+            Timer::HalfClosed if self.state.send == Sending::Content => {
+                self.reset = true;
+                self.break_off(CloseReason::TimedOut(timer));
+            }
+            Timer::Handler | Timer::HalfClosed => {
+                let text = "the application did not answer in time (RFC 9110 15.6.4)";
+                let reason = CloseReason::TimedOut(timer);
+                self.turn_away(StatusCode::SERVICE_UNAVAILABLE, text, reason);
+            }
+        }
+        self.settle();
+    }
+}

@@ -1,0 +1,76 @@
+//! How a request ends, and how a connection does.
+
+use super::Connection;
+use super::answer::Mode;
+use super::lent::Lent;
+use super::state::{Input, Receiving, Sending};
+use crate::error::CloseReason;
+
+impl Connection {
+    /// What follows once the queue is empty, or has room again.
+    pub(super) fn settle(&mut self) {
+        if self.has_unsent() {
+            return;
+        }
+        match self.state.send {
+            // The end of the stream would look like the end of the answer.
+            Sending::Closing if self.reset => drop(self.apply(Input::Break)),
+            Sending::Closing => {
+                // What is sent to a closed socket is answered by a reset, which may cost the
+                // client the answer (RFC 9112 section 9.6). A secured transport announces the
+                // end (RFC 8446 section 6.1), which may have to wait for the socket.
+                let sends_on = self.more_may_come || !self.recv.is_empty();
+                let linger = !self.end_of_stream && (self.peer.secure || sends_on);
+                self.times.shut = self.now.mono;
+                self.ordinary_end |= self.state.recv == Receiving::Complete;
+                self.apply(Input::Flushed { linger });
+            }
+            Sending::HandedOver => self.events.upgrade(),
+            _ => {}
+        }
+    }
+
+    /// An answer that only the end of the stream ends will not have its end.
+    pub(super) fn mark_broken(&mut self) {
+        self.reset |= self.mode == Mode::UntilClose && self.state.send == Sending::Content;
+    }
+
+    /// Ends everything at once.
+    pub(super) fn break_off(&mut self, reason: CloseReason) {
+        let unfinished = self.state.send == Sending::Content || self.has_unsent();
+        if self.apply(Input::Break) {
+            self.reset |= self.mode == Mode::UntilClose && unfinished;
+            self.end_request();
+            self.responses.break_off();
+            self.dropped = self.send.clear_into_segments();
+            self.lent = Lent::default();
+            self.events.close(reason);
+        }
+    }
+
+    /// Forgets what few requests have.
+    #[inline(never)]
+    pub(super) fn clear_request(&mut self) {
+        self.pending = None;
+        self.cookies_out = None;
+        self.unpause();
+    }
+
+    /// The current request is over, for the application and for the core.
+    pub(super) fn end_request(&mut self) {
+        if self.pending.is_some() || self.cookies_out.is_some() || self.paused {
+            self.clear_request();
+        }
+        self.expect_unanswered = false;
+        self.peer_closed_emitted = false;
+        let unsent = self.unsent();
+        self.responses.close(unsent);
+        self.events.forget_request();
+        if let Some(request) = self.current.take() {
+            if request.is_shared() {
+                request.freeze_time(self.now);
+            }
+            self.spare.keep(request);
+        }
+    }
+}

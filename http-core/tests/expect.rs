@@ -1,0 +1,85 @@
+//! Clients that hold their content back until they are asked for it (RFC 9110 section 10.1.1).
+#![cfg(test)]
+
+mod common;
+
+use common::{connection, events, give, now, request, sent, timeout};
+use httpants_core::{BodyLen, Config, Connection, Event, RequestId, ResponseHead, Timer};
+
+const HEAD: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n";
+
+fn expecting() -> (Connection, RequestId) {
+    let mut connection = connection(Config::default());
+    give(&mut connection, HEAD, 0);
+    let id = request(&mut connection).id();
+    (connection, id)
+}
+
+#[test]
+fn a_response_may_take_its_time_while_the_client_holds_its_content_back() {
+    let (mut connection, id) = expecting();
+    connection.respond(id, &ResponseHead::default(), BodyLen::Unknown).unwrap();
+    for second in 1..600 {
+        connection.handle_time(now(second * 1_000));
+        connection.send(id, "x").unwrap();
+        sent(&mut connection, second * 1_000);
+        assert_eq!((timeout(&connection), events(&mut connection)), (None, vec![]), "{second} s");
+    }
+    connection.finish(id).unwrap();
+    assert!(sent(&mut connection, 600_000).ends_with("0\r\n\r\n"));
+    assert_eq!(events(&mut connection), ["ResponseEnd", "Closed"]);
+}
+
+#[test]
+fn content_that_is_sent_all_the_same_is_timed() {
+    let (mut connection, id) = expecting();
+    connection.respond(id, &ResponseHead::default(), BodyLen::Unknown).unwrap();
+    sent(&mut connection, 0);
+    assert_eq!(events(&mut connection), [""; 0]);
+    give(&mut connection, b"he", 60_000);
+    assert_eq!(events(&mut connection), ["Data"]);
+    assert_eq!(timeout(&connection), Some((70_000, Timer::BodyRate)));
+    give(&mut connection, b"llo", 61_000);
+    assert_eq!(events(&mut connection), ["Data", "End"]);
+    assert_eq!(timeout(&connection), None);
+}
+
+#[test]
+fn the_time_that_it_held_its_content_back_counts_once() {
+    // Asked for behind a pause, and during one.
+    for resume_first in [true, false] {
+        let (mut connection, id) = expecting();
+        connection.pause(id).unwrap();
+        connection.handle_time(now(60_000));
+        if resume_first {
+            connection.resume(id).unwrap();
+            connection.send_continue(id).unwrap();
+        } else {
+            connection.send_continue(id).unwrap();
+            connection.resume(id).unwrap();
+        }
+        sent(&mut connection, 60_000);
+        assert_eq!(timeout(&connection), Some((70_000, Timer::BodyRate)));
+    }
+    let (mut connection, id) = expecting();
+    connection.handle_time(now(60_000));
+    connection.pause(id).unwrap();
+    connection.send_continue(id).unwrap();
+    sent(&mut connection, 60_000);
+    connection.handle_time(now(100_000));
+    connection.resume(id).unwrap();
+    assert_eq!(timeout(&connection), Some((110_000, Timer::BodyRate)), "the pause is left out, too");
+}
+
+#[test]
+fn content_that_came_unasked_leaves_the_connection_open() {
+    let (mut connection, id) = expecting();
+    give(&mut connection, b"hello", 0);
+    assert_eq!(events(&mut connection), ["Expect100", "Data", "End"]);
+    connection.respond_with(id, &ResponseHead::default(), "done").unwrap();
+    let out = sent(&mut connection, 0);
+    assert!(!out.contains("Connection: close"), "{out}");
+    give(&mut connection, HEAD, 0);
+    assert!(matches!(connection.poll_event(), Some(Event::ResponseEnd(_))));
+    assert!(matches!(connection.poll_event(), Some(Event::Request(_))));
+}
