@@ -18,6 +18,9 @@ thread_local! {
     static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
 }
 
+/// Tasks that run before the accept loop and the sockets get their turn.
+const TASKS: usize = 32;
+
 /// smol's executors: on a thread that [`Bound::run`](crate::Bound::run) drives, the thread's own;
 /// elsewhere the global one.
 #[derive(Clone, Copy, Debug, Default)]
@@ -43,7 +46,17 @@ impl async_io::Executor for Executor {
     fn block_on<F: Future>(&self, future: F) -> F::Output {
         let worker = Worker::default();
         let _entered = Entered::new(Rc::clone(&worker));
-        smol::block_on(worker.run(future))
+        // Not `run`, which looks at `future` and at the sockets only behind 200 tasks: a few busy
+        // connections could keep all others waiting for long.
+        let tasks = async {
+            loop {
+                for _ in 0..TASKS {
+                    worker.tick().await;
+                }
+                smol::future::yield_now().await;
+            }
+        };
+        smol::block_on(future.or(tasks))
     }
 }
 

@@ -75,8 +75,13 @@ impl runtime::Transport for Transport {
         // tokio takes a short read for an emptied socket and waits for the next event, so
         // nothing is read in vain.
         let mut buffer = ReadBuf::new(buffer);
-        ready!(on_socket!(&mut self.socket, stream => Pin::new(stream).poll_read(context, &mut buffer)))?;
-        Poll::Ready(Ok(buffer.filled().len()))
+        let received = on_socket!(&mut self.socket, stream => Pin::new(stream).poll_read(context, &mut buffer));
+        #[cfg(target_os = "linux")]
+        if received.is_pending() {
+            // Nothing stands before the end of the stream: reading sees it.
+            self.peer = None;
+        }
+        received.map_ok(|()| buffer.filled().len())
     }
 
     fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>> {
@@ -113,7 +118,7 @@ impl runtime::Transport for Transport {
             Some(watch) if watch.get_ref().is_reset_only() == reset_only => watch,
             _ => match self.watch_peer(reset_only) {
                 Ok(watch) => Box::new(watch),
-                // The process is out of descriptors: that is no fault of the connection.
+                // Short of descriptors: that is no fault of the connection.
                 Err(_) => return Poll::Pending,
             },
         };

@@ -1,5 +1,5 @@
 //! An HTTP server over plain `std::net`, one thread a connection: the whole contract of the
-//! core in one loop, in 69 lines of code. `cargo run -p httpants-core --example blocking`, then
+//! core in one loop. `cargo run -p httpants-core --example blocking`, then
 //! `curl -d hello http://127.0.0.1:8080/`.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is a caller of the core")]

@@ -17,7 +17,7 @@
 //! The caller owns the socket and the clock and moves bytes between them and a
 //! [`Connection`]; nothing in here reads a clock, blocks, spawns, or is unsafe. The contract
 //! stands on [`Connection`]. `examples/blocking.rs` serves over `std::net` with it
-//! in 69 lines; the crate `httpants-driver` does it for async runtimes.
+//! in less than a hundred lines; the crate `httpants-driver` does it for async runtimes.
 //!
 //! # One whole exchange
 //!

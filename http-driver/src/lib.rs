@@ -14,6 +14,7 @@ pub mod async_io;
 #[cfg(feature = "conformance")]
 pub mod conformance;
 mod connection;
+mod descriptors;
 mod exchange;
 mod handler;
 #[cfg(target_os = "linux")]

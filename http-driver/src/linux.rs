@@ -5,12 +5,15 @@ use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use rustix::event::{Timespec, epoll};
 use rustix::io::{Errno, ReadWriteFlags};
 use rustix::net::{SendAncillaryBuffer, SendFlags, SocketFlags, acceptfrom_with, sendmsg};
 use socket2::Socket;
+
+use crate::descriptors::most_watches;
 
 /// Sees the end of a peer's stream behind bytes that nobody reads, for
 /// [`Transport::poll_peer_closed`](crate::runtime::Transport::poll_peer_closed).
@@ -21,6 +24,30 @@ use socket2::Socket;
 pub struct PeerWatch {
     epoll: OwnedFd,
     reset_only: bool,
+    _counted: CountedWatch,
+}
+
+/// How many watches there are in the process.
+static WATCHES: AtomicUsize = AtomicUsize::new(0);
+
+#[derive(Debug)]
+struct CountedWatch;
+
+impl CountedWatch {
+    fn new() -> io::Result<Self> {
+        let most = most_watches();
+        let more = |count| (count < most).then_some(count + 1);
+        match WATCHES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
+            Ok(_) => Ok(Self),
+            Err(_) => Err(io::Error::new(io::ErrorKind::QuotaExceeded, "too many peers are watched")),
+        }
+    }
+}
+
+impl Drop for CountedWatch {
+    fn drop(&mut self) {
+        WATCHES.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl PeerWatch {
@@ -28,13 +55,16 @@ impl PeerWatch {
     /// for the latter.
     ///
     /// # Errors
-    /// Those of epoll_create1(2) and epoll_ctl(2).
+    /// [`io::ErrorKind::QuotaExceeded`] where watches have an eighth of the process's descriptors
+    /// already; those of epoll_create1(2) and epoll_ctl(2). None of them is a fault of the
+    /// connection, which is served without a watch then.
     pub fn new(socket: impl AsFd, reset_only: bool) -> io::Result<Self> {
+        let counted = CountedWatch::new()?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         // EPOLLERR and EPOLLHUP are always reported.
         let end = if reset_only { epoll::EventFlags::empty() } else { epoll::EventFlags::RDHUP };
         epoll::add(&epoll, socket, epoll::EventData::new_u64(0), end)?;
-        Ok(Self { epoll, reset_only })
+        Ok(Self { epoll, reset_only, _counted: counted })
     }
 
     /// Whether it waits for a reset only.

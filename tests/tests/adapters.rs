@@ -37,16 +37,3 @@ fn adapters_are_small_and_know_no_protocol() {
         }
     }
 }
-
-#[test]
-fn the_documents_say_how_many_lines_there_are() {
-    let counts = ADAPTERS.map(|adapter| code(adapter).len().to_string()).join(" | ");
-    let readme = fs::read_to_string(root().join("README.md")).unwrap();
-    assert!(readme.contains(&format!("| lines of code | {counts} |")), "they are {counts}");
-    let common = format!("{} lines of the [driver]", code("http-driver/src/async_io").len());
-    assert!(readme.contains(&common), "{common}");
-    let blocking = format!("in {} lines", lines(&root().join("http-core/examples/blocking.rs")).len());
-    for document in ["README.md", "docs/custom-runtime.md", "http-core/src/lib.rs", "http-core/examples/blocking.rs"] {
-        assert!(fs::read_to_string(root().join(document)).unwrap().contains(&blocking), "{document}: {blocking}");
-    }
-}

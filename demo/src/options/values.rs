@@ -23,7 +23,7 @@ impl FromStr for RuntimeName {
             "tokio" => Ok(Self::Tokio),
             "smol" => Ok(Self::Smol),
             "async-std" => Ok(Self::AsyncStd),
-            _ => Err("tokio, smol or async-std is due"),
+            _ => Err("expected tokio, smol or async-std"),
         }
     }
 }
@@ -36,7 +36,7 @@ impl FromStr for Secret {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.is_empty() { Err("anybody could guess it") } else { Ok(Self(text.into())) }
+        if text.is_empty() { Err("expected a secret that is not empty") } else { Ok(Self(text.into())) }
     }
 }
 

@@ -51,7 +51,7 @@ fn a_bad_flag_is_one_line_and_code_2() {
         (&["--tls-cert", "c.pem"], "demo: --tls-cert and --tls-key go together; see --help"),
         (&["--client-ca", "c.pem"], "demo: --client-ca says nothing without --tls-cert; see --help"),
         (&["--accept-timeout", "soon"], "demo: --accept-timeout \"soon\": expected a number of seconds; see --help"),
-        (&["--cookie-secret", ""], "demo: --cookie-secret \"\": anybody could guess it; see --help"),
+        (&["--cookie-secret", ""], "demo: --cookie-secret \"\": expected a secret that is not empty; see --help"),
     ] {
         let output = run(arguments);
         assert_eq!((output.status.code(), line(&output)), (Some(2), said));

@@ -141,5 +141,5 @@ fn another_runtime_is_refused_in_one_line() {
     let output = run(&["--runtime", "glommio"]);
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(said, "demo: --runtime \"glommio\": tokio, smol or async-std is due; see --help\n");
+    assert_eq!(said, "demo: --runtime \"glommio\": expected tokio, smol or async-std; see --help\n");
 }

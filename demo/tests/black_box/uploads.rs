@@ -208,3 +208,26 @@ fn an_aborted_upload_leaves_no_file_and_no_descriptor() {
     wait_until("nothing is left", || process.temporary_files() == 0 && process.descriptors().len() <= before);
     assert_eq!(demo.temporary_names(), samples);
 }
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_connection_behind_its_upload_has_one_descriptor() {
+    let demo = Demo::start(&[]);
+    let process = demo.process();
+    let watches = || process.descriptors().iter().filter(|link| link.ends_with("[eventpoll]")).count();
+    // Once the runtime has its own.
+    demo.connect().get("/");
+    let before = watches();
+    let content = noise(4_000_000);
+    let clients: Vec<_> = (0..8)
+        .map(|_| {
+            let mut client = demo.connect();
+            client.send("POST /echo-len HTTP/1.1\r\nHost: a\r\nContent-Length: 4000000\r\n\r\n");
+            client.send(&content);
+            assert_eq!(client.response().body, b"4000000");
+            client
+        })
+        .collect();
+    wait_until("no peer is watched", || watches() == before);
+    drop(clients);
+}

@@ -67,7 +67,9 @@ impl runtime::Transport for Transport {
 
     #[cfg(target_os = "linux")]
     fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
-        match PeerWatch::new(&self.0, reset_only)?.poll()? {
+        // Short of descriptors: that is no fault of the connection.
+        let Ok(watch) = PeerWatch::new(&self.0, reset_only) else { return wait(context) };
+        match watch.poll()? {
             Poll::Ready(()) => Poll::Ready(Ok(())),
             Poll::Pending => wait(context),
         }

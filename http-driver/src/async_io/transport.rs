@@ -66,6 +66,11 @@ impl runtime::Transport for Transport {
             // stream, and stays readable.
             self.socket.drained = count < room;
         }
+        #[cfg(target_os = "linux")]
+        if received.is_pending() {
+            // Nothing stands before the end of the stream: reading sees it.
+            self.peer = None;
+        }
         received
     }
 
@@ -97,7 +102,7 @@ impl runtime::Transport for Transport {
             Some(watch) if watch.get_ref().is_reset_only() == reset_only => watch,
             _ => match PeerWatch::new(self.socket.inner(), reset_only).and_then(Async::new_nonblocking) {
                 Ok(watch) => Box::new(watch),
-                // The process is out of descriptors: that is no fault of the connection.
+                // Short of descriptors: that is no fault of the connection.
                 Err(_) => return Poll::Pending,
             },
         };

@@ -24,7 +24,8 @@ pub(super) struct Io<T> {
     /// Not there before the handshake is over, and gone once it was handed over.
     stream: Option<Stream<T>>,
     buffer: Option<RecvBuffer>,
-    /// The size of the buffer that a connection at rest needs when its transport is readable.
+    /// The size of the buffer that a connection at rest needs when its transport is readable;
+    /// until the next look at the core, which may lend one.
     resting: Option<usize>,
     received: Received,
     outgoing: TransmitQueue,
@@ -165,6 +166,7 @@ impl<T: Transport> Io<T> {
 
     /// Takes what is to be sent out of the core, and the buffer to receive into.
     pub(super) fn prepare(&mut self, core: &mut Connection) {
+        self.resting = None;
         core.take_transmit(&mut self.outgoing);
         match core.poll_close() {
             Some(Close::ShutdownWrite) => self.shutdown = Shutdown::Requested,

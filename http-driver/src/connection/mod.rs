@@ -23,7 +23,7 @@ use self::handled::Handled;
 use self::handshake::Handshaking;
 use self::io::{Io, Sent};
 use self::registry::{Command, Registration};
-pub(crate) use self::service::{ChooseIntake, Service, ServiceParts};
+pub(crate) use self::service::{Service, ServiceParts};
 use self::timer::ConnectionTimer;
 use crate::exchange::Exchange;
 use crate::handler::Handler;
@@ -35,6 +35,8 @@ use crate::tls::Tls;
 /// Rounds before other tasks get their turn: a peer that pipelines without end must not hold
 /// a thread.
 const ROUNDS: usize = 64;
+/// How long a handler or stream that goes on and on may take before that.
+const TURN: Duration = Duration::from_micros(500);
 
 pin_project! {
     /// Serves one accepted connection; done when it is closed. Only named where a runtime
@@ -390,8 +392,10 @@ where
         *this.rest = None;
         this.handled.ready = !this.handled.is_idle();
         let mut drain = command == Command::Drain;
+        let turn_end = this.now.mono.saturating_add(TURN);
         for _ in 0..ROUNDS {
             match self.as_mut().round(context) {
+                Round::Again if !self.handled.is_idle() && self.now.mono >= turn_end => break,
                 Round::Again => {}
                 Round::Yield => break,
                 Round::Over => return self.end(context),

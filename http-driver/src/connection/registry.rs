@@ -1,6 +1,6 @@
-//! The connections of a server: counted, and told when it shuts down.
+//! The connections of a server: their number, and the commands of a shutdown.
 
-use std::sync::atomic::{AtomicU8, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
 use std::time::Duration;
@@ -29,6 +29,8 @@ pub(crate) struct Registry {
     count: AtomicUsize,
     /// The connections, and places that are kept for those about to be accepted.
     reserved: AtomicUsize,
+    /// All places are taken by connections, and that was counted.
+    full: AtomicBool,
     /// Tasks that found no place free.
     blocked: Mutex<Vec<Waker>>,
     /// How many connections there were.
@@ -46,6 +48,7 @@ impl Default for Registry {
             grace: AtomicU64::new(u64::MAX),
             count: AtomicUsize::default(),
             reserved: AtomicUsize::default(),
+            full: AtomicBool::default(),
             blocked: Mutex::default(),
             registered: AtomicU64::default(),
             connections: Mutex::default(),
@@ -65,13 +68,19 @@ impl Registry {
 
     /// Gives a command to all; a milder one than the last is ignored.
     pub(crate) fn give(&self, command: Command) {
-        if self.command.fetch_max(command as u8, Ordering::AcqRel) < command as u8 {
-            // Taken out, not cloned: wakers are foreign code, which runs without the lock. Whoever
-            // is woken registers again.
-            let wakers: Vec<Waker> = self.connections().iter_mut().filter_map(|(_, waker)| waker.take()).collect();
-            wakers.into_iter().for_each(Waker::wake);
-        }
+        self.store(command).into_iter().for_each(Waker::wake);
         self.wake_watchers();
+    }
+
+    /// Stores a command, and takes the wakers of the connections out: they are foreign code, which
+    /// runs without the lock. Both under one lock, so that a connection that has seen the command
+    /// registers its waker again behind that.
+    fn store(&self, command: Command) -> Vec<Waker> {
+        let mut connections = self.connections();
+        if self.command.fetch_max(command as u8, Ordering::AcqRel) >= command as u8 {
+            return Vec::new();
+        }
+        connections.iter_mut().filter_map(|(_, waker)| waker.take()).collect()
     }
 
     /// Lets connections finish within `grace` from now on.
@@ -103,6 +112,11 @@ impl Registry {
             }
         }
         Some(Place { registry: Arc::clone(self) })
+    }
+
+    /// Whether connections have all of `most` places, and had not when this was last asked.
+    pub(crate) fn has_become_full(&self, most: usize) -> bool {
+        self.count() >= most && !self.full.swap(true, Ordering::AcqRel)
     }
 
     fn take_place(&self, most: usize) -> bool {
@@ -160,6 +174,7 @@ impl Place {
 impl Drop for Place {
     fn drop(&mut self) {
         self.registry.reserved.fetch_sub(1, Ordering::AcqRel);
+        self.registry.full.store(false, Ordering::Release);
         wake_all(&self.registry.blocked);
     }
 }
@@ -189,17 +204,19 @@ impl Registration {
             self.waker = Some(context.waker().clone());
             self.register_waker();
         }
-        // Read behind the registration, so that a command in between is not missed.
-        let command = self.registry.command();
-        if command == self.obeyed && command != Command::Close {
-            return (Command::Serve, another_waker);
-        }
-        self.obeyed = command;
-        if !another_waker {
-            // The command took it.
+        let before = self.obeyed;
+        // Read behind each registration, so that a command in between is not missed.
+        loop {
+            let command = self.registry.command();
+            if command == self.obeyed {
+                break;
+            }
+            self.obeyed = command;
+            // The command took the waker.
             self.register_waker();
         }
-        (command.max(self.registry.command()), another_waker)
+        let is_new = self.obeyed != before || before == Command::Close;
+        (if is_new { self.obeyed } else { Command::Serve }, another_waker)
     }
 
     fn register_waker(&self) {
@@ -242,6 +259,37 @@ mod tests {
             }
         });
         assert_eq!((registry.count(), registry.reserved.load(Ordering::Acquire)), (0, 0));
+    }
+
+    #[test]
+    fn no_connection_misses_a_command() {
+        struct Sender(std::sync::mpsc::Sender<()>);
+        impl std::task::Wake for Sender {
+            fn wake(self: Arc<Self>) {
+                let _ = self.0.send(());
+            }
+        }
+        for _ in 0..3_000 {
+            let registry = Arc::<Registry>::default();
+            let start = std::sync::Barrier::new(4);
+            std::thread::scope(|scope| {
+                for _ in 0..3 {
+                    let (sender, woken) = std::sync::mpsc::channel();
+                    let waker = Arc::new(Sender(sender)).into();
+                    let place = registry.reserve(3, &Context::from_waker(Waker::noop())).unwrap();
+                    let (mut registration, start) = (place.register(), &start);
+                    scope.spawn(move || {
+                        start.wait();
+                        while registration.poll_command(&Context::from_waker(&waker)).0 != Command::Close {
+                            woken.recv_timeout(Duration::from_secs(5)).expect("a command without a wake-up");
+                        }
+                    });
+                }
+                start.wait();
+                registry.give(Command::Drain);
+                registry.give(Command::Close);
+            });
+        }
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::request::collect::Settings;
 use crate::response::files::FilePolicy;
 use crate::runtime::Clock;
 
-pub(crate) type ChooseIntake = Box<dyn Fn(&Request) -> Intake + Send + Sync>;
+type ChooseIntake = Box<dyn Fn(&Request) -> Intake + Send + Sync>;
 
 pub(crate) struct Service<H> {
     pub(crate) handler: H,
@@ -26,7 +26,7 @@ pub(crate) struct Service<H> {
     pub(crate) observed: Observed,
 }
 
-/// What a server was told, before its parts are put together.
+/// The settings of a service, while its server is built.
 pub(crate) struct ServiceParts<H> {
     pub(crate) handler: H,
     pub(crate) config: Config,
@@ -34,17 +34,15 @@ pub(crate) struct ServiceParts<H> {
     pub(crate) files: FilePolicy,
     pub(crate) settings: Settings,
     pub(crate) access_log: Option<AccessLog>,
-    pub(crate) clock: Clock,
 }
 
 impl<H: Handler> Service<H> {
-    /// The one place where the defaults are filled in that depend on the process, whatever the
-    /// server is attached to.
+    /// Fills in the defaults that depend on the process.
     ///
     /// # Errors
     /// Where the system gives no random key for signed cookies.
-    pub(crate) fn new(parts: ServiceParts<H>) -> io::Result<Arc<Self>> {
-        let ServiceParts { handler, mut config, choose_intake, files, mut settings, access_log, clock } = parts;
+    pub(crate) fn new(parts: ServiceParts<H>, clock: Clock) -> io::Result<Arc<Self>> {
+        let ServiceParts { handler, mut config, choose_intake, files, mut settings, access_log } = parts;
         // There is one `max_request`, wherever it was set.
         settings.limits.max_request = config.limits.max_request;
         if config.cookie_keys.is_none() {

@@ -13,6 +13,7 @@ mod body_queue;
 mod environment;
 mod waiting;
 
+use std::future::poll_fn;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
@@ -24,7 +25,7 @@ use httpants_core::{
 pub use self::body_error::BodyError;
 use self::body_queue::BodyQueue;
 pub(crate) use self::environment::Environment;
-use self::waiting::{Wakers, replace};
+use self::waiting::{Waiters, Wakers, replace};
 use crate::tls::TlsSession;
 
 /// A connection as its task and the handles of its requests see it.
@@ -48,8 +49,8 @@ pub(crate) struct Shared {
     /// The last request whose handler finished the response itself, by a responder.
     responded: Option<RequestId>,
     /// Who waits for room to send, and for the end of the peer's stream.
-    writers: Wakers,
-    watchers: Wakers,
+    writers: Waiters,
+    watchers: Waiters,
     /// The connection's task, while it waits.
     task: Option<Waker>,
     /// A handle has changed something since the task looked.
@@ -70,8 +71,8 @@ impl Exchange {
             core,
             body: None,
             responded: None,
-            writers: Wakers::default(),
-            watchers: Wakers::default(),
+            writers: Waiters::default(),
+            watchers: Waiters::default(),
             task: None,
             changed: false,
             woken: Wakers::default(),
@@ -139,43 +140,59 @@ impl Exchange {
         polled
     }
 
-    /// Ready when there is room to send a response to this request.
-    pub(crate) fn poll_room(&self, request: RequestId, context: &mut Context<'_>) -> Poll<Result<(), Misuse>> {
+    /// Waits until there is room to send a response to this request; says whether it had to.
+    pub(crate) async fn room(&self, request: RequestId) -> Result<bool, Misuse> {
+        let mut waiting = Waiting { exchange: self, waiters: |shared| &mut shared.writers, number: None };
         let has_room = |shared: &mut Shared| match shared.core.send_room(request) {
             Ok(0) => Poll::Pending,
             Ok(_) => Poll::Ready(Ok(())),
             Err(misuse) => Poll::Ready(Err(misuse)),
         };
-        self.poll_with(context, has_room, |shared| &mut shared.writers)
+        poll_fn(|context| waiting.poll(context, has_room)).await?;
+        Ok(waiting.number.is_some())
     }
 
-    /// Ready when the peer has ended its stream, or the request is over.
-    pub(crate) fn poll_peer_closed(&self, request: RequestId, context: &mut Context<'_>) -> Poll<()> {
+    /// Waits until the peer has ended its stream, or the request is over.
+    pub(crate) async fn peer_closed(&self, request: RequestId) {
+        let mut waiting = Waiting { exchange: self, waiters: |shared| &mut shared.watchers, number: None };
         let is_closed = |shared: &mut Shared| match shared.is_peer_closed(request) {
             true => Poll::Ready(()),
             false => Poll::Pending,
         };
-        self.poll_with(context, is_closed, |shared| &mut shared.watchers)
+        poll_fn(|context| waiting.poll(context, is_closed)).await;
     }
+}
 
-    /// Polls a condition of the core, and registers the waker where it does not hold.
-    fn poll_with<T>(
-        &self,
-        context: &mut Context<'_>,
-        mut condition: impl FnMut(&mut Shared) -> Poll<T>,
-        waiting: impl FnOnce(&mut Shared) -> &mut Wakers,
-    ) -> Poll<T> {
-        let polled = self.with(&mut condition);
+/// Waits for a condition of the core; takes its waker back when it is dropped.
+struct Waiting<'a> {
+    exchange: &'a Exchange,
+    waiters: fn(&mut Shared) -> &mut Waiters,
+    /// Once it had to wait.
+    number: Option<u64>,
+}
+
+impl Waiting<'_> {
+    fn poll<T>(&mut self, context: &mut Context<'_>, mut condition: impl FnMut(&mut Shared) -> Poll<T>) -> Poll<T> {
+        let polled = self.exchange.with(&mut condition);
         if polled.is_ready() {
             return polled;
         }
         let waker = context.waker().clone();
-        let (polled, replaced) = self.with(|shared| match condition(shared) {
-            Poll::Pending => (Poll::Pending, waiting(shared).register(waker)),
+        let (polled, replaced) = self.exchange.with(|shared| match condition(shared) {
+            Poll::Pending => (Poll::Pending, (self.waiters)(shared).register(&mut self.number, waker)),
             ready => (ready, Some(waker)),
         });
         drop(replaced);
         polled
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if let Some(number) = self.number {
+            let waker = self.exchange.with(|shared| (self.waiters)(shared).remove(number));
+            drop(waker);
+        }
     }
 }
 

@@ -12,26 +12,13 @@ impl Wakers {
         self.0.is_empty()
     }
 
-    /// Adds a waker; gives it back where it is registered already.
-    pub(super) fn register(&mut self, waker: Waker) -> Option<Waker> {
-        if self.0.iter().any(|known| known.will_wake(&waker)) {
-            return Some(waker);
-        }
-        self.0.push(waker);
-        None
-    }
-
     pub(super) fn extend(&mut self, waker: Option<Waker>) {
         self.0.extend(waker);
     }
 
-    /// Moves all of the others here.
-    pub(super) fn append(&mut self, others: &mut Self) {
-        if self.0.is_empty() {
-            std::mem::swap(&mut self.0, &mut others.0);
-        } else {
-            self.0.append(&mut others.0);
-        }
+    /// Moves the wakers of all who wait here.
+    pub(super) fn append(&mut self, waiters: &mut Waiters) {
+        self.0.extend(waiters.registered.drain(..).map(|(_, waker)| waker));
     }
 
     pub(super) fn wake(self) {
@@ -49,6 +36,41 @@ impl Wakers {
             }
         }
         own_woken
+    }
+}
+
+/// Futures that wait, each under a number of its own, by which it takes its waker back.
+#[derive(Debug, Default)]
+pub(super) struct Waiters {
+    registered: Vec<(u64, Waker)>,
+    last: u64,
+}
+
+impl Waiters {
+    pub(super) fn is_empty(&self) -> bool {
+        self.registered.is_empty()
+    }
+
+    /// Registers the waker of a future, which gets its number the first time; returns the waker
+    /// that is not needed.
+    pub(super) fn register(&mut self, number: &mut Option<u64>, waker: Waker) -> Option<Waker> {
+        let number = *number.get_or_insert_with(|| {
+            self.last += 1;
+            self.last
+        });
+        match self.registered.iter_mut().find(|(known, _)| *known == number) {
+            Some((_, known)) if known.will_wake(&waker) => Some(waker),
+            Some((_, known)) => Some(std::mem::replace(known, waker)),
+            None => {
+                self.registered.push((number, waker));
+                None
+            }
+        }
+    }
+
+    pub(super) fn remove(&mut self, number: u64) -> Option<Waker> {
+        let at = self.registered.iter().position(|(known, _)| *known == number)?;
+        Some(self.registered.swap_remove(at).1)
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Observer {
     proxy_header: Option<Box<(Address, ProxyHeaderFault)>>,
 }
 
-/// Why a connection ended that had to begin with a PROXY header.
+/// The reason why a required PROXY header was not accepted.
 #[derive(Clone, Copy, Debug)]
 enum ProxyHeaderFault {
     Malformed(BadProxyHeader),

@@ -8,7 +8,6 @@ mod parts;
 pub(crate) mod upload;
 
 use std::fmt;
-use std::future::poll_fn;
 use std::ops::Deref;
 use std::time::Duration;
 
@@ -218,7 +217,7 @@ impl Request {
     /// # let _ = handler;
     /// ```
     pub async fn peer_closed(&self) {
-        poll_fn(|context| self.exchange.poll_peer_closed(self.head.id(), context)).await;
+        self.exchange.peer_closed(self.head.id()).await;
     }
 }
 

@@ -1,11 +1,11 @@
 //! The value of Location.
 
+use percent_encoding::percent_encode_byte;
+
 /// Percent-encodes what cannot stand in a URI reference (RFC 3986 section 2): everything but
 /// unreserved and reserved characters and the percent-encoded ones that are there already. So no
 /// line end or control character is left, nor the backslash that browsers take for a slash.
 pub(super) fn encode(location: &str) -> String {
-    const HEX: &[u8; 16] = b"0123456789ABCDEF";
-    let digit = |nibble: u8| HEX.get(usize::from(nibble)).map_or('0', |&digit| char::from(digit));
     let mut encoded = String::with_capacity(location.len());
     let mut rest = location.as_bytes();
     while let [byte, following @ ..] = rest {
@@ -13,7 +13,7 @@ pub(super) fn encode(location: &str) -> String {
         if is_uri_byte(*byte) || *byte == b'%' && is_encoded {
             encoded.push(char::from(*byte));
         } else {
-            encoded.extend(['%', digit(byte >> 4), digit(byte & 15)]);
+            encoded.push_str(percent_encode_byte(*byte));
         }
         rest = following;
     }

@@ -70,6 +70,9 @@ pub(crate) enum Content {
     Stream(ContentStream),
     File(Box<FileToSend>),
     Upgrade(UpgradeHandler),
+    /// The application failed, and has no response.
+    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "only services fail without a response"))]
+    Failed(StreamError),
     /// A responder has sent, or is to have sent, the answer.
     Sent,
 }
@@ -270,6 +273,7 @@ impl fmt::Debug for Response {
             Content::Stream(_) => "stream".into(),
             Content::File(file) => format!("{file:?}"),
             Content::Upgrade(_) => "upgrade".into(),
+            Content::Failed(_) => "failed".into(),
             Content::Sent => "sent".into(),
         };
         f.debug_struct("Response").field("head", &self.head).field("content", &content).finish_non_exhaustive()

@@ -1,6 +1,5 @@
 //! The seed's way to answer from a handler: one call after the other, with backpressure.
 
-use std::future::poll_fn;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -75,10 +74,7 @@ impl Responder {
         V: AsRef<[u8]>,
     {
         // The application's iterator runs without the lock.
-        let mut fields = FieldLines::new();
-        for (name, value) in headers {
-            fields.push(name.as_ref(), value)?;
-        }
+        let fields = FieldLines::try_from_iter(headers)?;
         self.reply(|reply| reply.send_fields(&fields, end_headers))
     }
 
@@ -108,14 +104,7 @@ impl Responder {
             yield_now().await;
         }
         sent?;
-        let mut waited = false;
-        poll_fn(|context| {
-            let room = self.exchange.poll_room(self.request, context);
-            waited |= room.is_pending();
-            room
-        })
-        .await?;
-        if waited {
+        if self.exchange.room(self.request).await? {
             self.sent = 0;
         }
         Ok(())
@@ -167,9 +156,7 @@ impl Responder {
             file = file.filename(filename);
         }
         let mut response = Response::file(file);
-        for (name, value) in headers {
-            response.fields_mut().push(name.as_ref(), value)?;
-        }
+        response.head.fields = FieldLines::try_from_iter(headers)?;
         // The place of the head is taken from here on, until the file's own is sent.
         self.reply(|reply| reply.send_status(200))?;
         Ok(response)

@@ -10,11 +10,11 @@ use super::files;
 use super::outlet::Outlet;
 use super::{Content, ContentStream, Piece, Response, StreamError, UpgradeHandler};
 use crate::exchange::BodyError;
+use crate::observe::guard;
 use crate::observe::report::report;
-use crate::observe::{Panicked, guard};
 use crate::request::FormError;
 
-/// Polls of a stream before its bytes are written and other tasks get their turn.
+/// Polls of a stream before its bytes are written.
 const PIECES: usize = 32;
 
 /// A response whose body is still to come.
@@ -36,7 +36,7 @@ pub(crate) enum Rest {
 pub(crate) enum Progress {
     /// It waits, for itself or for room to send.
     Waiting,
-    /// It goes on after other tasks.
+    /// It goes on once its bytes were written.
     Yielded,
     Done,
 }
@@ -49,7 +49,6 @@ impl Outlet<'_> {
         if let Some(misuse) = misuse {
             return self.refuse(misuse, content);
         }
-        let ends_http = matches!(content, Content::Upgrade(_));
         let result = match content {
             Content::Whole(content) => {
                 // The last handle of the content is dropped without the lock.
@@ -61,8 +60,17 @@ impl Outlet<'_> {
             Content::File(file) => files::respond(self, head, *file).map(|()| Rest::Nothing),
             Content::Upgrade(then) => match self.with(|shared| shared.core.respond_upgrade(request, &head)) {
                 Ok(()) => Ok(Rest::Upgrade(then)),
-                Err(misuse) => return self.refuse(misuse, Content::Upgrade(then)),
+                Err(misuse) => {
+                    let _ = guard(self.metrics, "dropping an upgrade", || drop(then));
+                    self.report(&misuse);
+                    self.fail();
+                    return Rest::Nothing;
+                }
             },
+            Content::Failed(error) => {
+                self.break_off(error);
+                return Rest::Nothing;
+            }
             Content::Sent => {
                 self.check_sent();
                 return Rest::Nothing;
@@ -70,7 +78,7 @@ impl Outlet<'_> {
             Content::Stream(stream) => self.begin_stream(head, stream),
         };
         result.unwrap_or_else(|misuse| {
-            self.fail_with(&misuse, !ends_http);
+            self.fail_with(&misuse);
             Rest::Nothing
         })
     }
@@ -84,14 +92,14 @@ impl Outlet<'_> {
             let _ = self.with(|shared| shared.core.finish(request));
             return Rest::Nothing;
         }
-        self.fail_with(&misuse, true);
+        self.fail_with(&misuse);
         Rest::Nothing
     }
 
-    /// The response cannot be sent. `ordinary` is one that does not end HTTP: where a 2xx to
-    /// CONNECT does not, the handler has no tunnel to open.
-    fn fail_with(&mut self, misuse: &Misuse, ordinary: bool) {
-        if ordinary && *misuse == Misuse::Upgrade && self.is_tunnel_expected() {
+    /// A response that does not end HTTP cannot be sent. Where it was a 2xx to CONNECT, the handler
+    /// has no tunnel to open.
+    fn fail_with(&mut self, misuse: &Misuse) {
+        if *misuse == Misuse::Upgrade && self.is_tunnel_expected() {
             return self.refuse_tunnel();
         }
         self.report(misuse);
@@ -117,14 +125,19 @@ impl Outlet<'_> {
         if has_body && !ends_http {
             return Ok(Rest::Stream(StreamTask { head: Some(head), stream }));
         }
-        let dropped = guard(self.metrics, "dropping a stream", || drop(stream));
+        let _ = guard(self.metrics, "dropping a stream", || drop(stream));
         self.with(|shared| {
             shared.core.respond(request, &head, BodyLen::Unknown)?;
             shared.core.finish(request)
         })?;
-        match dropped {
-            Ok(()) | Err(Panicked) => Ok(Rest::Nothing),
-        }
+        Ok(Rest::Nothing)
+    }
+
+    /// The application failed, and said why.
+    fn break_off(&mut self, error: StreamError) {
+        let state = self.state();
+        let _ = guard(self.metrics, "an error of the application", || report_break(state, error));
+        self.fail();
     }
 }
 
@@ -138,16 +151,15 @@ impl StreamTask {
             // Polled before the head is sent: a stream that reads the request's body asks the
             // client for it, and 100 must not come behind a final status.
             let polled = guard(outlet.metrics, "a stream", || self.stream.as_mut().poll_next(context));
-            let passed = match polled {
-                Ok(polled) => self.pass_on(outlet, polled),
-                Err(Panicked) => Err("panic".into()),
+            let Ok(polled) = polled else {
+                outlet.fail();
+                return Progress::Done;
             };
-            match passed {
+            match self.pass_on(outlet, polled) {
                 Ok(Some(progress)) => return progress,
                 Ok(None) => {}
                 Err(error) => {
-                    report_break(outlet.state(), &*error);
-                    outlet.fail();
+                    outlet.break_off(error);
                     return Progress::Done;
                 }
             }
@@ -196,8 +208,9 @@ impl StreamTask {
 }
 
 /// An error for the application's failures only, so that no peer can fill the log.
-fn report_break(state: ResponseState, error: &(dyn Error + 'static)) {
-    let is_peers = state.is_over() || is_peers_fault(error);
+#[expect(clippy::needless_pass_by_value, reason = "it is dropped where a panic is caught")]
+fn report_break(state: ResponseState, error: StreamError) {
+    let is_peers = state.is_over() || is_peers_fault(&*error);
     let text = error.to_string();
     let error = text.escape_debug();
     if is_peers {

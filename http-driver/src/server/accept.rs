@@ -45,8 +45,6 @@ pin_project! {
         grace_end: Option<Duration>,
         // Whether it was told already that descriptors or memory are out.
         exhausted: bool,
-        // Whether the most connections are open that may be.
-        full: bool,
     }
 }
 
@@ -74,7 +72,6 @@ where
             sleep: None,
             shutdowns: 0,
             grace_end: None,
-            full: false,
             exhausted: false,
         }
     }
@@ -123,13 +120,12 @@ where
             let mut exhausted = None;
             for (listener, tls) in this.listeners.iter_mut() {
                 let Some(place) = this.handle.registry.reserve(*this.max_connections, context) else {
-                    // The end of a connection wakes this task.
-                    if !std::mem::replace(this.full, true) {
+                    // A place that becomes free wakes this task.
+                    if this.handle.registry.has_become_full(*this.max_connections) {
                         this.handle.metrics.one(Count::AcceptPause);
                     }
                     return;
                 };
-                *this.full = false;
                 match listener.poll_accept(context) {
                     Poll::Pending => {}
                     Poll::Ready(Ok((transport, peer))) => {

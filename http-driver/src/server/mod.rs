@@ -2,7 +2,6 @@
 
 mod accept;
 mod bound;
-mod descriptors;
 mod handle;
 mod listen;
 mod listen_socket;
@@ -29,7 +28,8 @@ pub use self::handle::Handle;
 pub use self::listen::ListenAddress;
 pub use self::listen_socket::ListenSocket;
 use self::socket_file::SocketFiles;
-use crate::connection::{ChooseIntake, Serve, Service, ServiceParts};
+use crate::connection::{Serve, Service, ServiceParts};
+use crate::descriptors::default_connections;
 use crate::handler::{Handler, Intake};
 use crate::observe::access_log::AccessLog;
 use crate::observe::report::report;
@@ -63,17 +63,12 @@ use crate::tls::Tls;
 /// set the first ERROR of each kind is written to standard error.
 pub struct Server<R, H> {
     runtime: R,
-    handler: H,
-    config: Config,
+    parts: ServiceParts<H>,
     /// Each with what it speaks TLS with, where that is its own.
     addresses: Vec<(ListenAddress, Option<Tls>)>,
     sockets: Vec<ListenSocket>,
     /// What all others speak TLS with; there may be only one.
     tls: Vec<Tls>,
-    access_log: Option<AccessLog>,
-    choose_intake: Option<ChooseIntake>,
-    files: FilePolicy,
-    settings: Settings,
     backlog: i32,
     max_connections: usize,
     workers: usize,
@@ -91,19 +86,22 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// A server on this runtime.
     #[must_use]
     pub fn with_runtime(runtime: R, handler: H) -> Self {
-        Self {
-            settings: Settings::new(runtime.blocking_pool()),
-            runtime,
+        let parts = ServiceParts {
             handler,
             config: Config::default(),
+            choose_intake: None,
+            files: FilePolicy::default(),
+            settings: Settings::new(runtime.blocking_pool()),
+            access_log: None,
+        };
+        Self {
+            runtime,
+            parts,
             addresses: Vec::new(),
             sockets: Vec::new(),
             tls: Vec::new(),
-            access_log: None,
-            choose_intake: None,
-            files: FilePolicy::default(),
             backlog: 1024,
-            max_connections: descriptors::default_connections(),
+            max_connections: default_connections(),
             workers: 1,
         }
     }
@@ -195,7 +193,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// of `tracing` are told all the same.
     #[must_use]
     pub fn access_log(mut self, log: AccessLog) -> Self {
-        self.access_log = Some(log);
+        self.parts.access_log = Some(log);
         self
     }
 
@@ -216,7 +214,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// ```
     #[must_use]
     pub fn config(mut self, change: impl FnOnce(&mut Config)) -> Self {
-        change(&mut self.config);
+        change(&mut self.parts.config);
         self
     }
 
@@ -281,7 +279,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// ```
     #[must_use]
     pub fn intake(mut self, choose: impl Fn(&Request) -> Intake + Send + Sync + 'static) -> Self {
-        self.choose_intake = Some(Box::new(choose));
+        self.parts.choose_intake = Some(Box::new(choose));
         self
     }
 
@@ -291,7 +289,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// sent.
     #[must_use]
     pub fn file_root(mut self, root: FileRoot) -> Self {
-        self.files.set_root(root);
+        self.parts.files.set_root(root);
         self
     }
 
@@ -313,7 +311,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// ```
     #[must_use]
     pub fn sendfile(mut self, policy: Sendfile) -> Self {
-        self.files.sendfile = Some(policy);
+        self.parts.files.sendfile = Some(policy);
         self
     }
 
@@ -335,10 +333,10 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// ```
     #[must_use]
     pub fn forms(mut self, change: impl FnOnce(&mut forms::Limits)) -> Self {
-        let limits = &mut self.settings.limits;
-        limits.max_request = self.config.limits.max_request;
+        let limits = &mut self.parts.settings.limits;
+        limits.max_request = self.parts.config.limits.max_request;
         change(limits);
-        self.config.limits.max_request = limits.max_request;
+        self.parts.config.limits.max_request = limits.max_request;
         self
     }
 
@@ -347,7 +345,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// [`forms::Limits::parts`] may be there, and is kept also where it is empty.
     #[must_use]
     pub fn variables(mut self, change: impl FnOnce(&mut urlencoded::Options)) -> Self {
-        change(&mut self.settings.variables);
+        change(&mut self.parts.settings.variables);
         self
     }
 
@@ -355,7 +353,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// seed does for security.
     #[must_use]
     pub fn forms_on_patch(mut self, patch: bool) -> Self {
-        self.settings.patch = patch;
+        self.parts.settings.patch = patch;
         self
     }
 
@@ -368,7 +366,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// with their requests, and with the process, however it ends.
     #[must_use]
     pub fn upload_directory(mut self, directory: impl Into<PathBuf>) -> Self {
-        self.settings.disk.directory = directory.into();
+        self.parts.settings.disk.directory = directory.into();
         self
     }
 
@@ -435,16 +433,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
                 worker.push((socket, tls.cloned()));
             }
         }
-        let handle = Handle::new(Arc::clone(&self.settings.disk.metrics));
-        let service = Service::new(ServiceParts {
-            handler: self.handler,
-            config: self.config,
-            choose_intake: self.choose_intake,
-            files: self.files,
-            settings: self.settings,
-            access_log: self.access_log,
-            clock: self.runtime.clock(),
-        })?;
+        let handle = Handle::new(Arc::clone(&self.parts.settings.disk.metrics));
+        let service = Service::new(self.parts, self.runtime.clock())?;
         Ok(Bound {
             runtime: self.runtime,
             service,
@@ -465,17 +455,9 @@ where
 {
     /// Serves what this listener accepts, and no other sockets.
     pub(crate) fn attach_to(self, listener: R::Listener) -> (Handle, impl Future<Output = ()> + 'static) {
-        let handle = Handle::new(Arc::clone(&self.settings.disk.metrics));
+        let handle = Handle::new(Arc::clone(&self.parts.settings.disk.metrics));
         let listeners = vec![(listener, self.tls.into_iter().next())];
-        let service = Service::new(ServiceParts {
-            handler: self.handler,
-            config: self.config,
-            choose_intake: self.choose_intake,
-            files: self.files,
-            settings: self.settings,
-            access_log: self.access_log,
-            clock: self.runtime.clock(),
-        });
+        let service = Service::new(self.parts, self.runtime.clock());
         let (runtime, max_connections, registered) = (self.runtime, self.max_connections, handle.clone());
         let serving = async move {
             match service {
@@ -491,7 +473,7 @@ impl<R, H> fmt::Debug for Server<R, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("addresses", &self.addresses)
-            .field("config", &self.config)
+            .field("config", &self.parts.config)
             .field("workers", &self.workers)
             .finish_non_exhaustive()
     }

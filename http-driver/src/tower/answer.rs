@@ -88,8 +88,8 @@ fn remove_framing(status: StatusCode, headers: &mut HeaderMap) {
 }
 
 /// A failure of the application, with its reason for the log.
-pub(super) fn failed(reason: String) -> Response {
-    Response::stream(Once(Some(Err(reason))))
+pub(super) fn failed(error: StreamError) -> Response {
+    Response { head: ResponseHead::default(), content: Content::Failed(error), misuse: None }
 }
 
 /// The head alone, which may tell the size of what the body would be.
@@ -100,7 +100,7 @@ fn without_content(mut head: ResponseHead, body: &impl Body) -> Response {
     {
         return misuse.into();
     }
-    Response { head, content: Content::Stream(Box::pin(Once::<Piece>(None))), misuse: None }
+    Response { head, content: Content::Stream(Box::pin(NoContent)), misuse: None }
 }
 
 fn with_content<B>(mut head: ResponseHead, body: B, context: &mut Context<'_>) -> Response
@@ -183,13 +183,13 @@ where
     }
 }
 
-/// One item, if there is one.
-struct Once<T>(Option<Result<T, String>>);
+/// The content of a response that has none.
+struct NoContent;
 
-impl<T: Unpin> Stream for Once<T> {
-    type Item = Result<T, StreamError>;
+impl Stream for NoContent {
+    type Item = Result<Piece, StreamError>;
 
-    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        Poll::Ready(self.0.take().map(|item| item.map_err(Into::into)))
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(None)
     }
 }

@@ -138,7 +138,7 @@ where
             };
             return Poll::Ready(match result {
                 Ok(response) => answer::of(response, std::mem::take(this.circumstances), context),
-                Err(error) => answer::failed(format!("the service failed: {}", error.into())),
+                Err(error) => answer::failed(error.into()),
             });
         }
     }

@@ -1,6 +1,7 @@
 //! Handlers that go on behind their response.
 
 use std::sync::{Arc, Mutex};
+use std::task::{Poll, Waker};
 
 use httpants_driver::memory::Memory;
 use httpants_driver::runtime::sleep;
@@ -229,4 +230,52 @@ fn handles_of_a_finished_request_reach_nothing_of_the_next() {
     let received = text(&client);
     assert!(received.ends_with("Ok(5)") && !received.contains("Set-Cookie"), "{received}");
     assert_eq!(notes.take(), ["done"]);
+}
+
+/// Opened by the test, without time.
+#[derive(Clone, Default)]
+struct Gate(Arc<Mutex<(bool, Option<Waker>)>>);
+
+impl Gate {
+    fn open(&self) {
+        let mut gate = self.0.lock().unwrap();
+        gate.0 = true;
+        if let Some(waker) = gate.1.take() {
+            waker.wake();
+        }
+    }
+
+    async fn passed(&self) {
+        std::future::poll_fn(|context| {
+            let mut gate = self.0.lock().unwrap();
+            gate.1 = Some(context.waker().clone());
+            if gate.0 { Poll::Ready(()) } else { Poll::Pending }
+        })
+        .await;
+    }
+}
+
+#[test]
+fn requests_that_come_as_the_late_handler_ends_are_all_served() {
+    for count in 1..150 {
+        let gate = Gate::default();
+        let opened = gate.clone();
+        let world = crate::world::start(move |_, request: Request| {
+            let gate = opened.clone();
+            async move {
+                let path = request.path().to_owned();
+                if path != "/late" {
+                    return Ok(Response::text(path));
+                }
+                let sent = request.responder().send_response("late", 200, "text/plain")?;
+                gate.passed().await;
+                Ok::<_, Misuse>(sent)
+            }
+        });
+        let client = world.connect();
+        assert_eq!(world.ask(&client, get("/late")), [ok("late")]);
+        gate.open();
+        assert_eq!(world.ask(&client, get("/next").repeat(count)), vec![ok("/next"); count], "{count}");
+        assert_eq!(world.ask(&client, get("/last")), [ok("/last")], "behind {count}");
+    }
 }

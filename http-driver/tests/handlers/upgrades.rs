@@ -98,13 +98,14 @@ fn refusal_of_connect_is_a_response() {
 
 #[test]
 fn upgrade_before_the_body_was_read_is_a_500() {
-    let errors = errors(|| {
-        let world = start_streaming(application);
-        let head =
-            "POST /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\nContent-Length: 5\r\n\r\n";
-        let client = world.client(head);
-        assert_eq!(responses(&client), [failed()]);
-        assert_eq!(world.ask(&client, "12345".to_owned() + &get("/next")), [ok("next")]);
-    });
-    assert_eq!(errors.len(), 1, "{errors:?}");
+    let offer = "POST /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n";
+    for head in [offer, "CONNECT tunnel:1 HTTP/1.1\r\nHost: tunnel:1\r\n"] {
+        let errors = errors(|| {
+            let world = start_streaming(application);
+            let client = world.client(format!("{head}Content-Length: 5\r\n\r\n"));
+            assert_eq!(responses(&client), [failed()], "{head}");
+            assert_eq!(world.ask(&client, "12345".to_owned() + &get("/next")), [ok("next")], "{head}");
+        });
+        assert_eq!(errors.len(), 1, "{head}: {errors:?}");
+    }
 }

@@ -153,3 +153,29 @@ fn watcher_may_be_polled_by_whoever_wakes_it() {
         }
     });
 }
+
+#[test]
+fn futures_that_are_dropped_take_their_wakers_back() {
+    struct Idle;
+    impl Wake for Idle {
+        fn wake(self: Arc<Self>) {}
+    }
+    let notes = Notes::default();
+    let noted = notes.clone();
+    let world = crate::world::start(move |_, request: Request| {
+        let notes = noted.clone();
+        async move {
+            let wakers: Vec<_> = (0..100).map(|_| Arc::new(Idle)).collect();
+            for waker in &wakers {
+                let waker = Waker::from(Arc::clone(waker));
+                let mut closed = std::pin::pin!(request.peer_closed());
+                assert!(closed.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            }
+            let held: usize = wakers.iter().map(|waker| Arc::strong_count(waker) - 1).sum();
+            notes.add(format!("{held} are held"));
+            "done"
+        }
+    });
+    world.client(crate::world::get("/"));
+    assert_eq!(notes.take(), ["0 are held"]);
+}

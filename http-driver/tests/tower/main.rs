@@ -323,6 +323,12 @@ fn a_service_is_called_once_it_is_ready() {
 fn failures_are_500_or_visible() {
     assert!(answer("/error").starts_with("HTTP/1.1 500 "));
     assert!(answer("/nobody").starts_with("HTTP/1.1 500 "));
+    for path in ["/error", "/nobody"] {
+        let memory = Memory::new();
+        start(&memory, service_fn(application));
+        let (_client, received) = exchange(&memory, &head("HEAD", path, ""));
+        assert!(received.starts_with("HTTP/1.1 500 ") && received.ends_with("\r\n\r\n"), "{path}: {received}");
+    }
     for (path, cut_off) in [("/broken", "\r\n\r\n4\r\nhalf\r\n"), ("/short", "Content-Length: 10\r\n\r\nhalf")] {
         let memory = Memory::new();
         start(&memory, service_fn(application));

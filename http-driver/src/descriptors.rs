@@ -1,13 +1,20 @@
-//! How many connections a process has descriptors for.
+//! What the descriptors of a process are for.
 
 /// What counts where the process may have any number of descriptors, or their limit is unknown.
 const UNLIMITED: u64 = 65_536;
 
-/// The default of [`Server::max_connections`](super::Server::max_connections): three quarters of the
+/// The default of [`Server::max_connections`](crate::Server::max_connections): three quarters of the
 /// descriptors that the process may have. The rest is for files that are sent and received, for
-/// sockets that listen and for the application.
-pub(super) fn default_connections() -> usize {
+/// sockets that listen, for watches of peers and for the application.
+pub(crate) fn default_connections() -> usize {
     connections_within(limit())
+}
+
+/// The most watches of peers at a time: an eighth of the descriptors, so that clients which leave
+/// or half-close cannot take those of files.
+#[cfg(target_os = "linux")]
+pub(crate) fn most_watches() -> usize {
+    usize::try_from(limit().unwrap_or(UNLIMITED) / 8).unwrap_or(usize::MAX)
 }
 
 fn connections_within(limit: Option<u64>) -> usize {
