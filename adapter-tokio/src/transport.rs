@@ -24,6 +24,9 @@ use tokio::net::UnixStream;
 #[derive(Debug)]
 pub struct Transport {
     socket: Socket,
+    /// The next sending does not wait for tokio's word that there is room.
+    #[cfg(target_os = "linux")]
+    retries: bool,
     /// Where the end of the peer's stream is waited for behind unread bytes.
     #[cfg(target_os = "linux")]
     peer: Option<Box<AsyncFd<PeerWatch>>>,
@@ -33,6 +36,8 @@ impl Transport {
     fn new(socket: Socket) -> Self {
         Self {
             socket,
+            #[cfg(target_os = "linux")]
+            retries: false,
             #[cfg(target_os = "linux")]
             peer: None,
         }
@@ -86,8 +91,10 @@ impl runtime::Transport for Transport {
 
     fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>> {
         #[cfg(target_os = "linux")]
-        if more && matches!(self.socket, Socket::Tcp(_)) {
-            return self.poll_write_with(context, |socket| send(socket, slices, true));
+        if self.retries || more {
+            // Unix sockets take no hint.
+            let more = more && matches!(self.socket, Socket::Tcp(_));
+            return self.poll_write_with(context, |socket| send(socket, slices, more));
         }
         #[cfg(not(target_os = "linux"))]
         let _ = more;
@@ -95,6 +102,11 @@ impl runtime::Transport for Transport {
             [slice] => on_socket!(&mut self.socket, stream => Pin::new(stream).poll_write(context, slice)),
             _ => on_socket!(&mut self.socket, stream => Pin::new(stream).poll_write_vectored(context, slices)),
         }
+    }
+
+    #[cfg(target_os = "linux")]
+    fn retry_send(&mut self) {
+        self.retries = true;
     }
 
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -153,11 +165,18 @@ impl Transport {
 
     /// A system call that tokio does not know, once the socket takes something.
     fn poll_write_with(
-        &self,
+        &mut self,
         context: &mut Context<'_>,
         mut call: impl FnMut(BorrowedFd<'_>) -> io::Result<usize>,
     ) -> Poll<io::Result<usize>> {
+        let retries = std::mem::take(&mut self.retries);
         on_socket!(&self.socket, stream => loop {
+            if retries {
+                match call(stream.as_fd()) {
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                    sent => return Poll::Ready(sent),
+                }
+            }
             ready!(stream.poll_write_ready(context))?;
             match stream.try_io(Interest::WRITABLE, || call(stream.as_fd())) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -236,6 +236,10 @@ pub struct Timeouts {
     pub body_rate_grace: Duration,
     /// Without progress in sending; then the connection is dropped. Default 30 s.
     pub write: Option<Duration>,
+    /// The least progress in sending, in bytes per second: each byte that the transport takes
+    /// puts the end of `write` off by no more than its time at this rate. Default 256; 0 switches
+    /// it off, and any byte is progress.
+    pub write_rate: u32,
     /// How long the end of the peer's stream is awaited after the last answer. Default 2 s.
     pub linger: Option<Duration>,
     /// The same behind a refusal, and behind an answer to a request whose content was not read
@@ -264,6 +268,7 @@ impl Default for Timeouts {
             body_rate: 256,
             body_rate_grace: Duration::from_secs(10),
             write: seconds(30),
+            write_rate: 256,
             linger: seconds(2),
             refusal_linger: seconds(30),
             refusal_linger_idle: seconds(5),

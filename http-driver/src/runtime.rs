@@ -32,6 +32,14 @@ pub trait Transport: Unpin + 'static {
     /// hold these back (`MSG_MORE`).
     fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>>;
 
+    /// The next sending is to try whether there is room, although the runtime reported none: it is
+    /// called when [`timeouts.write`](httpants_core::Timeouts::write) is over.
+    ///
+    /// Kernels report room once there is much of it (Linux: a third of the buffer), and a slow
+    /// peer may not get so far in that time. The default does nothing: it is for transports that
+    /// try each time.
+    fn retry_send(&mut self) {}
+
     /// Sends what [`poll_send`](Self::poll_send) has taken and still holds, as a secured
     /// transport does, and one whose kernel reports completions: what was taken counts as sent
     /// once this is ready. The default is for transports that hold nothing.

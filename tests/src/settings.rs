@@ -70,8 +70,10 @@ fn limit(config: &mut Config, name: &str, value: &str) -> Option<()> {
 /// Seconds, or `off`.
 fn timeout(config: &mut Config, name: &str, value: &str) -> Option<()> {
     let timeouts = &mut config.timeouts;
-    if name == "body_rate" {
-        return read(value, &mut timeouts.body_rate);
+    match name {
+        "body_rate" => return read(value, &mut timeouts.body_rate),
+        "write_rate" => return read(value, &mut timeouts.write_rate),
+        _ => {}
     }
     let time = if value == "off" { None } else { Some(Duration::from_secs(value.parse().ok()?)) };
     match name {

@@ -231,8 +231,25 @@ fn body_timers_stand_still_while_the_application_pauses() {
 }
 
 #[test]
-fn write_is_armed_anew_by_each_byte_that_leaves() {
-    let mut caller = Caller::new(|_| {});
+fn write_is_armed_anew_by_what_leaves_at_the_lowest_rate() {
+    let mut caller = Caller::new(|config| config.timeouts.write_rate = 250);
+    caller.receive(GET, 0);
+    caller.respond(100_000, 1_000);
+    for (bytes, now, due) in [(250, 20_000, 32_000), (1, 29_000, 32_004), (10_000, 32_000, 62_000)] {
+        assert_eq!(caller.send(bytes, now), bytes);
+        assert_eq!(caller.armed(), Some((Timer::Write, due)));
+    }
+    // A byte now and then holds nothing.
+    for now in (42_000..62_000).step_by(10_000) {
+        assert_eq!(caller.send(1, now), 1);
+    }
+    caller.fires(Timer::Write, 62_008);
+    caller.closes_silently(CloseReason::TimedOut(Timer::Write));
+}
+
+#[test]
+fn write_without_a_rate_is_armed_anew_by_each_byte_that_leaves() {
+    let mut caller = Caller::new(|config| config.timeouts.write_rate = 0);
     caller.receive(GET, 0);
     caller.respond(100, 1_000);
     for now in [20_000, 40_000, 60_000] {

@@ -1,9 +1,12 @@
 //! The flags that bound how long a phase may take.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
 use crate::demo::Demo;
 use crate::process::wait_until;
+use crate::runtimes::RUNTIMES;
 use crate::tls::Certified;
 
 /// Runs it, and checks that it took so long, give or take a busy machine.
@@ -100,6 +103,35 @@ fn an_answer_that_is_not_read() {
     // What was in flight still comes, but not all of it.
     assert!(client.try_response("GET").is_err());
     assert_eq!(demo.get("/plaintext").status, 200);
+}
+
+/// A client that reads slowly, without pause: all the while the socket has less room than the
+/// kernel reports as writable.
+fn read_slowly(mut client: impl Read + Write) {
+    client.write_all(b"GET /stream?chunks=9&size=1000000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    let mut buffer = vec![0; 20_000];
+    let mut received = 0;
+    while received < 9_000_000 {
+        let count = client.read(&mut buffer).unwrap();
+        assert!(count > 0, "cut off at {received}");
+        received += count;
+        std::thread::sleep(Duration::from_millis(12));
+    }
+}
+
+#[test]
+fn a_client_that_reads_slowly_is_served() {
+    let certified = Certified::new();
+    std::thread::scope(|scope| {
+        for runtime in RUNTIMES {
+            let flags = ["--write-timeout", "0.3", "--runtime", runtime];
+            let (demo, secured) = (Demo::start(&flags), certified.start(&flags));
+            let plain = TcpStream::connect(demo.address()).unwrap();
+            let tls = certified.stream(&secured);
+            scope.spawn(move || (read_slowly(plain), drop(demo)));
+            scope.spawn(move || (read_slowly(tls), drop(secured)));
+        }
+    });
 }
 
 #[test]

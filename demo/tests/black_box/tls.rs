@@ -64,7 +64,7 @@ impl Certified {
         Demo::start(&[&["--tls-cert", &certificate, "--tls-key", &key], flags].concat())
     }
 
-    fn stream(&self, demo: &Demo) -> StreamOwned<ClientConnection, TcpStream> {
+    pub(crate) fn stream(&self, demo: &Demo) -> StreamOwned<ClientConnection, TcpStream> {
         let mut roots = RootCertStore::empty();
         roots.add(self.authority.der().clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -241,7 +241,7 @@ impl Connection {
             return;
         }
         self.responses.sent(count);
-        self.times.sent(self.now.mono);
+        self.times.sent(self.now.mono, count, &self.config.timeouts);
         if self.state.send == Sending::Idle {
             self.times.idle = self.now.mono;
         }

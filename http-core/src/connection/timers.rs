@@ -19,7 +19,7 @@ pub enum Timer {
     Body,
     /// A body slower than the lowest rate: 408.
     BodyRate,
-    /// No progress in sending: the connection is dropped.
+    /// Nothing leaves, or too little: the connection is dropped.
     Write,
     /// The peer did not end its stream after the last answer: the connection is closed.
     Linger,
@@ -92,9 +92,10 @@ pub(crate) struct Times {
     /// From when the rate of the content counts, pauses left out.
     content_start: Duration,
     content_bytes: u64,
-    /// The last progress in sending, or when the queue began to fill.
+    /// When the queue began to fill, later by the time that what has left since may take, but not
+    /// later than now.
     pub(crate) progress: Duration,
-    /// The last progress in sending.
+    /// The last time that something left.
     pub(crate) sent: Duration,
     /// The sending side was shut down.
     pub(crate) shut: Duration,
@@ -126,8 +127,11 @@ impl Times {
         self.content_bytes = self.content_bytes.saturating_add(count as u64);
     }
 
-    pub(crate) fn sent(&mut self, now: Duration) {
-        self.progress = now;
+    /// So many bytes have left. Each buys the time that it may take at the lowest rate.
+    pub(crate) fn sent(&mut self, now: Duration, bytes: u64, timeouts: &crate::Timeouts) {
+        let rate = u64::from(timeouts.write_rate);
+        let nanos = bytes.saturating_mul(1_000_000_000).checked_div(rate).unwrap_or(u64::MAX);
+        self.progress = self.progress.saturating_add(Duration::from_nanos(nanos)).min(now);
         self.sent = now;
     }
 

@@ -240,6 +240,17 @@ impl<T: Transport> Io<T> {
         true
     }
 
+    /// Writes what still waits as its time is over, also where the runtime reports no room; says
+    /// whether some of it left.
+    pub(super) fn retry_transmit<R>(&mut self, runtime: &R, context: &mut Context<'_>) -> bool
+    where
+        R: Runtime<Transport = T>,
+    {
+        let Some(stream) = self.stream.as_mut().filter(|_| !self.outgoing.is_empty()) else { return false };
+        stream.retry_send();
+        self.transmit(runtime, context) != Sent::Nothing
+    }
+
     /// Writes what waits, until nothing does or the socket is full.
     pub(super) fn transmit<R>(&mut self, runtime: &R, context: &mut Context<'_>) -> Sent
     where

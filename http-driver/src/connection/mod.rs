@@ -304,7 +304,8 @@ where
         // The clock decides.
         *this.now = this.runtime.now();
         let now = *this.now;
-        if deadline <= now.mono {
+        // What a slow peer took since, less than a runtime reports as room, is progress, too.
+        if deadline <= now.mono && !this.io.retry_transmit(this.runtime, context) {
             this.exchange.with_own(context.waker(), |shared| shared.core.handle_timeout(now));
         }
         Poll::Ready(())

@@ -41,6 +41,10 @@ impl<T: Transport> Transport for Stream<T> {
         on_stream!(self, transport => transport.poll_send(context, slices, more))
     }
 
+    fn retry_send(&mut self) {
+        on_stream!(self, transport => transport.retry_send());
+    }
+
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         on_stream!(self, transport => transport.poll_flush(context))
     }

@@ -168,6 +168,11 @@ impl Client {
         self.change(|pipe| pipe.window = bytes);
     }
 
+    /// The same without a word to the server, as a kernel that has little room in its buffer.
+    pub fn take_only_unreported(&self, bytes: usize) {
+        lock(&self.pipe).window = bytes;
+    }
+
     /// What arrived since the last call.
     #[must_use]
     pub fn take_received(&self) -> Vec<u8> {

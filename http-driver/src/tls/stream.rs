@@ -130,6 +130,10 @@ impl<T: Transport> Transport for TlsStream<T> {
         }
     }
 
+    fn retry_send(&mut self) {
+        self.transport.retry_send();
+    }
+
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_drain(context, false)
     }

@@ -156,6 +156,30 @@ fn busy_handler_costs_its_client_no_timeout() {
     }
 }
 
+/// A client that takes something now and then is served to the end, although its kernel never
+/// has so much room that it would report it; one that takes hardly anything is not.
+#[test]
+fn slow_client_is_served_and_one_that_stalls_is_not() {
+    for (taken, served) in [(20_000, true), (100, false)] {
+        let world = start_with(
+            async |_: Memory, _: Request| Response::text("x".repeat(200_000)),
+            |server| server.config(|config| (config.timeouts.write, config.timeouts.idle) = (Some(seconds(30)), None)),
+        );
+        let client = world.connect();
+        client.take_only(1_000);
+        client.send(get("/").as_bytes());
+        world.memory.run();
+        let mut received = text(&client).len();
+        for _ in 0..20 {
+            world.memory.advance(seconds(20));
+            client.take_only_unreported(taken);
+            world.memory.advance(seconds(10));
+            received += text(&client).len();
+        }
+        assert_eq!((received > 200_000, client.is_closed()), (served, !served), "{taken}");
+    }
+}
+
 /// Sets a signed cookie, or reads it.
 async fn cookies(request: Request) -> Result<Response, Misuse> {
     if let Some(value) = request.secure_cookie_text("name") {
