@@ -50,21 +50,21 @@ where
     H: Handler + Send + Sync,
 {
     let samples;
-    let root = match options.file_root() {
+    let files = match options.file_root()? {
         Some(root) => root,
         None => {
             samples = samples::make()?;
-            samples.path().into()
+            FileRoot::open(samples.path())?
         }
     };
-    let files = FileRoot::open(root)?.mount("/file");
+    let files = files.mount("/file");
     let service = Arc::new(Service { runtime: runtime.clone(), files, handle: OnceLock::new() });
     let mut server = Server::with_runtime(runtime, handler(Arc::clone(&service)))
         .intake(routes::intake)
         .config(|config| options.apply(config))
         // What is received is shown as it was received.
         .forms(|limits| limits.keep_body = true)
-        .workers(options.workers);
+        .workers(options.workers.0);
     if let Some(policy) = options.sendfile(service.files.path())? {
         server = server.sendfile(policy);
     }
@@ -72,7 +72,7 @@ where
         server = server.cookie_secrets(&options.cookie_secrets).map_err(io::Error::other)?;
     }
     for address in &options.listen {
-        server = server.listen(address.as_str());
+        server = server.listen(address);
     }
     if options.listen_fds {
         server = server.listen_fds()?;
@@ -115,7 +115,10 @@ fn say(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// One line, whatever was given: a name or a path may hold line ends.
 fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
-    let _ = writeln!(io::stderr(), "demo: {error}");
+    let text = error.to_string();
+    let text = text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() });
+    let _ = writeln!(io::stderr(), "demo: {}", text.collect::<String>());
     ExitCode::from(code)
 }

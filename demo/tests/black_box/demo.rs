@@ -1,7 +1,7 @@
 //! The program under test.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -256,6 +256,6 @@ pub(crate) fn inheriting(before: &[&str], socket: impl Into<OwnedFd>) -> Command
 }
 
 /// Runs it to its end, where it is not expected to serve.
-pub(crate) fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[impl AsRef<OsStr>]) -> Output {
     Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().unwrap()
 }
