@@ -57,8 +57,10 @@ Usage: demo [OPTIONS]
       --half-closed-timeout SECONDS
                                without progress in an answer to a client that has ended its
                                stream, or left; then the connection is dropped
-      --linger-timeout SECONDS how long the end of the client's stream is awaited after the last
-                               answer
+      --linger-timeout SECONDS from the last response of a connection to its close, where the
+                               client does not end its stream: after a refusal, or a response
+                               that cuts the request's content off [default: 30]; after other
+                               responses the same, but at most 2 seconds
       --workers N              threads that serve; 0 is one for each core [default: 1]
       --access-log             write a line for each request to standard error, in the Combined
                                Log Format
@@ -208,7 +210,11 @@ impl Options {
         set(&mut timeouts.body_rate, self.body_rate.map(|rate| rate.0));
         set(&mut timeouts.write, self.write_timeout.map(|seconds| seconds.0));
         set(&mut timeouts.half_closed, self.half_closed_timeout.map(|seconds| seconds.0));
-        set(&mut timeouts.linger, self.linger_timeout.map(|seconds| seconds.0));
+        if let Some(Seconds(whole)) = self.linger_timeout {
+            timeouts.refusal_linger = whole;
+            // An ordinary end waits for no upload: to wait longer there holds connections for nothing.
+            timeouts.linger = whole.and_then(|whole| timeouts.linger.map(|default| default.min(whole)));
+        }
     }
 
     /// Which proxies are trusted, and which fields of theirs are read.

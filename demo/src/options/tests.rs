@@ -48,7 +48,7 @@ fn every_flag_sets_its_own() {
     assert_eq!(timeouts.half_closed, Some(Duration::from_secs(8)));
     assert_eq!(timeouts.handshake, Some(Duration::from_secs(4)));
     assert_eq!(timeouts.accept, Some(Duration::from_secs(5)));
-    assert_eq!((timeouts.linger, timeouts.body_rate), (Some(Duration::from_secs(6)), 7));
+    assert_eq!((timeouts.refusal_linger, timeouts.body_rate), (Some(Duration::from_secs(6)), 7));
 }
 
 #[test]
@@ -66,6 +66,21 @@ fn head_timeout_counts_from_accept_unless_accept_timeout_is_given() {
         let mut config = Config::default();
         options(line).apply(&mut config);
         assert_eq!(config.timeouts.accept, accept, "{line}");
+    }
+}
+
+#[test]
+fn linger_timeout_bounds_refusals_and_shortens_ordinary_ends() {
+    let seconds = |n| Some(Duration::from_secs(n));
+    for (line, refusal, ordinary) in [
+        ("", seconds(30), seconds(2)),
+        ("--linger-timeout 1", seconds(1), seconds(1)),
+        ("--linger-timeout 60", seconds(60), seconds(2)),
+        ("--linger-timeout 0", None, None),
+    ] {
+        let mut config = Config::default();
+        options(line).apply(&mut config);
+        assert_eq!((config.timeouts.refusal_linger, config.timeouts.linger), (refusal, ordinary), "{line}");
     }
 }
 
