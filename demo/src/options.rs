@@ -61,7 +61,7 @@ Usage: demo [OPTIONS]
                                client does not end its stream: after a refusal, or a response
                                that cuts the request's content off [default: 30]; after other
                                responses the same, but at most 2 seconds
-      --workers N              threads that serve; 0 is one for each core [default: 1]
+      --workers N              threads that serve, up to 1024; 0 is one for each core [default: 0]
       --access-log             write a line for each request to standard error, in the Combined
                                Log Format
   -h, --help                   print this help
@@ -126,7 +126,7 @@ pub(crate) struct Options {
 impl Command {
     /// Reads the arguments behind the program's name.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, lexopt::Error> {
-        let mut options = Options { workers: Workers(1), ..Options::default() };
+        let mut options = Options::default();
         let mut parser = Parser::from_args(arguments);
         while let Some(argument) = parser.next()? {
             let name = match argument {

@@ -21,13 +21,13 @@ fn without_arguments_it_serves_on_8080_for_this_machine_with_the_servers_default
     options.apply(&mut config);
     assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
     assert_eq!(options.listen, ["127.0.0.1:8080".parse().unwrap()]);
-    assert_eq!((options.workers, options.access_log), (Workers(1), false));
+    assert_eq!((options.workers, options.access_log), (Workers(0), false));
 }
 
 #[test]
 fn every_flag_sets_its_own() {
     let options = options(
-        "--listen 80 --listen=unix:/s --listen-fds --workers 0 --access-log --max-request 5 --head-timeout 1 \
+        "--listen 80 --listen=unix:/s --listen-fds --workers 3 --access-log --max-request 5 --head-timeout 1 \
          --idle-timeout 2.5 --body-timeout 3 --write-timeout 0 --half-closed-timeout 8 --proxy-protocol --cookie-secret a \
          --cookie-secret b --xheaders 10.0.0.0/8 --xheaders ::1 --handshake-timeout 4 --accept-timeout 5 \
          --linger-timeout 6 --body-rate 7",
@@ -35,7 +35,7 @@ fn every_flag_sets_its_own() {
     let mut config = Config::default();
     options.apply(&mut config);
     assert_eq!(options.listen, ["80", "unix:/s"].map(|address| address.parse().unwrap()));
-    assert_eq!((options.workers, options.access_log, options.listen_fds), (Workers(0), true, true));
+    assert_eq!((options.workers, options.access_log, options.listen_fds), (Workers(3), true, true));
     assert_eq!(options.cookie_secrets, [Secret("a".into()), Secret("b".into())]);
     assert_eq!(config.proxies.xheaders, XHeaders::trusted(["10.0.0.0/8", "::1"]).unwrap().proto());
     assert!(config.proxy_protocol);
@@ -160,7 +160,7 @@ fn each_mistake_is_one_line_that_names_the_flag() {
         ("--xheaders-from forwarded", "--xheaders-from requires --xheaders"),
         ("--sendfile-prefix /p", "--sendfile-prefix requires --sendfile"),
         ("--runtime glommio", "--runtime \"glommio\": expected tokio, smol or async-std"),
-        ("--workers many", "--workers \"many\": expected a number of threads, or 0 for one for each core"),
+        ("--workers many", "--workers \"many\": expected a number of threads up to 1024, or 0 for one for each core"),
         ("--max-request -1", "--max-request \"-1\": expected a number of bytes, without a unit"),
         ("--sendfile a:b", "--sendfile \"a:b\": expected the name of a field, such as X-Accel-Redirect"),
         (

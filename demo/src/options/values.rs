@@ -76,8 +76,9 @@ impl FromStr for Workers {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let workers = text.parse().map(Self).ok();
-        workers.ok_or("expected a number of threads, or 0 for one for each core")
+        // Each has sockets and a runtime of its own: far more than cores only take time and descriptors.
+        let workers = text.parse().ok().filter(|workers| *workers <= 1024);
+        workers.map(Self).ok_or("expected a number of threads up to 1024, or 0 for one for each core")
     }
 }
 

@@ -65,12 +65,15 @@ fn a_bad_value_is_named_with_its_flag_and_what_is_expected() {
     const FIELD: &str = "expected the name of a field, such as X-Accel-Redirect";
     const BYTES: &str = "expected a number of bytes, without a unit";
     const SECONDS: &str = "expected a number of seconds";
+    const WORKERS: &str = "expected a number of threads up to 1024, or 0 for one for each core";
     for (flag, given, expected) in [
         ("--listen", "99999", ADDRESS),
         ("--listen", "nonsense", ADDRESS),
         ("--listen", "a\nb:80", ADDRESS),
         ("--listen", "", ADDRESS),
-        ("--workers", "many", "expected a number of threads, or 0 for one for each core"),
+        ("--workers", "many", WORKERS),
+        ("--workers", "1025", WORKERS),
+        ("--workers", "99999999", WORKERS),
         ("--max-request", "10M", BYTES),
         ("--max-request", "99999999999999999999", BYTES),
         ("--body-rate", "-1", "expected a number of bytes per second, at most 4294967295"),
