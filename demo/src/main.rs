@@ -20,6 +20,8 @@ use httpants_tokio::{AccessLog, FileRoot, Handler, ListenAddress};
 use options::{Command, Options, RuntimeName};
 use routes::Service;
 use tracing::level_filters::LevelFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::prelude::*;
 
 fn main() -> ExitCode {
@@ -97,10 +99,16 @@ where
     bound.run()
 }
 
-/// Warnings, to standard error.
+/// Warnings, and peers that sent no valid PROXY header, to standard error.
 fn log() {
+    // Of that target there are also spans, for each connection, which nobody reads here.
+    let is_shown = |metadata: &Metadata<'_>| {
+        let is_notice = *metadata.level() == Level::INFO && metadata.target() == "httpants::connection";
+        *metadata.level() <= Level::WARN || (is_notice && metadata.is_event())
+    };
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(io::stderr);
-    tracing_subscriber::registry().with(lines.with_filter(LevelFilter::WARN)).init();
+    let shown = filter_fn(is_shown).with_max_level_hint(LevelFilter::INFO);
+    tracing_subscriber::registry().with(lines.with_filter(shown)).init();
 }
 
 /// A line of the access log; a reader that is gone is none of the server's business.

@@ -42,7 +42,8 @@ Usage: demo [OPTIONS]
       --xheaders-from NAME     the fields that these proxies write: x-forwarded
                                (X-Forwarded-For and -Proto), x-real-ip or forwarded
                                [default: x-forwarded; with --xheaders all each of them]
-      --proxy-protocol         each connection begins with a PROXY protocol header
+      --proxy-protocol         each connection begins with a PROXY protocol header; one that sends
+                               something else is closed, with a line on standard error
       --max-request BYTES      the largest request content
       --handshake-timeout SECONDS
                                from accepting a connection to the end of its TLS handshake
