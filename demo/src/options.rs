@@ -69,7 +69,7 @@ Usage: demo [OPTIONS]
   -V, --version                print the version
 
 SECONDS may have a fraction; 0 switches that timeout off. The first SIGINT or SIGTERM
-finishes the requests that are running, the second ends at once.
+finishes the requests that are running and closes WebSockets, the second ends at once.
 
 Routes:
   /                        with text/html in Accept: a page to try things out
