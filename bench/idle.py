@@ -91,7 +91,7 @@ def main():
     demo, bare = build(BENCH.parent, "demo"), build(BENCH, "bare")
     print("| runtime | demo | bare | more |\n|---|---:|---:|---:|")
     for runtime in RUNTIMES:
-        flags = ["--runtime", runtime, "--listen", "127.0.0.1:0"]
+        flags = ["--runtime", runtime, "--listen", "127.0.0.1:0", "--workers", "1"]
         ours, least = measure([demo, *flags], count), measure([bare, runtime], count)
         print(f"| {runtime} | {ours:,.0f} | {least:,.0f} | {ours - least:,.0f} |", flush=True)
 

@@ -7,6 +7,7 @@ mod options;
 mod page;
 mod routes;
 mod samples;
+mod shutdown;
 mod signals;
 mod websocket;
 
@@ -19,7 +20,10 @@ use httpants_driver::{Serve, Server};
 use httpants_tokio::{AccessLog, FileRoot, Handler, ListenAddress};
 use options::{Command, Options, RuntimeName};
 use routes::Service;
+use shutdown::Shutdown;
 use tracing::level_filters::LevelFilter;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::prelude::*;
 
 fn main() -> ExitCode {
@@ -50,21 +54,23 @@ where
     H: Handler + Send + Sync,
 {
     let samples;
-    let root = match options.file_root() {
+    let files = match options.file_root()? {
         Some(root) => root,
         None => {
             samples = samples::make()?;
-            samples.path().into()
+            FileRoot::open(samples.path())?
         }
     };
-    let files = FileRoot::open(root)?.mount("/file");
-    let service = Arc::new(Service { runtime: runtime.clone(), files, handle: OnceLock::new() });
+    let files = files.mount("/file");
+    let shutdown = Shutdown::default();
+    let service = Service { runtime: runtime.clone(), files, handle: OnceLock::new(), shutdown: shutdown.clone() };
+    let service = Arc::new(service);
     let mut server = Server::with_runtime(runtime, handler(Arc::clone(&service)))
         .intake(routes::intake)
         .config(|config| options.apply(config))
         // What is received is shown as it was received.
         .forms(|limits| limits.keep_body = true)
-        .workers(options.workers);
+        .workers(options.workers.0);
     if let Some(policy) = options.sendfile(service.files.path())? {
         server = server.sendfile(policy);
     }
@@ -72,7 +78,7 @@ where
         server = server.cookie_secrets(&options.cookie_secrets).map_err(io::Error::other)?;
     }
     for address in &options.listen {
-        server = server.listen(address.as_str());
+        server = server.listen(address);
     }
     if options.listen_fds {
         server = server.listen_fds()?;
@@ -87,7 +93,7 @@ where
     let scheme = if tls.is_some() { "https" } else { "http" };
     let bound = server.bind()?;
     service.handle.get_or_init(|| bound.handle());
-    signals::obey(bound.handle(), tls)?;
+    signals::obey(bound.handle(), tls, shutdown)?;
     for address in bound.local_addresses() {
         say(&match address {
             ListenAddress::Unix(_) => format!("httpants listens on {address}\n"),
@@ -97,10 +103,16 @@ where
     bound.run()
 }
 
-/// Warnings, to standard error.
+/// Warnings, and peers that sent no valid PROXY header, to standard error.
 fn log() {
+    // Of that target there are also spans, for each connection, which nobody reads here.
+    let is_shown = |metadata: &Metadata<'_>| {
+        let is_notice = *metadata.level() == Level::INFO && metadata.target() == "httpants::connection";
+        *metadata.level() <= Level::WARN || (is_notice && metadata.is_event())
+    };
     let lines = tracing_subscriber::fmt::layer().with_ansi(false).with_writer(io::stderr);
-    tracing_subscriber::registry().with(lines.with_filter(LevelFilter::WARN)).init();
+    let shown = filter_fn(is_shown).with_max_level_hint(LevelFilter::INFO);
+    tracing_subscriber::registry().with(lines.with_filter(shown)).init();
 }
 
 /// A line of the access log; a reader that is gone is none of the server's business.
@@ -115,7 +127,10 @@ fn say(text: &str) -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// One line, whatever was given: a name or a path may hold line ends.
 fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
-    let _ = writeln!(io::stderr(), "demo: {error}");
+    let text = error.to_string();
+    let text = text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() });
+    let _ = writeln!(io::stderr(), "demo: {}", text.collect::<String>());
     ExitCode::from(code)
 }

@@ -9,6 +9,7 @@ use httpants_tokio::core::Framing;
 use httpants_tokio::{BodyError, FileRoot, FormError, Handle, Handler, Intake, Request, Response};
 
 use crate::mistake::{Mistake, parameter};
+use crate::shutdown::Shutdown;
 use crate::{cookies, inspect, page, websocket};
 
 /// The largest piece that /stream sends at once: it is made in memory.
@@ -17,12 +18,14 @@ const MAX_PIECE: usize = 16 << 20;
 /// What the routes know of the server they run on.
 #[derive(Debug)]
 pub(crate) struct Service<R> {
-    /// What /slow and /stream wait on.
+    /// What /slow, /stream and /ws wait on.
     pub(crate) runtime: R,
     /// What /file/ serves.
     pub(crate) files: FileRoot,
     /// Set once the server is bound.
     pub(crate) handle: OnceLock<Handle>,
+    /// What ends /ws.
+    pub(crate) shutdown: Shutdown,
 }
 
 /// What is echoed or counted is not read ahead of the handler.
@@ -42,7 +45,10 @@ where
 }
 
 /// Routes that hold much while they wait are boxed, so that the others are not as large.
-async fn answer<R: Runtime>(service: Arc<Service<R>>, request: Request) -> Response {
+async fn answer<R>(service: Arc<Service<R>>, request: Request) -> Response
+where
+    R: Runtime<Sleep: Send> + Send + Sync,
+{
     match (request.method().as_str(), request.path()) {
         (_, "/plaintext") => Response::text("Hello, World!"),
         ("POST", "/echo") => echo(request),
@@ -56,7 +62,7 @@ async fn answer<R: Runtime>(service: Arc<Service<R>>, request: Request) -> Respo
         ("GET" | "HEAD", "/cookie/set") => cookies::set(&request).into(),
         ("GET" | "HEAD", "/cookie/set-secure") => cookies::set_secure(&request).into(),
         ("GET" | "HEAD", "/cookie/get-secure") => cookies::get_secure(&request).into(),
-        ("GET", "/ws") => websocket::answer(&request),
+        ("GET", "/ws") => websocket::answer(&request, &service.runtime, &service.shutdown),
         ("GET" | "HEAD", path) if path.starts_with("/status/") => status(path),
         ("GET" | "HEAD", "/") if page::is_accepted(&request) => page::answer(&service.files).into(),
         _ => Box::pin(inspect::answer(request)).await.into(),
@@ -105,11 +111,16 @@ async fn stream(runtime: &impl Runtime, request: &Request) -> Result<Response, M
     let mut responder = request.responder();
     responder.send_status(200)?;
     responder.send_headers([("Content-Type", "text/plain")], true)?;
-    for _ in 0..chunks {
+    // An empty chunk would end the body (RFC 9112 section 7.1), so it is left out and only its delay
+    // counts. Where nothing would be sent or awaited, the loop would only burn time.
+    let is_empty = request.method() == "HEAD" || (size == 0 && delay.is_zero());
+    for _ in 0..if is_empty { 0 } else { chunks } {
         if !delay.is_zero() {
             sleep(runtime, delay).await;
         }
-        responder.send(piece.clone()).await?;
+        if size > 0 {
+            responder.send(piece.clone()).await?;
+        }
     }
     Ok(responder.finish().await?)
 }

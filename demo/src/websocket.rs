@@ -1,18 +1,42 @@
 //! A WebSocket that says everything back (RFC 6455).
 
+use std::future::poll_fn;
+use std::mem;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
 use async_tungstenite::WebSocketStream;
+use async_tungstenite::tungstenite::Error;
+use async_tungstenite::tungstenite::error::ProtocolError;
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
-use async_tungstenite::tungstenite::protocol::Role;
+use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use async_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::StreamExt;
+use futures_util::future::{Either, select};
+use httpants_driver::runtime::{Runtime, sleep};
 use httpants_tokio::core::Headers;
 use httpants_tokio::{Request, Response, Upgraded};
 
+use crate::shutdown::Shutdown;
+
+/// How long the client may take to close the connection behind our Close.
+const CLOSING: Duration = Duration::from_secs(5);
+
 /// 101 and the echo behind it, or what is wrong with the handshake.
-pub(crate) fn answer(request: &Request) -> Response {
+pub(crate) fn answer<R>(request: &Request, runtime: &R, shutdown: &Shutdown) -> Response
+where
+    R: Runtime<Sleep: Send> + Send,
+{
     match accept(request.offers_upgrade(), request.headers()) {
-        Ok(key) => Response::upgrade("websocket", echo).with_header("Sec-WebSocket-Accept", key),
+        Ok(key) => {
+            let (runtime, shutdown) = (runtime.clone(), shutdown.clone());
+            let echo = |stream| serve(stream, runtime, shutdown);
+            Response::upgrade("websocket", echo).with_header("Sec-WebSocket-Accept", key)
+        }
         Err(fault) => fault.into(),
     }
 }
@@ -55,13 +79,78 @@ fn accept(offers_upgrade: bool, headers: &Headers) -> Result<String, Fault> {
     }
 }
 
-async fn echo(stream: Upgraded) {
+/// Sends messages back until the client closes, breaks the protocol, or the program is to end.
+async fn serve<R: Runtime>(stream: Upgraded, runtime: R, shutdown: Shutdown) {
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
-    while let Some(Ok(message)) = socket.next().await {
-        if (message.is_text() || message.is_binary()) && socket.send(message).await.is_err() {
-            break;
+    let code = {
+        let (begun, echoed) = (pin!(shutdown.begun()), pin!(echo(&mut socket)));
+        match select(begun, echoed).await {
+            Either::Left(_) => Some(CloseCode::Away),
+            Either::Right((code, _)) => code,
         }
+    };
+    if let Some(code) = code {
+        let (closed, late) = (pin!(close(&mut socket, code)), pin!(sleep(&runtime, CLOSING)));
+        select(closed, late).await;
     }
+}
+
+/// Sends messages back; the code to close with, where that is due.
+async fn echo(socket: &mut WebSocketStream<Upgraded>) -> Option<CloseCode> {
+    while let Some(read) = socket.next().await {
+        match read {
+            Ok(message) if message.is_text() || message.is_binary() => socket.send(message).await.ok()?,
+            Ok(_) => {}
+            Err(error) => return close_code(&error),
+        }
+        yield_now().await;
+    }
+    None
+}
+
+/// The status code for a failure of the client (RFC 6455 section 7.4.1); `None` where nobody is
+/// there to be told.
+fn close_code(error: &Error) -> Option<CloseCode> {
+    match error {
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        Error::Protocol(_) => Some(CloseCode::Protocol),
+        Error::Utf8(_) => Some(CloseCode::Invalid),
+        Error::Capacity(_) => Some(CloseCode::Size),
+        _ => None,
+    }
+}
+
+/// Sends Close and waits for the client's, then for the end of its stream: a connection that is
+/// closed while the client is sending is reset, and the Close may be lost with it.
+async fn close(socket: &mut WebSocketStream<Upgraded>, code: CloseCode) {
+    if socket.close(Some(CloseFrame { code, reason: "".into() })).await.is_err() {
+        return;
+    }
+    // Nothing is read here behind a failure.
+    while let Some(Ok(_)) = socket.next().await {
+        yield_now().await;
+    }
+    let stream = socket.get_mut();
+    if poll_fn(|context| Pin::new(&mut *stream).poll_close(context)).await.is_err() {
+        return;
+    }
+    let mut dropped = vec![0; 16 << 10];
+    while let Ok(1..) = poll_fn(|context| Pin::new(&mut *stream).poll_read(context, &mut dropped)).await {
+        yield_now().await;
+    }
+}
+
+/// Lets others have their turn: a client that sends without pause is always ready.
+async fn yield_now() {
+    let mut yielded = false;
+    poll_fn(|context| {
+        if mem::replace(&mut yielded, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 #[cfg(test)]

@@ -1,10 +1,13 @@
 //! The values that flags take.
 
+use std::ffi::OsString;
 use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use httpants_tokio::core::proxy::{BadNetwork, XHeaders};
+use httpants_tokio::core::proxy::XHeaders;
+use httpants_tokio::{ListenAddress, Misuse, Sendfile};
 
 /// What the server runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
@@ -28,21 +31,93 @@ impl FromStr for RuntimeName {
     }
 }
 
-/// What signs cookies.
-#[derive(Clone, PartialEq)]
-pub(crate) struct Secret(pub(super) String);
+/// One value of --listen.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Address(pub(super) ListenAddress);
 
-impl FromStr for Secret {
-    type Err = &'static str;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if text.is_empty() { Err("expected a secret that is not empty") } else { Ok(Self(text.into())) }
+impl Default for Address {
+    fn default() -> Self {
+        Self(SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)).into())
     }
 }
 
+impl FromStr for Address {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let address = ListenAddress::from(text);
+        let is_possible = match &address {
+            ListenAddress::Name(name) => is_host_and_port(name),
+            ListenAddress::Unix(path) => !path.as_os_str().is_empty(),
+            _ => true,
+        };
+        is_possible.then_some(Self(address)).ok_or("expected PORT, HOST:PORT or unix:PATH, with a port up to 65535")
+    }
+}
+
+impl From<&Address> for ListenAddress {
+    fn from(address: &Address) -> Self {
+        address.0.clone()
+    }
+}
+
+/// Whether it may be a name to look up, and no path or URL.
+fn is_host_and_port(text: &str) -> bool {
+    let no_host = |c: char| matches!(c, '/' | '[' | ']') || c.is_whitespace() || c.is_control();
+    text.rsplit_once(':')
+        .is_some_and(|(host, port)| !host.is_empty() && !host.contains(no_host) && port.parse::<u16>().is_ok())
+}
+
+/// How many threads serve; 0 is one for each core.
+#[derive(Clone, Copy, Debug, PartialEq, Default)]
+pub(crate) struct Workers(pub(crate) usize);
+
+impl FromStr for Workers {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        // Each has sockets and a runtime of its own: far more than cores only take time and descriptors.
+        let workers = text.parse().ok().filter(|workers| *workers <= 1024);
+        workers.map(Self).ok_or("expected a number of threads up to 1024, or 0 for one for each core")
+    }
+}
+
+/// The name of the field that a server in front reads.
+#[derive(Debug, PartialEq)]
+pub(super) struct FieldName(pub(super) String);
+
+impl FromStr for FieldName {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match Sendfile::new(text, "/") {
+            Ok(_) => Ok(Self(text.into())),
+            Err(Misuse::Framing(_)) => Err("expected the name of a field that does not frame messages"),
+            Err(_) => Err("expected the name of a field, such as X-Accel-Redirect"),
+        }
+    }
+}
+
+/// What stands for the root there.
+#[derive(Debug, PartialEq)]
+pub(super) struct Prefix(pub(super) String);
+
+impl FromStr for Prefix {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let tried = Sendfile::new("X-Sendfile", "/").and_then(|policy| policy.prefix(text));
+        tried.map(|_| Self(text.into())).map_err(|_| "expected a path of visible ASCII characters")
+    }
+}
+
+/// What signs cookies.
+#[derive(Clone, PartialEq)]
+pub(crate) struct Secret(pub(super) OsString);
+
 impl AsRef<[u8]> for Secret {
     fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes()
+        self.0.as_encoded_bytes()
     }
 }
 
@@ -61,13 +136,14 @@ pub(crate) enum Proxies {
 }
 
 impl FromStr for Proxies {
-    type Err = BadNetwork;
+    type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         if text == "all" {
             return Ok(Self::All);
         }
-        XHeaders::trusted([text]).map(|_| Self::Network(text.to_owned()))
+        let network = XHeaders::trusted([text]).map(|_| Self::Network(text.to_owned()));
+        network.map_err(|_| "expected all, a network such as 10.0.0.0/8, or an address")
     }
 }
 
@@ -105,6 +181,18 @@ impl FromStr for Seconds {
         let seconds = text.parse().map_err(|_| EXPECTED)?;
         let duration = Duration::try_from_secs_f64(seconds).map_err(|_| EXPECTED)?;
         Ok(Self((!duration.is_zero()).then_some(duration)))
+    }
+}
+
+/// The largest body.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct ByteCount(pub(super) u64);
+
+impl FromStr for ByteCount {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_| "expected a number of bytes, without a unit")
     }
 }
 

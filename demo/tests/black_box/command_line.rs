@@ -1,6 +1,8 @@
 //! What the program says before it serves.
 
+use std::ffi::OsStr;
 use std::net::TcpListener;
+use std::os::unix::ffi::OsStrExt;
 use std::process::Output;
 
 use crate::demo::{Demo, run};
@@ -47,11 +49,10 @@ fn version_is_that_of_the_package() {
 fn a_bad_flag_is_one_line_and_code_2() {
     for (arguments, said) in [
         (&["--nonsense"][..], "demo: invalid option '--nonsense'; see --help"),
-        (&["--workers", "many"], "demo: --workers \"many\": invalid digit found in string; see --help"),
+        (&["--non\nsense"], "demo: invalid option '--non\\nsense'; see --help"),
         (&["--tls-cert", "c.pem"], "demo: --tls-cert and --tls-key go together; see --help"),
-        (&["--client-ca", "c.pem"], "demo: --client-ca says nothing without --tls-cert; see --help"),
-        (&["--accept-timeout", "soon"], "demo: --accept-timeout \"soon\": expected a number of seconds; see --help"),
-        (&["--cookie-secret", ""], "demo: --cookie-secret \"\": expected a secret that is not empty; see --help"),
+        (&["--client-ca", "c.pem"], "demo: --client-ca requires --tls-cert; see --help"),
+        (&["--sendfile-prefix", "/p"], "demo: --sendfile-prefix requires --sendfile; see --help"),
     ] {
         let output = run(arguments);
         assert_eq!((output.status.code(), line(&output)), (Some(2), said));
@@ -59,13 +60,55 @@ fn a_bad_flag_is_one_line_and_code_2() {
 }
 
 #[test]
+fn a_bad_value_is_named_with_its_flag_and_what_is_expected() {
+    const ADDRESS: &str = "expected PORT, HOST:PORT or unix:PATH, with a port up to 65535";
+    const FIELD: &str = "expected the name of a field, such as X-Accel-Redirect";
+    const BYTES: &str = "expected a number of bytes, without a unit";
+    const SECONDS: &str = "expected a number of seconds";
+    const WORKERS: &str = "expected a number of threads up to 1024, or 0 for one for each core";
+    for (flag, given, expected) in [
+        ("--listen", "99999", ADDRESS),
+        ("--listen", "nonsense", ADDRESS),
+        ("--listen", "a\nb:80", ADDRESS),
+        ("--listen", "", ADDRESS),
+        ("--workers", "many", WORKERS),
+        ("--workers", "1025", WORKERS),
+        ("--workers", "99999999", WORKERS),
+        ("--max-request", "10M", BYTES),
+        ("--max-request", "99999999999999999999", BYTES),
+        ("--body-rate", "-1", "expected a number of bytes per second, at most 4294967295"),
+        ("--accept-timeout", "soon", SECONDS),
+        ("--linger-timeout", "1s", SECONDS),
+        ("--sendfile", "", FIELD),
+        ("--sendfile", "not a name", FIELD),
+        ("--sendfile", "Content-Length", "expected the name of a field that does not frame messages"),
+        ("--sendfile-prefix", "a b", "expected a path of visible ASCII characters"),
+        ("--xheaders", "10.0.0.0/33", "expected all, a network such as 10.0.0.0/8, or an address"),
+        ("--xheaders-from", "via", "expected x-forwarded, x-real-ip or forwarded"),
+        ("--cookie-secret", "", "expected a secret that is not empty"),
+        ("--file-root", "", "expected a path"),
+        ("--tls-key", "", "expected a path"),
+    ] {
+        let output = run(&[flag, given]);
+        let said = format!("demo: {flag} {given:?}: {expected}; see --help");
+        assert_eq!((output.status.code(), line(&output)), (Some(2), &*said));
+    }
+    let output = run(&[OsStr::new("--max-request"), OsStr::from_bytes(b"\xff")]);
+    assert_eq!(line(&output), r#"demo: --max-request "\xFF": expected text in UTF-8; see --help"#);
+}
+
+#[test]
 fn an_address_that_cannot_be_had_is_one_line_and_code_1() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    for address in [&*address, "nonsense", "unix:/no/such/folder/socket"] {
+    for (address, shown) in [
+        (&*address, &*address),
+        ("unix:/no/such/folder/socket", "unix:/no/such/folder/socket"),
+        ("unix:/no/such\n/socket", "unix:/no/such\\n/socket"),
+    ] {
         let output = run(&["--listen", address]);
         assert_eq!(output.status.code(), Some(1));
-        assert!(line(&output).starts_with(&format!("demo: cannot listen on {address}: ")), "{}", line(&output));
+        assert!(line(&output).starts_with(&format!("demo: cannot listen on {shown}: ")), "{}", line(&output));
     }
 }
 

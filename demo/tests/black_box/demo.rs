@@ -1,7 +1,7 @@
 //! The program under test.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -53,6 +53,13 @@ impl Demo {
         Self::spawn(command, tempfile::tempdir().unwrap(), addresses.len())
     }
 
+    /// Starts it on a free port with these flags and no others.
+    pub(crate) fn with_defaults(flags: &[&str]) -> Self {
+        let mut command = Command::new(PROGRAM);
+        command.env_remove("FILE_ROOT").stdin(Stdio::null()).args(["--listen", "127.0.0.1:0"]).args(flags);
+        Self::launch(command, tempfile::tempdir().unwrap(), 1)
+    }
+
     /// Starts it as somebody who may not read everything.
     pub(crate) fn unprivileged(flags: &[&str]) -> Self {
         const NOBODY: u32 = 65_534;
@@ -95,15 +102,24 @@ impl Demo {
         Self::spawn(command, tempfile::tempdir().unwrap(), 0)
     }
 
-    /// Starts it; it is to announce so many addresses.
+    /// Starts it; it is to announce so many addresses. What a test asks for goes before what is
+    /// added here.
     fn spawn(mut command: Command, temporary: TempDir, announced: usize) -> Self {
-        let stderr = NamedTempFile::new().unwrap();
-        command.env("TMPDIR", temporary.path()).stdout(Stdio::piped());
-        // The whole suite can run on each runtime; one that a test asks for goes before.
-        let named = command.get_args().any(|flag| flag == "--runtime");
-        if let (false, Ok(runtime)) = (named, std::env::var("DEMO_RUNTIME")) {
+        let names = |command: &Command, flag| command.get_args().any(|known| known == flag);
+        // The whole suite can run on each runtime.
+        if let (false, Ok(runtime)) = (names(&command, "--runtime"), std::env::var("DEMO_RUNTIME")) {
             command.args(["--runtime", &runtime]);
         }
+        // Tests count sockets and memory, which follow the number of cores by default.
+        if !names(&command, "--workers") {
+            command.args(["--workers", "1"]);
+        }
+        Self::launch(command, temporary, announced)
+    }
+
+    fn launch(mut command: Command, temporary: TempDir, announced: usize) -> Self {
+        let stderr = NamedTempFile::new().unwrap();
+        command.env("TMPDIR", temporary.path()).stdout(Stdio::piped());
         command.stderr(stderr.reopen().unwrap());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{:?}: {error}", command.get_program()));
         let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(announced);
@@ -256,6 +272,6 @@ pub(crate) fn inheriting(before: &[&str], socket: impl Into<OwnedFd>) -> Command
 }
 
 /// Runs it to its end, where it is not expected to serve.
-pub(crate) fn run(arguments: &[&str]) -> Output {
+pub(crate) fn run(arguments: &[impl AsRef<OsStr>]) -> Output {
     Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().unwrap()
 }

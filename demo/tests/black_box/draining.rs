@@ -8,9 +8,12 @@ use std::time::{Duration, Instant};
 
 use rustix::process::Signal;
 use tungstenite::Message;
+use tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::client::Client;
 use crate::demo::{Demo, PATIENCE};
+use crate::runtimes::RUNTIMES;
+use crate::websocket::{HANDSHAKE, assert_closes};
 
 #[test]
 fn without_work_it_ends_at_once() {
@@ -73,17 +76,39 @@ fn the_second_signal_ends_at_once() {
 }
 
 #[test]
-fn a_stream_that_was_handed_over_holds_only_until_the_second_signal() {
-    let mut demo = Demo::start(&[]);
-    let mut socket = crate::websocket::connect(&demo);
-    demo.terminate();
-    demo.await_refusal();
-    socket.send(Message::text("still here")).unwrap();
-    assert_eq!(socket.read().unwrap(), Message::text("still here"));
-    assert!(demo.is_running());
-    demo.terminate();
-    assert_eq!(demo.exit().code(), Some(0));
-    assert!(socket.read().is_err());
+fn websockets_are_closed_with_going_away() {
+    for runtime in RUNTIMES {
+        let mut demo = Demo::start(&["--runtime", runtime, "--workers", "2"]);
+        let mut sockets: Vec<_> = (0..4).map(|_| crate::websocket::connect(&demo)).collect();
+        sockets[0].send(Message::text("echoed")).unwrap();
+        assert_eq!(sockets[0].read().unwrap(), Message::text("echoed"));
+        demo.terminate();
+        for socket in &mut sockets {
+            assert_closes(socket, CloseCode::Away, runtime);
+        }
+        assert_eq!(demo.exit().code(), Some(0));
+    }
+}
+
+#[test]
+fn a_websocket_that_does_not_close_holds_for_5_s_or_until_the_second_signal() {
+    for signals in [1, 2] {
+        let mut demo = Demo::start(&[]);
+        let mut client = demo.connect();
+        client.send(HANDSHAKE);
+        assert_eq!(client.response().status, 101);
+        let first = Instant::now();
+        demo.terminate();
+        assert_eq!(client.bytes(4), b"\x88\x02\x03\xe9");
+        assert!(demo.is_running());
+        if signals == 2 {
+            demo.terminate();
+        }
+        assert_eq!(demo.exit().code(), Some(0));
+        let (took, held) = (first.elapsed(), Duration::from_secs(5));
+        assert_eq!(took < held, signals == 2, "{took:?}");
+        assert!(took < held * 4, "{took:?}");
+    }
 }
 
 /// What one client under load saw.

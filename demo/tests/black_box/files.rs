@@ -82,18 +82,11 @@ fn the_root_is_that_of_the_flag_else_of_the_environment() {
 }
 
 #[test]
-fn a_root_or_a_field_that_cannot_be_is_one_line_and_code_1() {
-    for arguments in [
-        &["--file-root", "/no/such/folder"][..],
-        &["--sendfile", "not a name"],
-        &["--sendfile", "Content-Length"],
-        &["--sendfile", "X-Sendfile", "--sendfile-prefix", "a b"],
-    ] {
-        let output = run(arguments);
-        let said = String::from_utf8(output.stderr).unwrap();
-        assert_eq!((output.status.code(), said.matches('\n').count()), (Some(1), 1), "{said}");
-        assert!(said.starts_with("demo: "), "{said}");
-    }
+fn a_root_that_cannot_be_is_one_line_and_code_1() {
+    let output = run(&["--file-root", "/no/such/folder"]);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!((output.status.code(), said.matches('\n').count()), (Some(1), 1), "{said}");
+    assert!(said.starts_with("demo: --file-root: cannot serve files from /no/such/folder: "), "{said}");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::os::unix::net::UnixStream;
 
 use crate::client::Client;
 use crate::demo::{Demo, PATIENCE};
+use crate::process::wait_until;
 
 #[test]
 fn several_listeners_serve_at_once_and_each_is_announced() {
@@ -44,4 +45,15 @@ fn workers_share_the_port_and_all_of_them_stop() {
     demo.terminate();
     assert!(clients.iter_mut().all(Client::is_at_end));
     assert_eq!(demo.exit().code(), Some(0));
+}
+
+#[test]
+fn without_a_number_of_workers_there_is_one_for_each_core() {
+    let cores = std::thread::available_parallelism().unwrap().get();
+    for (flags, workers) in [(&[][..], cores), (&["--workers", "0"], cores), (&["--workers", "3"], 3)] {
+        let demo = Demo::with_defaults(flags);
+        wait_until("its workers run", || demo.process().other_workers() == workers - 1);
+        assert_eq!(demo.get("/plaintext").status, 200);
+        assert_eq!(demo.process().other_workers(), workers - 1, "{flags:?}");
+    }
 }

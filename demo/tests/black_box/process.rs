@@ -43,6 +43,13 @@ impl Process {
         self.descriptors().iter().filter(|link| unnamed(link)).count()
     }
 
+    /// How many of its threads are workers, beside the first thread, which is one, too.
+    pub(crate) fn other_workers(&self) -> usize {
+        let tasks = fs::read_dir(self.folder.join("task")).unwrap();
+        let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
+        names.filter(|name| name.starts_with("httpants-")).count()
+    }
+
     /// The most memory that it had so far, in KiB.
     pub(crate) fn peak(&self) -> u64 {
         let status = fs::read_to_string(self.folder.join("status")).unwrap();

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::demo::Demo;
+use crate::process::wait_until;
 use crate::programs::curl;
 
 /// The address and the scheme that the demo sees behind these fields.
@@ -149,6 +150,41 @@ fn a_connection_without_a_due_proxy_header_is_dropped() {
     let mut client = demo.connect();
     client.send([VERSION_2, REQUEST].concat());
     assert_eq!(client.response().status, 200);
+}
+
+#[test]
+fn a_bad_proxy_header_is_logged_with_its_reason_and_nothing_else_is() {
+    let demo = Demo::start(&["--proxy-protocol"]);
+    // Neither is an empty probe a mistake, nor is what other requests do worth a line.
+    let mut probe = demo.connect();
+    probe.half_close();
+    assert!(probe.is_at_end());
+    for path in ["/x", "/status/404", "/status/503", "/stream?chunks=2"] {
+        let mut client = demo.connect();
+        client.send(VERSION_2);
+        client.get(path);
+        client.send("nonsense\r\n\r\n");
+        assert_eq!(client.response().status, 400);
+    }
+    assert_eq!(demo.stderr(), "");
+
+    for (sent, reason) in [
+        (REQUEST, "reason=the connection must begin with a header of the PROXY protocol"),
+        (b"PROXY TCP4 nonsense\r\n", "reason=a PROXY line must be TCP4 or TCP6 "),
+        (b"PROXY TCP4 203.0", "reason=the header is incomplete: "),
+    ] {
+        let logged = demo.stderr().len();
+        let mut client = demo.connect();
+        client.send(sent);
+        client.half_close();
+        wait_until("it is logged", || demo.stderr().len() > logged);
+        let log = demo.stderr().split_off(logged);
+        assert!(
+            log.contains(" INFO ") && log.contains("a connection did not begin with a valid PROXY header"),
+            "{log}"
+        );
+        assert!(log.contains("peer=127.0.0.1:") && log.contains(reason) && log.matches('\n').count() == 1, "{log}");
+    }
 }
 
 #[test]

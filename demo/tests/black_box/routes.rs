@@ -49,6 +49,24 @@ fn stream_is_chunked_and_has_the_size_asked_for() {
 }
 
 #[test]
+fn a_stream_of_endless_nothing_is_over_at_once() {
+    let demo = Demo::start(&[]);
+    let mut client = demo.connect();
+    let endless = "/stream?chunks=18446744073709551615";
+    for (method, query) in
+        [("GET", "size=0"), ("HEAD", "size=0"), ("HEAD", "size=0&delay=1"), ("HEAD", "size=1&delay=60000")]
+    {
+        let response = client.request(method, &format!("{endless}&{query}"), "", "");
+        assert_eq!((response.status, response.body.len()), (200, 0), "{method} {query}");
+        assert_eq!(response.header("Transfer-Encoding"), Some("chunked"), "{method} {query}");
+    }
+    // The delays of empty chunks are kept.
+    let started = std::time::Instant::now();
+    assert_eq!(client.get("/stream?chunks=3&size=0&delay=100").body.len(), 0);
+    assert!(started.elapsed().as_millis() >= 300);
+}
+
+#[test]
 fn slow_takes_its_time() {
     let started = std::time::Instant::now();
     assert_eq!(Demo::start(&[]).get("/slow?ms=200").text(), "slow");

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
-use crate::demo::Demo;
+use crate::demo::{Demo, PATIENCE};
 use crate::process::wait_until;
 use crate::runtimes::RUNTIMES;
 use crate::tls::Certified;
@@ -57,6 +57,27 @@ fn a_connection_that_lingers() {
     assert_eq!(client.response().status, 400);
     // The server has ended its stream and waits for the client to do so.
     lasts(0.0, || wait_until("it is closed", || demo.process().sockets() == 1));
+}
+
+/// Begins an upload that is refused for its size, and goes on with it until the connection is
+/// closed, or for this long.
+fn upload_behind_a_refusal(demo: &Demo, at_most: Duration) {
+    let mut client = demo.connect();
+    client.send("POST /any HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n");
+    assert_eq!(client.response().status, 413);
+    let refused = Instant::now();
+    while refused.elapsed() < at_most && client.try_send([b'x'; 100]).is_ok() {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn a_refused_upload_that_goes_on_is_cut_off_after_the_linger_timeout() {
+    let demo = Demo::start(&["--linger-timeout", "1"]);
+    lasts(1.0, || upload_behind_a_refusal(&demo, PATIENCE));
+    // Without the flag it may go on for longer than an ordinary end lingers.
+    let demo = Demo::start(&[]);
+    lasts(4.0, || upload_behind_a_refusal(&demo, Duration::from_secs(4)));
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn certificates_that_cannot_be_used_are_one_line_and_code_1() {
     ] {
         let output = run(&["--listen", "127.0.0.1:0", "--tls-cert", certificate, "--tls-key", key]);
         let text = String::from_utf8(output.stderr).unwrap();
-        assert_eq!((output.status.code(), text), (Some(1), format!("demo: {said}\n")));
+        assert_eq!((output.status.code(), text), (Some(1), format!("demo: --tls-cert and --tls-key: {said}\n")));
     }
 }
 

@@ -1,12 +1,19 @@
 //! WebSocket by a real client library, and by hand where it must not work.
 
+use std::io::Write;
 use std::net::TcpStream;
 
 use tungstenite::protocol::CloseFrame;
 use tungstenite::protocol::frame::coding::CloseCode;
 use tungstenite::{Message, WebSocket};
 
+use crate::client::Client;
 use crate::demo::{Demo, PATIENCE};
+use crate::runtimes::RUNTIMES;
+
+/// With the key of the specification.
+pub(crate) const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+                                    Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 /// By the handshake of a client library.
 pub(crate) fn connect(demo: &Demo) -> WebSocket<TcpStream> {
@@ -41,9 +48,7 @@ fn what_is_sent_with_the_handshake_is_not_lost() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     let frame = b"\x81\x83\0\0\0\0abc";
-    let handshake = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
-                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
-    client.send([handshake.as_bytes(), frame].concat());
+    client.send([HANDSHAKE.as_bytes(), frame].concat());
     let response = client.response();
     assert_eq!(response.status, 101);
     assert_eq!(response.header("Upgrade"), Some("websocket"));
@@ -69,4 +74,79 @@ fn other_handshakes_are_told_what_is_spoken_here() {
     assert_eq!(bad.status, 400);
     // The connection goes on as it was.
     assert_eq!(client.get("/plaintext").status, 200);
+}
+
+/// Expects Close with this code, and the end of the stream behind the closing handshake.
+pub(crate) fn assert_closes(socket: &mut WebSocket<TcpStream>, code: CloseCode, case: &str) {
+    match socket.read() {
+        Ok(Message::Close(Some(frame))) => assert_eq!(frame.code, code, "{case}"),
+        other => panic!("{case}: {other:?}"),
+    }
+    assert!(matches!(socket.read(), Err(tungstenite::Error::ConnectionClosed)), "{case}");
+}
+
+/// A masked frame, whose mask changes nothing, with so long a payload.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let length = payload.len();
+    let length = match length {
+        0..=125 => vec![0x80 | length as u8],
+        126..=0xFFFF => [&[0xFE][..], &(length as u16).to_be_bytes()].concat(),
+        _ => [&[0xFF][..], &(length as u64).to_be_bytes()].concat(),
+    };
+    [&[first], &length[..], &[0; 4], payload].concat()
+}
+
+#[test]
+fn a_client_that_breaks_the_protocol_is_told_by_a_close_frame() {
+    let continued = [frame(0x01, b"a"), frame(0x81, b"b")].concat();
+    for runtime in RUNTIMES {
+        let demo = Demo::start(&["--runtime", runtime]);
+        for (case, sent, code) in [
+            ("no mask", b"\x81\x03abc".to_vec(), CloseCode::Protocol),
+            ("a reserved bit", frame(0xC1, b"a"), CloseCode::Protocol),
+            ("a reserved opcode", frame(0x83, b"a"), CloseCode::Protocol),
+            ("a ping in fragments", frame(0x09, b""), CloseCode::Protocol),
+            ("a ping that is too long", frame(0x89, &[b'a'; 126]), CloseCode::Protocol),
+            ("a continuation of nothing", frame(0x80, b"a"), CloseCode::Protocol),
+            ("a message within a message", continued.clone(), CloseCode::Protocol),
+            ("half a code", frame(0x88, b"\x03"), CloseCode::Protocol),
+            ("a code that must not be sent", frame(0x88, b"\x03\xed"), CloseCode::Protocol),
+            ("text that is not UTF-8", frame(0x81, b"a\xff"), CloseCode::Invalid),
+            ("a reason that is not UTF-8", frame(0x88, b"\x03\xe8\xff"), CloseCode::Invalid),
+            // All of it is sent before the answer is read.
+            ("a frame of 17 MiB", frame(0x82, &vec![0; 17 << 20]), CloseCode::Size),
+        ] {
+            let mut socket = connect(&demo);
+            // What came before is still echoed.
+            socket.get_mut().write_all(&[frame(0x81, b"before"), sent].concat()).unwrap();
+            assert_eq!(socket.read().unwrap(), Message::text("before"), "{case}");
+            assert_closes(&mut socket, code, &format!("{runtime}: {case}"));
+        }
+        assert_eq!(demo.stderr(), "");
+    }
+}
+
+#[test]
+fn a_message_in_fragments_that_grows_too_large_is_told_so() {
+    let demo = Demo::start(&[]);
+    let mut socket = connect(&demo);
+    let megabytes = vec![0; 8 << 20];
+    let stream = socket.get_mut();
+    stream.write_all(&frame(0x02, &megabytes)).unwrap();
+    for _ in 0..8 {
+        stream.write_all(&frame(0x00, &megabytes)).unwrap();
+    }
+    assert_closes(&mut socket, CloseCode::Size, "72 MiB");
+}
+
+#[test]
+fn a_client_that_does_not_close_behind_a_close_frame_is_dropped() {
+    let demo = Demo::start(&[]);
+    let mut client: Client = demo.connect();
+    client.send([HANDSHAKE.as_bytes(), b"\x81\x03abc"].concat());
+    assert_eq!(client.response().status, 101);
+    assert_eq!(client.bytes(4), b"\x88\x02\x03\xea");
+    // The stream ends at once, and the connection in 5 s.
+    assert!(client.is_at_end());
+    crate::process::wait_until("it is dropped", || demo.process().sockets() == 1);
 }

@@ -1,0 +1,214 @@
+//! The command line, as it is read.
+
+use std::time::Duration;
+
+use super::*;
+
+fn parse(line: &str) -> Result<Command, String> {
+    Command::parse(line.split_whitespace().map(OsString::from)).map_err(|error| error.to_string())
+}
+
+fn options(line: &str) -> Options {
+    match parse(line) {
+        Ok(Command::Serve(options)) => *options,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn without_arguments_it_serves_on_8080_for_this_machine_with_the_servers_defaults() {
+    let (mut config, options) = (Config::default(), options(""));
+    options.apply(&mut config);
+    assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
+    assert_eq!(options.listen, ["127.0.0.1:8080".parse().unwrap()]);
+    assert_eq!((options.workers, options.access_log), (Workers(0), false));
+}
+
+#[test]
+fn every_flag_sets_its_own() {
+    let options = options(
+        "--listen 80 --listen=unix:/s --listen-fds --workers 3 --access-log --max-request 5 --head-timeout 1 \
+         --idle-timeout 2.5 --body-timeout 3 --write-timeout 0 --half-closed-timeout 8 --proxy-protocol --cookie-secret a \
+         --cookie-secret b --xheaders 10.0.0.0/8 --xheaders ::1 --handshake-timeout 4 --accept-timeout 5 \
+         --linger-timeout 6 --body-rate 7",
+    );
+    let mut config = Config::default();
+    options.apply(&mut config);
+    assert_eq!(options.listen, ["80", "unix:/s"].map(|address| address.parse().unwrap()));
+    assert_eq!((options.workers, options.access_log, options.listen_fds), (Workers(3), true, true));
+    assert_eq!(options.cookie_secrets, [Secret("a".into()), Secret("b".into())]);
+    assert_eq!(config.proxies.xheaders, XHeaders::trusted(["10.0.0.0/8", "::1"]).unwrap().proto());
+    assert!(config.proxy_protocol);
+    let (limits, timeouts) = (config.limits, config.timeouts);
+    assert_eq!(limits.max_request, 5);
+    assert_eq!(timeouts.head, Some(Duration::from_secs(1)));
+    assert_eq!(timeouts.idle, Some(Duration::from_millis(2500)));
+    assert_eq!(timeouts.body, Some(Duration::from_secs(3)));
+    assert_eq!(timeouts.write, None);
+    assert_eq!(timeouts.half_closed, Some(Duration::from_secs(8)));
+    assert_eq!(timeouts.handshake, Some(Duration::from_secs(4)));
+    assert_eq!(timeouts.accept, Some(Duration::from_secs(5)));
+    assert_eq!((timeouts.refusal_linger, timeouts.body_rate), (Some(Duration::from_secs(6)), 7));
+}
+
+#[test]
+fn head_timeout_counts_from_accept_unless_accept_timeout_is_given() {
+    let (default, seconds) = (Config::default().timeouts.accept, |n| Some(Duration::from_secs(n)));
+    for (line, accept) in [
+        ("", default),
+        ("--head-timeout 3", seconds(3)),
+        ("--head-timeout 60", seconds(60)),
+        ("--head-timeout 0", None),
+        ("--head-timeout 3 --accept-timeout 4", seconds(4)),
+        ("--accept-timeout 0 --head-timeout 3", None),
+        ("--accept-timeout 4", seconds(4)),
+    ] {
+        let mut config = Config::default();
+        options(line).apply(&mut config);
+        assert_eq!(config.timeouts.accept, accept, "{line}");
+    }
+}
+
+#[test]
+fn linger_timeout_bounds_refusals_and_shortens_ordinary_ends() {
+    let seconds = |n| Some(Duration::from_secs(n));
+    for (line, refusal, ordinary) in [
+        ("", seconds(30), seconds(2)),
+        ("--linger-timeout 1", seconds(1), seconds(1)),
+        ("--linger-timeout 60", seconds(60), seconds(2)),
+        ("--linger-timeout 0", None, None),
+    ] {
+        let mut config = Config::default();
+        options(line).apply(&mut config);
+        assert_eq!((config.timeouts.refusal_linger, config.timeouts.linger), (refusal, ordinary), "{line}");
+    }
+}
+
+#[test]
+fn runtimes_go_by_the_names_of_their_crates() {
+    for (line, runtime) in [
+        ("", RuntimeName::Tokio),
+        ("--runtime tokio", RuntimeName::Tokio),
+        ("--runtime smol", RuntimeName::Smol),
+        ("--runtime async-std", RuntimeName::AsyncStd),
+    ] {
+        assert_eq!(options(line).runtime, runtime, "{line}");
+    }
+}
+
+#[test]
+fn all_proxies_are_all_whatever_else_is_named() {
+    for line in ["--xheaders all", "--xheaders all --xheaders ::1", "--xheaders ::1 --xheaders all"] {
+        assert_eq!(options(line).xheaders(), XHeaders::TrustAll, "{line}");
+    }
+}
+
+#[test]
+fn the_fields_of_trusted_proxies_are_chosen_by_name() {
+    let trusted = || XHeaders::trusted(["::1"]).unwrap();
+    for (line, xheaders) in [
+        ("--xheaders ::1", trusted().proto()),
+        ("--xheaders ::1 --xheaders-from x-forwarded", trusted().proto()),
+        ("--xheaders-from x-real-ip --xheaders ::1", trusted().x_real_ip()),
+        ("--xheaders ::1 --xheaders-from forwarded", trusted().forwarded()),
+        (
+            "--xheaders all --xheaders-from forwarded",
+            XHeaders::trusted(["0.0.0.0/0", "::/0"]).unwrap().unix_peers().forwarded(),
+        ),
+    ] {
+        assert_eq!(options(line).xheaders(), xheaders, "{line}");
+    }
+}
+
+#[test]
+fn the_server_in_front_is_named_once_the_root_is_known() {
+    let root = Path::new("/srv");
+    assert_eq!(options("").sendfile(root).unwrap(), None);
+    let nginx = options("--sendfile X-Accel-Redirect --sendfile-prefix /p").sendfile(root).unwrap();
+    assert_eq!(nginx, Some(Sendfile::new("X-Accel-Redirect", root).unwrap().prefix("/p").unwrap()));
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let options = options("--cookie-secret hunter2");
+    assert!(!format!("{options:?}").contains("hunter2"));
+}
+
+#[test]
+fn help_and_version_win_over_what_follows() {
+    assert_eq!(parse("--help --nonsense"), Ok(Command::Help));
+    assert_eq!(parse("-V"), Ok(Command::Version));
+}
+
+#[test]
+fn each_mistake_is_one_line_that_names_the_flag() {
+    for (line, said) in [
+        ("--nonsense", "invalid option '--nonsense'"),
+        ("-x", "invalid option '-x'"),
+        ("stray", "unexpected argument \"stray\""),
+        ("--listen", "missing argument for option '--listen'"),
+        ("--access-log=yes", "unexpected argument for option '--access-log': \"yes\""),
+        ("--cookie-secret=", "--cookie-secret \"\": expected a secret that is not empty"),
+        (
+            "--xheaders 10.0.0.0/33",
+            "--xheaders \"10.0.0.0/33\": expected all, a network such as 10.0.0.0/8, or an address",
+        ),
+        (
+            "--xheaders-from x-forwarded-for",
+            "--xheaders-from \"x-forwarded-for\": expected x-forwarded, x-real-ip or forwarded",
+        ),
+        ("--xheaders-from forwarded", "--xheaders-from requires --xheaders"),
+        ("--sendfile-prefix /p", "--sendfile-prefix requires --sendfile"),
+        ("--runtime glommio", "--runtime \"glommio\": expected tokio, smol or async-std"),
+        ("--workers many", "--workers \"many\": expected a number of threads up to 1024, or 0 for one for each core"),
+        ("--max-request -1", "--max-request \"-1\": expected a number of bytes, without a unit"),
+        ("--sendfile a:b", "--sendfile \"a:b\": expected the name of a field, such as X-Accel-Redirect"),
+        (
+            "--sendfile Content-Length",
+            "--sendfile \"Content-Length\": expected the name of a field that does not frame messages",
+        ),
+        (
+            "--sendfile x --sendfile-prefix \u{e9}",
+            "--sendfile-prefix \"\u{e9}\": expected a path of visible ASCII characters",
+        ),
+        ("--tls-cert=", "--tls-cert \"\": expected a path"),
+        ("--client-ca ca.pem", "--client-ca requires --tls-cert"),
+        ("--idle-timeout soon", "--idle-timeout \"soon\": expected a number of seconds"),
+        ("--idle-timeout -1", "--idle-timeout \"-1\": expected a number of seconds"),
+        ("--handshake-timeout NaN", "--handshake-timeout \"NaN\": expected a number of seconds"),
+        ("--accept-timeout 1s", "--accept-timeout \"1s\": expected a number of seconds"),
+        ("--linger-timeout 1e99", "--linger-timeout \"1e99\": expected a number of seconds"),
+        ("--linger-timeout", "missing argument for option '--linger-timeout'"),
+        ("--body-rate 1.5", "--body-rate \"1.5\": expected a number of bytes per second, at most 4294967295"),
+        (
+            "--body-rate 4294967296",
+            "--body-rate \"4294967296\": expected a number of bytes per second, at most 4294967295",
+        ),
+    ] {
+        assert_eq!(parse(line), Err(said.into()), "{line}");
+    }
+}
+
+#[test]
+fn an_address_to_listen_on_is_a_port_a_host_with_one_or_a_path() {
+    for given in ["0", "65535", "127.0.0.1:0", "[::]:80", "::1:80", "localhost:0", "a.example:65535", "unix:a"] {
+        assert_eq!(options(&format!("--listen={given}")).listen, [Address(given.into())], "{given}");
+    }
+    for given in [
+        "",
+        "65536",
+        "-1",
+        "localhost",
+        ":80",
+        "localhost:65536",
+        "a b:80",
+        "a\u{7f}:80",
+        "http://a:80",
+        "[::1]",
+        "unix:",
+    ] {
+        let said = format!("--listen {given:?}: expected PORT, HOST:PORT or unix:PATH, with a port up to 65535");
+        let parsed = Command::parse([format!("--listen={given}").into()]);
+        assert_eq!(parsed.map_err(|error| error.to_string()), Err(said));
+    }
+}
