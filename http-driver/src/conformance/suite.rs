@@ -222,6 +222,7 @@ macro_rules! conformance_suite {
             }
             mod listening {
                 listening::connections_over_the_cap_wait
+                listening::connections_that_linger_make_room
                 listening::two_hundred_clients_are_served_at_once
                 listening::connections_come_and_go
             }

@@ -337,6 +337,11 @@ impl<T: Transport> Io<T> {
         self.drop_stream()
     }
 
+    /// Whether nothing more is sent: the connection awaits the end of the peer's stream.
+    pub(super) fn is_shut_down(&self) -> bool {
+        self.shutdown != Shutdown::No
+    }
+
     fn drop_stream(&mut self) -> bool {
         self.stream = None;
         self.close = Some(Close::Now);

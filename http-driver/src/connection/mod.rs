@@ -178,6 +178,9 @@ where
         if this.io.close(context) {
             return Round::Over;
         }
+        if this.io.is_shut_down() {
+            this.registration.linger();
+        }
         if moved | this.io.receive(context) { Round::Again } else { Round::Wait }
     }
 

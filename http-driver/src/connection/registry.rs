@@ -1,5 +1,6 @@
 //! The connections of a server: their number, and the commands of a shutdown.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Waker};
@@ -35,9 +36,23 @@ pub(crate) struct Registry {
     blocked: Mutex<Vec<Waker>>,
     /// How many connections there were.
     registered: AtomicU64,
-    connections: Mutex<Slab<Option<Waker>>>,
+    connections: Mutex<Connections>,
     /// Tasks that wait for a command, or for a connection to end.
     watchers: Mutex<Vec<Waker>>,
+}
+
+#[derive(Debug, Default)]
+struct Connections {
+    all: Slab<Entry>,
+    /// Those that only await the end of their peer's stream, by their numbers: the oldest first.
+    lingering: BTreeMap<u64, usize>,
+}
+
+#[derive(Debug, Default)]
+struct Entry {
+    waker: Option<Waker>,
+    /// It is to give its place up.
+    evicted: bool,
 }
 
 impl Default for Registry {
@@ -80,7 +95,7 @@ impl Registry {
         if self.command.fetch_max(command as u8, Ordering::AcqRel) >= command as u8 {
             return Vec::new();
         }
-        connections.iter_mut().filter_map(|(_, waker)| waker.take()).collect()
+        connections.all.iter_mut().filter_map(|(_, entry)| entry.waker.take()).collect()
     }
 
     /// Lets connections finish within `grace` from now on.
@@ -102,12 +117,15 @@ impl Registry {
     }
 
     /// Keeps one of `most` places for a connection that may be accepted now. Where none is free
-    /// the task is woken once one is.
+    /// the task is woken once one is, and a connection that lingers gives its own up.
     pub(crate) fn reserve(self: &Arc<Self>, most: usize, context: &Context<'_>) -> Option<Place> {
         if !self.take_place(most) {
             register(&self.blocked, context);
             // One that was given up meanwhile woke nobody.
             if !self.take_place(most) {
+                if self.count() >= most {
+                    self.evict();
+                }
                 return None;
             }
         }
@@ -124,6 +142,20 @@ impl Registry {
         self.reserved.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
     }
 
+    /// Closes the oldest connection that lingers, where there is one: nothing is left to be done for
+    /// it but to wait.
+    pub(crate) fn evict(&self) {
+        let mut connections = self.connections();
+        let oldest = connections.lingering.pop_first();
+        let entry = oldest.and_then(|(_, key)| connections.all.get_mut(key));
+        let waker = entry.and_then(|entry| {
+            entry.evicted = true;
+            entry.waker.take()
+        });
+        drop(connections);
+        waker.into_iter().for_each(Waker::wake);
+    }
+
     /// Wakes the task at the next command or end of a connection.
     pub(crate) fn watch(&self, context: &Context<'_>) {
         register(&self.watchers, context);
@@ -133,7 +165,7 @@ impl Registry {
         wake_all(&self.watchers);
     }
 
-    fn connections(&self) -> MutexGuard<'_, Slab<Option<Waker>>> {
+    fn connections(&self) -> MutexGuard<'_, Connections> {
         self.connections.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -166,8 +198,8 @@ impl Place {
         let registry = Arc::clone(&self.registry);
         registry.count.fetch_add(1, Ordering::AcqRel);
         let id = registry.registered.fetch_add(1, Ordering::Relaxed) + 1;
-        let key = registry.connections().insert(None);
-        Registration { registry, key, id, waker: None, obeyed: Command::Serve, _place: self }
+        let key = registry.connections().all.insert(Entry::default());
+        Registration { registry, key, id, waker: None, lingers: false, obeyed: Command::Serve, _place: self }
     }
 }
 
@@ -186,6 +218,7 @@ pub(crate) struct Registration {
     key: usize,
     id: u64,
     waker: Option<Waker>,
+    lingers: bool,
     obeyed: Command,
     _place: Place,
 }
@@ -204,6 +237,9 @@ impl Registration {
             self.waker = Some(context.waker().clone());
             self.register_waker();
         }
+        if self.lingers && self.is_evicted() {
+            return (Command::Close, another_waker);
+        }
         let before = self.obeyed;
         // Read behind each registration, so that a command in between is not missed.
         loop {
@@ -221,17 +257,38 @@ impl Registration {
 
     fn register_waker(&self) {
         let waker = self.waker.clone();
-        let replaced = match self.registry.connections().get_mut(self.key) {
-            Some(place) => std::mem::replace(place, waker),
+        let replaced = match self.registry.connections().all.get_mut(self.key) {
+            Some(entry) => std::mem::replace(&mut entry.waker, waker),
             None => waker,
         };
         drop(replaced);
+    }
+
+    /// From here on the connection only awaits the end of its peer's stream: it is the first to go
+    /// when there are too many.
+    pub(crate) fn linger(&mut self) {
+        if std::mem::replace(&mut self.lingers, true) {
+            return;
+        }
+        self.registry.connections().lingering.insert(self.id, self.key);
+        if self.registry.full.load(Ordering::Acquire) {
+            self.registry.evict();
+        }
+    }
+
+    fn is_evicted(&self) -> bool {
+        self.registry.connections().all.get(self.key).is_some_and(|entry| entry.evicted)
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let removed = self.registry.connections().try_remove(self.key);
+        let mut connections = self.registry.connections();
+        let removed = connections.all.try_remove(self.key);
+        if self.lingers {
+            connections.lingering.remove(&self.id);
+        }
+        drop(connections);
         drop(removed);
         self.registry.count.fetch_sub(1, Ordering::AcqRel);
         self.registry.wake_watchers();

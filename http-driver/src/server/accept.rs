@@ -147,6 +147,7 @@ where
                 if !std::mem::replace(self.as_mut().project().exhausted, true) {
                     report!("cannot accept connections until others end", error);
                 }
+                self.handle.registry.evict();
                 self.as_mut().sleep(EXHAUSTED);
                 // Registers for the end of the pause.
                 let _ = self.as_mut().is_asleep(context);

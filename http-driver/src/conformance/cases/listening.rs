@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+use std::time::Duration;
 
 use crate::conformance::application::Gate;
 use crate::conformance::running::{assert_same, get, noise, post, start, start_with};
@@ -43,6 +44,31 @@ pub fn connections_over_the_cap_wait<S: Stage>() {
     gate.open();
     assert_eq!(third.answer().text(), "done");
     assert_eq!(second.ask(get("/")).text(), "done");
+}
+
+/// Clients that were refused and do not leave give their places up to others, at once; those that
+/// are served do not.
+pub fn connections_that_linger_make_room<S: Stage>() {
+    let server = start_with::<S, _, _>(async |_: Request| "done", |server| server.max_connections(4));
+    let mut served = server.connect();
+    assert_eq!(served.ask(get("/")).text(), "done");
+    let since = server.stage.time();
+    let refused: Vec<_> = (0..20)
+        .map(|_| {
+            let mut client = server.connect();
+            client.send("nonsense\r\n\r\n");
+            assert_eq!(client.answer().status, 400);
+            client
+        })
+        .collect();
+    let mut others = [server.connect(), server.connect(), server.connect()];
+    for client in &mut others {
+        assert_eq!(client.ask(get("/")).text(), "done");
+    }
+    assert_eq!(served.ask(get("/")).text(), "done");
+    // Each of those that were refused would be awaited for 5 s.
+    assert!(server.stage.time() - since < Duration::from_secs(5));
+    drop(refused);
 }
 
 /// Two hundred clients at once, each with a connection of its own that is open while the others
