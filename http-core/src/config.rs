@@ -23,7 +23,7 @@ pub struct Config {
     pub limits: Limits,
     /// How long each phase may take.
     pub timeouts: Timeouts,
-    /// Whether connections persist (the seed's `keep_alive`, default true). Off: every answer
+    /// Whether connections persist (`keep_alive` in Pants, default true). Off: every response
     /// carries `Connection: close`.
     pub keep_alive: bool,
     /// How many requests one connection serves before it is closed; default no bound.
@@ -31,14 +31,14 @@ pub struct Config {
     /// The value of the `Server` field where the application sets none; `None` sends no
     /// such field. Default `httpants/VERSION`.
     pub server: Option<&'static str>,
-    /// Whom to believe about the client's address, scheme and host (the seed's `xheaders`).
-    /// Default: nobody but the peer itself.
+    /// Which proxies are trusted about the client's address, scheme and host (`xheaders` in
+    /// Pants). Default: none, so that the peer is the client.
     pub proxies: ProxyPolicy,
     /// Whether each connection begins with a PROXY protocol header, version 1 or 2, from a
     /// load balancer. It is required then, so switch it on only where every peer sends one.
     /// Default off.
     pub proxy_protocol: bool,
-    /// The keys of signed cookies (the seed's `cookie_secret`): the first signs, all verify.
+    /// The keys of signed cookies (`cookie_secret` in Pants): the first signs, all verify.
     /// Without any, nothing can be signed and nothing verifies. Servers make a random one
     /// when they start.
     pub cookie_keys: Option<KeyRing>,
@@ -106,27 +106,28 @@ pub struct Limits {
     /// Empty lines before a request line that are skipped. Default 4 (RFC 9112 section 2.2
     /// asks for one at least).
     pub empty_lines: usize,
-    /// A request's content, after chunked decoding (the seed's `max_request`). Default 10 MiB.
+    /// A request's content, after chunked decoding (`max_request` in Pants). Default 10 MiB.
     pub max_request: u64,
     /// Framing of one chunked message in excess of what its chunks need, and its trailer
     /// lines, together. Of each chunk `16 + 2 * data` bytes of framing (size line, extensions,
     /// line ends) are free, so that chunks may be as small as one byte; what exceeds that adds
     /// up. Default 16 KiB, because extensions are not in use.
     pub chunk_overhead: usize,
-    /// Content that is read and dropped when an answer was finished before it was read, so
+    /// Content that is read and dropped when the response was finished before it was read, so
     /// that the connection can be used again. Default 64 KiB; what is longer closes.
     pub drain: u64,
-    /// What is read and dropped from a peer after the last answer, so that it sees that
-    /// answer and not a reset. Default 256 KiB.
+    /// Bytes that are read and dropped behind the last response, so that the peer receives that
+    /// response and not a reset. Default 256 KiB. Behind a refusal
+    /// [`refusal_linger`](Self::refusal_linger) counts instead.
     pub linger: u64,
-    /// The same behind a refusal, and behind an answer to a request whose content was not read
-    /// to its end: most clients read their answer only once they have sent all of it. Default
-    /// 64 MiB, read into one buffer of `recv_buffer` bytes; [`Timeouts::refusal_linger`] bounds
-    /// the time.
+    /// The same behind a refusal, and behind the response to a request whose content was not read
+    /// to its end: most clients read the response only once they have sent all of the content.
+    /// Default 64 MiB, read into one buffer of `recv_buffer` bytes; [`Timeouts::refusal_linger`]
+    /// and [`Timeouts::refusal_linger_idle`] bound the time.
     pub refusal_linger: u64,
-    /// Bytes of answers that wait to be sent before the next pipelined request is parsed
-    /// and before [`send_room`](crate::Connection::send_room) is empty; each finished answer
-    /// among them counts for 40 more. Default 64 KiB; 0 counts as 1.
+    /// Bytes of responses that may wait to be sent: from there on no further pipelined request is
+    /// parsed, and [`send_room`](crate::Connection::send_room) is 0. Each finished response among
+    /// them counts for 40 more. Default 64 KiB; 0 counts as 1.
     pub send_backlog: usize,
     /// The size of a receive buffer for heads and small bodies. Default 8 KiB. Values below
     /// 16 bytes count as 16, those over 16 MiB as 16 MiB.
@@ -163,7 +164,7 @@ impl Limits {
     ///
     /// Content that was handed out as [`Event::Data`](crate::Event::Data) is its holder's, and
     /// so is content that was given to be sent: of the application's own there are the heads
-    /// of answers in it, with 4 KiB each at most.
+    /// of responses in it, with 4 KiB each at most.
     ///
     /// ```
     /// use httpants_core::Config;
@@ -175,15 +176,15 @@ impl Limits {
     /// ```
     #[must_use]
     pub fn memory_bound(&self) -> usize {
-        // What has to be whole before it is read stands in the receive buffer, which doubles
+        // What must be complete before it is parsed is kept in the receive buffer, which doubles
         // to the next power of two beside the one before.
         let trailers = self.chunk_overhead.saturating_add(2);
         let whole = self.head.min(MOST_BYTES).max(trailers).saturating_add(1);
         let received = whole.checked_next_power_of_two().unwrap_or(usize::MAX).max(self.body_size()).saturating_mul(2);
-        // A copy of the head, one of the trailers, and where their lines stand.
+        // A copy of the head, one of the trailers, and the places of their lines.
         let copied = self.head.min(MOST_BYTES).saturating_add(trailers);
         let indexed = self.fields.saturating_mul(2 * size_of::<FieldSpan>()).saturating_mul(2);
-        // Answers are gathered below the backlog, the last one may begin right there, and
+        // Responses are gathered below the backlog, the last one may begin right there, and
         // their buffer doubles.
         let sent = self.backlog().saturating_add(ANSWER).saturating_mul(3);
         [copied, indexed, sent, FIXED].into_iter().fold(received, usize::saturating_add)
@@ -199,13 +200,13 @@ impl Limits {
         self.body_buffer.clamp(self.recv_size(), 16 << 20)
     }
 
-    /// From how many waiting bytes on nothing more is to be answered.
+    /// From how many waiting bytes on no further request is parsed.
     pub(crate) fn backlog(&self) -> usize {
         self.send_backlog.max(1)
     }
 }
 
-/// The head of an answer, as far as [`Limits::memory_bound`] goes.
+/// The head of a response, as far as [`Limits::memory_bound`] goes.
 const ANSWER: usize = 4 << 10;
 /// The connection itself, the request, and the queues of events and of segments to send.
 const FIXED: usize = 8 << 10;
@@ -240,15 +241,16 @@ pub struct Timeouts {
     /// puts the end of `write` off by no more than its time at this rate. Default 256; 0 switches
     /// it off, and any byte is progress.
     pub write_rate: u32,
-    /// How long the end of the peer's stream is awaited after the last answer. Default 2 s.
+    /// How long the end of the peer's stream is awaited behind the last response. Default 2 s.
     pub linger: Option<Duration>,
-    /// The same behind a refusal, and behind an answer to a request whose content was not read
-    /// to its end, where the peer goes on sending. Default 30 s.
+    /// The same behind a refusal, and behind the response to a request whose content was not read
+    /// to its end, where the peer goes on sending. Default 30 s. From a shutdown of the server on
+    /// `linger` counts there, too.
     pub refusal_linger: Option<Duration>,
     /// How long the next byte is awaited then. Default 5 s.
     pub refusal_linger_idle: Option<Duration>,
-    /// From a request to the head of its answer, without the time in which its content is
-    /// awaited; then 503. Default off.
+    /// From the head of a request to the head of its response, without the time in which its
+    /// content is awaited; then 503. Default off.
     pub handler: Option<Duration>,
     /// After the client ended its stream, or from the head of a request that was accepted behind
     /// that, without a byte of its response that it accepts; then 503 where no head has left,

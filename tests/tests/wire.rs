@@ -90,7 +90,7 @@ fn check(file: &str) {
 
 /// The usual run tries only pairs of cuts that are near each other.
 #[test]
-#[ignore = "takes a minute or two"]
+#[ignore = "takes some minutes"]
 fn every_pair_of_cuts() {
     let mut runs = 0;
     for file in FILES {

@@ -1,4 +1,4 @@
-//! Commands: the application answers.
+//! Commands: the application responds.
 
 use std::time::Duration;
 
@@ -100,17 +100,18 @@ impl Connection {
         Ok(())
     }
 
-    /// The cookies that the answer to the current request will set (the seed's
-    /// `cookies_out`): they leave with its head, as Set-Cookie fields.
+    /// The cookies that the response to this request will set (`cookies_out` in Pants): they
+    /// leave with its head, as Set-Cookie fields.
     ///
     /// # Errors
-    /// [`Misuse`] when no answer is due, or its head was sent already.
+    /// [`Misuse::NoRequest`] where the response is finished, [`Misuse::HeadSent`] where it has
+    /// begun, [`Misuse::Closed`] where the connection closes.
     pub fn cookies_out(&mut self, request: RequestId) -> Result<&mut CookiesOut, Misuse> {
         self.head_expected(request)?;
         Ok(self.cookies_out.get_or_insert_default())
     }
 
-    /// Sets a signed cookie in the answer (the seed's `set_secure_cookie`), HttpOnly,
+    /// Sets a signed cookie in the response (`set_secure_cookie` in Pants), HttpOnly,
     /// `SameSite=Lax` and for the path `/`, with the first of
     /// [`Config::cookie_keys`](crate::Config::cookie_keys). It is `Secure` where the request came by
     /// https ([`Request::is_secure`](crate::Request::is_secure)), and where the name begins with
@@ -136,7 +137,7 @@ impl Connection {
         self.cookies_out(request)?.set(cookie).map_err(Misuse::Cookie)
     }
 
-    /// Sends a whole answer in one call.
+    /// Sends a whole response in one call.
     ///
     /// # Errors
     /// As [`respond`](Self::respond).
@@ -148,8 +149,8 @@ impl Connection {
     ) -> Result<(), Misuse> {
         let content = content.into();
         self.head_expected(request)?;
-        // Where too much is left to drain behind an answer that is finished at once, the
-        // connection will close, and the answer says so (RFC 9112 section 9.6).
+        // Where too much is left to drain behind a response that is finished at once, the
+        // connection will close, and the response says so (RFC 9112 section 9.6).
         let last = self.state.recv == Receiving::Content && self.content.announced() > self.config.limits.drain;
         let follows = if last { Follows::Close } else { Follows::Body };
         self.queue_head(head, BodyLen::Known(content.len() as u64), follows)?;
@@ -234,22 +235,22 @@ impl Connection {
         Ok(())
     }
 
-    /// The answer is complete. The next pipelined request is parsed from here on, or the
-    /// connection closes.
+    /// Ends the response. The next pipelined request is parsed from here on, or the connection
+    /// closes.
     ///
     /// # Errors
-    /// [`Misuse::TooLittleContent`] where content is still due: the connection is dropped
-    /// then, so that the answer does not look whole. Others as [`send`](Self::send).
+    /// [`Misuse::TooLittleContent`] where content is missing: the connection is dropped then, so
+    /// that the response does not look whole. Others as [`send`](Self::send).
     pub fn finish(&mut self, request: RequestId) -> Result<(), Misuse> {
         self.end(request, None)
     }
 
-    /// [`finish`](Self::finish) with trailer fields behind a chunked answer; they are
+    /// [`finish`](Self::finish) with trailer fields behind a chunked response; they are
     /// dropped for HTTP/1.0, HEAD, 204, 205 and 304, and so are fields that must not stand in
     /// trailers (RFC 9110 section 6.5.1), such as Content-Type and Set-Cookie.
     ///
     /// # Errors
-    /// [`Misuse::Trailers`] where the answer has a Content-Length; else as `finish`.
+    /// [`Misuse::Trailers`] where the response has a Content-Length; else as `finish`.
     pub fn finish_with_trailers(&mut self, request: RequestId, trailers: &FieldLines) -> Result<(), Misuse> {
         self.end(request, Some(trailers).filter(|trailers| !trailers.is_empty()))
     }
@@ -415,10 +416,10 @@ impl Connection {
         Ok(())
     }
 
-    /// The last byte of an answer is queued; perhaps its request is still to be drained.
+    /// The last byte of a response is queued; perhaps its request is still to be drained.
     pub(super) fn end_of_answer(&mut self) {
         self.end_request();
-        // Until it has left, an answer that only the end of the stream ends can be cut off.
+        // Until it has left, a response that only the end of the stream ends can be cut off.
         if self.mode != Mode::UntilClose {
             self.mode = Mode::Without;
         }

@@ -7,8 +7,8 @@ use http::StatusCode;
 /// What a peer sent as a form that this server refuses.
 ///
 /// Each fault has one status ([`status`](Self::status): 400 for what is malformed, 413 for
-/// what exceeds a limit, 415 for a content coding) and one fixed text, which never contains anything that the peer
-/// sent, so it can be put into an answer or a log as it is.
+/// what exceeds a limit, 415 for a content coding) and one fixed text, which never contains
+/// anything that the peer sent, so it can be put into a response or a log as it is.
 ///
 /// ```
 /// use httpants_core::forms::BadForm;
@@ -80,7 +80,7 @@ pub enum BadForm {
 }
 
 impl BadForm {
-    /// The status that answers this fault: 400, 413 or 415.
+    /// The status of the response to this fault: 400, 413 or 415.
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
@@ -100,8 +100,8 @@ impl BadForm {
         }
     }
 
-    /// The value of the Accept-Encoding field that belongs to the answer, where the fault is the
-    /// content coding (RFC 9110 section 12.5.3).
+    /// The value of the Accept-Encoding field of the response, where the fault is the content
+    /// coding (RFC 9110 section 12.5.3).
     #[must_use]
     pub fn accept_encoding(self) -> Option<&'static str> {
         (self == Self::ContentEncoding).then_some("identity")

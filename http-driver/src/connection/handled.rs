@@ -17,8 +17,8 @@ use crate::response::{Outlet, Progress, Response, Rest, StreamTask, UpgradeHandl
 
 type Collecting = Pin<Box<dyn Future<Output = Result<Collected, CollectError>> + Send>>;
 
-/// One request from its head to the end of its handler and of its response. The next request of
-/// the connection begins behind that.
+/// One request, from its head until its handler has ended and its whole response was given to the
+/// core. The next request of the connection may begin then, while that response still leaves.
 pub(super) struct Handled<F> {
     request: RequestId,
     stage: Stage<F>,

@@ -38,29 +38,30 @@ use crate::response::files::{FilePolicy, FileRoot};
 use crate::runtime::{Runtime, Spawn};
 use crate::tls::Tls;
 
-/// An HTTP server on a runtime (the seed's `HTTPServer`).
+/// An HTTP server on a runtime (`HTTPServer` in Pants).
 ///
 /// Adapters name it with their runtime filled in, so that an application says
 /// `Server::new(handler)`.
 ///
-/// # What it tells
+/// # Observability
 ///
-/// [`Handle::counters`] has the numbers. The rest is told through `tracing`, where whatever
-/// came from the network is escaped, and costs next to nothing where no subscriber asks for it:
+/// [`Handle::counters`] has the numbers. Spans and events go through `tracing`, where whatever
+/// came from the network is escaped, and cost next to nothing where no subscriber asks for them:
 ///
 /// | target | level | what, and its fields |
 /// |---|---|---|
 /// | `httpants::connection` | INFO | a span for each connection: `id` in the server, `peer` |
-/// | `httpants::request` | INFO | a span in it for each request, under which its handler runs: `number` on the connection, `method`, `path` |
-/// | | INFO | an event for a peer that sent something, but not the PROXY header that was expected: `peer`, `reason` |
+/// | `httpants::connection` | INFO | an event for a peer that sent something, but no complete and valid PROXY header where one is required: `peer`, `reason` |
+/// | `httpants::request` | INFO | a span in that of the connection for each request, under which its handler runs: `number` on the connection, `method`, `path` |
 /// | `httpants::access` | INFO | an event for each response, once it has left or never will: `remote_ip`, `method`, `target`, `protocol`, `status`, `bytes` of content, `complete`, `duration_us` from the head's last byte to the response's; `refused`, where the request or its body was, and why |
-/// | `httpants_driver` | ERROR | failures of the application, of its files and of accepting |
-/// | | WARN | the first CONNECT that was answered with 501, because the handler opens no tunnel |
-/// | | DEBUG | responses that a peer broke off; further CONNECT requests like that |
+/// | `httpants_driver` and its modules | ERROR | failures of the application and its panics, of files, of accepting and of the TLS configuration |
+/// | `httpants_driver` and its modules | WARN | the first CONNECT that got a 501, because the handler opens no tunnel; a certificate of the server that has expired or is not valid yet |
+/// | `httpants_driver` and its modules | DEBUG | responses that a peer broke off; TLS handshakes that failed; further CONNECT requests like that |
 ///
 /// An application's own events carry the spans, where its subscriber enables them. Lines for
 /// readers of access logs come from [`access_log`](Self::access_log). Where no subscriber was ever
-/// set the first ERROR of each kind is written to standard error.
+/// set, the first ERROR of each place in the code is written to standard error; panics are not,
+/// because the panic hook has written them.
 pub struct Server<R, H> {
     runtime: R,
     parts: ServiceParts<H>,
@@ -249,8 +250,10 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// the fields that it does not know, so a client writes those itself:
     /// [`XHeaders::trusted`] reads `X-Forwarded-For` alone, and `x_real_ip()` behind a proxy that
     /// sets no `X-Real-IP`, or `proto()` behind HAProxy's `option forwardfor`, believes the
-    /// client. [`XHeaders::TrustAll`] reads every field from every peer, as in Pants: only for a
-    /// server that nobody but a proxy can reach, and a proxy that replaces all of them.
+    /// client. [`XHeaders::TrustAll`] reads `X-Real-IP`, `X-Forwarded-For` and
+    /// `X-Forwarded-Proto`, or `Forwarded` where none of them is there, from every peer, as in
+    /// Pants: only for a server that nobody but a proxy can reach, and a proxy that replaces all of
+    /// them.
     #[must_use]
     pub fn xheaders(self, xheaders: XHeaders) -> Self {
         self.config(|config| config.proxies.xheaders = xheaders)
@@ -394,10 +397,13 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// Binds all addresses: every error of starting up comes from here.
+    /// Binds all addresses. Errors of addresses and of the configuration come from here; those of
+    /// starting threads and runtimes from [`Bound::run`].
     ///
     /// # Errors
-    /// What the platform says, and the address that it is about; TLS that is started twice.
+    /// Those of the platform, for an address that cannot be had with the address in front;
+    /// `start_tls` called twice; no random secret for signed cookies where none
+    /// was set.
     pub fn bind(self) -> io::Result<Bound<R, H>> {
         let workers = match self.workers {
             0 => std::thread::available_parallelism().map_or(1, NonZero::get),

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::fs;
 use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -113,6 +113,32 @@ fn they_are_copied_to_another_file_system() {
     assert!(fs::read(kept.path().join("large")).unwrap() == large);
     assert!(fs::read(kept.path().join("small")).unwrap() == small);
     assert_eq!(fs::read_dir(kept.path()).unwrap().count(), 2, "nothing else is there");
+}
+
+#[test]
+fn a_link_is_replaced_and_not_what_it_names() {
+    let kept = tempfile::tempdir().unwrap();
+    let (named, link) = (kept.path().join("named"), kept.path().join("link"));
+    let to = link.clone();
+    let world = World::new(
+        Memory::new(),
+        move |request: Request| {
+            let to = to.clone();
+            async move {
+                for file in request.files().iter() {
+                    let _ = fs::remove_file(&to);
+                    symlink("named", &to).unwrap();
+                    file.persist(&to).await.unwrap();
+                    assert!(to.symlink_metadata().unwrap().is_file(), "{}", file.name());
+                }
+            }
+        },
+        |server| server,
+    );
+    fs::write(&named, "named by the link").unwrap();
+    world.content(&upload(&noise(10), &noise(300_000)));
+    assert!(fs::read(&link).unwrap() == noise(300_000));
+    assert_eq!(fs::read_to_string(&named).unwrap(), "named by the link");
 }
 
 #[test]

@@ -10,6 +10,8 @@ mod forms;
 #[cfg(target_os = "linux")]
 mod kept;
 mod parts;
+#[cfg(target_os = "linux")]
+mod persist;
 mod refused;
 
 use std::cell::Cell;

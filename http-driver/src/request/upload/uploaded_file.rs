@@ -120,14 +120,32 @@ impl UploadedFile {
         ContentReader::new(self.content.clone())
     }
 
-    /// Keeps the file under this path, in place of one that is there. The path is the
-    /// application's to choose: nothing that the peer sent may stand in it unchecked.
+    /// Keeps the file under this path. The path is the application's to choose: nothing that the
+    /// peer sent may be a part of it unchecked.
     ///
     /// On Linux a temporary file gets the name, which costs the same for every size; it is
     /// copied where the path is on another file system, or where it was persisted before.
     /// What is in memory is written. Either way the name appears when the content is
     /// complete and on the disk. Only the server's user may read the file (mode 0600) until
     /// that is changed. The content can still be read through this, too.
+    ///
+    /// A file that has this path already is replaced in one step: who opens the path gets the old
+    /// content or the new one, never a mixture. Its mode and owner are not kept. A symbolic link is
+    /// replaced, and the file that it names stays as it is; a directory is an error.
+    ///
+    /// # When the client leaves
+    ///
+    /// The work begins when this future is first polled, on the runtime's pool for blocking work,
+    /// and is not cancelled with it. Where the handler is dropped while it waits, because its
+    /// connection has failed, tokio, smol and async-std finish the work: the file gets its name
+    /// afterwards, and nobody learns of an error. Work that a runtime drops before it has begun, as
+    /// tokio does when it is shut down, leaves the path as it was. A client that only ends its
+    /// stream may wait for the response, so its handler is dropped within
+    /// [`Timeouts::half_closed`](httpants_core::Timeouts::half_closed) at the earliest, unless
+    /// [`Config::half_close`](httpants_core::Config::half_close) says otherwise.
+    ///
+    /// So what has to follow, such as a row in a database, belongs together with this call into a
+    /// task that the handler spawns with a clone of the file.
     ///
     /// # Errors
     /// Those of the file system. The path is as it was before then, and the upload too.

@@ -10,8 +10,9 @@ use super::directory::Directory;
 ///
 /// Only regular files are sent, and only those below the directory: a path with `..` in any
 /// spelling, a device, a symbolic link that leads out (also where it leads in again) are 404,
-/// like what is not there; an absolute link may name a place below. A directory is answered with its `index.html`, a file that may not be read with 403. What the answers say is in
-/// [`httpants_core::files::Plan`]: entity tags, conditions, ranges.
+/// like what is not there; an absolute link may name a place below. The response to a directory is
+/// its `index.html`, that to a file that may not be read 403. The fields of the responses are
+/// those of [`httpants_core::files::Plan`]: entity tags, conditions, ranges.
 ///
 /// ```
 /// use httpants_driver::memory::Memory;
@@ -46,8 +47,9 @@ use super::directory::Directory;
 /// that the kernel mostly has in memory, where handing them to another thread costs six to
 /// eight context switches; nginx does the same. On a slow network file system, whose names
 /// take a round trip each, serve from worker threads ([`Server::workers`](crate::Server::workers)).
-/// The content is never read there: the kernel moves it to the socket (sendfile), or it is
-/// read on threads that may block.
+/// The content is sent there, too, by sendfile(2) where the transport has it, which waits for the
+/// disk where the kernel does not have the content in memory. Otherwise, as over TLS, what
+/// Linux has in memory is read there, and the rest on threads that may block.
 ///
 /// # Where the directory is
 ///
@@ -83,7 +85,7 @@ impl FileRoot {
         self
     }
 
-    /// Whether a file `app.js` is answered with `app.js.br` or `app.js.gz` beside it, where
+    /// Whether `app.js.br` or `app.js.gz` is sent in place of a file `app.js` beside it, where
     /// there is one and the client takes it. Default: false.
     #[must_use]
     pub fn precompressed(mut self, precompressed: bool) -> Self {
