@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use common::{connection, events, give, now, request, sent, timeout};
 use httpants_core::{
-    BodyLen, Close, CloseReason, Config, Connection, Event, HalfClose, Receiving, RequestId, ResponseHead, Timer,
+    BodyLen, Close, CloseReason, Config, Connection, Event, HalfClose, Now, Receiving, RequestId, ResponseHead, Timer,
     Transmit,
 };
 
@@ -131,6 +131,22 @@ fn a_finished_response_has_only_its_write_deadline() {
     connection.handle_time(now(2_000));
     connection.respond_with(id, &ResponseHead::default(), "served").unwrap();
     assert_eq!(timeout(&connection), Some((32_000, Timer::Write)));
+}
+
+#[test]
+fn no_deadline_stays_where_the_last_response_leaves() {
+    for closes in [true, false] {
+        let mut config = Config::default();
+        (config.timeouts.write, config.keep_alive) = (None, !closes);
+        let (mut connection, id) = half_closed(config);
+        connection.hold_requests();
+        connection.respond_with(id, &ResponseHead::default(), vec![b'x'; 100_000]).unwrap();
+        for _ in 0..3 {
+            let Some(due) = connection.poll_timeout() else { break };
+            connection.handle_timeout(Now { mono: due.at, ..now(0) });
+            assert_ne!(connection.poll_timeout(), Some(due), "a deadline that came stays");
+        }
+    }
 }
 
 #[test]

@@ -46,9 +46,10 @@ impl Connection {
                 times.offer_handler(&mut next, timeouts);
             }
         }
-        // Also where the application is still busy with a request whose response has left.
+        // Also where the application is still busy with a request whose response has left, and the
+        // connection would go on.
         if let Some(since) = self.peer_closed_at
-            && (outstanding || self.held)
+            && (outstanding || self.held && self.state.send == Sending::Idle)
         {
             // A request that waited for the one before has all of its time.
             let since = since.max(times.sent).max(times.request);

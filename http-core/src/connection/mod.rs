@@ -241,7 +241,10 @@ impl Connection {
             return;
         }
         self.responses.sent(count);
-        self.times.sent(self.now.mono, count, &self.config.timeouts);
+        self.times.sent = self.now.mono;
+        if self.has_unsent() {
+            self.times.progressed(self.now.mono, count, &self.config.timeouts);
+        }
         if self.state.send == Sending::Idle {
             self.times.idle = self.now.mono;
         }

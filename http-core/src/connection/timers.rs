@@ -127,12 +127,11 @@ impl Times {
         self.content_bytes = self.content_bytes.saturating_add(count as u64);
     }
 
-    /// So many bytes have left. Each buys the time that it may take at the lowest rate.
-    pub(crate) fn sent(&mut self, now: Duration, bytes: u64, timeouts: &crate::Timeouts) {
+    /// So many bytes have left, and others wait. Each buys the time that it may take at the lowest rate.
+    pub(crate) fn progressed(&mut self, now: Duration, bytes: u64, timeouts: &crate::Timeouts) {
         let rate = u64::from(timeouts.write_rate);
         let nanos = bytes.saturating_mul(1_000_000_000).checked_div(rate).unwrap_or(u64::MAX);
         self.progress = self.progress.saturating_add(Duration::from_nanos(nanos)).min(now);
-        self.sent = now;
     }
 
     /// The head is complete; so many bytes of content came with it.

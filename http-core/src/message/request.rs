@@ -94,8 +94,11 @@ impl Spare {
     /// The place for the next request's head: the storage kept, unless somebody holds it.
     #[inline]
     pub(crate) fn message(&mut self) -> &mut Message {
-        self.0.take_if(|request| request.is_shared());
-        Arc::make_mut(&mut self.0.get_or_insert_default().0)
+        let request = self.0.get_or_insert_default();
+        if request.is_shared() {
+            *request = Request::default();
+        }
+        Arc::make_mut(&mut request.0)
     }
 
     /// The request whose head was filled in.
