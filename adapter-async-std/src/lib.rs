@@ -18,7 +18,7 @@
 //!
 //! Each connection is a task of async-std's one pool of threads, which `ASYNC_STD_THREAD_COUNT`
 //! counts (default: one a processor). So what [`workers`](httpants_driver::Server::workers) counts
-//! for [`Bound::run`] is how many threads accept, not how many serve.
+//! for [`BoundServer::run`] is how many threads accept, not how many serve.
 //!
 //! Nothing here knows the protocol, or sockets: those and the timers are
 //! [`httpants_driver::async_io`], and the server is re-exported with this runtime filled in.

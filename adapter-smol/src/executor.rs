@@ -21,7 +21,7 @@ thread_local! {
 /// Tasks that run before the accept loop and the sockets get their turn.
 const TASKS: usize = 32;
 
-/// smol's executors: on a thread that [`Bound::run`](crate::Bound::run) drives, the thread's own;
+/// smol's executors: on a thread that [`BoundServer::run`](crate::BoundServer::run) drives, the thread's own;
 /// elsewhere the global one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Executor;

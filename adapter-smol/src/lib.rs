@@ -12,8 +12,8 @@
 //! }
 //! ```
 //!
-//! [`Bound::serve`] accepts in the task that awaits it and gives each connection to smol's global
-//! executor ([`smol::spawn`]), whose threads `SMOL_THREADS` counts. [`Bound::run`] is for
+//! [`BoundServer::serve`] accepts in the task that awaits it and gives each connection to smol's global
+//! executor ([`smol::spawn`]), whose threads `SMOL_THREADS` counts. [`BoundServer::run`] is for
 //! programs that have nothing else to do: it blocks, and drives an executor of its own on each of
 //! the threads that [`workers`](httpants_driver::Server::workers) counts, which a connection
 //! never leaves. All of them share smol's one reactor.

@@ -28,17 +28,17 @@ fn main() -> std::io::Result<()> {
         .route("/upload", post(upload).layer(DefaultBodyLimit::max(LARGEST)))
         .route("/echo", any(async |upgrade: WebSocketUpgrade| upgrade.on_upgrade(echo)));
     let service = TowerService::new(application).extend(|request, extensions| {
-        if let Address::Ip(remote) = request.peer().remote {
+        if let Address::Ip(remote) = request.peer().remote_addr {
             extensions.insert(ConnectInfo(remote));
         }
     });
-    Server::new(service).max_request(LARGEST as u64).listen("127.0.0.1:8080").bind()?.run()
+    Server::new(service).max_body_size(LARGEST as u64).listen("127.0.0.1:8080").bind()?.run()
 }
 
 /// Counts visits in a signed cookie, which is the server's; the rest is axum's.
 async fn greet(Path(name): Path<String>, Extension(known): Extension<Arc<Request>>) -> Response {
-    let visits = known.secure_cookie_text("visits").and_then(|visits| visits.parse().ok()).unwrap_or(0_u64) + 1;
-    match known.set_secure_cookie("visits", visits.to_string()) {
+    let visits = known.signed_cookie_text("visits").and_then(|visits| visits.parse().ok()).unwrap_or(0_u64) + 1;
+    match known.set_signed_cookie("visits", visits.to_string()) {
         Ok(()) => format!("hello {name}, for the {visits}. time\n").into_response(),
         Err(_) => StatusCode::INTERNAL_SERVER_ERROR.into_response(),
     }

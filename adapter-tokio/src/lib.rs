@@ -13,8 +13,8 @@
 //! }
 //! ```
 //!
-//! [`Bound::serve`] runs in the tokio runtime that awaits it, which needs its IO and its time
-//! driver. [`Bound::run`] is for programs that have none: it blocks, and makes a
+//! [`BoundServer::serve`] runs in the tokio runtime that awaits it, which needs its IO and its time
+//! driver. [`BoundServer::run`] is for programs that have none: it blocks, and makes a
 //! single-threaded runtime for each of the [`workers`](httpants_driver::Server::workers).
 //!
 //! Nothing here knows the protocol: three small types implement the traits of

@@ -3,7 +3,7 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use httpants_core::{Address, Peer};
+use httpants_core::{Address, ConnectionInfo};
 use httpants_driver::runtime;
 use tokio::net::TcpListener;
 #[cfg(unix)]
@@ -50,16 +50,16 @@ fn inside_runtime() -> io::Result<()> {
 impl runtime::Listener for Listener {
     type Transport = Transport;
 
-    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Transport, Peer)>> {
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Transport, ConnectionInfo)>> {
         Poll::Ready(Ok(match &self.socket {
             Socket::Tcp(listener) => {
                 let (stream, remote) = ready!(listener.poll_accept(context))?;
-                (Transport::from(stream), Peer::new(remote, self.local))
+                (Transport::from(stream), ConnectionInfo::new(remote, self.local))
             }
             #[cfg(unix)]
             Socket::Unix(listener) => {
                 let (stream, _) = ready!(listener.poll_accept(context))?;
-                (Transport::from(stream), Peer::new(Address::Unix, self.local))
+                (Transport::from(stream), ConnectionInfo::new(Address::Unix, self.local))
             }
         }))
     }

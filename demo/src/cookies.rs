@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use httpants_tokio::core::cookies::{Cookie, KeyRing};
+use httpants_tokio::protocol::cookies::{Cookie, KeyRing};
 use httpants_tokio::{Request, Response};
 use serde_json::json;
 
@@ -20,12 +20,12 @@ pub(crate) fn set_secure(request: &Request) -> Result<&'static str, Mistake> {
     let name = required(request, "name")?;
     let value = request.get()?.get("value").unwrap_or_default();
     let lifetime = Duration::from_secs(parameter(request, "expires", KeyRing::LIFETIME.as_secs())?);
-    request.set_secure_cookie_with(name, value, lifetime, |cookie| cookie)?;
+    request.set_signed_cookie_with(name, value, lifetime, |cookie| cookie)?;
     Ok("set")
 }
 
 /// Null where there is none that verifies.
 pub(crate) fn get_secure(request: &Request) -> Result<Response, Mistake> {
-    let value = request.secure_cookie_text(required(request, "name")?);
+    let value = request.signed_cookie_text(required(request, "name")?);
     Ok(Response::bytes("application/json", format!("{}\n", json!({ "value": value }))))
 }

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use httpants_tokio::core::Headers;
-use httpants_tokio::core::forms::Variables;
+use httpants_tokio::protocol::Headers;
+use httpants_tokio::protocol::forms::Variables;
 use httpants_tokio::{Request, Response};
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
@@ -103,7 +103,7 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use httpants_tokio::core::forms::urlencoded;
+    use httpants_tokio::protocol::forms::urlencoded;
 
     use super::*;
 

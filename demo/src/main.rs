@@ -72,7 +72,7 @@ where
         .forms(|limits| limits.keep_body = true)
         .workers(options.workers.0);
     if let Some(policy) = options.sendfile(service.files.path())? {
-        server = server.sendfile(policy);
+        server = server.x_sendfile(policy);
     }
     if !options.cookie_secrets.is_empty() {
         server = server.cookie_secrets(&options.cookie_secrets).map_err(io::Error::other)?;
@@ -88,7 +88,7 @@ where
     }
     let tls = options.tls()?;
     if let Some(tls) = &tls {
-        server = server.start_tls(tls.clone());
+        server = server.tls(tls.clone());
     }
     let scheme = if tls.is_some() { "https" } else { "http" };
     let bound = server.bind()?;

@@ -3,7 +3,7 @@
 use std::io;
 use std::str::FromStr;
 
-use httpants_tokio::core::forms::BadForm;
+use httpants_tokio::protocol::forms::ParseFormError;
 use httpants_tokio::{BodyError, Misuse, Request, Response};
 
 #[derive(Debug)]
@@ -11,7 +11,7 @@ pub(crate) enum Mistake {
     /// The client's: this query variable is missing, or is not what it should be.
     Parameter(&'static str),
     /// The client's: its query or its form does not parse.
-    Form(BadForm),
+    Form(ParseFormError),
     /// The client's: its content does not come to its end.
     Body(BodyError),
     /// Ours: the disk's.
@@ -33,8 +33,8 @@ pub(crate) fn required<'a>(request: &'a Request, name: &'static str) -> Result<&
     request.get()?.get(name).ok_or(Mistake::Parameter(name))
 }
 
-impl From<BadForm> for Mistake {
-    fn from(fault: BadForm) -> Self {
+impl From<ParseFormError> for Mistake {
+    fn from(fault: ParseFormError) -> Self {
         Self::Form(fault)
     }
 }

@@ -9,8 +9,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use httpants_tokio::core::Config;
-use httpants_tokio::core::proxy::XHeaders;
+use httpants_tokio::protocol::Config;
+use httpants_tokio::protocol::proxy::XHeaders;
 use httpants_tokio::{ClientCertificates, FileRoot, Sendfile, Tls};
 use lexopt::{Arg, Parser};
 
@@ -112,7 +112,7 @@ pub(crate) struct Options {
     sendfile: Option<FieldName>,
     sendfile_prefix: Option<Prefix>,
     proxy_protocol: bool,
-    max_request: Option<ByteCount>,
+    max_body_size: Option<ByteCount>,
     handshake_timeout: Option<Seconds>,
     accept_timeout: Option<Seconds>,
     head_timeout: Option<Seconds>,
@@ -165,7 +165,7 @@ impl Options {
             "xheaders" => self.xheaders.push(flag.value()?),
             "xheaders-from" => self.xheaders_from = Some(flag.value()?),
             "proxy-protocol" => self.proxy_protocol = true,
-            "max-request" => self.max_request = Some(flag.value()?),
+            "max-request" => self.max_body_size = Some(flag.value()?),
             "handshake-timeout" => self.handshake_timeout = Some(flag.value()?),
             "accept-timeout" => self.accept_timeout = Some(flag.value()?),
             "head-timeout" => self.head_timeout = Some(flag.value()?),
@@ -201,7 +201,7 @@ impl Options {
     pub(crate) fn apply(&self, config: &mut Config) {
         config.proxies.xheaders = self.xheaders();
         config.proxy_protocol = self.proxy_protocol;
-        set(&mut config.limits.max_request, self.max_request.map(|bytes| bytes.0));
+        set(&mut config.limits.max_body_size, self.max_body_size.map(|bytes| bytes.0));
         let timeouts = &mut config.timeouts;
         set(&mut timeouts.handshake, self.handshake_timeout.map(|seconds| seconds.0));
         set(&mut timeouts.accept, self.accept_timeout.or(self.head_timeout).map(|seconds| seconds.0));

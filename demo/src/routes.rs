@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use httpants_driver::runtime::{Runtime, sleep};
-use httpants_tokio::core::Framing;
-use httpants_tokio::{BodyError, FileRoot, FormError, Handle, Handler, Intake, Request, Response};
+use httpants_tokio::protocol::Framing;
+use httpants_tokio::{BodyError, BodyPolicy, FileRoot, FormError, Handle, Handler, Request, Response};
 
 use crate::mistake::{Mistake, parameter};
 use crate::shutdown::Shutdown;
@@ -29,10 +29,10 @@ pub(crate) struct Service<R> {
 }
 
 /// What is echoed or counted is not read ahead of the handler.
-pub(crate) fn intake(head: &httpants_tokio::core::Request) -> Intake {
+pub(crate) fn intake(head: &httpants_tokio::protocol::Request) -> BodyPolicy {
     match (head.method().as_str(), head.path()) {
-        ("POST", "/echo" | "/echo-len" | "/upload") => Intake::Stream,
-        _ => Intake::Buffer,
+        ("POST", "/echo" | "/echo-len" | "/upload") => BodyPolicy::Stream,
+        _ => BodyPolicy::Buffer,
     }
 }
 

@@ -18,7 +18,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use futures_util::StreamExt;
 use futures_util::future::{Either, select};
 use httpants_driver::runtime::{Runtime, sleep};
-use httpants_tokio::core::Headers;
+use httpants_tokio::protocol::Headers;
 use httpants_tokio::{Request, Response, Upgraded};
 
 use crate::shutdown::Shutdown;

@@ -9,7 +9,9 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use httpants_core::{Close, Config, Connection, Event, Now, Peer, RequestId, ResponseHead, Transmit, UnixTime};
+use httpants_core::{
+    Close, Config, Connection, ConnectionInfo, Event, Now, RequestId, ResponseHead, Transmit, UnixTime,
+};
 
 fn now(start: Instant) -> Now {
     Now::new(start.elapsed(), UnixTime(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()))
@@ -32,7 +34,7 @@ fn respond(connection: &mut Connection, request: RequestId, content: &mut Vec<u8
 
 fn serve(mut socket: TcpStream, config: Arc<Config>) -> io::Result<()> {
     let start = Instant::now();
-    let peer = Peer::new(socket.peer_addr()?, socket.local_addr()?);
+    let peer = ConnectionInfo::new(socket.peer_addr()?, socket.local_addr()?);
     let mut connection = Connection::new(config, peer, now(start));
     let mut content = Vec::new();
     loop {
@@ -42,7 +44,7 @@ fn serve(mut socket: TcpStream, config: Arc<Config>) -> io::Result<()> {
                 Event::Expect100(id) => drop(connection.send_continue(id)),
                 Event::Data(_, data) => content.extend_from_slice(&data),
                 Event::End(id, _) => respond(&mut connection, id, &mut content),
-                Event::Closed(reason) => eprintln!("{:?}: {reason}", peer.remote),
+                Event::Closed(reason) => eprintln!("{:?}: {reason}", peer.remote_addr),
                 _ => {}
             }
         }

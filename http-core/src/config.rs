@@ -13,7 +13,7 @@ use crate::wire::fields::MOST_BYTES;
 /// use httpants_core::Config;
 ///
 /// let mut config = Config::default();
-/// config.limits.max_request = 64 << 20;
+/// config.limits.max_body_size = 64 << 20;
 /// config.keep_alive = false;
 /// ```
 #[derive(Clone, Debug)]
@@ -106,8 +106,8 @@ pub struct Limits {
     /// Empty lines before a request line that are skipped. Default 4 (RFC 9112 section 2.2
     /// asks for one at least).
     pub empty_lines: usize,
-    /// A request's content, after chunked decoding (`max_request` in Pants). Default 10 MiB.
-    pub max_request: u64,
+    /// A request's content, after chunked decoding (`max_body_size` in Pants). Default 10 MiB.
+    pub max_body_size: u64,
     /// Framing of one chunked message in excess of what its chunks need, and its trailer
     /// lines, together. Of each chunk `16 + 2 * data` bytes of framing (size line, extensions,
     /// line ends) are free, so that chunks may be as small as one byte; what exceeds that adds
@@ -145,7 +145,7 @@ impl Default for Limits {
             method: 64,
             fields: 100,
             empty_lines: 4,
-            max_request: 10 << 20,
+            max_body_size: 10 << 20,
             chunk_overhead: 16 << 10,
             drain: 64 << 10,
             linger: 256 << 10,

@@ -5,7 +5,7 @@ use std::fmt;
 use http::StatusCode;
 
 use crate::connection::timers::Timer;
-use crate::cookies::BadCookie;
+use crate::cookies::CookieError;
 
 /// What a peer sent that this server refuses; `docs/protocol.md` has the verdict on each input.
 ///
@@ -13,19 +13,19 @@ use crate::cookies::BadCookie;
 /// contains anything that the peer sent, so it can be put into an answer or a log as it is.
 ///
 /// ```
-/// use httpants_core::{BadRequest, Config, Connection, Event, Now, Peer};
+/// use httpants_core::{ProtocolError, Config, Connection, Event, Now, ConnectionInfo};
 ///
 /// let now = Now::default();
-/// let mut connection = Connection::new(Config::default().into(), Peer::default(), now);
+/// let mut connection = Connection::new(Config::default().into(), ConnectionInfo::default(), now);
 /// connection.receive(b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: +3\r\n\r\nabc", now);
 /// let Some(Event::Refused(refusal)) = connection.poll_event() else { unreachable!() };
-/// assert_eq!((refusal.error(), refusal.request_line()), (BadRequest::ContentLength, &b"GET / HTTP/1.1"[..]));
+/// assert_eq!((refusal.error(), refusal.request_line()), (ProtocolError::ContentLength, &b"GET / HTTP/1.1"[..]));
 /// assert_eq!(refusal.error().status(), 400);
 /// assert_eq!(refusal.error().text(), "Content-Length must be one decimal number (RFC 9110 8.6)");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum BadRequest {
+pub enum ProtocolError {
     /// More empty lines before the request line than allowed.
     EmptyLines,
     /// A line feed without the carriage return before it.
@@ -93,7 +93,7 @@ pub enum BadRequest {
     /// Chunk framing beyond what the chunks need, and trailers, that exceed
     /// [`Limits::chunk_overhead`](crate::Limits::chunk_overhead) together.
     ChunkOverhead,
-    /// A body larger than `max_request`.
+    /// A body larger than `max_body_size`.
     BodyTooLarge,
     /// An expectation other than `100-continue`.
     Expectation,
@@ -107,7 +107,7 @@ pub enum BadRequest {
     BodyTimeout,
 }
 
-impl BadRequest {
+impl ProtocolError {
     /// Every fault, for tables of them; each stands at its own number (`fault as usize`).
     pub const ALL: [Self; 38] = [
         Self::EmptyLines,
@@ -221,20 +221,20 @@ impl BadRequest {
     }
 }
 
-impl BadRequest {
+impl ProtocolError {
     /// Whether one field line is at fault, and not the head as a whole.
     pub(crate) fn is_of_field_line(self) -> bool {
         matches!(self, Self::FieldName | Self::FieldValue | Self::BareLineFeed | Self::BareCarriageReturn)
     }
 }
 
-impl fmt::Display for BadRequest {
+impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
     }
 }
 
-impl std::error::Error for BadRequest {}
+impl std::error::Error for ProtocolError {}
 
 /// A call that the connection's state, or the framing that was promised, does not allow.
 ///
@@ -285,7 +285,7 @@ pub enum Misuse {
     /// A signed cookie without a key to sign it.
     NoCookieKeys,
     /// A cookie that cannot be set as it was given.
-    Cookie(BadCookie),
+    Cookie(CookieError),
     /// The connection failed, was refused or is closed; nothing can be answered any more.
     Closed,
 }
@@ -334,7 +334,7 @@ pub enum CloseReason {
     /// The peer ended the stream inside a head or a body.
     Truncated,
     /// A request was refused, and the refusal answered.
-    Refused(BadRequest),
+    Refused(ProtocolError),
     /// A timer ran out, other than those that refuse a request with 408.
     TimedOut(Timer),
     /// The handshake that was to secure the transport failed, or the peer ended the stream
@@ -371,12 +371,12 @@ mod tests {
     #[test]
     fn all_faults_are_listed_at_their_numbers() {
         let source = include_str!("error.rs");
-        let (_, behind) = source.split_once("pub enum BadRequest {").unwrap();
+        let (_, behind) = source.split_once("pub enum ProtocolError {").unwrap();
         let (variants, _) = behind.split_once("\n}\n").unwrap();
         let lines = variants.lines().map(str::trim).filter(|line| !line.starts_with("///"));
         let named: Vec<_> = lines.filter_map(|line| line.strip_suffix(',')).collect();
-        let listed: Vec<_> = BadRequest::ALL.iter().map(|fault| format!("{fault:?}")).collect();
+        let listed: Vec<_> = ProtocolError::ALL.iter().map(|fault| format!("{fault:?}")).collect();
         assert_eq!(named, listed);
-        assert!(BadRequest::ALL.iter().enumerate().all(|(number, fault)| *fault as usize == number));
+        assert!(ProtocolError::ALL.iter().enumerate().all(|(number, fault)| *fault as usize == number));
     }
 }

@@ -23,11 +23,11 @@
 //!
 //! ```
 //! use std::sync::Arc;
-//! use httpants_core::{Config, Connection, Event, Now, Peer, ResponseHead, FieldLines, Transmit, UnixTime};
+//! use httpants_core::{Config, Connection, Event, Now, ConnectionInfo, ResponseHead, FieldLines, Transmit, UnixTime};
 //! use std::time::Duration;
 //!
 //! let now = Now::new(Duration::ZERO, UnixTime::from_secs(1_795_352_400));
-//! let mut connection = Connection::new(Arc::new(Config::default()), Peer::default(), now);
+//! let mut connection = Connection::new(Arc::new(Config::default()), ConnectionInfo::default(), now);
 //!
 //! // In: what the socket gave.
 //! let taken = connection.receive(b"GET /?to=you HTTP/1.1\r\nHost: example.com\r\n\r\n", now);
@@ -69,7 +69,7 @@
 //! | [`Config`] | limits, timeouts and policies, each with its reason |
 //! | [`Request`], [`Headers`] | what a request says |
 //! | [`ResponseHead`], [`FieldLines`], [`Reply`] | what an answer is made of |
-//! | [`BadRequest`], [`CloseReason`] | what a peer did wrong, why a connection ended |
+//! | [`ProtocolError`], [`CloseReason`] | what a peer did wrong, why a connection ended |
 //! | [`Misuse`] | what the caller did wrong |
 //! | [`forms`], [`cookies`], [`files`], [`proxy`] | pure functions over messages |
 
@@ -87,10 +87,10 @@ mod wire;
 pub use config::{Config, HalfClose, Limits, Timeouts};
 pub use connection::timers::{Deadline, Timer};
 pub use connection::{
-    Address, Close, Connection, Dropped, Event, Now, Peer, Preface, Receiving, RecvBuffer, Refusal, Reply,
+    Address, Close, Connection, ConnectionInfo, Dropped, Event, Now, Preface, Receiving, RecvBuffer, Refusal, Reply,
     ResponseState, ResponseStats, Sending, Slices, State, Storage, Transmit, TransmitQueue, Transmitted, UnixTime,
 };
-pub use error::{BadRequest, CloseReason, Misuse};
+pub use error::{CloseReason, Misuse, ProtocolError};
 pub use http::{Method, StatusCode, Version};
 pub use message::field_lines::FieldLines;
 pub use message::headers::{CanonicalName, Headers};
@@ -102,6 +102,6 @@ pub use wire::framing::Framing;
 /// ([`ProxyPolicy`](proxy::ProxyPolicy)), and the PROXY protocol
 /// ([`ProxyHeader`](proxy::ProxyHeader)).
 pub mod proxy {
-    pub use crate::message::proxy::{BadNetwork, ProxyPolicy, Resolved, Scheme, TrustedProxies, XHeaders};
-    pub use crate::message::proxy_protocol::{BadProxyHeader, Endpoints, ProxyHeader};
+    pub use crate::message::proxy::{ParseNetworkError, ProxyPolicy, Resolved, Scheme, TrustedProxies, XHeaders};
+    pub use crate::message::proxy_protocol::{Endpoints, ProxyHeader, ProxyHeaderError};
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use httpants_core::cookies::{Cookie, KeyRing};
 use httpants_core::proxy::XHeaders;
 use httpants_core::{
-    BadRequest, Close, CloseReason, Config, Connection, Event, Misuse, Now, Peer, Request, RequestId, ResponseHead,
-    Transmit, UnixTime,
+    Close, CloseReason, Config, Connection, ConnectionInfo, Event, Misuse, Now, ProtocolError, Request, RequestId,
+    ResponseHead, Transmit, UnixTime,
 };
 
 const NOW: Now = Now::new(Duration::ZERO, UnixTime::from_secs(1_795_352_400));
@@ -17,7 +17,7 @@ const NOW: Now = Now::new(Duration::ZERO, UnixTime::from_secs(1_795_352_400));
 fn connection(change: impl FnOnce(&mut Config)) -> Connection {
     let mut config = Config::default();
     change(&mut config);
-    let peer = Peer::new(
+    let peer = ConnectionInfo::new(
         "10.0.0.1:5000".parse::<std::net::SocketAddr>().unwrap(),
         "10.0.0.2:80".parse::<std::net::SocketAddr>().unwrap(),
     );
@@ -106,14 +106,14 @@ fn cookies_come_in_and_go_out() {
     let head = format!("GET / HTTP/1.1\r\nHost: x\r\nCookie: a=1; a=2\r\nCookie: login={value}; moved={value}\r\n\r\n");
     let request = request(&mut connection, &head);
     assert_eq!(request.cookies().text("a"), Some("1"));
-    assert_eq!(request.secure_cookie_text("login").as_deref(), Some("jo"));
-    assert_eq!((request.secure_cookie("moved"), request.secure_cookie("a")), (None, None));
+    assert_eq!(request.signed_cookie_text("login").as_deref(), Some("jo"));
+    assert_eq!((request.signed_cookie("moved"), request.signed_cookie("a")), (None, None));
 
     let id = request.id();
     connection.cookies_out(id).unwrap().set(Cookie::new("plain", "1")).unwrap();
-    connection.set_secure_cookie(id, "login", "jo", KeyRing::LIFETIME, |cookie| cookie.secure(true)).unwrap();
+    connection.set_signed_cookie(id, "login", "jo", KeyRing::LIFETIME, |cookie| cookie.secure(true)).unwrap();
     assert!(matches!(
-        connection.set_secure_cookie(id, "bad name", "x", KeyRing::LIFETIME, |cookie| cookie),
+        connection.set_signed_cookie(id, "bad name", "x", KeyRing::LIFETIME, |cookie| cookie),
         Err(Misuse::Cookie(_))
     ));
     connection.respond_with(request.id(), &ResponseHead::default(), "").unwrap();
@@ -138,14 +138,14 @@ fn signed_cookies_are_secure_over_https() {
         config.cookie_keys = Some(KeyRing::new(["a secret of some length"]).unwrap());
         config.proxies.xheaders = XHeaders::trusted([trusted]).unwrap().proto();
         let address = |text: &str| text.parse::<std::net::SocketAddr>().unwrap();
-        let mut peer = Peer::new(address("10.0.0.1:5000"), address("10.0.0.2:443"));
+        let mut peer = ConnectionInfo::new(address("10.0.0.1:5000"), address("10.0.0.2:443"));
         peer.secure = direct;
         let mut connection = Connection::new(Arc::new(config), peer, NOW);
         let id = request(&mut connection, head).id();
         for name in ["a", "__Host-a", "__Secure-a"] {
-            connection.set_secure_cookie(id, name, "1", KeyRing::LIFETIME, |cookie| cookie).unwrap();
+            connection.set_signed_cookie(id, name, "1", KeyRing::LIFETIME, |cookie| cookie).unwrap();
         }
-        connection.set_secure_cookie(id, "b", "1", KeyRing::LIFETIME, |cookie| cookie.secure(false)).unwrap();
+        connection.set_signed_cookie(id, "b", "1", KeyRing::LIFETIME, |cookie| cookie.secure(false)).unwrap();
         connection.respond_with(id, &ResponseHead::default(), "").unwrap();
         let answer = sent(&mut connection);
         let line = |name: &str| {
@@ -176,7 +176,7 @@ fn a_reply_can_choose_its_cookies() {
         assert_eq!(cookies, expected);
     }
     assert_eq!(
-        connection.set_secure_cookie(last, "a", "1", KeyRing::LIFETIME, |cookie| cookie).err(),
+        connection.set_signed_cookie(last, "a", "1", KeyRing::LIFETIME, |cookie| cookie).err(),
         Some(Misuse::NoRequest)
     );
 }
@@ -207,14 +207,14 @@ fn a_proxy_header_comes_first_or_the_connection_ends() {
                 }
             }
             assert_eq!(seen.unwrap().to_string(), remote, "cut at {cut}");
-            assert_eq!(connection.peer().remote.ip(), seen);
+            assert_eq!(connection.peer().remote_addr.ip(), seen);
         }
     }
     let mut connection = connection(|config| config.proxy_protocol = true);
     assert_eq!(connection.receive(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", NOW), 27);
     let Some(Event::Refused(refusal)) = connection.poll_event() else { panic!() };
-    assert_eq!((refusal.error(), refusal.request(), refusal.offset()), (BadRequest::ProxyHeader, None, 0));
-    assert!(matches!(connection.poll_event(), Some(Event::Closed(CloseReason::Refused(BadRequest::ProxyHeader)))));
+    assert_eq!((refusal.error(), refusal.request(), refusal.offset()), (ProtocolError::ProxyHeader, None, 0));
+    assert!(matches!(connection.poll_event(), Some(Event::Closed(CloseReason::Refused(ProtocolError::ProxyHeader)))));
     assert!(connection.poll_transmit().is_none());
     assert_eq!(connection.poll_close(), Some(Close::Now));
 }

@@ -131,7 +131,7 @@ fn sizes_of_zero_or_without_end_are_served_too() {
     let mut config = Config::default();
     let limits = &mut config.limits;
     (limits.head, limits.fields, limits.target, limits.method) = (usize::MAX, usize::MAX, usize::MAX, usize::MAX);
-    (limits.max_request, limits.drain, limits.linger, limits.chunk_overhead) =
+    (limits.max_body_size, limits.drain, limits.linger, limits.chunk_overhead) =
         (u64::MAX, u64::MAX, u64::MAX, usize::MAX);
     limits.empty_lines = usize::MAX;
     config.timeouts.head = Some(Duration::MAX);

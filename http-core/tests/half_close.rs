@@ -246,7 +246,7 @@ fn a_request_whose_body_is_not_read_learns_of_the_end() {
     connection.handle_peer_closed(now(1_000));
     assert_eq!(events(&mut connection), ["PeerClosed"]);
     connection.resume(id).unwrap();
-    assert_eq!(connection.state().recv, Receiving::Content);
+    assert_eq!(connection.state().recv, Receiving::Body);
     give(&mut connection, b"hello", 2_000);
     connection.handle_eof(now(2_000));
     assert_eq!(events(&mut connection), ["Data", "End"], "the body came before the end");

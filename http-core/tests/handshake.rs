@@ -6,8 +6,8 @@ mod common;
 
 use common::now;
 use httpants_core::{
-    Address, BadRequest, Close, CloseReason, Config, Connection, Event, Peer, Preface, Receiving, Sending, Timer,
-    Transmit,
+    Address, Close, CloseReason, Config, Connection, ConnectionInfo, Event, Preface, ProtocolError, Receiving, Sending,
+    Timer, Transmit,
 };
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -17,7 +17,7 @@ const HELLO: &[u8] = &[22, 3, 1, 0, 5];
 fn connection(change: impl FnOnce(&mut Config)) -> Connection {
     let mut config = Config::default();
     change(&mut config);
-    Connection::with_handshake(config.into(), Peer::default(), now(0))
+    Connection::with_handshake(config.into(), ConnectionInfo::default(), now(0))
 }
 
 fn armed(connection: &Connection) -> Option<(Timer, u128)> {
@@ -131,7 +131,7 @@ fn a_request_without_tls_is_told_so_at_every_cut() {
         let mut connection = connection(|_| {});
         assert_eq!(connection.receive_preface(&[], now(0)), Preface::NeedMore);
         assert_eq!(connection.receive_preface(&REQUEST[..length], now(0)), Preface::Refused);
-        assert_eq!(closed(&mut connection), Some(CloseReason::Refused(BadRequest::PlainRequest)));
+        assert_eq!(closed(&mut connection), Some(CloseReason::Refused(ProtocolError::PlainRequest)));
         let Some(Transmit::Bytes(slices)) = connection.poll_transmit() else { panic!() };
         let answer: Vec<u8> = slices.flatten().copied().collect();
         connection.handle_sent(answer.len() as u64, now(0));
@@ -166,7 +166,7 @@ fn a_proxy_header_comes_before_the_handshake_at_every_cut() {
         }
         assert_eq!(armed(&connection), Some((Timer::Handshake, 12_000)));
         assert_eq!(connection.receive_preface(&bytes[HEADER.len()..], now(2_000)), Preface::Handshake);
-        assert_eq!(connection.peer().remote, Address::Ip("203.0.113.9:50000".parse().unwrap()));
+        assert_eq!(connection.peer().remote_addr, Address::Ip("203.0.113.9:50000".parse().unwrap()));
         connection.handle_secured(now(3_000));
         assert_eq!(connection.receive(REQUEST, now(3_000)), REQUEST.len(), "the header is not due again");
         let Some(Event::Request(request)) = connection.poll_event() else { panic!() };
@@ -187,7 +187,7 @@ fn a_proxy_header_that_is_due_is_waited_for_and_a_wrong_one_gets_no_answer() {
     for wrong in [HELLO, REQUEST] {
         let mut wronged = connection(|config| config.proxy_protocol = true);
         assert_eq!(wronged.receive_preface(wrong, now(0)), Preface::Refused);
-        assert_eq!(closed(&mut wronged), Some(CloseReason::Refused(BadRequest::ProxyHeader)));
+        assert_eq!(closed(&mut wronged), Some(CloseReason::Refused(ProtocolError::ProxyHeader)));
         assert!(wronged.lacks_proxy_header());
         is_over(&mut wronged);
     }
@@ -196,5 +196,5 @@ fn a_proxy_header_that_is_due_is_waited_for_and_a_wrong_one_gets_no_answer() {
     assert_eq!(plain.receive_preface(&bytes, now(0)), Preface::Header(HEADER.len()));
     assert!(!plain.lacks_proxy_header());
     assert_eq!(plain.receive_preface(REQUEST, now(0)), Preface::Refused);
-    assert_eq!(closed(&mut plain), Some(CloseReason::Refused(BadRequest::PlainRequest)));
+    assert_eq!(closed(&mut plain), Some(CloseReason::Refused(ProtocolError::PlainRequest)));
 }

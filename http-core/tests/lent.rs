@@ -146,7 +146,11 @@ fn exchange(mut input: &[u8], style: Style) -> (Outcome, Vec<String>) {
             let rest = connection.take_upgrade();
             outcome.out.extend_from_slice(b"\n\n");
             outcome.out.extend_from_slice(&rest);
-            outcome.out.extend_from_slice(if connection.state().recv == Receiving::HandedOver { input } else { b"" });
+            outcome.out.extend_from_slice(if connection.state().recv == Receiving::SwitchedProtocol {
+                input
+            } else {
+                b""
+            });
             return outcome.sorted();
         }
     }
@@ -418,7 +422,7 @@ impl Chaos {
         }
         connection.handle_io_error(now(self.now));
         self.poll(connection);
-        assert_eq!(connection.state().recv, Receiving::Ended);
+        assert_eq!(connection.state().recv, Receiving::Closed);
         let ended: Vec<_> = self.ended.iter().flatten().copied().collect();
         assert_eq!(ended, self.accepted);
         assert!(self.ended.len() - ended.len() <= 1, "at most one refusal of what was no request");
@@ -457,7 +461,7 @@ fn another_buffer_while_one_is_lent_is_a_failure_and_no_gap() {
 #[test]
 fn the_large_buffer_of_a_refused_body_is_not_kept() {
     let mut config = Config::default();
-    config.limits.max_request = 100_000;
+    config.limits.max_body_size = 100_000;
     let body_buffer = config.limits.body_buffer;
     let mut connection = connection(config);
     let chunk = [b"f000\r\n", [b'x'; 0xf000].as_slice(), b"\r\n"].concat();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use allocation_counter::measure;
 use bytes::Bytes;
-use httpants_core::{BadRequest, CloseReason, Config, Connection, Event, Peer, Storage, TransmitQueue};
+use httpants_core::{CloseReason, Config, Connection, ConnectionInfo, Event, ProtocolError, Storage, TransmitQueue};
 
 use common::{BROWSER, MIN, Server, WRK, now};
 
@@ -74,7 +74,7 @@ fn an_idle_connection_holds_less_than_a_kibibyte() {
     let config = Arc::new(Config::default());
     let mut idle = None;
     let held = measure(|| {
-        let mut connection = Connection::new(Arc::clone(&config), Peer::default(), now(0));
+        let mut connection = Connection::new(Arc::clone(&config), ConnectionInfo::default(), now(0));
         let mut storage = Some(Storage::new(8 << 10));
         for head in [BROWSER, WRK] {
             assert!(storage.take().is_some_and(|storage| connection.lend(storage).is_none()));
@@ -101,7 +101,7 @@ fn an_idle_connection_holds_less_than_a_kibibyte() {
 /// The most bytes that were held on the heap while this client was served.
 fn peak(client: impl FnOnce(&mut Connection)) -> u64 {
     let config = Arc::new(Config::default());
-    measure(|| client(&mut Connection::new(config, Peer::default(), now(0)))).bytes_max
+    measure(|| client(&mut Connection::new(config, ConnectionInfo::default(), now(0)))).bytes_max
 }
 
 /// Answers everything with `Hello, World!`; says why the connection was closed.
@@ -142,7 +142,7 @@ fn a_client_that_never_reads_is_not_served_for_ever() {
 fn chunks_of_one_byte_take_no_memory() {
     let limits = Config::default().limits;
     for (chunk, fault) in
-        [("1\r\nx\r\n", BadRequest::BodyTooLarge), ("1;abcdefghijklmnopqrst\r\nx\r\n", BadRequest::ChunkOverhead)]
+        [("1\r\nx\r\n", ProtocolError::BodyTooLarge), ("1;abcdefghijklmnopqrst\r\nx\r\n", ProtocolError::ChunkOverhead)]
     {
         let (mut received, mut reason) = (0, None);
         let chunks = chunk.repeat(1000);
@@ -156,7 +156,7 @@ fn chunks_of_one_byte_take_no_memory() {
         });
         assert_eq!(reason, Some(CloseReason::Refused(fault)));
         assert!(peak < 4 * limits.body_buffer as u64, "{peak} bytes at most");
-        if fault == BadRequest::ChunkOverhead {
+        if fault == ProtocolError::ChunkOverhead {
             // 8 bytes of each chunk count.
             assert!(received < (limits.chunk_overhead / 8 + 1) * chunk.len() + limits.recv_buffer, "{received} bytes");
         }
@@ -177,7 +177,7 @@ fn a_head_without_an_end_is_refused_at_its_limit() {
                     break reason;
                 }
             };
-            assert!(matches!(reason, CloseReason::Refused(BadRequest::HeadTooLong | BadRequest::TooManyFields)));
+            assert!(matches!(reason, CloseReason::Refused(ProtocolError::HeadTooLong | ProtocolError::TooManyFields)));
         });
         assert!(received <= limits.head, "{received} bytes were read");
         assert!(peak < 4 * limits.head as u64, "{peak} bytes at most");

@@ -4,11 +4,13 @@
 mod common;
 
 use common::{connection, events, give, now};
-use httpants_core::proxy::BadProxyHeader;
-use httpants_core::{BadRequest, CloseReason, Config, Connection, Event, Peer, Preface, Refusal, RequestId};
+use httpants_core::proxy::ProxyHeaderError;
+use httpants_core::{
+    CloseReason, Config, Connection, ConnectionInfo, Event, Preface, ProtocolError, Refusal, RequestId,
+};
 
 /// What a refusal says: the fault, the request, the request line, the fields, the offset.
-type Report = (BadRequest, Option<u64>, String, Vec<(String, String)>, u64);
+type Report = (ProtocolError, Option<u64>, String, Vec<(String, String)>, u64);
 
 fn report(refusal: &Refusal) -> Report {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -76,12 +78,12 @@ const LINE: &str = "GET /a HTTP/1.1";
 #[test]
 fn a_request_line_is_reported_as_far_as_it_was_read() {
     for (input, fault, line) in [
-        ("GET /a\r\nHost: a\r\n\r\n", BadRequest::Version, "GET /a"),
-        ("GET /a HTTP/3.0\r\nHost: a\r\n\r\n", BadRequest::MajorVersion, "GET /a HTTP/3.0"),
-        ("GET /a HTTP/1.1\nHost: a\n\n", BadRequest::BareLineFeed, LINE),
-        ("G\u{e9}T /a HTTP/1.1\r\nHost: a\r\n\r\n", BadRequest::Method, "G\u{e9}T /a HTTP/1.1"),
-        ("\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n", BadRequest::BareLineFeed, ""),
-        ("\u{16}\u{3}\u{1}\n\nGET / HTTP/1.1\r\n", BadRequest::Method, "\u{16}"),
+        ("GET /a\r\nHost: a\r\n\r\n", ProtocolError::Version, "GET /a"),
+        ("GET /a HTTP/3.0\r\nHost: a\r\n\r\n", ProtocolError::MajorVersion, "GET /a HTTP/3.0"),
+        ("GET /a HTTP/1.1\nHost: a\n\n", ProtocolError::BareLineFeed, LINE),
+        ("G\u{e9}T /a HTTP/1.1\r\nHost: a\r\n\r\n", ProtocolError::Method, "G\u{e9}T /a HTTP/1.1"),
+        ("\nGET /a HTTP/1.1\r\nHost: a\r\n\r\n", ProtocolError::BareLineFeed, ""),
+        ("\u{16}\u{3}\u{1}\n\nGET / HTTP/1.1\r\n", ProtocolError::Method, "\u{16}"),
     ] {
         assert_eq!(check(Config::default, input), (fault, None, line.to_owned(), vec![], 0), "{input:?}");
     }
@@ -90,12 +92,12 @@ fn a_request_line_is_reported_as_far_as_it_was_read() {
 #[test]
 fn a_field_line_is_reported_with_its_place_and_the_lines_before_it() {
     for (line, fault) in [
-        ("X Y: 1\r\n", BadRequest::FieldName),
-        (" folded\r\n", BadRequest::FieldName),
-        ("X: a\u{0}\r\n", BadRequest::FieldValue),
-        ("X: a\rb\r\n", BadRequest::FieldValue),
-        ("X: a\n", BadRequest::BareLineFeed),
-        ("\rX\r\n", BadRequest::BareCarriageReturn),
+        ("X Y: 1\r\n", ProtocolError::FieldName),
+        (" folded\r\n", ProtocolError::FieldName),
+        ("X: a\u{0}\r\n", ProtocolError::FieldValue),
+        ("X: a\rb\r\n", ProtocolError::FieldValue),
+        ("X: a\n", ProtocolError::BareLineFeed),
+        ("\rX\r\n", ProtocolError::BareCarriageReturn),
     ] {
         let input = format!("{LINE}\r\nHost: a\r\nB:  two \r\n{line}C: 3\r\n\r\nGET /next HTTP/1.1\r\n");
         let expected = (fault, None, LINE.to_owned(), fields(&[("Host", "a"), ("B", "two")]), 17 + 9 + 10);
@@ -106,16 +108,16 @@ fn a_field_line_is_reported_with_its_place_and_the_lines_before_it() {
 #[test]
 fn a_head_that_is_refused_as_a_whole_is_reported_with_all_its_fields() {
     for (lines, fault, names) in [
-        ("A: 1\r\n", BadRequest::MissingHost, fields(&[("A", "1")])),
-        ("Host: a\r\nHost: b\r\n", BadRequest::DuplicateHost, fields(&[("Host", "a"), ("Host", "b")])),
+        ("A: 1\r\n", ProtocolError::MissingHost, fields(&[("A", "1")])),
+        ("Host: a\r\nHost: b\r\n", ProtocolError::DuplicateHost, fields(&[("Host", "a"), ("Host", "b")])),
         (
             "Host: a\r\nContent-Length: +1\r\n",
-            BadRequest::ContentLength,
+            ProtocolError::ContentLength,
             fields(&[("Host", "a"), ("Content-Length", "+1")]),
         ),
         (
             "Host: a\r\nTransfer-Encoding: gzip\r\nB: 2\r\n",
-            BadRequest::TransferCoding,
+            ProtocolError::TransferCoding,
             fields(&[("Host", "a"), ("Transfer-Encoding", "gzip"), ("B", "2")]),
         ),
     ] {
@@ -133,7 +135,7 @@ fn a_head_over_a_limit_is_reported_up_to_it() {
     };
     let input = format!("{LINE}\r\nHost: a\r\nB: 2\r\nC: 3\r\nD: 4\r\n\r\n");
     let names = fields(&[("Host", "a"), ("B", "2"), ("C", "3")]);
-    assert_eq!(check(few, &input), (BadRequest::TooManyFields, None, LINE.to_owned(), names, 0));
+    assert_eq!(check(few, &input), (ProtocolError::TooManyFields, None, LINE.to_owned(), names, 0));
 
     let short = || {
         let mut config = Config::default();
@@ -142,10 +144,10 @@ fn a_head_over_a_limit_is_reported_up_to_it() {
     };
     let input = format!("{LINE}\r\nHost: a\r\nB: {}\r\nC: 3\r\n\r\n", "x".repeat(100));
     let names = fields(&[("Host", "a")]);
-    assert_eq!(check(short, &input), (BadRequest::HeadTooLong, None, LINE.to_owned(), names, 0));
+    assert_eq!(check(short, &input), (ProtocolError::HeadTooLong, None, LINE.to_owned(), names, 0));
     let input = format!("GET /{} HTTP/1.1\r\n\r\n", "x".repeat(100));
     let line = format!("GET /{}", "x".repeat(35));
-    assert_eq!(check(short, &input), (BadRequest::TargetTooLong, None, line, vec![], 0));
+    assert_eq!(check(short, &input), (ProtocolError::TargetTooLong, None, line, vec![], 0));
 }
 
 #[test]
@@ -158,7 +160,7 @@ fn empty_lines_are_reported_where_the_first_one_too_many_stands() {
         config
     };
     let report = check(config, "\r\n\r\n\r\n\r\nGET / HTTP/1.1\r\n");
-    assert_eq!(report, (BadRequest::EmptyLines, None, String::new(), vec![], 4));
+    assert_eq!(report, (ProtocolError::EmptyLines, None, String::new(), vec![], 4));
 }
 
 #[test]
@@ -166,26 +168,26 @@ fn a_fault_in_a_body_is_reported_with_the_request_and_the_chunk() {
     let chunked = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     let start = chunked.len() as u64;
     for (body, fault, offset) in [
-        ("x\r\n", BadRequest::ChunkSize, 0),
-        ("3\r\nabcX\r\n", BadRequest::ChunkLineEnd, 6),
-        ("3\r\nabc\r\n5;\x01\r\nhello", BadRequest::ChunkExtension, 6),
-        ("3\r\nabc\r\nfffffffffffffffff\r\n", BadRequest::ChunkSize, 6),
-        ("3\r\nabc\r\n0\r\nA: 1\r\nB C: 2\r\n\r\n", BadRequest::FieldName, 6),
-        ("3\r\nabc\r\n0\r\nA: 1\n\r\n", BadRequest::BareLineFeed, 6),
+        ("x\r\n", ProtocolError::ChunkSize, 0),
+        ("3\r\nabcX\r\n", ProtocolError::ChunkLineEnd, 6),
+        ("3\r\nabc\r\n5;\x01\r\nhello", ProtocolError::ChunkExtension, 6),
+        ("3\r\nabc\r\nfffffffffffffffff\r\n", ProtocolError::ChunkSize, 6),
+        ("3\r\nabc\r\n0\r\nA: 1\r\nB C: 2\r\n\r\n", ProtocolError::FieldName, 6),
+        ("3\r\nabc\r\n0\r\nA: 1\n\r\n", ProtocolError::BareLineFeed, 6),
     ] {
         let report = check(Config::default, &format!("{chunked}{body}"));
         assert_eq!(report, (fault, Some(1), String::new(), vec![], start + offset), "{body:?}");
     }
     let small = || {
         let mut config = Config::default();
-        config.limits.max_request = 4;
+        config.limits.max_body_size = 4;
         config
     };
     let report = check(small, &format!("{chunked}3\r\nabc\r\n3\r\ndef\r\n0\r\n\r\n"));
-    assert_eq!(report, (BadRequest::BodyTooLarge, Some(1), String::new(), vec![], start + 6));
+    assert_eq!(report, (ProtocolError::BodyTooLarge, Some(1), String::new(), vec![], start + 6));
     let sized = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
     let report = check(small, &format!("{sized}hello"));
-    assert_eq!(report, (BadRequest::BodyTooLarge, Some(1), String::new(), vec![], sized.len() as u64));
+    assert_eq!(report, (ProtocolError::BodyTooLarge, Some(1), String::new(), vec![], sized.len() as u64));
 }
 
 #[test]
@@ -200,26 +202,26 @@ fn a_request_that_takes_too_long_is_reported_as_far_as_it_came() {
         connection.handle_timeout(now(15_000));
         assert!(matches!(connection.poll_event(), Some(Event::TimedOut(_))));
         let Some(Event::Refused(refusal)) = connection.poll_event() else { panic!("{input}") };
-        assert_eq!(report(&refusal), (BadRequest::HeadTimeout, None, line.to_owned(), names, 0));
+        assert_eq!(report(&refusal), (ProtocolError::HeadTimeout, None, line.to_owned(), names, 0));
         assert_eq!(events(&mut connection), ["Closed"]);
     }
 }
 
 #[test]
 fn what_comes_in_place_of_a_handshake_is_reported() {
-    let mut plain = Connection::with_handshake(Config::default().into(), Peer::default(), now(0));
+    let mut plain = Connection::with_handshake(Config::default().into(), ConnectionInfo::default(), now(0));
     assert_eq!(plain.receive_preface(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", now(0)), Preface::Refused);
     let Some(Event::Refused(refusal)) = plain.poll_event() else { panic!() };
-    assert_eq!(report(&refusal), (BadRequest::PlainRequest, None, LINE.to_owned(), vec![], 0));
+    assert_eq!(report(&refusal), (ProtocolError::PlainRequest, None, LINE.to_owned(), vec![], 0));
     assert_eq!(events(&mut plain), ["Closed"]);
 
     let mut config = Config::default();
     config.proxy_protocol = true;
-    let mut wrong = Connection::with_handshake(config.into(), Peer::default(), now(0));
+    let mut wrong = Connection::with_handshake(config.into(), ConnectionInfo::default(), now(0));
     assert_eq!(wrong.receive_preface(b"PROXY UNKNOWN", now(0)), Preface::NeedMore);
     assert_eq!(wrong.receive_preface(b"PROXY TCP5 x\r\n", now(0)), Preface::Refused);
     let Some(Event::Refused(refusal)) = wrong.poll_event() else { panic!() };
-    assert_eq!(report(&refusal), (BadRequest::ProxyHeader, None, "PROXY TCP5 x".to_owned(), vec![], 0));
-    assert_eq!(refusal.proxy_header(), Some(BadProxyHeader::Line));
+    assert_eq!(report(&refusal), (ProtocolError::ProxyHeader, None, "PROXY TCP5 x".to_owned(), vec![], 0));
+    assert_eq!(refusal.proxy_header(), Some(ProxyHeaderError::Line));
     assert_eq!(events(&mut wrong), ["Closed"]);
 }

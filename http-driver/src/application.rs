@@ -5,31 +5,32 @@
 pub use bytes::Bytes;
 pub use http::{Method, StatusCode};
 /// The protocol, and what has no name here: cookies, forms, file plans, proxies.
-pub use httpants_core as core;
+pub use httpants_core as protocol;
 pub use httpants_core::files::Sendfile;
 pub use httpants_core::{
-    Address, BadRequest, BodyLen, CloseReason, Config, FieldLines, HalfClose, Headers, Misuse, Peer, ResponseHead,
+    Address, BodyLen, CloseReason, Config, ConnectionInfo, FieldLines, HalfClose, Headers, Misuse, ProtocolError,
+    ResponseHead,
 };
 /// For [`Tls::from_config`].
 #[cfg(feature = "_tls")]
 pub use rustls;
 
 pub use crate::exchange::BodyError;
-pub use crate::handler::{Handler, Intake};
+pub use crate::handler::{BodyPolicy, Handler};
 pub use crate::observe::access_log::AccessLog;
 pub use crate::observe::{AnswerCounts, CloseCounts, Counters, Refusals, TimerCounts};
-pub use crate::request::upload::{ContentReader, Files, Pieces, TextField, TextFields, UploadedFile};
-pub use crate::request::{Body, FormError, Parts, Request, StreamedPart};
-pub use crate::response::files::{FileRoot, FileToSend};
+pub use crate::request::upload::{BodyReader, Files, Pieces, TextField, TextFields, UploadedFile};
+pub use crate::request::{Body, FormError, MultipartStream, Request, StreamedPart};
+pub use crate::response::files::{FileRoot, NamedFile};
 pub use crate::response::{Responder, Response, StreamError, Upgraded};
 pub use crate::server::{Handle, ListenAddress, ListenSocket};
 #[cfg(feature = "_tls")]
-pub use crate::tls::{ClientCertificates, Tls, TlsError, TlsFault, TlsSession};
+pub use crate::tls::{ClientCertificates, Tls, TlsError, TlsErrorKind, TlsSession};
 #[cfg(feature = "tower")]
 pub use crate::tower;
 
 /// Exports from an adapter what applications use: all of [`application`](crate::application),
-/// and `Runtime`, `Server` and `Bound` with this runtime filled in.
+/// and `Runtime`, `Server` and `BoundServer` with this runtime filled in.
 ///
 /// ```
 /// # mod httpants_memory {
@@ -52,6 +53,6 @@ macro_rules! adapter {
         pub type Server<H> = $crate::Server<$runtime, H>;
 
         /// A server on this runtime that listens.
-        pub type Bound<H> = $crate::Bound<$runtime, H>;
+        pub type BoundServer<H> = $crate::BoundServer<$runtime, H>;
     };
 }

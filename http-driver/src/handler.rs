@@ -83,9 +83,9 @@ pub trait Handler: 'static {
     /// What becomes of the content of a request that has some, decided by its head, unless
     /// [`Server::intake`](crate::Server::intake) decides. By default it is read before
     /// [`call`](Self::call).
-    fn intake(&self, head: &httpants_core::Request) -> Intake {
+    fn intake(&self, head: &httpants_core::Request) -> BodyPolicy {
         let _ = head;
-        Intake::Buffer
+        BodyPolicy::Buffer
     }
 }
 
@@ -107,7 +107,7 @@ where
 /// `100 Continue` is sent.
 #[derive(Debug, Default)]
 #[non_exhaustive]
-pub enum Intake {
+pub enum BodyPolicy {
     /// Read all of it before the handler runs, as the seed does. The default.
     ///
     /// A form is taken apart on POST and PUT ([`Request::post`], [`Request::files`]).
@@ -123,7 +123,7 @@ pub enum Intake {
     /// ([`Request::body_mut`]), or a form part by part ([`Request::parts`]): no temporary
     /// file is made.
     Stream,
-    /// The same for content of up to so many bytes, in place of `max_request`.
+    /// The same for content of up to so many bytes, in place of `max_body_size`.
     StreamUpTo(u64),
     /// Answer at once, without the content and without the handler.
     Refuse(Box<Response>),

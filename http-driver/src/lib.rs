@@ -30,7 +30,7 @@ pub mod simulation;
 #[cfg(feature = "_tls")]
 mod tls;
 #[cfg(not(feature = "_tls"))]
-#[path = "tls/absent.rs"]
+#[path = "tls/unsupported.rs"]
 mod tls;
 #[cfg(feature = "tower")]
 pub mod tower;
@@ -38,4 +38,4 @@ pub mod tower;
 pub use application::*;
 pub use connection::Serve;
 pub use httpants_core::Timer;
-pub use server::{Bound, Server};
+pub use server::{BoundServer, Server};

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use httpants_core::{Now, Peer};
+use httpants_core::{ConnectionInfo, Now};
 
 /// A connected byte stream.
 ///
@@ -92,7 +92,7 @@ pub trait Listener: 'static {
     /// # Errors
     /// Those of the platform. One that concerns only the connection that was about to be
     /// accepted, or the process's limits, is retried by the driver.
-    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Self::Transport, Peer)>>;
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Self::Transport, ConnectionInfo)>>;
 }
 
 /// A timer that can be set again.

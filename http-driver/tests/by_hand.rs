@@ -10,8 +10,8 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::ops::Range;
 use std::time::Duration;
 
-use httpants_driver::core::{Now, Peer};
 use httpants_driver::memory::MemoryTransport;
+use httpants_driver::protocol::{ConnectionInfo, Now};
 use httpants_driver::runtime::Transport;
 use httpants_driver::simulation::{Outcome, Scene, Simulator, System, Violation};
 
@@ -82,7 +82,7 @@ struct FaultySocket {
 }
 
 impl System for Faulty {
-    fn connect(&mut self, socket: MemoryTransport, peer: Peer, _: Now) {
+    fn connect(&mut self, socket: MemoryTransport, peer: ConnectionInfo, _: Now) {
         if self.fault != Fault::ClosesAtOnce {
             self.server.connect(FaultySocket { socket, fault: self.fault }, peer);
         }

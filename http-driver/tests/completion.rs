@@ -11,8 +11,8 @@ use std::net::TcpListener;
 use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
-use httpants_driver::core::{Now, Peer};
 use httpants_driver::memory::{Memory, MemoryListener, MemorySleep, MemoryTransport};
+use httpants_driver::protocol::{ConnectionInfo, Now};
 use httpants_driver::runtime::{Blocking, BlockingPool, Clock, Listener, Runtime, Spawn, Transport};
 use httpants_driver::simulation::{Outcome, Simulator, Violation};
 
@@ -110,7 +110,7 @@ struct Accepts {
 impl Listener for Accepts {
     type Transport = Completing;
 
-    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Completing, Peer)>> {
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Completing, ConnectionInfo)>> {
         let (socket, peer) = ready!(self.listener.poll_accept(context))?;
         let transport = Completing { socket, received: VecDeque::new(), in_flight: Vec::new(), fault: self.fault };
         Poll::Ready(Ok((transport, peer)))

@@ -15,7 +15,7 @@ use futures_core::Stream;
 use futures_io::{AsyncRead, AsyncWrite};
 use httpants_driver::memory::{Client, Faults, Memory};
 use httpants_driver::runtime::sleep;
-use httpants_driver::{Handle, Intake, Misuse, Request, Response, Server};
+use httpants_driver::{BodyPolicy, Handle, Misuse, Request, Response, Server};
 
 /// The application under test; `?` chooses what it does.
 async fn application(memory: Memory, mut request: Request) -> Result<Response, Misuse> {
@@ -107,9 +107,9 @@ fn start(memory: &Memory, change: impl FnOnce(Server<Memory, Box<App>>) -> Serve
     let world = memory.clone();
     let handler: Box<App> = Box::new(move |request| Box::pin(application(world.clone(), request)));
     let server = Server::with_runtime(memory.clone(), handler).intake(|head| match head.path() {
-        "/echo" | "/early" => Intake::Stream,
-        "/refuse" => Intake::Refuse(Box::new(Response::new(403))),
-        _ => Intake::Buffer,
+        "/echo" | "/early" => BodyPolicy::Stream,
+        "/refuse" => BodyPolicy::Refuse(Box::new(Response::new(403))),
+        _ => BodyPolicy::Buffer,
     });
     let (handle, serving) = change(server).attach();
     memory.serve(serving);
@@ -226,7 +226,7 @@ fn pipelined_requests_are_answered_in_order_whatever_goes_wrong_below() {
 #[test]
 fn expect_100_is_met_when_the_content_is_asked_for() {
     let memory = Memory::new();
-    start(&memory, |server| server.max_request(100));
+    start(&memory, |server| server.max_body_size(100));
     let head = |path: &str, length: u32| {
         format!("POST {path} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n")
     };
@@ -413,7 +413,7 @@ fn what_is_left_of_a_request_is_cut_off() {
         place.set(Some(request.into_body()));
         async { "taken" }
     });
-    let (_handle, serving) = server.intake(|_| Intake::Stream).attach();
+    let (_handle, serving) = server.intake(|_| BodyPolicy::Stream).attach();
     memory.serve(serving);
     let (client, received) = exchange(&memory, &post("/", b"12345"));
     assert_eq!(received, [ok("taken")]);
@@ -438,10 +438,10 @@ fn cookies_leave_with_the_answer_however_it_is_given() {
         async move {
             sleep(&world, Duration::from_secs(2)).await;
             assert_eq!(request.time(), Duration::from_secs(2));
-            request.set_cookie(httpants_driver::core::cookies::Cookie::new("plain", "1"))?;
-            request.set_secure_cookie("user", "jo")?;
-            request.remove_secure_cookie("old")?;
-            let user = request.secure_cookie_text("user").unwrap_or_default();
+            request.set_cookie(httpants_driver::protocol::cookies::Cookie::new("plain", "1"))?;
+            request.set_signed_cookie("user", "jo")?;
+            request.remove_signed_cookie("old")?;
+            let user = request.signed_cookie_text("user").unwrap_or_default();
             if request.path() == "/seed" {
                 return request.responder().send_response(user, 200, "text/plain");
             }

@@ -4,8 +4,8 @@
 
 use std::time::Duration;
 
-use httpants_driver::core::proxy::XHeaders;
 use httpants_driver::memory::Memory;
+use httpants_driver::protocol::proxy::XHeaders;
 use httpants_driver::{Misuse, Request, Response, Server};
 
 #[test]
@@ -14,13 +14,13 @@ fn removal_of_a_signed_cookie_has_the_attributes_it_was_set_with() {
     let server = Server::with_runtime(memory.clone(), |request: Request| async move {
         let lifetime = Duration::from_secs(60);
         if request.path() == "/set" {
-            request.set_secure_cookie("a", "1")?;
-            request.set_secure_cookie("__Host-a", "1")?;
-            request.set_secure_cookie_with("b", "1", lifetime, |cookie| cookie.path("/b").secure(false))?;
+            request.set_signed_cookie("a", "1")?;
+            request.set_signed_cookie("__Host-a", "1")?;
+            request.set_signed_cookie_with("b", "1", lifetime, |cookie| cookie.path("/b").secure(false))?;
         } else {
-            request.remove_secure_cookie("a")?;
-            request.remove_secure_cookie("__Host-a")?;
-            request.remove_secure_cookie_with("b", |cookie| cookie.path("/b").secure(false))?;
+            request.remove_signed_cookie("a")?;
+            request.remove_signed_cookie("__Host-a")?;
+            request.remove_signed_cookie_with("b", |cookie| cookie.path("/b").secure(false))?;
         }
         Ok::<_, Misuse>("done")
     });

@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_core::Stream;
 use httpants_driver::memory::{Client, Memory};
-use httpants_driver::{Handle, Intake, Misuse, Request, Responder, Response, Server};
+use httpants_driver::{BodyPolicy, Handle, Misuse, Request, Responder, Response, Server};
 
 /// What ends a connection, or lets it go on.
 type End = &'static dyn Fn(&Handle, &Client);
@@ -120,7 +120,7 @@ fn no_lock_is_held_while_wakers_and_bytes_of_the_application_run() {
                 let counted = Arc::clone(&count);
                 let server =
                     Server::with_runtime(memory.clone(), move |request| application(request, Arc::clone(&counted)));
-                let (handle, serving) = server.intake(|_| Intake::Stream).attach();
+                let (handle, serving) = server.intake(|_| BodyPolicy::Stream).attach();
                 memory.serve(serving);
                 let client = memory.connect();
                 client.take_only(50);

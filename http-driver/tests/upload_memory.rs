@@ -3,9 +3,9 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
-use httpants_driver::core::forms;
 use httpants_driver::memory::Memory;
-use httpants_driver::{Intake, Request, Server};
+use httpants_driver::protocol::forms;
+use httpants_driver::{BodyPolicy, Request, Server};
 
 const HEAD: &[u8] = b"--b\r\nContent-Disposition: form-data; name=f; filename=x\r\n\r\n";
 const TAIL: &[u8] = b"\r\n--b--\r\n";
@@ -30,9 +30,9 @@ fn a_large_upload_takes_little_memory() {
     });
     let server = server.intake(|head| {
         let mut limits = forms::Limits::default();
-        limits.max_request = 1 << 30;
+        limits.max_body_size = 1 << 30;
         limits.keep_body = head.path() == "/kept";
-        Intake::BufferWith(Box::new(limits))
+        BodyPolicy::BufferWith(Box::new(limits))
     });
     let (_handle, serving) = server.upload_directory(directory.path()).attach();
     memory.serve(serving);

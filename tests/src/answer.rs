@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use httpants_core::{BadRequest, Config};
+use httpants_core::{Config, ProtocolError};
 
 use crate::{steps, text};
 
@@ -70,7 +70,7 @@ fn parse(inner: &str) -> Result<Message, String> {
 }
 
 fn refuse(message: &mut Message, name: &str) -> Result<(), String> {
-    let fault = BadRequest::ALL.iter().find(|fault| format!("{fault:?}") == name);
+    let fault = ProtocolError::ALL.iter().find(|fault| format!("{fault:?}") == name);
     let fault = fault.ok_or_else(|| format!("an unknown word: {name}"))?;
     if message.status != fault.status().as_str() {
         return Err(format!("the status of {name} is {}", fault.status()));

@@ -262,7 +262,7 @@ impl Current {
             }
             Instruction::Abort => connection.abort(id),
             Instruction::Continue => connection.send_continue(id),
-            Instruction::Limit(limit) => connection.set_max_request(id, limit),
+            Instruction::Limit(limit) => connection.set_max_body_size(id, limit),
             Instruction::Pause => connection.pause(id),
             Instruction::Resume => connection.resume(id),
         }

@@ -167,14 +167,14 @@ fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use httpants_core::{Config, Connection, Event, Now, Peer};
+    use httpants_core::{Config, Connection, ConnectionInfo, Event, Now};
 
     use super::*;
 
     /// The reports of a request for `/` that gets `hello`, and the bytes.
     fn served() -> (Ends, Vec<u8>) {
         let now = Now::default();
-        let mut connection = Connection::new(Config::default().into(), Peer::default(), now);
+        let mut connection = Connection::new(Config::default().into(), ConnectionInfo::default(), now);
         assert_eq!(connection.receive(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", now), 27);
         let mut ends = Ends::default();
         let Some(Event::Request(request)) = connection.poll_event() else { panic!("no request") };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use httpants_core::{
-    Close, CloseReason, Config, Connection, Event, Headers, Now, Peer, Refusal, Request, Timer, Transmit,
+    Close, CloseReason, Config, Connection, ConnectionInfo, Event, Headers, Now, Refusal, Request, Timer, Transmit,
     TransmitQueue, UnixTime,
 };
 
@@ -101,7 +101,7 @@ impl Exchange {
     pub fn new(config: Arc<Config>, script: Script, style: Style) -> Self {
         let now = Now::new(ACCEPT, UnixTime::from_secs(WALL));
         Self {
-            connection: Connection::new(Arc::clone(&config), Peer::default(), now),
+            connection: Connection::new(Arc::clone(&config), ConnectionInfo::default(), now),
             config,
             app: App::new(script),
             log: Log::default(),

@@ -6,7 +6,7 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_io::AsyncRead;
 use httpants_core::{BodyLen, FieldLines, Misuse, forms};
-use httpants_driver::{Intake, Request, Response, Upgraded};
+use httpants_driver::{BodyPolicy, Request, Response, Upgraded};
 
 use crate::app::{Instruction, Script};
 
@@ -92,19 +92,19 @@ impl Plan {
     /// The ways to take content in that must make no difference to it: an answer that does not
     /// wait for the content is one to a stream.
     #[must_use]
-    pub fn intakes(&self) -> &'static [fn(&Self) -> Intake] {
+    pub fn intakes(&self) -> &'static [fn(&Self) -> BodyPolicy] {
         if self.reads { &[Self::streamed, Self::buffered] } else { &[Self::streamed] }
     }
 
-    fn streamed(&self) -> Intake {
-        self.limit.map_or(Intake::Stream, Intake::StreamUpTo)
+    fn streamed(&self) -> BodyPolicy {
+        self.limit.map_or(BodyPolicy::Stream, BodyPolicy::StreamUpTo)
     }
 
-    fn buffered(&self) -> Intake {
-        let Some(limit) = self.limit else { return Intake::Buffer };
+    fn buffered(&self) -> BodyPolicy {
+        let Some(limit) = self.limit else { return BodyPolicy::Buffer };
         let mut limits = forms::Limits::default();
-        limits.max_request = limit;
-        Intake::BufferWith(Box::new(limits))
+        limits.max_body_size = limit;
+        BodyPolicy::BufferWith(Box::new(limits))
     }
 
     /// Answers a request.

@@ -9,7 +9,7 @@ use httpants_core::{Config, HalfClose};
 /// each release.
 pub const SERVER: &str = "httpants";
 
-/// Reads `limits.max_request = 10, keep_alive = false`; the rest are the defaults.
+/// Reads `limits.max_body_size = 10, keep_alive = false`; the rest are the defaults.
 ///
 /// # Errors
 /// Which setting is not known, or cannot be read.
@@ -55,7 +55,7 @@ fn limit(config: &mut Config, name: &str, value: &str) -> Option<()> {
         "method" => read(value, &mut limits.method),
         "fields" => read(value, &mut limits.fields),
         "empty_lines" => read(value, &mut limits.empty_lines),
-        "max_request" => read(value, &mut limits.max_request),
+        "max_body_size" => read(value, &mut limits.max_body_size),
         "chunk_overhead" => read(value, &mut limits.chunk_overhead),
         "drain" => read(value, &mut limits.drain),
         "linger" => read(value, &mut limits.linger),
@@ -104,8 +104,8 @@ mod tests {
 
     #[test]
     fn settings_are_read() {
-        let config = parse("limits.max_request = 10, timeouts.head = off, keep_alive = false").unwrap();
-        assert_eq!((config.limits.max_request, config.timeouts.head, config.keep_alive), (10, None, false));
+        let config = parse("limits.max_body_size = 10, timeouts.head = off, keep_alive = false").unwrap();
+        assert_eq!((config.limits.max_body_size, config.timeouts.head, config.keep_alive), (10, None, false));
         for wrong in ["limits.x = 1", "keep_alive = 1", "keep_alive", "limits.head = -1"] {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

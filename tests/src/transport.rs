@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use httpants_driver::conformance::{Application, Client, PATIENCE, Received, Stage};
-use httpants_driver::{Intake, Server};
+use httpants_driver::{BodyPolicy, Server};
 
 use crate::cuts::Numbers;
 use crate::handler::{self, Plan};
@@ -63,7 +63,7 @@ fn server<S: Stage>(
     stage: &S,
     fixture: &Fixture,
     plan: Plan,
-    intake: fn(&Plan) -> Intake,
+    intake: fn(&Plan) -> BodyPolicy,
 ) -> Server<S::Runtime, Application> {
     let (config, chosen) = (fixture.config.as_ref().clone(), plan.clone());
     let application = Application::new(move |request| plan.clone().answer(request));

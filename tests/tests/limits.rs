@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use httpants_core::{BadRequest, Close, CloseReason, Config, Connection, Event, Now, Peer, ResponseHead};
+use httpants_core::{Close, CloseReason, Config, Connection, ConnectionInfo, Event, Now, ProtocolError, ResponseHead};
 use httpants_tests::{Exchange, Step, Style, app, settings};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -16,10 +16,13 @@ fn refused(linger: u64) -> Connection {
     let mut config = Config::default();
     config.limits.refusal_linger = linger;
     config.limits.linger = 0;
-    let mut connection = Connection::new(Arc::new(config), Peer::default(), Now::default());
+    let mut connection = Connection::new(Arc::new(config), ConnectionInfo::default(), Now::default());
     assert_eq!(connection.receive(b"\n", Now::default()), 1);
     let events: Vec<_> = std::iter::from_fn(|| connection.poll_event()).collect();
-    assert!(matches!(events[..], [Event::Refused(_), Event::Closed(CloseReason::Refused(BadRequest::BareLineFeed))]));
+    assert!(matches!(
+        events[..],
+        [Event::Refused(_), Event::Closed(CloseReason::Refused(ProtocolError::BareLineFeed))]
+    ));
     connection.handle_sent(u64::MAX, Now::default());
     assert!(matches!(connection.poll_event(), Some(Event::ResponseEnd(_))));
     assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
@@ -32,7 +35,7 @@ fn answered(linger: u64) -> Connection {
     config.limits.linger = linger;
     config.limits.refusal_linger = 0;
     config.keep_alive = false;
-    let mut connection = Connection::new(Arc::new(config), Peer::default(), Now::default());
+    let mut connection = Connection::new(Arc::new(config), ConnectionInfo::default(), Now::default());
     assert_eq!(connection.receive(GET, Now::default()), GET.len());
     let Some(Event::Request(request)) = connection.poll_event() else { panic!("no request") };
     connection.respond_with(request.id(), &ResponseHead::new(200).unwrap(), "").unwrap();
@@ -56,8 +59,8 @@ fn pour(connection: &mut Connection, total: usize, piece: usize) -> (usize, Opti
 /// Sends chunks of this size, and says how much content came and whether that was all.
 fn upload(chunk: usize, count: usize) -> (usize, bool) {
     let mut config = Config::default();
-    config.limits.max_request = u64::MAX;
-    let mut connection = Connection::new(Arc::new(config), Peer::default(), Now::default());
+    config.limits.max_body_size = u64::MAX;
+    let mut connection = Connection::new(Arc::new(config), ConnectionInfo::default(), Now::default());
     let head = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n".to_vec();
     let chunk = [format!("{chunk:x}\r\n").as_bytes(), &vec![b'x'; chunk], b"\r\n"].concat();
     let parts = std::iter::once(&head).chain(std::iter::repeat_n(&chunk, count));
@@ -112,7 +115,7 @@ fn uploads_in_flight_are_read_behind_a_refusal() {
     // The refused head counts for nothing, because it was read as a request.
     for (length, whole) in [(50_000_000, true), (64 << 20, true), ((64 << 20) + 1, false)] {
         let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
-        let mut connection = Connection::new(Arc::new(Config::default()), Peer::default(), Now::default());
+        let mut connection = Connection::new(Arc::new(Config::default()), ConnectionInfo::default(), Now::default());
         assert_eq!(connection.receive(head.as_bytes(), Now::default()), head.len());
         while connection.poll_event().is_some() {}
         connection.handle_sent(u64::MAX, Now::default());
@@ -151,7 +154,7 @@ fn answers_that_nobody_takes_stop_the_reading() {
 /// A request whose answer is due lets a bounded number of bytes in behind it.
 #[test]
 fn bytes_behind_a_request_that_waits_are_bounded() {
-    let mut connection = Connection::new(Arc::new(Config::default()), Peer::default(), Now::default());
+    let mut connection = Connection::new(Arc::new(Config::default()), ConnectionInfo::default(), Now::default());
     assert_eq!(connection.receive(GET, Now::default()), GET.len());
     while connection.poll_event().is_some() {}
     let mut taken = 0;
@@ -173,7 +176,7 @@ fn trailers_fit_whatever_the_size_of_the_buffers() {
         let mut config = Config::default();
         (config.limits.recv_buffer, config.limits.body_buffer) = (16, body_buffer);
         config.timeouts.body_rate = 0;
-        let mut connection = Connection::new(Arc::new(config), Peer::default(), Now::default());
+        let mut connection = Connection::new(Arc::new(config), ConnectionInfo::default(), Now::default());
         let request =
             format!("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n{}\r\n", line.repeat(lines));
         let (mut sent, mut trailers, mut refused) = (0, None, false);
@@ -196,7 +199,7 @@ fn trailers_fit_whatever_the_size_of_the_buffers() {
 /// Content that the application does not take is not read without end.
 #[test]
 fn content_that_nobody_takes_is_bounded() {
-    let mut connection = Connection::new(Arc::new(Config::default()), Peer::default(), Now::default());
+    let mut connection = Connection::new(Arc::new(Config::default()), ConnectionInfo::default(), Now::default());
     let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n";
     assert_eq!(connection.receive(head, Now::default()), head.len());
     let Some(Event::Request(request)) = connection.poll_event() else { panic!("no request") };

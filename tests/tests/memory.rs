@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use allocation_counter::measure;
-use httpants_core::{Close, Config, Connection, Event, Now, Peer, Transmit, UnixTime};
+use httpants_core::{Close, Config, Connection, ConnectionInfo, Event, Now, Transmit, UnixTime};
 use httpants_tests::cuts::Numbers;
 use httpants_tests::{Step, fixture, settings};
 
@@ -17,7 +17,7 @@ use httpants_tests::{Step, fixture, settings};
 fn peak(config: &Arc<Config>, pieces: &[&[u8]], reads: bool) -> usize {
     let now = Now::new(Duration::ZERO, UnixTime::from_secs(1));
     let held = measure(|| {
-        let mut connection = Connection::new(Arc::clone(config), Peer::default(), now);
+        let mut connection = Connection::new(Arc::clone(config), ConnectionInfo::default(), now);
         for piece in pieces {
             let mut rest = *piece;
             while !rest.is_empty() && connection.wants_recv() {
@@ -123,7 +123,7 @@ fn no_flood_takes_more_than_the_limits_say() {
     for settings in [
         "",
         "limits.head = 1000, limits.send_backlog = 1000, limits.chunk_overhead = 1000",
-        "limits.head = 65535, limits.fields = 10000, limits.chunk_overhead = 100000, limits.max_request = 1000000000",
+        "limits.head = 65535, limits.fields = 10000, limits.chunk_overhead = 100000, limits.max_body_size = 1000000000",
         "limits.send_backlog = 1000000, limits.chunk_overhead = 1000000",
     ] {
         let config = Arc::new(settings::parse(settings).unwrap());

@@ -12,7 +12,7 @@ use http_body_util::{BodyExt, Full};
 use httpants_core::{Config, Headers};
 use httpants_driver::memory::{Client, Memory};
 use httpants_driver::tower::TowerService;
-use httpants_driver::{Body, BodyError, Intake, Request, Server, StreamError};
+use httpants_driver::{Body, BodyError, BodyPolicy, Request, Server, StreamError};
 
 /// What a connection and its handler take without a body: receive block, queue, task.
 const CONNECTION: usize = 256 << 10;
@@ -65,7 +65,7 @@ fn start(memory: &Memory, change: impl FnOnce(&mut Config)) -> Kept {
             pending::<String>().await
         }
     };
-    let server = Server::with_runtime(memory.clone(), handler).intake(|_| Intake::Stream);
+    let server = Server::with_runtime(memory.clone(), handler).intake(|_| BodyPolicy::Stream);
     let (_handle, serving) = server.config(change).attach();
     memory.serve(serving);
     memory.run();
@@ -174,7 +174,7 @@ fn segments_that_wait_are_one_piece() {
 fn segments_of_any_size_that_are_kept_hold_at_most_twice_their_bytes() {
     for size in [2, 7, 100, 1000, 8000, 20_000, 32_767, 32_768, 40_000, 65_536, 100_000] {
         let memory = Memory::new();
-        let kept = start(&memory, |config| config.limits.max_request = 1 << 30);
+        let kept = start(&memory, |config| config.limits.max_body_size = 1 << 30);
         let times = (4_000_000 / size).min(2000);
         let held = held(&memory, |client| {
             post(&memory, client, "Content-Length: 1000000000\r\n");
@@ -192,7 +192,7 @@ fn segments_in_larger_receive_blocks_hold_at_most_twice_their_bytes() {
     let memory = Memory::new();
     let kept = start(&memory, |config| {
         config.limits.recv_buffer = 1 << 20;
-        config.limits.max_request = 1 << 30;
+        config.limits.max_body_size = 1 << 30;
     });
     let held = held(&memory, |client| {
         post(&memory, client, "Content-Length: 100000000\r\n");
@@ -216,7 +216,7 @@ fn kept_trailers_hold_no_receive_block() {
             "done"
         }
     };
-    let server = Server::with_runtime(memory.clone(), handler).intake(|_| Intake::Stream);
+    let server = Server::with_runtime(memory.clone(), handler).intake(|_| BodyPolicy::Stream);
     let (_handle, serving) = server.attach();
     memory.serve(serving);
     memory.run();
@@ -245,7 +245,7 @@ fn a_body_that_nobody_drains_holds_no_more_than_is_read_ahead() {
             }
             pending::<String>().await
         };
-        let server = Server::with_runtime(memory.clone(), handler).intake(|_| Intake::Stream);
+        let server = Server::with_runtime(memory.clone(), handler).intake(|_| BodyPolicy::Stream);
         let (_handle, serving) = server.config(|config| config.timeouts.body = None).attach();
         memory.serve(serving);
         memory.run();

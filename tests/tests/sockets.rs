@@ -15,13 +15,13 @@ use httpants_tests::{settings, text};
 macro_rules! through_the_sockets_of {
     ($($adapter:ident),*) => {
         $(#[test] fn $adapter() {
-            use $adapter::{Intake, ListenAddress, Request, Response, Server};
+            use $adapter::{BodyPolicy, ListenAddress, Request, Response, Server};
             let inputs = corpus::load().unwrap();
             for reads in [true, false] {
                 let answer = async |request: Request| Response::text(format!("{} {}", request.method(), request.target()));
                 let bound = Server::new(answer)
                     .config(|config| config.server = Some(settings::SERVER))
-                    .intake(move |_| if reads { Intake::Buffer } else { Intake::Stream })
+                    .intake(move |_| if reads { BodyPolicy::Buffer } else { BodyPolicy::Stream })
                     .listen("127.0.0.1:0").bind().unwrap();
                 let ListenAddress::Socket(address) = bound.local_addresses()[0] else { panic!("no socket") };
                 let handle = bound.handle();

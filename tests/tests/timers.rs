@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use httpants_core::{
-    BodyLen, Close, CloseReason, Config, Connection, Event, Now, Peer, RequestId, ResponseHead, Timer, Transmit,
-    UnixTime,
+    BodyLen, Close, CloseReason, Config, Connection, ConnectionInfo, Event, Now, RequestId, ResponseHead, Timer,
+    Transmit, UnixTime,
 };
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -35,7 +35,7 @@ impl Caller {
         let mut config = Config::default();
         set(&mut config);
         Self {
-            connection: Connection::new(Arc::new(config), Peer::default(), at(0)),
+            connection: Connection::new(Arc::new(config), ConnectionInfo::default(), at(0)),
             closed: None,
             last: None,
             timed_out: Vec::new(),

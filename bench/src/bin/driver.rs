@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use httpants_core::{Now, Peer, UnixTime};
+use httpants_core::{ConnectionInfo, Now, UnixTime};
 use httpants_driver::runtime::{Blocking, BlockingPool, Clock, Listener, Runtime, Sleep, Spawn, Transport};
 use httpants_driver::{Request, Response, Server};
 
@@ -26,10 +26,12 @@ struct Wire {
     received: usize,
 }
 
+type Task = Pin<Box<dyn Future<Output = ()>>>;
+
 #[derive(Clone, Default)]
 struct Bench {
     wire: Arc<Mutex<Wire>>,
-    tasks: Rc<RefCell<Vec<Pin<Box<dyn Future<Output = ()>>>>>>,
+    tasks: Rc<RefCell<Vec<Task>>>,
 }
 
 struct OnWire(Arc<Mutex<Wire>>);
@@ -62,8 +64,8 @@ struct Once(Option<OnWire>);
 impl Listener for Once {
     type Transport = OnWire;
 
-    fn poll_accept(&mut self, _: &mut Context<'_>) -> Poll<io::Result<(OnWire, Peer)>> {
-        self.0.take().map_or(Poll::Pending, |transport| Poll::Ready(Ok((transport, Peer::default()))))
+    fn poll_accept(&mut self, _: &mut Context<'_>) -> Poll<io::Result<(OnWire, ConnectionInfo)>> {
+        self.0.take().map_or(Poll::Pending, |transport| Poll::Ready(Ok((transport, ConnectionInfo::default()))))
     }
 }
 

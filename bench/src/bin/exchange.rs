@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use httpants_core::{Config, Connection, Event, FieldLines, Now, Peer, RequestId, ResponseHead, Transmit, UnixTime};
+use httpants_core::{
+    Config, Connection, ConnectionInfo, Event, FieldLines, Now, RequestId, ResponseHead, Transmit, UnixTime,
+};
 
 const MIN: &str = "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n";
 const WRK: &str = "GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: bench/1.0\r\nAccept: */*\r\n\r\n";
@@ -74,7 +76,7 @@ impl Server {
         let mut fields = FieldLines::new();
         fields.push("Content-Type", "text/plain").expect("a good field");
         Self {
-            connection: Connection::new(Arc::new(config), Peer::default(), now()),
+            connection: Connection::new(Arc::new(config), ConnectionInfo::default(), now()),
             head: ResponseHead::with_fields(Default::default(), fields),
             out: Vec::with_capacity(PIECE),
             content: 0,

@@ -94,7 +94,7 @@ fn lines(size: usize) -> Vec<u8> {
 
 fn httpants_multipart(pieces: &[Bytes]) -> usize {
     let mut limits = Limits::default();
-    limits.max_request = 2 * FILE as u64;
+    limits.max_body_size = 2 * FILE as u64;
     let boundary = Boundary::new(BOUNDARY.as_bytes()).expect("a good boundary");
     let mut multipart = Multipart::new(&boundary, &limits);
     let mut content = 0;

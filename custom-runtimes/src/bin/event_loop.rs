@@ -11,7 +11,7 @@ use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 
-use httpants_core::{Close, Config, Connection, Peer, Transmit};
+use httpants_core::{Close, Config, Connection, ConnectionInfo, Transmit};
 use httpants_custom_runtimes::{Clocks, Echo};
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Token};
@@ -111,7 +111,7 @@ impl Server {
                     return Ok(());
                 }
             };
-            let peer = Peer::new(remote, socket.local_addr()?);
+            let peer = ConnectionInfo::new(remote, socket.local_addr()?);
             let entry = self.clients.vacant_entry();
             let interest = Interest::READABLE | Interest::WRITABLE;
             self.poll.registry().register(&mut socket, Token(entry.key()), interest)?;

@@ -18,7 +18,7 @@ mod server {
     use compio::BufResult;
     use compio::io::{AsyncRead, AsyncWrite};
     use compio::net::{TcpListener, TcpStream};
-    use httpants_core::{Close, Config, Connection, Peer, Transmit};
+    use httpants_core::{Close, Config, Connection, ConnectionInfo, Transmit};
     use httpants_custom_runtimes::{Clocks, Echo};
 
     /// The size of a buffer that is lent to the kernel.
@@ -62,7 +62,7 @@ mod server {
         .await
     }
 
-    async fn serve(mut socket: TcpStream, peer: Peer, config: Arc<Config>, clocks: Clocks) -> io::Result<()> {
+    async fn serve(mut socket: TcpStream, peer: ConnectionInfo, config: Arc<Config>, clocks: Clocks) -> io::Result<()> {
         let mut connection = Connection::new(config, peer, clocks.now());
         let mut application = Echo::default();
         let (mut receiving, mut sending) = (None, None);
@@ -111,7 +111,7 @@ mod server {
         loop {
             match listener.accept().await {
                 Ok((socket, remote)) => {
-                    let (peer, config) = (Peer::new(remote, socket.local_addr()?), Arc::clone(&config));
+                    let (peer, config) = (ConnectionInfo::new(remote, socket.local_addr()?), Arc::clone(&config));
                     compio::runtime::spawn(async move {
                         // A peer that is gone is no fault of this server.
                         let _ = serve(socket, peer, config, clocks).await;

@@ -12,7 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use httpants_core::{Close, Config, Connection, Event, Now, Peer, RequestId, ResponseHead, Timer, Transmit, UnixTime};
+use httpants_core::{
+    Close, Config, Connection, ConnectionInfo, Event, Now, RequestId, ResponseHead, Timer, Transmit, UnixTime,
+};
 
 const CLIENTS: usize = 1_000;
 const REQUESTS: usize = 20;
@@ -143,7 +145,7 @@ fn main() {
     let mut clients: Vec<Client> = (0..CLIENTS)
         .map(|number| {
             let silent = random.usize(..SILENT) == 0;
-            let connection = Connection::new(Arc::clone(&config), Peer::default(), Now::default());
+            let connection = Connection::new(Arc::clone(&config), ConnectionInfo::default(), Now::default());
             world.plan(Duration::from_millis(random.u64(..10_000)), number, Happening::Request);
             Client { connection, asked: Duration::ZERO, left: REQUESTS, silent, open: true }
         })

@@ -40,7 +40,7 @@ fn every_flag_sets_its_own() {
     assert_eq!(config.proxies.xheaders, XHeaders::trusted(["10.0.0.0/8", "::1"]).unwrap().proto());
     assert!(config.proxy_protocol);
     let (limits, timeouts) = (config.limits, config.timeouts);
-    assert_eq!(limits.max_request, 5);
+    assert_eq!(limits.max_body_size, 5);
     assert_eq!(timeouts.head, Some(Duration::from_secs(1)));
     assert_eq!(timeouts.idle, Some(Duration::from_millis(2500)));
     assert_eq!(timeouts.body, Some(Duration::from_secs(3)));

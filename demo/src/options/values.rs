@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-use httpants_tokio::core::proxy::XHeaders;
+use httpants_tokio::protocol::proxy::XHeaders;
 use httpants_tokio::{ListenAddress, Misuse, Sendfile};
 
 /// What the server runs on.

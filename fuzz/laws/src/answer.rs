@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use httpants_core::cookies::KeyRing;
 use httpants_core::{
-    BodyLen, Config, Connection, Event, FieldLines, Misuse, Peer, Reply, RequestId, ResponseHead, Sending, State,
-    Transmit,
+    BodyLen, Config, Connection, ConnectionInfo, Event, FieldLines, Misuse, Reply, RequestId, ResponseHead, Sending,
+    State, Transmit,
 };
 
 use crate::oracle::answer::{self, Answer, Asked};
@@ -36,7 +36,7 @@ struct Case {
     reason: Option<String>,
     fields: Vec<(Name, Value)>,
     cookies: Vec<(String, String)>,
-    secure_cookie: Option<(String, Vec<u8>)>,
+    signed_cookie: Option<(String, Vec<u8>)>,
     /// Which cookies leave, by calls.
     choose: Option<bool>,
     trailers: Vec<(Name, Value)>,
@@ -145,7 +145,7 @@ impl Case {
         let mut config = Config::default();
         config.cookie_keys = self.server.then(|| KeyRing::new(["k"]).unwrap());
         config.server = self.server.then_some("httpants");
-        let mut connection = Connection::new(config.into(), Peer::default(), NOW);
+        let mut connection = Connection::new(config.into(), ConnectionInfo::default(), NOW);
         assert_eq!(connection.receive(request.as_bytes(), NOW), request.len());
         let Some(Event::Request(request)) = connection.poll_event() else { panic!("no request") };
         while connection.poll_event().is_some() {}
@@ -231,9 +231,9 @@ impl Case {
             // What cannot be set is another law's business.
             let _ = connection.cookies_out(id).unwrap().set((name.clone(), value.clone()));
         }
-        if let Some((name, value)) = &self.secure_cookie {
+        if let Some((name, value)) = &self.signed_cookie {
             let set =
-                connection.set_secure_cookie(id, name, value, Duration::from_secs(60), |cookie| cookie.secure(true));
+                connection.set_signed_cookie(id, name, value, Duration::from_secs(60), |cookie| cookie.secure(true));
             assert!(self.server || set == Err(Misuse::NoCookieKeys));
         }
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use arbitrary::{Arbitrary, Unstructured};
-use httpants_core::{BadRequest, CloseReason, Config};
+use httpants_core::{CloseReason, Config, ProtocolError};
 
 use crate::oracle::chunked::{self, End};
 use crate::split;
@@ -31,7 +31,7 @@ pub fn law(data: &[u8]) {
     let mut config = Config::default();
     if choices & 2 == 2 {
         config.limits.chunk_overhead = 64;
-        config.limits.max_request = 64;
+        config.limits.max_body_size = 64;
         config.limits.fields = 2;
     }
     let visit = read(config.clone(), rest, *seed);
@@ -46,7 +46,7 @@ fn read(config: Config, body: &[u8], seed: u8) -> Visit {
 }
 
 fn compare(config: &Config, visit: &Visit, sent: &[u8]) {
-    use BadRequest as B;
+    use ProtocolError as B;
     let first = &visit.received[0];
     let oracle = chunked::read(sent);
     let limit = config.limits.chunk_overhead as u64;
@@ -69,7 +69,7 @@ fn compare(config: &Config, visit: &Visit, sent: &[u8]) {
     }
     match (refused, oracle.end) {
         // Limits.
-        (Some(B::BodyTooLarge), _) => assert!(oracle.announced > config.limits.max_request, "{oracle:?}"),
+        (Some(B::BodyTooLarge), _) => assert!(oracle.announced > config.limits.max_body_size, "{oracle:?}"),
         (Some(B::ChunkOverhead), End::At(length)) => {
             assert!(overhead(&oracle, sent.len() - length) > limit);
         }

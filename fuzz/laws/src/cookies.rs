@@ -6,7 +6,7 @@ use crate::shown;
 use arbitrary::{Arbitrary, Unstructured};
 use cookie::{Cookie, SameSite};
 use httpants_core::Headers;
-use httpants_core::cookies::{BadCookie, Cookies, CookiesOut, KeyRing, Unverified};
+use httpants_core::cookies::{CookieError, Cookies, CookiesOut, KeyRing, Unverified};
 
 /// The first byte chooses what the rest is: the value of Cookie fields, a cookie to set, or one
 /// to sign and to change.
@@ -122,11 +122,11 @@ impl Given {
                         || cookie.name().is_empty()
                         || matches!(
                             fault,
-                            BadCookie::TooLong
-                                | BadCookie::SecurePrefix
-                                | BadCookie::HostPrefix
-                                | BadCookie::Expires
-                                | BadCookie::Name
+                            CookieError::TooLong
+                                | CookieError::SecurePrefix
+                                | CookieError::HostPrefix
+                                | CookieError::Expires
+                                | CookieError::Name
                         ),
                     "{fault:?}: {cookie:?}"
                 );

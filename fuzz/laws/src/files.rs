@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 use arbitrary::{Arbitrary, Result, Unstructured};
 use http::{HeaderName, HeaderValue, Method};
 use httpants_core::files::{
-    Coding, Field, FileFault, FileRequest, FileResponse, Metadata, Plan, Segment, Sendfile, attachment, content_type,
+    Coding, Field, FileError, FileRequest, FileResponse, Metadata, Plan, Segment, Sendfile, attachment, content_type,
 };
 use httpants_core::{FieldLines, Headers};
 
@@ -390,9 +390,9 @@ impl Case {
             Plan::sendfile(request, &FileResponse::new("a.txt"), &policy, std::path::Path::new(&self.name), WALL);
         self.consistent(&plan);
         for kind in [ErrorKind::NotFound, ErrorKind::PermissionDenied, ErrorKind::Other] {
-            shown::display(&FileFault::from(kind));
+            shown::display(&FileError::from(kind));
         }
-        for fault in [FileFault::NotFound, FileFault::Forbidden, FileFault::Failed] {
+        for fault in [FileError::NotFound, FileError::Forbidden, FileError::Failed] {
             let plan = Plan::fault(&method, fault);
             assert_eq!((plan.status, plan.segments.is_empty()), (fault.status(), method == Method::HEAD));
         }

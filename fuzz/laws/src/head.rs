@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http_net::{BodyFraming, FieldSpan, HttpError, Limits, Parsed};
-use httpants_core::{BadRequest, CloseReason, Config, Framing, Request};
+use httpants_core::{CloseReason, Config, Framing, ProtocolError, Request};
 
 use crate::oracle::head::{self, Verdict};
 use crate::split;
@@ -110,7 +110,7 @@ fn only_we_accept(error: HttpError, ours: &Request) -> Option<&'static str> {
 
 /// Why we refuse what http-net accepts.
 fn only_http_net_accepts<T: AsRef<str>>(
-    fault: BadRequest,
+    fault: ProtocolError,
     target: &str,
     hosts: &[T],
     codings: &[T],
@@ -121,15 +121,19 @@ fn only_http_net_accepts<T: AsRef<str>>(
     let is_looser = |host: &str| host.starts_with('[') || host.contains(',');
     let port = |authority: &str| authority.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
     Some(match fault {
-        BadRequest::MethodTooLong | BadRequest::TargetTooLong | BadRequest::HeadTooLong => "a limit of ours",
-        BadRequest::Expectation => "an unknown expectation is answered with 417 here, and reported there",
-        BadRequest::EmptyLines => "http-net skips any number of empty lines",
-        BadRequest::Host | BadRequest::HostZone if hosts.iter().any(|host| is_looser(host.as_ref())) => "a looser host",
-        BadRequest::AbsoluteForm | BadRequest::AuthorityForm if is_looser(authority) => "a looser host",
-        BadRequest::AbsoluteForm if !["http", "https"].contains(&&*scheme.to_ascii_lowercase()) => "a foreign scheme",
-        BadRequest::AuthorityForm if port(authority).is_none_or(|port| port == 0) => "a port that is none",
-        BadRequest::TransferEncoding if codings.len() > 1 => "http-net reads several lines as one list",
-        BadRequest::TransferEncoding if codings.iter().any(|list| has_empty_element(list.as_ref())) => {
+        ProtocolError::MethodTooLong | ProtocolError::TargetTooLong | ProtocolError::HeadTooLong => "a limit of ours",
+        ProtocolError::Expectation => "an unknown expectation is answered with 417 here, and reported there",
+        ProtocolError::EmptyLines => "http-net skips any number of empty lines",
+        ProtocolError::Host | ProtocolError::HostZone if hosts.iter().any(|host| is_looser(host.as_ref())) => {
+            "a looser host"
+        }
+        ProtocolError::AbsoluteForm | ProtocolError::AuthorityForm if is_looser(authority) => "a looser host",
+        ProtocolError::AbsoluteForm if !["http", "https"].contains(&&*scheme.to_ascii_lowercase()) => {
+            "a foreign scheme"
+        }
+        ProtocolError::AuthorityForm if port(authority).is_none_or(|port| port == 0) => "a port that is none",
+        ProtocolError::TransferEncoding if codings.len() > 1 => "http-net reads several lines as one list",
+        ProtocolError::TransferEncoding if codings.iter().any(|list| has_empty_element(list.as_ref())) => {
             "http-net skips empty elements"
         }
         _ => return None,
@@ -165,8 +169,8 @@ fn same_as_httparse(visit: &Visit, bytes: &[u8]) {
 }
 
 /// Why we refuse what httparse accepts, which reads lines and decides nothing.
-fn only_httparse_accepts(fault: BadRequest) -> Option<&'static str> {
-    use BadRequest as B;
+fn only_httparse_accepts(fault: ProtocolError) -> Option<&'static str> {
+    use ProtocolError as B;
     Some(match fault {
         B::BareLineFeed | B::EmptyLines => "httparse takes LF for a line end, and any number of empty lines",
         B::TargetByte => "httparse takes bytes over 0x7F in a target",

@@ -3,7 +3,7 @@
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream};
-use httpants_core::forms::{Action, BadForm, Boundary, Event, FormType, Intake, Limits, Multipart};
+use httpants_core::forms::{Action, BodyPolicy, Boundary, Event, FormType, Limits, Multipart, ParseFormError};
 
 use crate::oracle::multipart::{self, Fault};
 use crate::shown;
@@ -31,7 +31,7 @@ pub fn law(data: &[u8]) {
         0 => content(rest, boundary, *seed, &Limits::default()),
         1 => {
             let mut limits = Limits::default();
-            (limits.max_request, limits.parts, limits.files) = (1000, 3, Some(1));
+            (limits.max_body_size, limits.parts, limits.files) = (1000, 3, Some(1));
             (limits.part_header, limits.part_fields, limits.text_field) = (100, 2, 20);
             (limits.file, limits.preamble, limits.memory, limits.total_memory) = (Some(40), 10, 15, 30);
             content(rest, boundary, *seed, &limits);
@@ -51,7 +51,7 @@ pub fn law(data: &[u8]) {
 struct Told {
     parts: Vec<Part>,
     ended: bool,
-    fault: Option<BadForm>,
+    fault: Option<ParseFormError>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -133,7 +133,7 @@ impl Told {
 #[derive(Debug)]
 struct Kept {
     limits: Limits,
-    intake: Intake,
+    intake: BodyPolicy,
     before: u64,
     part: u64,
     is_file: bool,
@@ -144,7 +144,7 @@ struct Kept {
 
 impl Kept {
     fn new(limits: &Limits) -> Self {
-        let intake = Intake::new(limits);
+        let intake = BodyPolicy::new(limits);
         Self {
             limits: limits.clone(),
             intake,
@@ -185,12 +185,12 @@ impl Kept {
 }
 
 /// One of the ways in which an intake begins content.
-type Begin = fn(&mut Intake, Option<u64>) -> Result<(), BadForm>;
+type Begin = fn(&mut BodyPolicy, Option<u64>) -> Result<(), ParseFormError>;
 
 /// Content that is no form, or an urlencoded one, kept as the intake says.
 fn taken_in(content: &[u8], seed: u8, limits: &Limits) {
     let told = (seed & 1 == 1).then_some(content.len() as u64);
-    let ways: [Begin; 3] = [Intake::begin_raw, Intake::begin_body, Intake::begin_urlencoded];
+    let ways: [Begin; 3] = [BodyPolicy::begin_raw, BodyPolicy::begin_body, BodyPolicy::begin_urlencoded];
     for (way, begin) in ways.into_iter().enumerate() {
         let raw = way < 2;
         let mut kept = Kept::new(limits);
@@ -198,7 +198,7 @@ fn taken_in(content: &[u8], seed: u8, limits: &Limits) {
         let begun = begin(&mut kept.intake, told);
         kept.refused = begun.is_err();
         pieces(content, Cut::Sized(u64::from(seed))).for_each(|piece| kept.data(piece.len()));
-        let most = if raw { limits.max_request } else { limits.max_request.min(limits.total_memory) };
+        let most = if raw { limits.max_body_size } else { limits.max_body_size.min(limits.total_memory) };
         assert_eq!(kept.refused, content.len() as u64 > most, "{kept:?}");
     }
 }
@@ -218,9 +218,11 @@ fn content(content: &[u8], boundary: &[u8], seed: u8, limits: &Limits) {
     match (told.fault, fault) {
         (None, None) => assert_eq!(told.parts.len(), parts.len()),
         (None, Some(fault)) => panic!("not seen: {fault:?}"),
-        (Some(BadForm::MissingClose), Some(Fault::MissingClose)) => {}
-        (Some(BadForm::Padding), Some(Fault::Padding)) => {}
-        (Some(fault @ (BadForm::MissingClose | BadForm::Padding)), theirs) => panic!("{fault:?}, {theirs:?}"),
+        (Some(ParseFormError::MissingClose), Some(Fault::MissingClose)) => {}
+        (Some(ParseFormError::Padding), Some(Fault::Padding)) => {}
+        (Some(fault @ (ParseFormError::MissingClose | ParseFormError::Padding)), theirs) => {
+            panic!("{fault:?}, {theirs:?}")
+        }
         // What is in the header of a part, and the limits, are not the oracle's business.
         (Some(_), _) => {}
     }
@@ -286,7 +288,7 @@ fn content_type(value: &[u8]) {
         Ok(Some(FormType::Multipart(ours))) => ours,
         other => {
             let fault = Multipart::for_content_type(value, &limits).map(|_| ()).unwrap_err();
-            return assert!(other.is_ok() && fault == BadForm::ContentType || other == Err(fault));
+            return assert!(other.is_ok() && fault == ParseFormError::ContentType || other == Err(fault));
         }
     };
     shown::debug(&ours);

@@ -4,8 +4,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 
 use arbitrary::{Arbitrary, Unstructured};
-use httpants_core::proxy::{BadProxyHeader, Endpoints, ProxyHeader};
-use httpants_core::{Address, BadRequest, CloseReason, Config};
+use httpants_core::proxy::{Endpoints, ProxyHeader, ProxyHeaderError};
+use httpants_core::{Address, CloseReason, Config, ProtocolError};
 use ppp::{HeaderResult, PartialResult};
 
 use crate::shown;
@@ -45,7 +45,7 @@ fn read(bytes: &[u8], seed: u8) {
 }
 
 /// The verdict, once known, does not change with more bytes; it is known at the limits.
-fn prefixes(bytes: &[u8]) -> Result<Option<ProxyHeader>, BadProxyHeader> {
+fn prefixes(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     let mut known = None;
     for length in 0..=bytes.len().min(ProxyHeader::LIMIT + 10) {
         let verdict = ProxyHeader::parse(&bytes[..length]);
@@ -109,7 +109,7 @@ fn ppp(bytes: &[u8]) -> Theirs {
 }
 
 /// The bytes up to the one with which our verdict is known.
-fn same_as_ppp(read: &[u8], verdict: Result<Option<ProxyHeader>, BadProxyHeader>) {
+fn same_as_ppp(read: &[u8], verdict: Result<Option<ProxyHeader>, ProxyHeaderError>) {
     match (verdict, ppp(read)) {
         (Ok(Some(header)), Theirs::Header(endpoints)) => assert_eq!(header.endpoints, endpoints),
         (Err(_), Theirs::Refused) => {}
@@ -139,24 +139,24 @@ fn only_we_accept(header: &[u8], theirs: &Theirs) -> Option<&'static str> {
 }
 
 /// Why ppp does not refuse what we refuse, or not yet.
-fn only_we_refuse(fault: BadProxyHeader, read: &[u8], theirs: &Theirs) -> Option<&'static str> {
+fn only_we_refuse(fault: ProxyHeaderError, read: &[u8], theirs: &Theirs) -> Option<&'static str> {
     let waits = *theirs == Theirs::NeedMore;
     let is_line = read.starts_with(b"PROXY ");
     Some(match fault {
-        BadProxyHeader::Signature if waits && read == b"PROXY\r" => "for ppp a CR ends a word",
-        BadProxyHeader::LineEnd => "for ppp a CR ends a word, and an LF behind a blank the line",
-        BadProxyHeader::TooLong if waits && is_line && read.len() == 107 && read.ends_with(b"\r") => {
+        ProxyHeaderError::Signature if waits && read == b"PROXY\r" => "for ppp a CR ends a word",
+        ProxyHeaderError::LineEnd => "for ppp a CR ends a word, and an LF behind a blank the line",
+        ProxyHeaderError::TooLong if waits && is_line && read.len() == 107 && read.ends_with(b"\r") => {
             "ppp counts the bytes of a line that has a CR when the LF is there"
         }
-        BadProxyHeader::TooLong if waits && !is_line => "a limit of ours",
-        BadProxyHeader::Line if waits && spaces(read) < 4 => {
+        ProxyHeaderError::TooLong if waits && !is_line => "a limit of ours",
+        ProxyHeaderError::Line if waits && spaces(read) < 4 => {
             "ppp awaits missing words, also behind the end of the line"
         }
-        BadProxyHeader::Line if !waits && read.windows(2).any(|pair| pair == b" +") => "for ppp a port has a sign",
-        BadProxyHeader::Family if read[13] >> 4 < 4 && read[13] & 0x0f < 3 => {
+        ProxyHeaderError::Line if !waits && read.windows(2).any(|pair| pair == b" +") => "for ppp a port has a sign",
+        ProxyHeaderError::Family if read[13] >> 4 < 4 && read[13] & 0x0f < 3 => {
             "ppp takes each family with each transport, also where there is none"
         }
-        BadProxyHeader::Addition if !waits => "ppp reads additions when they are asked for",
+        ProxyHeaderError::Addition if !waits => "ppp reads additions when they are asked for",
         _ => return None,
     })
 }
@@ -192,7 +192,7 @@ fn inet(source: impl Into<IpAddr>, port: u16, destination: impl Into<IpAddr>, ot
 }
 
 /// The header is taken off, and the request behind it comes from where it says.
-fn on_a_connection(bytes: &[u8], seed: u8, verdict: Result<Option<ProxyHeader>, BadProxyHeader>) {
+fn on_a_connection(bytes: &[u8], seed: u8, verdict: Result<Option<ProxyHeader>, ProxyHeaderError>) {
     let mut config = Config::default();
     config.proxy_protocol = true;
     let config = Arc::new(config);
@@ -203,7 +203,7 @@ fn on_a_connection(bytes: &[u8], seed: u8, verdict: Result<Option<ProxyHeader>, 
     match verdict {
         Ok(None) => assert_eq!(visit.closed, Some(CloseReason::Truncated)),
         Err(_) => {
-            assert_eq!(visit.closed, Some(CloseReason::Refused(BadRequest::ProxyHeader)));
+            assert_eq!(visit.closed, Some(CloseReason::Refused(ProtocolError::ProxyHeader)));
             assert!(visit.out.is_empty() && visit.received.is_empty());
         }
         Ok(Some(header)) if header.len == length => {
@@ -213,7 +213,7 @@ fn on_a_connection(bytes: &[u8], seed: u8, verdict: Result<Option<ProxyHeader>, 
                 Endpoints::Inet { source, .. } => source.into(),
                 _ => Address::Unix,
             };
-            assert_eq!(received.request.peer().remote, expected);
+            assert_eq!(received.request.peer().remote_addr, expected);
             assert_eq!(received.request.remote_ip(), expected.ip());
         }
         // The header took some of the request.

@@ -4,7 +4,7 @@ use std::path::{Component, Path};
 use std::sync::Arc;
 
 use http::Uri;
-use httpants_core::files::{FileFault, FileKind, Lookup, RelativePath, below_root};
+use httpants_core::files::{FileError, FileKind, Lookup, RelativePath, below_root};
 use httpants_core::{CloseReason, Config, Request};
 
 use crate::oracle::head::{self, Verdict};
@@ -134,7 +134,7 @@ fn stays_below(resolved: &RelativePath) {
                 assert!(index.under(root).starts_with(&path) && index.name() == "index.html");
                 assert!(index.lookup(FileKind::Directory).is_err(), "an index that is a directory");
             }
-            Err(fault) => assert_eq!(fault, FileFault::NotFound),
+            Err(fault) => assert_eq!(fault, FileError::NotFound),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use httpants_core::forms::BadForm;
+use httpants_core::forms::ParseFormError;
 use httpants_core::forms::urlencoded::{Options, parse};
 
 use crate::shown;
@@ -25,7 +25,7 @@ pub fn law(data: &[u8]) {
     let ours = match parse(content, &options) {
         Ok(ours) => ours,
         Err(fault) => {
-            assert_eq!((fault, fault.status().as_u16()), (BadForm::TooManyVariables, 413));
+            assert_eq!((fault, fault.status().as_u16()), (ParseFormError::TooManyVariables, 413));
             return assert!(theirs.len() > options.variables, "{} variables", theirs.len());
         }
     };

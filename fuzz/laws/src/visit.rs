@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use httpants_core::{
-    BadRequest, Close, CloseReason, Config, Connection, Event, Now, Peer, Receiving, Refusal, Request, RequestId,
-    ResponseHead, ResponseStats, Transmit, UnixTime,
+    Close, CloseReason, Config, Connection, ConnectionInfo, Event, Now, ProtocolError, Receiving, Refusal, Request,
+    RequestId, ResponseHead, ResponseStats, Transmit, UnixTime,
 };
 
 use crate::shown;
@@ -56,7 +56,7 @@ pub const NOW: Now = Now::new(std::time::Duration::ZERO, UnixTime::from_secs(1_7
 /// Where the connection neither takes the bytes nor says that it wants none.
 #[must_use]
 pub fn visit(config: &Arc<Config>, bytes: &[u8], cut: Cut, eof: bool) -> Visit {
-    let mut connection = Connection::new(Arc::clone(config), Peer::default(), NOW);
+    let mut connection = Connection::new(Arc::clone(config), ConnectionInfo::default(), NOW);
     let mut visit = Visit { received: vec![], out: vec![], ends: vec![], refusal: None, closed: None };
     for mut piece in pieces(bytes, cut) {
         while !piece.is_empty() {
@@ -80,7 +80,7 @@ pub fn visit(config: &Arc<Config>, bytes: &[u8], cut: Cut, eof: bool) -> Visit {
 }
 
 fn is_over(connection: &Connection) -> bool {
-    matches!(connection.state().recv, Receiving::HandedOver | Receiving::Discard | Receiving::Ended)
+    matches!(connection.state().recv, Receiving::SwitchedProtocol | Receiving::Discard | Receiving::Closed)
 }
 
 impl Visit {
@@ -114,7 +114,7 @@ impl Visit {
         shown::debug(&request.cookies());
         assert!(request.get().is_ok() || request.query().len() > 1000);
         assert_eq!((request.is_secure(), request.time(NOW)), (false, std::time::Duration::ZERO));
-        assert!(request.secure_cookie_text("a").is_none());
+        assert!(request.signed_cookie_text("a").is_none());
     }
 
     /// A request is complete: it is answered.
@@ -164,7 +164,7 @@ impl Visit {
 /// What is reported of a refusal, without what depends on how much was received.
 fn show(refusal: &Refusal) -> String {
     shown::debug(refusal);
-    if refusal.error() == BadRequest::ProxyHeader {
+    if refusal.error() == ProtocolError::ProxyHeader {
         return "a PROXY header".into();
     }
     let fields: Vec<_> = refusal.fields().map(|(name, value)| (name.escape_ascii(), value.escape_ascii())).collect();

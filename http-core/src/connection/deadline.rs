@@ -7,7 +7,7 @@ use super::handshake::PrefaceHeader;
 use super::now::Now;
 use super::state::{Input, Receiving, Sending};
 use super::timers::{Deadline, Earliest, Timer};
-use crate::error::{BadRequest, CloseReason};
+use crate::error::{CloseReason, ProtocolError};
 
 impl Connection {
     /// The next deadline; `None` when nothing is timed.
@@ -31,17 +31,17 @@ impl Connection {
             (Receiving::Idle, _) => next.offer(times.idle, timeouts.idle, Timer::Idle),
             (Receiving::Head, _) => next.offer(times.head, timeouts.head, Timer::Head),
             // Not while it is the application that is awaited.
-            (Receiving::Content | Receiving::Drain, _) if self.awaits_content() => {
+            (Receiving::Body | Receiving::Drain, _) if self.awaits_content() => {
                 next.offer(times.content, timeouts.body, Timer::Body);
                 next.offer_at(times.slowest_content(timeouts), Timer::BodyRate);
             }
             (Receiving::Discard, Sending::Shut) => times.offer_linger(&mut next, timeouts, self.ordinary_end),
             _ => {}
         }
-        let outstanding = matches!(self.state.send, Sending::Head | Sending::Content);
+        let outstanding = matches!(self.state.send, Sending::Head | Sending::Body);
         if outstanding {
             // While content is awaited it is the peer that takes its time.
-            let reads = self.state.recv == Receiving::Content && self.awaits_content();
+            let reads = self.state.recv == Receiving::Body && self.awaits_content();
             if self.state.send == Sending::Head && !reads {
                 times.offer_handler(&mut next, timeouts);
             }
@@ -83,12 +83,12 @@ impl Connection {
                 self.apply(Input::IdleTimeout);
                 self.events.close(CloseReason::TimedOut(timer));
             }
-            Timer::Head => drop(self.refuse(BadRequest::HeadTimeout)),
-            Timer::Body | Timer::BodyRate => drop(self.refuse(BadRequest::BodyTimeout)),
+            Timer::Head => drop(self.refuse(ProtocolError::HeadTimeout)),
+            Timer::Body | Timer::BodyRate => drop(self.refuse(ProtocolError::BodyTimeout)),
             Timer::Write => self.break_off(CloseReason::TimedOut(timer)),
             Timer::HalfClosed if self.state.send == Sending::Idle => self.break_off(CloseReason::TimedOut(timer)),
             Timer::Linger => drop(self.apply(Input::LingerEnd)),
-            Timer::HalfClosed if self.state.send == Sending::Content => {
+            Timer::HalfClosed if self.state.send == Sending::Body => {
                 self.reset = true;
                 self.break_off(CloseReason::TimedOut(timer));
             }

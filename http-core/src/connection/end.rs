@@ -1,8 +1,8 @@
 //! How a request ends, and how a connection does.
 
 use super::Connection;
-use super::answer::Mode;
 use super::lent::Lent;
+use super::response_framing::Mode;
 use super::state::{Input, Receiving, Sending};
 use crate::error::CloseReason;
 
@@ -22,22 +22,22 @@ impl Connection {
                 let sends_on = self.more_may_come || !self.recv.is_empty();
                 let linger = !self.end_of_stream && (self.peer.secure || sends_on);
                 self.times.shut = self.now.mono;
-                self.ordinary_end |= self.state.recv == Receiving::Complete;
+                self.ordinary_end |= self.state.recv == Receiving::Done;
                 self.apply(Input::Flushed { linger });
             }
-            Sending::HandedOver => self.events.upgrade(),
+            Sending::SwitchedProtocol => self.events.upgrade(),
             _ => {}
         }
     }
 
     /// An answer that only the end of the stream ends will not have its end.
     pub(super) fn mark_broken(&mut self) {
-        self.reset |= self.mode == Mode::UntilClose && self.state.send == Sending::Content;
+        self.reset |= self.mode == Mode::UntilClose && self.state.send == Sending::Body;
     }
 
     /// Ends everything at once.
     pub(super) fn break_off(&mut self, reason: CloseReason) {
-        let unfinished = self.state.send == Sending::Content || self.has_unsent();
+        let unfinished = self.state.send == Sending::Body || self.has_unsent();
         if self.apply(Input::Break) {
             self.reset |= self.mode == Mode::UntilClose && unfinished;
             self.end_request();
@@ -70,7 +70,7 @@ impl Connection {
             if request.is_shared() {
                 request.freeze_time(self.now);
             }
-            self.spare.keep(request);
+            self.recycled.keep(request);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::refusal::Refusal;
 use super::state::{Input, State};
-use super::{Connection, Now, Peer, Receiving};
+use super::{Connection, ConnectionInfo, Now, Receiving};
 use crate::config::Config;
 use crate::error::CloseReason;
 use crate::proxy::ProxyHeader;
@@ -49,10 +49,10 @@ impl PrefaceHeader {
 /// may come before or instead of it.
 ///
 /// ```
-/// use httpants_core::{Config, Connection, Event, Now, Peer, Preface};
+/// use httpants_core::{Config, Connection, Event, Now, ConnectionInfo, Preface};
 ///
 /// let now = Now::default();
-/// let mut connection = Connection::with_handshake(Config::default().into(), Peer::default(), now);
+/// let mut connection = Connection::with_handshake(Config::default().into(), ConnectionInfo::default(), now);
 /// assert_eq!(connection.receive_preface(&[22, 3, 1], now), Preface::Handshake);
 /// // A library for TLS goes on from here; what it deciphers is received as usual.
 /// connection.handle_secured(now);
@@ -64,7 +64,7 @@ impl Connection {
     /// A connection that was just accepted and begins with a handshake, of TLS. Nothing is to
     /// be received until [`handle_secured`](Self::handle_secured).
     #[must_use]
-    pub fn with_handshake(config: Arc<Config>, peer: Peer, now: Now) -> Self {
+    pub fn with_handshake(config: Arc<Config>, peer: ConnectionInfo, now: Now) -> Self {
         let mut connection = Self::new(config, peer, now);
         connection.state = State::NEW_WITH_HANDSHAKE;
         connection

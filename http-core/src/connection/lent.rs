@@ -140,7 +140,7 @@ impl Connection {
                 self.recv.adopt(buffer, count);
             }
         }
-        if self.state.recv == Receiving::Ended {
+        if self.state.recv == Receiving::Closed {
             self.recv.consume(usize::MAX);
         }
         self.handle_recv(count, now);

@@ -1,6 +1,5 @@
 //! One connection: the parts wired together, and the four kinds of methods.
 
-mod answer;
 mod deadline;
 mod end;
 mod event;
@@ -12,6 +11,7 @@ mod recv_buf;
 mod refusal;
 mod reply;
 mod respond;
+mod response_framing;
 mod responses;
 mod send_queue;
 mod state;
@@ -28,7 +28,7 @@ use bytes::Bytes;
 pub use self::event::{Close, Event, ResponseStats};
 pub use self::handshake::Preface;
 pub use self::lent::{Dropped, RecvBuffer, TransmitQueue, Transmitted};
-pub use self::now::{Address, Now, Peer, UnixTime};
+pub use self::now::{Address, ConnectionInfo, Now, UnixTime};
 pub use self::refusal::Refusal;
 pub use self::reply::Reply;
 pub use self::responses::ResponseState;
@@ -36,12 +36,12 @@ pub use self::send_queue::{Slices, Transmit};
 pub use self::state::{Receiving, Sending, State};
 pub use self::storage::Storage;
 
-use self::answer::Mode;
 use self::event::PendingEvents;
 use self::handshake::PrefaceHeader;
 use self::lent::Lent;
 use self::read::Content;
 use self::recv_buf::RecvBuf;
+use self::response_framing::Mode;
 use self::responses::Responses;
 use self::send_queue::{Segment, SendQueue};
 use self::state::Input;
@@ -49,10 +49,10 @@ use self::timers::Times;
 use crate::config::{Config, Limits};
 use crate::cookies::CookiesOut;
 use crate::error::CloseReason;
-use crate::message::request::{Request, RequestId, Spare};
+use crate::message::request::{RecycledBuffers, Request, RequestId};
 use crate::message::response::ResponseHead;
+use crate::wire::default_headers::DefaultHeaders;
 use crate::wire::head::HeadReader;
-use crate::wire::supplied::Supplied;
 
 /// One accepted connection, from its first byte to its close, without any IO.
 ///
@@ -76,7 +76,7 @@ use crate::wire::supplied::Supplied;
 /// | constructors | [`new`](Self::new), [`with_handshake`](Self::with_handshake) |
 /// | inputs | [`recv_buf`](Self::recv_buf) and [`handle_recv`](Self::handle_recv), or [`receive`](Self::receive), or [`lend_recv_buf`](Self::lend_recv_buf) and [`return_recv_buf`](Self::return_recv_buf); [`receive_preface`](Self::receive_preface), [`handle_secured`](Self::handle_secured), [`handle_handshake_failed`](Self::handle_handshake_failed); [`handle_eof`](Self::handle_eof), [`handle_peer_closed`](Self::handle_peer_closed), [`handle_sent`](Self::handle_sent) or [`handle_transmitted`](Self::handle_transmitted), [`handle_timeout`](Self::handle_timeout), [`handle_time`](Self::handle_time), [`handle_shutdown`](Self::handle_shutdown), [`handle_io_error`](Self::handle_io_error) |
 /// | outputs | [`poll_event`](Self::poll_event), [`poll_transmit`](Self::poll_transmit) or [`take_transmit`](Self::take_transmit), [`poll_close`](Self::poll_close), [`poll_timeout`](Self::poll_timeout), [`take_dropped`](Self::take_dropped) |
-/// | commands for a request | [`reply`](Self::reply), [`respond`](Self::respond), [`respond_with`](Self::respond_with), [`respond_upgrade`](Self::respond_upgrade), [`send`](Self::send), [`send_external`](Self::send_external), [`send_room`](Self::send_room), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`check_expectation`](Self::check_expectation), [`send_continue`](Self::send_continue), [`abort`](Self::abort), [`cookies_out`](Self::cookies_out), [`set_secure_cookie`](Self::set_secure_cookie), [`set_max_request`](Self::set_max_request), [`pause`](Self::pause), [`resume`](Self::resume) |
+/// | commands for a request | [`reply`](Self::reply), [`respond`](Self::respond), [`respond_with`](Self::respond_with), [`respond_upgrade`](Self::respond_upgrade), [`send`](Self::send), [`send_external`](Self::send_external), [`send_room`](Self::send_room), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`check_expectation`](Self::check_expectation), [`send_continue`](Self::send_continue), [`abort`](Self::abort), [`cookies_out`](Self::cookies_out), [`set_signed_cookie`](Self::set_signed_cookie), [`set_max_body_size`](Self::set_max_body_size), [`pause`](Self::pause), [`resume`](Self::resume) |
 /// | commands for the connection | [`hold_requests`](Self::hold_requests), [`accept_requests`](Self::accept_requests), [`close`](Self::close), [`take_upgrade`](Self::take_upgrade), [`lend`](Self::lend), [`release`](Self::release) |
 /// | getters | [`current_request`](Self::current_request), [`response_state`](Self::response_state), [`wants_recv`](Self::wants_recv), [`watches_peer`](Self::watches_peer), [`wanted_storage`](Self::wanted_storage), [`storage_size`](Self::storage_size), [`is_idle`](Self::is_idle), [`lacks_proxy_header`](Self::lacks_proxy_header), [`state`](Self::state), [`now`](Self::now), [`served`](Self::served), [`peer`](Self::peer), [`is_peer_closed`](Self::is_peer_closed), [`has_dropped`](Self::has_dropped), [`limits`](Self::limits) |
 ///
@@ -86,7 +86,7 @@ use crate::wire::supplied::Supplied;
 /// [`Misuse`](crate::Misuse) where the caller is wrong, and then change nothing.
 pub struct Connection {
     config: Arc<Config>,
-    peer: Peer,
+    peer: ConnectionInfo,
     now: Now,
     state: State,
     recv: RecvBuf,
@@ -102,11 +102,11 @@ pub struct Connection {
     empty_lines: usize,
     content: Content,
     current: Option<Request>,
-    spare: Spare,
+    recycled: RecycledBuffers,
     served: u64,
     mode: Mode,
     pending: Option<Box<ResponseHead>>,
-    supplied: Supplied,
+    default_headers: DefaultHeaders,
     expect_unanswered: bool,
     paused: bool,
     paused_at: Duration,
@@ -136,9 +136,9 @@ pub struct Connection {
 impl Connection {
     /// A connection that was just accepted.
     #[must_use]
-    pub fn new(config: Arc<Config>, peer: Peer, now: Now) -> Self {
+    pub fn new(config: Arc<Config>, peer: ConnectionInfo, now: Now) -> Self {
         let proxy_header = if config.proxy_protocol { PrefaceHeader::Expected } else { PrefaceHeader::Done };
-        let supplied = Supplied::with_room_for(config.server);
+        let default_headers = DefaultHeaders::with_room_for(config.server);
         Self {
             config,
             peer,
@@ -155,11 +155,11 @@ impl Connection {
             empty_lines: 0,
             content: Content::default(),
             current: None,
-            spare: Spare::default(),
+            recycled: RecycledBuffers::default(),
             served: 0,
             mode: Mode::Without,
             pending: None,
-            supplied,
+            default_headers,
             expect_unanswered: false,
             paused: false,
             paused_at: now.mono,
@@ -288,8 +288,8 @@ impl Connection {
     #[must_use]
     pub fn poll_close(&mut self) -> Option<Close> {
         match self.state.send {
-            Sending::Ended if self.reset => Some(Close::Reset),
-            Sending::Ended => Some(Close::Now),
+            Sending::Closed if self.reset => Some(Close::Reset),
+            Sending::Closed => Some(Close::Now),
             Sending::Shut if !std::mem::replace(&mut self.shutdown_emitted, true) => Some(Close::ShutdownWrite),
             _ => None,
         }
@@ -316,13 +316,13 @@ impl Connection {
                 // As while a response is outstanding.
                 Receiving::Idle | Receiving::Head if self.held => self.recv.len() < limits.recv_size(),
                 Receiving::Idle | Receiving::Head => self.has_backlog_room() && self.recv.len() <= limits.head,
-                Receiving::Content | Receiving::Drain => self.recv.len() < self.content.room(limits.body_size()),
+                Receiving::Body | Receiving::Drain => self.recv.len() < self.content.room(limits.body_size()),
                 // Room for one more read notices that the peer is gone, and takes in what
                 // it pipelines.
-                Receiving::Complete => self.state.send != Sending::Closing && self.recv.len() < limits.recv_size(),
+                Receiving::Done => self.state.send != Sending::Closing && self.recv.len() < limits.recv_size(),
                 // Not counted as dropped before the next poll, so what is held has a bound of its own.
                 Receiving::Discard => self.discarded <= self.linger_limit() && self.recv.len() < limits.recv_size(),
-                Receiving::Handshake | Receiving::HandedOver | Receiving::Ended => false,
+                Receiving::Handshake | Receiving::SwitchedProtocol | Receiving::Closed => false,
             }
     }
 
@@ -331,7 +331,7 @@ impl Connection {
     /// report it by [`handle_peer_closed`](Self::handle_peer_closed).
     #[must_use]
     pub fn watches_peer(&self) -> bool {
-        let outstanding = matches!(self.state.send, Sending::Head | Sending::Content);
+        let outstanding = matches!(self.state.send, Sending::Head | Sending::Body);
         (outstanding || self.held) && self.peer_closed_at.is_none() && !self.wants_recv()
     }
 
@@ -341,8 +341,8 @@ impl Connection {
         let is_current = request.index() == self.served;
         match self.state.send {
             Sending::Head if is_current => ResponseState::Expected,
-            Sending::Content if is_current => ResponseState::Begun,
-            Sending::Closing | Sending::Shut | Sending::HandedOver | Sending::Ended => ResponseState::Closed,
+            Sending::Body if is_current => ResponseState::Begun,
+            Sending::Closing | Sending::Shut | Sending::SwitchedProtocol | Sending::Closed => ResponseState::Closed,
             _ => ResponseState::Finished,
         }
     }
@@ -350,7 +350,7 @@ impl Connection {
     /// Whether the peer was seen to have ended its stream, or the connection has ended.
     #[must_use]
     pub fn is_peer_closed(&self) -> bool {
-        self.peer_closed_at.is_some() || self.state.recv == Receiving::Ended
+        self.peer_closed_at.is_some() || self.state.recv == Receiving::Closed
     }
 
     /// The limits of the connection.
@@ -392,7 +392,7 @@ impl Connection {
 
     /// The connection's two ends.
     #[must_use]
-    pub fn peer(&self) -> &Peer {
+    pub fn peer(&self) -> &ConnectionInfo {
         &self.peer
     }
 }
@@ -486,7 +486,7 @@ impl Connection {
     /// come before whatever the socket gives next. Empty before that event.
     #[must_use = "these bytes belong to the new protocol"]
     pub fn take_upgrade(&mut self) -> Bytes {
-        if self.state.recv == Receiving::HandedOver && !self.has_unsent() {
+        if self.state.recv == Receiving::SwitchedProtocol && !self.has_unsent() {
             let length = self.recv.len();
             self.recv.take(length)
         } else {

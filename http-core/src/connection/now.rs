@@ -84,20 +84,20 @@ impl From<SocketAddr> for Address {
 
 /// Who is at the other end of a connection, and over what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Peer {
+pub struct ConnectionInfo {
     /// The other end.
-    pub remote: Address,
+    pub remote_addr: Address,
     /// This end.
-    pub local: Address,
+    pub local_addr: Address,
     /// Whether the transport is secured (TLS); makes the scheme `https`.
     pub secure: bool,
 }
 
-impl Peer {
+impl ConnectionInfo {
     /// A peer known by its address, over a plain transport.
     #[must_use]
     pub fn new(remote: impl Into<Address>, local: impl Into<Address>) -> Self {
-        Self { remote: remote.into(), local: local.into(), secure: false }
+        Self { remote_addr: remote.into(), local_addr: local.into(), secure: false }
     }
 }
 

@@ -7,14 +7,14 @@ use super::handshake::PrefaceHeader;
 use super::refusal::Refusal;
 use super::state::{Input, Receiving, Sending};
 use crate::config::HalfClose;
-use crate::error::{BadRequest, CloseReason};
+use crate::error::{CloseReason, ProtocolError};
 use crate::message::headers::Headers;
 use crate::message::request::{Request, RequestId};
 use crate::proxy::{Endpoints, ProxyHeader};
 use crate::wire::chunked::{self, Chunked, Piece};
 use crate::wire::fields;
 use crate::wire::framing::Framing;
-use crate::wire::head::{Facts, HeadReader};
+use crate::wire::head::{HeadFacts, HeadReader};
 
 /// The content of the current request, as far as it is still to come.
 #[derive(Debug, Default)]
@@ -93,7 +93,7 @@ impl Connection {
         match self.state.recv {
             _ if self.recv.is_lent() => None,
             // The usual ends of a turn: a request is awaited, or its answer.
-            Receiving::Idle | Receiving::Complete if self.recv.is_empty() && self.peer_closed_at.is_none() => None,
+            Receiving::Idle | Receiving::Done if self.recv.is_empty() && self.peer_closed_at.is_none() => None,
             // And its usual start: a whole head.
             Receiving::Idle if !self.held && self.has_backlog_room() && self.proxy_header == PrefaceHeader::Done => {
                 match self.read_head() {
@@ -140,7 +140,7 @@ impl Connection {
         if self.content_fits() {
             Some(Event::Expect100(self.current_id()))
         } else {
-            self.refuse(BadRequest::BodyTooLarge)
+            self.refuse(ProtocolError::BodyTooLarge)
         }
     }
 
@@ -158,13 +158,13 @@ impl Connection {
                     self.read_proxy_header().map(Event::Request)
                 }
                 Receiving::Idle | Receiving::Head => self.read_head().map(Event::Request),
-                Receiving::Content if self.events.expect_100 => self.tell_expectation(),
-                Receiving::Content if self.paused => self.watch_peer(),
-                Receiving::Content => self.read_content(),
+                Receiving::Body if self.events.expect_100 => self.tell_expectation(),
+                Receiving::Body if self.paused => self.watch_peer(),
+                Receiving::Body => self.read_content(),
                 Receiving::Drain => self.drain(),
-                Receiving::Complete => self.watch_peer().or_else(|| self.watch_for_end()),
+                Receiving::Done => self.watch_peer().or_else(|| self.watch_for_end()),
                 Receiving::Discard => self.discard(),
-                Receiving::HandedOver | Receiving::Ended => None,
+                Receiving::SwitchedProtocol | Receiving::Closed => None,
             };
             if event.is_some() {
                 return event;
@@ -211,9 +211,9 @@ impl Connection {
         self.proxy_header = PrefaceHeader::Done;
         match header.endpoints {
             Endpoints::Inet { source, destination } => {
-                (self.peer.remote, self.peer.local) = (source.into(), destination.into());
+                (self.peer.remote_addr, self.peer.local_addr) = (source.into(), destination.into());
             }
-            Endpoints::Unix => (self.peer.remote, self.peer.local) = (Address::Unix, Address::Unix),
+            Endpoints::Unix => (self.peer.remote_addr, self.peer.local_addr) = (Address::Unix, Address::Unix),
             Endpoints::Kept => {}
         }
     }
@@ -227,7 +227,7 @@ impl Connection {
             }
             input = self.recv.filled();
         }
-        let message = self.spare.message();
+        let message = self.recycled.message();
         let (head, index) = message.parts();
         match self.reader.advance(input, &self.config, head, index) {
             Ok(Some(length)) => {
@@ -257,7 +257,7 @@ impl Connection {
         loop {
             match self.recv.filled() {
                 [b'\r', b'\n', ..] if self.empty_lines == self.config.limits.empty_lines => {
-                    self.refuse(BadRequest::EmptyLines);
+                    self.refuse(ProtocolError::EmptyLines);
                 }
                 [b'\r', b'\n', ..] => {
                     self.empty_lines += 1;
@@ -266,20 +266,20 @@ impl Connection {
                 }
                 // What an empty line begins with does not begin a head.
                 [] | [b'\r'] => drop(self.await_more()),
-                [b'\n', ..] => drop(self.refuse(BadRequest::BareLineFeed)),
-                [b'\r', ..] => drop(self.refuse(BadRequest::BareCarriageReturn)),
+                [b'\n', ..] => drop(self.refuse(ProtocolError::BareLineFeed)),
+                [b'\r', ..] => drop(self.refuse(ProtocolError::BareCarriageReturn)),
                 _ => return true,
             }
             return false;
         }
     }
 
-    fn accept(&mut self, facts: Facts) -> Request {
+    fn accept(&mut self, facts: HeadFacts) -> Request {
         self.reader = HeadReader::default();
         self.empty_lines = 0;
         self.served += 1;
         let limits = &self.config.limits;
-        self.content = Content::new(facts.framing, self.recv.position(), limits.max_request, limits.chunk_overhead);
+        self.content = Content::new(facts.framing, self.recv.position(), limits.max_body_size, limits.chunk_overhead);
         let has_content = facts.framing != Framing::None;
         let last = !self.config.keep_alive
             || !facts.persistent
@@ -290,7 +290,7 @@ impl Connection {
         self.peer_closed_emitted = false;
         self.responses.open(Some(self.current_id()));
         self.times.request(self.now.mono, self.recv.len());
-        let request = self.spare.request();
+        let request = self.recycled.request();
         self.current = Some(request.clone());
         self.apply(Input::Request { content: has_content });
         if last {
@@ -301,11 +301,11 @@ impl Connection {
 
     fn read_content(&mut self) -> Option<Event> {
         // It sends although the response has begun, without a 100.
-        if self.expect_unanswered && self.state.send == Sending::Content && !self.recv.is_empty() {
+        if self.expect_unanswered && self.state.send == Sending::Body && !self.recv.is_empty() {
             self.end_expectation();
         }
         if !self.content_fits() {
-            return self.refuse(BadRequest::BodyTooLarge);
+            return self.refuse(ProtocolError::BodyTooLarge);
         }
         match self.next_content() {
             Ok(Some(event)) => Some(event),
@@ -315,7 +315,7 @@ impl Connection {
     }
 
     /// The next piece of content, or its end, off the front of the buffer.
-    fn next_content(&mut self) -> Result<Option<Event>, BadRequest> {
+    fn next_content(&mut self) -> Result<Option<Event>, ProtocolError> {
         match &mut self.content.coding {
             Coding::None => Ok(None),
             Coding::Length(remaining) => {
@@ -325,7 +325,7 @@ impl Connection {
                 }
                 *remaining -= length as u64;
                 if *remaining == 0 {
-                    if self.state.recv == Receiving::Content {
+                    if self.state.recv == Receiving::Body {
                         self.events.end();
                     }
                     self.end_content();
@@ -343,7 +343,7 @@ impl Connection {
                     // much of it has come.
                     let chunk = (length as u64).saturating_add(decoder.chunk_remaining());
                     if chunk > self.content.limit.saturating_sub(self.content.received) {
-                        return Err(BadRequest::BodyTooLarge);
+                        return Err(ProtocolError::BodyTooLarge);
                     }
                     let is_whole = decoder.chunk_remaining() == 0;
                     let data = self.data(length);
@@ -372,7 +372,7 @@ impl Connection {
         Event::Data(self.current_id(), self.recv.take(length))
     }
 
-    fn trailers(&mut self, length: usize) -> Result<Headers, BadRequest> {
+    fn trailers(&mut self, length: usize) -> Result<Headers, ProtocolError> {
         if length <= 2 {
             self.recv.consume(length);
             return Ok(Headers::default());
@@ -425,7 +425,7 @@ impl Connection {
     /// The request is complete, or is not read, and its response is outstanding: the
     /// application learns that the peer ended its stream.
     fn watch_peer(&mut self) -> Option<Event> {
-        let outstanding = matches!(self.state.send, Sending::Head | Sending::Content);
+        let outstanding = matches!(self.state.send, Sending::Head | Sending::Body);
         if !outstanding || self.peer_closed_at.is_none() || std::mem::replace(&mut self.peer_closed_emitted, true) {
             return None;
         }

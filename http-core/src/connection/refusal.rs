@@ -5,11 +5,11 @@ use http::{Method, StatusCode, Version};
 
 use super::Connection;
 use super::state::{Input, Receiving, Sending};
-use crate::error::{BadRequest, CloseReason};
+use crate::error::{CloseReason, ProtocolError};
 use crate::message::field_lines::FieldLines;
 use crate::message::request::RequestId;
-use crate::proxy::BadProxyHeader;
-use crate::wire::encode::{AnswerHead, FramingField};
+use crate::proxy::ProxyHeaderError;
+use crate::wire::encode::{FramingField, ResponseEncoder};
 use crate::wire::fields::{self, Line, Lines};
 use crate::wire::grammar;
 
@@ -17,11 +17,11 @@ use crate::wire::grammar;
 /// tools that compare parsers.
 #[derive(Clone, Debug)]
 pub struct Refusal {
-    error: BadRequest,
+    error: ProtocolError,
     request: Option<RequestId>,
     offset: u64,
     head: Bytes,
-    proxy_header: Option<BadProxyHeader>,
+    proxy_header: Option<ProxyHeaderError>,
 }
 
 impl Refusal {
@@ -29,7 +29,7 @@ impl Refusal {
     /// what was refused in the body of `request`, begins in the stream. Of the head only the
     /// lines up to the faulty one are kept, however much was received behind it.
     pub(super) fn new(
-        error: BadRequest,
+        error: ProtocolError,
         request: Option<RequestId>,
         start: u64,
         head: &[u8],
@@ -47,20 +47,20 @@ impl Refusal {
     }
 
     /// That of a connection that begins with this in place of a PROXY header.
-    pub(super) fn of_proxy_header(fault: BadProxyHeader, received: &[u8]) -> Self {
-        let refusal = Self::new(BadRequest::ProxyHeader, None, 0, received, HeadProgress::RequestLine);
+    pub(super) fn of_proxy_header(fault: ProxyHeaderError, received: &[u8]) -> Self {
+        let refusal = Self::new(ProtocolError::ProxyHeader, None, 0, received, HeadProgress::RequestLine);
         Self { proxy_header: Some(fault), ..refusal }
     }
 
     /// The rule that was broken.
     #[must_use]
-    pub fn error(&self) -> BadRequest {
+    pub fn error(&self) -> ProtocolError {
         self.error
     }
 
     /// What is wrong with the PROXY header, where that was refused.
     #[must_use]
-    pub fn proxy_header(&self) -> Option<BadProxyHeader> {
+    pub fn proxy_header(&self) -> Option<ProxyHeaderError> {
         self.proxy_header
     }
 
@@ -111,7 +111,7 @@ impl Refusal {
 
 /// Refusing.
 impl Connection {
-    pub(super) fn refuse(&mut self, fault: BadRequest) -> Option<super::Event> {
+    pub(super) fn refuse(&mut self, fault: ProtocolError) -> Option<super::Event> {
         self.note_refusal(fault);
         self.turn_away(fault.status(), fault.text(), CloseReason::Refused(fault));
         None
@@ -119,14 +119,14 @@ impl Connection {
 
     /// Keeps what is known of the peer for [`Event::Refused`](super::Event::Refused).
     #[cold]
-    fn note_refusal(&mut self, fault: BadRequest) {
+    fn note_refusal(&mut self, fault: ProtocolError) {
         if self.events.is_closed() {
             return;
         }
         let limits = &self.config.limits;
         let refusal = match self.state.recv {
             // Its response may be finished already.
-            Receiving::Content | Receiving::Drain => {
+            Receiving::Body | Receiving::Drain => {
                 Refusal::new(fault, Some(self.current_id()), self.content.element, &[], HeadProgress::RequestLine)
             }
             _ => {
@@ -155,7 +155,7 @@ impl Connection {
         let (head_only, http_1_0) = match &self.current {
             Some(request) => (*request.method() == Method::HEAD, request.version() == Version::HTTP_10),
             None if self.reader.has_request_line() => {
-                let line = &self.spare.message().head().line;
+                let line = &self.recycled.message().head().line;
                 (line.method == Method::HEAD, line.version == Version::HTTP_10)
             }
             None => (false, false),
@@ -171,7 +171,7 @@ impl Connection {
             }
             self.responses.begin(status);
             self.queue();
-            let head = AnswerHead {
+            let head = ResponseEncoder {
                 http_1_0,
                 status,
                 reason: None,
@@ -179,7 +179,7 @@ impl Connection {
                 cookies: None,
                 framing: FramingField::Length(text.len() as u64 + 1),
                 connection: Some("close"),
-                supplied: self.supplied.at(self.now.wall, self.config.server),
+                default_headers: self.default_headers.at(self.now.wall, self.config.server),
             };
             let out = self.send.gather();
             head.write(out);
@@ -197,7 +197,7 @@ impl Connection {
 
     /// A plain request where a handshake is expected. `received` has what came of it.
     pub(super) fn refuse_plain_request(&mut self, received: &[u8]) {
-        let fault = BadRequest::PlainRequest;
+        let fault = ProtocolError::PlainRequest;
         let received = received.get(..self.config.limits.head).unwrap_or(received);
         self.events.refuse(Refusal::new(fault, None, 0, received, HeadProgress::RequestLine));
         self.turn_away(fault.status(), fault.text(), CloseReason::Refused(fault));

@@ -17,9 +17,9 @@ use crate::message::response::{BodyLen, ResponseHead};
 /// HTTP/1.0 it ends with the stream), and an answer finished before any content has length 0.
 ///
 /// ```
-/// # use httpants_core::{Config, Connection, Event, Now, Peer};
+/// # use httpants_core::{Config, Connection, Event, Now, ConnectionInfo};
 /// # let now = Now::default();
-/// # let mut connection = Connection::new(Config::default().into(), Peer::default(), now);
+/// # let mut connection = Connection::new(Config::default().into(), ConnectionInfo::default(), now);
 /// # connection.receive(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", now);
 /// # let Some(Event::Request(request)) = connection.poll_event() else { unreachable!() };
 /// let mut reply = connection.reply(request.id());

@@ -5,15 +5,15 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Version;
 
-use super::answer::{self, Mode};
+use super::response_framing::{self, Mode};
 use super::state::{Input, Receiving, Sending};
 use super::{Connection, ResponseState};
 use crate::cookies::{CookieBuilder, CookiesOut};
-use crate::error::{BadRequest, CloseReason, Misuse};
+use crate::error::{CloseReason, Misuse, ProtocolError};
 use crate::message::field_lines::FieldLines;
 use crate::message::request::{Request, RequestId};
 use crate::message::response::{BodyLen, ResponseHead};
-use crate::wire::encode::{self, AnswerHead};
+use crate::wire::encode::{self, ResponseEncoder};
 
 const CRLF: &[u8] = b"\r\n";
 
@@ -40,7 +40,7 @@ impl Connection {
     pub fn respond(&mut self, request: RequestId, head: &ResponseHead, length: BodyLen) -> Result<(), Misuse> {
         self.head_expected(request)?;
         self.queue_head(head, length, Follows::Body)?;
-        self.apply(Input::AnswerHead);
+        self.apply(Input::ResponseHead);
         Ok(())
     }
 
@@ -59,16 +59,16 @@ impl Connection {
     /// follows in the caller, unless the response hands the stream over.
     fn queue_head(&mut self, head: &ResponseHead, length: BodyLen, follows: Follows) -> Result<(), Misuse> {
         let request = self.current.as_ref().ok_or(Misuse::NoRequest)?;
-        let framed = answer::frame(request, head, length)?;
+        let framed = response_framing::frame(request, head, length)?;
         let is_upgrade = matches!(follows, Follows::OtherProtocol);
-        if framed.hands_over != is_upgrade || is_upgrade && self.state.recv != Receiving::Complete {
+        if framed.hands_over != is_upgrade || is_upgrade && self.state.recv != Receiving::Done {
             return Err(Misuse::Upgrade);
         }
         let last = matches!(follows, Follows::Close);
         let http_1_0 = request.version() == Version::HTTP_10;
         // A client that was not told to continue may send its content or not: what comes
         // next could be either (RFC 9110 section 10.1.1).
-        let unknown = self.expect_unanswered && self.state.recv == Receiving::Content;
+        let unknown = self.expect_unanswered && self.state.recv == Receiving::Body;
         if last || framed.mode == Mode::UntilClose || head.fields.owned().close || unknown {
             self.apply(Input::Last);
         }
@@ -78,7 +78,7 @@ impl Connection {
             () => http_1_0.then_some("keep-alive"),
         };
         self.queue();
-        AnswerHead {
+        ResponseEncoder {
             http_1_0,
             status: head.status,
             reason: head.reason(),
@@ -86,7 +86,7 @@ impl Connection {
             cookies: self.cookies_out.as_deref(),
             framing: framed.field,
             connection,
-            supplied: self.supplied.at(self.now.wall, self.config.server),
+            default_headers: self.default_headers.at(self.now.wall, self.config.server),
         }
         .write(self.send.gather());
         self.mode = framed.mode;
@@ -121,7 +121,8 @@ impl Connection {
     /// # Errors
     /// [`Misuse`] as [`cookies_out`](Self::cookies_out), [`Misuse::NoCookieKeys`] without a
     /// key, [`Misuse::Cookie`] for a name or attribute that cannot be sent.
-    pub fn set_secure_cookie(
+    #[doc(alias = "set_secure_cookie")]
+    pub fn set_signed_cookie(
         &mut self,
         request: RequestId,
         name: &str,
@@ -151,7 +152,7 @@ impl Connection {
         self.head_expected(request)?;
         // Where too much is left to drain behind a response that is finished at once, the
         // connection will close, and the response says so (RFC 9112 section 9.6).
-        let last = self.state.recv == Receiving::Content && self.content.announced() > self.config.limits.drain;
+        let last = self.state.recv == Receiving::Body && self.content.announced() > self.config.limits.drain;
         let follows = if last { Follows::Close } else { Follows::Body };
         self.queue_head(head, BodyLen::Known(content.len() as u64), follows)?;
         if self.mode != Mode::Without {
@@ -166,7 +167,7 @@ impl Connection {
                 encode::last_chunk(self.send.gather(), None);
             }
         }
-        if self.apply(Input::Answer) {
+        if self.apply(Input::Response) {
             self.end_of_answer();
         }
         Ok(())
@@ -267,7 +268,7 @@ impl Connection {
             _ => {}
         }
         self.responses.complete();
-        self.apply(Input::AnswerEnd);
+        self.apply(Input::ResponseEnd);
         self.end_of_answer();
         Ok(())
     }
@@ -280,7 +281,7 @@ impl Connection {
     pub fn check_expectation(&mut self, request: RequestId) -> Result<(), Misuse> {
         self.head_expected(request)?;
         if self.expect_unanswered && !self.content_fits() {
-            self.refuse(BadRequest::BodyTooLarge);
+            self.refuse(ProtocolError::BodyTooLarge);
             return Err(Misuse::Closed);
         }
         Ok(())
@@ -335,12 +336,12 @@ impl Connection {
     }
 
     /// Sets the largest body of this request, in bytes, in place of
-    /// [`Limits::max_request`](crate::Limits::max_request). Judged when the body is asked
+    /// [`Limits::max_body_size`](crate::Limits::max_body_size). Judged when the body is asked
     /// for, so call it on [`Event::Request`](super::Event::Request).
     ///
     /// # Errors
     /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where the response is over.
-    pub fn set_max_request(&mut self, request: RequestId, limit: u64) -> Result<(), Misuse> {
+    pub fn set_max_body_size(&mut self, request: RequestId, limit: u64) -> Result<(), Misuse> {
         self.outstanding(request)?;
         self.content.limit = limit;
         Ok(())
@@ -354,7 +355,7 @@ impl Connection {
     /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where the response is over.
     pub fn pause(&mut self, request: RequestId) -> Result<(), Misuse> {
         self.outstanding(request)?;
-        if self.state.recv == Receiving::Content && !self.paused {
+        if self.state.recv == Receiving::Body && !self.paused {
             self.paused = true;
             self.paused_at = self.now.mono;
             if !self.expect_unanswered {

@@ -6,12 +6,12 @@
 //!
 //! ```text
 //!  receiving   Handshake (where TLS is to come first) -> Idle
-//!              Idle -> Head -> Content -> Complete ----> Idle (the next request)
+//!              Idle -> Head -> Body -> Done ----> Idle (the next request)
 //!                                 \-> Drain (answered before it was read) -> Idle
-//!                      any -> Discard (nothing more is parsed) -> Ended
-//!  sending     Idle ---------> Head -> Content --------> Idle (the next request)
-//!                                        \-> Complete (awaits the drain) -> Idle
-//!                      any -> Closing (the last bytes leave) -> Shut (lingers) -> Ended
+//!                      any -> Discard (nothing more is parsed) -> Closed
+//!  sending     Idle ---------> Head -> Body --------> Idle (the next request)
+//!                                        \-> Done (awaits the drain) -> Idle
+//!                      any -> Closing (the last bytes leave) -> Shut (lingers) -> Closed
 //! ```
 
 /// What is expected from the peer.
@@ -25,17 +25,17 @@ pub enum Receiving {
     /// The rest of a head.
     Head,
     /// The rest of a request's content.
-    Content,
+    Body,
     /// Nothing: the request was received as a whole, its answer is due.
-    Complete,
+    Done,
     /// The rest of content whose answer is finished already; it is dropped.
     Drain,
     /// Whatever comes is dropped: the connection is about to close.
     Discard,
     /// The stream belongs to another protocol.
-    HandedOver,
+    SwitchedProtocol,
     /// Nothing more is read.
-    Ended,
+    Closed,
 }
 
 /// What the peer gets next.
@@ -47,17 +47,17 @@ pub enum Sending {
     /// The head of an answer.
     Head,
     /// The content of an answer.
-    Content,
+    Body,
     /// Nothing until the request's content was drained.
-    Complete,
+    Done,
     /// The last bytes, then the end.
     Closing,
     /// Nothing: the sending side is shut down, the peer's end is awaited.
     Shut,
     /// The stream belongs to another protocol, once the answer's head has left.
-    HandedOver,
+    SwitchedProtocol,
     /// Nothing more is sent.
-    Ended,
+    Closed,
 }
 
 /// Where a connection stands.
@@ -83,11 +83,11 @@ pub(crate) enum Input {
     /// The last byte of the request's content.
     ContentEnd,
     /// The application gave the head of its final answer.
-    AnswerHead,
+    ResponseHead,
     /// The application gave the last byte of its answer.
-    AnswerEnd,
+    ResponseEnd,
     /// The application gave a whole answer at once.
-    Answer,
+    Response,
     /// The answer switches protocols.
     HandOver,
     /// This request is the last one.
@@ -127,69 +127,69 @@ impl State {
         use {Input as I, Receiving as R, Sending as S};
         let persistent = self.persistent;
         match (self.recv, self.send, input) {
-            (R::Ended, _, _) => None,
-            (_, _, I::Break) => self.to(R::Ended, S::Ended),
-            (R::HandedOver, _, I::Abort) => self.to(R::Complete, S::Closing),
-            (R::HandedOver, _, _) => None,
+            (R::Closed, _, _) => None,
+            (_, _, I::Break) => self.to(R::Closed, S::Closed),
+            (R::SwitchedProtocol, _, I::Abort) => self.to(R::Done, S::Closing),
+            (R::SwitchedProtocol, _, _) => None,
 
             // Before the first request. There is nothing that an end could take away.
             (R::Handshake, S::Idle, I::Secured) => self.to(R::Idle, S::Idle),
-            (R::Handshake, S::Idle, I::IdleTimeout | I::Shutdown) => self.to(R::Ended, S::Ended),
+            (R::Handshake, S::Idle, I::IdleTimeout | I::Shutdown) => self.to(R::Closed, S::Closed),
 
             // Receiving.
             (R::Idle, S::Idle, I::FirstByte) => self.to(R::Head, S::Idle),
-            (R::Idle | R::Head, S::Idle, I::Request { content: true }) => self.to(R::Content, S::Head),
-            (R::Idle | R::Head, S::Idle, I::Request { content: false }) => self.to(R::Complete, S::Head),
-            (R::Content, S::Head | S::Content, I::ContentEnd) => self.to(R::Complete, self.send),
+            (R::Idle | R::Head, S::Idle, I::Request { content: true }) => self.to(R::Body, S::Head),
+            (R::Idle | R::Head, S::Idle, I::Request { content: false }) => self.to(R::Done, S::Head),
+            (R::Body, S::Head | S::Body, I::ContentEnd) => self.to(R::Done, self.send),
 
-            // Answering.
-            (R::Content | R::Complete, S::Head, I::AnswerHead) => self.to(self.recv, S::Content),
-            (R::Complete, S::Head, I::Answer) if persistent => self.to(R::Idle, S::Idle),
-            (R::Complete, S::Head, I::Answer) => self.to(R::Complete, S::Closing),
-            (R::Content, S::Head, I::Answer) if persistent => self.to(R::Drain, S::Complete),
-            (R::Content, S::Head, I::Answer) => self.to(R::Discard, S::Closing),
-            (R::Complete, S::Head, I::HandOver) => self.to(R::HandedOver, S::HandedOver),
-            (R::Complete, S::Content, I::AnswerEnd) if persistent => self.to(R::Idle, S::Idle),
-            (R::Complete, S::Content, I::AnswerEnd) => self.to(R::Complete, S::Closing),
-            (R::Content, S::Content, I::AnswerEnd) if persistent => self.to(R::Drain, S::Complete),
-            (R::Content, S::Content, I::AnswerEnd) => self.to(R::Discard, S::Closing),
-            (R::Drain, S::Complete, I::ContentEnd) if persistent => self.to(R::Idle, S::Idle),
-            (R::Drain, S::Complete, I::ContentEnd) => self.to(R::Complete, S::Closing),
-            (R::Drain, S::Complete, I::DrainLimit) => self.to(R::Discard, S::Closing),
-            (R::Content, S::Head | S::Content, I::Abort) => self.to(R::Discard, S::Closing),
-            (R::Complete, S::Head | S::Content, I::Abort) => self.to(R::Complete, S::Closing),
-            (R::Handshake | R::Idle | R::Head, S::Idle, I::Abort) | (R::Drain, S::Complete, I::Abort) => {
+            // ResponseTask.
+            (R::Body | R::Done, S::Head, I::ResponseHead) => self.to(self.recv, S::Body),
+            (R::Done, S::Head, I::Response) if persistent => self.to(R::Idle, S::Idle),
+            (R::Done, S::Head, I::Response) => self.to(R::Done, S::Closing),
+            (R::Body, S::Head, I::Response) if persistent => self.to(R::Drain, S::Done),
+            (R::Body, S::Head, I::Response) => self.to(R::Discard, S::Closing),
+            (R::Done, S::Head, I::HandOver) => self.to(R::SwitchedProtocol, S::SwitchedProtocol),
+            (R::Done, S::Body, I::ResponseEnd) if persistent => self.to(R::Idle, S::Idle),
+            (R::Done, S::Body, I::ResponseEnd) => self.to(R::Done, S::Closing),
+            (R::Body, S::Body, I::ResponseEnd) if persistent => self.to(R::Drain, S::Done),
+            (R::Body, S::Body, I::ResponseEnd) => self.to(R::Discard, S::Closing),
+            (R::Drain, S::Done, I::ContentEnd) if persistent => self.to(R::Idle, S::Idle),
+            (R::Drain, S::Done, I::ContentEnd) => self.to(R::Done, S::Closing),
+            (R::Drain, S::Done, I::DrainLimit) => self.to(R::Discard, S::Closing),
+            (R::Body, S::Head | S::Body, I::Abort) => self.to(R::Discard, S::Closing),
+            (R::Done, S::Head | S::Body, I::Abort) => self.to(R::Done, S::Closing),
+            (R::Handshake | R::Idle | R::Head, S::Idle, I::Abort) | (R::Drain, S::Done, I::Abort) => {
                 self.to(R::Discard, S::Closing)
             }
-            (_, S::Head | S::Content | S::Complete, I::Last) => Some(Self { persistent: false, ..self }),
+            (_, S::Head | S::Body | S::Done, I::Last) => Some(Self { persistent: false, ..self }),
 
             // Refusing: an answer that has begun cannot be taken back, so it breaks off visibly,
             // behind those that were queued before it.
-            (R::Content, S::Content, I::Refuse)
+            (R::Body, S::Body, I::Refuse)
             | (R::Handshake | R::Idle | R::Head, S::Idle, I::Refuse)
-            | (R::Content | R::Complete, S::Head, I::Refuse)
-            | (R::Drain, S::Complete, I::Refuse) => self.to(R::Discard, S::Closing),
+            | (R::Body | R::Done, S::Head, I::Refuse)
+            | (R::Drain, S::Done, I::Refuse) => self.to(R::Discard, S::Closing),
 
             // The peer's end. What was answered before still leaves; a request that is cut
             // off gets no answer; one that is complete gets its own.
             (R::Handshake | R::Idle | R::Head, S::Idle, I::EndOfStream)
-            | (R::Content, S::Head, I::EndOfStream)
-            | (R::Content, S::Content, I::EndOfStream)
-            | (R::Drain, S::Complete, I::EndOfStream)
-            | (R::Discard, S::Closing, I::EndOfStream) => self.to(R::Complete, S::Closing),
-            (R::Complete, S::Head | S::Content, I::EndOfStream) => Some(Self { persistent: false, ..self }),
-            (R::Discard, S::Shut, I::EndOfStream) => self.to(R::Ended, S::Ended),
+            | (R::Body, S::Head, I::EndOfStream)
+            | (R::Body, S::Body, I::EndOfStream)
+            | (R::Drain, S::Done, I::EndOfStream)
+            | (R::Discard, S::Closing, I::EndOfStream) => self.to(R::Done, S::Closing),
+            (R::Done, S::Head | S::Body, I::EndOfStream) => Some(Self { persistent: false, ..self }),
+            (R::Discard, S::Shut, I::EndOfStream) => self.to(R::Closed, S::Closed),
 
             // Our end.
             (R::Discard, S::Closing, I::Flushed { .. }) => self.to(R::Discard, S::Shut),
-            (R::Complete, S::Closing, I::Flushed { linger: true }) => self.to(R::Discard, S::Shut),
-            (R::Complete, S::Closing, I::Flushed { linger: false }) => self.to(R::Ended, S::Ended),
-            (R::Discard, S::Shut, I::LingerEnd) => self.to(R::Ended, S::Ended),
-            (R::Idle, S::Idle, I::IdleTimeout) => self.to(R::Complete, S::Closing),
+            (R::Done, S::Closing, I::Flushed { linger: true }) => self.to(R::Discard, S::Shut),
+            (R::Done, S::Closing, I::Flushed { linger: false }) => self.to(R::Closed, S::Closed),
+            (R::Discard, S::Shut, I::LingerEnd) => self.to(R::Closed, S::Closed),
+            (R::Idle, S::Idle, I::IdleTimeout) => self.to(R::Done, S::Closing),
             // A request may be under way to us: the end of our stream tells the peer that it
             // was not served, where a reset could also cost it the answer before.
             (R::Idle, S::Idle, I::Shutdown) => self.to(R::Discard, S::Closing),
-            (R::Head, S::Idle, I::Shutdown) | (_, S::Head | S::Content | S::Complete, I::Shutdown) => {
+            (R::Head, S::Idle, I::Shutdown) | (_, S::Head | S::Body | S::Done, I::Shutdown) => {
                 Some(Self { persistent: false, ..self })
             }
             _ => None,
@@ -210,9 +210,9 @@ mod tests {
         Input::Request { content: false },
         Input::Request { content: true },
         Input::ContentEnd,
-        Input::AnswerHead,
-        Input::AnswerEnd,
-        Input::Answer,
+        Input::ResponseHead,
+        Input::ResponseEnd,
+        Input::Response,
         Input::HandOver,
         Input::Last,
         Input::DrainLimit,
@@ -273,9 +273,9 @@ mod tests {
                 continue;
             }
             seen.push(state);
-            let ended = state.recv == Receiving::Ended;
+            let ended = state.recv == Receiving::Closed;
             assert_eq!(state.after(Input::Break).is_some(), !ended, "{}", name(state));
-            assert_eq!(ended, state.send == Sending::Ended, "both halves end together: {}", name(state));
+            assert_eq!(ended, state.send == Sending::Closed, "both halves end together: {}", name(state));
             open.extend(INPUTS.iter().filter_map(|&input| state.after(input)));
         }
     }

@@ -4,7 +4,7 @@ use super::Connection;
 use super::recv_buf::Block;
 use super::responses::Leaving;
 use super::state::Receiving;
-use crate::message::request::Spare;
+use crate::message::request::RecycledBuffers;
 
 /// Buffers for one connection while it is busy; an idle one needs none.
 ///
@@ -15,7 +15,7 @@ use crate::message::request::Spare;
 #[derive(Debug)]
 pub struct Storage {
     block: Block,
-    spare: SpareBuffers,
+    recycled: SpareBuffers,
 }
 
 /// What a busy connection uses beside its receive buffer.
@@ -23,7 +23,7 @@ pub struct Storage {
 pub(super) struct SpareBuffers {
     gathered: Vec<u8>,
     leaving: Leaving,
-    request: Spare,
+    request: RecycledBuffers,
 }
 
 impl Storage {
@@ -34,15 +34,15 @@ impl Storage {
     }
 
     fn of(block: Block) -> Self {
-        Self { block, spare: SpareBuffers::default() }
+        Self { block, recycled: SpareBuffers::default() }
     }
 
     pub(super) fn into_parts(self) -> (Block, SpareBuffers) {
-        (self.block, self.spare)
+        (self.block, self.recycled)
     }
 
-    pub(super) fn from_parts(block: Block, spare: SpareBuffers) -> Self {
-        Self { block, spare }
+    pub(super) fn from_parts(block: Block, recycled: SpareBuffers) -> Self {
+        Self { block, recycled }
     }
 
     /// The size of the receive buffer, in bytes.
@@ -72,8 +72,8 @@ impl Connection {
 
     /// Gives the connection storage to go on with; returns the storage it replaces.
     pub fn lend(&mut self, storage: Storage) -> Option<Storage> {
-        let Storage { block, spare } = storage;
-        self.give_spare(spare);
+        let Storage { block, recycled } = storage;
+        self.give_spare(recycled);
         let replaced = self.recv.give(block)?;
         Some(Storage::of(replaced))
     }
@@ -81,7 +81,7 @@ impl Connection {
     /// Takes the storage of a connection that is idle or over; `None` while it is in use.
     /// Storage of which a piece of content is still held is left to that.
     pub fn release(&mut self) -> Option<Storage> {
-        if self.state.recv == Receiving::Ended {
+        if self.state.recv == Receiving::Closed {
             self.recv.consume(usize::MAX);
             self.send.clear();
         } else if !self.is_idle() {
@@ -89,24 +89,22 @@ impl Connection {
         }
         let gathered = self.send.release();
         let leaving = self.responses.release();
-        let request = std::mem::take(&mut self.spare);
-        let spare = SpareBuffers { gathered, leaving, request };
-        self.recv.release().map(|block| Storage { block, spare })
+        let request = std::mem::take(&mut self.recycled);
+        let recycled = SpareBuffers { gathered, leaving, request };
+        self.recv.release().map(|block| Storage { block, recycled })
     }
 
-    pub(super) fn give_spare(&mut self, spare: SpareBuffers) {
-        let SpareBuffers { gathered, leaving, request } = spare;
+    pub(super) fn give_spare(&mut self, recycled: SpareBuffers) {
+        let SpareBuffers { gathered, leaving, request } = recycled;
         self.send.give(gathered);
         self.responses.give(leaving);
-        self.spare.refill(request);
+        self.recycled.refill(request);
     }
 
     pub(super) fn wanted_size(&self) -> usize {
         let limits = &self.config.limits;
         match self.state.recv {
-            Receiving::Content | Receiving::Drain if self.content.is_longer_than(limits.recv_size()) => {
-                limits.body_size()
-            }
+            Receiving::Body | Receiving::Drain if self.content.is_longer_than(limits.recv_size()) => limits.body_size(),
             _ => limits.recv_size(),
         }
     }

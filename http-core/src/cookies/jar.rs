@@ -30,7 +30,7 @@ use crate::wire::grammar::trim_ows;
 /// assert_eq!(cookies.text("a"), Some("1"));
 /// assert_eq!(cookies.text("b"), Some("two"));
 /// assert_eq!(cookies.iter().count(), 3);
-/// # Ok::<(), httpants_core::BadRequest>(())
+/// # Ok::<(), httpants_core::ProtocolError>(())
 /// ```
 #[derive(Clone, Copy)]
 pub struct Cookies<'h> {
@@ -70,7 +70,7 @@ impl<'h> Cookies<'h> {
     /// let headers = Headers::parse(b"Cookie: a=\"1\"\r\n\r\n")?;
     /// let cookies = Cookies::new(&headers);
     /// assert_eq!((cookies.raw("a"), cookies.get("a")), (Some(&b"\"1\""[..]), Some(&b"1"[..])));
-    /// # Ok::<(), httpants_core::BadRequest>(())
+    /// # Ok::<(), httpants_core::ProtocolError>(())
     /// ```
     #[must_use]
     pub fn raw(&self, name: &str) -> Option<&'h [u8]> {

@@ -33,5 +33,5 @@ mod signed;
 pub use cookie::time;
 pub use cookie::{Cookie, CookieBuilder, Expiration, SameSite};
 pub use jar::Cookies;
-pub use set_cookie::{BadCookie, CookiesOut};
-pub use signed::{BadKeys, KeyRing, Unverified};
+pub use set_cookie::{CookieError, CookiesOut};
+pub use signed::{KeyError, KeyRing, Unverified};

@@ -14,16 +14,16 @@ use crate::wire::grammar;
 /// [`set`](Self::set), so what stands here can be sent as it is.
 ///
 /// ```
-/// use httpants_core::cookies::{BadCookie, Cookie, CookiesOut, SameSite};
+/// use httpants_core::cookies::{CookieError, Cookie, CookiesOut, SameSite};
 ///
 /// let mut out = CookiesOut::new();
 /// out.set(("theme", "dark"))?;
 /// out.set(Cookie::build(("__Host-id", "7")).path("/").secure(true).same_site(SameSite::Strict))?;
-/// assert_eq!(out.set(("a", "1\r\nSet-Cookie: b=2")), Err(BadCookie::Value));
+/// assert_eq!(out.set(("a", "1\r\nSet-Cookie: b=2")), Err(CookieError::Value));
 ///
 /// let fields: Vec<_> = out.iter().map(|(_, field_value)| field_value).collect();
 /// assert_eq!(fields, ["theme=dark", "__Host-id=7; SameSite=Strict; Secure; Path=/"]);
-/// # Ok::<(), BadCookie>(())
+/// # Ok::<(), CookieError>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct CookiesOut {
@@ -63,11 +63,11 @@ impl CookiesOut {
     /// - `Expires` lies before the year 1601, which has no date in RFC 6265;
     /// - a name that begins with `__Secure-` is without `Secure`, or one with `__Host-` is
     ///   without `Secure` or `Path=/` or has a domain (RFC 6265bis section 4.1.3).
-    pub fn set(&mut self, cookie: impl Into<Cookie<'static>>) -> Result<(), BadCookie> {
+    pub fn set(&mut self, cookie: impl Into<Cookie<'static>>) -> Result<(), CookieError> {
         let cookie = cookie.into();
         check(&cookie)?;
         let mut field_value = String::new();
-        write!(field_value, "{cookie}").map_err(|_| BadCookie::Expires)?;
+        write!(field_value, "{cookie}").map_err(|_| CookieError::Expires)?;
         let entry = Entry { cookie, field_value };
         match self.entries.iter_mut().find(|known| is_same(&known.cookie, &entry.cookie)) {
             Some(known) => *known = entry,
@@ -83,7 +83,7 @@ impl CookiesOut {
     ///
     /// # Errors
     /// As for [`set`](Self::set).
-    pub fn remove(&mut self, cookie: impl Into<Cookie<'static>>) -> Result<(), BadCookie> {
+    pub fn remove(&mut self, cookie: impl Into<Cookie<'static>>) -> Result<(), CookieError> {
         let mut cookie = cookie.into();
         cookie.set_value("");
         cookie.set_max_age(Duration::ZERO);
@@ -136,44 +136,44 @@ fn is_same(one: &Cookie<'_>, other: &Cookie<'_>) -> bool {
     one.name() == other.name() && one.path() == other.path() && same_domain
 }
 
-fn check(cookie: &Cookie<'_>) -> Result<(), BadCookie> {
+fn check(cookie: &Cookie<'_>) -> Result<(), CookieError> {
     /// The first second of 1601; RFC 6265 section 5.1.1 fails to read an earlier date.
     const FIRST_DATE: i64 = -11_644_473_600;
     let (name, value) = cookie.name_value();
     if !grammar::is_token(name.as_bytes()) {
-        return Err(BadCookie::Name);
+        return Err(CookieError::Name);
     }
     if !survives(value) {
-        return Err(BadCookie::Value);
+        return Err(CookieError::Value);
     }
     if name.len() + value.len() > CookiesOut::NAME_AND_VALUE_LIMIT {
-        return Err(BadCookie::TooLong);
+        return Err(CookieError::TooLong);
     }
-    let attributes = [(cookie.path(), BadCookie::Path), (cookie.domain(), BadCookie::Domain)];
+    let attributes = [(cookie.path(), CookieError::Path), (cookie.domain(), CookieError::Domain)];
     for (attribute, fault) in attributes {
         match attribute {
             Some(value) if !survives(value) => return Err(fault),
-            Some(value) if value.len() > CookiesOut::ATTRIBUTE_LIMIT => return Err(BadCookie::TooLong),
+            Some(value) if value.len() > CookiesOut::ATTRIBUTE_LIMIT => return Err(CookieError::TooLong),
             _ => {}
         }
     }
     if let Some(Expiration::DateTime(date)) = cookie.expires()
         && date.unix_timestamp() < FIRST_DATE
     {
-        return Err(BadCookie::Expires);
+        return Err(CookieError::Expires);
     }
     check_prefix(cookie)
 }
 
 /// RFC 6265bis section 4.1.3. Browsers compare the prefixes without case (section 5.4).
-fn check_prefix(cookie: &Cookie<'_>) -> Result<(), BadCookie> {
+fn check_prefix(cookie: &Cookie<'_>) -> Result<(), CookieError> {
     // Partitioned brings Secure along, see its Display.
     let secure = cookie.secure() == Some(true) || cookie.partitioned() == Some(true);
     if begins_with(cookie.name(), "__Secure-") && !secure {
-        return Err(BadCookie::SecurePrefix);
+        return Err(CookieError::SecurePrefix);
     }
     if begins_with(cookie.name(), "__Host-") && !(secure && cookie.path() == Some("/") && cookie.domain().is_none()) {
-        return Err(BadCookie::HostPrefix);
+        return Err(CookieError::HostPrefix);
     }
     Ok(())
 }
@@ -200,7 +200,7 @@ fn survives(value: &str) -> bool {
 /// keep it. It is the caller's fault, never the peer's, and nothing was changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum BadCookie {
+pub enum CookieError {
     /// The name is not a token.
     Name,
     /// The value holds a control character or `;`, or has white space at an end.
@@ -219,7 +219,7 @@ pub enum BadCookie {
     HostPrefix,
 }
 
-impl fmt::Display for BadCookie {
+impl fmt::Display for CookieError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Name => "a cookie's name must be a token",
@@ -234,7 +234,7 @@ impl fmt::Display for BadCookie {
     }
 }
 
-impl std::error::Error for BadCookie {}
+impl std::error::Error for CookieError {}
 
 #[cfg(test)]
 mod tests {
@@ -242,7 +242,7 @@ mod tests {
     use crate::cookies::{Cookies, SameSite};
     use crate::message::headers::Headers;
 
-    fn set(cookie: impl Into<Cookie<'static>>) -> Result<String, BadCookie> {
+    fn set(cookie: impl Into<Cookie<'static>>) -> Result<String, CookieError> {
         let mut out = CookiesOut::new();
         out.set(cookie)?;
         assert_eq!(out.len(), 1);
@@ -278,17 +278,17 @@ mod tests {
             assert_eq!(set((text.clone(), "v")).is_ok(), token, "{text:?}");
             let fits = !control && byte != b';';
             let refused = |fault| if fits { None } else { Some(fault) };
-            assert_eq!(set(("n", text.clone())).err(), refused(BadCookie::Value), "{text:?}");
-            assert_eq!(set(Cookie::build("n").path(text.clone())).err(), refused(BadCookie::Path), "{text:?}");
-            assert_eq!(set(Cookie::build("n").domain(text.clone())).err(), refused(BadCookie::Domain), "{text:?}");
+            assert_eq!(set(("n", text.clone())).err(), refused(CookieError::Value), "{text:?}");
+            assert_eq!(set(Cookie::build("n").path(text.clone())).err(), refused(CookieError::Path), "{text:?}");
+            assert_eq!(set(Cookie::build("n").domain(text.clone())).err(), refused(CookieError::Domain), "{text:?}");
         }
         for name in ["", "\u{e9}", "a b", "a="] {
-            assert_eq!(set((name, "v")), Err(BadCookie::Name), "{name:?}");
+            assert_eq!(set((name, "v")), Err(CookieError::Name), "{name:?}");
         }
         for value in [" a", "a ", "\ta", "a\t", " ", "a\r\nSet-Cookie: b=1", "a; Domain=evil.example"] {
-            assert_eq!(set(("n", value)), Err(BadCookie::Value), "{value:?}");
-            assert_eq!(set(Cookie::build("n").path(value)), Err(BadCookie::Path), "{value:?}");
-            assert_eq!(set(Cookie::build("n").domain(value)), Err(BadCookie::Domain), "{value:?}");
+            assert_eq!(set(("n", value)), Err(CookieError::Value), "{value:?}");
+            assert_eq!(set(Cookie::build("n").path(value)), Err(CookieError::Path), "{value:?}");
+            assert_eq!(set(Cookie::build("n").domain(value)), Err(CookieError::Domain), "{value:?}");
         }
     }
 
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn prefixes() {
-        use BadCookie::{HostPrefix, SecurePrefix};
+        use CookieError::{HostPrefix, SecurePrefix};
         let secure = |name: &'static str| Cookie::build(name).secure(true);
         let table = [
             (Cookie::build("__Secure-a"), Err(SecurePrefix)),
@@ -334,10 +334,10 @@ mod tests {
     fn lengths_at_n_and_n_plus_1() {
         let text = |n| "v".repeat(n);
         assert!(set(("name", text(4092))).is_ok());
-        assert_eq!(set(("name", text(4093))), Err(BadCookie::TooLong));
+        assert_eq!(set(("name", text(4093))), Err(CookieError::TooLong));
         for build in [|c| Cookie::build("n").path(c), |c: String| Cookie::build("n").domain(c)] {
             assert!(set(build(text(1024))).is_ok());
-            assert_eq!(set(build(text(1025))), Err(BadCookie::TooLong));
+            assert_eq!(set(build(text(1025))), Err(CookieError::TooLong));
         }
     }
 
@@ -346,11 +346,11 @@ mod tests {
         use cookie::time::UtcOffset;
         let at = |seconds| Cookie::build("n").expires(OffsetDateTime::from_unix_timestamp(seconds).unwrap());
         assert!(set(at(-11_644_473_600)).unwrap().contains("Expires=Mon, 01 Jan 1601 00:00:00 GMT"));
-        assert_eq!(set(at(-11_644_473_601)), Err(BadCookie::Expires));
+        assert_eq!(set(at(-11_644_473_601)), Err(CookieError::Expires));
         assert!(set(at(253_402_300_799)).unwrap().contains("Expires=Fri, 31 Dec 9999 23:59:59 GMT"));
         // A date whose local time would leave the range of dates on its way to UTC.
         let edge = cookie::time::Date::MIN.midnight().assume_offset(UtcOffset::from_hms(23, 0, 0).unwrap());
-        assert_eq!(set(Cookie::build("n").expires(edge)), Err(BadCookie::Expires));
+        assert_eq!(set(Cookie::build("n").expires(edge)), Err(CookieError::Expires));
         assert_eq!(set(Cookie::build("n").expires(Expiration::Session)).unwrap(), "n=");
         assert_eq!(set(Cookie::build("n").max_age(Duration::MAX)).unwrap(), format!("n=; Max-Age={}", i64::MAX));
         assert_eq!(set(Cookie::build("n").max_age(Duration::MIN)).unwrap(), format!("n=; Max-Age={}", i64::MIN));
@@ -366,7 +366,7 @@ mod tests {
         out.set(Cookie::build(("a", "4")).path("/")).unwrap();
         out.set(Cookie::build(("a", "5")).domain("example.com")).unwrap();
         out.set(Cookie::build(("a", "6")).domain(".EXAMPLE.com")).unwrap();
-        assert_eq!(out.set(("b", "\n")), Err(BadCookie::Value));
+        assert_eq!(out.set(("b", "\n")), Err(CookieError::Value));
         let fields: Vec<_> = out.iter().map(|(_, field)| field).collect();
         assert_eq!(fields, ["a=2", "b=1", "A=3", "a=4; Path=/", "a=6; Domain=EXAMPLE.com"]);
         assert_eq!(out.get("a").unwrap().value(), "2");
@@ -384,8 +384,8 @@ mod tests {
         let fields: Vec<_> = out.iter().collect();
         let removal = "a=; Path=/p; Domain=example.com; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
         assert_eq!(fields, [("a", removal)]);
-        assert_eq!(out.remove("__Host-a"), Err(BadCookie::HostPrefix));
-        assert_eq!(out.remove("a b"), Err(BadCookie::Name));
+        assert_eq!(out.remove("__Host-a"), Err(CookieError::HostPrefix));
+        assert_eq!(out.remove("a b"), Err(CookieError::Name));
     }
 
     #[test]

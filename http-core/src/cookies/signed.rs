@@ -21,7 +21,7 @@ const SEPARATOR: char = '.';
 const MAC_SIZE: usize = 32;
 
 /// The keys that sign and verify cookie values (the seed's `cookie_secret`, and
-/// `set_secure_cookie`, `get_secure_cookie`). The first key signs, all of them verify: to
+/// `set_signed_cookie`, `get_secure_cookie`). The first key signs, all of them verify: to
 /// change keys, put the new one in front, and drop the old one when what it signed has expired.
 ///
 /// A signed value can be read by the client, but not changed, moved to another cookie or kept
@@ -43,7 +43,7 @@ const MAC_SIZE: usize = 32;
 /// assert_eq!(keys.verify_text("user", signed.as_bytes(), 1_700_000_059).as_deref(), Ok("alice"));
 /// assert_eq!(keys.verify("user", signed.as_bytes(), 1_700_000_060), Err(Unverified::Expired));
 /// assert_eq!(keys.verify("admin", signed.as_bytes(), 1_700_000_000), Err(Unverified::Mac));
-/// # Ok::<(), httpants_core::cookies::BadKeys>(())
+/// # Ok::<(), httpants_core::cookies::KeyError>(())
 /// ```
 #[derive(Clone)]
 pub struct KeyRing {
@@ -68,12 +68,12 @@ impl KeyRing {
     ///
     /// # Errors
     /// No secret at all, or an empty one: the caller's fault.
-    pub fn new<S: AsRef<[u8]>>(secrets: impl IntoIterator<Item = S>) -> Result<Self, BadKeys> {
+    pub fn new<S: AsRef<[u8]>>(secrets: impl IntoIterator<Item = S>) -> Result<Self, KeyError> {
         let mut keys = secrets.into_iter().map(|secret| match secret.as_ref() {
-            [] => Err(BadKeys::EmptySecret),
-            secret => HmacSha256::new_from_slice(secret).map_err(|_| BadKeys::EmptySecret),
+            [] => Err(KeyError::EmptySecret),
+            secret => HmacSha256::new_from_slice(secret).map_err(|_| KeyError::EmptySecret),
         });
-        let signing = keys.next().ok_or(BadKeys::NoSecret)??;
+        let signing = keys.next().ok_or(KeyError::NoSecret)??;
         Ok(Self { signing, previous: keys.collect::<Result<_, _>>()? })
     }
 
@@ -96,10 +96,10 @@ impl KeyRing {
         signed
     }
 
-    /// Makes the cookie for a signed value (the seed's `set_secure_cookie`): `HttpOnly`,
+    /// Makes the cookie for a signed value (the seed's `set_signed_cookie`): `HttpOnly`,
     /// `SameSite=Lax`, `Path=/` and a `Max-Age` of the lifetime; `Secure` where the name begins
     /// with `__Host-` or `__Secure-`. For a request by https set `Secure` on what is returned, as
-    /// [`Connection::set_secure_cookie`](crate::Connection::set_secure_cookie) does. The other
+    /// [`Connection::set_signed_cookie`](crate::Connection::set_signed_cookie) does. The other
     /// attributes can be changed there, too; a change of name or value breaks the signature.
     #[must_use]
     pub fn cookie(&self, name: &str, value: impl AsRef<[u8]>, now: u64, lifetime: Duration) -> CookieBuilder<'static> {
@@ -118,7 +118,7 @@ impl KeyRing {
     /// let mut out = CookiesOut::new();
     /// out.remove(KeyRing::removal("__Host-user"))?;
     /// assert!(out.iter().next().unwrap().1.starts_with("__Host-user=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0"));
-    /// # Ok::<(), httpants_core::cookies::BadCookie>(())
+    /// # Ok::<(), httpants_core::cookies::CookieError>(())
     /// ```
     #[must_use]
     pub fn removal(name: &str) -> CookieBuilder<'static> {
@@ -238,14 +238,14 @@ impl std::error::Error for Unverified {}
 /// Secrets that make no [`KeyRing`]. It is the caller's fault, never the peer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum BadKeys {
+pub enum KeyError {
     /// There is no secret.
     NoSecret,
     /// A secret is empty.
     EmptySecret,
 }
 
-impl fmt::Display for BadKeys {
+impl fmt::Display for KeyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NoSecret => "a key ring needs at least one secret",
@@ -254,7 +254,7 @@ impl fmt::Display for BadKeys {
     }
 }
 
-impl std::error::Error for BadKeys {}
+impl std::error::Error for KeyError {}
 
 #[cfg(test)]
 mod tests {
@@ -476,9 +476,9 @@ mod tests {
 
     #[test]
     fn secrets_that_are_none() {
-        assert_eq!(KeyRing::new::<&str>([]).err(), Some(BadKeys::NoSecret));
-        assert_eq!(KeyRing::new([""]).err(), Some(BadKeys::EmptySecret));
-        assert_eq!(KeyRing::new(["k", ""]).err(), Some(BadKeys::EmptySecret));
+        assert_eq!(KeyRing::new::<&str>([]).err(), Some(KeyError::NoSecret));
+        assert_eq!(KeyRing::new([""]).err(), Some(KeyError::EmptySecret));
+        assert_eq!(KeyRing::new(["k", ""]).err(), Some(KeyError::EmptySecret));
         assert!(KeyRing::new([[0u8; 500]]).is_ok());
     }
 

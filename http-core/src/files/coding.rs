@@ -14,7 +14,7 @@ use crate::wire::grammar::trim_ows;
 /// let there = |coding| coding == Coding::Brotli;
 /// assert_eq!(Coding::choose(&headers, there), Coding::Brotli);
 /// assert_eq!(Coding::choose(&headers, |_| true), Coding::Gzip);
-/// # Ok::<(), httpants_core::BadRequest>(())
+/// # Ok::<(), httpants_core::ProtocolError>(())
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]

@@ -9,15 +9,15 @@ use http::StatusCode;
 /// answers it.
 ///
 /// ```
-/// use httpants_core::files::FileFault;
+/// use httpants_core::files::FileError;
 /// use std::io::ErrorKind;
 ///
-/// assert_eq!(FileFault::from(ErrorKind::PermissionDenied).status(), 403);
-/// assert_eq!(FileFault::from(ErrorKind::NotFound).status(), 404);
+/// assert_eq!(FileError::from(ErrorKind::PermissionDenied).status(), 403);
+/// assert_eq!(FileError::from(ErrorKind::NotFound).status(), 404);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum FileFault {
+pub enum FileError {
     /// There is no such file, or its name leads outside the root: 404, and the answer does
     /// not tell the two apart.
     NotFound,
@@ -27,7 +27,7 @@ pub enum FileFault {
     Failed,
 }
 
-impl FileFault {
+impl FileError {
     /// The status that answers this fault.
     #[must_use]
     pub fn status(self) -> StatusCode {
@@ -40,7 +40,7 @@ impl FileFault {
 }
 
 /// What opening a file, or reading its metadata, failed with.
-impl From<ErrorKind> for FileFault {
+impl From<ErrorKind> for FileError {
     fn from(kind: ErrorKind) -> Self {
         match kind {
             // A name too long, with a byte the file system does not take, or below a file.
@@ -55,7 +55,7 @@ impl From<ErrorKind> for FileFault {
     }
 }
 
-impl fmt::Display for FileFault {
+impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::NotFound => "no such file under the root",
@@ -65,4 +65,4 @@ impl fmt::Display for FileFault {
     }
 }
 
-impl std::error::Error for FileFault {}
+impl std::error::Error for FileError {}

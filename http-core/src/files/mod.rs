@@ -46,7 +46,7 @@ mod xsendfile;
 
 pub use coding::Coding;
 pub use disposition::attachment;
-pub use fault::FileFault;
+pub use fault::FileError;
 pub use mime::content_type;
 pub use path::{FileKind, Lookup, RelativePath, below_root};
 pub use plan::{FileRequest, Plan, Segment};

@@ -4,7 +4,7 @@ use std::path::{Component, Path, PathBuf};
 
 use percent_encoding::percent_decode_str;
 
-use super::FileFault;
+use super::FileError;
 
 /// The file that stands for a directory.
 const INDEX: &str = "index.html";
@@ -13,20 +13,20 @@ const INDEX: &str = "index.html";
 /// `..`, separators, control characters or a drive.
 ///
 /// Every file has one spelling: what is not that spelling is
-/// [`NotFound`](FileFault::NotFound) and never tidied up, so that a check of the path in
+/// [`NotFound`](FileError::NotFound) and never tidied up, so that a check of the path in
 /// front of this server, or in the application, sees what is opened.
 ///
 /// A symbolic link below the root can still lead out of it: whoever opens the file sees to
 /// that. [`below_root`] tells about a real path.
 ///
 /// ```
-/// use httpants_core::files::{FileFault, RelativePath};
+/// use httpants_core::files::{FileError, RelativePath};
 ///
 /// assert_eq!(RelativePath::resolve("css/a%20b.css")?.as_str(), "css/a b.css");
-/// assert_eq!(RelativePath::resolve("css/%2e%2e/secret"), Err(FileFault::NotFound));
+/// assert_eq!(RelativePath::resolve("css/%2e%2e/secret"), Err(FileError::NotFound));
 /// // What is served from "/" has the slash taken off first.
-/// assert_eq!(RelativePath::resolve("/etc/passwd"), Err(FileFault::NotFound));
-/// # Ok::<(), FileFault>(())
+/// assert_eq!(RelativePath::resolve("/etc/passwd"), Err(FileError::NotFound));
+/// # Ok::<(), FileError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RelativePath {
@@ -62,10 +62,10 @@ impl RelativePath {
     /// segment by itself, so `%2F` never separates.
     ///
     /// # Errors
-    /// [`FileFault::NotFound`] for `.` and `..` and other names of dots and spaces only, empty
+    /// [`FileError::NotFound`] for `.` and `..` and other names of dots and spaces only, empty
     /// segments (`a//b`, `/a`), control characters, `\`, drive letters, percent signs without
     /// two hexadecimal digits, and what is not UTF-8.
-    pub fn resolve(path: &str) -> Result<Self, FileFault> {
+    pub fn resolve(path: &str) -> Result<Self, FileError> {
         Self::from_segments(path.split('/'), |segment, decoded| {
             let bytes = percent_decode_str(segment);
             let name = bytes.decode_utf8().ok().filter(|_| is_well_encoded(segment))?;
@@ -77,9 +77,9 @@ impl RelativePath {
     /// The same for a path that is decoded already, as a router may hand it on.
     ///
     /// # Errors
-    /// [`FileFault::NotFound`] as [`resolve`](Self::resolve), except that a percent sign is a
+    /// [`FileError::NotFound`] as [`resolve`](Self::resolve), except that a percent sign is a
     /// character like others.
-    pub fn resolve_decoded(path: &str) -> Result<Self, FileFault> {
+    pub fn resolve_decoded(path: &str) -> Result<Self, FileError> {
         Self::from_segments(path.split('/'), |segment, decoded| {
             decoded.push_str(segment);
             Some(segment.len())
@@ -91,7 +91,7 @@ impl RelativePath {
     fn from_segments<'a>(
         segments: impl Iterator<Item = &'a str>,
         decode: impl Fn(&'a str, &mut String) -> Option<usize>,
-    ) -> Result<Self, FileFault> {
+    ) -> Result<Self, FileError> {
         let mut path = String::new();
         let mut segments = segments.peekable();
         while let Some(segment) = segments.next() {
@@ -102,9 +102,9 @@ impl RelativePath {
                 path.push('/');
             }
             let start = path.len();
-            decode(segment, &mut path).ok_or(FileFault::NotFound)?;
+            decode(segment, &mut path).ok_or(FileError::NotFound)?;
             if !path.get(start..).is_some_and(is_name) {
-                return Err(FileFault::NotFound);
+                return Err(FileError::NotFound);
             }
         }
         Ok(Self { path, names_directory: false, is_index: false })
@@ -140,13 +140,13 @@ impl RelativePath {
     /// a directory its `index.html` is looked for, once.
     ///
     /// # Errors
-    /// [`FileFault::NotFound`] for a file with a slash behind its name, for what is neither
+    /// [`FileError::NotFound`] for a file with a slash behind its name, for what is neither
     /// file nor directory, and for a directory in the place of an `index.html`.
-    pub fn lookup(self, kind: FileKind) -> Result<Lookup, FileFault> {
+    pub fn lookup(self, kind: FileKind) -> Result<Lookup, FileError> {
         match kind {
             FileKind::File if !self.names_directory => Ok(Lookup::Send(self)),
             FileKind::Directory if !self.is_index => Ok(Lookup::Index(self.index())),
-            _ => Err(FileFault::NotFound),
+            _ => Err(FileError::NotFound),
         }
     }
 
@@ -271,7 +271,7 @@ mod tests {
             "..%20",
             "%2e%2e%20%2e/a",
         ] {
-            assert_eq!(RelativePath::resolve(path), Err(FileFault::NotFound), "{path:?}");
+            assert_eq!(RelativePath::resolve(path), Err(FileError::NotFound), "{path:?}");
         }
     }
 
@@ -307,7 +307,7 @@ mod tests {
     fn a_decoded_path_is_not_decoded_again() {
         assert_eq!(RelativePath::resolve_decoded("100%.txt").unwrap().as_str(), "100%.txt");
         for path in ["..", "/a", "a/../b", "a//b", "a\\b", "a\0", "C:/a"] {
-            assert_eq!(RelativePath::resolve_decoded(path), Err(FileFault::NotFound), "{path:?}");
+            assert_eq!(RelativePath::resolve_decoded(path), Err(FileError::NotFound), "{path:?}");
         }
     }
 
@@ -334,17 +334,17 @@ mod tests {
             other => panic!("{other:?}"),
         };
         assert!(matches!(lookup("a/b.txt", FileKind::File), Ok(Lookup::Send(path)) if path.name() == "b.txt"));
-        assert_eq!(lookup("a/b.txt/", FileKind::File), Err(FileFault::NotFound));
+        assert_eq!(lookup("a/b.txt/", FileKind::File), Err(FileError::NotFound));
         for kind in [FileKind::Other, FileKind::File] {
-            assert_eq!(lookup("", kind), Err(FileFault::NotFound));
+            assert_eq!(lookup("", kind), Err(FileError::NotFound));
         }
-        assert_eq!(lookup("pipe", FileKind::Other), Err(FileFault::NotFound));
+        assert_eq!(lookup("pipe", FileKind::Other), Err(FileError::NotFound));
         assert_eq!(index("").as_str(), "index.html");
         assert_eq!(index("a").as_str(), "a/index.html");
         assert!(index("a").is_index() && !RelativePath::resolve("a/index.html").unwrap().is_index());
         assert_eq!(index("a/").as_str(), "a/index.html");
         assert!(matches!(index("a").lookup(FileKind::File), Ok(Lookup::Send(_))));
-        assert_eq!(index("a").lookup(FileKind::Directory), Err(FileFault::NotFound));
+        assert_eq!(index("a").lookup(FileKind::Directory), Err(FileError::NotFound));
     }
 
     #[test]

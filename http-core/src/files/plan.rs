@@ -17,7 +17,7 @@ use crate::{CanonicalName, FieldLines, Headers, Misuse};
 use super::byteranges::{Byteranges, content_range};
 use super::conditional::{self, EntityTag, Precondition, Validators};
 use super::date;
-use super::fault::FileFault;
+use super::fault::FileError;
 use super::range::{self, ByteRange, Selection};
 use super::response::{Field, FileResponse, Metadata, Shown};
 use super::xsendfile::Sendfile;
@@ -30,7 +30,7 @@ use super::xsendfile::Sendfile;
 ///
 /// let headers = Headers::parse(b"Host: example.com\r\n\r\n")?;
 /// let request = FileRequest { method: &http::Method::GET, headers: &headers };
-/// # Ok::<(), httpants_core::BadRequest>(())
+/// # Ok::<(), httpants_core::ProtocolError>(())
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct FileRequest<'a> {
@@ -168,12 +168,12 @@ impl Plan {
     /// Plans the answer where there is no file to send: a short text.
     ///
     /// ```
-    /// use httpants_core::files::{FileFault, Plan};
+    /// use httpants_core::files::{FileError, Plan};
     ///
-    /// assert_eq!(Plan::fault(&http::Method::GET, FileFault::NotFound).status, 404);
+    /// assert_eq!(Plan::fault(&http::Method::GET, FileError::NotFound).status, 404);
     /// ```
     #[must_use]
-    pub fn fault(method: &Method, fault: FileFault) -> Self {
+    pub fn fault(method: &Method, fault: FileError) -> Self {
         Self::text(fault.status()).for_method(method)
     }
 
@@ -199,7 +199,7 @@ impl Plan {
         let slash = if path.is_empty() { "" } else { "/" };
         let mark = if query.is_empty() { "" } else { "?" };
         let Ok(location) = HeaderValue::try_from(format!("/{path}{slash}{mark}{query}")) else {
-            return Self::fault(method, FileFault::NotFound);
+            return Self::fault(method, FileError::NotFound);
         };
         let mut plan = Self::text(StatusCode::MOVED_PERMANENTLY);
         plan.fields.push((LOCATION, location));
@@ -221,7 +221,7 @@ impl Plan {
     ) -> Self {
         let mut plan = match (Self::check_method(request.method), policy.field(path)) {
             (Some(refusal), _) => refusal.with_own_fields(response.headers),
-            (None, None) => Self::text(FileFault::NotFound.status()).with_own_fields(response.headers),
+            (None, None) => Self::text(FileError::NotFound.status()).with_own_fields(response.headers),
             (None, Some(sendfile)) => {
                 return Self::whole(response.fields_for_front(sendfile, wall), 0).for_method(request.method);
             }
@@ -252,11 +252,11 @@ impl Plan {
     /// [`add_slash`](Self::add_slash) do not know the fields.
     ///
     /// ```
-    /// use httpants_core::files::{FileFault, Plan};
+    /// use httpants_core::files::{FileError, Plan};
     /// use http::header::{ETAG, HeaderValue, X_FRAME_OPTIONS};
     ///
     /// let own = [(X_FRAME_OPTIONS, HeaderValue::from_static("DENY")), (ETAG, HeaderValue::from_static("\"1\""))];
-    /// let plan = Plan::fault(&http::Method::GET, FileFault::NotFound).with_own_fields(&own);
+    /// let plan = Plan::fault(&http::Method::GET, FileError::NotFound).with_own_fields(&own);
     /// assert_eq!(plan.field("X-Frame-Options").unwrap(), "DENY");
     /// assert_eq!(plan.field("ETag"), None);
     /// ```

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::BadForm;
+use super::ParseFormError;
 use super::parameters;
 use crate::Headers;
 
@@ -31,7 +31,7 @@ impl FormType {
     /// # Errors
     /// `multipart/form-data` whose parameters are malformed, or have no, a bad, or more than
     /// one boundary.
-    pub fn of(content_type: &[u8]) -> Result<Option<Self>, BadForm> {
+    pub fn of(content_type: &[u8]) -> Result<Option<Self>, ParseFormError> {
         let (media_type, parameters) = parameters::split(content_type);
         if media_type.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
             return Ok(Some(Self::Urlencoded));
@@ -41,22 +41,22 @@ impl FormType {
         }
         let mut boundary = None;
         for parameter in parameters {
-            let parameter = parameter.map_err(|_| BadForm::ContentType)?;
+            let parameter = parameter.map_err(|_| ParseFormError::ContentType)?;
             if parameter.is("boundary") {
                 if !parameter.quoted && !may_be_bare(parameter.value) {
-                    return Err(BadForm::Boundary);
+                    return Err(ParseFormError::Boundary);
                 }
                 if boundary.replace(Boundary::new(parameter.value)?).is_some() {
-                    return Err(BadForm::DuplicateBoundary);
+                    return Err(ParseFormError::DuplicateBoundary);
                 }
             } else if parameter.is_extended("boundary") {
                 // Another reader may put the pieces of RFC 2231 together and see another boundary.
-                return Err(BadForm::DuplicateBoundary);
+                return Err(ParseFormError::DuplicateBoundary);
             } else if !parameter.is_strict() {
-                return Err(BadForm::ContentType);
+                return Err(ParseFormError::ContentType);
             }
         }
-        boundary.map(|boundary| Some(Self::Multipart(boundary))).ok_or(BadForm::MissingBoundary)
+        boundary.map(|boundary| Some(Self::Multipart(boundary))).ok_or(ParseFormError::MissingBoundary)
     }
 
     /// Reads the form type from the head of a request, which is enough to refuse a form before
@@ -64,27 +64,27 @@ impl FormType {
     ///
     /// ```
     /// use httpants_core::Headers;
-    /// use httpants_core::forms::{BadForm, FormType};
+    /// use httpants_core::forms::{ParseFormError, FormType};
     ///
     /// let head = b"Content-Type: application/x-www-form-urlencoded\r\nContent-Encoding: gzip\r\n\r\n";
     /// let fault = FormType::of_headers(&Headers::parse(head).unwrap()).unwrap_err();
-    /// assert_eq!(fault, BadForm::ContentEncoding);
+    /// assert_eq!(fault, ParseFormError::ContentEncoding);
     /// assert_eq!((fault.status().as_u16(), fault.accept_encoding()), (415, Some("identity")));
     /// ```
     ///
     /// # Errors
-    /// As [`of`](Self::of); [`BadForm::ContentType`] where there is a form among several types,
+    /// As [`of`](Self::of); [`ParseFormError::ContentType`] where there is a form among several types,
     /// because two readers could see two contents (RFC 9110 section 8.3); and
-    /// [`BadForm::ContentEncoding`] for a form in any content coding but identity.
-    pub fn of_headers(headers: &Headers) -> Result<Option<Self>, BadForm> {
+    /// [`ParseFormError::ContentEncoding`] for a form in any content coding but identity.
+    pub fn of_headers(headers: &Headers) -> Result<Option<Self>, ParseFormError> {
         let mut types = headers.all("content-type");
         let form_type = types.next().map_or(Ok(None), Self::of)?;
         let others: Vec<_> = types.map(Self::of).collect();
         if others.iter().any(|other| *other != Ok(None)) || form_type.is_some() && !others.is_empty() {
-            return Err(BadForm::ContentType);
+            return Err(ParseFormError::ContentType);
         }
         let is_coded = headers.list("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
-        if form_type.is_some() && is_coded { Err(BadForm::ContentEncoding) } else { Ok(form_type) }
+        if form_type.is_some() && is_coded { Err(ParseFormError::ContentEncoding) } else { Ok(form_type) }
     }
 }
 
@@ -105,7 +105,7 @@ fn may_be_bare(boundary: &[u8]) -> bool {
 /// use httpants_core::forms::Boundary;
 ///
 /// assert_eq!(Boundary::new(b"----WebKitFormBoundaryabc")?.as_bytes().len(), 25);
-/// # Ok::<(), httpants_core::forms::BadForm>(())
+/// # Ok::<(), httpants_core::forms::ParseFormError>(())
 /// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Boundary(Box<[u8]>);
@@ -114,13 +114,15 @@ impl Boundary {
     /// Checks a boundary, given without the hyphens before it.
     ///
     /// # Errors
-    /// [`BadForm::Boundary`] for anything but 1 to 70 bytes, for controls, `"` and `\`, and for a
+    /// [`ParseFormError::Boundary`] for anything but 1 to 70 bytes, for controls, `"` and `\`, and for a
     /// space at the end. Without the last two a boundary cannot be written with the escapes of a
     /// quoted string, which not all readers undo.
-    pub fn new(boundary: &[u8]) -> Result<Self, BadForm> {
+    pub fn new(boundary: &[u8]) -> Result<Self, ParseFormError> {
         match boundary {
-            [.., b' '] | [] => Err(BadForm::Boundary),
-            _ if boundary.len() > 70 || !boundary.iter().all(|&byte| is_quotable(byte)) => Err(BadForm::Boundary),
+            [.., b' '] | [] => Err(ParseFormError::Boundary),
+            _ if boundary.len() > 70 || !boundary.iter().all(|&byte| is_quotable(byte)) => {
+                Err(ParseFormError::Boundary)
+            }
             _ => Ok(Self(boundary.into())),
         }
     }
@@ -153,7 +155,7 @@ const fn is_bchar(byte: u8) -> bool {
 mod tests {
     use super::*;
 
-    fn boundary(content_type: &str) -> Result<Vec<u8>, BadForm> {
+    fn boundary(content_type: &str) -> Result<Vec<u8>, ParseFormError> {
         match FormType::of(content_type.as_bytes())? {
             Some(FormType::Multipart(boundary)) => Ok(boundary.as_bytes().to_vec()),
             other => panic!("{other:?}"),
@@ -208,7 +210,7 @@ mod tests {
 
     #[test]
     fn exactly_one_boundary() {
-        use BadForm::{Boundary, ContentType, DuplicateBoundary, MissingBoundary};
+        use ParseFormError::{Boundary, ContentType, DuplicateBoundary, MissingBoundary};
         for (content_type, expected) in [
             ("multipart/form-data", MissingBoundary),
             ("multipart/form-data; charset=utf-8", MissingBoundary),
@@ -263,16 +265,17 @@ mod tests {
                 ("Content-Encoding: identity\r\nContent-Encoding: br\r\n", false),
             ] {
                 let fields = format!("Content-Type: {form}\r\n{codings}");
-                let expected = if accepted { FormType::of(form.as_bytes()) } else { Err(BadForm::ContentEncoding) };
+                let expected =
+                    if accepted { FormType::of(form.as_bytes()) } else { Err(ParseFormError::ContentEncoding) };
                 assert_eq!(of(&fields), expected, "{fields}");
             }
         }
         for other in ["", "Content-Type: application/json\r\n", "Content-Type:\r\n"] {
             assert_eq!(of(&format!("{other}Content-Encoding: gzip\r\n")), Ok(None), "{other}");
         }
-        assert_eq!(BadForm::ContentEncoding.status(), 415);
-        assert_eq!(BadForm::ContentEncoding.accept_encoding(), Some("identity"));
-        assert_eq!(BadForm::ContentType.accept_encoding(), None);
+        assert_eq!(ParseFormError::ContentEncoding.status(), 415);
+        assert_eq!(ParseFormError::ContentEncoding.accept_encoding(), Some("identity"));
+        assert_eq!(ParseFormError::ContentType.accept_encoding(), None);
     }
 
     #[test]
@@ -286,9 +289,9 @@ mod tests {
         assert_eq!(of(&["a/b", "c/d"]), Ok(None));
         assert_eq!(of(&[FORM]), Ok(Some(FormType::Urlencoded)));
         for types in [&[FORM, FORM][..], &[FORM, "a/b"], &["a/b", FORM], &["a/b", "multipart/form-data"]] {
-            assert_eq!(of(types), Err(BadForm::ContentType), "{types:?}");
+            assert_eq!(of(types), Err(ParseFormError::ContentType), "{types:?}");
         }
-        assert_eq!(of(&["multipart/form-data", "a/b"]), Err(BadForm::MissingBoundary));
+        assert_eq!(of(&["multipart/form-data", "a/b"]), Err(ParseFormError::MissingBoundary));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use bytes::{Buf, Bytes};
 use memchr::{memmem, memrchr};
 
-use super::{BadForm, Boundary};
+use super::{Boundary, ParseFormError};
 
 /// The longest padding (`transport-padding`) that is read. HTTP adds none, and what may yet
 /// turn out to be content must be held.
@@ -83,7 +83,7 @@ impl Scanner {
     }
 
     /// Takes the next thing from the front of `input`; `None` once all of it was taken.
-    pub(super) fn next(&mut self, input: &mut Bytes) -> Result<Option<Found>, BadForm> {
+    pub(super) fn next(&mut self, input: &mut Bytes) -> Result<Option<Found>, ParseFormError> {
         if self.held.is_empty() {
             return self.search(input);
         }
@@ -99,7 +99,7 @@ impl Scanner {
                 input.advance(length);
                 Ok(Some(Found::delimiter(close)))
             }
-            Verdict::TooMuchPadding => Err(BadForm::Padding),
+            Verdict::TooMuchPadding => Err(ParseFormError::Padding),
             // No delimiter begins later in what is held: a CR is in it only at its start and
             // at its end, and LF behind the latter would have made it a delimiter.
             Verdict::Content => {
@@ -116,7 +116,7 @@ impl Scanner {
         !self.held.is_empty() && matches!(self.progress, Progress::Padding { close: true, .. })
     }
 
-    fn search(&mut self, input: &mut Bytes) -> Result<Option<Found>, BadForm> {
+    fn search(&mut self, input: &mut Bytes) -> Result<Option<Found>, ParseFormError> {
         let mut from = 0;
         while let Some(at) = input.get(from..).and_then(|rest| self.finder.find(rest)).map(|at| from + at) {
             let behind = at + self.finder.needle().len();
@@ -131,7 +131,7 @@ impl Scanner {
                     input.advance(behind + length);
                     return Ok(Some(Found::delimiter(close)));
                 }
-                Verdict::TooMuchPadding => return Err(BadForm::Padding),
+                Verdict::TooMuchPadding => return Err(ParseFormError::Padding),
             }
         }
         // Only the last CR can begin a delimiter that the end cuts off before its boundary ends.

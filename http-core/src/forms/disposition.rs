@@ -1,6 +1,6 @@
 //! The Content-Disposition of a part: `form-data; name="..."; filename="..."` (RFC 7578 section 4.2).
 
-use super::BadForm;
+use super::ParseFormError;
 use super::encoded::{decode_words, extended_value, is_encoded};
 use super::parameters::{self, Parameter};
 
@@ -19,22 +19,22 @@ pub(super) struct Filename<'a> {
 }
 
 impl<'a> Disposition<'a> {
-    pub(super) fn parse(value: &'a [u8]) -> Result<Self, BadForm> {
+    pub(super) fn parse(value: &'a [u8]) -> Result<Self, ParseFormError> {
         let (kind, parameters) = parameters::split_form_data(value);
         if !kind.eq_ignore_ascii_case(b"form-data") {
-            return Err(BadForm::Disposition);
+            return Err(ParseFormError::Disposition);
         }
         let (mut name, mut extended_name, mut filename, mut extended_filename) = (None, None, None, None);
         for parameter in parameters {
-            let parameter = parameter.map_err(|_| BadForm::Disposition)?;
+            let parameter = parameter.map_err(|_| ParseFormError::Disposition)?;
             let (known, fault) = if parameter.is("name") {
-                (&mut name, BadForm::DuplicateName)
+                (&mut name, ParseFormError::DuplicateName)
             } else if parameter.is("filename") {
-                (&mut filename, BadForm::DuplicateFilename)
+                (&mut filename, ParseFormError::DuplicateFilename)
             } else if parameter.is("name*") {
-                (&mut extended_name, BadForm::DuplicateName)
+                (&mut extended_name, ParseFormError::DuplicateName)
             } else if parameter.is("filename*") {
-                (&mut extended_filename, BadForm::DuplicateFilename)
+                (&mut extended_filename, ParseFormError::DuplicateFilename)
             } else {
                 continue;
             };
@@ -49,21 +49,21 @@ impl<'a> Disposition<'a> {
 /// The name of a field. `name*` counts only where it is alone, so that two readers of one part
 /// do not disagree (RFC 7578 section 4.2 has no `name*`). .NET sends a name that is not ASCII as
 /// an encoded word; one that cannot be decoded is a name like any other.
-fn decode_name(name: Option<Parameter<'_>>, extended: Option<Parameter<'_>>) -> Result<Vec<u8>, BadForm> {
+fn decode_name(name: Option<Parameter<'_>>, extended: Option<Parameter<'_>>) -> Result<Vec<u8>, ParseFormError> {
     match (name, extended) {
         (Some(name), _) if is_encoded(name.value) => {
             Ok(decode_words(name.value).map_or_else(|| decode(&name), String::into_bytes))
         }
         (Some(name), _) => Ok(decode(&name)),
         (None, Some(extended)) => decode_extended(&extended),
-        (None, None) => Err(BadForm::MissingName),
+        (None, None) => Err(ParseFormError::MissingName),
     }
 }
 
 impl<'a> Filename<'a> {
     /// `filename*` counts where it is alone, or beside an encoded word, which .NET sends for
     /// readers that know neither.
-    fn of(filename: Option<Parameter<'a>>, extended: Option<Parameter<'a>>) -> Result<Option<Self>, BadForm> {
+    fn of(filename: Option<Parameter<'a>>, extended: Option<Parameter<'a>>) -> Result<Option<Self>, ParseFormError> {
         let (as_sent, decoded) = match (filename, extended) {
             (Some(filename), None) if is_encoded(filename.value) => {
                 (filename.value, decode_words(filename.value).map(String::into_bytes))
@@ -76,9 +76,9 @@ impl<'a> Filename<'a> {
     }
 }
 
-fn decode_extended(parameter: &Parameter<'_>) -> Result<Vec<u8>, BadForm> {
+fn decode_extended(parameter: &Parameter<'_>) -> Result<Vec<u8>, ParseFormError> {
     let text = if parameter.quoted { None } else { extended_value(parameter.value) };
-    text.map(String::into_bytes).ok_or(BadForm::ExtendedValue)
+    text.map(String::into_bytes).ok_or(ParseFormError::ExtendedValue)
 }
 
 /// Undoes what browsers do to a name inside quotes: `%22`, `%0D` and `%0A`, and no other
@@ -110,7 +110,7 @@ mod tests {
     use super::*;
 
     /// Name, decoded filename and filename as sent.
-    fn parse(value: &str) -> Result<(String, Option<(String, String)>), BadForm> {
+    fn parse(value: &str) -> Result<(String, Option<(String, String)>), ParseFormError> {
         let text = |bytes: &[u8]| std::str::from_utf8(bytes).unwrap().to_string();
         let d = Disposition::parse(value.as_bytes())?;
         Ok((text(&d.name), d.filename.map(|f| (text(&f.decoded.unwrap()), text(f.as_sent)))))
@@ -178,7 +178,7 @@ mod tests {
 
     #[test]
     fn refused() {
-        use BadForm::{Disposition, DuplicateFilename, DuplicateName, MissingName};
+        use ParseFormError::{Disposition, DuplicateFilename, DuplicateName, MissingName};
         for (value, expected) in [
             ("", Disposition),
             ("attachment; name=\"a\"", Disposition),

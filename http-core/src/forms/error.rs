@@ -11,17 +11,17 @@ use http::StatusCode;
 /// anything that the peer sent, so it can be put into a response or a log as it is.
 ///
 /// ```
-/// use httpants_core::forms::BadForm;
+/// use httpants_core::forms::ParseFormError;
 /// use httpants_core::forms::urlencoded::{self, Options};
 ///
 /// let fault = urlencoded::parse(&b"a=1&".repeat(1_001), &Options::default()).unwrap_err();
-/// assert_eq!(fault, BadForm::TooManyVariables);
+/// assert_eq!(fault, ParseFormError::TooManyVariables);
 /// assert_eq!(fault.status(), 413);
 /// assert_eq!(fault.to_string(), "there are more variables than allowed");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
-pub enum BadForm {
+pub enum ParseFormError {
     /// A Content-Type that is not `multipart/form-data` with well-formed parameters.
     ContentType,
     /// A form with a Content-Encoding other than identity.
@@ -55,7 +55,7 @@ pub enum BadForm {
     ExtendedValue,
     /// A part with more than one Content-Type.
     DuplicateContentType,
-    /// More content than [`Limits::max_request`](super::Limits::max_request).
+    /// More content than [`Limits::max_body_size`](super::Limits::max_body_size).
     ContentTooLarge,
     /// More parts than [`Limits::parts`](super::Limits::parts).
     TooManyParts,
@@ -79,7 +79,7 @@ pub enum BadForm {
     TooManyVariables,
 }
 
-impl BadForm {
+impl ParseFormError {
     /// The status of the response to this fault: 400, 413 or 415.
     #[must_use]
     pub fn status(self) -> StatusCode {
@@ -156,10 +156,10 @@ impl BadForm {
     }
 }
 
-impl fmt::Display for BadForm {
+impl fmt::Display for ParseFormError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.text())
     }
 }
 
-impl std::error::Error for BadForm {}
+impl std::error::Error for ParseFormError {}

@@ -1,6 +1,6 @@
 //! Memory or disk? The decision for each piece of content, as data.
 
-use super::{BadForm, Limits, Part};
+use super::{Limits, ParseFormError, Part};
 
 /// What to do with a piece of content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,18 +27,18 @@ pub enum Action {
 /// stored and before a file is created, and stands for all further calls.
 ///
 /// ```
-/// use httpants_core::forms::{Action, BadForm, Intake, Limits};
+/// use httpants_core::forms::{Action, ParseFormError, BodyPolicy, Limits};
 ///
-/// let mut intake = Intake::new(&Limits::default());
+/// let mut intake = BodyPolicy::new(&Limits::default());
 /// intake.begin_raw(None)?;
 /// assert_eq!(intake.data(200 << 10)?, Action::Keep);
 /// assert_eq!(intake.data(100 << 10)?, Action::Spill);
 /// assert_eq!(intake.data(9 << 20)?, Action::Write);
-/// assert_eq!(intake.data(1 << 20), Err(BadForm::ContentTooLarge));
-/// # Ok::<(), BadForm>(())
+/// assert_eq!(intake.data(1 << 20), Err(ParseFormError::ContentTooLarge));
+/// # Ok::<(), ParseFormError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct Intake {
+pub struct BodyPolicy {
     limits: Limits,
     /// Content of all kinds that has arrived.
     received: u64,
@@ -50,7 +50,7 @@ pub struct Intake {
     room: u64,
     /// What happens where it holds no more.
     overflow: Overflow,
-    refused: Option<BadForm>,
+    refused: Option<ParseFormError>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -62,7 +62,7 @@ enum Overflow {
     Dropped,
 }
 
-impl Intake {
+impl BodyPolicy {
     /// Begins a request.
     #[must_use]
     pub fn new(limits: &Limits) -> Self {
@@ -91,9 +91,9 @@ impl Intake {
     /// does.
     ///
     /// # Errors
-    /// [`BadForm::ContentTooLarge`] where the length alone exceeds [`Limits::max_request`].
-    pub fn begin_raw(&mut self, length: Option<u64>) -> Result<(), BadForm> {
-        self.expect(length, self.limits.max_request, BadForm::ContentTooLarge)?;
+    /// [`ParseFormError::ContentTooLarge`] where the length alone exceeds [`Limits::max_body_size`].
+    pub fn begin_raw(&mut self, length: Option<u64>) -> Result<(), ParseFormError> {
+        self.expect(length, self.limits.max_body_size, ParseFormError::ContentTooLarge)?;
         let stays = length.is_none_or(|length| length <= self.limits.memory);
         self.enter(if stays { self.limits.memory } else { 0 }, Overflow::Spill);
         Ok(())
@@ -105,7 +105,7 @@ impl Intake {
     ///
     /// # Errors
     /// As [`begin_raw`](Self::begin_raw).
-    pub fn begin_body(&mut self, length: Option<u64>) -> Result<(), BadForm> {
+    pub fn begin_body(&mut self, length: Option<u64>) -> Result<(), ParseFormError> {
         self.begin_raw(length)?;
         if !self.limits.keep_body {
             let stays = length.is_none_or(|length| length <= self.room);
@@ -118,11 +118,11 @@ impl Intake {
     /// says where it ends if its Content-Length does.
     ///
     /// # Errors
-    /// [`BadForm::ContentTooLarge`] where the length alone exceeds [`Limits::max_request`],
-    /// [`BadForm::TotalTextTooLarge`] where it exceeds [`Limits::total_memory`].
-    pub fn begin_urlencoded(&mut self, length: Option<u64>) -> Result<(), BadForm> {
-        self.expect(length, self.limits.max_request, BadForm::ContentTooLarge)?;
-        self.expect(length, self.limits.total_memory, BadForm::TotalTextTooLarge)?;
+    /// [`ParseFormError::ContentTooLarge`] where the length alone exceeds [`Limits::max_body_size`],
+    /// [`ParseFormError::TotalTextTooLarge`] where it exceeds [`Limits::total_memory`].
+    pub fn begin_urlencoded(&mut self, length: Option<u64>) -> Result<(), ParseFormError> {
+        self.expect(length, self.limits.max_body_size, ParseFormError::ContentTooLarge)?;
+        self.expect(length, self.limits.total_memory, ParseFormError::TotalTextTooLarge)?;
         self.enter(u64::MAX, Overflow::Refuse);
         Ok(())
     }
@@ -130,12 +130,12 @@ impl Intake {
     /// Says where the next piece of the content, of `length` bytes, is to be stored.
     ///
     /// # Errors
-    /// [`BadForm::ContentTooLarge`] past [`Limits::max_request`], and
-    /// [`BadForm::TotalTextTooLarge`] where text exceeds [`Limits::total_memory`].
-    pub fn data(&mut self, length: usize) -> Result<Action, BadForm> {
+    /// [`ParseFormError::ContentTooLarge`] past [`Limits::max_body_size`], and
+    /// [`ParseFormError::TotalTextTooLarge`] where text exceeds [`Limits::total_memory`].
+    pub fn data(&mut self, length: usize) -> Result<Action, ParseFormError> {
         let length = u64::try_from(length).unwrap_or(u64::MAX);
         self.received = self.received.saturating_add(length);
-        self.expect(Some(self.received), self.limits.max_request, BadForm::ContentTooLarge)?;
+        self.expect(Some(self.received), self.limits.max_body_size, ParseFormError::ContentTooLarge)?;
         let held = self.held.saturating_add(length);
         match self.overflow {
             Overflow::Spilled => Ok(Action::Write),
@@ -155,8 +155,8 @@ impl Intake {
                 Ok(Action::Drop)
             }
             Overflow::Refuse => {
-                self.refused = Some(BadForm::TotalTextTooLarge);
-                Err(BadForm::TotalTextTooLarge)
+                self.refused = Some(ParseFormError::TotalTextTooLarge);
+                Err(ParseFormError::TotalTextTooLarge)
             }
         }
     }
@@ -168,7 +168,7 @@ impl Intake {
         self.overflow = overflow;
     }
 
-    fn expect(&mut self, length: Option<u64>, limit: u64, fault: BadForm) -> Result<(), BadForm> {
+    fn expect(&mut self, length: Option<u64>, limit: u64, fault: ParseFormError) -> Result<(), ParseFormError> {
         if self.refused.is_none() && length.is_some_and(|length| length > limit) {
             self.refused = Some(fault);
         }
@@ -183,7 +183,7 @@ mod tests {
     use crate::Headers;
 
     fn limits() -> Limits {
-        Limits { max_request: 1_000, memory: 100, total_memory: 300, ..Limits::default() }
+        Limits { max_body_size: 1_000, memory: 100, total_memory: 300, ..Limits::default() }
     }
 
     fn part(filename: &str) -> Part {
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn a_file_moves_at_n_plus_1_and_only_once() {
         for pieces in [&[100][..], &[99, 1], &[50, 0, 50, 0]] {
-            let mut intake = Intake::new(&limits());
+            let mut intake = BodyPolicy::new(&limits());
             intake.begin(&file());
             for &piece in pieces {
                 assert_eq!(intake.data(piece), Ok(Keep), "{pieces:?}");
@@ -214,7 +214,7 @@ mod tests {
     #[test]
     fn a_raw_content_of_known_length_moves_at_once() {
         for (length, first) in [(None, Keep), (Some(100), Keep), (Some(101), Spill), (Some(1_000), Spill)] {
-            let mut intake = Intake::new(&limits());
+            let mut intake = BodyPolicy::new(&limits());
             intake.begin_raw(length).unwrap();
             assert_eq!(intake.data(10), Ok(first), "{length:?}");
         }
@@ -230,42 +230,42 @@ mod tests {
             (None, kept.clone(), [Keep, Keep, Spill, Write]),
             (Some(101), kept, [Spill, Write, Write, Write]),
         ] {
-            let mut intake = Intake::new(&limits);
+            let mut intake = BodyPolicy::new(&limits);
             intake.begin_body(length).unwrap();
             assert_eq!([1, 99, 1, 0].map(|piece| intake.data(piece).unwrap()), actions, "{length:?}");
-            assert_eq!(intake.data(900), Err(BadForm::ContentTooLarge));
+            assert_eq!(intake.data(900), Err(ParseFormError::ContentTooLarge));
         }
-        assert_eq!(Intake::new(&limits()).begin_body(Some(1_001)), Err(BadForm::ContentTooLarge));
+        assert_eq!(BodyPolicy::new(&limits()).begin_body(Some(1_001)), Err(ParseFormError::ContentTooLarge));
     }
 
     #[test]
     fn a_known_length_is_refused_before_a_byte_is_read() {
-        let mut intake = Intake::new(&limits());
+        let mut intake = BodyPolicy::new(&limits());
         assert_eq!(intake.begin_raw(Some(1_000)), Ok(()));
-        assert_eq!(intake.begin_raw(Some(1_001)), Err(BadForm::ContentTooLarge));
-        assert_eq!(intake.data(1), Err(BadForm::ContentTooLarge), "a refusal stands");
-        let mut intake = Intake::new(&limits());
+        assert_eq!(intake.begin_raw(Some(1_001)), Err(ParseFormError::ContentTooLarge));
+        assert_eq!(intake.data(1), Err(ParseFormError::ContentTooLarge), "a refusal stands");
+        let mut intake = BodyPolicy::new(&limits());
         assert_eq!(intake.begin_urlencoded(Some(300)), Ok(()));
-        assert_eq!(intake.begin_urlencoded(Some(301)), Err(BadForm::TotalTextTooLarge));
-        assert_eq!(intake.begin_raw(None), Err(BadForm::TotalTextTooLarge), "a refusal stands");
-        let mut intake = Intake::new(&limits());
-        assert_eq!(intake.begin_urlencoded(Some(1_001)), Err(BadForm::ContentTooLarge));
+        assert_eq!(intake.begin_urlencoded(Some(301)), Err(ParseFormError::TotalTextTooLarge));
+        assert_eq!(intake.begin_raw(None), Err(ParseFormError::TotalTextTooLarge), "a refusal stands");
+        let mut intake = BodyPolicy::new(&limits());
+        assert_eq!(intake.begin_urlencoded(Some(1_001)), Err(ParseFormError::ContentTooLarge));
     }
 
     #[test]
     fn the_whole_is_refused_at_n_plus_1_before_a_file_is_created() {
-        let mut intake = Intake::new(&limits());
+        let mut intake = BodyPolicy::new(&limits());
         intake.begin_raw(None).unwrap();
-        assert_eq!(intake.data(1_001), Err(BadForm::ContentTooLarge));
-        let mut intake = Intake::new(&limits());
+        assert_eq!(intake.data(1_001), Err(ParseFormError::ContentTooLarge));
+        let mut intake = BodyPolicy::new(&limits());
         for _ in 0..2 {
             intake.begin(&file());
             assert_eq!(intake.data(500), Ok(Spill));
         }
         intake.begin(&file());
-        assert_eq!(intake.data(1), Err(BadForm::ContentTooLarge));
-        assert_eq!(intake.data(0), Err(BadForm::ContentTooLarge), "a refusal stands");
-        let mut intake = Intake::new(&Limits { max_request: u64::MAX, ..limits() });
+        assert_eq!(intake.data(1), Err(ParseFormError::ContentTooLarge));
+        assert_eq!(intake.data(0), Err(ParseFormError::ContentTooLarge), "a refusal stands");
+        let mut intake = BodyPolicy::new(&Limits { max_body_size: u64::MAX, ..limits() });
         intake.begin_raw(None).unwrap();
         assert_eq!(intake.data(usize::MAX), Ok(Spill));
         assert_eq!(intake.data(usize::MAX), Ok(Write));
@@ -273,22 +273,22 @@ mod tests {
 
     #[test]
     fn text_stays_in_memory_up_to_the_total() {
-        let mut intake = Intake::new(&limits());
+        let mut intake = BodyPolicy::new(&limits());
         intake.begin(&part(""));
         assert_eq!(intake.data(200), Ok(Keep));
         intake.begin(&part(""));
         assert_eq!(intake.data(100), Ok(Keep));
-        assert_eq!(intake.data(1), Err(BadForm::TotalTextTooLarge));
-        assert_eq!(intake.data(0), Err(BadForm::TotalTextTooLarge), "a refusal stands");
-        let mut intake = Intake::new(&limits());
+        assert_eq!(intake.data(1), Err(ParseFormError::TotalTextTooLarge));
+        assert_eq!(intake.data(0), Err(ParseFormError::TotalTextTooLarge), "a refusal stands");
+        let mut intake = BodyPolicy::new(&limits());
         intake.begin_urlencoded(None).unwrap();
         assert_eq!(intake.data(300), Ok(Keep));
-        assert_eq!(intake.data(1), Err(BadForm::TotalTextTooLarge));
+        assert_eq!(intake.data(1), Err(ParseFormError::TotalTextTooLarge));
     }
 
     #[test]
     fn small_files_move_where_the_total_is_used_up() {
-        let mut intake = Intake::new(&limits());
+        let mut intake = BodyPolicy::new(&limits());
         intake.begin(&part(""));
         assert_eq!(intake.data(250), Ok(Keep));
         intake.begin(&file());
@@ -308,7 +308,7 @@ mod tests {
     fn carried_out_by_a_driver() {
         let mut random = crate::random::Random::new(5);
         for _ in 0..2_000 {
-            let (mut intake, mut kept, mut received) = (Intake::new(&limits()), 0, 0);
+            let (mut intake, mut kept, mut received) = (BodyPolicy::new(&limits()), 0, 0);
             'request: for _ in 0..random.below(6) {
                 let (length, is_file) = (random.below(200), random.below(2) == 0);
                 intake.begin(&if is_file { file() } else { part("") });
@@ -325,12 +325,14 @@ mod tests {
                             held = 0;
                         }
                         Ok(Write) => assert!(created),
-                        Err(BadForm::ContentTooLarge) => {
+                        Err(ParseFormError::ContentTooLarge) => {
                             assert!(received > 1_000);
                             break 'request;
                         }
                         Err(fault) => {
-                            assert!(fault == BadForm::TotalTextTooLarge && !is_file && kept + held + piece > 300);
+                            assert!(
+                                fault == ParseFormError::TotalTextTooLarge && !is_file && kept + held + piece > 300
+                            );
                             break 'request;
                         }
                     }

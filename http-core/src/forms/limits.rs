@@ -9,15 +9,15 @@
 /// use httpants_core::forms::Limits;
 ///
 /// let mut limits = Limits::default();
-/// limits.max_request = 1 << 30;
+/// limits.max_body_size = 1 << 30;
 /// limits.file = Some(200 << 20);
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The whole content, delimiters and part headers included (the seed's `max_request`).
+    /// The whole content, delimiters and part headers included (the seed's `max_body_size`).
     /// Default 10 MiB.
-    pub max_request: u64,
+    pub max_body_size: u64,
     /// Parts of one form. Default 1,000: forms made by people have tens.
     pub parts: usize,
     /// Parts with a `filename` among them. Default no bound of its own.
@@ -31,7 +31,7 @@ pub struct Limits {
     /// One part without a `filename`. Default 1 MiB: such parts are held in memory, because
     /// they become variables.
     pub text_field: u64,
-    /// One part with a `filename`. Default no bound but `max_request`.
+    /// One part with a `filename`. Default no bound but `max_body_size`.
     pub file: Option<u64>,
     /// What is ignored before the first delimiter, and likewise behind the last. Default
     /// 16 KiB: no known client sends either, and both are read for nothing.
@@ -41,7 +41,7 @@ pub struct Limits {
     pub memory: u64,
     /// What one request holds in memory altogether. Where it is used up, files go to a
     /// temporary file however small they are, and text is refused. Default 10 MiB, as much
-    /// as `max_request`, so that raising that one for uploads does not raise the memory. The
+    /// as `max_body_size`, so that raising that one for uploads does not raise the memory. The
     /// raw content of a multipart form that is not larger than `memory` comes on top.
     pub total_memory: u64,
     /// Whether the raw content of a multipart form (the seed's `body`) is kept beside its
@@ -53,7 +53,7 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            max_request: 10 << 20,
+            max_body_size: 10 << 20,
             parts: 1_000,
             files: None,
             part_header: 16 << 10,

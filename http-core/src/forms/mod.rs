@@ -5,21 +5,21 @@
 //!
 //! ```text
 //! head -> FormType::of_headers -+- Urlencoded -> urlencoded::parse -> Variables
-//!                               +- Multipart  -> Multipart::receive -> Event -> Intake::data -> Action
+//!                               +- Multipart  -> Multipart::receive -> Event -> BodyPolicy::data -> Action
 //! ```
 //!
 //! The text fields of a form become [`Variables`] (the seed's `post`), and the parts with a
-//! `filename` its files. [`Intake`] says for each piece of them whether it stays in memory or
+//! `filename` its files. [`BodyPolicy`] says for each piece of them whether it stays in memory or
 //! goes to a temporary file; carrying that out is the driver's part:
 //!
 //! ```
 //! use bytes::Bytes;
-//! use httpants_core::forms::{Action, BadForm, Event, Intake, Limits, Multipart, Variables};
+//! use httpants_core::forms::{Action, ParseFormError, Event, BodyPolicy, Limits, Multipart, Variables};
 //!
-//! # fn main() -> Result<(), BadForm> {
+//! # fn main() -> Result<(), ParseFormError> {
 //! let limits = Limits::default();
 //! let mut multipart = Multipart::for_content_type(b"multipart/form-data; boundary=b", &limits)?;
-//! let mut intake = Intake::new(&limits);
+//! let mut intake = BodyPolicy::new(&limits);
 //! multipart.receive(Bytes::from_static(
 //!     b"--b\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nHoliday\r\n\
 //!       --b\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"C:\\beach.jpg\"\r\n\
@@ -42,7 +42,7 @@
 //!             // Here a file is created, and gets what `memory` holds and this piece.
 //!             Action::Spill => disk.extend([Bytes::from(std::mem::take(&mut memory)), piece]),
 //!             Action::Write => disk.push(piece),
-//!             // Only of what `Intake::begin_body` began: the form's raw content.
+//!             // Only of what `BodyPolicy::begin_body` began: the form's raw content.
 //!             Action::Drop => memory.clear(),
 //!         },
 //!         Event::PartEnd => {
@@ -78,8 +78,8 @@ pub mod urlencoded;
 mod variables;
 
 pub use boundary::{Boundary, FormType};
-pub use error::BadForm;
-pub use intake::{Action, Intake};
+pub use error::ParseFormError;
+pub use intake::{Action, BodyPolicy};
 pub use limits::Limits;
 pub use multipart::{Event, Multipart};
 pub use part::{Part, charset};

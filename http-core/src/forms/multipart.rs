@@ -7,9 +7,9 @@ use bytes::{Buf, Bytes};
 use memchr::memchr_iter;
 
 use super::delimiter::{Found, LINE_BREAK, Scanner};
-use super::{BadForm, Boundary, FormType, Limits, Part};
+use super::{Boundary, FormType, Limits, ParseFormError, Part};
 use crate::Headers;
-use crate::error::BadRequest;
+use crate::error::ProtocolError;
 use crate::wire::fields::parse_part;
 
 #[cfg(test)]
@@ -46,7 +46,7 @@ mod tests;
 /// assert!(matches!(multipart.poll_event(), Ok(Some(Event::PartEnd))));
 /// assert!(matches!(multipart.poll_event(), Ok(Some(Event::End))));
 /// assert_eq!(content, b"hello");
-/// # Ok::<(), httpants_core::forms::BadForm>(())
+/// # Ok::<(), httpants_core::forms::ParseFormError>(())
 /// ```
 pub struct Multipart {
     limits: Limits,
@@ -69,10 +69,10 @@ pub struct Multipart {
 enum State {
     Preamble { room: u64 },
     Header,
-    Content { room: u64, fault: BadForm },
+    Content { room: u64, fault: ParseFormError },
     Epilogue { room: u64 },
     Ended,
-    Refused(BadForm),
+    Refused(ParseFormError),
 }
 
 /// What a multipart content holds, in order.
@@ -98,7 +98,7 @@ impl Multipart {
             input: Bytes::new(),
             waiting: VecDeque::new(),
             ended: false,
-            room: limits.max_request,
+            room: limits.max_body_size,
             header: Vec::new(),
             parts: 0,
             files: 0,
@@ -109,24 +109,24 @@ impl Multipart {
     /// Begins the content of a request with this Content-Type.
     ///
     /// # Errors
-    /// What [`FormType::of`] refuses, and [`BadForm::ContentType`] for any other type than
+    /// What [`FormType::of`] refuses, and [`ParseFormError::ContentType`] for any other type than
     /// `multipart/form-data`.
-    pub fn for_content_type(content_type: &[u8], limits: &Limits) -> Result<Self, BadForm> {
+    pub fn for_content_type(content_type: &[u8], limits: &Limits) -> Result<Self, ParseFormError> {
         match FormType::of(content_type)? {
             Some(FormType::Multipart(boundary)) => Ok(Self::new(&boundary, limits)),
-            _ => Err(BadForm::ContentType),
+            _ => Err(ParseFormError::ContentType),
         }
     }
 
     /// Begins the content of a request with this head.
     ///
     /// # Errors
-    /// What [`FormType::of_headers`] refuses, and [`BadForm::ContentType`] for any other type
+    /// What [`FormType::of_headers`] refuses, and [`ParseFormError::ContentType`] for any other type
     /// than `multipart/form-data`.
-    pub fn for_headers(headers: &Headers, limits: &Limits) -> Result<Self, BadForm> {
+    pub fn for_headers(headers: &Headers, limits: &Limits) -> Result<Self, ParseFormError> {
         match FormType::of_headers(headers)? {
             Some(FormType::Multipart(boundary)) => Ok(Self::new(&boundary, limits)),
-            _ => Err(BadForm::ContentType),
+            _ => Err(ParseFormError::ContentType),
         }
     }
 
@@ -147,7 +147,7 @@ impl Multipart {
     /// # Errors
     /// What is malformed or exceeds a limit. All further calls give the same.
     #[must_use = "events must be taken until there is none"]
-    pub fn poll_event(&mut self) -> Result<Option<Event>, BadForm> {
+    pub fn poll_event(&mut self) -> Result<Option<Event>, ParseFormError> {
         let event = self.advance();
         if let Err(fault) = event {
             self.state = State::Refused(fault);
@@ -158,14 +158,14 @@ impl Multipart {
         event
     }
 
-    fn advance(&mut self) -> Result<Option<Event>, BadForm> {
+    fn advance(&mut self) -> Result<Option<Event>, ParseFormError> {
         loop {
             let event = match self.state {
                 State::Preamble { room } => self.preamble(room)?,
                 State::Header => self.header()?,
                 State::Content { room, fault } => self.content(room, fault)?,
                 State::Epilogue { room } => {
-                    let room = spend(room, &self.input).ok_or(BadForm::EpilogueTooLong)?;
+                    let room = spend(room, &self.input).ok_or(ParseFormError::EpilogueTooLong)?;
                     self.input.clear();
                     self.state = State::Epilogue { room };
                     None
@@ -184,26 +184,26 @@ impl Multipart {
 
     /// Takes what there is room for of the next piece, so that a content that is too large
     /// gives the same events before it is refused, however it was cut.
-    fn refill(&mut self) -> Result<bool, BadForm> {
+    fn refill(&mut self) -> Result<bool, ParseFormError> {
         let Some(mut piece) = self.waiting.pop_front() else {
             return Ok(false);
         };
         let room = usize::try_from(self.room).unwrap_or(usize::MAX);
         if room == 0 {
-            return Err(BadForm::ContentTooLarge);
+            return Err(ParseFormError::ContentTooLarge);
         }
         if piece.len() > room {
             self.waiting.push_front(piece.split_off(room));
         }
-        self.room = spend(self.room, &piece).ok_or(BadForm::ContentTooLarge)?;
+        self.room = spend(self.room, &piece).ok_or(ParseFormError::ContentTooLarge)?;
         self.input = piece;
         Ok(true)
     }
 
-    fn preamble(&mut self, room: u64) -> Result<Option<Event>, BadForm> {
+    fn preamble(&mut self, room: u64) -> Result<Option<Event>, ParseFormError> {
         match self.scanner.next(&mut self.input)? {
             Some(Found::Content(ignored)) => {
-                let room = spend(room, &ignored).ok_or(BadForm::PreambleTooLong)?;
+                let room = spend(room, &ignored).ok_or(ParseFormError::PreambleTooLong)?;
                 self.state = State::Preamble { room };
             }
             Some(Found::Delimiter) => self.begin_header()?,
@@ -213,9 +213,9 @@ impl Multipart {
         Ok(None)
     }
 
-    fn begin_header(&mut self) -> Result<(), BadForm> {
+    fn begin_header(&mut self) -> Result<(), ParseFormError> {
         if self.parts >= self.limits.parts {
-            return Err(BadForm::TooManyParts);
+            return Err(ParseFormError::TooManyParts);
         }
         self.parts += 1;
         self.header.clear();
@@ -224,11 +224,11 @@ impl Multipart {
         Ok(())
     }
 
-    fn header(&mut self) -> Result<Option<Event>, BadForm> {
+    fn header(&mut self) -> Result<Option<Event>, ParseFormError> {
         let end = end_of_fields(&self.header, &self.input);
         let taken = end.unwrap_or(self.input.len());
         if self.header.len() - LINE_BREAK.len() + taken > self.limits.part_header {
-            return Err(BadForm::PartHeaderTooLong);
+            return Err(ParseFormError::PartHeaderTooLong);
         }
         self.header.extend_from_slice(self.input.get(..taken).unwrap_or_default());
         self.input.advance(taken);
@@ -242,21 +242,21 @@ impl Multipart {
         Ok(Some(Event::PartStart(part)))
     }
 
-    fn begin_content(&mut self, part: &Part) -> Result<(), BadForm> {
+    fn begin_content(&mut self, part: &Part) -> Result<(), ParseFormError> {
         self.scanner.begin_line();
         self.state = if part.is_file() {
             if self.limits.files.is_some_and(|limit| self.files >= limit) {
-                return Err(BadForm::TooManyFiles);
+                return Err(ParseFormError::TooManyFiles);
             }
             self.files += 1;
-            State::Content { room: self.limits.file.unwrap_or(u64::MAX), fault: BadForm::FileTooLarge }
+            State::Content { room: self.limits.file.unwrap_or(u64::MAX), fault: ParseFormError::FileTooLarge }
         } else {
-            State::Content { room: self.limits.text_field, fault: BadForm::TextTooLarge }
+            State::Content { room: self.limits.text_field, fault: ParseFormError::TextTooLarge }
         };
         Ok(())
     }
 
-    fn content(&mut self, room: u64, fault: BadForm) -> Result<Option<Event>, BadForm> {
+    fn content(&mut self, room: u64, fault: ParseFormError) -> Result<Option<Event>, ParseFormError> {
         match self.scanner.next(&mut self.input)? {
             Some(Found::Content(piece)) => {
                 let room = spend(room, &piece).ok_or(fault)?;
@@ -277,7 +277,7 @@ impl Multipart {
     }
 
     /// The content ended and all of it was looked at.
-    fn end(&mut self) -> Result<Option<Event>, BadForm> {
+    fn end(&mut self) -> Result<Option<Event>, ParseFormError> {
         match self.state {
             State::Epilogue { .. } => {
                 self.state = State::Ended;
@@ -291,13 +291,13 @@ impl Multipart {
                 self.state = State::Ended;
                 Ok(Some(Event::End))
             }
-            _ => Err(BadForm::MissingClose),
+            _ => Err(ParseFormError::MissingClose),
         }
     }
 
     /// Whether nothing was received: some clients send a form without fields in this way.
     fn is_empty(&self) -> bool {
-        self.room == self.limits.max_request
+        self.room == self.limits.max_body_size
     }
 }
 
@@ -317,11 +317,11 @@ fn end_of_fields(before: &[u8], input: &[u8]) -> Option<usize> {
     memchr_iter(b'\n', input).find(ends).map(|at| at + 1)
 }
 
-fn fault_of_fields(fault: BadRequest) -> BadForm {
+fn fault_of_fields(fault: ProtocolError) -> ParseFormError {
     match fault {
-        BadRequest::TooManyFields => BadForm::TooManyPartFields,
-        BadRequest::HeadTooLong => BadForm::PartHeaderTooLong,
-        _ => BadForm::PartHeader,
+        ProtocolError::TooManyFields => ParseFormError::TooManyPartFields,
+        ProtocolError::HeadTooLong => ParseFormError::PartHeaderTooLong,
+        _ => ParseFormError::PartHeader,
     }
 }
 

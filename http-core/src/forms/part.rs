@@ -1,6 +1,6 @@
 //! One part of a multipart form, without its content.
 
-use super::BadForm;
+use super::ParseFormError;
 use super::disposition::{Disposition, Filename};
 use super::parameters;
 use crate::Headers;
@@ -23,7 +23,7 @@ use crate::Headers;
 /// assert_eq!((part.name(), part.filename()), ("photo", Some("a\"b.jpg")));
 /// assert_eq!(part.filename_as_sent(), Some(&b"..\\a%22b.jpg"[..]));
 /// assert_eq!((part.is_file(), part.content_type()), (true, None));
-/// # Ok::<(), httpants_core::forms::BadForm>(())
+/// # Ok::<(), httpants_core::forms::ParseFormError>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Part {
@@ -39,10 +39,10 @@ struct StoredFilename {
 }
 
 impl Part {
-    pub(super) fn new(headers: Headers) -> Result<Self, BadForm> {
-        let disposition = one(&headers, "content-disposition", BadForm::DuplicateDisposition)?;
-        let disposition = Disposition::parse(disposition.ok_or(BadForm::MissingDisposition)?)?;
-        one(&headers, "content-type", BadForm::DuplicateContentType)?;
+    pub(super) fn new(headers: Headers) -> Result<Self, ParseFormError> {
+        let disposition = one(&headers, "content-disposition", ParseFormError::DuplicateDisposition)?;
+        let disposition = Disposition::parse(disposition.ok_or(ParseFormError::MissingDisposition)?)?;
+        one(&headers, "content-type", ParseFormError::DuplicateContentType)?;
         let name = Text::new(disposition.name);
         let filename = disposition.filename.map(StoredFilename::new);
         Ok(Self { name, filename, headers })
@@ -131,7 +131,7 @@ impl Part {
 ///
 /// let headers = Headers::parse(b"Content-Type: text/plain; Charset=\"Shift_JIS\"\r\n\r\n")?;
 /// assert_eq!(charset(&headers), Some("Shift_JIS"));
-/// # Ok::<(), httpants_core::BadRequest>(())
+/// # Ok::<(), httpants_core::ProtocolError>(())
 /// ```
 #[must_use]
 pub fn charset(headers: &Headers) -> Option<&str> {
@@ -141,7 +141,7 @@ pub fn charset(headers: &Headers) -> Option<&str> {
 }
 
 /// The only value of a field, if it is there.
-fn one<'a>(headers: &'a Headers, name: &'a str, more: BadForm) -> Result<Option<&'a [u8]>, BadForm> {
+fn one<'a>(headers: &'a Headers, name: &'a str, more: ParseFormError) -> Result<Option<&'a [u8]>, ParseFormError> {
     let mut values = headers.all(name);
     let value = values.next();
     if values.next().is_some() { Err(more) } else { Ok(value) }
@@ -195,7 +195,7 @@ impl Text {
 mod tests {
     use super::*;
 
-    fn part(fields: &[u8]) -> Result<Part, BadForm> {
+    fn part(fields: &[u8]) -> Result<Part, ParseFormError> {
         Part::new(Headers::parse(fields).unwrap())
     }
 
@@ -262,7 +262,7 @@ mod tests {
         }
     }
 
-    fn with_parameters(parameters: &str) -> Result<Part, BadForm> {
+    fn with_parameters(parameters: &str) -> Result<Part, ParseFormError> {
         part(format!("Content-Disposition: form-data; {parameters}\r\n\r\n").as_bytes())
     }
 
@@ -310,7 +310,7 @@ mod tests {
 
     #[test]
     fn extended_parameters_that_are_refused() {
-        use BadForm::{DuplicateFilename, DuplicateName, ExtendedValue};
+        use ParseFormError::{DuplicateFilename, DuplicateName, ExtendedValue};
         for (parameters, expected) in [
             ("name*=utf-16''a", ExtendedValue),
             ("name*=''a", ExtendedValue),
@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     fn fields_that_may_stand_once() {
-        use BadForm::{Disposition, DuplicateContentType, DuplicateDisposition, MissingDisposition};
+        use ParseFormError::{Disposition, DuplicateContentType, DuplicateDisposition, MissingDisposition};
         for (fields, expected) in [
             ("\r\n", MissingDisposition),
             ("Content-Type: text/plain\r\n\r\n", MissingDisposition),

@@ -4,7 +4,7 @@
 use memchr::memchr_iter;
 
 use super::variables::Pair;
-use super::{BadForm, Variables};
+use super::{ParseFormError, Variables};
 
 /// How urlencoded content is read.
 ///
@@ -15,7 +15,7 @@ use super::{BadForm, Variables};
 /// assert_eq!(urlencoded::parse(b"a=&b&c=1", &options)?.len(), 1);
 /// options.keep_blank_values = true;
 /// assert_eq!(urlencoded::parse(b"a=&b&c=1", &options)?.len(), 3);
-/// # Ok::<(), httpants_core::forms::BadForm>(())
+/// # Ok::<(), httpants_core::forms::ParseFormError>(())
 /// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -47,12 +47,12 @@ impl Default for Options {
 /// let get = urlencoded::parse(b"q=caf%C3%A9+cr%C3%A8me&off=100%", &Options::default())?;
 /// assert_eq!(get.get("q"), Some("caf\u{e9} cr\u{e8}me"));
 /// assert_eq!(get.get("off"), Some("100%"));
-/// # Ok::<(), httpants_core::forms::BadForm>(())
+/// # Ok::<(), httpants_core::forms::ParseFormError>(())
 /// ```
 ///
 /// # Errors
-/// [`BadForm::TooManyVariables`] past [`Options::variables`]; nothing else is refused.
-pub fn parse(content: &[u8], options: &Options) -> Result<Variables, BadForm> {
+/// [`ParseFormError::TooManyVariables`] past [`Options::variables`]; nothing else is refused.
+pub fn parse(content: &[u8], options: &Options) -> Result<Variables, ParseFormError> {
     let sequences = memchr_iter(b'&', content).count() + 1;
     let mut decoded = Decoded::with_capacity(content.len(), sequences.min(options.variables));
     let mut rest = content;
@@ -131,7 +131,7 @@ impl Decoded {
         }
     }
 
-    fn end_sequence(&mut self, options: &Options) -> Result<(), BadForm> {
+    fn end_sequence(&mut self, options: &Options) -> Result<(), ParseFormError> {
         let end = self.bytes.len();
         let blank = self.equals_sign.is_none_or(|middle| middle == end);
         let empty = self.equals_sign.is_none() && self.start == end;
@@ -141,7 +141,7 @@ impl Decoded {
             return Ok(());
         }
         if self.pairs.len() >= options.variables {
-            return Err(BadForm::TooManyVariables);
+            return Err(ParseFormError::TooManyVariables);
         }
         self.pairs.push(pair);
         self.start = end;
@@ -213,9 +213,12 @@ mod tests {
             let content = "a=1&".repeat(limit);
             assert_eq!(parse(content.as_bytes(), &options).unwrap().len(), limit);
             assert_eq!(parse(format!("{content}&b&c=&").as_bytes(), &options).unwrap().len(), limit);
-            assert_eq!(parse(format!("{content}a=1").as_bytes(), &options).err(), Some(BadForm::TooManyVariables));
+            assert_eq!(
+                parse(format!("{content}a=1").as_bytes(), &options).err(),
+                Some(ParseFormError::TooManyVariables)
+            );
             let kept = Options { keep_blank_values: true, ..options };
-            assert_eq!(parse(format!("{content}b").as_bytes(), &kept).err(), Some(BadForm::TooManyVariables));
+            assert_eq!(parse(format!("{content}b").as_bytes(), &kept).err(), Some(ParseFormError::TooManyVariables));
         }
         assert_eq!(Options::default().variables, 1_000);
     }

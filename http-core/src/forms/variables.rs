@@ -18,7 +18,7 @@ use std::sync::OnceLock;
 /// assert_eq!(get.all("tag").collect::<Vec<_>>(), ["a", "b&c"]);
 /// assert_eq!(get.get("note"), None);
 /// assert_eq!((get.get("x"), get.bytes("x")), (Some("\u{fffd}"), Some(&b"\xff"[..])));
-/// # Ok::<(), httpants_core::forms::BadForm>(())
+/// # Ok::<(), httpants_core::forms::ParseFormError>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct Variables {

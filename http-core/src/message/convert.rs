@@ -15,9 +15,9 @@ use crate::wire::chunked::is_forbidden_trailer;
 /// is percent-encoded or dropped in it; the request itself has it as it was sent.
 ///
 /// ```
-/// # use httpants_core::{Config, Connection, Event, Now, Peer};
+/// # use httpants_core::{Config, Connection, Event, Now, ConnectionInfo};
 /// # let now = Now::default();
-/// # let mut connection = Connection::new(Config::default().into(), Peer::default(), now);
+/// # let mut connection = Connection::new(Config::default().into(), ConnectionInfo::default(), now);
 /// # connection.receive(b"GET /a?b=c HTTP/1.1\r\nHost: x\r\n\r\n", now);
 /// # let Some(Event::Request(request)) = connection.poll_event() else { unreachable!() };
 /// let request: http::Request<()> = (&request).into();
@@ -149,10 +149,10 @@ impl From<&ResponseHead> for http::Response<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Config, Connection, Event, Now, Peer};
+    use crate::{Config, Connection, ConnectionInfo, Event, Now};
 
     fn converted(target: &str) -> http::Request<()> {
-        let mut connection = Connection::new(Config::default().into(), Peer::default(), Now::default());
+        let mut connection = Connection::new(Config::default().into(), ConnectionInfo::default(), Now::default());
         let head = format!("GET {target} HTTP/1.0\r\nHost: x\r\nA: 1\r\na: 2\r\n\r\n");
         let _ = connection.receive(head.as_bytes(), Now::default());
         match connection.poll_event() {

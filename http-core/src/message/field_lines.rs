@@ -8,7 +8,7 @@ use crate::wire::grammar;
 
 /// The fields that the core owns or supplies, as far as the application set them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Owned {
+pub(crate) struct ReservedFields {
     pub(crate) content_length: Option<u64>,
     pub(crate) chunked: bool,
     pub(crate) close: bool,
@@ -38,7 +38,7 @@ pub(crate) struct Owned {
 pub struct FieldLines {
     /// Each line as `name: value CRLF`.
     lines: Cow<'static, [u8]>,
-    owned: Owned,
+    owned: ReservedFields,
 }
 
 impl FieldLines {
@@ -48,9 +48,9 @@ impl FieldLines {
         Self::from_static(b"")
     }
 
-    /// Lines that are known to be right, at no cost; none of them a field of [`Owned`].
+    /// Lines that are known to be right, at no cost; none of them a field of [`ReservedFields`].
     pub(crate) const fn from_static(lines: &'static [u8]) -> Self {
-        let owned = Owned {
+        let owned = ReservedFields {
             content_length: None,
             chunked: false,
             close: false,
@@ -203,7 +203,7 @@ impl FieldLines {
         self.owned.content_length
     }
 
-    pub(crate) fn owned(&self) -> Owned {
+    pub(crate) fn owned(&self) -> ReservedFields {
         self.owned
     }
 
@@ -294,7 +294,10 @@ mod tests {
         fields.push("connection", "Close, keep-alive").unwrap();
         fields.push("Transfer-Encoding", "chunked").unwrap();
         assert!(fields.is_empty());
-        assert_eq!(fields.owned(), Owned { content_length: Some(12), chunked: true, close: true, ..Owned::default() });
+        assert_eq!(
+            fields.owned(),
+            ReservedFields { content_length: Some(12), chunked: true, close: true, ..ReservedFields::default() }
+        );
         assert_eq!(fields.push("Content-Length", "13"), Err(Misuse::Framing("Content-Length")));
         assert_eq!(fields.push("Content-Length", "+1"), Err(Misuse::Framing("Content-Length")));
         assert_eq!(fields.push("Transfer-Encoding", "gzip"), Err(Misuse::Framing("Transfer-Encoding")));

@@ -40,7 +40,7 @@ impl FieldSpan {
 /// assert_eq!(headers.get("Host"), Some(&b"example.com"[..]));
 /// assert_eq!(headers.list("accept").collect::<Vec<_>>(), [b"a", b"b", b"c"]);
 /// assert_eq!(headers.iter().next().unwrap().0.to_string(), "Host");
-/// # Ok::<(), httpants_core::BadRequest>(())
+/// # Ok::<(), httpants_core::ProtocolError>(())
 /// ```
 #[derive(Clone, Default)]
 pub struct Headers {
@@ -54,7 +54,7 @@ impl Headers {
     ///
     /// # Errors
     /// What is wrong with the first line that does not parse.
-    pub fn parse(section: &[u8]) -> Result<Self, crate::BadRequest> {
+    pub fn parse(section: &[u8]) -> Result<Self, crate::ProtocolError> {
         let limits = crate::Limits::default();
         crate::wire::fields::parse_section(Bytes::copy_from_slice(section), limits.fields)
     }

@@ -34,7 +34,7 @@ mod tests;
 /// // X-Real-IP alone, from nginx on a unix socket.
 /// let nginx = XHeaders::trusted([])?.unix_peers().x_real_ip();
 /// assert!(XHeaders::trusted(["10.0.0.0/33"]).is_err());
-/// # Ok::<(), httpants_core::proxy::BadNetwork>(())
+/// # Ok::<(), httpants_core::proxy::ParseNetworkError>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -79,9 +79,9 @@ impl XHeaders {
     ///
     /// # Errors
     /// One of them is neither a network nor an address.
-    pub fn trusted<'a>(networks: impl IntoIterator<Item = &'a str>) -> Result<Self, BadNetwork> {
+    pub fn trusted<'a>(networks: impl IntoIterator<Item = &'a str>) -> Result<Self, ParseNetworkError> {
         let networks: Result<_, _> =
-            networks.into_iter().map(|text| network(text).ok_or_else(|| BadNetwork(text.to_owned()))).collect();
+            networks.into_iter().map(|text| network(text).ok_or_else(|| ParseNetworkError(text.to_owned()))).collect();
         let address = AddressField::XForwardedFor;
         Ok(Self::Trusted(TrustedProxies { networks: networks?, address, proto: false, host: false, unix_peers: false }))
     }
@@ -143,15 +143,15 @@ fn network(text: &str) -> Option<IpNet> {
 
 /// Text that is neither a network nor an address. It is the caller's fault, never the peer's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct BadNetwork(String);
+pub struct ParseNetworkError(String);
 
-impl fmt::Display for BadNetwork {
+impl fmt::Display for ParseNetworkError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "a trusted proxy must be a network like 10.0.0.0/8, or one address, and `{}` is neither", self.0)
     }
 }
 
-impl std::error::Error for BadNetwork {}
+impl std::error::Error for ParseNetworkError {}
 
 /// What proxies are believed about the client.
 ///

@@ -18,7 +18,7 @@ const FIXED_2: usize = 16;
 /// forge one, so only proxies may reach such a listener.
 ///
 /// ```
-/// use httpants_core::proxy::{BadProxyHeader, Endpoints, ProxyHeader};
+/// use httpants_core::proxy::{ProxyHeaderError, Endpoints, ProxyHeader};
 ///
 /// let received = b"PROXY TCP4 203.0.113.9 10.0.0.1 50000 443\r\nGET / HTTP/1.1\r\n";
 /// assert_eq!(ProxyHeader::parse(&received[..30]), Ok(None)); // more bytes are needed
@@ -28,7 +28,7 @@ const FIXED_2: usize = 16;
 /// let Endpoints::Inet { source, .. } = header.endpoints else { panic!() };
 /// assert_eq!(source, "203.0.113.9:50000".parse()?);
 ///
-/// assert_eq!(ProxyHeader::parse(b"GET / "), Err(BadProxyHeader::Signature));
+/// assert_eq!(ProxyHeader::parse(b"GET / "), Err(ProxyHeaderError::Signature));
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl ProxyHeader {
     ///
     /// # Errors
     /// It is the peer's fault, and nothing can be answered: close the connection.
-    pub fn parse(received: &[u8]) -> Result<Option<Self>, BadProxyHeader> {
+    pub fn parse(received: &[u8]) -> Result<Option<Self>, ProxyHeaderError> {
         if let Some(rest) = received.strip_prefix(SIGNATURE_1) {
             parse_1(rest)
         } else if let Some(rest) = received.strip_prefix(SIGNATURE_2) {
@@ -84,13 +84,13 @@ impl ProxyHeader {
         } else if SIGNATURE_1.starts_with(received) || SIGNATURE_2.starts_with(received) {
             Ok(None)
         } else {
-            Err(BadProxyHeader::Signature)
+            Err(ProxyHeaderError::Signature)
         }
     }
 }
 
 /// Section 2.1, the human-readable header, behind `PROXY `.
-fn parse_1(rest: &[u8]) -> Result<Option<ProxyHeader>, BadProxyHeader> {
+fn parse_1(rest: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     const LIMIT: usize = ProxyHeader::LINE_LIMIT - SIGNATURE_1.len();
     let full = rest.len() >= LIMIT;
     let line = rest.get(..LIMIT).unwrap_or(rest);
@@ -98,11 +98,11 @@ fn parse_1(rest: &[u8]) -> Result<Option<ProxyHeader>, BadProxyHeader> {
     match end {
         Some((line, [b'\r', b'\n', ..])) => {
             let len = SIGNATURE_1.len() + line.len() + 2;
-            Ok(Some(ProxyHeader { len, endpoints: endpoints_1(line).ok_or(BadProxyHeader::Line)? }))
+            Ok(Some(ProxyHeader { len, endpoints: endpoints_1(line).ok_or(ProxyHeaderError::Line)? }))
         }
         Some((_, [b'\r'])) | None if !full => Ok(None),
-        Some((_, [b'\r'])) | None => Err(BadProxyHeader::TooLong),
-        Some(_) => Err(BadProxyHeader::LineEnd),
+        Some((_, [b'\r'])) | None => Err(ProxyHeaderError::TooLong),
+        Some(_) => Err(ProxyHeaderError::LineEnd),
     }
 }
 
@@ -138,27 +138,27 @@ fn port_1(word: &str) -> Option<u16> {
 }
 
 /// Section 2.2, the binary header, behind its signature.
-fn parse_2(rest: &[u8]) -> Result<Option<ProxyHeader>, BadProxyHeader> {
+fn parse_2(rest: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     let Some((&[version_and_command, family, high, low], rest)) = rest.split_first_chunk::<4>() else {
         return Ok(None);
     };
     if version_and_command >> 4 != 2 {
-        return Err(BadProxyHeader::Version);
+        return Err(ProxyHeaderError::Version);
     }
     let local = match version_and_command & 0x0f {
         0 => true,
         1 => false,
-        _ => return Err(BadProxyHeader::Command),
+        _ => return Err(ProxyHeaderError::Command),
     };
     let size = usize::from(u16::from_be_bytes([high, low]));
     let len = FIXED_2 + size;
     if len > ProxyHeader::LIMIT {
-        return Err(BadProxyHeader::TooLong);
+        return Err(ProxyHeaderError::TooLong);
     }
     // A health check's family and the rest must be ignored.
-    let addresses_size = if local { 0 } else { addresses_size(family).ok_or(BadProxyHeader::Family)? };
+    let addresses_size = if local { 0 } else { addresses_size(family).ok_or(ProxyHeaderError::Family)? };
     if size < addresses_size {
-        return Err(BadProxyHeader::AddressLength);
+        return Err(ProxyHeaderError::AddressLength);
     }
     let Some((addresses, additions)) = rest.get(..size).and_then(|block| block.split_at_checked(addresses_size)) else {
         return Ok(None);
@@ -208,11 +208,11 @@ fn inet_2(source: impl Into<IpAddr>, destination: impl Into<IpAddr>, [a, b, c, d
 }
 
 /// Section 2.2, "additional fields": a type, a length of two bytes, and so many bytes, to the end.
-fn check_additions(mut additions: &[u8]) -> Result<(), BadProxyHeader> {
+fn check_additions(mut additions: &[u8]) -> Result<(), ProxyHeaderError> {
     while !additions.is_empty() {
-        let (&[_, high, low], rest) = additions.split_first_chunk::<3>().ok_or(BadProxyHeader::Addition)?;
+        let (&[_, high, low], rest) = additions.split_first_chunk::<3>().ok_or(ProxyHeaderError::Addition)?;
         let size = usize::from(u16::from_be_bytes([high, low]));
-        additions = rest.get(size..).ok_or(BadProxyHeader::Addition)?;
+        additions = rest.get(size..).ok_or(ProxyHeaderError::Addition)?;
     }
     Ok(())
 }
@@ -220,7 +220,7 @@ fn check_additions(mut additions: &[u8]) -> Result<(), BadProxyHeader> {
 /// Bytes at the start of a connection that are no header of the PROXY protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum BadProxyHeader {
+pub enum ProxyHeaderError {
     /// Neither version's signature.
     Signature,
     /// Version 1: more than 107 bytes; version 2: more than 4,096.
@@ -242,7 +242,7 @@ pub enum BadProxyHeader {
     Addition,
 }
 
-impl fmt::Display for BadProxyHeader {
+impl fmt::Display for ProxyHeaderError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Signature => "the connection must begin with a header of the PROXY protocol",
@@ -260,14 +260,14 @@ impl fmt::Display for BadProxyHeader {
     }
 }
 
-impl std::error::Error for BadProxyHeader {}
+impl std::error::Error for ProxyHeaderError {}
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use BadProxyHeader::{Addition, AddressLength, Command, Family, Line, LineEnd, Signature, TooLong, Version};
+    use ProxyHeaderError::{Addition, AddressLength, Command, Family, Line, LineEnd, Signature, TooLong, Version};
 
-    type Verdict = Result<Option<ProxyHeader>, BadProxyHeader>;
+    type Verdict = Result<Option<ProxyHeader>, ProxyHeaderError>;
 
     /// The verdict on the whole, after every prefix was seen to need more or to get the same.
     fn parse(input: &[u8]) -> Verdict {

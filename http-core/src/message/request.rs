@@ -8,11 +8,11 @@ use std::sync::Arc;
 use http::{Method, StatusCode, Version};
 
 use crate::config::Config;
-use crate::connection::{Now, Peer};
+use crate::connection::{ConnectionInfo, Now};
 use crate::message::headers::{FieldSpan, Headers};
 use crate::message::vars::Kept;
 use crate::wire::framing::Framing;
-use crate::wire::head::{Facts, Head};
+use crate::wire::head::{Head, HeadFacts};
 use crate::wire::span::Span;
 use crate::wire::target::Target;
 
@@ -22,9 +22,9 @@ use crate::wire::target::Target;
 /// as [`Event::Data`](crate::Event::Data).
 ///
 /// ```
-/// # use httpants_core::{Config, Connection, Event, Now, Peer};
+/// # use httpants_core::{Config, Connection, Event, Now, ConnectionInfo};
 /// let now = Now::default();
-/// let mut connection = Connection::new(Config::default().into(), Peer::default(), now);
+/// let mut connection = Connection::new(Config::default().into(), ConnectionInfo::default(), now);
 /// connection.receive(b"GET /a?b=c HTTP/1.1\r\nHost: Example.com:81\r\n\r\n", now);
 /// let Some(Event::Request(request)) = connection.poll_event() else { unreachable!() };
 /// assert_eq!((request.path(), request.query()), ("/a", "b=c"));
@@ -67,7 +67,7 @@ pub(crate) struct Message {
     /// in which it does not stand in the head.
     rewritten: Option<Box<str>>,
     headers: Headers,
-    peer: Peer,
+    peer: ConnectionInfo,
     received: Now,
     config: Option<Arc<Config>>,
     kept: Kept,
@@ -76,9 +76,9 @@ pub(crate) struct Message {
 /// The storage of a request that is over, for the next one: what makes requests on a busy
 /// connection free of allocations.
 #[derive(Default)]
-pub(crate) struct Spare(Option<Request>);
+pub(crate) struct RecycledBuffers(Option<Request>);
 
-impl Spare {
+impl RecycledBuffers {
     /// Keeps the request's storage; used again once nobody else holds the request.
     pub(crate) fn keep(&mut self, request: Request) {
         self.0 = Some(request);
@@ -126,9 +126,9 @@ impl Message {
         id: RequestId,
         bytes: &[u8],
         config: &Arc<Config>,
-        peer: &Peer,
+        peer: &ConnectionInfo,
         received: Now,
-    ) -> Facts {
+    ) -> HeadFacts {
         self.id = id;
         self.headers.fill(bytes);
         self.rewritten = rewritten(&self.head.line.target, self.head.line.target_bytes(bytes));
@@ -142,9 +142,9 @@ impl Message {
     }
 }
 
-impl fmt::Debug for Spare {
+impl fmt::Debug for RecycledBuffers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Spare").field(&self.0.is_some()).finish()
+        f.debug_tuple("RecycledBuffers").field(&self.0.is_some()).finish()
     }
 }
 
@@ -285,7 +285,7 @@ impl Request {
 
     /// Where the connection comes from.
     #[must_use]
-    pub fn peer(&self) -> &Peer {
+    pub fn peer(&self) -> &ConnectionInfo {
         &self.0.peer
     }
 

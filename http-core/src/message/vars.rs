@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::connection::Now;
 use crate::cookies::Cookies;
-use crate::forms::{BadForm, Variables, urlencoded};
+use crate::forms::{ParseFormError, Variables, urlencoded};
 use crate::message::request::Request;
 use crate::proxy::{Resolved, Scheme};
 
@@ -14,7 +14,7 @@ use crate::proxy::{Resolved, Scheme};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Kept {
     /// In a box, because most requests are never asked for it.
-    query: OnceLock<Box<Result<Variables, BadForm>>>,
+    query: OnceLock<Box<Result<Variables, ParseFormError>>>,
     /// How long the request took, once its answer was finished.
     took: OnceLock<Duration>,
 }
@@ -36,21 +36,21 @@ impl Request {
     /// ones dropped, `+` and percent sequences decoded. Parsed on the first call.
     ///
     /// # Errors
-    /// [`BadForm`] for more than 1,000 variables (413).
+    /// [`ParseFormError`] for more than 1,000 variables (413).
     ///
     /// ```
-    /// # use httpants_core::{Config, Connection, Event, Now, Peer};
+    /// # use httpants_core::{Config, Connection, Event, Now, ConnectionInfo};
     /// # let now = Now::default();
-    /// # let mut connection = Connection::new(Config::default().into(), Peer::default(), now);
+    /// # let mut connection = Connection::new(Config::default().into(), ConnectionInfo::default(), now);
     /// connection.receive(b"GET /?a=1&a=2+3&b= HTTP/1.1\r\nHost: x\r\n\r\n", now);
     /// # let Some(Event::Request(request)) = connection.poll_event() else { unreachable!() };
     /// let variables = request.get()?;
     /// assert_eq!(variables.get("a"), Some("1"));
     /// assert_eq!(variables.all("a").collect::<Vec<_>>(), ["1", "2 3"]);
     /// assert_eq!(variables.get("b"), None);
-    /// # Ok::<(), httpants_core::forms::BadForm>(())
+    /// # Ok::<(), httpants_core::forms::ParseFormError>(())
     /// ```
-    pub fn get(&self) -> Result<&Variables, BadForm> {
+    pub fn get(&self) -> Result<&Variables, ParseFormError> {
         let parse = || Box::new(urlencoded::parse(self.query().as_bytes(), &urlencoded::Options::default()));
         self.kept().query.get_or_init(parse).as_ref().as_ref().map_err(Clone::clone)
     }
@@ -65,15 +65,16 @@ impl Request {
     /// absent, unsigned, altered, moved from another name, expired, from the future, or
     /// signed by a key that is not in [`Config::cookie_keys`](crate::Config::cookie_keys).
     #[must_use]
-    pub fn secure_cookie(&self, name: &str) -> Option<Vec<u8>> {
+    #[doc(alias = "get_secure_cookie")]
+    pub fn signed_cookie(&self, name: &str) -> Option<Vec<u8>> {
         let keys = self.config()?.cookie_keys.as_ref()?;
         keys.verify(name, self.cookies().get(name)?, self.received().wall.as_secs()).ok()
     }
 
-    /// [`secure_cookie`](Self::secure_cookie) as text; nothing also where it is not UTF-8.
+    /// [`signed_cookie`](Self::signed_cookie) as text; nothing also where it is not UTF-8.
     #[must_use]
-    pub fn secure_cookie_text(&self, name: &str) -> Option<String> {
-        self.secure_cookie(name).and_then(|value| String::from_utf8(value).ok())
+    pub fn signed_cookie_text(&self, name: &str) -> Option<String> {
+        self.signed_cookie(name).and_then(|value| String::from_utf8(value).ok())
     }
 
     /// How long ago the head was received; frozen when the answer was finished (the seed's
@@ -96,7 +97,7 @@ impl Request {
     pub fn remote_ip(&self) -> Option<IpAddr> {
         match self.resolved() {
             Some(resolved) => resolved.remote_ip,
-            None => self.peer().remote.ip().map(|ip| ip.to_canonical()),
+            None => self.peer().remote_addr.ip().map(|ip| ip.to_canonical()),
         }
     }
 
@@ -124,6 +125,6 @@ impl Request {
         if policy.is_off() {
             return None;
         }
-        Some(policy.resolve(self.peer().remote.ip(), self.headers()))
+        Some(policy.resolve(self.peer().remote_addr.ip(), self.headers()))
     }
 }

@@ -1,6 +1,6 @@
 //! The chunked transfer coding (RFC 9112 section 7.1): one state a byte position.
 
-use crate::error::BadRequest;
+use crate::error::ProtocolError;
 use crate::wire::grammar::is_tchar;
 
 /// What the next byte of a chunked body can be.
@@ -76,7 +76,7 @@ impl Chunked {
 
     /// Reads the front of `input`; the caller removes what the piece covers before the next
     /// call. Trailers stay in the input until their section is complete.
-    pub(crate) fn advance(&mut self, input: &[u8]) -> Result<Piece, BadRequest> {
+    pub(crate) fn advance(&mut self, input: &[u8]) -> Result<Piece, ProtocolError> {
         let mut framing = 0;
         while let Some(rest) = input.get(framing..) {
             match self.position {
@@ -123,12 +123,12 @@ impl Chunked {
         }
     }
 
-    fn step(&mut self, byte: u8) -> Result<Position, BadRequest> {
+    fn step(&mut self, byte: u8) -> Result<Position, ProtocolError> {
         use Position as P;
         match (self.position, byte) {
             (P::DataCarriageReturn, b'\r') => return Ok(P::DataLineFeed),
             (P::DataLineFeed, b'\n') => return Ok(P::Size(0)),
-            (P::DataCarriageReturn | P::DataLineFeed, _) => return Err(BadRequest::ChunkLineEnd),
+            (P::DataCarriageReturn | P::DataLineFeed, _) => return Err(ProtocolError::ChunkLineEnd),
             // Digits count once the size is known: 16 of them are free whatever they say.
             (P::Size(_), _) if byte.is_ascii_hexdigit() => {}
             (P::Size(0), _) => {}
@@ -141,7 +141,7 @@ impl Chunked {
         Ok(match (self.position, byte) {
             (P::Size(digits), _) if byte.is_ascii_hexdigit() => {
                 if digits == 16 {
-                    return Err(BadRequest::ChunkSize);
+                    return Err(ProtocolError::ChunkSize);
                 }
                 let digit = char::from(byte).to_digit(16).unwrap_or_default();
                 self.remaining = self.remaining << 4 | u64::from(digit);
@@ -153,12 +153,12 @@ impl Chunked {
             (P::Quoted, b'\\') => P::QuotedPair,
             (P::Quoted | P::QuotedPair, b'\t' | b' '..=b'~' | 0x80..) => P::Quoted,
             // A quoted string never crosses a line end, and LF alone never is one.
-            (P::SizeLineFeed, _) | (_, b'\n') => return Err(BadRequest::ChunkLineEnd),
-            (P::Size(0), _) => return Err(BadRequest::ChunkSize),
+            (P::SizeLineFeed, _) | (_, b'\n') => return Err(ProtocolError::ChunkLineEnd),
+            (P::Size(0), _) => return Err(ProtocolError::ChunkSize),
             (P::Size(_) | P::Name | P::Token | P::AfterValue, b'\r') => P::SizeLineFeed,
             (P::Size(_) | P::BeforeExtension, b' ' | b'\t') => P::BeforeExtension,
             (P::Size(_) | P::BeforeExtension, b';') => P::NameStart,
-            (P::Size(_), _) => return Err(BadRequest::ChunkSize),
+            (P::Size(_), _) => return Err(ProtocolError::ChunkSize),
             (P::NameStart, b' ' | b'\t') => P::NameStart,
             (P::NameStart | P::Name, _) if is_tchar(byte) => P::Name,
             (P::Name | P::AfterName, b' ' | b'\t') => P::AfterName,
@@ -169,20 +169,20 @@ impl Chunked {
             (P::ValueStart | P::Token, _) if is_tchar(byte) => P::Token,
             (P::Token | P::AfterValue | P::AfterValueSpace, b' ' | b'\t') => P::AfterValueSpace,
             (P::Token | P::AfterValue | P::AfterValueSpace, b';') => P::NameStart,
-            _ => return Err(BadRequest::ChunkExtension),
+            _ => return Err(ProtocolError::ChunkExtension),
         })
     }
 
     /// Searches the end of the trailer section: each byte is looked at once, and none beyond
     /// the budget and the empty line, so that the verdict does not depend on how much has
     /// arrived.
-    fn trailers(&mut self, framing: usize, section: &[u8]) -> Result<Piece, BadRequest> {
+    fn trailers(&mut self, framing: usize, section: &[u8]) -> Result<Piece, ProtocolError> {
         let most = self.budget.saturating_add(2);
         let window = section.get(..most).unwrap_or(section);
         while let Some(at) = window.get(self.searched..).and_then(|rest| memchr::memchr(b'\n', rest)) {
             let line_feed = self.searched + at;
             let Some([content @ .., b'\r']) = window.get(self.line_start..line_feed) else {
-                return Err(BadRequest::BareLineFeed);
+                return Err(ProtocolError::BareLineFeed);
             };
             self.searched = line_feed + 1;
             self.line_start = self.searched;
@@ -192,14 +192,14 @@ impl Chunked {
             }
         }
         self.searched = window.len();
-        if section.len() < most { Ok(Piece::NeedMore { framing }) } else { Err(BadRequest::ChunkOverhead) }
+        if section.len() < most { Ok(Piece::NeedMore { framing }) } else { Err(ProtocolError::ChunkOverhead) }
     }
 
     /// Takes framing from what is free for the chunk, then from the budget.
-    fn spend(&mut self, bytes: u64) -> Result<(), BadRequest> {
+    fn spend(&mut self, bytes: u64) -> Result<(), ProtocolError> {
         let excess = bytes.saturating_sub(self.free);
         self.free = self.free.saturating_sub(bytes);
-        let left = (self.budget as u64).checked_sub(excess).ok_or(BadRequest::ChunkOverhead)?;
+        let left = (self.budget as u64).checked_sub(excess).ok_or(ProtocolError::ChunkOverhead)?;
         self.budget = usize::try_from(left).unwrap_or(usize::MAX);
         Ok(())
     }
@@ -284,7 +284,7 @@ mod tests {
     use super::*;
 
     /// The content, the trailer section, and how much of the input was used.
-    fn decode(input: &[u8], budget: usize, cut: usize) -> Result<(Vec<u8>, Vec<u8>, usize), Option<BadRequest>> {
+    fn decode(input: &[u8], budget: usize, cut: usize) -> Result<(Vec<u8>, Vec<u8>, usize), Option<ProtocolError>> {
         let mut decoder = Chunked::new(budget);
         let (mut at, mut end, mut content) = (0, 0, Vec::new());
         loop {
@@ -308,7 +308,7 @@ mod tests {
         }
     }
 
-    fn verdict(input: &str) -> Result<String, Option<BadRequest>> {
+    fn verdict(input: &str) -> Result<String, Option<ProtocolError>> {
         let whole = decode(input.as_bytes(), 1000, usize::MAX / 2);
         for cut in 1..input.len() {
             assert_eq!(decode(input.as_bytes(), 1000, cut), whole, "cut every {cut} bytes: {input:?}");
@@ -338,7 +338,7 @@ mod tests {
 
     #[test]
     fn bad_bodies() {
-        use BadRequest::{BareLineFeed, ChunkExtension, ChunkLineEnd, ChunkSize};
+        use ProtocolError::{BareLineFeed, ChunkExtension, ChunkLineEnd, ChunkSize};
         for (input, fault) in [
             ("+5\r\nhello\r\n", ChunkSize),
             ("-1\r\n", ChunkSize),
@@ -383,7 +383,7 @@ mod tests {
         for cut in [1, 2, 3, 5, 1000] {
             assert!(decode(body, budget, cut).is_ok(), "cut every {cut}: {}", body.escape_ascii());
             if let Some(less) = budget.checked_sub(1) {
-                let refused = Err(Some(BadRequest::ChunkOverhead));
+                let refused = Err(Some(ProtocolError::ChunkOverhead));
                 assert_eq!(decode(body, less, cut), refused, "cut every {cut}: {}", body.escape_ascii());
             }
         }
@@ -408,7 +408,7 @@ mod tests {
         // Trailers that fill their room cannot end any more, so nothing is awaited.
         let (open, budget) = (b"1\r\nx\r\n0\r\nT: 1", 4);
         for cut in [1, 2, 3, 5, 1000] {
-            assert_eq!(decode(open, budget - 2, cut), Err(Some(BadRequest::ChunkOverhead)), "cut every {cut}");
+            assert_eq!(decode(open, budget - 2, cut), Err(Some(ProtocolError::ChunkOverhead)), "cut every {cut}");
             assert_eq!(decode(open, budget - 1, cut), Err(None), "cut every {cut}");
         }
     }

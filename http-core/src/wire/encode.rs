@@ -5,7 +5,7 @@ use http::StatusCode;
 use crate::cookies::CookiesOut;
 use crate::message::field_lines::FieldLines;
 use crate::wire::chunked::is_forbidden_trailer;
-use crate::wire::supplied::Supplied;
+use crate::wire::default_headers::DefaultHeaders;
 
 /// The framing field of an answer's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub(crate) enum FramingField {
 
 /// All that stands in the head of an answer.
 #[derive(Debug)]
-pub(crate) struct AnswerHead<'a> {
+pub(crate) struct ResponseEncoder<'a> {
     pub(crate) http_1_0: bool,
     pub(crate) status: StatusCode,
     /// In place of the registered phrase.
@@ -28,13 +28,13 @@ pub(crate) struct AnswerHead<'a> {
     pub(crate) framing: FramingField,
     /// The value of Connection, where one is due.
     pub(crate) connection: Option<&'static str>,
-    pub(crate) supplied: &'a Supplied,
+    pub(crate) default_headers: &'a DefaultHeaders,
 }
 
-impl AnswerHead<'_> {
+impl ResponseEncoder<'_> {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         self.write_status_line(out);
-        self.supplied.write(self.fields.owned(), out);
+        self.default_headers.write(self.fields.owned(), out);
         out.extend_from_slice(self.fields.as_bytes());
         for (_, cookie) in self.cookies.into_iter().flat_map(CookiesOut::iter) {
             line(out, b"Set-Cookie: ", cookie.as_bytes());
@@ -114,7 +114,7 @@ mod tests {
     use super::*;
     use crate::connection::UnixTime;
 
-    fn written(head: &AnswerHead<'_>) -> String {
+    fn written(head: &ResponseEncoder<'_>) -> String {
         let mut out = Vec::new();
         head.write(&mut out);
         String::from_utf8(out).unwrap()
@@ -123,8 +123,8 @@ mod tests {
     #[test]
     fn heads() {
         let fields = FieldLines::text_plain();
-        let mut supplied = Supplied::default();
-        let mut head = AnswerHead {
+        let mut default_headers = DefaultHeaders::default();
+        let mut head = ResponseEncoder {
             http_1_0: false,
             status: StatusCode::OK,
             reason: None,
@@ -132,7 +132,7 @@ mod tests {
             cookies: None,
             framing: FramingField::Length(13),
             connection: None,
-            supplied: supplied.at(UnixTime::from_secs(1_795_352_400), Some("x")),
+            default_headers: default_headers.at(UnixTime::from_secs(1_795_352_400), Some("x")),
         };
         assert_eq!(
             written(&head),

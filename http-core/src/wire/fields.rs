@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::error::BadRequest;
+use crate::error::ProtocolError;
 use crate::message::headers::{FieldSpan, Headers};
 use crate::wire::grammar::{self, ByteSet, byte_set, trim_ows_end, trim_ows_start};
 
@@ -43,13 +43,13 @@ impl<'a> Lines<'a> {
 
     /// Reads a line, unless its end is not there.
     #[inline(always)]
-    pub(crate) fn next(&mut self) -> Result<Option<Line<'a>>, BadRequest> {
+    pub(crate) fn next(&mut self) -> Result<Option<Line<'a>>, ProtocolError> {
         let (name, colon) = TCHAR.split(self.rest);
         match colon {
             [b':', value @ ..] if !name.is_empty() => {
                 let (value, end) = split_value(trim_ows_start(value));
                 let [b'\r', b'\n', next @ ..] = end else {
-                    return fault(self.rest, BadRequest::FieldValue);
+                    return fault(self.rest, ProtocolError::FieldValue);
                 };
                 self.rest = next;
                 Ok(Some(Line::Field(name, trim_ows_end(value))))
@@ -58,16 +58,16 @@ impl<'a> Lines<'a> {
                 self.rest = next;
                 Ok(Some(Line::End))
             }
-            [b'\r', ..] if name.is_empty() => fault(self.rest, BadRequest::BareCarriageReturn),
-            _ => fault(self.rest, BadRequest::FieldName),
+            [b'\r', ..] if name.is_empty() => fault(self.rest, ProtocolError::BareCarriageReturn),
+            _ => fault(self.rest, ProtocolError::FieldName),
         }
     }
 
     /// [`next`](Self::next) for a part of a form, whose Content-Disposition may hold control
     /// bytes: browsers escape of a file name only `"`, CR and LF.
-    fn next_of_part(&mut self) -> Result<Option<Line<'a>>, BadRequest> {
+    fn next_of_part(&mut self) -> Result<Option<Line<'a>>, ProtocolError> {
         match self.next() {
-            Err(BadRequest::FieldValue) => self.disposition().map(Some).ok_or(BadRequest::FieldValue),
+            Err(ProtocolError::FieldValue) => self.disposition().map(Some).ok_or(ProtocolError::FieldValue),
             line => line,
         }
     }
@@ -83,29 +83,29 @@ impl<'a> Lines<'a> {
 }
 
 /// Parses a section that ends with its empty line, as a whole.
-pub(crate) fn parse_section(section: Bytes, limit: usize) -> Result<Headers, BadRequest> {
+pub(crate) fn parse_section(section: Bytes, limit: usize) -> Result<Headers, ProtocolError> {
     collect(section, limit, |lines| lines.next())
 }
 
 /// [`parse_section`] for a part of a form. The value of its Content-Disposition may hold any
 /// byte but NUL, CR and LF; where those may stand is for the parser of that field to say.
-pub(crate) fn parse_part(section: Bytes, limit: usize) -> Result<Headers, BadRequest> {
+pub(crate) fn parse_part(section: Bytes, limit: usize) -> Result<Headers, ProtocolError> {
     collect(section, limit, |lines| lines.next_of_part())
 }
 
 fn collect(
     section: Bytes,
     limit: usize,
-    next: impl for<'a> Fn(&mut Lines<'a>) -> Result<Option<Line<'a>>, BadRequest>,
-) -> Result<Headers, BadRequest> {
+    next: impl for<'a> Fn(&mut Lines<'a>) -> Result<Option<Line<'a>>, ProtocolError>,
+) -> Result<Headers, ProtocolError> {
     if section.len() > MOST_BYTES {
-        return Err(BadRequest::HeadTooLong);
+        return Err(ProtocolError::HeadTooLong);
     }
     let mut index = Vec::new();
     let mut lines = Lines::new(&section);
-    while let Line::Field(name, value) = next(&mut lines)?.ok_or(BadRequest::FieldName)? {
+    while let Line::Field(name, value) = next(&mut lines)?.ok_or(ProtocolError::FieldName)? {
         if index.len() == limit {
-            return Err(BadRequest::TooManyFields);
+            return Err(ProtocolError::TooManyFields);
         }
         index.push(FieldSpan::of(name, value, &section));
     }
@@ -116,11 +116,11 @@ fn collect(
 /// lets a server take LF alone for a line end; this one does not, because another reader of
 /// the same bytes may not see a line end there.
 #[cold]
-fn fault<'a>(bytes: &[u8], fault: BadRequest) -> Result<Option<Line<'a>>, BadRequest> {
+fn fault<'a>(bytes: &[u8], fault: ProtocolError) -> Result<Option<Line<'a>>, ProtocolError> {
     match memchr::memchr(b'\n', bytes).and_then(|end| bytes.get(..end)) {
         None => Ok(None),
         Some([.., b'\r']) => Err(fault),
-        Some(_) => Err(BadRequest::BareLineFeed),
+        Some(_) => Err(ProtocolError::BareLineFeed),
     }
 }
 
@@ -159,13 +159,13 @@ mod tests {
     use super::*;
     use crate::random::Random;
 
-    fn parse(section: &'static str) -> Result<Headers, BadRequest> {
+    fn parse(section: &'static str) -> Result<Headers, ProtocolError> {
         parse_section(Bytes::from_static(section.as_bytes()), 100)
     }
 
     #[test]
     fn bad_lines() {
-        use BadRequest::{BareLineFeed, FieldName, FieldValue};
+        use ProtocolError::{BareLineFeed, FieldName, FieldValue};
         for (section, expected) in [
             ("A : 1\r\n\r\n", FieldName),
             (": 1\r\n\r\n", FieldName),
@@ -270,7 +270,7 @@ mod tests {
         for limit in [0, 1, 31, 32, 33, 100, 255, 256] {
             let section = |n: usize| Bytes::from("A: 1\r\n".repeat(n) + "\r\n");
             assert_eq!(parse_section(section(limit), limit).unwrap().len(), limit);
-            assert_eq!(parse_section(section(limit + 1), limit).err(), Some(BadRequest::TooManyFields));
+            assert_eq!(parse_section(section(limit + 1), limit).err(), Some(ProtocolError::TooManyFields));
         }
     }
 
@@ -286,6 +286,6 @@ mod tests {
     fn a_section_is_no_longer_than_its_index_reaches() {
         let section = |length: usize| format!("A: {}\r\n\r\n", "a".repeat(length - "A: \r\n\r\n".len()));
         assert!(parse_section(section(MOST_BYTES).into(), 1).is_ok());
-        assert_eq!(parse_section(section(MOST_BYTES + 1).into(), 1).err(), Some(BadRequest::HeadTooLong));
+        assert_eq!(parse_section(section(MOST_BYTES + 1).into(), 1).err(), Some(ProtocolError::HeadTooLong));
     }
 }

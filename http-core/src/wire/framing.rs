@@ -1,6 +1,6 @@
 //! How long a request's content is: the one decision of RFC 9112 section 6.3.
 
-use crate::error::BadRequest;
+use crate::error::ProtocolError;
 use crate::wire::grammar;
 
 /// How the content of a request is delimited.
@@ -19,34 +19,34 @@ pub enum Framing {
 /// What the two framing fields of a head say.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct FramingFields {
-    content_length: Option<Result<Framing, BadRequest>>,
-    transfer_encoding: Option<Result<Framing, BadRequest>>,
+    content_length: Option<Result<Framing, ProtocolError>>,
+    transfer_encoding: Option<Result<Framing, ProtocolError>>,
 }
 
 impl FramingFields {
     pub(crate) fn content_length(&mut self, value: &[u8]) {
         self.content_length = Some(match (self.content_length, grammar::decimal(value)) {
-            (Some(_), _) => Err(BadRequest::DuplicateContentLength),
+            (Some(_), _) => Err(ProtocolError::DuplicateContentLength),
             (None, Some(0)) => Ok(Framing::None),
             (None, Some(length)) => Ok(Framing::Length(length)),
-            (None, None) => Err(BadRequest::ContentLength),
+            (None, None) => Err(ProtocolError::ContentLength),
         });
     }
 
     pub(crate) fn transfer_encoding(&mut self, value: &[u8]) {
         self.transfer_encoding = Some(match self.transfer_encoding {
-            Some(_) => Err(BadRequest::TransferEncoding),
+            Some(_) => Err(ProtocolError::TransferEncoding),
             None => transfer_encoding(value),
         });
     }
 
     /// Decides. Whatever two readers of the same head could understand differently is refused.
-    pub(crate) fn decide(&self, http_1_0: bool) -> Result<Framing, BadRequest> {
+    pub(crate) fn decide(&self, http_1_0: bool) -> Result<Framing, ProtocolError> {
         match (self.content_length, self.transfer_encoding) {
             (None, None) => Ok(Framing::None),
-            (Some(_), Some(_)) => Err(BadRequest::ContentLengthAndTransferEncoding),
+            (Some(_), Some(_)) => Err(ProtocolError::ContentLengthAndTransferEncoding),
             (Some(length), None) => length,
-            (None, Some(_)) if http_1_0 => Err(BadRequest::TransferEncodingVersion),
+            (None, Some(_)) if http_1_0 => Err(ProtocolError::TransferEncodingVersion),
             (None, Some(encoding)) => encoding,
         }
     }
@@ -54,7 +54,7 @@ impl FramingFields {
 
 /// `chunked` alone is read; codings before it are not known to this server, and anything
 /// that does not end with one bare `chunked` has no length (RFC 9112 section 6.1).
-fn transfer_encoding(value: &[u8]) -> Result<Framing, BadRequest> {
+fn transfer_encoding(value: &[u8]) -> Result<Framing, ProtocolError> {
     if value.eq_ignore_ascii_case(b"chunked") {
         return Ok(Framing::Chunked);
     }
@@ -64,18 +64,18 @@ fn transfer_encoding(value: &[u8]) -> Result<Framing, BadRequest> {
         let coding = grammar::trim_ows(name);
         let chunked = coding.eq_ignore_ascii_case(b"chunked");
         if seen_chunked || !grammar::is_token(coding) || (chunked && coding.len() != element.len()) {
-            return Err(BadRequest::TransferEncoding);
+            return Err(ProtocolError::TransferEncoding);
         }
         seen_chunked = chunked;
     }
-    Err(BadRequest::TransferCoding)
+    Err(ProtocolError::TransferCoding)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn decide(lengths: &[&'static str], encodings: &[&'static str], http_1_0: bool) -> Result<Framing, BadRequest> {
+    fn decide(lengths: &[&'static str], encodings: &[&'static str], http_1_0: bool) -> Result<Framing, ProtocolError> {
         let mut fields = FramingFields::default();
         lengths.iter().for_each(|value| fields.content_length(value.as_bytes()));
         encodings.iter().for_each(|value| fields.transfer_encoding(value.as_bytes()));
@@ -89,14 +89,16 @@ mod tests {
         assert_eq!(decide(&["0012"], &[], true), Ok(Framing::Length(12)));
         assert_eq!(decide(&["18446744073709551615"], &[], false), Ok(Framing::Length(u64::MAX)));
         for bad in ["", "+1", "-1", "1,1", "1, 1", "0x1", "1 1", "18446744073709551616", "1;", "\"1\"", "1.0"] {
-            assert_eq!(decide(&[bad], &[], false), Err(BadRequest::ContentLength), "{bad}");
+            assert_eq!(decide(&[bad], &[], false), Err(ProtocolError::ContentLength), "{bad}");
         }
-        assert_eq!(decide(&["1", "1"], &[], false), Err(BadRequest::DuplicateContentLength));
+        assert_eq!(decide(&["1", "1"], &[], false), Err(ProtocolError::DuplicateContentLength));
     }
 
     #[test]
     fn transfer_encoding() {
-        use BadRequest::{ContentLengthAndTransferEncoding, TransferCoding, TransferEncoding, TransferEncodingVersion};
+        use ProtocolError::{
+            ContentLengthAndTransferEncoding, TransferCoding, TransferEncoding, TransferEncodingVersion,
+        };
         assert_eq!(decide(&[], &["chunked"], false), Ok(Framing::Chunked));
         assert_eq!(decide(&[], &["CHUNKED"], false), Ok(Framing::Chunked));
         for bad in [

@@ -3,7 +3,7 @@
 use http::Version;
 
 use crate::config::Config;
-use crate::error::BadRequest;
+use crate::error::ProtocolError;
 use crate::message::headers::FieldSpan;
 use crate::wire::fields::{self, Line, Lines};
 use crate::wire::framing::{Framing, FramingFields};
@@ -14,7 +14,7 @@ use crate::wire::target;
 
 /// What the fields of a head decide about its connection.
 #[derive(Clone, Copy, Debug, Default)]
-pub(crate) struct Facts {
+pub(crate) struct HeadFacts {
     pub(crate) framing: Framing,
     /// What version and Connection say; the configuration may still say no.
     pub(crate) persistent: bool,
@@ -29,8 +29,8 @@ pub(crate) struct Facts {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Head {
     pub(crate) line: RequestLine,
-    pub(crate) facts: Facts,
-    seen: Seen,
+    pub(crate) facts: HeadFacts,
+    known_fields: KnownFields,
 }
 
 /// Reads a head as it arrives: each line once, when its end is there.
@@ -50,7 +50,7 @@ impl HeadReader {
         config: &Config,
         head: &mut Head,
         index: &mut Vec<FieldSpan>,
-    ) -> Result<Option<usize>, BadRequest> {
+    ) -> Result<Option<usize>, ProtocolError> {
         let limit = config.limits.head.min(fields::MOST_BYTES);
         // Nothing beyond the limit is looked at, so that the verdict is the same whether it
         // has arrived or not.
@@ -61,11 +61,11 @@ impl HeadReader {
                 && let Some(length) = head.line.read(window, config)?
             {
                 self.line_start = length;
-                head.seen = Seen::default();
+                head.known_fields = KnownFields::default();
                 index.clear();
             }
-            if self.line_start > 0 && self.read_fields(window, config.limits.fields, &mut head.seen, index)? {
-                head.facts = head.seen.facts(window, head.line.version == Version::HTTP_10)?;
+            if self.line_start > 0 && self.read_fields(window, config.limits.fields, &mut head.known_fields, index)? {
+                head.facts = head.known_fields.facts(window, head.line.version == Version::HTTP_10)?;
                 return Ok(Some(self.line_start));
             }
         }
@@ -74,7 +74,7 @@ impl HeadReader {
             _ if input.len() < limit => Ok(None),
             // A head of exactly the limit would have ended by now.
             0 => Err(request_line::endless(window, config)),
-            _ => Err(BadRequest::HeadTooLong),
+            _ => Err(ProtocolError::HeadTooLong),
         }
     }
 
@@ -88,15 +88,15 @@ impl HeadReader {
         &mut self,
         window: &[u8],
         limit: usize,
-        seen: &mut Seen,
+        seen: &mut KnownFields,
         index: &mut Vec<FieldSpan>,
-    ) -> Result<bool, BadRequest> {
+    ) -> Result<bool, ProtocolError> {
         let mut lines = Lines::new(window.get(self.line_start..).unwrap_or_default());
         let ended = loop {
             match lines.next()? {
                 None => break false,
                 Some(Line::End) => break true,
-                Some(Line::Field(..)) if index.len() == limit => return Err(BadRequest::TooManyFields),
+                Some(Line::Field(..)) if index.len() == limit => return Err(ProtocolError::TooManyFields),
                 Some(Line::Field(name, value)) => {
                     let field = FieldSpan::of(name, value, window);
                     seen.note(name, value, field);
@@ -116,7 +116,7 @@ fn has_line_feed(window: &[u8], searched: usize) -> bool {
 /// What the fields that decide something say, noted while the lines go by and judged when
 /// the head is whole.
 #[derive(Clone, Copy, Debug, Default)]
-struct Seen {
+struct KnownFields {
     host: Option<Span>,
     repeated_host: bool,
     framing: FramingFields,
@@ -128,7 +128,7 @@ struct Seen {
     other_expectation: bool,
 }
 
-impl Seen {
+impl KnownFields {
     fn note(&mut self, name: &[u8], value: &[u8], field: FieldSpan) {
         let is = |known: &[u8]| name == known || name.eq_ignore_ascii_case(known);
         // Length and first letter tell nearly all names apart without a comparison.
@@ -169,23 +169,23 @@ impl Seen {
         }
     }
 
-    fn host(&self, head: &[u8], http_1_0: bool) -> Result<Span, BadRequest> {
+    fn host(&self, head: &[u8], http_1_0: bool) -> Result<Span, ProtocolError> {
         match self.host {
-            _ if self.repeated_host => Err(BadRequest::DuplicateHost),
+            _ if self.repeated_host => Err(ProtocolError::DuplicateHost),
             Some(value) if !target::is_host(value.slice(head)) => Err(target::host_fault(value.slice(head))),
             Some(value) => Ok(value),
             None if http_1_0 => Ok(Span::default()),
-            None => Err(BadRequest::MissingHost),
+            None => Err(ProtocolError::MissingHost),
         }
     }
 
-    fn facts(&self, head: &[u8], http_1_0: bool) -> Result<Facts, BadRequest> {
+    fn facts(&self, head: &[u8], http_1_0: bool) -> Result<HeadFacts, ProtocolError> {
         let host = self.host(head, http_1_0)?;
         let framing = self.framing.decide(http_1_0)?;
         if self.other_expectation && !http_1_0 {
-            return Err(BadRequest::Expectation);
+            return Err(ProtocolError::Expectation);
         }
-        Ok(Facts {
+        Ok(HeadFacts {
             framing,
             persistent: !self.close && (!http_1_0 || self.keep_alive),
             expects_continue: self.expects_continue && !http_1_0 && framing != Framing::None,
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
     use crate::random::Random;
 
-    fn search(input: &[u8], config: &Config, cut: usize) -> Result<Option<usize>, BadRequest> {
+    fn search(input: &[u8], config: &Config, cut: usize) -> Result<Option<usize>, ProtocolError> {
         let mut search = HeadReader::default();
         let (mut head, mut index) = (Head::default(), Vec::new());
         let mut end = 0;
@@ -214,7 +214,7 @@ mod tests {
     }
 
     /// The verdict on a head, and what was read of it.
-    fn read(input: &[u8], cuts: impl Fn(usize) -> usize) -> Result<Option<String>, BadRequest> {
+    fn read(input: &[u8], cuts: impl Fn(usize) -> usize) -> Result<Option<String>, ProtocolError> {
         let mut reader = HeadReader::default();
         let (mut head, mut index) = (Head::default(), Vec::new());
         let mut config = Config::default();
@@ -305,7 +305,7 @@ mod tests {
             assert_eq!(facts(lines), Ok(expected), "{lines:?}");
         }
         for lines in ["Expect: 100-continue,x\r\n", "Expect: ,\r\nExpect: x\r\n", "Expect: \"\"\r\n", "Expect: ;\r\n"] {
-            assert_eq!(facts(lines), Err(BadRequest::Expectation), "{lines:?}");
+            assert_eq!(facts(lines), Err(ProtocolError::Expectation), "{lines:?}");
         }
     }
 
@@ -319,10 +319,10 @@ mod tests {
         let target = |n: usize| format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(n - 1)).into_bytes();
         for cut in [1, 7, 4096, usize::MAX / 2] {
             assert_eq!(search(&head(32 << 10), &config, cut), Ok(Some(32 << 10)));
-            assert_eq!(search(&head((32 << 10) + 1), &config, cut), Err(BadRequest::HeadTooLong));
+            assert_eq!(search(&head((32 << 10) + 1), &config, cut), Err(ProtocolError::HeadTooLong));
             assert!(search(&target(8 << 10), &config, cut).is_ok());
-            assert_eq!(search(&target((8 << 10) + 1), &config, cut), Err(BadRequest::TargetTooLong));
-            assert_eq!(search(&target(40 << 10), &config, cut), Err(BadRequest::TargetTooLong));
+            assert_eq!(search(&target((8 << 10) + 1), &config, cut), Err(ProtocolError::TargetTooLong));
+            assert_eq!(search(&target(40 << 10), &config, cut), Err(ProtocolError::TargetTooLong));
         }
     }
 }

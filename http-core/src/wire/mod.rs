@@ -1,6 +1,7 @@
 //! Bytes to messages and back.
 
 pub(crate) mod chunked;
+pub(crate) mod default_headers;
 pub(crate) mod encode;
 pub(crate) mod fields;
 pub(crate) mod framing;
@@ -8,5 +9,4 @@ pub(crate) mod grammar;
 pub(crate) mod head;
 pub(crate) mod request_line;
 pub(crate) mod span;
-pub(crate) mod supplied;
 pub(crate) mod target;

@@ -3,7 +3,7 @@
 use http::{Method, Version};
 
 use crate::config::Config;
-use crate::error::BadRequest;
+use crate::error::ProtocolError;
 use crate::wire::fields::{MOST_BYTES, TCHAR};
 use crate::wire::grammar::{self, ByteSet, byte_set};
 use crate::wire::target::{self, Target};
@@ -34,7 +34,7 @@ impl RequestLine {
 
     /// Reads the line that stands in front, and returns its length with its end; `None` while
     /// that end is not there.
-    pub(super) fn read(&mut self, input: &[u8], config: &Config) -> Result<Option<usize>, BadRequest> {
+    pub(super) fn read(&mut self, input: &[u8], config: &Config) -> Result<Option<usize>, ProtocolError> {
         let Some(parts) = Parts::of(input) else {
             return self.read_late(input, config);
         };
@@ -45,20 +45,20 @@ impl RequestLine {
 
     /// Takes the parts over; those of the target are to stand at `start`.
     #[inline(always)]
-    fn take(&mut self, parts: &Parts<'_>, start: usize, config: &Config) -> Result<(), BadRequest> {
+    fn take(&mut self, parts: &Parts<'_>, start: usize, config: &Config) -> Result<(), ProtocolError> {
         let &Parts { method, target, path, minor, .. } = parts;
         // RFC 9110 section 2.5: a higher minor version is served as the highest one known.
         self.version = if minor == b'0' { Version::HTTP_10 } else { Version::HTTP_11 };
         self.method = match method {
-            _ if method.len() > config.limits.method => return Err(BadRequest::MethodTooLong),
+            _ if method.len() > config.limits.method => return Err(ProtocolError::MethodTooLong),
             b"GET" => Method::GET,
-            _ => Method::from_bytes(method).map_err(|_| BadRequest::Method)?,
+            _ => Method::from_bytes(method).map_err(|_| ProtocolError::Method)?,
         };
         if target.len() > config.limits.target {
-            return Err(BadRequest::TargetTooLong);
+            return Err(ProtocolError::TargetTooLong);
         }
         if config.strict_target && !target::is_strict(target) {
-            return Err(BadRequest::TargetByte);
+            return Err(ProtocolError::TargetByte);
         }
         self.target = target::parse(target, path.len(), start, &self.method)?;
         Ok(())
@@ -67,10 +67,10 @@ impl RequestLine {
     /// Waits for the end of a line that does not split, which then is wrong or has to be encoded;
     /// but for no more where the first byte can begin no method, such as that of a TLS handshake.
     #[cold]
-    fn read_late(&mut self, input: &[u8], config: &Config) -> Result<Option<usize>, BadRequest> {
+    fn read_late(&mut self, input: &[u8], config: &Config) -> Result<Option<usize>, ProtocolError> {
         match input.first() {
-            Some(b' ') => return Err(BadRequest::RequestLine),
-            Some(&byte) if !TCHAR.contains(byte) => return Err(BadRequest::Method),
+            Some(b' ') => return Err(ProtocolError::RequestLine),
+            Some(&byte) if !TCHAR.contains(byte) => return Err(ProtocolError::Method),
             _ => {}
         }
         let Some(end) = memchr::memchr(b'\n', input) else { return Ok(None) };
@@ -82,17 +82,17 @@ impl RequestLine {
     }
 
     /// Reads a line whose target was encoded.
-    fn read_encoded(&mut self, line: &[u8], encoded: &[u8], config: &Config) -> Result<(), BadRequest> {
+    fn read_encoded(&mut self, line: &[u8], encoded: &[u8], config: &Config) -> Result<(), ProtocolError> {
         let parts = Parts::of(encoded).ok_or_else(|| fault(encoded, config))?;
         if parts.target.len() > MOST_BYTES {
-            return Err(BadRequest::TargetTooLong);
+            return Err(ProtocolError::TargetTooLong);
         }
         self.take(&parts, 0, config)?;
         // A host is not encoded: what stands before the path has to be as it was sent.
         let origin = self.target.origin.slice(parts.target);
         let before_path = parts.method.len() + 1 + parts.target.len() - origin.len();
         if self.method == Method::CONNECT || !line.get(..before_path).is_some_and(<[u8]>::is_ascii) {
-            return Err(BadRequest::TargetByte);
+            return Err(ProtocolError::TargetByte);
         }
         self.encoded = std::str::from_utf8(parts.target).ok().map(Into::into);
         Ok(())
@@ -146,38 +146,40 @@ impl<'a> Parts<'a> {
 
 /// What is wrong with a line that does not split.
 #[cold]
-fn fault(line: &[u8], config: &Config) -> BadRequest {
+fn fault(line: &[u8], config: &Config) -> ProtocolError {
     let Some(line) = line.strip_suffix(b"\r\n") else {
-        return BadRequest::BareLineFeed;
+        return ProtocolError::BareLineFeed;
     };
     let mut parts = line.splitn(3, |&byte| byte == b' ');
     let (Some(method), Some(target)) = (parts.next(), parts.next()) else {
-        return BadRequest::RequestLine;
+        return ProtocolError::RequestLine;
     };
     let version = parts.next();
     match version {
-        None => BadRequest::Version,
-        Some(version) if method.is_empty() || target.is_empty() || version.contains(&b' ') => BadRequest::RequestLine,
-        Some(_) if !grammar::is_token(method) => BadRequest::Method,
-        Some(_) if method.len() > config.limits.method => BadRequest::MethodTooLong,
+        None => ProtocolError::Version,
+        Some(version) if method.is_empty() || target.is_empty() || version.contains(&b' ') => {
+            ProtocolError::RequestLine
+        }
+        Some(_) if !grammar::is_token(method) => ProtocolError::Method,
+        Some(_) if method.len() > config.limits.method => ProtocolError::MethodTooLong,
         Some([b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', b'0'..=b'9']) if *major != b'1' => {
-            BadRequest::MajorVersion
+            ProtocolError::MajorVersion
         }
         Some([b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9']) if target.len() > config.limits.target => {
-            BadRequest::TargetTooLong
+            ProtocolError::TargetTooLong
         }
-        Some([b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9']) => BadRequest::TargetByte,
-        Some(_) => BadRequest::Version,
+        Some([b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9']) => ProtocolError::TargetByte,
+        Some(_) => ProtocolError::Version,
     }
 }
 
 /// What is wrong with a request line that does not end within the limit of a head.
 #[cold]
-pub(super) fn endless(window: &[u8], config: &Config) -> BadRequest {
+pub(super) fn endless(window: &[u8], config: &Config) -> ProtocolError {
     match TCHAR.split(window) {
-        (method, _) if method.len() > config.limits.method => BadRequest::MethodTooLong,
-        (_, [b' ', ..]) => BadRequest::TargetTooLong,
-        _ => BadRequest::Method,
+        (method, _) if method.len() > config.limits.method => ProtocolError::MethodTooLong,
+        (_, [b' ', ..]) => ProtocolError::TargetTooLong,
+        _ => ProtocolError::Method,
     }
 }
 
@@ -186,7 +188,7 @@ mod tests {
     use super::*;
     use crate::wire::span::Span;
 
-    fn line(line: &str) -> Result<RequestLine, BadRequest> {
+    fn line(line: &str) -> Result<RequestLine, ProtocolError> {
         let mut parsed = RequestLine::default();
         let line = format!("{line}\r\n");
         let hopeless = line.bytes().next().is_some_and(|byte| !grammar::is_tchar(byte));
@@ -204,26 +206,26 @@ mod tests {
         assert_eq!(line("X!y / HTTP/1.0").unwrap().version, Version::HTTP_10);
         assert_eq!(line("GET / HTTP/1.9").unwrap().version, Version::HTTP_11);
         for (text, fault) in [
-            ("GET /", BadRequest::Version),
-            ("GET", BadRequest::RequestLine),
-            ("GET  / HTTP/1.1", BadRequest::RequestLine),
-            ("GET /  HTTP/1.1", BadRequest::RequestLine),
-            ("GET / HTTP/1.1 ", BadRequest::RequestLine),
-            (" GET / HTTP/1.1", BadRequest::RequestLine),
-            ("GET / x HTTP/1.1", BadRequest::RequestLine),
-            ("GET\t/ HTTP/1.1", BadRequest::Version),
-            ("G(T / HTTP/1.1", BadRequest::Method),
-            ("GET / http/1.1", BadRequest::Version),
-            ("GET / HTTP/1", BadRequest::Version),
-            ("GET / HTTP/1.10", BadRequest::Version),
-            ("GET / HTTP/01.1", BadRequest::Version),
-            ("GET / HTTP/2.0", BadRequest::MajorVersion),
-            ("PRI * HTTP/2.0", BadRequest::MajorVersion),
-            ("GET / HTTP/0.9", BadRequest::MajorVersion),
-            ("GET /\u{e9} HTTP/1.1", BadRequest::TargetByte),
-            ("GET /\u{7f} HTTP/1.1", BadRequest::TargetByte),
-            ("GET /\u{0} HTTP/1.1", BadRequest::TargetByte),
-            ("GET / HTTP/1.1\r", BadRequest::Version),
+            ("GET /", ProtocolError::Version),
+            ("GET", ProtocolError::RequestLine),
+            ("GET  / HTTP/1.1", ProtocolError::RequestLine),
+            ("GET /  HTTP/1.1", ProtocolError::RequestLine),
+            ("GET / HTTP/1.1 ", ProtocolError::RequestLine),
+            (" GET / HTTP/1.1", ProtocolError::RequestLine),
+            ("GET / x HTTP/1.1", ProtocolError::RequestLine),
+            ("GET\t/ HTTP/1.1", ProtocolError::Version),
+            ("G(T / HTTP/1.1", ProtocolError::Method),
+            ("GET / http/1.1", ProtocolError::Version),
+            ("GET / HTTP/1", ProtocolError::Version),
+            ("GET / HTTP/1.10", ProtocolError::Version),
+            ("GET / HTTP/01.1", ProtocolError::Version),
+            ("GET / HTTP/2.0", ProtocolError::MajorVersion),
+            ("PRI * HTTP/2.0", ProtocolError::MajorVersion),
+            ("GET / HTTP/0.9", ProtocolError::MajorVersion),
+            ("GET /\u{e9} HTTP/1.1", ProtocolError::TargetByte),
+            ("GET /\u{7f} HTTP/1.1", ProtocolError::TargetByte),
+            ("GET /\u{0} HTTP/1.1", ProtocolError::TargetByte),
+            ("GET / HTTP/1.1\r", ProtocolError::Version),
         ] {
             assert_eq!(line(text).map(|_| ()), Err(fault), "{text:?}");
         }
@@ -234,9 +236,9 @@ mod tests {
         for byte in 0..=255_u8 {
             let read = RequestLine::default().read(&[byte], &Config::default());
             let expected = match byte {
-                b' ' => Err(BadRequest::RequestLine),
+                b' ' => Err(ProtocolError::RequestLine),
                 _ if grammar::is_tchar(byte) => Ok(None),
-                _ => Err(BadRequest::Method),
+                _ => Err(ProtocolError::Method),
             };
             assert_eq!(read, expected, "{byte:#x}");
         }
@@ -265,33 +267,33 @@ mod tests {
             assert_eq!(read(&config, line).as_deref(), Ok(parts), "{}", line.escape_ascii());
         }
         for (line, fault) in [
-            (&b"GET /\xe9\0 HTTP/1.1\r\n"[..], BadRequest::TargetByte),
-            (b"GET /\xe9 \xe9 HTTP/1.1\r\n", BadRequest::RequestLine),
-            (b"GET \xe9 HTTP/1.1\r\n", BadRequest::TargetForm),
-            (b"GET /\xe9 HTTP/2.0\r\n", BadRequest::MajorVersion),
-            (b"GET /\xe9 HTTP/1.1\n", BadRequest::BareLineFeed),
-            (b"GET http://\xe9/a HTTP/1.1\r\n", BadRequest::TargetByte),
-            (b"GET http://\xe9 HTTP/1.1\r\n", BadRequest::TargetByte),
-            (b"CONNECT \xe9:1 HTTP/1.1\r\n", BadRequest::TargetByte),
+            (&b"GET /\xe9\0 HTTP/1.1\r\n"[..], ProtocolError::TargetByte),
+            (b"GET /\xe9 \xe9 HTTP/1.1\r\n", ProtocolError::RequestLine),
+            (b"GET \xe9 HTTP/1.1\r\n", ProtocolError::TargetForm),
+            (b"GET /\xe9 HTTP/2.0\r\n", ProtocolError::MajorVersion),
+            (b"GET /\xe9 HTTP/1.1\n", ProtocolError::BareLineFeed),
+            (b"GET http://\xe9/a HTTP/1.1\r\n", ProtocolError::TargetByte),
+            (b"GET http://\xe9 HTTP/1.1\r\n", ProtocolError::TargetByte),
+            (b"CONNECT \xe9:1 HTTP/1.1\r\n", ProtocolError::TargetByte),
             // What is encoded counts.
-            (b"GET /\xe9\xe9\xe9\xe9 HTTP/1.1\r\n", BadRequest::TargetTooLong),
+            (b"GET /\xe9\xe9\xe9\xe9 HTTP/1.1\r\n", ProtocolError::TargetTooLong),
         ] {
             assert_eq!(read(&config, line), Err(fault), "{}", line.escape_ascii());
         }
         config.strict_target = true;
-        assert_eq!(read(&config, b"GET /\xe9 HTTP/1.1\r\n"), Err(BadRequest::TargetByte));
+        assert_eq!(read(&config, b"GET /\xe9 HTTP/1.1\r\n"), Err(ProtocolError::TargetByte));
         config.strict_target = false;
         // Nothing of it stays for the next request.
         let mut line = RequestLine::default();
         line.read(b"GET /\xe9 HTTP/1.1\r\n", &config).unwrap();
         line.read(b"GET /b HTTP/1.1\r\n", &config).unwrap();
         assert_eq!(line.target.whole.slice(line.target_bytes(b"GET /b")), b"/b");
-        assert_eq!(read(&Config::default(), b"GET /\xe9 HTTP/1.1\r\n"), Err(BadRequest::TargetByte));
+        assert_eq!(read(&Config::default(), b"GET /\xe9 HTTP/1.1\r\n"), Err(ProtocolError::TargetByte));
     }
 
     #[test]
     fn methods_have_a_limit() {
         assert!(line(&format!("{} / HTTP/1.1", "M".repeat(64))).is_ok());
-        assert_eq!(line(&format!("{} / HTTP/1.1", "M".repeat(65))).map(|_| ()), Err(BadRequest::MethodTooLong));
+        assert_eq!(line(&format!("{} / HTTP/1.1", "M".repeat(65))).map(|_| ()), Err(ProtocolError::MethodTooLong));
     }
 }

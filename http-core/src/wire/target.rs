@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use http::Method;
 
-use crate::error::BadRequest;
+use crate::error::ProtocolError;
 use crate::wire::grammar::{self, ByteSet, byte_set};
 use crate::wire::span::Span;
 
@@ -31,7 +31,7 @@ impl Target {
 /// Parses the target that stands at `start` in the head and whose path has a known length;
 /// its bytes are visible ASCII already.
 #[inline(always)]
-pub(crate) fn parse(text: &[u8], path: usize, start: usize, method: &Method) -> Result<Target, BadRequest> {
+pub(crate) fn parse(text: &[u8], path: usize, start: usize, method: &Method) -> Result<Target, ProtocolError> {
     let whole = Span::new(start..start + text.len());
     match text {
         _ if *method == Method::CONNECT => authority_form(text, whole),
@@ -39,7 +39,7 @@ pub(crate) fn parse(text: &[u8], path: usize, start: usize, method: &Method) -> 
         [b'/', ..] if path == text.len() => Ok(Target::path(whole)),
         [b'/', ..] => Ok(Target { whole, ..origin_form(text, path, start) }),
         b"*" if *method == Method::OPTIONS => Ok(Target::path(whole)),
-        b"*" => Err(BadRequest::AsteriskForm),
+        b"*" => Err(ProtocolError::AsteriskForm),
         _ => Ok(Target { whole, ..absolute_form(text, start)? }),
     }
 }
@@ -63,23 +63,23 @@ fn origin_form(text: &[u8], path: usize, start: usize) -> Target {
 }
 
 /// `http(s)://authority [ path ] [ "?" query ]`, RFC 9112 section 3.2.2.
-fn absolute_form(text: &[u8], start: usize) -> Result<Target, BadRequest> {
-    let colon = memchr::memchr(b':', text).ok_or(BadRequest::TargetForm)?;
+fn absolute_form(text: &[u8], start: usize) -> Result<Target, ProtocolError> {
+    let colon = memchr::memchr(b':', text).ok_or(ProtocolError::TargetForm)?;
     let (scheme, rest) = text.split_at_checked(colon).unwrap_or_default();
     let Some(rest) = rest.strip_prefix(b"://") else {
         return Err(match authority_form(text, Span::new(start..start + text.len())) {
-            Ok(_) => BadRequest::AuthorityForm,
-            Err(_) => BadRequest::TargetForm,
+            Ok(_) => ProtocolError::AuthorityForm,
+            Err(_) => ProtocolError::TargetForm,
         });
     };
     if !scheme.eq_ignore_ascii_case(b"http") && !scheme.eq_ignore_ascii_case(b"https") {
-        return Err(BadRequest::AbsoluteForm);
+        return Err(ProtocolError::AbsoluteForm);
     }
     let length = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
     let (authority, origin) = rest.split_at_checked(length).unwrap_or_default();
     let start = start + colon + 3;
     if !names_host(authority) {
-        return Err(BadRequest::AbsoluteForm);
+        return Err(ProtocolError::AbsoluteForm);
     }
     Ok(Target {
         authority: Span::new(start..start + length),
@@ -88,11 +88,11 @@ fn absolute_form(text: &[u8], start: usize) -> Result<Target, BadRequest> {
 }
 
 /// `host ":" port`, RFC 9112 section 3.2.3.
-fn authority_form(text: &[u8], whole: Span) -> Result<Target, BadRequest> {
-    let colon = text.iter().rposition(|&byte| byte == b':').ok_or(BadRequest::AuthorityForm)?;
+fn authority_form(text: &[u8], whole: Span) -> Result<Target, ProtocolError> {
+    let colon = text.iter().rposition(|&byte| byte == b':').ok_or(ProtocolError::AuthorityForm)?;
     let port = text.get(colon + 1..).and_then(grammar::decimal);
     if colon == 0 || !is_host(text) || !port.is_some_and(|port| (1..=65_535).contains(&port)) {
-        return Err(BadRequest::AuthorityForm);
+        return Err(ProtocolError::AuthorityForm);
     }
     Ok(Target { whole, origin: whole, authority: whole, ..Target::default() })
 }
@@ -137,9 +137,9 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
 /// What is wrong with a Host that is none. Clients write the zone of a link-local address,
 /// which means something to their own machine only.
 #[cold]
-pub(crate) fn host_fault(value: &[u8]) -> BadRequest {
+pub(crate) fn host_fault(value: &[u8]) -> ProtocolError {
     let address = value.strip_prefix(b"[").and_then(|rest| rest.get(..memchr::memchr(b'%', rest)?));
-    if address.is_some_and(is_ipv6) { BadRequest::HostZone } else { BadRequest::Host }
+    if address.is_some_and(is_ipv6) { ProtocolError::HostZone } else { ProtocolError::Host }
 }
 
 /// The same with a host that is not empty: a URI of http or https needs one (RFC 9110 section 4.2.1).
@@ -211,7 +211,7 @@ pub(crate) fn is_strict(target: &[u8]) -> bool {
 mod tests {
     use super::*;
 
-    fn parts(method: Method, text: &str) -> Result<[&str; 5], BadRequest> {
+    fn parts(method: Method, text: &str) -> Result<[&str; 5], ProtocolError> {
         let target = parse(text.as_bytes(), split_path(text.as_bytes()).0.len(), 0, &method)?;
         let parts = [target.authority, target.origin, target.path, target.query, target.fragment];
         Ok(parts.map(|part| std::str::from_utf8(part.slice(text.as_bytes())).unwrap()))
@@ -235,17 +235,17 @@ mod tests {
         assert_eq!(parts(Method::GET, "HTTPS://h").unwrap(), ["h", "", "", "", ""]);
         assert_eq!(parts(Method::GET, "http://[::1]:8?q").unwrap(), ["[::1]:8", "?q", "", "q", ""]);
         for text in ["ftp://h/", "http://u@h/", "http:///p", "http://:80/", "http://h:x/", "http://"] {
-            assert_eq!(bad(Method::GET, text), BadRequest::AbsoluteForm, "{text}");
+            assert_eq!(bad(Method::GET, text), ProtocolError::AbsoluteForm, "{text}");
         }
         for text in ["h", "http:/p", "a/b", "?q", "**", "a:b", "./a"] {
-            assert_eq!(bad(Method::GET, text), BadRequest::TargetForm, "{text}");
+            assert_eq!(bad(Method::GET, text), ProtocolError::TargetForm, "{text}");
         }
-        assert_eq!(bad(Method::GET, "h:80"), BadRequest::AuthorityForm);
-        assert_eq!(bad(Method::GET, "*"), BadRequest::AsteriskForm);
+        assert_eq!(bad(Method::GET, "h:80"), ProtocolError::AuthorityForm);
+        assert_eq!(bad(Method::GET, "*"), ProtocolError::AsteriskForm);
         assert_eq!(parts(Method::OPTIONS, "*").unwrap(), ["", "*", "*", "", ""]);
         assert_eq!(parts(Method::CONNECT, "h:443").unwrap(), ["h:443", "h:443", "", "", ""]);
         for text in ["/", "h", "h:", ":80", "h:0", "h:65536", "http://h/", "u@h:1", "[::1", "*"] {
-            assert_eq!(bad(Method::CONNECT, text), BadRequest::AuthorityForm, "{text}");
+            assert_eq!(bad(Method::CONNECT, text), ProtocolError::AuthorityForm, "{text}");
         }
     }
 
@@ -288,10 +288,10 @@ mod tests {
     #[test]
     fn a_zone_is_told_from_other_mistakes() {
         for zone in ["[fe80::1%eth0]", "[fe80::1%25eth0]:80", "[::%"] {
-            assert_eq!(host_fault(zone.as_bytes()), BadRequest::HostZone, "{zone}");
+            assert_eq!(host_fault(zone.as_bytes()), ProtocolError::HostZone, "{zone}");
         }
         for other in ["[fe80::1]%eth0", "fe80::1%eth0", "[a%eth0]", "[%eth0]", "[", ""] {
-            assert_eq!(host_fault(other.as_bytes()), BadRequest::Host, "{other}");
+            assert_eq!(host_fault(other.as_bytes()), ProtocolError::Host, "{other}");
         }
     }
 

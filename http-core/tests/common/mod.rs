@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use httpants_core::{
-    Config, Connection, Event, FieldLines, Now, Peer, Request, RequestId, ResponseHead, Timer, Transmit, TransmitQueue,
-    UnixTime,
+    Config, Connection, ConnectionInfo, Event, FieldLines, Now, Request, RequestId, ResponseHead, Timer, Transmit,
+    TransmitQueue, UnixTime,
 };
 
 pub(crate) const MIN: &str = "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -53,7 +53,7 @@ impl Server {
         let mut fields = FieldLines::new();
         fields.push("Content-Type", "text/plain").unwrap();
         Self {
-            connection: Connection::new(Arc::new(config), Peer::default(), now(0)),
+            connection: Connection::new(Arc::new(config), ConnectionInfo::default(), now(0)),
             millis: 0,
             answered: 0,
             completed: 0,
@@ -136,7 +136,7 @@ impl Server {
 }
 
 pub(crate) fn connection(config: Config) -> Connection {
-    Connection::new(config.into(), Peer::default(), now(0))
+    Connection::new(config.into(), ConnectionInfo::default(), now(0))
 }
 
 pub(crate) fn give(connection: &mut Connection, mut bytes: &[u8], millis: u64) {

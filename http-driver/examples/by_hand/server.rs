@@ -6,8 +6,8 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::sync::Arc;
 use std::time::Duration;
 
-use httpants_driver::core::{Close, Config, Connection, Now, Peer, Transmit};
 use httpants_driver::memory::MemoryTransport;
+use httpants_driver::protocol::{Close, Config, Connection, ConnectionInfo, Now, Transmit};
 use httpants_driver::runtime::Transport;
 use httpants_driver::simulation::{Application, Scene, System, config};
 
@@ -100,7 +100,7 @@ fn ready(result: io::Result<usize>) -> io::Result<Option<usize>> {
 pub(crate) struct Server<S> {
     config: Arc<Config>,
     max_connections: usize,
-    waiting: VecDeque<(S, Peer)>,
+    waiting: VecDeque<(S, ConnectionInfo)>,
     clients: Vec<Client<S>>,
     /// When the time to finish is over, once it was told to.
     end: Option<Duration>,
@@ -112,7 +112,7 @@ impl<S: Socket> Server<S> {
         Self { config, max_connections: scene.max_connections, waiting, clients, end: None }
     }
 
-    pub(crate) fn connect(&mut self, socket: S, peer: Peer) {
+    pub(crate) fn connect(&mut self, socket: S, peer: ConnectionInfo) {
         self.waiting.push_back((socket, peer));
     }
 
@@ -146,7 +146,7 @@ impl<S: Socket> Server<S> {
 }
 
 impl System for Server<MemoryTransport> {
-    fn connect(&mut self, socket: MemoryTransport, peer: Peer, _: Now) {
+    fn connect(&mut self, socket: MemoryTransport, peer: ConnectionInfo, _: Now) {
         self.connect(socket, peer);
     }
 

@@ -13,10 +13,10 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::{self, Thread};
 use std::time::{Duration, Instant, SystemTime};
 
-use httpants_driver::Peer;
-use httpants_driver::core::{Address, Now, UnixTime};
+use httpants_driver::ConnectionInfo;
 #[cfg(target_os = "linux")]
 use httpants_driver::linux::PeerWatch;
+use httpants_driver::protocol::{Address, Now, UnixTime};
 use httpants_driver::runtime::{self, Blocking, BlockingPool, Clock, Runtime, Sleep, Spawn};
 use socket2::Socket;
 
@@ -90,12 +90,12 @@ impl Listener {
 impl runtime::Listener for Listener {
     type Transport = Transport;
 
-    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Transport, Peer)>> {
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Transport, ConnectionInfo)>> {
         attempt(context, || {
             let (socket, remote) = self.0.accept()?;
             socket.set_nonblocking(true)?;
             let remote = remote.as_socket().map_or(Address::Unix, Address::from);
-            Ok((Transport(socket), Peer::new(remote, self.1)))
+            Ok((Transport(socket), ConnectionInfo::new(remote, self.1)))
         })
     }
 }

@@ -3,7 +3,7 @@
 use std::io;
 use std::task::{Context, Poll};
 
-use httpants_core::{Address, Peer};
+use httpants_core::{Address, ConnectionInfo};
 
 use super::Transport;
 use super::socket::Socket;
@@ -27,11 +27,11 @@ impl Listener {
 impl runtime::Listener for Listener {
     type Transport = Transport;
 
-    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Transport, Peer)>> {
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Transport, ConnectionInfo)>> {
         self.socket.poll_read_with(context, |socket| accept(socket)).map(|accepted| {
             let (socket, remote) = accepted?;
             let remote = remote.map_or(Address::Unix, Address::from);
-            Ok((Transport::new(socket, remote != Address::Unix)?, Peer::new(remote, self.local)))
+            Ok((Transport::new(socket, remote != Address::Unix)?, ConnectionInfo::new(remote, self.local)))
         })
     }
 }

@@ -9,7 +9,7 @@ use std::task::{Context, Waker};
 use ::async_io::{Async, block_on};
 
 use super::{Listener, Transport};
-use crate::core::Address;
+use crate::protocol::Address;
 use crate::runtime::{Listener as _, Transport as _};
 
 /// An accepted connection and its client.

@@ -13,9 +13,9 @@ pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// What a case answers with, boxed, so that a runtime proves its `spawn` for one type:
 /// `R: Spawn<Serve<R, Application>>`.
-pub struct Application(Box<dyn Fn(Request) -> Answering + Send + Sync>);
+pub struct Application(Box<dyn Fn(Request) -> ResponseTask + Send + Sync>);
 
-type Answering = Pin<Box<dyn Future<Output = Response> + Send>>;
+type ResponseTask = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 impl Application {
     /// An application of this function.
@@ -33,9 +33,9 @@ impl Application {
 
 impl Handler for Application {
     type Output = Response;
-    type Future = Answering;
+    type Future = ResponseTask;
 
-    fn call(&self, request: Request) -> Answering {
+    fn call(&self, request: Request) -> ResponseTask {
         (self.0)(request)
     }
 }

@@ -11,12 +11,12 @@ use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::application::{Application, Task};
 use super::stage::{Client, PATIENCE, Platform, Received, Stage};
-use crate::core::Address;
+use crate::protocol::Address;
 use crate::runtime::{Runtime, Spawn};
 use crate::{Handle, ListenAddress, Serve, Server};
 
 /// A runtime with real sockets and real time: the server runs on a thread, by
-/// [`Bound::run`](crate::Bound::run), and its clients are blocking sockets.
+/// [`BoundServer::run`](crate::BoundServer::run), and its clients are blocking sockets.
 pub struct Sockets<R> {
     runtime: R,
     since: Instant,

@@ -72,7 +72,7 @@ pub trait Platform: Stage {
     fn connect_to(&self, address: &ListenAddress) -> io::Result<Self::Client>;
 
     /// The client's own address, as the server is to see it.
-    fn local_address(client: &Self::Client) -> crate::core::Address;
+    fn local_address(client: &Self::Client) -> crate::protocol::Address;
 }
 
 /// A client's end of a connection.

@@ -9,7 +9,7 @@ use httpants_core::{Now, Request as RequestHead, RequestId};
 use tracing::Span;
 
 use super::service::Service;
-use crate::handler::{Handler, Intake};
+use crate::handler::{BodyPolicy, Handler};
 use crate::observe::{Metrics, guard, spans};
 use crate::request::collect::{CollectError, Collected, collect};
 use crate::request::{Body, Request};
@@ -88,11 +88,11 @@ where
         }
         let intake = guard(outlet.metrics, "choosing the intake of a request", || service.intake(&head));
         match intake {
-            Ok(Intake::Buffer) => self.collect(head, None, service, outlet),
-            Ok(Intake::BufferWith(limits)) => self.collect(head, Some(limits), service, outlet),
-            Ok(Intake::Stream) => self.stream(head, None, service, outlet),
-            Ok(Intake::StreamUpTo(max_body)) => self.stream(head, Some(max_body), service, outlet),
-            Ok(Intake::Refuse(response)) => self.respond(*response, outlet),
+            Ok(BodyPolicy::Buffer) => self.collect(head, None, service, outlet),
+            Ok(BodyPolicy::BufferWith(limits)) => self.collect(head, Some(limits), service, outlet),
+            Ok(BodyPolicy::Stream) => self.stream(head, None, service, outlet),
+            Ok(BodyPolicy::StreamUpTo(max_body)) => self.stream(head, Some(max_body), service, outlet),
+            Ok(BodyPolicy::Refuse(response)) => self.respond(*response, outlet),
             Err(_) => outlet.fail(),
         }
     }
@@ -106,7 +106,7 @@ where
     ) where
         H: Handler<Future = F>,
     {
-        let max_body = limits.as_ref().map(|limits| limits.max_request);
+        let max_body = limits.as_ref().map(|limits| limits.max_body_size);
         let Some(body) = self.open_body(&head, max_body, outlet) else { return };
         match collect(&head, body, limits, &service.settings) {
             Ok(collecting) => self.stage = Stage::Collecting { head, collecting: Box::pin(collecting) },

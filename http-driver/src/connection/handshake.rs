@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use httpants_core::{Config, Connection, Now, Peer};
+use httpants_core::{Config, Connection, ConnectionInfo, Now};
 
 use super::stream::Stream;
 use crate::exchange::Exchange;
@@ -17,7 +17,7 @@ pub(crate) struct Handshaking<T>(Option<Box<Handshake<T>>>);
 /// The core of a connection that was just accepted, and its stream or what will become it.
 pub(crate) fn accept<T: Transport>(
     config: Arc<Config>,
-    peer: Peer,
+    peer: ConnectionInfo,
     now: Now,
     transport: T,
     tls: Option<&Tls>,
@@ -56,7 +56,7 @@ impl<T: Transport> Handshaking<T> {
                 // The peer's fault, of which an alert has told it. What it sent is escaped.
                 let remote = exchange.with(|shared| {
                     shared.core.handle_handshake_failed(now);
-                    shared.core.peer().remote
+                    shared.core.peer().remote_addr
                 });
                 tracing::debug!(?remote, ?error, "a TLS handshake failed");
                 Some(Stream::Plain(handshake.into_transport()))

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use httpants_core::{Event, Now, Peer, Request as RequestHead};
+use httpants_core::{ConnectionInfo, Event, Now, Request as RequestHead};
 use pin_project_lite::pin_project;
 use tracing::Span;
 
@@ -119,7 +119,7 @@ where
         service: Arc<Service<H>>,
         registration: Registration,
         transport: R::Transport,
-        peer: Peer,
+        peer: ConnectionInfo,
         tls: Option<&Tls>,
     ) -> Self {
         let span = spans::connection(registration.id(), &peer);

@@ -8,14 +8,14 @@ use httpants_core::cookies::KeyRing;
 use httpants_core::{Config, Request};
 
 use crate::exchange::Environment;
-use crate::handler::{Handler, Intake};
+use crate::handler::{BodyPolicy, Handler};
 use crate::observe::Observed;
 use crate::observe::access_log::AccessLog;
 use crate::request::collect::Settings;
 use crate::response::files::FilePolicy;
 use crate::runtime::Clock;
 
-type ChooseIntake = Box<dyn Fn(&Request) -> Intake + Send + Sync>;
+type ChooseIntake = Box<dyn Fn(&Request) -> BodyPolicy + Send + Sync>;
 
 pub(crate) struct Service<H> {
     pub(crate) handler: H,
@@ -43,8 +43,8 @@ impl<H: Handler> Service<H> {
     /// Where the system gives no random key for signed cookies.
     pub(crate) fn new(parts: ServiceParts<H>, clock: Clock) -> io::Result<Arc<Self>> {
         let ServiceParts { handler, mut config, choose_intake, files, mut settings, access_log } = parts;
-        // There is one `max_request`, wherever it was set.
-        settings.limits.max_request = config.limits.max_request;
+        // There is one `max_body_size`, wherever it was set.
+        settings.limits.max_body_size = config.limits.max_body_size;
         if config.cookie_keys.is_none() {
             config.cookie_keys = Some(random_key()?);
         }
@@ -61,7 +61,7 @@ impl<H: Handler> Service<H> {
     }
 
     /// What to do with the content behind this head.
-    pub(crate) fn intake(&self, head: &Request) -> Intake {
+    pub(crate) fn intake(&self, head: &Request) -> BodyPolicy {
         match &self.choose_intake {
             Some(choose) => choose(head),
             None => self.handler.intake(head),

@@ -5,7 +5,7 @@ use std::io;
 
 #[cfg(doc)]
 use httpants_core::forms::Limits;
-use httpants_core::{BadRequest, CloseReason};
+use httpants_core::{CloseReason, ProtocolError};
 
 /// Why the content of a request did not come to its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +25,7 @@ pub enum BodyError {
 impl BodyError {
     /// What the peer did wrong, where that is the reason.
     #[must_use]
-    pub fn fault(&self) -> Option<BadRequest> {
+    pub fn fault(&self) -> Option<ProtocolError> {
         match self {
             Self::Closed(CloseReason::Refused(fault)) => Some(*fault),
             _ => None,

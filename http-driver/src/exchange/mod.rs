@@ -230,7 +230,7 @@ impl Shared {
         // Fails only where the connection has ended, and then nothing is received.
         let _ = self.core.pause(request);
         if let Some(max_body) = max_body {
-            let _ = self.core.set_max_request(request, max_body);
+            let _ = self.core.set_max_body_size(request, max_body);
         }
         self.core.check_expectation(request)
     }

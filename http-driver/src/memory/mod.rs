@@ -41,7 +41,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
-use httpants_core::{Now, Peer, UnixTime};
+use httpants_core::{ConnectionInfo, Now, UnixTime};
 
 pub use self::pipe::{Client, Faults, MemoryTransport};
 use self::random::Random;
@@ -51,8 +51,11 @@ use crate::runtime::{Blocking, BlockingPool, Clock, Listener, Runtime, Sleep, Sp
 use crate::server::{Handle, Server};
 
 /// The ends of connections of which nobody says more.
-pub(crate) fn peer() -> Peer {
-    Peer::new(std::net::SocketAddr::from(([192, 0, 2, 1], 50_000)), std::net::SocketAddr::from(([192, 0, 2, 80], 80)))
+pub(crate) fn peer() -> ConnectionInfo {
+    ConnectionInfo::new(
+        std::net::SocketAddr::from(([192, 0, 2, 1], 50_000)),
+        std::net::SocketAddr::from(([192, 0, 2, 80], 80)),
+    )
 }
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
@@ -77,7 +80,7 @@ struct World {
     timers: RefCell<Vec<(Duration, u64, Waker)>>,
     sleeps: Cell<u64>,
     /// Connections made and not yet accepted, and who waits for them.
-    backlog: RefCell<VecDeque<(MemoryTransport, Peer)>>,
+    backlog: RefCell<VecDeque<(MemoryTransport, ConnectionInfo)>>,
     acceptor: RefCell<Option<Waker>>,
     random: RefCell<Random>,
     faults: Cell<Faults>,
@@ -133,7 +136,7 @@ impl Memory {
 
     /// A new connection with these ends.
     #[must_use]
-    pub fn connect_from(&self, peer: Peer) -> Client {
+    pub fn connect_from(&self, peer: ConnectionInfo) -> Client {
         let seed = self.world.random.borrow_mut().next();
         let (client, transport) = pipe::pair(seed, self.world.faults.get());
         self.offer(transport, peer);
@@ -147,7 +150,7 @@ impl Memory {
     }
 
     /// Lets a connection wait to be accepted.
-    pub(crate) fn offer(&self, transport: MemoryTransport, peer: Peer) {
+    pub(crate) fn offer(&self, transport: MemoryTransport, peer: ConnectionInfo) {
         self.world.backlog.borrow_mut().push_back((transport, peer));
         if let Some(waker) = self.world.acceptor.borrow_mut().take() {
             waker.wake();
@@ -439,7 +442,7 @@ pub struct MemoryListener {
 impl Listener for MemoryListener {
     type Transport = MemoryTransport;
 
-    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(MemoryTransport, Peer)>> {
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(MemoryTransport, ConnectionInfo)>> {
         match self.memory.world.backlog.borrow_mut().pop_front() {
             Some(connection) => Poll::Ready(Ok(connection)),
             None => {

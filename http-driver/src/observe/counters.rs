@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use http::StatusCode;
-use httpants_core::{BadRequest, CloseReason, Timer};
+use httpants_core::{CloseReason, ProtocolError, Timer};
 
 /// What a server has done since it was made, from [`Handle::counters`](crate::Handle::counters).
 ///
@@ -81,7 +81,7 @@ pub struct Counters {
     pub refusals: Refusals,
     /// Requests that were answered without their handler, because their content was no form
     /// of the kind it said, or too large for a limit of [`forms`](crate::Server::forms). What is
-    /// larger than [`max_request`](crate::Server::max_request) counts as a refusal.
+    /// larger than [`max_body_size`](crate::Server::max_body_size) counts as a refusal.
     pub forms_refused: u64,
     /// CONNECT requests that were answered with 501, because the handler responded with 2xx and
     /// opened no tunnel.
@@ -141,12 +141,12 @@ pub struct CloseCounts {
 
 /// Refusals by what was wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusals([u64; BadRequest::ALL.len()]);
+pub struct Refusals([u64; ProtocolError::ALL.len()]);
 
 impl Refusals {
     /// Those for this fault.
     #[must_use]
-    pub fn of(&self, fault: BadRequest) -> u64 {
+    pub fn of(&self, fault: ProtocolError) -> u64 {
         self.0.get(fault as usize).copied().unwrap_or_default()
     }
 
@@ -157,14 +157,14 @@ impl Refusals {
     }
 
     /// Every fault, also those that nobody has made.
-    pub fn iter(&self) -> impl Iterator<Item = (BadRequest, u64)> + '_ {
-        BadRequest::ALL.into_iter().zip(self.0)
+    pub fn iter(&self) -> impl Iterator<Item = (ProtocolError, u64)> + '_ {
+        ProtocolError::ALL.into_iter().zip(self.0)
     }
 }
 
 impl Default for Refusals {
     fn default() -> Self {
-        Self([0; BadRequest::ALL.len()])
+        Self([0; ProtocolError::ALL.len()])
     }
 }
 
@@ -202,14 +202,14 @@ pub(crate) enum Count {
     Answer(StatusCode),
     Close(CloseReason),
     Timeout(Timer),
-    Refusal(BadRequest),
+    Refusal(ProtocolError),
 }
 
 const ANSWERS: usize = 11;
 const CLOSES: usize = ANSWERS + 6;
 const TIMEOUTS: usize = CLOSES + 9;
 const REFUSALS: usize = TIMEOUTS + Timer::ALL.len();
-const PLACES: usize = REFUSALS + BadRequest::ALL.len();
+const PLACES: usize = REFUSALS + ProtocolError::ALL.len();
 
 impl Count {
     #[inline]
@@ -319,7 +319,7 @@ impl Metrics {
             bytes_received: of(Count::Received),
             bytes_sent: of(Count::Sent),
             upgrades: of(Count::Upgrade),
-            refusals: Refusals(BadRequest::ALL.map(|fault| of(Count::Refusal(fault)))),
+            refusals: Refusals(ProtocolError::ALL.map(|fault| of(Count::Refusal(fault)))),
             forms_refused: of(Count::FormRefused),
             timeouts: TimerCounts(Timer::ALL.map(|timer| of(Count::Timeout(timer)))),
             closes: CloseCounts {
@@ -365,7 +365,7 @@ mod tests {
             CloseReason::Finished,
             CloseReason::PeerClosed,
             CloseReason::Truncated,
-            CloseReason::Refused(BadRequest::Host),
+            CloseReason::Refused(ProtocolError::Host),
             CloseReason::TimedOut(Timer::Idle),
             CloseReason::Shutdown,
             CloseReason::Aborted,
@@ -389,7 +389,7 @@ mod tests {
         .chain([101, 200, 304, 404, 500, 600].map(|code| Count::Answer(StatusCode::from_u16(code).unwrap())))
         .chain(reasons.map(Count::Close))
         .chain(Timer::ALL.map(Count::Timeout))
-        .chain(BadRequest::ALL.map(Count::Refusal))
+        .chain(ProtocolError::ALL.map(Count::Refusal))
         .map(Count::place)
         .collect();
         places.sort_unstable();

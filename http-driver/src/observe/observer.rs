@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use httpants_core::proxy::BadProxyHeader;
+use httpants_core::proxy::ProxyHeaderError;
 use httpants_core::{Address, CloseReason, Connection, Event, Now, Request as RequestHead};
 
 use super::access_log::{self, AccessLog, AccessLogState};
@@ -32,7 +32,7 @@ pub(crate) struct Observer {
 /// The reason why a required PROXY header was not accepted.
 #[derive(Clone, Copy, Debug)]
 enum ProxyHeaderFault {
-    Malformed(BadProxyHeader),
+    Malformed(ProxyHeaderError),
     /// The connection ended first.
     Incomplete(CloseReason),
 }
@@ -99,13 +99,13 @@ impl Observer {
                 metrics.one(Count::Close(reason));
                 if core.lacks_proxy_header() {
                     let fault = ProxyHeaderFault::Incomplete(reason);
-                    self.proxy_header.get_or_insert_with(|| Box::new((core.peer().remote, fault)));
+                    self.proxy_header.get_or_insert_with(|| Box::new((core.peer().remote_addr, fault)));
                 }
             }
             Event::Refused(refusal) => {
                 metrics.one(Count::Refusal(refusal.error()));
                 if let Some(fault) = refusal.proxy_header() {
-                    self.proxy_header = Some(Box::new((core.peer().remote, ProxyHeaderFault::Malformed(fault))));
+                    self.proxy_header = Some(Box::new((core.peer().remote_addr, ProxyHeaderFault::Malformed(fault))));
                 }
                 if self.is_logged {
                     self.log.get_or_insert_default().refused(refusal);

@@ -5,14 +5,14 @@
 
 use std::fmt;
 
-use httpants_core::{Address, Peer, Request};
+use httpants_core::{Address, ConnectionInfo, Request};
 use tracing::Span;
 
 use super::escaped::Escaped;
 
 /// The span of a connection, by the number it has in its server.
-pub(crate) fn connection(id: u64, peer: &Peer) -> Span {
-    tracing::info_span!(target: "httpants::connection", "connection", id, peer = %Shown(peer.remote))
+pub(crate) fn connection(id: u64, peer: &ConnectionInfo) -> Span {
+    tracing::info_span!(target: "httpants::connection", "connection", id, peer = %Shown(peer.remote_addr))
 }
 
 /// The span of a request, in that of its connection, which is entered; `number` is its index on

@@ -11,7 +11,7 @@ use futures_core::Stream;
 use httpants_core::{Framing, Headers, RequestId};
 
 use super::joined::Joined;
-use super::upload::{Content, ContentReader, Pieces};
+use super::upload::{BodyReader, Content, Pieces};
 use crate::exchange::{BodyError, Exchange};
 
 /// The content of a request (the seed's `body`): whole when the request was buffered, in
@@ -87,7 +87,7 @@ impl Body {
         poll_fn(|context| self.poll_piece(context)).await
     }
 
-    /// All that is still to come, in one piece. Its size is bounded by `max_request`.
+    /// All that is still to come, in one piece. Its size is bounded by `max_body_size`.
     ///
     /// # Errors
     /// [`BodyError`] where the content is cut off.
@@ -126,10 +126,10 @@ impl Body {
     /// where blocking is allowed. It begins at the start; where the content was in memory and
     /// was taken, nothing is left. `None` where the content arrives, and where it was not kept.
     #[must_use]
-    pub fn reader(&self) -> Option<ContentReader> {
+    pub fn reader(&self) -> Option<BodyReader> {
         match &self.0 {
             Source::Whole { content, .. } => {
-                Some(ContentReader::new(Content::Memory(content.clone().unwrap_or_default())))
+                Some(BodyReader::new(Content::Memory(content.clone().unwrap_or_default())))
             }
             Source::Stored(stored) => Some(stored.0.reader()),
             Source::NotKept { .. } | Source::Arriving { .. } => None,

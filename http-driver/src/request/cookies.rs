@@ -11,17 +11,17 @@ use super::Request;
 /// it is given.
 ///
 /// ```
-/// use httpants_driver::core::cookies::Cookie;
+/// use httpants_driver::protocol::cookies::Cookie;
 /// use httpants_driver::{Misuse, Request, Response};
 ///
 /// async fn login(request: Request) -> Result<Response, Misuse> {
 ///     request.set_cookie(Cookie::build(("theme", "dark")).path("/"))?;
-///     request.set_secure_cookie("user", "jo")?;
+///     request.set_signed_cookie("user", "jo")?;
 ///     Ok(Response::text("welcome"))
 /// }
 ///
 /// async fn who(request: Request) -> Response {
-///     match request.secure_cookie_text("user") {
+///     match request.signed_cookie_text("user") {
 ///         Some(user) => Response::text(user),
 ///         None => Response::new(403),
 ///     }
@@ -41,7 +41,7 @@ impl Request {
 
     /// Makes the client drop a cookie. It drops none of another path or domain than this one
     /// has, so say the same as when it was set;
-    /// [`remove_secure_cookie`](Self::remove_secure_cookie) does so for those that are signed.
+    /// [`remove_signed_cookie`](Self::remove_signed_cookie) does so for those that are signed.
     ///
     /// # Errors
     /// As [`set_cookie`](Self::set_cookie).
@@ -50,8 +50,8 @@ impl Request {
         self.core(|core, request| core.cookies_out(request)?.remove(cookie).map_err(Misuse::Cookie))
     }
 
-    /// Sets a signed cookie for 30 days (the seed's `set_secure_cookie`);
-    /// [`secure_cookie`](httpants_core::Request::secure_cookie) reads it. The value is signed, not
+    /// Sets a signed cookie for 30 days (`set_secure_cookie` in Pants);
+    /// [`signed_cookie`](httpants_core::Request::signed_cookie) reads it. The value is signed, not
     /// hidden. It may be text, bytes, or JSON as text.
     ///
     /// The cookie is HttpOnly, `SameSite=Lax` and for the path `/`. It is `Secure` where the request
@@ -60,18 +60,19 @@ impl Request {
     ///
     /// # Errors
     /// As [`set_cookie`](Self::set_cookie).
-    pub fn set_secure_cookie(&self, name: &str, value: impl AsRef<[u8]>) -> Result<(), Misuse> {
-        self.set_secure_cookie_with(name, value, KeyRing::LIFETIME, |cookie| cookie)
+    #[doc(alias = "set_secure_cookie")]
+    pub fn set_signed_cookie(&self, name: &str, value: impl AsRef<[u8]>) -> Result<(), Misuse> {
+        self.set_signed_cookie_with(name, value, KeyRing::LIFETIME, |cookie| cookie)
     }
 
-    /// Makes the client drop a cookie that [`set_secure_cookie`](Self::set_secure_cookie) has
+    /// Makes the client drop a cookie that [`set_signed_cookie`](Self::set_signed_cookie) has
     /// set: the removal has the same attributes.
     ///
     /// ```
     /// use httpants_driver::{Misuse, Request, Response};
     ///
     /// async fn logout(request: Request) -> Result<Response, Misuse> {
-    ///     request.remove_secure_cookie("user")?;
+    ///     request.remove_signed_cookie("user")?;
     ///     Ok(Response::redirect("/"))
     /// }
     /// # let _ = logout;
@@ -79,15 +80,16 @@ impl Request {
     ///
     /// # Errors
     /// As [`set_cookie`](Self::set_cookie).
-    pub fn remove_secure_cookie(&self, name: &str) -> Result<(), Misuse> {
-        self.remove_secure_cookie_with(name, |cookie| cookie)
+    #[doc(alias = "remove_secure_cookie")]
+    pub fn remove_signed_cookie(&self, name: &str) -> Result<(), Misuse> {
+        self.remove_signed_cookie_with(name, |cookie| cookie)
     }
 
-    /// [`set_secure_cookie`](Self::set_secure_cookie) with another lifetime and other attributes.
+    /// [`set_signed_cookie`](Self::set_signed_cookie) with another lifetime and other attributes.
     ///
     /// # Errors
     /// As [`set_cookie`](Self::set_cookie).
-    pub fn set_secure_cookie_with(
+    pub fn set_signed_cookie_with(
         &self,
         name: &str,
         value: impl AsRef<[u8]>,
@@ -101,13 +103,13 @@ impl Request {
         self.set_cookie(adjust(self.secured(cookie)))
     }
 
-    /// [`remove_secure_cookie`](Self::remove_secure_cookie) for a cookie that
-    /// [`set_secure_cookie_with`](Self::set_secure_cookie_with) has set with other attributes: give
+    /// [`remove_signed_cookie`](Self::remove_signed_cookie) for a cookie that
+    /// [`set_signed_cookie_with`](Self::set_signed_cookie_with) has set with other attributes: give
     /// it the same `adjust`, because a client keeps a cookie of another path or domain.
     ///
     /// # Errors
     /// As [`set_cookie`](Self::set_cookie).
-    pub fn remove_secure_cookie_with(
+    pub fn remove_signed_cookie_with(
         &self,
         name: &str,
         adjust: impl FnOnce(CookieBuilder<'static>) -> CookieBuilder<'static>,

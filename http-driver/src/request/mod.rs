@@ -4,7 +4,7 @@ mod body;
 pub(crate) mod collect;
 mod cookies;
 mod joined;
-mod parts;
+mod multipart_stream;
 pub(crate) mod upload;
 
 use std::fmt;
@@ -12,12 +12,12 @@ use std::ops::Deref;
 use std::time::Duration;
 
 use bytes::Bytes;
-use httpants_core::forms::{BadForm, Multipart, Variables};
+use httpants_core::forms::{Multipart, ParseFormError, Variables};
 use httpants_core::{Connection, Headers, Misuse, Request as RequestHead, RequestId};
 
 pub use self::body::Body;
-pub use self::parts::{FormError, Parts, StreamedPart};
-use self::upload::{ContentReader, Files, Form, TextFields};
+pub use self::multipart_stream::{FormError, MultipartStream, StreamedPart};
+use self::upload::{BodyReader, Files, Form, TextFields};
 use crate::exchange::{Exchange, Shared};
 
 /// A request and its content (the seed's `HTTPRequest`).
@@ -100,19 +100,19 @@ impl Request {
     }
 
     /// The parts of a `multipart/form-data` form as they arrive, where the request is streamed
-    /// ([`Intake::Stream`](crate::Intake::Stream)): nothing is stored. Takes the content out
+    /// ([`BodyPolicy::Stream`](crate::BodyPolicy::Stream)): nothing is stored. Takes the content out
     /// of the request, so that there are no parts when it is called again. The server's limits
-    /// hold, and for the whole content `max_request`.
+    /// hold, and for the whole content `max_body_size`.
     ///
     /// # Errors
-    /// [`BadForm`] where the head is not that of such a form, or has a Content-Encoding; the
+    /// [`ParseFormError`] where the head is not that of such a form, or has a Content-Encoding; the
     /// content is as before then.
-    pub fn parts(&mut self) -> Result<Parts, BadForm> {
+    pub fn parts(&mut self) -> Result<MultipartStream, ParseFormError> {
         let mut limits = self.exchange.environment().form_limits.clone();
         // The core counts the content, under the limit of this request.
-        limits.max_request = u64::MAX;
+        limits.max_body_size = u64::MAX;
         let multipart = Multipart::for_headers(self.head.headers(), &limits)?;
-        Ok(Parts::new(std::mem::replace(&mut self.body, Body::empty()), multipart))
+        Ok(MultipartStream::new(std::mem::replace(&mut self.body, Body::empty()), multipart))
     }
 
     /// The whole content, where the request was buffered (the default) and it is in memory.
@@ -133,7 +133,7 @@ impl Request {
     /// request is streamed, and where the content is that of a multipart form and was not
     /// kept ([`BodyError::NotKept`](crate::BodyError::NotKept)).
     #[must_use]
-    pub fn body_reader(&self) -> Option<ContentReader> {
+    pub fn body_reader(&self) -> Option<BodyReader> {
         self.body.reader()
     }
 

@@ -14,10 +14,10 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_core::Stream;
 use http::StatusCode;
-use httpants_core::forms::BadForm;
+use httpants_core::forms::ParseFormError;
 use httpants_core::{FieldLines, Misuse, ResponseHead};
 
-use self::files::FileToSend;
+use self::files::NamedFile;
 pub(crate) use self::files::{FileSender, OpenFiles, Stretch};
 pub(crate) use self::outlet::Outlet;
 pub use self::responder::Responder;
@@ -68,7 +68,7 @@ pub(crate) enum Piece {
 pub(crate) enum Content {
     Whole(Bytes),
     Stream(ContentStream),
-    File(Box<FileToSend>),
+    File(Box<NamedFile>),
     Upgrade(UpgradeHandler),
     /// The application failed, and has no response.
     #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "only services fail without a response"))]
@@ -146,19 +146,19 @@ impl Response {
 
     /// A file: the whole answer that the request gets for it, from 206 to 404 (the seed's
     /// `send_file`). A path is taken below [`Server::file_root`](crate::Server::file_root); see
-    /// [`FileToSend`] and [`FileRoot`](crate::FileRoot) for what else there is. Fields of the
+    /// [`NamedFile`] and [`FileRoot`](crate::FileRoot) for what else there is. Fields of the
     /// application's own take the place of those that the file would have. They are on every
     /// response; those that describe the file or its caching (type, coding, disposition,
     /// validators, Cache-Control, Expires) are left out of 301, 403, 404, 405, 412, 416 and 500.
     ///
     /// ```
-    /// use httpants_driver::{FileToSend, Response};
+    /// use httpants_driver::{NamedFile, Response};
     ///
     /// let _ = Response::file("logo.svg").with_header("Cache-Control", "no-cache");
-    /// let _ = Response::file(FileToSend::new("q3.csv").filename("Report.csv"));
+    /// let _ = Response::file(NamedFile::new("q3.csv").filename("Report.csv"));
     /// ```
     #[must_use]
-    pub fn file(file: impl Into<FileToSend>) -> Self {
+    pub fn file(file: impl Into<NamedFile>) -> Self {
         let content = Content::File(Box::new(file.into()));
         Self { head: ResponseHead::default(), content, misuse: None }
     }
@@ -349,8 +349,8 @@ impl From<BodyError> for Response {
 }
 
 /// The form is not acceptable: 400 or 413, and the rule.
-impl From<BadForm> for Response {
-    fn from(fault: BadForm) -> Self {
+impl From<ParseFormError> for Response {
+    fn from(fault: ParseFormError) -> Self {
         let response = Self::text(format!("{fault}\n")).with_status(fault.status().as_u16());
         match fault.accept_encoding() {
             Some(codings) => response.with_header("Accept-Encoding", codings),
@@ -370,8 +370,8 @@ impl From<FormError> for Response {
 }
 
 /// As [`Response::file`].
-impl From<FileToSend> for Response {
-    fn from(file: FileToSend) -> Self {
+impl From<NamedFile> for Response {
+    fn from(file: NamedFile) -> Self {
         Self::file(file)
     }
 }

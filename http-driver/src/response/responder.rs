@@ -6,7 +6,7 @@ use bytes::Bytes;
 use httpants_core::{FieldLines, Misuse, Reply, RequestId};
 
 use super::Response;
-use super::files::FileToSend;
+use super::files::NamedFile;
 use crate::exchange::{Exchange, Shared};
 use crate::request::Request;
 use crate::runtime::yield_now;
@@ -151,7 +151,7 @@ impl Responder {
         N: AsRef<str>,
         V: AsRef<[u8]>,
     {
-        let mut file = FileToSend::new(path).guess_mime(guess_mime);
+        let mut file = NamedFile::new(path).guess_mime(guess_mime);
         if let Some(filename) = filename {
             file = file.filename(filename);
         }

@@ -15,10 +15,10 @@ use crate::runtime::{Runtime, Spawn};
 use crate::tls::Tls;
 
 /// A socket, and what it speaks TLS with, where it does.
-pub(crate) type Listening = (listen::Bound, Option<Tls>);
+pub(crate) type Listening = (listen::BoundSocket, Option<Tls>);
 
 /// A server whose sockets listen; connections wait until it runs.
-pub struct Bound<R, H> {
+pub struct BoundServer<R, H> {
     pub(crate) runtime: R,
     pub(crate) service: Arc<Service<H>>,
     /// In front of the sockets, because it is to be dropped before them.
@@ -30,7 +30,7 @@ pub struct Bound<R, H> {
     pub(crate) handle: Handle,
 }
 
-impl<R: Runtime, H: Handler> Bound<R, H>
+impl<R: Runtime, H: Handler> BoundServer<R, H>
 where
     R::Transport: Send,
 {
@@ -99,9 +99,9 @@ where
     }
 }
 
-impl<R, H> fmt::Debug for Bound<R, H> {
+impl<R, H> fmt::Debug for BoundServer<R, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Bound").field("local_addresses", &self.local_addresses).finish_non_exhaustive()
+        f.debug_struct("BoundServer").field("local_addresses", &self.local_addresses).finish_non_exhaustive()
     }
 }
 
@@ -121,9 +121,9 @@ where
     let mut listeners = Vec::with_capacity(sockets.len());
     for (socket, tls) in sockets {
         let listener = match socket {
-            listen::Bound::Tcp(listener) => runtime.listen_tcp(listener)?,
+            listen::BoundSocket::Tcp(listener) => runtime.listen_tcp(listener)?,
             #[cfg(unix)]
-            listen::Bound::Unix(listener) => runtime.listen_unix(listener)?,
+            listen::BoundSocket::Unix(listener) => runtime.listen_unix(listener)?,
         };
         listeners.push((listener, tls));
     }

@@ -8,7 +8,7 @@ use crate::observe::{Counters, Metrics};
 
 /// Stops a server; clones are as good as the first.
 ///
-/// It comes from [`Bound::handle`](crate::Bound::handle) before the server runs, and may be used
+/// It comes from [`BoundServer::handle`](crate::BoundServer::handle) before the server runs, and may be used
 /// from any thread: by one that waits for signals, for instance, to let what runs finish.
 ///
 /// ```

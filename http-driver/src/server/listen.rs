@@ -74,13 +74,13 @@ impl From<SocketAddr> for ListenAddress {
 
 /// A bound, listening socket that no runtime has taken over yet.
 #[derive(Debug)]
-pub(crate) enum Bound {
+pub(crate) enum BoundSocket {
     Tcp(TcpListener),
     #[cfg(unix)]
     Unix(UnixListener),
 }
 
-impl Bound {
+impl BoundSocket {
     /// So many handles to the same queue of connections.
     pub(crate) fn share(self, workers: usize) -> io::Result<Vec<Self>> {
         let mut shared = Vec::with_capacity(workers);
@@ -111,11 +111,11 @@ impl Bound {
 ///
 /// # Errors
 /// What the platform says, with the address in front.
-pub(crate) fn bind(address: &ListenAddress, backlog: i32, workers: usize) -> io::Result<Vec<Vec<Bound>>> {
+pub(crate) fn bind(address: &ListenAddress, backlog: i32, workers: usize) -> io::Result<Vec<Vec<BoundSocket>>> {
     let bound = match address {
         #[cfg(unix)]
         ListenAddress::Unix(path) => socket_file::bind(path, backlog)
-            .and_then(|bound| Bound::Unix(bound).share(workers))
+            .and_then(|bound| BoundSocket::Unix(bound).share(workers))
             .map(|sockets| vec![sockets]),
         _ => resolve(address)
             .and_then(|addresses| addresses.iter().map(|&address| bind_tcp(address, backlog, workers)).collect()),
@@ -157,11 +157,11 @@ fn any_address(port: u16) -> SocketAddr {
     SocketAddr::new(ip, port)
 }
 
-fn bind_tcp(address: SocketAddr, backlog: i32, workers: usize) -> io::Result<Vec<Bound>> {
+fn bind_tcp(address: SocketAddr, backlog: i32, workers: usize) -> io::Result<Vec<BoundSocket>> {
     let first = tcp_socket(address, false)?;
     if workers <= 1 {
         first.listen(backlog)?;
-        return Ok(vec![Bound::Tcp(first.into())]);
+        return Ok(vec![BoundSocket::Tcp(first.into())]);
     }
     // The first socket showed that nobody else has the port, which sockets that share their
     // port would not have noticed; it also found the number where any port would do.
@@ -170,7 +170,7 @@ fn bind_tcp(address: SocketAddr, backlog: i32, workers: usize) -> io::Result<Vec
     let shared = (0..workers).map(|_| {
         let socket = tcp_socket(found, true)?;
         socket.listen(backlog)?;
-        Ok(Bound::Tcp(socket.into()))
+        Ok(BoundSocket::Tcp(socket.into()))
     });
     shared.collect()
 }

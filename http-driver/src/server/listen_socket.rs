@@ -9,13 +9,13 @@ use std::os::unix::net::UnixListener;
 use listenfd::ListenFd;
 use socket2::SockRef;
 
-use super::listen::Bound;
+use super::listen::BoundSocket;
 
 /// A listening socket that was made elsewhere, for [`Server::listener`](crate::Server::listener).
 ///
 /// Its backlog and its socket file are its maker's: the file stays when the server ends.
 #[derive(Debug)]
-pub struct ListenSocket(Bound);
+pub struct ListenSocket(BoundSocket);
 
 impl ListenSocket {
     /// The sockets that the process was started with (`LISTEN_FDS` and `LISTEN_PID`, as
@@ -43,8 +43,8 @@ impl ListenSocket {
     }
 
     /// A socket for each worker: they share its queue.
-    pub(crate) fn share(self, workers: usize) -> io::Result<Vec<Bound>> {
-        if let Bound::Tcp(listener) = &self.0 {
+    pub(crate) fn share(self, workers: usize) -> io::Result<Vec<BoundSocket>> {
+        if let BoundSocket::Tcp(listener) = &self.0 {
             // Accepted sockets inherit it.
             SockRef::from(listener).set_tcp_nodelay(true)?;
         }
@@ -61,8 +61,8 @@ fn take(descriptors: &mut ListenFd, place: usize) -> io::Result<ListenSocket> {
     let socket = found.ok_or(ErrorKind::NotFound)?;
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
     if !match &socket.0 {
-        Bound::Tcp(listener) => SockRef::from(listener).is_listener()?,
-        Bound::Unix(listener) => SockRef::from(listener).is_listener()?,
+        BoundSocket::Tcp(listener) => SockRef::from(listener).is_listener()?,
+        BoundSocket::Unix(listener) => SockRef::from(listener).is_listener()?,
     } {
         return Err(io::Error::new(ErrorKind::InvalidInput, "nobody called listen on it"));
     }
@@ -71,13 +71,13 @@ fn take(descriptors: &mut ListenFd, place: usize) -> io::Result<ListenSocket> {
 
 impl From<TcpListener> for ListenSocket {
     fn from(listener: TcpListener) -> Self {
-        Self(Bound::Tcp(listener))
+        Self(BoundSocket::Tcp(listener))
     }
 }
 
 #[cfg(unix)]
 impl From<UnixListener> for ListenSocket {
     fn from(listener: UnixListener) -> Self {
-        Self(Bound::Unix(listener))
+        Self(BoundSocket::Unix(listener))
     }
 }

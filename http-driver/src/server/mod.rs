@@ -15,14 +15,14 @@ use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use httpants_core::cookies::{BadKeys, KeyRing};
+use httpants_core::cookies::{KeyError, KeyRing};
 use httpants_core::files::Sendfile;
 use httpants_core::forms::{self, urlencoded};
 use httpants_core::proxy::XHeaders;
 use httpants_core::{Config, Request};
 
 use self::accept::Accepting;
-pub use self::bound::Bound;
+pub use self::bound::BoundServer;
 use self::bound::Listening;
 pub use self::handle::Handle;
 pub use self::listen::ListenAddress;
@@ -30,7 +30,7 @@ pub use self::listen_socket::ListenSocket;
 use self::socket_file::SocketFiles;
 use crate::connection::{Serve, Service, ServiceParts};
 use crate::descriptors::default_connections;
-use crate::handler::{Handler, Intake};
+use crate::handler::{BodyPolicy, Handler};
 use crate::observe::access_log::AccessLog;
 use crate::observe::report::report;
 use crate::request::collect::Settings;
@@ -146,7 +146,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// twice, it is an error of [`bind`](Self::bind).
     #[cfg(feature = "_tls")]
     #[must_use]
-    pub fn start_tls(mut self, tls: Tls) -> Self {
+    #[doc(alias = "start_tls", alias = "startSSL")]
+    pub fn tls(mut self, tls: Tls) -> Self {
         self.tls.push(tls);
         self
     }
@@ -219,11 +220,11 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// The largest content of a request, in bytes (the seed's `max_request`, default 10 MiB);
+    /// The largest content of a request, in bytes (the seed's `max_body_size`, default 10 MiB);
     /// what is larger is answered with 413.
     #[must_use]
-    pub fn max_request(self, bytes: u64) -> Self {
-        self.config(|config| config.limits.max_request = bytes)
+    pub fn max_body_size(self, bytes: u64) -> Self {
+        self.config(|config| config.limits.max_body_size = bytes)
     }
 
     /// Whether connections persist (the seed's `keep_alive`, default true).
@@ -237,8 +238,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// Default: a random one, so that signed cookies end with the process.
     ///
     /// # Errors
-    /// [`BadKeys`] for no secret, or an empty one.
-    pub fn cookie_secrets<S: AsRef<[u8]>>(self, secrets: impl IntoIterator<Item = S>) -> Result<Self, BadKeys> {
+    /// [`KeyError`] for no secret, or an empty one.
+    pub fn cookie_secrets<S: AsRef<[u8]>>(self, secrets: impl IntoIterator<Item = S>) -> Result<Self, KeyError> {
         let keys = KeyRing::new(secrets)?;
         Ok(self.config(|config| config.cookie_keys = Some(keys)))
     }
@@ -264,30 +265,30 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// without content.
     ///
     /// ```
-    /// use httpants_driver::core::forms::Limits;
+    /// use httpants_driver::protocol::forms::Limits;
     /// use httpants_driver::memory::Memory;
-    /// use httpants_driver::{Intake, Request, Server};
+    /// use httpants_driver::{BodyPolicy, Request, Server};
     ///
     /// let mut photos = Limits::default();
-    /// photos.max_request = 5 << 20;
+    /// photos.max_body_size = 5 << 20;
     /// let handler = async |request: Request| request.files().len().to_string();
-    /// let server = Server::with_runtime(Memory::new(), handler).max_request(64 << 10).intake(move |request| {
+    /// let server = Server::with_runtime(Memory::new(), handler).max_body_size(64 << 10).intake(move |request| {
     ///     match request.path() {
-    ///         "/photos" => Intake::BufferWith(Box::new(photos.clone())),
-    ///         "/backup" => Intake::StreamUpTo(1 << 40),
-    ///         _ => Intake::Buffer,
+    ///         "/photos" => BodyPolicy::BufferWith(Box::new(photos.clone())),
+    ///         "/backup" => BodyPolicy::StreamUpTo(1 << 40),
+    ///         _ => BodyPolicy::Buffer,
     ///     }
     /// });
     /// # drop(server);
     /// ```
     #[must_use]
-    pub fn intake(mut self, choose: impl Fn(&Request) -> Intake + Send + Sync + 'static) -> Self {
+    pub fn intake(mut self, choose: impl Fn(&Request) -> BodyPolicy + Send + Sync + 'static) -> Self {
         self.parts.choose_intake = Some(Box::new(choose));
         self
     }
 
     /// The directory that [`Responder::send_file`](crate::Responder::send_file) and
-    /// [`FileToSend::new`](crate::FileToSend::new) start from, and out of which they never
+    /// [`NamedFile::new`](crate::NamedFile::new) start from, and out of which they never
     /// lead (the seed's `file_root`). Default: the current directory, when the first file is
     /// sent.
     #[must_use]
@@ -309,11 +310,12 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// // nginx: location /protected/ { internal; alias /srv/www/; }
     /// let nginx = Sendfile::new("X-Accel-Redirect", "/srv/www")?.prefix("/protected")?;
     /// let handler = async |_: Request| Response::file("report.pdf");
-    /// let server = Server::with_runtime(Memory::new(), handler).sendfile(nginx);
+    /// let server = Server::with_runtime(Memory::new(), handler).x_sendfile(nginx);
     /// # drop(server); Ok(()) }
     /// ```
     #[must_use]
-    pub fn sendfile(mut self, policy: Sendfile) -> Self {
+    #[doc(alias = "sendfile")]
+    pub fn x_sendfile(mut self, policy: Sendfile) -> Self {
         self.parts.files.sendfile = Some(policy);
         self
     }
@@ -321,25 +323,25 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// What a buffered request may hold, and how much of it stays in memory.
     ///
     /// Each file that leaves memory takes a file descriptor while its request is handled:
-    /// where `max_request` is raised for many large uploads, bound
-    /// [`files`](forms::Limits::files), too. `max_request` itself is that of
-    /// [`max_request`](Self::max_request), set here or there, and counts for every request.
+    /// where `max_body_size` is raised for many large uploads, bound
+    /// [`files`](forms::Limits::files), too. `max_body_size` itself is that of
+    /// [`max_body_size`](Self::max_body_size), set here or there, and counts for every request.
     ///
     /// ```
     /// use httpants_driver::memory::Memory;
     /// use httpants_driver::{Request, Server};
     ///
     /// let server = Server::with_runtime(Memory::new(), async |_: Request| "ok").forms(|limits| {
-    ///     limits.max_request = 2 << 30;
+    ///     limits.max_body_size = 2 << 30;
     ///     limits.files = Some(20);
     /// });
     /// ```
     #[must_use]
     pub fn forms(mut self, change: impl FnOnce(&mut forms::Limits)) -> Self {
         let limits = &mut self.parts.settings.limits;
-        limits.max_request = self.parts.config.limits.max_request;
+        limits.max_body_size = self.parts.config.limits.max_body_size;
         change(limits);
-        self.parts.config.limits.max_request = limits.max_request;
+        self.parts.config.limits.max_body_size = limits.max_body_size;
         self
     }
 
@@ -389,7 +391,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// How many threads [`Bound::run`] serves with, each with a runtime and listening sockets
+    /// How many threads [`BoundServer::run`] serves with, each with a runtime and listening sockets
     /// of its own; 0 is one a processor. Default 1.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
@@ -398,19 +400,19 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     }
 
     /// Binds all addresses. Errors of addresses and of the configuration come from here; those of
-    /// starting threads and runtimes from [`Bound::run`].
+    /// starting threads and runtimes from [`BoundServer::run`].
     ///
     /// # Errors
     /// Those of the platform, for an address that cannot be had with the address in front;
-    /// `start_tls` called twice; no random secret for signed cookies where none
+    /// `tls` called twice; no random secret for signed cookies where none
     /// was set.
-    pub fn bind(self) -> io::Result<Bound<R, H>> {
+    pub fn bind(self) -> io::Result<BoundServer<R, H>> {
         let workers = match self.workers {
             0 => std::thread::available_parallelism().map_or(1, NonZero::get),
             workers => workers,
         };
         if self.tls.len() > 1 {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "start_tls was called twice"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "tls was called twice"));
         }
         let common = self.tls.first();
         let mut addresses = self.addresses;
@@ -434,14 +436,14 @@ impl<R: Runtime, H: Handler> Server<R, H> {
             groups.push((socket.share(workers)?, common));
         }
         for (shared, tls) in groups {
-            local_addresses.extend(shared.first().map(listen::Bound::address).transpose()?);
+            local_addresses.extend(shared.first().map(listen::BoundSocket::address).transpose()?);
             for (worker, socket) in sockets.iter_mut().zip(shared) {
                 worker.push((socket, tls.cloned()));
             }
         }
         let handle = Handle::new(Arc::clone(&self.parts.settings.disk.metrics));
         let service = Service::new(self.parts, self.runtime.clock())?;
-        Ok(Bound {
+        Ok(BoundServer {
             runtime: self.runtime,
             service,
             sockets,

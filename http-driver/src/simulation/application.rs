@@ -16,10 +16,10 @@ use super::errand::Asked;
 ///
 /// ```
 /// use std::time::Duration;
-/// use httpants_core::{Connection, Now, Peer, Transmit};
+/// use httpants_core::{Connection, Now, ConnectionInfo, Transmit};
 /// use httpants_driver::simulation::{Application, config, pattern};
 ///
-/// let mut connection = Connection::new(config().into(), Peer::default(), Now::default());
+/// let mut connection = Connection::new(config().into(), ConnectionInfo::default(), Now::default());
 /// let mut application = Application::default();
 /// let request = b"GET /content?id=7&size=20&wait=50 HTTP/1.1\r\nHost: a\r\n\r\n";
 /// let _ = connection.receive(request, Now::default());
@@ -40,12 +40,12 @@ pub struct Application {
     content: Vec<u8>,
     /// Whether that content goes back as it comes.
     streams: bool,
-    answering: Option<Answering>,
+    answering: Option<ResponseTask>,
 }
 
 /// What is to be sent when its time comes.
 #[derive(Debug)]
-struct Answering {
+struct ResponseTask {
     /// That of the content, until the head has left with the first piece.
     length: Option<BodyLen>,
     pieces: VecDeque<Bytes>,
@@ -136,7 +136,8 @@ impl Application {
             _ => return connection.respond_with(id, &ResponseHead::new(404)?, ""),
         };
         let pieces = asked.content().chunks(asked.piece()).map(Bytes::copy_from_slice).collect();
-        self.answering = Some(Answering { length: Some(length), pieces, wait: asked.wait, due: now.mono + asked.wait });
+        self.answering =
+            Some(ResponseTask { length: Some(length), pieces, wait: asked.wait, due: now.mono + asked.wait });
         Ok(())
     }
 

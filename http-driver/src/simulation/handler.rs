@@ -18,7 +18,7 @@ use futures_io::{AsyncRead, AsyncWrite};
 use super::errand::{Asked, client_of};
 use crate::memory::Memory;
 use crate::runtime::sleep;
-use crate::{Body, BodyError, FileToSend, Handler, Intake, Misuse, Request, Response, Upgraded};
+use crate::{Body, BodyError, BodyPolicy, Handler, Misuse, NamedFile, Request, Response, Upgraded};
 
 /// What the application did.
 #[derive(Debug, Default)]
@@ -108,8 +108,8 @@ impl Handler for Pages {
         Box::pin(answer(self.memory.clone(), Rc::clone(&self.journal), self.file.clone(), request))
     }
 
-    fn intake(&self, head: &httpants_core::Request) -> Intake {
-        if head.path().starts_with("/streamed/") { Intake::Stream } else { Intake::Buffer }
+    fn intake(&self, head: &httpants_core::Request) -> BodyPolicy {
+        if head.path().starts_with("/streamed/") { BodyPolicy::Stream } else { BodyPolicy::Buffer }
     }
 }
 
@@ -137,7 +137,7 @@ async fn answer(memory: Memory, journal: Rc<Journal>, file: PathBuf, mut request
             response
         }
         "/file" => match std::fs::File::open(file) {
-            Ok(file) => Response::file(FileToSend::opened(file, "file.bin")),
+            Ok(file) => Response::file(NamedFile::opened(file, "file.bin")),
             Err(_) => Response::new(404),
         },
         "/echo" => match request.body_mut().bytes().await {

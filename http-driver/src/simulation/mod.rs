@@ -50,14 +50,14 @@
 //!
 //! ```
 //! use std::time::Duration;
-//! use httpants_driver::core::{Now, Peer};
+//! use httpants_driver::protocol::{Now, ConnectionInfo};
 //! use httpants_driver::memory::MemoryTransport;
 //! use httpants_driver::simulation::{Simulator, System};
 //!
 //! struct Impatient;
 //!
 //! impl System for Impatient {
-//!     fn connect(&mut self, socket: MemoryTransport, _: Peer, _: Now) {
+//!     fn connect(&mut self, socket: MemoryTransport, _: ConnectionInfo, _: Now) {
 //!         drop(socket);
 //!     }
 //!     fn turn(&mut self, _: Now) -> Option<Duration> {
@@ -113,7 +113,7 @@ const MAX_REQUEST: u64 = 200_000;
 #[must_use]
 pub fn config() -> Config {
     let mut config = Config::default();
-    config.limits.max_request = MAX_REQUEST;
+    config.limits.max_body_size = MAX_REQUEST;
     config
 }
 

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use httpants_core::{Now, Peer};
+use httpants_core::{ConnectionInfo, Now};
 
 use super::handler::{Journal, Pages};
 use super::system::{Scene, System};
@@ -43,7 +43,7 @@ impl Served {
         let written = Arc::clone(&lines);
         let log = move |line: &str| lock(&written).push(line.into());
         let server = Server::with_runtime(runtime, pages)
-            .max_request(MAX_REQUEST)
+            .max_body_size(MAX_REQUEST)
             .max_connections(scene.max_connections)
             .access_log(AccessLog::common(log))
             .upload_directory(simulator.uploads.path())
@@ -72,7 +72,7 @@ impl Served {
 }
 
 impl System for Served {
-    fn connect(&mut self, socket: MemoryTransport, peer: Peer, _: Now) {
+    fn connect(&mut self, socket: MemoryTransport, peer: ConnectionInfo, _: Now) {
         self.memory.offer(socket, peer);
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use httpants_core::{Now, Peer};
+use httpants_core::{ConnectionInfo, Now};
 
 use super::application::Application;
 use crate::memory::{Faults, MemoryTransport};
@@ -39,7 +39,7 @@ use crate::memory::{Faults, MemoryTransport};
 pub trait System {
     /// A client connects. The socket does not block; it is closed by dropping it. Where
     /// [`Scene::max_connections`] are open already, it may wait.
-    fn connect(&mut self, socket: MemoryTransport, peer: Peer, now: Now);
+    fn connect(&mut self, socket: MemoryTransport, peer: ConnectionInfo, now: Now);
 
     /// Does what can be done now with all sockets and timers, or a part of it. Returns when to
     /// be called again if nothing else happens: a time that has come is at once, `None` is when

@@ -10,7 +10,7 @@ use rustls::server::{ClientHello, ParsedCertificate, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError, Error, InconsistentKeys, RootCertStore};
 
-use super::error::{TlsError, TlsFault};
+use super::error::{TlsError, TlsErrorKind};
 use super::pem::Pem;
 
 /// A certificate chain and its key.
@@ -18,16 +18,19 @@ pub(super) fn certified(chain: &Pem, key: &Pem, provider: &CryptoProvider) -> Re
     let certificates = chain.certificates()?;
     let key_der = key.key()?;
     // Looked at apart from the certificate, so that the error names the right one.
-    provider.key_provider.load_private_key(key_der.clone_key()).map_err(|error| key.error(TlsFault::BadKey(error)))?;
+    provider
+        .key_provider
+        .load_private_key(key_der.clone_key())
+        .map_err(|error| key.error(TlsErrorKind::BadKey(error)))?;
     match CertifiedKey::from_der(certificates, key_der, provider) {
         Ok(certified) => {
             warn_of_dates(&certified, chain)?;
             Ok(Arc::new(certified))
         }
         Err(Error::InconsistentKeys(InconsistentKeys::KeyMismatch)) => {
-            Err(key.error(TlsFault::KeyMismatch(chain.place().into())))
+            Err(key.error(TlsErrorKind::KeyMismatch(chain.place().into())))
         }
-        Err(error) => Err(chain.error(TlsFault::BadCertificate(error))),
+        Err(error) => Err(chain.error(TlsErrorKind::BadCertificate(error))),
     }
 }
 
@@ -39,7 +42,7 @@ fn own(certified: &CertifiedKey) -> Result<ParsedCertificate<'_>, Error> {
 /// Clients refuse a certificate out of its time. It is served all the same, so that a server
 /// whose renewal is late still starts.
 fn warn_of_dates(certified: &CertifiedKey, chain: &Pem) -> Result<(), TlsError> {
-    let certificate = own(certified).map_err(|error| chain.error(TlsFault::BadCertificate(error)))?;
+    let certificate = own(certified).map_err(|error| chain.error(TlsErrorKind::BadCertificate(error)))?;
     // Dates are looked at before anybody is asked to trust it, and nobody is.
     let nobody = RootCertStore::empty();
     let verdict = verify_server_cert_signed_by_trust_anchor(&certificate, &nobody, &[], UnixTime::now(), &[]);

@@ -8,13 +8,13 @@ use std::io;
 #[derive(Debug)]
 pub struct TlsError {
     place: String,
-    fault: TlsFault,
+    fault: TlsErrorKind,
 }
 
 /// Why a [`TlsError`].
 #[derive(Debug)]
 #[non_exhaustive]
-pub enum TlsFault {
+pub enum TlsErrorKind {
     /// The file cannot be read.
     Unreadable(io::Error),
     /// There is no `-----BEGIN` in it: perhaps it is DER.
@@ -44,13 +44,13 @@ pub enum TlsFault {
 }
 
 impl TlsError {
-    pub(super) fn new(place: impl Into<String>, fault: TlsFault) -> Self {
+    pub(super) fn new(place: impl Into<String>, fault: TlsErrorKind) -> Self {
         Self { place: place.into(), fault }
     }
 
     /// What is wrong.
     #[must_use]
-    pub fn fault(&self) -> &TlsFault {
+    pub fn fault(&self) -> &TlsErrorKind {
         &self.fault
     }
 }
@@ -62,7 +62,7 @@ impl fmt::Display for TlsError {
     }
 }
 
-impl fmt::Display for TlsFault {
+impl fmt::Display for TlsErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(error) => write!(f, "cannot be read: {error}"),
@@ -85,8 +85,10 @@ impl fmt::Display for TlsFault {
 impl std::error::Error for TlsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match &self.fault {
-            TlsFault::Unreadable(error) => Some(error),
-            TlsFault::BadCertificate(error) | TlsFault::BadKey(error) | TlsFault::Config(error) => Some(error),
+            TlsErrorKind::Unreadable(error) => Some(error),
+            TlsErrorKind::BadCertificate(error) | TlsErrorKind::BadKey(error) | TlsErrorKind::Config(error) => {
+                Some(error)
+            }
             _ => None,
         }
     }
@@ -95,7 +97,7 @@ impl std::error::Error for TlsError {
 impl From<TlsError> for io::Error {
     fn from(error: TlsError) -> Self {
         let kind = match &error.fault {
-            TlsFault::Unreadable(cause) => cause.kind(),
+            TlsErrorKind::Unreadable(cause) => cause.kind(),
             _ => io::ErrorKind::InvalidInput,
         };
         Self::new(kind, error)

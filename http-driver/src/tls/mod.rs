@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use rustls::crypto::CryptoProvider;
 
-pub use error::{TlsError, TlsFault};
+pub use error::{TlsError, TlsErrorKind};
 pub(crate) use handshake::{Handshake, Outcome};
 pub use session::TlsSession;
 pub use settings::{ClientCertificates, Tls};

@@ -10,7 +10,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{RootCertStore, ServerConfig, ServerConnection};
 
 use super::certificates::{Certificates, Name, certified};
-use super::error::{TlsError, TlsFault};
+use super::error::{TlsError, TlsErrorKind};
 use super::pem::Pem;
 use super::{cryptography, provider, resumption};
 
@@ -18,7 +18,7 @@ use super::{cryptography, provider, resumption};
 const SESSIONS: usize = 1024;
 
 /// Certificates and keys to speak TLS with, for
-/// [`Server::start_tls`](crate::Server::start_tls) and
+/// [`Server::tls`](crate::Server::tls) and
 /// [`Server::listen_tls`](crate::Server::listen_tls) (the seed's `ssl_options`).
 ///
 /// TLS 1.2 and 1.3, `http/1.1` or `http/1.0` by ALPN, sessions resumed by tickets or by a cache in memory;
@@ -34,7 +34,7 @@ const SESSIONS: usize = 1024;
 ///     .sni_files("*.example.org", "example.org.pem", "example.org.key")?
 ///     .client_ca_file("staff-ca.pem", ClientCertificates::Optional)?;
 /// let renewed = tls.clone();
-/// // server.start_tls(tls), and when the files have changed:
+/// // server.tls(tls), and when the files have changed:
 /// renewed.reload()?;
 /// # Ok(()) }
 /// ```
@@ -109,7 +109,7 @@ impl Tls {
     /// switched off: rustls does not verify the certificate of a resumed session again.
     ///
     /// # Errors
-    /// [`TlsFault::Config`] for one that rustls cannot serve with.
+    /// [`TlsErrorKind::Config`] for one that rustls cannot serve with.
     pub fn from_config(config: Arc<ServerConfig>) -> Result<Self, TlsError> {
         check(&config)?;
         Ok(Self::new(Sources::Config, resumption::restrict(config)))
@@ -150,7 +150,7 @@ impl Tls {
     }
 
     fn with_name(self, name: &str, identity: Identity) -> Result<Self, TlsError> {
-        let known = Name::new(name).ok_or_else(|| TlsError::new("SNI", TlsFault::BadName(name.into())))?;
+        let known = Name::new(name).ok_or_else(|| TlsError::new("SNI", TlsErrorKind::BadName(name.into())))?;
         self.with(|sources| sources.names.push((known, identity)))
     }
 
@@ -212,7 +212,7 @@ impl Tls {
     /// Connections from now on use this configuration, wherever the one before came from.
     ///
     /// # Errors
-    /// [`TlsFault::Config`] for one that rustls cannot serve with; everything stays then.
+    /// [`TlsErrorKind::Config`] for one that rustls cannot serve with; everything stays then.
     pub fn replace_config(&self, config: Arc<ServerConfig>) -> Result<(), TlsError> {
         check(&config)?;
         let mut sources = self.sources();
@@ -246,7 +246,7 @@ impl Sources {
     /// These, changed, and what they give.
     fn changed(&self, change: impl FnOnce(&mut PemSources)) -> Result<(Self, Arc<ServerConfig>), TlsError> {
         let Self::Pem(sources) = self else {
-            return Err(TlsError::new("TLS", TlsFault::OwnConfig));
+            return Err(TlsError::new("TLS", TlsErrorKind::OwnConfig));
         };
         let mut sources = sources.clone();
         change(&mut sources);
@@ -263,11 +263,11 @@ impl PemSources {
         for (name, identity) in &self.names {
             let certified = identity.read()?;
             if !name.is_covered_by(&certified) {
-                return Err(TlsError::new(identity.place(), TlsFault::OtherName(name.to_string())));
+                return Err(TlsError::new(identity.place(), TlsErrorKind::OtherName(name.to_string())));
             }
             by_name.insert(name.clone(), certified);
         }
-        let config = |error| TlsError::new("TLS", TlsFault::Config(error));
+        let config = |error| TlsError::new("TLS", TlsErrorKind::Config(error));
         let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(config)?;
@@ -295,7 +295,7 @@ impl PemSources {
 /// Whether connections can be made with it.
 fn check(config: &Arc<ServerConfig>) -> Result<(), TlsError> {
     let made = ServerConnection::new(Arc::clone(config));
-    made.map(drop).map_err(|error| TlsError::new("TLS", TlsFault::Config(error)))
+    made.map(drop).map_err(|error| TlsError::new("TLS", TlsErrorKind::Config(error)))
 }
 
 impl Identity {
@@ -353,7 +353,7 @@ impl fmt::Debug for Authorities {
 fn roots(pem: &Pem) -> Result<Arc<RootCertStore>, TlsError> {
     let mut roots = RootCertStore::empty();
     for certificate in pem.certificates()? {
-        roots.add(certificate).map_err(|error| pem.error(TlsFault::BadCertificate(error)))?;
+        roots.add(certificate).map_err(|error| pem.error(TlsErrorKind::BadCertificate(error)))?;
     }
     Ok(Arc::new(roots))
 }

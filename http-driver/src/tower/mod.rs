@@ -37,10 +37,10 @@
 //! Continue` is sent with the first poll. No temporary files are made, and forms are the
 //! service's own business. [`Server::intake`](crate::Server::intake) may still refuse a request
 //! or change its limit. It should not buffer: of a multipart form that is taken apart, only
-//! [so much](crate::core::forms::Limits::memory) is left for a service to read, and more is
+//! [so much](crate::protocol::forms::Limits::memory) is left for a service to read, and more is
 //! an error of its body.
 //!
-//! [`Server::max_request`](crate::Server::max_request) holds: content that is announced to be
+//! [`Server::max_body_size`](crate::Server::max_body_size) holds: content that is announced to be
 //! larger is refused with 413 when it is first polled (at once where the client waits for `100
 //! Continue`), and content that grows larger when it does. The body then ends with [`BodyError`](crate::BodyError), and what the service answers
 //! to that comes too late. axum has a limit of its own for extractors that collect content
@@ -61,7 +61,7 @@
 //!     let Some(known) = request.extensions().get::<Arc<Request>>() else {
 //!         return Ok("not behind httpants".into());
 //!     };
-//!     known.set_secure_cookie("seen", "yes")?;
+//!     known.set_signed_cookie("seen", "yes")?;
 //!     Ok(format!("{:?} came by {}", known.remote_ip(), known.scheme()))
 //! }
 //! # let _ = welcome;

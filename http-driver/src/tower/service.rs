@@ -11,7 +11,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::answer::{self, Circumstances};
-use crate::handler::{Handler, Intake};
+use crate::handler::{BodyPolicy, Handler};
 use crate::request::{Body, Request};
 use crate::response::{Response, StreamError};
 
@@ -45,7 +45,7 @@ impl<S> TowerService<S> {
     /// use httpants_driver::tower::TowerService;
     ///
     /// let service = TowerService::new(router).extend(|request, extensions| {
-    ///     if let Address::Ip(remote) = request.peer().remote {
+    ///     if let Address::Ip(remote) = request.peer().remote_addr {
     ///         extensions.insert(ConnectInfo(remote));
     ///     }
     /// });
@@ -80,8 +80,8 @@ where
     }
 
     /// Content streams in.
-    fn intake(&self, _: &httpants_core::Request) -> Intake {
-        Intake::Stream
+    fn intake(&self, _: &httpants_core::Request) -> BodyPolicy {
+        BodyPolicy::Stream
     }
 }
 

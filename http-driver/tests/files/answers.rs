@@ -146,7 +146,7 @@ fn the_applications_fields_are_on_every_response() {
     for in_front in [false, true] {
         let memory = Memory::new();
         site.start_with(&memory, |server| match in_front {
-            true => server.sendfile(Sendfile::new("X-Accel-Redirect", &site.root).unwrap()),
+            true => server.x_sendfile(Sendfile::new("X-Accel-Redirect", &site.root).unwrap()),
             false => server,
         });
         for (status, method, path, fields) in [
@@ -246,7 +246,7 @@ fn a_server_in_front_is_told_which_file_to_send() {
         if let Some(prefix) = prefix {
             policy = policy.prefix(prefix).unwrap();
         }
-        site.start_with(&memory, |server| server.sendfile(policy));
+        site.start_with(&memory, |server| server.x_sendfile(policy));
         for (path, name) in [
             ("/f/hello.txt", "/hello.txt"),
             ("/f/docs/", "/docs/index.html"),
@@ -273,7 +273,7 @@ fn a_server_in_front_is_told_which_file_to_send() {
     // A root of which the server in front knows only a part.
     let memory = Memory::new();
     let policy = Sendfile::new("X-Sendfile", site.root.join("docs")).unwrap();
-    site.start_with(&memory, |server| server.sendfile(policy));
+    site.start_with(&memory, |server| server.x_sendfile(policy));
     assert_eq!(ask(&memory, "/f/hello.txt").status, 404);
     assert_eq!(ask(&memory, "/f/docs/").status, 200);
 }

@@ -5,7 +5,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use httpants_driver::memory::{Client, Faults, Memory};
-use httpants_driver::{FileRoot, FileToSend, Handle, Misuse, Request, Response, Server};
+use httpants_driver::{FileRoot, Handle, Misuse, NamedFile, Request, Response, Server};
 use tempfile::TempDir;
 
 /// The length of `data.bin`: more than a few pieces.
@@ -100,7 +100,7 @@ fn application(files: &FileRoot, outside: &Path, request: &Request) -> Result<Re
             .with_header("Content-Length", "7")
             .with_header("Connection", "close"),
         path if path.starts_with("/framed/") => with_policy(files.clone().mount("/framed").serve(request)),
-        "/framed-folder" => with_policy(FileToSend::opened(File::open(outside).unwrap(), "x.css").into()),
+        "/framed-folder" => with_policy(NamedFile::opened(File::open(outside).unwrap(), "x.css").into()),
         "/nothing/204" => Response::file(hello).with_status(204),
         "/nothing/205" => Response::file(hello).with_status(205),
         "/error-page" => Response::file(hello).with_status(404),
@@ -108,8 +108,8 @@ fn application(files: &FileRoot, outside: &Path, request: &Request) -> Result<Re
         "/outside" => files.file(outside.join("secret.txt")).into(),
         "/server-root" => Response::file("hello.txt"),
         "/server-root-up" => Response::file("../secret.txt"),
-        "/opened" => FileToSend::opened(File::open(outside.join("secret.txt")).unwrap(), "x.css").into(),
-        "/opened-folder" => FileToSend::opened(File::open(outside).unwrap(), "x.css").into(),
+        "/opened" => NamedFile::opened(File::open(outside.join("secret.txt")).unwrap(), "x.css").into(),
+        "/opened-folder" => NamedFile::opened(File::open(outside).unwrap(), "x.css").into(),
         "/packed" => files.file("app.js").precompressed(true).into(),
         "/seed" => {
             let headers = [("X-Seed", "1"), ("Content-Type", "text/x-own")];

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use httpants_driver::memory::{Client, Memory};
 use httpants_driver::runtime::sleep;
-use httpants_driver::{HalfClose, Intake, Misuse, Request, Response};
+use httpants_driver::{BodyPolicy, HalfClose, Misuse, Request, Response};
 
 use crate::world::{Notes, OnDrop, World, get, ok, post_head, responses, seconds, start_with, text};
 
@@ -63,7 +63,7 @@ fn start(notes: &Notes, timeout: Option<Duration>, policy: HalfClose) -> World {
     let notes = notes.clone();
     let handler = move |memory, request| application(memory, request, notes.clone());
     start_with(handler, |server| {
-        server.intake(|_| Intake::Stream).config(|config| {
+        server.intake(|_| BodyPolicy::Stream).config(|config| {
             config.timeouts.half_closed = timeout;
             config.half_close = policy;
         })

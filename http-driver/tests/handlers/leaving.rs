@@ -5,7 +5,7 @@ use std::future::pending;
 
 use httpants_driver::memory::Memory;
 use httpants_driver::runtime::{Spawn, sleep};
-use httpants_driver::{Intake, Request};
+use httpants_driver::{BodyPolicy, Request};
 
 use crate::world::{Notes, OnDrop, World, get, post_head, responses, seconds, start_streaming, start_with};
 
@@ -166,7 +166,7 @@ fn clients_that_left_are_gone_within_the_timeout() {
         }
     };
     let world = start_with(handler, |server| {
-        server.intake(|_| Intake::Stream).config(|config| config.timeouts.half_closed = Some(seconds(10)))
+        server.intake(|_| BodyPolicy::Stream).config(|config| config.timeouts.half_closed = Some(seconds(10)))
     });
     for number in 0..CLIENTS {
         let (request, behind) = requests("/")[number % 4].clone();

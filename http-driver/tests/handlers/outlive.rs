@@ -5,7 +5,7 @@ use std::task::{Poll, Waker};
 
 use httpants_driver::memory::Memory;
 use httpants_driver::runtime::sleep;
-use httpants_driver::{BodyError, Intake, Misuse, Request, Responder, Response};
+use httpants_driver::{BodyError, BodyPolicy, Misuse, Request, Responder, Response};
 
 use crate::world::{
     Notes, OnDrop, World, errors, get, millis, ok, post, post_head, responses, seconds, start_streaming, start_with,
@@ -39,9 +39,9 @@ fn start_late(notes: &Notes) -> World {
             Ok::<_, Misuse>(response)
         }
     };
-    let intake = |head: &httpants_driver::core::Request| match head.path() {
-        "/streamed" => Intake::Stream,
-        _ => Intake::Buffer,
+    let intake = |head: &httpants_driver::protocol::Request| match head.path() {
+        "/streamed" => BodyPolicy::Stream,
+        _ => BodyPolicy::Buffer,
     };
     start_with(handler, |server| server.intake(intake))
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_core::Stream;
 use httpants_driver::memory::{Client, Memory};
-use httpants_driver::{AccessLog, Handler, Intake, Request, Response, Server};
+use httpants_driver::{AccessLog, BodyPolicy, Handler, Request, Response, Server};
 
 use crate::world::{Got, World, failed, get, in_time, ok, post, responses, start, start_with};
 
@@ -175,7 +175,7 @@ fn panic_of_an_upgrade_ends_its_connection() {
 #[test]
 fn panic_in_intake_is_a_500_and_no_more() {
     let world = start_with(application, |server| {
-        server.intake(|head| if head.path() == "/panic" { panic!("on purpose") } else { Intake::Buffer })
+        server.intake(|head| if head.path() == "/panic" { panic!("on purpose") } else { BodyPolicy::Buffer })
     });
     for body in ["", "12345"] {
         let (received, client) = play(&world, post("/panic", body));
@@ -197,7 +197,7 @@ impl Handler for Chooses {
         Box::pin(async move { Response::text(request.path().to_owned()) })
     }
 
-    fn intake(&self, _: &httpants_driver::core::Request) -> Intake {
+    fn intake(&self, _: &httpants_driver::protocol::Request) -> BodyPolicy {
         panic!("on purpose")
     }
 }

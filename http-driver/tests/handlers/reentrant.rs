@@ -211,11 +211,11 @@ fn file_header_iterator_may_ask_the_request() {
 fn cookie_closure_may_ask_the_request() {
     in_time(|| {
         let world = start(async |_, request: Request| {
-            let adjust = |cookie: httpants_driver::core::cookies::CookieBuilder<'static>| {
+            let adjust = |cookie: httpants_driver::protocol::cookies::CookieBuilder<'static>| {
                 assert!(ask(&request));
                 cookie.secure(true)
             };
-            request.set_secure_cookie_with("name", "value", seconds(60), adjust)?;
+            request.set_signed_cookie_with("name", "value", seconds(60), adjust)?;
             Ok::<_, Misuse>("set")
         });
         let client = world.client(get("/"));

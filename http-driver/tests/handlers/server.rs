@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use httpants_driver::memory::Memory;
 use httpants_driver::runtime::{Runtime, sleep};
-use httpants_driver::{Intake, Misuse, Request, Response, Server};
+use httpants_driver::{BodyPolicy, Misuse, Request, Response, Server};
 use tracing::Level;
 
 use crate::world::{
@@ -119,7 +119,7 @@ fn start_busy(notes: &Notes) -> World {
             Ok::<_, Misuse>(response)
         }
     };
-    start_with(handler, |server| server.intake(|_| Intake::Buffer))
+    start_with(handler, |server| server.intake(|_| BodyPolicy::Buffer))
 }
 
 #[test]
@@ -182,10 +182,10 @@ fn slow_client_is_served_and_one_that_stalls_is_not() {
 
 /// Sets a signed cookie, or reads it.
 async fn cookies(request: Request) -> Result<Response, Misuse> {
-    if let Some(value) = request.secure_cookie_text("name") {
+    if let Some(value) = request.signed_cookie_text("name") {
         return Ok(Response::text(value));
     }
-    request.set_secure_cookie("name", "value")?;
+    request.set_signed_cookie("name", "value")?;
     Ok(Response::text("set"))
 }
 

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_core::Stream;
 use httpants_driver::memory::Memory;
-use httpants_driver::{Body, BodyError, Intake, Misuse, Request, Response};
+use httpants_driver::{Body, BodyError, BodyPolicy, Misuse, Request, Response};
 
 use crate::world::{World, get, in_time, post_head, seconds, start, start_with};
 
@@ -158,7 +158,7 @@ fn start_reading(work: &Work) -> World {
     };
     start_with(handler, |server| {
         let server = server.forms(|limits| limits.memory = 10);
-        server.intake(|head| if head.path() == "/not-kept" { Intake::Buffer } else { Intake::Stream })
+        server.intake(|head| if head.path() == "/not-kept" { BodyPolicy::Buffer } else { BodyPolicy::Stream })
     })
 }
 
@@ -221,7 +221,7 @@ fn form_error_that_is_asked_for_again_starves_nobody() {
                 "served"
             }
         };
-        let world = start_with(handler, |server| server.intake(|_| Intake::Stream));
+        let world = start_with(handler, |server| server.intake(|_| BodyPolicy::Stream));
         let (busy, other) = (world.connect(), world.connect());
         world.memory.run();
         let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\n";

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use httpants_driver::memory::{Client, Memory};
 use httpants_driver::runtime::sleep;
-use httpants_driver::{Handle, Handler, Intake, Request, Response, Server};
+use httpants_driver::{BodyPolicy, Handle, Handler, Request, Response, Server};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -57,7 +57,7 @@ where
     F: Fn(Memory, Request) -> Fut + 'static,
     Fut: Future<Output: Into<Response>> + 'static,
 {
-    start_with(handler, |server| server.intake(|_| Intake::Stream))
+    start_with(handler, |server| server.intake(|_| BodyPolicy::Stream))
 }
 
 /// A server with settings.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use httpants_driver::memory::{Client, Faults, Memory};
-use httpants_driver::{AccessLog, Address, Peer, Request, Server};
+use httpants_driver::{AccessLog, Address, ConnectionInfo, Request, Server};
 use regex::Regex;
 
 use crate::site::{Site, get};
@@ -73,7 +73,7 @@ fn common_is_combined_without_the_last_two() {
     let log = AccessLog::common(move |line| written.lock().unwrap().push(line.into()));
     let (_handle, serving) = Server::with_runtime(memory.clone(), async |_: Request| "").access_log(log).attach();
     memory.serve(serving);
-    let client = memory.connect_from(Peer::new(Address::Unix, Address::Unix));
+    let client = memory.connect_from(ConnectionInfo::new(Address::Unix, Address::Unix));
     client.send(b"HEAD / HTTP/1.1\r\nHost: a\r\nReferer: x\r\n\r\n");
     memory.run();
     assert_eq!(*lines.lock().unwrap(), [r#"- - - [22/Nov/2026:13:00:00 +0000] "HEAD / HTTP/1.1" 200 -"#]);

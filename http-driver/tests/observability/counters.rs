@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use httpants_driver::memory::{Faults, Memory};
-use httpants_driver::{BadRequest, Request, Server, Timer};
+use httpants_driver::{ProtocolError, Request, Server, Timer};
 
 use crate::site::{Site, get};
 
@@ -22,7 +22,7 @@ fn bytes_requests_and_answers_are_what_the_client_saw() {
         assert_eq!((answers.successful, answers.redirection), (2, 1));
         assert_eq!((answers.client_error, answers.server_error), (2, 1));
         assert_eq!(counters.handler_panics, 1);
-        assert_eq!((counters.refusals.of(BadRequest::MissingHost), counters.refusals.of_status(400)), (1, 1));
+        assert_eq!((counters.refusals.of(ProtocolError::MissingHost), counters.refusals.of_status(400)), (1, 1));
         assert_eq!(counters.refusals.iter().map(|(_, count)| count).sum::<u64>(), 1);
     }
 }
@@ -65,7 +65,7 @@ fn timers_are_counted_by_name_and_refusals_by_reason() {
     }
     assert_eq!(counters.timeouts.of(Timer::Body) + counters.timeouts.of(Timer::BodyRate), 1);
     assert_eq!(counters.refusals.of_status(408), 2);
-    assert_eq!(counters.refusals.of(BadRequest::HeadTimeout), 1);
+    assert_eq!(counters.refusals.of(ProtocolError::HeadTimeout), 1);
     assert_eq!(counters.connections_open, 0);
 }
 
@@ -87,7 +87,7 @@ fn content_is_counted_where_it_is_refused_or_spilled() {
     site.exchange(b"GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
     let counters = site.handle.counters();
     assert_eq!((counters.uploads_spilled, counters.forms_refused), (1, 1));
-    assert_eq!(counters.refusals.of(BadRequest::BodyTooLarge), 1);
+    assert_eq!(counters.refusals.of(ProtocolError::BodyTooLarge), 1);
     assert_eq!((counters.upgrades, counters.answers.informational), (1, 1));
 }
 

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use httpants_driver::core::Config;
-use httpants_driver::core::proxy::XHeaders;
 use httpants_driver::memory::{Client, Memory};
+use httpants_driver::protocol::Config;
+use httpants_driver::protocol::proxy::XHeaders;
 use httpants_driver::runtime::{Runtime, Sleep};
-use httpants_driver::{AccessLog, Handle, Intake, Request, Response, Server};
+use httpants_driver::{AccessLog, BodyPolicy, Handle, Request, Response, Server};
 
 pub(crate) struct Site {
     pub(crate) memory: Memory,
@@ -35,10 +35,10 @@ impl Site {
         let clock = memory.clone();
         let server = Server::with_runtime(memory.clone(), move |request| application(clock.clone(), request))
             .config(change)
-            .max_request(100_000)
+            .max_body_size(100_000)
             .forms(|limits| limits.memory = 1000)
             .xheaders(XHeaders::trusted(["192.0.2.1"]).unwrap())
-            .intake(|request| if request.path() == "/echo" { Intake::Stream } else { Intake::Buffer })
+            .intake(|request| if request.path() == "/echo" { BodyPolicy::Stream } else { BodyPolicy::Buffer })
             .access_log(log);
         let (handle, serving) = server.attach();
         memory.serve(serving);

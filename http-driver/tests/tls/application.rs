@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use futures_io::{AsyncRead, AsyncWrite};
 use httpants_driver::memory::Memory;
-use httpants_driver::{FileRoot, Handle, Intake, Misuse, Request, Response, Server, Tls, Upgraded};
+use httpants_driver::{BodyPolicy, FileRoot, Handle, Misuse, Request, Response, Server, Tls, Upgraded};
 
 /// How the last upgraded stream of this thread ended.
 pub(crate) static ENDS: Mutex<Vec<Option<ErrorKind>>> = Mutex::new(Vec::new());
@@ -82,7 +82,7 @@ pub(crate) fn serve_with<H: httpants_driver::Handler>(
     change: impl FnOnce(Server<Memory, fn(Request) -> Answer>) -> Server<Memory, H>,
 ) -> Handle {
     let handler: fn(Request) -> Answer = |request| Box::pin(application(request));
-    let server = Server::with_runtime(memory.clone(), handler).start_tls(tls).intake(|_| Intake::Stream);
+    let server = Server::with_runtime(memory.clone(), handler).tls(tls).intake(|_| BodyPolicy::Stream);
     let (handle, serving) = change(server).attach();
     memory.serve(serving);
     handle

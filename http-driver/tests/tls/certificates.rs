@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use httpants_driver::memory::Memory;
-use httpants_driver::{ClientCertificates, Tls, TlsFault};
+use httpants_driver::{ClientCertificates, Tls, TlsErrorKind};
 use rcgen::date_time_ymd;
 use rustls::version::TLS13;
 
@@ -62,7 +62,7 @@ fn error(certificate: &[u8], key: &[u8]) -> (Kind, String) {
     (kind, text)
 }
 
-type Kind = std::mem::Discriminant<TlsFault>;
+type Kind = std::mem::Discriminant<TlsErrorKind>;
 
 #[test]
 fn errors_name_the_file_and_what_is_wrong_with_it() {
@@ -116,7 +116,7 @@ fn a_name_is_one_and_its_certificate_is_for_it() {
         assert_eq!(error.to_string(), format!("SNI: {name:?} is neither a host name nor *. and a host name"));
     }
     for name in ["c.test", "*.b.test"] {
-        assert!(matches!(sni(name).unwrap_err().fault(), TlsFault::OtherName(_)), "{name}");
+        assert!(matches!(sni(name).unwrap_err().fault(), TlsErrorKind::OtherName(_)), "{name}");
     }
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use httpants_driver::memory::Memory;
-use httpants_driver::{Request, Server, Tls, TlsFault};
+use httpants_driver::{Request, Server, Tls, TlsErrorKind};
 use rustls::version::TLS13;
 
 use crate::application::serve;
@@ -72,7 +72,7 @@ fn a_reload_that_fails_changes_nothing() {
 
     fs::write(folder.path().join("cert.pem"), &other.certificate).unwrap();
     let error = tls.reload().unwrap_err();
-    assert!(matches!(error.fault(), TlsFault::KeyMismatch(_)), "{error}");
+    assert!(matches!(error.fault(), TlsErrorKind::KeyMismatch(_)), "{error}");
     assert_eq!(served(&memory), old.der().to_vec());
 
     fs::remove_file(folder.path().join("key.pem")).unwrap();
@@ -100,11 +100,11 @@ fn a_configuration_of_rustls_is_taken_as_it_is() {
     assert_eq!(served(&memory), another.der().to_vec());
 
     let taken = tls.clone().sni("b.test", identity.certificate.as_bytes(), identity.key.as_bytes());
-    assert!(matches!(taken.unwrap_err().fault(), TlsFault::OwnConfig));
+    assert!(matches!(taken.unwrap_err().fault(), TlsErrorKind::OwnConfig));
     let mut impossible = own(&identity);
     impossible.max_fragment_size = Some(1);
     let impossible = Arc::new(impossible);
-    assert!(matches!(Tls::from_config(Arc::clone(&impossible)).unwrap_err().fault(), TlsFault::Config(_)));
+    assert!(matches!(Tls::from_config(Arc::clone(&impossible)).unwrap_err().fault(), TlsErrorKind::Config(_)));
     assert!(tls.replace_config(impossible).is_err());
     assert_eq!(served(&memory), another.der().to_vec());
 }
@@ -112,8 +112,8 @@ fn a_configuration_of_rustls_is_taken_as_it_is() {
 #[test]
 fn tls_is_started_once() {
     let server = Server::with_runtime(Memory::new(), async |_: Request| "").listen("127.0.0.1:0");
-    let error = server.start_tls(tls()).start_tls(tls()).bind().unwrap_err();
-    assert_eq!(error.to_string(), "start_tls was called twice");
+    let error = server.tls(tls()).tls(tls()).bind().unwrap_err();
+    assert_eq!(error.to_string(), "tls was called twice");
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Forms become variables and files.
 
-use httpants_driver::core::forms;
-use httpants_driver::{Intake, Request};
+use httpants_driver::protocol::forms;
+use httpants_driver::{BodyPolicy, Request};
 
 use crate::{MULTIPART, URLENCODED, World, chunked, form, noise, part, request, sum, worlds};
 
@@ -222,14 +222,14 @@ fn without_content_there_is_no_form() {
 #[test]
 fn one_request_may_have_limits_of_its_own() {
     let (world, _) = World::describing(Default::default(), |server| {
-        server.max_request(1_000).intake(|head| {
+        server.max_body_size(1_000).intake(|head| {
             let mut limits = forms::Limits::default();
-            limits.max_request = 100_000;
+            limits.max_body_size = 100_000;
             limits.memory = 10;
             limits.files = Some(1);
             match head.headers().get("x-large") {
-                Some(_) => Intake::BufferWith(Box::new(limits)),
-                None => Intake::Buffer,
+                Some(_) => BodyPolicy::BufferWith(Box::new(limits)),
+                None => BodyPolicy::Buffer,
             }
         })
     });
@@ -253,8 +253,8 @@ fn one_request_may_have_limits_of_its_own() {
 fn there_is_one_max_request_wherever_it_is_set() {
     for by_forms in [true, false] {
         let (world, _) = World::describing(Default::default(), |server| match by_forms {
-            true => server.max_request(5_000).forms(|limits| limits.max_request = 500),
-            false => server.forms(|limits| limits.max_request = 5_000).max_request(500),
+            true => server.max_body_size(5_000).forms(|limits| limits.max_body_size = 500),
+            false => server.forms(|limits| limits.max_body_size = 5_000).max_body_size(500),
         });
         let around = form(&[part("name=f; filename=x", b"")]).len();
         let content = |content_type: &str, length: usize| match content_type {

@@ -20,10 +20,10 @@ use std::io::Read;
 use std::path::Path;
 use std::rc::Rc;
 
-use httpants_driver::core::Framing;
 use httpants_driver::memory::{Client, Faults, Memory};
+use httpants_driver::protocol::Framing;
 use httpants_driver::{
-    Body, ContentReader, Handle, Handler, Parts, Pieces, Request, Server, StreamedPart, UploadedFile,
+    Body, BodyReader, Handle, Handler, MultipartStream, Pieces, Request, Server, StreamedPart, UploadedFile,
 };
 use tempfile::TempDir;
 
@@ -107,8 +107,8 @@ const _: () = {
     is_shared::<Body>();
     is_shared::<UploadedFile>();
     is_shared::<Pieces>();
-    is_shared::<ContentReader>();
-    is_shared::<Parts>();
+    is_shared::<BodyReader>();
+    is_shared::<MultipartStream>();
     is_shared::<StreamedPart<'_>>();
 };
 

@@ -2,8 +2,8 @@
 
 use std::fmt::Write;
 
-use httpants_driver::core::forms::BadForm;
-use httpants_driver::{BodyError, FormError, Intake, Request};
+use httpants_driver::protocol::forms::ParseFormError;
+use httpants_driver::{BodyError, BodyPolicy, FormError, Request};
 
 use crate::{MULTIPART, URLENCODED, World, chunked, form, noise, part, request, sum, worlds};
 
@@ -55,7 +55,7 @@ fn they_are_the_same_whole_or_cut_anywhere_and_nothing_is_stored() {
     .concat();
     for (seed, memory) in worlds(10) {
         let world =
-            World::new(memory, describe, |server| server.upload_directory("/nowhere").intake(|_| Intake::Stream));
+            World::new(memory, describe, |server| server.upload_directory("/nowhere").intake(|_| BodyPolicy::Stream));
         for make in [request, chunked] {
             assert_eq!(world.content(&make("POST", MULTIPART, &content)), expected, "seed {seed}");
         }
@@ -65,7 +65,7 @@ fn they_are_the_same_whole_or_cut_anywhere_and_nothing_is_stored() {
 #[test]
 fn empty_content_has_no_parts() {
     for (seed, memory) in worlds(4) {
-        let world = World::new(memory, describe, |server| server.intake(|_| Intake::Stream));
+        let world = World::new(memory, describe, |server| server.intake(|_| BodyPolicy::Stream));
         for make in [request, chunked] {
             assert_eq!(world.content(&make("POST", MULTIPART, b"")), "", "seed {seed}");
         }
@@ -74,7 +74,7 @@ fn empty_content_has_no_parts() {
 
 #[test]
 fn a_form_in_a_content_coding_is_415() {
-    let world = World::new(Default::default(), describe, |server| server.intake(|_| Intake::Stream));
+    let world = World::new(Default::default(), describe, |server| server.intake(|_| BodyPolicy::Stream));
     let answer = |fields: &str| world.answer(&request("POST", &format!("{MULTIPART}{fields}"), &form(&[])));
     let refused = answer("\r\nContent-Encoding: gzip");
     assert!(refused.starts_with("HTTP/1.1 415 ") && refused.contains("\r\nAccept-Encoding: identity\r\n"), "{refused}");
@@ -86,9 +86,11 @@ fn a_form_in_a_content_coding_is_415() {
 #[test]
 fn the_servers_limits_hold_and_faults_are_answered() {
     let world = World::new(Default::default(), describe, |server| {
-        server.max_request(10_000).forms(|limits| limits.text_field = 10).intake(|head| match head.method().as_str() {
-            "PUT" => Intake::StreamUpTo(50_000),
-            _ => Intake::Stream,
+        server.max_body_size(10_000).forms(|limits| limits.text_field = 10).intake(|head| {
+            match head.method().as_str() {
+                "PUT" => BodyPolicy::StreamUpTo(50_000),
+                _ => BodyPolicy::Stream,
+            }
         })
     });
     let file = |length| form(&[part("name=f; filename=x", &noise(length))]);
@@ -116,13 +118,13 @@ fn errors_stay() {
         async |mut request: Request| {
             let mut parts = request.parts().unwrap();
             for _ in 0..3 {
-                assert_eq!(parts.next().await.err(), Some(FormError::Form(BadForm::MissingName)));
+                assert_eq!(parts.next().await.err(), Some(FormError::Form(ParseFormError::MissingName)));
             }
             let mut none = request.parts().unwrap();
             assert!(matches!(none.next().await, Ok(None)), "the content was taken, and what is left is an empty form");
             "checked"
         },
-        |server| server.intake(|_| Intake::Stream),
+        |server| server.intake(|_| BodyPolicy::Stream),
     );
     assert!(world.content(&request("POST", MULTIPART, &form(&[part("x=y", b"")]))).ends_with("checked"));
 }
@@ -154,7 +156,7 @@ fn a_client_that_leaves_is_an_error() {
         "told"
     };
     for (_, memory) in worlds(5) {
-        let world = World::new(memory, handler, |server| server.intake(|_| Intake::Stream));
+        let world = World::new(memory, handler, |server| server.intake(|_| BodyPolicy::Stream));
         let bytes = request("POST", MULTIPART, &form(&[part("name=f; filename=x", &noise(100_000))]));
         for length in [150, 10_000, bytes.len() - 1] {
             let client = world.send(&bytes[..length]);

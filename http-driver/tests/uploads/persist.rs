@@ -12,8 +12,8 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use httpants_driver::core::Now;
 use httpants_driver::memory::{Client, Memory, MemoryListener, MemorySleep, MemoryTransport};
+use httpants_driver::protocol::Now;
 use httpants_driver::runtime::{Blocking, BlockingPool, Clock, Runtime, Spawn};
 use httpants_driver::{Request, Server};
 use tempfile::TempDir;

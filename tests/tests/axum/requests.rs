@@ -157,13 +157,13 @@ fn different() -> Vec<(Vec<u8>, Differs)> {
         ),
         (
             last("POST /count", "", vec![b'x'; (10 << 20) + 1]),
-            Differs::Status(&[(413, true)], "max_request is 10 MiB; hyper has no such limit"),
+            Differs::Status(&[(413, true)], "max_body_size is 10 MiB; hyper has no such limit"),
         ),
         (
             last("POST /reject", "Expect: 100-continue\r\nContent-Length: 50000000\r\n", ""),
             Differs::Status(
                 &[(413, true)],
-                "who asks whether it may send more than max_request is told that it may not",
+                "who asks whether it may send more than max_body_size is told that it may not",
             ),
         ),
         (

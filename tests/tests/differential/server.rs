@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::{io, thread};
 
-use httpants_tokio::core::Address;
+use httpants_tokio::protocol::Address;
 use httpants_tokio::{Handle, ListenAddress, Request, Response, Server};
 
 use crate::framing::Message;
@@ -43,7 +43,7 @@ impl Recording {
 
 async fn answer(request: Request, seen: Arc<Mutex<Seen>>) -> Response {
     let line = format!("{} {}", request.method(), request.target());
-    let Address::Ip(remote) = request.peer().remote else { panic!("no socket") };
+    let Address::Ip(remote) = request.peer().remote_addr else { panic!("no socket") };
     let message = Message {
         method: request.method().to_string(),
         target: request.target().to_owned(),

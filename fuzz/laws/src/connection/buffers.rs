@@ -27,7 +27,7 @@ impl World {
 
     /// Moves out what waits, and sends so many bytes of it; all, where that is 0.
     pub(super) fn take_transmit(&mut self, most: u64) {
-        if self.connection.state().send == Sending::Ended {
+        if self.connection.state().send == Sending::Closed {
             // The transport is closed.
             self.queue = TransmitQueue::default();
         }
@@ -87,7 +87,7 @@ impl World {
             6 => connection.finish_with_trailers(id, &FieldLines::new()),
             7 => connection.send_continue(id),
             8 => connection.abort(id),
-            9 => connection.set_max_request(id, 0),
+            9 => connection.set_max_body_size(id, 0),
             10 => connection.pause(id),
             11 => connection.resume(id),
             12 => connection.send_room(id).map(drop),

@@ -1,7 +1,7 @@
 //! What the application gets to see.
 
 use httpants_core::proxy::ProxyHeader;
-use httpants_core::{BadRequest, CloseReason, Event, HalfClose, Request, RequestId, Timer};
+use httpants_core::{CloseReason, Event, HalfClose, ProtocolError, Request, RequestId, Timer};
 
 use super::world::{Given, World};
 use crate::oracle::answer::Asked;
@@ -22,7 +22,8 @@ impl World {
                 Event::Refused(refusal) => {
                     shown::debug(&refusal);
                     self.announced = Some(CloseReason::Refused(refusal.error()));
-                    self.refused_no_request = refusal.request().is_none() && refusal.error() != BadRequest::ProxyHeader;
+                    self.refused_no_request =
+                        refusal.request().is_none() && refusal.error() != ProtocolError::ProxyHeader;
                     assert!(refusal.request().is_none_or(|id| id == self.current()));
                     assert!(refusal.offset() <= self.sent.bytes.len() as u64);
                     assert!(refusal.request().is_none() || refusal.request_line().is_empty());

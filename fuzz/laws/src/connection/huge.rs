@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use http::StatusCode;
-use httpants_core::{BodyLen, Config, Connection, Event, Misuse, Now, Peer, ResponseHead, Transmit};
+use httpants_core::{BodyLen, Config, Connection, ConnectionInfo, Event, Misuse, Now, ResponseHead, Transmit};
 
 /// A length, an offset or a count: mostly at an end of the range.
 #[derive(Clone, Copy, Debug)]
@@ -45,7 +45,7 @@ impl Story {
         const REQUESTS: [&str; 3] =
             ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.0\r\n\r\n", "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"];
         let now = Now::default();
-        let mut connection = Connection::new(Config::default().into(), Peer::default(), now);
+        let mut connection = Connection::new(Config::default().into(), ConnectionInfo::default(), now);
         let request = REQUESTS[usize::from(self.request) % 3].as_bytes();
         assert_eq!(connection.receive(request, now), request.len());
         let Some(Event::Request(asked)) = connection.poll_event() else { panic!("no request") };

@@ -52,7 +52,7 @@ impl Settings {
         limits.send_backlog = choose(4, &[64 << 10, 0, 1, 100]);
         limits.recv_buffer = choose(5, &[8 << 10, 0, 1, 100]);
         limits.body_buffer = choose(6, &[64 << 10, 0, 1, 100]);
-        limits.max_request = choose(7, &[10 << 20, 4000, 0]) as u64;
+        limits.max_body_size = choose(7, &[10 << 20, 4000, 0]) as u64;
         limits.drain = choose(8, &[64 << 10, 100, 0]) as u64;
         limits.linger = choose(9, &[256 << 10, 100, 0]) as u64;
         limits.refusal_linger = choose(9, &[64 << 20, 200, 0]) as u64;

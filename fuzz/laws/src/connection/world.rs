@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use httpants_core::{
-    BodyLen, Close, CloseReason, Config, Connection, FieldLines, Misuse, Now, Peer, Receiving, RecvBuffer, Reply,
-    RequestId, ResponseHead, ResponseStats, Sending, Storage, Timer, Transmit, TransmitQueue, UnixTime,
+    BodyLen, Close, CloseReason, Config, Connection, ConnectionInfo, FieldLines, Misuse, Now, Receiving, RecvBuffer,
+    Reply, RequestId, ResponseHead, ResponseStats, Sending, Storage, Timer, Transmit, TransmitQueue, UnixTime,
 };
 
 use super::client;
@@ -77,7 +77,7 @@ impl World {
         let config = settings.config();
         let now = Now::new(Duration::ZERO, UnixTime::from_secs(1_795_352_400));
         Self {
-            connection: Connection::new(config.clone().into(), Peer::default(), now),
+            connection: Connection::new(config.clone().into(), ConnectionInfo::default(), now),
             now,
             unsent: vec![],
             sent: client::Sent::default(),
@@ -117,13 +117,13 @@ impl World {
             Operation::Pause(pause) => {
                 let id = self.current();
                 let done = if *pause { self.connection.pause(id) } else { self.connection.resume(id) };
-                let reads_content = self.connection.state().recv == Receiving::Content;
+                let reads_content = self.connection.state().recv == Receiving::Body;
                 assert!(done.is_err() || !pause || !reads_content || !self.connection.wants_recv());
             }
             Operation::MaxRequest(choice) => {
                 let limit = [0, 10, 1 << 30][usize::from(*choice) % 3];
                 let is_outstanding = self.connection.current_request().is_some();
-                assert_eq!(self.connection.set_max_request(self.current(), limit).is_ok(), is_outstanding);
+                assert_eq!(self.connection.set_max_body_size(self.current(), limit).is_ok(), is_outstanding);
             }
             Operation::Storage(choice) => self.exchange_storage(*choice),
             Operation::Eof => {
@@ -386,7 +386,7 @@ impl World {
             (Receiving::Idle | Receiving::Head, _) if self.held => false,
             (Receiving::Idle | Receiving::Head | Receiving::Drain, _) => !self.end_of_stream,
             (Receiving::Discard, Sending::Shut) => true,
-            (_, Sending::Ended) => false,
+            (_, Sending::Closed) => false,
             _ => self.connection.poll_transmit().is_some() || !self.queue.is_empty(),
         };
         assert!(!awaits_peer || self.connection.poll_timeout().is_some(), "nothing limits the time in {state:?}");
@@ -405,7 +405,7 @@ impl World {
             if self.connection.state().send == Sending::Head && self.answer_last() {
                 continue;
             }
-            if self.connection.state().send == Sending::Content {
+            if self.connection.state().send == Sending::Body {
                 self.send(200_000, false);
                 self.finish(0, false, 0);
                 continue;
@@ -439,7 +439,7 @@ impl World {
 
     fn answer_last(&mut self) -> bool {
         let id = self.current();
-        self.connection.set_max_request(id, 1 << 30).unwrap();
+        self.connection.set_max_body_size(id, 1 << 30).unwrap();
         let head = ResponseHead::default();
         match self.connection.respond_with(id, &head, "last") {
             Err(Misuse::Upgrade) if self.connection.respond_upgrade(id, &head).is_err() => return false,
@@ -453,7 +453,7 @@ impl World {
 
     /// Whether what waits is lost when this deadline comes.
     fn is_cutting(&self, timer: Timer) -> bool {
-        let has_begun = self.connection.state().send == Sending::Content;
+        let has_begun = self.connection.state().send == Sending::Body;
         timer == Timer::Write || timer == Timer::HalfClosed && has_begun
     }
 }

@@ -11,7 +11,7 @@ struct Log {
     parts: Vec<(String, Option<String>, Vec<u8>)>,
     /// Parts that were complete.
     complete: usize,
-    end: Option<Result<(), BadForm>>,
+    end: Option<Result<(), ParseFormError>>,
 }
 
 impl Log {
@@ -73,7 +73,7 @@ fn read(body: &[u8]) -> Log {
     read_with([body], &Limits::default())
 }
 
-fn verdict(body: impl AsRef<[u8]>, limits: &Limits) -> Result<usize, BadForm> {
+fn verdict(body: impl AsRef<[u8]>, limits: &Limits) -> Result<usize, ParseFormError> {
     let body = body.as_ref();
     let whole = read_with([body], limits);
     assert_eq!(read_with(body.chunks(1), limits), whole, "byte by byte");
@@ -290,7 +290,7 @@ fn the_closing_boundary_is_required() {
     let limits = Limits::default();
     let whole = text("content") + "--b0--";
     for end in [1, 20, 51, 54, 60, whole.len() - 8, whole.len() - 3, whole.len() - 2, whole.len() - 1] {
-        assert_eq!(verdict(&whole[..end], &limits), Err(BadForm::MissingClose), "{:?}", &whole[..end]);
+        assert_eq!(verdict(&whole[..end], &limits), Err(ParseFormError::MissingClose), "{:?}", &whole[..end]);
     }
     let ends = [
         "",
@@ -311,26 +311,26 @@ fn the_closing_boundary_is_required() {
         assert_eq!(verdict(format!("--b0--{end}"), &limits), Ok(0), "no part at all, {end:?}");
     }
     for end in ["\r", "x", "-", " \r", " x", "\rx", "x\n", "\r\r", "\x0b\n"] {
-        assert_eq!(verdict(format!("{whole}{end}"), &limits), Err(BadForm::MissingClose), "{end:?}");
+        assert_eq!(verdict(format!("{whole}{end}"), &limits), Err(ParseFormError::MissingClose), "{end:?}");
     }
     let near = read(format!("{whole}x\r\n--b0--\n").as_bytes());
     assert_eq!((&*near.parts[0].2, near.end), (&b"content\r\n--b0--x"[..], Some(Ok(()))), "no delimiter is content");
-    assert!(BadForm::MissingClose.text().contains("ended before"), "{}", BadForm::MissingClose);
+    assert!(ParseFormError::MissingClose.text().contains("ended before"), "{}", ParseFormError::MissingClose);
 }
 
 #[test]
 fn empty_content_is_an_empty_form() {
     assert_eq!(verdict("", &Limits::default()), Ok(0));
     assert_eq!(read_with([], &Limits::default()), read(b"--b0--"));
-    assert_eq!(read_with([&b""[..]], &Limits { max_request: 0, ..Limits::default() }).end, Some(Ok(())));
+    assert_eq!(read_with([&b""[..]], &Limits { max_body_size: 0, ..Limits::default() }).end, Some(Ok(())));
     for content in ["\r", "\r\n", "-", "--", "--b0", "--b0-", "\r\n--b0\r\n"] {
-        assert_eq!(verdict(content, &Limits::default()), Err(BadForm::MissingClose), "{content:?}");
+        assert_eq!(verdict(content, &Limits::default()), Err(ParseFormError::MissingClose), "{content:?}");
     }
 }
 
 #[test]
 fn padding_is_bounded() {
-    for (length, expected) in [(0, Ok(2)), (1, Ok(2)), (256, Ok(2)), (257, Err(BadForm::Padding))] {
+    for (length, expected) in [(0, Ok(2)), (1, Ok(2)), (256, Ok(2)), (257, Err(ParseFormError::Padding))] {
         let body = format!("{}--b0{}\r\n{}--b0--", text(""), " \t".repeat(129).split_at(length).0, &text("")[6..]);
         assert_eq!(verdict(body, &Limits::default()), expected, "{length}");
         let body = format!("{}--b0--{}\r\n{}", text(""), " ".repeat(length), text(""));
@@ -338,16 +338,16 @@ fn padding_is_bounded() {
     }
     // What comes first is refused first, also where both are in one piece.
     let limits = Limits { text_field: 5, ..Limits::default() };
-    assert_eq!(verdict(text("012345") + "--b0" + &" ".repeat(257), &limits), Err(BadForm::TextTooLarge));
+    assert_eq!(verdict(text("012345") + "--b0" + &" ".repeat(257), &limits), Err(ParseFormError::TextTooLarge));
 }
 
 #[test]
 fn preamble_and_epilogue_are_bounded() {
-    for (length, expected) in [(16_384, Ok(1)), (16_385, Err(BadForm::PreambleTooLong))] {
+    for (length, expected) in [(16_384, Ok(1)), (16_385, Err(ParseFormError::PreambleTooLong))] {
         let body = format!("{}\r\n{}--b0--", "p".repeat(length), text(""));
         assert_eq!(verdict(body, &Limits::default()), expected, "{length}");
     }
-    for (length, expected) in [(16_384, Ok(1)), (16_385, Err(BadForm::EpilogueTooLong))] {
+    for (length, expected) in [(16_384, Ok(1)), (16_385, Err(ParseFormError::EpilogueTooLong))] {
         let body = format!("{}--b0--\r\n{}", text(""), "e".repeat(length));
         assert_eq!(verdict(body, &Limits::default()), expected, "{length}");
     }
@@ -355,15 +355,15 @@ fn preamble_and_epilogue_are_bounded() {
 
 #[test]
 fn parts_are_counted() {
-    for (count, expected) in [(1_000, Ok(1_000)), (1_001, Err(BadForm::TooManyParts))] {
+    for (count, expected) in [(1_000, Ok(1_000)), (1_001, Err(ParseFormError::TooManyParts))] {
         assert_eq!(verdict(text("").repeat(count) + "--b0--", &Limits::default()), expected);
     }
     let limits = Limits { files: Some(2), ..Limits::default() };
     assert_eq!(verdict([file(""), text(""), file(""), text("")].concat() + "--b0--", &limits), Ok(4));
-    assert_eq!(verdict(file("").repeat(3) + "--b0--", &limits), Err(BadForm::TooManyFiles));
+    assert_eq!(verdict(file("").repeat(3) + "--b0--", &limits), Err(ParseFormError::TooManyFiles));
     let limits = Limits { files: Some(0), parts: 1, ..Limits::default() };
     assert_eq!(verdict(text("") + "--b0--", &limits), Ok(1));
-    assert_eq!(verdict(file("") + "--b0--", &limits), Err(BadForm::TooManyFiles));
+    assert_eq!(verdict(file("") + "--b0--", &limits), Err(ParseFormError::TooManyFiles));
 }
 
 #[test]
@@ -375,16 +375,20 @@ fn part_headers_are_bounded() {
     };
     for (length, expected) in [
         (16 << 10, Ok(1)),
-        ((16 << 10) + 1, Err(BadForm::PartHeaderTooLong)),
-        (17 << 10, Err(BadForm::PartHeaderTooLong)),
+        ((16 << 10) + 1, Err(ParseFormError::PartHeaderTooLong)),
+        (17 << 10, Err(ParseFormError::PartHeaderTooLong)),
     ] {
         assert_eq!(verdict(body(length), &Limits::default()), expected, "{length}");
     }
     let limits = Limits { part_header: 1 << 20, ..Limits::default() };
-    assert_eq!(verdict(body(70_000), &limits), Err(BadForm::PartHeaderTooLong), "the most there can be is 65,535");
+    assert_eq!(
+        verdict(body(70_000), &limits),
+        Err(ParseFormError::PartHeaderTooLong),
+        "the most there can be is 65,535"
+    );
     let endless = format!("--b0\r\n{}", "X: y\r\n".repeat(3_000));
-    assert_eq!(verdict(endless, &Limits::default()), Err(BadForm::PartHeaderTooLong));
-    for (fields, expected) in [(31, Ok(1)), (32, Err(BadForm::TooManyPartFields))] {
+    assert_eq!(verdict(endless, &Limits::default()), Err(ParseFormError::PartHeaderTooLong));
+    for (fields, expected) in [(31, Ok(1)), (32, Err(ParseFormError::TooManyPartFields))] {
         let more = "X: y\r\n".repeat(fields);
         let body = format!("--b0\r\nContent-Disposition: form-data; name=a\r\n{more}\r\n\r\n--b0--");
         assert_eq!(verdict(body, &Limits::default()), expected, "{fields}");
@@ -393,7 +397,7 @@ fn part_headers_are_bounded() {
 
 #[test]
 fn a_text_field_is_bounded_and_a_file_by_option() {
-    for (length, expected) in [(1 << 20, Ok(())), ((1 << 20) + 1, Err(BadForm::TextTooLarge))] {
+    for (length, expected) in [(1 << 20, Ok(())), ((1 << 20) + 1, Err(ParseFormError::TextTooLarge))] {
         let content = "x".repeat(length);
         let end = |body: String| read_with(body.as_bytes().chunks(1_021), &Limits::default()).end;
         assert_eq!(end(text(&content) + "--b0--"), Some(expected));
@@ -401,8 +405,8 @@ fn a_text_field_is_bounded_and_a_file_by_option() {
     }
     let limits = Limits { file: Some(10), text_field: 5, ..Limits::default() };
     assert_eq!(verdict(file("0123456789") + &text("01234") + "--b0--", &limits), Ok(2));
-    assert_eq!(verdict(file("01\r\n--b0x9a") + "--b0--", &limits), Err(BadForm::FileTooLarge));
-    assert_eq!(verdict(file("0123456789") + &text("01\r\n-b") + "--b0--", &limits), Err(BadForm::TextTooLarge));
+    assert_eq!(verdict(file("01\r\n--b0x9a") + "--b0--", &limits), Err(ParseFormError::FileTooLarge));
+    assert_eq!(verdict(file("0123456789") + &text("01\r\n-b") + "--b0--", &limits), Err(ParseFormError::TextTooLarge));
 }
 
 #[test]
@@ -410,11 +414,11 @@ fn the_whole_is_bounded() {
     let body = file("content") + "--b0--\r\n";
     for (room, expected) in [
         (body.len(), Ok(1)),
-        (body.len() - 1, Err(BadForm::ContentTooLarge)),
-        (10, Err(BadForm::ContentTooLarge)),
-        (0, Err(BadForm::ContentTooLarge)),
+        (body.len() - 1, Err(ParseFormError::ContentTooLarge)),
+        (10, Err(ParseFormError::ContentTooLarge)),
+        (0, Err(ParseFormError::ContentTooLarge)),
     ] {
-        let limits = Limits { max_request: room as u64, ..Limits::default() };
+        let limits = Limits { max_body_size: room as u64, ..Limits::default() };
         assert_eq!(verdict(&body, &limits), expected);
     }
 }
@@ -438,9 +442,9 @@ fn boundaries_of_any_length() {
     }
     let content_type = format!("multipart/form-data; boundary={}", "x".repeat(71));
     let refused = Multipart::for_content_type(content_type.as_bytes(), &Limits::default());
-    assert_eq!(refused.unwrap_err(), BadForm::Boundary);
+    assert_eq!(refused.unwrap_err(), ParseFormError::Boundary);
     for other in [&b"text/plain"[..], b"application/x-www-form-urlencoded", b""] {
-        assert_eq!(Multipart::for_content_type(other, &Limits::default()).unwrap_err(), BadForm::ContentType);
+        assert_eq!(Multipart::for_content_type(other, &Limits::default()).unwrap_err(), ParseFormError::ContentType);
     }
 }
 

@@ -413,7 +413,7 @@ fn networks() {
         "10.0.0.0/255.0.0.0",
         " 10.0.0.0/8",
     ] {
-        assert_eq!(XHeaders::trusted(["::1", bad]), Err(BadNetwork(bad.to_owned())), "{bad:?}");
+        assert_eq!(XHeaders::trusted(["::1", bad]), Err(ParseNetworkError(bad.to_owned())), "{bad:?}");
     }
     for (network, inside, outside) in [
         ("192.0.2.7", "192.0.2.7", "192.0.2.8"),

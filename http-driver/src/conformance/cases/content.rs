@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::conformance::application::Gate;
 use crate::conformance::running::{Running, assert_same, get, noise, post, post_chunked, start, start_with};
 use crate::conformance::stage::Stage;
-use crate::{BodyError, Intake, Request, Response};
+use crate::{BodyError, BodyPolicy, Request, Response};
 
 /// Gives back what it got, once it has got it.
 async fn echo(mut request: Request) -> Result<Vec<u8>, BodyError> {
@@ -46,7 +46,7 @@ pub fn content_streams_in_both_directions_at_once<S: Stage>() {
     let content = noise(8 << 20);
     let server = start_with::<S, _, _>(
         async |request: Request| Response::stream(request.into_body()),
-        |server| server.intake(|_| Intake::Stream),
+        |server| server.intake(|_| BodyPolicy::Stream),
     );
     let mut client = server.connect();
     for request in [post("/", "", &content), post_chunked("/", &content, 50_000, "")] {
@@ -77,7 +77,7 @@ pub fn a_slow_handler_makes_the_client_wait<S: Stage>() {
                 format!("{length} {sum}")
             }
         },
-        |server| server.max_request(64 << 20).intake(|_| Intake::Stream),
+        |server| server.max_body_size(64 << 20).intake(|_| BodyPolicy::Stream),
     );
     let content = noise(20 << 20);
     let mut client = server.connect();
@@ -92,7 +92,9 @@ pub fn a_slow_handler_makes_the_client_wait<S: Stage>() {
 /// `100 Continue` is sent when the content is asked for, and not where it is refused.
 pub fn a_client_that_expects_100_gets_it_or_the_refusal<S: Stage>() {
     let server = start_with::<S, _, _>(echo, |server| {
-        server.max_request(100).intake(|head| if head.path() == "/stream" { Intake::Stream } else { Intake::Buffer })
+        server
+            .max_body_size(100)
+            .intake(|head| if head.path() == "/stream" { BodyPolicy::Stream } else { BodyPolicy::Buffer })
     });
     let head = |path: &str, length: usize| {
         format!("POST {path} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n")
@@ -108,7 +110,7 @@ pub fn a_client_that_expects_100_gets_it_or_the_refusal<S: Stage>() {
 /// Content over the limit is refused by its announced length before it is sent, and in chunks as
 /// soon as it is too much; the client sees the 413 even while it still sends.
 pub fn content_that_is_too_large_is_refused_early<S: Stage>() {
-    let server = start_with::<S, _, _>(echo, |server| server.max_request(1000));
+    let server = start_with::<S, _, _>(echo, |server| server.max_body_size(1000));
     let mut client = server.connect();
     let refusal = client.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n");
     assert_eq!((refusal.status, refusal.field("Connection")), (413, Some("close")));
@@ -126,10 +128,10 @@ pub fn content_that_is_too_large_is_refused_early<S: Stage>() {
 /// The intake can raise or lower the limit for one request by its head.
 pub fn a_request_can_have_a_limit_of_its_own<S: Stage>() {
     let server = start_with::<S, _, _>(echo, |server| {
-        server.max_request(10).intake(|head| match head.path() {
-            "/more" => Intake::StreamUpTo(100),
-            "/no" => Intake::Refuse(Box::new(Response::new(403))),
-            _ => Intake::Stream,
+        server.max_body_size(10).intake(|head| match head.path() {
+            "/more" => BodyPolicy::StreamUpTo(100),
+            "/no" => BodyPolicy::Refuse(Box::new(Response::new(403))),
+            _ => BodyPolicy::Stream,
         })
     });
     let cases = [("/", 10, 200), ("/", 11, 413), ("/more", 100, 200), ("/more", 101, 413), ("/no", 1, 403)];

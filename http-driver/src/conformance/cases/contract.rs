@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::waking::Flag;
 use crate::conformance::running::{assert_same, noise};
 use crate::conformance::stage::{Client, PATIENCE, Received, Stage};
-use crate::core::Peer;
+use crate::protocol::ConnectionInfo;
 use crate::runtime::{Listener as _, Runtime, Sleep, Transport as _};
 
 pub(super) type Accepted<S> = <<S as Stage>::Runtime as Runtime>::Transport;
@@ -37,7 +37,7 @@ pub(super) fn within<S: Stage, T>(scene: impl AsyncFnOnce(S) -> T) -> T {
     runtime.block_on(scene(stage)).expect("a runtime that starts and does not end before its future")
 }
 
-pub(super) async fn accept<L: crate::runtime::Listener>(listener: &mut L) -> (L::Transport, Peer) {
+pub(super) async fn accept<L: crate::runtime::Listener>(listener: &mut L) -> (L::Transport, ConnectionInfo) {
     poll_fn(|context| listener.poll_accept(context)).await.expect("a connection")
 }
 

@@ -175,7 +175,7 @@ pub fn a_file_is_left_to_the_server_in_front<S: Stage>() {
     let front = Sendfile::new("X-Accel-Redirect", &path).and_then(|front| front.prefix("/protected"));
     let server = start_with::<S, _, _>(
         async |_: Request| Response::file("a.txt"),
-        |server| server.file_root(root).sendfile(front.expect("a good field")),
+        |server| server.file_root(root).x_sendfile(front.expect("a good field")),
     );
     let answer = server.connect().ask(get("/"));
     assert_eq!((answer.field("X-Accel-Redirect"), answer.content.len()), (Some("/protected/a.txt"), 0));
@@ -186,7 +186,7 @@ pub fn an_opened_file_is_sent_as_it_is<S: Stage>() {
     let server = start::<S, _, _>(async |_: Request| -> Result<Response, u16> {
         let mut file = tempfile::tempfile().map_err(|_| 500_u16)?;
         std::io::Write::write_all(&mut file, b"opened").map_err(|_| 500_u16)?;
-        Ok(Response::file(crate::FileToSend::opened(file, "x.html")))
+        Ok(Response::file(crate::NamedFile::opened(file, "x.html")))
     });
     let answer = server.connect().ask(get("/"));
     assert_eq!((answer.text(), answer.field("Content-Type")), ("opened", Some("text/html; charset=utf-8")));

@@ -5,8 +5,8 @@ use std::time::Duration;
 use crate::conformance::application::{Application, Gate};
 use crate::conformance::running::{Running, get, start_with};
 use crate::conformance::stage::Stage;
-use crate::core::Config;
-use crate::{Intake, Request, Response, Server};
+use crate::protocol::Config;
+use crate::{BodyPolicy, Request, Response, Server};
 
 /// Gates of the handlers.
 #[derive(Clone, Default)]
@@ -50,7 +50,7 @@ pub(super) fn serve<S: Stage>(change: impl FnOnce(&mut Config)) -> (Running<S>, 
             Response::text(request.is_peer_closed().to_string())
         }
     };
-    let settings = |server: Server<S::Runtime, Application>| server.intake(|_| Intake::Stream).config(change);
+    let settings = |server: Server<S::Runtime, Application>| server.intake(|_| BodyPolicy::Stream).config(change);
     (start_with(handler, settings), gates)
 }
 

@@ -12,7 +12,7 @@ use crate::conformance::stage::{Platform, Stage};
 use crate::{ListenAddress, Request};
 
 async fn remote(request: Request) -> String {
-    format!("{:?}", request.peer().remote.ip())
+    format!("{:?}", request.peer().remote_addr.ip())
 }
 
 /// More connections than allowed wait to be accepted, and are served when others end.

@@ -11,7 +11,7 @@ use super::contract::{accept, within};
 use crate::ListenAddress;
 use crate::conformance::application::Gate;
 use crate::conformance::stage::{PATIENCE, Platform};
-use crate::core::{Address, Peer};
+use crate::protocol::{Address, ConnectionInfo};
 use crate::runtime::{Runtime, Spawn};
 
 /// An accepted connection comes with the addresses of both its ends.
@@ -21,7 +21,10 @@ pub fn an_accepted_connection_knows_both_ends<S: Platform>() {
         let ListenAddress::Socket(local) = stage.addresses()[0].clone() else { panic!("it listens on a port") };
         let client = stage.connect();
         let (_transport, peer) = accept(&mut listener).await;
-        assert_eq!(peer, Peer { remote: S::local_address(&client), local: local.into(), secure: false });
+        assert_eq!(
+            peer,
+            ConnectionInfo { remote_addr: S::local_address(&client), local_addr: local.into(), secure: false }
+        );
     });
 }
 
@@ -40,7 +43,7 @@ pub fn unix_sockets_have_no_internet_address<S: Platform>() {
         let mut listener = stage.runtime().listen_unix(socket).expect("a listener");
         let client = stage.connect_to(&ListenAddress::Unix(path)).expect("a connection");
         let (transport, peer) = accept(&mut listener).await;
-        assert_eq!(peer, Peer::new(Address::Unix, Address::Unix));
+        assert_eq!(peer, ConnectionInfo::new(Address::Unix, Address::Unix));
         let mut pair = Pair { stage, transport, client };
         pair.client.send(b"ping");
         let mut buffer = [0; 8];

@@ -7,8 +7,8 @@ use std::time::Duration;
 use crate::conformance::application::Gate;
 use crate::conformance::running::{get, get_with, start, start_with};
 use crate::conformance::stage::Stage;
-use crate::core::FieldLines;
-use crate::core::cookies::Cookie;
+use crate::protocol::FieldLines;
+use crate::protocol::cookies::Cookie;
 use crate::{Misuse, Request, Response};
 
 /// The seed's calls, one after the other: what they give is one answer, framed for the version
@@ -135,8 +135,8 @@ pub fn only_the_cookies_that_are_named_leave<S: Stage>() {
 pub fn signed_cookies_are_known_on_another_connection<S: Stage>() {
     let server = start_with::<S, _, _>(
         async |request: Request| -> Result<String, Misuse> {
-            request.set_secure_cookie("user", "jo")?;
-            Ok(request.secure_cookie_text("user").unwrap_or_default())
+            request.set_signed_cookie("user", "jo")?;
+            Ok(request.signed_cookie_text("user").unwrap_or_default())
         },
         |server| server.cookie_secrets(["a secret"]).expect("a good secret"),
     );

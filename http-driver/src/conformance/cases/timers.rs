@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::conformance::application::Application;
 use crate::conformance::running::{Running, get, noise, post, start_with};
 use crate::conformance::stage::Stage;
-use crate::core::Config;
+use crate::protocol::Config;
 use crate::{Request, Response, Server};
 
 /// As short as a machine under load allows; the timers that are not looked at are long.

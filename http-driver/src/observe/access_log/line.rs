@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
-use httpants_core::{BadRequest, Refusal, Request as RequestHead, UnixTime};
+use httpants_core::{ProtocolError, Refusal, Request as RequestHead, UnixTime};
 
 use crate::observe::escaped::Escaped;
 
@@ -25,7 +25,7 @@ pub(super) struct Record {
     /// From the head's last byte to the response's.
     pub(super) duration: Option<Duration>,
     /// What was wrong, where the request or its body was refused.
-    pub(super) refused: Option<BadRequest>,
+    pub(super) refused: Option<ProtocolError>,
 }
 
 /// What was responded to.

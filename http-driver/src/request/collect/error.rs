@@ -2,7 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
-use httpants_core::forms::BadForm;
+use httpants_core::forms::ParseFormError;
 
 use super::settings::Disk;
 use crate::observe::report::report;
@@ -11,7 +11,7 @@ use crate::observe::report::report;
 #[derive(Debug)]
 pub(crate) enum CollectError {
     /// The peer's fault; with `unread`, some of the body was not received.
-    Form { fault: BadForm, unread: bool },
+    Form { fault: ParseFormError, unread: bool },
     /// Ours.
     Disk { error: io::Error, unread: bool },
     /// The connection ended first.
@@ -19,7 +19,7 @@ pub(crate) enum CollectError {
 }
 
 impl CollectError {
-    pub(super) fn form(fault: BadForm) -> Self {
+    pub(super) fn form(fault: ParseFormError) -> Self {
         Self::Form { fault, unread: true }
     }
 
@@ -53,8 +53,8 @@ impl CollectError {
     }
 }
 
-impl From<BadForm> for CollectError {
-    fn from(fault: BadForm) -> Self {
+impl From<ParseFormError> for CollectError {
+    fn from(fault: ParseFormError) -> Self {
         Self::form(fault)
     }
 }

@@ -21,7 +21,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use httpants_core::forms::{BadForm, FormType, Limits, urlencoded};
+use httpants_core::forms::{FormType, Limits, ParseFormError, urlencoded};
 use httpants_core::{Framing, Request as RequestHead};
 
 pub(crate) use self::error::CollectError;
@@ -88,10 +88,10 @@ pub(crate) fn collect(
 }
 
 impl Collector {
-    fn new(head: &RequestHead, limits: &Limits, settings: &Arc<Settings>) -> Result<Self, BadForm> {
+    fn new(head: &RequestHead, limits: &Limits, settings: &Arc<Settings>) -> Result<Self, ParseFormError> {
         // What is longer than the request may be is refused by the core, as of every other body.
         let length = match head.framing() {
-            Framing::Length(length) if length <= limits.max_request => Some(length),
+            Framing::Length(length) if length <= limits.max_body_size => Some(length),
             _ => None,
         };
         let form_type = if settings.takes_form(head.method()) { FormType::of_headers(head.headers())? } else { None };

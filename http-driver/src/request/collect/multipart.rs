@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use httpants_core::forms::{Action, BadForm, Boundary, Event, Intake, Limits, Multipart, Part};
+use httpants_core::forms::{Action, BodyPolicy, Boundary, Event, Limits, Multipart, ParseFormError, Part};
 
 use super::error::CollectError;
 use super::settings::Disk;
@@ -14,7 +14,7 @@ use crate::request::upload::{Content, Form, UploadedFile};
 /// one [`Spool`] at most is under way.
 pub(super) struct FormCollector {
     multipart: Multipart,
-    intake: Intake,
+    intake: BodyPolicy,
     part: Option<Part>,
     /// The content of the part, while it is in memory. A copy, because a short piece would
     /// hold the whole buffer that it was received in.
@@ -28,7 +28,7 @@ impl FormCollector {
     pub(super) fn new(boundary: &Boundary, limits: &Limits) -> Self {
         Self {
             multipart: Multipart::new(boundary, limits),
-            intake: Intake::new(limits),
+            intake: BodyPolicy::new(limits),
             part: None,
             held: Vec::new(),
             spool: None,
@@ -73,7 +73,7 @@ impl FormCollector {
     }
 
     async fn store(&mut self, piece: &[u8], disk: &Disk) -> Result<(), CollectError> {
-        let action = self.intake.data(piece.len()).map_err(|fault: BadForm| CollectError::form(fault))?;
+        let action = self.intake.data(piece.len()).map_err(|fault: ParseFormError| CollectError::form(fault))?;
         match (action, &mut self.spool) {
             (Action::Keep, _) => {
                 self.held.extend_from_slice(piece);

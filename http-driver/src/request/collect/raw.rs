@@ -1,7 +1,7 @@
 //! The unprocessed body: in memory while it is small, else in a temporary file.
 
 use bytes::Bytes;
-use httpants_core::forms::{Action, BadForm, Intake, Limits};
+use httpants_core::forms::{Action, BodyPolicy, Limits, ParseFormError};
 
 use super::error::CollectError;
 use super::settings::Disk;
@@ -12,7 +12,7 @@ use crate::request::upload::Content;
 /// Where the body goes. A single piece stays where it was received.
 #[derive(Debug)]
 pub(super) struct Raw {
-    intake: Intake,
+    intake: BodyPolicy,
     /// How long it is announced to be.
     length: Option<u64>,
     place: Place,
@@ -28,26 +28,26 @@ enum Place {
 
 impl Raw {
     /// A body that moves to a file where it is too large for memory.
-    pub(super) fn new(length: Option<u64>, limits: &Limits) -> Result<Self, BadForm> {
+    pub(super) fn new(length: Option<u64>, limits: &Limits) -> Result<Self, ParseFormError> {
         Self::with(length, limits, |intake| intake.begin_raw(length))
     }
 
     /// That of an urlencoded form, which is refused then.
-    pub(super) fn urlencoded(length: Option<u64>, limits: &Limits) -> Result<Self, BadForm> {
+    pub(super) fn urlencoded(length: Option<u64>, limits: &Limits) -> Result<Self, ParseFormError> {
         Self::with(length, limits, |intake| intake.begin_urlencoded(length))
     }
 
     /// That of a multipart form, which is dropped then, or moves where that is asked for.
-    pub(super) fn multipart(length: Option<u64>, limits: &Limits) -> Result<Self, BadForm> {
+    pub(super) fn multipart(length: Option<u64>, limits: &Limits) -> Result<Self, ParseFormError> {
         Self::with(length, limits, |intake| intake.begin_body(length))
     }
 
     fn with(
         length: Option<u64>,
         limits: &Limits,
-        begin: impl FnOnce(&mut Intake) -> Result<(), BadForm>,
-    ) -> Result<Self, BadForm> {
-        let mut intake = Intake::new(limits);
+        begin: impl FnOnce(&mut BodyPolicy) -> Result<(), ParseFormError>,
+    ) -> Result<Self, ParseFormError> {
+        let mut intake = BodyPolicy::new(limits);
         begin(&mut intake)?;
         Ok(Self { intake, length, place: Place::Memory(Joined::default()) })
     }

@@ -14,7 +14,7 @@ pub(crate) use content::Content;
 pub use files::Files;
 pub(crate) use form::Form;
 pub use pieces::Pieces;
-pub use reader::ContentReader;
+pub use reader::BodyReader;
 pub(crate) use stored::{Stored, create};
 pub use text_fields::{TextField, TextFields};
 pub use uploaded_file::UploadedFile;

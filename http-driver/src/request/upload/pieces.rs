@@ -12,7 +12,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 
 use super::content::Content;
-use super::reader::ContentReader;
+use super::reader::BodyReader;
 use crate::runtime::Blocking;
 
 /// The most bytes of one read: what is read at once costs one turn in the blocking pool.
@@ -65,8 +65,8 @@ impl Pieces {
         self.content.as_file()
     }
 
-    pub(crate) fn reader(&self) -> ContentReader {
-        ContentReader::new(self.content.clone())
+    pub(crate) fn reader(&self) -> BodyReader {
+        BodyReader::new(self.content.clone())
     }
 
     pub(crate) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {

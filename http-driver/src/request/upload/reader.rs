@@ -9,18 +9,18 @@ use super::content::Content;
 ///
 /// It reads the disk where the content is in a file, so use it where blocking is allowed. The
 /// content stays as long as this does.
-pub struct ContentReader {
+pub struct BodyReader {
     content: Content,
     position: u64,
 }
 
-impl ContentReader {
+impl BodyReader {
     pub(crate) fn new(content: Content) -> Self {
         Self { content, position: 0 }
     }
 }
 
-impl Read for ContentReader {
+impl Read for BodyReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = match &self.content {
             Content::Memory(bytes) => {
@@ -34,7 +34,7 @@ impl Read for ContentReader {
     }
 }
 
-impl Seek for ContentReader {
+impl Seek for BodyReader {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
         let position = match to {
             SeekFrom::Start(position) => Some(position),
@@ -46,9 +46,9 @@ impl Seek for ContentReader {
     }
 }
 
-impl fmt::Debug for ContentReader {
+impl fmt::Debug for BodyReader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ContentReader(at {} of {} bytes)", self.position, self.content.len())
+        write!(f, "BodyReader(at {} of {} bytes)", self.position, self.content.len())
     }
 }
 
@@ -60,7 +60,7 @@ mod tests {
 
     #[test]
     fn it_seeks_as_a_file_does() {
-        let mut reader = ContentReader::new(Content::Memory(Bytes::from_static(b"0123456789")));
+        let mut reader = BodyReader::new(Content::Memory(Bytes::from_static(b"0123456789")));
         let mut text = String::new();
         assert_eq!(reader.seek(SeekFrom::End(-3)).unwrap(), 7);
         assert_eq!((reader.read_to_string(&mut text).unwrap(), &*text), (3, "789"));

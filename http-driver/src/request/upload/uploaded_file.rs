@@ -10,7 +10,7 @@ use bytes::Bytes;
 use httpants_core::forms::Part;
 
 use super::stored::save;
-use super::{Content, ContentReader, Pieces};
+use super::{BodyReader, Content, Pieces};
 use crate::runtime::BlockingPool;
 
 /// A file of a `multipart/form-data` request: in memory where it is small, else in a temporary
@@ -88,7 +88,7 @@ impl UploadedFile {
         self.content.as_file()
     }
 
-    /// The whole content in memory, wherever it is. Its size is bounded by `max_request`.
+    /// The whole content in memory, wherever it is. Its size is bounded by `max_body_size`.
     ///
     /// # Errors
     /// Those of reading the file.
@@ -116,8 +116,8 @@ impl UploadedFile {
     /// The content as [`std::io::Read`] and [`std::io::Seek`], for use where blocking is
     /// allowed.
     #[must_use]
-    pub fn reader(&self) -> ContentReader {
-        ContentReader::new(self.content.clone())
+    pub fn reader(&self) -> BodyReader {
+        BodyReader::new(self.content.clone())
     }
 
     /// Keeps the file under this path. The path is the application's to choose: nothing that the

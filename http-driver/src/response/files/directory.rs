@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
-use httpants_core::files::{FileFault, FileKind, Lookup, Metadata, RelativePath};
+use httpants_core::files::{FileError, FileKind, Lookup, Metadata, RelativePath};
 
 use crate::observe::report::report;
 
@@ -59,17 +59,17 @@ impl Directory {
     }
 
     /// The application's name for a file: relative, or absolute and below this directory.
-    pub(crate) fn relative(&self, path: &Path) -> Result<RelativePath, FileFault> {
+    pub(crate) fn relative(&self, path: &Path) -> Result<RelativePath, FileError> {
         let below = match path.is_absolute() {
             true => path.strip_prefix(&self.real).or_else(|_| path.strip_prefix(&self.given)),
             false => Ok(path),
         };
-        let below = below.ok().and_then(Path::to_str).ok_or(FileFault::NotFound)?;
+        let below = below.ok().and_then(Path::to_str).ok_or(FileError::NotFound)?;
         RelativePath::resolve_decoded(below)
     }
 
     /// Opens the regular file at this path; for a directory its `index.html`.
-    pub(crate) fn find(&self, mut path: RelativePath) -> Result<Found, FileFault> {
+    pub(crate) fn find(&self, mut path: RelativePath) -> Result<Found, FileError> {
         loop {
             let (file, metadata) = self.open_file(path.as_str()).map_err(|error| fault(&error, path.as_str()))?;
             match path.lookup(kind(&metadata))? {
@@ -217,17 +217,17 @@ fn same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
     one.file_type() == other.file_type()
 }
 
-fn fault(error: &io::Error, path: &str) -> FileFault {
+fn fault(error: &io::Error, path: &str) -> FileError {
     #[cfg(unix)]
     {
         use rustix::io::Errno;
         // Links in a circle; sockets and devices that nothing stands behind.
         if let Some(Errno::LOOP | Errno::NXIO | Errno::NODEV) = Errno::from_io_error(error) {
-            return FileFault::NotFound;
+            return FileError::NotFound;
         }
     }
-    let fault = FileFault::from(error.kind());
-    if fault == FileFault::Failed {
+    let fault = FileError::from(error.kind());
+    if fault == FileError::Failed {
         let path = path.escape_debug();
         report!("a file could not be opened", error, path);
     }
@@ -302,7 +302,7 @@ mod tests {
         all
     }
 
-    fn content(directory: &Directory, path: &str) -> Result<String, FileFault> {
+    fn content(directory: &Directory, path: &str) -> Result<String, FileError> {
         let mut found = directory.find(RelativePath::resolve_decoded(path)?)?;
         let mut content = String::new();
         found.file.read_to_string(&mut content).unwrap();
@@ -357,10 +357,10 @@ mod tests {
                 "everything/etc/passwd",
                 "loop",
             ] {
-                assert_eq!(content(&directory, path), Err(FileFault::NotFound), "{path} in {directory:?}");
+                assert_eq!(content(&directory, path), Err(FileError::NotFound), "{path} in {directory:?}");
             }
             for path in ["dangling", "a", "nothing", "a/file/x", &outside, &"x".repeat(300), &"x/".repeat(5000)] {
-                assert_eq!(content(&directory, path), Err(FileFault::NotFound), "{path} in {directory:?}");
+                assert_eq!(content(&directory, path), Err(FileError::NotFound), "{path} in {directory:?}");
             }
         }
     }
@@ -373,7 +373,7 @@ mod tests {
         assert!(fifo.is_ok_and(|status| status.success()), "mkfifo");
         for directory in directories(folder.path()) {
             for path in ["socket", "fifo", ""] {
-                assert_eq!(content(&directory, path), Err(FileFault::NotFound), "{path}");
+                assert_eq!(content(&directory, path), Err(FileError::NotFound), "{path}");
             }
         }
     }
@@ -400,7 +400,7 @@ mod tests {
             assert_eq!(directory.relative(&path).unwrap().as_str(), "a", "{path:?}");
         }
         for path in [real.join("a"), real.join("root/../a"), "../a".into(), real.join("rooted/a"), "a//b".into()] {
-            assert_eq!(directory.relative(&path), Err(FileFault::NotFound), "{path:?}");
+            assert_eq!(directory.relative(&path), Err(FileError::NotFound), "{path:?}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Files as answers: which file a path names, what it is answered with, and how it leaves.
 //!
 //! ```text
-//! FileRoot --serve(&request)--> Response      FileToSend --Response::file--> Response
+//! FileRoot --serve(&request)--> Response      NamedFile --Response::file--> Response
 //!      handler returns it
 //! Directory::find     opens the file, never anything outside the directory
 //! files::Plan         status, fields, segments (in the core)
@@ -10,17 +10,17 @@
 //! ```
 
 mod directory;
+mod named_file;
 mod open_files;
 mod policy;
 mod respond;
 mod root;
 mod sender;
 mod serve;
-mod to_send;
 
+pub use named_file::NamedFile;
 pub(crate) use open_files::OpenFiles;
 pub(crate) use policy::FilePolicy;
 pub(crate) use respond::respond;
 pub use root::FileRoot;
 pub(crate) use sender::{FileSender, Stretch, read_at};
-pub use to_send::FileToSend;

@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use httpants_core::files::{FileFault, Sendfile};
+use httpants_core::files::{FileError, Sendfile};
 
 use super::root::FileRoot;
 use crate::observe::report::report;
@@ -21,13 +21,13 @@ impl FilePolicy {
 
     /// Where the application's relative paths start: in the current directory where nothing
     /// was set, as in the seed.
-    pub(crate) fn root(&self) -> Result<FileRoot, FileFault> {
+    pub(crate) fn root(&self) -> Result<FileRoot, FileError> {
         if let Some(root) = self.root.get() {
             return Ok(root.clone());
         }
         let current = FileRoot::open(".").map_err(|error| {
             report!("no file root was set, and the current directory cannot be opened", error);
-            FileFault::Failed
+            FileError::Failed
         })?;
         Ok(self.root.get_or_init(|| current).clone())
     }

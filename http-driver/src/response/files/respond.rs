@@ -4,11 +4,11 @@ use std::fs::File;
 
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
-use httpants_core::files::{Field, FileFault, FileRequest, FileResponse, Plan, Segment};
+use httpants_core::files::{Field, FileError, FileRequest, FileResponse, Plan, Segment};
 use httpants_core::{BodyLen, FieldLines, Headers, Misuse, Request, ResponseHead};
 
 use super::FilePolicy;
-use super::to_send::{FileToSend, Opened};
+use super::named_file::{NamedFile, Opened};
 use crate::observe::report::report;
 use crate::response::Outlet;
 
@@ -16,7 +16,7 @@ use crate::response::Outlet;
 ///
 /// # Errors
 /// As [`httpants_core::Connection::respond`].
-pub(crate) fn respond(outlet: &mut Outlet<'_>, mut head: ResponseHead, file: FileToSend) -> Result<(), Misuse> {
+pub(crate) fn respond(outlet: &mut Outlet<'_>, mut head: ResponseHead, file: NamedFile) -> Result<(), Misuse> {
     let id = outlet.request;
     let (request, now) = outlet.with(|shared| (shared.core.current_request().cloned(), shared.core.now()));
     let request = request.filter(|request| request.id() == id).ok_or(Misuse::NoRequest)?;
@@ -53,7 +53,7 @@ fn plan(
     request: &Request,
     status: StatusCode,
     mut own: Vec<Field>,
-    file: FileToSend,
+    file: NamedFile,
     policy: &FilePolicy,
     wall: u64,
 ) -> (Plan, Option<File>) {
@@ -112,12 +112,12 @@ fn without_file(plan: Plan, own: &[Field], policy: &FilePolicy) -> Plan {
 }
 
 /// Asked of the system only where a boundary is made of it.
-fn entropy(asked: FileRequest<'_>) -> Result<[u8; 16], FileFault> {
+fn entropy(asked: FileRequest<'_>) -> Result<[u8; 16], FileError> {
     let mut entropy = [0; 16];
     if asked.asks_for_several_ranges() {
         getrandom::fill(&mut entropy).map_err(|error| {
             report!("the system gives no random numbers", error);
-            FileFault::Failed
+            FileError::Failed
         })?;
     }
     Ok(entropy)

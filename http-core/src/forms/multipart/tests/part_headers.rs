@@ -4,7 +4,7 @@ use super::*;
 
 #[test]
 fn part_headers_are_strict() {
-    use BadForm::{Disposition, DuplicateDisposition, DuplicateName, MissingDisposition, PartHeader};
+    use ParseFormError::{Disposition, DuplicateDisposition, DuplicateName, MissingDisposition, PartHeader};
     const GOOD: &str = "Content-Disposition: form-data; name=a";
     for (fields, expected) in [
         ("", MissingDisposition),
@@ -32,7 +32,7 @@ fn quoted_names_may_hold_any_byte_but_nul_cr_and_lf() {
         let sent = [&b"a"[..], &[byte], b"b"].concat();
         let field = [b"content-Disposition: form-data; name=\"", &sent[..], b"\"; filename=\"", &sent, b"\""].concat();
         let body = [b"--b0\r\n", &field[..], b"\r\nContent-Type: a/b\r\n\r\nx\r\n--b0--"].concat();
-        let expected = if matches!(byte, b'\0' | b'\r' | b'\n') { Err(BadForm::PartHeader) } else { Ok(1) };
+        let expected = if matches!(byte, b'\0' | b'\r' | b'\n') { Err(ParseFormError::PartHeader) } else { Ok(1) };
         assert_eq!(verdict(&body, &Limits::default()), expected, "{byte:#x}");
         let mut multipart = parser(&Limits::default());
         multipart.receive(Bytes::from(body));
@@ -58,17 +58,17 @@ fn controls_are_refused_everywhere_else() {
     const GOOD: &str = "Content-Disposition: form-data; name=a";
     for control in ["\x01", "\x0b", "\x1b", "\x1f", "\x7f"] {
         for (fields, expected) in [
-            (format!("{GOOD}\r\nX: {control}\r\n"), BadForm::PartHeader),
-            (format!("{GOOD}\r\nContent-Type: \"{control}\"\r\n"), BadForm::PartHeader),
-            (format!("{GOOD}\r\nX{control}: y\r\n"), BadForm::PartHeader),
-            (format!("Content-Disposition{control}: form-data; name=a\r\n"), BadForm::PartHeader),
-            (format!("{GOOD}; filename=\"{control}\n\"\r\n"), BadForm::PartHeader),
-            (format!("{GOOD}; filename=\"{control}\r\"\r\n"), BadForm::PartHeader),
-            (format!("{GOOD}{control}\r\n"), BadForm::Disposition),
-            (format!("{GOOD}; filename={control}\r\n"), BadForm::Disposition),
-            (format!("{GOOD}; filename=\"a\"{control}\r\n"), BadForm::Disposition),
-            (format!("{GOOD};{control}filename=\"a\"\r\n"), BadForm::Disposition),
-            (format!("Content-Disposition: {control}form-data; name=a\r\n"), BadForm::Disposition),
+            (format!("{GOOD}\r\nX: {control}\r\n"), ParseFormError::PartHeader),
+            (format!("{GOOD}\r\nContent-Type: \"{control}\"\r\n"), ParseFormError::PartHeader),
+            (format!("{GOOD}\r\nX{control}: y\r\n"), ParseFormError::PartHeader),
+            (format!("Content-Disposition{control}: form-data; name=a\r\n"), ParseFormError::PartHeader),
+            (format!("{GOOD}; filename=\"{control}\n\"\r\n"), ParseFormError::PartHeader),
+            (format!("{GOOD}; filename=\"{control}\r\"\r\n"), ParseFormError::PartHeader),
+            (format!("{GOOD}{control}\r\n"), ParseFormError::Disposition),
+            (format!("{GOOD}; filename={control}\r\n"), ParseFormError::Disposition),
+            (format!("{GOOD}; filename=\"a\"{control}\r\n"), ParseFormError::Disposition),
+            (format!("{GOOD};{control}filename=\"a\"\r\n"), ParseFormError::Disposition),
+            (format!("Content-Disposition: {control}form-data; name=a\r\n"), ParseFormError::Disposition),
         ] {
             let body = format!("--b0\r\n{fields}\r\ncontent\r\n--b0--\r\n");
             assert_eq!(verdict(body, &Limits::default()), Err(expected), "{fields:?}");

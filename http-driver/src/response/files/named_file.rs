@@ -4,7 +4,7 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use httpants_core::Headers;
-use httpants_core::files::{Coding, FileFault, FileKind, Metadata, RelativePath};
+use httpants_core::files::{Coding, FileError, FileKind, Metadata, RelativePath};
 
 use super::directory::{self, Found};
 use super::policy::FilePolicy;
@@ -20,15 +20,15 @@ use super::root::FileRoot;
 /// conditions and ranges, and by default with `Cache-Control: no-cache`.
 ///
 /// ```
-/// use httpants_driver::{FileToSend, Response};
+/// use httpants_driver::{NamedFile, Response};
 ///
 /// // Below Server::file_root.
 /// let _ = Response::file("logo.svg");
-/// let _ = Response::file(FileToSend::new("data.bin").filename("Größen.bin").guess_mime(false));
+/// let _ = Response::file(NamedFile::new("data.bin").filename("Größen.bin").guess_mime(false));
 /// let _ = Response::file("404.html").with_status(404);
 /// ```
 #[derive(Debug)]
-pub struct FileToSend {
+pub struct NamedFile {
     source: Source,
     filename: Option<String>,
     guess_mime: bool,
@@ -56,14 +56,14 @@ pub(crate) struct Opened {
 #[derive(Debug)]
 pub(crate) enum Source {
     /// At the path of a request, which may end in a slash.
-    Requested { root: FileRoot, path: Result<RelativePath, FileFault>, slash: bool },
+    Requested { root: FileRoot, path: Result<RelativePath, FileError>, slash: bool },
     /// At a path that the application gave, below this root or the server's.
     Named { root: Option<FileRoot>, path: PathBuf },
     /// Open already.
     Open { file: File, name: String },
 }
 
-impl FileToSend {
+impl NamedFile {
     /// A file below [`Server::file_root`](crate::Server::file_root); see
     /// [`FileRoot::file`](crate::FileRoot::file) for one below another directory.
     #[must_use]
@@ -73,7 +73,7 @@ impl FileToSend {
 
     /// A file that the application opened, from anywhere; the name tells its type. What is not
     /// a regular file is answered with 404. It is always sent from here, also where
-    /// [`Server::sendfile`](crate::Server::sendfile) leaves other files to a server in front.
+    /// [`Server::x_sendfile`](crate::Server::x_sendfile) leaves other files to a server in front.
     #[must_use]
     pub fn opened(file: File, name: &str) -> Self {
         Self::from_source(Source::Open { file, name: name.to_owned() })
@@ -107,13 +107,13 @@ impl FileToSend {
     }
 
     /// Opens it, or the sibling that this request is better answered with.
-    pub(crate) fn open(self, policy: &FilePolicy, headers: &Headers) -> Result<Opened, FileFault> {
+    pub(crate) fn open(self, policy: &FilePolicy, headers: &Headers) -> Result<Opened, FileError> {
         let Self { source, filename, guess_mime, precompressed } = self;
         let (root, path, slash) = match source {
             Source::Open { file, name } => {
-                let metadata = file.metadata().map_err(|error| FileFault::from(error.kind()))?;
+                let metadata = file.metadata().map_err(|error| FileError::from(error.kind()))?;
                 if directory::kind(&metadata) != FileKind::File {
-                    return Err(FileFault::NotFound);
+                    return Err(FileError::NotFound);
                 }
                 let metadata = directory::describe(&metadata);
                 let lacks_slash = false;
@@ -154,14 +154,14 @@ impl FileToSend {
 }
 
 /// Below [`Server::file_root`](crate::Server::file_root).
-impl From<&str> for FileToSend {
+impl From<&str> for NamedFile {
     fn from(path: &str) -> Self {
         Self::new(path)
     }
 }
 
 /// Below [`Server::file_root`](crate::Server::file_root).
-impl From<&Path> for FileToSend {
+impl From<&Path> for NamedFile {
     fn from(path: &Path) -> Self {
         Self::new(path)
     }

@@ -4,18 +4,18 @@ use std::fmt::Write;
 use std::time::{Duration, SystemTime};
 
 use crate::connection::UnixTime;
-use crate::message::field_lines::Owned;
+use crate::message::field_lines::ReservedFields;
 
 /// Both lines, written once a second: copying them together is most of what a head costs.
 #[derive(Debug, Default)]
-pub(crate) struct Supplied {
+pub(crate) struct DefaultHeaders {
     second: Option<u64>,
     lines: String,
     /// Where the line of Date starts; the line of Server, if there is one, stands before it.
     date_at: usize,
 }
 
-impl Supplied {
+impl DefaultHeaders {
     /// Without lines, but with room for them: it lives as long as the connection, and taken
     /// amid the first answer it would keep in pieces what is free again behind that.
     pub(crate) fn with_room_for(server: Option<&str>) -> Self {
@@ -49,7 +49,7 @@ impl Supplied {
     }
 
     /// Writes the lines whose fields the application has not set itself.
-    pub(crate) fn write(&self, owned: Owned, out: &mut Vec<u8>) {
+    pub(crate) fn write(&self, owned: ReservedFields, out: &mut Vec<u8>) {
         let lines = match (owned.server, owned.date) {
             (false, false) => self.lines.as_str(),
             (false, true) => self.lines.get(..self.date_at).unwrap_or_default(),
@@ -64,34 +64,34 @@ impl Supplied {
 mod tests {
     use super::*;
 
-    fn written(supplied: &Supplied, server: bool, date: bool) -> String {
+    fn written(default_headers: &DefaultHeaders, server: bool, date: bool) -> String {
         let mut out = Vec::new();
-        supplied.write(Owned { server, date, ..Owned::default() }, &mut out);
+        default_headers.write(ReservedFields { server, date, ..ReservedFields::default() }, &mut out);
         String::from_utf8(out).unwrap()
     }
 
     #[test]
     fn dates_follow_the_clock() {
-        let mut supplied = Supplied::default();
+        let mut default_headers = DefaultHeaders::default();
         for (second, date) in [
             (0, "Thu, 01 Jan 1970 00:00:00 GMT"),
             (1, "Thu, 01 Jan 1970 00:00:01 GMT"),
             (1_795_352_400, "Sun, 22 Nov 2026 13:00:00 GMT"),
             (u64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT"),
         ] {
-            let supplied = supplied.at(UnixTime::from_secs(second), None);
-            assert_eq!(written(supplied, false, false), format!("Date: {date}\r\n"));
+            let default_headers = default_headers.at(UnixTime::from_secs(second), None);
+            assert_eq!(written(default_headers, false, false), format!("Date: {date}\r\n"));
         }
     }
 
     #[test]
     fn what_the_application_sets_is_left_out() {
-        let mut supplied = Supplied::default();
-        let supplied = supplied.at(UnixTime::from_secs(0), Some("x"));
+        let mut default_headers = DefaultHeaders::default();
+        let default_headers = default_headers.at(UnixTime::from_secs(0), Some("x"));
         let date = "Date: Thu, 01 Jan 1970 00:00:00 GMT\r\n";
-        assert_eq!(written(supplied, false, false), format!("Server: x\r\n{date}"));
-        assert_eq!(written(supplied, true, false), date);
-        assert_eq!(written(supplied, false, true), "Server: x\r\n");
-        assert_eq!(written(supplied, true, true), "");
+        assert_eq!(written(default_headers, false, false), format!("Server: x\r\n{date}"));
+        assert_eq!(written(default_headers, true, false), date);
+        assert_eq!(written(default_headers, false, true), "Server: x\r\n");
+        assert_eq!(written(default_headers, true, true), "");
     }
 }

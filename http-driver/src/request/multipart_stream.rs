@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Deref;
 
 use bytes::Bytes;
-use httpants_core::forms::{BadForm, Event, Limits, Multipart, Part};
+use httpants_core::forms::{Event, Limits, Multipart, ParseFormError, Part};
 
 use super::body::Body;
 use super::joined::Joined;
@@ -16,7 +16,7 @@ use crate::runtime::yield_now;
 #[non_exhaustive]
 pub enum FormError {
     /// It is malformed, or exceeds a limit.
-    Form(BadForm),
+    Form(ParseFormError),
     /// Its content did not come to its end.
     Body(BodyError),
 }
@@ -32,8 +32,8 @@ impl fmt::Display for FormError {
 
 impl std::error::Error for FormError {}
 
-impl From<BadForm> for FormError {
-    fn from(fault: BadForm) -> Self {
+impl From<ParseFormError> for FormError {
+    fn from(fault: ParseFormError) -> Self {
         Self::Form(fault)
     }
 }
@@ -49,9 +49,9 @@ impl Body {
     /// `multipart/form-data`; see [`Request::parts`](crate::Request::parts) for the usual way.
     ///
     /// # Errors
-    /// [`BadForm`] for any other type, or one without a good boundary.
-    pub fn into_parts(self, content_type: &[u8], limits: &Limits) -> Result<Parts, BadForm> {
-        Ok(Parts::new(self, Multipart::for_content_type(content_type, limits)?))
+    /// [`ParseFormError`] for any other type, or one without a good boundary.
+    pub fn into_parts(self, content_type: &[u8], limits: &Limits) -> Result<MultipartStream, ParseFormError> {
+        Ok(MultipartStream::new(self, Multipart::for_content_type(content_type, limits)?))
     }
 }
 
@@ -61,7 +61,7 @@ impl Body {
 ///
 /// ```
 /// use httpants_driver::memory::Memory;
-/// use httpants_driver::{FormError, Intake, Request, Server};
+/// use httpants_driver::{FormError, BodyPolicy, Request, Server};
 ///
 /// async fn upload(mut request: Request) -> Result<String, FormError> {
 ///     let mut answer = String::new();
@@ -77,7 +77,7 @@ impl Body {
 /// }
 ///
 /// let memory = Memory::new();
-/// let server = Server::with_runtime(memory.clone(), upload).intake(|_| Intake::StreamUpTo(10 << 30));
+/// let server = Server::with_runtime(memory.clone(), upload).intake(|_| BodyPolicy::StreamUpTo(10 << 30));
 /// let (_handle, serving) = server.attach();
 /// memory.serve(serving);
 /// let client = memory.connect();
@@ -91,7 +91,7 @@ impl Body {
 /// assert!(client.take_received().ends_with(b"photo Some(\"a.jpg\") 2\n"));
 /// ```
 #[derive(Debug)]
-pub struct Parts {
+pub struct MultipartStream {
     body: Body,
     multipart: Multipart,
     ended: bool,
@@ -99,7 +99,7 @@ pub struct Parts {
     failed: bool,
 }
 
-impl Parts {
+impl MultipartStream {
     pub(crate) fn new(body: Body, multipart: Multipart) -> Self {
         Self { body, multipart, ended: false, failed: false }
     }
@@ -154,7 +154,7 @@ impl Parts {
 pub struct StreamedPart<'a> {
     part: Part,
     ended: bool,
-    parts: &'a mut Parts,
+    parts: &'a mut MultipartStream,
 }
 
 impl StreamedPart<'_> {
@@ -175,7 +175,7 @@ impl StreamedPart<'_> {
 
     /// All that is still to come of the content, in one piece. Its size is bounded by
     /// [`Limits::text_field`](httpants_core::forms::Limits::text_field) for text and by
-    /// [`Limits::file`](httpants_core::forms::Limits::file) and `max_request` for a file.
+    /// [`Limits::file`](httpants_core::forms::Limits::file) and `max_body_size` for a file.
     ///
     /// # Errors
     /// As [`data`](Self::data).
