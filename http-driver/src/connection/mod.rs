@@ -178,7 +178,7 @@ where
         if this.io.close(context) {
             return Round::Over;
         }
-        if this.io.is_shut_down() {
+        if this.io.is_shut_down() && this.handled.is_idle() {
             this.registration.linger();
         }
         if moved | this.io.receive(context) { Round::Again } else { Round::Wait }

@@ -214,7 +214,15 @@ fn gives_up(client: &Client, request: &Sending) -> Option<Duration> {
 }
 
 fn may_be_given_up(client: &Client, request: &Sending, circumstances: Circumstances) -> bool {
-    gives_up(client, request).is_some() || (client.fin.is_some() && circumstances.jumped)
+    gives_up(client, request).is_some()
+        || (client.fin.is_some() && (circumstances.jumped || circumstances.crowded || waits_too_long(client, request)))
+}
+
+/// Whether a handler before it outlives its response by more than a client is served that has
+/// ended its stream.
+fn waits_too_long(client: &Client, request: &Sending) -> bool {
+    let mut before = client.requests.iter().take_while(|earlier| earlier.errand.id != request.errand.id);
+    before.any(|earlier| earlier.errand.outlives() >= HALF_CLOSED)
 }
 
 /// A response does not wait for what its handler does behind it, and what a client that has

@@ -126,7 +126,9 @@ fn lock(lines: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
 fn id(line: &str) -> Option<u64> {
     let (_, rest) = line.split_once("?id=")?;
     let end = rest.find(|digit: char| !digit.is_ascii_digit())?;
-    rest.get(..end)?.parse().ok()
+    let (number, rest) = rest.split_at_checked(end)?;
+    // A request line that ends there was cut off, perhaps within the number.
+    if rest.starts_with('"') { None } else { number.parse().ok() }
 }
 
 /// No file is in the directory, nor open without a name.
