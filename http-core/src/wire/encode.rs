@@ -7,7 +7,7 @@ use crate::message::field_lines::FieldLines;
 use crate::wire::chunked::is_forbidden_trailer;
 use crate::wire::default_headers::DefaultHeaders;
 
-/// The framing field of an answer's head.
+/// The framing field of a response's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FramingField {
     /// The status or the method leaves no room for one, or the end of the stream is the end.
@@ -16,7 +16,7 @@ pub(crate) enum FramingField {
     Chunked,
 }
 
-/// All that stands in the head of an answer.
+/// All that stands in the head of a response.
 #[derive(Debug)]
 pub(crate) struct ResponseEncoder<'a> {
     pub(crate) http_1_0: bool,
@@ -26,7 +26,7 @@ pub(crate) struct ResponseEncoder<'a> {
     pub(crate) fields: &'a FieldLines,
     pub(crate) cookies: Option<&'a CookiesOut>,
     pub(crate) framing: FramingField,
-    /// The value of Connection, where one is due.
+    /// The value of the Connection field, if it is sent.
     pub(crate) connection: Option<&'static str>,
     pub(crate) default_headers: &'a DefaultHeaders,
 }
@@ -42,7 +42,13 @@ impl ResponseEncoder<'_> {
         match self.framing {
             FramingField::None => {}
             FramingField::Length(length) => {
-                line(out, b"Content-Length: ", itoa::Buffer::new().format(length).as_bytes());
+                out.extend_from_slice(b"Content-Length: ");
+                out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
+                // Nearly every head ends so.
+                if self.connection.is_none() {
+                    return out.extend_from_slice(b"\r\n\r\n");
+                }
+                out.extend_from_slice(b"\r\n");
             }
             FramingField::Chunked => out.extend_from_slice(b"Transfer-Encoding: chunked\r\n"),
         }
@@ -54,7 +60,7 @@ impl ResponseEncoder<'_> {
 
     fn write_status_line(&self, out: &mut Vec<u8>) {
         if self.status == StatusCode::OK && self.reason.is_none() && !self.http_1_0 {
-            // Nearly every answer starts so.
+            // Nearly every response starts so.
             out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
             return;
         }
