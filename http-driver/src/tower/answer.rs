@@ -1,4 +1,4 @@
-//! The response of a service, as an answer.
+//! The response of a service, as a response.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -16,7 +16,7 @@ use super::upgrade::Upgrade;
 use crate::request::Request;
 use crate::response::{Content, Piece, Response, StreamError, UpgradeHandler};
 
-/// What the answer depends on beside the service's response.
+/// What the response depends on beside the service's response.
 #[derive(Debug, Default)]
 pub(super) struct Circumstances {
     method: Method,
@@ -36,13 +36,13 @@ impl Circumstances {
         }
     }
 
-    /// What follows an answer with this status, if that ends HTTP; nothing where nobody said.
+    /// What follows a response with this status, if that ends HTTP.
     fn upgrade(self, status: StatusCode, extensions: &Extensions) -> Option<Option<UpgradeHandler>> {
         let ends = status == StatusCode::SWITCHING_PROTOCOLS || self.method == Method::CONNECT && status.is_success();
         ends.then(|| {
             let then = extensions.get().and_then(Upgrade::take);
             #[cfg(feature = "hyper-upgrade")]
-            let then = then.or_else(|| self.offer.map(Offer::accept));
+            let then = then.or_else(|| self.offer.and_then(Offer::accept));
             then
         })
     }
@@ -69,7 +69,7 @@ where
     match circumstances.upgrade(status, response.extensions()) {
         Some(Some(then)) => return Response { head, content: Content::Upgrade(then), misuse: None },
         Some(None) if is_connect => return Misuse::Upgrade.into(),
-        Some(None) => return failed("the service ended HTTP and nobody takes the stream".into()),
+        Some(None) => return failed("service returned 101 but no upgrade handler was registered".into()),
         None => {}
     }
     let body = response.into_body();
@@ -134,7 +134,7 @@ struct Frames<B> {
     body: Pin<Box<B>>,
     /// What was polled before it was known whether that is all.
     first: Option<Poll<Option<Result<Piece, StreamError>>>>,
-    /// The answer has a Content-Length, so trailer fields have no place in it.
+    /// The response has a Content-Length, so trailer fields have no place in it.
     sized: bool,
 }
 

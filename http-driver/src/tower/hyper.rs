@@ -2,15 +2,16 @@
 //!
 //! So hyper serves a connection of its own for each request that offers an upgrade. What it
 //! reads there is a request that stands in this file, and what it writes is dropped; its
-//! service keeps the `OnUpgrade` of that request and waits. When the real request was answered
-//! with the upgrade, the real stream is put behind hyper's, and hyper's service answers 101.
+//! service keeps the `OnUpgrade` of that request and waits. When the response to the real request
+//! is the upgrade, hyper's service responds with 101, and hyper hands its stream to whoever has the
+//! `OnUpgrade`: if it drops it, nobody does. Later the real stream is put behind hyper's.
 
 use std::convert::Infallible;
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
 use futures_io::{AsyncRead, AsyncWrite};
@@ -21,68 +22,96 @@ use hyper::service::service_fn;
 use hyper::upgrade::OnUpgrade;
 
 use super::loan::{Lent, lend};
-use crate::observe::report::report;
 use crate::request::Body;
 use crate::response::UpgradeHandler;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: any\r\n\r\n";
 
-/// Where a value is put for the other side, once.
-type Place<T> = Arc<Mutex<Option<T>>>;
-
-fn take<T>(place: &Place<T>) -> Option<T> {
-    place.lock().unwrap_or_else(PoisonError::into_inner).take()
+/// What both sides of an offer know.
+#[derive(Default)]
+struct Shared {
+    /// The `OnUpgrade` that hyper made, until it is offered.
+    made: Option<OnUpgrade>,
+    /// The service has responded with the upgrade.
+    accepted: bool,
+    /// hyper's stream was dropped: there was no `OnUpgrade` left to give it to.
+    dropped: bool,
+    /// The real stream, until hyper's takes it.
+    stream: Option<Lent>,
+    /// No stream comes any more.
+    over: bool,
+    /// Who waits for the real stream.
+    waiting: [Option<Waker>; 2],
 }
 
-fn put<T>(place: &Place<T>, value: T) {
-    *place.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+type Place = Arc<Mutex<Shared>>;
+
+fn lock(place: &Place) -> MutexGuard<'_, Shared> {
+    place.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Dropped, it ends the waiting for a stream: there is one, or there will be none.
+struct HandingOver(Place);
+
+impl Drop for HandingOver {
+    fn drop(&mut self) {
+        let waiting = {
+            let mut shared = lock(&self.0);
+            shared.over = true;
+            std::mem::take(&mut shared.waiting)
+        };
+        waiting.into_iter().flatten().for_each(Waker::wake);
+    }
 }
 
 /// An `OnUpgrade` that was offered to a service. Dropped, it tells the service that nothing
 /// came of it.
 pub(super) struct Offer {
     connection: Pin<Box<dyn Future<Output = Result<(), hyper::Error>> + Send>>,
-    stream: Place<Lent>,
+    place: Place,
 }
 
 impl Offer {
     /// Makes one and puts it into the extensions of its request.
     pub(super) fn insert(extensions: &mut Extensions) -> Option<Self> {
-        let (stream, made) = (Place::<Lent>::default(), Place::<OnUpgrade>::default());
-        let accepted = Arc::clone(&stream);
-        let place = Arc::clone(&made);
+        let place = Place::default();
+        let inner = Arc::clone(&place);
         let service = service_fn(move |request| {
-            put(&place, hyper::upgrade::on(request));
-            let accepted = Arc::clone(&accepted);
-            // Polled again whenever the connection is; nobody needs to be woken.
-            poll_fn(move |_| match &*accepted.lock().unwrap_or_else(PoisonError::into_inner) {
-                Some(_) => Poll::Ready(Ok::<_, Infallible>(switching())),
-                None => Poll::Pending,
+            lock(&inner).made = Some(hyper::upgrade::on(request));
+            let inner = Arc::clone(&inner);
+            // Polled again whenever the connection is; no waker is needed.
+            poll_fn(move |_| match lock(&inner).accepted {
+                true => Poll::Ready(Ok::<_, Infallible>(switching())),
+                false => Poll::Pending,
             })
         });
-        let io = Io { unread: REQUEST, head: 0, place: Arc::clone(&stream), stream: None };
+        let io = Io { unread: REQUEST, head: 0, place: Arc::clone(&place), stream: None };
         let mut server = http1::Builder::new();
         server.header_read_timeout(None);
         let mut connection = Box::pin(server.serve_connection(io, service).with_upgrades());
         // The request is read at once.
         let _ = connection.as_mut().poll(&mut Context::from_waker(Waker::noop()));
-        extensions.insert(take(&made)?);
-        Some(Self { connection, stream })
+        let made = lock(&place).made.take()?;
+        extensions.insert(made);
+        Some(Self { connection, place })
     }
 
-    /// What follows when the service has accepted: the stream goes to whoever awaits it.
-    pub(super) fn accept(self) -> UpgradeHandler {
-        let Self { connection, stream } = self;
-        Box::new(|upgraded| {
-            Box::pin(async move {
-                let (lent, lender) = lend(upgraded);
-                put(&stream, lent);
-                if let Err(error) = connection.await {
-                    report!("an upgrade could not be handed over", error);
-                }
-                lender.await;
-            })
-        })
+    /// What follows when the service has accepted: the stream goes to whoever awaits it. `None`
+    /// where the service has dropped the `OnUpgrade`.
+    pub(super) fn accept(mut self) -> Option<UpgradeHandler> {
+        lock(&self.place).accepted = true;
+        // Nothing of this waits: hyper's response is dropped as it is written.
+        let handed_over = self.connection.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        if !matches!(handed_over, Poll::Ready(Ok(()))) || lock(&self.place).dropped {
+            return None;
+        }
+        let handing_over = HandingOver(self.place);
+        Some(Box::new(move |upgraded| {
+            let (lent, lender) = lend(upgraded);
+            lock(&handing_over.0).stream = Some(lent);
+            drop(handing_over);
+            Box::pin(lender)
+        }))
     }
 }
 
@@ -101,24 +130,48 @@ fn switching() -> http::Response<Body> {
 /// What ends the head that hyper writes.
 const END: &[u8] = b"\r\n\r\n";
 
-/// hyper's connection: first the handshake with nobody, then the real stream.
+/// hyper's connection: first the handshake with an empty stream, then the real stream.
 struct Io {
     unread: &'static [u8],
     /// How much of [`END`] was written: nothing behind it is hyper's any more.
     head: usize,
-    place: Place<Lent>,
+    place: Place,
     stream: Option<Lent>,
 }
 
+impl Drop for Io {
+    fn drop(&mut self) {
+        lock(&self.place).dropped = true;
+    }
+}
+
+/// The places of those who wait for the real stream.
+const READER: usize = 0;
+const WRITER: usize = 1;
+
 impl Io {
-    fn stream(&mut self) -> Option<Pin<&mut Lent>> {
-        if self.head < END.len() {
-            return None;
-        }
+    /// The real stream, which is awaited where it is not there yet.
+    fn poll_stream(&mut self, context: &Context<'_>, who: usize) -> Poll<io::Result<Pin<&mut Lent>>> {
+        let mut over = false;
         if self.stream.is_none() {
-            self.stream = take(&self.place);
+            let waker = context.waker().clone();
+            let mut shared = lock(&self.place);
+            self.stream = shared.stream.take();
+            over = shared.over;
+            let replaced = shared.waiting.get_mut(who).and_then(|waiting| waiting.replace(waker));
+            drop(shared);
+            drop(replaced);
         }
-        self.stream.as_mut().map(Pin::new)
+        match &mut self.stream {
+            Some(stream) => Poll::Ready(Ok(Pin::new(stream))),
+            None if over => Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Whether hyper still writes its head.
+    fn is_in_head(&self) -> bool {
+        self.head < END.len()
     }
 
     /// Drops the head that hyper writes; how much of the bytes that was.
@@ -148,9 +201,7 @@ impl Read for Io {
             self.unread = rest;
             return Poll::Ready(Ok(()));
         }
-        let Some(stream) = self.stream() else {
-            return Poll::Pending;
-        };
+        let stream = ready!(self.poll_stream(context, READER))?;
         let mut bytes = [0; 8 << 10];
         let most = bytes.len().min(buffer.remaining());
         let bytes = bytes.get_mut(..most).unwrap_or_default();
@@ -162,17 +213,24 @@ impl Read for Io {
 
 impl Write for Io {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self.stream() {
-            Some(stream) => stream.poll_write(context, bytes),
-            None => Poll::Ready(Ok(self.drop_head(bytes))),
+        if self.is_in_head() {
+            return Poll::Ready(Ok(self.drop_head(bytes)));
         }
+        ready!(self.poll_stream(context, WRITER))?.poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream().map_or(Poll::Ready(Ok(())), |stream| stream.poll_flush(context))
+        match &mut self.stream {
+            Some(stream) => Pin::new(stream).poll_flush(context),
+            // Nothing was written yet.
+            None => Poll::Ready(Ok(())),
+        }
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.stream().map_or(Poll::Ready(Ok(())), |stream| stream.poll_close(context))
+        if self.is_in_head() {
+            return Poll::Ready(Ok(()));
+        }
+        ready!(self.poll_stream(context, WRITER))?.poll_close(context)
     }
 }

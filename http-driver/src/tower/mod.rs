@@ -71,11 +71,11 @@
 //! `ConnectInfo<SocketAddr>` see [`TowerService::extend`].
 //!
 //! # What a service answers
-//! The content of the answer streams, too, as fast as the peer takes it. A body that knows its
+//! The content of the response streams, too, as fast as the peer takes it. A body that knows its
 //! exact size gets a `Content-Length`; another is chunked, and its trailer fields are sent
 //! behind it. It is dropped when the connection ends, and never polled for HEAD, 204 and 304.
 //! An error of the service is a failure of the application: a 500 where nothing was sent. An
-//! error of the body breaks the answer off, visibly. Both are logged.
+//! error of the body breaks the response off, visibly. Both are logged.
 //!
 //! # Upgrades
 //! A service that answers 101, or 2xx to CONNECT, says what follows by [`Upgrade`] among the
@@ -92,5 +92,5 @@ mod loan;
 mod service;
 mod upgrade;
 
-pub use self::service::{Answer, TowerService};
+pub use self::service::{ResponseFuture, TowerService};
 pub use self::upgrade::Upgrade;

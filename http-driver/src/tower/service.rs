@@ -66,9 +66,9 @@ where
     B::Error: Into<StreamError>,
 {
     type Output = Response;
-    type Future = Answer<S>;
+    type Future = ResponseFuture<S>;
 
-    fn call(&self, mut request: Request) -> Answer<S> {
+    fn call(&self, mut request: Request) -> ResponseFuture<S> {
         let body = std::mem::replace(request.body_mut(), Body::empty());
         let mut converted = http::Request::<()>::from(request.head()).map(|()| body);
         let circumstances = Circumstances::of(&request, converted.extensions_mut());
@@ -76,7 +76,10 @@ where
             extend(&request, converted.extensions_mut());
         }
         converted.extensions_mut().insert(Arc::new(request));
-        Answer { stage: Stage::Ready { service: self.service.clone(), request: Some(converted) }, circumstances }
+        ResponseFuture {
+            stage: Stage::Ready { service: self.service.clone(), request: Some(converted) },
+            circumstances,
+        }
     }
 
     /// Content streams in.
@@ -94,7 +97,7 @@ impl<S: fmt::Debug> fmt::Debug for TowerService<S> {
 pin_project! {
     /// A [`TowerService`] at work. Only named where a runtime is asked whether it can spawn it.
     #[must_use = "an answer is not made unless it is polled"]
-    pub struct Answer<S: Service<http::Request<Body>>> {
+    pub struct ResponseFuture<S: Service<http::Request<Body>>> {
         #[pin]
         stage: Stage<S, S::Future>,
         circumstances: Circumstances,
@@ -110,7 +113,7 @@ pin_project! {
     }
 }
 
-impl<S, B> Future for Answer<S>
+impl<S, B> Future for ResponseFuture<S>
 where
     S: Service<http::Request<Body>, Response = http::Response<B>>,
     S::Error: Into<StreamError>,
@@ -144,8 +147,8 @@ where
     }
 }
 
-impl<S: Service<http::Request<Body>>> fmt::Debug for Answer<S> {
+impl<S: Service<http::Request<Body>>> fmt::Debug for ResponseFuture<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Answer")
+        f.write_str("ResponseFuture")
     }
 }

@@ -1,4 +1,4 @@
-//! What follows an answer that ends HTTP on its connection.
+//! What follows a response that ends HTTP on its connection.
 
 use std::fmt;
 use std::future::Future;
@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::response::{UpgradeHandler, Upgraded};
 
 /// Speaks the other protocol behind a 101, or behind the 2xx to CONNECT: an extension of the
-/// service's response. Without it, and without hyper's, such an answer is a failure.
+/// service's response. Without it, and without hyper's, such a response is a failure.
 ///
 /// ```
 /// use httpants_driver::Upgraded;

@@ -7,6 +7,7 @@ mod on_upgrade;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
+use std::future::ready;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -418,6 +419,21 @@ fn a_service_may_say_what_follows_an_upgrade() {
         client.send(b"late");
         memory.run();
         assert_eq!(client.take_received(), b"late");
+    }
+}
+
+/// A router that has a page for everything opens no tunnel by that.
+#[test]
+fn a_service_that_opens_no_tunnel_responds_501_to_connect() {
+    for content in ["", "a page"] {
+        let memory = Memory::new();
+        let service = service_fn(move |_: http::Request<Body>| ready(Ok::<_, StreamError>(full(content))));
+        let handle = start(&memory, service);
+        let (client, received) = exchange(&memory, b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
+        assert!(received.starts_with("HTTP/1.1 501 "), "{received}");
+        drop(client);
+        memory.run();
+        assert_eq!(handle.counters().tunnels_refused, 1);
     }
 }
 
