@@ -38,7 +38,7 @@ fn they_agree_with_what_clients_received() {
     serving.join().unwrap().unwrap();
     let counters = handle.counters();
     assert_eq!((counters.connections_accepted, counters.connections_open), (168, 0));
-    assert_eq!((counters.requests, counters.answers.successful, counters.answers.client_error), (320, 320, 8));
+    assert_eq!((counters.requests, counters.responses.successful, counters.responses.client_error), (320, 320, 8));
     assert_eq!(counters.refusals.of_status(400), 8);
     assert_eq!((counters.closes.finished, counters.closes.refused), (160, 8));
     assert_eq!(counters.bytes_received, (160 * REQUEST.len() + 8 * BAD.len()) as u64);

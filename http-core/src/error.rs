@@ -10,7 +10,7 @@ use crate::cookies::CookieError;
 /// What a peer sent that this server refuses; `docs/protocol.md` has the verdict on each input.
 ///
 /// Each fault has one status ([`status`](Self::status)) and one fixed text, which never
-/// contains anything that the peer sent, so it can be put into an answer or a log as it is.
+/// contains anything that the peer sent, so it can be put into a response or a log as it is.
 ///
 /// ```
 /// use httpants_core::{ProtocolError, Config, Connection, Event, Now, ConnectionInfo};
@@ -97,9 +97,9 @@ pub enum ProtocolError {
     BodyTooLarge,
     /// An expectation other than `100-continue`.
     Expectation,
-    /// The PROXY protocol header that is due first is not one. It gets no answer.
+    /// The bytes before the first request are not a PROXY protocol header. It gets no response.
     ProxyHeader,
-    /// A request without TLS where TLS is due.
+    /// A request without TLS on a port that requires TLS.
     PlainRequest,
     /// The head did not arrive in time.
     HeadTimeout,
@@ -108,7 +108,7 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
-    /// Every fault, for tables of them; each stands at its own number (`fault as usize`).
+    /// Every fault, for tables of them; each is at the index of its discriminant (`fault as usize`).
     pub const ALL: [Self; 38] = [
         Self::EmptyLines,
         Self::BareLineFeed,
@@ -246,7 +246,7 @@ pub enum Misuse {
     NoRequest,
     /// Content was given for a response that can have none: HEAD, 204, 205, 304.
     NoBody,
-    /// The head of the answer was sent already.
+    /// The head of the response was sent already.
     HeadSent,
     /// Content or the end was given before the head: `send_status` or `respond` was due.
     HeadDue,
@@ -259,7 +259,7 @@ pub enum Misuse {
     /// A field value, or a reason phrase, with CR, LF, NUL or another control character.
     FieldValue,
     /// A framing field (`Content-Length`, `Transfer-Encoding`, `Connection`, `Trailer`) that
-    /// contradicts the framing of this answer.
+    /// contradicts the framing of this response.
     Framing(&'static str),
     /// More content than the Content-Length promised; nothing of this piece was sent.
     TooMuchContent {
@@ -274,7 +274,7 @@ pub enum Misuse {
         /// Bytes that were still due.
         due: u64,
     },
-    /// Trailers were given for an answer that is not chunked.
+    /// Trailers were given for a response that is not chunked.
     Trailers,
     /// `100 Continue` was asked for where the request does not expect it, or too late.
     Continue,
@@ -322,11 +322,11 @@ impl fmt::Display for Misuse {
 
 impl std::error::Error for Misuse {}
 
-/// Why a connection ended, told once by [`Event::Closed`](crate::Event::Closed).
+/// Why a connection ended, reported once by [`Event::Closed`](crate::Event::Closed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
-    /// The last answer was sent and the connection is not kept alive.
+    /// The last response was sent and the connection is not kept alive.
     Finished,
     /// The peer ended the stream between requests, while the rest of a body was dropped, or with
     /// [`HalfClose::Drop`](crate::HalfClose::Drop) at any time.
@@ -342,7 +342,7 @@ pub enum CloseReason {
     HandshakeFailed,
     /// The server shuts down.
     Shutdown,
-    /// The application aborted, or ended an answer before its Content-Length.
+    /// The application aborted, or ended a response before its Content-Length.
     Aborted,
     /// The transport failed.
     IoError,

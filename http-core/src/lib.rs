@@ -38,7 +38,7 @@
 //! assert_eq!((request.path(), request.query(), request.host()), ("/", "to=you", "example.com"));
 //! assert!(!request.has_body() && connection.poll_event().is_none());
 //!
-//! // The answer, and its bytes for the socket.
+//! // The response, and its bytes for the socket.
 //! let head = ResponseHead::with_fields(Default::default(), FieldLines::text_plain());
 //! connection.respond_with(request.id(), &head, "hello")?;
 //! let Some(Transmit::Bytes(slices)) = connection.poll_transmit() else { unreachable!() };
@@ -68,7 +68,7 @@
 //! | [`Connection`] | the state machine: everything above |
 //! | [`Config`] | limits, timeouts and policies, each with its reason |
 //! | [`Request`], [`Headers`] | what a request says |
-//! | [`ResponseHead`], [`FieldLines`], [`Reply`] | what an answer is made of |
+//! | [`ResponseHead`], [`FieldLines`], [`Reply`] | what a response is made of |
 //! | [`ProtocolError`], [`CloseReason`] | what a peer did wrong, why a connection ended |
 //! | [`Misuse`] | what the caller did wrong |
 //! | [`forms`], [`cookies`], [`files`], [`proxy`] | pure functions over messages |

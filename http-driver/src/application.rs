@@ -18,7 +18,7 @@ pub use rustls;
 pub use crate::exchange::BodyError;
 pub use crate::handler::{BodyPolicy, Handler};
 pub use crate::observe::access_log::AccessLog;
-pub use crate::observe::{AnswerCounts, CloseCounts, Counters, Refusals, TimerCounts};
+pub use crate::observe::{CloseCounts, Counters, Refusals, ResponseCounts, TimerCounts};
 pub use crate::request::upload::{BodyReader, Files, Pieces, TextField, TextFields, UploadedFile};
 pub use crate::request::{Body, FormError, MultipartStream, Request, StreamedPart};
 pub use crate::response::files::{FileRoot, NamedFile};

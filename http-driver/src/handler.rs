@@ -14,7 +14,7 @@ use crate::response::Response;
 ///
 /// What all requests share is captured by a closure. An error of the application becomes an
 /// answer, also behind `?`, by a conversion of its own; there is none for
-/// [`std::io::Error`] and boxed errors, because a client is not to be told what went wrong inside.
+/// [`std::io::Error`] and boxed errors, because internal errors are not shown to clients.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -108,7 +108,7 @@ where
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub enum BodyPolicy {
-    /// Read all of it before the handler runs, as the seed does. The default.
+    /// Read all of it before the handler runs, as Pants does. The default.
     ///
     /// A form is taken apart on POST and PUT ([`Request::post`], [`Request::files`]).
     /// Unprocessed, the content is in memory where it is small, else in a temporary file
@@ -123,7 +123,7 @@ pub enum BodyPolicy {
     /// ([`Request::body_mut`]), or a form part by part ([`Request::parts`]): no temporary
     /// file is made.
     Stream,
-    /// The same for content of up to so many bytes, in place of `max_body_size`.
+    /// The same with a limit in bytes of its own, in place of `max_body_size`.
     StreamUpTo(u64),
     /// Answer at once, without the content and without the handler.
     Refuse(Box<Response>),

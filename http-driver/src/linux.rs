@@ -15,7 +15,7 @@ use socket2::Socket;
 
 use crate::descriptors::most_watches;
 
-/// Sees the end of a peer's stream behind bytes that nobody reads, for
+/// Sees the end of a peer's stream behind unread bytes, for
 /// [`Transport::poll_peer_closed`](crate::runtime::Transport::poll_peer_closed).
 ///
 /// Readability would tell of those bytes only. So this is a descriptor of its own (epoll(7)) that

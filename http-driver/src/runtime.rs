@@ -78,7 +78,7 @@ pub trait Transport: Unpin + 'static {
     }
 
     /// Makes the coming close a reset (`SO_LINGER` 0), where the transport can: the peer must
-    /// not take a broken answer for a whole one.
+    /// not take a broken response for a whole one.
     fn reset_on_close(&mut self) {}
 }
 
@@ -128,7 +128,7 @@ impl BlockingPool {
         Self::new(move |work| runtime.unblock(work))
     }
 
-    /// Runs work; what it gives is dropped where nobody waits for it any more.
+    /// Runs work; its result is dropped if the waiting future was dropped.
     pub(crate) fn run<T, W>(&self, work: W) -> Blocking<T>
     where
         T: Send + 'static,
@@ -223,7 +223,7 @@ pub trait Runtime: Clone + 'static {
     #[cfg(unix)]
     fn listen_unix(&self, listener: std::os::unix::net::UnixListener) -> io::Result<Self::Listener>;
 
-    /// Runs work that may block, such as on files, where it holds nobody up.
+    /// Runs work that may block, such as on files, on a thread of its own.
     fn unblock<T, W>(&self, work: W) -> Blocking<T>
     where
         T: Send + 'static,
@@ -234,7 +234,7 @@ pub trait Runtime: Clone + 'static {
     /// by [`unblock`](Self::unblock), which costs two switches of threads and also finds the
     /// end and the errors.
     ///
-    /// The default asks Linux for what it has in memory, and nobody else.
+    /// The default reads what Linux has in memory; on other systems it reads nothing.
     fn read_cached(&self, file: &std::fs::File, buffer: &mut [u8], offset: u64) -> Option<usize> {
         #[cfg(target_os = "linux")]
         return crate::linux::read_cached(file, buffer, offset);

@@ -15,7 +15,7 @@ use crate::oracle::answer::{self, Answer, Asked};
 use crate::shown;
 use crate::visit::NOW;
 
-/// The data describes a request and an answer to it.
+/// The data describes a request and a response to it.
 ///
 /// What was accepted is read by [`oracle::answer`](crate::oracle::answer), and by httparse, as it
 /// was given: status, reason, fields in their order, content, trailers; nothing stands outside
@@ -238,7 +238,7 @@ impl Case {
         }
     }
 
-    /// Gives the answer, by an upgrade where that is the only way; `Ok(finished)` where nothing
+    /// Gives the response, by an upgrade where that is the only way; `Ok(finished)` where nothing
     /// was refused.
     fn give_or_upgrade(
         &self,
@@ -263,7 +263,7 @@ impl Case {
         connection.respond_upgrade(id, head).map(|()| true)
     }
 
-    /// Gives the answer; `Ok(finished)` where nothing was refused. Content that the answer
+    /// Gives the response; `Ok(finished)` where nothing was refused. Content that the response
     /// cannot have is refused and left away.
     fn give(
         &self,

@@ -18,7 +18,7 @@ const WALL: u64 = 1_795_352_400;
 ///
 /// The status is the one that the steps of RFC 9110 section 13.2.2 give, the bytes are those
 /// that the ranges name, once each; whatever the fields hold, the segments lie in the file, add
-/// up to the length that is told, and the fields of the answer are field lines.
+/// up to the length that is told, and the fields of the response are field lines.
 ///
 /// # Panics
 /// Where this does not hold.
@@ -125,7 +125,7 @@ impl Case {
     }
 
     fn metadata(&self) -> Metadata {
-        // Never in the future, where Last-Modified would be the answer's own date.
+        // Never in the future, where Last-Modified would be the response's own date.
         let modified =
             self.modified.map(|(seconds, nanos)| (u64::from(seconds % 1_700_000_000) + 1000, u32::from(nanos)));
         Metadata::new(u64::from(self.len), modified, u64::from(self.inode))

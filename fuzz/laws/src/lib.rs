@@ -4,7 +4,7 @@
 //! A [`Law`] is a function of bytes that panics where it does not hold. A fuzzer, proptest and the
 //! committed corpora all give it bytes; it makes of them what a peer sends, what an application
 //! answers, or what happens to a connection, and compares the core with something else that
-//! knows the answer:
+//! knows the response:
 //!
 //! | law | compared with |
 //! |---|---|

@@ -13,11 +13,11 @@ impl Connection {
             return;
         }
         match self.state.send {
-            // The end of the stream would look like the end of the answer.
+            // The end of the stream would look like the end of the response.
             Sending::Closing if self.reset => drop(self.apply(Input::Break)),
             Sending::Closing => {
                 // What is sent to a closed socket is answered by a reset, which may cost the
-                // client the answer (RFC 9112 section 9.6). A secured transport announces the
+                // client the response (RFC 9112 section 9.6). A secured transport announces the
                 // end (RFC 8446 section 6.1), which may have to wait for the socket.
                 let sends_on = self.more_may_come || !self.recv.is_empty();
                 let linger = !self.end_of_stream && (self.peer.secure || sends_on);
@@ -30,7 +30,7 @@ impl Connection {
         }
     }
 
-    /// An answer that only the end of the stream ends will not have its end.
+    /// A response that only the end of the stream ends will not have its end.
     pub(super) fn mark_broken(&mut self) {
         self.reset |= self.mode == Mode::UntilClose && self.state.send == Sending::Body;
     }

@@ -21,7 +21,7 @@ pub enum Preface {
     Header(usize),
     /// The handshake begins with them.
     Handshake,
-    /// They are refused, perhaps with an answer, which leaves unsecured; what follows them is
+    /// They are refused, perhaps with a response, which leaves unsecured; what follows them is
     /// read and dropped as usual.
     Refused,
 }

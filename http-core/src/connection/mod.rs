@@ -256,7 +256,7 @@ impl Connection {
         self.set_now(now);
     }
 
-    /// The server shuts down: an idle connection closes, a busy one after its current answer.
+    /// The server shuts down: an idle connection closes, a busy one after its current response.
     pub fn handle_shutdown(&mut self, now: Now) {
         self.set_now(now);
         self.times.shutdown.get_or_insert(self.now.mono);
@@ -284,7 +284,7 @@ impl Connection {
     }
 
     /// Whether the socket is to be shut down or closed; `None` while it is in use. The
-    /// shutdown is told once, the close whenever it is asked for.
+    /// shutdown is reported once, the close on every call.
     #[must_use]
     pub fn poll_close(&mut self) -> Option<Close> {
         match self.state.send {
@@ -305,7 +305,7 @@ impl Connection {
         self.current.as_ref()
     }
 
-    /// Whether bytes from the peer are of use now. Reading pauses while an answer is due
+    /// Whether bytes from the peer are of use now. Reading pauses while a response is awaited
     /// and enough is buffered, and while too many answers wait to be sent.
     #[must_use]
     pub fn wants_recv(&self) -> bool {

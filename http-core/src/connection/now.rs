@@ -1,4 +1,4 @@
-//! What the core is told about its surroundings: the time and the peer.
+//! What the caller reports: the time and the connection's addresses.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -8,7 +8,7 @@ use std::time::Duration;
 pub struct UnixTime(pub Duration);
 
 impl UnixTime {
-    /// The moment so many seconds after 1970-01-01 00:00:00 UTC.
+    /// The moment this many seconds after 1970-01-01 00:00:00 UTC.
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))

@@ -26,7 +26,7 @@ pub(super) struct Content {
     received: u64,
     /// Decoded bytes that may come.
     pub(super) limit: u64,
-    /// Decoded bytes dropped after the answer was finished.
+    /// Decoded bytes dropped after the response was finished.
     drained: u64,
 }
 
@@ -49,7 +49,7 @@ impl Content {
         Self { coding, element, received: 0, limit, drained: 0 }
     }
 
-    /// Whether more than so many bytes are known, or likely, to come.
+    /// Whether more than this many bytes are known, or likely, to come.
     pub(super) fn is_longer_than(&self, size: usize) -> bool {
         match &self.coding {
             Coding::None => false,
@@ -78,7 +78,7 @@ impl Content {
 }
 
 impl Connection {
-    /// What happened next; `None` when more bytes, an answer or room to send are needed.
+    /// What happened next; `None` when more bytes, a response or room to send are needed.
     ///
     /// Parsing happens here, so that nothing is parsed before the caller can take it.
     #[must_use]
@@ -92,7 +92,7 @@ impl Connection {
         }
         match self.state.recv {
             _ if self.recv.is_lent() => None,
-            // The usual ends of a turn: a request is awaited, or its answer.
+            // The usual ends of a turn: a request is awaited, or its response.
             Receiving::Idle | Receiving::Done if self.recv.is_empty() && self.peer_closed_at.is_none() => None,
             // And its usual start: a whole head.
             Receiving::Idle if !self.held && self.has_backlog_room() && self.proxy_header == PrefaceHeader::Done => {

@@ -149,7 +149,7 @@ impl Connection {
         self.events.refuse(refusal);
     }
 
-    /// Answers with an error and closes, or breaks an answer off that has begun already.
+    /// Answers with an error and closes, or breaks a response off that has begun already.
     #[cold]
     pub(super) fn turn_away(&mut self, status: StatusCode, text: &str, reason: CloseReason) {
         let (head_only, http_1_0) = match &self.current {

@@ -1,4 +1,4 @@
-//! The seed's way to answer: status, fields, content and end, one call after the other.
+//! Responds as Pants does: status, fields, content and end, one call after the other.
 
 use bytes::Bytes;
 
@@ -8,13 +8,13 @@ use crate::message::field_lines::FieldLines;
 use crate::message::request::RequestId;
 use crate::message::response::{BodyLen, ResponseHead};
 
-/// The answer to the current request, made call by call; from
+/// The response to the current request, made call by call; from
 /// [`Connection::reply`](Connection::reply).
 ///
 /// The order is `send_status`, `send_headers` (once or several times), `send`, `finish`; a
 /// call out of turn is a [`Misuse`] that says which one was due. The framing is the core's:
 /// a Content-Length among the headers is kept to, without one the content is chunked (on
-/// HTTP/1.0 it ends with the stream), and an answer finished before any content has length 0.
+/// HTTP/1.0 it ends with the stream), and a response finished before any content has length 0.
 ///
 /// ```
 /// # use httpants_core::{Config, Connection, Event, Now, ConnectionInfo};
@@ -44,7 +44,7 @@ impl Connection {
 }
 
 impl Reply<'_> {
-    /// The status (the seed's default is 200), with its registered reason phrase and in the
+    /// The status (200 by default in Pants), with its registered reason phrase and in the
     /// request's version. It leaves with the header fields.
     ///
     /// # Errors
@@ -90,7 +90,7 @@ impl Reply<'_> {
         if end_headers { self.send_head(BodyLen::Unknown) } else { Ok(()) }
     }
 
-    /// The cookies to set (the seed's `cookies_out`); without this call they leave with the
+    /// The cookies to set (`cookies_out` in Pants); without this call they leave with the
     /// head. Called, only those named leave, or all of them for `None`; `end_headers` as in
     /// [`send_headers`](Self::send_headers).
     ///
@@ -119,7 +119,7 @@ impl Reply<'_> {
         self.connection.send(self.request, data)
     }
 
-    /// A whole answer in one call; the seed's defaults are 200 and `text/plain`.
+    /// Sends a whole response in one call; the defaults of Pants are 200 and `text/plain`.
     ///
     /// # Errors
     /// As [`Connection::respond`].
@@ -135,7 +135,7 @@ impl Reply<'_> {
         sent
     }
 
-    /// The answer is complete; one without any content gets `Content-Length: 0`.
+    /// The response is complete; one without any content gets `Content-Length: 0`.
     ///
     /// # Errors
     /// As [`Connection::finish`].

@@ -1,4 +1,4 @@
-//! How the content of one answer is framed: decided once, when its head is sent.
+//! How the content of one response is framed: decided once, when its head is sent.
 
 use http::{Method, StatusCode, Version};
 
@@ -10,7 +10,7 @@ use crate::wire::encode::FramingField;
 /// What happens to the content that the application gives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// The answer has none, whatever is given: HEAD, 204, 205, 304.
+    /// The response has none, whatever is given: HEAD, 204, 205, 304.
     Without,
     /// So many bytes are still due.
     Length(u64),
@@ -19,7 +19,7 @@ pub(crate) enum Mode {
     UntilClose,
 }
 
-/// The framing of an answer.
+/// The framing of a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Framed {
     pub(crate) mode: Mode,
@@ -78,7 +78,7 @@ fn has_no_content(request: &Request, status: StatusCode) -> bool {
 /// 101 to a request that offers it, and 2xx to CONNECT, end HTTP on the connection.
 fn hands_over(request: &Request, head: &ResponseHead) -> Result<bool, Misuse> {
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        // RFC 9110 section 15.2.2: the answer names the protocol, and it was offered.
+        // RFC 9110 section 15.2.2: the response names the protocol, and it was offered.
         let allowed = request.offers_upgrade() && head.fields.owned().upgrade;
         return if allowed { Ok(true) } else { Err(Misuse::Upgrade) };
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-/// Pieces up to this size are copied behind the head, so that an answer leaves in one piece;
+/// Pieces up to this size are copied behind the head, so that a response leaves in one piece;
 /// beyond it a second slice in the same system call costs less than the copy.
 const COPIED: usize = 2 << 10;
 /// A gathering buffer that grew beyond this gives its storage back when it is empty.

@@ -1,7 +1,7 @@
 //! Every transition of a connection, blind to bytes.
 //!
 //! Receiving and sending are two halves, with one fact between them: whether the connection
-//! persists behind the current answer. `state.matrix.txt` is the table printed; a test
+//! persists behind the current response. `state.matrix.txt` is the table printed; a test
 //! compares it, so that a changed transition shows in review.
 //!
 //! ```text
@@ -26,7 +26,7 @@ pub enum Receiving {
     Head,
     /// The rest of a request's content.
     Body,
-    /// Nothing: the request was received as a whole, its answer is due.
+    /// Nothing: the request is complete, and its response is awaited.
     Done,
     /// The rest of content whose answer is finished already; it is dropped.
     Drain,
@@ -44,9 +44,9 @@ pub enum Receiving {
 pub enum Sending {
     /// Nothing: there is no request to answer.
     Idle,
-    /// The head of an answer.
+    /// The head of a response.
     Head,
-    /// The content of an answer.
+    /// The content of a response.
     Body,
     /// Nothing until the request's content was drained.
     Done,
@@ -54,7 +54,7 @@ pub enum Sending {
     Closing,
     /// Nothing: the sending side is shut down, the peer's end is awaited.
     Shut,
-    /// The stream belongs to another protocol, once the answer's head has left.
+    /// The stream belongs to another protocol, once the response's head has left.
     SwitchedProtocol,
     /// Nothing more is sent.
     Closed,
@@ -82,13 +82,13 @@ pub(crate) enum Input {
     Request { content: bool },
     /// The last byte of the request's content.
     ContentEnd,
-    /// The application gave the head of its final answer.
+    /// The application gave the head of its final response.
     ResponseHead,
-    /// The application gave the last byte of its answer.
+    /// The application gave the last byte of its response.
     ResponseEnd,
-    /// The application gave a whole answer at once.
+    /// The application gave a whole response at once.
     Response,
-    /// The answer switches protocols.
+    /// The response switches protocols.
     HandOver,
     /// This request is the last one.
     Last,
@@ -100,13 +100,13 @@ pub(crate) enum Input {
     EndOfStream,
     /// Every byte has left; with `linger`, the peer may still be sending.
     Flushed { linger: bool },
-    /// The peer had its chance to see the last answer.
+    /// The peer had its chance to see the last response.
     LingerEnd,
     /// Nothing came for too long, between requests.
     IdleTimeout,
     /// The server shuts down.
     Shutdown,
-    /// The application gives its answer up.
+    /// The application gives its response up.
     Abort,
     /// The transport failed, or the application gave up, or the peer takes nothing.
     Break,
@@ -163,7 +163,7 @@ impl State {
             }
             (_, S::Head | S::Body | S::Done, I::Last) => Some(Self { persistent: false, ..self }),
 
-            // Refusing: an answer that has begun cannot be taken back, so it breaks off visibly,
+            // Refusing: a response that has begun cannot be taken back, so it breaks off visibly,
             // behind those that were queued before it.
             (R::Body, S::Body, I::Refuse)
             | (R::Handshake | R::Idle | R::Head, S::Idle, I::Refuse)
@@ -171,7 +171,7 @@ impl State {
             | (R::Drain, S::Done, I::Refuse) => self.to(R::Discard, S::Closing),
 
             // The peer's end. What was answered before still leaves; a request that is cut
-            // off gets no answer; one that is complete gets its own.
+            // off gets no response; one that is complete gets its own.
             (R::Handshake | R::Idle | R::Head, S::Idle, I::EndOfStream)
             | (R::Body, S::Head, I::EndOfStream)
             | (R::Body, S::Body, I::EndOfStream)
@@ -187,7 +187,7 @@ impl State {
             (R::Discard, S::Shut, I::LingerEnd) => self.to(R::Closed, S::Closed),
             (R::Idle, S::Idle, I::IdleTimeout) => self.to(R::Done, S::Closing),
             // A request may be under way to us: the end of our stream tells the peer that it
-            // was not served, where a reset could also cost it the answer before.
+            // was not served, where a reset could also cost it the response before.
             (R::Idle, S::Idle, I::Shutdown) => self.to(R::Discard, S::Closing),
             (R::Head, S::Idle, I::Shutdown) | (_, S::Head | S::Body | S::Done, I::Shutdown) => {
                 Some(Self { persistent: false, ..self })

@@ -27,7 +27,7 @@ pub(super) struct SpareBuffers {
 }
 
 impl Storage {
-    /// Storage whose receive buffer has so many bytes.
+    /// Storage with a receive buffer of this size in bytes.
     #[must_use]
     pub fn new(size: usize) -> Self {
         Self::of(Block::new(size))

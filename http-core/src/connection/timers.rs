@@ -21,7 +21,7 @@ pub enum Timer {
     BodyRate,
     /// Nothing leaves, or too little: the connection is dropped.
     Write,
-    /// The peer did not end its stream after the last answer: the connection is closed.
+    /// The peer did not end its stream after the last response: the connection is closed.
     Linger,
     /// The application has not answered in time: 503.
     Handler,
@@ -30,7 +30,7 @@ pub enum Timer {
 }
 
 impl Timer {
-    /// Every timer, for tables of them; each stands at its own number (`timer as usize`).
+    /// Every timer, for tables of them; each is at the index of its discriminant (`timer as usize`).
     pub const ALL: [Self; 10] = [
         Self::Handshake,
         Self::Accept,
@@ -134,7 +134,7 @@ impl Times {
         self.progress = self.progress.saturating_add(Duration::from_nanos(nanos)).min(now);
     }
 
-    /// The head is complete; so many bytes of content came with it.
+    /// Records that the head is complete, and how many bytes of content came with it.
     pub(crate) fn request(&mut self, now: Duration, content: usize) {
         self.request = now;
         self.handler = now;

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::message::headers::Headers;
 use crate::wire::grammar::trim_ows;
 
-/// The received cookies (the seed's `cookies`): a view of the `Cookie` lines that copies nothing.
+/// The received cookies (`cookies` in Pants): a view of the `Cookie` lines that copies nothing.
 ///
 /// All lines are read as one. They are split at `;`, also inside quotes, as every browser's
 /// own reading of `Set-Cookie` does (RFC 6265 section 5.2). A pair without `=` or with an

@@ -7,7 +7,7 @@ use cookie::{Cookie, Expiration};
 
 use crate::wire::grammar;
 
-/// The cookies that an answer sets (the seed's `cookies_out`), in the order they were given.
+/// The cookies that a response sets (`cookies_out` in Pants), in the order they were given.
 ///
 /// A [`Cookie`] says everything that a cookie can have: value, path, domain, `Secure`,
 /// `HttpOnly`, `SameSite`, `Partitioned`, `Max-Age` and `Expires`. It is checked when it is

@@ -20,7 +20,7 @@ const VERSION: &str = "1";
 const SEPARATOR: char = '.';
 const MAC_SIZE: usize = 32;
 
-/// The keys that sign and verify cookie values (the seed's `cookie_secret`, and
+/// The keys that sign and verify cookie values (`cookie_secret` in Pants, and
 /// `set_signed_cookie`, `get_secure_cookie`). The first key signs, all of them verify: to
 /// change keys, put the new one in front, and drop the old one when what it signed has expired.
 ///
@@ -52,7 +52,7 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// How long a signed value is good for unless told otherwise: 30 days, as in the seed.
+    /// How long a signed value is good for by default: 30 days, as in Pants.
     pub const LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
     /// How far in the future a value may have been signed: 60 seconds, so that servers which
@@ -96,7 +96,7 @@ impl KeyRing {
         signed
     }
 
-    /// Makes the cookie for a signed value (the seed's `set_signed_cookie`): `HttpOnly`,
+    /// Makes the cookie for a signed value (`set_secure_cookie` in Pants): `HttpOnly`,
     /// `SameSite=Lax`, `Path=/` and a `Max-Age` of the lifetime; `Secure` where the name begins
     /// with `__Host-` or `__Secure-`. For a request by https set `Secure` on what is returned, as
     /// [`Connection::set_signed_cookie`](crate::Connection::set_signed_cookie) does. The other
@@ -130,7 +130,7 @@ impl KeyRing {
         if needs_secure(name) { cookie.secure(true) } else { cookie }
     }
 
-    /// The bytes that were signed (the seed's `get_secure_cookie`), if `value` is what
+    /// The bytes that were signed (`get_secure_cookie` in Pants), if `value` is what
     /// [`sign`](Self::sign) made for this name with a key of this ring, and `now` is within
     /// its lifetime.
     ///

@@ -18,8 +18,8 @@ const VALUE_CHARS: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// A `Content-Disposition` that offers the content for saving under this name (the seed's
-/// `filename`).
+/// A `Content-Disposition` that offers the content for saving under this name
+/// (`filename` in Pants).
 ///
 /// Of a name with `/` or `\` only the last segment is sent, because that is all that a
 /// recipient may use (RFC 6266 section 4.3); where nothing is left, or `.` or `..`, the value

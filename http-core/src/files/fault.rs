@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 
 use http::StatusCode;
 
-/// Why there is no file to plan an answer for; [`Plan::fault`](crate::files::Plan::fault)
+/// Why there is no file to plan a response for; [`Plan::fault`](crate::files::Plan::fault)
 /// answers it.
 ///
 /// ```
@@ -18,7 +18,7 @@ use http::StatusCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FileError {
-    /// There is no such file, or its name leads outside the root: 404, and the answer does
+    /// There is no such file, or its name leads outside the root: 404, and the response does
     /// not tell the two apart.
     NotFound,
     /// The file is there and may not be read: 403.

@@ -1,5 +1,5 @@
-//! What a request for a file is answered with, decided without touching a file (the seed's
-//! `send_file`, `file_root` and `sendfile`).
+//! What a request for a file is answered with, decided without touching a file
+//! (`send_file` in Pants, `file_root` and `sendfile`).
 //!
 //! ```text
 //! request path -> RelativePath     under the root, or 404
@@ -8,7 +8,7 @@
 //! request + metadata -> Plan       status, fields, and the segments to send in order
 //! ```
 //!
-//! The wall clock and entropy are arguments, so every answer can be tested to the byte.
+//! The wall clock and entropy are arguments, so every response can be tested to the byte.
 //!
 //! ```
 //! use httpants_core::Headers;

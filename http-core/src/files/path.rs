@@ -36,7 +36,7 @@ pub struct RelativePath {
     is_index: bool,
 }
 
-/// What stands at a path in the file system.
+/// The kind of file at a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum FileKind {
     /// A regular file.
@@ -136,7 +136,7 @@ impl RelativePath {
         root.join(&self.path)
     }
 
-    /// What is to be done, now that it is known what stands at this path: a file is sent, for
+    /// What is to be done, now that the kind of file at this path is known: a file is sent, for
     /// a directory its `index.html` is looked for, once.
     ///
     /// # Errors

@@ -1,4 +1,4 @@
-//! The answer to a request for a file: status, fields and what to send.
+//! The response to a request for a file: status, fields and what to send.
 
 use std::fmt;
 use std::path::Path;
@@ -83,7 +83,7 @@ impl FileRequest<'_> {
     }
 }
 
-/// A piece of an answer's content.
+/// A piece of a response's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Segment {
     /// These bytes.
@@ -109,7 +109,7 @@ impl Segment {
     }
 }
 
-/// The answer to a request for a file: send a head with `status`, `fields` and the framing
+/// The response to a request for a file: send a head with `status`, `fields` and the framing
 /// that `content_length` tells, then each segment in order.
 ///
 /// The example of [the module](crate::files) makes one.
@@ -130,11 +130,11 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Plans the answer for a file that can be read.
+    /// Plans the response for a file that can be read.
     ///
     /// `wall` is the time of the answer in seconds since 1970. The entropy becomes the
     /// boundary of multipart/byteranges; it has to be new and random for each plan, so that
-    /// nobody can put the boundary into a file beforehand.
+    /// the boundary cannot be put into a file beforehand.
     ///
     /// In this order: methods other than GET and HEAD are answered 405; then the preconditions
     /// of RFC 9110 section 13.2.2 decide between 412, 304 and the file; then Range and If-Range
@@ -165,7 +165,7 @@ impl Plan {
         plan.for_method(request.method)
     }
 
-    /// Plans the answer where there is no file to send: a short text.
+    /// Plans the response where there is no file to send: a short text.
     ///
     /// ```
     /// use httpants_core::files::{FileError, Plan};
@@ -177,7 +177,7 @@ impl Plan {
         Self::text(fault.status()).for_method(method)
     }
 
-    /// Plans the answer for a directory that was asked for without a slash behind its name:
+    /// Plans the response for a directory that was asked for without a slash behind its name:
     /// 301 to the path with it, because relative links in its `index.html` count from there.
     /// Path and query are as sent; the query stays. Whatever the path begins with, the
     /// location is a path, and so on the same server.
@@ -206,8 +206,8 @@ impl Plan {
         plan.for_method(method)
     }
 
-    /// Plans the answer that leaves the sending to a server in front: no content, and the
-    /// field that names the file. Preconditions and ranges are that server's, so the answer
+    /// Plans the response that leaves the sending to a server in front: no content, and the
+    /// field that names the file. Preconditions and ranges are that server's, so the response
     /// has no validators; 404 for a path that is not below the policy's root.
     ///
     /// `wall` is the time of the answer in seconds since 1970.

@@ -3,7 +3,7 @@
 use crate::wire::grammar::{decimal, trim_ows};
 
 /// Ranges of one request that are honoured; with more, the whole file is sent. Each one costs
-/// a part head, and nobody resumes a download in more pieces.
+/// a part head, and no client resumes a download in more pieces.
 const MOST_RANGES: usize = 16;
 
 /// Positions of the first and the last byte, both included; never empty.

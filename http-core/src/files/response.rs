@@ -13,11 +13,11 @@ use super::coding::Coding;
 use super::mime::content_coding;
 use super::{attachment, content_type, date};
 
-/// One field of an answer. Both types are checked when they are made, so neither can hold a
+/// One field of a response. Both types are checked when they are made, so neither can hold a
 /// line end.
 pub type Field = (HeaderName, HeaderValue);
 
-/// How long an answer is fresh where the application does not say, in seconds: a week.
+/// How long a response is fresh where the application does not say, in seconds: a week.
 const MAX_AGE: u64 = 604_800;
 const MAX_AGE_DIRECTIVE: HeaderValue = HeaderValue::from_static("max-age=604800");
 
@@ -36,7 +36,7 @@ pub struct Metadata {
     /// Its length in bytes.
     pub len: u64,
     /// When its content changed last: seconds since 1970, and nanoseconds. `None` where that
-    /// is not known or earlier; then the answer has no validators.
+    /// is not known or earlier; then the response has no validators.
     pub modified: Option<(u64, u32)>,
     /// The number of its inode, or what else tells one file from another; 0 where there is
     /// nothing.
@@ -60,7 +60,7 @@ impl Metadata {
     }
 }
 
-/// How a file is to be presented: the arguments of the seed's `send_file`.
+/// How a file is to be presented: the arguments of `send_file` in Pants.
 ///
 /// ```
 /// use httpants_core::files::FileResponse;
@@ -88,7 +88,7 @@ pub struct FileResponse<'a> {
     /// do not describe the file or its caching are also on 405, 412 and 416.
     pub headers: &'a [Field],
     /// The coding that was [chosen](Coding::choose), [`Coding::Identity`] included, where
-    /// precompressed siblings are looked for: the answer then says that it varies with
+    /// precompressed siblings are looked for: the response then says that it varies with
     /// Accept-Encoding. Default: none, there was no choice.
     pub coding: Option<Coding>,
 }
@@ -104,7 +104,7 @@ impl<'a> FileResponse<'a> {
     pub(crate) fn fields(&self, metadata: &Metadata, wall: u64) -> Vec<Field> {
         let mut fields = self.presentation();
         let coding = self.coding.unwrap_or_default();
-        // RFC 9110 section 8.8.2.1: never later than the answer itself.
+        // RFC 9110 section 8.8.2.1: never later than the response itself.
         self.add(&mut fields, LAST_MODIFIED, || Some(date::format(metadata.modified?.0.min(wall))));
         self.add(&mut fields, ETAG, || metadata.entity_tag());
         self.add(&mut fields, ACCEPT_RANGES, || Some(HeaderValue::from_static("bytes")));
@@ -119,7 +119,7 @@ impl<'a> FileResponse<'a> {
         fields
     }
 
-    /// The fields of an answer whose content a server in front takes from the file, with the
+    /// The fields of a response whose content a server in front takes from the file, with the
     /// validators and the ranges being that server's.
     pub(crate) fn fields_for_front(&self, sendfile: Field, wall: u64) -> Vec<Field> {
         let mut fields = self.presentation();

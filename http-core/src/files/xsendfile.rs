@@ -15,7 +15,7 @@ use super::response::Field;
 /// such fields decode them (nginx, lighttpd, Apache with mod_xsendfile).
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// The seed's `sendfile`, `sendfile_prefix` and `file_root`: which field tells the server in
+/// `sendfile`, `sendfile_prefix` and `file_root` in Pants: which field tells the server in
 /// front which file to send.
 ///
 /// It only ever comes from the configuration. A request cannot switch it on or name the field,

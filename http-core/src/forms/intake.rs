@@ -14,7 +14,7 @@ pub enum Action {
     Spill,
     /// Write the piece to the temporary file, behind what is there.
     Write,
-    /// Free what is held, and hold nothing more of this content: nobody asked for it.
+    /// Free what is held, and hold nothing more of this content: it is not used.
     Drop,
 }
 

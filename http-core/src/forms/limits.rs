@@ -15,7 +15,7 @@
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The whole content, delimiters and part headers included (the seed's `max_body_size`).
+    /// The whole content, delimiters and part headers included (`max_request` in Pants).
     /// Default 10 MiB.
     pub max_body_size: u64,
     /// Parts of one form. Default 1,000: forms made by people have tens.
@@ -44,7 +44,7 @@ pub struct Limits {
     /// as `max_body_size`, so that raising that one for uploads does not raise the memory. The
     /// raw content of a multipart form that is not larger than `memory` comes on top.
     pub total_memory: u64,
-    /// Whether the raw content of a multipart form (the seed's `body`) is kept beside its
+    /// Whether the raw content of a multipart form (`body` in Pants) is kept beside its
     /// parts also where it is larger than `memory`: in a temporary file, so that large
     /// uploads are written twice. Smaller ones are kept always. Default false.
     pub keep_body: bool,

@@ -8,7 +8,7 @@
 //!                               +- Multipart  -> Multipart::receive -> Event -> BodyPolicy::data -> Action
 //! ```
 //!
-//! The text fields of a form become [`Variables`] (the seed's `post`), and the parts with a
+//! The text fields of a form become [`Variables`] (`post` in Pants), and the parts with a
 //! `filename` its files. [`BodyPolicy`] says for each piece of them whether it stays in memory or
 //! goes to a temporary file; carrying that out is the driver's part:
 //!

@@ -20,7 +20,7 @@ use super::{ParseFormError, Variables};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Options {
-    /// Keep variables with an empty value, or with none (the seed's `keep_blank_values`).
+    /// Keep variables with an empty value, or with none (`keep_blank_values` in Pants).
     /// Default false.
     pub keep_blank_values: bool,
     /// How many variables there may be; blank ones count where they are kept. Default 1,000,

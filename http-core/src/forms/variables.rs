@@ -4,7 +4,7 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::OnceLock;
 
-/// An ordered multi-map of names and values (the seed's `get` and `post`).
+/// An ordered multi-map of names and values (`get` and `post` in Pants).
 ///
 /// Text is UTF-8. Where the peer sent other bytes, the text has U+FFFD in their place, and
 /// [`bytes`](Self::bytes), [`all_bytes`](Self::all_bytes) and [`iter_bytes`](Self::iter_bytes)

@@ -129,7 +129,7 @@ impl<B> TryFrom<&http::Response<B>> for ResponseHead {
     }
 }
 
-/// The head of an answer as the `http` crate has it; fields that the core adds are not there.
+/// The head of a response as the `http` crate has it; fields that the core adds are not there.
 impl From<&ResponseHead> for http::Response<()> {
     fn from(head: &ResponseHead) -> Self {
         let mut response = Self::new(());

@@ -1,4 +1,4 @@
-//! The field lines of an answer, kept in the form in which they are sent.
+//! The field lines of a response, kept in the form in which they are sent.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -21,8 +21,8 @@ pub(crate) struct ReservedFields {
 /// Field lines to send: checked when they are added, sent as they are.
 ///
 /// Content-Length, Transfer-Encoding and Connection are owned by the core: setting one is a
-/// wish that is checked against the answer's framing, and a contradiction is a
-/// [`Misuse::Framing`] when the answer starts.
+/// wish that is checked against the response's framing, and a contradiction is a
+/// [`Misuse::Framing`] when the response starts.
 ///
 /// ```
 /// use httpants_core::{FieldLines, Misuse};

@@ -10,7 +10,7 @@ use crate::wire::grammar::{is_token, split_unquoted, trim_ows};
 pub(crate) enum Node {
     /// An address; IPv4 in its own form, not mapped into IPv6.
     Address(IpAddr),
-    /// `unknown`, or an identifier like `_gateway`: somebody whose address is not told.
+    /// `unknown`, or an identifier like `_gateway`: a client whose address is hidden.
     Hidden,
 }
 
@@ -141,7 +141,7 @@ impl<'a> Element<'a> {
                 b"host" => &mut parsed.host,
                 _ => continue,
             };
-            // A parameter occurs once at most; of two, nobody knows who wrote which.
+            // A parameter occurs once at most; of two it is unknown which the proxy wrote.
             if place.replace(unquoted(value)?).is_some() {
                 return None;
             }

@@ -23,7 +23,7 @@ impl FieldSpan {
 }
 
 /// The field lines of a received head, trailer section or multipart part
-/// (the seed's `HTTPHeaders`).
+/// (`HTTPHeaders` in Pants).
 ///
 /// Names compare without case, order and duplicates are kept, and the lines stay together as
 /// they were received. [`iter`](Self::iter) yields names in their canonical

@@ -1,4 +1,4 @@
-//! Messages: what a request says, what an answer is made of, and what proxies add.
+//! Messages: what a request says, what a response is made of, and what proxies add.
 
 mod convert;
 pub(crate) mod field_lines;

@@ -170,7 +170,7 @@ impl std::error::Error for ParseNetworkError {}
 /// assert_eq!(resolved.remote_ip, Some("203.0.113.9".parse()?));
 /// assert_eq!(resolved.scheme, Some(Scheme::Https));
 ///
-/// // The same from a peer that nobody trusts.
+/// // The same from a peer that is not trusted.
 /// let resolved = policy.resolve(Some("198.51.100.1".parse()?), &headers);
 /// assert_eq!(resolved.remote_ip, Some("198.51.100.1".parse()?));
 /// assert_eq!(resolved.scheme, None);
@@ -187,18 +187,18 @@ pub struct ProxyPolicy {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Resolved<'h> {
-    /// The client's address (the seed's `remote_ip`): the peer's, unless a trusted peer names
+    /// The client's address (`remote_ip` in Pants): the peer's, unless a trusted peer names
     /// another one. `None` for a peer without an address. IPv4 is in its own form, also where
     /// it came mapped into IPv6.
     pub remote_ip: Option<IpAddr>,
-    /// The client's scheme (the seed's `scheme`). `None`: that of the connection.
+    /// The client's scheme (`scheme` in Pants). `None`: that of the connection.
     pub scheme: Option<Scheme>,
     /// The host that the client named, with its port if any. `None`: that of the request.
     pub host: Option<&'h str>,
 }
 
 impl ProxyPolicy {
-    /// Whether nobody is trusted, so that [`resolve`](Self::resolve) gives what the peer says.
+    /// Whether no peer is trusted, so that [`resolve`](Self::resolve) gives what the peer says.
     #[must_use]
     pub fn is_off(&self) -> bool {
         matches!(self.xheaders, XHeaders::Off)

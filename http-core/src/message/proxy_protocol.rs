@@ -68,7 +68,7 @@ impl ProxyHeader {
 
     /// Reads a header from the first bytes of a connection; `None`: more are needed.
     ///
-    /// Call it again with all bytes so far when there are more. The answer for a longer input
+    /// Call it again with all bytes so far when there are more. The response for a longer input
     /// is the same once it is not `None`, whatever follows.
     ///
     /// Additions (TLVs) are checked for their lengths and skipped, their checksum is not
@@ -207,7 +207,7 @@ fn inet_2(source: impl Into<IpAddr>, destination: impl Into<IpAddr>, [a, b, c, d
     }
 }
 
-/// Section 2.2, "additional fields": a type, a length of two bytes, and so many bytes, to the end.
+/// Section 2.2, "additional fields": a type, a length of two bytes, and that many bytes, to the end.
 fn check_additions(mut additions: &[u8]) -> Result<(), ProxyHeaderError> {
     while !additions.is_empty() {
         let (&[_, high, low], rest) = additions.split_first_chunk::<3>().ok_or(ProxyHeaderError::Addition)?;

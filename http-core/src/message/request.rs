@@ -1,4 +1,4 @@
-//! A received request (the seed's `HTTPRequest`): its head and where it came from.
+//! A received request (`HTTPRequest` in Pants): its head and where it came from.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -79,7 +79,7 @@ pub(crate) struct Message {
 pub(crate) struct RecycledBuffers(Option<Request>);
 
 impl RecycledBuffers {
-    /// Keeps the request's storage; used again once nobody else holds the request.
+    /// Keeps the request's storage; used again once the application has dropped the request.
     pub(crate) fn keep(&mut self, request: Request) {
         self.0 = Some(request);
     }
@@ -175,7 +175,7 @@ impl Request {
         self.0.head.line.version
     }
 
-    /// `"HTTP/1.1"` or `"HTTP/1.0"` (the seed's word for [`version`](Self::version)).
+    /// `"HTTP/1.1"` or `"HTTP/1.0"` (`protocol` in Pants, beside [`version`](Self::version)).
     #[must_use]
     pub fn protocol(&self) -> &'static str {
         if self.0.head.line.version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" }

@@ -1,4 +1,4 @@
-//! The head of an answer, and how long the content behind it will be.
+//! The head of a response, and how long the content behind it will be.
 
 use http::StatusCode;
 
@@ -6,7 +6,7 @@ use crate::error::Misuse;
 use crate::message::field_lines::FieldLines;
 use crate::wire::grammar;
 
-/// Status, reason phrase and field lines of an answer.
+/// Status, reason phrase and field lines of a response.
 ///
 /// ```
 /// use httpants_core::{Misuse, ResponseHead};
@@ -60,10 +60,10 @@ impl ResponseHead {
     }
 }
 
-/// What the application knows about the length of an answer's content when the head is due.
+/// What the application knows about the length of a response's content when the head is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyLen {
-    /// Exactly so many bytes: Content-Length.
+    /// This many bytes: Content-Length.
     Known(u64),
     /// Not known: chunked, or on HTTP/1.0 the end of the stream; a Content-Length that was
     /// set among the fields counts as known.

@@ -15,7 +15,7 @@ use crate::proxy::{Resolved, Scheme};
 pub(crate) struct Kept {
     /// In a box, because most requests are never asked for it.
     query: OnceLock<Box<Result<Variables, ParseFormError>>>,
-    /// How long the request took, once its answer was finished.
+    /// How long the request took, once its response was finished.
     took: OnceLock<Duration>,
 }
 
@@ -32,7 +32,7 @@ impl Kept {
 }
 
 impl Request {
-    /// The variables of the query (the seed's `get`): several values a name, in order, blank
+    /// The variables of the query (`get` in Pants): several values a name, in order, blank
     /// ones dropped, `+` and percent sequences decoded. Parsed on the first call.
     ///
     /// # Errors
@@ -55,13 +55,13 @@ impl Request {
         self.kept().query.get_or_init(parse).as_ref().as_ref().map_err(Clone::clone)
     }
 
-    /// The cookies that were received (the seed's `cookies`).
+    /// The cookies that were received (`cookies` in Pants).
     #[must_use]
     pub fn cookies(&self) -> Cookies<'_> {
         Cookies::new(self.headers())
     }
 
-    /// The value of a signed cookie (the seed's `get_secure_cookie`): nothing when it is
+    /// The value of a signed cookie (`get_secure_cookie` in Pants): nothing when it is
     /// absent, unsigned, altered, moved from another name, expired, from the future, or
     /// signed by a key that is not in [`Config::cookie_keys`](crate::Config::cookie_keys).
     #[must_use]
@@ -77,20 +77,20 @@ impl Request {
         self.signed_cookie(name).and_then(|value| String::from_utf8(value).ok())
     }
 
-    /// How long ago the head was received; frozen when the answer was finished (the seed's
-    /// `time`).
+    /// How long ago the head was received; frozen when the response was finished
+    /// (`time` in Pants).
     #[must_use]
     pub fn time(&self, now: Now) -> Duration {
         self.kept().took.get().copied().unwrap_or_else(|| now.mono.saturating_sub(self.received().mono))
     }
 
-    /// The answer is finished.
+    /// The response is finished.
     pub(crate) fn freeze_time(&self, now: Now) {
         // The first end counts.
         let _ = self.kept().took.set(self.time(now));
     }
 
-    /// The address of the client (the seed's `remote_ip`): the peer's own, or what trusted
+    /// The address of the client (`remote_ip` in Pants): the peer's own, or what trusted
     /// proxies say of it, as [`Config::proxies`](crate::Config::proxies) allows. None where
     /// neither is known, as on a unix socket.
     #[must_use]
@@ -101,8 +101,8 @@ impl Request {
         }
     }
 
-    /// `"https"` where the client's transport is secured, else `"http"` (the seed's
-    /// `scheme`): by this connection, or by what trusted proxies say.
+    /// `"https"` where the client's transport is secured, else `"http"`
+    /// (`scheme` in Pants): by this connection, or by what trusted proxies say.
     #[must_use]
     pub fn scheme(&self) -> &'static str {
         match self.resolved().and_then(|resolved| resolved.scheme) {

@@ -6,7 +6,7 @@ use crate::wire::grammar::is_tchar;
 /// What the next byte of a chunked body can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Position {
-    /// A digit of the size, of which so many were seen.
+    /// A digit of the size, and how many were read.
     Size(u8),
     /// Behind white space after the size: only an extension can follow.
     BeforeExtension,
@@ -38,9 +38,9 @@ enum Position {
 pub(crate) enum Piece {
     /// So many bytes were framing; more are needed.
     NeedMore { framing: usize },
-    /// So many bytes of framing, then so many bytes of content.
+    /// Bytes of framing left, then bytes of content.
     Data { framing: usize, length: usize },
-    /// So many bytes of framing, then a trailer section of so many bytes, its empty line
+    /// Bytes of framing left, then a trailer section of this many bytes, its empty line
     /// included; the body is over.
     End { framing: usize, trailers: usize },
 }
@@ -89,7 +89,7 @@ impl Chunked {
                 }
                 Position::Trailers => return self.trailers(framing, rest),
                 Position::End => return Ok(Piece::End { framing, trailers: 0 }),
-                _ => match self.leap(rest) {
+                _ => match self.fast_path(rest) {
                     0 => {
                         let Some(&byte) = rest.first() else { break };
                         self.position = self.step(byte)?;
@@ -103,8 +103,8 @@ impl Chunked {
     }
 
     /// Takes what is usual and there as a whole, a line end or a size without extensions, in
-    /// one leap instead of steps of a byte; returns how far that goes.
-    fn leap(&mut self, rest: &[u8]) -> usize {
+    /// one step instead of byte by byte; returns how far that goes.
+    fn fast_path(&mut self, rest: &[u8]) -> usize {
         match self.position {
             Position::DataCarriageReturn if rest.starts_with(b"\r\n") => {
                 self.position = Position::Size(0);

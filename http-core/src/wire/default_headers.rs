@@ -1,4 +1,4 @@
-//! The lines that the core supplies to nearly every answer: Server and Date.
+//! The lines that the core supplies to nearly every response: Server and Date.
 
 use std::fmt::Write;
 use std::time::{Duration, SystemTime};

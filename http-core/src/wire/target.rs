@@ -28,7 +28,7 @@ impl Target {
     }
 }
 
-/// Parses the target that stands at `start` in the head and whose path has a known length;
+/// Parses the target at `start` in the head and whose path has a known length;
 /// its bytes are visible ASCII already.
 #[inline(always)]
 pub(crate) fn parse(text: &[u8], path: usize, start: usize, method: &Method) -> Result<Target, ProtocolError> {
@@ -44,7 +44,7 @@ pub(crate) fn parse(text: &[u8], path: usize, start: usize, method: &Method) -> 
     }
 }
 
-/// `absolute-path [ "?" query ]`; a `#` starts the fragment, which the seed has as an attribute.
+/// `absolute-path [ "?" query ]`; a `#` starts the fragment, an attribute of its own in Pants.
 fn origin_form(text: &[u8], path: usize, start: usize) -> Target {
     let end = text.len();
     // The first `#` ends the query, the first `?` before it ends the path.

@@ -62,7 +62,7 @@ pub trait Executor: Clone + Debug + Send + Sync + 'static {
     /// Runs the future in the background; a panic in it must end nothing but this future.
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static);
 
-    /// Runs work that may block where it holds nobody up, also if nobody awaits what it gives. It
+    /// Runs work that may block on a thread of its own, also if its result is not awaited. It
     /// is called where nothing is running, too, and must not panic there.
     fn unblock<T: Send + 'static>(
         &self,
@@ -132,7 +132,7 @@ impl<E: Executor> Runtime for AsyncIo<E> {
         T: Send + 'static,
         W: FnOnce() -> T + Send + 'static,
     {
-        // Whoever awaits it is told of a panic, and not torn along.
+        // A panic becomes an error of the future, and does not spread.
         let work = self.executor.unblock(|| {
             let panicked = |_| io::Error::other("work that may block panicked");
             catch_unwind(AssertUnwindSafe(work)).map_err(panicked)

@@ -7,7 +7,7 @@ use ::async_io::Async;
 
 /// A socket, and whether trying to read from it would be in vain.
 ///
-/// The reactor forgets what it was told to watch for with each event, so that each wait costs a
+/// The reactor forgets what to watch for with each event, so that each wait costs a
 /// system call. Trying first would cost one more for every wait, and is left out where the last
 /// attempt has shown that nothing is left.
 #[derive(Debug)]

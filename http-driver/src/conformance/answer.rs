@@ -1,6 +1,6 @@
-//! An answer as a client reads it.
+//! A response as a client reads it.
 
-/// A whole answer.
+/// A whole response.
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,

@@ -26,7 +26,7 @@ impl<C: Client> Caller<C> {
         self.client.send(bytes.as_ref());
     }
 
-    /// Sends while the answer comes.
+    /// Sends while the response comes.
     pub(super) fn send_meanwhile(&mut self, bytes: impl Into<Vec<u8>>) {
         self.client.send_meanwhile(bytes.into());
     }
@@ -39,20 +39,20 @@ impl<C: Client> Caller<C> {
         self.client.reset();
     }
 
-    /// Sends a request and waits for its answer.
+    /// Sends a request and waits for its response.
     #[track_caller]
     pub(super) fn ask(&mut self, request: impl AsRef<[u8]>) -> Answer {
         self.send(request);
         self.answer()
     }
 
-    /// A whole answer; what came behind it stays.
+    /// A whole response; what came behind it stays.
     #[track_caller]
     pub(super) fn answer(&mut self) -> Answer {
         self.read_answer(false)
     }
 
-    /// An answer to HEAD.
+    /// A response to HEAD.
     #[track_caller]
     pub(super) fn answer_to_head(&mut self) -> Answer {
         self.read_answer(true)

@@ -329,7 +329,7 @@ where
         true
     }
 
-    /// The other protocol; nothing where nobody speaks it.
+    /// Polls the other protocol, if there is a handler for it.
     fn poll_upgraded(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         let Some(upgraded) = this.upgraded else { return Poll::Ready(()) };

@@ -121,7 +121,7 @@ impl Registry {
     pub(crate) fn reserve(self: &Arc<Self>, most: usize, context: &Context<'_>) -> Option<Place> {
         if !self.take_place(most) {
             register(&self.blocked, context);
-            // One that was given up meanwhile woke nobody.
+            // One that was given up meanwhile woke no task.
             if !self.take_place(most) {
                 if self.count() >= most {
                     self.evict();

@@ -92,7 +92,7 @@ impl BodyQueue {
         }
     }
 
-    /// Somebody asks for the body. Where nobody had before, says whether `100 Continue` is to
+    /// The handler asks for the body. At the first time it says whether `100 Continue` is to
     /// be sent now.
     pub(super) fn ask(&mut self) -> Option<bool> {
         (!std::mem::replace(&mut self.asked, true)).then(|| std::mem::take(&mut self.continue_expected))

@@ -346,8 +346,8 @@ impl Shared {
     /// the lock: usually nothing.
     #[inline]
     fn settle(&mut self) -> Option<Unlocked> {
-        let nobody_waits = self.writers.is_empty() && self.watchers.is_empty() && self.woken.is_empty();
-        if nobody_waits && self.body.is_none() && !self.core.has_dropped() {
+        let no_waiters = self.writers.is_empty() && self.watchers.is_empty() && self.woken.is_empty();
+        if no_waiters && self.body.is_none() && !self.core.has_dropped() {
             return None;
         }
         Some(self.settle_waiting())

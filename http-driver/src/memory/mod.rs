@@ -50,7 +50,7 @@ use crate::response::files::read_at;
 use crate::runtime::{Blocking, BlockingPool, Clock, Listener, Runtime, Sleep, Spawn};
 use crate::server::{Handle, Server};
 
-/// The ends of connections of which nobody says more.
+/// The default addresses of connections.
 pub(crate) fn peer() -> ConnectionInfo {
     ConnectionInfo::new(
         std::net::SocketAddr::from(([192, 0, 2, 1], 50_000)),

@@ -21,7 +21,7 @@ pub struct Faults {
     pub shuffle: bool,
     /// Reads and writes move any number of bytes from one on.
     pub cut: bool,
-    /// In so many of a hundred cases a socket says that it is not ready when it is, and wakes
+    /// In this percentage of cases a socket says that it is not ready when it is, and wakes
     /// its task at once; and blocking work takes as many polls as it pleases.
     pub delay_percent: u8,
     /// Sockets take files, as those of a kernel do; otherwise the driver reads them. No fault:
@@ -100,7 +100,7 @@ impl Pipe {
         delays
     }
 
-    /// How many of so many bytes can be sent now.
+    /// How many of the offered bytes can be sent now.
     fn poll_room(&mut self, context: &Context<'_>, offered: usize) -> Poll<io::Result<usize>> {
         if self.client_reset {
             return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
@@ -125,7 +125,7 @@ impl Pipe {
         }
     }
 
-    /// How many of so many bytes move at once.
+    /// How many of these bytes move at once.
     fn cut(&mut self, count: usize) -> usize {
         if self.faults.cut && count > 1 { 1 + self.random.below(count) } else { count }
     }
@@ -163,7 +163,7 @@ impl Client {
         self.change(|pipe| pipe.client_reset = true);
     }
 
-    /// Takes only so many more bytes, until told otherwise: 0 is a client that never reads.
+    /// Takes only this many more bytes, until the next call: 0 is a client that never reads.
     pub fn take_only(&self, bytes: usize) {
         self.change(|pipe| pipe.window = bytes);
     }

@@ -30,7 +30,7 @@ impl Random {
         &choices[place]
     }
 
-    /// True in so many of a hundred cases.
+    /// True in this percentage of cases.
     pub(crate) fn percent(&mut self, cases: u8) -> bool {
         self.below(100) < usize::from(cases)
     }

@@ -27,9 +27,9 @@ use httpants_core::{CloseReason, ProtocolError, Timer};
 ///     line("requests_total", counters.requests);
 ///     line("received_bytes_total", counters.bytes_received);
 ///     line("sent_bytes_total", counters.bytes_sent);
-///     line("answers_total{class=\"2xx\"}", counters.answers.successful);
-///     line("answers_total{class=\"4xx\"}", counters.answers.client_error);
-///     line("answers_total{class=\"5xx\"}", counters.answers.server_error);
+///     line("answers_total{class=\"2xx\"}", counters.responses.successful);
+///     line("answers_total{class=\"4xx\"}", counters.responses.client_error);
+///     line("answers_total{class=\"5xx\"}", counters.responses.server_error);
 ///     for (fault, count) in counters.refusals.iter() {
 ///         let status = fault.status().as_u16();
 ///         line(&format!("refusals_total{{status=\"{status}\",reason=\"{fault:?}\"}}"), count);
@@ -69,7 +69,7 @@ pub struct Counters {
     pub requests: u64,
     /// Responses whose last byte has left, or that broke off behind their heads, by the class of
     /// their status; those to what was refused are among them.
-    pub answers: AnswerCounts,
+    pub responses: ResponseCounts,
     /// Bytes received, of heads, framing and content; on a secured transport those inside it.
     /// What follows an upgrade is not counted, here and in what was sent.
     pub bytes_received: u64,
@@ -100,8 +100,8 @@ pub struct Counters {
 /// Answers by the class of their status (RFC 9110 section 15).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct AnswerCounts {
-    /// 101, the only final status of its class. `100 Continue` is no answer.
+pub struct ResponseCounts {
+    /// 101, the only final status of its class. `100 Continue` is no response.
     pub informational: u64,
     /// 200 to 299.
     pub successful: u64,
@@ -156,7 +156,7 @@ impl Refusals {
         self.iter().filter(|(fault, _)| fault.status() == status).map(|(_, count)| count).sum()
     }
 
-    /// Every fault, also those that nobody has made.
+    /// Every fault, also those with a count of 0.
     pub fn iter(&self) -> impl Iterator<Item = (ProtocolError, u64)> + '_ {
         ProtocolError::ALL.into_iter().zip(self.0)
     }
@@ -308,7 +308,7 @@ impl Metrics {
             accept_pauses: of(Count::AcceptPause),
             accept_errors: of(Count::AcceptError),
             requests: of(Count::Request),
-            answers: AnswerCounts {
+            responses: ResponseCounts {
                 informational: class(0),
                 successful: class(1),
                 redirection: class(2),

@@ -14,7 +14,7 @@ use super::joined::Joined;
 use super::upload::{BodyReader, Content, Pieces};
 use crate::exchange::{BodyError, Exchange};
 
-/// The content of a request (the seed's `body`): whole when the request was buffered, in
+/// The content of a request (`body` in Pants): whole when the request was buffered, in
 /// memory or in a temporary file; else arriving piece by piece.
 ///
 /// It is a [`Stream`] of pieces, wherever it is. Where it arrives, nothing more is read from

@@ -1,4 +1,4 @@
-//! Cookies of the answer, set through its request as in the seed.
+//! Cookies of the response, set through its request as in Pants.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use httpants_core::cookies::{Cookie, CookieBuilder, KeyRing};
 
 use super::Request;
 
-/// Cookies to set (the seed's `cookies_out`): they leave with the head of the answer, however
+/// Cookies to set (`cookies_out` in Pants): they leave with the head of the response, however
 /// it is given.
 ///
 /// ```
@@ -33,7 +33,7 @@ impl Request {
     ///
     /// # Errors
     /// [`Misuse::Cookie`] for what cannot be sent or breaks the rules of a `__Host-` or
-    /// `__Secure-` name; others once the answer has begun.
+    /// `__Secure-` name; others once the response has begun.
     pub fn set_cookie(&self, cookie: impl Into<Cookie<'static>>) -> Result<(), Misuse> {
         let cookie = cookie.into();
         self.core(|core, request| core.cookies_out(request)?.set(cookie).map_err(Misuse::Cookie))

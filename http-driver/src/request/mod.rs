@@ -20,7 +20,7 @@ pub use self::multipart_stream::{FormError, MultipartStream, StreamedPart};
 use self::upload::{BodyReader, Files, Form, TextFields};
 use crate::exchange::{Exchange, Shared};
 
-/// A request and its content (the seed's `HTTPRequest`).
+/// A request and its content (`HTTPRequest` in Pants).
 ///
 /// What its head says is reached through [`httpants_core::Request`], to which it derefs.
 ///
@@ -61,7 +61,7 @@ impl Request {
     }
 
     /// The variables of a buffered form: those of `application/x-www-form-urlencoded`, and the
-    /// text fields of `multipart/form-data`, multi-valued and in order (the seed's `post`). As in
+    /// text fields of `multipart/form-data`, multi-valued and in order (`post` in Pants). As in
     /// Pants, urlencoded variables without a value are dropped unless
     /// [`Server::variables`](crate::Server::variables) keeps them, and empty text fields are kept.
     /// Only on POST and PUT, and on PATCH by
@@ -81,7 +81,7 @@ impl Request {
         &self.form().post
     }
 
-    /// The files of a buffered `multipart/form-data` form (the seed's `files`): the parts with
+    /// The files of a buffered `multipart/form-data` form (`files` in Pants): the parts with
     /// a `filename`. Those that are not persisted are gone with the request.
     #[must_use]
     pub fn files(&self) -> &Files {
@@ -188,7 +188,7 @@ impl Request {
     }
 
     /// Waits until the client has ended its stream or the connection is broken, so that a
-    /// handler can give up work that nobody waits for. Ready at once when the request is over.
+    /// handler can stop work whose result is not needed. Ready at once when the request is over.
     ///
     /// A client may close only its sending half and still wait for the response: it gets it
     /// within [`Timeouts::half_closed`](httpants_core::Timeouts::half_closed), unless

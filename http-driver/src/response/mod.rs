@@ -28,13 +28,13 @@ use crate::observe::{Count, Metrics};
 use crate::request::FormError;
 use crate::request::collect::CollectError;
 
-/// Why a stream of content broke off; the answer is dropped then, visibly.
+/// Why a stream of content broke off; the response is dropped then, visibly.
 pub type StreamError = Box<dyn std::error::Error + Send + Sync>;
 
 pub(crate) type ContentStream = Pin<Box<dyn Stream<Item = Result<Piece, StreamError>> + Send>>;
 pub(crate) type UpgradeHandler = Box<dyn FnOnce(Upgraded) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
-/// An answer: status, fields and content.
+/// A response: status, fields and content.
 ///
 /// Handlers may return anything that becomes one: text, bytes, a status code, a `Result` of
 /// two such things.
@@ -53,7 +53,7 @@ pub(crate) type UpgradeHandler = Box<dyn FnOnce(Upgraded) -> Pin<Box<dyn Future<
 pub struct Response {
     pub(crate) head: ResponseHead,
     pub(crate) content: Content,
-    /// The first thing that was set wrongly; the answer is a 500 then, and this is logged.
+    /// The first thing that was set wrongly; the response is a 500 then, and this is logged.
     pub(crate) misuse: Option<Misuse>,
 }
 
@@ -73,7 +73,7 @@ pub(crate) enum Content {
     /// The application failed, and has no response.
     #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "only services fail without a response"))]
     Failed(StreamError),
-    /// A responder has sent, or is to have sent, the answer.
+    /// A responder has sent, or is to have sent, the response.
     Sent,
 }
 
@@ -90,7 +90,7 @@ impl Response {
         Self { head: ResponseHead::default(), content: Content::Sent, misuse: None }
     }
 
-    /// An answer without content. A code outside 200 to 999 is a mistake: see
+    /// A response without content. A code outside 200 to 999 is a mistake: see
     /// [`with_header`](Self::with_header) for what becomes of those.
     #[must_use]
     pub fn new(code: u16) -> Self {
@@ -132,7 +132,7 @@ impl Response {
 
     /// 200 with content that is made while it is sent. Its length is not known, so it is
     /// chunked, or ends with the connection on HTTP/1.0; a `Content-Length` that is set is
-    /// kept to. An error of the stream drops the connection, so that the answer does not
+    /// kept to. An error of the stream drops the connection, so that the response does not
     /// look whole.
     #[must_use]
     pub fn stream<S, E>(stream: S) -> Self
@@ -144,8 +144,8 @@ impl Response {
         Self { head: ResponseHead::default(), content, misuse: None }
     }
 
-    /// A file: the whole answer that the request gets for it, from 206 to 404 (the seed's
-    /// `send_file`). A path is taken below [`Server::file_root`](crate::Server::file_root); see
+    /// A file: the whole response that the request gets for it, from 206 to 404
+    /// (`send_file` in Pants). A path is taken below [`Server::file_root`](crate::Server::file_root); see
     /// [`NamedFile`] and [`FileRoot`](crate::FileRoot) for what else there is. Fields of the
     /// application's own take the place of those that the file would have. They are on every
     /// response; those that describe the file or its caching (type, coding, disposition,
@@ -198,7 +198,7 @@ impl Response {
     }
 
     /// The same with another field line. A name or value that cannot be sent is a mistake of
-    /// the application: the answer becomes a 500, and the log says why. To find out here,
+    /// the application: the response becomes a 500, and the log says why. To find out here,
     /// use [`fields_mut`](Self::fields_mut).
     #[must_use]
     pub fn with_header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
@@ -280,42 +280,42 @@ impl fmt::Debug for Response {
     }
 }
 
-/// A text answer.
+/// A text response.
 impl From<&'static str> for Response {
     fn from(text: &'static str) -> Self {
         Self::text(text)
     }
 }
 
-/// A text answer.
+/// A text response.
 impl From<String> for Response {
     fn from(text: String) -> Self {
         Self::text(text)
     }
 }
 
-/// An answer of `application/octet-stream`.
+/// A response of `application/octet-stream`.
 impl From<Bytes> for Response {
     fn from(content: Bytes) -> Self {
         Self::bytes("application/octet-stream", content)
     }
 }
 
-/// An answer of `application/octet-stream`.
+/// A response of `application/octet-stream`.
 impl From<Vec<u8>> for Response {
     fn from(content: Vec<u8>) -> Self {
         Self::from(Bytes::from(content))
     }
 }
 
-/// An answer without content.
+/// A response without content.
 impl From<u16> for Response {
     fn from(code: u16) -> Self {
         Self::new(code)
     }
 }
 
-/// An answer without content.
+/// A response without content.
 impl From<StatusCode> for Response {
     fn from(status: StatusCode) -> Self {
         Self::new(status.as_u16())

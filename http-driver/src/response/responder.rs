@@ -1,4 +1,4 @@
-//! The seed's way to answer from a handler: one call after the other, with backpressure.
+//! Responds from a handler as Pants does: one call after the other, with backpressure.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use crate::runtime::yield_now;
 /// The order is [`send_status`](Self::send_status), [`send_headers`](Self::send_headers),
 /// [`send`](Self::send), [`finish`](Self::finish); what a call out of turn says is in
 /// [`Misuse`]. The handler returns what `finish` gives it. A handler that returns without
-/// having finished breaks the answer off: the connection is dropped.
+/// having finished breaks the response off: the connection is dropped.
 ///
 /// ```
 /// use httpants_driver::{Misuse, Request, Response};
@@ -78,7 +78,7 @@ impl Responder {
         self.reply(|reply| reply.send_fields(&fields, end_headers))
     }
 
-    /// The cookies that were set for the answer: all, or those named. Without this call all
+    /// The cookies that were set for the response: all, or those named. Without this call all
     /// of them leave with the head; with it the others stay behind.
     ///
     /// # Errors
@@ -110,7 +110,7 @@ impl Responder {
         Ok(())
     }
 
-    /// A whole answer in one call; the seed's defaults are 200 and `text/plain`.
+    /// Sends a whole response in one call; the defaults of Pants are 200 and `text/plain`.
     ///
     /// # Errors
     /// As [`Reply::send_response`].
@@ -123,7 +123,7 @@ impl Responder {
         sent
     }
 
-    /// A whole answer with a file in one call; the seed's defaults are `None`, `true` and no
+    /// Sends a whole response with a file in one call; the defaults of Pants are `None`, `true` and no
     /// headers. The path is relative to [`Server::file_root`](crate::Server::file_root), or
     /// absolute and below it. With a `filename` the client is to save the file under that
     /// name; without `guess_mime` its type is `application/octet-stream`.
@@ -139,7 +139,7 @@ impl Responder {
     ///
     /// # Errors
     /// As [`send_status`](Self::send_status), and for headers that cannot be sent. That the file
-    /// is absent is an answer (404) and no error.
+    /// is absent is a response (404) and no error.
     pub fn send_file<N, V>(
         self,
         path: impl AsRef<Path>,
@@ -162,7 +162,7 @@ impl Responder {
         Ok(response)
     }
 
-    /// The answer is complete; returns what the handler is to return.
+    /// The response is complete; returns what the handler is to return.
     ///
     /// # Errors
     /// As [`Reply::finish`].

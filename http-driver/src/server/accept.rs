@@ -1,4 +1,4 @@
-//! Accepting connections until told to stop, then waiting for the open ones.
+//! Accepts connections until the server is stopped, then waiting for the open ones.
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
@@ -26,7 +26,7 @@ const TURN: usize = 64;
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
 pin_project! {
-    /// Accepts for one worker; done when the server was told to stop and its connections
+    /// Accepts for one worker; done when the server was stopped and its connections
     /// have ended.
     pub(crate) struct Accepting<R: Runtime, H: Handler> {
         runtime: R,
@@ -43,7 +43,7 @@ pin_project! {
         // How many shutdowns were seen, and until when connections may finish.
         shutdowns: usize,
         grace_end: Option<Duration>,
-        // Whether it was told already that descriptors or memory are out.
+        // Whether the lack of descriptors or memory was logged already.
         exhausted: bool,
     }
 }

@@ -49,12 +49,12 @@ impl Handle {
         self.registry.drain(grace);
     }
 
-    /// Stops listening and drops all connections (the seed's `close`).
+    /// Stops listening and drops all connections (`close` in Pants).
     pub fn close(&self) {
         self.registry.give(Command::Close);
     }
 
-    /// Whether it was told to stop.
+    /// Whether it was asked to stop.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.registry.command() != Command::Serve

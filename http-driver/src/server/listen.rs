@@ -163,7 +163,7 @@ fn bind_tcp(address: SocketAddr, backlog: i32, workers: usize) -> io::Result<Vec
         first.listen(backlog)?;
         return Ok(vec![BoundSocket::Tcp(first.into())]);
     }
-    // The first socket showed that nobody else has the port, which sockets that share their
+    // The first socket showed that no other process has the port, which sockets that share their
     // port would not have noticed; it also found the number where any port would do.
     let found = first.local_addr()?.as_socket().unwrap_or(address);
     drop(first);

@@ -64,7 +64,7 @@ fn take(descriptors: &mut ListenFd, place: usize) -> io::Result<ListenSocket> {
         BoundSocket::Tcp(listener) => SockRef::from(listener).is_listener()?,
         BoundSocket::Unix(listener) => SockRef::from(listener).is_listener()?,
     } {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "nobody called listen on it"));
+        return Err(io::Error::new(ErrorKind::InvalidInput, "socket is not listening"));
     }
     Ok(socket)
 }

@@ -141,7 +141,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// Speaks TLS on every address of [`listen`](Self::listen) (the seed's `startSSL`):
+    /// Speaks TLS on every address of [`listen`](Self::listen) (`startSSL` in Pants):
     /// requests there have the scheme `https`, and what comes without TLS is refused. Said
     /// twice, it is an error of [`bind`](Self::bind).
     #[cfg(feature = "_tls")]
@@ -192,7 +192,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     }
 
     /// Writes a line for each response, in one of Apache's formats. Default: none; the events
-    /// of `tracing` are told all the same.
+    /// of `tracing` are sent all the same.
     #[must_use]
     pub fn access_log(mut self, log: AccessLog) -> Self {
         self.parts.access_log = Some(log);
@@ -220,20 +220,20 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// The largest content of a request, in bytes (the seed's `max_body_size`, default 10 MiB);
+    /// The largest content of a request, in bytes (`max_request` in Pants, default 10 MiB);
     /// what is larger is answered with 413.
     #[must_use]
     pub fn max_body_size(self, bytes: u64) -> Self {
         self.config(|config| config.limits.max_body_size = bytes)
     }
 
-    /// Whether connections persist (the seed's `keep_alive`, default true).
+    /// Whether connections persist (`keep_alive` in Pants, default true).
     #[must_use]
     pub fn keep_alive(self, keep_alive: bool) -> Self {
         self.config(|config| config.keep_alive = keep_alive)
     }
 
-    /// The secret that signs cookies and verifies them (the seed's `cookie_secret`); several
+    /// The secret that signs cookies and verifies them (`cookie_secret` in Pants); several
     /// are a ring, of which the first signs and all verify, so that secrets can be replaced.
     /// Default: a random one, so that signed cookies end with the process.
     ///
@@ -289,7 +289,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
 
     /// The directory that [`Responder::send_file`](crate::Responder::send_file) and
     /// [`NamedFile::new`](crate::NamedFile::new) start from, and out of which they never
-    /// lead (the seed's `file_root`). Default: the current directory, when the first file is
+    /// lead (`file_root` in Pants). Default: the current directory, when the first file is
     /// sent.
     #[must_use]
     pub fn file_root(mut self, root: FileRoot) -> Self {
@@ -297,8 +297,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// Leaves the sending of files to a server in front, which reads this field (the seed's
-    /// `sendfile` and `sendfile_prefix`): answers with a file have the field and no content.
+    /// Leaves the sending of files to a server in front, which reads this field
+    /// (`sendfile` in Pants and `sendfile_prefix`): answers with a file have the field and no content.
     /// The file is looked up all the same, so what is absent, may not be read or lies outside
     /// is never named. Default: files are sent from here.
     ///
@@ -375,7 +375,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// How many connections may wait to be accepted (the seed's default, 1024).
+    /// How many connections may wait to be accepted (1024, as in Pants).
     #[must_use]
     pub fn backlog(mut self, connections: i32) -> Self {
         self.backlog = connections.max(1);
@@ -383,7 +383,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     }
 
     /// How many connections may be open at once, on all workers together; more wait to be accepted.
-    /// Default: three quarters of the descriptors that the process may have (`RLIMIT_NOFILE`), so
+    /// Where all places are taken, a connection that only lingers behind its last response, as after
+    /// a refusal, gives its own up. Default: three quarters of the descriptors that the process may have (`RLIMIT_NOFILE`), so
     /// that some are left for files; without a limit three quarters of 65,536.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {

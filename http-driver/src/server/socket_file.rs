@@ -71,7 +71,7 @@ impl Drop for SocketFile {
 #[cfg(unix)]
 pub(crate) fn bind(path: &Path, backlog: i32) -> io::Result<UnixListener> {
     if path.as_os_str().is_empty() {
-        // Linux would choose a name in a place of its own, which nobody could find.
+        // Linux would choose a name in a place of its own, which clients could not find.
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path of the socket is missing"));
     }
     let address = SockAddr::unix(path)?;
@@ -86,7 +86,7 @@ pub(crate) fn bind(path: &Path, backlog: i32) -> io::Result<UnixListener> {
     Ok(socket.into())
 }
 
-/// Whether nobody listens on this socket file. A server whose queue of connections is full lives,
+/// Whether no process listens on this socket file. A server whose queue of connections is full lives,
 /// and is not waited for.
 #[cfg(unix)]
 fn is_dead(path: &Path, address: &SockAddr) -> io::Result<bool> {

@@ -21,7 +21,7 @@ pub(super) struct Start {
 }
 
 impl Start {
-    /// The starts of so many workers.
+    /// The start signals of this many workers.
     pub(super) fn of(workers: usize) -> Vec<Self> {
         let shared = Arc::new(Mutex::new(Shared { starting: workers, ..Shared::default() }));
         (0..workers).map(|_| Self { shared: Arc::clone(&shared), is_ready: false }).collect()

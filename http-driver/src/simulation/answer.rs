@@ -1,6 +1,6 @@
 //! Reading answers, independently of the code that writes them.
 
-/// One whole answer.
+/// One whole response.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Answer {
     pub(super) status: u16,
@@ -17,9 +17,9 @@ pub(super) enum Read {
     /// Nothing at all.
     Nothing,
     Whole(Answer),
-    /// An answer that is not complete, as far as its framing says.
+    /// A response that is not complete, as far as its framing says.
     Part,
-    /// No answer: why not.
+    /// No response: why not.
     Malformed(&'static str),
 }
 
@@ -34,7 +34,7 @@ pub(super) enum End {
     Reset,
 }
 
-/// Reads one answer, interim or final.
+/// Reads one response, interim or final.
 pub(super) fn read(bytes: &[u8], to_head: bool, end: End) -> Read {
     if bytes.is_empty() {
         return Read::Nothing;

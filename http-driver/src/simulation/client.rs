@@ -33,7 +33,7 @@ enum Step {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Leaving {
     Ends,
-    /// Ends its stream right behind its last request, and waits for the answers.
+    /// Ends its stream right behind its last request, and waits for the responses.
     HalfCloses,
     Resets,
     /// Says nothing more, and never closes.
@@ -49,7 +49,7 @@ pub(super) struct Sending {
     end: usize,
     pub(super) first: Option<Duration>,
     pub(super) last: Option<Duration>,
-    /// When its answer was whole.
+    /// When its response was whole.
     pub(super) answered: Option<Duration>,
 }
 
@@ -283,7 +283,7 @@ impl Client {
 }
 
 impl Client {
-    /// The answer to this request, at the front of these bytes.
+    /// The response to this request, at the front of these bytes.
     pub(super) fn read(&self, request: &Sending, bytes: &[u8]) -> Read {
         match answer::read(bytes, request.errand.head_only, self.end) {
             // A server that never saw the whole head cannot know that no content may follow.

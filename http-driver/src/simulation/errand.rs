@@ -33,7 +33,7 @@ pub(super) enum Task {
     EchoStreamed,
     /// The same by reads that are given up and begun again until one gives something.
     EchoCancelled,
-    /// An answer that does not look at the content.
+    /// A response that does not look at the content.
     Ignore,
     /// How many bytes the file of a form has.
     Form,
@@ -169,12 +169,12 @@ impl Errand {
         }
     }
 
-    /// Whether the connection must end with the answer.
+    /// Whether the connection must end with the response.
     pub(super) fn is_last(&self) -> bool {
         self.closes || matches!(self.task, Task::Malformed | Task::TooLarge | Task::Upgrade | Task::BreakOff { .. })
     }
 
-    /// When, from the moment at which its handler can begin, the next byte of the answer is
+    /// When, from the moment at which its handler can begin, the next byte of the response is
     /// given, and then how often again; nothing where it is given at once.
     pub(super) fn pace(&self) -> (Duration, usize) {
         let (wait, times) = match self.task {
@@ -265,7 +265,7 @@ impl Errand {
         (form, format!("multipart/form-data; boundary={BOUNDARY}"))
     }
 
-    /// The status of the answer, where the request comes in whole and in time.
+    /// The status of the response, where the request comes in whole and in time.
     pub(super) fn status(&self) -> u16 {
         match self.task {
             Task::Panic => 500,
@@ -277,7 +277,7 @@ impl Errand {
         }
     }
 
-    /// The content of the answer, where it is the application's.
+    /// The content of the response, where it is the application's.
     pub(super) fn content(&self) -> Option<Vec<u8>> {
         match self.task {
             Task::Content { size, .. }

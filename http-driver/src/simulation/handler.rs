@@ -171,7 +171,7 @@ async fn answer(memory: Memory, journal: Rc<Journal>, file: PathBuf, mut request
     })
 }
 
-/// The content goes out as it comes in; where it breaks off, so does the answer. With a memory
+/// The content goes out as it comes in; where it breaks off, so does the response. With a memory
 /// the reads are cancelled.
 async fn echo(request: &mut Request, cancels: Option<&Memory>) -> Result<Result<Response, BodyError>, Misuse> {
     let mut responder = request.responder();

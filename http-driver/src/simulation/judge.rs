@@ -30,13 +30,13 @@ pub(super) struct Tally {
     pub(super) unanswered: usize,
 }
 
-/// How a connection goes on behind an answer.
+/// How a connection goes on behind a response.
 #[derive(Clone, Copy, PartialEq)]
 enum Next {
     Another,
-    /// The answer was the last, and that is as it must be.
+    /// The response was the last, and that is as it must be.
     Closed,
-    /// There is no answer any more, for a reason.
+    /// There is no response any more, for a reason.
     Nothing,
 }
 
@@ -115,7 +115,7 @@ impl Reading<'_> {
             self.rest = &[];
             return Ok(Next::Closed);
         }
-        // That more was left unread than is drained may be found out behind the answer.
+        // That more was left unread than is drained may be found out behind the response.
         let unread = request.errand.leaves_much_unread() && self.rest.is_empty();
         Ok(if request.is_whole() && (answer.closes || unread) { Next::Closed } else { Next::Another })
     }
@@ -140,7 +140,7 @@ impl Reading<'_> {
     }
 }
 
-/// Whether there is a reason for the answer to be missing, or to be cut off.
+/// Whether there is a reason for the response to be missing, or to be cut off.
 fn is_excused(client: &Client, request: &Sending, circumstances: Circumstances) -> bool {
     let ended_before = client.ended_at.is_some_and(|ended| request.last.is_none_or(|last| ended <= last));
     client.leaving == Leaving::Resets
@@ -151,7 +151,7 @@ fn is_excused(client: &Client, request: &Sending, circumstances: Circumstances) 
         || ended_before
 }
 
-/// Whether an answer is what its request asks for (true), or a refusal that it deserves (false).
+/// Whether a response is what its request asks for (true), or a refusal that it deserves (false).
 fn check(client: &Client, request: &Sending, answer: &Answer, circumstances: Circumstances) -> Result<bool, String> {
     let errand = &request.errand;
     if !request.is_begun() {
@@ -249,7 +249,7 @@ fn handlers(client: &Client, circumstances: Circumstances) -> Result<(), String>
     Ok(())
 }
 
-/// A client that has ended its stream and has its answers is left at once.
+/// A client that has ended its stream and has its responses is left at once.
 fn ended(client: &Client, circumstances: Circumstances) -> Result<(), String> {
     let gives_up = client.requests.iter().any(|request| gives_up(client, request).is_some());
     if let (Some(fin), Some(ended), false) = (client.fin, client.ended_at, gives_up)
@@ -281,7 +281,7 @@ fn follow(client: &Client, rest: &[u8], circumstances: Circumstances) -> Result<
     Ok(())
 }
 
-/// Whether something other than its requests may have changed when its answers come.
+/// Whether something other than its requests may have changed when its responses come.
 fn is_disturbed(client: &Client, circumstances: Circumstances) -> bool {
     client.stops_reading
         || circumstances.drained
@@ -317,7 +317,7 @@ fn timers(client: &Client, circumstances: Circumstances, is_idle: bool) -> Resul
         Some(_) => Ok(()),
         None if client.received.is_empty() => within(Duration::ZERO, 15, 15, "accept"),
         None if is_idle => match client.requests.iter().rfind(|request| in_time(request.first)) {
-            // Content that the application did not look at may come behind the answer.
+            // Content that the application did not look at may come behind the response.
             Some(request) if in_time(request.last) => {
                 within(client.received_at.max(request.last.unwrap_or_default()).max(free), 75, 75, "idle")
             }

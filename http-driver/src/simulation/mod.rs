@@ -2,7 +2,7 @@
 //! and what befalls the server, and every rule that must hold is looked at.
 //!
 //! The clients pipeline, cut their requests into pieces, dawdle, fall silent, end their
-//! streams halfway, or behind their requests and wait for the answers, reset, and stop reading;
+//! streams halfway, or behind their requests and wait for the responses, reset, and stop reading;
 //! handlers go on behind their responses and give up reads; sockets move any number of bytes and say that
 //! they are not ready when they are; tasks run in any order; the machine falls asleep and
 //! wakes up; the server is told to stop at any moment. What must hold:
@@ -14,7 +14,7 @@
 //! - requests of one connection are not handled at the same time, a response does not wait for
 //!   what its handler does behind it, and that is not dropped while the server runs;
 //! - a client that falls silent is left when its timer says so;
-//! - a client that ends its stream has its answers whole, or the end that
+//! - a client that ends its stream has its responses whole, or the end that
 //!   [`Timeouts::half_closed`](httpants_core::Timeouts::half_closed) says, and is left at once
 //!   behind them;
 //! - each request that was accepted has one line in the access log;

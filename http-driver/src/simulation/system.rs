@@ -28,7 +28,7 @@ use crate::memory::{Faults, MemoryTransport};
 /// | `/pieces` | the same, by a stream that is given to be sent, where there is such a thing |
 /// | `/outlive` | 200 at once, by a handler that goes on for `wait` milliseconds behind it |
 /// | `/echo` | 200, the request's content when it is complete |
-/// | `/streamed/echo` | 200, the request's content as it comes; where it breaks off, so does the answer |
+/// | `/streamed/echo` | 200, the request's content as it comes; where it breaks off, so does the response |
 /// | `/streamed/cancelled` | the same, by reads that are given up and begun again |
 /// | `/streamed/ignore` | 200 `ignored`, without reading the content |
 /// | `/panic` | 500 |

@@ -19,7 +19,7 @@ const SESSIONS: usize = 1024;
 
 /// Certificates and keys to speak TLS with, for
 /// [`Server::tls`](crate::Server::tls) and
-/// [`Server::listen_tls`](crate::Server::listen_tls) (the seed's `ssl_options`).
+/// [`Server::listen_tls`](crate::Server::listen_tls) (`ssl_options` in Pants).
 ///
 /// TLS 1.2 and 1.3, `http/1.1` or `http/1.0` by ALPN, sessions resumed by tickets or by a cache in memory;
 /// no 0-RTT data, because it can be replayed. Where clients are asked for certificates nothing is

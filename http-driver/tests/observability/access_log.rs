@@ -242,7 +242,7 @@ fn no_request_is_accepted_while_too_many_heads_wait_for_their_lines() {
         client.take_only(usize::MAX);
         site.memory.run();
         assert_eq!(answers(&site), vec![answer("GET /a HTTP/1.1", 200, 5); count]);
-        assert_eq!(site.handle.counters().answers.successful, count as u64);
+        assert_eq!(site.handle.counters().responses.successful, count as u64);
     }
 }
 

@@ -18,7 +18,7 @@ fn bytes_requests_and_answers_are_what_the_client_saw() {
         assert_eq!((counters.connections_accepted, counters.requests), (2, 5));
         assert_eq!(counters.bytes_received as usize, sent.len() + b"GET / HTTP/1.1\r\n\r\n".len());
         assert_eq!(counters.bytes_sent as usize, received.len() + more.len());
-        let answers = counters.answers;
+        let answers = counters.responses;
         assert_eq!((answers.successful, answers.redirection), (2, 1));
         assert_eq!((answers.client_error, answers.server_error), (2, 1));
         assert_eq!(counters.handler_panics, 1);
@@ -88,7 +88,7 @@ fn content_is_counted_where_it_is_refused_or_spilled() {
     let counters = site.handle.counters();
     assert_eq!((counters.uploads_spilled, counters.forms_refused), (1, 1));
     assert_eq!(counters.refusals.of(ProtocolError::BodyTooLarge), 1);
-    assert_eq!((counters.upgrades, counters.answers.informational), (1, 1));
+    assert_eq!((counters.upgrades, counters.responses.informational), (1, 1));
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn connections_that_are_dropped_or_upgraded_have_no_reason_to_close() {
     let counters = site.handle.counters();
     assert_eq!((counters.connections_open, counters.upgrades), (0, 1));
     assert_eq!(counters.closes, Default::default());
-    assert_eq!((counters.requests, counters.answers.successful, counters.answers.informational), (3, 1, 1));
+    assert_eq!((counters.requests, counters.responses.successful, counters.responses.informational), (3, 1, 1));
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl Sent {
     }
 }
 
-/// The output is the answers in their order, whole but for the last one.
+/// The output is the responses in their order, whole but for the last one.
 pub(super) fn check(world: &World) {
     let reset = world.end == Some(Close::Reset);
     let broken = world.cut_off || reset;
@@ -93,7 +93,7 @@ pub(super) fn check(world: &World) {
         } else {
             assert!(given.content.starts_with(&answer.content), "answer {at} is another one");
             assert!(broken || !given.finished, "answer {at} is cut off: {given:?}, {world:?}");
-            // An answer without content is whole with its head, also where the application
+            // A response without content is whole with its head, also where the application
             // did not say that it is finished.
             assert!(behind.is_empty(), "bytes behind an unfinished answer: {}", behind.escape_ascii());
         }

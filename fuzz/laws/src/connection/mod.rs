@@ -17,7 +17,7 @@ use self::world::World;
 ///
 /// Whatever happens, the requests that the application sees are those that
 /// [`oracle::chunked`](crate::oracle::chunked) and Content-Length cut out of what the client sent;
-/// the answers leave in their order, whole or visibly broken off, and the end of each is reported
+/// the responses leave in their order, whole or visibly broken off, and the end of each is reported
 /// once with what of it has left; commands for other requests than the outstanding one change
 /// nothing; stretches of files may have lengths up to the end of 64 bits; buffers stay under their limits; a deadline that came is over; and the connection always waits for something, or ends.
 ///

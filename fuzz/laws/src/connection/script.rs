@@ -162,9 +162,9 @@ pub(super) enum Operation {
     Poll { most: u8, go_on: bool },
     /// So many bytes leave; 0: all.
     Transmit { most: u16 },
-    /// The application answers, if an answer is due.
+    /// The application answers, if a response is due.
     Answer(Given),
-    /// The same in the seed's words.
+    /// The same by the names of Pants.
     AnswerByCalls { length: u16, finish: bool },
     /// A piece of content, and perhaps the end.
     Finish { length: u16, file: bool, end: u8 },
@@ -198,7 +198,7 @@ pub(super) enum Operation {
     Spurious(u8),
 }
 
-/// An answer.
+/// A response.
 #[derive(Clone, Copy, Debug, Arbitrary)]
 pub(super) struct Given {
     pub(super) status: u8,

@@ -190,7 +190,7 @@ impl World {
         self.waiting() < self.config.limits.send_backlog.max(1)
     }
 
-    /// Gives the head of an answer, or a whole one.
+    /// Gives the head of a response, or a whole one.
     fn answer(&mut self, chosen: &script::Given) {
         let status = [200, 200, 200, 404, 204, 304, 101, 500][usize::from(chosen.status) % 8];
         let mut head = ResponseHead::new(status).unwrap();
@@ -219,7 +219,7 @@ impl World {
         answer.content = if chosen.whole { content.into_bytes() } else { vec![] };
     }
 
-    /// The seed's way.
+    /// As Pants responds.
     fn answer_by_calls(&mut self, length: usize, finish: bool) {
         if self.given.last().is_none_or(|last| last.asked == Asked::Connect) {
             return;
@@ -244,7 +244,7 @@ impl World {
         }
     }
 
-    /// Goes on with an answer that was begun.
+    /// Goes on with a response that was begun.
     fn finish(&mut self, length: usize, file: bool, end: u8) {
         if !self.send(length, file) {
             return;

@@ -1,4 +1,4 @@
-//! An answer as a client sees it (RFC 9112 sections 4, 6 and 7).
+//! A response as a client sees it (RFC 9112 sections 4, 6 and 7).
 
 use super::{is_field_value, is_token, line, trim};
 
@@ -17,7 +17,7 @@ pub struct Answer {
     pub content: Vec<u8>,
     /// The trailer lines of a chunked answer.
     pub trailers: Vec<(String, Vec<u8>)>,
-    /// Whether all of it is there. An answer that the end of the stream ends always is.
+    /// Whether all of it is there. A response that the end of the stream ends always is.
     pub whole: bool,
     /// Whether the end of the stream is its end.
     pub until_close: bool,
@@ -37,7 +37,7 @@ impl Answer {
     }
 }
 
-/// What the request says about the answer's content.
+/// What the request says about the response's content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// HEAD: there is none.
@@ -48,7 +48,7 @@ pub enum Asked {
     Other,
 }
 
-/// Reads one answer from the front of `out`, and what is behind it. `None` where its head is
+/// Reads one response from the front of `out`, and what is behind it. `None` where its head is
 /// not whole.
 ///
 /// # Panics
@@ -134,7 +134,7 @@ fn read_chunks<'a>(mut rest: &'a [u8], answer: &mut Answer) -> Option<&'a [u8]> 
     }
 }
 
-/// Reads all answers in `out`, interim ones left out, to requests that asked for this, and what
+/// Reads all responses in `out`, interim ones left out, to requests that asked for this, and what
 /// is behind them.
 #[must_use]
 pub fn read_all<'a>(mut out: &'a [u8], asked: &[Asked]) -> (Vec<Answer>, &'a [u8]) {

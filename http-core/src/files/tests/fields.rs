@@ -1,4 +1,4 @@
-//! The fields of an answer, and the answers without a file.
+//! The fields of a response, and the responses without a file.
 
 use std::path::Path;
 
@@ -265,7 +265,7 @@ fn dates_at_the_edges() {
 fn other_methods() {
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PATCH", "get", "PROPFIND"] {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        // Preconditions do not count where the answer is not 2xx without them (section 13.2.1).
+        // Preconditions do not count where the response is not 2xx without them (section 13.2.1).
         for lines in ["", "If-Match: \"x\"\r\n", "If-None-Match: *\r\n", "Range: bytes=500-\r\n"] {
             let plan = plan(&method, lines, &FileResponse::new("a.txt"), metadata(LEN));
             assert_eq!((plan.status.as_u16(), text(&plan, "allow")), (405, Some("GET, HEAD")), "{method}");

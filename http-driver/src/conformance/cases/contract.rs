@@ -312,7 +312,7 @@ pub fn a_dropped_transport_is_the_end<S: Stage>() {
     });
 }
 
-/// `reset_on_close` makes the coming close a reset, so that a broken answer does not look whole.
+/// `reset_on_close` makes the coming close a reset, so that a broken response does not look whole.
 pub fn a_close_can_be_a_reset<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         pair.send(b"half an answer", false).await;

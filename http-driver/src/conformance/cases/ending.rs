@@ -39,7 +39,7 @@ pub fn idle_connections_are_closed_at_once<S: Stage>() {
     server.stage.end();
 }
 
-/// A request that runs is finished, its answer says `Connection: close`, and the server ends
+/// A request that runs is finished, its response says `Connection: close`, and the server ends
 /// with it.
 pub fn what_runs_is_finished_and_says_that_it_is_the_last<S: Stage>() {
     let (mut server, gate) = serve::<S>();

@@ -23,7 +23,7 @@ pub fn requests_on_one_connection_are_answered_in_turn<S: Stage>() {
     assert_eq!(server.handle.connections(), 1);
 }
 
-/// What arrives at once is answered in its order, each answer whole before the next, content and
+/// What arrives at once is answered in its order, each response whole before the next, content and
 /// all, whatever takes long among it.
 pub fn a_batch_of_requests_is_answered_in_its_order<S: Stage>() {
     let gate = Gate::default();
@@ -97,7 +97,7 @@ pub fn a_client_may_ask_for_the_close<S: Stage>() {
     client.expect_end();
 }
 
-/// With `keep_alive` off each answer says `Connection: close`, and that happens.
+/// With `keep_alive` off each response says `Connection: close`, and that happens.
 pub fn without_keep_alive_each_answer_closes<S: Stage>() {
     let server = start_with::<S, _, _>(describe, |server| server.keep_alive(false));
     let mut client = server.connect();
@@ -117,7 +117,7 @@ pub fn a_connection_may_serve_a_bounded_number_of_requests<S: Stage>() {
     client.expect_end();
 }
 
-/// What is malformed gets its status and the end, behind the answers that were due before it;
+/// What is malformed gets its status and the end, behind the responses that were due before it;
 /// nothing behind it is a request.
 pub fn a_bad_request_behind_a_good_one_is_refused<S: Stage>() {
     let server = start::<S, _, _>(describe);
@@ -129,7 +129,7 @@ pub fn a_bad_request_behind_a_good_one_is_refused<S: Stage>() {
     client.expect_end();
 }
 
-/// A client that ends its sending side behind a request still gets the answer, however long that
+/// A client that ends its sending side behind a request still gets the response, however long that
 /// takes, and the handler can ask whether it did.
 pub fn a_client_that_stops_sending_is_still_answered<S: Stage>() {
     let gate = Gate::default();
@@ -210,7 +210,7 @@ pub fn a_handler_that_panics_is_a_500_and_no_more<S: Stage>() {
     assert_eq!(other.ask(get("/")).text(), "fine");
 }
 
-/// The same in the middle of an answer: what was sent does not look whole.
+/// The same in the middle of a response: what was sent does not look whole.
 pub fn a_handler_that_fails_within_its_answer_drops_the_connection<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| -> Result<Response, crate::Misuse> {
         let mut responder = request.responder();

@@ -139,7 +139,7 @@ pub fn a_file_that_becomes_shorter_ends_the_connection<S: Stage>() {
     fs::write(&path, &site.data).expect("a file");
     let mut client = site.server.connect();
     client.send(get("/short.bin"));
-    // The answer has begun, and is more than the buffers hold.
+    // The response has begun, and is more than the buffers hold.
     client.take(1000);
     let shortened = File::options().write(true).open(&path).and_then(|file| file.set_len(1 << 20));
     shortened.expect("a shorter file");

@@ -11,7 +11,7 @@ use crate::protocol::FieldLines;
 use crate::protocol::cookies::Cookie;
 use crate::{Misuse, Request, Response};
 
-/// The seed's calls, one after the other: what they give is one answer, framed for the version
+/// The calls of Pants, one after the other: they give one response, framed for the version
 /// of the request.
 pub fn an_answer_is_given_call_by_call<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| {
@@ -66,7 +66,7 @@ pub fn an_answer_is_given_in_one_call<S: Stage>() {
     assert_eq!((answer.text(), &*answer.trailers), ("pieces", "X-Sum: 6\r\n"));
 }
 
-/// A call out of turn is an error that says which one was due, and the answer goes on.
+/// A call out of turn is an error that says which one was due, and the response goes on.
 pub fn calls_in_a_wrong_order_are_told_which_was_due<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| {
         let mut responder = request.responder();

@@ -94,7 +94,7 @@ pub fn a_slow_body_is_a_408<S: Stage>() {
     });
 }
 
-/// A client that does not read its answer is dropped.
+/// A client that does not read its response is dropped.
 pub fn a_client_that_does_not_read_is_dropped<S: Stage>() {
     let server = serve::<S>(|config| config.timeouts.write = Some(SPAN));
     timed(&server, || {
@@ -107,7 +107,7 @@ pub fn a_client_that_does_not_read_is_dropped<S: Stage>() {
     });
 }
 
-/// Behind a refusal the client's end is awaited, so that it reads the answer and not a reset;
+/// Behind a refusal the client's end is awaited, so that it reads the response and not a reset;
 /// but not for long.
 pub fn a_client_that_does_not_leave_is_left<S: Stage>() {
     let server = serve::<S>(|config| config.timeouts.refusal_linger_idle = Some(SPAN));

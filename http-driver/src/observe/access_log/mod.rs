@@ -26,7 +26,7 @@ const TARGET: &str = "httpants::access";
 /// - *host* is [`remote_ip`](httpants_core::Request::remote_ip): the client's where proxies are
 ///   trusted. Of something that was no request it is the peer's, with the PROXY protocol the one
 ///   of its header. `-` for a peer without an address (a unix socket).
-/// - *ident* and *authuser* are `-`: the server authenticates nobody.
+/// - *ident* and *authuser* are `-`: the server does not authenticate.
 /// - The time is when the head was received, in UTC; of something that was no request when its
 ///   response had left or never would.
 /// - *bytes* are those of content that the transport took, `-` for none. Framing does not

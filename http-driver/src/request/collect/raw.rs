@@ -22,7 +22,7 @@ pub(super) struct Raw {
 enum Place {
     Memory(Joined),
     File(Spool),
-    /// Nowhere: it is a multipart form's, too large for memory, and nobody asked for it.
+    /// Nowhere: it is a multipart form's, too large for memory, and it is not used.
     Dropped,
 }
 

@@ -2,8 +2,8 @@
 
 use super::UploadedFile;
 
-/// The files of a `multipart/form-data` request, by the name of their field (the seed's
-/// `files`): several may have the same name, and their order is kept.
+/// The files of a `multipart/form-data` request, by the name of their field
+/// (`files` in Pants): several may have the same name, and their order is kept.
 ///
 /// ```
 /// use httpants_driver::Request;

@@ -22,7 +22,7 @@ const PIECE: usize = 256 << 10;
 /// runtime's place to block; content in memory is one piece, uncopied.
 ///
 /// The content stays as long as this does. From
-/// [`UploadedFile::pieces`](crate::UploadedFile::pieces); it can be the content of an answer:
+/// [`UploadedFile::pieces`](crate::UploadedFile::pieces); it can be the content of a response:
 ///
 /// ```
 /// use httpants_driver::{Request, Response};

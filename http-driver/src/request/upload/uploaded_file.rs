@@ -138,7 +138,7 @@ impl UploadedFile {
     /// The work begins when this future is first polled, on the runtime's pool for blocking work,
     /// and is not cancelled with it. Where the handler is dropped while it waits, because its
     /// connection has failed, tokio, smol and async-std finish the work: the file gets its name
-    /// afterwards, and nobody learns of an error. Work that a runtime drops before it has begun, as
+    /// afterwards, and an error is lost. Work that a runtime drops before it has begun, as
     /// tokio does when it is shut down, leaves the path as it was. A client that only ends its
     /// stream may wait for the response, so its handler is dropped within
     /// [`Timeouts::half_closed`](httpants_core::Timeouts::half_closed) at the earliest, unless

@@ -162,7 +162,7 @@ pub(crate) fn kind(metadata: &fs::Metadata) -> FileKind {
     }
 }
 
-/// What the core is told about a file.
+/// What the core needs to know about a file.
 pub(crate) fn describe(metadata: &fs::Metadata) -> Metadata {
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     #[cfg(unix)]

@@ -5,7 +5,7 @@
 //!      handler returns it
 //! Directory::find     opens the file, never anything outside the directory
 //! files::Plan         status, fields, segments (in the core)
-//! OpenFiles           keeps it open by a number while the core counts what is due
+//! OpenFiles           keeps it open by a number while the core counts what is left
 //! FileSender          moves the bytes: the transport by itself, or piece by piece
 //! ```
 

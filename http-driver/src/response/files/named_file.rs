@@ -10,7 +10,7 @@ use super::directory::{self, Found};
 use super::policy::FilePolicy;
 use super::root::FileRoot;
 
-/// A file as an answer, with the arguments of the seed's `send_file`; becomes a response by
+/// A file as a response, with the arguments of `send_file` in Pants; becomes a response by
 /// [`Response::file`](crate::Response::file).
 ///
 /// The type follows from the name. `Last-Modified`, a strong `ETag`, `Accept-Ranges`, and a
@@ -40,7 +40,7 @@ pub struct NamedFile {
 pub(crate) struct Opened {
     /// What its type follows from; with a sibling still the file's own.
     pub(crate) name: String,
-    /// Where it is, for a server in front that can be told so.
+    /// Where it is, for a server in front that sends it (`X-Accel-Redirect`).
     pub(crate) path: Option<PathBuf>,
     pub(crate) file: File,
     pub(crate) metadata: Metadata,

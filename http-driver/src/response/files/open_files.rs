@@ -1,4 +1,4 @@
-//! The files of the answers that wait to be sent.
+//! The files of the responses that wait to be sent.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -31,7 +31,7 @@ impl OpenFiles {
         self.last
     }
 
-    /// Keeps a file of which so many bytes are due. Files are sent in the order of their
+    /// Keeps a file of which this many bytes are to be sent. Files are sent in the order of their
     /// numbers.
     pub(crate) fn keep(&mut self, number: u64, file: File, left: u64) {
         self.queue.push_back(OpenFile { number, file: file.into(), left });
@@ -42,7 +42,7 @@ impl OpenFiles {
         self.queue.len() >= MOST
     }
 
-    /// The file with this number, which is the first that is due.
+    /// The file with this number, which is the first to be sent.
     pub(crate) fn get(&mut self, number: u64) -> Option<&Arc<File>> {
         while self.queue.front().is_some_and(|first| first.number < number) {
             self.queue.pop_front();

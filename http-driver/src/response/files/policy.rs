@@ -7,7 +7,7 @@ use httpants_core::files::{FileError, Sendfile};
 use super::root::FileRoot;
 use crate::observe::report::report;
 
-/// The seed's `file_root` and `sendfile`.
+/// `file_root` and `sendfile` in Pants.
 #[derive(Debug, Default)]
 pub(crate) struct FilePolicy {
     root: OnceLock<FileRoot>,
@@ -20,7 +20,7 @@ impl FilePolicy {
     }
 
     /// Where the application's relative paths start: in the current directory where nothing
-    /// was set, as in the seed.
+    /// was set, as in Pants.
     pub(crate) fn root(&self) -> Result<FileRoot, FileError> {
         if let Some(root) = self.root.get() {
             return Ok(root.clone());

@@ -48,7 +48,7 @@ pub(crate) fn respond(outlet: &mut Outlet<'_>, mut head: ResponseHead, file: Nam
     Ok(())
 }
 
-/// The answer, and the file that its segments are stretches of.
+/// The response, and the file that its segments are stretches of.
 fn plan(
     request: &Request,
     status: StatusCode,
@@ -60,7 +60,7 @@ fn plan(
     let unconditional = Headers::default();
     let mut asked = FileRequest { method: request.method(), headers: request.headers() };
     if status != StatusCode::OK {
-        // The file is the content of an answer that does not depend on it: an error page.
+        // The file is the content of a response that does not depend on it: an error page.
         asked.headers = &unconditional;
         if *asked.method != Method::HEAD {
             asked.method = &Method::GET;

@@ -135,7 +135,7 @@ impl FileSender {
     }
 }
 
-/// The peer sees that its answer is cut off; why is for the log.
+/// The peer sees that its response is cut off; why is for the log.
 fn broken(error: io::Error) -> io::Error {
     report!("a file was truncated, or became unreadable, while it was sent", error);
     error

@@ -10,7 +10,7 @@ use crate::request::Request;
 use crate::response::Response;
 
 impl FileRoot {
-    /// The answer to a request for a file: the one that its path names. A directory with an
+    /// The response to a request for a file: the one that its path names. A directory with an
     /// `index.html` is 301 where the slash behind its name is missing, because links in that
     /// file count from there.
     #[must_use]
