@@ -1,17 +1,17 @@
 //! A WebSocket that says everything back (RFC 6455).
 
 use std::future::poll_fn;
-use std::mem;
 use std::pin::{Pin, pin};
 use std::task::Poll;
 use std::time::Duration;
+use std::{io, mem};
 
 use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::Error;
 use async_tungstenite::tungstenite::error::ProtocolError;
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use async_tungstenite::tungstenite::protocol::{CloseFrame, Role};
+use async_tungstenite::tungstenite::protocol::{CloseFrame, Role, WebSocketConfig};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use futures_io::{AsyncRead, AsyncWrite};
@@ -81,7 +81,11 @@ fn accept(offers_upgrade: bool, headers: &Headers) -> Result<String, Fault> {
 
 /// Sends messages back until the client closes, breaks the protocol, or the program is to end.
 async fn serve<R: Runtime>(stream: Upgraded, runtime: R, shutdown: Shutdown) {
-    let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
+    let config = WebSocketConfig::default();
+    // The replies to pings that a client does not read must not pile up.
+    let most = config.max_message_size.unwrap_or_default() + 2 * config.write_buffer_size;
+    let config = config.max_write_buffer_size(most);
+    let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
     let code = {
         let (begun, echoed) = (pin!(shutdown.begun()), pin!(echo(&mut socket)));
         match select(begun, echoed).await {
@@ -89,10 +93,15 @@ async fn serve<R: Runtime>(stream: Upgraded, runtime: R, shutdown: Shutdown) {
             Either::Right((code, _)) => code,
         }
     };
-    if let Some(code) = code {
-        let (closed, late) = (pin!(close(&mut socket, code)), pin!(sleep(&runtime, CLOSING)));
-        select(closed, late).await;
-    }
+    let ending = async {
+        match code {
+            Some(code) => close(&mut socket, code).await,
+            // The client has closed: the reply leaves, and over TLS the end is announced.
+            None => drop(end(socket.get_mut()).await),
+        }
+    };
+    let (ended, late) = (pin!(ending), pin!(sleep(&runtime, CLOSING)));
+    select(ended, late).await;
 }
 
 /// Sends messages back; the code to close with, where that is due.
@@ -131,13 +140,18 @@ async fn close(socket: &mut WebSocketStream<Upgraded>, code: CloseCode) {
         yield_now().await;
     }
     let stream = socket.get_mut();
-    if poll_fn(|context| Pin::new(&mut *stream).poll_close(context)).await.is_err() {
+    if end(stream).await.is_err() {
         return;
     }
     let mut dropped = vec![0; 16 << 10];
     while let Ok(1..) = poll_fn(|context| Pin::new(&mut *stream).poll_read(context, &mut dropped)).await {
         yield_now().await;
     }
+}
+
+/// Ends the sending side.
+async fn end(stream: &mut Upgraded) -> io::Result<()> {
+    poll_fn(|context| Pin::new(&mut *stream).poll_close(context)).await
 }
 
 /// Lets others have their turn: a client that sends without pause is always ready.

@@ -46,6 +46,8 @@ struct Connections {
     all: Slab<Entry>,
     /// Those that only await the end of their peer's stream, by their numbers: the oldest first.
     lingering: BTreeMap<u64, usize>,
+    /// How many were told to go and have not gone yet.
+    evicting: usize,
 }
 
 #[derive(Debug, Default)]
@@ -117,15 +119,12 @@ impl Registry {
     }
 
     /// Keeps one of `most` places for a connection that may be accepted now. Where none is free
-    /// the task is woken once one is, and a connection that lingers gives its own up.
+    /// the task is woken once one is.
     pub(crate) fn reserve(self: &Arc<Self>, most: usize, context: &Context<'_>) -> Option<Place> {
         if !self.take_place(most) {
             register(&self.blocked, context);
             // One that was given up meanwhile woke no task.
             if !self.take_place(most) {
-                if self.count() >= most {
-                    self.evict();
-                }
                 return None;
             }
         }
@@ -143,17 +142,27 @@ impl Registry {
     }
 
     /// Closes the oldest connection that lingers, where there is one: nothing is left to be done for
-    /// it but to wait.
+    /// it but to wait. One after the other, because the place that it gives up may be enough.
     pub(crate) fn evict(&self) {
         let mut connections = self.connections();
+        if connections.evicting > 0 {
+            return;
+        }
         let oldest = connections.lingering.pop_first();
         let entry = oldest.and_then(|(_, key)| connections.all.get_mut(key));
-        let waker = entry.and_then(|entry| {
-            entry.evicted = true;
-            entry.waker.take()
-        });
+        let Some(entry) = entry else { return };
+        entry.evicted = true;
+        let waker = entry.waker.take();
+        connections.evicting += 1;
         drop(connections);
         waker.into_iter().for_each(Waker::wake);
+    }
+
+    /// [`evict`](Self::evict) where no place is free.
+    pub(crate) fn evict_if_full(&self) {
+        if self.full.load(Ordering::Acquire) {
+            self.evict();
+        }
     }
 
     /// Wakes the task at the next command or end of a connection.
@@ -271,9 +280,7 @@ impl Registration {
             return;
         }
         self.registry.connections().lingering.insert(self.id, self.key);
-        if self.registry.full.load(Ordering::Acquire) {
-            self.registry.evict();
-        }
+        self.registry.evict_if_full();
     }
 
     fn is_evicted(&self) -> bool {
@@ -287,6 +294,7 @@ impl Drop for Registration {
         let removed = connections.all.try_remove(self.key);
         if self.lingers {
             connections.lingering.remove(&self.id);
+            connections.evicting -= usize::from(removed.as_ref().is_some_and(|entry| entry.evicted));
         }
         drop(connections);
         drop(removed);

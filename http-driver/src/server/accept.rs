@@ -124,6 +124,8 @@ where
                     if this.handle.registry.has_become_full(*this.max_connections) {
                         this.handle.metrics.one(Count::AcceptPause);
                     }
+                    // Behind that, so that one that begins to linger now sees it.
+                    this.handle.registry.evict_if_full();
                     return;
                 };
                 match listener.poll_accept(context) {

@@ -158,7 +158,10 @@ impl Io {
             let mut shared = lock(&self.place);
             self.stream = shared.stream.take();
             over = shared.over;
-            let replaced = shared.waiting.get_mut(who).and_then(|waiting| waiting.replace(waker));
+            let replaced = match shared.waiting.get_mut(who) {
+                Some(waiting) if self.stream.is_none() && !over => waiting.replace(waker),
+                _ => None,
+            };
             drop(shared);
             drop(replaced);
         }

@@ -110,6 +110,8 @@ pin_project! {
         // The service may not be ready for the request yet, which is there until it is.
         Ready { service: S, request: Option<http::Request<Body>> },
         Called { #[pin] future: F },
+        // Gone before its response is looked at: it may hold the `OnUpgrade` of its request.
+        Done,
     }
 }
 
@@ -127,6 +129,7 @@ where
         loop {
             let result = match this.stage.as_mut().project() {
                 StageProjection::Called { future } => ready!(future.poll(context)),
+                StageProjection::Done => return Poll::Pending,
                 StageProjection::Ready { service, request } => match ready!(service.poll_ready(context)) {
                     Err(error) => Err(error),
                     Ok(()) => {
@@ -139,6 +142,7 @@ where
                     }
                 },
             };
+            this.stage.set(Stage::Done);
             return Poll::Ready(match result {
                 Ok(response) => answer::of(response, std::mem::take(this.circumstances), context),
                 Err(error) => answer::failed(error.into()),

@@ -7,7 +7,6 @@ mod on_upgrade;
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::future::ready;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -427,7 +426,14 @@ fn a_service_may_say_what_follows_an_upgrade() {
 fn a_service_that_opens_no_tunnel_responds_501_to_connect() {
     for content in ["", "a page"] {
         let memory = Memory::new();
-        let service = service_fn(move |_: http::Request<Body>| ready(Ok::<_, StreamError>(full(content))));
+        // Its future keeps the request, with all that was offered in it, until it is dropped.
+        let service = service_fn(move |request: http::Request<Body>| {
+            let mut held = Some(request);
+            poll_fn(move |_| {
+                assert!(held.as_mut().is_some());
+                Poll::Ready(Ok::<_, StreamError>(full(content)))
+            })
+        });
         let handle = start(&memory, service);
         let (client, received) = exchange(&memory, b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n");
         assert!(received.starts_with("HTTP/1.1 501 "), "{received}");
