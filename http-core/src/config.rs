@@ -239,8 +239,7 @@ pub struct Timeouts {
     pub write: Option<Duration>,
     /// The least progress in sending, in bytes per second: each byte that the transport takes
     /// puts the end of `write` off by no more than its time at this rate. Default 256; 0 switches
-    /// it off, and any byte is progress. Over TLS the driver reports units of up to 64 KiB, each once
-    /// all of it has left.
+    /// it off, and any byte is progress.
     pub write_rate: u32,
     /// How long the end of the peer's stream is awaited behind the last response. Default 2 s.
     pub linger: Option<Duration>,

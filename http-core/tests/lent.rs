@@ -477,3 +477,25 @@ fn the_large_buffer_of_a_refused_body_is_not_kept() {
     assert_eq!(connection.state().recv, Receiving::Discard);
     assert!(connection.storage_size() < body_buffer, "{} bytes are kept", connection.storage_size());
 }
+
+#[test]
+fn what_left_of_a_unit_is_progress_once() {
+    let mut connection = connection(Config::default());
+    give(&mut connection, GET, 0);
+    let id = request(&mut connection).id();
+    let mut queue = TransmitQueue::default();
+    connection.respond_with(id, &ResponseHead::default(), vec![b'x'; 100_000]).unwrap();
+    assert!(connection.take_transmit(&mut queue));
+    assert_eq!(timeout(&connection), Some((30_000, Timer::Write)));
+    // 10,000 bytes are 39 s at 256 bytes a second.
+    connection.handle_partly_transmitted(10_000, now(20_000));
+    assert_eq!(timeout(&connection), Some((50_000, Timer::Write)));
+    let sent = queue.sent(10_256);
+    connection.handle_transmitted(&mut queue, sent, now(40_000));
+    assert_eq!(timeout(&connection), Some((51_000, Timer::Write)), "256 of them are new");
+    // Nothing waits, and nothing is kept for the next response.
+    let sent = queue.sent(u64::MAX);
+    connection.handle_transmitted(&mut queue, sent, now(41_000));
+    connection.handle_partly_transmitted(1_000_000, now(41_000));
+    assert_ne!(timeout(&connection).map(|(_, timer)| timer), Some(Timer::Write));
+}

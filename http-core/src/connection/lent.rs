@@ -173,6 +173,18 @@ impl Connection {
         self.has_sent(memory.saturating_add(files));
     }
 
+    /// Records that `count` bytes have left of what the transport holds and reports as transmitted
+    /// only as a whole, as a secured one does with its records: progress for
+    /// [`Timeouts::write`](crate::Timeouts::write) and
+    /// [`half_closed`](crate::Timeouts::half_closed), and nothing else. It counts once: what is
+    /// transmitted later is so much less progress.
+    pub fn handle_partly_transmitted(&mut self, count: u64, now: Now) {
+        self.set_now(now);
+        if count > 0 && self.has_unsent() {
+            self.times.progressed_ahead(self.now.mono, count, &self.config.timeouts);
+        }
+    }
+
     /// Whether [`take_dropped`](Self::take_dropped) has something.
     #[must_use]
     pub fn has_dropped(&self) -> bool {

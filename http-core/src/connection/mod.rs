@@ -446,6 +446,7 @@ impl Connection {
     fn queue(&mut self) -> &mut SendQueue {
         if !self.has_unsent() {
             self.times.progress = self.now.mono;
+            self.times.ahead = 0;
         }
         &mut self.send
     }

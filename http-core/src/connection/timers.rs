@@ -95,6 +95,8 @@ pub(crate) struct Times {
     /// When the queue began to fill, later by the time that what has left since may take, but not
     /// later than now.
     pub(crate) progress: Duration,
+    /// Bytes that counted as progress before they were reported as sent.
+    pub(crate) ahead: u64,
     /// The last time that something left.
     pub(crate) sent: Duration,
     /// The sending side was shut down.
@@ -116,6 +118,7 @@ impl Times {
             content_start: now,
             content_bytes: 0,
             progress: now,
+            ahead: 0,
             sent: now,
             shut: now,
             shutdown: None,
@@ -127,8 +130,22 @@ impl Times {
         self.content_bytes = self.content_bytes.saturating_add(count as u64);
     }
 
-    /// So many bytes have left, and others wait. Each buys the time that it may take at the lowest rate.
+    /// Records that `bytes` were sent, and others wait.
     pub(crate) fn progressed(&mut self, now: Duration, bytes: u64, timeouts: &crate::Timeouts) {
+        let counted = bytes.min(self.ahead);
+        self.ahead -= counted;
+        self.put_off(now, bytes - counted, timeouts);
+    }
+
+    /// Records that `bytes` have left which are reported as sent later.
+    pub(crate) fn progressed_ahead(&mut self, now: Duration, bytes: u64, timeouts: &crate::Timeouts) {
+        self.ahead = self.ahead.saturating_add(bytes);
+        self.sent = now;
+        self.put_off(now, bytes, timeouts);
+    }
+
+    /// Each byte buys the time that it may take at the lowest rate.
+    fn put_off(&mut self, now: Duration, bytes: u64, timeouts: &crate::Timeouts) {
         let rate = u64::from(timeouts.write_rate);
         let nanos = bytes.saturating_mul(1_000_000_000).checked_div(rate).unwrap_or(u64::MAX);
         self.progress = self.progress.saturating_add(Duration::from_nanos(nanos)).min(now);

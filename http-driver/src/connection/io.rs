@@ -32,6 +32,8 @@ pub(super) struct Io<T> {
     sent: Transmitted,
     /// Bytes that the transport has taken and may still hold.
     unflushed: usize,
+    /// How much of them has left meanwhile.
+    partly: u64,
     failed: bool,
     files: FileSender,
     pub(super) open_files: OpenFiles,
@@ -90,6 +92,7 @@ impl<T: Transport> Io<T> {
             outgoing: TransmitQueue::default(),
             sent: Transmitted::default(),
             unflushed: 0,
+            partly: 0,
             failed: false,
             files: FileSender::default(),
             open_files: OpenFiles::default(),
@@ -154,6 +157,7 @@ impl<T: Transport> Io<T> {
             self.peer = PeerWatch::Reported;
             core.handle_peer_closed(now);
         }
+        core.handle_partly_transmitted(std::mem::take(&mut self.partly), now);
         if self.sent != Transmitted::default() {
             let sent = std::mem::take(&mut self.sent);
             observer.count(Count::Sent, sent.count());
@@ -248,7 +252,7 @@ impl<T: Transport> Io<T> {
     {
         let Some(stream) = self.stream.as_mut().filter(|_| !self.outgoing.is_empty()) else { return false };
         stream.retry_send();
-        self.transmit(runtime, context) != Sent::Nothing
+        self.transmit(runtime, context) != Sent::Nothing || self.partly > 0
     }
 
     /// Writes what waits, until nothing does or the socket is full.
@@ -275,8 +279,13 @@ impl<T: Transport> Io<T> {
         loop {
             // What was taken counts once it has left: the deadlines and the close wait for that.
             if self.unflushed > 0 {
-                match stream.poll_flush(context) {
-                    Poll::Pending => return Ok(moved),
+                let flushed = stream.poll_flush(context);
+                let left = stream.take_left();
+                match flushed {
+                    Poll::Pending => {
+                        self.partly = self.partly.saturating_add(left);
+                        return Ok(moved);
+                    }
                     Poll::Ready(flushed) => flushed?,
                 }
                 self.sent += self.outgoing.sent(std::mem::take(&mut self.unflushed) as u64);

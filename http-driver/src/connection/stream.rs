@@ -23,6 +23,14 @@ macro_rules! on_stream {
 }
 
 impl<T: Transport> Stream<T> {
+    /// How many bytes of what it holds have left since the last call, where it holds any.
+    pub(crate) fn take_left(&mut self) -> u64 {
+        match self {
+            Self::Plain(_) => 0,
+            Self::Secured(stream) => stream.take_left(),
+        }
+    }
+
     /// Before the connection is closed in order: what there is to say, as far as it leaves at
     /// once.
     pub(crate) fn say_end(&mut self, context: &mut Context<'_>) {

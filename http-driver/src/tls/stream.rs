@@ -22,12 +22,14 @@ pub(crate) struct TlsStream<T> {
     received: Received,
     failed: bool,
     said_end: bool,
+    /// Bytes that the transport took since this was last asked for.
+    left: u64,
 }
 
 impl<T: Transport> TlsStream<T> {
     pub(super) fn new(transport: T, mut session: ServerConnection) -> Self {
         session.set_buffer_limit(Some(SENDING));
-        Self { transport, session, received: Received::default(), failed: false, said_end: false }
+        Self { transport, session, received: Received::default(), failed: false, said_end: false, left: 0 }
     }
 
     pub(super) fn session(&self) -> &ServerConnection {
@@ -76,12 +78,17 @@ impl<T: Transport> TlsStream<T> {
             let mut outgoing = Outgoing { transport: &mut self.transport, context, more };
             match self.session.write_tls(&mut outgoing) {
                 Ok(0) => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
-                Ok(_) => {}
+                Ok(count) => self.left = self.left.saturating_add(count as u64),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Poll::Pending,
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
         Poll::Ready(Ok(()))
+    }
+
+    /// How many enciphered bytes the transport took since the last call.
+    pub(crate) fn take_left(&mut self) -> u64 {
+        std::mem::take(&mut self.left)
     }
 
     /// Tells the peer that nothing follows.

@@ -68,6 +68,31 @@ fn a_slow_reader_takes_its_time_and_no_memory() {
     whole(&client.received);
 }
 
+/// What leaves of several records counts before the last of them has left.
+#[test]
+fn a_client_that_takes_less_than_a_record_in_30_s_is_served() {
+    for (taken, served) in [(10_000, true), (8_000, true), (100, false)] {
+        let memory = Memory::new();
+        let handle = serve(&memory, tls());
+        let mut client = Client::new(&memory).shake();
+        client.wire.take_only(1000);
+        client.write(b"GET /large HTTP/1.1\r\nHost: a.test\r\n\r\n");
+        for round in 0..20 {
+            memory.advance(Duration::from_secs(15));
+            // Between two deadlines, with a word of the runtime or without.
+            if round % 2 == 0 {
+                client.wire.take_only(taken)
+            } else {
+                client.wire.take_only_unreported(taken)
+            }
+            memory.run();
+            memory.advance(Duration::from_secs(10));
+            client.take();
+        }
+        assert_eq!(handle.connections() == 1, served, "{taken} bytes each 25 s");
+    }
+}
+
 #[test]
 fn a_client_that_never_reads_is_dropped_at_its_time() {
     let memory = Memory::new();
