@@ -22,7 +22,7 @@ async fn answer(request: Request) -> Response {
     let headers = request.headers();
     let offered = headers.list("Upgrade").any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"));
     let Some(key) = headers.get("Sec-WebSocket-Key").filter(|_| offered && request.offers_upgrade()) else {
-        return Response::text("a WebSocket answers here\n").with_status(426).with_header("Upgrade", "websocket");
+        return Response::text("this path expects a WebSocket\n").with_status(426).with_header("Upgrade", "websocket");
     };
     if headers.get("Sec-WebSocket-Version") != Some(b"13") {
         return Response::new(426).with_header("Upgrade", "websocket").with_header("Sec-WebSocket-Version", "13");

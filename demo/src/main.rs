@@ -105,7 +105,7 @@ where
 
 /// Warnings, and peers that sent no valid PROXY header, to standard error.
 fn log() {
-    // Of that target there are also spans, for each connection, which nobody reads here.
+    // Of that target there are also spans, for each connection, which are not shown here.
     let is_shown = |metadata: &Metadata<'_>| {
         let is_notice = *metadata.level() == Level::INFO && metadata.target() == "httpants::connection";
         *metadata.level() <= Level::WARN || (is_notice && metadata.is_event())

@@ -53,7 +53,7 @@ impl From<Fault> for Response {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Offer => {
-                Self::text("a WebSocket answers here\n").with_status(426).with_header("Upgrade", "websocket")
+                Self::text("this path expects a WebSocket\n").with_status(426).with_header("Upgrade", "websocket")
             }
             Fault::Version => Self::text("version 13 is spoken here\n")
                 .with_status(426)
@@ -104,7 +104,7 @@ async fn serve<R: Runtime>(stream: Upgraded, runtime: R, shutdown: Shutdown) {
     select(ended, late).await;
 }
 
-/// Sends messages back; the code to close with, where that is due.
+/// Sends messages back; returns the code to close with, unless the client has closed.
 async fn echo(socket: &mut WebSocketStream<Upgraded>) -> Option<CloseCode> {
     while let Some(read) = socket.next().await {
         match read {
@@ -117,8 +117,8 @@ async fn echo(socket: &mut WebSocketStream<Upgraded>) -> Option<CloseCode> {
     None
 }
 
-/// The status code for a failure of the client (RFC 6455 section 7.4.1); `None` where nobody is
-/// there to be told.
+/// The status code for a failure of the client (RFC 6455 section 7.4.1); `None` where
+/// the client is gone.
 fn close_code(error: &Error) -> Option<CloseCode> {
     match error {
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,

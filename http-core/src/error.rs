@@ -295,7 +295,7 @@ impl fmt::Display for Misuse {
         match self {
             Self::NoRequest => f.write_str("the response to this request is finished already"),
             Self::NoBody => f.write_str("this response can have no body (HEAD, 204, 205, 304)"),
-            Self::HeadSent => f.write_str("the head of this answer was sent already; send or finish was due"),
+            Self::HeadSent => f.write_str("the head of this response was already sent; expected send or finish"),
             Self::HeadDue => f.write_str("send_status or respond was due before content or the end"),
             Self::InformationalStatus(code) => {
                 write!(f, "status {code} does not end a request; a status from 200 was due")
@@ -303,13 +303,15 @@ impl fmt::Display for Misuse {
             Self::Status(code) => write!(f, "status {code} is outside 100 to 999"),
             Self::FieldName => f.write_str("a field name must be a token"),
             Self::FieldValue => f.write_str("a field value or reason must not hold control characters"),
-            Self::Framing(field) => write!(f, "{field} contradicts the framing of this answer, which the server owns"),
+            Self::Framing(field) => {
+                write!(f, "{field} contradicts the framing of this response, which the server owns")
+            }
             Self::TooMuchContent { due, given } => {
                 write!(f, "{given} bytes were given where Content-Length leaves {due}")
             }
-            Self::TooLittleContent { due } => write!(f, "the answer ended {due} bytes before its Content-Length"),
-            Self::Trailers => f.write_str("trailers need a chunked answer"),
-            Self::Continue => f.write_str("100 Continue was not expected, or the answer has begun"),
+            Self::TooLittleContent { due } => write!(f, "the response ended {due} bytes before its Content-Length"),
+            Self::Trailers => f.write_str("trailers need a chunked response"),
+            Self::Continue => f.write_str("100 Continue was not expected, or the response has begun"),
             Self::Upgrade => {
                 f.write_str("no upgrade was asked for, its content was not read yet, or respond_upgrade was not used")
             }
@@ -351,14 +353,14 @@ pub enum CloseReason {
 impl fmt::Display for CloseReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Finished => f.write_str("the last answer was sent"),
+            Self::Finished => f.write_str("the last response was sent"),
             Self::PeerClosed => f.write_str("the peer closed the connection"),
             Self::Truncated => f.write_str("the peer closed inside a request"),
             Self::Refused(fault) => write!(f, "refused: {fault}"),
             Self::TimedOut(timer) => write!(f, "timed out: {timer}"),
             Self::HandshakeFailed => f.write_str("the handshake of the transport failed"),
             Self::Shutdown => f.write_str("the server shuts down"),
-            Self::Aborted => f.write_str("the application aborted the answer"),
+            Self::Aborted => f.write_str("the application aborted the response"),
             Self::IoError => f.write_str("the transport failed"),
         }
     }

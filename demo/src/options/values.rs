@@ -98,7 +98,7 @@ impl FromStr for FieldName {
     }
 }
 
-/// What stands for the root there.
+/// The prefix that names the root there.
 #[derive(Debug, PartialEq)]
 pub(super) struct Prefix(pub(super) String);
 

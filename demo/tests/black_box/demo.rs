@@ -102,7 +102,7 @@ impl Demo {
         Self::spawn(command, tempfile::tempdir().unwrap(), 0)
     }
 
-    /// Starts it; it is to announce so many addresses. What a test asks for goes before what is
+    /// Starts it, and waits for this number of announced addresses. What a test asks for goes before what is
     /// added here.
     fn spawn(mut command: Command, temporary: TempDir, announced: usize) -> Self {
         let names = |command: &Command, flag| command.get_args().any(|known| known == flag);

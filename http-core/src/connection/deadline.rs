@@ -93,7 +93,7 @@ impl Connection {
                 self.break_off(CloseReason::TimedOut(timer));
             }
             Timer::Handler | Timer::HalfClosed => {
-                let text = "the application did not answer in time (RFC 9110 15.6.4)";
+                let text = "the application did not respond in time (RFC 9110 15.6.4)";
                 let reason = CloseReason::TimedOut(timer);
                 self.turn_away(StatusCode::SERVICE_UNAVAILABLE, text, reason);
             }

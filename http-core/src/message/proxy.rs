@@ -46,7 +46,7 @@ pub enum XHeaders {
     /// of `X-Real-IP`, else the leftmost of `X-Forwarded-For`; the scheme is that of
     /// `X-Forwarded-Proto`. Where none of these three is there, address and scheme are those of the
     /// leftmost element of `Forwarded`. No field gives a host. Any client can claim any address,
-    /// also through a proxy that appends to these fields, so this is only for servers that nobody
+    /// also through a proxy that appends to these fields, so this is only for servers that no one
     /// but a proxy can reach, and a proxy that replaces them all.
     TrustAll,
     /// Peers with an address in some networks are trusted, as [`trusted`](XHeaders::trusted) and

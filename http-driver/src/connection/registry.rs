@@ -46,8 +46,8 @@ struct Connections {
     all: Slab<Entry>,
     /// Those that only await the end of their peer's stream, by their numbers: the oldest first.
     lingering: BTreeMap<u64, usize>,
-    /// How many were told to go and have not gone yet.
-    evicting: usize,
+    /// One of them was closed and has not ended yet.
+    evicting: bool,
 }
 
 #[derive(Debug, Default)]
@@ -145,7 +145,7 @@ impl Registry {
     /// it but to wait. One after the other, because the place that it gives up may be enough.
     pub(crate) fn evict(&self) {
         let mut connections = self.connections();
-        if connections.evicting > 0 {
+        if connections.evicting {
             return;
         }
         let oldest = connections.lingering.pop_first();
@@ -153,7 +153,7 @@ impl Registry {
         let Some(entry) = entry else { return };
         entry.evicted = true;
         let waker = entry.waker.take();
-        connections.evicting += 1;
+        connections.evicting = true;
         drop(connections);
         waker.into_iter().for_each(Waker::wake);
     }
@@ -294,7 +294,7 @@ impl Drop for Registration {
         let removed = connections.all.try_remove(self.key);
         if self.lingers {
             connections.lingering.remove(&self.id);
-            connections.evicting -= usize::from(removed.as_ref().is_some_and(|entry| entry.evicted));
+            connections.evicting &= !removed.as_ref().is_some_and(|entry| entry.evicted);
         }
         drop(connections);
         drop(removed);

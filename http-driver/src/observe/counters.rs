@@ -27,9 +27,9 @@ use httpants_core::{CloseReason, ProtocolError, Timer};
 ///     line("requests_total", counters.requests);
 ///     line("received_bytes_total", counters.bytes_received);
 ///     line("sent_bytes_total", counters.bytes_sent);
-///     line("answers_total{class=\"2xx\"}", counters.responses.successful);
-///     line("answers_total{class=\"4xx\"}", counters.responses.client_error);
-///     line("answers_total{class=\"5xx\"}", counters.responses.server_error);
+///     line("responses_total{class=\"2xx\"}", counters.responses.successful);
+///     line("responses_total{class=\"4xx\"}", counters.responses.client_error);
+///     line("responses_total{class=\"5xx\"}", counters.responses.server_error);
 ///     for (fault, count) in counters.refusals.iter() {
 ///         let status = fault.status().as_u16();
 ///         line(&format!("refusals_total{{status=\"{status}\",reason=\"{fault:?}\"}}"), count);
@@ -49,7 +49,7 @@ use httpants_core::{CloseReason, ProtocolError, Timer};
 /// # client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n\r\n");
 /// # memory.run();
 /// let text = prometheus(&handle.counters());
-/// assert!(text.contains("httpants_answers_total{class=\"2xx\"} 1\n"));
+/// assert!(text.contains("httpants_responses_total{class=\"2xx\"} 1\n"));
 /// assert!(text.contains("httpants_refusals_total{status=\"400\",reason=\"MissingHost\"} 1\n"));
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Accepts connections until the server is stopped, then waiting for the open ones.
+//! Accepts connections until the server is stopped, then waits for the open ones.
 
 use std::future::Future;
 use std::io::{self, ErrorKind};

@@ -3,8 +3,8 @@
 //! So hyper serves a connection of its own for each request that offers an upgrade. What it
 //! reads there is a request that stands in this file, and what it writes is dropped; its
 //! service keeps the `OnUpgrade` of that request and waits. When the response to the real request
-//! is the upgrade, hyper's service responds with 101, and hyper hands its stream to whoever has the
-//! `OnUpgrade`: if it drops it, nobody does. Later the real stream is put behind hyper's.
+//! is the upgrade, hyper's service responds with 101, and hyper hands its stream to the owner
+//! of the `OnUpgrade`, or drops it where there is none. Later the real stream is put behind hyper's.
 
 use std::convert::Infallible;
 use std::fmt;

@@ -83,12 +83,12 @@
 //! also carry `hyper::upgrade::OnUpgrade`: axum's `WebSocketUpgrade` takes it from there. (axum
 //! itself spawns the socket's task on tokio, so that part needs a tokio runtime.)
 
-mod answer;
 mod body;
 #[cfg(feature = "hyper-upgrade")]
 mod hyper;
 #[cfg(feature = "hyper-upgrade")]
 mod loan;
+mod response;
 mod service;
 mod upgrade;
 

@@ -10,7 +10,7 @@ use http::Extensions;
 use pin_project_lite::pin_project;
 use tower_service::Service;
 
-use super::answer::{self, Circumstances};
+use super::response::{self, Circumstances};
 use crate::handler::{BodyPolicy, Handler};
 use crate::request::{Body, Request};
 use crate::response::{Response, StreamError};
@@ -96,7 +96,7 @@ impl<S: fmt::Debug> fmt::Debug for TowerService<S> {
 
 pin_project! {
     /// A [`TowerService`] at work. Only named where a runtime is asked whether it can spawn it.
-    #[must_use = "an answer is not made unless it is polled"]
+    #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<S: Service<http::Request<Body>>> {
         #[pin]
         stage: Stage<S, S::Future>,
@@ -134,7 +134,7 @@ where
                     Err(error) => Err(error),
                     Ok(()) => {
                         let Some(request) = request.take() else {
-                            return Poll::Ready(answer::failed("the service was called already".into()));
+                            return Poll::Ready(response::failed("the service was called already".into()));
                         };
                         let future = service.call(request);
                         this.stage.set(Stage::Called { future });
@@ -144,8 +144,8 @@ where
             };
             this.stage.set(Stage::Done);
             return Poll::Ready(match result {
-                Ok(response) => answer::of(response, std::mem::take(this.circumstances), context),
-                Err(error) => answer::failed(error.into()),
+                Ok(response) => response::of(response, std::mem::take(this.circumstances), context),
+                Err(error) => response::failed(error.into()),
             });
         }
     }
