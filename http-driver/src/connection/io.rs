@@ -157,7 +157,9 @@ impl<T: Transport> Io<T> {
             self.peer = PeerWatch::Reported;
             core.handle_peer_closed(now);
         }
-        core.handle_partly_transmitted(std::mem::take(&mut self.partly), now);
+        if self.partly > 0 {
+            core.handle_partly_transmitted(std::mem::take(&mut self.partly), now);
+        }
         if self.sent != Transmitted::default() {
             let sent = std::mem::take(&mut self.sent);
             observer.count(Count::Sent, sent.count());
