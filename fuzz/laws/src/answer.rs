@@ -381,15 +381,24 @@ impl Case {
             let allowed = trailers.iter().filter(|(name, _)| !crate::chunked::is_dropped(name.as_bytes()));
             assert!(answer.trailers.iter().map(|(n, v)| (n.as_str(), v.as_slice())).eq(allowed));
         }
-        let persists = state.persistent && state.send == Sending::Idle;
-        if persists {
-            assert!(answer.field("Connection").is_none_or(|value| value.eq_ignore_ascii_case(b"keep-alive")));
-        }
+        compare_connection(answer, state);
         let converted = http::Response::<()>::from(head);
         assert_eq!(converted.status(), head.status);
         let back = ResponseHead::try_from(&converted);
         assert!(back.is_err() || back.unwrap().status == StatusCode::from_u16(self.status).unwrap());
     }
+}
+
+/// Connection says what becomes of the connection, and names Upgrade.
+fn compare_connection(answer: &Answer, state: &State) {
+    let options = String::from_utf8_lossy(answer.field("Connection").unwrap_or_default()).to_ascii_lowercase();
+    let options: Vec<&str> = options.split(", ").filter(|option| !option.is_empty()).collect();
+    assert!(options.iter().all(|option| matches!(*option, "close" | "keep-alive" | "upgrade")), "{options:?}");
+    let persists = state.persistent && state.send == Sending::Idle;
+    assert!(!persists || !options.contains(&"close"), "{options:?}");
+    // RFC 9110 section 7.8: who sends Upgrade names it.
+    let has_upgrade = answer.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("Upgrade"));
+    assert_eq!(options.contains(&"upgrade"), has_upgrade);
 }
 
 fn has_no_body(head: &ResponseHead, asked: Asked) -> bool {

@@ -72,10 +72,14 @@ impl Connection {
         if last || framed.mode == Mode::UntilClose || head.fields.owned().close || unknown {
             self.apply(Input::Last);
         }
-        let connection = match () {
-            () if framed.hands_over => head.fields.owned().upgrade.then_some("Upgrade"),
-            () if !self.state.persistent => Some("close"),
-            () => http_1_0.then_some("keep-alive"),
+        let persistent = self.state.persistent;
+        // Who sends Upgrade names it in Connection (RFC 9110 section 7.8).
+        let connection = match (framed.hands_over, head.fields.owned().upgrade) {
+            (true, upgrade) => upgrade.then_some("Upgrade"),
+            (false, true) if !persistent => Some("close, Upgrade"),
+            (false, true) => Some(if http_1_0 { "keep-alive, Upgrade" } else { "Upgrade" }),
+            (false, false) if !persistent => Some("close"),
+            (false, false) => http_1_0.then_some("keep-alive"),
         };
         self.queue();
         ResponseEncoder {
