@@ -35,6 +35,15 @@ impl Answer {
         assert!(values.next().is_none(), "two {name} in {self:?}");
         value
     }
+
+    /// The options of `Connection`, in lowercase.
+    ///
+    /// # Panics
+    /// Where there are two such fields, or one that is not ASCII.
+    pub fn connection_options(&self) -> impl Iterator<Item = String> {
+        let options = str::from_utf8(self.field("Connection").unwrap_or_default()).expect("options are tokens");
+        options.split(',').map(|option| option.trim().to_ascii_lowercase()).filter(|option| !option.is_empty())
+    }
 }
 
 /// What the request says about the response's content.
@@ -74,7 +83,7 @@ pub fn read(out: &[u8], asked: Asked) -> Option<(Answer, &[u8])> {
     } else if coding.is_some() {
         rest = read_chunks(rest, &mut answer).unwrap_or_default();
     } else {
-        let close = answer.field("Connection").is_some_and(|value| value.eq_ignore_ascii_case(b"close"));
+        let close = answer.connection_options().any(|option| option == "close");
         assert!(length.is_some() || close, "no end in sight: {answer:?}");
         answer.until_close = length.is_none();
         let there = length.map_or(rest.len(), |length| rest.len().min(usize::try_from(length).unwrap_or(usize::MAX)));
@@ -166,6 +175,13 @@ mod tests {
         assert_eq!((answer.content.as_slice(), answer.whole, rest), (&b"hel"[..], false, &b""[..]));
         let (answer, rest) = read(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nHTTP", Asked::Head).unwrap();
         assert!(answer.whole && rest == b"HTTP");
+    }
+
+    #[test]
+    fn close_is_one_option_of_several() {
+        let response = b"HTTP/1.0 255 \r\nUpgrade: x\r\nConnection: close, Upgrade\r\n\r\nhello";
+        let (answer, _) = read(response, Asked::Other).unwrap();
+        assert!(answer.until_close && answer.content == b"hello");
     }
 
     #[test]
