@@ -114,8 +114,29 @@ const fn is_path_byte(byte: u8) -> bool {
 
 /// The bytes before the first that ends a path, be it a mark or one that no target can hold,
 /// and what follows them.
+#[inline]
 pub(crate) fn split_path(text: &[u8]) -> (&[u8], &[u8]) {
-    PATH.split(text)
+    let mut rest = text;
+    while let Some((word, tail)) = rest.split_first_chunk() {
+        match path_end(*word) {
+            None => rest = tail,
+            Some(at) => return text.split_at_checked(text.len() - rest.len() + at).unwrap_or((text, &[])),
+        }
+    }
+    let end = PATH.split(rest).1;
+    text.split_at_checked(text.len() - end.len()).unwrap_or((text, &[]))
+}
+
+/// Where the first of eight bytes is that is not in [`PATH`].
+fn path_end(word: [u8; 8]) -> Option<usize> {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let word = u64::from_le_bytes(word);
+    // Each sets the high bit of the bytes that it finds. A borrow may also set it in bytes above
+    // such a one, never below, so the first is right.
+    let below = |word: u64, least: u8| word.wrapping_sub(ONES * u64::from(least)) & !word;
+    let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
+    let found = (below(word, b'!') | is(b'?') | is(b'#') | is(0x7f) | word) & (ONES << 7);
+    (found != 0).then_some(found.trailing_zeros() as usize / 8)
 }
 
 /// `uri-host [ ":" port ]`, RFC 9110 section 7.2. An empty host is valid (RFC 9112 section 3.2).
@@ -210,6 +231,18 @@ pub(crate) fn is_strict(target: &[u8]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_byte_ends_a_path_or_not_at_every_place() {
+        for (byte, place) in (0..=255).flat_map(|byte| (0..20).map(move |place| (byte, place))) {
+            for fill in [b'!', b'~', b'/', b'\"', b'$', b'>', b'@'] {
+                let mut text = [fill; 20];
+                text[place] = byte;
+                let end = if is_path_byte(byte) { text.len() } else { place };
+                assert_eq!(split_path(&text), text.split_at(end), "{byte:#x} at {place}");
+            }
+        }
+    }
 
     fn parts(method: Method, text: &str) -> Result<[&str; 5], ProtocolError> {
         let target = parse(text.as_bytes(), split_path(text.as_bytes()).0.len(), 0, &method)?;
