@@ -16,6 +16,8 @@ pub use httpants_core::{
 pub use rustls;
 
 pub use crate::exchange::BodyError;
+#[cfg(feature = "json")]
+pub use crate::exchange::JsonError;
 pub use crate::handler::{BodyPolicy, Handler};
 pub use crate::observe::access_log::AccessLog;
 pub use crate::observe::{CloseCounts, Counters, Refusals, ResponseCounts, TimerCounts};

@@ -81,7 +81,7 @@ async fn application(memory: Memory, mut request: Request) -> Result<Response, M
                 }
             }
         }),
-        path => Response::text(format!("{path} {}", request.body().len())),
+        path => Response::text(format!("{path} {}", request.body().unwrap().len())),
     })
 }
 

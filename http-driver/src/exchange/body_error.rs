@@ -3,11 +3,15 @@
 use std::fmt;
 use std::io;
 
+use http::StatusCode;
 #[cfg(doc)]
 use httpants_core::forms::Limits;
 use httpants_core::{CloseReason, ProtocolError};
 
-/// Why the content of a request did not come to its end.
+#[cfg(feature = "json")]
+use super::JsonError;
+
+/// Why the body of a request cannot be had, or not in the form that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BodyError {
@@ -20,9 +24,39 @@ pub enum BodyError {
     /// It was that of a multipart form larger than [`Limits::memory`], of which the parts
     /// alone were kept, because [`Limits::keep_body`] did not ask for it.
     NotKept,
+    /// Pieces of it were taken before, so it cannot be had as a whole.
+    Taken,
+    /// Its Content-Type is another than the one asked for: 415.
+    ContentType,
+    /// Its Content-Type names a charset that is not supported: 415.
+    Charset,
+    /// It has a Content-Encoding other than identity: 415.
+    ContentEncoding,
+    /// It is not valid in its charset: 400.
+    InvalidText,
+    /// It is not the JSON that was asked for: 400.
+    #[cfg(feature = "json")]
+    Json(JsonError),
 }
 
 impl BodyError {
+    /// The status of the response that says so: that of [`fault`](Self::fault), 400 where the body
+    /// was cut off, 415 and 400 where it has another form, and 500 where the application or the
+    /// system failed.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Storage(_) | Self::NotKept | Self::Taken => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::ContentType | Self::Charset | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::InvalidText => StatusCode::BAD_REQUEST,
+            #[cfg(feature = "json")]
+            Self::Json(_) => StatusCode::BAD_REQUEST,
+            Self::Closed(_) | Self::ResponseFinished => {
+                self.fault().map_or(StatusCode::BAD_REQUEST, |fault| fault.status())
+            }
+        }
+    }
+
     /// What the peer did wrong, where that is the reason.
     #[must_use]
     pub fn fault(&self) -> Option<ProtocolError> {
@@ -40,8 +74,23 @@ impl fmt::Display for BodyError {
             Self::ResponseFinished => f.write_str("the response was finished before the body was read"),
             Self::NotKept => f.write_str("of the form only the parts were kept, and not its raw content"),
             Self::Storage(kind) => write!(f, "the temporary file of the content could not be read: {kind}"),
+            Self::Taken => f.write_str("pieces of the body were read before, so it cannot be read as a whole"),
+            Self::ContentType => f.write_str("unsupported Content-Type (RFC 9110 15.5.16)"),
+            Self::Charset => f.write_str("unsupported charset: expected utf-8, us-ascii or iso-8859-1"),
+            Self::ContentEncoding => f.write_str("unsupported Content-Encoding: expected none (RFC 9110 15.5.16)"),
+            Self::InvalidText => f.write_str("the body is not valid in its charset"),
+            #[cfg(feature = "json")]
+            Self::Json(error) => error.fmt(f),
         }
     }
 }
 
-impl std::error::Error for BodyError {}
+impl std::error::Error for BodyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            #[cfg(feature = "json")]
+            Self::Json(error) => error.source(),
+            _ => None,
+        }
+    }
+}

@@ -11,6 +11,8 @@
 mod body_error;
 mod body_queue;
 mod environment;
+#[cfg(feature = "json")]
+mod json_error;
 mod waiting;
 
 use std::future::poll_fn;
@@ -25,6 +27,8 @@ use httpants_core::{
 pub use self::body_error::BodyError;
 use self::body_queue::BodyQueue;
 pub(crate) use self::environment::Environment;
+#[cfg(feature = "json")]
+pub use self::json_error::JsonError;
 use self::waiting::{Waiters, Wakers, replace};
 use crate::tls::TlsSession;
 

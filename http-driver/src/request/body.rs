@@ -20,10 +20,18 @@ use crate::exchange::{BodyError, Exchange};
 /// It is a [`Stream`] of pieces, wherever it is. Where it arrives, nothing more is read from
 /// the peer than is taken here, and a client that waits for `100 Continue` gets it with the
 /// first call.
-pub struct Body(Source);
+pub struct Body {
+    source: Source,
+    /// What [`bytes`](Self::bytes) has read of it so far, so that a call that is dropped loses
+    /// nothing.
+    collected: Option<Box<Joined>>,
+    /// Whether pieces were given that cannot be read again.
+    taken: bool,
+}
 
 enum Source {
     Whole {
+        /// `None` once it was taken.
         content: Option<Bytes>,
         trailers: Headers,
     },
@@ -53,18 +61,26 @@ enum Failed {
 }
 
 impl Body {
+    fn new(source: Source) -> Self {
+        Self { source, collected: None, taken: false }
+    }
+
     pub(crate) fn collected(content: Option<Content>, trailers: Headers) -> Self {
-        Self(match content {
+        Self::new(match content {
             None => Source::NotKept { trailers, failed: Failed::No },
-            Some(Content::Memory(content)) => {
-                Source::Whole { content: (!content.is_empty()).then_some(content), trailers }
-            }
+            Some(Content::Memory(content)) => Source::Whole { content: Some(content), trailers },
             Some(stored) => Source::Stored(Box::new((Pieces::new(stored), trailers))),
         })
     }
 
     pub(crate) fn empty() -> Self {
-        Self(Source::Whole { content: None, trailers: Headers::default() })
+        Self::new(Source::Whole { content: Some(Bytes::new()), trailers: Headers::default() })
+    }
+
+    /// Moves the body out; what stays behind says that it was taken.
+    pub(crate) fn take(&mut self) -> Self {
+        let taken = Self::new(Source::Whole { content: None, trailers: Headers::default() });
+        std::mem::replace(self, taken)
     }
 
     pub(crate) fn arriving(exchange: Exchange, request: RequestId, framing: Framing) -> Self {
@@ -73,7 +89,7 @@ impl Body {
             Framing::Length(length) => Some(length),
             _ => None,
         };
-        Self(Source::Arriving { exchange, request, remaining, done: false, failed: Failed::No })
+        Self::new(Source::Arriving { exchange, request, remaining, done: false, failed: Failed::No })
     }
 
     /// The next piece, never empty; `None` at the end. Pieces may be kept: together they hold at
@@ -87,16 +103,36 @@ impl Body {
         poll_fn(|context| self.poll_piece(context)).await
     }
 
-    /// All that is still to come, in one piece. Its size is bounded by `max_body_size`.
+    /// All that is still to come, in one piece. Its size is bounded by `max_body_size`. Where the
+    /// future is dropped before its end, nothing is lost: the next call, of this or of
+    /// [`next`](Self::next), has what was read.
     ///
     /// # Errors
     /// [`BodyError`] where the content is cut off.
     pub async fn bytes(&mut self) -> Result<Bytes, BodyError> {
-        let mut collected = Joined::default();
-        while let Some(piece) = self.next().await {
-            collected.push(piece?, None);
+        let announced = self.remaining();
+        while let Some(piece) = poll_fn(|context| self.poll_source(context)).await {
+            self.collected.get_or_insert_default().push(piece?, announced);
         }
-        Ok(collected.into_bytes())
+        self.taken = true;
+        Ok(self.collected.take().map(|collected| collected.into_bytes()).unwrap_or_default())
+    }
+
+    /// The whole content, wherever it is; of one that arrives, it is kept for the next call.
+    pub(crate) async fn whole(&mut self) -> Result<Bytes, BodyError> {
+        match &self.source {
+            Source::Whole { content: Some(content), .. } => return Ok(content.clone()),
+            Source::Stored(stored) => {
+                return Self::new(Source::Stored(Box::new((stored.0.again(), Headers::default())))).bytes().await;
+            }
+            _ if self.taken => return Err(BodyError::Taken),
+            Source::Whole { content: None, .. } => return Err(BodyError::Taken),
+            Source::NotKept { .. } | Source::Arriving { .. } => {}
+        }
+        let content = self.bytes().await?;
+        *self =
+            Self::new(Source::Whole { content: Some(content.clone()), trailers: self.trailers().unwrap_or_default() });
+        Ok(content)
     }
 
     /// How many bytes are still to come; `None` where that is not known, because they arrive
@@ -104,33 +140,32 @@ impl Body {
     /// error of [`next`](Self::next).
     #[must_use]
     pub fn remaining(&self) -> Option<u64> {
-        match &self.0 {
-            Source::Whole { content, .. } => Some(content.as_ref().map_or(0, Bytes::len) as u64),
-            Source::Stored(stored) => Some(stored.0.remaining()),
-            Source::Arriving { remaining, .. } => *remaining,
-            Source::NotKept { .. } => None,
-        }
+        let source = match &self.source {
+            Source::Whole { content, .. } => content.as_ref().map_or(0, Bytes::len) as u64,
+            Source::Stored(stored) => stored.0.remaining(),
+            Source::Arriving { remaining, .. } => (*remaining)?,
+            Source::NotKept { .. } => return None,
+        };
+        Some(source + self.collected.as_ref().map_or(0, |collected| collected.len() as u64))
     }
 
     /// The temporary file, where the content is in one. Its position is shared by all who
     /// read it in this way; [`reader`](Self::reader) has its own.
     #[must_use]
     pub fn as_file(&self) -> Option<&File> {
-        match &self.0 {
+        match &self.source {
             Source::Stored(stored) => stored.0.as_file(),
             _ => None,
         }
     }
 
     /// The content of a buffered request as [`std::io::Read`] and [`std::io::Seek`], for use
-    /// where blocking is allowed. It begins at the start; where the content was in memory and
-    /// was taken, nothing is left. `None` where the content arrives, and where it was not kept.
+    /// where blocking is allowed. It begins at the start. `None` where the content arrives, where
+    /// it was not kept, and where it was in memory and was taken.
     #[must_use]
     pub fn reader(&self) -> Option<BodyReader> {
-        match &self.0 {
-            Source::Whole { content, .. } => {
-                Some(BodyReader::new(Content::Memory(content.clone().unwrap_or_default())))
-            }
+        match &self.source {
+            Source::Whole { content, .. } => Some(BodyReader::new(Content::Memory(content.clone()?))),
             Source::Stored(stored) => Some(stored.0.reader()),
             Source::NotKept { .. } | Source::Arriving { .. } => None,
         }
@@ -139,7 +174,7 @@ impl Body {
     /// The trailer fields, once the content has come to its end.
     #[must_use]
     pub fn trailers(&self) -> Option<Headers> {
-        match &self.0 {
+        match &self.source {
             Source::Whole { trailers, .. } | Source::NotKept { trailers, .. } => Some(trailers.clone()),
             Source::Stored(stored) => Some(stored.1.clone()),
             Source::Arriving { exchange, request, .. } => exchange.with(|shared| shared.trailers(*request)),
@@ -150,21 +185,34 @@ impl Body {
     #[cfg(feature = "tower")]
     pub(crate) fn take_trailers(&mut self) -> Option<Headers> {
         let trailers = self.trailers();
-        self.0 = Self::empty().0;
+        self.source = Self::empty().source;
         trailers.filter(|trailers| !trailers.is_empty())
     }
 
-    /// The whole content, where it is in memory and none of it was taken.
+    /// The whole content, where it is in memory and was not taken.
     pub(crate) fn as_whole(&self) -> Option<&Bytes> {
-        match &self.0 {
+        match &self.source {
             Source::Whole { content, .. } => content.as_ref(),
             _ => None,
         }
     }
 
     pub(crate) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        match &mut self.0 {
-            Source::Whole { content, .. } => Poll::Ready(content.take().map(Ok)),
+        let polled = match self.collected.take() {
+            Some(collected) => Poll::Ready(Some(Ok(collected.into_bytes()))),
+            None => self.poll_source(context),
+        };
+        self.taken |= matches!(polled, Poll::Ready(Some(Ok(_))));
+        polled
+    }
+
+    fn poll_source(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        match &mut self.source {
+            Source::Whole { content, .. } => {
+                // Of one that is empty nothing can be taken.
+                let piece = if content.as_ref().is_some_and(Bytes::is_empty) { None } else { content.take() };
+                Poll::Ready(piece.map(Ok))
+            }
             Source::Stored(stored) => stored.0.poll_piece(context).map_err(|error| BodyError::Storage(error.kind())),
             Source::Arriving { done: true, .. } => Poll::Ready(None),
             Source::Arriving { failed: failed @ Failed::Once, .. }
@@ -203,7 +251,7 @@ impl Stream for Body {
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
+        match &self.source {
             Source::Whole { content, .. } => {
                 f.debug_tuple("Body").field(&content.as_ref().map_or(0, Bytes::len)).finish()
             }

@@ -27,6 +27,10 @@ impl Joined {
         self.joined.extend_from_slice(&piece);
     }
 
+    pub(crate) fn len(&self) -> usize {
+        self.first.len() + self.joined.len()
+    }
+
     pub(crate) fn into_bytes(self) -> Bytes {
         if self.joined.is_empty() { self.first } else { self.joined.freeze() }
     }

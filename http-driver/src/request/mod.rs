@@ -3,10 +3,12 @@
 mod body;
 pub(crate) mod collect;
 mod cookies;
+mod decoded;
 mod joined;
 mod multipart_stream;
 pub(crate) mod upload;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
 use std::time::Duration;
@@ -27,10 +29,13 @@ use crate::exchange::{Exchange, Shared};
 /// ```
 /// use httpants_driver::{Request, Response};
 ///
-/// async fn handler(request: Request) -> Response {
+/// async fn handler(mut request: Request) -> Response {
 ///     match request.path() {
 ///         "/" => Response::text(format!("hello {}", request.host())),
-///         "/length" => Response::text(request.body().len().to_string()),
+///         "/length" => match request.bytes().await {
+///             Ok(body) => Response::text(body.len().to_string()),
+///             Err(error) => error.into(),
+///         },
 ///         _ => Response::new(404),
 ///     }
 /// }
@@ -42,8 +47,6 @@ pub struct Request {
     form: Option<Box<Form>>,
     exchange: Exchange,
 }
-
-static NOTHING: Bytes = Bytes::new();
 
 impl Request {
     pub(crate) fn new(head: RequestHead, body: Body, form: Option<Box<Form>>, exchange: Exchange) -> Self {
@@ -95,6 +98,38 @@ impl Request {
         self.form().text_fields()
     }
 
+    /// The segments of the path, each percent-decoded after the path was split: `/a%2Fb/` has
+    /// `a/b` and an empty one, `/` an empty one; `*` and the target of CONNECT have none. Bytes
+    /// that are not UTF-8 become U+FFFD: do not find files by it.
+    ///
+    /// ```
+    /// use httpants_driver::{Request, Response};
+    ///
+    /// async fn handler(request: Request) -> Response {
+    ///     let segments: Vec<_> = request.segments().collect();
+    ///     match segments.iter().map(|segment| &**segment).collect::<Vec<_>>()[..] {
+    ///         ["users", name] => Response::text(format!("hello {name}")),
+    ///         _ => Response::new(404),
+    ///     }
+    /// }
+    /// # let _ = handler;
+    /// ```
+    pub fn segments(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let path = self.head.path().strip_prefix('/');
+        let segments = path.into_iter().flat_map(|path| path.split('/'));
+        segments.map(|segment| percent_encoding::percent_decode_str(segment).decode_utf8_lossy())
+    }
+
+    /// The first value of a variable of the query; empty where it has none (`?debug`), `None`
+    /// where it is absent. `+` and percent sequences are decoded, and bytes that are not UTF-8
+    /// become U+FFFD. [`get`](httpants_core::Request::get) has all variables, without those that
+    /// are empty, as in Pants.
+    #[must_use]
+    pub fn query_param(&self, name: &str) -> Option<Cow<'_, str>> {
+        let mut variables = form_urlencoded::parse(self.head.query().as_bytes());
+        variables.find(|(known, _)| known == name).map(|(_, value)| value)
+    }
+
     fn form(&self) -> &Form {
         self.form.as_deref().unwrap_or_else(|| Form::none())
     }
@@ -112,20 +147,19 @@ impl Request {
         // The core counts the content, under the limit of this request.
         limits.max_body_size = u64::MAX;
         let multipart = Multipart::for_headers(self.head.headers(), &limits)?;
-        Ok(MultipartStream::new(std::mem::replace(&mut self.body, Body::empty()), multipart))
+        Ok(MultipartStream::new(self.body.take(), multipart))
     }
 
-    /// The whole content, where the request was buffered (the default) and it is in memory.
+    /// The whole body as it was received, where it is in memory: empty where the request has none.
     ///
-    /// That of a form is as it was received. Empty where there is none, where it is streamed,
-    /// after it was taken through [`body_mut`](Self::body_mut), and where it is larger than
-    /// [`Limits::memory`](httpants_core::forms::Limits::memory) (256 KiB unless changed): then
-    /// it is in a temporary file, and that of a multipart form only where
-    /// [`Limits::keep_body`](httpants_core::forms::Limits::keep_body) asks for it.
-    /// [`body_reader`](Self::body_reader) and [`Body::bytes`] have it wherever it is.
+    /// `None` where it is somewhere else: in a temporary file, which it is where it is larger than
+    /// [`Limits::memory`](httpants_core::forms::Limits::memory) (256 KiB unless changed); not
+    /// received, where it is streamed; not kept, where it is that of a large multipart form and
+    /// [`Limits::keep_body`](httpants_core::forms::Limits::keep_body) did not ask for it; or taken
+    /// through [`body_mut`](Self::body_mut). [`bytes`](Self::bytes) has it wherever it is.
     #[must_use]
-    pub fn body(&self) -> &Bytes {
-        self.body.as_whole().unwrap_or(&NOTHING)
+    pub fn body(&self) -> Option<&Bytes> {
+        self.body.as_whole()
     }
 
     /// The whole content of a buffered request as [`std::io::Read`] and [`std::io::Seek`],

@@ -1,5 +1,6 @@
 //! What a handler answers.
 
+mod convert;
 pub(crate) mod files;
 mod location;
 mod outlet;
@@ -14,7 +15,6 @@ use std::pin::Pin;
 use bytes::Bytes;
 use futures_core::Stream;
 use http::StatusCode;
-use httpants_core::forms::ParseFormError;
 use httpants_core::{FieldLines, Misuse, ResponseHead};
 
 use self::files::NamedFile;
@@ -23,9 +23,7 @@ pub(crate) use self::outlet::Outlet;
 pub use self::responder::Responder;
 pub(crate) use self::task::{Progress, Rest, StreamTask};
 pub use self::upgraded::Upgraded;
-use crate::exchange::BodyError;
 use crate::observe::{Count, Metrics};
-use crate::request::FormError;
 use crate::request::collect::CollectError;
 
 /// Why a stream of content broke off; the response is dropped then, visibly.
@@ -37,7 +35,7 @@ pub(crate) type UpgradeHandler = Box<dyn FnOnce(Upgraded) -> Pin<Box<dyn Future<
 /// A response: status, fields and content.
 ///
 /// Handlers may return anything that becomes one: text, bytes, a status code, a `Result` of
-/// two such things.
+/// two such things, and a tuple of a status, perhaps fields, and one of those.
 ///
 /// ```
 /// use httpants_driver::{Response, StatusCode};
@@ -49,6 +47,8 @@ pub(crate) type UpgradeHandler = Box<dyn FnOnce(Upgraded) -> Pin<Box<dyn Future<
 /// let _ = Response::redirect("/elsewhere");
 /// let _: Response = 404.into();
 /// let _: Response = StatusCode::NO_CONTENT.into();
+/// let _: Response = (StatusCode::CREATED, "made").into();
+/// let _: Response = (StatusCode::CREATED, [("Location", "/orders/7")], "made").into();
 /// ```
 pub struct Response {
     pub(crate) head: ResponseHead,
@@ -71,7 +71,10 @@ pub(crate) enum Content {
     File(Box<NamedFile>),
     Upgrade(UpgradeHandler),
     /// The application failed, and has no response.
-    #[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "only services fail without a response"))]
+    #[cfg_attr(
+        not(any(feature = "tower", feature = "json")),
+        expect(dead_code, reason = "only services and JSON fail without a response")
+    )]
     Failed(StreamError),
     /// A responder has sent, or is to have sent, the response.
     Sent,
@@ -113,6 +116,49 @@ impl Response {
     #[must_use]
     pub fn bytes(content_type: &str, content: impl Into<Bytes>) -> Self {
         Self::typed(FieldLines::new(), content).with_header("Content-Type", content_type)
+    }
+
+    /// 200 with this value as `application/json`. A value that cannot be serialized, such as a map
+    /// whose keys are no strings, is a mistake of the application: the response becomes a 500, and
+    /// the log says why.
+    ///
+    /// ```
+    /// use httpants_driver::Response;
+    ///
+    /// #[derive(serde::Serialize)]
+    /// struct Order {
+    ///     id: u32,
+    /// }
+    ///
+    /// let response = Response::json(&Order { id: 7 }).with_status(201);
+    /// assert_eq!(response.head().fields.get("Content-Type"), Some(&b"application/json"[..]));
+    /// ```
+    #[cfg(feature = "json")]
+    #[must_use]
+    pub fn json<T: serde::Serialize + ?Sized>(value: &T) -> Self {
+        match serde_json::to_vec(value) {
+            Ok(content) => Self::bytes("application/json", content),
+            Err(error) => {
+                let content = Content::Failed(Box::new(error));
+                Self { head: ResponseHead::default(), content, misuse: None }
+            }
+        }
+    }
+
+    /// 405 with these methods in `Allow` (RFC 9110 section 15.5.6).
+    ///
+    /// ```
+    /// use httpants_driver::Response;
+    ///
+    /// let response = Response::method_not_allowed(["GET", "HEAD"]);
+    /// assert_eq!(response.status(), 405);
+    /// assert_eq!(response.head().fields.get("Allow"), Some(&b"GET, HEAD"[..]));
+    /// ```
+    #[must_use]
+    pub fn method_not_allowed<M: AsRef<str>>(methods: impl IntoIterator<Item = M>) -> Self {
+        let methods: Vec<M> = methods.into_iter().collect();
+        let allow = methods.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(", ");
+        Self::new(405).with_header("Allow", allow)
     }
 
     /// 302 to another place (RFC 9110 section 15.4.3). Characters that cannot stand in a URI are
@@ -213,6 +259,12 @@ impl Response {
         &mut self.head.fields
     }
 
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.head.status
+    }
+
     /// The status and the field lines.
     #[must_use]
     pub fn head(&self) -> &ResponseHead {
@@ -277,111 +329,5 @@ impl fmt::Debug for Response {
             Content::Sent => "sent".into(),
         };
         f.debug_struct("Response").field("head", &self.head).field("content", &content).finish_non_exhaustive()
-    }
-}
-
-/// A text response.
-impl From<&'static str> for Response {
-    fn from(text: &'static str) -> Self {
-        Self::text(text)
-    }
-}
-
-/// A text response.
-impl From<String> for Response {
-    fn from(text: String) -> Self {
-        Self::text(text)
-    }
-}
-
-/// A response of `application/octet-stream`.
-impl From<Bytes> for Response {
-    fn from(content: Bytes) -> Self {
-        Self::bytes("application/octet-stream", content)
-    }
-}
-
-/// A response of `application/octet-stream`.
-impl From<Vec<u8>> for Response {
-    fn from(content: Vec<u8>) -> Self {
-        Self::from(Bytes::from(content))
-    }
-}
-
-/// A response without content.
-impl From<u16> for Response {
-    fn from(code: u16) -> Self {
-        Self::new(code)
-    }
-}
-
-/// A response without content.
-impl From<StatusCode> for Response {
-    fn from(status: StatusCode) -> Self {
-        Self::new(status.as_u16())
-    }
-}
-
-/// 200 without content.
-impl From<()> for Response {
-    fn from((): ()) -> Self {
-        Self::new(200)
-    }
-}
-
-/// A mistake in the use of a responder: a 500 where nothing was sent yet.
-impl From<Misuse> for Response {
-    fn from(misuse: Misuse) -> Self {
-        let mut response = Self::new(500);
-        response.note(misuse);
-        response
-    }
-}
-
-/// The content could not be read: what the peer did wrong, as a status.
-impl From<BodyError> for Response {
-    fn from(error: BodyError) -> Self {
-        match error {
-            BodyError::Storage(_) | BodyError::NotKept => Self::new(500),
-            _ => Self::new(error.fault().map_or(400, |fault| fault.status().as_u16())),
-        }
-    }
-}
-
-/// The form is not acceptable: 400 or 413, and the rule.
-impl From<ParseFormError> for Response {
-    fn from(fault: ParseFormError) -> Self {
-        let response = Self::text(format!("{fault}\n")).with_status(fault.status().as_u16());
-        match fault.accept_encoding() {
-            Some(codings) => response.with_header("Accept-Encoding", codings),
-            None => response,
-        }
-    }
-}
-
-/// As its cause.
-impl From<FormError> for Response {
-    fn from(error: FormError) -> Self {
-        match error {
-            FormError::Form(fault) => fault.into(),
-            FormError::Body(error) => error.into(),
-        }
-    }
-}
-
-/// As [`Response::file`].
-impl From<NamedFile> for Response {
-    fn from(file: NamedFile) -> Self {
-        Self::file(file)
-    }
-}
-
-/// Either of the two.
-impl<T: Into<Self>, E: Into<Self>> From<Result<T, E>> for Response {
-    fn from(result: Result<T, E>) -> Self {
-        match result {
-            Ok(value) => value.into(),
-            Err(error) => error.into(),
-        }
     }
 }

@@ -23,4 +23,5 @@ mod starvation;
 mod upgrades;
 mod waiting;
 mod wakers;
+mod whole;
 mod world;

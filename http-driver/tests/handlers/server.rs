@@ -141,7 +141,7 @@ fn time_of_a_handler_that_does_not_await_is_measured() {
 fn busy_handler_costs_its_client_no_timeout() {
     let handler = async |memory: Memory, request: Request| {
         memory.jump(seconds(100));
-        Response::text(request.body().len().to_string() + &"x".repeat(100_000))
+        Response::text(request.body().unwrap().len().to_string() + &"x".repeat(100_000))
     };
     let world = start_with(handler, |server| server.config(|config| config.timeouts.write = Some(seconds(30))));
     for request in [get("/"), post("/", "body")] {
@@ -218,7 +218,8 @@ fn attached_and_bound_servers_have_the_same_defaults() {
     exchange_cookie(&memory);
     let defaults = |bound: bool| {
         let memory = Memory::new();
-        let server = Server::with_runtime(memory.clone(), async |request: Request| request.body().len().to_string());
+        let server =
+            Server::with_runtime(memory.clone(), async |request: Request| request.body().unwrap().len().to_string());
         match bound {
             true => memory.serve(server.listen("127.0.0.1:0").bind().unwrap().serve()),
             false => memory.serve(server.attach().1),

@@ -154,7 +154,7 @@ fn describe(request: &Request) -> String {
         )
         .unwrap();
     }
-    let on_disk = request.framing() != Framing::None && request.body().is_empty();
+    let on_disk = request.framing() != Framing::None && request.body().is_none();
     match request.body_reader() {
         Some(reader) => writeln!(text, "body {} {:x}", if on_disk { "disk" } else { "memory" }, sum(reader)).unwrap(),
         None => writeln!(text, "body not kept").unwrap(),

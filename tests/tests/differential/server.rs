@@ -47,7 +47,7 @@ async fn answer(request: Request, seen: Arc<Mutex<Seen>>) -> Response {
     let message = Message {
         method: request.method().to_string(),
         target: request.target().to_owned(),
-        content: request.body().to_vec(),
+        content: request.body().expect("it is in memory").to_vec(),
     };
     seen.lock().unwrap().entry(remote.port()).or_default().push(message);
     Response::text(line)

@@ -16,7 +16,7 @@ async fn echo(mut request: Request) -> Result<Vec<u8>, BodyError> {
 /// Content comes with its length and in chunks, with trailers; both are the same to a handler.
 pub fn content_comes_by_its_length_and_in_chunks<S: Stage>() {
     let server = start::<S, _, _>(async |request: Request| {
-        let content = String::from_utf8_lossy(request.body()).into_owned();
+        let content = String::from_utf8_lossy(request.body().expect("it is in memory")).into_owned();
         let sum = request.trailers().get("x-sum").map(|value| String::from_utf8_lossy(value).into_owned());
         format!("{content} {}", sum.unwrap_or_default())
     });

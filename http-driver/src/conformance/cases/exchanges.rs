@@ -1,5 +1,7 @@
 //! Requests and answers on a connection.
 
+use bytes::Bytes;
+
 use crate::conformance::application::Gate;
 use crate::conformance::running::{get, get_with, post, post_chunked, start, start_with};
 use crate::conformance::stage::{Received, Stage};
@@ -7,7 +9,7 @@ use crate::{Request, Response};
 
 /// Tells which request it was.
 async fn describe(request: Request) -> String {
-    format!("{} {} {}", request.method(), request.url(), request.body().len())
+    format!("{} {} {}", request.method(), request.url(), request.body().map_or(0, Bytes::len))
 }
 
 /// A connection is kept for as many requests as come.

@@ -69,6 +69,11 @@ impl Pieces {
         BodyReader::new(self.content.clone())
     }
 
+    /// The same content from its start.
+    pub(crate) fn again(&self) -> Self {
+        Self::new(self.content.clone())
+    }
+
     pub(crate) fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<io::Result<Bytes>>> {
         if self.remaining() == 0 {
             return Poll::Ready(None);
