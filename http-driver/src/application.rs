@@ -25,7 +25,7 @@ pub use crate::request::upload::{BodyReader, Files, Pieces, TextField, TextField
 pub use crate::request::{Body, FormError, MultipartStream, Request, StreamedPart};
 pub use crate::response::files::{FileRoot, NamedFile};
 pub use crate::response::{Responder, Response, StreamError, Upgraded};
-pub use crate::server::{Handle, ListenAddress, ListenSocket};
+pub use crate::server::{Handle, ListenAddress, ListenSocket, StatefulHandler};
 #[cfg(feature = "_tls")]
 pub use crate::tls::{ClientCertificates, Tls, TlsError, TlsErrorKind, TlsSession};
 #[cfg(feature = "tower")]

@@ -12,13 +12,14 @@ use crate::response::Response;
 /// It is implemented for functions and closures of that form. Futures need to be `Send`
 /// only where the runtime's spawn asks for it.
 ///
-/// What all requests share is captured by a closure. An error of the application becomes an
+/// What all requests share is a state ([`Server::with_state`](crate::Server::with_state)), or is
+/// captured by a closure. An error of the application becomes an
 /// answer, also behind `?`, by a conversion of its own; there is none for
 /// [`std::io::Error`] and boxed errors, because internal errors are not shown to clients.
 ///
 /// ```
 /// use std::sync::Arc;
-/// use httpants_driver::{Request, Response, Server, memory::Memory};
+/// use httpants_driver::{Request, Response, Server, StatefulHandler, memory::Memory};
 ///
 /// struct Application {
 ///     greeting: String,
@@ -48,7 +49,7 @@ use crate::response::Response;
 /// }
 ///
 /// impl Application {
-///     async fn answer(&self, request: Request) -> Result<Response, Failed> {
+///     async fn respond(&self, request: Request) -> Result<Response, Failed> {
 ///         match (request.method().as_str(), request.path()) {
 ///             ("GET" | "HEAD", "/") => Ok(Response::text(self.greeting.clone())),
 ///             ("GET" | "HEAD", "/uptime") => Ok(Response::text(std::fs::read_to_string("/proc/uptime")?)),
@@ -59,11 +60,9 @@ use crate::response::Response;
 /// }
 ///
 /// let application = Arc::new(Application { greeting: "hello\n".into() });
-/// let handler = move |request: Request| {
-///     let application = Arc::clone(&application);
-///     async move { application.answer(request).await }
-/// };
+/// let respond = async |application: Arc<Application>, request| application.respond(request).await;
 /// let memory = Memory::new();
+/// let handler = StatefulHandler::new(application, respond);
 /// let (_handle, serving) = Server::with_runtime(memory.clone(), handler).attach();
 /// memory.serve(serving);
 /// let client = memory.connect();
@@ -71,6 +70,12 @@ use crate::response::Response;
 /// memory.run();
 /// assert!(client.take_received().ends_with(b"\r\n\r\nthere is no such page\n"));
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a handler",
+    label = "expected an async function from `Request` to something that becomes a `Response`",
+    note = "write `async fn handler(request: Request) -> Response` or `async |request: Request| ..`",
+    note = "what all requests share goes into `Server::with_state`, and to `async fn handler(state: Arc<State>, request: Request) -> Response`"
+)]
 pub trait Handler: 'static {
     /// What the future gives.
     type Output: Into<Response>;

@@ -7,6 +7,7 @@ mod listen;
 mod listen_socket;
 mod socket_file;
 mod start;
+mod stateful;
 
 use std::fmt;
 use std::future::Future;
@@ -28,6 +29,7 @@ pub use self::handle::Handle;
 pub use self::listen::ListenAddress;
 pub use self::listen_socket::ListenSocket;
 use self::socket_file::SocketFiles;
+pub use self::stateful::StatefulHandler;
 use crate::connection::{Serve, Service, ServiceParts};
 use crate::descriptors::default_connections;
 use crate::handler::{BodyPolicy, Handler};

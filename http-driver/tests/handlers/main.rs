@@ -20,6 +20,7 @@ mod reading;
 mod reentrant;
 mod server;
 mod starvation;
+mod stateful;
 mod upgrades;
 mod waiting;
 mod wakers;

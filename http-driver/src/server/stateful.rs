@@ -1,0 +1,79 @@
+//! A handler that shares a state among its requests.
+
+use std::future::Future;
+
+use super::Server;
+use crate::handler::Handler;
+use crate::request::Request;
+use crate::response::Response;
+use crate::runtime::Runtime;
+
+/// A function of a state and a request as a handler, from
+/// [`Server::with_state`](crate::Server::with_state); for a server on a runtime of your own give it
+/// to [`Server::with_runtime`](crate::Server::with_runtime).
+///
+/// Each call gets a clone of the state, so a state that is more than a few pointers goes into an
+/// [`Arc`](std::sync::Arc).
+#[derive(Clone, Debug)]
+pub struct StatefulHandler<S, F> {
+    state: S,
+    function: F,
+}
+
+impl<S, F, Fut> StatefulHandler<S, F>
+where
+    S: Clone + 'static,
+    F: Fn(S, Request) -> Fut + 'static,
+    Fut: Future + 'static,
+    Fut::Output: Into<Response>,
+{
+    /// A handler that calls this function with this state.
+    pub fn new(state: S, function: F) -> Self {
+        Self { state, function }
+    }
+}
+
+impl<S, F, Fut> Handler for StatefulHandler<S, F>
+where
+    S: Clone + 'static,
+    F: Fn(S, Request) -> Fut + 'static,
+    Fut: Future + 'static,
+    Fut::Output: Into<Response>,
+{
+    type Output = Fut::Output;
+    type Future = Fut;
+
+    fn call(&self, request: Request) -> Fut {
+        (self.function)(self.state.clone(), request)
+    }
+}
+
+impl<R, S, F, Fut> Server<R, StatefulHandler<S, F>>
+where
+    R: Runtime + Default,
+    S: Clone + 'static,
+    F: Fn(S, Request) -> Fut + 'static,
+    Fut: Future<Output: Into<Response>> + 'static,
+{
+    /// A server that calls this function with a clone of this state and each request.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU64, Ordering};
+    /// use httpants_driver::{Request, Server, memory::Memory};
+    ///
+    /// #[derive(Default)]
+    /// struct Visits(AtomicU64);
+    ///
+    /// async fn count(visits: Arc<Visits>, _: Request) -> String {
+    ///     format!("visit {}\n", 1 + visits.0.fetch_add(1, Ordering::Relaxed))
+    /// }
+    ///
+    /// let server = Server::<Memory, _>::with_state(Arc::new(Visits::default()), count);
+    /// # drop(server);
+    /// ```
+    #[must_use]
+    pub fn with_state(state: S, function: F) -> Self {
+        Self::with_runtime(R::default(), StatefulHandler::new(state, function))
+    }
+}
