@@ -7,7 +7,6 @@ mod options;
 mod page;
 mod routes;
 mod samples;
-mod shutdown;
 mod signals;
 mod websocket;
 
@@ -20,7 +19,6 @@ use httpants_driver::{Serve, Server};
 use httpants_tokio::{AccessLog, FileRoot, Handler, ListenAddress};
 use options::{Command, Options, RuntimeName};
 use routes::Service;
-use shutdown::Shutdown;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::filter_fn;
@@ -62,9 +60,7 @@ where
         }
     };
     let files = files.mount("/file");
-    let shutdown = Shutdown::default();
-    let service = Service { runtime: runtime.clone(), files, handle: OnceLock::new(), shutdown: shutdown.clone() };
-    let service = Arc::new(service);
+    let service = Arc::new(Service { runtime: runtime.clone(), files, handle: OnceLock::new() });
     let mut server = Server::with_runtime(runtime, handler(Arc::clone(&service)))
         .intake(routes::intake)
         .config(|config| options.apply(config))
@@ -93,7 +89,7 @@ where
     let scheme = if tls.is_some() { "https" } else { "http" };
     let bound = server.bind()?;
     service.handle.get_or_init(|| bound.handle());
-    signals::obey(bound.handle(), tls, shutdown)?;
+    signals::obey(bound.handle(), tls)?;
     for address in bound.local_addresses() {
         say(&match address {
             ListenAddress::Unix(_) => format!("httpants listens on {address}\n"),

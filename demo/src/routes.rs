@@ -9,7 +9,6 @@ use httpants_tokio::protocol::Framing;
 use httpants_tokio::{BodyError, BodyPolicy, FileRoot, FormError, Handle, Handler, Request, Response};
 
 use crate::mistake::{Mistake, parameter};
-use crate::shutdown::Shutdown;
 use crate::{cookies, inspect, page, websocket};
 
 /// The largest piece that /stream sends at once: it is made in memory.
@@ -24,8 +23,6 @@ pub(crate) struct Service<R> {
     pub(crate) files: FileRoot,
     /// Set once the server is bound.
     pub(crate) handle: OnceLock<Handle>,
-    /// What ends /ws.
-    pub(crate) shutdown: Shutdown,
 }
 
 /// What is echoed or counted is not read ahead of the handler.
@@ -62,7 +59,7 @@ where
         ("GET" | "HEAD", "/cookie/set") => cookies::set(&request).into(),
         ("GET" | "HEAD", "/cookie/set-secure") => cookies::set_secure(&request).into(),
         ("GET" | "HEAD", "/cookie/get-secure") => cookies::get_secure(&request).into(),
-        ("GET", "/ws") => websocket::answer(&request, &service.runtime, &service.shutdown),
+        ("GET", "/ws") => websocket::answer(&request, &service.runtime),
         ("GET" | "HEAD", path) if path.starts_with("/status/") => status(path),
         ("GET" | "HEAD", "/") if page::is_accepted(&request) => page::answer(&service.files).into(),
         _ => Box::pin(inspect::answer(request)).await.into(),

@@ -8,14 +8,12 @@ use httpants_tokio::{Handle, Tls};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::shutdown::Shutdown;
-
 /// How long requests that are running may take to finish.
 const GRACE: Duration = Duration::from_secs(30);
 
 /// The first SIGINT or SIGTERM drains the server, the second drops what is left. SIGHUP reloads
 /// certificates, and without any ends the program as usual.
-pub(crate) fn obey(handle: Handle, tls: Option<Tls>, shutdown: Shutdown) -> io::Result<()> {
+pub(crate) fn obey(handle: Handle, tls: Option<Tls>) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     if tls.is_some() {
         signals.add_signal(SIGHUP)?;
@@ -29,10 +27,7 @@ pub(crate) fn obey(handle: Handle, tls: Option<Tls>, shutdown: Shutdown) -> io::
                     }
                 }
                 _ if handle.is_draining() => handle.close(),
-                _ => {
-                    handle.shutdown(GRACE);
-                    shutdown.begin();
-                }
+                _ => handle.shutdown(GRACE),
             }
         }
     })?;

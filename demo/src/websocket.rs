@@ -21,20 +21,20 @@ use httpants_driver::runtime::{Runtime, sleep};
 use httpants_tokio::protocol::Headers;
 use httpants_tokio::{Request, Response, Upgraded};
 
-use crate::shutdown::Shutdown;
-
 /// How long the client may take to close the connection behind our Close.
 const CLOSING: Duration = Duration::from_secs(5);
+/// The same where the server shuts down.
+const CLOSING_AT_SHUTDOWN: Duration = Duration::from_secs(1);
 
 /// 101 and the echo behind it, or what is wrong with the handshake.
-pub(crate) fn answer<R>(request: &Request, runtime: &R, shutdown: &Shutdown) -> Response
+pub(crate) fn answer<R>(request: &Request, runtime: &R) -> Response
 where
     R: Runtime<Sleep: Send> + Send,
 {
     match accept(request.offers_upgrade(), request.headers()) {
         Ok(key) => {
-            let (runtime, shutdown) = (runtime.clone(), shutdown.clone());
-            let echo = |stream| serve(stream, runtime, shutdown);
+            let runtime = runtime.clone();
+            let echo = |stream| serve(stream, runtime);
             Response::upgrade("websocket", echo).with_header("Sec-WebSocket-Accept", key)
         }
         Err(fault) => fault.into(),
@@ -79,16 +79,17 @@ fn accept(offers_upgrade: bool, headers: &Headers) -> Result<String, Fault> {
     }
 }
 
-/// Sends messages back until the client closes, breaks the protocol, or the program is to end.
-async fn serve<R: Runtime>(stream: Upgraded, runtime: R, shutdown: Shutdown) {
+/// Sends messages back until the client closes, breaks the protocol, or the server shuts down.
+async fn serve<R: Runtime>(stream: Upgraded, runtime: R) {
+    let draining = stream.draining();
     let config = WebSocketConfig::default();
     // The replies to pings that a client does not read must not pile up.
     let most = config.max_message_size.unwrap_or_default() + 2 * config.write_buffer_size;
     let config = config.max_write_buffer_size(most);
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
     let code = {
-        let (begun, echoed) = (pin!(shutdown.begun()), pin!(echo(&mut socket)));
-        match select(begun, echoed).await {
+        let (draining, echoed) = (pin!(draining), pin!(echo(&mut socket)));
+        match select(draining, echoed).await {
             Either::Left(_) => Some(CloseCode::Away),
             Either::Right((code, _)) => code,
         }
@@ -100,7 +101,8 @@ async fn serve<R: Runtime>(stream: Upgraded, runtime: R, shutdown: Shutdown) {
             None => drop(end(socket.get_mut()).await),
         }
     };
-    let (ended, late) = (pin!(ending), pin!(sleep(&runtime, CLOSING)));
+    let patience = if code == Some(CloseCode::Away) { CLOSING_AT_SHUTDOWN } else { CLOSING };
+    let (ended, late) = (pin!(ending), pin!(sleep(&runtime, patience)));
     select(ended, late).await;
 }
 

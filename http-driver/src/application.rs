@@ -15,6 +15,7 @@ pub use httpants_core::{
 #[cfg(feature = "_tls")]
 pub use rustls;
 
+pub use crate::draining::Draining;
 pub use crate::exchange::BodyError;
 #[cfg(feature = "json")]
 pub use crate::exchange::JsonError;

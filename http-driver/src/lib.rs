@@ -15,6 +15,7 @@ pub mod async_io;
 pub mod conformance;
 mod connection;
 mod descriptors;
+mod draining;
 mod exchange;
 mod handler;
 #[cfg(target_os = "linux")]

@@ -91,7 +91,7 @@ fn websockets_are_closed_with_going_away() {
 }
 
 #[test]
-fn a_websocket_that_does_not_close_holds_for_5_s_or_until_the_second_signal() {
+fn websocket_that_does_not_close_holds_for_1_s_or_until_the_second_signal() {
     for signals in [1, 2] {
         let mut demo = Demo::start(&[]);
         let mut client = demo.connect();
@@ -105,9 +105,9 @@ fn a_websocket_that_does_not_close_holds_for_5_s_or_until_the_second_signal() {
             demo.terminate();
         }
         assert_eq!(demo.exit().code(), Some(0));
-        let (took, held) = (first.elapsed(), Duration::from_secs(5));
+        let (took, held) = (first.elapsed(), Duration::from_secs(1));
         assert_eq!(took < held, signals == 2, "{took:?}");
-        assert!(took < held * 4, "{took:?}");
+        assert!(took < held * 10, "{took:?}");
     }
 }
 

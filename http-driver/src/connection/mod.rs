@@ -8,6 +8,7 @@ pub(crate) mod registry;
 mod service;
 mod stream;
 mod timer;
+mod upgrade;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -25,6 +26,7 @@ use self::io::{Io, Sent};
 use self::registry::{Command, Registration};
 pub(crate) use self::service::{Service, ServiceParts};
 use self::timer::ConnectionTimer;
+use self::upgrade::UpgradeTask;
 use crate::exchange::Exchange;
 use crate::handler::Handler;
 use crate::observe::{Observer, guard, spans};
@@ -54,7 +56,7 @@ pin_project! {
         #[pin]
         timer: ConnectionTimer<R::Sleep>,
         // The other protocol behind an upgrade, until it is done.
-        upgraded: Option<Pin<Box<dyn Future<Output = ()> + Send>>>,
+        upgraded: Option<Box<UpgradeTask>>,
         // HTTP has let the stream go.
         handed_over: bool,
         // The transport is closed: only a handler is awaited that has responded already.
@@ -323,8 +325,10 @@ where
         let leftover = this.exchange.with(|shared| shared.core.take_upgrade());
         if let (Some(then), Some(stream)) = (this.handled.upgrade.take(), this.io.take_stream()) {
             let _entered = this.handled.span.enter();
-            let upgraded = guard(this.observer.metrics(), "an upgrade", || then(Upgraded::new(stream, leftover)));
-            *this.upgraded = upgraded.ok();
+            let upgraded = guard(this.observer.metrics(), "an upgrade", || {
+                then(Upgraded::new(stream, leftover, this.registration.drain().clone()))
+            });
+            *this.upgraded = upgraded.ok().map(UpgradeTask::new);
         }
         true
     }
@@ -334,8 +338,11 @@ where
         let this = self.project();
         let Some(upgraded) = this.upgraded else { return Poll::Ready(()) };
         let _entered = this.handled.span.enter();
-        let polled = guard(this.observer.metrics(), "an upgrade", || upgraded.as_mut().poll(context));
-        if let Ok(Poll::Pending) = polled {
+        let polled = guard(this.observer.metrics(), "an upgrade", || upgraded.poll(context));
+        if let Ok(Poll::Pending) = polled
+            && (!this.registration.drain().has_begun()
+                || upgraded.has_time(context, this.runtime, this.timer, this.service.upgrade_grace))
+        {
             return Poll::Pending;
         }
         let ended = this.upgraded.take();
@@ -380,14 +387,14 @@ where
         if command == Command::Close {
             return Poll::Ready(());
         }
+        if another_waker {
+            this.timer.forget_waker();
+        }
         if this.upgraded.is_some() {
             return self.poll_upgraded(context);
         }
         if *this.is_over {
             return self.end(context);
-        }
-        if another_waker {
-            this.timer.forget_waker();
         }
         *this.now = this.runtime.now();
         this.io.begin_poll();

@@ -8,6 +8,8 @@ use std::time::Duration;
 
 use slab::Slab;
 
+use crate::draining::Drain;
+
 /// What a connection is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Command {
@@ -39,6 +41,7 @@ pub(crate) struct Registry {
     connections: Mutex<Connections>,
     /// Tasks that wait for a command, or for a connection to end.
     watchers: Mutex<Vec<Waker>>,
+    drain: Drain,
 }
 
 #[derive(Debug, Default)]
@@ -70,6 +73,7 @@ impl Default for Registry {
             registered: AtomicU64::default(),
             connections: Mutex::default(),
             watchers: Mutex::default(),
+            drain: Drain::default(),
         }
     }
 }
@@ -87,6 +91,9 @@ impl Registry {
     pub(crate) fn give(&self, command: Command) {
         self.store(command).into_iter().for_each(Waker::wake);
         self.wake_watchers();
+        if command != Command::Serve {
+            self.drain.begin();
+        }
     }
 
     /// Stores a command, and takes the wakers of the connections out: they are foreign code, which
@@ -105,6 +112,10 @@ impl Registry {
         self.grace.fetch_min(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX), Ordering::AcqRel);
         self.shutdowns.fetch_add(1, Ordering::AcqRel);
         self.give(Command::Drain);
+    }
+
+    pub(crate) fn drain_signal(&self) -> &Drain {
+        &self.drain
     }
 
     /// How many shutdowns were asked for, and the shortest grace of all: an accept loop may see
@@ -236,6 +247,11 @@ impl Registration {
     /// The number of the connection in its server, from 1.
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// The shutdown of the server.
+    pub(crate) fn drain(&self) -> &Drain {
+        &self.registry.drain
     }
 
     /// What is to be done now, and whether the task has another waker than before. A command

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use httpants_core::cookies::KeyRing;
 use httpants_core::{Config, Request};
@@ -24,6 +25,7 @@ pub(crate) struct Service<H> {
     pub(crate) files: Arc<FilePolicy>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) observed: Observed,
+    pub(crate) upgrade_grace: Duration,
 }
 
 /// The settings of a service, while its server is built.
@@ -34,6 +36,7 @@ pub(crate) struct ServiceParts<H> {
     pub(crate) files: FilePolicy,
     pub(crate) settings: Settings,
     pub(crate) access_log: Option<AccessLog>,
+    pub(crate) upgrade_grace: Duration,
 }
 
 impl<H: Handler> Service<H> {
@@ -42,7 +45,7 @@ impl<H: Handler> Service<H> {
     /// # Errors
     /// Where the system gives no random key for signed cookies.
     pub(crate) fn new(parts: ServiceParts<H>, clock: Clock) -> io::Result<Arc<Self>> {
-        let ServiceParts { handler, mut config, choose_intake, files, mut settings, access_log } = parts;
+        let ServiceParts { handler, mut config, choose_intake, files, mut settings, access_log, upgrade_grace } = parts;
         // There is one `max_body_size`, wherever it was set.
         settings.limits.max_body_size = config.limits.max_body_size;
         if config.cookie_keys.is_none() {
@@ -57,6 +60,7 @@ impl<H: Handler> Service<H> {
             files: files.into(),
             settings: settings.into(),
             observed,
+            upgrade_grace,
         }))
     }
 

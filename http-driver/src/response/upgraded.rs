@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use bytes::{Buf, Bytes};
 use futures_io::{AsyncRead, AsyncWrite};
 
+use crate::draining::{Drain, Draining};
 use crate::runtime::Transport;
 
 /// The raw stream behind an upgrade or CONNECT: what the peer sent behind its request comes
@@ -21,14 +22,25 @@ use crate::runtime::Transport;
 /// takes it as it is. `tokio_util::compat::FuturesAsyncReadCompatExt::compat` makes tokio's
 /// traits of them, for tokio-tungstenite and others; the example `websocket` of `httpants-tokio`
 /// shows it.
+///
+/// Nothing but its own protocol can end it in order when the server shuts down: wait for
+/// [`draining`](Self::draining) beside it, and say goodbye (a WebSocket by a Close frame with 1001).
+/// Behind [`Server::upgrade_grace`](crate::Server::upgrade_grace) it is dropped.
 pub struct Upgraded {
     leftover: Bytes,
+    drain: Drain,
     transport: Box<dyn Transport + Send>,
 }
 
 impl Upgraded {
-    pub(crate) fn new(transport: impl Transport + Send, leftover: Bytes) -> Self {
-        Self { leftover, transport: Box::new(transport) }
+    pub(crate) fn new(transport: impl Transport + Send, leftover: Bytes, drain: Drain) -> Self {
+        Self { leftover, drain, transport: Box::new(transport) }
+    }
+
+    /// Waits until the server begins to shut down. The future is apart from the stream, so that
+    /// both can be polled side by side.
+    pub fn draining(&self) -> Draining {
+        self.drain.draining()
     }
 }
 

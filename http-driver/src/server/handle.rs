@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::connection::registry::{Command, Registry};
+use crate::draining::Draining;
 use crate::observe::{Counters, Metrics};
 
 /// Stops a server; clones are as good as the first.
@@ -44,6 +45,8 @@ impl Handle {
 
     /// Stops listening and lets running requests finish: the streams of idle connections end
     /// at once, responses say `Connection: close`, and what runs longer than `grace` is dropped.
+    /// Upgraded streams have [`Server::upgrade_grace`](crate::Server::upgrade_grace), where that is
+    /// shorter, and learn of the shutdown by [`Upgraded::draining`](crate::Upgraded::draining).
     /// Called again, the grace that ends first counts.
     pub fn shutdown(&self, grace: Duration) {
         self.registry.drain(grace);
@@ -58,6 +61,11 @@ impl Handle {
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.registry.command() != Command::Serve
+    }
+
+    /// Waits until it is asked to stop, by [`shutdown`](Self::shutdown) or [`close`](Self::close).
+    pub fn draining(&self) -> Draining {
+        self.registry.drain_signal().draining()
     }
 
     /// How many connections are open.

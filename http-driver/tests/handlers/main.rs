@@ -12,6 +12,7 @@
 
 mod bodiless;
 mod content_owners;
+mod draining;
 mod half_close;
 mod leaving;
 mod outlive;
