@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::Uri;
 use httpants_core::files::{FileError, FileKind, Lookup, RelativePath, below_root};
+use httpants_core::proxy::ProxyPolicy;
 use httpants_core::{CloseReason, Config, Request};
 
 use crate::oracle::head::{self, Verdict};
@@ -69,7 +70,7 @@ fn parts(request: &Request) {
         assert_eq!(request.path(), format!("{slash}{path}"));
         assert_eq!((request.query(), request.fragment()), (query, fragment));
         let url = if origin == "*" { "" } else { request.url() };
-        assert_eq!(request.full_url(), format!("http://{}{url}", request.host()));
+        assert_eq!(ProxyPolicy::default().client(request).full_url(), format!("http://{}{url}", request.host()));
     }
     let decoded = percent_encoding::percent_decode_str(request.path()).decode_utf8_lossy();
     assert_eq!(request.decoded_path(), decoded);

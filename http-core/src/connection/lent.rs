@@ -5,11 +5,11 @@
 //! them, or the number of bytes, back.
 
 use super::Connection;
-use super::recv_buf::RecvBuf;
+use super::recv_buffer::RecvBuf;
 use super::send_queue::{Segment, SendQueue, Transmit};
 use super::state::Receiving;
-use super::storage::SpareBuffers;
-use super::{Now, Storage};
+use super::storage::{SpareBuffers, Storage};
+use crate::message::origin::Now;
 
 /// A buffer to receive into: a connection's own, from [`Connection::lend_recv_buf`], or one
 /// made of a [`Storage`] for a connection that is idle and has none.
@@ -91,13 +91,6 @@ impl TransmitQueue {
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
-}
-
-/// What was taken out of the connection and has not left yet.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Lent {
-    pub(super) memory: u64,
-    pub(super) files: u64,
 }
 
 /// Content that the connection dropped unsent, from [`Connection::take_dropped`]. Dropping it

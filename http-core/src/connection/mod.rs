@@ -1,22 +1,23 @@
 //! One connection: the parts wired together, and the four kinds of methods.
 
+mod config;
+mod content;
 mod deadline;
 mod end;
-mod event;
-mod handshake;
+mod events;
 mod lent;
-mod now;
-mod read;
-mod recv_buf;
+mod preamble;
+mod receive;
+mod recv_buffer;
 mod refusal;
+mod refuse;
 mod reply;
 mod respond;
-mod response_framing;
 mod responses;
 mod send_queue;
 mod state;
 mod storage;
-pub(crate) mod timers;
+mod timers;
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -25,34 +26,32 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-pub use self::event::{Close, Event, ResponseStats};
-pub use self::handshake::Preface;
+pub use self::config::{Config, HalfClose, Limits, Timeouts};
+pub use self::events::{Close, CloseReason, Event, ResponseStats};
 pub use self::lent::{Dropped, RecvBuffer, TransmitQueue, Transmitted};
-pub use self::now::{Address, ConnectionInfo, Now, UnixTime};
+pub use self::preamble::{Endpoints, Preface, ProxyHeader, ProxyHeaderError};
 pub use self::refusal::Refusal;
 pub use self::reply::Reply;
 pub use self::responses::ResponseState;
 pub use self::send_queue::{Slices, Transmit};
 pub use self::state::{Receiving, Sending, State};
 pub use self::storage::Storage;
+pub use self::timers::{Deadline, Timer};
 
-use self::event::PendingEvents;
-use self::handshake::PrefaceHeader;
-use self::lent::Lent;
-use self::read::Content;
-use self::recv_buf::RecvBuf;
-use self::response_framing::Mode;
+use self::content::Content;
+use self::events::PendingEvents;
+use self::recv_buffer::RecvBuf;
 use self::responses::Responses;
-use self::send_queue::{Segment, SendQueue};
-use self::state::Input;
+use self::send_queue::{Lent, Segment, SendQueue};
+use self::state::{Input, PrefaceHeader};
 use self::timers::Times;
-use crate::config::{Config, Limits};
-use crate::cookies::CookiesOut;
-use crate::error::CloseReason;
+use crate::message::field_lines::FieldLines;
+use crate::message::origin::{ConnectionInfo, Now};
 use crate::message::request::{RecycledBuffers, Request, RequestId};
 use crate::message::response::ResponseHead;
 use crate::wire::default_headers::DefaultHeaders;
 use crate::wire::head::HeadReader;
+use crate::wire::response_framing::Mode;
 
 /// One accepted connection, from its first byte to its close, without any IO.
 ///
@@ -76,7 +75,7 @@ use crate::wire::head::HeadReader;
 /// | constructors | [`new`](Self::new), [`with_handshake`](Self::with_handshake) |
 /// | inputs | [`recv_buf`](Self::recv_buf) and [`handle_recv`](Self::handle_recv), or [`receive`](Self::receive), or [`lend_recv_buf`](Self::lend_recv_buf) and [`return_recv_buf`](Self::return_recv_buf); [`receive_preface`](Self::receive_preface), [`handle_secured`](Self::handle_secured), [`handle_handshake_failed`](Self::handle_handshake_failed); [`handle_eof`](Self::handle_eof), [`handle_peer_closed`](Self::handle_peer_closed), [`handle_sent`](Self::handle_sent) or [`handle_transmitted`](Self::handle_transmitted), [`handle_timeout`](Self::handle_timeout), [`handle_time`](Self::handle_time), [`handle_shutdown`](Self::handle_shutdown), [`handle_io_error`](Self::handle_io_error) |
 /// | outputs | [`poll_event`](Self::poll_event), [`poll_transmit`](Self::poll_transmit) or [`take_transmit`](Self::take_transmit), [`poll_close`](Self::poll_close), [`poll_timeout`](Self::poll_timeout), [`take_dropped`](Self::take_dropped) |
-/// | commands for a request | [`reply`](Self::reply), [`respond`](Self::respond), [`respond_with`](Self::respond_with), [`respond_upgrade`](Self::respond_upgrade), [`send`](Self::send), [`send_external`](Self::send_external), [`send_room`](Self::send_room), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`check_expectation`](Self::check_expectation), [`send_continue`](Self::send_continue), [`abort`](Self::abort), [`cookies_out`](Self::cookies_out), [`set_signed_cookie`](Self::set_signed_cookie), [`set_max_body_size`](Self::set_max_body_size), [`pause`](Self::pause), [`resume`](Self::resume) |
+/// | commands for a request | [`reply`](Self::reply), [`respond`](Self::respond), [`respond_with`](Self::respond_with), [`respond_upgrade`](Self::respond_upgrade), [`send`](Self::send), [`send_external`](Self::send_external), [`send_room`](Self::send_room), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`check_expectation`](Self::check_expectation), [`send_continue`](Self::send_continue), [`abort`](Self::abort), [`response_fields_mut`](Self::response_fields_mut), [`set_max_body_size`](Self::set_max_body_size), [`pause`](Self::pause), [`resume`](Self::resume) |
 /// | commands for the connection | [`hold_requests`](Self::hold_requests), [`accept_requests`](Self::accept_requests), [`close`](Self::close), [`take_upgrade`](Self::take_upgrade), [`lend`](Self::lend), [`release`](Self::release) |
 /// | getters | [`current_request`](Self::current_request), [`response_state`](Self::response_state), [`wants_recv`](Self::wants_recv), [`watches_peer`](Self::watches_peer), [`wanted_storage`](Self::wanted_storage), [`storage_size`](Self::storage_size), [`is_idle`](Self::is_idle), [`lacks_proxy_header`](Self::lacks_proxy_header), [`state`](Self::state), [`now`](Self::now), [`served`](Self::served), [`peer`](Self::peer), [`is_peer_closed`](Self::is_peer_closed), [`has_dropped`](Self::has_dropped), [`limits`](Self::limits) |
 ///
@@ -124,7 +123,8 @@ pub struct Connection {
     /// Whether the client may be sending behind its last request: it did not say itself that
     /// it was the last.
     more_may_come: bool,
-    cookies_out: Option<Box<CookiesOut>>,
+    /// Fields for the head of the current response, beside its own.
+    added_fields: Option<Box<FieldLines>>,
     /// Bytes dropped while the connection closes.
     discarded: u64,
     /// The last request was received as a whole, or there is none: nothing is cut off that the
@@ -139,6 +139,7 @@ impl Connection {
     pub fn new(config: Arc<Config>, peer: ConnectionInfo, now: Now) -> Self {
         let proxy_header = if config.proxy_protocol { PrefaceHeader::Expected } else { PrefaceHeader::Done };
         let default_headers = DefaultHeaders::with_room_for(config.server);
+        let reader = HeadReader::new(config.head_limits());
         Self {
             config,
             peer,
@@ -151,7 +152,7 @@ impl Connection {
             events: PendingEvents::default(),
             responses: Responses::default(),
             times: Times::new(now.mono),
-            reader: HeadReader::default(),
+            reader,
             empty_lines: 0,
             content: Content::default(),
             current: None,
@@ -171,7 +172,7 @@ impl Connection {
             shutdown_emitted: false,
             proxy_header,
             more_may_come: false,
-            cookies_out: None,
+            added_fields: None,
             discarded: 0,
             ordinary_end: false,
         }

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::event::ResponseStats;
+use super::events::ResponseStats;
 use crate::message::request::RequestId;
 
 /// Where the response to a request is, from [`Connection::response_state`](super::Connection::response_state).
@@ -47,7 +47,7 @@ pub(super) struct Responses {
 }
 
 const NEVER: u64 = u64::MAX;
-/// So many that were reported are kept before the others move to the front.
+/// This many that were reported are kept before the others move to the front.
 const REPORTED: usize = 64;
 
 impl Default for Responses {

@@ -13,7 +13,7 @@ const KEPT: usize = 16 << 10;
 
 #[derive(Debug)]
 pub(super) enum Segment {
-    /// So many bytes of the gathering buffer.
+    /// This many bytes of the gathering buffer.
     Gathered(usize),
     Shared(Bytes),
     External {
@@ -21,6 +21,13 @@ pub(super) enum Segment {
         offset: u64,
         length: u64,
     },
+}
+
+/// What was taken out of the queue of a connection and has not left yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lent {
+    pub(super) memory: u64,
+    pub(super) files: u64,
 }
 
 /// What to send next.

@@ -1,7 +1,7 @@
 //! The buffers of a connection, which only a busy one needs.
 
 use super::Connection;
-use super::recv_buf::Block;
+use super::recv_buffer::Block;
 use super::responses::Leaving;
 use super::state::Receiving;
 use crate::message::request::RecycledBuffers;

@@ -9,7 +9,9 @@ use cookie::{Cookie, CookieBuilder, SameSite};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
+use super::jar::Cookies;
 use super::set_cookie::needs_secure;
+use crate::message::request::Request;
 use crate::wire::grammar::decimal;
 
 type HmacSha256 = Hmac<Sha256>;
@@ -98,9 +100,8 @@ impl KeyRing {
 
     /// Makes the cookie for a signed value (`set_secure_cookie` in Pants): `HttpOnly`,
     /// `SameSite=Lax`, `Path=/` and a `Max-Age` of the lifetime; `Secure` where the name begins
-    /// with `__Host-` or `__Secure-`. For a request by https set `Secure` on what is returned, as
-    /// [`Connection::set_signed_cookie`](crate::Connection::set_signed_cookie) does. The other
-    /// attributes can be changed there, too; a change of name or value breaks the signature.
+    /// with `__Host-` or `__Secure-`. For a request by https set `Secure` on what is returned. The
+    /// other attributes can be changed there, too; a change of name or value breaks the signature.
     #[must_use]
     pub fn cookie(&self, name: &str, value: impl AsRef<[u8]>, now: u64, lifetime: Duration) -> CookieBuilder<'static> {
         let max_age = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
@@ -130,7 +131,17 @@ impl KeyRing {
         if needs_secure(name) { cookie.secure(true) } else { cookie }
     }
 
-    /// The bytes that were signed (`get_secure_cookie` in Pants), if `value` is what
+    /// The value of a signed cookie of a request (`get_secure_cookie` in Pants): nothing when it
+    /// is absent, unsigned, altered, moved from another name, expired, from the future, or signed
+    /// by a key that is not in this ring.
+    #[must_use]
+    #[doc(alias = "get_secure_cookie")]
+    pub fn signed_cookie(&self, request: &Request, name: &str) -> Option<Vec<u8>> {
+        let value = Cookies::new(request.headers()).get(name)?;
+        self.verify(name, value, request.received().wall.as_secs()).ok()
+    }
+
+    /// The bytes that were signed, if `value` is what
     /// [`sign`](Self::sign) made for this name with a key of this ring, and `now` is within
     /// its lifetime.
     ///

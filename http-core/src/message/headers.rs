@@ -4,23 +4,11 @@ use std::fmt;
 
 use bytes::Bytes;
 
+use crate::wire::error::ProtocolError;
+use crate::wire::fields;
 use crate::wire::grammar;
-use crate::wire::span::Span;
-
-/// Where one field line's name and value stand in the section's bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FieldSpan {
-    pub(crate) name: Span,
-    pub(crate) value: Span,
-}
-
-impl FieldSpan {
-    /// Both are slices of the section.
-    #[inline]
-    pub(crate) fn of(name: &[u8], value: &[u8], section: &[u8]) -> Self {
-        Self { name: Span::of(name, section), value: Span::of(value, section) }
-    }
-}
+use crate::wire::limits::HeadLimits;
+use crate::wire::span::FieldSpan;
 
 /// The field lines of a received head, trailer section or multipart part
 /// (`HTTPHeaders` in Pants).
@@ -54,13 +42,20 @@ impl Headers {
     ///
     /// # Errors
     /// What is wrong with the first line that does not parse.
-    pub fn parse(section: &[u8]) -> Result<Self, crate::ProtocolError> {
-        let limits = crate::Limits::default();
-        crate::wire::fields::parse_section(Bytes::copy_from_slice(section), limits.fields)
+    pub fn parse(section: &[u8]) -> Result<Self, ProtocolError> {
+        Self::of_section(Bytes::copy_from_slice(section), HeadLimits::DEFAULT.fields)
     }
 
-    pub(crate) fn from_parts(bytes: Bytes, index: Vec<FieldSpan>) -> Self {
-        Self { bytes: bytes.into(), index }
+    /// Takes over a section that ends with its empty line and has up to `limit` lines.
+    pub(crate) fn of_section(section: Bytes, limit: usize) -> Result<Self, ProtocolError> {
+        let index = fields::index_section(&section, limit)?;
+        Ok(Self { bytes: section.into(), index })
+    }
+
+    /// [`of_section`](Self::of_section) for a part of a form.
+    pub(crate) fn of_part(section: Bytes, limit: usize) -> Result<Self, ProtocolError> {
+        let index = fields::index_part(&section, limit)?;
+        Ok(Self { bytes: section.into(), index })
     }
 
     /// Keeps only the lines whose name passes.

@@ -2,18 +2,16 @@
 
 use std::borrow::Cow;
 use std::fmt;
-use std::net::Ipv6Addr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use http::{Method, StatusCode, Version};
 
-use crate::config::Config;
-use crate::connection::{ConnectionInfo, Now};
-use crate::message::headers::{FieldSpan, Headers};
-use crate::message::vars::Kept;
+use crate::message::headers::Headers;
+use crate::message::origin::{ConnectionInfo, Now};
 use crate::wire::framing::Framing;
 use crate::wire::head::{Head, HeadFacts};
-use crate::wire::span::Span;
+use crate::wire::span::{FieldSpan, Span};
 use crate::wire::target::Target;
 
 /// A request head as it was received, owned and cheap to clone and move: one pointer.
@@ -69,8 +67,8 @@ pub(crate) struct Message {
     headers: Headers,
     peer: ConnectionInfo,
     received: Now,
-    config: Option<Arc<Config>>,
-    kept: Kept,
+    /// How long the request took, once its response was finished.
+    took: OnceLock<Duration>,
 }
 
 /// The storage of a request that is over, for the next one: what makes requests on a busy
@@ -121,23 +119,15 @@ impl Message {
     ///
     /// They are copied, so that the receive buffer is free for the next read however long the
     /// application keeps the request.
-    pub(crate) fn fill(
-        &mut self,
-        id: RequestId,
-        bytes: &[u8],
-        config: &Arc<Config>,
-        peer: &ConnectionInfo,
-        received: Now,
-    ) -> HeadFacts {
+    pub(crate) fn fill(&mut self, id: RequestId, bytes: &[u8], peer: &ConnectionInfo, received: Now) -> HeadFacts {
         self.id = id;
         self.headers.fill(bytes);
         self.rewritten = rewritten(&self.head.line.target, self.head.line.target_bytes(bytes));
         self.peer = *peer;
         self.received = received;
-        if !self.config.as_ref().is_some_and(|known| Arc::ptr_eq(known, config)) {
-            self.config = Some(Arc::clone(config));
+        if self.took.get().is_some() {
+            self.took.take();
         }
-        self.kept.forget();
         self.head.facts
     }
 }
@@ -244,13 +234,10 @@ impl Request {
     }
 
     /// The host that the request is for, with its port if one was sent: the authority of an
-    /// absolute target, else the Host field. Empty where neither says one. Where
-    /// [`Config::proxies`](crate::Config::proxies) lets trusted proxies say it, it is theirs.
+    /// absolute target, else the Host field. Empty where neither says one. What trusted proxies
+    /// say of it is in [`Client::host`](crate::proxy::Client::host).
     #[must_use]
     pub fn host(&self) -> &str {
-        if let Some(host) = self.resolved().and_then(|resolved| resolved.host) {
-            return host;
-        }
         let target = &self.0.head.line.target;
         if target.authority.is_empty() || target.authority == target.whole {
             // A valid Host is ASCII, too.
@@ -263,24 +250,7 @@ impl Request {
     /// [`host`](Self::host) without its port, in lower case, an IPv6 address without brackets.
     #[must_use]
     pub fn hostname(&self) -> Cow<'_, str> {
-        let host = self.host();
-        let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((address, _)) if address.parse::<Ipv6Addr>().is_ok() => address,
-            Some((address, _)) => address,
-            None => host.split_once(':').map_or(host, |(name, _)| name),
-        };
-        if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            Cow::Owned(name.to_ascii_lowercase())
-        } else {
-            Cow::Borrowed(name)
-        }
-    }
-
-    /// `scheme://host` and the [`url`](Self::url), unless that is `*` (RFC 9112 section 3.3).
-    #[must_use]
-    pub fn full_url(&self) -> String {
-        let url = if self.url() == "*" { "" } else { self.url() };
-        format!("{}://{}{url}", self.scheme(), self.host())
+        hostname(self.host())
     }
 
     /// Where the connection comes from.
@@ -300,12 +270,16 @@ impl Request {
         Arc::strong_count(&self.0) > 1
     }
 
-    pub(super) fn config(&self) -> Option<&Config> {
-        self.0.config.as_deref()
+    /// How long ago the head was received; frozen when the response was finished
+    /// (`time` in Pants).
+    #[must_use]
+    pub fn time(&self, now: Now) -> Duration {
+        self.0.took.get().copied().unwrap_or_else(|| now.mono.saturating_sub(self.received().mono))
     }
 
-    pub(super) fn kept(&self) -> &Kept {
-        &self.0.kept
+    /// Records that the response is finished. The first time counts.
+    pub(crate) fn freeze_time(&self, now: Now) {
+        let _ = self.0.took.set(self.time(now));
     }
 
     /// Identifies the request in the events and commands of its connection.
@@ -353,6 +327,19 @@ impl Request {
     #[must_use]
     pub fn head(&self) -> &[u8] {
         self.0.headers.bytes()
+    }
+}
+
+/// Returns a host without its port, in lower case, an IPv6 address without brackets.
+pub(crate) fn hostname(host: &str) -> Cow<'_, str> {
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split_once(':').map_or(host, |(name, _)| name),
+    };
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
     }
 }
 

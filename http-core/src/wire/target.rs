@@ -4,7 +4,7 @@ use std::net::Ipv6Addr;
 
 use http::Method;
 
-use crate::error::ProtocolError;
+use crate::wire::error::ProtocolError;
 use crate::wire::grammar::{self, ByteSet, byte_set};
 use crate::wire::span::Span;
 

@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use httpants_core::cookies::KeyRing;
+use httpants_core::proxy::ProxyPolicy;
 use httpants_core::{Config, Request};
 
 use crate::exchange::Environment;
@@ -30,6 +31,10 @@ pub(crate) struct Service<H> {
 pub(crate) struct ServiceParts<H> {
     pub(crate) handler: H,
     pub(crate) config: Config,
+    /// What proxies are trusted about.
+    pub(crate) proxies: ProxyPolicy,
+    /// A random one where there is none.
+    pub(crate) cookie_keys: Option<KeyRing>,
     pub(crate) choose_intake: Option<ChooseIntake>,
     pub(crate) files: FilePolicy,
     pub(crate) settings: Settings,
@@ -42,14 +47,15 @@ impl<H: Handler> Service<H> {
     /// # Errors
     /// Where the system gives no random key for signed cookies.
     pub(crate) fn new(parts: ServiceParts<H>, clock: Clock) -> io::Result<Arc<Self>> {
-        let ServiceParts { handler, mut config, choose_intake, files, mut settings, access_log } = parts;
+        let ServiceParts { handler, config, proxies, cookie_keys, choose_intake, files, mut settings, access_log } =
+            parts;
         // There is one `max_body_size`, wherever it was set.
         settings.limits.max_body_size = config.limits.max_body_size;
-        if config.cookie_keys.is_none() {
-            config.cookie_keys = Some(random_key()?);
-        }
-        let observed = Observed::new(Arc::clone(&settings.disk.metrics), access_log);
-        let environment = Environment { config: config.into(), form_limits: settings.limits.clone(), clock };
+        let cookie_keys = cookie_keys.map_or_else(random_key, Ok)?;
+        let proxies = Arc::new(proxies);
+        let observed = Observed::new(Arc::clone(&settings.disk.metrics), access_log, Arc::clone(&proxies));
+        let form_limits = settings.limits.clone();
+        let environment = Environment { config: config.into(), form_limits, proxies, cookie_keys, clock };
         Ok(Arc::new(Self {
             handler,
             environment: environment.into(),

@@ -1,6 +1,7 @@
 //! A request as its handler gets it: the head, the content, and the way to answer by calls.
 
 mod body;
+mod client;
 pub(crate) mod collect;
 mod cookies;
 mod joined;
@@ -9,10 +10,11 @@ pub(crate) mod upload;
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use httpants_core::forms::{Multipart, ParseFormError, Variables};
+use httpants_core::forms::{Multipart, ParseFormError, Variables, urlencoded};
 use httpants_core::{Connection, Headers, Misuse, Request as RequestHead, RequestId};
 
 pub use self::body::Body;
@@ -40,6 +42,8 @@ pub struct Request {
     head: RequestHead,
     body: Body,
     form: Option<Box<Form>>,
+    /// The variables of the query, once they were asked for.
+    query: OnceLock<Box<Result<Variables, ParseFormError>>>,
     exchange: Exchange,
 }
 
@@ -47,7 +51,7 @@ static NOTHING: Bytes = Bytes::new();
 
 impl Request {
     pub(crate) fn new(head: RequestHead, body: Body, form: Option<Box<Form>>, exchange: Exchange) -> Self {
-        Self { head, body, form, exchange }
+        Self { head, body, form, query: OnceLock::new(), exchange }
     }
 
     pub(crate) fn without_body(head: RequestHead, exchange: Exchange) -> Self {
@@ -58,6 +62,26 @@ impl Request {
     #[must_use]
     pub fn head(&self) -> &RequestHead {
         &self.head
+    }
+
+    /// The variables of the query (`get` in Pants): several values a name, in order, blank
+    /// ones dropped, `+` and percent sequences decoded. Parsed on the first call.
+    ///
+    /// # Errors
+    /// [`ParseFormError`] for more than 1,000 variables (413).
+    ///
+    /// ```
+    /// use httpants_driver::protocol::forms::ParseFormError;
+    /// use httpants_driver::{Request, Response};
+    ///
+    /// async fn greet(request: Request) -> Result<Response, ParseFormError> {
+    ///     Ok(Response::text(format!("hello {}", request.get()?.get("name").unwrap_or("stranger"))))
+    /// }
+    /// # let _ = greet;
+    /// ```
+    pub fn get(&self) -> Result<&Variables, ParseFormError> {
+        let query = self.query.get_or_init(|| Box::new(urlencoded::query(&self.head)));
+        query.as_ref().as_ref().map_err(Clone::clone)
     }
 
     /// The variables of a buffered form: those of `application/x-www-form-urlencoded`, and the

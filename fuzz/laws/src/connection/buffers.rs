@@ -91,7 +91,7 @@ impl World {
             10 => connection.pause(id),
             11 => connection.resume(id),
             12 => connection.send_room(id).map(drop),
-            13 => connection.cookies_out(id).map(|_| ()),
+            13 => connection.response_fields_mut(id).map(|_| ()),
             14 => connection.reply(id).send_response("stale", 200, "text/plain"),
             _ => connection.reply(id).finish(),
         }

@@ -1,6 +1,6 @@
 //! What the application gets to see.
 
-use httpants_core::proxy::ProxyHeader;
+use httpants_core::ProxyHeader;
 use httpants_core::{CloseReason, Event, HalfClose, ProtocolError, Request, RequestId, Timer};
 
 use super::world::{Given, World};

@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use crate::cookies::KeyRing;
-use crate::message::headers::FieldSpan;
-use crate::proxy::ProxyPolicy;
 use crate::wire::fields::MOST_BYTES;
+use crate::wire::limits::HeadLimits;
+use crate::wire::span::FieldSpan;
 
 /// What one server decides for all its connections; shared between them in an `Arc`.
 ///
@@ -31,17 +30,10 @@ pub struct Config {
     /// The value of the `Server` field where the application sets none; `None` sends no
     /// such field. Default `httpants/VERSION`.
     pub server: Option<&'static str>,
-    /// Which proxies are trusted about the client's address, scheme and host (`xheaders` in
-    /// Pants). Default: none, so that the peer is the client.
-    pub proxies: ProxyPolicy,
     /// Whether each connection begins with a PROXY protocol header, version 1 or 2, from a
     /// load balancer. It is required then, so switch it on only where every peer sends one.
     /// Default off.
     pub proxy_protocol: bool,
-    /// The keys of signed cookies (`cookie_secret` in Pants): the first signs, all verify.
-    /// Without any, nothing can be signed and nothing verifies. Servers make a random one
-    /// when they start.
-    pub cookie_keys: Option<KeyRing>,
     /// What becomes of a request whose client ended its stream before it got the response.
     /// Default [`HalfClose::Serve`].
     pub half_close: HalfClose,
@@ -66,13 +58,20 @@ impl Default for Config {
             keep_alive: true,
             requests_per_connection: None,
             server: Some(concat!("httpants/", env!("CARGO_PKG_VERSION"))),
-            proxies: ProxyPolicy::default(),
             proxy_protocol: false,
-            cookie_keys: None,
             half_close: HalfClose::default(),
-            strict_target: false,
-            non_ascii_target: false,
+            strict_target: HeadLimits::DEFAULT.strict_target,
+            non_ascii_target: HeadLimits::DEFAULT.non_ascii_target,
         }
+    }
+}
+
+impl Config {
+    /// What the parser of heads needs of it.
+    pub(super) fn head_limits(&self) -> HeadLimits {
+        let Limits { head, target, method, fields, .. } = self.limits;
+        let Self { strict_target, non_ascii_target, .. } = *self;
+        HeadLimits { head, target, method, fields, strict_target, non_ascii_target }
     }
 }
 
@@ -140,10 +139,10 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            head: 32 << 10,
-            target: 8 << 10,
-            method: 64,
-            fields: 100,
+            head: HeadLimits::DEFAULT.head,
+            target: HeadLimits::DEFAULT.target,
+            method: HeadLimits::DEFAULT.method,
+            fields: HeadLimits::DEFAULT.fields,
             empty_lines: 4,
             max_body_size: 10 << 20,
             chunk_overhead: 16 << 10,
@@ -186,7 +185,7 @@ impl Limits {
         let indexed = self.fields.saturating_mul(2 * size_of::<FieldSpan>()).saturating_mul(2);
         // Responses are gathered below the backlog, the last one may begin right there, and
         // their buffer doubles.
-        let sent = self.backlog().saturating_add(ANSWER).saturating_mul(3);
+        let sent = self.backlog().saturating_add(RESPONSE_HEAD).saturating_mul(3);
         [copied, indexed, sent, FIXED].into_iter().fold(received, usize::saturating_add)
     }
 
@@ -207,7 +206,7 @@ impl Limits {
 }
 
 /// The head of a response, as far as [`Limits::memory_bound`] goes.
-const ANSWER: usize = 4 << 10;
+const RESPONSE_HEAD: usize = 4 << 10;
 /// The connection itself, the request, and the queues of events and of segments to send.
 const FIXED: usize = 8 << 10;
 

@@ -18,7 +18,7 @@ const FIXED_2: usize = 16;
 /// forge one, so only proxies may reach such a listener.
 ///
 /// ```
-/// use httpants_core::proxy::{ProxyHeaderError, Endpoints, ProxyHeader};
+/// use httpants_core::{Endpoints, ProxyHeader, ProxyHeaderError};
 ///
 /// let received = b"PROXY TCP4 203.0.113.9 10.0.0.1 50000 443\r\nGET / HTTP/1.1\r\n";
 /// assert_eq!(ProxyHeader::parse(&received[..30]), Ok(None)); // more bytes are needed

@@ -1,16 +1,19 @@
-//! Who the client is and how it came, where proxies stand between it and this server.
+//! What trusted proxies say about the client by the X- fields and Forwarded: its address, scheme
+//! and host. The PROXY protocol is [`ProxyHeader`](crate::ProxyHeader).
+
+mod client;
+mod forwarded;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::message::forwarded::{Element, Node, elements_from_right, entries_from_right, unquoted};
+use self::forwarded::{Element, Node, elements_from_right, entries_from_right, unquoted};
 use crate::message::headers::Headers;
 use crate::wire::target;
 
-#[cfg(test)]
-mod tests;
+pub use self::client::Client;
 
 /// Which peers are trusted proxies, and which fields they write (`xheaders` in Pants).
 ///
@@ -382,3 +385,6 @@ impl fmt::Display for Scheme {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests;
