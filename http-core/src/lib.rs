@@ -67,7 +67,7 @@
 //! |---|---|
 //! | [`Connection`] | the state machine: everything above |
 //! | [`Config`] | limits, timeouts and policies, each with its reason |
-//! | [`Request`], [`Headers`] | what a request says |
+//! | [`RequestHead`], [`Headers`] | what a request says |
 //! | [`ResponseHead`], [`FieldLines`], [`Reply`] | what a response is made of |
 //! | [`ProtocolError`], [`CloseReason`] | what a peer did wrong, why a connection ended |
 //! | [`Misuse`] | what the caller did wrong |
@@ -97,7 +97,7 @@ pub use message::field_lines::FieldLines;
 pub use message::headers::{CanonicalName, Headers};
 pub use message::misuse::Misuse;
 pub use message::origin::{Address, ConnectionInfo, Now};
-pub use message::request::{Request, RequestId};
+pub use message::request::{RequestHead, RequestId};
 pub use message::response::{BodyLen, ResponseHead};
 pub use wire::date::UnixTime;
 pub use wire::error::ProtocolError;

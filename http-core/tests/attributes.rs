@@ -9,8 +9,8 @@ use httpants_core::cookies::{self, Cookie, Cookies, KeyRing};
 use httpants_core::forms::urlencoded;
 use httpants_core::proxy::{ProxyPolicy, XHeaders};
 use httpants_core::{
-    Close, CloseReason, Config, Connection, ConnectionInfo, Event, Misuse, Now, ProtocolError, Request, ResponseHead,
-    Transmit, UnixTime,
+    Close, CloseReason, Config, Connection, ConnectionInfo, Event, Misuse, Now, ProtocolError, RequestHead,
+    ResponseHead, Transmit, UnixTime,
 };
 
 const NOW: Now = Now::new(Duration::ZERO, UnixTime::from_secs(1_795_352_400));
@@ -25,7 +25,7 @@ fn connection(change: impl FnOnce(&mut Config)) -> Connection {
     Connection::new(Arc::new(config), peer, NOW)
 }
 
-fn request(connection: &mut Connection, head: &str) -> Request {
+fn request(connection: &mut Connection, head: &str) -> RequestHead {
     assert_eq!(connection.receive(head.as_bytes(), NOW), head.len());
     loop {
         match connection.poll_event() {

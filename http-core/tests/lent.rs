@@ -353,7 +353,7 @@ impl Chaos {
         const BYTES: &[u8] =
             b"GET /a HTTP/1.1\r\nHost: a\r\n\r\nPOST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n123456789";
         let id = self.accepted.get(number as usize % 3).copied().unwrap_or_default();
-        let current = connection.current_request().map_or(id, httpants_core::Request::id);
+        let current = connection.current_request().map_or(id, httpants_core::RequestHead::id);
         self.now += number % 50;
         let now = now(self.now);
         match choice {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use http::Uri;
 use httpants_core::files::{FileError, FileKind, Lookup, RelativePath, below_root};
 use httpants_core::proxy::ProxyPolicy;
-use httpants_core::{CloseReason, Config, Request};
+use httpants_core::{CloseReason, Config, RequestHead};
 
 use crate::oracle::head::{self, Verdict};
 use crate::split::Cut;
@@ -48,7 +48,7 @@ pub fn law(data: &[u8]) {
 }
 
 /// The parts of a target, put together, are the target.
-fn parts(request: &Request) {
+fn parts(request: &RequestHead) {
     let target = request.target();
     let connect = request.method() == "CONNECT";
     let (authority, origin) = match target.split_once("://") {
@@ -83,7 +83,7 @@ fn parts(request: &Request) {
 ///
 /// Where it takes no such target (bytes that browsers send, more than 65,534 bytes) the
 /// conversion writes them encoded; a fragment it drops; an empty path it calls `/`.
-fn same_as_uri(request: &Request) {
+fn same_as_uri(request: &RequestHead) {
     let converted = http::Request::<()>::from(request);
     let uri = converted.uri();
     assert_eq!((converted.method(), converted.version()), (request.method(), request.version()));

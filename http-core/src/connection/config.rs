@@ -43,8 +43,8 @@ pub struct Config {
     /// Read bytes over 0x7F in the request target as if they were percent-encoded. Default off:
     /// they are refused. Some proxies send them, such as nginx with a variable in
     /// `proxy_pass http://backend$uri`, which has the path decoded. Path, query and
-    /// [`url`](crate::Request::url) show the encoded form, and its length is what
-    /// [`Limits::target`] bounds; [`head`](crate::Request::head) has the bytes as sent. A host
+    /// [`url`](crate::RequestHead::url) show the encoded form, and its length is what
+    /// [`Limits::target`] bounds; [`head`](crate::RequestHead::head) has the bytes as sent. A host
     /// in the target is never read so. [`strict_target`](Self::strict_target) wins over this
     /// switch.
     pub non_ascii_target: bool,

@@ -8,7 +8,7 @@ use http::StatusCode;
 use super::refusal::Refusal;
 use super::timers::Timer;
 use crate::message::headers::Headers;
-use crate::message::request::{Request, RequestId};
+use crate::message::request::{RequestHead, RequestId};
 use crate::wire::error::ProtocolError;
 
 /// What happened, from [`Connection::poll_event`](crate::Connection::poll_event).
@@ -19,8 +19,8 @@ use crate::wire::error::ProtocolError;
 #[non_exhaustive]
 pub enum Event {
     /// A request head; a response is expected. Where
-    /// [`has_body`](crate::Request::has_body) says so, its body follows as `Data` and `End`.
-    Request(Request),
+    /// [`has_body`](crate::RequestHead::has_body) says so, its body follows as `Data` and `End`.
+    Request(RequestHead),
     /// The client waits for `100 Continue` before it sends the body: call
     /// [`send_continue`](crate::Connection::send_continue) to get it, or respond without.
     Expect100(RequestId),

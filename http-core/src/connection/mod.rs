@@ -47,7 +47,7 @@ use self::state::{Input, PrefaceHeader};
 use self::timers::Times;
 use crate::message::field_lines::FieldLines;
 use crate::message::origin::{ConnectionInfo, Now};
-use crate::message::request::{RecycledBuffers, Request, RequestId};
+use crate::message::request::{RecycledBuffers, RequestHead, RequestId};
 use crate::message::response::ResponseHead;
 use crate::wire::default_headers::DefaultHeaders;
 use crate::wire::head::HeadReader;
@@ -100,7 +100,7 @@ pub struct Connection {
     reader: HeadReader,
     empty_lines: usize,
     content: Content,
-    current: Option<Request>,
+    current: Option<RequestHead>,
     recycled: RecycledBuffers,
     served: u64,
     mode: Mode,
@@ -302,7 +302,7 @@ impl Connection {
     /// The request that is being received or responded to, if there is one (`current_request`
     /// in Pants).
     #[must_use]
-    pub fn current_request(&self) -> Option<&Request> {
+    pub fn current_request(&self) -> Option<&RequestHead> {
         self.current.as_ref()
     }
 

@@ -6,7 +6,7 @@ use super::content::{Coding, Content};
 use super::events::{CloseReason, Event};
 use super::state::{Input, PrefaceHeader, Receiving, Sending};
 use crate::message::headers::Headers;
-use crate::message::request::{Request, RequestId};
+use crate::message::request::{RequestHead, RequestId};
 use crate::wire::chunked::Piece;
 use crate::wire::error::ProtocolError;
 use crate::wire::framing::Framing;
@@ -137,7 +137,7 @@ impl Connection {
     }
 
     #[inline(never)]
-    pub(super) fn read_head(&mut self) -> Option<Request> {
+    pub(super) fn read_head(&mut self) -> Option<RequestHead> {
         let mut input = self.recv.filled();
         if self.state.recv == Receiving::Idle && matches!(input.first(), None | Some(b'\r' | b'\n')) {
             if !self.skip_empty_lines() {
@@ -192,7 +192,7 @@ impl Connection {
         }
     }
 
-    fn accept(&mut self, facts: HeadFacts) -> Request {
+    fn accept(&mut self, facts: HeadFacts) -> RequestHead {
         self.reader.reset();
         self.empty_lines = 0;
         self.served += 1;

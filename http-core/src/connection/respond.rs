@@ -30,7 +30,7 @@ enum Follows {
 impl Connection {
     /// Sends the head of the response to this request. Date, Server, the framing fields and
     /// Connection are added. A response to HEAD, 204, 205 and 304 have no body
-    /// ([`Request::allows_response_body`](crate::Request::allows_response_body)).
+    /// ([`RequestHead::allows_response_body`](crate::RequestHead::allows_response_body)).
     ///
     /// # Errors
     /// [`Misuse::NoRequest`] where the response to this request is finished,

@@ -11,7 +11,7 @@ use sha2::Sha256;
 
 use super::jar::Cookies;
 use super::set_cookie::needs_secure;
-use crate::message::request::Request;
+use crate::message::request::RequestHead;
 use crate::wire::grammar::decimal;
 
 type HmacSha256 = Hmac<Sha256>;
@@ -136,7 +136,7 @@ impl KeyRing {
     /// by a key that is not in this ring.
     #[must_use]
     #[doc(alias = "get_secure_cookie")]
-    pub fn signed_cookie(&self, request: &Request, name: &str) -> Option<Vec<u8>> {
+    pub fn signed_cookie(&self, request: &RequestHead, name: &str) -> Option<Vec<u8>> {
         let value = Cookies::new(request.headers()).get(name)?;
         self.verify(name, value, request.received().wall.as_secs()).ok()
     }

@@ -5,7 +5,7 @@ use memchr::memchr_iter;
 
 use super::variables::Pair;
 use super::{ParseFormError, Variables};
-use crate::message::request::Request;
+use crate::message::request::RequestHead;
 use crate::wire::grammar::{is_octet, octet};
 
 /// How urlencoded content is read.
@@ -98,7 +98,7 @@ pub fn parse(content: &[u8], options: &Options) -> Result<Variables, ParseFormEr
 ///
 /// # Errors
 /// [`ParseFormError::TooManyVariables`] past 1,000 variables.
-pub fn query(request: &Request) -> Result<Variables, ParseFormError> {
+pub fn query(request: &RequestHead) -> Result<Variables, ParseFormError> {
     parse(request.query().as_bytes(), &Options::default())
 }
 

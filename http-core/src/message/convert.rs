@@ -6,7 +6,7 @@ use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 use crate::message::field_lines::FieldLines;
 use crate::message::headers::Headers;
 use crate::message::misuse::Misuse;
-use crate::message::request::Request;
+use crate::message::request::RequestHead;
 use crate::message::response::ResponseHead;
 use crate::wire::trailers;
 
@@ -24,8 +24,8 @@ use crate::wire::trailers;
 /// assert_eq!(request.uri(), "/a?b=c");
 /// assert_eq!(request.headers()["host"], "x");
 /// ```
-impl From<&Request> for http::Request<()> {
-    fn from(request: &Request) -> Self {
+impl From<&RequestHead> for http::Request<()> {
+    fn from(request: &RequestHead) -> Self {
         let mut converted = Self::new(());
         *converted.method_mut() = request.method().clone();
         *converted.version_mut() = request.version();
@@ -84,7 +84,7 @@ impl FieldLines {
     }
 }
 
-fn uri(request: &Request) -> Uri {
+fn uri(request: &RequestHead) -> Uri {
     if let Ok(uri) = Uri::try_from(request.target()) {
         return uri;
     }

@@ -29,7 +29,7 @@ use crate::wire::target::Target;
 /// assert_eq!((request.host(), &*request.hostname()), ("Example.com:81", "example.com"));
 /// ```
 #[derive(Clone, Default)]
-pub struct Request(Arc<Message>);
+pub struct RequestHead(Arc<Message>);
 
 /// Identifies a request on its connection.
 ///
@@ -74,11 +74,11 @@ pub(crate) struct Message {
 /// The storage of a request that is over, for the next one: what makes requests on a busy
 /// connection free of allocations.
 #[derive(Default)]
-pub(crate) struct RecycledBuffers(Option<Request>);
+pub(crate) struct RecycledBuffers(Option<RequestHead>);
 
 impl RecycledBuffers {
     /// Keeps the request's storage; used again once the application has dropped the request.
-    pub(crate) fn keep(&mut self, request: Request) {
+    pub(crate) fn keep(&mut self, request: RequestHead) {
         self.0 = Some(request);
     }
 
@@ -94,13 +94,13 @@ impl RecycledBuffers {
     pub(crate) fn message(&mut self) -> &mut Message {
         let request = self.0.get_or_insert_default();
         if request.is_shared() {
-            *request = Request::default();
+            *request = RequestHead::default();
         }
         Arc::make_mut(&mut request.0)
     }
 
     /// The request whose head was filled in.
-    pub(crate) fn request(&mut self) -> Request {
+    pub(crate) fn request(&mut self) -> RequestHead {
         self.0.take().unwrap_or_default()
     }
 }
@@ -146,7 +146,7 @@ fn rewritten(target: &Target, head: &[u8]) -> Option<Box<str>> {
     (!tail.is_empty()).then(|| format!("/{}", String::from_utf8_lossy(tail)).into())
 }
 
-impl Request {
+impl RequestHead {
     /// A part of the target, which is ASCII.
     fn target_text(&self, span: Span) -> &str {
         std::str::from_utf8(span.slice(self.0.head.line.target_bytes(self.head()))).unwrap_or_default()
@@ -343,9 +343,9 @@ pub(crate) fn hostname(host: &str) -> Cow<'_, str> {
     }
 }
 
-impl fmt::Debug for Request {
+impl fmt::Debug for RequestHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request")
+        f.debug_struct("RequestHead")
             .field("method", self.method())
             .field("target", &self.target())
             .field("version", &self.version())

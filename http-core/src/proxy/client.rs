@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::{ProxyPolicy, Resolved, Scheme};
-use crate::message::request::{Request, hostname};
+use crate::message::request::{RequestHead, hostname};
 
 /// The client of a request and the URL that it used, as its connection or trusted proxies say;
 /// from [`ProxyPolicy::client`].
@@ -32,14 +32,14 @@ use crate::message::request::{Request, hostname};
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct Client<'r> {
-    request: &'r Request,
+    request: &'r RequestHead,
     resolved: Resolved<'r>,
 }
 
 impl ProxyPolicy {
     /// Finds the client of a request by its connection and its head.
     #[must_use]
-    pub fn client<'r>(&self, request: &'r Request) -> Client<'r> {
+    pub fn client<'r>(&self, request: &'r RequestHead) -> Client<'r> {
         Client { request, resolved: self.resolve(request.peer().remote_addr.ip(), request.headers()) }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use httpants_core::{
-    Config, Connection, ConnectionInfo, Event, FieldLines, Now, Request, RequestId, ResponseHead, Timer, Transmit,
+    Config, Connection, ConnectionInfo, Event, FieldLines, Now, RequestHead, RequestId, ResponseHead, Timer, Transmit,
     TransmitQueue, UnixTime,
 };
 
@@ -159,7 +159,7 @@ pub(crate) fn id(connection: &Connection) -> RequestId {
 }
 
 /// The next event, which is a request.
-pub(crate) fn request(connection: &mut Connection) -> Request {
+pub(crate) fn request(connection: &mut Connection) -> RequestHead {
     match connection.poll_event() {
         Some(Event::Request(request)) => request,
         other => panic!("{other:?}"),

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use httpants_core::cookies::KeyRing;
 use httpants_core::proxy::ProxyPolicy;
-use httpants_core::{Config, Request};
+use httpants_core::{Config, RequestHead};
 
 use crate::exchange::Environment;
 use crate::handler::{BodyPolicy, Handler};
@@ -16,7 +16,7 @@ use crate::request::collect::Settings;
 use crate::response::files::FilePolicy;
 use crate::runtime::Clock;
 
-type ChooseIntake = Box<dyn Fn(&Request) -> BodyPolicy + Send + Sync>;
+type ChooseIntake = Box<dyn Fn(&RequestHead) -> BodyPolicy + Send + Sync>;
 
 pub(crate) struct Service<H> {
     pub(crate) handler: H,
@@ -67,7 +67,7 @@ impl<H: Handler> Service<H> {
     }
 
     /// What to do with the content behind this head.
-    pub(crate) fn intake(&self, head: &Request) -> BodyPolicy {
+    pub(crate) fn intake(&self, head: &RequestHead) -> BodyPolicy {
         match &self.choose_intake {
             Some(choose) => choose(head),
             None => self.handler.intake(head),

@@ -18,9 +18,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use httpants_core::{
-    CloseReason, Connection, Dropped, Event, Headers, Misuse, Request as RequestHead, RequestId, ResponseState,
-};
+use httpants_core::{CloseReason, Connection, Dropped, Event, Headers, Misuse, RequestHead, RequestId, ResponseState};
 
 pub use self::body_error::BodyError;
 use self::body_queue::BodyQueue;

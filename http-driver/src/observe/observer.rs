@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use httpants_core::proxy::ProxyPolicy;
-use httpants_core::{Address, CloseReason, Connection, Event, Now, ProxyHeaderError, Request as RequestHead};
+use httpants_core::{Address, CloseReason, Connection, Event, Now, ProxyHeaderError, RequestHead};
 
 use super::access_log::{self, AccessLog, AccessLogState};
 use super::counters::{Count, Metrics};

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use httpants_core::forms::{Multipart, ParseFormError, Variables, urlencoded};
-use httpants_core::{Connection, Headers, Misuse, Request as RequestHead, RequestId};
+use httpants_core::{Connection, Headers, Misuse, RequestHead, RequestId};
 
 pub use self::body::Body;
 pub use self::multipart_stream::{FormError, MultipartStream, StreamedPart};
@@ -24,7 +24,7 @@ use crate::exchange::{Exchange, Shared};
 
 /// A request and its content (`HTTPRequest` in Pants).
 ///
-/// What its head says is reached through [`httpants_core::Request`], to which it derefs.
+/// What its head says is reached through [`httpants_core::RequestHead`], to which it derefs.
 ///
 /// ```
 /// use httpants_driver::{Request, Response};

@@ -19,7 +19,7 @@ use httpants_core::cookies::{KeyError, KeyRing};
 use httpants_core::files::Sendfile;
 use httpants_core::forms::{self, urlencoded};
 use httpants_core::proxy::{ProxyPolicy, XHeaders};
-use httpants_core::{Config, Request};
+use httpants_core::{Config, RequestHead};
 
 use self::accept::Accepting;
 pub use self::bound::BoundServer;
@@ -292,7 +292,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// # drop(server);
     /// ```
     #[must_use]
-    pub fn intake(mut self, choose: impl Fn(&Request) -> BodyPolicy + Send + Sync + 'static) -> Self {
+    pub fn intake(mut self, choose: impl Fn(&RequestHead) -> BodyPolicy + Send + Sync + 'static) -> Self {
         self.parts.choose_intake = Some(Box::new(choose));
         self
     }

@@ -85,7 +85,7 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn of(request: &httpants_core::Request) -> Self {
+    pub(super) fn of(request: &httpants_core::RequestHead) -> Self {
         let variables = httpants_core::forms::urlencoded::query(request).unwrap_or_default();
         let number = |name: &str| -> u64 {
             let value = variables.get(name);

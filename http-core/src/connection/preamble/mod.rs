@@ -13,7 +13,7 @@ use super::refusal::{HeadProgress, Refusal};
 use super::state::{Input, PrefaceHeader, Receiving, State};
 use super::timers::{Earliest, Timer};
 use crate::message::origin::{Address, ConnectionInfo, Now};
-use crate::message::request::Request;
+use crate::message::request::RequestHead;
 use crate::wire::error::ProtocolError;
 
 /// What the first bytes of a connection are that is to be secured, from
@@ -133,7 +133,7 @@ impl Connection {
 impl Connection {
     /// What a load balancer says of the connection, before anything else. It never gets a
     /// response: where it is wrong, what follows is not known to be HTTP.
-    pub(super) fn read_proxy_header(&mut self) -> Option<Request> {
+    pub(super) fn read_proxy_header(&mut self) -> Option<RequestHead> {
         let received = self.recv.filled();
         self.proxy_header = self.proxy_header.after(received);
         match ProxyHeader::parse(received) {

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use httpants_core::proxy::ProxyPolicy;
-use httpants_core::{ConnectionInfo, Now, Refusal, Request as RequestHead, ResponseStats};
+use httpants_core::{ConnectionInfo, Now, Refusal, RequestHead, ResponseStats};
 
 use super::line::{Asked, Record};
 use super::{AccessLog, emit, has_subscriber};
