@@ -71,7 +71,16 @@
 //! | [`ResponseHead`], [`FieldLines`], [`Reply`] | what a response is made of |
 //! | [`ProtocolError`], [`CloseReason`] | what a peer did wrong, why a connection ended |
 //! | [`Misuse`] | what the caller did wrong |
-//! | [`forms`], [`cookies`], [`files`], [`proxy`] | pure functions over messages |
+//! | `forms`, `cookies`, `files`, `proxy` | pure functions over messages, each a feature of this name that is on by default |
+
+// What the core needs of the standard library is nearly all in `core` and `alloc`.
+#![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc, clippy::alloc_instead_of_core)]
+#![cfg_attr(
+    not(all(feature = "cookies", feature = "files", feature = "forms", feature = "proxy")),
+    allow(dead_code, reason = "the layers below have what only some of the policies use")
+)]
+
+extern crate alloc;
 
 mod connection;
 #[cfg(feature = "cookies")]

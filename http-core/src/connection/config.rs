@@ -1,6 +1,6 @@
 //! Every limit, timeout and policy of a connection, each with its default and its reason.
 
-use std::time::Duration;
+use core::time::Duration;
 
 use crate::wire::fields::MOST_BYTES;
 use crate::wire::limits::HeadLimits;

@@ -1,6 +1,6 @@
 //! What a connection reports to its caller.
 
-use std::fmt;
+use core::fmt;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -209,13 +209,13 @@ impl PendingEvents {
             return Some(Event::Refused(refusal));
         }
         if let Some(reason) = self.closed {
-            if std::mem::replace(&mut self.closed_emitted, true) {
+            if core::mem::replace(&mut self.closed_emitted, true) {
                 self.any = false;
                 return self.timed_out_closed.take().map(Event::TimedOut);
             }
             return Some(Event::Closed(reason));
         }
-        if std::mem::take(&mut self.end) {
+        if core::mem::take(&mut self.end) {
             return Some(Event::End(id, Headers::default()));
         }
         if let Some(emitted @ false) = &mut self.upgraded {

@@ -64,7 +64,7 @@ impl Transmitted {
     }
 }
 
-impl std::ops::AddAssign for Transmitted {
+impl core::ops::AddAssign for Transmitted {
     fn add_assign(&mut self, other: Self) {
         self.memory = self.memory.saturating_add(other.memory);
         self.files = self.files.saturating_add(other.files);
@@ -97,7 +97,7 @@ impl TransmitQueue {
 /// may run the application's code, where the content is its own ([`bytes::Bytes::from_owner`]).
 #[derive(Debug, Default)]
 pub struct Dropped {
-    _segments: std::collections::VecDeque<Segment>,
+    _segments: alloc::collections::VecDeque<Segment>,
 }
 
 /// In and out, for callers that share the connection behind a lock.
@@ -146,7 +146,7 @@ impl Connection {
         if !queue.is_empty() || self.send.is_empty() {
             return false;
         }
-        std::mem::swap(&mut self.send, &mut queue.0);
+        core::mem::swap(&mut self.send, &mut queue.0);
         self.lent.memory = self.lent.memory.saturating_add(queue.0.memory());
         self.lent.files = self.lent.files.saturating_add(queue.0.len() - queue.0.memory());
         true
@@ -187,6 +187,6 @@ impl Connection {
     /// What the connection dropped unsent when it broke. Drop it where no lock is held.
     #[must_use = "it is dropped where this is dropped"]
     pub fn take_dropped(&mut self) -> Dropped {
-        Dropped { _segments: std::mem::take(&mut self.dropped) }
+        Dropped { _segments: core::mem::take(&mut self.dropped) }
     }
 }

@@ -19,10 +19,10 @@ mod state;
 mod storage;
 mod timers;
 
-use std::collections::VecDeque;
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::fmt;
+use core::time::Duration;
 
 use bytes::Bytes;
 
@@ -291,7 +291,7 @@ impl Connection {
         match self.state.send {
             Sending::Closed if self.reset => Some(Close::Reset),
             Sending::Closed => Some(Close::Now),
-            Sending::Shut if !std::mem::replace(&mut self.shutdown_emitted, true) => Some(Close::ShutdownWrite),
+            Sending::Shut if !core::mem::replace(&mut self.shutdown_emitted, true) => Some(Close::ShutdownWrite),
             _ => None,
         }
     }
@@ -475,7 +475,7 @@ impl Connection {
 
     /// Goes on behind [`hold_requests`](Self::hold_requests).
     pub fn accept_requests(&mut self) {
-        if std::mem::take(&mut self.held) && self.state.send == Sending::Idle {
+        if core::mem::take(&mut self.held) && self.state.send == Sending::Idle {
             self.times.idle = self.now.mono;
             self.times.head = self.now.mono;
             if self.served == 0 {

@@ -345,7 +345,7 @@ impl Connection {
     /// application learns that the peer ended its stream.
     fn watch_peer(&mut self) -> Option<Event> {
         let outstanding = matches!(self.state.send, Sending::Head | Sending::Body);
-        if !outstanding || self.peer_closed_at.is_none() || std::mem::replace(&mut self.peer_closed_emitted, true) {
+        if !outstanding || self.peer_closed_at.is_none() || core::mem::replace(&mut self.peer_closed_emitted, true) {
             return None;
         }
         if self.config.half_close == HalfClose::Drop {

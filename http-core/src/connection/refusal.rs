@@ -86,7 +86,7 @@ impl Refusal {
     /// many also the first that was too much.
     pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut lines = self.field_lines();
-        std::iter::from_fn(move || match lines.next() {
+        core::iter::from_fn(move || match lines.next() {
             Ok(Some(Line::Field(name, value))) => Some((name, value)),
             _ => None,
         })

@@ -387,7 +387,7 @@ impl Connection {
 
     pub(super) fn unpause(&mut self) {
         // What is held back is not late: that time counts once, when it is asked for.
-        if std::mem::take(&mut self.paused) && !self.expect_unanswered {
+        if core::mem::take(&mut self.paused) && !self.expect_unanswered {
             self.times.resumed(self.now.mono, self.paused_at);
         }
     }

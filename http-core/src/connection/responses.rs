@@ -103,7 +103,7 @@ impl Responses {
 
     /// Nothing more is queued for it, while `unsent` bytes wait.
     pub(super) fn close(&mut self, unsent: u64) {
-        if std::mem::take(&mut self.is_open) {
+        if core::mem::take(&mut self.is_open) {
             let end = self.sent.saturating_add(unsent).min(NEVER - 1);
             self.next_end = self.next_end.min(end);
             if self.reported > REPORTED {
@@ -174,7 +174,7 @@ impl Responses {
 
     /// Gives the storage of the queue back where it is empty.
     pub(super) fn release(&mut self) -> Leaving {
-        if self.leaving.is_empty() { std::mem::take(&mut self.leaving) } else { Leaving::new() }
+        if self.leaving.is_empty() { core::mem::take(&mut self.leaving) } else { Leaving::new() }
     }
 
     /// Takes storage where there is none.

@@ -216,8 +216,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::fmt::Write as _;
+    use alloc::collections::BTreeMap;
+    use core::fmt::Write as _;
 
     use super::*;
 

@@ -89,7 +89,7 @@ impl Connection {
         }
         let gathered = self.send.release();
         let leaving = self.responses.release();
-        let request = std::mem::take(&mut self.recycled);
+        let request = core::mem::take(&mut self.recycled);
         let recycled = SpareBuffers { gathered, leaving, request };
         self.recv.release().map(|block| Storage { block, recycled })
     }

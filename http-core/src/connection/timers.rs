@@ -1,7 +1,7 @@
 //! The named timers.
 
-use std::fmt;
-use std::time::Duration;
+use core::fmt;
+use core::time::Duration;
 
 use super::config::Timeouts;
 

@@ -1,6 +1,6 @@
 //! The cookies to set.
 
-use std::fmt::{self, Write};
+use core::fmt::{self, Write};
 
 use cookie::time::{Duration, OffsetDateTime};
 use cookie::{Cookie, Expiration};
@@ -72,7 +72,7 @@ impl CookiesOut {
     /// Each cookie's name, and its value for a `Set-Cookie` field line of its own: these
     /// lines are never joined with commas (RFC 9110 section 5.3).
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let lines = self.fields.iter().filter_map(|(_, value)| std::str::from_utf8(value).ok());
+        let lines = self.fields.iter().filter_map(|(_, value)| core::str::from_utf8(value).ok());
         lines.map(|line| (line.split_once('=').map_or(line, |(name, _)| name), line))
     }
 
@@ -162,7 +162,7 @@ fn is_set_cookie(name: &str) -> bool {
 
 /// Whether a line sets the cookie of the same name, path and domain.
 fn is_same(line: &[u8], other: &Cookie<'_>) -> bool {
-    let Some(one) = std::str::from_utf8(line).ok().and_then(|line| Cookie::parse(line).ok()) else {
+    let Some(one) = core::str::from_utf8(line).ok().and_then(|line| Cookie::parse(line).ok()) else {
         return false;
     };
     let same_domain = match (one.domain(), other.domain()) {

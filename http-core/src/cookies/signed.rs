@@ -1,7 +1,7 @@
 //! Signed cookie values.
 
-use std::fmt;
-use std::time::Duration;
+use core::fmt;
+use core::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -150,7 +150,7 @@ impl KeyRing {
     /// means that there is no such cookie: `.ok()`.
     pub fn verify(&self, name: &str, value: &[u8], now: u64) -> Result<Vec<u8>, Unverified> {
         let (parts, mac) = Parts::parse(value).ok_or(Unverified::Unsigned)?;
-        let keys = std::iter::once(&self.signing).chain(&self.previous);
+        let keys = core::iter::once(&self.signing).chain(&self.previous);
         if !keys.into_iter().any(|key| parts.mac(key, name).verify_slice(&mac).is_ok()) {
             return Err(Unverified::Mac);
         }
@@ -244,7 +244,7 @@ impl fmt::Display for Unverified {
     }
 }
 
-impl std::error::Error for Unverified {}
+impl core::error::Error for Unverified {}
 
 /// Secrets that make no [`KeyRing`]. It is the caller's fault, never the peer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -265,7 +265,7 @@ impl fmt::Display for KeyError {
     }
 }
 
-impl std::error::Error for KeyError {}
+impl core::error::Error for KeyError {}
 
 #[cfg(test)]
 mod tests {

@@ -17,7 +17,7 @@ pub(crate) fn format(seconds: u64) -> HeaderValue {
 /// httpdate takes the two-digit years of `rfc850-date` for 1970 to 2069. None of them is more
 /// than 50 years in the future from 2019 on, so section 5.6.7 is met.
 pub(crate) fn parse(value: &[u8]) -> Option<u64> {
-    let date = httpdate::parse_http_date(std::str::from_utf8(value).ok()?).ok()?;
+    let date = httpdate::parse_http_date(core::str::from_utf8(value).ok()?).ok()?;
     date.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
 

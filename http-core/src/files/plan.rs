@@ -1,6 +1,6 @@
 //! The response to a request for a file: status, fields and what to send.
 
-use std::fmt;
+use core::fmt;
 use std::path::Path;
 
 use bytes::Bytes;

@@ -1,7 +1,7 @@
 //! `multipart/form-data`, parsed as it arrives (RFC 7578, RFC 2046 section 5.1).
 
-use std::collections::VecDeque;
-use std::fmt;
+use alloc::collections::VecDeque;
+use core::fmt;
 
 use bytes::{Buf, Bytes};
 use memchr::memchr_iter;

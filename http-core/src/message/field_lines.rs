@@ -1,7 +1,7 @@
 //! The field lines of a response, kept in the form in which they are sent.
 
-use std::borrow::Cow;
-use std::fmt;
+use alloc::borrow::Cow;
+use core::fmt;
 
 use crate::message::headers::is_credential;
 use crate::message::misuse::Misuse;
@@ -194,13 +194,13 @@ impl FieldLines {
     /// The lines in the order in which they are sent, without the fields that the core owns.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let mut rest: &[u8] = &self.lines;
-        std::iter::from_fn(move || {
+        core::iter::from_fn(move || {
             // A value holds no LF and a name no colon, so these are the ends of both.
             let (line, tail) = rest.split_at_checked(memchr::memchr(b'\n', rest)? + 1)?;
             rest = tail;
             let (name, value) = line.split_at_checked(memchr::memchr(b':', line)?)?;
             let value = value.get(2..value.len().checked_sub(2)?)?;
-            Some((std::str::from_utf8(name).ok()?, value))
+            Some((core::str::from_utf8(name).ok()?, value))
         })
     }
 

@@ -1,6 +1,6 @@
 //! Received field sections: one piece of bytes and an index of small offsets.
 
-use std::fmt;
+use core::fmt;
 
 use bytes::Bytes;
 
@@ -61,7 +61,7 @@ impl Headers {
     /// Keeps only the lines whose name passes.
     pub(crate) fn retain(&mut self, passes: impl Fn(&str) -> bool) {
         let bytes = &self.bytes;
-        self.index.retain(|span| std::str::from_utf8(span.name.slice(bytes)).is_ok_and(&passes));
+        self.index.retain(|span| core::str::from_utf8(span.name.slice(bytes)).is_ok_and(&passes));
     }
 
     /// The index, for the parser to fill.
@@ -96,7 +96,7 @@ impl Headers {
     /// [`get`](Self::get) as text; `None` also where the value is not UTF-8.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
+        self.get(name).and_then(|value| core::str::from_utf8(value).ok())
     }
 
     /// The values of all field lines with this name, in the order received.
@@ -125,7 +125,7 @@ impl Headers {
     /// All field lines in the order received, names as they were sent.
     pub fn raw(&self) -> impl Iterator<Item = (&str, &[u8])> {
         // Names are tokens, so they are ASCII and the conversion never fails.
-        self.spans().map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
+        self.spans().map(|(name, value)| (core::str::from_utf8(name).unwrap_or_default(), value))
     }
 
     fn spans(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {

@@ -1,6 +1,6 @@
 //! What the caller did wrong.
 
-use std::fmt;
+use core::fmt;
 
 use crate::wire::response_framing::FramingConflict;
 
@@ -87,7 +87,7 @@ impl fmt::Display for Misuse {
     }
 }
 
-impl std::error::Error for Misuse {}
+impl core::error::Error for Misuse {}
 
 impl Misuse {
     /// The misuse in a head that contradicts its framing.
@@ -138,4 +138,4 @@ impl fmt::Display for CookieError {
     }
 }
 
-impl std::error::Error for CookieError {}
+impl core::error::Error for CookieError {}

@@ -1,7 +1,7 @@
 //! Where and when a message was received: the time and the ends of its connection.
 
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 
 use crate::wire::date::UnixTime;
 

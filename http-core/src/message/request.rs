@@ -1,9 +1,10 @@
 //! A received request (`HTTPRequest` in Pants): its head and where it came from.
 
-use std::borrow::Cow;
-use std::fmt;
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use alloc::borrow::Cow;
+use alloc::sync::Arc;
+use core::fmt;
+use core::time::Duration;
+use std::sync::OnceLock;
 
 use http::{Method, StatusCode, Version};
 
@@ -149,7 +150,7 @@ fn rewritten(target: &Target, head: &[u8]) -> Option<Box<str>> {
 impl RequestHead {
     /// A part of the target, which is ASCII.
     fn target_text(&self, span: Span) -> &str {
-        std::str::from_utf8(span.slice(self.0.head.line.target_bytes(self.head()))).unwrap_or_default()
+        core::str::from_utf8(span.slice(self.0.head.line.target_bytes(self.head()))).unwrap_or_default()
     }
 
     /// The method as sent; methods this server does not know are passed on too.
@@ -241,7 +242,7 @@ impl RequestHead {
         let target = &self.0.head.line.target;
         if target.authority.is_empty() || target.authority == target.whole {
             // A valid Host is ASCII, too.
-            std::str::from_utf8(self.0.head.facts.host.slice(self.head())).unwrap_or_default()
+            core::str::from_utf8(self.0.head.facts.host.slice(self.head())).unwrap_or_default()
         } else {
             self.target_text(target.authority)
         }

@@ -1,7 +1,7 @@
 //! The client of a request, and the URL that it used.
 
-use std::borrow::Cow;
-use std::net::IpAddr;
+use alloc::borrow::Cow;
+use core::net::IpAddr;
 
 use super::{ProxyPolicy, Resolved, Scheme};
 use crate::message::request::{RequestHead, hostname};

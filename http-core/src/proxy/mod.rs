@@ -4,8 +4,8 @@
 mod client;
 mod forwarded;
 
-use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use core::fmt;
+use core::net::{IpAddr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 
@@ -154,7 +154,7 @@ impl fmt::Display for ParseNetworkError {
     }
 }
 
-impl std::error::Error for ParseNetworkError {}
+impl core::error::Error for ParseNetworkError {}
 
 /// What proxies are believed about the client.
 ///
@@ -349,7 +349,7 @@ fn node(entry: &[u8]) -> Option<Node> {
 }
 
 fn host(text: &[u8]) -> Option<&str> {
-    std::str::from_utf8(text).ok().filter(|text| target::names_host(text.as_bytes()))
+    core::str::from_utf8(text).ok().filter(|text| target::names_host(text.as_bytes()))
 }
 
 /// The two schemes that a request can come by.

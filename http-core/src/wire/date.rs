@@ -1,6 +1,7 @@
 //! Wall time, and HTTP dates (RFC 9110 section 5.6.7).
 
-use std::time::{Duration, SystemTime};
+use core::time::Duration;
+use std::time::SystemTime;
 
 use httpdate::HttpDate;
 

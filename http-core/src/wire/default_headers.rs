@@ -1,6 +1,6 @@
 //! The lines that the core supplies to nearly every response: Server and Date.
 
-use std::fmt::Write;
+use core::fmt::Write;
 
 use crate::wire::date::{LAST_SECOND, UnixTime, http_date};
 use crate::wire::response_framing::ReservedFields;

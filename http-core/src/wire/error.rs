@@ -1,6 +1,6 @@
 //! What a peer did wrong.
 
-use std::fmt;
+use core::fmt;
 
 use http::StatusCode;
 
@@ -231,7 +231,7 @@ impl fmt::Display for ProtocolError {
     }
 }
 
-impl std::error::Error for ProtocolError {}
+impl core::error::Error for ProtocolError {}
 
 #[cfg(test)]
 mod tests {

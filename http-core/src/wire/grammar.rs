@@ -90,7 +90,7 @@ pub(crate) fn list_elements(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Splits at a separator that stands outside quoted strings (RFC 9110 section 5.6.4).
 pub(crate) fn split_unquoted(line: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(line);
-    std::iter::from_fn(move || {
+    core::iter::from_fn(move || {
         let line = rest?;
         let mut quoted = false;
         let mut escaped = false;

@@ -267,7 +267,7 @@ mod tests {
             "\r",
         ];
         let mut random = Random::new(3);
-        let mut verdicts = std::collections::BTreeMap::<_, usize>::new();
+        let mut verdicts = alloc::collections::BTreeMap::<_, usize>::new();
         for round in 0..20_000 {
             let first = if round % 3 > 0 { LINES[random.below(8)] } else { "" };
             let mut input = first.as_bytes().to_vec();

@@ -94,7 +94,7 @@ impl RequestLine {
         if self.method == Method::CONNECT || !line.get(..before_path).is_some_and(<[u8]>::is_ascii) {
             return Err(ProtocolError::TargetByte);
         }
-        self.encoded = std::str::from_utf8(parts.target).ok().map(Into::into);
+        self.encoded = core::str::from_utf8(parts.target).ok().map(Into::into);
         Ok(())
     }
 }

@@ -1,6 +1,6 @@
 //! A stretch of a head.
 
-use std::ops::Range;
+use core::ops::Range;
 
 /// Where something stands in a head, a trailer section or the header of a part.
 ///

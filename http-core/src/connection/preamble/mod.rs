@@ -3,7 +3,7 @@
 
 mod proxy_header;
 
-use std::sync::Arc;
+use alloc::sync::Arc;
 
 pub use self::proxy_header::{Endpoints, ProxyHeader, ProxyHeaderError};
 use super::Connection;
