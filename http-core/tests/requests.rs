@@ -29,7 +29,7 @@ fn refuses_every_command(connection: &mut Connection, request: RequestId, expect
         connection.set_max_body_size(request, 0),
         connection.pause(request),
         connection.resume(request),
-        connection.send_room(request).map(|_| ()),
+        connection.poll_send_room(request).map(|_| ()),
         connection.response_fields_mut(request).map(|_| ()),
         connection.reply(request).send_status(200),
         connection.reply(request).send_headers([("A", "b")], true),
@@ -81,7 +81,7 @@ fn events_of_a_request_carry_its_id() {
     connection.handle_eof(now(0));
     assert!(matches!(connection.poll_event(), Some(Event::PeerClosed(of)) if of == id));
     connection.respond(id, &ResponseHead::default(), BodyLen::Unknown).unwrap();
-    assert_eq!(connection.send_room(id), Ok(0));
+    assert_eq!(connection.poll_send_room(id), Ok(0));
     sent(&mut connection, 0);
     assert!(matches!(connection.poll_event(), Some(Event::Writable(of)) if of == id));
     connection.finish(id).unwrap();

@@ -333,7 +333,7 @@ impl Exchange {
             }
             let count = (self.answer.len() - before) as u64;
             if self.style.taken {
-                let sent = self.queue.sent(count);
+                let sent = self.queue.advance(count);
                 self.connection.handle_transmitted(&mut self.queue, sent, self.now);
             } else {
                 self.connection.handle_sent(count, self.now);

@@ -125,7 +125,7 @@ pub struct Limits {
     /// and [`Timeouts::refusal_linger_idle`] bound the time.
     pub refusal_linger: u64,
     /// Bytes of responses that may wait to be sent: from there on no further pipelined request is
-    /// parsed, and [`send_room`](crate::Connection::send_room) is 0. Each finished response among
+    /// parsed, and [`poll_send_room`](crate::Connection::poll_send_room) is 0. Each finished response among
     /// them counts for 40 more. Default 64 KiB; 0 counts as 1.
     pub send_backlog: usize,
     /// The size of a receive buffer for heads and small bodies. Default 8 KiB. Values below

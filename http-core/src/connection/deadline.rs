@@ -57,7 +57,7 @@ impl Connection {
 
     /// Whether it is the peer that is awaited, once content is to come.
     fn awaits_content(&self) -> bool {
-        !self.paused && !self.expect_unanswered
+        !self.paused && !self.awaits_continue
     }
 
     /// The deadline of [`poll_timeout`](Self::poll_timeout) has come. Judged by `now`, so a

@@ -61,7 +61,7 @@ impl Connection {
         if self.pending.is_some() || self.added_fields.is_some() || self.paused {
             self.clear_request();
         }
-        self.expect_unanswered = false;
+        self.awaits_continue = false;
         self.peer_closed_emitted = false;
         let unsent = self.unsent();
         self.responses.close(unsent);

@@ -35,7 +35,7 @@ pub enum Event {
     Data(RequestId, Bytes),
     /// The body is complete; the trailer fields, which are empty for most requests.
     End(RequestId, Headers),
-    /// There is room to send again, after [`send_room`](crate::Connection::send_room) was 0.
+    /// There is room to send again, after [`poll_send_room`](crate::Connection::poll_send_room) was 0.
     Writable(RequestId),
     /// The peer ended its stream while the response to its request is outstanding. It may only
     /// have closed its sending side, so the response is still sent, unless

@@ -47,7 +47,7 @@ impl RecvBuffer {
 #[derive(Debug, Default)]
 pub struct TransmitQueue(SendQueue);
 
-/// Bytes that have left, from [`TransmitQueue::sent`]; for
+/// Bytes that have left, from [`TransmitQueue::advance`]; for
 /// [`Connection::handle_transmitted`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use = "the connection must know what has left"]
@@ -79,7 +79,7 @@ impl TransmitQueue {
     }
 
     /// Removes `count` bytes, which have left, from the front.
-    pub fn sent(&mut self, count: u64) -> Transmitted {
+    pub fn advance(&mut self, count: u64) -> Transmitted {
         let before = (self.0.memory(), self.0.len());
         self.0.sent(count);
         let memory = before.0.saturating_sub(self.0.memory());

@@ -203,7 +203,7 @@ impl Connection {
             || !facts.persistent
             || self.config.requests_per_connection.is_some_and(|most| self.served >= most);
         self.more_may_come = facts.persistent;
-        self.expect_unanswered = facts.expects_continue;
+        self.awaits_continue = facts.expects_continue;
         self.events.expect_100 = facts.expects_continue;
         self.peer_closed_emitted = false;
         self.responses.open(Some(self.current_id()));
@@ -219,7 +219,7 @@ impl Connection {
 
     fn read_content(&mut self) -> Option<Event> {
         // It sends although the response has begun, without a 100.
-        if self.expect_unanswered && self.state.send == Sending::Body && !self.recv.is_empty() {
+        if self.awaits_continue && self.state.send == Sending::Body && !self.recv.is_empty() {
             self.end_expectation();
         }
         if !self.content_fits() {

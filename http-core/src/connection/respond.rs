@@ -79,7 +79,7 @@ impl Connection {
         let last = matches!(follows, Follows::Close);
         // A client that was not told to continue may send its content or not: what comes
         // next could be either (RFC 9110 section 10.1.1).
-        let unknown = self.expect_unanswered && self.state.recv == Receiving::Body;
+        let unknown = self.awaits_continue && self.state.recv == Receiving::Body;
         if last || framed.mode == Mode::UntilClose || reserved.close || unknown {
             self.apply(Input::Last);
         }
@@ -197,11 +197,12 @@ impl Connection {
     }
 
     /// How many bytes of the body the application should give at most before it waits for
-    /// [`Event::Writable`](super::Event::Writable). More is taken, but it takes memory.
+    /// [`Event::Writable`](super::Event::Writable), which is emitted once this has returned 0. More is
+    /// taken, but it takes memory.
     ///
     /// # Errors
     /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where nothing can be sent any more.
-    pub fn send_room(&mut self, request: RequestId) -> Result<usize, Misuse> {
+    pub fn poll_send_room(&mut self, request: RequestId) -> Result<usize, Misuse> {
         self.outstanding(request)?;
         let waiting = usize::try_from(self.backlog()).unwrap_or(usize::MAX);
         let room = self.config.limits.backlog().saturating_sub(waiting);
@@ -290,7 +291,7 @@ impl Connection {
     /// [`Misuse::Closed`] where the request was refused by this.
     pub fn check_expectation(&mut self, request: RequestId) -> Result<(), Misuse> {
         self.head_expected(request)?;
-        if self.expect_unanswered && !self.content_fits() {
+        if self.awaits_continue && !self.content_fits() {
             self.refuse(ProtocolError::BodyTooLarge);
             return Err(Misuse::Closed);
         }
@@ -304,7 +305,7 @@ impl Connection {
     /// [`Misuse::Closed`] where the content is larger than allowed and was refused by this.
     pub fn send_continue(&mut self, request: RequestId) -> Result<(), Misuse> {
         self.head_expected(request)?;
-        if !self.expect_unanswered {
+        if !self.awaits_continue {
             return Err(Misuse::Continue);
         }
         self.check_expectation(request)?;
@@ -315,7 +316,7 @@ impl Connection {
 
     /// The client sends the content that it held back; from now on it can be late.
     pub(super) fn end_expectation(&mut self) {
-        self.expect_unanswered = false;
+        self.awaits_continue = false;
         self.events.expect_100 = false;
         self.times.resumed(self.now.mono, self.times.request);
         self.paused_at = self.now.mono;
@@ -368,7 +369,7 @@ impl Connection {
         if self.state.recv == Receiving::Body && !self.paused {
             self.paused = true;
             self.paused_at = self.now.mono;
-            if !self.expect_unanswered {
+            if !self.awaits_continue {
                 self.times.read(self.now.mono);
             }
         }
@@ -387,7 +388,7 @@ impl Connection {
 
     pub(super) fn unpause(&mut self) {
         // What is held back is not late: that time counts once, when it is asked for.
-        if core::mem::take(&mut self.paused) && !self.expect_unanswered {
+        if core::mem::take(&mut self.paused) && !self.awaits_continue {
             self.times.resumed(self.now.mono, self.paused_at);
         }
     }

@@ -236,7 +236,7 @@ impl RequestHead {
 
     /// The host that the request is for, with its port if one was sent: the authority of an
     /// absolute target, else the Host field. Empty where neither says one. What trusted proxies
-    /// say of it is in [`Client::host`](crate::proxy::Client::host).
+    /// say of it is in `proxy::Client::host`.
     #[must_use]
     pub fn host(&self) -> &str {
         let target = &self.0.head.line.target;

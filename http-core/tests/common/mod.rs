@@ -90,7 +90,7 @@ impl Server {
                 while let Some(Transmit::Bytes(slices)) = queue.poll() {
                     let count = slices.map(|slice| slice.len() as u64).sum();
                     self.sent += count;
-                    let sent = queue.sent(count);
+                    let sent = queue.advance(count);
                     self.connection.handle_transmitted(queue, sent, now(self.millis));
                 }
                 self.events();
