@@ -64,6 +64,7 @@ where
     let mut server = Server::with_runtime(runtime, handler(Arc::clone(&service)))
         .intake(routes::intake)
         .config(|config| options.apply(config))
+        .xheaders(options.xheaders())
         // What is received is shown as it was received.
         .forms(|limits| limits.keep_body = true)
         .workers(options.workers.0);

@@ -199,7 +199,6 @@ impl Options {
 
     /// Sets what was given.
     pub(crate) fn apply(&self, config: &mut Config) {
-        config.proxies.xheaders = self.xheaders();
         config.proxy_protocol = self.proxy_protocol;
         set(&mut config.limits.max_body_size, self.max_body_size.map(|bytes| bytes.0));
         let timeouts = &mut config.timeouts;
@@ -219,7 +218,7 @@ impl Options {
     }
 
     /// Which proxies are trusted, and which fields of theirs are read.
-    fn xheaders(&self) -> XHeaders {
+    pub(crate) fn xheaders(&self) -> XHeaders {
         let everybody = self.xheaders.contains(&Proxies::All);
         if self.xheaders.is_empty() {
             return XHeaders::Off;

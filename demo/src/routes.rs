@@ -26,7 +26,7 @@ pub(crate) struct Service<R> {
 }
 
 /// What is echoed or counted is not read ahead of the handler.
-pub(crate) fn intake(head: &httpants_tokio::protocol::Request) -> BodyPolicy {
+pub(crate) fn intake(head: &httpants_tokio::protocol::RequestHead) -> BodyPolicy {
     match (head.method().as_str(), head.path()) {
         ("POST", "/echo" | "/echo-len" | "/upload") => BodyPolicy::Stream,
         _ => BodyPolicy::Buffer,

@@ -67,41 +67,47 @@
 //! |---|---|
 //! | [`Connection`] | the state machine: everything above |
 //! | [`Config`] | limits, timeouts and policies, each with its reason |
-//! | [`Request`], [`Headers`] | what a request says |
+//! | [`RequestHead`], [`Headers`] | what a request says |
 //! | [`ResponseHead`], [`FieldLines`], [`Reply`] | what a response is made of |
 //! | [`ProtocolError`], [`CloseReason`] | what a peer did wrong, why a connection ended |
 //! | [`Misuse`] | what the caller did wrong |
-//! | [`forms`], [`cookies`], [`files`], [`proxy`] | pure functions over messages |
+//! | `forms`, `cookies`, `files`, `proxy` | pure functions over messages, each a feature of this name that is on by default |
 
-mod config;
+// What the core needs of the standard library is nearly all in `core` and `alloc`.
+#![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc, clippy::alloc_instead_of_core)]
+#![cfg_attr(
+    not(all(feature = "cookies", feature = "files", feature = "forms", feature = "proxy")),
+    allow(dead_code, reason = "the layers below have what only some of the policies use")
+)]
+
+extern crate alloc;
+
 mod connection;
+#[cfg(feature = "cookies")]
 pub mod cookies;
-mod error;
+#[cfg(feature = "files")]
 pub mod files;
+#[cfg(feature = "forms")]
 pub mod forms;
 mod message;
+#[cfg(feature = "proxy")]
+pub mod proxy;
 #[cfg(test)]
 mod random;
 mod wire;
 
-pub use config::{Config, HalfClose, Limits, Timeouts};
-pub use connection::timers::{Deadline, Timer};
 pub use connection::{
-    Address, Close, Connection, ConnectionInfo, Dropped, Event, Now, Preface, Receiving, RecvBuffer, Refusal, Reply,
-    ResponseState, ResponseStats, Sending, Slices, State, Storage, Transmit, TransmitQueue, Transmitted, UnixTime,
+    Close, CloseReason, Config, Connection, Deadline, Dropped, Endpoints, Event, HalfClose, Limits, Preface,
+    ProxyHeader, ProxyHeaderError, Receiving, RecvBuffer, Refusal, Reply, ResponseState, ResponseStats, Sending,
+    Slices, State, Storage, Timeouts, Timer, Transmit, TransmitQueue, Transmitted,
 };
-pub use error::{CloseReason, Misuse, ProtocolError};
 pub use http::{Method, StatusCode, Version};
 pub use message::field_lines::FieldLines;
 pub use message::headers::{CanonicalName, Headers};
-pub use message::request::{Request, RequestId};
+pub use message::misuse::Misuse;
+pub use message::origin::{Address, ConnectionInfo, Now};
+pub use message::request::{RequestHead, RequestId};
 pub use message::response::{BodyLen, ResponseHead};
+pub use wire::date::UnixTime;
+pub use wire::error::ProtocolError;
 pub use wire::framing::Framing;
-
-/// What trusted proxies say about the client: the X- fields and Forwarded
-/// ([`ProxyPolicy`](proxy::ProxyPolicy)), and the PROXY protocol
-/// ([`ProxyHeader`](proxy::ProxyHeader)).
-pub mod proxy {
-    pub use crate::message::proxy::{ParseNetworkError, ProxyPolicy, Resolved, Scheme, TrustedProxies, XHeaders};
-    pub use crate::message::proxy_protocol::{Endpoints, ProxyHeader, ProxyHeaderError};
-}

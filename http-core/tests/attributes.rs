@@ -5,10 +5,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use httpants_core::cookies::{Cookie, KeyRing};
-use httpants_core::proxy::XHeaders;
+use httpants_core::cookies::{self, Cookie, Cookies, KeyRing};
+use httpants_core::forms::urlencoded;
+use httpants_core::proxy::{ProxyPolicy, XHeaders};
 use httpants_core::{
-    Close, CloseReason, Config, Connection, ConnectionInfo, Event, Misuse, Now, ProtocolError, Request, RequestId,
+    Close, CloseReason, Config, Connection, ConnectionInfo, Event, Misuse, Now, ProtocolError, RequestHead,
     ResponseHead, Transmit, UnixTime,
 };
 
@@ -24,7 +25,7 @@ fn connection(change: impl FnOnce(&mut Config)) -> Connection {
     Connection::new(Arc::new(config), peer, NOW)
 }
 
-fn request(connection: &mut Connection, head: &str) -> Request {
+fn request(connection: &mut Connection, head: &str) -> RequestHead {
     assert_eq!(connection.receive(head.as_bytes(), NOW), head.len());
     loop {
         match connection.poll_event() {
@@ -46,37 +47,43 @@ fn sent(connection: &mut Connection) -> String {
 }
 
 #[test]
-fn query_variables_are_parsed_once_and_bounded() {
+fn query_variables_are_in_order_and_bounded() {
     let mut connection = connection(|_| {});
     let first = request(&mut connection, "GET /?a=1&b=%C3%A9+x&a=2&c=&d HTTP/1.1\r\nHost: x\r\n\r\n");
-    let variables = first.get().unwrap();
+    let variables = urlencoded::query(&first).unwrap();
     assert_eq!(variables.iter().collect::<Vec<_>>(), [("a", "1"), ("b", "\u{e9} x"), ("a", "2")]);
-    assert!(std::ptr::eq(variables, first.get().unwrap()));
     while connection.poll_event().is_some() {}
     connection.respond_with(first.id(), &ResponseHead::default(), "").unwrap();
     drop(first);
     let many = format!("GET /?{} HTTP/1.1\r\nHost: x\r\n\r\n", "a=1&".repeat(1001));
     let second = request(&mut connection, &many);
-    assert_eq!(second.get().unwrap_err().status().as_u16(), 413);
+    assert_eq!(urlencoded::query(&second).unwrap_err().status().as_u16(), 413);
+}
+
+fn policy(xheaders: XHeaders) -> ProxyPolicy {
+    let mut policy = ProxyPolicy::default();
+    policy.xheaders = xheaders;
+    policy
 }
 
 #[test]
 fn proxies_are_believed_only_where_they_are_trusted() {
     let head = "GET / HTTP/1.1\r\nHost: inside\r\nX-Forwarded-For: 203.0.113.9, 192.0.2.7\r\n\
-                X-Forwarded-Proto: https\r\nX-Forwarded-Host: outside\r\n\r\n";
-    let mut nobody = connection(|_| {});
-    let request_of_nobody = request(&mut nobody, head);
-    assert_eq!(request_of_nobody.remote_ip().unwrap().to_string(), "10.0.0.1");
-    assert_eq!((request_of_nobody.scheme(), request_of_nobody.host()), ("http", "inside"));
-    let mut trusted = connection(|config| {
-        config.proxies.xheaders = XHeaders::trusted(["10.0.0.0/8"]).unwrap().proto().host();
-    });
-    let behind = request(&mut trusted, head);
+                X-Forwarded-Proto: https\r\nX-Forwarded-Host: Outside:1\r\n\r\n";
+    let mut connection = connection(|_| {});
+    let request = request(&mut connection, head);
+    assert_eq!((request.host(), &*request.hostname()), ("inside", "inside"));
+    let off = ProxyPolicy::default();
+    let direct = off.client(&request);
+    assert_eq!(direct.remote_ip().unwrap().to_string(), "10.0.0.1");
+    assert_eq!((direct.scheme(), direct.host(), &*direct.full_url()), ("http", "inside", "http://inside/"));
+    let trusted = policy(XHeaders::trusted(["10.0.0.0/8"]).unwrap().proto().host());
+    let behind = trusted.client(&request);
     assert_eq!(behind.remote_ip().unwrap().to_string(), "192.0.2.7");
-    assert_eq!((behind.scheme(), behind.is_secure(), behind.host()), ("https", true, "outside"));
-    assert_eq!(behind.full_url(), "https://outside/");
-    let mut other = connection(|config| config.proxies.xheaders = XHeaders::trusted(["172.16.0.0/12"]).unwrap());
-    assert_eq!(request(&mut other, head).remote_ip().unwrap().to_string(), "10.0.0.1");
+    assert_eq!((behind.scheme(), behind.is_secure(), behind.host()), ("https", true, "Outside:1"));
+    assert_eq!((&*behind.hostname(), &*behind.full_url()), ("outside", "https://Outside:1/"));
+    let other = policy(XHeaders::trusted(["172.16.0.0/12"]).unwrap());
+    assert_eq!(other.client(&request).remote_ip().unwrap().to_string(), "10.0.0.1");
 }
 
 /// RFC 9112 sections 3.2.4 and 3.3.
@@ -91,7 +98,7 @@ fn a_request_about_the_server_as_a_whole_has_no_path() {
         ("GET http://x", "/", "http://x/"),
     ] {
         let request = request(&mut connection, &format!("{line} HTTP/1.1\r\nHost: x\r\n\r\n"));
-        assert_eq!((request.url(), &*request.full_url()), (url, full), "{line}");
+        assert_eq!((request.url(), &*ProxyPolicy::default().client(&request).full_url()), (url, full), "{line}");
         assert_eq!(request.path(), url.split('?').next().unwrap(), "{line}");
         connection.respond_with(request.id(), &ResponseHead::default(), "").unwrap();
         drop(sent(&mut connection));
@@ -102,30 +109,42 @@ fn a_request_about_the_server_as_a_whole_has_no_path() {
 fn cookies_come_in_and_go_out() {
     let keys = KeyRing::new(["a secret of some length"]).unwrap();
     let value = keys.sign("login", "jo", NOW.wall.as_secs(), Duration::from_secs(60));
-    let mut connection = connection(|config| config.cookie_keys = Some(keys));
+    let mut connection = connection(|_| {});
     let head = format!("GET / HTTP/1.1\r\nHost: x\r\nCookie: a=1; a=2\r\nCookie: login={value}; moved={value}\r\n\r\n");
     let request = request(&mut connection, &head);
-    assert_eq!(request.cookies().text("a"), Some("1"));
-    assert_eq!(request.signed_cookie_text("login").as_deref(), Some("jo"));
-    assert_eq!((request.signed_cookie("moved"), request.signed_cookie("a")), (None, None));
+    assert_eq!(Cookies::new(request.headers()).text("a"), Some("1"));
+    assert_eq!(keys.signed_cookie(&request, "login").as_deref(), Some(&b"jo"[..]));
+    assert_eq!((keys.signed_cookie(&request, "moved"), keys.signed_cookie(&request, "a")), (None, None));
 
     let id = request.id();
-    connection.cookies_out(id).unwrap().set(Cookie::new("plain", "1")).unwrap();
-    connection.set_signed_cookie(id, "login", "jo", KeyRing::LIFETIME, |cookie| cookie.secure(true)).unwrap();
-    assert!(matches!(
-        connection.set_signed_cookie(id, "bad name", "x", KeyRing::LIFETIME, |cookie| cookie),
-        Err(Misuse::Cookie(_))
-    ));
+    cookies::set(connection.response_fields_mut(id).unwrap(), Cookie::new("plain", "1")).unwrap();
+    let login = keys.cookie("login", "jo", NOW.wall.as_secs(), KeyRing::LIFETIME).secure(true);
+    cookies::set(connection.response_fields_mut(id).unwrap(), login).unwrap();
+    assert!(cookies::set(connection.response_fields_mut(id).unwrap(), Cookie::new("bad name", "x")).is_err());
     connection.respond_with(request.id(), &ResponseHead::default(), "").unwrap();
-    let answer = sent(&mut connection);
-    assert_eq!(answer.matches("Set-Cookie: ").count(), 2, "{answer}");
-    let line = answer.lines().find(|line| line.starts_with("Set-Cookie: login=1.")).unwrap();
+    let response = sent(&mut connection);
+    assert_eq!(response.matches("Set-Cookie: ").count(), 2, "{response}");
+    let line = response.lines().find(|line| line.starts_with("Set-Cookie: login=1.")).unwrap();
     assert!(["HttpOnly", "Secure", "Path=/", "Max-Age=2592000"].iter().all(|part| line.contains(part)), "{line}");
-    assert_eq!(connection.cookies_out(id).err(), Some(Misuse::NoRequest));
+    assert_eq!(connection.response_fields_mut(id).err(), Some(Misuse::NoRequest));
 }
 
 #[test]
-fn signed_cookies_are_secure_over_https() {
+fn added_fields_count_for_the_framing_and_outlive_a_misuse() {
+    let mut connection = connection(|_| {});
+    let id = request(&mut connection, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").id();
+    connection.response_fields_mut(id).unwrap().push("Content-Length", "5").unwrap();
+    connection.response_fields_mut(id).unwrap().push("Connection", "close").unwrap();
+    connection.response_fields_mut(id).unwrap().push("X-Added", "1").unwrap();
+    let head = ResponseHead::default();
+    assert_eq!(connection.respond_with(id, &head, "four"), Err(Misuse::Framing("Content-Length")));
+    connection.respond_with(id, &head, "fifth").unwrap();
+    let response = sent(&mut connection);
+    assert!(response.contains("\r\nX-Added: 1\r\nContent-Length: 5\r\nConnection: close\r\n"), "{response}");
+}
+
+#[test]
+fn clients_are_secure_over_https_and_where_a_trusted_proxy_says_so() {
     let forwarded = "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n\r\n";
     let plain = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
     for (direct, trusted, head, secure) in [
@@ -134,51 +153,35 @@ fn signed_cookies_are_secure_over_https() {
         (false, "172.16.0.0/12", forwarded, false),
         (true, "172.16.0.0/12", plain, true),
     ] {
-        let mut config = Config::default();
-        config.cookie_keys = Some(KeyRing::new(["a secret of some length"]).unwrap());
-        config.proxies.xheaders = XHeaders::trusted([trusted]).unwrap().proto();
+        let policy = policy(XHeaders::trusted([trusted]).unwrap().proto());
         let address = |text: &str| text.parse::<std::net::SocketAddr>().unwrap();
         let mut peer = ConnectionInfo::new(address("10.0.0.1:5000"), address("10.0.0.2:443"));
         peer.secure = direct;
-        let mut connection = Connection::new(Arc::new(config), peer, NOW);
-        let id = request(&mut connection, head).id();
-        for name in ["a", "__Host-a", "__Secure-a"] {
-            connection.set_signed_cookie(id, name, "1", KeyRing::LIFETIME, |cookie| cookie).unwrap();
-        }
-        connection.set_signed_cookie(id, "b", "1", KeyRing::LIFETIME, |cookie| cookie.secure(false)).unwrap();
-        connection.respond_with(id, &ResponseHead::default(), "").unwrap();
-        let answer = sent(&mut connection);
-        let line = |name: &str| {
-            let start = format!("Set-Cookie: {name}=1.");
-            answer.lines().find(|line| line.starts_with(&start)).unwrap().to_owned()
-        };
-        assert_eq!(line("a").contains("; Secure"), secure, "{answer}");
-        assert!(line("__Host-a").ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=2592000"), "{answer}");
-        assert!(line("__Secure-a").contains("; Secure") && !line("b").contains("; Secure"), "{answer}");
+        let mut connection = Connection::new(Arc::new(Config::default()), peer, NOW);
+        let request = request(&mut connection, head);
+        assert_eq!(policy.client(&request).is_secure(), secure, "{trusted} {head}");
     }
 }
 
 #[test]
 fn a_reply_can_choose_its_cookies() {
     let mut connection = connection(|_| {});
-    let mut last = RequestId::default();
     for (names, expected) in [(None, vec!["a=1", "b=2"]), (Some(&["b"][..]), vec!["b=2"]), (Some(&[][..]), vec![])] {
-        last = request(&mut connection, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").id();
-        connection.cookies_out(last).unwrap().set(Cookie::new("a", "1")).unwrap();
-        connection.cookies_out(last).unwrap().set(Cookie::new("b", "2")).unwrap();
-        let mut reply = connection.reply(last);
+        let id = request(&mut connection, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").id();
+        let added = connection.response_fields_mut(id).unwrap();
+        cookies::set(added, Cookie::new("a", "1")).unwrap();
+        cookies::set(added, Cookie::new("b", "2")).unwrap();
+        added.push("X-Other", "stays").unwrap();
+        let mut reply = connection.reply(id);
         assert_eq!(reply.send_cookies(None, false), Err(Misuse::HeadDue));
         reply.send_status(200).unwrap();
         reply.send_cookies(names, false).unwrap();
         reply.finish().unwrap();
-        let answer = sent(&mut connection);
-        let cookies: Vec<_> = answer.lines().filter_map(|line| line.strip_prefix("Set-Cookie: ")).collect();
+        let response = sent(&mut connection);
+        let cookies: Vec<_> = response.lines().filter_map(|line| line.strip_prefix("Set-Cookie: ")).collect();
         assert_eq!(cookies, expected);
+        assert!(response.contains("X-Other: stays"));
     }
-    assert_eq!(
-        connection.set_signed_cookie(last, "a", "1", KeyRing::LIFETIME, |cookie| cookie).err(),
-        Some(Misuse::NoRequest)
-    );
 }
 
 #[test]
@@ -202,7 +205,7 @@ fn a_proxy_header_comes_first_or_the_connection_ends() {
                 assert_eq!(connection.receive(part, NOW), part.len());
                 while let Some(event) = connection.poll_event() {
                     if let Event::Request(request) = event {
-                        seen = request.remote_ip();
+                        seen = request.peer().remote_addr.ip();
                     }
                 }
             }

@@ -336,7 +336,7 @@ fn room_to_send_is_told_while_there_is_some_and_an_answer_to_fill_it() {
     events(&mut connection);
     connection.respond(id(&connection), &ResponseHead::default(), BodyLen::Unknown).unwrap();
     connection.send(id(&connection), "a".repeat(100)).unwrap();
-    assert_eq!((connection.send_room(id(&connection)), events(&mut connection)), (Ok(0), vec![]));
+    assert_eq!((connection.poll_send_room(id(&connection)), events(&mut connection)), (Ok(0), vec![]));
     sent(&mut connection, 0);
     connection.send(id(&connection), "b".repeat(100)).unwrap();
     assert_eq!(events(&mut connection), [""; 0], "it was filled before it was told");
@@ -355,9 +355,9 @@ fn no_room_is_told_behind_a_tunnel() {
     events(&mut connection);
     let id = id(&connection);
     give(&mut connection, &[b'x'; 100], 0);
-    connection.send_room(id).unwrap();
+    connection.poll_send_room(id).unwrap();
     connection.respond_upgrade(id, &ResponseHead::default()).unwrap();
-    assert_eq!(connection.send_room(id), Err(Misuse::Closed));
+    assert_eq!(connection.poll_send_room(id), Err(Misuse::Closed));
     sent(&mut connection, 0);
     assert_eq!(events(&mut connection), ["ResponseEnd", "Upgraded"]);
 }

@@ -5,6 +5,7 @@
 mod common;
 
 use common::now;
+use httpants_core::proxy::ProxyPolicy;
 use httpants_core::{
     Address, Close, CloseReason, Config, Connection, ConnectionInfo, Event, Preface, ProtocolError, Receiving, Sending,
     Timer, Transmit,
@@ -58,7 +59,8 @@ fn a_secured_connection_serves_https_and_its_first_byte_has_its_own_time() {
     assert_eq!(armed(&connection), Some((Timer::Accept, 24_000)));
     assert_eq!(connection.receive(REQUEST, now(9_000)), REQUEST.len());
     let Some(Event::Request(request)) = connection.poll_event() else { panic!() };
-    assert_eq!((request.scheme(), request.is_secure(), &*request.full_url()), ("https", true, "https://a/"));
+    assert!(request.peer().secure);
+    assert_eq!(ProxyPolicy::default().client(&request).full_url(), "https://a/");
 }
 
 #[test]
@@ -170,7 +172,8 @@ fn a_proxy_header_comes_before_the_handshake_at_every_cut() {
         connection.handle_secured(now(3_000));
         assert_eq!(connection.receive(REQUEST, now(3_000)), REQUEST.len(), "the header is not due again");
         let Some(Event::Request(request)) = connection.poll_event() else { panic!() };
-        assert_eq!((request.remote_ip(), request.is_secure()), (Some("203.0.113.9".parse().unwrap()), true));
+        assert_eq!(*request.peer(), *connection.peer());
+        assert!(request.peer().secure);
     }
 }
 

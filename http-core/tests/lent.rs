@@ -125,7 +125,7 @@ fn exchange(mut input: &[u8], style: Style) -> (Outcome, Vec<String>) {
             let mut sent = Transmitted::default();
             while let Some(transmit) = queue.poll() {
                 let bytes = taken(transmit, style.write);
-                sent += queue.sent(bytes.len() as u64);
+                sent += queue.advance(bytes.len() as u64);
                 outcome.out.extend(bytes);
                 // What has left is reported now and then.
                 if sent.count() % 3 == 0 || queue.is_empty() {
@@ -274,19 +274,19 @@ fn a_queue_that_is_out_still_counts_as_waiting() {
     let mut queue = TransmitQueue::default();
     assert!(connection.take_transmit(&mut queue));
     assert!(!connection.take_transmit(&mut TransmitQueue::default()), "there is nothing more");
-    assert_eq!(connection.send_room(id), Ok(0));
+    assert_eq!(connection.poll_send_room(id), Ok(0));
     assert_eq!(timeout(&connection), Some((30_000, Timer::Write)));
     connection.finish(id).unwrap();
     assert!(connection.poll_event().is_none(), "no room for another response");
-    let sent = queue.sent(2_900);
+    let sent = queue.advance(2_900);
     connection.handle_transmitted(&mut queue, sent, now(5_000));
     assert_eq!(timeout(&connection), Some((35_000, Timer::Write)));
     assert!(!connection.take_transmit(&mut queue), "the queue is in use");
     assert_eq!(events(&mut connection), ["Request"], "the rest is less than the limit");
-    let sent = queue.sent(u64::MAX);
+    let sent = queue.advance(u64::MAX);
     connection.handle_transmitted(&mut queue, sent, now(6_000));
     assert!(connection.take_transmit(&mut queue), "the last chunk");
-    let sent = queue.sent(u64::MAX);
+    let sent = queue.advance(u64::MAX);
     connection.handle_transmitted(&mut queue, sent, now(7_000));
     assert_eq!(events(&mut connection), ["ResponseEnd"]);
     // A number that nobody could have sent moves nothing.
@@ -353,7 +353,7 @@ impl Chaos {
         const BYTES: &[u8] =
             b"GET /a HTTP/1.1\r\nHost: a\r\n\r\nPOST /b HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n123456789";
         let id = self.accepted.get(number as usize % 3).copied().unwrap_or_default();
-        let current = connection.current_request().map_or(id, httpants_core::Request::id);
+        let current = connection.current_request().map_or(id, httpants_core::RequestHead::id);
         self.now += number % 50;
         let now = now(self.now);
         match choice {
@@ -380,7 +380,7 @@ impl Chaos {
             18 => drop(connection.lend(httpants_core::Storage::new(number as usize * 100))),
             19 | 20 => drop(connection.take_transmit(&mut self.queue)),
             21..=24 => {
-                let sent = self.queue.sent(number * 20);
+                let sent = self.queue.advance(number * 20);
                 connection.handle_transmitted(&mut self.queue, sent, now);
             }
             25 => connection.handle_sent(number, now),
@@ -490,11 +490,11 @@ fn what_left_of_a_unit_is_progress_once() {
     // 10,000 bytes are 39 s at 256 bytes a second.
     connection.handle_partly_transmitted(10_000, now(20_000));
     assert_eq!(timeout(&connection), Some((50_000, Timer::Write)));
-    let sent = queue.sent(10_256);
+    let sent = queue.advance(10_256);
     connection.handle_transmitted(&mut queue, sent, now(40_000));
     assert_eq!(timeout(&connection), Some((51_000, Timer::Write)), "256 of them are new");
     // Nothing waits, and nothing is kept for the next response.
-    let sent = queue.sent(u64::MAX);
+    let sent = queue.advance(u64::MAX);
     connection.handle_transmitted(&mut queue, sent, now(41_000));
     connection.handle_partly_transmitted(1_000_000, now(41_000));
     assert_ne!(timeout(&connection).map(|(_, timer)| timer), Some(Timer::Write));

@@ -4,9 +4,9 @@
 mod common;
 
 use common::{connection, events, give, now};
-use httpants_core::proxy::ProxyHeaderError;
 use httpants_core::{
-    CloseReason, Config, Connection, ConnectionInfo, Event, Preface, ProtocolError, Refusal, RequestId,
+    CloseReason, Config, Connection, ConnectionInfo, Event, Preface, ProtocolError, ProxyHeaderError, Refusal,
+    RequestId,
 };
 
 /// What a refusal says: the fault, the request, the request line, the fields, the offset.

@@ -3,8 +3,6 @@
 
 mod common;
 
-use std::time::Duration;
-
 use common::{connection, events, give, id, now, request, sent, timeout};
 use httpants_core::{
     BodyLen, Close, CloseReason, Config, Connection, Event, FieldLines, Misuse, RequestId, ResponseHead, ResponseState,
@@ -31,9 +29,8 @@ fn refuses_every_command(connection: &mut Connection, request: RequestId, expect
         connection.set_max_body_size(request, 0),
         connection.pause(request),
         connection.resume(request),
-        connection.send_room(request).map(|_| ()),
-        connection.cookies_out(request).map(|_| ()),
-        connection.set_signed_cookie(request, "a", "1", Duration::ZERO, |cookie| cookie),
+        connection.poll_send_room(request).map(|_| ()),
+        connection.response_fields_mut(request).map(|_| ()),
         connection.reply(request).send_status(200),
         connection.reply(request).send_headers([("A", "b")], true),
         connection.reply(request).send_cookies(None, true),
@@ -84,7 +81,7 @@ fn events_of_a_request_carry_its_id() {
     connection.handle_eof(now(0));
     assert!(matches!(connection.poll_event(), Some(Event::PeerClosed(of)) if of == id));
     connection.respond(id, &ResponseHead::default(), BodyLen::Unknown).unwrap();
-    assert_eq!(connection.send_room(id), Ok(0));
+    assert_eq!(connection.poll_send_room(id), Ok(0));
     sent(&mut connection, 0);
     assert!(matches!(connection.poll_event(), Some(Event::Writable(of)) if of == id));
     connection.finish(id).unwrap();

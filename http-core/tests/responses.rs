@@ -309,7 +309,7 @@ fn a_response_that_was_taken_out_ends_when_it_has_left() {
         let mut queue = TransmitQueue::default();
         assert!(connection.take_transmit(&mut queue));
         assert!(connection.poll_transmit().is_none() && connection.poll_event().is_none());
-        let left = queue.sent(head + broken_at.unwrap_or(15));
+        let left = queue.advance(head + broken_at.unwrap_or(15));
         assert_eq!(left.count(), head + broken_at.unwrap_or(15));
         connection.handle_transmitted(&mut queue, left, now(0));
         if broken_at.is_some() {

@@ -9,7 +9,7 @@ pub use httpants_core as protocol;
 pub use httpants_core::files::Sendfile;
 pub use httpants_core::{
     Address, BodyLen, CloseReason, Config, ConnectionInfo, FieldLines, HalfClose, Headers, Misuse, ProtocolError,
-    ResponseHead,
+    RequestHead, ResponseHead,
 };
 /// For [`Tls::from_config`].
 #[cfg(feature = "_tls")]

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use httpants_core::forms;
+use httpants_core::{RequestHead, forms};
 
 use crate::request::Request;
 use crate::response::Response;
@@ -88,7 +88,7 @@ pub trait Handler: 'static {
     /// What becomes of the content of a request that has some, decided by its head, unless
     /// [`Server::intake`](crate::Server::intake) decides. By default it is read before
     /// [`call`](Self::call).
-    fn intake(&self, head: &httpants_core::Request) -> BodyPolicy {
+    fn intake(&self, head: &RequestHead) -> BodyPolicy {
         let _ = head;
         BodyPolicy::Buffer
     }

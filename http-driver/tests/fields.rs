@@ -66,3 +66,23 @@ fn redirect_percent_encodes_its_location() {
     assert!(received.starts_with("HTTP/1.1 302 Found\r\n"), "{received}");
     assert!(received.contains("\r\nLocation: /%C3%BC%20%41%25%5C%0D%0AX-Injected:%201\r\n"), "{received}");
 }
+
+#[test]
+fn signed_cookies_are_secure_over_https() {
+    let memory = Memory::new();
+    let server = Server::with_runtime(memory.clone(), |request: Request| async move {
+        request.set_signed_cookie("a", "1")?;
+        request.set_signed_cookie_with("b", "1", Duration::from_secs(60), |cookie| cookie.secure(false))?;
+        Ok::<_, Misuse>("done")
+    });
+    let (_handle, serving) = server.xheaders(XHeaders::TrustAll).attach();
+    memory.serve(serving);
+    for (scheme, secure) in [("http", false), ("https", true)] {
+        let client = memory.connect();
+        client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: {scheme}\r\n\r\n").as_bytes());
+        memory.run();
+        let received = String::from_utf8(client.take_received()).unwrap();
+        let line = |name: &str| received.lines().find(|line| line.contains(name)).unwrap().contains("; Secure");
+        assert_eq!((line("Set-Cookie: a="), line("Set-Cookie: b=")), (secure, false), "{received}");
+    }
+}

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use http::StatusCode;
-use httpants_core::{BodyLen, Connection, FieldLines, Misuse, Request, RequestId, ResponseHead};
+use httpants_core::{BodyLen, Connection, FieldLines, Misuse, RequestHead, RequestId, ResponseHead};
 
 use crate::log::Log;
 use crate::text;
@@ -158,7 +158,7 @@ impl App {
 
     /// A request has come. Where it has no body, [`end`](Self::end) follows at once, unless the
     /// response is over by then.
-    pub fn request(&mut self, request: &Request, connection: &mut Connection, log: &mut Log) {
+    pub fn request(&mut self, request: &RequestHead, connection: &mut Connection, log: &mut Log) {
         let script = match request.target() {
             "/front" | "/behind" => vec![Instruction::Read, Instruction::Answer],
             _ => self.script.clone(),

@@ -1,7 +1,7 @@
 //! The ends of responses, as they are reported and as the peer sees them.
 
 use http::Method;
-use httpants_core::{CloseReason, Request, RequestId, ResponseStats};
+use httpants_core::{CloseReason, RequestHead, RequestId, ResponseStats};
 
 /// What was reported in one exchange.
 #[derive(Debug, Default)]
@@ -16,7 +16,7 @@ pub struct Ends {
 
 impl Ends {
     /// A request was accepted.
-    pub fn request(&mut self, request: &Request) {
+    pub fn request(&mut self, request: &RequestHead) {
         self.requests.push((request.id(), request.method().clone()));
     }
 

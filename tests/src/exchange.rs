@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use httpants_core::{
-    Close, CloseReason, Config, Connection, ConnectionInfo, Event, Headers, Now, Refusal, Request, Timer, Transmit,
+    Close, CloseReason, Config, Connection, ConnectionInfo, Event, Headers, Now, Refusal, RequestHead, Timer, Transmit,
     TransmitQueue, UnixTime,
 };
 
@@ -292,7 +292,7 @@ impl Exchange {
         }
     }
 
-    fn request(&mut self, request: &Request) {
+    fn request(&mut self, request: &RequestHead) {
         self.ends.request(request);
         self.log.request(request);
         self.app.request(request, &mut self.connection, &mut self.log);
@@ -333,7 +333,7 @@ impl Exchange {
             }
             let count = (self.answer.len() - before) as u64;
             if self.style.taken {
-                let sent = self.queue.sent(count);
+                let sent = self.queue.advance(count);
                 self.connection.handle_transmitted(&mut self.queue, sent, self.now);
             } else {
                 self.connection.handle_sent(count, self.now);

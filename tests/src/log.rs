@@ -1,7 +1,7 @@
 //! What the application saw, as text that can be compared.
 
 use bytes::Bytes;
-use httpants_core::{CloseReason, Headers, Misuse, Request};
+use httpants_core::{CloseReason, Headers, Misuse, RequestHead};
 
 use crate::text;
 
@@ -15,7 +15,7 @@ pub struct Log {
 
 impl Log {
     /// A request: its line, what its target changes, and its fields as they were sent.
-    pub fn request(&mut self, request: &Request) {
+    pub fn request(&mut self, request: &RequestHead) {
         let (method, target) = (escape(request.method().as_str()), escape(request.target()));
         self.line(format!("request {method} {target} {}", request.protocol()));
         if request.url() != request.target() {

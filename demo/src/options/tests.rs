@@ -37,7 +37,7 @@ fn every_flag_sets_its_own() {
     assert_eq!(options.listen, ["80", "unix:/s"].map(|address| address.parse().unwrap()));
     assert_eq!((options.workers, options.access_log, options.listen_fds), (Workers(3), true, true));
     assert_eq!(options.cookie_secrets, [Secret("a".into()), Secret("b".into())]);
-    assert_eq!(config.proxies.xheaders, XHeaders::trusted(["10.0.0.0/8", "::1"]).unwrap().proto());
+    assert_eq!(options.xheaders(), XHeaders::trusted(["10.0.0.0/8", "::1"]).unwrap().proto());
     assert!(config.proxy_protocol);
     let (limits, timeouts) = (config.limits, config.timeouts);
     assert_eq!(limits.max_body_size, 5);

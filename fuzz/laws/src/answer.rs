@@ -5,7 +5,7 @@ use std::time::Duration;
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
 use http::StatusCode;
-use httpants_core::cookies::KeyRing;
+use httpants_core::cookies::{self, KeyRing};
 use httpants_core::{
     BodyLen, Config, Connection, ConnectionInfo, Event, FieldLines, Misuse, Reply, RequestId, ResponseHead, Sending,
     State, Transmit,
@@ -143,7 +143,6 @@ impl Case {
         ];
         let (request, asked) = REQUESTS[usize::from(self.request) % REQUESTS.len()];
         let mut config = Config::default();
-        config.cookie_keys = self.server.then(|| KeyRing::new(["k"]).unwrap());
         config.server = self.server.then_some("httpants");
         let mut connection = Connection::new(config.into(), ConnectionInfo::default(), NOW);
         assert_eq!(connection.receive(request.as_bytes(), NOW), request.len());
@@ -229,12 +228,13 @@ impl Case {
     fn set_cookies(&self, connection: &mut Connection, id: RequestId) {
         for (name, value) in &self.cookies {
             // What cannot be set is another law's business.
-            let _ = connection.cookies_out(id).unwrap().set((name.clone(), value.clone()));
+            let fields = connection.response_fields_mut(id).unwrap();
+            let _ = cookies::set(fields, (name.clone(), value.clone()));
         }
         if let Some((name, value)) = &self.signed_cookie {
-            let set =
-                connection.set_signed_cookie(id, name, value, Duration::from_secs(60), |cookie| cookie.secure(true));
-            assert!(self.server || set == Err(Misuse::NoCookieKeys));
+            let keys = KeyRing::new(["k"]).unwrap();
+            let cookie = keys.cookie(name, value, NOW.wall.as_secs(), Duration::from_secs(60)).secure(true);
+            let _ = cookies::set(connection.response_fields_mut(id).unwrap(), cookie);
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use http_net::{BodyFraming, FieldSpan, HttpError, Limits, Parsed};
-use httpants_core::{CloseReason, Config, Framing, ProtocolError, Request};
+use httpants_core::{CloseReason, Config, Framing, ProtocolError, RequestHead};
 
 use crate::oracle::head::{self, Verdict};
 use crate::split;
@@ -56,7 +56,7 @@ fn same_as_oracle(visit: &Visit, verdict: &Verdict) {
     }
 }
 
-fn fields(request: &Request) -> impl Iterator<Item = (&[u8], &[u8])> {
+fn fields(request: &RequestHead) -> impl Iterator<Item = (&[u8], &[u8])> {
     request.headers().raw().map(|(name, value)| (name.as_bytes(), value))
 }
 
@@ -97,7 +97,7 @@ fn same_as_http_net(visit: &Visit, bytes: &[u8]) {
 }
 
 /// Why http-net refuses what we accept.
-fn only_we_accept(error: HttpError, ours: &Request) -> Option<&'static str> {
+fn only_we_accept(error: HttpError, ours: &RequestHead) -> Option<&'static str> {
     Some(match (error, ours.headers().get("host").unwrap_or_default()) {
         (HttpError::InvalidTarget, _) => "browsers send | ^ { } in queries, and http-net takes no such byte and no #",
         (HttpError::InvalidHost, [b':', ..]) => "for http-net an empty host has no port, empty as that may be",

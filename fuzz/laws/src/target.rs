@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use http::Uri;
 use httpants_core::files::{FileError, FileKind, Lookup, RelativePath, below_root};
-use httpants_core::{CloseReason, Config, Request};
+use httpants_core::proxy::ProxyPolicy;
+use httpants_core::{CloseReason, Config, RequestHead};
 
 use crate::oracle::head::{self, Verdict};
 use crate::split::Cut;
@@ -47,7 +48,7 @@ pub fn law(data: &[u8]) {
 }
 
 /// The parts of a target, put together, are the target.
-fn parts(request: &Request) {
+fn parts(request: &RequestHead) {
     let target = request.target();
     let connect = request.method() == "CONNECT";
     let (authority, origin) = match target.split_once("://") {
@@ -69,7 +70,7 @@ fn parts(request: &Request) {
         assert_eq!(request.path(), format!("{slash}{path}"));
         assert_eq!((request.query(), request.fragment()), (query, fragment));
         let url = if origin == "*" { "" } else { request.url() };
-        assert_eq!(request.full_url(), format!("http://{}{url}", request.host()));
+        assert_eq!(ProxyPolicy::default().client(request).full_url(), format!("http://{}{url}", request.host()));
     }
     let decoded = percent_encoding::percent_decode_str(request.path()).decode_utf8_lossy();
     assert_eq!(request.decoded_path(), decoded);
@@ -82,7 +83,7 @@ fn parts(request: &Request) {
 ///
 /// Where it takes no such target (bytes that browsers send, more than 65,534 bytes) the
 /// conversion writes them encoded; a fragment it drops; an empty path it calls `/`.
-fn same_as_uri(request: &Request) {
+fn same_as_uri(request: &RequestHead) {
     let converted = http::Request::<()>::from(request);
     let uri = converted.uri();
     assert_eq!((converted.method(), converted.version()), (request.method(), request.version()));

@@ -3,11 +3,11 @@
 use http::StatusCode;
 
 use super::Connection;
-use super::handshake::PrefaceHeader;
-use super::now::Now;
+use super::events::CloseReason;
 use super::state::{Input, Receiving, Sending};
 use super::timers::{Deadline, Earliest, Timer};
-use crate::error::{CloseReason, ProtocolError};
+use crate::message::origin::Now;
+use crate::wire::error::ProtocolError;
 
 impl Connection {
     /// The next deadline; `None` when nothing is timed.
@@ -20,10 +20,7 @@ impl Connection {
             next.offer(times.progress, timeouts.write, Timer::Write);
         }
         match (self.state.recv, self.state.send) {
-            (Receiving::Handshake, _) if self.proxy_header != PrefaceHeader::Done => {
-                next.offer(times.accepted, timeouts.accept, Timer::Accept)
-            }
-            (Receiving::Handshake, _) => next.offer(times.accepted, timeouts.handshake, Timer::Handshake),
+            (Receiving::Handshake, _) => self.offer_handshake(&mut next),
             // The application is busy with the request before, or its response leaves.
             (Receiving::Idle | Receiving::Head, _) if self.held => {}
             (Receiving::Idle, _) if self.has_unsent() => {}
@@ -60,7 +57,7 @@ impl Connection {
 
     /// Whether it is the peer that is awaited, once content is to come.
     fn awaits_content(&self) -> bool {
-        !self.paused && !self.expect_unanswered
+        !self.paused && !self.awaits_continue
     }
 
     /// The deadline of [`poll_timeout`](Self::poll_timeout) has come. Judged by `now`, so a
@@ -83,8 +80,8 @@ impl Connection {
                 self.apply(Input::IdleTimeout);
                 self.events.close(CloseReason::TimedOut(timer));
             }
-            Timer::Head => drop(self.refuse(ProtocolError::HeadTimeout)),
-            Timer::Body | Timer::BodyRate => drop(self.refuse(ProtocolError::BodyTimeout)),
+            Timer::Head => self.refuse(ProtocolError::HeadTimeout),
+            Timer::Body | Timer::BodyRate => self.refuse(ProtocolError::BodyTimeout),
             Timer::Write => self.break_off(CloseReason::TimedOut(timer)),
             Timer::HalfClosed if self.state.send == Sending::Idle => self.break_off(CloseReason::TimedOut(timer)),
             Timer::Linger => drop(self.apply(Input::LingerEnd)),

@@ -1,10 +1,10 @@
 //! How a request ends, and how a connection does.
 
 use super::Connection;
-use super::lent::Lent;
-use super::response_framing::Mode;
+use super::events::CloseReason;
+use super::send_queue::Lent;
 use super::state::{Input, Receiving, Sending};
-use crate::error::CloseReason;
+use crate::wire::response_framing::Mode;
 
 impl Connection {
     /// What follows once the queue is empty, or has room again.
@@ -16,7 +16,7 @@ impl Connection {
             // The end of the stream would look like the end of the response.
             Sending::Closing if self.reset => drop(self.apply(Input::Break)),
             Sending::Closing => {
-                // What is sent to a closed socket is answered by a reset, which may cost the
+                // What is sent to a closed socket is met by a reset, which may cost the
                 // client the response (RFC 9112 section 9.6). A secured transport announces the
                 // end (RFC 8446 section 6.1), which may have to wait for the socket.
                 let sends_on = self.more_may_come || !self.recv.is_empty();
@@ -52,16 +52,16 @@ impl Connection {
     #[inline(never)]
     pub(super) fn clear_request(&mut self) {
         self.pending = None;
-        self.cookies_out = None;
+        self.added_fields = None;
         self.unpause();
     }
 
     /// The current request is over, for the application and for the core.
     pub(super) fn end_request(&mut self) {
-        if self.pending.is_some() || self.cookies_out.is_some() || self.paused {
+        if self.pending.is_some() || self.added_fields.is_some() || self.paused {
             self.clear_request();
         }
-        self.expect_unanswered = false;
+        self.awaits_continue = false;
         self.peer_closed_emitted = false;
         let unsent = self.unsent();
         self.responses.close(unsent);

@@ -5,11 +5,11 @@
 //! them, or the number of bytes, back.
 
 use super::Connection;
-use super::recv_buf::RecvBuf;
+use super::recv_buffer::RecvBuf;
 use super::send_queue::{Segment, SendQueue, Transmit};
 use super::state::Receiving;
-use super::storage::SpareBuffers;
-use super::{Now, Storage};
+use super::storage::{SpareBuffers, Storage};
+use crate::message::origin::Now;
 
 /// A buffer to receive into: a connection's own, from [`Connection::lend_recv_buf`], or one
 /// made of a [`Storage`] for a connection that is idle and has none.
@@ -47,7 +47,7 @@ impl RecvBuffer {
 #[derive(Debug, Default)]
 pub struct TransmitQueue(SendQueue);
 
-/// Bytes that have left, from [`TransmitQueue::sent`]; for
+/// Bytes that have left, from [`TransmitQueue::advance`]; for
 /// [`Connection::handle_transmitted`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use = "the connection must know what has left"]
@@ -64,7 +64,7 @@ impl Transmitted {
     }
 }
 
-impl std::ops::AddAssign for Transmitted {
+impl core::ops::AddAssign for Transmitted {
     fn add_assign(&mut self, other: Self) {
         self.memory = self.memory.saturating_add(other.memory);
         self.files = self.files.saturating_add(other.files);
@@ -79,7 +79,7 @@ impl TransmitQueue {
     }
 
     /// Removes `count` bytes, which have left, from the front.
-    pub fn sent(&mut self, count: u64) -> Transmitted {
+    pub fn advance(&mut self, count: u64) -> Transmitted {
         let before = (self.0.memory(), self.0.len());
         self.0.sent(count);
         let memory = before.0.saturating_sub(self.0.memory());
@@ -93,18 +93,11 @@ impl TransmitQueue {
     }
 }
 
-/// What was taken out of the connection and has not left yet.
-#[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Lent {
-    pub(super) memory: u64,
-    pub(super) files: u64,
-}
-
 /// Content that the connection dropped unsent, from [`Connection::take_dropped`]. Dropping it
 /// may run the application's code, where the content is its own ([`bytes::Bytes::from_owner`]).
 #[derive(Debug, Default)]
 pub struct Dropped {
-    _segments: std::collections::VecDeque<Segment>,
+    _segments: alloc::collections::VecDeque<Segment>,
 }
 
 /// In and out, for callers that share the connection behind a lock.
@@ -153,7 +146,7 @@ impl Connection {
         if !queue.is_empty() || self.send.is_empty() {
             return false;
         }
-        std::mem::swap(&mut self.send, &mut queue.0);
+        core::mem::swap(&mut self.send, &mut queue.0);
         self.lent.memory = self.lent.memory.saturating_add(queue.0.memory());
         self.lent.files = self.lent.files.saturating_add(queue.0.len() - queue.0.memory());
         true
@@ -194,6 +187,6 @@ impl Connection {
     /// What the connection dropped unsent when it broke. Drop it where no lock is held.
     #[must_use = "it is dropped where this is dropped"]
     pub fn take_dropped(&mut self) -> Dropped {
-        Dropped { _segments: std::mem::take(&mut self.dropped) }
+        Dropped { _segments: core::mem::take(&mut self.dropped) }
     }
 }

@@ -1,58 +1,58 @@
 //! One connection: the parts wired together, and the four kinds of methods.
 
+mod config;
+mod content;
 mod deadline;
 mod end;
-mod event;
-mod handshake;
+mod events;
+mod getters;
 mod lent;
-mod now;
-mod read;
-mod recv_buf;
+mod preamble;
+mod receive;
+mod recv_buffer;
 mod refusal;
+mod refuse;
 mod reply;
 mod respond;
-mod response_framing;
 mod responses;
 mod send_queue;
 mod state;
 mod storage;
-pub(crate) mod timers;
+mod timers;
 
-use std::collections::VecDeque;
-use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use alloc::collections::VecDeque;
+use alloc::sync::Arc;
+use core::fmt;
+use core::time::Duration;
 
 use bytes::Bytes;
 
-pub use self::event::{Close, Event, ResponseStats};
-pub use self::handshake::Preface;
+pub use self::config::{Config, HalfClose, Limits, Timeouts};
+pub use self::events::{Close, CloseReason, Event, ResponseStats};
 pub use self::lent::{Dropped, RecvBuffer, TransmitQueue, Transmitted};
-pub use self::now::{Address, ConnectionInfo, Now, UnixTime};
+pub use self::preamble::{Endpoints, Preface, ProxyHeader, ProxyHeaderError};
 pub use self::refusal::Refusal;
 pub use self::reply::Reply;
 pub use self::responses::ResponseState;
 pub use self::send_queue::{Slices, Transmit};
 pub use self::state::{Receiving, Sending, State};
 pub use self::storage::Storage;
+pub use self::timers::{Deadline, Timer};
 
-use self::event::PendingEvents;
-use self::handshake::PrefaceHeader;
-use self::lent::Lent;
-use self::read::Content;
-use self::recv_buf::RecvBuf;
-use self::response_framing::Mode;
+use self::content::Content;
+use self::events::PendingEvents;
+use self::recv_buffer::RecvBuf;
 use self::responses::Responses;
-use self::send_queue::{Segment, SendQueue};
-use self::state::Input;
+use self::send_queue::{Lent, Segment, SendQueue};
+use self::state::{Input, PrefaceHeader};
 use self::timers::Times;
-use crate::config::{Config, Limits};
-use crate::cookies::CookiesOut;
-use crate::error::CloseReason;
-use crate::message::request::{RecycledBuffers, Request, RequestId};
+use crate::message::field_lines::FieldLines;
+use crate::message::origin::{ConnectionInfo, Now};
+use crate::message::request::{RecycledBuffers, RequestHead, RequestId};
 use crate::message::response::ResponseHead;
 use crate::wire::default_headers::DefaultHeaders;
 use crate::wire::head::HeadReader;
+use crate::wire::response_framing::Mode;
 
 /// One accepted connection, from its first byte to its close, without any IO.
 ///
@@ -74,9 +74,9 @@ use crate::wire::head::HeadReader;
 /// | kind | methods |
 /// |---|---|
 /// | constructors | [`new`](Self::new), [`with_handshake`](Self::with_handshake) |
-/// | inputs | [`recv_buf`](Self::recv_buf) and [`handle_recv`](Self::handle_recv), or [`receive`](Self::receive), or [`lend_recv_buf`](Self::lend_recv_buf) and [`return_recv_buf`](Self::return_recv_buf); [`receive_preface`](Self::receive_preface), [`handle_secured`](Self::handle_secured), [`handle_handshake_failed`](Self::handle_handshake_failed); [`handle_eof`](Self::handle_eof), [`handle_peer_closed`](Self::handle_peer_closed), [`handle_sent`](Self::handle_sent) or [`handle_transmitted`](Self::handle_transmitted), [`handle_timeout`](Self::handle_timeout), [`handle_time`](Self::handle_time), [`handle_shutdown`](Self::handle_shutdown), [`handle_io_error`](Self::handle_io_error) |
-/// | outputs | [`poll_event`](Self::poll_event), [`poll_transmit`](Self::poll_transmit) or [`take_transmit`](Self::take_transmit), [`poll_close`](Self::poll_close), [`poll_timeout`](Self::poll_timeout), [`take_dropped`](Self::take_dropped) |
-/// | commands for a request | [`reply`](Self::reply), [`respond`](Self::respond), [`respond_with`](Self::respond_with), [`respond_upgrade`](Self::respond_upgrade), [`send`](Self::send), [`send_external`](Self::send_external), [`send_room`](Self::send_room), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`check_expectation`](Self::check_expectation), [`send_continue`](Self::send_continue), [`abort`](Self::abort), [`cookies_out`](Self::cookies_out), [`set_signed_cookie`](Self::set_signed_cookie), [`set_max_body_size`](Self::set_max_body_size), [`pause`](Self::pause), [`resume`](Self::resume) |
+/// | inputs | [`recv_buf`](Self::recv_buf) and [`handle_recv`](Self::handle_recv), or [`receive`](Self::receive), or [`lend_recv_buf`](Self::lend_recv_buf) and [`return_recv_buf`](Self::return_recv_buf); [`receive_preface`](Self::receive_preface), [`handle_secured`](Self::handle_secured), [`handle_handshake_failed`](Self::handle_handshake_failed); [`handle_eof`](Self::handle_eof), [`handle_peer_closed`](Self::handle_peer_closed), [`handle_sent`](Self::handle_sent) or [`handle_transmitted`](Self::handle_transmitted), [`handle_partly_transmitted`](Self::handle_partly_transmitted), [`handle_timeout`](Self::handle_timeout), [`handle_time`](Self::handle_time), [`handle_shutdown`](Self::handle_shutdown), [`handle_io_error`](Self::handle_io_error) |
+/// | outputs | [`poll_event`](Self::poll_event), [`poll_transmit`](Self::poll_transmit) or [`take_transmit`](Self::take_transmit), [`poll_close`](Self::poll_close), [`poll_timeout`](Self::poll_timeout), [`poll_send_room`](Self::poll_send_room), [`take_dropped`](Self::take_dropped) |
+/// | commands for a request | [`reply`](Self::reply), [`respond`](Self::respond), [`respond_with`](Self::respond_with), [`respond_upgrade`](Self::respond_upgrade), [`send`](Self::send), [`send_external`](Self::send_external), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`check_expectation`](Self::check_expectation), [`send_continue`](Self::send_continue), [`abort`](Self::abort), [`response_fields_mut`](Self::response_fields_mut), [`set_max_body_size`](Self::set_max_body_size), [`pause`](Self::pause), [`resume`](Self::resume) |
 /// | commands for the connection | [`hold_requests`](Self::hold_requests), [`accept_requests`](Self::accept_requests), [`close`](Self::close), [`take_upgrade`](Self::take_upgrade), [`lend`](Self::lend), [`release`](Self::release) |
 /// | getters | [`current_request`](Self::current_request), [`response_state`](Self::response_state), [`wants_recv`](Self::wants_recv), [`watches_peer`](Self::watches_peer), [`wanted_storage`](Self::wanted_storage), [`storage_size`](Self::storage_size), [`is_idle`](Self::is_idle), [`lacks_proxy_header`](Self::lacks_proxy_header), [`state`](Self::state), [`now`](Self::now), [`served`](Self::served), [`peer`](Self::peer), [`is_peer_closed`](Self::is_peer_closed), [`has_dropped`](Self::has_dropped), [`limits`](Self::limits) |
 ///
@@ -101,34 +101,47 @@ pub struct Connection {
     reader: HeadReader,
     empty_lines: usize,
     content: Content,
-    current: Option<Request>,
+    current: Option<RequestHead>,
     recycled: RecycledBuffers,
     served: u64,
     mode: Mode,
     pending: Option<Box<ResponseHead>>,
     default_headers: DefaultHeaders,
-    expect_unanswered: bool,
-    paused: bool,
-    paused_at: Duration,
-    /// No request is parsed: the application is busy with the one before.
-    held: bool,
-    /// When the peer was seen to have ended its stream, perhaps behind bytes that were not read.
-    peer_closed_at: Option<Duration>,
-    /// Whether the application knows that, for the current request.
-    peer_closed_emitted: bool,
-    /// All that the peer sent was received.
-    end_of_stream: bool,
-    reset: bool,
-    shutdown_emitted: bool,
-    proxy_header: PrefaceHeader,
-    /// Whether the client may be sending behind its last request: it did not say itself that
-    /// it was the last.
-    more_may_come: bool,
-    cookies_out: Option<Box<CookiesOut>>,
+    /// Fields for the head of the current response, beside its own.
+    added_fields: Option<Box<FieldLines>>,
     /// Bytes dropped while the connection closes.
     discarded: u64,
-    /// The last request was received as a whole, or there is none: nothing is cut off that the
-    /// peer is known to be sending.
+
+    // What follows is no part of `state`: it holds in several states, and in the table it would
+    // multiply their rows without a transition of its own.
+    /// The client holds its body back until `100 Continue` or a response. It may also send it
+    /// without either (RFC 9110 section 10.1.1), so nothing ends this but the body.
+    awaits_continue: bool,
+    /// The application takes nothing of the body now: it is not parsed, and its timers wait.
+    paused: bool,
+    /// When the body was paused, or asked for where it was held back.
+    paused_at: Duration,
+    /// No request is parsed: the application is busy with the one before, whose response may have
+    /// left.
+    held: bool,
+    /// When the peer was seen to have ended its stream, perhaps behind bytes that were not read:
+    /// they are still parsed, each under the state of its own request.
+    peer_closed_at: Option<Duration>,
+    /// [`Event::PeerClosed`] was emitted for the current request; each gets it once.
+    peer_closed_emitted: bool,
+    /// All that the peer sent was received. It becomes [`Input::EndOfStream`] once it is parsed.
+    end_of_stream: bool,
+    /// The socket is to be reset when it is closed, which may be after other bytes have left.
+    reset: bool,
+    /// [`Close::ShutdownWrite`] was returned, once for the state [`Sending::Shut`].
+    shutdown_emitted: bool,
+    /// Whether a PROXY header comes first, before a handshake or the first request.
+    proxy_header: PrefaceHeader,
+    /// The client may be sending behind its last request: it did not say itself that it was the
+    /// last. Decides how the connection closes, long after that request was accepted.
+    more_may_come: bool,
+    /// The last request was received as a whole, or there is none, so that nothing is cut off that
+    /// the peer is known to be sending. Decides how long a closing connection lingers.
     ordinary_end: bool,
 }
 
@@ -139,6 +152,7 @@ impl Connection {
     pub fn new(config: Arc<Config>, peer: ConnectionInfo, now: Now) -> Self {
         let proxy_header = if config.proxy_protocol { PrefaceHeader::Expected } else { PrefaceHeader::Done };
         let default_headers = DefaultHeaders::with_room_for(config.server);
+        let reader = HeadReader::new(config.head_limits());
         Self {
             config,
             peer,
@@ -151,7 +165,7 @@ impl Connection {
             events: PendingEvents::default(),
             responses: Responses::default(),
             times: Times::new(now.mono),
-            reader: HeadReader::default(),
+            reader,
             empty_lines: 0,
             content: Content::default(),
             current: None,
@@ -160,7 +174,7 @@ impl Connection {
             mode: Mode::Without,
             pending: None,
             default_headers,
-            expect_unanswered: false,
+            awaits_continue: false,
             paused: false,
             paused_at: now.mono,
             held: false,
@@ -171,7 +185,7 @@ impl Connection {
             shutdown_emitted: false,
             proxy_header,
             more_may_come: false,
-            cookies_out: None,
+            added_fields: None,
             discarded: 0,
             ordinary_end: false,
         }
@@ -290,110 +304,9 @@ impl Connection {
         match self.state.send {
             Sending::Closed if self.reset => Some(Close::Reset),
             Sending::Closed => Some(Close::Now),
-            Sending::Shut if !std::mem::replace(&mut self.shutdown_emitted, true) => Some(Close::ShutdownWrite),
+            Sending::Shut if !core::mem::replace(&mut self.shutdown_emitted, true) => Some(Close::ShutdownWrite),
             _ => None,
         }
-    }
-}
-
-/// Getters.
-impl Connection {
-    /// The request that is being received or responded to, if there is one (`current_request`
-    /// in Pants).
-    #[must_use]
-    pub fn current_request(&self) -> Option<&Request> {
-        self.current.as_ref()
-    }
-
-    /// Whether bytes from the peer are of use now. Reading pauses while a response is awaited
-    /// and enough is buffered, and while too many answers wait to be sent.
-    #[must_use]
-    pub fn wants_recv(&self) -> bool {
-        let limits = &self.config.limits;
-        !self.end_of_stream
-            && !self.paused
-            && match self.state.recv {
-                // As while a response is outstanding.
-                Receiving::Idle | Receiving::Head if self.held => self.recv.len() < limits.recv_size(),
-                Receiving::Idle | Receiving::Head => self.has_backlog_room() && self.recv.len() <= limits.head,
-                Receiving::Body | Receiving::Drain => self.recv.len() < self.content.room(limits.body_size()),
-                // Room for one more read notices that the peer is gone, and takes in what
-                // it pipelines.
-                Receiving::Done => self.state.send != Sending::Closing && self.recv.len() < limits.recv_size(),
-                // Not counted as dropped before the next poll, so what is held has a bound of its own.
-                Receiving::Discard => self.discarded <= self.linger_limit() && self.recv.len() < limits.recv_size(),
-                Receiving::Handshake | Receiving::SwitchedProtocol | Receiving::Closed => false,
-            }
-    }
-
-    /// Whether the end of the peer's stream is of interest and
-    /// [`wants_recv`](Self::wants_recv) does not look for it, because bytes stand before it:
-    /// report it by [`handle_peer_closed`](Self::handle_peer_closed).
-    #[must_use]
-    pub fn watches_peer(&self) -> bool {
-        let outstanding = matches!(self.state.send, Sending::Head | Sending::Body);
-        (outstanding || self.held) && self.peer_closed_at.is_none() && !self.wants_recv()
-    }
-
-    /// Where the response to this request is.
-    #[must_use]
-    pub fn response_state(&self, request: RequestId) -> ResponseState {
-        let is_current = request.index() == self.served;
-        match self.state.send {
-            Sending::Head if is_current => ResponseState::Expected,
-            Sending::Body if is_current => ResponseState::Begun,
-            Sending::Closing | Sending::Shut | Sending::SwitchedProtocol | Sending::Closed => ResponseState::Closed,
-            _ => ResponseState::Finished,
-        }
-    }
-
-    /// Whether the peer was seen to have ended its stream, or the connection has ended.
-    #[must_use]
-    pub fn is_peer_closed(&self) -> bool {
-        self.peer_closed_at.is_some() || self.state.recv == Receiving::Closed
-    }
-
-    /// The limits of the connection.
-    #[must_use]
-    pub fn limits(&self) -> &Limits {
-        &self.config.limits
-    }
-
-    /// Whether the connection is between requests and holds nothing.
-    #[must_use]
-    pub fn is_idle(&self) -> bool {
-        self.state.recv == Receiving::Idle && self.recv.is_empty() && !self.has_unsent() && !self.responses.has_next()
-    }
-
-    /// Whether something was received, but not all of the PROXY header that must come first
-    /// ([`Config::proxy_protocol`]).
-    #[must_use]
-    pub fn lacks_proxy_header(&self) -> bool {
-        self.proxy_header == PrefaceHeader::Begun
-    }
-
-    /// Where the connection stands.
-    #[must_use]
-    pub fn state(&self) -> State {
-        self.state
-    }
-
-    /// What the last input said of the time.
-    #[must_use]
-    pub fn now(&self) -> Now {
-        self.now
-    }
-
-    /// How many requests were accepted on this connection.
-    #[must_use]
-    pub fn served(&self) -> u64 {
-        self.served
-    }
-
-    /// The connection's two ends.
-    #[must_use]
-    pub fn peer(&self) -> &ConnectionInfo {
-        &self.peer
     }
 }
 
@@ -474,7 +387,7 @@ impl Connection {
 
     /// Goes on behind [`hold_requests`](Self::hold_requests).
     pub fn accept_requests(&mut self) {
-        if std::mem::take(&mut self.held) && self.state.send == Sending::Idle {
+        if core::mem::take(&mut self.held) && self.state.send == Sending::Idle {
             self.times.idle = self.now.mono;
             self.times.head = self.now.mono;
             if self.served == 0 {

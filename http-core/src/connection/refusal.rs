@@ -1,17 +1,11 @@
 //! What is known of a peer that was refused.
 
 use bytes::Bytes;
-use http::{Method, StatusCode, Version};
 
-use super::Connection;
-use super::state::{Input, Receiving, Sending};
-use crate::error::{CloseReason, ProtocolError};
-use crate::message::field_lines::FieldLines;
+use super::preamble::ProxyHeaderError;
 use crate::message::request::RequestId;
-use crate::proxy::ProxyHeaderError;
-use crate::wire::encode::{FramingField, ResponseEncoder};
-use crate::wire::fields::{self, Line, Lines};
-use crate::wire::grammar;
+use crate::wire::error::ProtocolError;
+use crate::wire::fields::{Line, Lines};
 
 /// Why a peer was refused, and what was read of its request: for error pages, access logs and
 /// tools that compare parsers.
@@ -92,7 +86,7 @@ impl Refusal {
     /// many also the first that was too much.
     pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut lines = self.field_lines();
-        std::iter::from_fn(move || match lines.next() {
+        core::iter::from_fn(move || match lines.next() {
             Ok(Some(Line::Field(name, value))) => Some((name, value)),
             _ => None,
         })
@@ -106,108 +100,6 @@ impl Refusal {
 
     fn field_lines(&self) -> Lines<'_> {
         Lines::new(self.head.get(first_line(&self.head)..).unwrap_or_default())
-    }
-}
-
-/// Refusing.
-impl Connection {
-    pub(super) fn refuse(&mut self, fault: ProtocolError) -> Option<super::Event> {
-        self.note_refusal(fault);
-        self.turn_away(fault.status(), fault.text(), CloseReason::Refused(fault));
-        None
-    }
-
-    /// Keeps what is known of the peer for [`Event::Refused`](super::Event::Refused).
-    #[cold]
-    fn note_refusal(&mut self, fault: ProtocolError) {
-        if self.events.is_closed() {
-            return;
-        }
-        let limits = &self.config.limits;
-        let refusal = match self.state.recv {
-            // Its response may be finished already.
-            Receiving::Body | Receiving::Drain => {
-                Refusal::new(fault, Some(self.current_id()), self.content.element, &[], HeadProgress::RequestLine)
-            }
-            _ => {
-                let head = self.recv.filled();
-                let head = head.get(..limits.head.min(fields::MOST_BYTES)).unwrap_or(head);
-                // A first byte that begins no method is refused alone, whatever came with it.
-                let head = match head {
-                    [first, ..] if !grammar::is_tchar(*first) && !matches!(first, b'\r' | b'\n') => {
-                        head.get(..1).unwrap_or(head)
-                    }
-                    head => head,
-                };
-                let judged = match self.reader.has_request_line() {
-                    true => HeadProgress::Fields { limit: limits.fields },
-                    false => HeadProgress::RequestLine,
-                };
-                Refusal::new(fault, None, self.recv.position(), head, judged)
-            }
-        };
-        self.events.refuse(refusal);
-    }
-
-    /// Answers with an error and closes, or breaks a response off that has begun already.
-    #[cold]
-    pub(super) fn turn_away(&mut self, status: StatusCode, text: &str, reason: CloseReason) {
-        let (head_only, http_1_0) = match &self.current {
-            Some(request) => (*request.method() == Method::HEAD, request.version() == Version::HTTP_10),
-            None if self.reader.has_request_line() => {
-                let line = &self.recycled.message().head().line;
-                (line.method == Method::HEAD, line.version == Version::HTTP_10)
-            }
-            None => (false, false),
-        };
-        let answer_due = matches!(self.state.send, Sending::Idle | Sending::Head);
-        self.mark_broken();
-        if !self.apply(Input::Refuse) {
-            return;
-        }
-        if answer_due {
-            if !self.responses.is_open() {
-                self.responses.open(None);
-            }
-            self.responses.begin(status);
-            self.queue();
-            let head = ResponseEncoder {
-                http_1_0,
-                status,
-                reason: None,
-                fields: &FieldLines::text_plain(),
-                cookies: None,
-                framing: FramingField::Length(text.len() as u64 + 1),
-                connection: Some("close"),
-                default_headers: self.default_headers.at(self.now.wall, self.config.server),
-            };
-            let out = self.send.gather();
-            head.write(out);
-            if !head_only {
-                out.extend_from_slice(text.as_bytes());
-                out.push(b'\n');
-                self.responses.body(text.len() as u64 + 1);
-            }
-            self.responses.complete();
-        }
-        self.end_request();
-        self.events.close(reason);
-        self.discard();
-    }
-
-    /// A plain request where a handshake is expected. `received` has what came of it.
-    pub(super) fn refuse_plain_request(&mut self, received: &[u8]) {
-        let fault = ProtocolError::PlainRequest;
-        let received = received.get(..self.config.limits.head).unwrap_or(received);
-        self.events.refuse(Refusal::new(fault, None, 0, received, HeadProgress::RequestLine));
-        self.turn_away(fault.status(), fault.text(), CloseReason::Refused(fault));
-    }
-
-    /// Behind a wrong PROXY header nothing is known to be HTTP, so it gets no response.
-    pub(super) fn refuse_proxy_header(&mut self, refusal: Refusal) {
-        let reason = CloseReason::Refused(refusal.error());
-        self.events.refuse(refusal);
-        self.break_off(reason);
     }
 }
 

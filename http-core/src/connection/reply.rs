@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::Connection;
-use crate::error::Misuse;
 use crate::message::field_lines::FieldLines;
+use crate::message::misuse::Misuse;
 use crate::message::request::RequestId;
 use crate::message::response::{BodyLen, ResponseHead};
 
@@ -12,7 +12,7 @@ use crate::message::response::{BodyLen, ResponseHead};
 /// [`Connection::reply`](Connection::reply).
 ///
 /// The order is `send_status`, `send_headers` (once or several times), `send`, `finish`; a
-/// call out of turn is a [`Misuse`] that says which one was due. The framing is the core's:
+/// call out of turn is a [`Misuse`] that says which one was expected. The framing is the core's:
 /// a Content-Length among the headers is kept to, without one the content is chunked (on
 /// HTTP/1.0 it ends with the stream), and a response finished before any content has length 0.
 ///
@@ -90,20 +90,21 @@ impl Reply<'_> {
         if end_headers { self.send_head(BodyLen::Unknown) } else { Ok(()) }
     }
 
-    /// The cookies to set (`cookies_out` in Pants); without this call they leave with the
-    /// head. Called, only those named leave, or all of them for `None`; `end_headers` as in
-    /// [`send_headers`](Self::send_headers).
+    /// Adds the fields of [`Connection::response_fields_mut`], which without this call leave with
+    /// the head; of the cookies to set (`cookies_out` in Pants) only those named, or all of them for
+    /// `None`. `end_headers` as in [`send_headers`](Self::send_headers).
     ///
     /// # Errors
     /// [`Misuse::HeadDue`] before `send_status`, and as [`Connection::respond`].
     pub fn send_cookies(&mut self, names: Option<&[&str]>, end_headers: bool) -> Result<(), Misuse> {
         self.connection.head_expected(self.request)?;
         let pending = self.connection.pending.as_mut().ok_or(Misuse::HeadDue)?;
-        if let Some(cookies) = self.connection.cookies_out.take() {
-            let chosen = |name: &str| names.is_none_or(|names| names.contains(&name));
-            for (_, line) in cookies.iter().filter(|(name, _)| chosen(name)) {
-                pending.fields.push("Set-Cookie", line)?;
+        if let Some(mut added) = self.connection.added_fields.take() {
+            if let Some(names) = names {
+                let is_chosen = |line: &[u8]| names.iter().any(|name| is_cookie(line, name.as_bytes()));
+                added.retain(|name, value| !name.eq_ignore_ascii_case("set-cookie") || is_chosen(value));
             }
+            pending.fields.append(&added);
         }
         if end_headers { self.send_head(BodyLen::Unknown) } else { Ok(()) }
     }
@@ -141,8 +142,8 @@ impl Reply<'_> {
     /// As [`Connection::finish`].
     pub fn finish(&mut self) -> Result<(), Misuse> {
         if let Some(pending) = &self.connection.pending {
-            let told = pending.fields.content_length().is_some();
-            self.send_head(if told { BodyLen::Unknown } else { BodyLen::Known(0) })?;
+            let is_known = pending.fields.content_length().is_some();
+            self.send_head(if is_known { BodyLen::Unknown } else { BodyLen::Known(0) })?;
         }
         self.connection.finish(self.request)
     }
@@ -156,4 +157,9 @@ impl Reply<'_> {
         }
         sent
     }
+}
+
+/// Whether a `Set-Cookie` line sets the cookie of this name.
+fn is_cookie(line: &[u8], name: &[u8]) -> bool {
+    line.strip_prefix(name).is_some_and(|rest| rest.starts_with(b"="))
 }

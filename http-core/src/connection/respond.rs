@@ -1,19 +1,19 @@
 //! Commands: the application responds.
 
-use std::time::Duration;
-
 use bytes::Bytes;
 use http::Version;
 
-use super::response_framing::{self, Mode};
+use super::Connection;
+use super::events::CloseReason;
+use super::responses::ResponseState;
 use super::state::{Input, Receiving, Sending};
-use super::{Connection, ResponseState};
-use crate::cookies::{CookieBuilder, CookiesOut};
-use crate::error::{CloseReason, Misuse, ProtocolError};
 use crate::message::field_lines::FieldLines;
-use crate::message::request::{Request, RequestId};
+use crate::message::misuse::Misuse;
+use crate::message::request::RequestId;
 use crate::message::response::{BodyLen, ResponseHead};
 use crate::wire::encode::{self, ResponseEncoder};
+use crate::wire::error::ProtocolError;
+use crate::wire::response_framing::{Exchange, Mode};
 
 const CRLF: &[u8] = b"\r\n";
 
@@ -30,7 +30,7 @@ enum Follows {
 impl Connection {
     /// Sends the head of the response to this request. Date, Server, the framing fields and
     /// Connection are added. A response to HEAD, 204, 205 and 304 have no body
-    /// ([`Request::allows_response_body`](crate::Request::allows_response_body)).
+    /// ([`RequestHead::allows_response_body`](crate::RequestHead::allows_response_body)).
     ///
     /// # Errors
     /// [`Misuse::NoRequest`] where the response to this request is finished,
@@ -58,23 +58,34 @@ impl Connection {
     /// Queues the head of a response, after which nothing of it can be changed. The state
     /// follows in the caller, unless the response hands the stream over.
     fn queue_head(&mut self, head: &ResponseHead, length: BodyLen, follows: Follows) -> Result<(), Misuse> {
+        if self.added_fields.is_some() {
+            return self.queue_head_and_added_fields(head, length, follows);
+        }
         let request = self.current.as_ref().ok_or(Misuse::NoRequest)?;
-        let framed = response_framing::frame(request, head, length)?;
+        let http_1_0 = request.version() == Version::HTTP_10;
+        let reserved = head.fields.reserved();
+        let exchange = Exchange {
+            method: request.method(),
+            http_1_0,
+            offers_upgrade: request.offers_upgrade(),
+            status: head.status,
+            reserved,
+        };
+        let framed = exchange.frame(length.known()).map_err(Misuse::of_framing)?;
         let is_upgrade = matches!(follows, Follows::OtherProtocol);
         if framed.hands_over != is_upgrade || is_upgrade && self.state.recv != Receiving::Done {
             return Err(Misuse::Upgrade);
         }
         let last = matches!(follows, Follows::Close);
-        let http_1_0 = request.version() == Version::HTTP_10;
         // A client that was not told to continue may send its content or not: what comes
         // next could be either (RFC 9110 section 10.1.1).
-        let unknown = self.expect_unanswered && self.state.recv == Receiving::Body;
-        if last || framed.mode == Mode::UntilClose || head.fields.owned().close || unknown {
+        let unknown = self.awaits_continue && self.state.recv == Receiving::Body;
+        if last || framed.mode == Mode::UntilClose || reserved.close || unknown {
             self.apply(Input::Last);
         }
         let persistent = self.state.persistent;
         // Who sends Upgrade names it in Connection (RFC 9110 section 7.8).
-        let connection = match (framed.hands_over, head.fields.owned().upgrade) {
+        let connection = match (framed.hands_over, reserved.upgrade) {
             (true, upgrade) => upgrade.then_some("Upgrade"),
             (false, true) if !persistent => Some("close, Upgrade"),
             (false, true) => Some(if http_1_0 { "keep-alive, Upgrade" } else { "Upgrade" }),
@@ -86,8 +97,8 @@ impl Connection {
             http_1_0,
             status: head.status,
             reason: head.reason(),
-            fields: &head.fields,
-            cookies: self.cookies_out.as_deref(),
+            fields: head.fields.as_bytes(),
+            reserved,
             framing: framed.field,
             connection,
             default_headers: self.default_headers.at(self.now.wall, self.config.server),
@@ -104,42 +115,34 @@ impl Connection {
         Ok(())
     }
 
-    /// The cookies that the response to this request will set (`cookies_out` in Pants): they
-    /// leave with its head, as Set-Cookie fields.
+    /// The head with the fields that were added, which stay where it cannot be sent.
+    #[cold]
+    fn queue_head_and_added_fields(
+        &mut self,
+        head: &ResponseHead,
+        length: BodyLen,
+        follows: Follows,
+    ) -> Result<(), Misuse> {
+        let added = self.added_fields.take();
+        let mut whole = head.clone();
+        added.iter().for_each(|added| whole.fields.append(added));
+        let queued = self.queue_head(&whole, length, follows);
+        if queued.is_err() {
+            self.added_fields = added;
+        }
+        queued
+    }
+
+    /// Fields that leave with the head of the response to this request, however it is given,
+    /// behind those of the head itself: the place of the cookies to set (`cookies_out` in Pants),
+    /// by `cookies::set`.
     ///
     /// # Errors
     /// [`Misuse::NoRequest`] where the response is finished, [`Misuse::HeadSent`] where it has
     /// begun, [`Misuse::Closed`] where the connection closes.
-    pub fn cookies_out(&mut self, request: RequestId) -> Result<&mut CookiesOut, Misuse> {
+    pub fn response_fields_mut(&mut self, request: RequestId) -> Result<&mut FieldLines, Misuse> {
         self.head_expected(request)?;
-        Ok(self.cookies_out.get_or_insert_default())
-    }
-
-    /// Sets a signed cookie in the response (`set_secure_cookie` in Pants), HttpOnly,
-    /// `SameSite=Lax` and for the path `/`, with the first of
-    /// [`Config::cookie_keys`](crate::Config::cookie_keys). It is `Secure` where the request came by
-    /// https ([`Request::is_secure`](crate::Request::is_secure)), and where the name begins with
-    /// `__Host-` or `__Secure-`. `adjust` may change its attributes; to remove the cookie give
-    /// [`KeyRing::removal`](crate::cookies::KeyRing::removal) to [`cookies_out`](Self::cookies_out).
-    ///
-    /// # Errors
-    /// [`Misuse`] as [`cookies_out`](Self::cookies_out), [`Misuse::NoCookieKeys`] without a
-    /// key, [`Misuse::Cookie`] for a name or attribute that cannot be sent.
-    #[doc(alias = "set_secure_cookie")]
-    pub fn set_signed_cookie(
-        &mut self,
-        request: RequestId,
-        name: &str,
-        value: impl AsRef<[u8]>,
-        lifetime: Duration,
-        adjust: impl FnOnce(CookieBuilder<'static>) -> CookieBuilder<'static>,
-    ) -> Result<(), Misuse> {
-        self.head_expected(request)?;
-        let keys = self.config.cookie_keys.as_ref().ok_or(Misuse::NoCookieKeys)?;
-        let cookie = keys.cookie(name, value, self.now.wall.as_secs(), lifetime);
-        let is_secure = self.current_request().is_some_and(Request::is_secure);
-        let cookie = adjust(if is_secure { cookie.secure(true) } else { cookie });
-        self.cookies_out(request)?.set(cookie).map_err(Misuse::Cookie)
+        Ok(self.added_fields.get_or_insert_default())
     }
 
     /// Sends a whole response in one call.
@@ -168,11 +171,11 @@ impl Connection {
             Mode::Length(_) | Mode::UntilClose => self.send.push(content),
             Mode::Chunked => {
                 self.queue_content(content);
-                encode::last_chunk(self.send.gather(), None);
+                encode::last_chunk(self.send.gather(), []);
             }
         }
         if self.apply(Input::Response) {
-            self.end_of_answer();
+            self.end_of_response();
         }
         Ok(())
     }
@@ -194,11 +197,12 @@ impl Connection {
     }
 
     /// How many bytes of the body the application should give at most before it waits for
-    /// [`Event::Writable`](super::Event::Writable). More is taken, but it takes memory.
+    /// [`Event::Writable`](super::Event::Writable), which is emitted once this has returned 0. More is
+    /// taken, but it takes memory.
     ///
     /// # Errors
     /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where nothing can be sent any more.
-    pub fn send_room(&mut self, request: RequestId) -> Result<usize, Misuse> {
+    pub fn poll_send_room(&mut self, request: RequestId) -> Result<usize, Misuse> {
         self.outstanding(request)?;
         let waiting = usize::try_from(self.backlog()).unwrap_or(usize::MAX);
         let room = self.config.limits.backlog().saturating_sub(waiting);
@@ -268,12 +272,15 @@ impl Connection {
                 self.close();
                 return Err(Misuse::TooLittleContent { due });
             }
-            Mode::Chunked => encode::last_chunk(self.queue().gather(), trailers),
+            Mode::Chunked => {
+                let fields = trailers.into_iter().flat_map(FieldLines::iter);
+                encode::last_chunk(self.queue().gather(), fields);
+            }
             _ => {}
         }
         self.responses.complete();
         self.apply(Input::ResponseEnd);
-        self.end_of_answer();
+        self.end_of_response();
         Ok(())
     }
 
@@ -284,7 +291,7 @@ impl Connection {
     /// [`Misuse::Closed`] where the request was refused by this.
     pub fn check_expectation(&mut self, request: RequestId) -> Result<(), Misuse> {
         self.head_expected(request)?;
-        if self.expect_unanswered && !self.content_fits() {
+        if self.awaits_continue && !self.content_fits() {
             self.refuse(ProtocolError::BodyTooLarge);
             return Err(Misuse::Closed);
         }
@@ -298,7 +305,7 @@ impl Connection {
     /// [`Misuse::Closed`] where the content is larger than allowed and was refused by this.
     pub fn send_continue(&mut self, request: RequestId) -> Result<(), Misuse> {
         self.head_expected(request)?;
-        if !self.expect_unanswered {
+        if !self.awaits_continue {
             return Err(Misuse::Continue);
         }
         self.check_expectation(request)?;
@@ -309,7 +316,7 @@ impl Connection {
 
     /// The client sends the content that it held back; from now on it can be late.
     pub(super) fn end_expectation(&mut self) {
-        self.expect_unanswered = false;
+        self.awaits_continue = false;
         self.events.expect_100 = false;
         self.times.resumed(self.now.mono, self.times.request);
         self.paused_at = self.now.mono;
@@ -362,7 +369,7 @@ impl Connection {
         if self.state.recv == Receiving::Body && !self.paused {
             self.paused = true;
             self.paused_at = self.now.mono;
-            if !self.expect_unanswered {
+            if !self.awaits_continue {
                 self.times.read(self.now.mono);
             }
         }
@@ -381,7 +388,7 @@ impl Connection {
 
     pub(super) fn unpause(&mut self) {
         // What is held back is not late: that time counts once, when it is asked for.
-        if std::mem::take(&mut self.paused) && !self.expect_unanswered {
+        if core::mem::take(&mut self.paused) && !self.awaits_continue {
             self.times.resumed(self.now.mono, self.paused_at);
         }
     }
@@ -422,7 +429,7 @@ impl Connection {
     }
 
     /// The last byte of a response is queued; perhaps its request is still to be drained.
-    pub(super) fn end_of_answer(&mut self) {
+    pub(super) fn end_of_response(&mut self) {
         self.end_request();
         // Until it has left, a response that only the end of the stream ends can be cut off.
         if self.mode != Mode::UntilClose {

@@ -2,7 +2,7 @@
 
 use http::StatusCode;
 
-use super::event::ResponseStats;
+use super::events::ResponseStats;
 use crate::message::request::RequestId;
 
 /// Where the response to a request is, from [`Connection::response_state`](super::Connection::response_state).
@@ -47,7 +47,7 @@ pub(super) struct Responses {
 }
 
 const NEVER: u64 = u64::MAX;
-/// So many that were reported are kept before the others move to the front.
+/// This many that were reported are kept before the others move to the front.
 const REPORTED: usize = 64;
 
 impl Default for Responses {
@@ -103,7 +103,7 @@ impl Responses {
 
     /// Nothing more is queued for it, while `unsent` bytes wait.
     pub(super) fn close(&mut self, unsent: u64) {
-        if std::mem::take(&mut self.is_open) {
+        if core::mem::take(&mut self.is_open) {
             let end = self.sent.saturating_add(unsent).min(NEVER - 1);
             self.next_end = self.next_end.min(end);
             if self.reported > REPORTED {
@@ -174,7 +174,7 @@ impl Responses {
 
     /// Gives the storage of the queue back where it is empty.
     pub(super) fn release(&mut self) -> Leaving {
-        if self.leaving.is_empty() { std::mem::take(&mut self.leaving) } else { Leaving::new() }
+        if self.leaving.is_empty() { core::mem::take(&mut self.leaving) } else { Leaving::new() }
     }
 
     /// Takes storage where there is none.

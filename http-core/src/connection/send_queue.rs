@@ -1,7 +1,7 @@
 //! What waits to be sent: small pieces gathered in one buffer, large ones as they are, and
 //! stretches of files that only the adapter can see.
 
-use std::collections::VecDeque;
+use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 
@@ -13,7 +13,7 @@ const KEPT: usize = 16 << 10;
 
 #[derive(Debug)]
 pub(super) enum Segment {
-    /// So many bytes of the gathering buffer.
+    /// This many bytes of the gathering buffer.
     Gathered(usize),
     Shared(Bytes),
     External {
@@ -21,6 +21,13 @@ pub(super) enum Segment {
         offset: u64,
         length: u64,
     },
+}
+
+/// What was taken out of the queue of a connection and has not left yet.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Lent {
+    pub(super) memory: u64,
+    pub(super) files: u64,
 }
 
 /// What to send next.
@@ -214,7 +221,7 @@ impl SendQueue {
     /// Drops everything that waits; returns the segments, whose content may be the
     /// application's.
     pub(super) fn clear_into_segments(&mut self) -> VecDeque<Segment> {
-        let segments = std::mem::take(&mut self.segments);
+        let segments = core::mem::take(&mut self.segments);
         self.clear();
         segments
     }
@@ -222,16 +229,16 @@ impl SendQueue {
     /// Gives the empty buffer's storage back.
     pub(crate) fn release(&mut self) -> Vec<u8> {
         self.segments.shrink_to(0);
-        std::mem::take(&mut self.buffer)
+        core::mem::take(&mut self.buffer)
     }
 
     /// Takes the storage of a queue that is empty, where there is none.
     pub(super) fn recycle(&mut self, empty: &mut Self) {
-        let segments = std::mem::take(&mut empty.segments);
+        let segments = core::mem::take(&mut empty.segments);
         if self.segments.capacity() == 0 {
             self.segments = segments;
         }
-        self.give(std::mem::take(&mut empty.buffer));
+        self.give(core::mem::take(&mut empty.buffer));
     }
 
     /// Takes storage to gather in, where there is none.

@@ -71,6 +71,23 @@ pub struct State {
     pub persistent: bool,
 }
 
+/// The PROXY protocol header before everything else, where one is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum PrefaceHeader {
+    Expected,
+    /// Something was received, but not all of it, or something else.
+    Begun,
+    /// It was received, or none is expected.
+    Done,
+}
+
+impl PrefaceHeader {
+    /// Once this was received of it.
+    pub(super) fn after(self, received: &[u8]) -> Self {
+        if received.is_empty() { self } else { Self::Begun }
+    }
+}
+
 /// What happens to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
@@ -142,7 +159,7 @@ impl State {
             (R::Idle | R::Head, S::Idle, I::Request { content: false }) => self.to(R::Done, S::Head),
             (R::Body, S::Head | S::Body, I::ContentEnd) => self.to(R::Done, self.send),
 
-            // ResponseTask.
+            // Responding.
             (R::Body | R::Done, S::Head, I::ResponseHead) => self.to(self.recv, S::Body),
             (R::Done, S::Head, I::Response) if persistent => self.to(R::Idle, S::Idle),
             (R::Done, S::Head, I::Response) => self.to(R::Done, S::Closing),
@@ -199,8 +216,8 @@ impl State {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::fmt::Write as _;
+    use alloc::collections::BTreeMap;
+    use core::fmt::Write as _;
 
     use super::*;
 

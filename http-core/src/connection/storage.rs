@@ -1,7 +1,7 @@
 //! The buffers of a connection, which only a busy one needs.
 
 use super::Connection;
-use super::recv_buf::Block;
+use super::recv_buffer::Block;
 use super::responses::Leaving;
 use super::state::Receiving;
 use crate::message::request::RecycledBuffers;
@@ -89,7 +89,7 @@ impl Connection {
         }
         let gathered = self.send.release();
         let leaving = self.responses.release();
-        let request = std::mem::take(&mut self.recycled);
+        let request = core::mem::take(&mut self.recycled);
         let recycled = SpareBuffers { gathered, leaving, request };
         self.recv.release().map(|block| Storage { block, recycled })
     }

@@ -1,9 +1,11 @@
 //! The named timers.
 
-use std::fmt;
-use std::time::Duration;
+use core::fmt;
+use core::time::Duration;
 
-/// Why a deadline stands, so that logs, counters and tests can name it.
+use super::config::Timeouts;
+
+/// The reason of a deadline, so that logs, counters and tests can name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Timer {
@@ -23,7 +25,7 @@ pub enum Timer {
     Write,
     /// The peer did not end its stream after the last response: the connection is closed.
     Linger,
-    /// The application has not answered in time: 503.
+    /// The application has not responded in time: 503.
     Handler,
     /// The peer ended its stream and accepts nothing more of its response: 503, or a reset.
     HalfClosed,
@@ -62,7 +64,7 @@ impl fmt::Display for Timer {
     }
 }
 
-/// When [`handle_timeout`](crate::Connection::handle_timeout) is due, and why.
+/// When [`handle_timeout`](crate::Connection::handle_timeout) is to be called, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     /// The moment, on the caller's monotonic clock ([`Now::mono`](crate::Now::mono)).
@@ -85,7 +87,7 @@ pub(crate) struct Times {
     pub(crate) request: Duration,
     /// The last byte that came, or when reading it went on after a pause.
     pub(crate) content: Duration,
-    /// The time from which on the handler's time counts, so much later as it waited for content.
+    /// The time from which on the handler's time counts, later by the time that it waited for content.
     handler: Duration,
     /// When reading the content began, or went on.
     reading: Duration,
@@ -131,21 +133,21 @@ impl Times {
     }
 
     /// Records that `bytes` were sent, and others wait.
-    pub(crate) fn progressed(&mut self, now: Duration, bytes: u64, timeouts: &crate::Timeouts) {
+    pub(crate) fn progressed(&mut self, now: Duration, bytes: u64, timeouts: &Timeouts) {
         let counted = bytes.min(self.ahead);
         self.ahead -= counted;
         self.put_off(now, bytes - counted, timeouts);
     }
 
     /// Records that `bytes` have left which are reported as sent later.
-    pub(crate) fn progressed_ahead(&mut self, now: Duration, bytes: u64, timeouts: &crate::Timeouts) {
+    pub(crate) fn progressed_ahead(&mut self, now: Duration, bytes: u64, timeouts: &Timeouts) {
         self.ahead = self.ahead.saturating_add(bytes);
         self.sent = now;
         self.put_off(now, bytes, timeouts);
     }
 
     /// Each byte buys the time that it may take at the lowest rate.
-    fn put_off(&mut self, now: Duration, bytes: u64, timeouts: &crate::Timeouts) {
+    fn put_off(&mut self, now: Duration, bytes: u64, timeouts: &Timeouts) {
         let rate = u64::from(timeouts.write_rate);
         let nanos = bytes.saturating_mul(1_000_000_000).checked_div(rate).unwrap_or(u64::MAX);
         self.progress = self.progress.saturating_add(Duration::from_nanos(nanos)).min(now);
@@ -176,13 +178,13 @@ impl Times {
     }
 
     /// The handler must have responded then.
-    pub(crate) fn offer_handler(&self, next: &mut Earliest, timeouts: &crate::Timeouts) {
+    pub(crate) fn offer_handler(&self, next: &mut Earliest, timeouts: &Timeouts) {
         next.offer(self.handler, timeouts.handler, Timer::Handler);
     }
 
     /// How long the peer's end is awaited. A peer that was refused gets the time to send what
     /// it is sending, unless the server shuts down.
-    pub(crate) fn offer_linger(&self, next: &mut Earliest, timeouts: &crate::Timeouts, ordinary_end: bool) {
+    pub(crate) fn offer_linger(&self, next: &mut Earliest, timeouts: &Timeouts, ordinary_end: bool) {
         let linger = Timer::Linger;
         if ordinary_end {
             return next.offer(self.shut, timeouts.linger, linger);
@@ -195,7 +197,7 @@ impl Times {
     }
 
     /// When the content that came so far is too little for the time it took.
-    pub(crate) fn slowest_content(&self, timeouts: &crate::Timeouts) -> Option<Duration> {
+    pub(crate) fn slowest_content(&self, timeouts: &Timeouts) -> Option<Duration> {
         let rate = u64::from(timeouts.body_rate);
         // The first millisecond at which the rate is below, not at, the lowest one allowed.
         let millis = self.content_bytes.saturating_mul(1000).checked_div(rate)?.saturating_add(1);

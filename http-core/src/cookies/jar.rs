@@ -1,6 +1,6 @@
 //! The received cookies.
 
-use std::fmt;
+use core::fmt;
 
 use crate::message::headers::Headers;
 use crate::wire::grammar::trim_ows;
@@ -57,7 +57,7 @@ impl<'h> Cookies<'h> {
     /// [`get`](Self::get) as text; `None` also where the value is not UTF-8.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&'h str> {
-        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
+        self.get(name).and_then(|value| core::str::from_utf8(value).ok())
     }
 
     /// The value of the first cookie with this name as it was sent, quotes included: to pass it on,

@@ -30,8 +30,9 @@ mod jar;
 mod set_cookie;
 mod signed;
 
+pub use crate::message::misuse::CookieError;
 pub use cookie::time;
 pub use cookie::{Cookie, CookieBuilder, Expiration, SameSite};
 pub use jar::Cookies;
-pub use set_cookie::{CookieError, CookiesOut};
+pub use set_cookie::{CookiesOut, remove, set};
 pub use signed::{KeyError, KeyRing, Unverified};

@@ -1,13 +1,16 @@
 //! The cookies to set.
 
-use std::fmt::{self, Write};
+use core::fmt::{self, Write};
 
 use cookie::time::{Duration, OffsetDateTime};
 use cookie::{Cookie, Expiration};
 
+use crate::message::field_lines::FieldLines;
+use crate::message::misuse::CookieError;
 use crate::wire::grammar;
 
-/// The cookies that a response sets (`cookies_out` in Pants), in the order they were given.
+/// The cookies that a response sets (`cookies_out` in Pants), in the order they were given: its
+/// `Set-Cookie` lines. [`set`] and [`remove`] do the same with the lines of a response.
 ///
 /// A [`Cookie`] says everything that a cookie can have: value, path, domain, `Secure`,
 /// `HttpOnly`, `SameSite`, `Partitioned`, `Max-Age` and `Expires`. It is checked when it is
@@ -27,13 +30,7 @@ use crate::wire::grammar;
 /// ```
 #[derive(Clone, Default)]
 pub struct CookiesOut {
-    entries: Vec<Entry>,
-}
-
-#[derive(Clone)]
-struct Entry {
-    cookie: Cookie<'static>,
-    field_value: String,
+    fields: FieldLines,
 }
 
 impl CookiesOut {
@@ -50,74 +47,56 @@ impl CookiesOut {
         Self::default()
     }
 
-    /// Sets a cookie. It takes the place of one with the same name, path and domain, because
-    /// that is what a browser takes for the same cookie (RFC 6265 section 5.3).
-    ///
-    /// Takes `(name, value)`, a [`Cookie`] or a [`CookieBuilder`](cookie::CookieBuilder).
-    /// Values are sent as they are: percent-encode or base64 what is not allowed in one.
+    /// Sets a cookie, as [`set`] does.
     ///
     /// # Errors
-    /// The caller's fault, and nothing is changed:
-    /// - the name is not a token; the value, path or domain holds a control character or `;`,
-    ///   begins or ends with white space, or is too long;
-    /// - `Expires` lies before the year 1601, which has no date in RFC 6265;
-    /// - a name that begins with `__Secure-` is without `Secure`, or one with `__Host-` is
-    ///   without `Secure` or `Path=/` or has a domain (RFC 6265bis section 4.1.3).
+    /// Those of [`set`].
     pub fn set(&mut self, cookie: impl Into<Cookie<'static>>) -> Result<(), CookieError> {
-        let cookie = cookie.into();
-        check(&cookie)?;
-        let mut field_value = String::new();
-        write!(field_value, "{cookie}").map_err(|_| CookieError::Expires)?;
-        let entry = Entry { cookie, field_value };
-        match self.entries.iter_mut().find(|known| is_same(&known.cookie, &entry.cookie)) {
-            Some(known) => *known = entry,
-            None => self.entries.push(entry),
-        }
-        Ok(())
+        set(&mut self.fields, cookie)
     }
 
-    /// Tells the client to forget a cookie: sets it without a value and with a time in the past.
-    ///
-    /// Give it the path and the domain that the cookie was set with, or the client keeps it;
-    /// a name with a prefix needs `Secure` (and `Path=/`) here as well.
+    /// Tells the client to forget a cookie, as [`remove`] does.
     ///
     /// # Errors
-    /// As for [`set`](Self::set).
+    /// Those of [`set`].
     pub fn remove(&mut self, cookie: impl Into<Cookie<'static>>) -> Result<(), CookieError> {
-        let mut cookie = cookie.into();
-        cookie.set_value("");
-        cookie.set_max_age(Duration::ZERO);
-        cookie.set_expires(OffsetDateTime::UNIX_EPOCH);
-        self.set(cookie)
+        remove(&mut self.fields, cookie)
     }
 
     /// The first cookie with this name that will be set.
     #[must_use]
-    pub fn get(&self, name: &str) -> Option<&Cookie<'static>> {
-        self.entries.iter().map(|entry| &entry.cookie).find(|cookie| cookie.name() == name)
+    pub fn get(&self, name: &str) -> Option<Cookie<'_>> {
+        self.iter().find(|(known, _)| *known == name).and_then(|(_, line)| Cookie::parse(line).ok())
     }
 
     /// Each cookie's name, and its value for a `Set-Cookie` field line of its own: these
     /// lines are never joined with commas (RFC 9110 section 5.3).
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.entries.iter().map(|entry| (entry.cookie.name(), entry.field_value.as_str()))
+        let lines = self.fields.iter().filter_map(|(_, value)| core::str::from_utf8(value).ok());
+        lines.map(|line| (line.split_once('=').map_or(line, |(name, _)| name), line))
+    }
+
+    /// The `Set-Cookie` lines, to be appended to those of a response.
+    #[must_use]
+    pub fn fields(&self) -> &FieldLines {
+        &self.fields
     }
 
     /// How many `Set-Cookie` lines there will be.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.entries.len()
+        self.iter().count()
     }
 
     /// Whether no cookie will be set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
+        self.fields.is_empty()
     }
 
     /// Drops all cookies from the list, for instance because they were sent.
     pub fn clear(&mut self) {
-        self.entries.clear();
+        self.fields = FieldLines::new();
     }
 }
 
@@ -128,10 +107,68 @@ impl fmt::Debug for CookiesOut {
     }
 }
 
-fn is_same(one: &Cookie<'_>, other: &Cookie<'_>) -> bool {
+/// Sets a cookie by a `Set-Cookie` line among the fields of a response. It takes the place of one
+/// with the same name, path and domain, because that is what a browser takes for the same cookie
+/// (RFC 6265 section 5.3).
+///
+/// Takes `(name, value)`, a [`Cookie`] or a [`CookieBuilder`](cookie::CookieBuilder).
+/// Values are sent as they are: percent-encode or base64 what is not allowed in one.
+///
+/// ```
+/// use httpants_core::ResponseHead;
+/// use httpants_core::cookies;
+///
+/// let mut head = ResponseHead::default();
+/// cookies::set(&mut head.fields, ("theme", "dark"))?;
+/// cookies::set(&mut head.fields, ("theme", "light"))?;
+/// assert_eq!(head.fields.iter().collect::<Vec<_>>(), [("Set-Cookie", &b"theme=light"[..])]);
+/// # Ok::<(), cookies::CookieError>(())
+/// ```
+///
+/// # Errors
+/// The caller's fault, and nothing is changed:
+/// - the name is not a token; the value, path or domain holds a control character or `;`,
+///   begins or ends with white space, or is too long;
+/// - `Expires` lies before the year 1601, which has no date in RFC 6265;
+/// - a name that begins with `__Secure-` is without `Secure`, or one with `__Host-` is
+///   without `Secure` or `Path=/` or has a domain (RFC 6265bis section 4.1.3).
+pub fn set(fields: &mut FieldLines, cookie: impl Into<Cookie<'static>>) -> Result<(), CookieError> {
+    let cookie = cookie.into();
+    check(&cookie)?;
+    let mut line = String::new();
+    write!(line, "{cookie}").map_err(|_| CookieError::Expires)?;
+    fields.replace_or_push(|name, other| is_set_cookie(name) && is_same(other, &cookie), "Set-Cookie", line.as_bytes());
+    Ok(())
+}
+
+/// Tells the client to forget a cookie: sets it without a value and with a time in the past.
+///
+/// Give it the path and the domain that the cookie was set with, or the client keeps it;
+/// a name with a prefix needs `Secure` (and `Path=/`) here as well.
+///
+/// # Errors
+/// Those of [`set`].
+pub fn remove(fields: &mut FieldLines, cookie: impl Into<Cookie<'static>>) -> Result<(), CookieError> {
+    let mut cookie = cookie.into();
+    cookie.set_value("");
+    cookie.set_max_age(Duration::ZERO);
+    cookie.set_expires(OffsetDateTime::UNIX_EPOCH);
+    set(fields, cookie)
+}
+
+fn is_set_cookie(name: &str) -> bool {
+    name.eq_ignore_ascii_case("set-cookie")
+}
+
+/// Whether a line sets the cookie of the same name, path and domain.
+fn is_same(line: &[u8], other: &Cookie<'_>) -> bool {
+    let Some(one) = core::str::from_utf8(line).ok().and_then(|line| Cookie::parse(line).ok()) else {
+        return false;
+    };
     let same_domain = match (one.domain(), other.domain()) {
         (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
-        (one, other) => one == other,
+        // A line does not tell an empty domain from none, and a browser takes neither for one.
+        (one, other) => one.unwrap_or_default() == other.unwrap_or_default(),
     };
     one.name() == other.name() && one.path() == other.path() && same_domain
 }
@@ -195,46 +232,6 @@ fn survives(value: &str) -> bool {
     let allowed = |&byte: &u8| grammar::is_field_value_byte(byte) && byte != b'\t' && byte != b';';
     bytes.iter().all(allowed) && grammar::trim_ows(bytes).len() == bytes.len()
 }
-
-/// A cookie that cannot be set, because the line would break, or because no browser would
-/// keep it. It is the caller's fault, never the peer's, and nothing was changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CookieError {
-    /// The name is not a token.
-    Name,
-    /// The value holds a control character or `;`, or has white space at an end.
-    Value,
-    /// The path holds a control character or `;`, or has white space at an end.
-    Path,
-    /// The domain holds a control character or `;`, or has white space at an end.
-    Domain,
-    /// `Expires` is before the year 1601.
-    Expires,
-    /// Name and value, or an attribute, are longer than a browser takes.
-    TooLong,
-    /// A name that begins with `__Secure-` without `Secure`.
-    SecurePrefix,
-    /// A name that begins with `__Host-` without `Secure`, without `Path=/`, or with a domain.
-    HostPrefix,
-}
-
-impl fmt::Display for CookieError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Name => "a cookie's name must be a token",
-            Self::Value => "a cookie's value must not hold control characters or `;`, nor begin or end with a space",
-            Self::Path => "a cookie's path must not hold control characters or `;`, nor begin or end with a space",
-            Self::Domain => "a cookie's domain must not hold control characters or `;`, nor begin or end with a space",
-            Self::Expires => "a cookie's Expires must not be before the year 1601",
-            Self::TooLong => "a cookie's name and value must not exceed 4,096 bytes, its path and domain 1,024 each",
-            Self::SecurePrefix => "a cookie whose name begins with __Secure- must be Secure",
-            Self::HostPrefix => "a cookie whose name begins with __Host- must be Secure and have Path=/ and no domain",
-        })
-    }
-}
-
-impl std::error::Error for CookieError {}
 
 #[cfg(test)]
 mod tests {

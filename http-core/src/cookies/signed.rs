@@ -1,7 +1,7 @@
 //! Signed cookie values.
 
-use std::fmt;
-use std::time::Duration;
+use core::fmt;
+use core::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -9,7 +9,9 @@ use cookie::{Cookie, CookieBuilder, SameSite};
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
+use super::jar::Cookies;
 use super::set_cookie::needs_secure;
+use crate::message::request::RequestHead;
 use crate::wire::grammar::decimal;
 
 type HmacSha256 = Hmac<Sha256>;
@@ -98,9 +100,8 @@ impl KeyRing {
 
     /// Makes the cookie for a signed value (`set_secure_cookie` in Pants): `HttpOnly`,
     /// `SameSite=Lax`, `Path=/` and a `Max-Age` of the lifetime; `Secure` where the name begins
-    /// with `__Host-` or `__Secure-`. For a request by https set `Secure` on what is returned, as
-    /// [`Connection::set_signed_cookie`](crate::Connection::set_signed_cookie) does. The other
-    /// attributes can be changed there, too; a change of name or value breaks the signature.
+    /// with `__Host-` or `__Secure-`. For a request by https set `Secure` on what is returned. The
+    /// other attributes can be changed there, too; a change of name or value breaks the signature.
     #[must_use]
     pub fn cookie(&self, name: &str, value: impl AsRef<[u8]>, now: u64, lifetime: Duration) -> CookieBuilder<'static> {
         let max_age = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
@@ -130,7 +131,17 @@ impl KeyRing {
         if needs_secure(name) { cookie.secure(true) } else { cookie }
     }
 
-    /// The bytes that were signed (`get_secure_cookie` in Pants), if `value` is what
+    /// The value of a signed cookie of a request (`get_secure_cookie` in Pants): nothing when it
+    /// is absent, unsigned, altered, moved from another name, expired, from the future, or signed
+    /// by a key that is not in this ring.
+    #[must_use]
+    #[doc(alias = "get_secure_cookie")]
+    pub fn signed_cookie(&self, request: &RequestHead, name: &str) -> Option<Vec<u8>> {
+        let value = Cookies::new(request.headers()).get(name)?;
+        self.verify(name, value, request.received().wall.as_secs()).ok()
+    }
+
+    /// The bytes that were signed, if `value` is what
     /// [`sign`](Self::sign) made for this name with a key of this ring, and `now` is within
     /// its lifetime.
     ///
@@ -139,7 +150,7 @@ impl KeyRing {
     /// means that there is no such cookie: `.ok()`.
     pub fn verify(&self, name: &str, value: &[u8], now: u64) -> Result<Vec<u8>, Unverified> {
         let (parts, mac) = Parts::parse(value).ok_or(Unverified::Unsigned)?;
-        let keys = std::iter::once(&self.signing).chain(&self.previous);
+        let keys = core::iter::once(&self.signing).chain(&self.previous);
         if !keys.into_iter().any(|key| parts.mac(key, name).verify_slice(&mac).is_ok()) {
             return Err(Unverified::Mac);
         }
@@ -233,7 +244,7 @@ impl fmt::Display for Unverified {
     }
 }
 
-impl std::error::Error for Unverified {}
+impl core::error::Error for Unverified {}
 
 /// Secrets that make no [`KeyRing`]. It is the caller's fault, never the peer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -254,7 +265,7 @@ impl fmt::Display for KeyError {
     }
 }
 
-impl std::error::Error for KeyError {}
+impl core::error::Error for KeyError {}
 
 #[cfg(test)]
 mod tests {

@@ -2,8 +2,8 @@
 
 use http::HeaderValue;
 
-use super::plan::Segment;
 use super::range::ByteRange;
+use super::segment::Segment;
 
 /// Several ranges of a file as one content.
 #[derive(Debug)]

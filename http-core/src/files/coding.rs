@@ -64,7 +64,7 @@ impl Coding {
     #[must_use]
     pub fn choose(headers: &Headers, mut available: impl FnMut(Self) -> bool) -> Self {
         let mut weighed = Self::ALL.map(|coding| (coding.weight(headers), coding));
-        weighed.sort_by_key(|(weight, _)| std::cmp::Reverse(*weight));
+        weighed.sort_by_key(|(weight, _)| core::cmp::Reverse(*weight));
         weighed
             .into_iter()
             .filter(|(weight, _)| *weight > Some(0))

@@ -45,7 +45,7 @@ fn equal_weakly(one: &EntityTag<'_>, other: &EntityTag<'_>) -> bool {
 
 /// The tags of one line of a list. What is no tag is passed over: it equals none.
 fn entity_tags(mut rest: &[u8]) -> impl Iterator<Item = EntityTag<'_>> {
-    std::iter::from_fn(move || {
+    core::iter::from_fn(move || {
         loop {
             while let [first, tail @ ..] = rest
                 && (is_ows(*first) || *first == b',')

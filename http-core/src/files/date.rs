@@ -1,16 +1,14 @@
 //! HTTP dates (RFC 9110 section 5.6.7) as whole seconds since 1970.
 
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use http::HeaderValue;
 
-/// The last second that a four-digit year can name; what is later is written as this.
-const LATEST: u64 = 253_402_300_799;
+use crate::wire::date::http_date;
 
 /// The date as an `IMF-fixdate`.
 pub(crate) fn format(seconds: u64) -> HeaderValue {
-    let date = httpdate::fmt_http_date(UNIX_EPOCH + Duration::from_secs(seconds.min(LATEST)));
-    HeaderValue::try_from(date).unwrap_or(HeaderValue::from_static(""))
+    HeaderValue::try_from(http_date(seconds).to_string()).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// Reads `IMF-fixdate`, `rfc850-date` and `asctime-date`, from 1970 on. `None` for anything
@@ -19,13 +17,14 @@ pub(crate) fn format(seconds: u64) -> HeaderValue {
 /// httpdate takes the two-digit years of `rfc850-date` for 1970 to 2069. None of them is more
 /// than 50 years in the future from 2019 on, so section 5.6.7 is met.
 pub(crate) fn parse(value: &[u8]) -> Option<u64> {
-    let date = httpdate::parse_http_date(std::str::from_utf8(value).ok()?).ok()?;
+    let date = httpdate::parse_http_date(core::str::from_utf8(value).ok()?).ok()?;
     date.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::date::LAST_SECOND;
 
     const EXAMPLE: u64 = 784_111_777;
 
@@ -67,10 +66,10 @@ mod tests {
 
     #[test]
     fn every_date_written_is_read_back_and_late_ones_stop_at_the_last_year() {
-        for seconds in (0..LATEST).step_by(987_654_321).chain([0, EXAMPLE, LATEST]) {
+        for seconds in (0..LAST_SECOND).step_by(987_654_321).chain([0, EXAMPLE, LAST_SECOND]) {
             assert_eq!(parse(format(seconds).as_bytes()), Some(seconds));
         }
-        for late in [LATEST + 1, u64::MAX] {
+        for late in [LAST_SECOND + 1, u64::MAX] {
             assert_eq!(format(late), "Fri, 31 Dec 9999 23:59:59 GMT");
         }
     }

@@ -1,6 +1,6 @@
 //! Why a file cannot be sent.
 
-use std::fmt;
+use core::fmt;
 use std::io::ErrorKind;
 
 use http::StatusCode;
@@ -65,4 +65,4 @@ impl fmt::Display for FileError {
     }
 }
 
-impl std::error::Error for FileError {}
+impl core::error::Error for FileError {}

@@ -40,6 +40,7 @@ mod path;
 mod plan;
 mod range;
 mod response;
+mod segment;
 #[cfg(test)]
 mod tests;
 mod xsendfile;
@@ -49,6 +50,7 @@ pub use disposition::attachment;
 pub use fault::FileError;
 pub use mime::content_type;
 pub use path::{FileKind, Lookup, RelativePath, below_root};
-pub use plan::{FileRequest, Plan, Segment};
+pub use plan::{FileRequest, Plan};
 pub use response::{Field, FileResponse, Metadata};
+pub use segment::Segment;
 pub use xsendfile::Sendfile;

@@ -1,6 +1,6 @@
 //! The response to a request for a file: status, fields and what to send.
 
-use std::fmt;
+use core::fmt;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -20,6 +20,7 @@ use super::date;
 use super::fault::FileError;
 use super::range::{self, ByteRange, Selection};
 use super::response::{Field, FileResponse, Metadata, Shown};
+use super::segment::Segment;
 use super::xsendfile::Sendfile;
 
 /// What of a request decides how a file is sent.
@@ -80,32 +81,6 @@ impl FileRequest<'_> {
     #[must_use]
     pub fn asks_for_several_ranges(&self) -> bool {
         self.headers.all("range").any(|value| value.contains(&b','))
-    }
-}
-
-/// A piece of a response's content.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Segment {
-    /// These bytes.
-    Bytes(Bytes),
-    /// A stretch of the file; never empty, never beyond its end.
-    File {
-        /// Position of its first byte.
-        offset: u64,
-        /// How many bytes.
-        len: u64,
-    },
-}
-
-impl Segment {
-    /// How many bytes it is.
-    #[must_use]
-    #[expect(clippy::len_without_is_empty, reason = "a segment is never empty")]
-    pub fn len(&self) -> u64 {
-        match self {
-            Self::Bytes(bytes) => bytes.len() as u64,
-            Self::File { len, .. } => *len,
-        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! What the application says about a file, and the fields of its plain 200 answer.
 
-use std::fmt;
+use core::fmt;
 
 use http::header::{
     ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE,

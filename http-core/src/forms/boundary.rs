@@ -1,6 +1,6 @@
 //! What the Content-Type of a request says about its content.
 
-use std::fmt;
+use core::fmt;
 
 use super::ParseFormError;
 use super::parameters;

@@ -143,7 +143,7 @@ impl Scanner {
         {
             return Ok(self.hold(input, at, progress));
         }
-        Ok((!input.is_empty()).then(|| Found::Content(std::mem::take(input))))
+        Ok((!input.is_empty()).then(|| Found::Content(core::mem::take(input))))
     }
 
     /// Keeps what stands behind `at` for the next piece, and gives the rest as content.
@@ -151,7 +151,7 @@ impl Scanner {
         self.held.extend_from_slice(input.get(at..).unwrap_or_default());
         self.spent = 0;
         self.progress = progress;
-        let mut content = std::mem::take(input);
+        let mut content = core::mem::take(input);
         content.truncate(at);
         (!content.is_empty()).then_some(Found::Content(content))
     }

@@ -111,7 +111,7 @@ mod tests {
 
     /// Name, decoded filename and filename as sent.
     fn parse(value: &str) -> Result<(String, Option<(String, String)>), ParseFormError> {
-        let text = |bytes: &[u8]| std::str::from_utf8(bytes).unwrap().to_string();
+        let text = |bytes: &[u8]| core::str::from_utf8(bytes).unwrap().to_string();
         let d = Disposition::parse(value.as_bytes())?;
         Ok((text(&d.name), d.filename.map(|f| (text(&f.decoded.unwrap()), text(f.as_sent)))))
     }

@@ -4,8 +4,7 @@ use base64::Engine as _;
 use base64::alphabet::STANDARD;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
-use super::urlencoded::{is_octet, octet};
-use crate::wire::grammar::is_ows;
+use crate::wire::grammar::{is_octet, is_ows, octet};
 
 /// Padding may be missing.
 const BASE64: GeneralPurpose = GeneralPurpose::new(

@@ -1,6 +1,6 @@
 //! What is refused in a form.
 
-use std::fmt;
+use core::fmt;
 
 use http::StatusCode;
 
@@ -162,4 +162,4 @@ impl fmt::Display for ParseFormError {
     }
 }
 
-impl std::error::Error for ParseFormError {}
+impl core::error::Error for ParseFormError {}

@@ -321,7 +321,7 @@ mod tests {
                         Ok(Drop) => panic!("only what was begun as a body"),
                         Ok(Keep) => held += piece,
                         Ok(Spill) => {
-                            assert!(is_file && !std::mem::replace(&mut created, true));
+                            assert!(is_file && !core::mem::replace(&mut created, true));
                             held = 0;
                         }
                         Ok(Write) => assert!(created),

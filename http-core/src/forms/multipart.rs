@@ -1,7 +1,7 @@
 //! `multipart/form-data`, parsed as it arrives (RFC 7578, RFC 2046 section 5.1).
 
-use std::collections::VecDeque;
-use std::fmt;
+use alloc::collections::VecDeque;
+use core::fmt;
 
 use bytes::{Buf, Bytes};
 use memchr::memchr_iter;
@@ -9,8 +9,7 @@ use memchr::memchr_iter;
 use super::delimiter::{Found, LINE_BREAK, Scanner};
 use super::{Boundary, FormType, Limits, ParseFormError, Part};
 use crate::Headers;
-use crate::error::ProtocolError;
-use crate::wire::fields::parse_part;
+use crate::wire::error::ProtocolError;
 
 #[cfg(test)]
 mod tests;
@@ -237,7 +236,7 @@ impl Multipart {
         }
         // A copy of their own, so that a part that is kept does not keep the piece.
         let section = Bytes::copy_from_slice(self.header.get(LINE_BREAK.len()..).unwrap_or_default());
-        let part = Part::new(parse_part(section, self.limits.part_fields).map_err(fault_of_fields)?)?;
+        let part = Part::new(Headers::of_part(section, self.limits.part_fields).map_err(fault_of_fields)?)?;
         self.begin_content(&part)?;
         Ok(Some(Event::PartStart(part)))
     }

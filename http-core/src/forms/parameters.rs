@@ -1,6 +1,6 @@
 //! The parameters behind a media type or a disposition type (RFC 9110 section 5.6.6, RFC 2183).
 
-use std::iter::from_fn;
+use core::iter::from_fn;
 
 use memchr::{memchr, memchr_iter};
 
@@ -169,7 +169,7 @@ mod tests {
             ("t; a=", &[("malformed", "")]),
             ("t; a", &[("malformed", "")]),
         ] {
-            let text = |bytes: &'static [u8]| std::str::from_utf8(bytes).unwrap();
+            let text = |bytes: &'static [u8]| core::str::from_utf8(bytes).unwrap();
             let pair =
                 |p: Result<Parameter<'static>, _>| p.map_or(("malformed", ""), |p| (text(p.name), text(p.value)));
             assert_eq!(split_form_data(value.as_bytes()).1.map(pair).collect::<Vec<_>>(), expected, "{value}");

@@ -137,7 +137,7 @@ impl Part {
 pub fn charset(headers: &Headers) -> Option<&str> {
     let mut parameters = parameters::split(headers.get("content-type")?).1.flatten();
     let charset = parameters.find(|parameter| parameter.is("charset"))?;
-    std::str::from_utf8(charset.value).ok().filter(|charset| !charset.is_empty())
+    core::str::from_utf8(charset.value).ok().filter(|charset| !charset.is_empty())
 }
 
 /// The only value of a field, if it is there.
@@ -158,7 +158,7 @@ impl StoredFilename {
 /// Where the bytes are not UTF-8, a backslash behind a byte from 0x80 up does not separate: in
 /// Shift_JIS, Big5 and GBK it may be the second half of a character.
 fn last_segment(path: &[u8]) -> Option<String> {
-    let is_text = std::str::from_utf8(path).is_ok();
+    let is_text = core::str::from_utf8(path).is_ok();
     let mut before = 0;
     let start = path.iter().enumerate().fold(0, |start, (at, &byte)| {
         let separates = byte == b'/' || byte == b'\\' && (is_text || before < 0x80);

@@ -5,6 +5,8 @@ use memchr::memchr_iter;
 
 use super::variables::Pair;
 use super::{ParseFormError, Variables};
+use crate::message::request::RequestHead;
+use crate::wire::grammar::{is_octet, octet};
 
 /// How urlencoded content is read.
 ///
@@ -78,6 +80,28 @@ pub fn parse(content: &[u8], options: &Options) -> Result<Variables, ParseFormEr
     }
 }
 
+/// Parses the query of a request (`get` in Pants): several values a name, in order, blank ones
+/// dropped, `+` and percent sequences decoded.
+///
+/// ```
+/// # use httpants_core::{Config, Connection, Event, Now, ConnectionInfo};
+/// # let now = Now::default();
+/// # let mut connection = Connection::new(Config::default().into(), ConnectionInfo::default(), now);
+/// connection.receive(b"GET /?a=1&a=2+3&b= HTTP/1.1\r\nHost: x\r\n\r\n", now);
+/// # let Some(Event::Request(request)) = connection.poll_event() else { unreachable!() };
+/// let variables = httpants_core::forms::urlencoded::query(&request)?;
+/// assert_eq!(variables.get("a"), Some("1"));
+/// assert_eq!(variables.all("a").collect::<Vec<_>>(), ["1", "2 3"]);
+/// assert_eq!(variables.get("b"), None);
+/// # Ok::<(), httpants_core::forms::ParseFormError>(())
+/// ```
+///
+/// # Errors
+/// [`ParseFormError::TooManyVariables`] past 1,000 variables.
+pub fn query(request: &RequestHead) -> Result<Variables, ParseFormError> {
+    parse(request.query().as_bytes(), &Options::default())
+}
+
 const fn is_special(byte: u8) -> bool {
     matches!(byte, b'&' | b'=' | b'+' | b'%')
 }
@@ -98,16 +122,6 @@ fn decode<'a>(mut encoded: &'a [u8], bytes: &mut Vec<u8>) -> &'a [u8] {
     }
     bytes.extend_from_slice(batch.get(..count).unwrap_or_default());
     encoded
-}
-
-pub(super) fn is_octet(high: u8, low: u8) -> bool {
-    high.is_ascii_hexdigit() && low.is_ascii_hexdigit()
-}
-
-/// Of two hexadecimal digits.
-pub(super) fn octet(high: u8, low: u8) -> u8 {
-    let value = |digit: u8| (digit & 0xf) + if digit.is_ascii_digit() { 0 } else { 9 };
-    value(high) << 4 | value(low)
 }
 
 /// What was decoded so far, and where the sequence begins that is being decoded.

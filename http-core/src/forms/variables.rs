@@ -1,7 +1,7 @@
 //! Decoded variables: of a query, of an urlencoded content, of the text fields of a form.
 
-use std::fmt;
-use std::ops::Range;
+use core::fmt;
+use core::ops::Range;
 use std::sync::OnceLock;
 
 /// An ordered multi-map of names and values (`get` and `post` in Pants).
@@ -89,7 +89,7 @@ impl Variables {
     }
 
     fn push_item(&mut self, number: usize, bytes: &[u8]) {
-        match std::str::from_utf8(bytes) {
+        match core::str::from_utf8(bytes) {
             Ok(text) => self.text.push_str(text),
             Err(_) => self.not_utf8.push((number, NotUtf8 { bytes: bytes.into(), shown: OnceLock::new() })),
         }

@@ -3,12 +3,12 @@
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
 
-use crate::error::Misuse;
 use crate::message::field_lines::FieldLines;
 use crate::message::headers::Headers;
-use crate::message::request::Request;
+use crate::message::misuse::Misuse;
+use crate::message::request::RequestHead;
 use crate::message::response::ResponseHead;
-use crate::wire::chunked::is_forbidden_trailer;
+use crate::wire::trailers;
 
 /// The head, without content. The URI has the form of the target: an absolute one keeps its
 /// scheme and authority. What `http::Uri` cannot hold, such as a fragment or `|` in a path,
@@ -24,8 +24,8 @@ use crate::wire::chunked::is_forbidden_trailer;
 /// assert_eq!(request.uri(), "/a?b=c");
 /// assert_eq!(request.headers()["host"], "x");
 /// ```
-impl From<&Request> for http::Request<()> {
-    fn from(request: &Request) -> Self {
+impl From<&RequestHead> for http::Request<()> {
+    fn from(request: &RequestHead) -> Self {
         let mut converted = Self::new(());
         *converted.method_mut() = request.method().clone();
         *converted.version_mut() = request.version();
@@ -80,20 +80,21 @@ impl FieldLines {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn trailers(map: &HeaderMap) -> Result<Self, Misuse> {
-        Self::try_from_iter(map.iter().filter(|(name, _)| !is_forbidden_trailer(name.as_str())))
+        Self::try_from_iter(map.iter().filter(|(name, _)| !trailers::is_forbidden(name.as_str())))
     }
 }
 
-fn uri(request: &Request) -> Uri {
+fn uri(request: &RequestHead) -> Uri {
     if let Ok(uri) = Uri::try_from(request.target()) {
         return uri;
     }
     let mut parts = http::uri::Parts::default();
     let path = encoded(request.path());
     let path_and_query = if request.query().is_empty() { path } else { format!("{path}?{}", encoded(request.query())) };
+    let scheme = if request.peer().secure { "https" } else { "http" };
     parts.path_and_query = PathAndQuery::try_from(path_and_query).ok();
     if !request.target().starts_with('/')
-        && let (Ok(scheme), Ok(authority)) = (Scheme::try_from(request.scheme()), Authority::try_from(request.host()))
+        && let (Ok(scheme), Ok(authority)) = (Scheme::try_from(scheme), Authority::try_from(request.host()))
     {
         (parts.scheme, parts.authority) = (Some(scheme), Some(authority));
     }

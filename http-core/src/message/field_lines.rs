@@ -1,22 +1,12 @@
 //! The field lines of a response, kept in the form in which they are sent.
 
-use std::borrow::Cow;
-use std::fmt;
+use alloc::borrow::Cow;
+use core::fmt;
 
-use crate::error::Misuse;
+use crate::message::headers::is_credential;
+use crate::message::misuse::Misuse;
 use crate::wire::grammar;
-
-/// The fields that the core owns or supplies, as far as the application set them.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ReservedFields {
-    pub(crate) content_length: Option<u64>,
-    pub(crate) chunked: bool,
-    pub(crate) close: bool,
-    pub(crate) date: bool,
-    pub(crate) server: bool,
-    pub(crate) trailer: bool,
-    pub(crate) upgrade: bool,
-}
+use crate::wire::response_framing::ReservedFields;
 
 /// Field lines to send: checked when they are added, sent as they are.
 ///
@@ -38,7 +28,7 @@ pub(crate) struct ReservedFields {
 pub struct FieldLines {
     /// Each line as `name: value CRLF`.
     lines: Cow<'static, [u8]>,
-    owned: ReservedFields,
+    reserved: ReservedFields,
 }
 
 impl FieldLines {
@@ -50,7 +40,7 @@ impl FieldLines {
 
     /// Lines that are known to be right, at no cost; none of them a field of [`ReservedFields`].
     pub(crate) const fn from_static(lines: &'static [u8]) -> Self {
-        let owned = ReservedFields {
+        let reserved = ReservedFields {
             content_length: None,
             chunked: false,
             close: false,
@@ -59,7 +49,7 @@ impl FieldLines {
             trailer: false,
             upgrade: false,
         };
-        Self { lines: Cow::Borrowed(lines), owned }
+        Self { lines: Cow::Borrowed(lines), reserved }
     }
 
     /// The one line `Content-Type: text/plain; charset=utf-8`, without an allocation.
@@ -93,7 +83,7 @@ impl FieldLines {
 
     /// The same with a name and a value that the grammar allows.
     pub(crate) fn push_checked(&mut self, name: &str, value: &[u8]) -> Result<(), Misuse> {
-        if self.note_owned(name, value)? {
+        if self.note_reserved(name, value)? {
             let lines = self.lines.to_mut();
             lines.reserve(name.len() + value.len() + 4);
             for piece in [name.as_bytes(), b": ", value, b"\r\n"] {
@@ -131,23 +121,40 @@ impl FieldLines {
         Ok(())
     }
 
+    /// Replaces the first line that `is_same` finds, or adds one behind the others. Name and value
+    /// are those of a field that the grammar allows and the core does not own.
+    pub(crate) fn replace_or_push(&mut self, is_same: impl Fn(&str, &[u8]) -> bool, name: &str, value: &[u8]) {
+        let place = self.iter().position(|(name, value)| is_same(name, value)).unwrap_or(usize::MAX);
+        let rest = self.lines.split_inclusive(|&byte| byte == b'\n').skip(place.saturating_add(1));
+        let before: usize = self.lines.split_inclusive(|&byte| byte == b'\n').take(place).map(<[u8]>::len).sum();
+        let behind: usize = rest.map(<[u8]>::len).sum();
+        let line = [name.as_bytes(), b": ", value, b"\r\n"].concat();
+        let end = self.lines.len() - behind;
+        self.lines.to_mut().splice(before..end, line);
+    }
+
     /// Removes all lines of this name.
     pub fn remove(&mut self, name: &str) {
-        let mut kept = Self { owned: self.owned, ..Self::new() };
-        for (other, value) in self.iter().filter(|(other, _)| !other.eq_ignore_ascii_case(name)) {
-            kept.lines.to_mut().extend_from_slice(&[other.as_bytes(), b": ", value, b"\r\n"].concat());
-        }
+        self.retain(|other, _| !other.eq_ignore_ascii_case(name));
         match name.to_ascii_lowercase().as_str() {
-            "content-length" => kept.owned.content_length = None,
-            "transfer-encoding" => kept.owned.chunked = false,
-            "connection" => kept.owned.close = false,
-            "date" => kept.owned.date = false,
-            "server" => kept.owned.server = false,
-            "trailer" => kept.owned.trailer = false,
-            "upgrade" => kept.owned.upgrade = false,
+            "content-length" => self.reserved.content_length = None,
+            "transfer-encoding" => self.reserved.chunked = false,
+            "connection" => self.reserved.close = false,
+            "date" => self.reserved.date = false,
+            "server" => self.reserved.server = false,
+            "trailer" => self.reserved.trailer = false,
+            "upgrade" => self.reserved.upgrade = false,
             _ => {}
         }
-        *self = kept;
+    }
+
+    /// Keeps the lines that pass; the fields that the core owns stay.
+    pub(crate) fn retain(&mut self, passes: impl Fn(&str, &[u8]) -> bool) {
+        let mut kept = Vec::new();
+        for (name, value) in self.iter().filter(|(name, value)| passes(name, value)) {
+            kept.extend_from_slice(&[name.as_bytes(), b": ", value, b"\r\n"].concat());
+        }
+        self.lines = Cow::Owned(kept);
     }
 
     /// Adds all lines of the other.
@@ -157,13 +164,13 @@ impl FieldLines {
         } else {
             self.lines.to_mut().extend_from_slice(&other.lines);
         }
-        self.owned.content_length = other.owned.content_length.or(self.owned.content_length);
-        self.owned.chunked |= other.owned.chunked;
-        self.owned.close |= other.owned.close;
-        self.owned.date |= other.owned.date;
-        self.owned.server |= other.owned.server;
-        self.owned.trailer |= other.owned.trailer;
-        self.owned.upgrade |= other.owned.upgrade;
+        self.reserved.content_length = other.reserved.content_length.or(self.reserved.content_length);
+        self.reserved.chunked |= other.reserved.chunked;
+        self.reserved.close |= other.reserved.close;
+        self.reserved.date |= other.reserved.date;
+        self.reserved.server |= other.reserved.server;
+        self.reserved.trailer |= other.reserved.trailer;
+        self.reserved.upgrade |= other.reserved.upgrade;
     }
 
     /// The value of the first line with this name, compared without case.
@@ -187,24 +194,24 @@ impl FieldLines {
     /// The lines in the order in which they are sent, without the fields that the core owns.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let mut rest: &[u8] = &self.lines;
-        std::iter::from_fn(move || {
+        core::iter::from_fn(move || {
             // A value holds no LF and a name no colon, so these are the ends of both.
             let (line, tail) = rest.split_at_checked(memchr::memchr(b'\n', rest)? + 1)?;
             rest = tail;
             let (name, value) = line.split_at_checked(memchr::memchr(b':', line)?)?;
             let value = value.get(2..value.len().checked_sub(2)?)?;
-            Some((std::str::from_utf8(name).ok()?, value))
+            Some((core::str::from_utf8(name).ok()?, value))
         })
     }
 
     /// The Content-Length that was set, if one was.
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {
-        self.owned.content_length
+        self.reserved.content_length
     }
 
-    pub(crate) fn owned(&self) -> ReservedFields {
-        self.owned
+    pub(crate) fn reserved(&self) -> ReservedFields {
+        self.reserved
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -212,27 +219,27 @@ impl FieldLines {
     }
 
     /// Notes a field that the core owns or supplies; says whether the line is kept.
-    fn note_owned(&mut self, name: &str, value: &[u8]) -> Result<bool, Misuse> {
+    fn note_reserved(&mut self, name: &str, value: &[u8]) -> Result<bool, Misuse> {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         match name.len() {
-            4 if is("date") => self.owned.date = true,
-            6 if is("server") => self.owned.server = true,
-            7 if is("trailer") => self.owned.trailer = true,
-            7 if is("upgrade") => self.owned.upgrade = true,
+            4 if is("date") => self.reserved.date = true,
+            6 if is("server") => self.reserved.server = true,
+            7 if is("trailer") => self.reserved.trailer = true,
+            7 if is("upgrade") => self.reserved.upgrade = true,
             10 if is("connection") => return self.note_connection(value).map(|()| false),
             14 if is("content-length") => {
                 let length = grammar::decimal(value).ok_or(Misuse::Framing("Content-Length"))?;
-                if self.owned.content_length.is_some_and(|other| other != length) {
+                if self.reserved.content_length.is_some_and(|other| other != length) {
                     return Err(Misuse::Framing("Content-Length"));
                 }
-                self.owned.content_length = Some(length);
+                self.reserved.content_length = Some(length);
                 return Ok(false);
             }
             17 if is("transfer-encoding") => {
                 if !value.eq_ignore_ascii_case(b"chunked") {
                     return Err(Misuse::Framing("Transfer-Encoding"));
                 }
-                self.owned.chunked = true;
+                self.reserved.chunked = true;
                 return Ok(false);
             }
             _ => {}
@@ -249,7 +256,7 @@ impl FieldLines {
         if !grammar::list_elements(value).all(known) {
             return Err(Misuse::Framing("Connection"));
         }
-        self.owned.close |= grammar::list_elements(value).any(|option| option.eq_ignore_ascii_case(b"close"));
+        self.reserved.close |= grammar::list_elements(value).any(|option| option.eq_ignore_ascii_case(b"close"));
         Ok(())
     }
 }
@@ -259,7 +266,7 @@ impl fmt::Debug for FieldLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
         for (name, value) in self.iter() {
-            if super::headers::is_credential(name) {
+            if is_credential(name) {
                 map.entry(&name, &"***");
             } else {
                 map.entry(&name, &format_args!("\"{}\"", value.escape_ascii()));
@@ -295,7 +302,7 @@ mod tests {
         fields.push("Transfer-Encoding", "chunked").unwrap();
         assert!(fields.is_empty());
         assert_eq!(
-            fields.owned(),
+            fields.reserved(),
             ReservedFields { content_length: Some(12), chunked: true, close: true, ..ReservedFields::default() }
         );
         assert_eq!(fields.push("Content-Length", "13"), Err(Misuse::Framing("Content-Length")));
@@ -319,7 +326,7 @@ mod tests {
         fields.append(&more);
         let names: Vec<_> = fields.iter().map(|(name, _)| name.to_owned()).collect();
         assert_eq!(names, ["Content-Type", "A", "Server"]);
-        assert!(fields.owned().server);
+        assert!(fields.reserved().server);
     }
 
     #[test]
@@ -335,10 +342,10 @@ mod tests {
         ] {
             let (none, mut one) = (FieldLines::new(), FieldLines::new());
             one.push(name, value).unwrap();
-            assert_ne!(one.owned(), none.owned());
+            assert_ne!(one.reserved(), none.reserved());
             for (mut fields, more) in [(none.clone(), &one), (one.clone(), &none), (one.clone(), &one)] {
                 fields.append(more);
-                assert_eq!(fields.owned(), one.owned(), "{name}");
+                assert_eq!(fields.reserved(), one.reserved(), "{name}");
                 fields.remove(name);
                 assert_eq!(fields, none, "{name}");
             }

@@ -1,26 +1,14 @@
 //! Received field sections: one piece of bytes and an index of small offsets.
 
-use std::fmt;
+use core::fmt;
 
 use bytes::Bytes;
 
+use crate::wire::error::ProtocolError;
+use crate::wire::fields;
 use crate::wire::grammar;
-use crate::wire::span::Span;
-
-/// Where one field line's name and value stand in the section's bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct FieldSpan {
-    pub(crate) name: Span,
-    pub(crate) value: Span,
-}
-
-impl FieldSpan {
-    /// Both are slices of the section.
-    #[inline]
-    pub(crate) fn of(name: &[u8], value: &[u8], section: &[u8]) -> Self {
-        Self { name: Span::of(name, section), value: Span::of(value, section) }
-    }
-}
+use crate::wire::limits::HeadLimits;
+use crate::wire::span::FieldSpan;
 
 /// The field lines of a received head, trailer section or multipart part
 /// (`HTTPHeaders` in Pants).
@@ -54,19 +42,26 @@ impl Headers {
     ///
     /// # Errors
     /// What is wrong with the first line that does not parse.
-    pub fn parse(section: &[u8]) -> Result<Self, crate::ProtocolError> {
-        let limits = crate::Limits::default();
-        crate::wire::fields::parse_section(Bytes::copy_from_slice(section), limits.fields)
+    pub fn parse(section: &[u8]) -> Result<Self, ProtocolError> {
+        Self::of_section(Bytes::copy_from_slice(section), HeadLimits::DEFAULT.fields)
     }
 
-    pub(crate) fn from_parts(bytes: Bytes, index: Vec<FieldSpan>) -> Self {
-        Self { bytes: bytes.into(), index }
+    /// Takes over a section that ends with its empty line and has up to `limit` lines.
+    pub(crate) fn of_section(section: Bytes, limit: usize) -> Result<Self, ProtocolError> {
+        let index = fields::index_section(&section, limit)?;
+        Ok(Self { bytes: section.into(), index })
+    }
+
+    /// [`of_section`](Self::of_section) for a part of a form.
+    pub(crate) fn of_part(section: Bytes, limit: usize) -> Result<Self, ProtocolError> {
+        let index = fields::index_part(&section, limit)?;
+        Ok(Self { bytes: section.into(), index })
     }
 
     /// Keeps only the lines whose name passes.
     pub(crate) fn retain(&mut self, passes: impl Fn(&str) -> bool) {
         let bytes = &self.bytes;
-        self.index.retain(|span| std::str::from_utf8(span.name.slice(bytes)).is_ok_and(&passes));
+        self.index.retain(|span| core::str::from_utf8(span.name.slice(bytes)).is_ok_and(&passes));
     }
 
     /// The index, for the parser to fill.
@@ -101,7 +96,7 @@ impl Headers {
     /// [`get`](Self::get) as text; `None` also where the value is not UTF-8.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
+        self.get(name).and_then(|value| core::str::from_utf8(value).ok())
     }
 
     /// The values of all field lines with this name, in the order received.
@@ -130,7 +125,7 @@ impl Headers {
     /// All field lines in the order received, names as they were sent.
     pub fn raw(&self) -> impl Iterator<Item = (&str, &[u8])> {
         // Names are tokens, so they are ASCII and the conversion never fails.
-        self.spans().map(|(name, value)| (std::str::from_utf8(name).unwrap_or_default(), value))
+        self.spans().map(|(name, value)| (core::str::from_utf8(name).unwrap_or_default(), value))
     }
 
     fn spans(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {

@@ -1,11 +1,9 @@
-//! Messages: what a request says, what a response is made of, and what proxies add.
+//! Messages: what a request says, and what a response is made of. Imports `wire` alone.
 
 mod convert;
 pub(crate) mod field_lines;
-pub(crate) mod forwarded;
 pub(crate) mod headers;
-pub(crate) mod proxy;
-pub(crate) mod proxy_protocol;
+pub(crate) mod misuse;
+pub(crate) mod origin;
 pub(crate) mod request;
 pub(crate) mod response;
-pub(crate) mod vars;

@@ -1,19 +1,18 @@
 //! A received request (`HTTPRequest` in Pants): its head and where it came from.
 
-use std::borrow::Cow;
-use std::fmt;
-use std::net::Ipv6Addr;
-use std::sync::Arc;
+use alloc::borrow::Cow;
+use alloc::sync::Arc;
+use core::fmt;
+use core::time::Duration;
+use std::sync::OnceLock;
 
 use http::{Method, StatusCode, Version};
 
-use crate::config::Config;
-use crate::connection::{ConnectionInfo, Now};
-use crate::message::headers::{FieldSpan, Headers};
-use crate::message::vars::Kept;
+use crate::message::headers::Headers;
+use crate::message::origin::{ConnectionInfo, Now};
 use crate::wire::framing::Framing;
 use crate::wire::head::{Head, HeadFacts};
-use crate::wire::span::Span;
+use crate::wire::span::{FieldSpan, Span};
 use crate::wire::target::Target;
 
 /// A request head as it was received, owned and cheap to clone and move: one pointer.
@@ -31,7 +30,7 @@ use crate::wire::target::Target;
 /// assert_eq!((request.host(), &*request.hostname()), ("Example.com:81", "example.com"));
 /// ```
 #[derive(Clone, Default)]
-pub struct Request(Arc<Message>);
+pub struct RequestHead(Arc<Message>);
 
 /// Identifies a request on its connection.
 ///
@@ -69,18 +68,18 @@ pub(crate) struct Message {
     headers: Headers,
     peer: ConnectionInfo,
     received: Now,
-    config: Option<Arc<Config>>,
-    kept: Kept,
+    /// How long the request took, once its response was finished.
+    took: OnceLock<Duration>,
 }
 
 /// The storage of a request that is over, for the next one: what makes requests on a busy
 /// connection free of allocations.
 #[derive(Default)]
-pub(crate) struct RecycledBuffers(Option<Request>);
+pub(crate) struct RecycledBuffers(Option<RequestHead>);
 
 impl RecycledBuffers {
     /// Keeps the request's storage; used again once the application has dropped the request.
-    pub(crate) fn keep(&mut self, request: Request) {
+    pub(crate) fn keep(&mut self, request: RequestHead) {
         self.0 = Some(request);
     }
 
@@ -96,13 +95,13 @@ impl RecycledBuffers {
     pub(crate) fn message(&mut self) -> &mut Message {
         let request = self.0.get_or_insert_default();
         if request.is_shared() {
-            *request = Request::default();
+            *request = RequestHead::default();
         }
         Arc::make_mut(&mut request.0)
     }
 
     /// The request whose head was filled in.
-    pub(crate) fn request(&mut self) -> Request {
+    pub(crate) fn request(&mut self) -> RequestHead {
         self.0.take().unwrap_or_default()
     }
 }
@@ -121,23 +120,15 @@ impl Message {
     ///
     /// They are copied, so that the receive buffer is free for the next read however long the
     /// application keeps the request.
-    pub(crate) fn fill(
-        &mut self,
-        id: RequestId,
-        bytes: &[u8],
-        config: &Arc<Config>,
-        peer: &ConnectionInfo,
-        received: Now,
-    ) -> HeadFacts {
+    pub(crate) fn fill(&mut self, id: RequestId, bytes: &[u8], peer: &ConnectionInfo, received: Now) -> HeadFacts {
         self.id = id;
         self.headers.fill(bytes);
         self.rewritten = rewritten(&self.head.line.target, self.head.line.target_bytes(bytes));
         self.peer = *peer;
         self.received = received;
-        if !self.config.as_ref().is_some_and(|known| Arc::ptr_eq(known, config)) {
-            self.config = Some(Arc::clone(config));
+        if self.took.get().is_some() {
+            self.took.take();
         }
-        self.kept.forget();
         self.head.facts
     }
 }
@@ -156,10 +147,10 @@ fn rewritten(target: &Target, head: &[u8]) -> Option<Box<str>> {
     (!tail.is_empty()).then(|| format!("/{}", String::from_utf8_lossy(tail)).into())
 }
 
-impl Request {
+impl RequestHead {
     /// A part of the target, which is ASCII.
     fn target_text(&self, span: Span) -> &str {
-        std::str::from_utf8(span.slice(self.0.head.line.target_bytes(self.head()))).unwrap_or_default()
+        core::str::from_utf8(span.slice(self.0.head.line.target_bytes(self.head()))).unwrap_or_default()
     }
 
     /// The method as sent; methods this server does not know are passed on too.
@@ -244,17 +235,14 @@ impl Request {
     }
 
     /// The host that the request is for, with its port if one was sent: the authority of an
-    /// absolute target, else the Host field. Empty where neither says one. Where
-    /// [`Config::proxies`](crate::Config::proxies) lets trusted proxies say it, it is theirs.
+    /// absolute target, else the Host field. Empty where neither says one. What trusted proxies
+    /// say of it is in `proxy::Client::host`.
     #[must_use]
     pub fn host(&self) -> &str {
-        if let Some(host) = self.resolved().and_then(|resolved| resolved.host) {
-            return host;
-        }
         let target = &self.0.head.line.target;
         if target.authority.is_empty() || target.authority == target.whole {
             // A valid Host is ASCII, too.
-            std::str::from_utf8(self.0.head.facts.host.slice(self.head())).unwrap_or_default()
+            core::str::from_utf8(self.0.head.facts.host.slice(self.head())).unwrap_or_default()
         } else {
             self.target_text(target.authority)
         }
@@ -263,24 +251,7 @@ impl Request {
     /// [`host`](Self::host) without its port, in lower case, an IPv6 address without brackets.
     #[must_use]
     pub fn hostname(&self) -> Cow<'_, str> {
-        let host = self.host();
-        let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
-            Some((address, _)) if address.parse::<Ipv6Addr>().is_ok() => address,
-            Some((address, _)) => address,
-            None => host.split_once(':').map_or(host, |(name, _)| name),
-        };
-        if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
-            Cow::Owned(name.to_ascii_lowercase())
-        } else {
-            Cow::Borrowed(name)
-        }
-    }
-
-    /// `scheme://host` and the [`url`](Self::url), unless that is `*` (RFC 9112 section 3.3).
-    #[must_use]
-    pub fn full_url(&self) -> String {
-        let url = if self.url() == "*" { "" } else { self.url() };
-        format!("{}://{}{url}", self.scheme(), self.host())
+        hostname(self.host())
     }
 
     /// Where the connection comes from.
@@ -300,12 +271,16 @@ impl Request {
         Arc::strong_count(&self.0) > 1
     }
 
-    pub(super) fn config(&self) -> Option<&Config> {
-        self.0.config.as_deref()
+    /// How long ago the head was received; frozen when the response was finished
+    /// (`time` in Pants).
+    #[must_use]
+    pub fn time(&self, now: Now) -> Duration {
+        self.0.took.get().copied().unwrap_or_else(|| now.mono.saturating_sub(self.received().mono))
     }
 
-    pub(super) fn kept(&self) -> &Kept {
-        &self.0.kept
+    /// Records that the response is finished. The first time counts.
+    pub(crate) fn freeze_time(&self, now: Now) {
+        let _ = self.0.took.set(self.time(now));
     }
 
     /// Identifies the request in the events and commands of its connection.
@@ -356,9 +331,22 @@ impl Request {
     }
 }
 
-impl fmt::Debug for Request {
+/// Returns a host without its port, in lower case, an IPv6 address without brackets.
+pub(crate) fn hostname(host: &str) -> Cow<'_, str> {
+    let name = match host.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((address, _)) => address,
+        None => host.split_once(':').map_or(host, |(name, _)| name),
+    };
+    if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+        Cow::Owned(name.to_ascii_lowercase())
+    } else {
+        Cow::Borrowed(name)
+    }
+}
+
+impl fmt::Debug for RequestHead {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request")
+        f.debug_struct("RequestHead")
             .field("method", self.method())
             .field("target", &self.target())
             .field("version", &self.version())

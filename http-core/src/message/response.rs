@@ -2,8 +2,8 @@
 
 use http::StatusCode;
 
-use crate::error::Misuse;
 use crate::message::field_lines::FieldLines;
+use crate::message::misuse::Misuse;
 use crate::wire::grammar;
 
 /// Status, reason phrase and field lines of a response.
@@ -13,7 +13,7 @@ use crate::wire::grammar;
 ///
 /// let mut head = ResponseHead::new(404)?;
 /// head.fields.push("Cache-Control", "no-store")?;
-/// head.set_reason("Nobody home")?;
+/// head.set_reason("Not Here")?;
 /// # Ok::<(), Misuse>(())
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -68,4 +68,14 @@ pub enum BodyLen {
     /// Not known: chunked, or on HTTP/1.0 the end of the stream; a Content-Length that was
     /// set among the fields counts as known.
     Unknown,
+}
+
+impl BodyLen {
+    /// The number of bytes, where it is known.
+    pub(crate) fn known(self) -> Option<u64> {
+        match self {
+            Self::Known(length) => Some(length),
+            Self::Unknown => None,
+        }
+    }
 }

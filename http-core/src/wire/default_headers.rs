@@ -1,10 +1,9 @@
 //! The lines that the core supplies to nearly every response: Server and Date.
 
-use std::fmt::Write;
-use std::time::{Duration, SystemTime};
+use core::fmt::Write;
 
-use crate::connection::UnixTime;
-use crate::message::field_lines::ReservedFields;
+use crate::wire::date::{LAST_SECOND, UnixTime, http_date};
+use crate::wire::response_framing::ReservedFields;
 
 /// Both lines, written once a second: copying them together is most of what a head costs.
 #[derive(Debug, Default)]
@@ -26,9 +25,7 @@ impl DefaultHeaders {
 
     /// The lines as of this moment (RFC 9110 section 6.6.1 for Date, 10.2.4 for Server).
     pub(crate) fn at(&mut self, wall: UnixTime, server: Option<&str>) -> &Self {
-        // The last second that has a date with a year of four digits.
-        const LAST: u64 = 253_402_300_799;
-        let second = wall.as_secs().min(LAST);
+        let second = wall.as_secs().min(LAST_SECOND);
         if self.second != Some(second) {
             self.second = Some(second);
             self.format(second, server);
@@ -43,7 +40,7 @@ impl DefaultHeaders {
             self.lines.extend(["Server: ", server, "\r\n"]);
         }
         self.date_at = self.lines.len();
-        let date = httpdate::HttpDate::from(SystemTime::UNIX_EPOCH + Duration::from_secs(second));
+        let date = http_date(second);
         // Writing into a String does not fail.
         let _ = write!(self.lines, "Date: {date}\r\n");
     }

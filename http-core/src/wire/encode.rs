@@ -1,20 +1,10 @@
-//! Answers as bytes: the head (RFC 9112 section 4) and the chunked framing (section 7.1).
+//! Responses as bytes: the head (RFC 9112 section 4) and the chunked framing (section 7.1).
 
 use http::StatusCode;
 
-use crate::cookies::CookiesOut;
-use crate::message::field_lines::FieldLines;
-use crate::wire::chunked::is_forbidden_trailer;
 use crate::wire::default_headers::DefaultHeaders;
-
-/// The framing field of a response's head.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum FramingField {
-    /// The status or the method leaves no room for one, or the end of the stream is the end.
-    None,
-    Length(u64),
-    Chunked,
-}
+use crate::wire::response_framing::{FramingField, ReservedFields};
+use crate::wire::trailers;
 
 /// All that stands in the head of a response.
 #[derive(Debug)]
@@ -23,8 +13,9 @@ pub(crate) struct ResponseEncoder<'a> {
     pub(crate) status: StatusCode,
     /// In place of the registered phrase.
     pub(crate) reason: Option<&'a str>,
-    pub(crate) fields: &'a FieldLines,
-    pub(crate) cookies: Option<&'a CookiesOut>,
+    /// The lines of the application, each with its end, without those of `reserved`.
+    pub(crate) fields: &'a [u8],
+    pub(crate) reserved: ReservedFields,
     pub(crate) framing: FramingField,
     /// The value of the Connection field, if it is sent.
     pub(crate) connection: Option<&'static str>,
@@ -34,11 +25,8 @@ pub(crate) struct ResponseEncoder<'a> {
 impl ResponseEncoder<'_> {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         self.write_status_line(out);
-        self.default_headers.write(self.fields.owned(), out);
-        out.extend_from_slice(self.fields.as_bytes());
-        for (_, cookie) in self.cookies.into_iter().flat_map(CookiesOut::iter) {
-            line(out, b"Set-Cookie: ", cookie.as_bytes());
-        }
+        self.default_headers.write(self.reserved, out);
+        out.extend_from_slice(self.fields);
         match self.framing {
             FramingField::None => {}
             FramingField::Length(length) => {
@@ -105,10 +93,9 @@ pub(crate) fn chunk_size(out: &mut Vec<u8>, mut length: u64) {
 }
 
 /// `last-chunk trailer-section CRLF`, without the fields that must not stand there.
-pub(crate) fn last_chunk(out: &mut Vec<u8>, trailers: Option<&FieldLines>) {
+pub(crate) fn last_chunk<'a>(out: &mut Vec<u8>, trailers: impl IntoIterator<Item = (&'a str, &'a [u8])>) {
     out.extend_from_slice(b"0\r\n");
-    let fields = trailers.into_iter().flat_map(FieldLines::iter);
-    for (name, value) in fields.filter(|(name, _)| !is_forbidden_trailer(name)) {
+    for (name, value) in trailers.into_iter().filter(|(name, _)| !trailers::is_forbidden(name)) {
         out.extend_from_slice(name.as_bytes());
         line(out, b": ", value);
     }
@@ -118,7 +105,7 @@ pub(crate) fn last_chunk(out: &mut Vec<u8>, trailers: Option<&FieldLines>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::UnixTime;
+    use crate::wire::date::UnixTime;
 
     fn written(head: &ResponseEncoder<'_>) -> String {
         let mut out = Vec::new();
@@ -128,14 +115,13 @@ mod tests {
 
     #[test]
     fn heads() {
-        let fields = FieldLines::text_plain();
         let mut default_headers = DefaultHeaders::default();
         let mut head = ResponseEncoder {
             http_1_0: false,
             status: StatusCode::OK,
             reason: None,
-            fields: &fields,
-            cookies: None,
+            fields: b"Content-Type: text/plain; charset=utf-8\r\n",
+            reserved: ReservedFields::default(),
             framing: FramingField::Length(13),
             connection: None,
             default_headers: default_headers.at(UnixTime::from_secs(1_795_352_400), Some("x")),
@@ -158,12 +144,9 @@ mod tests {
 
     #[test]
     fn trailers_go_without_what_must_not_stand_there() {
-        let mut trailers = FieldLines::new();
-        for name in ["Content-Type", "X-Sum", "SET-COOKIE", "Trailer", "expires", "X-Sum"] {
-            trailers.push(name, "1").unwrap();
-        }
+        let names = ["Content-Type", "X-Sum", "SET-COOKIE", "Trailer", "expires", "X-Sum"];
         let mut out = Vec::new();
-        last_chunk(&mut out, Some(&trailers));
+        last_chunk(&mut out, names.map(|name| (name, &b"1"[..])));
         assert_eq!(out, b"0\r\nX-Sum: 1\r\nX-Sum: 1\r\n\r\n");
     }
 

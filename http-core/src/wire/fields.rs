@@ -1,10 +1,8 @@
 //! Field sections: the lines of a head, of trailers and of a multipart part (RFC 9112 section 5).
 
-use bytes::Bytes;
-
-use crate::error::ProtocolError;
-use crate::message::headers::{FieldSpan, Headers};
+use crate::wire::error::ProtocolError;
 use crate::wire::grammar::{self, ByteSet, byte_set, trim_ows_end, trim_ows_start};
+use crate::wire::span::FieldSpan;
 
 /// The most bytes that a section can have, whatever the configuration says: the reach of a
 /// [`Span`].
@@ -82,34 +80,34 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Parses a section that ends with its empty line, as a whole.
-pub(crate) fn parse_section(section: Bytes, limit: usize) -> Result<Headers, ProtocolError> {
-    collect(section, limit, |lines| lines.next())
+/// Finds the lines of a section that ends with its empty line, as a whole.
+pub(crate) fn index_section(section: &[u8], limit: usize) -> Result<Vec<FieldSpan>, ProtocolError> {
+    index(section, limit, |lines| lines.next())
 }
 
-/// [`parse_section`] for a part of a form. The value of its Content-Disposition may hold any
+/// [`index_section`] for a part of a form. The value of its Content-Disposition may hold any
 /// byte but NUL, CR and LF; where those may stand is for the parser of that field to say.
-pub(crate) fn parse_part(section: Bytes, limit: usize) -> Result<Headers, ProtocolError> {
-    collect(section, limit, |lines| lines.next_of_part())
+pub(crate) fn index_part(section: &[u8], limit: usize) -> Result<Vec<FieldSpan>, ProtocolError> {
+    index(section, limit, |lines| lines.next_of_part())
 }
 
-fn collect(
-    section: Bytes,
+fn index(
+    section: &[u8],
     limit: usize,
     next: impl for<'a> Fn(&mut Lines<'a>) -> Result<Option<Line<'a>>, ProtocolError>,
-) -> Result<Headers, ProtocolError> {
+) -> Result<Vec<FieldSpan>, ProtocolError> {
     if section.len() > MOST_BYTES {
         return Err(ProtocolError::HeadTooLong);
     }
     let mut index = Vec::new();
-    let mut lines = Lines::new(&section);
+    let mut lines = Lines::new(section);
     while let Line::Field(name, value) = next(&mut lines)?.ok_or(ProtocolError::FieldName)? {
         if index.len() == limit {
             return Err(ProtocolError::TooManyFields);
         }
-        index.push(FieldSpan::of(name, value, &section));
+        index.push(FieldSpan::of(name, value, section));
     }
-    Ok(Headers::from_parts(section, index))
+    Ok(index)
 }
 
 /// What is wrong with a line that does not parse, once its end is there. RFC 9112 section 2.2
@@ -159,8 +157,8 @@ mod tests {
     use super::*;
     use crate::random::Random;
 
-    fn parse(section: &'static str) -> Result<Headers, ProtocolError> {
-        parse_section(Bytes::from_static(section.as_bytes()), 100)
+    fn parse(section: &str) -> Result<Vec<FieldSpan>, ProtocolError> {
+        index_section(section.as_bytes(), 100)
     }
 
     #[test]
@@ -268,24 +266,24 @@ mod tests {
     #[test]
     fn the_limit_holds_at_n_and_n_plus_1() {
         for limit in [0, 1, 31, 32, 33, 100, 255, 256] {
-            let section = |n: usize| Bytes::from("A: 1\r\n".repeat(n) + "\r\n");
-            assert_eq!(parse_section(section(limit), limit).unwrap().len(), limit);
-            assert_eq!(parse_section(section(limit + 1), limit).err(), Some(ProtocolError::TooManyFields));
+            let read = |n: usize| index_section(("A: 1\r\n".repeat(n) + "\r\n").as_bytes(), limit);
+            assert_eq!(read(limit).unwrap().len(), limit);
+            assert_eq!(read(limit + 1).err(), Some(ProtocolError::TooManyFields));
         }
     }
 
     #[test]
     fn values_keep_everything_but_surrounding_ows() {
-        let h = parse("A:\t \u{a0}x\u{a0} \t\r\nB: \r\nC:\r\n\r\n").unwrap();
-        assert_eq!(h.text("a"), Some("\u{a0}x\u{a0}"));
-        assert_eq!(h.get("b"), Some(&b""[..]));
-        assert_eq!(h.get("c"), Some(&b""[..]));
+        let section = "A:\t \u{a0}x\u{a0} \t\r\nB: \r\nC:\r\n\r\n".as_bytes();
+        let index = index_section(section, 3).unwrap();
+        let values: Vec<_> = index.iter().map(|span| span.value.slice(section)).collect();
+        assert_eq!(values, ["\u{a0}x\u{a0}".as_bytes(), b"", b""]);
     }
 
     #[test]
     fn a_section_is_no_longer_than_its_index_reaches() {
         let section = |length: usize| format!("A: {}\r\n\r\n", "a".repeat(length - "A: \r\n\r\n".len()));
-        assert!(parse_section(section(MOST_BYTES).into(), 1).is_ok());
-        assert_eq!(parse_section(section(MOST_BYTES + 1).into(), 1).err(), Some(ProtocolError::HeadTooLong));
+        assert!(index_section(section(MOST_BYTES).as_bytes(), 1).is_ok());
+        assert_eq!(index_section(section(MOST_BYTES + 1).as_bytes(), 1).err(), Some(ProtocolError::HeadTooLong));
     }
 }

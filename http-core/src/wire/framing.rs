@@ -1,6 +1,6 @@
 //! How long a request's content is: the one decision of RFC 9112 section 6.3.
 
-use crate::error::ProtocolError;
+use crate::wire::error::ProtocolError;
 use crate::wire::grammar;
 
 /// How the content of a request is delimited.

@@ -90,7 +90,7 @@ pub(crate) fn list_elements(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// Splits at a separator that stands outside quoted strings (RFC 9110 section 5.6.4).
 pub(crate) fn split_unquoted(line: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(line);
-    std::iter::from_fn(move || {
+    core::iter::from_fn(move || {
         let line = rest?;
         let mut quoted = false;
         let mut escaped = false;
@@ -117,6 +117,19 @@ pub(crate) fn split_unquoted(line: &[u8], separator: u8) -> impl Iterator<Item =
             }
         }
     })
+}
+
+/// Whether two bytes are the hexadecimal digits of an octet, as behind `%` (RFC 3986 section
+/// 2.1). Where they are not, every decoder leaves the `%` as it is, but for notations that have
+/// no other reading of it (RFC 8187), which are refused.
+pub(crate) fn is_octet(high: u8, low: u8) -> bool {
+    high.is_ascii_hexdigit() && low.is_ascii_hexdigit()
+}
+
+/// The octet of two hexadecimal digits.
+pub(crate) fn octet(high: u8, low: u8) -> u8 {
+    let value = |digit: u8| (digit & 0xf) + if digit.is_ascii_digit() { 0 } else { 9 };
+    value(high) << 4 | value(low)
 }
 
 /// `1*DIGIT` as a number; `None` for anything else and for what exceeds 64 bits.

@@ -2,14 +2,13 @@
 
 use http::Version;
 
-use crate::config::Config;
-use crate::error::ProtocolError;
-use crate::message::headers::FieldSpan;
+use crate::wire::error::ProtocolError;
 use crate::wire::fields::{self, Line, Lines};
 use crate::wire::framing::{Framing, FramingFields};
 use crate::wire::grammar;
+use crate::wire::limits::HeadLimits;
 use crate::wire::request_line::{self, RequestLine};
-use crate::wire::span::Span;
+use crate::wire::span::{FieldSpan, Span};
 use crate::wire::target;
 
 /// What the fields of a head decide about its connection.
@@ -34,37 +33,46 @@ pub(crate) struct Head {
 }
 
 /// Reads a head as it arrives: each line once, when its end is there.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct HeadReader {
+    limits: HeadLimits,
     /// Where the line being read starts, and how far its end was looked for.
     line_start: usize,
     searched: usize,
 }
 
 impl HeadReader {
+    pub(crate) fn new(limits: HeadLimits) -> Self {
+        Self { limits: HeadLimits { head: limits.head.min(fields::MOST_BYTES), ..limits }, line_start: 0, searched: 0 }
+    }
+
+    /// Begins with the next head.
+    pub(crate) fn reset(&mut self) {
+        (self.line_start, self.searched) = (0, 0);
+    }
+
     /// Fills `head` and `index`, and returns the length of the head with its empty line once
     /// it is complete. The caller keeps both until then.
     pub(crate) fn advance(
         &mut self,
         input: &[u8],
-        config: &Config,
         head: &mut Head,
         index: &mut Vec<FieldSpan>,
     ) -> Result<Option<usize>, ProtocolError> {
-        let limit = config.limits.head.min(fields::MOST_BYTES);
+        let limit = self.limits.head;
         // Nothing beyond the limit is looked at, so that the verdict is the same whether it
         // has arrived or not.
         let window = input.get(..limit).unwrap_or(input);
         // A line whose end was not there is not read again before it is.
         if self.searched <= self.line_start || has_line_feed(window, self.searched) {
             if self.line_start == 0
-                && let Some(length) = head.line.read(window, config)?
+                && let Some(length) = head.line.read(window, &self.limits)?
             {
                 self.line_start = length;
                 head.known_fields = KnownFields::default();
                 index.clear();
             }
-            if self.line_start > 0 && self.read_fields(window, config.limits.fields, &mut head.known_fields, index)? {
+            if self.line_start > 0 && self.read_fields(window, &mut head.known_fields, index)? {
                 head.facts = head.known_fields.facts(window, head.line.version == Version::HTTP_10)?;
                 return Ok(Some(self.line_start));
             }
@@ -73,7 +81,7 @@ impl HeadReader {
         match self.line_start {
             _ if input.len() < limit => Ok(None),
             // A head of exactly the limit would have ended by now.
-            0 => Err(request_line::endless(window, config)),
+            0 => Err(request_line::no_end(window, &self.limits)),
             _ => Err(ProtocolError::HeadTooLong),
         }
     }
@@ -87,7 +95,6 @@ impl HeadReader {
     fn read_fields(
         &mut self,
         window: &[u8],
-        limit: usize,
         seen: &mut KnownFields,
         index: &mut Vec<FieldSpan>,
     ) -> Result<bool, ProtocolError> {
@@ -96,7 +103,7 @@ impl HeadReader {
             match lines.next()? {
                 None => break false,
                 Some(Line::End) => break true,
-                Some(Line::Field(..)) if index.len() == limit => return Err(ProtocolError::TooManyFields),
+                Some(Line::Field(..)) if index.len() == self.limits.fields => return Err(ProtocolError::TooManyFields),
                 Some(Line::Field(name, value)) => {
                     let field = FieldSpan::of(name, value, window);
                     seen.note(name, value, field);
@@ -200,13 +207,13 @@ mod tests {
     use super::*;
     use crate::random::Random;
 
-    fn search(input: &[u8], config: &Config, cut: usize) -> Result<Option<usize>, ProtocolError> {
-        let mut search = HeadReader::default();
+    fn search(input: &[u8], cut: usize) -> Result<Option<usize>, ProtocolError> {
+        let mut search = HeadReader::new(HeadLimits::DEFAULT);
         let (mut head, mut index) = (Head::default(), Vec::new());
         let mut end = 0;
         loop {
             end = (end + cut).min(input.len());
-            let found = search.advance(&input[..end], config, &mut head, &mut index)?;
+            let found = search.advance(&input[..end], &mut head, &mut index)?;
             if found.is_some() || end == input.len() {
                 return Ok(found);
             }
@@ -215,14 +222,13 @@ mod tests {
 
     /// The verdict on a head, and what was read of it.
     fn read(input: &[u8], cuts: impl Fn(usize) -> usize) -> Result<Option<String>, ProtocolError> {
-        let mut reader = HeadReader::default();
+        let limits = HeadLimits { head: 200, fields: 5, target: 40, method: 8, ..HeadLimits::DEFAULT };
+        let mut reader = HeadReader::new(limits);
         let (mut head, mut index) = (Head::default(), Vec::new());
-        let mut config = Config::default();
-        (config.limits.head, config.limits.fields, config.limits.target, config.limits.method) = (200, 5, 40, 8);
         let mut end = 0;
         loop {
             end = (end + cuts(end)).min(input.len());
-            if let Some(length) = reader.advance(&input[..end], &config, &mut head, &mut index)? {
+            if let Some(length) = reader.advance(&input[..end], &mut head, &mut index)? {
                 let Head { line, facts, .. } = head;
                 return Ok(Some(format!("{length} {line:?} {facts:?} {index:?}")));
             }
@@ -261,7 +267,7 @@ mod tests {
             "\r",
         ];
         let mut random = Random::new(3);
-        let mut verdicts = std::collections::BTreeMap::<_, usize>::new();
+        let mut verdicts = alloc::collections::BTreeMap::<_, usize>::new();
         for round in 0..20_000 {
             let first = if round % 3 > 0 { LINES[random.below(8)] } else { "" };
             let mut input = first.as_bytes().to_vec();
@@ -288,7 +294,7 @@ mod tests {
         let facts = |lines: &str| {
             let input = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n{lines}\r\n");
             let (mut head, mut index) = (Head::default(), Vec::new());
-            let read = HeadReader::default().advance(input.as_bytes(), &Config::default(), &mut head, &mut index);
+            let read = HeadReader::new(HeadLimits::DEFAULT).advance(input.as_bytes(), &mut head, &mut index);
             read.map(|_| (head.facts.persistent, head.facts.upgrade, head.facts.expects_continue))
         };
         for (lines, expected) in [
@@ -311,18 +317,17 @@ mod tests {
 
     #[test]
     fn limits_at_n_and_n_plus_1_however_it_is_cut() {
-        let config = Config::default();
         let head = |total: usize| {
             let start = "GET / HTTP/1.1\r\nHost: a\r\nA: ";
             format!("{start}{}\r\n\r\n", "a".repeat(total - start.len() - 4)).into_bytes()
         };
         let target = |n: usize| format!("GET /{} HTTP/1.1\r\nHost: a\r\n\r\n", "a".repeat(n - 1)).into_bytes();
         for cut in [1, 7, 4096, usize::MAX / 2] {
-            assert_eq!(search(&head(32 << 10), &config, cut), Ok(Some(32 << 10)));
-            assert_eq!(search(&head((32 << 10) + 1), &config, cut), Err(ProtocolError::HeadTooLong));
-            assert!(search(&target(8 << 10), &config, cut).is_ok());
-            assert_eq!(search(&target((8 << 10) + 1), &config, cut), Err(ProtocolError::TargetTooLong));
-            assert_eq!(search(&target(40 << 10), &config, cut), Err(ProtocolError::TargetTooLong));
+            assert_eq!(search(&head(32 << 10), cut), Ok(Some(32 << 10)));
+            assert_eq!(search(&head((32 << 10) + 1), cut), Err(ProtocolError::HeadTooLong));
+            assert!(search(&target(8 << 10), cut).is_ok());
+            assert_eq!(search(&target((8 << 10) + 1), cut), Err(ProtocolError::TargetTooLong));
+            assert_eq!(search(&target(40 << 10), cut), Err(ProtocolError::TargetTooLong));
         }
     }
 }

@@ -1,12 +1,17 @@
-//! Bytes to messages and back.
+//! Bytes to the parts of messages and back. Imports nothing above it.
 
 pub(crate) mod chunked;
+pub(crate) mod date;
 pub(crate) mod default_headers;
 pub(crate) mod encode;
+pub(crate) mod error;
 pub(crate) mod fields;
 pub(crate) mod framing;
 pub(crate) mod grammar;
 pub(crate) mod head;
+pub(crate) mod limits;
 pub(crate) mod request_line;
+pub(crate) mod response_framing;
 pub(crate) mod span;
 pub(crate) mod target;
+pub(crate) mod trailers;

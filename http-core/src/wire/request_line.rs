@@ -2,10 +2,10 @@
 
 use http::{Method, Version};
 
-use crate::config::Config;
-use crate::error::ProtocolError;
+use crate::wire::error::ProtocolError;
 use crate::wire::fields::{MOST_BYTES, TCHAR};
 use crate::wire::grammar::{self, ByteSet, byte_set};
+use crate::wire::limits::HeadLimits;
 use crate::wire::target::{self, Target};
 
 /// What a target can hold.
@@ -21,7 +21,7 @@ pub(crate) struct RequestLine {
     pub(crate) method: Method,
     pub(crate) version: Version,
     pub(crate) target: Target,
-    /// The target where it was encoded ([`Config::non_ascii_target`]): what its parts stand in,
+    /// The target where it was encoded ([`HeadLimits::non_ascii_target`]): what its parts stand in,
     /// in place of the head.
     encoded: Option<Box<str>>,
 }
@@ -34,30 +34,30 @@ impl RequestLine {
 
     /// Reads the line that stands in front, and returns its length with its end; `None` while
     /// that end is not there.
-    pub(super) fn read(&mut self, input: &[u8], config: &Config) -> Result<Option<usize>, ProtocolError> {
+    pub(super) fn read(&mut self, input: &[u8], limits: &HeadLimits) -> Result<Option<usize>, ProtocolError> {
         let Some(parts) = Parts::of(input) else {
-            return self.read_late(input, config);
+            return self.read_late(input, limits);
         };
-        self.take(&parts, parts.method.len() + 1, config)?;
+        self.take(&parts, parts.method.len() + 1, limits)?;
         self.encoded = None;
         Ok(Some(input.len() - parts.rest.len()))
     }
 
     /// Takes the parts over; those of the target are to stand at `start`.
     #[inline(always)]
-    fn take(&mut self, parts: &Parts<'_>, start: usize, config: &Config) -> Result<(), ProtocolError> {
+    fn take(&mut self, parts: &Parts<'_>, start: usize, limits: &HeadLimits) -> Result<(), ProtocolError> {
         let &Parts { method, target, path, minor, .. } = parts;
         // RFC 9110 section 2.5: a higher minor version is served as the highest one known.
         self.version = if minor == b'0' { Version::HTTP_10 } else { Version::HTTP_11 };
         self.method = match method {
-            _ if method.len() > config.limits.method => return Err(ProtocolError::MethodTooLong),
+            _ if method.len() > limits.method => return Err(ProtocolError::MethodTooLong),
             b"GET" => Method::GET,
             _ => Method::from_bytes(method).map_err(|_| ProtocolError::Method)?,
         };
-        if target.len() > config.limits.target {
+        if target.len() > limits.target {
             return Err(ProtocolError::TargetTooLong);
         }
-        if config.strict_target && !target::is_strict(target) {
+        if limits.strict_target && !target::is_strict(target) {
             return Err(ProtocolError::TargetByte);
         }
         self.target = target::parse(target, path.len(), start, &self.method)?;
@@ -67,7 +67,7 @@ impl RequestLine {
     /// Waits for the end of a line that does not split, which then is wrong or has to be encoded;
     /// but for no more where the first byte can begin no method, such as that of a TLS handshake.
     #[cold]
-    fn read_late(&mut self, input: &[u8], config: &Config) -> Result<Option<usize>, ProtocolError> {
+    fn read_late(&mut self, input: &[u8], limits: &HeadLimits) -> Result<Option<usize>, ProtocolError> {
         match input.first() {
             Some(b' ') => return Err(ProtocolError::RequestLine),
             Some(&byte) if !TCHAR.contains(byte) => return Err(ProtocolError::Method),
@@ -75,26 +75,26 @@ impl RequestLine {
         }
         let Some(end) = memchr::memchr(b'\n', input) else { return Ok(None) };
         let line = input.get(..=end).unwrap_or_default();
-        match encoded(line).filter(|_| config.non_ascii_target && !config.strict_target) {
-            Some(encoded) => self.read_encoded(line, &encoded, config).map(|()| Some(line.len())),
-            None => Err(fault(line, config)),
+        match encoded(line).filter(|_| limits.non_ascii_target && !limits.strict_target) {
+            Some(encoded) => self.read_encoded(line, &encoded, limits).map(|()| Some(line.len())),
+            None => Err(fault(line, limits)),
         }
     }
 
     /// Reads a line whose target was encoded.
-    fn read_encoded(&mut self, line: &[u8], encoded: &[u8], config: &Config) -> Result<(), ProtocolError> {
-        let parts = Parts::of(encoded).ok_or_else(|| fault(encoded, config))?;
+    fn read_encoded(&mut self, line: &[u8], encoded: &[u8], limits: &HeadLimits) -> Result<(), ProtocolError> {
+        let parts = Parts::of(encoded).ok_or_else(|| fault(encoded, limits))?;
         if parts.target.len() > MOST_BYTES {
             return Err(ProtocolError::TargetTooLong);
         }
-        self.take(&parts, 0, config)?;
+        self.take(&parts, 0, limits)?;
         // A host is not encoded: what stands before the path has to be as it was sent.
         let origin = self.target.origin.slice(parts.target);
         let before_path = parts.method.len() + 1 + parts.target.len() - origin.len();
         if self.method == Method::CONNECT || !line.get(..before_path).is_some_and(<[u8]>::is_ascii) {
             return Err(ProtocolError::TargetByte);
         }
-        self.encoded = std::str::from_utf8(parts.target).ok().map(Into::into);
+        self.encoded = core::str::from_utf8(parts.target).ok().map(Into::into);
         Ok(())
     }
 }
@@ -150,7 +150,7 @@ impl<'a> Parts<'a> {
 
 /// What is wrong with a line that does not split.
 #[cold]
-fn fault(line: &[u8], config: &Config) -> ProtocolError {
+fn fault(line: &[u8], limits: &HeadLimits) -> ProtocolError {
     let Some(line) = line.strip_suffix(b"\r\n") else {
         return ProtocolError::BareLineFeed;
     };
@@ -165,11 +165,11 @@ fn fault(line: &[u8], config: &Config) -> ProtocolError {
             ProtocolError::RequestLine
         }
         Some(_) if !grammar::is_token(method) => ProtocolError::Method,
-        Some(_) if method.len() > config.limits.method => ProtocolError::MethodTooLong,
+        Some(_) if method.len() > limits.method => ProtocolError::MethodTooLong,
         Some([b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', b'0'..=b'9']) if *major != b'1' => {
             ProtocolError::MajorVersion
         }
-        Some([b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9']) if target.len() > config.limits.target => {
+        Some([b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9']) if target.len() > limits.target => {
             ProtocolError::TargetTooLong
         }
         Some([b'H', b'T', b'T', b'P', b'/', b'1', b'.', b'0'..=b'9']) => ProtocolError::TargetByte,
@@ -179,9 +179,9 @@ fn fault(line: &[u8], config: &Config) -> ProtocolError {
 
 /// What is wrong with a request line that does not end within the limit of a head.
 #[cold]
-pub(super) fn endless(window: &[u8], config: &Config) -> ProtocolError {
+pub(super) fn no_end(window: &[u8], limits: &HeadLimits) -> ProtocolError {
     match TCHAR.split(window) {
-        (method, _) if method.len() > config.limits.method => ProtocolError::MethodTooLong,
+        (method, _) if method.len() > limits.method => ProtocolError::MethodTooLong,
         (_, [b' ', ..]) => ProtocolError::TargetTooLong,
         _ => ProtocolError::Method,
     }
@@ -197,10 +197,10 @@ mod tests {
         let line = format!("{line}\r\n");
         let hopeless = line.bytes().next().is_some_and(|byte| !grammar::is_tchar(byte));
         for end in 0..if hopeless { 1 } else { line.len() } {
-            let early = parsed.read(&line.as_bytes()[..end], &Config::default());
+            let early = parsed.read(&line.as_bytes()[..end], &HeadLimits::DEFAULT);
             assert_eq!(early, Ok(None), "judged before its end: {line:?}");
         }
-        parsed.read(line.as_bytes(), &Config::default()).map(|_| parsed)
+        parsed.read(line.as_bytes(), &HeadLimits::DEFAULT).map(|_| parsed)
     }
 
     #[test]
@@ -238,7 +238,7 @@ mod tests {
     #[test]
     fn a_first_byte_that_begins_no_method_is_refused_at_once() {
         for byte in 0..=255_u8 {
-            let read = RequestLine::default().read(&[byte], &Config::default());
+            let read = RequestLine::default().read(&[byte], &HeadLimits::DEFAULT);
             let expected = match byte {
                 b' ' => Err(ProtocolError::RequestLine),
                 _ if grammar::is_tchar(byte) => Ok(None),
@@ -250,14 +250,14 @@ mod tests {
 
     #[test]
     fn targets_are_encoded_where_that_is_switched_on() {
-        let mut config = Config { non_ascii_target: true, ..Config::default() };
-        config.limits.target = 12;
-        let read = |config: &Config, line: &[u8]| {
+        let mut limits = HeadLimits { non_ascii_target: true, ..HeadLimits::DEFAULT };
+        limits.target = 12;
+        let read = |limits: &HeadLimits, line: &[u8]| {
             let mut parsed = RequestLine::default();
             for end in 1..line.len() {
-                assert_eq!(parsed.read(&line[..end], config), Ok(None));
+                assert_eq!(parsed.read(&line[..end], limits), Ok(None));
             }
-            assert_eq!(parsed.read(line, config)?, Some(line.len()));
+            assert_eq!(parsed.read(line, limits)?, Some(line.len()));
             let bytes = parsed.target_bytes(line);
             let parts = [parsed.target.whole, parsed.target.path, parsed.target.query, parsed.target.authority];
             Ok(parts.map(|part| String::from_utf8(part.slice(bytes).to_vec()).unwrap()).join(" "))
@@ -268,7 +268,7 @@ mod tests {
             (b"GET /\xc3\xa9%41 HTTP/1.1\r\n", "/%C3%A9%41 /%C3%A9%41  "),
             (b"GET http://h/\xe9 HTTP/1.1\r\n", "http://h/%E9 /%E9  h"),
         ] {
-            assert_eq!(read(&config, line).as_deref(), Ok(parts), "{}", line.escape_ascii());
+            assert_eq!(read(&limits, line).as_deref(), Ok(parts), "{}", line.escape_ascii());
         }
         for (line, fault) in [
             (&b"GET /\xe9\0 HTTP/1.1\r\n"[..], ProtocolError::TargetByte),
@@ -282,17 +282,17 @@ mod tests {
             // What is encoded counts.
             (b"GET /\xe9\xe9\xe9\xe9 HTTP/1.1\r\n", ProtocolError::TargetTooLong),
         ] {
-            assert_eq!(read(&config, line), Err(fault), "{}", line.escape_ascii());
+            assert_eq!(read(&limits, line), Err(fault), "{}", line.escape_ascii());
         }
-        config.strict_target = true;
-        assert_eq!(read(&config, b"GET /\xe9 HTTP/1.1\r\n"), Err(ProtocolError::TargetByte));
-        config.strict_target = false;
+        limits.strict_target = true;
+        assert_eq!(read(&limits, b"GET /\xe9 HTTP/1.1\r\n"), Err(ProtocolError::TargetByte));
+        limits.strict_target = false;
         // Nothing of it stays for the next request.
         let mut line = RequestLine::default();
-        line.read(b"GET /\xe9 HTTP/1.1\r\n", &config).unwrap();
-        line.read(b"GET /b HTTP/1.1\r\n", &config).unwrap();
+        line.read(b"GET /\xe9 HTTP/1.1\r\n", &limits).unwrap();
+        line.read(b"GET /b HTTP/1.1\r\n", &limits).unwrap();
         assert_eq!(line.target.whole.slice(line.target_bytes(b"GET /b")), b"/b");
-        assert_eq!(read(&Config::default(), b"GET /\xe9 HTTP/1.1\r\n"), Err(ProtocolError::TargetByte));
+        assert_eq!(read(&HeadLimits::DEFAULT, b"GET /\xe9 HTTP/1.1\r\n"), Err(ProtocolError::TargetByte));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! A stretch of a head.
 
-use std::ops::Range;
+use core::ops::Range;
 
 /// Where something stands in a head, a trailer section or the header of a part.
 ///
@@ -32,5 +32,20 @@ impl Span {
 
     pub(crate) fn slice(self, bytes: &[u8]) -> &[u8] {
         bytes.get(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
+    }
+}
+
+/// Where one field line's name and value stand in the section's bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct FieldSpan {
+    pub(crate) name: Span,
+    pub(crate) value: Span,
+}
+
+impl FieldSpan {
+    /// Both are slices of the section.
+    #[inline]
+    pub(crate) fn of(name: &[u8], value: &[u8], section: &[u8]) -> Self {
+        Self { name: Span::of(name, section), value: Span::of(value, section) }
     }
 }

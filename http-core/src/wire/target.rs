@@ -1,10 +1,10 @@
 //! The request target in its four forms (RFC 9112 section 3.2), and the Host it implies.
 
-use std::net::Ipv6Addr;
+use core::net::Ipv6Addr;
 
 use http::Method;
 
-use crate::error::ProtocolError;
+use crate::wire::error::ProtocolError;
 use crate::wire::grammar::{self, ByteSet, byte_set};
 use crate::wire::span::Span;
 
@@ -185,7 +185,7 @@ fn is_ip_literal(rest: &[u8]) -> bool {
 }
 
 fn is_ipv6(address: &[u8]) -> bool {
-    std::str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
+    core::str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
 }
 
 /// `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.
@@ -247,7 +247,7 @@ mod tests {
     fn parts(method: Method, text: &str) -> Result<[&str; 5], ProtocolError> {
         let target = parse(text.as_bytes(), split_path(text.as_bytes()).0.len(), 0, &method)?;
         let parts = [target.authority, target.origin, target.path, target.query, target.fragment];
-        Ok(parts.map(|part| std::str::from_utf8(part.slice(text.as_bytes())).unwrap()))
+        Ok(parts.map(|part| core::str::from_utf8(part.slice(text.as_bytes())).unwrap()))
     }
 
     #[test]

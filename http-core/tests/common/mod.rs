@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use httpants_core::{
-    Config, Connection, ConnectionInfo, Event, FieldLines, Now, Request, RequestId, ResponseHead, Timer, Transmit,
+    Config, Connection, ConnectionInfo, Event, FieldLines, Now, RequestHead, RequestId, ResponseHead, Timer, Transmit,
     TransmitQueue, UnixTime,
 };
 
@@ -90,7 +90,7 @@ impl Server {
                 while let Some(Transmit::Bytes(slices)) = queue.poll() {
                     let count = slices.map(|slice| slice.len() as u64).sum();
                     self.sent += count;
-                    let sent = queue.sent(count);
+                    let sent = queue.advance(count);
                     self.connection.handle_transmitted(queue, sent, now(self.millis));
                 }
                 self.events();
@@ -159,7 +159,7 @@ pub(crate) fn id(connection: &Connection) -> RequestId {
 }
 
 /// The next event, which is a request.
-pub(crate) fn request(connection: &mut Connection) -> Request {
+pub(crate) fn request(connection: &mut Connection) -> RequestHead {
     match connection.poll_event() {
         Some(Event::Request(request)) => request,
         other => panic!("{other:?}"),

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use httpants_core::{Now, Request as RequestHead, RequestId};
+use httpants_core::{Now, RequestHead, RequestId};
 use tracing::Span;
 
 use super::service::Service;

@@ -290,7 +290,7 @@ impl<T: Transport> Io<T> {
                     }
                     Poll::Ready(flushed) => flushed?,
                 }
-                self.sent += self.outgoing.sent(std::mem::take(&mut self.unflushed) as u64);
+                self.sent += self.outgoing.advance(std::mem::take(&mut self.unflushed) as u64);
                 moved = Sent::Something;
             }
             let sent = match self.outgoing.poll() {

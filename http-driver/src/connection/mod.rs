@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use httpants_core::{ConnectionInfo, Event, Now, Request as RequestHead};
+use httpants_core::{ConnectionInfo, Event, Now, RequestHead};
 use pin_project_lite::pin_project;
 use tracing::Span;
 

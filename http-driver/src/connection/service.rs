@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use httpants_core::cookies::KeyRing;
-use httpants_core::{Config, Request};
+use httpants_core::proxy::ProxyPolicy;
+use httpants_core::{Config, RequestHead};
 
 use crate::exchange::Environment;
 use crate::handler::{BodyPolicy, Handler};
@@ -16,7 +17,7 @@ use crate::request::collect::Settings;
 use crate::response::files::FilePolicy;
 use crate::runtime::Clock;
 
-type ChooseIntake = Box<dyn Fn(&Request) -> BodyPolicy + Send + Sync>;
+type ChooseIntake = Box<dyn Fn(&RequestHead) -> BodyPolicy + Send + Sync>;
 
 pub(crate) struct Service<H> {
     pub(crate) handler: H,
@@ -32,6 +33,10 @@ pub(crate) struct Service<H> {
 pub(crate) struct ServiceParts<H> {
     pub(crate) handler: H,
     pub(crate) config: Config,
+    /// What proxies are trusted about.
+    pub(crate) proxies: ProxyPolicy,
+    /// A random one where there is none.
+    pub(crate) cookie_keys: Option<KeyRing>,
     pub(crate) choose_intake: Option<ChooseIntake>,
     pub(crate) files: FilePolicy,
     pub(crate) settings: Settings,
@@ -45,14 +50,24 @@ impl<H: Handler> Service<H> {
     /// # Errors
     /// Where the system gives no random key for signed cookies.
     pub(crate) fn new(parts: ServiceParts<H>, clock: Clock) -> io::Result<Arc<Self>> {
-        let ServiceParts { handler, mut config, choose_intake, files, mut settings, access_log, upgrade_grace } = parts;
+        let ServiceParts {
+            handler,
+            config,
+            proxies,
+            cookie_keys,
+            choose_intake,
+            files,
+            mut settings,
+            access_log,
+            upgrade_grace,
+        } = parts;
         // There is one `max_body_size`, wherever it was set.
         settings.limits.max_body_size = config.limits.max_body_size;
-        if config.cookie_keys.is_none() {
-            config.cookie_keys = Some(random_key()?);
-        }
-        let observed = Observed::new(Arc::clone(&settings.disk.metrics), access_log);
-        let environment = Environment { config: config.into(), form_limits: settings.limits.clone(), clock };
+        let cookie_keys = cookie_keys.map_or_else(random_key, Ok)?;
+        let proxies = Arc::new(proxies);
+        let observed = Observed::new(Arc::clone(&settings.disk.metrics), access_log, Arc::clone(&proxies));
+        let form_limits = settings.limits.clone();
+        let environment = Environment { config: config.into(), form_limits, proxies, cookie_keys, clock };
         Ok(Arc::new(Self {
             handler,
             environment: environment.into(),
@@ -65,7 +80,7 @@ impl<H: Handler> Service<H> {
     }
 
     /// What to do with the content behind this head.
-    pub(crate) fn intake(&self, head: &Request) -> BodyPolicy {
+    pub(crate) fn intake(&self, head: &RequestHead) -> BodyPolicy {
         match &self.choose_intake {
             Some(choose) => choose(head),
             None => self.handler.intake(head),

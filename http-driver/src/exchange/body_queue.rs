@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::task::{Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
-use httpants_core::{Headers, Request as RequestHead, RequestId};
+use httpants_core::{Headers, RequestHead, RequestId};
 
 use super::BodyError;
 

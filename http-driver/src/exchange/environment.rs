@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use httpants_core::Config;
+use httpants_core::cookies::KeyRing;
 use httpants_core::forms::Limits;
+use httpants_core::proxy::ProxyPolicy;
 
 use crate::runtime::Clock;
 
@@ -12,5 +14,7 @@ use crate::runtime::Clock;
 pub(crate) struct Environment {
     pub(crate) config: Arc<Config>,
     pub(crate) form_limits: Limits,
+    pub(crate) proxies: Arc<ProxyPolicy>,
+    pub(crate) cookie_keys: KeyRing,
     pub(crate) clock: Clock,
 }

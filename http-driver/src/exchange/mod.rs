@@ -20,9 +20,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use httpants_core::{
-    CloseReason, Connection, Dropped, Event, Headers, Misuse, Request as RequestHead, RequestId, ResponseState,
-};
+use httpants_core::{CloseReason, Connection, Dropped, Event, Headers, Misuse, RequestHead, RequestId, ResponseState};
 
 pub use self::body_error::BodyError;
 use self::body_queue::BodyQueue;
@@ -147,7 +145,7 @@ impl Exchange {
     /// Waits until there is room to send a response to this request; says whether it had to.
     pub(crate) async fn room(&self, request: RequestId) -> Result<bool, Misuse> {
         let mut waiting = Waiting { exchange: self, waiters: |shared| &mut shared.writers, number: None };
-        let has_room = |shared: &mut Shared| match shared.core.send_room(request) {
+        let has_room = |shared: &mut Shared| match shared.core.poll_send_room(request) {
             Ok(0) => Poll::Pending,
             Ok(_) => Poll::Ready(Ok(())),
             Err(misuse) => Poll::Ready(Err(misuse)),

@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use httpants_core::proxy::ProxyHeaderError;
-use httpants_core::{Address, CloseReason, Connection, Event, Now, Request as RequestHead};
+use httpants_core::proxy::ProxyPolicy;
+use httpants_core::{Address, CloseReason, Connection, Event, Now, ProxyHeaderError, RequestHead};
 
 use super::access_log::{self, AccessLog, AccessLogState};
 use super::counters::{Count, Metrics};
@@ -15,6 +15,7 @@ use super::spans::Shown;
 pub(crate) struct Observed {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) log: Option<Arc<AccessLog>>,
+    pub(crate) proxies: Arc<ProxyPolicy>,
 }
 
 /// The observer of one connection: it consumes the events of the core, and nothing else.
@@ -47,8 +48,8 @@ impl fmt::Display for ProxyHeaderFault {
 }
 
 impl Observed {
-    pub(crate) fn new(metrics: Arc<Metrics>, log: Option<AccessLog>) -> Self {
-        Self { metrics, log: log.map(Arc::new) }
+    pub(crate) fn new(metrics: Arc<Metrics>, log: Option<AccessLog>, proxies: Arc<ProxyPolicy>) -> Self {
+        Self { metrics, log: log.map(Arc::new), proxies }
     }
 }
 
@@ -90,7 +91,7 @@ impl Observer {
                     metrics.one(Count::Answer(status));
                 }
                 if let Some(log) = &mut self.log {
-                    log.response_end(stats, core.peer(), now);
+                    log.response_end(stats, core.peer(), &self.observed.proxies, now);
                 }
             }
             Event::TimedOut(timer) => metrics.one(Count::Timeout(timer)),

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use httpants_core::{Address, ConnectionInfo, Request};
+use httpants_core::{Address, ConnectionInfo, RequestHead};
 use tracing::Span;
 
 use super::escaped::Escaped;
@@ -21,7 +21,7 @@ pub(crate) fn connection(id: u64, peer: &ConnectionInfo) -> Span {
 /// The connection's span is not named as its parent: it can be another subscriber's, which
 /// this one would not know.
 #[inline]
-pub(crate) fn request(request: &Request) -> Span {
+pub(crate) fn request(request: &RequestHead) -> Span {
     tracing::info_span!(
         target: "httpants::request",
         "request",

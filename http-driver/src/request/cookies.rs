@@ -1,9 +1,9 @@
-//! Cookies of the response, set through its request as in Pants.
+//! Cookies of a request, and those of its response, which are set through it as in Pants.
 
 use std::time::Duration;
 
 use httpants_core::Misuse;
-use httpants_core::cookies::{Cookie, CookieBuilder, KeyRing};
+use httpants_core::cookies::{self, Cookie, CookieBuilder, Cookies, KeyRing};
 
 use super::Request;
 
@@ -29,6 +29,28 @@ use super::Request;
 /// # let _ = (login, who);
 /// ```
 impl Request {
+    /// The cookies that were received (`cookies` in Pants).
+    #[must_use]
+    pub fn cookies(&self) -> Cookies<'_> {
+        Cookies::new(self.head.headers())
+    }
+
+    /// The value of a signed cookie (`get_secure_cookie` in Pants): nothing when it is
+    /// absent, unsigned, altered, moved from another name, expired, from the future, or
+    /// signed by a key that the server does not have
+    /// ([`Server::cookie_secrets`](crate::Server::cookie_secrets)).
+    #[must_use]
+    #[doc(alias = "get_secure_cookie")]
+    pub fn signed_cookie(&self, name: &str) -> Option<Vec<u8>> {
+        self.exchange.environment().cookie_keys.signed_cookie(&self.head, name)
+    }
+
+    /// [`signed_cookie`](Self::signed_cookie) as text; nothing also where it is not UTF-8.
+    #[must_use]
+    pub fn signed_cookie_text(&self, name: &str) -> Option<String> {
+        self.signed_cookie(name).and_then(|value| String::from_utf8(value).ok())
+    }
+
     /// Sets a cookie; one of the same name, domain and path is replaced.
     ///
     /// # Errors
@@ -36,7 +58,7 @@ impl Request {
     /// `__Secure-` name; others once the response has begun.
     pub fn set_cookie(&self, cookie: impl Into<Cookie<'static>>) -> Result<(), Misuse> {
         let cookie = cookie.into();
-        self.core(|core, request| core.cookies_out(request)?.set(cookie).map_err(Misuse::Cookie))
+        self.core(|core, request| cookies::set(core.response_fields_mut(request)?, cookie).map_err(Misuse::Cookie))
     }
 
     /// Makes the client drop a cookie. It drops none of another path or domain than this one
@@ -47,11 +69,11 @@ impl Request {
     /// As [`set_cookie`](Self::set_cookie).
     pub fn remove_cookie(&self, cookie: impl Into<Cookie<'static>>) -> Result<(), Misuse> {
         let cookie = cookie.into();
-        self.core(|core, request| core.cookies_out(request)?.remove(cookie).map_err(Misuse::Cookie))
+        self.core(|core, request| cookies::remove(core.response_fields_mut(request)?, cookie).map_err(Misuse::Cookie))
     }
 
     /// Sets a signed cookie for 30 days (`set_secure_cookie` in Pants);
-    /// [`signed_cookie`](httpants_core::Request::signed_cookie) reads it. The value is signed, not
+    /// [`signed_cookie`](Self::signed_cookie) reads it. The value is signed, not
     /// hidden. It may be text, bytes, or JSON as text.
     ///
     /// The cookie is HttpOnly, `SameSite=Lax` and for the path `/`. It is `Secure` where the request
@@ -96,10 +118,9 @@ impl Request {
         lifetime: Duration,
         adjust: impl FnOnce(CookieBuilder<'static>) -> CookieBuilder<'static>,
     ) -> Result<(), Misuse> {
-        self.core(|core, request| core.cookies_out(request).map(drop))?;
+        self.core(|core, request| core.response_fields_mut(request).map(drop))?;
         let environment = self.exchange.environment();
-        let keys = environment.config.cookie_keys.as_ref().ok_or(Misuse::NoCookieKeys)?;
-        let cookie = keys.cookie(name, value, environment.clock.now().wall.as_secs(), lifetime);
+        let cookie = environment.cookie_keys.cookie(name, value, environment.clock.now().wall.as_secs(), lifetime);
         self.set_cookie(adjust(self.secured(cookie)))
     }
 

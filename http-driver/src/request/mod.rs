@@ -1,6 +1,7 @@
 //! A request as its handler gets it: the head, the content, and the way to answer by calls.
 
 mod body;
+mod client;
 pub(crate) mod collect;
 mod cookies;
 mod decoded;
@@ -11,11 +12,12 @@ pub(crate) mod upload;
 use std::borrow::Cow;
 use std::fmt;
 use std::ops::Deref;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use httpants_core::forms::{Multipart, ParseFormError, Variables};
-use httpants_core::{Connection, Headers, Misuse, Request as RequestHead, RequestId};
+use httpants_core::forms::{Multipart, ParseFormError, Variables, urlencoded};
+use httpants_core::{Connection, Headers, Misuse, RequestHead, RequestId};
 
 pub use self::body::Body;
 pub use self::multipart_stream::{FormError, MultipartStream, StreamedPart};
@@ -24,7 +26,7 @@ use crate::exchange::{Exchange, Shared};
 
 /// A request and its content (`HTTPRequest` in Pants).
 ///
-/// What its head says is reached through [`httpants_core::Request`], to which it derefs.
+/// What its head says is reached through [`httpants_core::RequestHead`], to which it derefs.
 ///
 /// ```
 /// use httpants_driver::{Request, Response};
@@ -45,12 +47,14 @@ pub struct Request {
     head: RequestHead,
     body: Body,
     form: Option<Box<Form>>,
+    /// The variables of the query, once they were asked for.
+    query: OnceLock<Box<Result<Variables, ParseFormError>>>,
     exchange: Exchange,
 }
 
 impl Request {
     pub(crate) fn new(head: RequestHead, body: Body, form: Option<Box<Form>>, exchange: Exchange) -> Self {
-        Self { head, body, form, exchange }
+        Self { head, body, form, query: OnceLock::new(), exchange }
     }
 
     pub(crate) fn without_body(head: RequestHead, exchange: Exchange) -> Self {
@@ -61,6 +65,26 @@ impl Request {
     #[must_use]
     pub fn head(&self) -> &RequestHead {
         &self.head
+    }
+
+    /// The variables of the query (`get` in Pants): several values a name, in order, blank
+    /// ones dropped, `+` and percent sequences decoded. Parsed on the first call.
+    ///
+    /// # Errors
+    /// [`ParseFormError`] for more than 1,000 variables (413).
+    ///
+    /// ```
+    /// use httpants_driver::protocol::forms::ParseFormError;
+    /// use httpants_driver::{Request, Response};
+    ///
+    /// async fn greet(request: Request) -> Result<Response, ParseFormError> {
+    ///     Ok(Response::text(format!("hello {}", request.get()?.get("name").unwrap_or("stranger"))))
+    /// }
+    /// # let _ = greet;
+    /// ```
+    pub fn get(&self) -> Result<&Variables, ParseFormError> {
+        let query = self.query.get_or_init(|| Box::new(urlencoded::query(&self.head)));
+        query.as_ref().as_ref().map_err(Clone::clone)
     }
 
     /// The variables of a buffered form: those of `application/x-www-form-urlencoded`, and the
@@ -122,7 +146,7 @@ impl Request {
 
     /// The first value of a variable of the query; empty where it has none (`?debug`), `None`
     /// where it is absent. `+` and percent sequences are decoded, and bytes that are not UTF-8
-    /// become U+FFFD. [`get`](httpants_core::Request::get) has all variables, without those that
+    /// become U+FFFD. [`get`](httpants_core::RequestHead::get) has all variables, without those that
     /// are empty, as in Pants.
     #[must_use]
     pub fn query_param(&self, name: &str) -> Option<Cow<'_, str>> {

@@ -170,7 +170,7 @@ impl StreamTask {
     fn has_room(&self, outlet: &mut Outlet<'_>) -> bool {
         let request = outlet.request;
         // Without a connection the stream goes on to learn that by its next piece.
-        !matches!(outlet.with(|shared| shared.core.send_room(request)), Ok(0))
+        !matches!(outlet.with(|shared| shared.core.poll_send_room(request)), Ok(0))
     }
 
     /// A piece of the body, behind the head if that is still to come.

@@ -19,8 +19,8 @@ use std::time::Duration;
 
 use httpants_core::cookies::{KeyError, KeyRing};
 use httpants_core::files::Sendfile;
-use httpants_core::proxy::XHeaders;
-use httpants_core::{Config, Request};
+use httpants_core::proxy::{ProxyPolicy, XHeaders};
+use httpants_core::{Config, RequestHead};
 
 use self::accept::Accepting;
 pub use self::bound::BoundServer;
@@ -92,6 +92,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         let parts = ServiceParts {
             handler,
             config: Config::default(),
+            proxies: ProxyPolicy::default(),
+            cookie_keys: None,
             choose_intake: None,
             files: FilePolicy::default(),
             settings: Settings::new(runtime.blocking_pool()),
@@ -253,7 +255,14 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// [`KeyError`] for no secret, or an empty one.
     pub fn cookie_secrets<S: AsRef<[u8]>>(self, secrets: impl IntoIterator<Item = S>) -> Result<Self, KeyError> {
         let keys = KeyRing::new(secrets)?;
-        Ok(self.config(|config| config.cookie_keys = Some(keys)))
+        Ok(self.cookie_keys(keys))
+    }
+
+    /// [`cookie_secrets`](Self::cookie_secrets) as a ring of keys, which several servers can share.
+    #[must_use]
+    pub fn cookie_keys(mut self, keys: KeyRing) -> Self {
+        self.parts.cookie_keys = Some(keys);
+        self
     }
 
     /// Sets which proxies are trusted about the client's address, scheme and host, and which
@@ -268,8 +277,9 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// Pants: only for a server that nobody but a proxy can reach, and a proxy that replaces all of
     /// them.
     #[must_use]
-    pub fn xheaders(self, xheaders: XHeaders) -> Self {
-        self.config(|config| config.proxies.xheaders = xheaders)
+    pub fn xheaders(mut self, xheaders: XHeaders) -> Self {
+        self.parts.proxies.xheaders = xheaders;
+        self
     }
 
     /// Decides by the head what becomes of a request's content, in place of
@@ -294,7 +304,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// # drop(server);
     /// ```
     #[must_use]
-    pub fn intake(mut self, choose: impl Fn(&Request) -> BodyPolicy + Send + Sync + 'static) -> Self {
+    pub fn intake(mut self, choose: impl Fn(&RequestHead) -> BodyPolicy + Send + Sync + 'static) -> Self {
         self.parts.choose_intake = Some(Box::new(choose));
         self
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
-use httpants_core::{BodyLen, Connection, Event, Misuse, Now, Request, RequestId, ResponseHead, Sending};
+use httpants_core::{BodyLen, Connection, Event, Misuse, Now, RequestHead, RequestId, ResponseHead, Sending};
 
 use super::errand::Asked;
 
@@ -36,7 +36,7 @@ pub struct Application {
     /// The request whose response is outstanding.
     current: RequestId,
     /// The request that is being received, if its content is awaited.
-    asked: Option<Request>,
+    asked: Option<RequestHead>,
     content: Vec<u8>,
     /// Whether that content goes back as it comes.
     streams: bool,
@@ -118,7 +118,7 @@ impl Application {
     }
 
     /// The request is complete.
-    fn begin(&mut self, request: &Request, connection: &mut Connection, now: Now) -> Result<(), Misuse> {
+    fn begin(&mut self, request: &RequestHead, connection: &mut Connection, now: Now) -> Result<(), Misuse> {
         let asked = Asked::of(request);
         let ok = ResponseHead::default();
         let id = request.id();

@@ -85,9 +85,10 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    pub(super) fn of(request: &httpants_core::Request) -> Self {
+    pub(super) fn of(request: &httpants_core::RequestHead) -> Self {
+        let variables = httpants_core::forms::urlencoded::query(request).unwrap_or_default();
         let number = |name: &str| -> u64 {
-            let value = request.get().ok().and_then(|variables| variables.get(name));
+            let value = variables.get(name);
             value.and_then(|value| value.parse().ok()).unwrap_or(0)
         };
         Self {

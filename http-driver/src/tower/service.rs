@@ -83,7 +83,7 @@ where
     }
 
     /// Content streams in.
-    fn intake(&self, _: &httpants_core::Request) -> BodyPolicy {
+    fn intake(&self, _: &httpants_core::RequestHead) -> BodyPolicy {
         BodyPolicy::Stream
     }
 }

@@ -39,7 +39,7 @@ fn start_late(notes: &Notes) -> World {
             Ok::<_, Misuse>(response)
         }
     };
-    let intake = |head: &httpants_driver::protocol::Request| match head.path() {
+    let intake = |head: &httpants_driver::protocol::RequestHead| match head.path() {
         "/streamed" => BodyPolicy::Stream,
         _ => BodyPolicy::Buffer,
     };

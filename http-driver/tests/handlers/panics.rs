@@ -197,7 +197,7 @@ impl Handler for Chooses {
         Box::pin(async move { Response::text(request.path().to_owned()) })
     }
 
-    fn intake(&self, _: &httpants_driver::protocol::Request) -> BodyPolicy {
+    fn intake(&self, _: &httpants_driver::protocol::RequestHead) -> BodyPolicy {
         panic!("on purpose")
     }
 }

@@ -147,7 +147,7 @@ where
     });
     let keys = KeyRing::new(["secret"]).unwrap();
     let server = Server::with_runtime(memory.clone(), service).max_body_size(300_000);
-    let (handle, serving) = server.config(|config| config.cookie_keys = Some(keys)).attach();
+    let (handle, serving) = server.cookie_keys(keys).attach();
     memory.serve(serving);
     handle
 }

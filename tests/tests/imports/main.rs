@@ -1,5 +1,6 @@
-//! The modules of the driver import from each other in one direction: there is no cycle between
-//! files, and none between the folders at the top of `src`.
+//! The modules of a crate import from each other in one direction: there is no cycle between
+//! files, and none between the folders at the top of `src`. Those of the core are layers, of which
+//! each imports from lower ones alone.
 
 #![allow(
     clippy::unwrap_used,
@@ -23,9 +24,18 @@ struct Rule {
     package: &'static str,
     /// Top folders of its `src` that are not checked: tools for tests.
     except: &'static [&'static str],
+    /// All its top folders, in layers from the lowest on, where their order is checked. The folders
+    /// of one layer do not import from each other.
+    layers: &'static [&'static [&'static str]],
 }
 
-const DRIVER: Rule = Rule { package: "http-driver", except: &["memory", "conformance", "simulation"] };
+const CORE: Rule = Rule {
+    package: "http-core",
+    except: &[],
+    layers: &[&["wire"], &["message"], &["connection", "cookies", "files", "forms", "proxy"]],
+};
+
+const DRIVER: Rule = Rule { package: "http-driver", except: &["memory", "conformance", "simulation"], layers: &[] };
 
 /// They re-export what is public, and need all of it for that.
 const REEXPORTS: [&str; 2] = ["lib.rs", "application.rs"];
@@ -38,12 +48,25 @@ impl Rule {
         let files = resolve::graph(&source::read(&sources)).map(|file| self.has(file).then(|| file.to_owned()));
         assert!(files.edges().count() > 50, "the imports of {} are read", self.package);
         let rooms = files.map(|file| Some(room(file).to_owned()));
-        let (files, rooms) = (files.report(), rooms.report());
+        let (cycles, rooms, upward) = (files.report(), rooms.report(), self.upward(&files));
         assert!(
-            files.is_empty() && rooms.is_empty(),
-            "{0}/src: cycles between files:\n{files}\n{0}/src: cycles between top folders:\n{rooms}",
+            cycles.is_empty() && rooms.is_empty(),
+            "{0}/src: cycles between files:\n{cycles}\n{0}/src: cycles between top folders:\n{rooms}",
             self.package,
         );
+        assert!(upward.is_empty(), "{}/src: imports that do not lead to a lower layer:{upward}", self.package);
+    }
+
+    /// Lists the imports that lead from a top folder to one that is not of a lower layer.
+    fn upward(&self, files: &Graph) -> String {
+        if self.layers.is_empty() {
+            return String::new();
+        }
+        let layer = |room: &str| self.layers.iter().position(|layer| layer.contains(&room));
+        let is_downward = |from: &str, to: &str| layer(from).is_some_and(|from| layer(to).is_some_and(|to| to < from));
+        let is_upward = |from: &str, to: &str| from != to && !is_downward(from, to);
+        let upward = files.edges().filter(|(from, to)| is_upward(room(from), room(to)));
+        upward.map(|(from, to)| format!("\n    {from} -> {to}")).collect()
     }
 
     fn has(&self, file: &str) -> bool {
@@ -67,6 +90,11 @@ fn collect(folder: &Path, prefix: &str, sources: &mut Vec<(String, String)>) {
             sources.push((name, fs::read_to_string(&path).unwrap()));
         }
     }
+}
+
+#[test]
+fn core_has_no_import_cycles_and_its_layers_point_down() {
+    CORE.check();
 }
 
 #[test]
@@ -177,4 +205,22 @@ fn cycle_between_rooms_needs_no_cycle_between_files() {
     assert_eq!(files.report(), "");
     let rooms = files.map(|file| Some(room(file).to_owned()));
     assert_eq!(rooms.report(), "\na -> b -> a\n    a/x.rs:1 -> b: crate::b::x::X\n    b/y.rs:1 -> a: crate::a::y::Y\n");
+}
+
+#[test]
+fn imports_lead_to_lower_layers_alone() {
+    let rule = Rule { package: "", except: &[], layers: &[&["low"], &["left", "right"]] };
+    let down = ("left/a.rs", "use crate::low::b::B; use super::c::C;");
+    let items = [("low/b.rs", "pub struct B;"), ("left/c.rs", "pub struct C;"), ("right/d.rs", "pub struct D;")];
+    let modules = [("lib.rs", ""), ("low/mod.rs", ""), ("left/mod.rs", ""), ("right/mod.rs", "")];
+    let sources = [items.as_slice(), &modules, &[down]].concat();
+    assert_eq!(rule.upward(&graph_of(&sources)), "");
+    for (file, text, to) in [
+        ("low/up.rs", "use crate::left::c::C;", "left/c.rs"),
+        ("left/side.rs", "use crate::right::d::D;", "right/d.rs"),
+        ("unknown/e.rs", "use crate::low::b::B;", "low/b.rs"),
+    ] {
+        let sources = [sources.as_slice(), &[(file, text)]].concat();
+        assert_eq!(rule.upward(&graph_of(&sources)), format!("\n    {file} -> {to}"));
+    }
 }

@@ -46,7 +46,7 @@ impl World {
             assert!(!bytes.is_empty(), "nothing to send, and it is told");
             bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
             left -= bytes.len() as u64;
-            sent += self.queue.sent(bytes.len() as u64);
+            sent += self.queue.advance(bytes.len() as u64);
             self.out.extend_from_slice(&bytes);
         }
         self.connection.handle_transmitted(&mut self.queue, sent, self.now);
@@ -90,8 +90,8 @@ impl World {
             9 => connection.set_max_body_size(id, 0),
             10 => connection.pause(id),
             11 => connection.resume(id),
-            12 => connection.send_room(id).map(drop),
-            13 => connection.cookies_out(id).map(|_| ()),
+            12 => connection.poll_send_room(id).map(drop),
+            13 => connection.response_fields_mut(id).map(|_| ()),
             14 => connection.reply(id).send_response("stale", 200, "text/plain"),
             _ => connection.reply(id).finish(),
         }

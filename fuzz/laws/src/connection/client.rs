@@ -1,6 +1,6 @@
 //! What the client sees: requests cut out of what it sent, and answers in what it got.
 
-use httpants_core::{Close, Framing, Request};
+use httpants_core::{Close, Framing, RequestHead};
 
 use super::world::{Given, World};
 use crate::oracle::answer::{self, Asked};
@@ -25,7 +25,7 @@ impl Sent {
     }
 
     /// The request must stand where the one before it ends.
-    pub(super) fn request(&mut self, request: &Request) {
+    pub(super) fn request(&mut self, request: &RequestHead) {
         let mut at = match self.framing {
             Framing::Length(length) => self.content_at + usize::try_from(length).unwrap(),
             Framing::Chunked => match chunked::read(&self.bytes[self.content_at..]).end {

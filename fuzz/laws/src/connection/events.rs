@@ -1,7 +1,7 @@
 //! What the application gets to see.
 
-use httpants_core::proxy::ProxyHeader;
-use httpants_core::{CloseReason, Event, HalfClose, ProtocolError, Request, RequestId, Timer};
+use httpants_core::ProxyHeader;
+use httpants_core::{CloseReason, Event, HalfClose, ProtocolError, RequestHead, RequestId, Timer};
 
 use super::world::{Given, World};
 use crate::oracle::answer::Asked;
@@ -43,7 +43,7 @@ impl World {
         }
     }
 
-    fn request(&mut self, request: &Request) {
+    fn request(&mut self, request: &RequestHead) {
         assert!(self.given.last().is_none_or(|last| last.finished), "two requests at once");
         assert!(self.connection.current_request().is_some());
         assert!(self.buffer.is_none() && !self.held, "a request is parsed that must not be");

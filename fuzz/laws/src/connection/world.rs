@@ -264,7 +264,7 @@ impl World {
     /// A piece of content, or what is left where that would be too much.
     fn send(&mut self, length: usize, file: bool) -> bool {
         let id = self.current();
-        let room = self.connection.send_room(id);
+        let room = self.connection.poll_send_room(id);
         assert_eq!(room.is_ok(), !self.connection.response_state(id).is_over());
         assert!(room.is_ok_and(|room| room <= self.config.limits.send_backlog.max(1)) || room.is_err());
         let mut give = |length: usize| match file {

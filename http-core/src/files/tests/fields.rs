@@ -347,7 +347,7 @@ fn lines_are_spelled_as_everywhere() {
             .map(|(name, value)| (CanonicalName::new(name.as_str()).to_string(), value.to_str().unwrap().trim()))
             .collect();
         let sent: Vec<_> =
-            sent.iter().map(|(name, value)| (name.to_owned(), std::str::from_utf8(value).unwrap())).collect();
+            sent.iter().map(|(name, value)| (name.to_owned(), core::str::from_utf8(value).unwrap())).collect();
         assert_eq!(sent, expected);
     }
 }

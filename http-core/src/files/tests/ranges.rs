@@ -19,7 +19,7 @@ fn read_parts(content_type: &str, body: &[u8]) -> Vec<Part> {
     while rest != b"--\r\n" {
         rest = rest.strip_prefix(b"\r\n").unwrap();
         let end = rest.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-        let head = std::str::from_utf8(&rest[..end]).unwrap();
+        let head = core::str::from_utf8(&rest[..end]).unwrap();
         let fields: Vec<_> = head
             .split("\r\n")
             .map(|line| line.split_once(": ").unwrap())

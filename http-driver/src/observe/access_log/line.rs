@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use http::StatusCode;
-use httpants_core::{ProtocolError, Refusal, Request as RequestHead, UnixTime};
+use httpants_core::{ProtocolError, Refusal, RequestHead, UnixTime};
 
 use crate::observe::escaped::Escaped;
 

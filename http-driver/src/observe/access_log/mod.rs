@@ -23,7 +23,7 @@ const TARGET: &str = "httpants::access";
 /// host ident authuser [10/Oct/2000:13:55:36 +0000] "request line" status bytes "referer" "user-agent"
 /// ```
 ///
-/// - *host* is [`remote_ip`](httpants_core::Request::remote_ip): the client's where proxies are
+/// - *host* is [`remote_ip`](crate::Request::remote_ip): the client's where proxies are
 ///   trusted. Of something that was no request it is the peer's, with the PROXY protocol the one
 ///   of its header. `-` for a peer without an address (a unix socket).
 /// - *ident* and *authuser* are `-`: the server does not authenticate.

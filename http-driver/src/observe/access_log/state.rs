@@ -2,7 +2,8 @@
 
 use std::collections::VecDeque;
 
-use httpants_core::{ConnectionInfo, Now, Refusal, Request as RequestHead, ResponseStats};
+use httpants_core::proxy::ProxyPolicy;
+use httpants_core::{ConnectionInfo, Now, Refusal, RequestHead, ResponseStats};
 
 use super::line::{Asked, Record};
 use super::{AccessLog, emit, has_subscriber};
@@ -40,7 +41,13 @@ impl AccessLogState {
         !self.records.is_empty()
     }
 
-    pub(crate) fn response_end(&mut self, stats: ResponseStats, peer: &ConnectionInfo, now: Now) {
+    pub(crate) fn response_end(
+        &mut self,
+        stats: ResponseStats,
+        peer: &ConnectionInfo,
+        proxies: &ProxyPolicy,
+        now: Now,
+    ) {
         let refused = self.refusal.as_ref().filter(|refusal| refusal.request() == stats.request);
         let refused = refused.map(|refusal| refusal.error());
         let asked = match stats.request {
@@ -58,7 +65,7 @@ impl AccessLogState {
             },
         };
         let (received, remote_ip) = match &asked {
-            Asked::Request(request) => (request.received(), request.remote_ip()),
+            Asked::Request(request) => (request.received(), proxies.client(request).remote_ip()),
             _ => (now, peer.remote_addr.ip()),
         };
         let is_request = matches!(asked, Asked::Request(_));

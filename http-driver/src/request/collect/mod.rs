@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use httpants_core::forms::{FormType, Limits, ParseFormError, urlencoded};
-use httpants_core::{Framing, Request as RequestHead};
+use httpants_core::{Framing, RequestHead};
 
 pub(crate) use self::error::CollectError;
 use self::multipart::FormCollector;

@@ -5,7 +5,7 @@ use std::fs::File;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use httpants_core::files::{Field, FileError, FileRequest, FileResponse, Plan, Segment};
-use httpants_core::{BodyLen, FieldLines, Headers, Misuse, Request, ResponseHead};
+use httpants_core::{BodyLen, FieldLines, Headers, Misuse, RequestHead, ResponseHead};
 
 use super::FilePolicy;
 use super::named_file::{NamedFile, Opened};
@@ -50,7 +50,7 @@ pub(crate) fn respond(outlet: &mut Outlet<'_>, mut head: ResponseHead, file: Nam
 
 /// The response, and the file that its segments are stretches of.
 fn plan(
-    request: &Request,
+    request: &RequestHead,
     status: StatusCode,
     mut own: Vec<Field>,
     file: NamedFile,

@@ -122,7 +122,7 @@ fn real_clients() {
         log.take(&mut multipart);
         assert_eq!(log.end, Some(Ok(())));
         let parts: Vec<_> =
-            log.parts.iter().map(|(n, f, c)| (&**n, f.as_deref(), std::str::from_utf8(c).unwrap())).collect();
+            log.parts.iter().map(|(n, f, c)| (&**n, f.as_deref(), core::str::from_utf8(c).unwrap())).collect();
         assert_eq!(parts, expected);
     }
 }

@@ -1,13 +1,20 @@
-//! Connections whose transport is secured before the first request: TLS.
+//! What comes before the first request: a header of the PROXY protocol, and the handshake of a
+//! transport that is secured (TLS).
 
-use std::sync::Arc;
+mod proxy_header;
 
-use super::refusal::Refusal;
-use super::state::{Input, State};
-use super::{Connection, ConnectionInfo, Now, Receiving};
-use crate::config::Config;
-use crate::error::CloseReason;
-use crate::proxy::ProxyHeader;
+use alloc::sync::Arc;
+
+pub use self::proxy_header::{Endpoints, ProxyHeader, ProxyHeaderError};
+use super::Connection;
+use super::config::Config;
+use super::events::CloseReason;
+use super::refusal::{HeadProgress, Refusal};
+use super::state::{Input, PrefaceHeader, Receiving, State};
+use super::timers::{Earliest, Timer};
+use crate::message::origin::{Address, ConnectionInfo, Now};
+use crate::message::request::RequestHead;
+use crate::wire::error::ProtocolError;
 
 /// What the first bytes of a connection are that is to be secured, from
 /// [`Connection::receive_preface`].
@@ -17,30 +24,13 @@ use crate::proxy::ProxyHeader;
 pub enum Preface {
     /// Too few to tell: ask again with all of them when there are more.
     NeedMore,
-    /// So many of them are the PROXY protocol header: ask again with those behind it.
+    /// This many of them are the PROXY protocol header: ask again with those behind it.
     Header(usize),
     /// The handshake begins with them.
     Handshake,
     /// They are refused, perhaps with a response, which leaves unsecured; what follows them is
     /// read and dropped as usual.
     Refused,
-}
-
-/// The PROXY protocol header before everything else, where one is expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PrefaceHeader {
-    Expected,
-    /// Something was received, but not all of it, or something else.
-    Begun,
-    /// It was received, or none is expected.
-    Done,
-}
-
-impl PrefaceHeader {
-    /// Once this was received of it.
-    pub(super) fn after(self, received: &[u8]) -> Self {
-        if received.is_empty() { self } else { Self::Begun }
-    }
 }
 
 /// Where a handshake comes before the first request.
@@ -58,7 +48,7 @@ impl PrefaceHeader {
 /// connection.handle_secured(now);
 /// connection.receive(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n", now);
 /// let Some(Event::Request(request)) = connection.poll_event() else { unreachable!() };
-/// assert_eq!(request.full_url(), "https://example.com/");
+/// assert!(request.peer().secure);
 /// ```
 impl Connection {
     /// A connection that was just accepted and begins with a handshake, of TLS. Nothing is to
@@ -72,7 +62,7 @@ impl Connection {
 
     /// All bytes received so far, until the handshake begins: in front of it may be a PROXY
     /// protocol header ([`Config::proxy_protocol`]), and in its place a request without TLS,
-    /// which is answered with 400.
+    /// which is refused with 400.
     ///
     /// What is neither is taken for a handshake, for the library to judge.
     pub fn receive_preface(&mut self, received: &[u8], now: Now) -> Preface {
@@ -126,5 +116,67 @@ impl Connection {
             self.events.close(CloseReason::HandshakeFailed);
             self.settle();
         }
+    }
+
+    /// Offers the deadline of a handshake, which begins behind the PROXY protocol header.
+    pub(super) fn offer_handshake(&self, next: &mut Earliest) {
+        let (times, timeouts) = (&self.times, &self.config.timeouts);
+        if self.proxy_header == PrefaceHeader::Done {
+            next.offer(times.accepted, timeouts.handshake, Timer::Handshake);
+        } else {
+            next.offer(times.accepted, timeouts.accept, Timer::Accept);
+        }
+    }
+}
+
+/// The PROXY protocol header.
+impl Connection {
+    /// What a load balancer says of the connection, before anything else. It never gets a
+    /// response: where it is wrong, what follows is not known to be HTTP.
+    pub(super) fn read_proxy_header(&mut self) -> Option<RequestHead> {
+        let received = self.recv.filled();
+        self.proxy_header = self.proxy_header.after(received);
+        match ProxyHeader::parse(received) {
+            Ok(None) => {
+                self.await_more();
+                None
+            }
+            Ok(Some(header)) => {
+                self.recv.consume(header.len);
+                self.accept_proxy_header(header);
+                self.read_head()
+            }
+            Err(fault) => {
+                let refusal = Refusal::of_proxy_header(fault, received);
+                self.refuse_proxy_header(refusal);
+                None
+            }
+        }
+    }
+
+    fn accept_proxy_header(&mut self, header: ProxyHeader) {
+        self.proxy_header = PrefaceHeader::Done;
+        match header.endpoints {
+            Endpoints::Inet { source, destination } => {
+                (self.peer.remote_addr, self.peer.local_addr) = (source.into(), destination.into());
+            }
+            Endpoints::Unix => (self.peer.remote_addr, self.peer.local_addr) = (Address::Unix, Address::Unix),
+            Endpoints::Kept => {}
+        }
+    }
+
+    /// A plain request where a handshake is expected. `received` has what came of it.
+    fn refuse_plain_request(&mut self, received: &[u8]) {
+        let fault = ProtocolError::PlainRequest;
+        let received = received.get(..self.config.limits.head).unwrap_or(received);
+        self.events.refuse(Refusal::new(fault, None, 0, received, HeadProgress::RequestLine));
+        self.turn_away(fault.status(), fault.text(), CloseReason::Refused(fault));
+    }
+
+    /// Behind a wrong PROXY header nothing is known to be HTTP, so it gets no response.
+    fn refuse_proxy_header(&mut self, refusal: Refusal) {
+        let reason = CloseReason::Refused(refusal.error());
+        self.events.refuse(refusal);
+        self.break_off(reason);
     }
 }

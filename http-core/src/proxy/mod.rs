@@ -1,16 +1,19 @@
-//! Who the client is and how it came, where proxies stand between it and this server.
+//! What trusted proxies say about the client by the X- fields and Forwarded: its address, scheme
+//! and host. The PROXY protocol is [`ProxyHeader`](crate::ProxyHeader).
 
-use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+mod client;
+mod forwarded;
+
+use core::fmt;
+use core::net::{IpAddr, Ipv6Addr};
 
 use ipnet::{IpNet, Ipv4Net};
 
-use crate::message::forwarded::{Element, Node, elements_from_right, entries_from_right, unquoted};
+use self::forwarded::{Element, Node, elements_from_right, entries_from_right, unquoted};
 use crate::message::headers::Headers;
 use crate::wire::target;
 
-#[cfg(test)]
-mod tests;
+pub use self::client::Client;
 
 /// Which peers are trusted proxies, and which fields they write (`xheaders` in Pants).
 ///
@@ -151,7 +154,7 @@ impl fmt::Display for ParseNetworkError {
     }
 }
 
-impl std::error::Error for ParseNetworkError {}
+impl core::error::Error for ParseNetworkError {}
 
 /// What proxies are believed about the client.
 ///
@@ -346,7 +349,7 @@ fn node(entry: &[u8]) -> Option<Node> {
 }
 
 fn host(text: &[u8]) -> Option<&str> {
-    std::str::from_utf8(text).ok().filter(|text| target::names_host(text.as_bytes()))
+    core::str::from_utf8(text).ok().filter(|text| target::names_host(text.as_bytes()))
 }
 
 /// The two schemes that a request can come by.
@@ -382,3 +385,6 @@ impl fmt::Display for Scheme {
         f.write_str(self.as_str())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,9 @@
 //! The PROXY protocol, versions 1 and 2: what a proxy sends before the first request to say who
 //! the client is ("The PROXY protocol", HAProxy Technologies, revision of 2020/03/05).
 
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::str::FromStr;
+use core::fmt;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::str::FromStr;
 
 const SIGNATURE_1: &[u8] = b"PROXY ";
 const SIGNATURE_2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -18,7 +18,7 @@ const FIXED_2: usize = 16;
 /// forge one, so only proxies may reach such a listener.
 ///
 /// ```
-/// use httpants_core::proxy::{ProxyHeaderError, Endpoints, ProxyHeader};
+/// use httpants_core::{Endpoints, ProxyHeader, ProxyHeaderError};
 ///
 /// let received = b"PROXY TCP4 203.0.113.9 10.0.0.1 50000 443\r\nGET / HTTP/1.1\r\n";
 /// assert_eq!(ProxyHeader::parse(&received[..30]), Ok(None)); // more bytes are needed
@@ -111,8 +111,8 @@ fn endpoints_1(line: &[u8]) -> Option<Endpoints> {
     match line.split_at_checked(end)? {
         // What follows on this line must be ignored.
         (b"UNKNOWN", _) => Some(Endpoints::Kept),
-        (b"TCP4", [b' ', words @ ..]) => inet_1::<Ipv4Addr>(std::str::from_utf8(words).ok()?),
-        (b"TCP6", [b' ', words @ ..]) => inet_1::<Ipv6Addr>(std::str::from_utf8(words).ok()?),
+        (b"TCP4", [b' ', words @ ..]) => inet_1::<Ipv4Addr>(core::str::from_utf8(words).ok()?),
+        (b"TCP6", [b' ', words @ ..]) => inet_1::<Ipv6Addr>(core::str::from_utf8(words).ok()?),
         _ => None,
     }
 }
@@ -260,7 +260,7 @@ impl fmt::Display for ProxyHeaderError {
     }
 }
 
-impl std::error::Error for ProxyHeaderError {}
+impl core::error::Error for ProxyHeaderError {}
 
 #[cfg(test)]
 mod tests {

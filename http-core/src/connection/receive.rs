@@ -1,81 +1,17 @@
 //! Received bytes become events.
 
-use super::Address;
 use super::Connection;
-use super::event::Event;
-use super::handshake::PrefaceHeader;
-use super::refusal::Refusal;
-use super::state::{Input, Receiving, Sending};
-use crate::config::HalfClose;
-use crate::error::{CloseReason, ProtocolError};
+use super::config::HalfClose;
+use super::content::{Coding, Content};
+use super::events::{CloseReason, Event};
+use super::state::{Input, PrefaceHeader, Receiving, Sending};
 use crate::message::headers::Headers;
-use crate::message::request::{Request, RequestId};
-use crate::proxy::{Endpoints, ProxyHeader};
-use crate::wire::chunked::{self, Chunked, Piece};
-use crate::wire::fields;
+use crate::message::request::{RequestHead, RequestId};
+use crate::wire::chunked::Piece;
+use crate::wire::error::ProtocolError;
 use crate::wire::framing::Framing;
-use crate::wire::head::{HeadFacts, HeadReader};
-
-/// The content of the current request, as far as it is still to come.
-#[derive(Debug, Default)]
-pub(super) struct Content {
-    coding: Coding,
-    /// Where it begins in the stream, or in a chunked one the end of the last whole chunk's data.
-    pub(super) element: u64,
-    /// Decoded bytes that came.
-    received: u64,
-    /// Decoded bytes that may come.
-    pub(super) limit: u64,
-    /// Decoded bytes dropped after the response was finished.
-    drained: u64,
-}
-
-#[derive(Debug, Default)]
-enum Coding {
-    #[default]
-    None,
-    /// So many bytes are to come.
-    Length(u64),
-    Chunked(Chunked),
-}
-
-impl Content {
-    fn new(framing: Framing, element: u64, limit: u64, overhead: usize) -> Self {
-        let coding = match framing {
-            Framing::None => Coding::None,
-            Framing::Length(length) => Coding::Length(length),
-            Framing::Chunked => Coding::Chunked(Chunked::new(overhead)),
-        };
-        Self { coding, element, received: 0, limit, drained: 0 }
-    }
-
-    /// Whether more than this many bytes are known, or likely, to come.
-    pub(super) fn is_longer_than(&self, size: usize) -> bool {
-        match &self.coding {
-            Coding::None => false,
-            Coding::Length(remaining) => *remaining > size as u64,
-            Coding::Chunked(chunked) => chunked.chunk_remaining() > size as u64 || self.received > size as u64,
-        }
-    }
-
-    /// How many bytes may stand unread in a receive buffer of `size` bytes: a trailer section
-    /// stands there until it is complete, or longer than its limit.
-    pub(super) fn room(&self, size: usize) -> usize {
-        match &self.coding {
-            Coding::None | Coding::Length(_) => size,
-            Coding::Chunked(chunked) => chunked.longest_section().max(size),
-        }
-    }
-
-    /// Bytes that are known to come.
-    pub(super) fn announced(&self) -> u64 {
-        match &self.coding {
-            Coding::None => 0,
-            Coding::Length(remaining) => *remaining,
-            Coding::Chunked(chunked) => chunked.chunk_remaining(),
-        }
-    }
-}
+use crate::wire::head::HeadFacts;
+use crate::wire::trailers;
 
 impl Connection {
     /// What happened next; `None` when more bytes, a response or room to send are needed.
@@ -135,12 +71,13 @@ impl Connection {
 
     /// A client that waits to hear whether it may send too much hears that it may not.
     #[inline(never)]
-    fn tell_expectation(&mut self) -> Option<Event> {
+    fn judge_expectation(&mut self) -> Option<Event> {
         self.events.expect_100 = false;
         if self.content_fits() {
             Some(Event::Expect100(self.current_id()))
         } else {
-            self.refuse(ProtocolError::BodyTooLarge)
+            self.refuse(ProtocolError::BodyTooLarge);
+            None
         }
     }
 
@@ -150,20 +87,35 @@ impl Connection {
         loop {
             let before = self.state;
             let event = match self.state.recv {
-                Receiving::Handshake => self.await_more(),
-                Receiving::Idle if self.held && self.end_of_stream && self.recv.is_empty() => self.await_more(),
+                Receiving::Handshake => {
+                    self.await_more();
+                    None
+                }
+                Receiving::Idle if self.held && self.end_of_stream && self.recv.is_empty() => {
+                    self.await_more();
+                    None
+                }
                 Receiving::Idle | Receiving::Head if self.held => None,
                 Receiving::Idle | Receiving::Head if !self.has_backlog_room() => None,
                 Receiving::Idle if self.proxy_header != PrefaceHeader::Done => {
                     self.read_proxy_header().map(Event::Request)
                 }
                 Receiving::Idle | Receiving::Head => self.read_head().map(Event::Request),
-                Receiving::Body if self.events.expect_100 => self.tell_expectation(),
+                Receiving::Body if self.events.expect_100 => self.judge_expectation(),
                 Receiving::Body if self.paused => self.watch_peer(),
                 Receiving::Body => self.read_content(),
-                Receiving::Drain => self.drain(),
-                Receiving::Done => self.watch_peer().or_else(|| self.watch_for_end()),
-                Receiving::Discard => self.discard(),
+                Receiving::Drain => {
+                    self.drain();
+                    None
+                }
+                Receiving::Done => self.watch_peer().or_else(|| {
+                    self.watch_for_end();
+                    None
+                }),
+                Receiving::Discard => {
+                    self.discard();
+                    None
+                }
                 Receiving::SwitchedProtocol | Receiving::Closed => None,
             };
             if event.is_some() {
@@ -184,42 +136,8 @@ impl Connection {
         }
     }
 
-    /// What a load balancer says of the connection, before anything else. It never gets an
-    /// answer: where it is wrong, what follows is not known to be HTTP.
-    fn read_proxy_header(&mut self) -> Option<Request> {
-        let received = self.recv.filled();
-        self.proxy_header = self.proxy_header.after(received);
-        match ProxyHeader::parse(received) {
-            Ok(None) => {
-                self.await_more();
-                None
-            }
-            Ok(Some(header)) => {
-                self.recv.consume(header.len);
-                self.accept_proxy_header(header);
-                self.read_head()
-            }
-            Err(fault) => {
-                let refusal = Refusal::of_proxy_header(fault, received);
-                self.refuse_proxy_header(refusal);
-                None
-            }
-        }
-    }
-
-    pub(super) fn accept_proxy_header(&mut self, header: ProxyHeader) {
-        self.proxy_header = PrefaceHeader::Done;
-        match header.endpoints {
-            Endpoints::Inet { source, destination } => {
-                (self.peer.remote_addr, self.peer.local_addr) = (source.into(), destination.into());
-            }
-            Endpoints::Unix => (self.peer.remote_addr, self.peer.local_addr) = (Address::Unix, Address::Unix),
-            Endpoints::Kept => {}
-        }
-    }
-
     #[inline(never)]
-    fn read_head(&mut self) -> Option<Request> {
+    pub(super) fn read_head(&mut self) -> Option<RequestHead> {
         let mut input = self.recv.filled();
         if self.state.recv == Receiving::Idle && matches!(input.first(), None | Some(b'\r' | b'\n')) {
             if !self.skip_empty_lines() {
@@ -229,11 +147,11 @@ impl Connection {
         }
         let message = self.recycled.message();
         let (head, index) = message.parts();
-        match self.reader.advance(input, &self.config, head, index) {
+        match self.reader.advance(input, head, index) {
             Ok(Some(length)) => {
                 let id = RequestId::new(self.served + 1);
                 let head = input.get(..length).unwrap_or_default();
-                let facts = message.fill(id, head, &self.config, &self.peer, self.now);
+                let facts = message.fill(id, head, &self.peer, self.now);
                 self.recv.consume(length);
                 Some(self.accept(facts))
             }
@@ -265,17 +183,17 @@ impl Connection {
                     continue;
                 }
                 // What an empty line begins with does not begin a head.
-                [] | [b'\r'] => drop(self.await_more()),
-                [b'\n', ..] => drop(self.refuse(ProtocolError::BareLineFeed)),
-                [b'\r', ..] => drop(self.refuse(ProtocolError::BareCarriageReturn)),
+                [] | [b'\r'] => self.await_more(),
+                [b'\n', ..] => self.refuse(ProtocolError::BareLineFeed),
+                [b'\r', ..] => self.refuse(ProtocolError::BareCarriageReturn),
                 _ => return true,
             }
             return false;
         }
     }
 
-    fn accept(&mut self, facts: HeadFacts) -> Request {
-        self.reader = HeadReader::default();
+    fn accept(&mut self, facts: HeadFacts) -> RequestHead {
+        self.reader.reset();
         self.empty_lines = 0;
         self.served += 1;
         let limits = &self.config.limits;
@@ -285,7 +203,7 @@ impl Connection {
             || !facts.persistent
             || self.config.requests_per_connection.is_some_and(|most| self.served >= most);
         self.more_may_come = facts.persistent;
-        self.expect_unanswered = facts.expects_continue;
+        self.awaits_continue = facts.expects_continue;
         self.events.expect_100 = facts.expects_continue;
         self.peer_closed_emitted = false;
         self.responses.open(Some(self.current_id()));
@@ -301,17 +219,19 @@ impl Connection {
 
     fn read_content(&mut self) -> Option<Event> {
         // It sends although the response has begun, without a 100.
-        if self.expect_unanswered && self.state.send == Sending::Body && !self.recv.is_empty() {
+        if self.awaits_continue && self.state.send == Sending::Body && !self.recv.is_empty() {
             self.end_expectation();
         }
         if !self.content_fits() {
-            return self.refuse(ProtocolError::BodyTooLarge);
+            self.refuse(ProtocolError::BodyTooLarge);
+            return None;
         }
         match self.next_content() {
-            Ok(Some(event)) => Some(event),
+            Ok(Some(event)) => return Some(event),
             Ok(None) => self.await_more(),
             Err(fault) => self.refuse(fault),
         }
+        None
     }
 
     /// The next piece of content, or its end, off the front of the buffer.
@@ -354,7 +274,7 @@ impl Connection {
                 }
                 Piece::End { framing, trailers } => {
                     self.recv.consume(framing);
-                    let trailers = self.trailers(trailers)?;
+                    let trailers = self.read_trailers(trailers)?;
                     self.end_content();
                     Ok(Some(Event::End(self.current_id(), trailers)))
                 }
@@ -372,18 +292,18 @@ impl Connection {
         Event::Data(self.current_id(), self.recv.take(length))
     }
 
-    fn trailers(&mut self, length: usize) -> Result<Headers, ProtocolError> {
+    fn read_trailers(&mut self, length: usize) -> Result<Headers, ProtocolError> {
         if length <= 2 {
             self.recv.consume(length);
             return Ok(Headers::default());
         }
-        let mut trailers = fields::parse_section(self.recv.take(length), self.config.limits.fields)?;
-        trailers.retain(|name| !chunked::is_forbidden_trailer(name));
+        let mut trailers = Headers::of_section(self.recv.take(length), self.config.limits.fields)?;
+        trailers.retain(|name| !trailers::is_forbidden(name));
         Ok(trailers)
     }
 
-    /// Drops the content of a request whose answer is finished.
-    fn drain(&mut self) -> Option<Event> {
+    /// Drops the body of a request whose response is finished.
+    fn drain(&mut self) {
         let most = self.config.limits.drain;
         // The limit on content is the application's; what is dropped has its own.
         self.content.limit = u64::MAX;
@@ -391,7 +311,7 @@ impl Connection {
             if self.content.drained.saturating_add(self.content.announced()) > most {
                 self.apply(Input::DrainLimit);
                 self.events.close(CloseReason::Finished);
-                return None;
+                return;
             }
             match self.next_content() {
                 Ok(Some(Event::Data(_, data))) => self.content.drained += data.len() as u64,
@@ -400,16 +320,16 @@ impl Connection {
                 Err(fault) => return self.refuse(fault),
             }
             if self.state.recv != Receiving::Drain {
-                self.end_of_answer();
-                return None;
+                self.end_of_response();
+                return;
             }
         }
     }
 
     /// More bytes are needed; where none can come, the request is cut off.
-    fn await_more(&mut self) -> Option<Event> {
+    pub(super) fn await_more(&mut self) {
         if !self.end_of_stream {
-            return None;
+            return;
         }
         let between_requests = self.state.recv == Receiving::Idle && self.recv.is_empty();
         let drained = self.state.recv == Receiving::Drain;
@@ -419,14 +339,13 @@ impl Connection {
             self.end_request();
             self.events.close(reason);
         }
-        None
     }
 
     /// The request is complete, or is not read, and its response is outstanding: the
     /// application learns that the peer ended its stream.
     fn watch_peer(&mut self) -> Option<Event> {
         let outstanding = matches!(self.state.send, Sending::Head | Sending::Body);
-        if !outstanding || self.peer_closed_at.is_none() || std::mem::replace(&mut self.peer_closed_emitted, true) {
+        if !outstanding || self.peer_closed_at.is_none() || core::mem::replace(&mut self.peer_closed_emitted, true) {
             return None;
         }
         if self.config.half_close == HalfClose::Drop {
@@ -437,15 +356,14 @@ impl Connection {
     }
 
     /// Behind the current request nothing comes.
-    fn watch_for_end(&mut self) -> Option<Event> {
+    fn watch_for_end(&mut self) {
         if self.end_of_stream && self.recv.is_empty() {
             self.apply(Input::EndOfStream);
         }
-        None
     }
 
     /// Drops what comes while the connection closes.
-    pub(super) fn discard(&mut self) -> Option<Event> {
+    pub(super) fn discard(&mut self) {
         // Without what stands in a buffer that is lent: that comes back.
         self.discarded = self.discarded.saturating_add(self.recv.filled().len() as u64);
         self.recv.consume(usize::MAX);
@@ -458,7 +376,6 @@ impl Connection {
         } else if self.discarded > self.linger_limit() {
             self.apply(Input::LingerEnd);
         }
-        None
     }
 
     /// How many bytes may be dropped while the connection closes.

@@ -1,25 +1,9 @@
-//! What the caller reports: the time and the connection's addresses.
+//! Where and when a message was received: the time and the ends of its connection.
 
-use std::net::{IpAddr, SocketAddr};
-use std::time::Duration;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
 
-/// A moment of wall time: the span since 1970-01-01 00:00:00 UTC, leap seconds not counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct UnixTime(pub Duration);
-
-impl UnixTime {
-    /// The moment this many seconds after 1970-01-01 00:00:00 UTC.
-    #[must_use]
-    pub const fn from_secs(seconds: u64) -> Self {
-        Self(Duration::from_secs(seconds))
-    }
-
-    /// Whole seconds since 1970-01-01 00:00:00 UTC.
-    #[must_use]
-    pub const fn as_secs(self) -> u64 {
-        self.0.as_secs()
-    }
-}
+use crate::wire::date::UnixTime;
 
 /// The time as the caller tells it with every input.
 ///

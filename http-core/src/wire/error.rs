@@ -1,11 +1,8 @@
-//! The two kinds of error: what the peer did wrong, and what the caller did wrong.
+//! What a peer did wrong.
 
-use std::fmt;
+use core::fmt;
 
 use http::StatusCode;
-
-use crate::connection::timers::Timer;
-use crate::cookies::CookieError;
 
 /// What a peer sent that this server refuses; `docs/protocol.md` has the verdict on each input.
 ///
@@ -234,137 +231,7 @@ impl fmt::Display for ProtocolError {
     }
 }
 
-impl std::error::Error for ProtocolError {}
-
-/// A call that the connection's state, or the framing that was promised, does not allow.
-///
-/// It is the caller's fault, never the peer's. Nothing was sent or changed by the call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Misuse {
-    /// The response to this request is finished, or no request awaits one.
-    NoRequest,
-    /// Content was given for a response that can have none: HEAD, 204, 205, 304.
-    NoBody,
-    /// The head of the response was sent already.
-    HeadSent,
-    /// Content or the end was given before the head: `send_status` or `respond` was due.
-    HeadDue,
-    /// A status that is no final status was given to a call that needs one.
-    InformationalStatus(u16),
-    /// A status outside 100 to 999.
-    Status(u16),
-    /// A field name that is not a token.
-    FieldName,
-    /// A field value, or a reason phrase, with CR, LF, NUL or another control character.
-    FieldValue,
-    /// A framing field (`Content-Length`, `Transfer-Encoding`, `Connection`, `Trailer`) that
-    /// contradicts the framing of this response.
-    Framing(&'static str),
-    /// More content than the Content-Length promised; nothing of this piece was sent.
-    TooMuchContent {
-        /// Bytes that were still due.
-        due: u64,
-        /// Bytes that were given.
-        given: u64,
-    },
-    /// The end was given while content was still due; the connection is dropped, so that
-    /// the peer sees the break.
-    TooLittleContent {
-        /// Bytes that were still due.
-        due: u64,
-    },
-    /// Trailers were given for a response that is not chunked.
-    Trailers,
-    /// `100 Continue` was asked for where the request does not expect it, or too late.
-    Continue,
-    /// `101` or a tunnel was answered to a request that asked for none, before its content was
-    /// read, or by another call than
-    /// [`respond_upgrade`](crate::Connection::respond_upgrade).
-    Upgrade,
-    /// A signed cookie without a key to sign it.
-    NoCookieKeys,
-    /// A cookie that cannot be set as it was given.
-    Cookie(CookieError),
-    /// The connection failed, was refused or is closed; nothing can be answered any more.
-    Closed,
-}
-
-impl fmt::Display for Misuse {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoRequest => f.write_str("the response to this request is finished already"),
-            Self::NoBody => f.write_str("this response can have no body (HEAD, 204, 205, 304)"),
-            Self::HeadSent => f.write_str("the head of this response was already sent; expected send or finish"),
-            Self::HeadDue => f.write_str("send_status or respond was due before content or the end"),
-            Self::InformationalStatus(code) => {
-                write!(f, "status {code} does not end a request; a status from 200 was due")
-            }
-            Self::Status(code) => write!(f, "status {code} is outside 100 to 999"),
-            Self::FieldName => f.write_str("a field name must be a token"),
-            Self::FieldValue => f.write_str("a field value or reason must not hold control characters"),
-            Self::Framing(field) => {
-                write!(f, "{field} contradicts the framing of this response, which the server owns")
-            }
-            Self::TooMuchContent { due, given } => {
-                write!(f, "{given} bytes were given where Content-Length leaves {due}")
-            }
-            Self::TooLittleContent { due } => write!(f, "the response ended {due} bytes before its Content-Length"),
-            Self::Trailers => f.write_str("trailers need a chunked response"),
-            Self::Continue => f.write_str("100 Continue was not expected, or the response has begun"),
-            Self::Upgrade => {
-                f.write_str("no upgrade was asked for, its content was not read yet, or respond_upgrade was not used")
-            }
-            Self::NoCookieKeys => f.write_str("a signed cookie needs Config::cookie_keys"),
-            Self::Cookie(fault) => fault.fmt(f),
-            Self::Closed => f.write_str("the connection is closed"),
-        }
-    }
-}
-
-impl std::error::Error for Misuse {}
-
-/// Why a connection ended, reported once by [`Event::Closed`](crate::Event::Closed).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CloseReason {
-    /// The last response was sent and the connection is not kept alive.
-    Finished,
-    /// The peer ended the stream between requests, while the rest of a body was dropped, or with
-    /// [`HalfClose::Drop`](crate::HalfClose::Drop) at any time.
-    PeerClosed,
-    /// The peer ended the stream inside a head or a body.
-    Truncated,
-    /// A request was refused, and the refusal answered.
-    Refused(ProtocolError),
-    /// A timer ran out, other than those that refuse a request with 408.
-    TimedOut(Timer),
-    /// The handshake that was to secure the transport failed, or the peer ended the stream
-    /// during it.
-    HandshakeFailed,
-    /// The server shuts down.
-    Shutdown,
-    /// The application aborted, or ended a response before its Content-Length.
-    Aborted,
-    /// The transport failed.
-    IoError,
-}
-
-impl fmt::Display for CloseReason {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Finished => f.write_str("the last response was sent"),
-            Self::PeerClosed => f.write_str("the peer closed the connection"),
-            Self::Truncated => f.write_str("the peer closed inside a request"),
-            Self::Refused(fault) => write!(f, "refused: {fault}"),
-            Self::TimedOut(timer) => write!(f, "timed out: {timer}"),
-            Self::HandshakeFailed => f.write_str("the handshake of the transport failed"),
-            Self::Shutdown => f.write_str("the server shuts down"),
-            Self::Aborted => f.write_str("the application aborted the response"),
-            Self::IoError => f.write_str("the transport failed"),
-        }
-    }
-}
+impl core::error::Error for ProtocolError {}
 
 #[cfg(test)]
 mod tests {

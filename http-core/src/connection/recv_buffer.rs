@@ -97,7 +97,7 @@ impl RecvBuf {
     pub(crate) fn lend(&mut self, size: usize) -> Self {
         self.room(size);
         let lent = Self { storage: Storage::Lent, ..*self };
-        std::mem::replace(self, lent)
+        core::mem::replace(self, lent)
     }
 
     /// Moves a buffer in that was lent; drops it where there is another one by now.
@@ -138,7 +138,7 @@ impl RecvBuf {
         let range = self.start..self.start.saturating_add(length.min(self.filled().len()));
         self.consumed += range.len() as u64;
         self.start = range.end;
-        let shared = match std::mem::take(&mut self.storage) {
+        let shared = match core::mem::take(&mut self.storage) {
             Storage::None => return Bytes::new(),
             Storage::Lent => {
                 self.storage = Storage::Lent;
@@ -154,7 +154,7 @@ impl RecvBuf {
 
     /// Notes bytes that were written at the front of [`room`](Self::room).
     pub(crate) fn commit(&mut self, length: usize) {
-        self.end += length.min(std::mem::take(&mut self.offered));
+        self.end += length.min(core::mem::take(&mut self.offered));
     }
 
     /// Room to receive into, in storage of at least `size` bytes, behind what is there.
@@ -195,7 +195,7 @@ impl RecvBuf {
 
     /// Ends with writable storage of at least `size` bytes.
     fn make_writable(&mut self, size: usize) {
-        self.storage = match std::mem::take(&mut self.storage) {
+        self.storage = match core::mem::take(&mut self.storage) {
             Storage::Lent => Storage::Lent,
             Storage::Writable(block) if block.size() >= size => Storage::Writable(block),
             Storage::Shared(bytes) if bytes.len() >= size => match bytes.try_into_mut() {
@@ -224,7 +224,7 @@ impl RecvBuf {
             None => return Some(block),
         }
         (self.start, self.end, self.offered) = (0, length, 0);
-        match std::mem::replace(&mut self.storage, Storage::Writable(block)) {
+        match core::mem::replace(&mut self.storage, Storage::Writable(block)) {
             Storage::None | Storage::Lent => None,
             Storage::Writable(block) => Some(block),
             Storage::Shared(bytes) => bytes.try_into_mut().ok().map(Block),
@@ -242,7 +242,7 @@ impl RecvBuf {
             return None;
         }
         (self.start, self.end, self.offered) = (0, 0, 0);
-        match std::mem::take(&mut self.storage) {
+        match core::mem::take(&mut self.storage) {
             Storage::None | Storage::Lent => None,
             Storage::Writable(block) => Some(block),
             Storage::Shared(bytes) => bytes.try_into_mut().ok().map(Block),

@@ -1,13 +1,15 @@
 //! What a connection reports to its caller.
 
+use core::fmt;
+
 use bytes::Bytes;
 use http::StatusCode;
 
 use super::refusal::Refusal;
 use super::timers::Timer;
-use crate::error::CloseReason;
 use crate::message::headers::Headers;
-use crate::message::request::{Request, RequestId};
+use crate::message::request::{RequestHead, RequestId};
+use crate::wire::error::ProtocolError;
 
 /// What happened, from [`Connection::poll_event`](crate::Connection::poll_event).
 ///
@@ -17,8 +19,8 @@ use crate::message::request::{Request, RequestId};
 #[non_exhaustive]
 pub enum Event {
     /// A request head; a response is expected. Where
-    /// [`has_body`](crate::Request::has_body) says so, its body follows as `Data` and `End`.
-    Request(Request),
+    /// [`has_body`](crate::RequestHead::has_body) says so, its body follows as `Data` and `End`.
+    Request(RequestHead),
     /// The client waits for `100 Continue` before it sends the body: call
     /// [`send_continue`](crate::Connection::send_continue) to get it, or respond without.
     Expect100(RequestId),
@@ -33,7 +35,7 @@ pub enum Event {
     Data(RequestId, Bytes),
     /// The body is complete; the trailer fields, which are empty for most requests.
     End(RequestId, Headers),
-    /// There is room to send again, after [`send_room`](crate::Connection::send_room) was 0.
+    /// There is room to send again, after [`poll_send_room`](crate::Connection::poll_send_room) was 0.
     Writable(RequestId),
     /// The peer ended its stream while the response to its request is outstanding. It may only
     /// have closed its sending side, so the response is still sent, unless
@@ -69,6 +71,48 @@ pub struct ResponseStats {
     pub body_bytes: u64,
     /// Whether all of the response has left.
     pub complete: bool,
+}
+
+/// Why a connection ended, reported once by [`Event::Closed`](crate::Event::Closed).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The last response was sent and the connection is not kept alive.
+    Finished,
+    /// The peer ended the stream between requests, while the rest of a body was dropped, or with
+    /// [`HalfClose::Drop`](crate::HalfClose::Drop) at any time.
+    PeerClosed,
+    /// The peer ended the stream inside a head or a body.
+    Truncated,
+    /// A request was refused.
+    Refused(ProtocolError),
+    /// A timer ran out, other than those that refuse a request with 408.
+    TimedOut(Timer),
+    /// The handshake that was to secure the transport failed, or the peer ended the stream
+    /// during it.
+    HandshakeFailed,
+    /// The server shuts down.
+    Shutdown,
+    /// The application aborted, or ended a response before its Content-Length.
+    Aborted,
+    /// The transport failed.
+    IoError,
+}
+
+impl fmt::Display for CloseReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Finished => f.write_str("the last response was sent"),
+            Self::PeerClosed => f.write_str("the peer closed the connection"),
+            Self::Truncated => f.write_str("the peer closed inside a request"),
+            Self::Refused(fault) => write!(f, "refused: {fault}"),
+            Self::TimedOut(timer) => write!(f, "timed out: {timer}"),
+            Self::HandshakeFailed => f.write_str("the handshake of the transport failed"),
+            Self::Shutdown => f.write_str("the server shuts down"),
+            Self::Aborted => f.write_str("the application aborted the response"),
+            Self::IoError => f.write_str("the transport failed"),
+        }
+    }
 }
 
 /// What the transport is to do, from [`Connection::poll_close`](crate::Connection::poll_close).
@@ -165,13 +209,13 @@ impl PendingEvents {
             return Some(Event::Refused(refusal));
         }
         if let Some(reason) = self.closed {
-            if std::mem::replace(&mut self.closed_emitted, true) {
+            if core::mem::replace(&mut self.closed_emitted, true) {
                 self.any = false;
                 return self.timed_out_closed.take().map(Event::TimedOut);
             }
             return Some(Event::Closed(reason));
         }
-        if std::mem::take(&mut self.end) {
+        if core::mem::take(&mut self.end) {
             return Some(Event::End(id, Headers::default()));
         }
         if let Some(emitted @ false) = &mut self.upgraded {

@@ -1,11 +1,10 @@
 //! Every limit, timeout and policy of a connection, each with its default and its reason.
 
-use std::time::Duration;
+use core::time::Duration;
 
-use crate::cookies::KeyRing;
-use crate::message::headers::FieldSpan;
-use crate::proxy::ProxyPolicy;
 use crate::wire::fields::MOST_BYTES;
+use crate::wire::limits::HeadLimits;
+use crate::wire::span::FieldSpan;
 
 /// What one server decides for all its connections; shared between them in an `Arc`.
 ///
@@ -31,17 +30,10 @@ pub struct Config {
     /// The value of the `Server` field where the application sets none; `None` sends no
     /// such field. Default `httpants/VERSION`.
     pub server: Option<&'static str>,
-    /// Which proxies are trusted about the client's address, scheme and host (`xheaders` in
-    /// Pants). Default: none, so that the peer is the client.
-    pub proxies: ProxyPolicy,
     /// Whether each connection begins with a PROXY protocol header, version 1 or 2, from a
     /// load balancer. It is required then, so switch it on only where every peer sends one.
     /// Default off.
     pub proxy_protocol: bool,
-    /// The keys of signed cookies (`cookie_secret` in Pants): the first signs, all verify.
-    /// Without any, nothing can be signed and nothing verifies. Servers make a random one
-    /// when they start.
-    pub cookie_keys: Option<KeyRing>,
     /// What becomes of a request whose client ended its stream before it got the response.
     /// Default [`HalfClose::Serve`].
     pub half_close: HalfClose,
@@ -51,8 +43,8 @@ pub struct Config {
     /// Read bytes over 0x7F in the request target as if they were percent-encoded. Default off:
     /// they are refused. Some proxies send them, such as nginx with a variable in
     /// `proxy_pass http://backend$uri`, which has the path decoded. Path, query and
-    /// [`url`](crate::Request::url) show the encoded form, and its length is what
-    /// [`Limits::target`] bounds; [`head`](crate::Request::head) has the bytes as sent. A host
+    /// [`url`](crate::RequestHead::url) show the encoded form, and its length is what
+    /// [`Limits::target`] bounds; [`head`](crate::RequestHead::head) has the bytes as sent. A host
     /// in the target is never read so. [`strict_target`](Self::strict_target) wins over this
     /// switch.
     pub non_ascii_target: bool,
@@ -66,13 +58,20 @@ impl Default for Config {
             keep_alive: true,
             requests_per_connection: None,
             server: Some(concat!("httpants/", env!("CARGO_PKG_VERSION"))),
-            proxies: ProxyPolicy::default(),
             proxy_protocol: false,
-            cookie_keys: None,
             half_close: HalfClose::default(),
-            strict_target: false,
-            non_ascii_target: false,
+            strict_target: HeadLimits::DEFAULT.strict_target,
+            non_ascii_target: HeadLimits::DEFAULT.non_ascii_target,
         }
+    }
+}
+
+impl Config {
+    /// What the parser of heads needs of it.
+    pub(super) fn head_limits(&self) -> HeadLimits {
+        let Limits { head, target, method, fields, .. } = self.limits;
+        let Self { strict_target, non_ascii_target, .. } = *self;
+        HeadLimits { head, target, method, fields, strict_target, non_ascii_target }
     }
 }
 
@@ -126,7 +125,7 @@ pub struct Limits {
     /// and [`Timeouts::refusal_linger_idle`] bound the time.
     pub refusal_linger: u64,
     /// Bytes of responses that may wait to be sent: from there on no further pipelined request is
-    /// parsed, and [`send_room`](crate::Connection::send_room) is 0. Each finished response among
+    /// parsed, and [`poll_send_room`](crate::Connection::poll_send_room) is 0. Each finished response among
     /// them counts for 40 more. Default 64 KiB; 0 counts as 1.
     pub send_backlog: usize,
     /// The size of a receive buffer for heads and small bodies. Default 8 KiB. Values below
@@ -140,10 +139,10 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            head: 32 << 10,
-            target: 8 << 10,
-            method: 64,
-            fields: 100,
+            head: HeadLimits::DEFAULT.head,
+            target: HeadLimits::DEFAULT.target,
+            method: HeadLimits::DEFAULT.method,
+            fields: HeadLimits::DEFAULT.fields,
             empty_lines: 4,
             max_body_size: 10 << 20,
             chunk_overhead: 16 << 10,
@@ -186,7 +185,7 @@ impl Limits {
         let indexed = self.fields.saturating_mul(2 * size_of::<FieldSpan>()).saturating_mul(2);
         // Responses are gathered below the backlog, the last one may begin right there, and
         // their buffer doubles.
-        let sent = self.backlog().saturating_add(ANSWER).saturating_mul(3);
+        let sent = self.backlog().saturating_add(RESPONSE_HEAD).saturating_mul(3);
         [copied, indexed, sent, FIXED].into_iter().fold(received, usize::saturating_add)
     }
 
@@ -207,7 +206,7 @@ impl Limits {
 }
 
 /// The head of a response, as far as [`Limits::memory_bound`] goes.
-const ANSWER: usize = 4 << 10;
+const RESPONSE_HEAD: usize = 4 << 10;
 /// The connection itself, the request, and the queues of events and of segments to send.
 const FIXED: usize = 8 << 10;
 

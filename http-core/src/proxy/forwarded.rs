@@ -1,7 +1,7 @@
 //! The grammar of `Forwarded` (RFC 7239) and of the lists that came before it, read from the
 //! right, because that is the end that the nearest proxy wrote.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::wire::grammar::{is_token, split_unquoted, trim_ows};
 
@@ -25,7 +25,7 @@ impl Node {
     /// `nodename [ ":" node-port ]`. An IPv6 address without port may also stand without
     /// brackets, as it does in `X-Forwarded-For`.
     pub(crate) fn parse(node: &[u8]) -> Option<Self> {
-        let node = std::str::from_utf8(node).ok()?;
+        let node = core::str::from_utf8(node).ok()?;
         if let Ok(address) = node.parse::<IpAddr>() {
             return Some(Self::Address(address.to_canonical()));
         }
@@ -84,7 +84,7 @@ pub(crate) fn entries_from_right(line: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// element begins.
 pub(crate) fn elements_from_right(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(line);
-    std::iter::from_fn(move || {
+    core::iter::from_fn(move || {
         let line = rest?;
         let (left, element) = match last_comma(line).and_then(|at| line.split_at_checked(at)) {
             Some((left, element)) => (Some(left), element.get(1..).unwrap_or_default()),
@@ -226,7 +226,7 @@ mod tests {
     }
 
     fn elements(line: &str) -> Vec<&str> {
-        elements_from_right(line.as_bytes()).map(|element| std::str::from_utf8(element).unwrap()).collect()
+        elements_from_right(line.as_bytes()).map(|element| core::str::from_utf8(element).unwrap()).collect()
     }
 
     #[test]

@@ -1,0 +1,109 @@
+//! What a connection tells of itself; nothing here changes it.
+
+use super::Connection;
+use super::config::Limits;
+use super::responses::ResponseState;
+use super::state::{PrefaceHeader, Receiving, Sending, State};
+use crate::message::origin::{ConnectionInfo, Now};
+use crate::message::request::{RequestHead, RequestId};
+
+/// Getters.
+impl Connection {
+    /// The request that is being received or responded to, if there is one (`current_request`
+    /// in Pants).
+    #[must_use]
+    pub fn current_request(&self) -> Option<&RequestHead> {
+        self.current.as_ref()
+    }
+
+    /// Whether bytes from the peer are of use now. Reading pauses while a response is awaited
+    /// and enough is buffered, and while too many answers wait to be sent.
+    #[must_use]
+    pub fn wants_recv(&self) -> bool {
+        let limits = &self.config.limits;
+        !self.end_of_stream
+            && !self.paused
+            && match self.state.recv {
+                // As while a response is outstanding.
+                Receiving::Idle | Receiving::Head if self.held => self.recv.len() < limits.recv_size(),
+                Receiving::Idle | Receiving::Head => self.has_backlog_room() && self.recv.len() <= limits.head,
+                Receiving::Body | Receiving::Drain => self.recv.len() < self.content.room(limits.body_size()),
+                // Room for one more read notices that the peer is gone, and takes in what
+                // it pipelines.
+                Receiving::Done => self.state.send != Sending::Closing && self.recv.len() < limits.recv_size(),
+                // Not counted as dropped before the next poll, so what is held has a bound of its own.
+                Receiving::Discard => self.discarded <= self.linger_limit() && self.recv.len() < limits.recv_size(),
+                Receiving::Handshake | Receiving::SwitchedProtocol | Receiving::Closed => false,
+            }
+    }
+
+    /// Whether the end of the peer's stream is of interest and
+    /// [`wants_recv`](Self::wants_recv) does not look for it, because bytes stand before it:
+    /// report it by [`handle_peer_closed`](Self::handle_peer_closed).
+    #[must_use]
+    pub fn watches_peer(&self) -> bool {
+        let outstanding = matches!(self.state.send, Sending::Head | Sending::Body);
+        (outstanding || self.held) && self.peer_closed_at.is_none() && !self.wants_recv()
+    }
+
+    /// Where the response to this request is.
+    #[must_use]
+    pub fn response_state(&self, request: RequestId) -> ResponseState {
+        let is_current = request.index() == self.served;
+        match self.state.send {
+            Sending::Head if is_current => ResponseState::Expected,
+            Sending::Body if is_current => ResponseState::Begun,
+            Sending::Closing | Sending::Shut | Sending::SwitchedProtocol | Sending::Closed => ResponseState::Closed,
+            _ => ResponseState::Finished,
+        }
+    }
+
+    /// Whether the peer was seen to have ended its stream, or the connection has ended.
+    #[must_use]
+    pub fn is_peer_closed(&self) -> bool {
+        self.peer_closed_at.is_some() || self.state.recv == Receiving::Closed
+    }
+
+    /// The limits of the connection.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.config.limits
+    }
+
+    /// Whether the connection is between requests and holds nothing.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.state.recv == Receiving::Idle && self.recv.is_empty() && !self.has_unsent() && !self.responses.has_next()
+    }
+
+    /// Whether something was received, but not all of the PROXY header that must come first
+    /// ([`Config::proxy_protocol`]).
+    #[must_use]
+    pub fn lacks_proxy_header(&self) -> bool {
+        self.proxy_header == PrefaceHeader::Begun
+    }
+
+    /// Where the connection stands.
+    #[must_use]
+    pub fn state(&self) -> State {
+        self.state
+    }
+
+    /// What the last input said of the time.
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.now
+    }
+
+    /// How many requests were accepted on this connection.
+    #[must_use]
+    pub fn served(&self) -> u64 {
+        self.served
+    }
+
+    /// The connection's two ends.
+    #[must_use]
+    pub fn peer(&self) -> &ConnectionInfo {
+        &self.peer
+    }
+}

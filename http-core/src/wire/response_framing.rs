@@ -1,0 +1,128 @@
+//! How the body of one response is framed: decided once, when its head is sent.
+
+use http::{Method, StatusCode};
+
+/// What happens to the body that the application gives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// The response has none, whatever is given: HEAD, 204, 205, 304.
+    Without,
+    /// This many bytes are expected.
+    Length(u64),
+    Chunked,
+    /// The end of the stream is the end of the body (HTTP/1.0).
+    UntilClose,
+}
+
+/// The framing field of a response's head.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FramingField {
+    /// The status or the method leaves no room for one, or the end of the stream is the end.
+    None,
+    Length(u64),
+    Chunked,
+}
+
+/// The fields that the core owns or supplies, as far as the application set them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct ReservedFields {
+    pub(crate) content_length: Option<u64>,
+    pub(crate) chunked: bool,
+    pub(crate) close: bool,
+    pub(crate) date: bool,
+    pub(crate) server: bool,
+    pub(crate) trailer: bool,
+    pub(crate) upgrade: bool,
+}
+
+/// What the framing depends on beside the length of the body.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Exchange<'a> {
+    pub(crate) method: &'a Method,
+    pub(crate) http_1_0: bool,
+    pub(crate) offers_upgrade: bool,
+    pub(crate) status: StatusCode,
+    pub(crate) reserved: ReservedFields,
+}
+
+/// The framing of a response.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Framed {
+    pub(crate) mode: Mode,
+    pub(crate) field: FramingField,
+    pub(crate) hands_over: bool,
+}
+
+/// A head that contradicts its framing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FramingConflict {
+    /// This field is at odds with the body, the status or another field.
+    Field(&'static str),
+    /// The status does not end a request.
+    Informational(StatusCode),
+    /// 101 to a request that offers no upgrade, or without an Upgrade field.
+    Upgrade,
+}
+
+impl Exchange<'_> {
+    /// Frames a body of this length, if it is known: RFC 9112 section 6.3 and RFC 9110 section
+    /// 8.6, from the side that sends.
+    pub(crate) fn frame(&self, length: Option<u64>) -> Result<Framed, FramingConflict> {
+        let reserved = self.reserved;
+        if self.hands_over()? {
+            return Ok(Framed { mode: Mode::Without, field: FramingField::None, hands_over: true });
+        }
+        let length = match (length, reserved.content_length) {
+            // HEAD and 304 may give the length of a body that they do not have.
+            (Some(_), Some(set)) if self.has_no_body() => Some(set),
+            (Some(given), Some(set)) if given != set => return Err(FramingConflict::Field("Content-Length")),
+            (None, set) => set,
+            (length, _) => length,
+        };
+        if reserved.chunked && reserved.content_length.is_some() {
+            return Err(FramingConflict::Field("Transfer-Encoding"));
+        }
+        let (mode, field) = match length {
+            Some(length) if !reserved.chunked => (Mode::Length(length), FramingField::Length(length)),
+            _ if self.http_1_0 => (Mode::UntilClose, FramingField::None),
+            _ => (Mode::Chunked, FramingField::Chunked),
+        };
+        if reserved.trailer && field != FramingField::Chunked && !self.http_1_0 {
+            return Err(FramingConflict::Field("Trailer"));
+        }
+        let (mode, field) = match self.status {
+            StatusCode::NO_CONTENT if reserved.content_length.is_some() || reserved.chunked => {
+                return Err(FramingConflict::Field("Content-Length"));
+            }
+            StatusCode::NO_CONTENT => (Mode::Without, FramingField::None),
+            // RFC 9110 section 15.3.6: no body, and its length says so.
+            StatusCode::RESET_CONTENT if reserved.content_length.is_some_and(|set| set > 0) || reserved.chunked => {
+                return Err(FramingConflict::Field("Content-Length"));
+            }
+            StatusCode::RESET_CONTENT => (Mode::Without, FramingField::Length(0)),
+            StatusCode::NOT_MODIFIED => {
+                (Mode::Without, reserved.content_length.map_or(FramingField::None, FramingField::Length))
+            }
+            _ if *self.method == Method::HEAD => (Mode::Without, field),
+            _ => (mode, field),
+        };
+        Ok(Framed { mode, field, hands_over: false })
+    }
+
+    fn has_no_body(&self) -> bool {
+        *self.method == Method::HEAD || self.status == StatusCode::NOT_MODIFIED
+    }
+
+    /// 101 to a request that offers it, and 2xx to CONNECT, end HTTP on the connection.
+    fn hands_over(&self) -> Result<bool, FramingConflict> {
+        if self.status == StatusCode::SWITCHING_PROTOCOLS {
+            // RFC 9110 section 15.2.2: the response names the protocol, and it was offered.
+            let allowed = self.offers_upgrade && self.reserved.upgrade;
+            return if allowed { Ok(true) } else { Err(FramingConflict::Upgrade) };
+        }
+        if self.status.is_informational() {
+            return Err(FramingConflict::Informational(self.status));
+        }
+        Ok(*self.method == Method::CONNECT && self.status.is_success())
+    }
+}
