@@ -18,7 +18,8 @@ use crate::response::Response;
 ///
 /// ```
 /// use std::sync::Arc;
-/// use httpants_driver::{Request, Response, Server, memory::Memory};
+/// use httpants_driver::{Request, Response, Server};
+/// use httpants_testkit::memory::Memory;
 ///
 /// struct Application {
 ///     greeting: String,
@@ -64,8 +65,7 @@ use crate::response::Response;
 ///     async move { application.answer(request).await }
 /// };
 /// let memory = Memory::new();
-/// let (_handle, serving) = Server::with_runtime(memory.clone(), handler).attach();
-/// memory.serve(serving);
+/// memory.start(Server::with_runtime(memory.clone(), handler));
 /// let client = memory.connect();
 /// client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /there HTTP/1.1\r\nHost: a\r\n\r\n");
 /// memory.run();
