@@ -31,4 +31,20 @@ pub use httpants_driver::async_io::{AsyncIo, Listener, Timer, Transport};
 /// The runtime that the driver runs on: smol's reactor and its executors.
 pub type Smol = AsyncIo<Executor>;
 
+/// Tests of applications without sockets and without waiting. Feature `testing`.
+///
+/// ```
+/// use httpants_smol::Request;
+/// use httpants_smol::testing::memory::Memory;
+///
+/// let memory = Memory::new();
+/// memory.start(memory.server(async |request: Request| format!("hello from {}", request.path())));
+/// let client = memory.connect();
+/// client.send(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
+/// memory.run();
+/// assert!(client.take_received().ends_with(b"\r\n\r\nhello from /a"));
+/// ```
+#[cfg(feature = "testing")]
+pub use httpants_testkit as testing;
+
 httpants_driver::adapter!(Smol);

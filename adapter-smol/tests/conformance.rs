@@ -1,3 +1,3 @@
 //! The behaviour suite of every adapter, over smol.
 
-httpants_driver::conformance_suite!(httpants_driver::conformance::Sockets<httpants_smol::Smol>, linux);
+httpants_testkit::conformance_suite!(httpants_testkit::conformance::Sockets<httpants_smol::Smol>, linux);

@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| httpants_laws::multipart::law(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| httpants_properties::multipart::check(data));

@@ -1,2 +1,2 @@
 #![no_main]
-libfuzzer_sys::fuzz_target!(|data: &[u8]| httpants_laws::target::law(data));
+libfuzzer_sys::fuzz_target!(|data: &[u8]| httpants_properties::target::check(data));

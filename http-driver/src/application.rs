@@ -37,7 +37,7 @@ pub use crate::tower;
 ///
 /// ```
 /// # mod httpants_memory {
-/// pub use httpants_driver::memory::Memory;
+/// pub use httpants_testkit::memory::Memory;
 /// httpants_driver::adapter!(Memory);
 /// # }
 /// # use httpants_memory::{Request, Runtime, Server};

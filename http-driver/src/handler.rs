@@ -19,7 +19,8 @@ use crate::response::Response;
 ///
 /// ```
 /// use std::sync::Arc;
-/// use httpants_driver::{Request, Response, Server, StatefulHandler, memory::Memory};
+/// use httpants_driver::{Request, Response, Server, StatefulHandler};
+/// use httpants_testkit::memory::Memory;
 ///
 /// struct Application {
 ///     greeting: String,
@@ -63,8 +64,7 @@ use crate::response::Response;
 /// let respond = async |application: Arc<Application>, request| application.respond(request).await;
 /// let memory = Memory::new();
 /// let handler = StatefulHandler::new(application, respond);
-/// let (_handle, serving) = Server::with_runtime(memory.clone(), handler).attach();
-/// memory.serve(serving);
+/// memory.start(Server::with_runtime(memory.clone(), handler));
 /// let client = memory.connect();
 /// client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /there HTTP/1.1\r\nHost: a\r\n\r\n");
 /// memory.run();

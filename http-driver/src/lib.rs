@@ -11,8 +11,6 @@
 pub mod application;
 #[cfg(feature = "async-io")]
 pub mod async_io;
-#[cfg(feature = "conformance")]
-pub mod conformance;
 mod connection;
 mod descriptors;
 mod draining;
@@ -20,14 +18,11 @@ mod exchange;
 mod handler;
 #[cfg(target_os = "linux")]
 pub mod linux;
-pub mod memory;
 mod observe;
 mod request;
 mod response;
 pub mod runtime;
 mod server;
-#[cfg(feature = "simulation")]
-pub mod simulation;
 #[cfg(feature = "_tls")]
 mod tls;
 #[cfg(not(feature = "_tls"))]

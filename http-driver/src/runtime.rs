@@ -128,8 +128,23 @@ impl BlockingPool {
         Self::new(move |work| runtime.unblock(work))
     }
 
-    /// Runs work; its result is dropped if the waiting future was dropped.
-    pub(crate) fn run<T, W>(&self, work: W) -> Blocking<T>
+    /// Runs work that may block and returns its result. Where the future is dropped, so is the
+    /// result.
+    ///
+    /// ```
+    /// use httpants_driver::runtime::Runtime;
+    /// use httpants_testkit::memory::Memory;
+    ///
+    /// let memory = Memory::new();
+    /// let sum = memory.blocking_pool().run(|| Ok(2 + 2));
+    /// assert_eq!(memory.block_on(sum)??, 4);
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The error of the work; another one where the work panicked, or the pool dropped it
+    /// because the runtime has ended.
+    pub fn run<T, W>(&self, work: W) -> Blocking<T>
     where
         T: Send + 'static,
         W: FnOnce() -> io::Result<T> + Send + 'static,
@@ -261,8 +276,8 @@ pub trait Runtime: Clone + 'static {
 ///
 /// ```
 /// use std::time::Duration;
-/// use httpants_driver::memory::Memory;
 /// use httpants_driver::runtime::{Runtime, sleep};
+/// use httpants_testkit::memory::Memory;
 ///
 /// let memory = Memory::new();
 /// memory.serve(sleep(&memory, Duration::from_secs(60)));

@@ -13,9 +13,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_core::Stream;
 use futures_io::{AsyncRead, AsyncWrite};
-use httpants_driver::memory::{Client, Faults, Memory};
 use httpants_driver::runtime::sleep;
 use httpants_driver::{BodyPolicy, Handle, Misuse, Request, Response, Server};
+use httpants_testkit::memory::{Client, Faults, Memory};
 
 /// The application under test; `?` chooses what it does.
 async fn application(memory: Memory, mut request: Request) -> Result<Response, Misuse> {
@@ -111,9 +111,7 @@ fn start(memory: &Memory, change: impl FnOnce(Server<Memory, Box<App>>) -> Serve
         "/refuse" => BodyPolicy::Refuse(Box::new(Response::new(403))),
         _ => BodyPolicy::Buffer,
     });
-    let (handle, serving) = change(server).attach();
-    memory.serve(serving);
-    handle
+    memory.start(change(server))
 }
 
 type App = dyn Fn(Request) -> Pin<Box<dyn Future<Output = Result<Response, Misuse>>>>;
@@ -413,8 +411,7 @@ fn what_is_left_of_a_request_is_cut_off() {
         place.set(Some(request.into_body()));
         async { "taken" }
     });
-    let (_handle, serving) = server.intake(|_| BodyPolicy::Stream).attach();
-    memory.serve(serving);
+    memory.start(server.intake(|_| BodyPolicy::Stream));
     let (client, received) = exchange(&memory, &post("/", b"12345"));
     assert_eq!(received, [ok("taken")]);
     let mut body = kept.take().unwrap();
@@ -448,8 +445,7 @@ fn cookies_leave_with_the_answer_however_it_is_given() {
             Ok(Response::text(user))
         }
     });
-    let (_handle, serving) = server.cookie_secrets(["a secret"]).unwrap().attach();
-    memory.serve(serving);
+    memory.start(server.cookie_secrets(["a secret"]).unwrap());
     for path in ["/", "/seed"] {
         let client = memory.connect();
         client.send(&get(path));

@@ -4,9 +4,9 @@
 
 use std::time::Duration;
 
-use httpants_driver::memory::Memory;
 use httpants_driver::protocol::proxy::XHeaders;
 use httpants_driver::{Misuse, Request, Response, Server};
+use httpants_testkit::memory::Memory;
 
 #[test]
 fn removal_of_a_signed_cookie_has_the_attributes_it_was_set_with() {
@@ -25,8 +25,7 @@ fn removal_of_a_signed_cookie_has_the_attributes_it_was_set_with() {
         Ok::<_, Misuse>("done")
     });
     let server = server.cookie_secrets(["a secret"]).unwrap().xheaders(XHeaders::TrustAll);
-    let (_handle, serving) = server.attach();
-    memory.serve(serving);
+    memory.start(server);
     let attributes = |path: &str, scheme: &str| {
         let client = memory.connect();
         client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: {scheme}\r\n\r\n").as_bytes());
@@ -57,8 +56,7 @@ fn redirect_percent_encodes_its_location() {
     let server = Server::with_runtime(memory.clone(), |_: Request| async {
         Response::redirect("/\u{fc} %41%\\\r\nX-Injected: 1")
     });
-    let (_handle, serving) = server.attach();
-    memory.serve(serving);
+    memory.start(server);
     let client = memory.connect();
     client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     memory.run();
@@ -75,8 +73,7 @@ fn signed_cookies_are_secure_over_https() {
         request.set_signed_cookie_with("b", "1", Duration::from_secs(60), |cookie| cookie.secure(false))?;
         Ok::<_, Misuse>("done")
     });
-    let (_handle, serving) = server.xheaders(XHeaders::TrustAll).attach();
-    memory.serve(serving);
+    memory.start(server.xheaders(XHeaders::TrustAll));
     for (scheme, secure) in [("http", false), ("https", true)] {
         let client = memory.connect();
         client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-Proto: {scheme}\r\n\r\n").as_bytes());

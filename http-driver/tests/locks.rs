@@ -13,8 +13,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use httpants_driver::memory::{Client, Memory};
 use httpants_driver::{BodyPolicy, Handle, Misuse, Request, Responder, Response, Server};
+use httpants_testkit::memory::{Client, Memory};
 
 /// What ends a connection, or lets it go on.
 type End = &'static dyn Fn(&Handle, &Client);
@@ -120,8 +120,7 @@ fn no_lock_is_held_while_wakers_and_bytes_of_the_application_run() {
                 let counted = Arc::clone(&count);
                 let server =
                     Server::with_runtime(memory.clone(), move |request| application(request, Arc::clone(&counted)));
-                let (handle, serving) = server.intake(|_| BodyPolicy::Stream).attach();
-                memory.serve(serving);
+                let handle = memory.start(server.intake(|_| BodyPolicy::Stream));
                 let client = memory.connect();
                 client.take_only(50);
                 client.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n").as_bytes());

@@ -3,15 +3,16 @@
 #[path = "../examples/polled/runtime.rs"]
 mod runtime;
 
-httpants_driver::conformance_suite!(httpants_driver::conformance::Sockets<runtime::Polled>);
+httpants_testkit::conformance_suite!(httpants_testkit::conformance::Sockets<runtime::Polled>);
 #[cfg(target_os = "linux")]
-httpants_driver::conformance_suite!(httpants_driver::conformance::Sockets<runtime::Polled>, peers only);
+httpants_testkit::conformance_suite!(httpants_testkit::conformance::Sockets<runtime::Polled>, peers only);
 
 /// What `docs/custom-runtime.md` shows is what passes here and in `by_hand.rs`.
 #[test]
 fn the_guide_quotes_the_examples() {
     let guide = include_str!("../../docs/custom-runtime.md");
-    let sources = [include_str!("../examples/polled/runtime.rs"), include_str!("../examples/by_hand/server.rs")];
+    let sources =
+        [include_str!("../examples/polled/runtime.rs"), include_str!("../../testkit/examples/by_hand/server.rs")];
     let mut quotes = 0;
     for block in guide.split("```rust\n").skip(1) {
         let quote = block.split("```").next().unwrap();

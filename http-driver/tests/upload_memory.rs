@@ -3,9 +3,9 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
-use httpants_driver::memory::Memory;
 use httpants_driver::protocol::forms;
 use httpants_driver::{BodyPolicy, Request, Server};
+use httpants_testkit::memory::Memory;
 
 const HEAD: &[u8] = b"--b\r\nContent-Disposition: form-data; name=f; filename=x\r\n\r\n";
 const TAIL: &[u8] = b"\r\n--b--\r\n";
@@ -34,8 +34,7 @@ fn a_large_upload_takes_little_memory() {
         limits.keep_body = head.path() == "/kept";
         BodyPolicy::BufferWith(Box::new(limits))
     });
-    let (_handle, serving) = server.upload_directory(directory.path()).attach();
-    memory.serve(serving);
+    memory.start(server.upload_directory(directory.path()));
     let whole = HEAD.len() + LENGTH + TAIL.len();
     let piece = vec![b'x'; 64 << 10];
     for (path, content_type, expected) in [

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use httpants_driver::conformance::{Application, Client, PATIENCE, Received, Stage};
 use httpants_driver::{BodyPolicy, Server};
+use httpants_testkit::conformance::{Application, Client, PATIENCE, Received, Stage};
 
 use crate::cuts::Numbers;
 use crate::handler::{self, Plan};
@@ -163,7 +163,7 @@ fn without_dates(answer: &[u8]) -> Vec<u8> {
 
 #[cfg(test)]
 mod tests {
-    use httpants_driver::conformance::InMemory;
+    use httpants_testkit::conformance::InMemory;
 
     use super::*;
     use crate::{app, fixture};

@@ -61,7 +61,7 @@ fn has_test(sources: &str, name: &str) -> bool {
 #[test]
 fn every_promise_is_shown_by_a_test_that_exists_or_said_to_be_not_yet() {
     let document = fs::read_to_string(at("docs/pants.md")).unwrap();
-    let sources = sources(&at("demo/tests")) + &sources(&at("http-driver/src/conformance/cases"));
+    let sources = sources(&at("demo/tests")) + &sources(&at("testkit/src/conformance/cases"));
     let proofs = last_cells(&document, "shown by");
     assert!(proofs.len() > 40, "the table is read");
     for proof in proofs.into_iter().filter(|proof| *proof != "not yet") {
@@ -72,7 +72,7 @@ fn every_promise_is_shown_by_a_test_that_exists_or_said_to_be_not_yet() {
 #[test]
 fn every_guarantee_is_checked_by_something_that_exists() {
     let document = fs::read_to_string(at("docs/guarantees.md")).unwrap();
-    let folders = ["http-core", "http-driver", "adapter-tokio", "demo", "tests"];
+    let folders = ["http-core", "http-driver", "testkit", "adapter-tokio", "demo", "tests"];
     let sources: String = folders.iter().map(|folder| sources(&at(folder))).collect();
     let proofs = last_cells(&document, "checked by");
     assert!(proofs.len() > 50, "the tables are read");

@@ -5,8 +5,8 @@
 
 use allocation_counter::measure;
 use httpants_core::{Config, forms};
-use httpants_driver::memory::{Client, Memory};
 use httpants_driver::{Request, Server};
+use httpants_testkit::memory::{Client, Memory};
 
 /// The driver's own: the task, the exchange and the handler's future; and what the client of a
 /// test has sent at once and not seen read.
@@ -31,8 +31,7 @@ fn peak(client: impl FnOnce(&Memory, Client)) -> usize {
         }
     };
     let server = Server::with_runtime(memory.clone(), handler).upload_directory(directory.path());
-    let (_handle, serving) = server.attach();
-    memory.serve(serving);
+    memory.start(server);
     memory.run();
     let held = measure(|| client(&memory, memory.connect()));
     usize::try_from(held.bytes_max).unwrap()

@@ -10,9 +10,9 @@ use allocation_counter::measure;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use httpants_core::{Config, Headers};
-use httpants_driver::memory::{Client, Memory};
 use httpants_driver::tower::TowerService;
 use httpants_driver::{Body, BodyError, BodyPolicy, Request, Server, StreamError};
+use httpants_testkit::memory::{Client, Memory};
 
 /// What a connection and its handler take without a body: receive block, queue, task.
 const CONNECTION: usize = 256 << 10;
@@ -66,8 +66,7 @@ fn start(memory: &Memory, change: impl FnOnce(&mut Config)) -> Kept {
         }
     };
     let server = Server::with_runtime(memory.clone(), handler).intake(|_| BodyPolicy::Stream);
-    let (_handle, serving) = server.config(change).attach();
-    memory.serve(serving);
+    memory.start(server.config(change));
     memory.run();
     kept
 }
@@ -88,8 +87,7 @@ fn start_tower(memory: &Memory) -> Kept {
             Ok::<_, StreamError>(http::Response::new(Full::new(Bytes::new()).map_err(|never| match never {})))
         }
     });
-    let (_handle, serving) = Server::with_runtime(memory.clone(), TowerService::new(service)).attach();
-    memory.serve(serving);
+    memory.start(Server::with_runtime(memory.clone(), TowerService::new(service)));
     memory.run();
     kept
 }
@@ -217,8 +215,7 @@ fn kept_trailers_hold_no_receive_block() {
         }
     };
     let server = Server::with_runtime(memory.clone(), handler).intake(|_| BodyPolicy::Stream);
-    let (_handle, serving) = server.attach();
-    memory.serve(serving);
+    memory.start(server);
     memory.run();
     let held = held(&memory, |client| {
         for _ in 0..20 {
@@ -246,8 +243,7 @@ fn a_body_that_nobody_drains_holds_no_more_than_is_read_ahead() {
             pending::<String>().await
         };
         let server = Server::with_runtime(memory.clone(), handler).intake(|_| BodyPolicy::Stream);
-        let (_handle, serving) = server.config(|config| config.timeouts.body = None).attach();
-        memory.serve(serving);
+        memory.start(server.config(|config| config.timeouts.body = None));
         memory.run();
         let mut most = 0;
         let held = held(&memory, |client| {

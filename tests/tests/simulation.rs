@@ -1,15 +1,15 @@
-//! Whole servers in simulated worlds, see `httpants_driver::simulation`.
+//! Whole servers in the simulator, see `httpants_testkit::simulation`.
 //!
-//! A seed that fails is told with its story, and again by
+//! A failure shows its seed and the log of its scenario; repeat it by
 //! `SIMULATION_SEED=7 cargo test -p httpants-tests --test simulation`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::ops::Range;
 
-use httpants_driver::simulation::{Outcome, Simulator, Violation};
+use httpants_testkit::simulation::{Outcome, Simulator, Violation};
 
-/// Runs stories on all processors; the first that fails is told.
+/// Runs scenarios on all processors; shows the first that fails.
 fn run(seeds: Range<u64>) -> Vec<Outcome> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from) as u64;
     let results: Vec<Result<Vec<Outcome>, Violation>> = std::thread::scope(|scope| {
@@ -32,7 +32,7 @@ fn run(seeds: Range<u64>) -> Vec<Outcome> {
                 let seed = violation.seed;
                 panic!(
                     "{}\n{violation}\nagain: SIMULATION_SEED={seed} cargo test -p httpants-tests --test simulation",
-                    violation.story.join("\n")
+                    violation.log.join("\n")
                 )
             }
         }
@@ -40,7 +40,7 @@ fn run(seeds: Range<u64>) -> Vec<Outcome> {
     outcomes
 }
 
-/// The seeds to run: one by SIMULATION_SEED, else so many.
+/// The seeds to run: that of SIMULATION_SEED, else this many.
 fn seeds(count: u64) -> Range<u64> {
     match std::env::var("SIMULATION_SEED") {
         Ok(seed) => {
@@ -52,31 +52,31 @@ fn seeds(count: u64) -> Range<u64> {
 }
 
 #[test]
-fn every_rule_holds_in_every_story() {
+fn every_rule_holds_in_every_scenario() {
     let seeds = seeds(400);
     let whole = seeds.end - seeds.start > 1;
     let outcomes = run(seeds);
     let sum = |part: fn(&Outcome) -> usize| outcomes.iter().map(part).sum::<usize>();
-    let (requests, answered) = (sum(|o| o.requests), sum(|o| o.answered));
-    let (refused, broken, unanswered) = (sum(|o| o.refused), sum(|o| o.broken), sum(|o| o.unanswered));
+    let (requests, completed) = (sum(|o| o.requests), sum(|o| o.completed));
+    let (refused, broken, dropped) = (sum(|o| o.refused), sum(|o| o.broken), sum(|o| o.dropped));
     eprintln!(
-        "{} stories, {requests} requests: {answered} answered, {refused} refused, {broken} broken off, {unanswered} unanswered",
+        "{} scenarios, {requests} requests: {completed} completed, {refused} refused, {broken} broken off, {dropped} dropped",
         outcomes.len()
     );
     if whole {
-        // Stories in which nothing succeeds, or nothing goes wrong, prove nothing.
-        assert!(answered * 2 > requests && refused * 100 > requests && broken * 100 > requests && unanswered > 0);
+        // Scenarios in which nothing succeeds, or nothing goes wrong, prove nothing.
+        assert!(completed * 2 > requests && refused * 100 > requests && broken * 100 > requests && dropped > 0);
     }
 }
 
 #[test]
 #[ignore = "takes long; .ci/run runs it"]
-fn every_rule_holds_in_thousands_of_stories() {
+fn every_rule_holds_in_thousands_of_scenarios() {
     run(400..6_000);
 }
 
 #[test]
-fn the_same_seed_is_the_same_story() {
+fn the_same_seed_is_the_same_scenario() {
     let simulator = Simulator::new().unwrap();
     for seed in 0..20 {
         assert_eq!(simulator.run(seed).unwrap(), simulator.run(seed).unwrap(), "seed {seed}");

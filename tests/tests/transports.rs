@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use httpants_driver::conformance::{InMemory, Sockets, Stage};
+use httpants_testkit::conformance::{InMemory, Sockets, Stage};
 use httpants_tests::transport::{self, Tally};
 use httpants_tests::{Fixture, fixture};
 

@@ -1,5 +1,5 @@
 //! What is only about these sockets; the rest that the driver counts on is the
-//! [suite](crate::conformance) of the adapters.
+//! conformance suite of `httpants-testkit`.
 
 use std::future::poll_fn;
 use std::io::{IoSlice, Write};

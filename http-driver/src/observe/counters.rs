@@ -40,11 +40,11 @@ use httpants_core::{CloseReason, ProtocolError, Timer};
 ///     text
 /// }
 ///
-/// # use httpants_driver::{memory::Memory, Request, Server};
+/// # use httpants_driver::{Request, Server};
+/// # use httpants_testkit::memory::Memory;
 /// # let memory = Memory::new();
 /// let server = Server::with_runtime(memory.clone(), async |_: Request| "hello");
-/// # let (handle, serving) = server.attach();
-/// # memory.serve(serving);
+/// # let handle = memory.start(server);
 /// # let client = memory.connect();
 /// # client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET / HTTP/1.1\r\n\r\n");
 /// # memory.run();

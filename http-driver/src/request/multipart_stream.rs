@@ -60,8 +60,8 @@ impl Body {
 /// more is read from the peer than is taken here.
 ///
 /// ```
-/// use httpants_driver::memory::Memory;
 /// use httpants_driver::{FormError, BodyPolicy, Request, Server};
+/// use httpants_testkit::memory::Memory;
 ///
 /// async fn upload(mut request: Request) -> Result<String, FormError> {
 ///     let mut answer = String::new();
@@ -78,8 +78,7 @@ impl Body {
 ///
 /// let memory = Memory::new();
 /// let server = Server::with_runtime(memory.clone(), upload).intake(|_| BodyPolicy::StreamUpTo(10 << 30));
-/// let (_handle, serving) = server.attach();
-/// memory.serve(serving);
+/// memory.start(server);
 /// let client = memory.connect();
 /// client.send(
 ///     b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 82\r\n\

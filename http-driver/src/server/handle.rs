@@ -14,11 +14,11 @@ use crate::observe::{Counters, Metrics};
 ///
 /// ```
 /// use std::time::Duration;
-/// use httpants_driver::{Request, Server, memory::Memory};
+/// use httpants_driver::{Request, Server};
+/// use httpants_testkit::memory::Memory;
 ///
 /// let memory = Memory::new();
-/// let (handle, serving) = Server::with_runtime(memory.clone(), async |_: Request| "hello").attach();
-/// memory.serve(serving);
+/// let handle = memory.start(Server::with_runtime(memory.clone(), async |_: Request| "hello"));
 /// let (busy, idle) = (memory.connect(), memory.connect());
 /// busy.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\no");
 /// memory.run();

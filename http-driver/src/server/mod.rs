@@ -1,6 +1,7 @@
 //! A server, as it is made.
 
 mod accept;
+mod attach;
 mod bound;
 mod handle;
 mod listen;
@@ -11,7 +12,6 @@ mod stateful;
 mod uploads;
 
 use std::fmt;
-use std::future::Future;
 use std::io;
 use std::num::NonZero;
 use std::sync::Arc;
@@ -22,7 +22,6 @@ use httpants_core::files::Sendfile;
 use httpants_core::proxy::{ProxyPolicy, XHeaders};
 use httpants_core::{Config, RequestHead};
 
-use self::accept::Accepting;
 pub use self::bound::BoundServer;
 use self::bound::Listening;
 pub use self::handle::Handle;
@@ -30,14 +29,13 @@ pub use self::listen::ListenAddress;
 pub use self::listen_socket::ListenSocket;
 use self::socket_file::SocketFiles;
 pub use self::stateful::StatefulHandler;
-use crate::connection::{Serve, Service, ServiceParts};
+use crate::connection::{Service, ServiceParts};
 use crate::descriptors::default_connections;
 use crate::handler::{BodyPolicy, Handler};
 use crate::observe::access_log::AccessLog;
-use crate::observe::report::report;
 use crate::request::collect::Settings;
 use crate::response::files::{FilePolicy, FileRoot};
-use crate::runtime::{Runtime, Spawn};
+use crate::runtime::Runtime;
 use crate::tls::Tls;
 
 /// An HTTP server on a runtime (`HTTPServer` in Pants).
@@ -112,10 +110,6 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         }
     }
 
-    pub(crate) fn runtime(&self) -> &R {
-        &self.runtime
-    }
-
     /// Listens on this address; may be said several times. Without it, and without a
     /// [`listener`](Self::listener): port 80, or 443 where all speak TLS. The file of a unix
     /// socket is removed when the server stops listening, unless another one has taken its
@@ -130,8 +124,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// with certificates of its own each time.
     ///
     /// ```no_run
-    /// use httpants_driver::memory::Memory;
     /// use httpants_driver::{Request, Server, Tls};
+    /// use httpants_testkit::memory::Memory;
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let tls = Tls::from_pem_files("cert.pem", "key.pem")?;
@@ -161,8 +155,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// listened on unless that is said.
     ///
     /// ```
-    /// use httpants_driver::memory::Memory;
     /// use httpants_driver::{Request, Server};
+    /// use httpants_testkit::memory::Memory;
     ///
     /// # fn main() -> std::io::Result<()> {
     /// let socket = std::net::TcpListener::bind("127.0.0.1:0")?;
@@ -208,8 +202,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     ///
     /// ```
     /// use std::time::Duration;
-    /// use httpants_driver::memory::Memory;
     /// use httpants_driver::{Request, Server};
+    /// use httpants_testkit::memory::Memory;
     ///
     /// let server = Server::with_runtime(Memory::new(), async |_: Request| "ok").config(|config| {
     ///     config.timeouts.idle = Some(Duration::from_secs(5));
@@ -288,8 +282,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     ///
     /// ```
     /// use httpants_driver::protocol::forms::Limits;
-    /// use httpants_driver::memory::Memory;
     /// use httpants_driver::{BodyPolicy, Request, Server};
+    /// use httpants_testkit::memory::Memory;
     ///
     /// let mut photos = Limits::default();
     /// photos.max_body_size = 5 << 20;
@@ -325,8 +319,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// is never named. Default: files are sent from here.
     ///
     /// ```
-    /// use httpants_driver::memory::Memory;
     /// use httpants_driver::{Misuse, Request, Response, Sendfile, Server};
+    /// use httpants_testkit::memory::Memory;
     ///
     /// # fn main() -> Result<(), Misuse> {
     /// // nginx: location /protected/ { internal; alias /srv/www/; }
@@ -420,28 +414,6 @@ impl<R: Runtime, H: Handler> Server<R, H> {
             max_connections: self.max_connections,
             handle,
         })
-    }
-}
-
-impl<R, H> Server<R, H>
-where
-    R: Runtime + Spawn<Serve<R, H>>,
-    R::Transport: Send,
-    H: Handler,
-{
-    /// Serves what this listener accepts, and no other sockets.
-    pub(crate) fn attach_to(self, listener: R::Listener) -> (Handle, impl Future<Output = ()> + 'static) {
-        let handle = Handle::new(Arc::clone(&self.parts.settings.disk.metrics));
-        let listeners = vec![(listener, self.tls.into_iter().next())];
-        let service = Service::new(self.parts, self.runtime.clock());
-        let (runtime, max_connections, registered) = (self.runtime, self.max_connections, handle.clone());
-        let serving = async move {
-            match service {
-                Ok(service) => Accepting::new(runtime, service, listeners, max_connections, registered).await,
-                Err(error) => report!("the server cannot start", error),
-            }
-        };
-        (handle, serving)
     }
 }
 

@@ -60,7 +60,8 @@ where
     /// ```
     /// use std::sync::Arc;
     /// use std::sync::atomic::{AtomicU64, Ordering};
-    /// use httpants_driver::{Request, Server, memory::Memory};
+    /// use httpants_driver::{Request, Server};
+    /// use httpants_testkit::memory::Memory;
     ///
     /// #[derive(Default)]
     /// struct Visits(AtomicU64);

@@ -17,7 +17,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// [`max_body_size`](Self::max_body_size), set here or there, and counts for every request.
     ///
     /// ```
-    /// use httpants_driver::memory::Memory;
+    /// use httpants_testkit::memory::Memory;
     /// use httpants_driver::{Request, Server};
     ///
     /// let server = Server::with_runtime(Memory::new(), async |_: Request| "ok").forms(|limits| {

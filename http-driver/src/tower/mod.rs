@@ -5,9 +5,9 @@
 //! use std::future::{Ready, ready};
 //! use std::task::{Context, Poll};
 //!
-//! use httpants_driver::memory::Memory;
 //! use httpants_driver::tower::TowerService;
 //! use httpants_driver::{Body, Server};
+//! use httpants_testkit::memory::Memory;
 //!
 //! #[derive(Clone)]
 //! struct Echo;
@@ -27,8 +27,7 @@
 //! }
 //!
 //! let memory = Memory::new();
-//! let (_, serving) = Server::with_runtime(memory.clone(), TowerService::new(Echo)).attach();
-//! # drop(serving);
+//! memory.start(Server::with_runtime(memory.clone(), TowerService::new(Echo)));
 //! ```
 //!
 //! # What a service gets

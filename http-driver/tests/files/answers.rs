@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, UNIX_EPOCH};
 
 use httpants_driver::Sendfile;
-use httpants_driver::memory::Memory;
+use httpants_testkit::memory::Memory;
 
 use crate::site::{LENGTH, Site, answers, ask, ask_with, data, request, windows};
 

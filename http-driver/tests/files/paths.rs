@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use httpants_driver::memory::Memory;
 use httpants_driver::{Request, Response, Server};
+use httpants_testkit::memory::Memory;
 
 use crate::site::{Site, ask, ask_with};
 
@@ -139,8 +139,7 @@ fn an_absolute_target_and_a_root_mount_name_the_same_files() {
 fn without_a_root_paths_start_in_the_current_directory() {
     let memory = Memory::new();
     let handler = |request: Request| ready(Response::file(request.path().trim_start_matches('/')));
-    let (_handle, serving) = Server::with_runtime(memory.clone(), handler).attach();
-    memory.serve(serving);
+    memory.start(Server::with_runtime(memory.clone(), handler));
     assert_eq!(ask(&memory, "/Cargo.toml").content, fs::read("Cargo.toml").unwrap());
     assert_eq!(ask(&memory, "/../Cargo.toml").status, 404);
 }
@@ -151,8 +150,7 @@ fn what_the_servers_root_says_of_siblings_holds() {
     let memory = Memory::new();
     let handler = |_: Request| ready(Response::file("app.js"));
     let root = site.files().precompressed(true).mount("elsewhere");
-    let (_handle, serving) = Server::with_runtime(memory.clone(), handler).file_root(root).attach();
-    memory.serve(serving);
+    memory.start(Server::with_runtime(memory.clone(), handler).file_root(root));
     assert_eq!(ask_with(&memory, "GET", "/", "Accept-Encoding: br\r\n").text(), "brotli");
 }
 
@@ -163,8 +161,7 @@ fn a_mount_is_taken_off_however_it_is_written() {
         let memory = Memory::new();
         let files = site.files().mount(mount);
         let handler = move |request: Request| ready(files.serve(&request));
-        let (_handle, serving) = Server::with_runtime(memory.clone(), handler).attach();
-        memory.serve(serving);
+        memory.start(Server::with_runtime(memory.clone(), handler));
         assert_eq!(ask(&memory, &format!("{path}hello.txt")).status, 200, "{mount}");
         assert_eq!(ask(&memory, &format!("/x{path}hello.txt")).status, 404, "{mount}");
     }

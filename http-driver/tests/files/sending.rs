@@ -4,7 +4,7 @@
 use std::fs::{self, File};
 use std::time::Duration;
 
-use httpants_driver::memory::{Client, Faults};
+use httpants_testkit::memory::{Client, Faults};
 
 use crate::site::{LENGTH, Site, answers, data, receive_all, request, worlds};
 

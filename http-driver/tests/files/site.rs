@@ -4,8 +4,8 @@ use std::fs::{self, File};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use httpants_driver::memory::{Client, Faults, Memory};
 use httpants_driver::{FileRoot, Handle, Misuse, NamedFile, Request, Response, Server};
+use httpants_testkit::memory::{Client, Faults, Memory};
 use tempfile::TempDir;
 
 /// The length of `data.bin`: more than a few pieces.
@@ -70,9 +70,7 @@ impl Site {
             Box::pin(async move { application(&files, &outside, &request) })
         });
         let server = Server::with_runtime(memory.clone(), handler).file_root(self.files());
-        let (handle, serving) = change(server).attach();
-        memory.serve(serving);
-        handle
+        memory.start(change(server))
     }
 
     /// The files below the root that this process has open.

@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use httpants_driver::memory::Client;
 use httpants_driver::{Misuse, Request, Response};
+use httpants_testkit::memory::Client;
 
 use crate::reentrant::Asks;
 use crate::world::{Notes, World, get, in_time, seconds, start, text};

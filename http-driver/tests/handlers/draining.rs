@@ -5,9 +5,9 @@ use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use futures_io::AsyncWrite;
-use httpants_driver::memory::{Client, Memory};
 use httpants_driver::runtime::{Runtime, sleep};
 use httpants_driver::{Request, Response, Upgraded};
+use httpants_testkit::memory::{Client, Memory};
 
 use crate::world::{Notes, OnDrop, World, seconds, start_with, text};
 

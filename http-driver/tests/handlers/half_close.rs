@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use httpants_driver::memory::{Client, Memory};
 use httpants_driver::runtime::sleep;
 use httpants_driver::{BodyPolicy, HalfClose, Misuse, Request, Response};
+use httpants_testkit::memory::{Client, Memory};
 
 use crate::world::{Notes, OnDrop, World, get, ok, post_head, responses, seconds, start_with, text};
 

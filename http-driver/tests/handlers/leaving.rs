@@ -3,9 +3,9 @@
 
 use std::future::pending;
 
-use httpants_driver::memory::Memory;
 use httpants_driver::runtime::{Spawn, sleep};
 use httpants_driver::{BodyPolicy, Request};
+use httpants_testkit::memory::Memory;
 
 use crate::world::{Notes, OnDrop, World, get, post_head, responses, seconds, start_streaming, start_with};
 

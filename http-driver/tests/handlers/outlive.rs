@@ -3,9 +3,9 @@
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
-use httpants_driver::memory::Memory;
 use httpants_driver::runtime::sleep;
 use httpants_driver::{BodyError, BodyPolicy, Misuse, Request, Responder, Response};
+use httpants_testkit::memory::Memory;
 
 use crate::world::{
     Notes, OnDrop, World, errors, get, millis, ok, post, post_head, responses, seconds, start_streaming, start_with,

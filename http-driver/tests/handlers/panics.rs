@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use httpants_driver::memory::{Client, Memory};
 use httpants_driver::{AccessLog, BodyPolicy, Handler, Request, Response, Server};
+use httpants_testkit::memory::{Client, Memory};
 
 use crate::world::{Got, World, failed, get, in_time, ok, post, responses, start, start_with};
 
@@ -205,8 +205,7 @@ impl Handler for Chooses {
 #[test]
 fn panic_in_intake_of_the_handler_is_a_500_and_no_more() {
     let memory = Memory::new();
-    let (handle, serving) = Server::with_runtime(memory.clone(), Chooses).attach();
-    memory.serve(serving);
+    let handle = memory.start(Server::with_runtime(memory.clone(), Chooses));
     let world = World { memory, handle };
     // The body is larger than what is drained for the sake of the connection.
     for size in [5, 100_000] {

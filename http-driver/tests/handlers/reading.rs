@@ -2,9 +2,9 @@
 
 use std::sync::{Arc, Mutex};
 
-use httpants_driver::memory::Memory;
 use httpants_driver::runtime::{Spawn, sleep};
 use httpants_driver::{Body, BodyError, Misuse, Request, Response};
+use httpants_testkit::memory::Memory;
 
 use crate::world::{Notes, World, get, millis, ok, post_head, responses, seconds, start_streaming, text, timeout};
 

@@ -70,7 +70,7 @@ enum End {
 impl End {
     const ALL: [Self; 4] = [Self::Nothing, Self::ClientResets, Self::ServerCloses, Self::GraceEnds];
 
-    fn apply(self, world: &World, client: &httpants_driver::memory::Client) {
+    fn apply(self, world: &World, client: &httpants_testkit::memory::Client) {
         match self {
             Self::Nothing => {}
             Self::ClientResets => client.reset(),

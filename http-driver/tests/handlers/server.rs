@@ -4,9 +4,9 @@
 use std::future::pending;
 use std::time::Duration;
 
-use httpants_driver::memory::Memory;
 use httpants_driver::runtime::{Runtime, sleep};
 use httpants_driver::{BodyPolicy, Misuse, Request, Response, Server};
+use httpants_testkit::memory::Memory;
 use tracing::Level;
 
 use crate::world::{
@@ -205,8 +205,7 @@ fn exchange_cookie(memory: &Memory) {
 #[test]
 fn attached_server_signs_cookies_without_being_told() {
     let memory = Memory::new();
-    let (_handle, serving) = Server::with_runtime(memory.clone(), cookies).attach();
-    memory.serve(serving);
+    memory.start(Server::with_runtime(memory.clone(), cookies));
     exchange_cookie(&memory);
 }
 
@@ -222,7 +221,7 @@ fn attached_and_bound_servers_have_the_same_defaults() {
             Server::with_runtime(memory.clone(), async |request: Request| request.body().unwrap().len().to_string());
         match bound {
             true => memory.serve(server.listen("127.0.0.1:0").bind().unwrap().serve()),
-            false => memory.serve(server.attach().1),
+            false => drop(memory.start(server)),
         }
         let mut received = String::new();
         for request in [get("/"), post("/", "body"), post("/", "").replace(": 0", ": 99999999"), "bad".into()] {

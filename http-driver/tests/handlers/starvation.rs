@@ -7,8 +7,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use httpants_driver::memory::Memory;
 use httpants_driver::{Body, BodyError, BodyPolicy, Misuse, Request, Response};
+use httpants_testkit::memory::Memory;
 
 use crate::world::{World, get, in_time, post_head, seconds, start, start_with};
 

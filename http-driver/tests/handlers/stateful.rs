@@ -3,8 +3,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use httpants_driver::memory::Memory;
 use httpants_driver::{Request, Server, StatefulHandler};
+use httpants_testkit::memory::Memory;
 
 use crate::world::{World, get, ok};
 
@@ -18,8 +18,7 @@ fn state_is_shared_by_all_requests_and_connections() {
     let memory = Memory::new();
     let visits = Rc::new(Cell::new(0));
     let handler = StatefulHandler::new(Rc::clone(&visits), count);
-    let (handle, serving) = Server::with_runtime(memory.clone(), handler).attach();
-    memory.serve(serving);
+    let handle = memory.start(Server::with_runtime(memory.clone(), handler));
     let world = World { memory, handle };
     for connection in 0..3 {
         let client = world.connect();

@@ -1,7 +1,7 @@
 //! Responses that end HTTP where that is not possible, and responses to CONNECT that do not.
 
-use httpants_driver::memory::Memory;
 use httpants_driver::{Misuse, Request, Response};
+use httpants_testkit::memory::Memory;
 
 use crate::world::{Got, errors, failed, get, ok, responses, seconds, start, start_streaming};
 

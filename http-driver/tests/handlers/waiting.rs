@@ -3,9 +3,9 @@
 use std::future::pending;
 use std::time::Duration;
 
-use httpants_driver::memory::{Client, Memory};
 use httpants_driver::runtime::Spawn;
 use httpants_driver::{Misuse, Request, Response};
+use httpants_testkit::memory::{Client, Memory};
 
 use crate::world::{Notes, World, millis, post_head, seconds, start_with};
 

@@ -4,8 +4,8 @@ use std::future::poll_fn;
 use std::pin::pin;
 use std::task::Poll;
 
-use httpants_driver::memory::Memory;
 use httpants_driver::{BodyError, Request, Response, StatusCode};
+use httpants_testkit::memory::Memory;
 
 use crate::world::{World, failed, get, millis, ok, post_head, responses, start, start_streaming, start_with, timeout};
 

@@ -10,9 +10,9 @@ use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
-use httpants_driver::memory::{Client, Memory};
 use httpants_driver::runtime::sleep;
 use httpants_driver::{BodyPolicy, Handle, Handler, Request, Response, Server};
+use httpants_testkit::memory::{Client, Memory};
 use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
@@ -71,8 +71,7 @@ where
 {
     let memory = Memory::new();
     let server = Server::with_runtime(memory.clone(), App { memory: memory.clone(), handler });
-    let (handle, serving) = change(server).attach();
-    memory.serve(serving);
+    let handle = memory.start(change(server));
     World { memory, handle }
 }
 

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use httpants_driver::memory::{Client, Faults, Memory};
 use httpants_driver::{AccessLog, Address, ConnectionInfo, Request, Server};
+use httpants_testkit::memory::{Client, Faults, Memory};
 use regex::Regex;
 
 use crate::site::{Site, get};
@@ -71,8 +71,7 @@ fn common_is_combined_without_the_last_two() {
     let lines = std::sync::Arc::<std::sync::Mutex<Vec<String>>>::default();
     let written = std::sync::Arc::clone(&lines);
     let log = AccessLog::common(move |line| written.lock().unwrap().push(line.into()));
-    let (_handle, serving) = Server::with_runtime(memory.clone(), async |_: Request| "").access_log(log).attach();
-    memory.serve(serving);
+    memory.start(Server::with_runtime(memory.clone(), async |_: Request| "").access_log(log));
     let client = memory.connect_from(ConnectionInfo::new(Address::Unix, Address::Unix));
     client.send(b"HEAD / HTTP/1.1\r\nHost: a\r\nReferer: x\r\n\r\n");
     memory.run();

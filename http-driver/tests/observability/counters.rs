@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use httpants_driver::memory::{Faults, Memory};
 use httpants_driver::{ProtocolError, Request, Server, Timer};
+use httpants_testkit::memory::{Faults, Memory};
 
 use crate::site::{Site, get};
 
@@ -123,8 +123,7 @@ fn a_transport_that_fails_is_counted() {
 fn waiting_at_the_cap_is_counted_once_each_time() {
     let memory = Memory::new();
     let server = Server::with_runtime(memory.clone(), async |_: Request| "ok").max_connections(1);
-    let (handle, serving) = server.attach();
-    memory.serve(serving);
+    let handle = memory.start(server);
     let (first, second) = (memory.connect(), memory.connect());
     memory.run();
     assert_eq!((handle.counters().connections_accepted, handle.counters().accept_pauses), (1, 1));

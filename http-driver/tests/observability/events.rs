@@ -12,7 +12,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 
-use httpants_driver::memory::{Client, Memory};
+use httpants_testkit::memory::{Client, Memory};
 
 use crate::site::{Site, get};
 
@@ -146,8 +146,7 @@ fn only_what_was_refused_has_a_reason() {
 #[test]
 fn requests_from_before_there_was_a_subscriber_cost_no_event_of_those_behind_them() {
     let memory = Memory::new();
-    let (_handle, serving) = Server::with_runtime(memory.clone(), async |_: Request| "").attach();
-    memory.serve(serving);
+    memory.start(Server::with_runtime(memory.clone(), async |_: Request| ""));
     let client = memory.connect();
     client.take_only(0);
     client.send(&get("/1"));
@@ -189,8 +188,7 @@ fn proxy_events(prepare: impl Fn(&Memory, &Client)) -> Vec<String> {
     tracing::subscriber::with_default(subscriber, || {
         let memory = Memory::new();
         let server = Server::with_runtime(memory.clone(), async |_: Request| "");
-        let (_handle, serving) = server.config(|config| config.proxy_protocol = true).attach();
-        memory.serve(serving);
+        memory.start(server.config(|config| config.proxy_protocol = true));
         let client = memory.connect();
         prepare(&memory, &client);
         memory.advance(Duration::from_secs(60));
@@ -257,8 +255,7 @@ fn a_refused_tunnel_is_counted_and_warned_of_once() {
     let subscriber = tracing_subscriber::registry().with(keep.clone());
     let (answers, counters) = tracing::subscriber::with_default(subscriber, || {
         let memory = Memory::new();
-        let (handle, serving) = Server::with_runtime(memory.clone(), connected).attach();
-        memory.serve(serving);
+        let handle = memory.start(Server::with_runtime(memory.clone(), connected));
         let connect = |host| {
             let client = memory.connect();
             client.send(format!("CONNECT {host}:1 HTTP/1.1\r\nHost: {host}:1\r\n\r\n").as_bytes());

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_core::Stream;
-use httpants_driver::memory::{Client, Memory};
 use httpants_driver::protocol::Config;
 use httpants_driver::protocol::proxy::XHeaders;
 use httpants_driver::runtime::{Runtime, Sleep};
 use httpants_driver::{AccessLog, BodyPolicy, Handle, Request, Response, Server};
+use httpants_testkit::memory::{Client, Memory};
 
 pub(crate) struct Site {
     pub(crate) memory: Memory,
@@ -40,8 +40,7 @@ impl Site {
             .xheaders(XHeaders::trusted(["192.0.2.1"]).unwrap())
             .intake(|request| if request.path() == "/echo" { BodyPolicy::Stream } else { BodyPolicy::Buffer })
             .access_log(log);
-        let (handle, serving) = server.attach();
-        memory.serve(serving);
+        let handle = memory.start(server);
         Self { memory, handle, lines }
     }
 

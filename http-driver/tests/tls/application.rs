@@ -6,8 +6,8 @@ use std::pin::Pin;
 use std::sync::Mutex;
 
 use futures_io::{AsyncRead, AsyncWrite};
-use httpants_driver::memory::Memory;
 use httpants_driver::{BodyPolicy, FileRoot, Handle, Misuse, Request, Response, Server, Tls, Upgraded};
+use httpants_testkit::memory::Memory;
 
 /// How the last upgraded stream of this thread ended.
 pub(crate) static ENDS: Mutex<Vec<Option<ErrorKind>>> = Mutex::new(Vec::new());
@@ -83,9 +83,7 @@ pub(crate) fn serve_with<H: httpants_driver::Handler>(
 ) -> Handle {
     let handler: fn(Request) -> Answer = |request| Box::pin(application(request));
     let server = Server::with_runtime(memory.clone(), handler).tls(tls).intake(|_| BodyPolicy::Stream);
-    let (handle, serving) = change(server).attach();
-    memory.serve(serving);
-    handle
+    memory.start(change(server))
 }
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Misuse>> + Send>>;

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use httpants_driver::memory::Memory;
 use httpants_driver::{ClientCertificates, Tls, TlsErrorKind};
+use httpants_testkit::memory::Memory;
 use rcgen::date_time_ymd;
 use rustls::version::TLS13;
 

@@ -3,7 +3,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
 
-use httpants_driver::memory::{self, Memory};
+use httpants_testkit::memory::{self, Memory};
 use rustls::client::Resumption;
 use rustls::pki_types::ServerName;
 use rustls::version::{TLS12, TLS13};

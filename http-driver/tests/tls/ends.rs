@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::time::Duration;
 
-use httpants_driver::memory::{Faults, Memory};
+use httpants_testkit::memory::{Faults, Memory};
 
 use crate::application::{ENDS, folder, large, serve, serve_with};
 use crate::authority::tls;

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use httpants_driver::memory::{Faults, Memory};
 use httpants_driver::{ClientCertificates, Tls};
+use httpants_testkit::memory::{Faults, Memory};
 use rustls::server::{ServerSessionMemoryCache, WebPkiClientVerifier};
 use rustls::version::TLS13;
 use rustls::{AlertDescription, Error, ServerConfig};

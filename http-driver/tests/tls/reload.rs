@@ -4,8 +4,8 @@ use std::fs;
 use std::path::Path;
 use std::sync::Arc;
 
-use httpants_driver::memory::Memory;
 use httpants_driver::{Request, Server, Tls, TlsErrorKind};
+use httpants_testkit::memory::Memory;
 use rustls::version::TLS13;
 
 use crate::application::serve;

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use httpants_driver::memory::{Faults, Memory};
+use httpants_testkit::memory::{Faults, Memory};
 
 use crate::application::{LARGE, folder, large, serve, serve_with};
 use crate::authority::tls;

@@ -19,10 +19,10 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
-use httpants_driver::memory::{Client, Faults, Memory};
 use httpants_driver::protocol::cookies::KeyRing;
 use httpants_driver::tower::{TowerService, Upgrade};
 use httpants_driver::{Body, BodyError, BodyPolicy, Handle, Request, Server, StreamError, Upgraded};
+use httpants_testkit::memory::{Client, Faults, Memory};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Layer, Service, service_fn};
 
@@ -147,9 +147,7 @@ where
     });
     let keys = KeyRing::new(["secret"]).unwrap();
     let server = Server::with_runtime(memory.clone(), service).max_body_size(300_000);
-    let (handle, serving) = server.cookie_keys(keys).attach();
-    memory.serve(serving);
-    handle
+    memory.start(server.cookie_keys(keys))
 }
 
 fn exchange(memory: &Memory, bytes: &[u8]) -> (Client, String) {
@@ -198,7 +196,7 @@ fn content_streams_both_ways_whatever_the_peer_does() {
 fn a_form_that_was_buffered_all_the_same_is_read_or_an_error() {
     let memory = Memory::new();
     let server = Server::with_runtime(memory.clone(), TowerService::new(service_fn(application)));
-    memory.serve(server.intake(|_| BodyPolicy::Buffer).attach().1);
+    memory.start(server.intake(|_| BodyPolicy::Buffer));
     let post = |content_type: &str, content: &str| {
         let fields = format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n", content.len());
         exchange(&memory, &[&head("POST", "/collect", &fields)[..], content.as_bytes()].concat()).1

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use httpants_driver::Request;
-use httpants_driver::memory::Memory;
+use httpants_testkit::memory::Memory;
 
 use crate::{MULTIPART, World, chunked, form, noise, part, request, worlds};
 

@@ -2,8 +2,8 @@
 
 use std::io::{Read, Seek, SeekFrom};
 
-use httpants_driver::memory::Memory;
 use httpants_driver::{BodyError, Request};
+use httpants_testkit::memory::Memory;
 
 use crate::{MULTIPART, World, chunked, form, noise, part, request, sum, worlds};
 

@@ -7,9 +7,9 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::Path;
 use std::rc::Rc;
 
-use httpants_driver::memory::Memory;
 use httpants_driver::runtime::Runtime;
 use httpants_driver::{Request, Response, UploadedFile};
+use httpants_testkit::memory::Memory;
 
 use crate::{MULTIPART, World, form, noise, part, request, worlds};
 

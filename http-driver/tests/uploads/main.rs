@@ -20,11 +20,11 @@ use std::io::Read;
 use std::path::Path;
 use std::rc::Rc;
 
-use httpants_driver::memory::{Client, Faults, Memory};
 use httpants_driver::protocol::Framing;
 use httpants_driver::{
     Body, BodyReader, Handle, Handler, MultipartStream, Pieces, Request, Server, StreamedPart, UploadedFile,
 };
+use httpants_testkit::memory::{Client, Faults, Memory};
 use tempfile::TempDir;
 
 /// A server whose temporary files go to a directory that nobody else uses.
@@ -42,8 +42,7 @@ impl World {
     ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let server = Server::with_runtime(memory.clone(), handler).upload_directory(directory.path());
-        let (handle, serving) = change(server).attach();
-        memory.serve(serving);
+        let handle = memory.start(change(server));
         Self { memory, directory, handle }
     }
 

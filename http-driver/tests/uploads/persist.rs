@@ -12,10 +12,10 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use httpants_driver::memory::{Client, Memory, MemoryListener, MemorySleep, MemoryTransport};
 use httpants_driver::protocol::Now;
 use httpants_driver::runtime::{Blocking, BlockingPool, Clock, Runtime, Spawn};
 use httpants_driver::{Request, Server};
+use httpants_testkit::memory::{Client, Memory, MemoryListener, MemorySleep, MemoryTransport};
 use tempfile::TempDir;
 
 use crate::{MULTIPART, descriptors, form, noise, part, request};

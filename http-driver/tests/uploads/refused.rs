@@ -1,7 +1,7 @@
 //! What is refused, and how: the handler does not run, and nothing is left.
 
 use httpants_driver::Server;
-use httpants_driver::memory::Memory;
+use httpants_testkit::memory::Memory;
 
 use crate::{Describing, MULTIPART, URLENCODED, World, chunked, form, noise, part, request, worlds};
 

@@ -45,7 +45,8 @@ const TARGET: &str = "httpants::access";
 /// ```
 /// use std::io::Write;
 /// use std::sync::Mutex;
-/// use httpants_driver::{AccessLog, Request, Server, memory::Memory};
+/// use httpants_driver::{AccessLog, Request, Server};
+/// use httpants_testkit::memory::Memory;
 ///
 /// # fn main() -> std::io::Result<()> {
 /// # let directory = tempfile::tempdir()?;

@@ -23,4 +23,4 @@ pub(crate) use open_files::OpenFiles;
 pub(crate) use policy::FilePolicy;
 pub(crate) use respond::respond;
 pub use root::FileRoot;
-pub(crate) use sender::{FileSender, Stretch, read_at};
+pub(crate) use sender::{FileSender, Stretch};

@@ -15,8 +15,8 @@ use super::directory::Directory;
 /// those of [`httpants_core::files::Plan`]: entity tags, conditions, ranges.
 ///
 /// ```
-/// use httpants_driver::memory::Memory;
 /// use httpants_driver::{FileRoot, Request, Response, Server};
+/// use httpants_testkit::memory::Memory;
 ///
 /// # fn main() -> std::io::Result<()> {
 /// let folder = tempfile::tempdir()?;
@@ -31,8 +31,7 @@ use super::directory::Directory;
 /// };
 ///
 /// let memory = Memory::new();
-/// let (_handle, serving) = Server::with_runtime(memory.clone(), handler).attach();
-/// memory.serve(serving);
+/// memory.start(Server::with_runtime(memory.clone(), handler));
 /// let client = memory.connect();
 /// client.send(b"GET /static/q3.csv HTTP/1.1\r\nHost: a\r\nRange: bytes=2-\r\n\r\n");
 /// memory.run();

@@ -1,0 +1,99 @@
+//! An adapter that moves the buffers out of the connection, and callers whose ids are stale.
+
+use httpants_core::{
+    BodyLen, FieldLines, Misuse, RequestId, ResponseHead, Sending, Transmit, TransmitQueue, Transmitted,
+};
+
+use super::world::World;
+
+impl World {
+    /// Moves the receive buffer out, or brings it back with so many bytes.
+    pub(super) fn lend_recv(&mut self, most: usize) {
+        let Some(mut buffer) = self.buffer.take() else {
+            let wanted = self.connection.wants_recv();
+            self.buffer = self.connection.lend_recv_buf();
+            assert_eq!(self.buffer.is_some(), wanted);
+            assert!(self.connection.lend_recv_buf().is_none() && self.connection.recv_buf().is_empty());
+            return;
+        };
+        let room = buffer.room();
+        assert!(!room.is_empty());
+        let most = if self.end_of_stream { 0 } else { most };
+        let count = most.min(room.len()).min(self.unsent().len());
+        room[..count].copy_from_slice(&self.to_send[self.sent.bytes.len()..][..count]);
+        self.connection.return_recv_buf(buffer, count, self.now);
+        self.has_sent(count);
+    }
+
+    /// Moves out what waits, and sends so many bytes of it; all, where that is 0.
+    pub(super) fn take_transmit(&mut self, most: u64) {
+        if self.connection.state().send == Sending::Closed {
+            // The transport is closed.
+            self.queue = TransmitQueue::default();
+        }
+        let was_empty = self.queue.is_empty();
+        let waits = self.connection.poll_transmit().is_some();
+        assert_eq!(self.connection.take_transmit(&mut self.queue), was_empty && waits);
+        let mut left = if most == 0 { u64::MAX } else { most };
+        let mut sent = Transmitted::default();
+        while left > 0 {
+            let mut bytes = match self.queue.poll() {
+                None => break,
+                Some(Transmit::Bytes(slices)) => slices.flatten().copied().collect(),
+                Some(Transmit::External { length, .. }) => vec![b'F'; usize::try_from(length).unwrap()],
+                Some(other) => panic!("{other:?}"),
+            };
+            assert!(!bytes.is_empty(), "nothing to send, and it is told");
+            bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
+            left -= bytes.len() as u64;
+            sent += self.queue.advance(bytes.len() as u64);
+            self.out.extend_from_slice(&bytes);
+        }
+        self.connection.handle_transmitted(&mut self.queue, sent, self.now);
+    }
+
+    /// How many bytes wait there before the first file.
+    pub(super) fn waiting_in_queue(&self) -> usize {
+        match self.queue.poll() {
+            Some(Transmit::Bytes(slices)) => slices.map(<[u8]>::len).sum(),
+            _ => 0,
+        }
+    }
+
+    /// A command for a request that is not the outstanding one is refused and changes nothing.
+    pub(super) fn stale(&mut self, command: u8, request: u8) {
+        let known = self.given.get(usize::from(request) % (self.given.len() + 1)).map(|given| given.id);
+        let id = known.unwrap_or_default();
+        if !self.connection.response_state(id).is_over() {
+            return;
+        }
+        let before = (self.connection.state(), self.connection.poll_timeout(), self.waiting_in_queue());
+        let shown = format!("{:?}", self.connection);
+        let refused = self.command(id, command);
+        assert!(matches!(refused, Err(Misuse::NoRequest | Misuse::Closed)), "{refused:?}");
+        assert_eq!(shown, format!("{:?}", self.connection));
+        assert_eq!(before, (self.connection.state(), self.connection.poll_timeout(), self.waiting_in_queue()));
+    }
+
+    fn command(&mut self, id: RequestId, command: u8) -> Result<(), Misuse> {
+        let (connection, head) = (&mut self.connection, ResponseHead::default());
+        match command % 16 {
+            0 => connection.respond(id, &head, BodyLen::Unknown),
+            1 => connection.respond_with(id, &head, "stale"),
+            2 => connection.respond_upgrade(id, &head),
+            3 => connection.send(id, "stale"),
+            4 => connection.send_external(id, 7, 0, 5),
+            5 => connection.finish(id),
+            6 => connection.finish_with_trailers(id, &FieldLines::new()),
+            7 => connection.send_continue(id),
+            8 => connection.abort(id),
+            9 => connection.set_max_body_size(id, 0),
+            10 => connection.pause(id),
+            11 => connection.resume(id),
+            12 => connection.poll_send_room(id).map(drop),
+            13 => connection.response_fields_mut(id).map(|_| ()),
+            14 => connection.reply(id).send_response("stale", 200, "text/plain"),
+            _ => connection.reply(id).finish(),
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What the client sees: requests cut out of what it sent, and responses in what it got.
+
+use httpants_core::{Close, Framing, RequestHead};
+
+use super::world::{Given, World};
+use crate::oracle::chunked;
+use crate::oracle::response::{self, Asked};
+
+/// Follows the application through the bytes that the client sent.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    /// All that the connection took.
+    pub(super) bytes: Vec<u8>,
+    /// Where the content of the current request begins.
+    content_at: usize,
+    framing: Framing,
+    /// What the application got of it.
+    content: Vec<u8>,
+}
+
+impl Sent {
+    /// A PROXY header was read.
+    pub(super) fn skip(&mut self, length: usize) {
+        self.content_at = length;
+    }
+
+    /// The request must stand where the one before it ends.
+    pub(super) fn request(&mut self, request: &RequestHead) {
+        let mut at = match self.framing {
+            Framing::Length(length) => self.content_at + usize::try_from(length).unwrap(),
+            Framing::Chunked => match chunked::read(&self.bytes[self.content_at..]).end {
+                chunked::End::At(length) => self.content_at + length,
+                end => panic!("{request:?} behind content without an end: {end:?}"),
+            },
+            _ => self.content_at,
+        };
+        while self.bytes[at..].starts_with(b"\r\n") {
+            at += 2;
+        }
+        assert!(
+            self.bytes[at..].starts_with(request.head()),
+            "{request:?} is not what was sent: {}",
+            self.bytes[at..].escape_ascii()
+        );
+        self.content_at = at + request.head().len();
+        self.framing = request.framing();
+        self.content.clear();
+    }
+
+    /// A piece of content.
+    pub(super) fn data(&mut self, data: &[u8]) {
+        assert!(!data.is_empty());
+        self.content.extend_from_slice(data);
+    }
+
+    /// The end of the content.
+    pub(super) fn end(&self, trailers: &httpants_core::Headers) {
+        let sent = &self.bytes[self.content_at..];
+        match self.framing {
+            Framing::Length(length) => assert!(self.content == sent[..usize::try_from(length).unwrap()]),
+            Framing::Chunked => {
+                let body = chunked::read(sent);
+                assert!(matches!(body.end, chunked::End::At(_)), "{body:?}");
+                assert!(self.content == body.content, "other content");
+                for (name, value) in trailers.raw() {
+                    assert!(body.trailers.contains(&(name.into(), value.into())), "{name} was not sent");
+                }
+            }
+            _ => assert!(self.content.is_empty() && trailers.is_empty()),
+        }
+    }
+}
+
+/// The output is the responses in their order, whole but for the last one.
+pub(super) fn check(world: &World) {
+    let reset = world.end == Some(Close::Reset);
+    let broken = world.cut_off || reset;
+    let mut rest = &world.out[..];
+    for (at, given) in world.given.iter().enumerate() {
+        let Some((response, behind)) = next(rest, given.asked) else {
+            assert!(broken || !given.finished, "response {at} is missing: {given:?}, {world:?}");
+            return;
+        };
+        let whole = response.whole && !(response.until_close && broken);
+        if given.status == 0 || (!given.finished && response.status != given.status) {
+            // Not a response of the application: a refusal, or the time was over.
+            assert!(response.status >= 400 && behind.is_empty(), "{response:?}");
+            return;
+        }
+        assert_eq!(response.status, given.status);
+        if whole && given.finished {
+            assert!(response.content == given.content || !given.has_content(), "response {at} is another: {world:?}");
+        } else {
+            assert!(given.content.starts_with(&response.content), "response {at} is another one");
+            assert!(broken || !given.finished, "response {at} is cut off: {given:?}, {world:?}");
+            // A response without content is whole with its head, also where the application
+            // did not say that it is finished.
+            assert!(behind.is_empty(), "bytes behind an unfinished response: {}", behind.escape_ascii());
+        }
+        rest = behind;
+    }
+    if !rest.is_empty() {
+        let head_only = rest.ends_with(b"\r\n\r\n");
+        let refusal = next(rest, if head_only { Asked::Head } else { Asked::Other });
+        assert!(
+            refusal.is_none_or(|(response, behind)| response.status >= 400 && behind.is_empty()),
+            "one response too many: {}",
+            rest.escape_ascii()
+        );
+    }
+}
+
+/// The next response that is not an interim one.
+pub(super) fn next(mut out: &[u8], asked: Asked) -> Option<(response::Response, &[u8])> {
+    loop {
+        let (response, rest) = response::read(out, asked)?;
+        if response.status != 100 {
+            return Some((response, rest));
+        }
+        out = rest;
+    }
+}
+
+impl Given {
+    pub(super) fn has_content(&self) -> bool {
+        let none = matches!(self.status, 101 | 204 | 205 | 304) || self.asked == Asked::Head;
+        !none && (self.asked != Asked::Connect || !(200..300).contains(&self.status))
+    }
+}

@@ -1,0 +1,44 @@
+//! A whole connection: whatever a client, an application and a clock do, and in whatever order.
+
+mod buffers;
+mod client;
+mod ends;
+mod events;
+mod huge;
+mod script;
+mod world;
+
+use arbitrary::{Arbitrary, Unstructured};
+
+use self::script::Script;
+use self::world::World;
+
+/// Carries the operations in `data` out, then lets everything run to its end.
+///
+/// Whatever happens, the requests that the application sees are those that
+/// [`oracle::chunked`](crate::oracle::chunked) and Content-Length cut out of what the client sent;
+/// the responses leave in their order, whole or visibly broken off, and the end of each is reported
+/// once with what of it has left; commands for other requests than the outstanding one change
+/// nothing; stretches of files may have lengths up to the end of 64 bits; buffers stay under their limits; a deadline that came is over; and the connection always waits for something, or ends.
+///
+/// # Panics
+/// Where this does not hold.
+pub fn check(data: &[u8]) {
+    if let Ok(story) = huge::Story::arbitrary(&mut Unstructured::new(data)) {
+        story.check();
+    }
+    let Ok(script) = Script::arbitrary(&mut Unstructured::new(data)) else { return };
+    let mut world = World::new(&script.settings);
+    for operation in &script.operations {
+        world.step(operation);
+    }
+    world.run_out();
+    client::check(&world);
+    ends::check(&world);
+}
+
+/// The operations in `data`, to be looked at.
+#[must_use]
+pub fn explain(data: &[u8]) -> String {
+    format!("{:?}", Script::arbitrary(&mut Unstructured::new(data)))
+}

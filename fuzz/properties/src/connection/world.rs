@@ -1,0 +1,472 @@
+//! The connection and all around it: a client, an application, a clock and an adapter.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use httpants_core::{
+    BodyLen, Close, CloseReason, Config, Connection, ConnectionInfo, FieldLines, Misuse, Now, Receiving, RecvBuffer,
+    Reply, RequestId, ResponseHead, ResponseStats, Sending, Storage, Timer, Transmit, TransmitQueue, UnixTime,
+};
+
+use super::client;
+use super::script::{self, Operation, Settings};
+use crate::oracle::response::Asked;
+use crate::shown;
+
+/// What the application gave for one request.
+pub(super) struct Given {
+    pub(super) id: RequestId,
+    pub(super) has_body: bool,
+    pub(super) asked: Asked,
+    /// 0 as long as nothing was given.
+    pub(super) status: u16,
+    pub(super) content: Vec<u8>,
+    pub(super) finished: bool,
+}
+
+impl std::fmt::Debug for Given {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { asked, status, content, finished, .. } = self;
+        write!(f, "{status} to {asked:?}, {} bytes, finished: {finished}", content.len())
+    }
+}
+
+pub(super) struct World {
+    pub(super) connection: Connection,
+    pub(super) config: Config,
+    pub(super) now: Now,
+    /// All that the client sends, and what of it the connection took.
+    pub(super) to_send: Vec<u8>,
+    pub(super) sent: client::Sent,
+    pub(super) proxy_header_due: bool,
+    pub(super) end_of_stream: bool,
+    /// The client has ended its stream, and the connection knows that before it has read it all.
+    pub(super) peer_closed: bool,
+    pub(super) held: bool,
+    /// Buffers that were moved out.
+    pub(super) buffer: Option<RecvBuffer>,
+    pub(super) queue: TransmitQueue,
+    /// What the client got.
+    pub(super) out: Vec<u8>,
+    pub(super) given: Vec<Given>,
+    /// The ends of responses, as they were reported.
+    pub(super) ends: Vec<ResponseStats>,
+    /// A refusal, or a timeout, that explains why the connection closes.
+    pub(super) announced: Option<CloseReason>,
+    /// Whether something was refused that was no request, and got a response.
+    pub(super) refused_no_request: bool,
+    pub(super) closed: Option<CloseReason>,
+    pub(super) upgraded: bool,
+    /// The transport failed or took nothing: what waited is lost.
+    pub(super) cut_off: bool,
+    shutdown_told: bool,
+    pub(super) end: Option<Close>,
+    storage: Option<Storage>,
+    /// The largest storage that was lent, in bytes.
+    lent: usize,
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}, {:?}, out: {}", self.closed, self.connection.state(), self.out.escape_ascii())
+    }
+}
+
+impl World {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let config = settings.config();
+        let now = Now::new(Duration::ZERO, UnixTime::from_secs(1_795_352_400));
+        Self {
+            connection: Connection::new(config.clone().into(), ConnectionInfo::default(), now),
+            now,
+            to_send: vec![],
+            sent: client::Sent::default(),
+            proxy_header_due: config.proxy_protocol,
+            end_of_stream: false,
+            peer_closed: false,
+            held: false,
+            buffer: None,
+            queue: TransmitQueue::default(),
+            out: vec![],
+            given: vec![],
+            ends: vec![],
+            announced: None,
+            refused_no_request: false,
+            closed: None,
+            upgraded: false,
+            cut_off: false,
+            shutdown_told: false,
+            end: None,
+            storage: None,
+            lent: 0,
+            config,
+        }
+    }
+
+    pub(super) fn step(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Send(sent) if self.unsent().len() < 300_000 && !self.peer_closed => {
+                sent.write(&mut self.to_send)
+            }
+            Operation::Send(_) => {}
+            Operation::Receive { most, lend } => self.receive(*most as usize, *lend),
+            Operation::Poll { most, go_on } => self.poll(usize::from(*most), *go_on),
+            Operation::Transmit { most } => self.transmit(usize::from(*most)),
+            Operation::Respond(given) => self.respond(given),
+            Operation::RespondByCalls { length, finish } => self.respond_by_calls(usize::from(*length), *finish),
+            Operation::Finish { length, file, end } => self.finish(usize::from(*length), *file, *end),
+            Operation::Time { how, millis } => self.time(*how, u64::from(*millis)),
+            Operation::Pause(pause) => {
+                let id = self.current();
+                let done = if *pause { self.connection.pause(id) } else { self.connection.resume(id) };
+                let reads_content = self.connection.state().recv == Receiving::Body;
+                assert!(done.is_err() || !pause || !reads_content || !self.connection.wants_recv());
+            }
+            Operation::MaxRequest(choice) => {
+                let limit = [0, 10, 1 << 30][usize::from(*choice) % 3];
+                let is_outstanding = self.connection.current_request().is_some();
+                assert_eq!(self.connection.set_max_body_size(self.current(), limit).is_ok(), is_outstanding);
+            }
+            Operation::Storage(choice) => self.exchange_storage(*choice),
+            Operation::Eof => {
+                self.end_of_stream = true;
+                self.connection.handle_eof(self.now);
+            }
+            Operation::Abort if self.connection.abort(self.current()).is_ok() => {}
+            Operation::Abort => self.connection.close(),
+            Operation::Shutdown => self.connection.handle_shutdown(self.now),
+            Operation::IoError => {
+                self.cut_off = true;
+                self.connection.handle_io_error(self.now);
+            }
+            Operation::LendRecv { most } => self.lend_recv(*most as usize),
+            Operation::TakeTransmit { most } => self.take_transmit(u64::from(*most)),
+            Operation::Hold(hold) => {
+                self.held = *hold;
+                if *hold { self.connection.hold_requests() } else { self.connection.accept_requests() }
+            }
+            Operation::PeerClosed => {
+                self.peer_closed = true;
+                self.connection.handle_peer_closed(self.now);
+                assert!(!self.connection.watches_peer());
+            }
+            Operation::Stale { command, request } => self.stale(*command, *request),
+            Operation::Spurious(choice) => self.spurious(*choice),
+        }
+        self.check();
+    }
+
+    fn receive(&mut self, most: usize, lend: bool) {
+        if self.end_of_stream {
+            return;
+        }
+        let most = most.min(self.unsent().len());
+        let wanted = self.connection.wants_recv() && self.buffer.is_none();
+        let taken = if lend {
+            let room = self.connection.recv_buf();
+            let count = most.min(room.len());
+            room[..count].copy_from_slice(&self.to_send[self.sent.bytes.len()..][..count]);
+            self.connection.handle_recv(count, self.now);
+            count
+        } else {
+            self.connection.receive(&self.to_send[self.sent.bytes.len()..][..most], self.now)
+        };
+        assert_eq!(taken > 0, wanted && most > 0);
+        self.has_sent(taken);
+    }
+
+    /// What the client has still to send.
+    pub(super) fn unsent(&self) -> &[u8] {
+        &self.to_send[self.sent.bytes.len()..]
+    }
+
+    /// Records that the connection took this many bytes of it.
+    pub(super) fn has_sent(&mut self, count: usize) {
+        let from = self.sent.bytes.len();
+        self.sent.bytes.extend_from_slice(&self.to_send[from..from + count]);
+    }
+
+    /// How many bytes wait to be sent before the first file.
+    fn waiting(&self) -> usize {
+        let waiting = self.waiting_in_queue();
+        match self.connection.poll_transmit() {
+            Some(Transmit::Bytes(slices)) => {
+                let file = slices.file_follows();
+                assert!(!file || self.connection.state().send != Sending::Idle || slices.clone().count() > 0);
+                slices.map(<[u8]>::len).sum::<usize>() + waiting
+            }
+            _ => waiting,
+        }
+    }
+
+    pub(super) fn has_backlog_room(&self) -> bool {
+        self.waiting() < self.config.limits.send_backlog.max(1)
+    }
+
+    /// Gives the head of a response, or a whole one.
+    fn respond(&mut self, chosen: &script::Given) {
+        let status = [200, 200, 200, 404, 204, 304, 101, 500][usize::from(chosen.status) % 8];
+        let mut head = ResponseHead::new(status).unwrap();
+        if chosen.close.is_multiple_of(8) {
+            head.fields.push("Connection", "close").unwrap();
+        }
+        if status == 101 {
+            head.fields.push("Upgrade", "x").unwrap();
+        }
+        let content = "r".repeat([0, 5, 3000, 100_000][usize::from(chosen.length) % 4]);
+        let length = if chosen.known { BodyLen::Known(content.len() as u64) } else { BodyLen::Unknown };
+        let id = self.current();
+        let given = match chosen.whole {
+            true => self.connection.respond_with(id, &head, content.clone()),
+            false => self.connection.respond(id, &head, length),
+        };
+        let is_upgrade = given == Err(Misuse::Upgrade) && self.connection.respond_upgrade(id, &head).is_ok();
+        if given.is_err() && !is_upgrade {
+            return;
+        }
+        let response = self.given.last_mut().expect("a response is taken for a request only");
+        response.status = status;
+        let tunnel = response.asked == Asked::Connect && head.status.is_success();
+        assert_eq!(is_upgrade, status == 101 || tunnel);
+        response.finished = chosen.whole || is_upgrade;
+        response.content = if chosen.whole { content.into_bytes() } else { vec![] };
+    }
+
+    /// As Pants responds.
+    fn respond_by_calls(&mut self, length: usize, finish: bool) {
+        if self.given.last().is_none_or(|last| last.asked == Asked::Connect) {
+            return;
+        }
+        let content = "s".repeat(length);
+        let calls = |reply: &mut Reply<'_>| {
+            reply.send_status(201)?;
+            reply.send_headers([("X", "y")], false)?;
+            match reply.send(content.clone()) {
+                // The head has left.
+                Err(Misuse::NoBody) => Ok(()),
+                sent => sent,
+            }
+        };
+        let mut reply = self.connection.reply(self.given.last().map(|last| last.id).unwrap_or_default());
+        let given = calls(&mut reply);
+        let finished = given.is_ok() && finish && reply.finish().is_ok();
+        if given.is_ok()
+            && let Some(response) = self.given.last_mut()
+        {
+            (response.status, response.content, response.finished) = (201, content.into_bytes(), finished);
+        }
+    }
+
+    /// Goes on with a response that was begun.
+    fn finish(&mut self, length: usize, file: bool, end: u8) {
+        if !self.send(length, file) {
+            return;
+        }
+        let mut trailers = FieldLines::new();
+        trailers.push("X-Sum", "1").unwrap();
+        let finished = match end % 4 {
+            0 => self.connection.finish(self.current()),
+            1 => self.connection.finish_with_trailers(self.current(), &trailers),
+            _ => return,
+        };
+        if finished.is_ok() {
+            self.given.last_mut().unwrap().finished = true;
+        }
+    }
+
+    /// A piece of content, or what is left where that would be too much.
+    fn send(&mut self, length: usize, file: bool) -> bool {
+        let id = self.current();
+        let room = self.connection.poll_send_room(id);
+        assert_eq!(room.is_ok(), !self.connection.response_state(id).is_over());
+        assert!(room.is_ok_and(|room| room <= self.config.limits.send_backlog.max(1)) || room.is_err());
+        let mut give = |length: usize| match file {
+            true => self.connection.send_external(id, 7, 0, length as u64),
+            false => self.connection.send(id, Bytes::from(vec![b't'; length])),
+        };
+        let given = match give(length) {
+            Ok(()) => length,
+            Err(Misuse::NoBody) => {
+                assert!(length > 0 && !self.given.last().unwrap().has_content(), "content is possible");
+                return true;
+            }
+            Err(Misuse::TooMuchContent { due, .. }) => {
+                let due = usize::try_from(due).unwrap();
+                give(due).unwrap();
+                due
+            }
+            Err(_) => return false,
+        };
+        let byte = if file { b'F' } else { b't' };
+        self.given.last_mut().unwrap().content.extend(std::iter::repeat_n(byte, given));
+        true
+    }
+
+    /// So many bytes leave; all, where that is 0.
+    fn transmit(&mut self, most: usize) {
+        if !self.queue.is_empty() {
+            return self.take_transmit(most as u64);
+        }
+        let mut bytes = match self.connection.poll_transmit() {
+            None => return,
+            Some(Transmit::Bytes(slices)) => slices.flatten().copied().collect(),
+            Some(Transmit::External { length, .. }) => vec![b'F'; usize::try_from(length).unwrap()],
+            Some(other) => panic!("{other:?}"),
+        };
+        assert!(!bytes.is_empty(), "nothing to send, and it is told");
+        if most > 0 {
+            bytes.truncate(most);
+        }
+        self.out.extend_from_slice(&bytes);
+        self.connection.handle_sent(bytes.len() as u64, self.now);
+    }
+
+    /// The clock goes on: to a deadline, short of it or past it.
+    fn time(&mut self, how: u8, millis: u64) {
+        let deadline = self.connection.poll_timeout();
+        let by = match (how % 4, deadline) {
+            (0, Some(deadline)) => deadline.at.saturating_sub(self.now.mono + Duration::from_millis(1)),
+            (1, Some(deadline)) => deadline.at.saturating_sub(self.now.mono),
+            (2, Some(deadline)) => deadline.at.saturating_sub(self.now.mono) + Duration::from_millis(millis),
+            _ => Duration::from_millis(millis % 2000),
+        };
+        self.now = self.now.after(by);
+        let Some(deadline) = deadline else { return self.connection.handle_timeout(self.now) };
+        shown::display(&deadline.why);
+        let due = deadline.at <= self.now.mono;
+        self.cut_off |= due && self.is_cutting(deadline.why);
+        let state = self.connection.state();
+        self.connection.handle_timeout(self.now);
+        if due {
+            assert_ne!(self.connection.poll_timeout(), Some(deadline), "a deadline that came stays");
+        } else {
+            assert_eq!(self.connection.state(), state, "{deadline:?} came early");
+        }
+    }
+
+    fn exchange_storage(&mut self, choice: u8) {
+        match self.storage.take() {
+            // Not of this connection's business: what it gave back is dropped.
+            Some(_) if choice % 8 == 7 => {}
+            Some(storage) => {
+                self.lent = self.lent.max(storage.size());
+                self.storage = self.connection.lend(storage);
+            }
+            None if self.connection.is_idle() => self.storage = self.connection.release(),
+            None => {
+                let wanted = self.connection.wanted_storage().unwrap_or(100);
+                self.storage = Some(Storage::new([16, 100, wanted][usize::from(choice) % 3]));
+            }
+        }
+    }
+
+    /// Calls without news, which change nothing.
+    fn spurious(&mut self, choice: u8) {
+        let (state, deadline) = (self.connection.state(), self.connection.poll_timeout());
+        match choice % 4 {
+            0 => self.connection.handle_recv(0, self.now),
+            1 => self.connection.handle_sent(0, self.now),
+            2 => self.connection.handle_time(self.now),
+            _ if deadline.is_some_and(|deadline| deadline.at <= self.now.mono) => return,
+            _ => self.connection.handle_timeout(self.now),
+        }
+        assert_eq!((state, deadline), (self.connection.state(), self.connection.poll_timeout()));
+    }
+
+    /// What holds after every operation.
+    fn check(&mut self) {
+        assert_eq!((self.connection.now(), self.connection.served()), (self.now, self.given.len() as u64));
+        let wants = self.connection.wants_recv();
+        let limits = &self.config.limits;
+        let head = limits.head.min(usize::from(u16::MAX));
+        let read = limits.body_buffer.max(limits.recv_buffer).max(16).max(self.lent);
+        // What a head, or the framing of a chunk, can be, one read more, and the next power of two.
+        let most = 2 * (head.max(limits.chunk_overhead) + read + 1);
+        let room = self.connection.recv_buf().len();
+        assert_eq!(room > 0, wants && self.buffer.is_none(), "wants_recv and recv_buf disagree");
+        assert!(room <= most, "room for {room} bytes in {self:?}: {limits:?}");
+        match self.connection.poll_close() {
+            Some(Close::ShutdownWrite) => assert!(!std::mem::replace(&mut self.shutdown_told, true)),
+            Some(close) => {
+                assert!(self.connection.poll_transmit().is_none() && !wants);
+                assert!(self.connection.poll_timeout().is_none(), "a deadline behind the end");
+                self.end = Some(close);
+            }
+            None => {}
+        }
+        let state = self.connection.state();
+        let awaits_peer = match (state.recv, state.send) {
+            (Receiving::Idle | Receiving::Head, _) if self.held => false,
+            (Receiving::Idle | Receiving::Head | Receiving::Drain, _) => !self.end_of_stream,
+            (Receiving::Discard, Sending::Shut) => true,
+            (_, Sending::Closed) => false,
+            _ => self.connection.poll_transmit().is_some() || !self.queue.is_empty(),
+        };
+        assert!(!awaits_peer || self.connection.poll_timeout().is_some(), "nothing limits the time in {state:?}");
+    }
+
+    /// Nothing more is chosen: the application responds, the client sends and takes
+    /// everything, time passes where nothing else happens. It must come to an end.
+    pub(super) fn run_out(&mut self) {
+        self.step(&Operation::Pause(false));
+        self.step(&Operation::Hold(false));
+        if self.buffer.is_some() {
+            self.step(&Operation::LendRecv { most: 0 });
+        }
+        for _ in 0..100_000 {
+            self.poll(usize::MAX, true);
+            if self.connection.state().send == Sending::Head && self.respond_last() {
+                continue;
+            }
+            if self.connection.state().send == Sending::Body {
+                self.send(200_000, false);
+                self.finish(0, false, 0);
+                continue;
+            }
+            if self.connection.poll_transmit().is_some() || !self.queue.is_empty() {
+                self.transmit(0);
+                continue;
+            }
+            self.check();
+            if self.upgraded || matches!(self.end, Some(Close::Now | Close::Reset)) {
+                assert!(self.upgraded || self.closed.is_some(), "the end was not told");
+                return;
+            }
+            if self.connection.wants_recv() && !self.unsent().is_empty() && !self.end_of_stream {
+                self.receive(usize::MAX, false);
+                continue;
+            }
+            if !self.end_of_stream {
+                self.step(&Operation::Eof);
+                continue;
+            }
+            let Some(deadline) = self.connection.poll_timeout() else {
+                panic!("stuck in {:?}", self.connection.state());
+            };
+            self.now = self.now.after(deadline.at.saturating_sub(self.now.mono));
+            self.cut_off |= self.is_cutting(deadline.why);
+            self.connection.handle_timeout(self.now);
+        }
+        panic!("no end in {:?}", self.connection.state());
+    }
+
+    fn respond_last(&mut self) -> bool {
+        let id = self.current();
+        self.connection.set_max_body_size(id, 1 << 30).unwrap();
+        let head = ResponseHead::default();
+        match self.connection.respond_with(id, &head, "last") {
+            Err(Misuse::Upgrade) if self.connection.respond_upgrade(id, &head).is_err() => return false,
+            Err(Misuse::Upgrade) | Ok(()) => {}
+            Err(_) => return false,
+        }
+        let response = self.given.last_mut().unwrap();
+        (response.status, response.content, response.finished) = (200, b"last".to_vec(), true);
+        true
+    }
+
+    /// Whether what waits is lost when this deadline comes.
+    fn is_cutting(&self, timer: Timer) -> bool {
+        let has_begun = self.connection.state().send == Sending::Body;
+        timer == Timer::Write || timer == Timer::HalfClosed && has_begun
+    }
+}

@@ -1,0 +1,116 @@
+//! Multipart content as a whole (RFC 2046 section 5.1.1).
+
+/// One part: its header section without the empty line, and its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// The field lines, each with its line end.
+    pub header: Vec<u8>,
+    /// The content.
+    pub content: Vec<u8>,
+}
+
+/// Why a content is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It ends before the closing delimiter.
+    MissingClose,
+    /// A delimiter is followed by more white space than is read.
+    Padding,
+}
+
+/// The most padding behind a boundary that is read, in bytes.
+const PADDING: usize = 256;
+
+/// Reads the parts of a multipart content with this boundary, and the fault that ends it, if
+/// one does.
+#[must_use]
+pub fn read(content: &[u8], boundary: &[u8]) -> (Vec<Part>, Option<Fault>) {
+    let mut parts = Vec::new();
+    if content.is_empty() {
+        return (parts, None);
+    }
+    // A delimiter begins with a line break, also at the very start of the content and of a
+    // part: then it is the one before it.
+    let content = [b"\r\n", content].concat();
+    let mut rest = &content[..];
+    let mut header = None;
+    loop {
+        let Some((before, delimiter)) = delimiter(rest, boundary) else {
+            return (parts, Some(Fault::MissingClose));
+        };
+        if let Some(header) = header.take() {
+            // Without the line break that was put before it.
+            let content = rest.get(2..before).unwrap_or_default().to_vec();
+            parts.push(Part { header, content });
+        }
+        match delimiter {
+            Err(fault) => {
+                parts.pop();
+                return (parts, Some(fault));
+            }
+            Ok((true, _)) => return (parts, None),
+            Ok((false, behind)) => {
+                // With the line break that ends the delimiter.
+                let section = &rest[behind - 2..];
+                let Some(end) = find(section, b"\r\n\r\n") else { return (parts, Some(Fault::MissingClose)) };
+                header = Some(section[2..end + 2].to_vec());
+                rest = &section[end + 2..];
+            }
+        }
+    }
+}
+
+fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
+    memchr::memmem::find(bytes, what)
+}
+
+/// Where the first delimiter begins, whether it is the closing one, and where it ends.
+type Delimiter = (usize, Result<(bool, usize), Fault>);
+
+fn delimiter(bytes: &[u8], boundary: &[u8]) -> Option<Delimiter> {
+    let start = [b"\r\n--", boundary].concat();
+    let mut from = 0;
+    loop {
+        let at = from + find(&bytes[from..], &start)?;
+        let behind = &bytes[at + start.len()..];
+        let close = behind.starts_with(b"--");
+        let behind = if close { &behind[2..] } else { behind };
+        let padding = behind.iter().take_while(|&&byte| byte == b' ' || byte == b'\t').count();
+        if padding > PADDING {
+            return Some((at, Err(Fault::Padding)));
+        }
+        let end = bytes.len() - behind.len() + padding;
+        match &behind[padding..] {
+            [b'\r', b'\n', ..] => return Some((at, Ok((close, end + 2)))),
+            [b'\n', ..] if close => return Some((at, Ok((close, end + 1)))),
+            [] if close => return Some((at, Ok((close, end)))),
+            _ => from = at + 1,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts() {
+        let part = |header: &str, content: &str| Part { header: header.into(), content: content.into() };
+        for (content, parts, fault) in [
+            ("--b\r\nA: 1\r\n\r\nx\r\n--b--", vec![part("A: 1\r\n", "x")], None),
+            ("--b--", vec![], None),
+            ("pre\r\n--b \r\n\r\n\r\n--b--\r\npost", vec![part("", "")], None),
+            ("--b\r\n\r\n--b--", vec![part("", "")], None),
+            ("--b\r\n\r\n\r\n--bx\r\n--b\r\n\r\ny\r\n--b--", vec![part("", "\r\n--bx"), part("", "y")], None),
+            ("", vec![], None),
+            ("--b--\npost", vec![], None),
+            ("--b\r\n\r\nx\r\n--b-- \n", vec![part("", "x")], None),
+            ("--b\n\r\nx\r\n--b--", vec![], None),
+            ("x--b--", vec![], Some(Fault::MissingClose)),
+            ("--b\r\n\r\nx\r\n--b", vec![], Some(Fault::MissingClose)),
+            ("--b--\r", vec![], Some(Fault::MissingClose)),
+        ] {
+            assert_eq!(read(content.as_bytes(), b"b"), (parts, fault), "{content:?}");
+        }
+    }
+}

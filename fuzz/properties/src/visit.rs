@@ -1,0 +1,196 @@
+//! One client's bytes, and all that a connection makes of them.
+
+use std::sync::Arc;
+
+use httpants_core::cookies::Cookies;
+use httpants_core::forms::urlencoded;
+use httpants_core::{
+    Close, CloseReason, Config, Connection, ConnectionInfo, Event, Now, ProtocolError, Receiving, Refusal, RequestHead,
+    RequestId, ResponseHead, ResponseStats, Transmit, UnixTime,
+};
+
+use crate::shown;
+use crate::split::{Cut, pieces};
+
+/// A request as the application got it.
+#[derive(Debug)]
+pub struct Received {
+    /// Its head.
+    pub request: RequestHead,
+    /// Its content, as far as it came.
+    pub content: Vec<u8>,
+    /// Its trailer lines, once its end was told.
+    pub end: Option<Vec<(String, Vec<u8>)>>,
+}
+
+impl PartialEq for Received {
+    fn eq(&self, other: &Self) -> bool {
+        self.request.head() == other.request.head()
+            && self.request.url() == other.request.url()
+            && self.request.peer() == other.request.peer()
+            && self.content == other.content
+            && self.end == other.end
+    }
+}
+
+/// What became of a client's bytes.
+#[derive(Debug, PartialEq)]
+pub struct Visit {
+    /// The requests, in order.
+    pub received: Vec<Received>,
+    /// What the client got.
+    pub out: Vec<u8>,
+    /// The ends of the responses.
+    pub ends: Vec<ResponseStats>,
+    /// What was reported of a peer that was refused.
+    pub refusal: Option<String>,
+    /// Why the connection was closed, if it was.
+    pub closed: Option<CloseReason>,
+}
+
+/// When every visit takes place.
+pub const NOW: Now = Now::new(std::time::Duration::ZERO, UnixTime::from_secs(1_795_352_400));
+
+/// Gives `bytes`, cut like this, to a new connection. Its application reads all content and
+/// then responds; no time passes, and with `eof` the stream ends behind them.
+///
+/// # Panics
+/// Where the connection neither takes the bytes nor says that it wants none.
+#[must_use]
+pub fn visit(config: &Arc<Config>, bytes: &[u8], cut: Cut, eof: bool) -> Visit {
+    let mut connection = Connection::new(Arc::clone(config), ConnectionInfo::default(), NOW);
+    let mut visit = Visit { received: vec![], out: vec![], ends: vec![], refusal: None, closed: None };
+    for mut piece in pieces(bytes, cut) {
+        while !piece.is_empty() {
+            let taken = connection.receive(piece, NOW);
+            piece = &piece[taken..];
+            visit.turn(&mut connection);
+            // What is left when the connection wants no more will never be read.
+            assert!(taken > 0 || is_over(&connection), "nothing is taken in {:?}", connection.state());
+            if taken == 0 {
+                return visit;
+            }
+        }
+    }
+    if eof {
+        connection.handle_eof(NOW);
+        visit.turn(&mut connection);
+        let over = matches!(connection.poll_close(), Some(Close::Now | Close::Reset));
+        assert!(over || is_over(&connection), "neither served nor closed: {:?}", connection.state());
+    }
+    visit
+}
+
+fn is_over(connection: &Connection) -> bool {
+    matches!(connection.state().recv, Receiving::SwitchedProtocol | Receiving::Discard | Receiving::Closed)
+}
+
+impl Visit {
+    /// The application and the transport do what they can.
+    fn turn(&mut self, connection: &mut Connection) {
+        loop {
+            while let Some(event) = connection.poll_event() {
+                self.event(connection, event);
+            }
+            let Some(Transmit::Bytes(slices)) = connection.poll_transmit() else { return };
+            let before = self.out.len();
+            slices.for_each(|slice| self.out.extend_from_slice(slice));
+            connection.handle_sent((self.out.len() - before) as u64, NOW);
+        }
+    }
+
+    /// What is derived from a request, and shown of it.
+    fn look_at(&self, request: &RequestHead) {
+        let shown = shown::debug(request);
+        if let Some(other) = with_other_secrets(request) {
+            assert_eq!(shown::debug(&other), shown);
+        }
+        for (canonical, _) in request.headers().iter() {
+            let name = canonical.as_sent();
+            assert!(canonical == name && canonical.to_string().eq_ignore_ascii_case(name));
+            shown::debug(&canonical);
+            let first = request.headers().get(name);
+            assert!(request.headers().contains(name) && first == request.headers().all(name).next());
+            assert_eq!(request.headers().text(name), first.and_then(|value| std::str::from_utf8(value).ok()));
+        }
+        shown::debug(&Cookies::new(request.headers()));
+        assert!(urlencoded::query(request).is_ok() || request.query().len() > 1000);
+        assert_eq!((request.peer().secure, request.time(NOW)), (false, std::time::Duration::ZERO));
+    }
+
+    /// A request is complete: the application responds.
+    fn end(&mut self, connection: &mut Connection, id: RequestId, trailers: Vec<(String, Vec<u8>)>) {
+        let received = self.received.last_mut().unwrap();
+        received.end = Some(trailers);
+        let head = ResponseHead::default();
+        match received.request.method().as_str() {
+            "CONNECT" => connection.respond_upgrade(id, &head).unwrap(),
+            _ => connection.respond_with(id, &head, "ok").unwrap(),
+        }
+    }
+
+    fn event(&mut self, connection: &mut Connection, event: Event) {
+        shown::debug(&event);
+        match event {
+            Event::Request(request) => {
+                self.look_at(&request);
+                assert_eq!(connection.served(), self.received.len() as u64 + 1);
+                let (id, has_body) = (request.id(), request.has_body());
+                self.received.push(Received { request, content: vec![], end: None });
+                if !has_body {
+                    self.end(connection, id, vec![]);
+                }
+            }
+            Event::Expect100(id) => connection.send_continue(id).unwrap(),
+            Event::Data(_, data) => self.received.last_mut().unwrap().content.extend_from_slice(&data),
+            Event::End(id, trailers) => {
+                let trailers = trailers.raw().map(|(name, value)| (name.into(), value.into())).collect();
+                self.end(connection, id, trailers);
+            }
+            Event::ResponseEnd(stats) => self.ends.push(stats),
+            Event::Refused(refusal) => {
+                assert!(self.refusal.replace(show(&refusal)).is_none(), "refused twice");
+            }
+            Event::Closed(reason) => {
+                shown::display(&reason);
+                shown::debug(connection);
+                self.closed = Some(reason);
+            }
+            Event::Upgraded(_) => drop(connection.take_upgrade()),
+            _ => {}
+        }
+    }
+}
+
+/// What is reported of a refusal, without what depends on how much was received.
+fn show(refusal: &Refusal) -> String {
+    shown::debug(refusal);
+    if refusal.error() == ProtocolError::ProxyHeader {
+        return "a PROXY header".into();
+    }
+    let fields: Vec<_> = refusal.fields().map(|(name, value)| (name.escape_ascii(), value.escape_ascii())).collect();
+    let fields = fields.into_iter().map(|(name, value)| format!("{name}: {value}")).collect::<Vec<_>>();
+    let line = refusal.request_line().escape_ascii();
+    format!("{:?} of {:?} at {}: {line} {fields:?}", refusal.error(), refusal.request(), refusal.offset())
+}
+
+/// The same request with other credentials, if it has some: it must look the same.
+fn with_other_secrets(request: &RequestHead) -> Option<RequestHead> {
+    const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
+    let is_secret = |name: &str| SECRET.iter().any(|secret| name.eq_ignore_ascii_case(secret));
+    if !request.headers().raw().any(|(name, _)| is_secret(name)) {
+        return None;
+    }
+    let head = request.head();
+    let line = head.iter().position(|&byte| byte == b'\n').unwrap() + 1;
+    let mut other = head[..line].to_vec();
+    for (name, value) in request.headers().raw() {
+        let value = if is_secret(name) { b"x" } else { value };
+        other.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
+    }
+    other.extend(b"\r\n");
+    let mut connection = Connection::new(Arc::default(), *request.peer(), NOW);
+    assert_eq!(connection.receive(&other, NOW), other.len());
+    let Some(Event::Request(other)) = connection.poll_event() else { panic!("{request:?} is none") };
+    Some(other)
+}

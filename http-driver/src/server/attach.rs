@@ -1,0 +1,54 @@
+//! A server over a listener that it does not bind.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use super::accept::Accepting;
+use super::{Handle, Server};
+use crate::connection::{Serve, Service};
+use crate::handler::Handler;
+use crate::observe::report::report;
+use crate::runtime::{Runtime, Spawn};
+
+impl<R, H> Server<R, H>
+where
+    R: Runtime + Spawn<Serve<R, H>>,
+    R::Transport: Send,
+    H: Handler,
+{
+    /// Returns a future that serves the connections of this listener, and a handle to stop it.
+    ///
+    /// Use it where connections do not come from sockets that the server binds: in memory, from
+    /// a simulator, or over a transport of another kind. Addresses and sockets that the server
+    /// was told to listen on are not used, and the first TLS configuration is used for all
+    /// connections. The future ends after [`Handle::shutdown`] or [`Handle::close`]. If the
+    /// server cannot start, because no cookie keys can be generated, it reports that as an
+    /// event of `tracing` and ends.
+    ///
+    /// ```
+    /// use httpants_driver::{Request, Server};
+    /// use httpants_testkit::memory::Memory;
+    ///
+    /// let memory = Memory::new();
+    /// let server = Server::with_runtime(memory.clone(), async |_: Request| "hello");
+    /// let (handle, serving) = server.attach_to(memory.listener());
+    /// memory.serve(serving);
+    /// handle.close();
+    /// memory.run();
+    /// assert_eq!(memory.tasks(), 0);
+    /// ```
+    #[must_use = "the server runs only while the future is polled"]
+    pub fn attach_to(self, listener: R::Listener) -> (Handle, impl Future<Output = ()> + 'static) {
+        let handle = Handle::new(Arc::clone(&self.parts.settings.disk.metrics));
+        let listeners = vec![(listener, self.tls.into_iter().next())];
+        let service = Service::new(self.parts, self.runtime.clock());
+        let (runtime, max_connections, registered) = (self.runtime, self.max_connections, handle.clone());
+        let serving = async move {
+            match service {
+                Ok(service) => Accepting::new(runtime, service, listeners, max_connections, registered).await,
+                Err(error) => report!("the server cannot start", error),
+            }
+        };
+        (handle, serving)
+    }
+}

@@ -1,0 +1,92 @@
+//! The one type of handler that all cases use.
+
+use std::fmt;
+use std::future::{Future, poll_fn};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Poll, Waker};
+
+use httpants_driver::{Handler, Request, Response};
+
+/// Something to do in the background.
+pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The handler of a case, boxed, so that a runtime proves its `spawn` for one type:
+/// `R: Spawn<Serve<R, Application>>`.
+pub struct Application(Box<dyn Fn(Request) -> ResponseTask + Send + Sync>);
+
+type ResponseTask = Pin<Box<dyn Future<Output = Response> + Send>>;
+
+impl Application {
+    /// An application of this function.
+    pub fn new<F, Fut>(response: F) -> Self
+    where
+        F: Fn(Request) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output: Into<Response>> + Send + 'static,
+    {
+        Self(Box::new(move |request| {
+            let response = response(request);
+            Box::pin(async { response.await.into() })
+        }))
+    }
+}
+
+impl Handler for Application {
+    type Output = Response;
+    type Future = ResponseTask;
+
+    fn call(&self, request: Request) -> ResponseTask {
+        (self.0)(request)
+    }
+}
+
+impl fmt::Debug for Application {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Application")
+    }
+}
+
+/// Where a handler waits until the case lets it go on: what takes long in a test takes as long
+/// as it should, on every clock.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Gate(Arc<Mutex<Waiting>>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    open: bool,
+    /// How many have come here, those included that were given up since.
+    arrived: usize,
+    wakers: Vec<Waker>,
+}
+
+impl Gate {
+    pub(super) async fn pass(&self) {
+        self.waiting(|waiting| waiting.arrived += 1);
+        poll_fn(|context| {
+            self.waiting(|waiting| {
+                if waiting.open {
+                    return Poll::Ready(());
+                }
+                waiting.wakers.push(context.waker().clone());
+                Poll::Pending
+            })
+        })
+        .await;
+    }
+
+    pub(super) fn open(&self) {
+        let wakers = self.waiting(|waiting| {
+            waiting.open = true;
+            std::mem::take(&mut waiting.wakers)
+        });
+        wakers.into_iter().for_each(Waker::wake);
+    }
+
+    pub(super) fn arrived(&self) -> usize {
+        self.waiting(|waiting| waiting.arrived)
+    }
+
+    fn waiting<T>(&self, look: impl FnOnce(&mut Waiting) -> T) -> T {
+        look(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

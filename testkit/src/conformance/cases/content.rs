@@ -1,0 +1,264 @@
+//! The content of requests: buffered, streamed, refused, and uploads.
+
+use std::fs;
+use std::path::Path;
+
+use httpants_driver::{BodyError, BodyPolicy, Request, Response};
+
+use crate::conformance::application::Gate;
+use crate::conformance::running::{Running, assert_same, get, noise, post, post_chunked, start, start_with};
+use crate::conformance::stage::Stage;
+
+/// Gives back what it got, once it has got it.
+async fn echo(mut request: Request) -> Result<Vec<u8>, BodyError> {
+    Ok(request.body_mut().bytes().await?.to_vec())
+}
+
+/// Content comes with its length and in chunks, with trailers; both are the same to a handler.
+pub fn content_comes_by_its_length_and_in_chunks<S: Stage>() {
+    let server = start::<S, _, _>(async |request: Request| {
+        let content = String::from_utf8_lossy(request.body().expect("it is in memory")).into_owned();
+        let sum = request.trailers().get("x-sum").map(|value| String::from_utf8_lossy(value).into_owned());
+        format!("{content} {}", sum.unwrap_or_default())
+    });
+    let mut client = server.connect();
+    assert_eq!(client.ask(post("/", "", b"content")).text(), "content ");
+    for size in [1, 3, 100] {
+        assert_eq!(client.ask(post_chunked("/", b"content", size, "X-Sum: 7\r\n")).text(), "content 7");
+    }
+    assert_eq!(client.ask(post("/", "", b"")).text(), " ");
+}
+
+/// Content that is larger than memory is to hold goes through a temporary file and comes back
+/// byte for byte.
+pub fn large_content_comes_back_byte_for_byte<S: Stage>() {
+    let content = noise(8 << 20);
+    let server = start::<S, _, _>(echo);
+    let mut client = server.connect();
+    client.send_meanwhile(post("/", "", &content));
+    assert_same(&client.response().content, &content);
+    client.send_meanwhile(post_chunked("/", &content, 60_000, ""));
+    assert_same(&client.response().content, &content);
+}
+
+/// Streamed content leaves while it arrives, in both directions at once, each waiting for the
+/// other where that is slow.
+pub fn content_streams_in_both_directions_at_once<S: Stage>() {
+    let content = noise(8 << 20);
+    let server = start_with::<S, _, _>(
+        async |request: Request| Response::stream(request.into_body()),
+        |server| server.intake(|_| BodyPolicy::Stream),
+    );
+    let mut client = server.connect();
+    for request in [post("/", "", &content), post_chunked("/", &content, 50_000, "")] {
+        client.send_meanwhile(request);
+        let response = client.response();
+        assert_eq!(response.field("Transfer-Encoding"), Some("chunked"));
+        assert_same(&response.content, &content);
+    }
+}
+
+/// A handler that does not read makes the client wait; nothing is lost once it does.
+pub fn a_slow_handler_makes_the_client_wait<S: Stage>() {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let server = start_with::<S, _, _>(
+        move |mut request: Request| {
+            let gate = waiting.clone();
+            async move {
+                if request.path() == "/slow" {
+                    gate.pass().await;
+                }
+                let mut sum = 0_u64;
+                let mut length = 0;
+                while let Some(Ok(piece)) = request.body_mut().next().await {
+                    length += piece.len();
+                    sum = piece.iter().fold(sum, |sum, byte| sum.wrapping_mul(31) + u64::from(*byte));
+                }
+                format!("{length} {sum}")
+            }
+        },
+        |server| server.max_body_size(64 << 20).intake(|_| BodyPolicy::Stream),
+    );
+    let content = noise(20 << 20);
+    let mut client = server.connect();
+    client.send_meanwhile(post("/slow", "", &content));
+    server.wait("the handler runs", || gate.arrived() == 1);
+    assert_eq!(server.connect().ask(get("/other")).text(), "0 0");
+    gate.open();
+    let sum = content.iter().fold(0_u64, |sum, byte| sum.wrapping_mul(31) + u64::from(*byte));
+    assert_eq!(client.response().text(), format!("{} {sum}", content.len()));
+}
+
+/// `100 Continue` is sent when the content is asked for, and not where it is refused.
+pub fn a_client_that_expects_100_gets_it_or_the_refusal<S: Stage>() {
+    let server = start_with::<S, _, _>(echo, |server| {
+        server
+            .max_body_size(100)
+            .intake(|head| if head.path() == "/stream" { BodyPolicy::Stream } else { BodyPolicy::Buffer })
+    });
+    let head = |path: &str, length: usize| {
+        format!("POST {path} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n")
+    };
+    for path in ["/buffer", "/stream"] {
+        let mut client = server.connect();
+        assert_eq!(client.ask(head(path, 5)).status, 100);
+        assert_eq!(client.ask("hello").text(), "hello");
+        assert_eq!(server.connect().ask(head(path, 101)).status, 413, "{path}");
+    }
+}
+
+/// Content over the limit is refused by its announced length before it is sent, and in chunks as
+/// soon as it is too much; the client sees the 413 even while it still sends.
+pub fn content_that_is_too_large_is_refused_early<S: Stage>() {
+    let server = start_with::<S, _, _>(echo, |server| server.max_body_size(1000));
+    let mut client = server.connect();
+    let refusal = client.ask("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1001\r\n\r\n");
+    assert_eq!((refusal.status, refusal.field("Connection")), (413, Some("close")));
+    client.expect_end();
+    for request in [post("/", "", &noise(150_000)), post_chunked("/", &noise(150_000), 100, "")] {
+        let mut client = server.connect();
+        client.send_meanwhile(request);
+        assert_eq!(client.response().status, 413);
+        client.expect_end();
+    }
+    let mut client = server.connect();
+    assert_eq!(client.ask(post("/", "", &noise(1000))).content.len(), 1000);
+}
+
+/// The intake can raise or lower the limit for one request by its head.
+pub fn a_request_can_have_a_limit_of_its_own<S: Stage>() {
+    let server = start_with::<S, _, _>(echo, |server| {
+        server.max_body_size(10).intake(|head| match head.path() {
+            "/more" => BodyPolicy::StreamUpTo(100),
+            "/no" => BodyPolicy::Refuse(Box::new(Response::new(403))),
+            _ => BodyPolicy::Stream,
+        })
+    });
+    let cases = [("/", 10, 200), ("/", 11, 413), ("/more", 100, 200), ("/more", 101, 413), ("/no", 1, 403)];
+    for (path, length, status) in cases {
+        let mut client = server.connect();
+        client.send(post(path, "", &vec![b'x'; length]));
+        assert_eq!(client.response().status, status, "{length} bytes to {path}");
+    }
+}
+
+const MULTIPART: &str = "Content-Type: multipart/form-data; boundary=b\r\n";
+
+/// A form with a text field and one file with this content.
+fn form(file: &[u8]) -> Vec<u8> {
+    let text = "--b\r\nContent-Disposition: form-data; name=a\r\n\r\ntext\r\n";
+    let part =
+        "--b\r\nContent-Disposition: form-data; name=f; filename=\"C:\\\\x.bin\"\r\nContent-Type: image/png\r\n\r\n";
+    [text.as_bytes(), part.as_bytes(), file, b"\r\n--b--\r\n"].concat()
+}
+
+/// The fields and files of forms of both kinds, in memory and on disk.
+pub fn forms_have_variables_and_files<S: Stage>() {
+    let server = start::<S, _, _>(async |request: Request| -> Result<Response, u16> {
+        if request.files().is_empty() {
+            return Ok(Response::text(request.post().all("a").collect::<Vec<_>>().join(",")));
+        }
+        let file = request.files().get("f").ok_or(404_u16)?;
+        let content = file.bytes().await.map_err(|_| 500_u16)?;
+        let (text, name) = (request.post().get("a").unwrap_or_default(), file.filename().unwrap_or_default());
+        let described = format!("{text} {name} {}", file.len());
+        Ok(Response::bytes(file.content_type().unwrap_or_default(), content).with_header("X-File", described))
+    });
+    let mut client = server.connect();
+    let urlencoded = "Content-Type: application/x-www-form-urlencoded\r\n";
+    assert_eq!(client.ask(post("/", urlencoded, b"a=1&b=x&a=%32+2")).text(), "1,2 2");
+    for size in [10, 2_000_000] {
+        let content = noise(size);
+        client.send_meanwhile(post("/", MULTIPART, &form(&content)));
+        let response = client.response();
+        assert_eq!(response.field("X-File"), Some(&*format!("text x.bin {size}")));
+        assert_eq!(response.field("Content-Type"), Some("image/png"));
+        assert_same(&response.content, &content);
+    }
+}
+
+/// An empty text field and the file of an input left empty are there, with what their parts say.
+pub fn empty_parts_are_kept_and_have_their_headers<S: Stage>() {
+    let server = start::<S, _, _>(async |request: Request| {
+        let field =
+            request.text_fields().get("a").map(|field| (field.bytes().len(), field.charset().map(str::to_owned)));
+        let files = request.files();
+        let chosen = files.chosen("f").and_then(|file| file.filename());
+        format!("{} {field:?} {} {chosen:?}", request.post().len(), files.len())
+    });
+    let mut client = server.connect();
+    let part = |parameters: &str| format!("--b\r\nContent-Disposition: form-data; {parameters}\r\n\r\n\r\n");
+    let text = part("name=a\r\nContent-Type: text/plain; charset=koi8-r");
+    for (file, expected) in [
+        (part("name=f; filename=\"\""), r#"1 Some((0, Some("koi8-r"))) 1 None"#),
+        (part("name=f; filename=x"), r#"1 Some((0, Some("koi8-r"))) 1 Some("x")"#),
+    ] {
+        let response = client.ask(post("/", MULTIPART, format!("{text}{file}--b--\r\n").as_bytes()));
+        assert_eq!(response.text(), expected);
+    }
+    let urlencoded = "Content-Type: application/x-www-form-urlencoded\r\n";
+    assert_eq!(client.ask(post("/", urlencoded, b"a=&b=1")).text(), "1 None 0 None");
+}
+
+/// An uploaded file is moved where the application says, from memory and from disk.
+pub fn an_uploaded_file_is_kept_where_the_application_says<S: Stage>() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("kept");
+    let kept = path.clone();
+    let server = start::<S, _, _>(move |request: Request| {
+        let path = kept.clone();
+        async move {
+            let file = request.files().get("f").ok_or("no file".to_owned())?;
+            file.persist(path).await.map_err(|error| error.to_string())?;
+            Ok::<_, String>(format!("kept {}", file.len()))
+        }
+    });
+    let mut client = server.connect();
+    for size in [10, 1_000_000] {
+        let content = noise(size);
+        assert_eq!(client.ask(post("/", MULTIPART, &form(&content))).text(), format!("kept {size}"));
+        assert_same(&fs::read(&path).expect("a file"), &content);
+    }
+}
+
+/// How many files of this folder the process has open, removed ones too; where the system does
+/// not list them, how many have names.
+fn open_files(folder: &Path) -> usize {
+    match fs::read_dir("/proc/self/fd") {
+        Ok(open) => {
+            open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok()).filter(|to| to.starts_with(folder)).count()
+        }
+        Err(_) => fs::read_dir(folder).map_or(0, Iterator::count),
+    }
+}
+
+/// An upload that breaks off, wherever, leaves no file and no descriptor.
+pub fn an_upload_that_breaks_off_leaves_nothing<S: Stage>() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let directory = fs::canonicalize(folder.path()).expect("a folder");
+    let server: Running<S> = start_with(
+        async |request: Request| format!("{}", request.files().len()),
+        |server| server.upload_directory(&directory),
+    );
+    let upload = post("/", MULTIPART, &form(&noise(2_000_000)));
+    for (length, reset) in [(1_000_000, true), (1_500_000, false), (upload.len() - 5, true), (upload.len() - 5, false)]
+    {
+        let mut client = server.connect();
+        client.send(&upload[..length]);
+        server.wait("the upload is on its way to the disk", || open_files(&directory) == 1);
+        if reset {
+            client.reset();
+        } else {
+            client.end();
+            client.expect_close();
+        }
+        server.wait("the file is closed", || open_files(&directory) == 0);
+        server.wait_for_connections(0);
+    }
+    let mut client = server.connect();
+    client.send_meanwhile(upload);
+    assert_eq!(client.response().text(), "1");
+    server.wait("the file is closed", || open_files(&directory) == 0);
+    assert_eq!(fs::read_dir(&directory).map_or(0, Iterator::count), 0, "a file is left");
+}

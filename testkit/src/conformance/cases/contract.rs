@@ -1,0 +1,365 @@
+//! What the driver counts on of a transport and a listener.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use httpants_driver::protocol::ConnectionInfo;
+use httpants_driver::runtime::{Listener as _, Runtime, Sleep, Transport as _};
+
+use super::waking::Flag;
+use crate::conformance::running::{assert_same, noise};
+use crate::conformance::stage::{Client, PATIENCE, Received, Stage};
+
+pub(super) type Accepted<S> = <<S as Stage>::Runtime as Runtime>::Transport;
+
+/// A stage with one connection, of which this is the runtime's end and the client's.
+pub(super) struct Pair<S: Stage> {
+    pub(super) stage: S,
+    pub(super) transport: Accepted<S>,
+    pub(super) client: S::Client,
+}
+
+/// Runs steps within the runtime, with a connection.
+pub(super) fn with_pair<S: Stage, T>(scene: impl AsyncFnOnce(Pair<S>) -> T) -> T {
+    within(async |mut stage: S| {
+        let mut listener = stage.listen().expect("a listener");
+        let client = stage.connect();
+        let (transport, _) = accept(&mut listener).await;
+        scene(Pair { stage, transport, client }).await
+    })
+}
+
+/// Runs steps within the runtime.
+pub(super) fn within<S: Stage, T>(scene: impl AsyncFnOnce(S) -> T) -> T {
+    let stage = S::set();
+    let runtime = stage.runtime();
+    runtime.block_on(scene(stage)).expect("a runtime that starts and does not end before its future")
+}
+
+pub(super) async fn accept<L: httpants_driver::runtime::Listener>(listener: &mut L) -> (L::Transport, ConnectionInfo) {
+    poll_fn(|context| listener.poll_accept(context)).await.expect("a connection")
+}
+
+/// Lets the runtime go on for a moment.
+pub(super) async fn pause<R: Runtime>(runtime: &R, span: Duration) {
+    let mut sleep = Box::pin(runtime.sleep_until(runtime.now().mono + span));
+    poll_fn(|context| sleep.as_mut().poll_elapsed(context)).await;
+}
+
+impl<S: Stage> Pair<S> {
+    pub(super) async fn try_recv(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        poll_fn(|context| self.transport.poll_recv(context, buffer)).await
+    }
+
+    pub(super) async fn recv(&mut self, buffer: &mut [u8]) -> usize {
+        self.try_recv(buffer).await.expect("bytes, or the end")
+    }
+
+    /// Whether a read waits with this waker.
+    pub(super) fn recv_waits(&mut self, waker: &Waker) -> bool {
+        self.transport.poll_recv(&mut Context::from_waker(waker), &mut [0; 64]).is_pending()
+    }
+
+    pub(super) async fn try_send(&mut self, bytes: &[u8], more: bool) -> io::Result<usize> {
+        poll_fn(|context| self.transport.poll_send(context, &[IoSlice::new(bytes)], more)).await
+    }
+
+    pub(super) async fn send(&mut self, mut bytes: &[u8], more: bool) {
+        while !bytes.is_empty() {
+            let count = self.try_send(bytes, more).await.expect("a connection that takes bytes");
+            assert!(0 < count && count <= bytes.len(), "{count} of {} bytes were sent", bytes.len());
+            bytes = &bytes[count..];
+        }
+    }
+
+    /// Sends from this pattern until a send waits with this waker; how much went.
+    pub(super) fn fill(&mut self, waker: &Waker, pattern: &[u8], more: bool) -> usize {
+        let mut sent = 0;
+        loop {
+            assert!(sent < pattern.len(), "{sent} bytes were taken for a client that reads none");
+            let end = pattern.len().min(sent + (1 << 20));
+            let slices = [IoSlice::new(&pattern[sent..end])];
+            match self.transport.poll_send(&mut Context::from_waker(waker), &slices, more) {
+                Poll::Ready(count) => sent += count.expect("a connection that takes bytes"),
+                Poll::Pending => return sent,
+            }
+        }
+    }
+
+    /// Receives at the client's end, while the runtime goes on, until this many bytes or the
+    /// end have come.
+    pub(super) async fn client_gets(&mut self, most: usize) -> (Vec<u8>, Option<Received>) {
+        let mut received = Vec::new();
+        let runtime = self.stage.runtime();
+        let end = self.stage.time() + PATIENCE;
+        while received.len() < most {
+            match self.client.receive(&mut received, Duration::ZERO) {
+                Received::Bytes => {}
+                Received::Nothing => {
+                    let came = received.escape_ascii();
+                    assert!(self.stage.time() < end, "the client waits for {most} bytes and has \"{came}\"");
+                    pause(&runtime, Duration::from_millis(1)).await;
+                }
+                how => return (received, Some(how)),
+            }
+        }
+        (received, None)
+    }
+
+    /// All that comes to the client, and how it ended.
+    pub(super) async fn client_gets_all(&mut self) -> (Vec<u8>, Received) {
+        let (received, how) = self.client_gets(usize::MAX).await;
+        (received, how.expect("more than there is memory"))
+    }
+}
+
+/// More than the buffers of both ends hold.
+pub(super) fn plenty() -> Vec<u8> {
+    noise(64 << 20)
+}
+
+/// `poll_recv` fills what it is given and returns how much; nothing is there: it waits; the
+/// client has ended: 0.
+pub fn bytes_come_in_and_the_end_of_the_stream_is_nothing_read<S: Stage>() {
+    with_pair(async |mut pair: Pair<S>| {
+        let mut buffer = [0; 8];
+        pair.client.send(b"hello, world");
+        assert_eq!(pair.recv(&mut buffer).await, 8);
+        assert_eq!(&buffer, b"hello, w");
+        assert_eq!(pair.recv(&mut buffer).await, 4);
+        assert_eq!(&buffer[..4], b"orld");
+        assert!(pair.recv_waits(Waker::noop()), "nothing is there to be read");
+        pair.client.end();
+        assert_eq!(pair.recv(&mut buffer).await, 0);
+    });
+}
+
+/// A read that gave less than it was offered must not miss what comes later, however often:
+/// where readiness is an edge, the next wait must be armed again.
+pub fn after_a_short_read_the_next_bytes_are_noticed<S: Stage>() {
+    with_pair(async |mut pair: Pair<S>| {
+        let mut buffer = [0; 64];
+        for round in 0..200_u8 {
+            pair.client.send(&[round, round]);
+            let mut count = pair.recv(&mut buffer).await;
+            while count < 2 {
+                count += pair.recv(&mut buffer[count..]).await;
+            }
+            assert_eq!(buffer[..count], [round, round]);
+            if round % 3 == 0 {
+                assert!(pair.recv_waits(Waker::noop()), "nothing is there to be read");
+            }
+        }
+    });
+}
+
+/// The end of the stream that arrives together with the last bytes is one event for both: who
+/// waits for readability after the short read must still be woken.
+pub fn the_end_that_comes_with_the_last_bytes_is_noticed<S: Stage>() {
+    for _ in 0..20 {
+        with_pair(async |mut pair: Pair<S>| {
+            pair.client.send(b"last");
+            pair.client.end();
+            let mut buffer = [0; 64];
+            assert_eq!(pair.recv(&mut buffer).await, 4);
+            assert_eq!(pair.recv(&mut buffer).await, 0);
+            assert_eq!(pair.recv(&mut buffer).await, 0, "the end stays");
+        });
+    }
+}
+
+/// `poll_send` takes the slices in order, empty ones among them, and says how many bytes went;
+/// `poll_shutdown` is the end of the stream for the client, while reading goes on.
+pub fn slices_leave_in_order_and_shutdown_ends_the_stream<S: Stage>() {
+    with_pair(async |mut pair: Pair<S>| {
+        let pieces: [&[u8]; 5] = [b"one", b" two", b"", b" three", b" four"];
+        let mut sent = 0;
+        let whole = pieces.concat();
+        while sent < whole.len() {
+            let mut skipped = sent;
+            let rest = pieces.map(|piece| {
+                let front = skipped.min(piece.len());
+                skipped -= front;
+                IoSlice::new(&piece[front..])
+            });
+            let more = sent == 0;
+            let count = poll_fn(|context| pair.transport.poll_send(context, &rest, more)).await.expect("a send");
+            assert!(count > 0, "nothing of {} bytes was sent", whole.len() - sent);
+            sent += count;
+        }
+        poll_fn(|context| pair.transport.poll_shutdown(context)).await.expect("a shutdown");
+        assert_eq!(pair.client_gets_all().await, (whole, Received::End));
+        pair.client.send(b"still here");
+        let mut buffer = [0; 64];
+        assert_eq!(pair.recv(&mut buffer).await, 10);
+    });
+}
+
+/// A client that does not read makes sending wait, and its reading wakes the sender; no byte is
+/// lost or doubled between the two, whether more follows or not.
+pub fn sending_waits_for_a_slow_reader<S: Stage>() {
+    for more in [false, true] {
+        with_pair(async |mut pair: Pair<S>| {
+            let pattern = plenty();
+            let flag = Flag::new();
+            let mut sent = pair.fill(&flag.waker(), &pattern, more);
+            let mut received = Vec::new();
+            // Once more than what waits has been read, there is room.
+            while !flag.is_up() {
+                let left = sent - received.len();
+                assert!(left > 0, "the client has read all, and the sender was not woken");
+                let (bytes, _) = pair.client_gets(left.min(256 << 10)).await;
+                received.extend(bytes);
+                flag.settle(&pair.stage.runtime()).await;
+            }
+            let end = sent + 10_000;
+            while sent < end {
+                match pair.fill_once(Waker::noop(), &pattern[sent..end]) {
+                    0 => received.extend(pair.client_gets(1).await.0),
+                    count => sent += count,
+                }
+            }
+            let missing = sent - received.len();
+            received.extend(pair.client_gets(missing).await.0);
+            assert_same(&received, &pattern[..sent]);
+        });
+    }
+}
+
+impl<S: Stage> Pair<S> {
+    /// One send; 0 where it waits.
+    fn fill_once(&mut self, waker: &Waker, bytes: &[u8]) -> usize {
+        match self.transport.poll_send(&mut Context::from_waker(waker), &[IoSlice::new(bytes)], false) {
+            Poll::Ready(count) => count.expect("a connection that takes bytes"),
+            Poll::Pending => 0,
+        }
+    }
+}
+
+/// Polled by another task since, a read wakes the waker of the last poll: the one before may be
+/// of a task that has ended.
+pub fn a_read_wakes_the_waker_of_its_last_poll<S: Stage>() {
+    with_pair(async |mut pair: Pair<S>| {
+        let (first, last) = (Flag::new(), Flag::new());
+        assert!(pair.recv_waits(&first.waker()) && pair.recv_waits(&last.waker()));
+        pair.client.send(b"x");
+        let (runtime, waker) = (pair.stage.runtime(), last.waker());
+        last.until(&runtime, "the last waker of a read", || !pair.recv_waits(&waker)).await;
+    });
+}
+
+/// The same of a send.
+pub fn a_send_wakes_the_waker_of_its_last_poll<S: Stage>() {
+    with_pair(async |mut pair: Pair<S>| {
+        let (first, last) = (Flag::new(), Flag::new());
+        let pattern = plenty();
+        let mut sent = pair.fill(&first.waker(), &pattern, false);
+        sent += pair.fill(&last.waker(), &pattern[sent..], false);
+        pair.client_gets(sent).await;
+        let (runtime, waker) = (pair.stage.runtime(), last.waker());
+        last.until(&runtime, "the last waker of a send", || pair.fill_once(&waker, b"x") > 0).await;
+    });
+}
+
+/// One task waits for both directions: either of them wakes it, whichever was polled last.
+pub fn a_task_that_reads_and_sends_is_woken_by_either<S: Stage>() {
+    for (read_last, bytes_come) in [(false, false), (false, true), (true, false), (true, true)] {
+        with_pair(async |mut pair: Pair<S>| {
+            let (flag, pattern, runtime) = (Flag::new(), plenty(), pair.stage.runtime());
+            let waker = flag.waker();
+            assert!(pair.recv_waits(&waker));
+            let sent = pair.fill(&waker, &pattern, false);
+            if read_last {
+                assert!(pair.recv_waits(&waker));
+            }
+            if bytes_come {
+                pair.client.send(b"x");
+                flag.until(&runtime, "bytes came while a send waits: the task", || !pair.recv_waits(&waker)).await;
+            } else {
+                pair.client_gets(sent).await;
+                let sends = || pair.fill_once(&waker, b"x") > 0;
+                flag.until(&runtime, "room came while a read waits: the task", sends).await;
+            }
+        });
+    }
+}
+
+/// A client that resets wakes who reads, and is an error for who reads or sends: never a hang,
+/// never a signal that ends the process.
+pub fn a_reset_by_the_peer_is_an_error<S: Stage>() {
+    with_pair(async |pair: Pair<S>| {
+        let Pair { stage, mut transport, client } = pair;
+        let flag = Flag::new();
+        let waker = flag.waker();
+        assert!(transport.poll_recv(&mut Context::from_waker(&waker), &mut [0; 8]).is_pending());
+        client.reset();
+        flag.up(&stage.runtime(), "the reader of a connection that was reset").await;
+        let read = poll_fn(|context| transport.poll_recv(context, &mut [0; 8])).await;
+        assert!(read.is_err(), "a reset was read as {read:?}");
+        let sent = poll_fn(|context| transport.poll_send(context, &[IoSlice::new(b"x")], false)).await;
+        assert!(sent.is_err(), "{sent:?} bytes were sent behind a reset");
+    });
+}
+
+/// Dropping the transport closes the connection: what was sent arrives, then the end.
+pub fn a_dropped_transport_is_the_end<S: Stage>() {
+    with_pair(async |mut pair: Pair<S>| {
+        pair.send(b"all of it", false).await;
+        let Pair { stage, transport, client } = pair;
+        drop(transport);
+        assert_eq!(gets_all(&stage, client).await, (b"all of it".to_vec(), Received::End));
+    });
+}
+
+/// `reset_on_close` makes the coming close a reset, so that a broken response does not look whole.
+pub fn a_close_can_be_a_reset<S: Stage>() {
+    with_pair(async |mut pair: Pair<S>| {
+        pair.send(b"half a response", false).await;
+        pair.transport.reset_on_close();
+        let Pair { stage, transport, client } = pair;
+        drop(transport);
+        assert_eq!(gets_all(&stage, client).await.1, Received::Reset);
+    });
+}
+
+/// What comes to the client of a transport that is gone.
+async fn gets_all<S: Stage>(stage: &S, mut client: S::Client) -> (Vec<u8>, Received) {
+    let end = stage.time() + PATIENCE;
+    let mut received = Vec::new();
+    loop {
+        match client.receive(&mut received, Duration::ZERO) {
+            Received::Bytes => {}
+            Received::Nothing => {
+                assert!(stage.time() < end, "the client waits for the end and has \"{}\"", received.escape_ascii());
+                pause(&stage.runtime(), Duration::from_millis(1)).await;
+            }
+            how => return (received, how),
+        }
+    }
+}
+
+/// Connections that wait are accepted one after the other; with none left the next one wakes
+/// who accepts, by the waker of its last poll.
+pub fn connections_are_accepted_as_they_come<S: Stage>() {
+    within(async |mut stage: S| {
+        let mut listener = stage.listen().expect("a listener");
+        for round in 0..3 {
+            let clients: Vec<_> = (0..20).map(|_| stage.connect()).collect();
+            let mut accepted = Vec::new();
+            for _ in &clients {
+                accepted.push(accept(&mut listener).await);
+            }
+            let (first, last) = (Flag::new(), Flag::new());
+            for flag in [&first, &last] {
+                let waker = flag.waker();
+                let pending = listener.poll_accept(&mut Context::from_waker(&waker)).is_pending();
+                assert!(pending, "round {round}: there is no connection to accept");
+            }
+            let _late = stage.connect();
+            last.up(&stage.runtime(), "who accepts").await;
+            accept(&mut listener).await;
+        }
+    });
+}

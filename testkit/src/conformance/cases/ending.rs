@@ -1,0 +1,136 @@
+//! How a server ends.
+
+use std::time::Duration;
+
+use httpants_driver::Request;
+
+use crate::conformance::application::Gate;
+use crate::conformance::running::{Running, get, start};
+use crate::conformance::stage::{Platform, Stage};
+
+const LONG: Duration = Duration::from_secs(60);
+
+/// Responds at once, but to `/slow` when the gate opens.
+fn serve<S: Stage>() -> (Running<S>, Gate) {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let server = start(move |request: Request| {
+        let gate = waiting.clone();
+        async move {
+            if request.path() == "/slow" {
+                gate.pass().await;
+            }
+            "done"
+        }
+    });
+    (server, gate)
+}
+
+/// Without work, idle connections and the server end at once, whatever the grace.
+pub fn idle_connections_are_closed_at_once<S: Stage>() {
+    let (mut server, _) = serve::<S>();
+    let mut clients: Vec<_> = (0..20).map(|_| server.connect()).collect();
+    for client in &mut clients {
+        assert_eq!(client.ask(get("/")).text(), "done");
+    }
+    server.handle.shutdown(LONG);
+    assert!(server.handle.is_draining());
+    clients.iter_mut().for_each(|client| client.expect_end());
+    drop(clients);
+    server.stage.end();
+}
+
+/// A request that runs is finished, its response says `Connection: close`, and the server ends
+/// with it.
+pub fn what_runs_is_finished_and_says_that_it_is_the_last<S: Stage>() {
+    let (mut server, gate) = serve::<S>();
+    let (mut busy, mut idle) = (server.connect(), server.connect());
+    assert_eq!(idle.ask(get("/")).text(), "done");
+    busy.send(get("/slow"));
+    server.wait("the handler runs", || gate.arrived() == 1);
+    server.handle.shutdown(LONG);
+    idle.expect_end();
+    drop(idle);
+    server.wait_for_connections(1);
+    assert!(busy.is_quiet());
+    gate.open();
+    let response = busy.response();
+    assert_eq!((response.text(), response.field("Connection")), ("done", Some("close")));
+    busy.expect_end();
+    drop(busy);
+    server.stage.end();
+}
+
+/// A request of which a part has come is still read and gets a response.
+pub fn a_request_that_is_being_sent_still_gets_a_response<S: Stage>() {
+    let (mut server, _) = serve::<S>();
+    let mut client = server.connect();
+    let head = "POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 4\r\n\r\n";
+    assert_eq!(client.ask(head).status, 100);
+    server.handle.shutdown(LONG);
+    client.send("half");
+    assert_eq!(client.response().text(), "done");
+    client.expect_end();
+    drop(client);
+    server.stage.end();
+}
+
+/// What runs longer than the grace is dropped.
+pub fn the_grace_is_the_hard_end<S: Stage>() {
+    let (mut server, gate) = serve::<S>();
+    let mut busy = server.connect();
+    busy.send(get("/slow"));
+    server.wait("the handler runs", || gate.arrived() == 1);
+    let grace = Duration::from_millis(200);
+    let since = server.stage.time();
+    server.handle.shutdown(grace);
+    server.stage.pass(grace);
+    busy.expect_close();
+    assert!(server.stage.time() - since >= grace, "dropped before the grace was over");
+    server.stage.end();
+}
+
+/// `close` drops what is open, busy or not, and takes back a longer grace.
+pub fn close_drops_what_is_open<S: Stage>() {
+    let (mut server, gate) = serve::<S>();
+    let (mut busy, mut idle) = (server.connect(), server.connect());
+    assert_eq!(idle.ask(get("/")).text(), "done");
+    busy.send(get("/slow"));
+    server.wait("the handler runs", || gate.arrived() == 1);
+    server.handle.shutdown(LONG);
+    server.handle.close();
+    idle.expect_close();
+    busy.expect_close();
+    server.stage.end();
+}
+
+/// A handler can stop the server.
+pub fn a_handler_may_end_the_server<S: Stage>() {
+    let handle = std::sync::Arc::new(std::sync::OnceLock::<httpants_driver::Handle>::new());
+    let known = std::sync::Arc::clone(&handle);
+    let mut server = start::<S, _, _>(move |_: Request| {
+        if let Some(handle) = known.get() {
+            handle.shutdown(LONG);
+        }
+        async { "good bye" }
+    });
+    handle.set(server.handle.clone()).expect("a handle that is set once");
+    let mut client = server.connect();
+    assert_eq!(client.ask(get("/")).text(), "good bye");
+    client.expect_end();
+    drop(client);
+    server.stage.end();
+}
+
+/// A server that drains listens no more: who connects is refused, or gets nothing.
+pub fn no_more_connections_are_accepted<S: Platform>() {
+    let (server, gate) = serve::<S>();
+    let address = server.stage.addresses()[0].clone();
+    let mut busy = server.connect();
+    busy.send(get("/slow"));
+    server.wait("the handler runs", || gate.arrived() == 1);
+    server.handle.shutdown(LONG);
+    server.wait("the port is closed", || server.stage.connect_to(&address).is_err());
+    gate.open();
+    assert_eq!(busy.response().text(), "done");
+}

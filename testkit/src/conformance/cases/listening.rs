@@ -1,0 +1,163 @@
+//! Many connections, and where they come from.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use httpants_driver::{ListenAddress, Request};
+
+use crate::conformance::application::Gate;
+use crate::conformance::running::{assert_same, get, noise, post, start, start_with};
+use crate::conformance::stage::{Platform, Stage};
+
+async fn remote(request: Request) -> String {
+    format!("{:?}", request.peer().remote_addr.ip())
+}
+
+/// More connections than allowed wait to be accepted, and are served when others end.
+pub fn connections_over_the_cap_wait<S: Stage>() {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let server = start_with::<S, _, _>(
+        move |request: Request| {
+            let gate = waiting.clone();
+            async move {
+                if request.path() == "/wait" {
+                    gate.pass().await;
+                }
+                "done"
+            }
+        },
+        |server| server.max_connections(2),
+    );
+    let (mut first, mut second) = (server.connect(), server.connect());
+    assert_eq!(first.ask(get("/")).text(), "done");
+    assert_eq!(second.ask(get("/")).text(), "done");
+    let mut third = server.connect();
+    third.send(get("/wait"));
+    assert_eq!(first.ask(get("/")).text(), "done");
+    assert_eq!((server.handle.connections(), gate.arrived()), (2, 0));
+    assert!(third.is_quiet());
+    drop(first);
+    server.wait("the third is served", || gate.arrived() == 1);
+    gate.open();
+    assert_eq!(third.response().text(), "done");
+    assert_eq!(second.ask(get("/")).text(), "done");
+}
+
+/// Clients that were refused and do not leave give their places up to others, at once; those that
+/// are served do not.
+pub fn connections_that_linger_make_room<S: Stage>() {
+    let server = start_with::<S, _, _>(async |_: Request| "done", |server| server.max_connections(4));
+    let mut served = server.connect();
+    assert_eq!(served.ask(get("/")).text(), "done");
+    let since = server.stage.time();
+    let refused: Vec<_> = (0..20)
+        .map(|_| {
+            let mut client = server.connect();
+            client.send("nonsense\r\n\r\n");
+            assert_eq!(client.response().status, 400);
+            client
+        })
+        .collect();
+    let mut others = [server.connect(), server.connect(), server.connect()];
+    for client in &mut others {
+        assert_eq!(client.ask(get("/")).text(), "done");
+    }
+    assert_eq!(served.ask(get("/")).text(), "done");
+    // Each of those that were refused would be awaited for 5 s.
+    assert!(server.stage.time() - since < Duration::from_secs(5));
+    drop(refused);
+}
+
+/// Two hundred clients at once, each with a connection of its own that is open while the others
+/// are, get each what is theirs.
+pub fn two_hundred_clients_are_served_at_once<S: Stage>() {
+    let server = start::<S, _, _>(async |mut request: Request| match request.body_mut().bytes().await {
+        Ok(content) => content.to_vec(),
+        Err(_) => Vec::new(),
+    });
+    let content = noise(220_000);
+    let mut clients: Vec<_> = (0..200).map(|_| server.connect()).collect();
+    for round in 0..3 {
+        for (number, client) in clients.iter_mut().enumerate() {
+            client.send(post("/", "", &content[number * 100..][..2000 + round]));
+        }
+        for (number, client) in clients.iter_mut().enumerate() {
+            assert_same(&client.response().content, &content[number * 100..][..2000 + round]);
+        }
+    }
+    assert_eq!(server.handle.connections(), 200);
+    drop(clients);
+    server.wait_for_connections(0);
+}
+
+/// One connection after the other: none is forgotten, and nothing is left of those before.
+pub fn connections_come_and_go<S: Stage>() {
+    let server = start::<S, _, _>(async |_: Request| "done");
+    for number in 0..200 {
+        let mut client = server.connect();
+        match number % 4 {
+            0 => drop(client),
+            1 => client.reset(),
+            _ => assert_eq!(client.ask(get("/")).text(), "done"),
+        }
+    }
+    server.wait_for_connections(0);
+}
+
+/// Several addresses are served at once, those of unix sockets too; a request knows by which of
+/// them its client came.
+#[cfg(unix)]
+pub fn several_addresses_are_served_at_once<S: Platform>() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let unix = ListenAddress::Unix(folder.path().join("socket"));
+    let added = unix.clone();
+    let server = start_with::<S, _, _>(remote, |server| server.listen("127.0.0.1:0").listen(added));
+    assert_eq!(server.stage.addresses().len(), 3);
+    assert_eq!(server.stage.addresses()[2], unix);
+    let mut clients: Vec<_> = server.stage.addresses().iter().map(|address| server.connect_to(address)).collect();
+    let responses: Vec<_> = clients.iter_mut().map(|client| client.ask(get("/")).text().to_owned()).collect();
+    assert_eq!(responses, ["Some(127.0.0.1)", "Some(127.0.0.1)", "None"]);
+}
+
+/// The address of all IPv6 serves IPv4 too, and shows those clients as what they are. On a
+/// machine without IPv6 a port alone is that of IPv4.
+pub fn both_families_are_served_by_one_port<S: Platform>() {
+    let server = start_with::<S, _, _>(remote, |server| server.listen(0));
+    let ListenAddress::Socket(bound) = server.stage.addresses()[1].clone() else { panic!("a port was asked for") };
+    let mut ips = vec![IpAddr::V4(Ipv4Addr::LOCALHOST)];
+    if bound.is_ipv6() {
+        ips.push(IpAddr::V6(Ipv6Addr::LOCALHOST));
+    }
+    for ip in ips {
+        let mut client = server.connect_to(&ListenAddress::Socket(SocketAddr::new(ip, bound.port())));
+        assert_eq!(client.ask(get("/")).text(), format!("Some({ip})"));
+    }
+}
+
+/// Several workers share the port, each on a thread of its own, and all of them end.
+pub fn workers_serve_on_threads_of_their_own<S: Platform>() {
+    let threads = Arc::new(Mutex::new(HashSet::new()));
+    let seen = Arc::clone(&threads);
+    let server = start_with::<S, _, _>(
+        move |_: Request| {
+            seen.lock().unwrap_or_else(PoisonError::into_inner).insert(thread::current().id());
+            async { "done" }
+        },
+        |server| server.workers(3),
+    );
+    let used = || threads.lock().unwrap_or_else(PoisonError::into_inner).len();
+    let mut clients = Vec::new();
+    // Which worker gets a connection is a matter of chance.
+    while used() < 3 && clients.len() < 500 {
+        let mut client = server.connect();
+        assert_eq!(client.ask(get("/")).text(), "done");
+        clients.push(client);
+    }
+    assert_eq!(used(), 3, "after {} connections", clients.len());
+    server.handle.close();
+    clients.iter_mut().for_each(|client| client.expect_close());
+}

@@ -1,0 +1,185 @@
+//! Where `Transport::poll_peer_closed` is implemented: the end of a client behind
+//! unread bytes is noticed.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use httpants_driver::runtime::{Runtime, Sleep, Transport as _};
+
+use super::contract::{Pair, with_pair};
+use super::leaving::serve;
+use super::waking::Flag;
+use crate::conformance::running::{get, noise, post};
+use crate::conformance::stage::{Client, Stage};
+
+/// Bytes that are never read, fewer than the buffers of both ends hold.
+const UNREAD: usize = 10_000;
+
+impl<S: Stage> Pair<S> {
+    /// Whether the wait goes on with this waker.
+    fn closed_waits(&mut self, waker: &Waker, reset_only: bool) -> bool {
+        match self.transport.poll_peer_closed(&mut Context::from_waker(waker), reset_only) {
+            Poll::Pending => true,
+            Poll::Ready(Ok(())) => false,
+            Poll::Ready(Err(error)) => panic!("a connection that is open: {error}"),
+        }
+    }
+
+    /// Waits so long; how often the task was polled, and what it got.
+    async fn wait_for_close(&mut self, span: Duration, reset_only: bool) -> (usize, Option<io::Result<()>>) {
+        let runtime = self.stage.runtime();
+        let mut end = pin!(runtime.sleep_until(runtime.now().mono + span));
+        let mut polls = 0;
+        poll_fn(|context| {
+            polls += 1;
+            if let Poll::Ready(closed) = self.transport.poll_peer_closed(context, reset_only) {
+                return Poll::Ready((polls, Some(closed)));
+            }
+            end.as_mut().poll_elapsed(context).map(|()| (polls, None))
+        })
+        .await
+    }
+}
+
+/// Waits while the client is there, whether it has sent something or not, and with `reset_only`
+/// also behind its end; and does not turn in a loop meanwhile.
+pub fn a_client_that_is_there_is_waited_for<S: Stage>() {
+    for (unread, ended, reset_only) in
+        [(0, false, false), (UNREAD, false, false), (UNREAD, false, true), (0, true, true), (UNREAD, true, true)]
+    {
+        with_pair(async |mut pair: Pair<S>| {
+            pair.client.send(&noise(unread));
+            if ended {
+                pair.client.end();
+            }
+            let (polls, closed) = pair.wait_for_close(Duration::from_millis(100), reset_only).await;
+            assert!(closed.is_none(), "unread {unread}, ended {ended}: {closed:?}");
+            // One for each millisecond is a runtime that looks again and again, which it may.
+            assert!(polls < 300, "unread {unread}, ended {ended}: {polls} polls");
+        });
+    }
+}
+
+/// The end of the client's stream wakes the waker of the last poll, also behind bytes that are
+/// not read; those can still be read.
+pub fn the_end_behind_unread_bytes_is_noticed<S: Stage>() {
+    for unread in [0, 1, UNREAD] {
+        with_pair(async |mut pair: Pair<S>| {
+            let sent = noise(unread);
+            pair.client.send(&sent);
+            let (first, last, runtime) = (Flag::new(), Flag::new(), pair.stage.runtime());
+            assert!(pair.closed_waits(&first.waker(), false) && pair.closed_waits(&last.waker(), false));
+            pair.client.end();
+            let waker = last.waker();
+            last.until(&runtime, "who waits for the end", || !pair.closed_waits(&waker, false)).await;
+            let mut buffer = vec![0; unread + 1];
+            let mut read = 0;
+            while read < unread {
+                read += pair.recv(&mut buffer[read..]).await;
+            }
+            assert_eq!(buffer[..read], sent);
+            assert_eq!(pair.recv(&mut buffer).await, 0);
+        });
+    }
+}
+
+/// An end that was there before the first poll is noticed by it.
+pub fn an_end_before_the_first_poll_is_noticed<S: Stage>() {
+    with_pair(async |mut pair: Pair<S>| {
+        pair.client.send(&noise(UNREAD));
+        pair.client.end();
+        let (_, closed) = pair.wait_for_close(Duration::from_secs(10), false).await;
+        assert!(matches!(closed, Some(Ok(()))), "{closed:?}");
+    });
+}
+
+/// A reset is an error, behind unread bytes and behind the end of the stream.
+pub fn a_reset_behind_unread_bytes_is_an_error<S: Stage>() {
+    for (unread, ended) in [(0, false), (UNREAD, false), (0, true), (UNREAD, true)] {
+        with_pair(async |mut pair: Pair<S>| {
+            pair.client.send(&noise(unread));
+            if ended {
+                pair.client.end();
+                let (_, closed) = pair.wait_for_close(Duration::from_secs(10), false).await;
+                assert!(matches!(closed, Some(Ok(()))), "{closed:?}");
+            }
+            let (flag, runtime) = (Flag::new(), pair.stage.runtime());
+            assert!(pair.closed_waits(&flag.waker(), ended));
+            let Pair { mut transport, client, .. } = pair;
+            client.reset();
+            let mut closed = Ok(());
+            let reset = || {
+                let waker = flag.waker();
+                match transport.poll_peer_closed(&mut Context::from_waker(&waker), ended) {
+                    Poll::Pending => false,
+                    Poll::Ready(result) => {
+                        closed = result;
+                        true
+                    }
+                }
+            };
+            flag.until(&runtime, "who waits for a reset", reset).await;
+            assert!(closed.is_err(), "unread {unread}, ended {ended}");
+        });
+    }
+}
+
+/// A request and bytes behind its head that its handler does not read: content, or more
+/// pipelined requests than the server reads ahead.
+fn unread_requests(path: &str) -> [Vec<u8>; 2] {
+    [post(path, "", &noise(UNREAD)), [get(path), get("/").repeat(1_000)].concat()]
+}
+
+/// A handler learns that its client ended its stream behind unread bytes.
+pub fn a_handler_learns_of_the_end_behind_unread_bytes<S: Stage>() {
+    for request in unread_requests("/watch") {
+        let (server, gates) = serve::<S>(|_| {});
+        let mut client = server.connect();
+        client.send(&request);
+        server.wait("the handler runs", || gates.running() == 1);
+        client.end();
+        server.wait("the handler learns of the end", || gates.left.arrived() == 1);
+        assert_eq!(client.response().text(), "true");
+    }
+}
+
+/// A client that resets takes its handler with it, whatever it has sent before, and also where it
+/// had ended its stream.
+pub fn a_reset_behind_unread_bytes_drops_the_handler<S: Stage>() {
+    let [content, pipelined] = unread_requests("/watch-on");
+    for request in [get("/watch-on"), content, pipelined] {
+        for ends_before in [false, true] {
+            let (server, gates) = serve::<S>(|_| {});
+            let mut client = server.connect();
+            client.send(&request);
+            server.wait("the handler runs", || gates.running() == 1);
+            if ends_before {
+                client.end();
+                server.wait("the handler learns of the end", || gates.left.arrived() == 1);
+            }
+            client.reset();
+            server.wait("the handler is dropped", || gates.running() == 0);
+            server.wait_for_connections(0);
+        }
+    }
+}
+
+/// Clients that leave behind unread bytes hold no connection longer than a half-closed one may.
+pub fn clients_that_left_unread_bytes_are_gone_in_time<S: Stage>() {
+    let span = Duration::from_millis(300);
+    let (server, gates) = serve::<S>(|config| config.timeouts.half_closed = Some(span));
+    for _ in 0..20 {
+        for request in unread_requests("/slow") {
+            let mut client = server.connect();
+            client.send(&request);
+            drop(client);
+        }
+    }
+    server.wait("the handlers run", || gates.slow.arrived() == 40);
+    server.stage.pass(span);
+    server.wait_for_connections(0);
+    assert_eq!(gates.running(), 0);
+}

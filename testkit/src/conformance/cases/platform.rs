@@ -1,0 +1,115 @@
+//! What the driver counts on of a runtime with sockets and threads.
+
+use std::io;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+#[cfg(unix)]
+use super::contract::Pair;
+use super::contract::{accept, within};
+use crate::conformance::application::Gate;
+use crate::conformance::stage::{PATIENCE, Platform};
+use httpants_driver::ListenAddress;
+use httpants_driver::protocol::{Address, ConnectionInfo};
+use httpants_driver::runtime::{Runtime, Spawn};
+
+/// An accepted connection comes with the addresses of both its ends.
+pub fn an_accepted_connection_knows_both_ends<S: Platform>() {
+    within(async |mut stage: S| {
+        let mut listener = stage.listen().expect("a listener");
+        let ListenAddress::Socket(local) = stage.addresses()[0].clone() else { panic!("it listens on a port") };
+        let client = stage.connect();
+        let (_transport, peer) = accept(&mut listener).await;
+        assert_eq!(
+            peer,
+            ConnectionInfo { remote_addr: S::local_address(&client), local_addr: local.into(), secure: false }
+        );
+    });
+}
+
+/// A unix socket is served like any other; its ends have no internet address, and there is no
+/// reset to make its close one.
+#[cfg(unix)]
+pub fn unix_sockets_have_no_internet_address<S: Platform>() {
+    use crate::conformance::stage::{Client, Received};
+    use httpants_driver::runtime::Transport as _;
+
+    within(async |stage: S| {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("socket");
+        let socket = std::os::unix::net::UnixListener::bind(&path).expect("a unix socket");
+        socket.set_nonblocking(true).expect("a socket that does not block");
+        let mut listener = stage.runtime().listen_unix(socket).expect("a listener");
+        let client = stage.connect_to(&ListenAddress::Unix(path)).expect("a connection");
+        let (transport, peer) = accept(&mut listener).await;
+        assert_eq!(peer, ConnectionInfo::new(Address::Unix, Address::Unix));
+        let mut pair = Pair { stage, transport, client };
+        pair.client.send(b"ping");
+        let mut buffer = [0; 8];
+        assert_eq!(pair.recv(&mut buffer).await, 4);
+        for (bytes, more) in [(b"po", true), (b"ng", false)] {
+            pair.send(bytes, more).await;
+        }
+        assert_eq!(pair.client_gets(4).await.0, b"pong");
+        pair.transport.reset_on_close();
+        let Pair { transport, mut client, .. } = pair;
+        drop(transport);
+        assert_eq!(client.receive(&mut Vec::new(), PATIENCE), Received::End);
+    });
+}
+
+/// Work that blocks runs on another thread.
+pub fn work_that_blocks_runs_elsewhere<S: Platform>() {
+    within(async |stage: S| {
+        let runtime = stage.runtime();
+        let (sender, receiver) = mpsc::channel();
+        let worker = runtime.unblock(move || {
+            receiver.recv_timeout(PATIENCE).expect("the runtime goes on while this blocks");
+            thread::current().id()
+        });
+        sender.send(()).expect("work that has not given up");
+        assert_ne!(worker.await.expect("work that is done"), thread::current().id());
+    });
+}
+
+/// Files are also closed where no runtime is left: the pool does the work there or drops it,
+/// and does not panic.
+pub fn the_pool_is_no_trap_outside_the_runtime<S: Platform>() {
+    let (runtime, pool) = within(async |stage: S| {
+        let runtime = stage.runtime();
+        let pool = runtime.blocking_pool();
+        (runtime, pool)
+    });
+    let (sender, receiver) = mpsc::channel();
+    let other = sender.clone();
+    drop(runtime.unblock(move || sender.send(())));
+    let elsewhere = thread::spawn(move || drop(pool.run(move || other.send(()).map_err(io::Error::other))));
+    elsewhere.join().expect("no panic");
+    // Both have ended when no sender is left.
+    while receiver.recv_timeout(PATIENCE).is_ok() {}
+    assert_eq!(receiver.try_recv(), Err(mpsc::TryRecvError::Disconnected));
+}
+
+/// A waker works from any thread: handlers hand work to threads of their own.
+pub fn another_thread_wakes_a_task<S: Platform>() {
+    within(async |stage: S| {
+        let runtime = stage.runtime();
+        let (of_main, of_task, done) = (Gate::default(), Gate::default(), Gate::default());
+        let (opens_main, opens_task) = (of_main.clone(), of_task.clone());
+        let (waits, opens_done) = (of_task.clone(), done.clone());
+        runtime.spawn(Box::pin(async move {
+            waits.pass().await;
+            opens_done.open();
+        }));
+        let other = thread::spawn(move || {
+            // Both have gone to sleep by then, or will not need to.
+            thread::park_timeout(Duration::from_millis(20));
+            opens_main.open();
+            opens_task.open();
+        });
+        of_main.pass().await;
+        done.pass().await;
+        other.join().expect("no panic");
+    });
+}

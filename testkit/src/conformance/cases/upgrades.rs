@@ -1,0 +1,85 @@
+//! Streams that HTTP lets go of.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::time::Duration;
+
+use futures_io::{AsyncRead, AsyncWrite};
+use httpants_driver::{Request, Response, Upgraded};
+
+use crate::conformance::running::{Running, assert_same, get, noise, start};
+use crate::conformance::stage::Stage;
+
+/// Sends back what comes, to the end of the stream; then ends its own.
+async fn echo(mut stream: Upgraded) {
+    let mut buffer = vec![0; 10_000];
+    loop {
+        let read = poll_fn(|context| Pin::new(&mut stream).poll_read(context, &mut buffer)).await;
+        let Ok(count @ 1..) = read else { break };
+        let mut sent = 0;
+        while sent < count {
+            let written = poll_fn(|context| Pin::new(&mut stream).poll_write(context, &buffer[sent..count])).await;
+            let Ok(more @ 1..) = written else { return };
+            sent += more;
+        }
+    }
+    let _ = poll_fn(|context| Pin::new(&mut stream).poll_close(context)).await;
+}
+
+fn serve<S: Stage>() -> Running<S> {
+    start(async |request: Request| match request.method().as_str() {
+        "CONNECT" => Response::tunnel(echo),
+        _ => Response::upgrade("echo", echo),
+    })
+}
+
+const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
+
+/// What the client sent behind its request belongs to the new protocol, and comes first.
+pub fn an_upgrade_hands_over_what_was_read<S: Stage>() {
+    let server = serve::<S>();
+    let mut client = server.connect();
+    let response = client.ask(format!("{UPGRADE}early "));
+    assert_eq!((response.status, response.field("Upgrade")), (101, Some("echo")));
+    client.send("late");
+    assert_eq!(client.take(10), b"early late");
+    let content = noise(4 << 20);
+    client.send_meanwhile(content.clone());
+    assert_same(&client.take(content.len()), &content);
+    client.end();
+    client.expect_end();
+}
+
+/// CONNECT gets a 200 and the stream.
+pub fn a_tunnel_is_the_raw_stream<S: Stage>() {
+    let server = serve::<S>();
+    let mut client = server.connect();
+    client.send("CONNECT example.com:80 HTTP/1.1\r\nHost: example.com:80\r\n\r\nthrough");
+    let head = client.up_to(b"\r\n\r\n");
+    assert!(head.starts_with(b"HTTP/1.1 200 "), "{}", head.escape_ascii());
+    assert_eq!(client.take(7), b"through");
+    client.end();
+    client.expect_end();
+}
+
+/// A switch that the client did not offer is the application's mistake: a 500.
+pub fn an_upgrade_that_was_not_offered_is_a_500<S: Stage>() {
+    assert_eq!(serve::<S>().connect().ask(get("/")).status, 500);
+}
+
+/// A stream that was handed over outlasts the shutdown, and ends with the close.
+pub fn an_upgraded_stream_outlasts_the_shutdown<S: Stage>() {
+    let server = serve::<S>();
+    let (mut client, mut other) = (server.connect(), server.connect());
+    for client in [&mut client, &mut other] {
+        assert_eq!(client.ask(UPGRADE).status, 101);
+    }
+    server.handle.shutdown(Duration::from_secs(60));
+    client.send("still");
+    assert_eq!(client.take(5), b"still");
+    client.end();
+    client.expect_end();
+    server.handle.close();
+    other.expect_close();
+    server.wait_for_connections(0);
+}

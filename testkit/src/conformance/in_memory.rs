@@ -1,0 +1,122 @@
+//! The stage of the runtime in memory.
+
+use std::time::Duration;
+
+use httpants_driver::runtime::Runtime as _;
+use httpants_driver::{Handle, Server};
+
+use super::application::Application;
+use super::stage::{Client, Received, Stage};
+use crate::memory::{self, Faults, Memory, MemoryListener};
+
+/// What a client in memory takes before it reads, as the buffers of a socket would.
+const WINDOW: usize = 64 << 10;
+
+/// The stage of [`Memory`], where time passes only when a case says so.
+#[derive(Debug)]
+pub struct InMemory {
+    memory: Memory,
+}
+
+impl Stage for InMemory {
+    type Runtime = Memory;
+    type Client = MemoryClient;
+
+    fn set() -> Self {
+        let faults = Faults { send_files: true, ..Faults::default() };
+        Self { memory: Memory::with_faults(0, faults) }
+    }
+
+    fn runtime(&self) -> Memory {
+        self.memory.clone()
+    }
+
+    fn listen(&mut self) -> std::io::Result<MemoryListener> {
+        Ok(self.memory.listener())
+    }
+
+    fn start(&mut self, server: Server<Memory, Application>) -> Handle {
+        self.memory.start(server)
+    }
+
+    fn end(&mut self) {
+        self.memory.run();
+        assert_eq!(self.memory.tasks(), 0, "tasks are left");
+    }
+
+    fn connect(&self) -> MemoryClient {
+        let client = self.memory.connect();
+        client.take_only(WINDOW);
+        MemoryClient { memory: self.memory.clone(), client }
+    }
+
+    fn pass(&self, span: Duration) {
+        self.memory.advance(span);
+    }
+
+    fn time(&self) -> Duration {
+        self.memory.now().mono
+    }
+
+    fn wait(&self, until: &dyn Fn() -> bool) -> bool {
+        self.memory.run();
+        until()
+    }
+}
+
+/// A client that lets the tasks run whenever it waits.
+#[derive(Debug)]
+pub struct MemoryClient {
+    memory: Memory,
+    client: memory::Client,
+}
+
+impl Client for MemoryClient {
+    fn send(&mut self, bytes: &[u8]) {
+        self.client.send(bytes);
+        self.memory.run();
+    }
+
+    /// What is sent in memory is never in the way of what comes.
+    fn send_meanwhile(&mut self, bytes: Vec<u8>) {
+        self.send(&bytes);
+    }
+
+    fn receive(&mut self, received: &mut Vec<u8>, _: Duration) -> Received {
+        self.memory.run();
+        let bytes = self.client.take_received();
+        self.client.take_only(WINDOW);
+        received.extend_from_slice(&bytes);
+        match () {
+            () if !bytes.is_empty() => Received::Bytes,
+            () if self.client.is_reset() => Received::Reset,
+            () if self.client.is_ended() => Received::End,
+            () => {
+                // The room that was just made may be what the server waited for.
+                self.memory.run();
+                let bytes = self.client.take_received();
+                received.extend_from_slice(&bytes);
+                if bytes.is_empty() { Received::Nothing } else { Received::Bytes }
+            }
+        }
+    }
+
+    fn end(&mut self) {
+        self.client.end();
+        self.memory.run();
+    }
+
+    fn reset(self) {
+        self.client.reset();
+        self.memory.run();
+    }
+}
+
+impl Drop for MemoryClient {
+    /// A socket that is closed with bytes unread resets its connection (RFC 9293 section 3.6.1).
+    fn drop(&mut self) {
+        if !self.client.take_received().is_empty() {
+            self.client.reset();
+        }
+    }
+}

@@ -1,0 +1,57 @@
+//! A conformance suite for runtimes: one `#[test]` for each behaviour that the driver needs.
+//!
+//! An adapter runs it as an integration test:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! httpants-testkit = "0.1"
+//! ```
+//!
+//! ```text
+//! // tests/conformance.rs
+//! httpants_testkit::conformance_suite!(httpants_testkit::conformance::Sockets<my_adapter::Runtime>);
+//! ```
+//!
+//! A case that fails shows what it expected within ten seconds and what came instead. The
+//! documentation of the function of the same name in [`cases`] states what the runtime must do.
+//! The first groups, `contract`, `time`, `tasks` and `platform`, test the traits of
+//! [`runtime`](httpants_driver::runtime): make those pass first. The others run whole servers.
+//!
+//! [`Sockets`] is for runtimes that take over sockets of the platform. Other runtimes implement
+//! [`Stage`], as [`InMemory`] does, and leave out the cases that need such sockets. An adapter
+//! that sends files by the kernel (`sendfile(2)`, `MSG_MORE`) adds `linux` for those cases:
+//! `conformance_suite!(Sockets<Runtime>, linux)`.
+//!
+//! The suite passes on the in-memory runtime. A single case is also an ordinary function:
+//!
+//! ```
+//! use httpants_testkit::conformance::{InMemory, cases};
+//!
+//! cases::time::a_timer_elapses_at_its_moment_and_can_be_set_again::<InMemory>();
+//! ```
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a case fails by panicking"
+)]
+
+mod application;
+mod caller;
+pub mod cases;
+mod in_memory;
+mod response;
+mod running;
+mod sockets;
+mod stage;
+mod suite;
+#[cfg(test)]
+mod tests;
+
+pub use self::application::{Application, Task};
+pub use self::in_memory::{InMemory, MemoryClient};
+pub use self::sockets::{SocketClient, Sockets};
+pub use self::stage::{Client, PATIENCE, Platform, Received, Stage};
+pub use self::suite::perform;

@@ -1,0 +1,65 @@
+//! Tests for applications, runtimes and servers of httpants.
+//!
+//! | module | for | what it does |
+//! |---|---|---|
+//! | [`memory`] | applications | runs a server without sockets, on a clock that the test moves |
+//! | [`conformance`] | authors of runtimes | checks a runtime by more than eighty test cases |
+//! | [`simulation`] | authors of runtimes and of servers over the core | runs random scenarios that a seed repeats |
+//!
+//! Applications reach it as the module `testing` of their adapter, with its feature `testing`:
+//!
+//! ```toml
+//! [dev-dependencies]
+//! httpants-tokio = { version = "0.1", features = ["testing"] }
+//! ```
+//!
+//! # Testing an application
+//!
+//! A handler is the same on every runtime, so a test runs it on [`memory::Memory`]. Nothing
+//! depends on real time: a test that waits for a timeout of a minute takes microseconds, and a
+//! test that passes once always passes.
+//!
+//! ```
+//! use std::time::Duration;
+//!
+//! use httpants_driver::{Request, Response};
+//! use httpants_testkit::memory::Memory;
+//!
+//! // The application.
+//! async fn greet(request: Request) -> Response {
+//!     match request.get().ok().and_then(|query| query.get("name").map(str::to_owned)) {
+//!         Some(name) => Response::text(format!("hello {name}")),
+//!         None => Response::new(400),
+//!     }
+//! }
+//!
+//! // The test.
+//! let memory = Memory::new();
+//! let handle = memory.start(memory.server(greet).config(|config| config.timeouts.idle = Some(Duration::from_secs(5))));
+//! let client = memory.connect();
+//!
+//! client.send(b"GET /?name=Ada HTTP/1.1\r\nHost: a\r\n\r\n");
+//! memory.run();
+//! assert!(client.take_received().ends_with(b"\r\n\r\nhello Ada"));
+//!
+//! client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+//! memory.run();
+//! assert!(client.take_received().starts_with(b"HTTP/1.1 400 Bad Request\r\n"));
+//!
+//! memory.advance(Duration::from_secs(6));
+//! assert!(client.is_closed());
+//! assert_eq!(handle.counters().requests, 2);
+//! ```
+//!
+//! # Testing a runtime
+//!
+//! One line makes a `#[test]` of each case: see [`conformance`]. The guide
+//! `docs/custom-runtime.md` in the repository goes from an empty crate to a runtime that passes.
+//!
+//! # Testing a server over the core
+//!
+//! See [`simulation`]: it runs any server that implements [`simulation::System`].
+
+pub mod conformance;
+pub mod memory;
+pub mod simulation;

@@ -1,0 +1,493 @@
+//! An in-memory runtime: sockets in memory, a clock that the test moves, and random faults.
+//!
+//! It implements [`Runtime`] as the adapters do, and tests applications without sockets. Nothing
+//! in it depends on real time, so a test that passes once always passes, and a run with faults is
+//! repeated by its seed.
+//!
+//! ```
+//! use std::time::Duration;
+//! use httpants_driver::Request;
+//! use httpants_testkit::memory::Memory;
+//!
+//! let memory = Memory::new();
+//! memory.start(memory.server(async |_: Request| "hello"));
+//!
+//! let client = memory.connect();
+//! client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+//! memory.run();
+//! assert!(client.take_received().ends_with(b"\r\n\r\nhello"));
+//!
+//! memory.advance(Duration::from_secs(76));
+//! assert!(client.is_closed(), "the idle timer");
+//! ```
+
+pub(crate) mod pipe;
+pub(crate) mod random;
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::fs::File;
+use std::future::{Future, poll_fn};
+use std::io;
+use std::net::TcpListener;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::time::Duration;
+
+use httpants_core::{ConnectionInfo, Now, UnixTime};
+use httpants_driver::runtime::{Blocking, BlockingPool, Clock, Listener, Runtime, Sleep, Spawn};
+use httpants_driver::{Handle, Handler, Server};
+
+use self::pipe::read_at;
+pub use self::pipe::{Client, Faults, MemoryTransport};
+use self::random::Random;
+
+/// The default addresses of connections.
+pub(crate) fn peer() -> ConnectionInfo {
+    ConnectionInfo::new(
+        std::net::SocketAddr::from(([192, 0, 2, 1], 50_000)),
+        std::net::SocketAddr::from(([192, 0, 2, 80], 80)),
+    )
+}
+
+type Task = Pin<Box<dyn Future<Output = ()>>>;
+
+/// The moment at which the clock of every [`Memory`] starts: 2026-11-22 13:00:00 UTC.
+pub const START: UnixTime = UnixTime::from_secs(1_795_352_400);
+
+/// The most polls of one [`Memory::run`]: more without coming to rest is a busy loop.
+const MOST_POLLS: usize = 10_000_000;
+
+/// The runtime; clones are the same one.
+#[derive(Clone)]
+pub struct Memory {
+    world: Rc<World>,
+}
+
+struct World {
+    clock: Arc<WorldClock>,
+    tasks: RefCell<Vec<Option<Task>>>,
+    ready: Arc<Mutex<VecDeque<usize>>>,
+    /// By the number of their [`MemorySleep`].
+    timers: RefCell<Vec<(Duration, u64, Waker)>>,
+    sleeps: Cell<u64>,
+    /// Connections made and not yet accepted, and who waits for them.
+    backlog: RefCell<VecDeque<(MemoryTransport, ConnectionInfo)>>,
+    acceptor: RefCell<Option<Waker>>,
+    random: RefCell<Random>,
+    faults: Cell<Faults>,
+    polls: Cell<u64>,
+    /// How long blocking work pretends to take.
+    pace: Pace,
+}
+
+impl Default for Memory {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Memory {
+    /// A world without faults, in which tasks run in the order in which they become ready.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::with_faults(0, Faults::default())
+    }
+
+    /// A world in which this seed decides the order of tasks and which of the faults happen.
+    #[must_use]
+    pub fn with_faults(seed: u64, faults: Faults) -> Self {
+        let world = World {
+            clock: Arc::new(WorldClock { mono: AtomicU64::new(0), origin: AtomicU64::new(nanos(START.0)) }),
+            tasks: RefCell::default(),
+            ready: Arc::default(),
+            timers: RefCell::default(),
+            sleeps: Cell::default(),
+            backlog: RefCell::default(),
+            acceptor: RefCell::default(),
+            random: RefCell::new(Random::new(seed)),
+            faults: Cell::new(faults),
+            polls: Cell::default(),
+            pace: Pace { random: Arc::new(Mutex::new(Random::new(!seed))), faults },
+        };
+        Self { world: Rc::new(world) }
+    }
+
+    /// Returns a server with this handler, to be configured and [started](Self::start).
+    #[must_use]
+    pub fn server<H: Handler>(&self, handler: H) -> Server<Self, H> {
+        Server::with_runtime(self.clone(), handler)
+    }
+
+    /// Starts a server in the background. It serves the connections that
+    /// [`connect`](Self::connect) makes, until the returned handle stops it; dropping the handle
+    /// does not.
+    pub fn start<H: Handler>(&self, server: Server<Self, H>) -> Handle {
+        let (handle, serving) = server.attach_to(self.listener());
+        self.serve(serving);
+        handle
+    }
+
+    /// Runs a future in the background.
+    pub fn serve(&self, server: impl Future + 'static) {
+        self.spawn(async {
+            server.await;
+        });
+    }
+
+    /// A new connection from `192.0.2.1:50000`, waiting to be accepted.
+    #[must_use]
+    pub fn connect(&self) -> Client {
+        self.connect_from(peer())
+    }
+
+    /// A new connection with these ends.
+    #[must_use]
+    pub fn connect_from(&self, peer: ConnectionInfo) -> Client {
+        let seed = self.world.random.borrow_mut().next();
+        let (client, transport) = pipe::pair(seed, self.world.faults.get());
+        self.offer(transport, peer);
+        client
+    }
+
+    /// Accepts what [`connect`](Self::connect) connects, for runtimes over this one.
+    #[must_use]
+    pub fn listener(&self) -> MemoryListener {
+        MemoryListener { memory: self.clone() }
+    }
+
+    /// Lets a connection wait to be accepted.
+    pub(crate) fn offer(&self, transport: MemoryTransport, peer: ConnectionInfo) {
+        self.world.backlog.borrow_mut().push_back((transport, peer));
+        if let Some(waker) = self.world.acceptor.borrow_mut().take() {
+            waker.wake();
+        }
+    }
+
+    /// Lets all tasks go on until each waits for something; time stands still.
+    ///
+    /// # Panics
+    /// When they never come to rest: a busy loop.
+    #[expect(clippy::panic, reason = "a busy loop is a failed test")]
+    pub fn run(&self) {
+        for _ in 0..MOST_POLLS {
+            if !self.turn() {
+                return;
+            }
+        }
+        panic!("the tasks did not come to rest within {MOST_POLLS} polls");
+    }
+
+    /// Polls one of the tasks that are ready; whether there was one.
+    pub(crate) fn turn(&self) -> bool {
+        let ready = self.next_ready();
+        ready.into_iter().for_each(|id| self.poll_task(id));
+        ready.is_some()
+    }
+
+    /// Moves both clocks on, from deadline to deadline, running what each wakes.
+    pub fn advance(&self, span: Duration) {
+        self.run();
+        let end = self.world.clock.get() + span;
+        while let Some(at) = self.next_deadline().filter(|at| *at <= end) {
+            self.world.clock.set(self.world.clock.get().max(at));
+            self.fire();
+            self.run();
+        }
+        self.world.clock.set(end);
+    }
+
+    /// Moves both clocks on at once, as on a machine that was suspended: timers that ran out on the
+    /// way fire now. Nothing runs yet.
+    pub fn jump(&self, span: Duration) {
+        self.world.clock.set(self.world.clock.get() + span);
+        self.fire();
+    }
+
+    /// Sets the time of the day, to earlier or later; the monotonic clock does not care.
+    pub fn set_wall_clock(&self, now: UnixTime) {
+        let origin = now.0.saturating_sub(self.world.clock.get());
+        self.world.clock.origin.store(nanos(origin), Ordering::Relaxed);
+    }
+
+    /// When the next timer runs out, on the clock of [`Runtime::now`].
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.world.timers.borrow().iter().map(|(at, ..)| *at).min()
+    }
+
+    /// How many tasks have not ended.
+    #[must_use]
+    pub fn tasks(&self) -> usize {
+        self.world.tasks.borrow().iter().flatten().count()
+    }
+
+    /// How many times a task was polled since the beginning.
+    #[must_use]
+    pub fn polls(&self) -> u64 {
+        self.world.polls.get()
+    }
+
+    fn next_ready(&self) -> Option<usize> {
+        let mut ready = self.world.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if ready.is_empty() {
+            return None;
+        }
+        let place = if self.world.faults.get().shuffle { self.world.random.borrow_mut().below(ready.len()) } else { 0 };
+        ready.remove(place)
+    }
+
+    fn poll_task(&self, id: usize) {
+        // Taken out while it runs, because it may spawn others.
+        let Some(mut task) = self.world.tasks.borrow_mut().get_mut(id).and_then(Option::take) else {
+            return;
+        };
+        self.world.polls.set(self.world.polls.get() + 1);
+        let waker = Waker::from(Arc::new(TaskWaker { id, ready: Arc::clone(&self.world.ready) }));
+        if task.as_mut().poll(&mut Context::from_waker(&waker)).is_pending()
+            && let Some(place) = self.world.tasks.borrow_mut().get_mut(id)
+        {
+            *place = Some(task);
+        }
+    }
+
+    fn fire(&self) {
+        let now = self.world.clock.get();
+        let elapsed: Vec<Waker> =
+            self.world.timers.borrow_mut().extract_if(.., |(at, ..)| *at <= now).map(|(.., waker)| waker).collect();
+        elapsed.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl std::fmt::Debug for Memory {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Memory").field("clock", &self.world.clock.get()).field("tasks", &self.tasks()).finish()
+    }
+}
+
+struct TaskWaker {
+    id: usize,
+    ready: Arc<Mutex<VecDeque<usize>>>,
+}
+
+impl Wake for TaskWaker {
+    fn wake(self: Arc<Self>) {
+        let mut ready = self.ready.lock().unwrap_or_else(PoisonError::into_inner);
+        if !ready.contains(&self.id) {
+            ready.push_back(self.id);
+        }
+    }
+}
+
+impl<F: Future<Output = ()> + 'static> Spawn<F> for Memory {
+    fn spawn(&self, future: F) {
+        let mut tasks = self.world.tasks.borrow_mut();
+        tasks.push(Some(Box::pin(future)));
+        self.world.ready.lock().unwrap_or_else(PoisonError::into_inner).push_back(tasks.len() - 1);
+    }
+}
+
+impl Runtime for Memory {
+    type Transport = MemoryTransport;
+    type Listener = MemoryListener;
+    type Sleep = MemorySleep;
+
+    fn now(&self) -> Now {
+        self.world.clock.now()
+    }
+
+    fn clock(&self) -> Clock {
+        let clock = Arc::clone(&self.world.clock);
+        Clock::new(move || clock.now())
+    }
+
+    fn sleep_until(&self, at: Duration) -> MemorySleep {
+        let number = self.world.sleeps.get();
+        self.world.sleeps.set(number + 1);
+        MemorySleep { memory: self.clone(), number, at }
+    }
+
+    /// There are no real sockets here: the listener stands for [`Memory::connect`].
+    fn listen_tcp(&self, _: TcpListener) -> io::Result<MemoryListener> {
+        Ok(self.listener())
+    }
+
+    #[cfg(unix)]
+    fn listen_unix(&self, _: std::os::unix::net::UnixListener) -> io::Result<MemoryListener> {
+        Ok(self.listener())
+    }
+
+    /// Runs the work on the spot: there is only one thread, so that runs can be repeated.
+    /// With [`Faults::delay_percent`] what it gives may come some polls later.
+    fn unblock<T, W>(&self, work: W) -> Blocking<T>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static,
+    {
+        self.world.pace.run(work)
+    }
+
+    /// Every other 64 KiB of a file pretend to be in memory, whatever the kernel has there: both
+    /// ways take turns, and runs can be repeated.
+    fn read_cached(&self, file: &File, buffer: &mut [u8], offset: u64) -> Option<usize> {
+        const STRETCH: u64 = 64 << 10;
+        let is_cached = (offset / STRETCH).is_multiple_of(2);
+        let left = usize::try_from(STRETCH - offset % STRETCH).unwrap_or(usize::MAX).min(buffer.len());
+        let front = buffer.get_mut(..left).filter(|_| is_cached)?;
+        read_at(file, front, offset).ok().filter(|count| *count > 0)
+    }
+
+    fn blocking_pool(&self) -> BlockingPool {
+        let pace = self.world.pace.clone();
+        BlockingPool::new(move |work| pace.run(work))
+    }
+
+    /// Runs the tasks until the future is done; time passes only to the next deadline, when
+    /// nothing else can happen.
+    fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output> {
+        let mut future = std::pin::pin!(future);
+        let woken: Arc<Mutex<VecDeque<usize>>> = Arc::default();
+        let waker = Waker::from(Arc::new(TaskWaker { id: usize::MAX, ready: Arc::clone(&woken) }));
+        loop {
+            if let Poll::Ready(output) = future.as_mut().poll(&mut Context::from_waker(&waker)) {
+                return Ok(output);
+            }
+            self.run();
+            if woken.lock().unwrap_or_else(PoisonError::into_inner).pop_front().is_some() {
+                continue;
+            }
+            match self.next_deadline() {
+                Some(at) => self.advance(at.saturating_sub(self.world.clock.get())),
+                None => return Err(io::Error::other("nothing is left that could wake the future")),
+            }
+        }
+    }
+}
+
+/// Both clocks, which requests take along.
+#[derive(Debug)]
+struct WorldClock {
+    /// Nanoseconds that have passed.
+    mono: AtomicU64,
+    /// The time of the day when none had.
+    origin: AtomicU64,
+}
+
+impl WorldClock {
+    fn get(&self) -> Duration {
+        Duration::from_nanos(self.mono.load(Ordering::Relaxed))
+    }
+
+    fn set(&self, mono: Duration) {
+        self.mono.store(nanos(mono), Ordering::Relaxed);
+    }
+
+    fn now(&self) -> Now {
+        let origin = Duration::from_nanos(self.origin.load(Ordering::Relaxed));
+        Now::new(self.get(), UnixTime(origin.saturating_add(self.get())))
+    }
+}
+
+fn nanos(span: Duration) -> u64 {
+    u64::try_from(span.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The pace of blocking work; apart from the world, because it goes along with files.
+#[derive(Clone)]
+struct Pace {
+    random: Arc<Mutex<Random>>,
+    faults: Faults,
+}
+
+impl Pace {
+    /// The most polls in which work that is delayed is not done yet.
+    const LONGEST: usize = 16;
+
+    fn run<T, W>(&self, work: W) -> Blocking<T>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static,
+    {
+        let result = catch_unwind(AssertUnwindSafe(work)).map_err(|_| io::Error::other("the work panicked"));
+        let mut delays = self.delays();
+        Box::pin(async move {
+            poll_fn(|context| match delays.checked_sub(1) {
+                None => Poll::Ready(()),
+                Some(fewer) => {
+                    delays = fewer;
+                    context.waker().wake_by_ref();
+                    Poll::Pending
+                }
+            })
+            .await;
+            result
+        })
+    }
+
+    fn delays(&self) -> usize {
+        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let percent = self.faults.delay_percent;
+        if percent > 0 && random.percent(percent) { random.below(Self::LONGEST) } else { 0 }
+    }
+}
+
+/// Accepts what [`Memory::connect`] connects.
+#[derive(Debug)]
+pub struct MemoryListener {
+    memory: Memory,
+}
+
+impl Listener for MemoryListener {
+    type Transport = MemoryTransport;
+
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(MemoryTransport, ConnectionInfo)>> {
+        match self.memory.world.backlog.borrow_mut().pop_front() {
+            Some(connection) => Poll::Ready(Ok(connection)),
+            None => {
+                *self.memory.world.acceptor.borrow_mut() = Some(context.waker().clone());
+                Poll::Pending
+            }
+        }
+    }
+}
+
+/// A timer on the clock of a [`Memory`].
+#[derive(Debug)]
+pub struct MemorySleep {
+    memory: Memory,
+    /// Two timers of one task are two timers.
+    number: u64,
+    at: Duration,
+}
+
+impl MemorySleep {
+    fn unregister(&self) {
+        self.memory.world.timers.borrow_mut().retain(|(_, number, _)| *number != self.number);
+    }
+}
+
+impl Drop for MemorySleep {
+    fn drop(&mut self) {
+        self.unregister();
+    }
+}
+
+impl Sleep for MemorySleep {
+    fn poll_elapsed(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.at <= self.memory.world.clock.get() {
+            return Poll::Ready(());
+        }
+        self.unregister();
+        self.memory.world.timers.borrow_mut().push((self.at, self.number, context.waker().clone()));
+        Poll::Pending
+    }
+
+    fn reset(mut self: Pin<&mut Self>, at: Duration) {
+        self.unregister();
+        self.at = at;
+    }
+}

@@ -1,0 +1,352 @@
+//! The two ends of a connection in memory.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker, ready};
+
+use httpants_driver::runtime::Transport;
+
+use super::random::Random;
+
+/// What a socket takes of a file at once.
+const MOST_OF_A_FILE: usize = 256 << 10;
+
+/// Variations of what sockets and tasks do.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct Faults {
+    /// Tasks run in any order.
+    pub shuffle: bool,
+    /// Reads and writes move any number of bytes from one on.
+    pub cut: bool,
+    /// In this percentage of cases a socket pretends not to be ready, and wakes
+    /// its task at once; and blocking work takes as many polls as it pleases.
+    pub delay_percent: u8,
+    /// Sockets take files, as those of a kernel do; otherwise the driver reads them. No fault:
+    /// either is right.
+    pub send_files: bool,
+}
+
+impl Faults {
+    /// All of them, over sockets that do not take files.
+    #[must_use]
+    pub fn all() -> Self {
+        Self { shuffle: true, cut: true, delay_percent: 25, send_files: false }
+    }
+}
+
+#[derive(Debug)]
+struct Pipe {
+    to_server: VecDeque<u8>,
+    to_client: Vec<u8>,
+    /// Bytes that the client will still take.
+    window: usize,
+    client_ended: bool,
+    client_reset: bool,
+    server_ended: bool,
+    server_closed: bool,
+    server_reset: bool,
+    random: Random,
+    faults: Faults,
+    /// Whether it pretended not to be ready since that was last asked.
+    delayed: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+    /// Who waits for the end of the client's stream.
+    watcher: Option<Waker>,
+}
+
+type Shared = Arc<Mutex<Pipe>>;
+
+fn lock(pipe: &Shared) -> MutexGuard<'_, Pipe> {
+    pipe.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+pub(crate) fn pair(seed: u64, faults: Faults) -> (Client, MemoryTransport) {
+    let pipe = Arc::new(Mutex::new(Pipe {
+        to_server: VecDeque::new(),
+        to_client: Vec::new(),
+        window: usize::MAX,
+        client_ended: false,
+        client_reset: false,
+        server_ended: false,
+        server_closed: false,
+        server_reset: false,
+        random: Random::new(seed),
+        faults,
+        delayed: false,
+        reader: None,
+        writer: None,
+        watcher: None,
+    }));
+    (Client { pipe: Arc::clone(&pipe) }, MemoryTransport { pipe })
+}
+
+impl Pipe {
+    fn take_wakers(&mut self) -> [Option<Waker>; 3] {
+        [self.reader.take(), self.writer.take(), self.watcher.take()]
+    }
+
+    /// Whether the socket pretends not to be ready.
+    fn delays(&mut self, context: &Context<'_>) -> bool {
+        let percent = self.faults.delay_percent;
+        let delays = percent > 0 && self.random.percent(percent);
+        if delays {
+            self.delayed = true;
+            context.waker().wake_by_ref();
+        }
+        delays
+    }
+
+    /// How many of the offered bytes can be sent now.
+    fn poll_room(&mut self, context: &Context<'_>, offered: usize) -> Poll<io::Result<usize>> {
+        if self.client_reset {
+            return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
+        }
+        if self.server_ended {
+            return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
+        }
+        if self.window == 0 {
+            self.writer = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        if self.delays(context) {
+            return Poll::Pending;
+        }
+        let room = offered.min(self.window);
+        Poll::Ready(Ok(self.cut(room)))
+    }
+
+    fn fill_window(&mut self, count: usize) {
+        if self.window != usize::MAX {
+            self.window -= count;
+        }
+    }
+
+    /// How many of these bytes move at once.
+    fn cut(&mut self, count: usize) -> usize {
+        if self.faults.cut && count > 1 { 1 + self.random.below(count) } else { count }
+    }
+}
+
+/// The client's end, which tests use as the peer. What it does becomes visible to the
+/// server when the tasks run.
+#[derive(Debug)]
+pub struct Client {
+    pipe: Shared,
+}
+
+impl Client {
+    /// Changes what the server sees, and wakes it behind the lock.
+    fn change(&self, change: impl FnOnce(&mut Pipe)) {
+        let mut pipe = lock(&self.pipe);
+        change(&mut pipe);
+        let wakers = pipe.take_wakers();
+        drop(pipe);
+        wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+
+    /// Sends bytes.
+    pub fn send(&self, bytes: &[u8]) {
+        self.change(|pipe| pipe.to_server.extend(bytes));
+    }
+
+    /// Ends its sending side; it may still receive.
+    pub fn end(&self) {
+        self.change(|pipe| pipe.client_ended = true);
+    }
+
+    /// Resets the connection: the server's next read or write fails.
+    pub fn reset(&self) {
+        self.change(|pipe| pipe.client_reset = true);
+    }
+
+    /// Takes only this many more bytes, until the next call: 0 is a client that never reads.
+    pub fn take_only(&self, bytes: usize) {
+        self.change(|pipe| pipe.window = bytes);
+    }
+
+    /// The same without a word to the server, as a kernel that has little room in its buffer.
+    pub fn take_only_unreported(&self, bytes: usize) {
+        lock(&self.pipe).window = bytes;
+    }
+
+    /// What arrived since the last call.
+    #[must_use]
+    pub fn take_received(&self) -> Vec<u8> {
+        std::mem::take(&mut lock(&self.pipe).to_client)
+    }
+
+    /// Whether the server ended its stream: shut its sending side down, or closed.
+    #[must_use]
+    pub fn is_ended(&self) -> bool {
+        let pipe = lock(&self.pipe);
+        pipe.server_ended || pipe.server_closed
+    }
+
+    /// Whether the server closed the connection.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        lock(&self.pipe).server_closed
+    }
+
+    /// Whether the server closed it by a reset.
+    #[must_use]
+    pub fn is_reset(&self) -> bool {
+        let pipe = lock(&self.pipe);
+        pipe.server_closed && pipe.server_reset
+    }
+
+    /// Whether the server's end pretended not to be ready since the last call.
+    pub(crate) fn take_delayed(&self) -> bool {
+        std::mem::take(&mut lock(&self.pipe).delayed)
+    }
+
+    /// How many bytes the server has not read yet.
+    #[must_use]
+    pub fn unread(&self) -> usize {
+        lock(&self.pipe).to_server.len()
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+/// The server's end, for runtimes by [`Transport`] and its wakers, and for loops without them
+/// as a non-blocking socket: reading and writing give [`ErrorKind::WouldBlock`] where there is
+/// nothing to do. Dropping it closes the connection.
+#[derive(Debug)]
+pub struct MemoryTransport {
+    pipe: Shared,
+}
+
+impl Transport for MemoryTransport {
+    fn poll_recv(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut pipe = lock(&self.pipe);
+        if pipe.client_reset {
+            return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
+        }
+        if pipe.to_server.is_empty() && !pipe.client_ended {
+            pipe.reader = Some(context.waker().clone());
+            return Poll::Pending;
+        }
+        if pipe.delays(context) {
+            return Poll::Pending;
+        }
+        let available = pipe.to_server.len().min(buffer.len());
+        let count = pipe.cut(available);
+        pipe.to_server.read_exact(buffer.get_mut(..count).unwrap_or_default())?;
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], _more: bool) -> Poll<io::Result<usize>> {
+        let mut pipe = lock(&self.pipe);
+        let offered = slices.iter().map(|slice| slice.len()).sum();
+        let count = ready!(pipe.poll_room(context, offered))?;
+        let mut left = count;
+        for slice in slices {
+            let taken = slice.get(..left).unwrap_or(slice);
+            pipe.to_client.extend_from_slice(taken);
+            left -= taken.len();
+        }
+        pipe.fill_window(count);
+        Poll::Ready(Ok(count))
+    }
+
+    fn poll_send_file(
+        &mut self,
+        context: &mut Context<'_>,
+        file: &File,
+        offset: u64,
+        length: u64,
+    ) -> Option<Poll<io::Result<usize>>> {
+        let mut pipe = lock(&self.pipe);
+        pipe.faults.send_files.then(|| {
+            let offered = usize::try_from(length).unwrap_or(usize::MAX).min(MOST_OF_A_FILE);
+            let room = ready!(pipe.poll_room(context, offered))?;
+            let mut buffer = vec![0; room];
+            let count = read_at(file, &mut buffer, offset)?;
+            pipe.to_client.extend(buffer.iter().take(count));
+            pipe.fill_window(count);
+            Poll::Ready(Ok(count))
+        })
+    }
+
+    fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.shutdown();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
+        let mut pipe = lock(&self.pipe);
+        if pipe.client_reset {
+            return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
+        }
+        if pipe.client_ended && !reset_only {
+            return Poll::Ready(Ok(()));
+        }
+        pipe.watcher = Some(context.waker().clone());
+        Poll::Pending
+    }
+
+    fn reset_on_close(&mut self) {
+        lock(&self.pipe).server_reset = true;
+    }
+}
+
+impl MemoryTransport {
+    /// Ends the sending side.
+    pub fn shutdown(&mut self) {
+        lock(&self.pipe).server_ended = true;
+    }
+}
+
+/// As a socket that does not block.
+impl Read for MemoryTransport {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        at_once(self.poll_recv(&mut Context::from_waker(Waker::noop()), buffer))
+    }
+}
+
+/// As a socket that does not block.
+impl Write for MemoryTransport {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        at_once(self.poll_send(&mut Context::from_waker(Waker::noop()), slices, false))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn at_once<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
+    match poll {
+        Poll::Ready(result) => result,
+        Poll::Pending => Err(ErrorKind::WouldBlock.into()),
+    }
+}
+
+impl Drop for MemoryTransport {
+    fn drop(&mut self) {
+        lock(&self.pipe).server_closed = true;
+    }
+}
+
+#[cfg(unix)]
+pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
+#[cfg(windows)]
+pub(super) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
+}

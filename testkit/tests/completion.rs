@@ -1,0 +1,207 @@
+//! A custom runtime in the simulator: its transport has buffers of its own, as
+//! `docs/custom-runtime.md` says of kernels that report completions. As it should be, and with
+//! faults that must be found.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io::{self, IoSlice, Read};
+use std::net::TcpListener;
+use std::task::{Context, Poll, Waker, ready};
+use std::time::Duration;
+
+use httpants_driver::protocol::{ConnectionInfo, Now};
+use httpants_driver::runtime::{Blocking, BlockingPool, Clock, Listener, Runtime, Spawn, Transport};
+use httpants_testkit::memory::{Memory, MemoryListener, MemorySleep, MemoryTransport};
+use httpants_testkit::simulation::{Outcome, Simulator, Violation};
+
+/// The size of a buffer that is lent to the kernel, in bytes.
+const BUFFER: usize = 700;
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Fault {
+    None,
+    /// Takes what is in flight for sent.
+    FlushesNothing,
+    /// Shuts down, or closes, in front of what is in flight.
+    ShutsDownEarly,
+    /// Fills a buffer that is still in flight.
+    OverwritesTheBuffer,
+    /// No waker is called when bytes have come.
+    LosesTheReader,
+    /// No waker is called when there is room again.
+    LosesTheWriter,
+    /// Tries again at once, whether or not there is something.
+    Spins,
+}
+
+struct Completing {
+    socket: MemoryTransport,
+    received: VecDeque<u8>,
+    in_flight: Vec<u8>,
+    fault: Fault,
+}
+
+impl Completing {
+    /// Goes on with what is in flight.
+    fn poll_in_flight(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let context = &mut waking(context, self.fault != Fault::LosesTheWriter);
+        while !self.in_flight.is_empty() {
+            let count = ready!(self.socket.poll_send(context, &[IoSlice::new(&self.in_flight)], false))?;
+            self.in_flight.drain(..count);
+        }
+        Poll::Ready(Ok(()))
+    }
+}
+
+/// The context of a socket that wakes the task, or none.
+fn waking<'a>(context: &'a Context<'_>, wakes: bool) -> Context<'a> {
+    Context::from_waker(if wakes { context.waker() } else { Waker::noop() })
+}
+
+impl Transport for Completing {
+    fn poll_recv(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
+        if self.received.is_empty() {
+            let mut lent = [0; BUFFER];
+            if self.fault == Fault::Spins {
+                context.waker().wake_by_ref();
+            }
+            let context = &mut waking(context, self.fault != Fault::LosesTheReader);
+            let count = ready!(self.socket.poll_recv(context, &mut lent))?;
+            self.received.extend(lent.iter().take(count));
+        }
+        Poll::Ready(self.received.read(buffer))
+    }
+
+    fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], _: bool) -> Poll<io::Result<usize>> {
+        if self.fault == Fault::OverwritesTheBuffer {
+            self.in_flight.clear();
+        }
+        ready!(self.poll_in_flight(context))?;
+        self.in_flight.extend(slices.iter().flat_map(|slice| slice.iter()).take(BUFFER));
+        let taken = self.in_flight.len();
+        // Later errors are returned by the next call.
+        let _ = self.poll_in_flight(context);
+        Poll::Ready(Ok(taken))
+    }
+
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.fault == Fault::FlushesNothing { Poll::Ready(Ok(())) } else { self.poll_in_flight(context) }
+    }
+
+    fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.fault != Fault::ShutsDownEarly {
+            ready!(self.poll_in_flight(context))?;
+        }
+        self.socket.poll_shutdown(context)
+    }
+
+    fn reset_on_close(&mut self) {
+        self.socket.reset_on_close();
+    }
+}
+
+struct Accepts {
+    listener: MemoryListener,
+    fault: Fault,
+}
+
+impl Listener for Accepts {
+    type Transport = Completing;
+
+    fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Completing, ConnectionInfo)>> {
+        let (socket, peer) = ready!(self.listener.poll_accept(context))?;
+        let transport = Completing { socket, received: VecDeque::new(), in_flight: Vec::new(), fault: self.fault };
+        Poll::Ready(Ok((transport, peer)))
+    }
+}
+
+/// All but the transport is that of the runtime below.
+#[derive(Clone)]
+struct Completion {
+    memory: Memory,
+    fault: Fault,
+}
+
+impl Runtime for Completion {
+    type Transport = Completing;
+    type Listener = Accepts;
+    type Sleep = MemorySleep;
+
+    fn now(&self) -> Now {
+        self.memory.now()
+    }
+
+    fn clock(&self) -> Clock {
+        self.memory.clock()
+    }
+
+    fn sleep_until(&self, at: Duration) -> MemorySleep {
+        self.memory.sleep_until(at)
+    }
+
+    fn listen_tcp(&self, _: TcpListener) -> io::Result<Accepts> {
+        Ok(Accepts { listener: self.memory.listener(), fault: self.fault })
+    }
+
+    #[cfg(unix)]
+    fn listen_unix(&self, _: std::os::unix::net::UnixListener) -> io::Result<Accepts> {
+        Ok(Accepts { listener: self.memory.listener(), fault: self.fault })
+    }
+
+    fn unblock<T, W>(&self, work: W) -> Blocking<T>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static,
+    {
+        self.memory.unblock(work)
+    }
+
+    fn blocking_pool(&self) -> BlockingPool {
+        self.memory.blocking_pool()
+    }
+
+    fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output> {
+        self.memory.block_on(future)
+    }
+}
+
+impl<F: Future<Output = ()> + 'static> Spawn<F> for Completion {
+    fn spawn(&self, future: F) {
+        self.memory.spawn(future);
+    }
+}
+
+fn run(simulator: &Simulator, seed: u64, fault: Fault) -> Result<Outcome, Violation> {
+    simulator.run_on(seed, |memory| {
+        let listener = Accepts { listener: memory.listener(), fault };
+        (Completion { memory: memory.clone(), fault }, listener)
+    })
+}
+
+#[test]
+fn a_transport_with_buffers_of_its_own_keeps_every_rule() {
+    let simulator = Simulator::new().unwrap();
+    for seed in 0..400 {
+        run(&simulator, seed, Fault::None)
+            .unwrap_or_else(|violation| panic!("{}\n{violation}", violation.log.join("\n")));
+    }
+}
+
+#[test]
+fn faults_are_found() {
+    let simulator = Simulator::new().unwrap();
+    for (fault, what) in [
+        (Fault::FlushesNothing, "the response breaks off"),
+        (Fault::ShutsDownEarly, "bytes came back in another protocol"),
+        (Fault::OverwritesTheBuffer, "bytes came back altered"),
+        (Fault::LosesTheReader, "408 instead of 200"),
+        (Fault::LosesTheWriter, "the response breaks off"),
+        (Fault::Spins, "turns at one moment"),
+    ] {
+        let violation = (0..400).find_map(|seed| run(&simulator, seed, fault).err());
+        let violation = violation.unwrap_or_else(|| panic!("{fault:?} is not found"));
+        assert!(violation.what.contains(what), "{fault:?}: {violation}");
+    }
+}
