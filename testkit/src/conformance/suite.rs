@@ -175,6 +175,7 @@ macro_rules! conformance_suite {
             mod content {
                 content::content_comes_by_its_length_and_in_chunks
                 content::large_content_comes_back_byte_for_byte
+                content::a_body_is_had_whole_wherever_it_is
                 content::content_streams_in_both_directions_at_once
                 content::a_slow_handler_makes_the_client_wait
                 content::a_client_that_expects_100_gets_it_or_the_refusal
@@ -208,6 +209,8 @@ macro_rules! conformance_suite {
                 upgrades::a_tunnel_is_the_raw_stream
                 upgrades::an_upgrade_that_was_not_offered_is_a_500
                 upgrades::an_upgraded_stream_outlasts_the_shutdown
+                upgrades::an_upgraded_stream_learns_of_the_shutdown
+                upgrades::an_upgraded_stream_that_goes_on_is_dropped
             }
             mod timers {
                 timers::a_silent_client_is_let_go

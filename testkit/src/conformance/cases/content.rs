@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 
+use httpants_driver::protocol::RequestHead;
 use httpants_driver::{BodyError, BodyPolicy, Request, Response};
 
 use crate::conformance::application::Gate;
@@ -39,6 +40,32 @@ pub fn large_content_comes_back_byte_for_byte<S: Stage>() {
     assert_same(&client.response().content, &content);
     client.send_meanwhile(post_chunked("/", &content, 60_000, ""));
     assert_same(&client.response().content, &content);
+}
+
+/// A body is had whole, and more than once, whether it is in memory, in a temporary file or still to
+/// arrive; one that is too large is a 413.
+pub fn a_body_is_had_whole_wherever_it_is<S: Stage>() {
+    for policy in [|_: &RequestHead| BodyPolicy::Buffer, |_: &RequestHead| BodyPolicy::Stream] {
+        let server = start_with::<S, _, _>(
+            async |mut request: Request| {
+                let (text, bytes) = (request.text().await?, request.bytes().await?);
+                assert_eq!(text.as_bytes(), bytes);
+                Ok::<_, BodyError>(text)
+            },
+            |server| server.intake(policy).max_body_size(400_000),
+        );
+        let mut client = server.connect();
+        for size in [0, 1, 286_720, 400_000] {
+            let text = "x".repeat(size);
+            client.send_meanwhile(post("/", "Content-Type: text/plain\r\n", text.as_bytes()));
+            assert_same(&client.response().content, text.as_bytes());
+            client.send_meanwhile(post_chunked("/", text.as_bytes(), 10_000, ""));
+            assert_same(&client.response().content, text.as_bytes());
+        }
+        assert_eq!(client.ask(post("/", "", b"\xff")).status, 400);
+        assert_eq!(client.ask(post("/", "Content-Encoding: gzip\r\n", b"x")).status, 415);
+        assert_eq!(client.ask(post_chunked("/", &noise(400_001), 100_000, "")).status, 413);
+    }
 }
 
 /// Streamed content leaves while it arrives, in both directions at once, each waiting for the

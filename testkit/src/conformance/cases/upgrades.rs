@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures_io::{AsyncRead, AsyncWrite};
 use httpants_driver::{Request, Response, Upgraded};
 
-use crate::conformance::running::{Running, assert_same, get, noise, start};
+use crate::conformance::running::{Running, assert_same, get, noise, start, start_with};
 use crate::conformance::stage::Stage;
 
 /// Sends back what comes, to the end of the stream; then ends its own.
@@ -82,4 +82,37 @@ pub fn an_upgraded_stream_outlasts_the_shutdown<S: Stage>() {
     server.handle.close();
     other.expect_close();
     server.wait_for_connections(0);
+}
+
+/// A stream that waits for the shutdown can say goodbye; the server waits for nothing else.
+pub fn an_upgraded_stream_learns_of_the_shutdown<S: Stage>() {
+    let server = start::<S, _, _>(async |_: Request| {
+        Response::upgrade("echo", async |mut stream| {
+            stream.draining().await;
+            let _ = poll_fn(|context| Pin::new(&mut stream).poll_write(context, b"goodbye")).await;
+            let _ = poll_fn(|context| Pin::new(&mut stream).poll_close(context)).await;
+        })
+    });
+    let mut client = server.connect();
+    assert_eq!(client.ask(UPGRADE).status, 101);
+    assert!(client.is_quiet());
+    server.handle.shutdown(Duration::from_secs(60));
+    assert_eq!(client.take(7), b"goodbye");
+    client.expect_end();
+    server.wait_for_connections(0);
+}
+
+/// A stream that does not care for the shutdown has a time of its own, shorter than the grace.
+pub fn an_upgraded_stream_that_goes_on_is_dropped<S: Stage>() {
+    let server = start_with::<S, _, _>(
+        async |_: Request| Response::upgrade("echo", echo),
+        |server| server.upgrade_grace(Duration::from_millis(300)),
+    );
+    let mut client = server.connect();
+    assert_eq!(client.ask(UPGRADE).status, 101);
+    server.handle.shutdown(Duration::from_secs(60));
+    client.send("still");
+    assert_eq!(client.take(5), b"still");
+    server.wait_for_connections(0);
+    client.expect_close();
 }
