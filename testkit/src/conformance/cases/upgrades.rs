@@ -113,6 +113,7 @@ pub fn an_upgraded_stream_that_goes_on_is_dropped<S: Stage>() {
     server.handle.shutdown(Duration::from_secs(60));
     client.send("still");
     assert_eq!(client.take(5), b"still");
+    server.stage.pass(Duration::from_millis(300));
     server.wait_for_connections(0);
     client.expect_close();
 }
