@@ -196,20 +196,20 @@ impl RecvBuf {
     /// Ends with writable storage of at least `size` bytes.
     fn make_writable(&mut self, size: usize) {
         self.storage = match core::mem::take(&mut self.storage) {
-            Storage::Lent => Storage::Lent,
-            Storage::Writable(block) if block.size() >= size => Storage::Writable(block),
             Storage::Shared(bytes) if bytes.len() >= size => match bytes.try_into_mut() {
                 Ok(block) => Storage::Writable(Block(block)),
-                Err(held) => {
-                    self.storage = Storage::Shared(held);
-                    return self.give(Block::new(size)).map_or((), drop);
-                }
+                Err(held) => Storage::Shared(held),
             },
-            smaller => {
-                self.storage = smaller;
-                return self.give(Block::new(size)).map_or((), drop);
-            }
+            other => other,
         };
+        let is_enough = match &self.storage {
+            Storage::Lent => true,
+            Storage::Writable(block) => block.size() >= size,
+            Storage::None | Storage::Shared(_) => false,
+        };
+        if !is_enough {
+            drop(self.give(Block::new(size)));
+        }
     }
 
     /// Goes on in another block, with what was not consumed; returns the one before where
