@@ -17,7 +17,7 @@ impl Connection {
     }
 
     /// Whether bytes from the peer are of use now. Reading pauses while a response is awaited
-    /// and enough is buffered, and while too many answers wait to be sent.
+    /// and enough is buffered, and while too many responses wait to be sent.
     #[must_use]
     pub fn wants_recv(&self) -> bool {
         let limits = &self.config.limits;

@@ -204,7 +204,7 @@ impl Connection {
         self.recv.room(size)
     }
 
-    /// So many bytes were read into the front of [`recv_buf`](Self::recv_buf). For the end of
+    /// Records that `count` bytes were read into the front of [`recv_buf`](Self::recv_buf). For the end of
     /// the stream call [`handle_eof`](Self::handle_eof); 0 bytes mean nothing.
     pub fn handle_recv(&mut self, count: usize, now: Now) {
         self.set_now(now);

@@ -213,7 +213,7 @@ impl RecvBuf {
     }
 
     /// Goes on in another block, with what was not consumed; returns the one before where
-    /// nobody else holds it.
+    /// it is not held elsewhere.
     pub(crate) fn give(&mut self, mut block: Block) -> Option<Block> {
         if self.is_lent() {
             return Some(block);
@@ -236,7 +236,7 @@ impl RecvBuf {
         !self.is_lent() && self.size() < size
     }
 
-    /// Gives the storage back when nothing stands in it and nobody holds a part of it.
+    /// Gives the storage back when it is empty and no part of it is held elsewhere.
     pub(crate) fn release(&mut self) -> Option<Block> {
         if !self.is_empty() || self.is_lent() {
             return None;

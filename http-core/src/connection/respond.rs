@@ -77,7 +77,7 @@ impl Connection {
             return Err(Misuse::Upgrade);
         }
         let last = matches!(follows, Follows::Close);
-        // A client that was not told to continue may send its content or not: what comes
+        // A client that got no 100 may send its content or not: what comes
         // next could be either (RFC 9110 section 10.1.1).
         let unknown = self.awaits_continue && self.state.recv == Receiving::Body;
         if last || framed.mode == Mode::UntilClose || reserved.close || unknown {

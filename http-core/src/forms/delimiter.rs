@@ -33,7 +33,7 @@ pub(super) struct Scanner {
 /// The place in a delimiter behind the bytes seen so far.
 #[derive(Clone, Copy, Debug)]
 enum Progress {
-    /// So many bytes of CRLF, hyphens and boundary.
+    /// This many bytes of CRLF, hyphens and boundary.
     Boundary(usize),
     Hyphen,
     Padding {

@@ -60,7 +60,7 @@ impl ResponseHead {
     }
 }
 
-/// What the application knows about the length of a response's content when the head is due.
+/// What the application knows about the length of a response's body when the head is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyLen {
     /// This many bytes: Content-Length.

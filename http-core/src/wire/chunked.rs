@@ -36,7 +36,7 @@ enum Position {
 /// What the decoder found at the front of the buffer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
-    /// So many bytes were framing; more are needed.
+    /// This many bytes were framing; more are needed.
     NeedMore { framing: usize },
     /// Bytes of framing left, then bytes of content.
     Data { framing: usize, length: usize },

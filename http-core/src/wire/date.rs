@@ -8,7 +8,7 @@ use httpdate::HttpDate;
 /// The last second that a year of four digits can name; what is later is written as this.
 pub(crate) const LAST_SECOND: u64 = 253_402_300_799;
 
-/// A moment of wall time: the span since 1970-01-01 00:00:00 UTC, leap seconds not counted.
+/// A moment of wall time: the span since 1970-01-01 00:00:00 UTC, with days of 86,400 seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixTime(pub Duration);
 

@@ -147,7 +147,7 @@ impl ProtocolError {
         Self::BodyTimeout,
     ];
 
-    /// The status that answers this fault.
+    /// The status of the response to this fault.
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
