@@ -66,7 +66,11 @@ impl CookiesOut {
     /// The first cookie with this name that will be set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Cookie<'_>> {
-        self.iter().find(|(known, _)| *known == name).and_then(|(_, line)| Cookie::parse(line).ok())
+        let (_, line) = self.iter().find(|(known, _)| *known == name)?;
+        let mut cookie = Cookie::parse(line).ok()?;
+        // The parser trims more white space than HTTP does.
+        cookie.set_value(line.split(';').next()?.split_once('=')?.1);
+        Some(cookie)
     }
 
     /// Each cookie's name, and its value for a `Set-Cookie` field line of its own: these
@@ -162,15 +166,18 @@ fn is_set_cookie(name: &str) -> bool {
 
 /// Whether a line sets the cookie of the same name, path and domain.
 fn is_same(line: &[u8], other: &Cookie<'_>) -> bool {
-    let Some(one) = core::str::from_utf8(line).ok().and_then(|line| Cookie::parse(line).ok()) else {
-        return false;
+    let Ok(line) = core::str::from_utf8(line) else { return false };
+    let mut parts = line.split(';').map(|part| part.split_once('=').unwrap_or((part, "")));
+    let name = parts.next().unwrap_or_default().0;
+    let attribute = |known: &str| {
+        let mut parts = parts.clone().map(|(attribute, value)| (attribute.trim_matches(' '), value));
+        parts.find(|(attribute, _)| attribute.eq_ignore_ascii_case(known)).map(|(_, value)| value)
     };
-    let same_domain = match (one.domain(), other.domain()) {
+    let same_domain = match (attribute("domain"), other.domain()) {
         (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
-        // A line does not tell an empty domain from none, and a browser takes neither for one.
-        (one, other) => one.unwrap_or_default() == other.unwrap_or_default(),
+        (one, other) => one == other,
     };
-    one.name() == other.name() && one.path() == other.path() && same_domain
+    name == other.name() && attribute("path") == other.path() && same_domain
 }
 
 fn check(cookie: &Cookie<'_>) -> Result<(), CookieError> {
