@@ -231,7 +231,7 @@ impl RecvBuf {
         }
     }
 
-    /// Whether a block of this size would be of use.
+    /// Returns true if a block of this size would be of use.
     pub(crate) fn wants(&self, size: usize) -> bool {
         !self.is_lent() && self.size() < size
     }

@@ -196,7 +196,7 @@ impl Connection {
         Ok(())
     }
 
-    /// How many bytes of the body the application should give at most before it waits for
+    /// Returns how many bytes of the body the application should give at most before it waits for
     /// [`Event::Writable`](super::Event::Writable), which is emitted once this has returned 0. More is
     /// taken, but it takes memory.
     ///
@@ -254,7 +254,7 @@ impl Connection {
         self.end(request, None)
     }
 
-    /// [`finish`](Self::finish) with trailer fields behind a chunked response; they are
+    /// Does as [`finish`](Self::finish) with trailer fields behind a chunked response; they are
     /// dropped for HTTP/1.0, HEAD, 204, 205 and 304, and so are fields that must not stand in
     /// trailers (RFC 9110 section 6.5.1), such as Content-Type and Set-Cookie.
     ///

@@ -28,7 +28,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    /// The status of the response to this fault.
+    /// Returns the status of the response to this fault.
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {

@@ -76,7 +76,7 @@ const OF_FILE: [HeaderName; 14] = [
 ];
 
 impl FileRequest<'_> {
-    /// Whether several ranges are asked for. Only then a plan makes a boundary of its entropy,
+    /// Returns true if several ranges are asked for. Only then a plan makes a boundary of its entropy,
     /// and callers that pay for entropy may give zeros otherwise.
     #[must_use]
     pub fn asks_for_several_ranges(&self) -> bool {
@@ -206,7 +206,7 @@ impl Plan {
         plan.for_method(request.method)
     }
 
-    /// The same behind another status than 200, as for the content of an error page. Other
+    /// Returns the same behind another status than 200, as for the content of an error page. Other
     /// responses than the 200 stay as they are. Statuses without content (RFC 9110 sections
     /// 15.3.5, 15.3.6, 15.4.5) leave the file out.
     #[must_use]
@@ -246,7 +246,7 @@ impl Plan {
         self
     }
 
-    /// The value of the first field with this name, compared without case.
+    /// Returns the value of the first field with this name, compared without case.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&HeaderValue> {
         self.fields.iter().find(|(field, _)| field.as_str().eq_ignore_ascii_case(name)).map(|(_, value)| value)

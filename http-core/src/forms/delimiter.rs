@@ -110,7 +110,7 @@ impl Scanner {
         }
     }
 
-    /// Whether the stream may end here, because what is held is a closing delimiter that
+    /// Returns true if the stream may end here, because what is held is a closing delimiter that
     /// lacks nothing but the line break behind it.
     pub(super) fn may_end(&self) -> bool {
         !self.held.is_empty() && matches!(self.progress, Progress::Padding { close: true, .. })
