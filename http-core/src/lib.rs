@@ -61,6 +61,21 @@
 //! # Ok::<(), httpants_core::Misuse>(())
 //! ```
 //!
+//! # Layers
+//!
+//! Each folder imports from those to its right alone, and its files from each other in one
+//! direction:
+//!
+//! ```text
+//! connection/ (the state machine)         \
+//!                                           ---> message/ ---> wire/
+//! cookies/ files/ forms/ proxy/ (policies) /
+//! ```
+//!
+//! `wire` turns bytes into the parts of messages and back, `message` has requests, fields and the
+//! heads of responses, and holds no configuration. A policy is of use without a connection and gets
+//! its settings as arguments; a connection knows no policy.
+//!
 //! # What is where
 //!
 //! | | |

@@ -4,7 +4,7 @@
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// The seed must not be 0.
+    /// Begins with a number that is not 0.
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }

@@ -223,7 +223,7 @@ fn a_proxy_header_comes_first_or_the_connection_ends() {
 }
 
 #[test]
-fn time_is_frozen_when_the_answer_is_finished() {
+fn time_is_frozen_when_the_response_is_finished() {
     let mut connection = connection(|_| {});
     let request = request(&mut connection, "GET / HTTP/1.1\r\nHost: x\r\n\r\n");
     let after = |seconds| NOW.after(Duration::from_secs(seconds));

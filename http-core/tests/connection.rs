@@ -16,7 +16,7 @@ use httpants_core::{
 fn fields_are_found_in_the_head() {
     let mut connection = connection(Config::default());
     give(&mut connection, b"GET /a HTTP/1.1\r\nHost: example.com\r\nX-One:  two \r\n\r\n", 0);
-    let Some(Event::Request(request)) = connection.poll_event() else { panic!("a request is due") };
+    let Some(Event::Request(request)) = connection.poll_event() else { panic!("a request is expected") };
     let lines: Vec<_> = request.headers().raw().collect();
     assert_eq!(lines, [("Host", &b"example.com"[..]), ("X-One", b"two")]);
     assert_eq!(request.host(), "example.com");
@@ -79,7 +79,7 @@ fn content_that_awaits_100_continue_is_not_late() {
 
 /// What goes wrong with a request costs the answers before it nothing.
 #[test]
-fn answers_before_a_broken_request_still_leave() {
+fn responses_before_a_broken_request_still_leave() {
     type Break = fn(&mut Connection);
     let breaks: [(&str, Break, &[&str]); 3] = [
         ("end", |connection| connection.handle_eof(now(1)), &["Closed"]),
@@ -105,7 +105,7 @@ fn answers_before_a_broken_request_still_leave() {
 
 /// An answer that only the end of the stream ends must not end with it when it broke off.
 #[test]
-fn a_broken_answer_of_http_1_0_is_reset() {
+fn a_broken_response_of_http_1_0_is_reset() {
     let mut connection = connection(Config::default());
     give(&mut connection, b"POST / HTTP/1.0\r\nContent-Length: 5\r\n\r\n", 0);
     assert_eq!(events(&mut connection), ["Request"]);
@@ -143,7 +143,7 @@ fn sizes_of_zero_or_without_end_are_served_too() {
 
 /// Only what was written into the buffer that was handed out is input.
 #[test]
-fn bytes_that_nobody_wrote_are_not_input() {
+fn bytes_that_were_not_written_are_not_input() {
     let mut server = Server::new();
     server.exchange(WRK.as_bytes());
     server.connection.handle_recv(WRK.len(), now(9));
@@ -151,7 +151,7 @@ fn bytes_that_nobody_wrote_are_not_input() {
     assert!(server.connection.is_idle());
 }
 
-/// One abort too many does not cost the client what it was told.
+/// One abort too many does not cost the client what it was promised.
 #[test]
 fn giving_up_after_the_end_does_nothing() {
     let mut connection = connection(Config::default());
@@ -235,7 +235,7 @@ fn lingering_has_its_bounds() {
 
 /// A caller that looks at the events late misses none.
 #[test]
-fn timeouts_before_and_behind_the_close_are_both_told() {
+fn timeouts_before_and_behind_the_close_are_both_reported() {
     let mut connection = connection(Config::default());
     give(&mut connection, b"G", 0);
     assert_eq!(events(&mut connection), [""; 0]);
@@ -273,7 +273,7 @@ fn lengths_of_64_bits_neither_panic_nor_wrap() {
 }
 
 #[test]
-fn reasons_are_told_once() {
+fn reasons_are_reported_once() {
     let mut connection = connection(Config::default());
     connection.handle_shutdown(now(0));
     connection.handle_shutdown(now(1));
@@ -300,7 +300,7 @@ fn storage_comes_back_from_a_connection_that_is_over() {
 
 /// An empty chunk would be the last one, and what follows it the start of another answer.
 #[test]
-fn a_chunked_answer_without_content_has_one_end() {
+fn a_chunked_response_without_content_has_one_end() {
     let mut connection = connection(Config::default());
     give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
     events(&mut connection);
@@ -313,7 +313,7 @@ fn a_chunked_answer_without_content_has_one_end() {
 
 /// The new protocol must not answer before the old one has.
 #[test]
-fn bytes_behind_an_upgrade_are_held_until_its_answer_has_left() {
+fn bytes_behind_an_upgrade_are_held_until_its_response_has_left() {
     let mut connection = connection(Config::default());
     give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: x\r\n\r\nnew", 0);
     events(&mut connection);
@@ -328,7 +328,7 @@ fn bytes_behind_an_upgrade_are_held_until_its_answer_has_left() {
 
 /// An application that asked how much content it may give waits for room, not for what is over.
 #[test]
-fn room_to_send_is_told_while_there_is_some_and_an_answer_to_fill_it() {
+fn room_to_send_is_reported_while_there_is_some_and_a_response_to_fill_it() {
     let mut config = Config::default();
     config.limits.send_backlog = 100;
     let mut connection = connection(config);
@@ -339,15 +339,15 @@ fn room_to_send_is_told_while_there_is_some_and_an_answer_to_fill_it() {
     assert_eq!((connection.poll_send_room(id(&connection)), events(&mut connection)), (Ok(0), vec![]));
     sent(&mut connection, 0);
     connection.send(id(&connection), "b".repeat(100)).unwrap();
-    assert_eq!(events(&mut connection), [""; 0], "it was filled before it was told");
+    assert_eq!(events(&mut connection), [""; 0], "it was filled before the event");
     sent(&mut connection, 0);
     assert_eq!(events(&mut connection), ["Writable"]);
-    assert_eq!(events(&mut connection), [""; 0], "told once");
+    assert_eq!(events(&mut connection), [""; 0], "once");
 }
 
 /// What follows is another protocol's.
 #[test]
-fn no_room_is_told_behind_a_tunnel() {
+fn no_room_is_reported_behind_a_tunnel() {
     let mut config = Config::default();
     config.limits.send_backlog = 1;
     let mut connection = connection(config);

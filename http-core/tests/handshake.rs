@@ -128,7 +128,7 @@ fn a_failure_behind_the_handshake_is_none_of_it() {
 }
 
 #[test]
-fn a_request_without_tls_is_told_so_at_every_cut() {
+fn a_request_without_tls_gets_400_at_every_cut() {
     for length in 1..=REQUEST.len() {
         let mut connection = connection(|_| {});
         assert_eq!(connection.receive_preface(&[], now(0)), Preface::NeedMore);
@@ -178,7 +178,7 @@ fn a_proxy_header_comes_before_the_handshake_at_every_cut() {
 }
 
 #[test]
-fn a_proxy_header_that_is_due_is_waited_for_and_a_wrong_one_gets_no_answer() {
+fn an_expected_proxy_header_is_awaited_and_a_wrong_one_gets_no_response() {
     let mut slow = connection(|config| config.proxy_protocol = true);
     assert_eq!(slow.receive_preface(b"", now(0)), Preface::NeedMore);
     assert!(!slow.lacks_proxy_header(), "nothing was received");

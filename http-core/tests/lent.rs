@@ -96,7 +96,7 @@ fn respond(connection: &mut Connection, id: RequestId) {
     assert_eq!(result, Ok(()));
 }
 
-/// The bytes of a transmit, at most so many; a file has the byte `f` everywhere.
+/// The bytes of a transmit, at most `most`; a file has the byte `f` everywhere.
 fn taken(transmit: Transmit<'_>, most: usize) -> Vec<u8> {
     match transmit {
         Transmit::Bytes(slices) => slices.flatten().copied().take(most).collect(),
@@ -289,7 +289,7 @@ fn a_queue_that_is_out_still_counts_as_waiting() {
     let sent = queue.advance(u64::MAX);
     connection.handle_transmitted(&mut queue, sent, now(7_000));
     assert_eq!(events(&mut connection), ["ResponseEnd"]);
-    // A number that nobody could have sent moves nothing.
+    // More than was taken out moves nothing.
     connection.handle_transmitted(&mut queue, sent, now(8_000));
     assert_eq!((events(&mut connection), connection.poll_close()), (vec![], None));
 }

@@ -11,7 +11,7 @@ use httpants_core::Config;
 
 const SIZE: &str = "HTTPANTS_HEAD_SIZE";
 
-/// A head of so many bytes, with long lines or with short ones.
+/// A head of this size in bytes, with long lines or with short ones.
 fn head(size: usize, lines: usize) -> String {
     let start = "GET / HTTP/1.1\r\nHost: a\r\n";
     let each = (size - start.len() - 2) / lines - "X: \r\n".len();

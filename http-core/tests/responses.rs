@@ -256,7 +256,7 @@ fn the_refusal_of_a_body_is_the_response_to_its_request() {
 }
 
 #[test]
-fn the_core_answers_for_a_handler_that_is_late() {
+fn the_core_responds_for_a_handler_that_is_late() {
     let mut config = Config::default();
     config.timeouts.handler = Some(std::time::Duration::from_secs(1));
     let mut connection = connection(config);
@@ -320,7 +320,7 @@ fn a_response_that_was_taken_out_ends_when_it_has_left() {
     }
 }
 
-/// No event belongs to a response that nobody could know of.
+/// No event belongs to a response that was never made.
 #[test]
 fn connections_without_a_request_end_without_a_response() {
     type End = fn(&mut Connection);

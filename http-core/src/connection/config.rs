@@ -157,7 +157,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The most that a connection takes from the allocator, in bytes, whatever its peer sends
+    /// Returns the most that a connection takes from the allocator, in bytes, whatever its peer sends
     /// and however slowly it reads. With the defaults 391 KiB; a connection that is idle takes
     /// less than 1 KiB.
     ///

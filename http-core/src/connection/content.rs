@@ -36,7 +36,7 @@ impl Content {
         Self { coding, element, received: 0, limit, drained: 0 }
     }
 
-    /// Whether more than this many bytes are known, or likely, to come.
+    /// Returns true if more than this many bytes are known, or likely, to come.
     pub(super) fn is_longer_than(&self, size: usize) -> bool {
         match &self.coding {
             Coding::None => false,

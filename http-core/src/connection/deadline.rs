@@ -10,7 +10,7 @@ use crate::message::origin::Now;
 use crate::wire::error::ProtocolError;
 
 impl Connection {
-    /// The next deadline; `None` when nothing is timed.
+    /// Returns the next deadline; `None` when nothing is timed.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Deadline> {
         let times = &self.times;
@@ -55,12 +55,12 @@ impl Connection {
         next.deadline()
     }
 
-    /// Whether it is the peer that is awaited, once content is to come.
+    /// Returns true if it is the peer that is awaited, once content is to come.
     fn awaits_content(&self) -> bool {
         !self.paused && !self.awaits_continue
     }
 
-    /// The deadline of [`poll_timeout`](Self::poll_timeout) has come. Judged by `now`, so a
+    /// Acts on the deadline of [`poll_timeout`](Self::poll_timeout), if it has come. Judged by `now`, so a
     /// call too early or too often does nothing.
     pub fn handle_timeout(&mut self, now: Now) {
         self.set_now(now);

@@ -9,15 +9,15 @@ use crate::message::request::{RequestHead, RequestId};
 
 /// Getters.
 impl Connection {
-    /// The request that is being received or responded to, if there is one (`current_request`
+    /// Returns the request that is being received or responded to, if there is one (`current_request`
     /// in Pants).
     #[must_use]
     pub fn current_request(&self) -> Option<&RequestHead> {
         self.current.as_ref()
     }
 
-    /// Whether bytes from the peer are of use now. Reading pauses while a response is awaited
-    /// and enough is buffered, and while too many answers wait to be sent.
+    /// Returns true if bytes from the peer are of use now. Reading pauses while a response is awaited
+    /// and enough is buffered, and while too many responses wait to be sent.
     #[must_use]
     pub fn wants_recv(&self) -> bool {
         let limits = &self.config.limits;
@@ -37,7 +37,7 @@ impl Connection {
             }
     }
 
-    /// Whether the end of the peer's stream is of interest and
+    /// Returns true if the end of the peer's stream is of interest and
     /// [`wants_recv`](Self::wants_recv) does not look for it, because bytes stand before it:
     /// report it by [`handle_peer_closed`](Self::handle_peer_closed).
     #[must_use]
@@ -46,7 +46,7 @@ impl Connection {
         (outstanding || self.held) && self.peer_closed_at.is_none() && !self.wants_recv()
     }
 
-    /// Where the response to this request is.
+    /// Returns the state of the response to this request.
     #[must_use]
     pub fn response_state(&self, request: RequestId) -> ResponseState {
         let is_current = request.index() == self.served;
@@ -58,50 +58,50 @@ impl Connection {
         }
     }
 
-    /// Whether the peer was seen to have ended its stream, or the connection has ended.
+    /// Returns true if the peer was seen to have ended its stream, or the connection has ended.
     #[must_use]
     pub fn is_peer_closed(&self) -> bool {
         self.peer_closed_at.is_some() || self.state.recv == Receiving::Closed
     }
 
-    /// The limits of the connection.
+    /// Returns the limits of the connection.
     #[must_use]
     pub fn limits(&self) -> &Limits {
         &self.config.limits
     }
 
-    /// Whether the connection is between requests and holds nothing.
+    /// Returns true if the connection is between requests and holds nothing.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.state.recv == Receiving::Idle && self.recv.is_empty() && !self.has_unsent() && !self.responses.has_next()
     }
 
-    /// Whether something was received, but not all of the PROXY header that must come first
-    /// ([`Config::proxy_protocol`]).
+    /// Returns true if something was received, but not all of the PROXY header that must come first
+    /// ([`Config::proxy_protocol`](crate::Config::proxy_protocol)).
     #[must_use]
     pub fn lacks_proxy_header(&self) -> bool {
         self.proxy_header == PrefaceHeader::Begun
     }
 
-    /// Where the connection stands.
+    /// Returns the state of the connection.
     #[must_use]
     pub fn state(&self) -> State {
         self.state
     }
 
-    /// What the last input said of the time.
+    /// Returns the time of the last input.
     #[must_use]
     pub fn now(&self) -> Now {
         self.now
     }
 
-    /// How many requests were accepted on this connection.
+    /// Returns how many requests were accepted on this connection.
     #[must_use]
     pub fn served(&self) -> u64 {
         self.served
     }
 
-    /// The connection's two ends.
+    /// Returns the connection's two ends.
     #[must_use]
     pub fn peer(&self) -> &ConnectionInfo {
         &self.peer

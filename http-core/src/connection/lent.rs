@@ -29,12 +29,12 @@ impl From<Storage> for RecvBuffer {
 }
 
 impl RecvBuffer {
-    /// Room to read into, all of it initialised and never empty.
+    /// Returns room to read into, all of it initialised and never empty.
     pub fn room(&mut self) -> &mut [u8] {
         self.buffer.rest()
     }
 
-    /// The storage that it was made of, where nothing was received into it.
+    /// Returns the storage that it was made of, where nothing was received into it.
     #[must_use]
     pub fn into_storage(self) -> Option<Storage> {
         let Self { mut buffer, storage } = self;
@@ -57,7 +57,7 @@ pub struct Transmitted {
 }
 
 impl Transmitted {
-    /// How many bytes have left.
+    /// Returns how many bytes have left.
     #[must_use]
     pub fn count(self) -> u64 {
         self.memory.saturating_add(self.files)
@@ -86,7 +86,7 @@ impl TransmitQueue {
         Transmitted { memory, files: before.1.saturating_sub(self.0.len()).saturating_sub(memory) }
     }
 
-    /// Whether nothing waits here.
+    /// Returns true if nothing waits here.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
@@ -178,13 +178,13 @@ impl Connection {
         }
     }
 
-    /// Whether [`take_dropped`](Self::take_dropped) has something.
+    /// Returns true if [`take_dropped`](Self::take_dropped) has something.
     #[must_use]
     pub fn has_dropped(&self) -> bool {
         !self.dropped.is_empty()
     }
 
-    /// What the connection dropped unsent when it broke. Drop it where no lock is held.
+    /// Takes what the connection dropped unsent when it broke. Drop it where no lock is held.
     #[must_use = "it is dropped where this is dropped"]
     pub fn take_dropped(&mut self) -> Dropped {
         Dropped { _segments: core::mem::take(&mut self.dropped) }

@@ -147,7 +147,7 @@ pub struct Connection {
 
 /// Constructors.
 impl Connection {
-    /// A connection that was just accepted.
+    /// Creates a connection that was just accepted.
     #[must_use]
     pub fn new(config: Arc<Config>, peer: ConnectionInfo, now: Now) -> Self {
         let proxy_header = if config.proxy_protocol { PrefaceHeader::Expected } else { PrefaceHeader::Done };
@@ -194,7 +194,7 @@ impl Connection {
 
 /// Inputs: what happens to the socket and the clock.
 impl Connection {
-    /// Room to read the socket into, all of it initialised: the only copy of what is
+    /// Returns room to read the socket into, all of it initialised: the only copy of what is
     /// received. Empty when nothing is wanted ([`wants_recv`](Self::wants_recv)).
     pub fn recv_buf(&mut self) -> &mut [u8] {
         if !self.wants_recv() {
@@ -204,7 +204,7 @@ impl Connection {
         self.recv.room(size)
     }
 
-    /// So many bytes were read into the front of [`recv_buf`](Self::recv_buf). For the end of
+    /// Records that `count` bytes were read into the front of [`recv_buf`](Self::recv_buf). For the end of
     /// the stream call [`handle_eof`](Self::handle_eof); 0 bytes mean nothing.
     pub fn handle_recv(&mut self, count: usize, now: Now) {
         self.set_now(now);
@@ -227,7 +227,7 @@ impl Connection {
         count
     }
 
-    /// The peer ended its stream, and all of it was received. What it sent before is still
+    /// Records that the peer ended its stream, and that all of it was received. What it sent before is still
     /// served.
     pub fn handle_eof(&mut self, now: Now) {
         self.set_now(now);
@@ -235,14 +235,14 @@ impl Connection {
         self.peer_closed_at.get_or_insert(self.now.mono);
     }
 
-    /// The peer ended its stream behind bytes that were not received yet (`EPOLLRDHUP`), which
+    /// Records that the peer ended its stream behind bytes that were not received yet (`EPOLLRDHUP`), which
     /// [`handle_eof`](Self::handle_eof) could report only later.
     pub fn handle_peer_closed(&mut self, now: Now) {
         self.set_now(now);
         self.peer_closed_at.get_or_insert(self.now.mono);
     }
 
-    /// `count` bytes of what [`poll_transmit`](Self::poll_transmit) gave have left.
+    /// Records that `count` bytes of what [`poll_transmit`](Self::poll_transmit) gave have left.
     pub fn handle_sent(&mut self, count: u64, now: Now) {
         self.set_now(now);
         let count = count.min(self.send.len());
@@ -265,12 +265,12 @@ impl Connection {
         self.settle();
     }
 
-    /// Nothing but time has passed. Each other input tells the time too.
+    /// Records that nothing but time has passed. Each other input tells the time too.
     pub fn handle_time(&mut self, now: Now) {
         self.set_now(now);
     }
 
-    /// The server shuts down: an idle connection closes, a busy one after its current response.
+    /// Begins to shut down with the server: an idle connection closes, a busy one after its current response.
     pub fn handle_shutdown(&mut self, now: Now) {
         self.set_now(now);
         self.times.shutdown.get_or_insert(self.now.mono);
@@ -282,7 +282,7 @@ impl Connection {
         }
     }
 
-    /// The transport failed; nothing can be received or sent any more.
+    /// Records that the transport failed; nothing can be received or sent any more.
     pub fn handle_io_error(&mut self, now: Now) {
         self.set_now(now);
         self.break_off(CloseReason::IoError);
@@ -297,7 +297,7 @@ impl Connection {
         self.send.poll()
     }
 
-    /// Whether the socket is to be shut down or closed; `None` while it is in use. The
+    /// Returns how the socket is to be shut down or closed; `None` while it is in use. The
     /// shutdown is reported once, the close on every call.
     #[must_use]
     pub fn poll_close(&mut self) -> Option<Close> {
@@ -396,7 +396,7 @@ impl Connection {
         }
     }
 
-    /// After [`Event::Upgraded`]: the bytes that were already read behind the request. They
+    /// Takes, after [`Event::Upgraded`], the bytes that were already read behind the request. They
     /// come before whatever the socket gives next. Empty before that event.
     #[must_use = "these bytes belong to the new protocol"]
     pub fn take_upgrade(&mut self) -> Bytes {

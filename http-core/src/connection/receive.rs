@@ -14,7 +14,7 @@ use crate::wire::head::HeadFacts;
 use crate::wire::trailers;
 
 impl Connection {
-    /// What happened next; `None` when more bytes, a response or room to send are needed.
+    /// Returns what happened next; `None` when more bytes, a response or room to send are needed.
     ///
     /// Parsing happens here, so that nothing is parsed before the caller can take it.
     #[must_use]
@@ -384,7 +384,7 @@ impl Connection {
         if self.ordinary_end { limits.linger } else { limits.refusal_linger }
     }
 
-    /// Whether content may be read as a whole under the limit; judged before `100 Continue`.
+    /// Returns true if content may be read as a whole under the limit; judged before `100 Continue`.
     pub(super) fn content_fits(&self) -> bool {
         self.content.announced() <= self.content.limit.saturating_sub(self.content.received)
     }

@@ -196,24 +196,24 @@ impl RecvBuf {
     /// Ends with writable storage of at least `size` bytes.
     fn make_writable(&mut self, size: usize) {
         self.storage = match core::mem::take(&mut self.storage) {
-            Storage::Lent => Storage::Lent,
-            Storage::Writable(block) if block.size() >= size => Storage::Writable(block),
             Storage::Shared(bytes) if bytes.len() >= size => match bytes.try_into_mut() {
                 Ok(block) => Storage::Writable(Block(block)),
-                Err(held) => {
-                    self.storage = Storage::Shared(held);
-                    return self.give(Block::new(size)).map_or((), drop);
-                }
+                Err(held) => Storage::Shared(held),
             },
-            smaller => {
-                self.storage = smaller;
-                return self.give(Block::new(size)).map_or((), drop);
-            }
+            other => other,
         };
+        let is_enough = match &self.storage {
+            Storage::Lent => true,
+            Storage::Writable(block) => block.size() >= size,
+            Storage::None | Storage::Shared(_) => false,
+        };
+        if !is_enough {
+            drop(self.give(Block::new(size)));
+        }
     }
 
     /// Goes on in another block, with what was not consumed; returns the one before where
-    /// nobody else holds it.
+    /// it is not held elsewhere.
     pub(crate) fn give(&mut self, mut block: Block) -> Option<Block> {
         if self.is_lent() {
             return Some(block);
@@ -231,12 +231,12 @@ impl RecvBuf {
         }
     }
 
-    /// Whether a block of this size would be of use.
+    /// Returns true if a block of this size would be of use.
     pub(crate) fn wants(&self, size: usize) -> bool {
         !self.is_lent() && self.size() < size
     }
 
-    /// Gives the storage back when nothing stands in it and nobody holds a part of it.
+    /// Gives the storage back when it is empty and no part of it is held elsewhere.
     pub(crate) fn release(&mut self) -> Option<Block> {
         if !self.is_empty() || self.is_lent() {
             return None;

@@ -46,25 +46,25 @@ impl Refusal {
         Self { proxy_header: Some(fault), ..refusal }
     }
 
-    /// The rule that was broken.
+    /// Returns the rule that was broken.
     #[must_use]
     pub fn error(&self) -> ProtocolError {
         self.error
     }
 
-    /// What is wrong with the PROXY header, where that was refused.
+    /// Returns what is wrong with the PROXY header, where that was refused.
     #[must_use]
     pub fn proxy_header(&self) -> Option<ProxyHeaderError> {
         self.proxy_header
     }
 
-    /// The request, where its head was accepted and its body is refused.
+    /// Returns the request, where its head was accepted and its body is refused.
     #[must_use]
     pub fn request(&self) -> Option<RequestId> {
         self.request
     }
 
-    /// Where the refused element begins, in bytes from the start of the connection: the line
+    /// Returns where the refused element begins, in bytes from the start of the connection: the line
     /// that is malformed, or the head where it is refused as a whole; the body, or in a chunked
     /// one the end of the last chunk whose data is complete.
     #[must_use]
@@ -72,7 +72,7 @@ impl Refusal {
         self.offset
     }
 
-    /// The request line as far as it was read, without its end: raw bytes of the peer, to be
+    /// Returns the request line as far as it was read, without its end: raw bytes of the peer, to be
     /// escaped before they are shown. Empty where the head was accepted, and where the receive
     /// buffer was lent when the time ran out
     /// ([`lend_recv_buf`](crate::Connection::lend_recv_buf)).
@@ -82,7 +82,7 @@ impl Refusal {
         line.strip_suffix(b"\r").unwrap_or(line)
     }
 
-    /// The field lines that were complete and well-formed before the fault, as raw bytes; of too
+    /// Returns the field lines that were complete and well-formed before the fault, as raw bytes; of too
     /// many also the first that was too much.
     pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut lines = self.field_lines();
@@ -92,7 +92,7 @@ impl Refusal {
         })
     }
 
-    /// The first field of this name that was complete, as raw bytes.
+    /// Returns the first field of this name that was complete, as raw bytes.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&[u8]> {
         self.fields().find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)

@@ -44,7 +44,7 @@ impl Connection {
 }
 
 impl Reply<'_> {
-    /// The status (200 by default in Pants), with its registered reason phrase and in the
+    /// Sends the status (200 by default in Pants), with its registered reason phrase and in the
     /// request's version. It leaves with the header fields.
     ///
     /// # Errors
@@ -62,7 +62,7 @@ impl Reply<'_> {
         Ok(())
     }
 
-    /// Header fields; with `end_headers` the head leaves, without it more may follow.
+    /// Sends header fields; with `end_headers` the head leaves, without it more may follow.
     ///
     /// # Errors
     /// [`Misuse::HeadDue`] before `send_status`; the first field that cannot be sent, of
@@ -79,7 +79,7 @@ impl Reply<'_> {
         self.send_fields(&FieldLines::try_from_iter(headers)?, end_headers)
     }
 
-    /// [`send_headers`](Self::send_headers) with fields that are checked already.
+    /// Does as [`send_headers`](Self::send_headers) with fields that are checked already.
     ///
     /// # Errors
     /// [`Misuse::HeadDue`] before `send_status`.
@@ -109,7 +109,7 @@ impl Reply<'_> {
         if end_headers { self.send_head(BodyLen::Unknown) } else { Ok(()) }
     }
 
-    /// A piece of the content, as [`Connection::send`]; the head leaves before the first one.
+    /// Sends a piece of the content, as [`Connection::send`]; the head leaves before the first one.
     ///
     /// # Errors
     /// As [`Connection::send`] and [`Connection::respond`].
@@ -136,7 +136,7 @@ impl Reply<'_> {
         sent
     }
 
-    /// The response is complete; one without any content gets `Content-Length: 0`.
+    /// Ends the response; one without any content gets `Content-Length: 0`.
     ///
     /// # Errors
     /// As [`Connection::finish`].
@@ -159,7 +159,7 @@ impl Reply<'_> {
     }
 }
 
-/// Whether a `Set-Cookie` line sets the cookie of this name.
+/// Returns true if a `Set-Cookie` line sets the cookie of this name.
 fn is_cookie(line: &[u8], name: &[u8]) -> bool {
     line.strip_prefix(name).is_some_and(|rest| rest.starts_with(b"="))
 }

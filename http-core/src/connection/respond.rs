@@ -77,7 +77,7 @@ impl Connection {
             return Err(Misuse::Upgrade);
         }
         let last = matches!(follows, Follows::Close);
-        // A client that was not told to continue may send its content or not: what comes
+        // A client that got no 100 may send its content or not: what comes
         // next could be either (RFC 9110 section 10.1.1).
         let unknown = self.awaits_continue && self.state.recv == Receiving::Body;
         if last || framed.mode == Mode::UntilClose || reserved.close || unknown {
@@ -196,7 +196,7 @@ impl Connection {
         Ok(())
     }
 
-    /// How many bytes of the body the application should give at most before it waits for
+    /// Returns how many bytes of the body the application should give at most before it waits for
     /// [`Event::Writable`](super::Event::Writable), which is emitted once this has returned 0. More is
     /// taken, but it takes memory.
     ///
@@ -254,7 +254,7 @@ impl Connection {
         self.end(request, None)
     }
 
-    /// [`finish`](Self::finish) with trailer fields behind a chunked response; they are
+    /// Does as [`finish`](Self::finish) with trailer fields behind a chunked response; they are
     /// dropped for HTTP/1.0, HEAD, 204, 205 and 304, and so are fields that must not stand in
     /// trailers (RFC 9110 section 6.5.1), such as Content-Type and Set-Cookie.
     ///

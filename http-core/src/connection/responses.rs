@@ -20,7 +20,7 @@ pub enum ResponseState {
 }
 
 impl ResponseState {
-    /// Whether nothing can be sent for it any more.
+    /// Returns true if nothing can be sent for it any more.
     #[must_use]
     pub fn is_over(self) -> bool {
         matches!(self, Self::Finished | Self::Closed)
@@ -128,12 +128,12 @@ impl Responses {
         self.reached = NEVER - 1;
     }
 
-    /// Whether a response has left, or never will.
+    /// Returns true if a response has left, or never will.
     pub(super) fn has_next(&self) -> bool {
         self.next_end <= self.reached
     }
 
-    /// Whether something of the next one, framing included, never leaves.
+    /// Returns true if something of the next one, framing included, never leaves.
     pub(super) fn is_next_broken(&self) -> bool {
         self.next_end > self.sent
     }

@@ -56,7 +56,7 @@ pub struct Slices<'a> {
 }
 
 impl Slices<'_> {
-    /// Whether more follows what these slices hold: a stretch of a file. A transport may
+    /// Returns true if more follows what these slices hold: a stretch of a file. A transport may
     /// hold the bytes back until then (`MSG_MORE`).
     #[must_use]
     pub fn file_follows(&self) -> bool {

@@ -7,7 +7,7 @@
 //! ```text
 //!  receiving   Handshake (where TLS is to come first) -> Idle
 //!              Idle -> Head -> Body -> Done ----> Idle (the next request)
-//!                                 \-> Drain (answered before it was read) -> Idle
+//!                                 \-> Drain (the response was finished before it was read) -> Idle
 //!                      any -> Discard (nothing more is parsed) -> Closed
 //!  sending     Idle ---------> Head -> Body --------> Idle (the next request)
 //!                                        \-> Done (awaits the drain) -> Idle
@@ -28,7 +28,7 @@ pub enum Receiving {
     Body,
     /// Nothing: the request is complete, and its response is awaited.
     Done,
-    /// The rest of content whose answer is finished already; it is dropped.
+    /// The rest of content whose response is finished already; it is dropped.
     Drain,
     /// Whatever comes is dropped: the connection is about to close.
     Discard,
@@ -42,7 +42,7 @@ pub enum Receiving {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Sending {
-    /// Nothing: there is no request to answer.
+    /// Nothing: there is no request to respond to.
     Idle,
     /// The head of a response.
     Head,
@@ -187,7 +187,7 @@ impl State {
             | (R::Body | R::Done, S::Head, I::Refuse)
             | (R::Drain, S::Done, I::Refuse) => self.to(R::Discard, S::Closing),
 
-            // The peer's end. What was answered before still leaves; a request that is cut
+            // The peer's end. The responses before still leave; a request that is cut
             // off gets no response; one that is complete gets its own.
             (R::Handshake | R::Idle | R::Head, S::Idle, I::EndOfStream)
             | (R::Body, S::Head, I::EndOfStream)

@@ -27,7 +27,7 @@ pub(super) struct SpareBuffers {
 }
 
 impl Storage {
-    /// Storage with a receive buffer of this size in bytes.
+    /// Creates storage with a receive buffer of this size in bytes.
     #[must_use]
     pub fn new(size: usize) -> Self {
         Self::of(Block::new(size))
@@ -45,7 +45,7 @@ impl Storage {
         Self { block, recycled }
     }
 
-    /// The size of the receive buffer, in bytes.
+    /// Returns the size of the receive buffer, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {
         self.block.size()
@@ -54,7 +54,7 @@ impl Storage {
 
 /// Buffers, for callers with many connections.
 impl Connection {
-    /// The size of the receive buffer that the connection would use now, where it has none
+    /// Returns the size of the receive buffer that the connection would use now, where it has none
     /// of that size; `None` where it needs nothing.
     #[must_use]
     pub fn wanted_storage(&self) -> Option<usize> {
@@ -62,7 +62,7 @@ impl Connection {
         (self.wants_recv() && self.recv.wants(size)).then_some(size)
     }
 
-    /// The size of the receive buffer, in bytes; 0 where the connection has none. An
+    /// Returns the size of the receive buffer, in bytes; 0 where the connection has none. An
     /// [`Event::Data`](super::Event::Data) that was just returned is a slice of that buffer, and
     /// holds all of it.
     #[must_use]

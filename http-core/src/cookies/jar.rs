@@ -42,25 +42,25 @@ impl<'h> Cookies<'h> {
     /// section 6.1 asks browsers for at least 50 per domain, and the most generous keep 180.
     pub const LIMIT: usize = 180;
 
-    /// The cookies of a received head.
+    /// Reads the cookies of a received head.
     #[must_use]
     pub fn new(headers: &'h Headers) -> Self {
         Self { headers }
     }
 
-    /// The value of the first cookie with this name, which is compared byte for byte.
+    /// Returns the value of the first cookie with this name, which is compared byte for byte.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&'h [u8]> {
         self.iter().find(|(n, _)| *n == name.as_bytes()).map(|(_, value)| value)
     }
 
-    /// [`get`](Self::get) as text; `None` also where the value is not UTF-8.
+    /// Returns [`get`](Self::get) as text; `None` also where the value is not UTF-8.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&'h str> {
         self.get(name).and_then(|value| core::str::from_utf8(value).ok())
     }
 
-    /// The value of the first cookie with this name as it was sent, quotes included: to pass it on,
+    /// Returns the value of the first cookie with this name as it was sent, quotes included: to pass it on,
     /// or where the quotes are part of it, as browsers take them to be (RFC 6265bis section 5.6).
     ///
     /// ```
@@ -82,12 +82,12 @@ impl<'h> Cookies<'h> {
         self.iter_raw().map(|(name, value)| (name, unquoted(value)))
     }
 
-    /// [`iter`](Self::iter) with the values as they were sent, quotes included.
+    /// Returns [`iter`](Self::iter) with the values as they were sent, quotes included.
     pub fn iter_raw(&self) -> impl Iterator<Item = (&'h [u8], &'h [u8])> + use<'h> {
         self.sent().take(Self::LIMIT)
     }
 
-    /// Whether the client sent more cookies than [`LIMIT`](Self::LIMIT).
+    /// Returns true if the client sent more cookies than [`LIMIT`](Self::LIMIT).
     #[must_use]
     pub fn is_truncated(&self) -> bool {
         self.sent().nth(Self::LIMIT).is_some()

@@ -41,7 +41,7 @@ impl CookiesOut {
     /// more (RFC 6265bis section 5.6).
     pub const ATTRIBUTE_LIMIT: usize = 1024;
 
-    /// An empty list.
+    /// Creates an empty list.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
@@ -63,32 +63,36 @@ impl CookiesOut {
         remove(&mut self.fields, cookie)
     }
 
-    /// The first cookie with this name that will be set.
+    /// Returns the first cookie with this name that will be set.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<Cookie<'_>> {
-        self.iter().find(|(known, _)| *known == name).and_then(|(_, line)| Cookie::parse(line).ok())
+        let (_, line) = self.iter().find(|(known, _)| *known == name)?;
+        let mut cookie = Cookie::parse(line).ok()?;
+        // The parser trims more white space than HTTP does.
+        cookie.set_value(line.split(';').next()?.split_once('=')?.1);
+        Some(cookie)
     }
 
-    /// Each cookie's name, and its value for a `Set-Cookie` field line of its own: these
+    /// Returns each cookie's name, and its value for a `Set-Cookie` field line of its own: these
     /// lines are never joined with commas (RFC 9110 section 5.3).
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         let lines = self.fields.iter().filter_map(|(_, value)| core::str::from_utf8(value).ok());
         lines.map(|line| (line.split_once('=').map_or(line, |(name, _)| name), line))
     }
 
-    /// The `Set-Cookie` lines, to be appended to those of a response.
+    /// Returns the `Set-Cookie` lines, to be appended to those of a response.
     #[must_use]
     pub fn fields(&self) -> &FieldLines {
         &self.fields
     }
 
-    /// How many `Set-Cookie` lines there will be.
+    /// Returns how many `Set-Cookie` lines there will be.
     #[must_use]
     pub fn len(&self) -> usize {
         self.iter().count()
     }
 
-    /// Whether no cookie will be set.
+    /// Returns true if no cookie will be set.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.fields.is_empty()
@@ -160,17 +164,20 @@ fn is_set_cookie(name: &str) -> bool {
     name.eq_ignore_ascii_case("set-cookie")
 }
 
-/// Whether a line sets the cookie of the same name, path and domain.
+/// Returns true if a line sets the cookie of the same name, path and domain.
 fn is_same(line: &[u8], other: &Cookie<'_>) -> bool {
-    let Some(one) = core::str::from_utf8(line).ok().and_then(|line| Cookie::parse(line).ok()) else {
-        return false;
+    let Ok(line) = core::str::from_utf8(line) else { return false };
+    let mut parts = line.split(';').map(|part| part.split_once('=').unwrap_or((part, "")));
+    let name = parts.next().unwrap_or_default().0;
+    let attribute = |known: &str| {
+        let mut parts = parts.clone().map(|(attribute, value)| (attribute.trim_matches(' '), value));
+        parts.find(|(attribute, _)| attribute.eq_ignore_ascii_case(known)).map(|(_, value)| value)
     };
-    let same_domain = match (one.domain(), other.domain()) {
+    let same_domain = match (attribute("domain"), other.domain()) {
         (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
-        // A line does not tell an empty domain from none, and a browser takes neither for one.
-        (one, other) => one.unwrap_or_default() == other.unwrap_or_default(),
+        (one, other) => one == other,
     };
-    one.name() == other.name() && one.path() == other.path() && same_domain
+    name == other.name() && attribute("path") == other.path() && same_domain
 }
 
 fn check(cookie: &Cookie<'_>) -> Result<(), CookieError> {
@@ -215,7 +222,7 @@ fn check_prefix(cookie: &Cookie<'_>) -> Result<(), CookieError> {
     Ok(())
 }
 
-/// Whether no browser takes a cookie of this name without `Secure`.
+/// Returns true if no browser takes a cookie of this name without `Secure`.
 pub(super) fn needs_secure(name: &str) -> bool {
     begins_with(name, "__Host-") || begins_with(name, "__Secure-")
 }
@@ -224,7 +231,7 @@ fn begins_with(name: &str, prefix: &str) -> bool {
     name.split_at_checked(prefix.len()).is_some_and(|(start, _)| start.eq_ignore_ascii_case(prefix))
 }
 
-/// Whether a value or attribute reaches the client's store as it is: no control character,
+/// Returns true if a value or attribute reaches the client's store as it is: no control character,
 /// which would end the line or have the cookie dropped, no `;`, which would end the value, and
 /// no white space at the ends, which is trimmed (RFC 6265bis section 5.6).
 fn survives(value: &str) -> bool {

@@ -131,9 +131,8 @@ impl KeyRing {
         if needs_secure(name) { cookie.secure(true) } else { cookie }
     }
 
-    /// The value of a signed cookie of a request (`get_secure_cookie` in Pants): nothing when it
-    /// is absent, unsigned, altered, moved from another name, expired, from the future, or signed
-    /// by a key that is not in this ring.
+    /// Returns the value of a signed cookie of a request (`get_secure_cookie` in Pants); `None` where it
+    /// is absent or [`verify`](Self::verify) refuses it.
     #[must_use]
     #[doc(alias = "get_secure_cookie")]
     pub fn signed_cookie(&self, request: &RequestHead, name: &str) -> Option<Vec<u8>> {
@@ -141,7 +140,7 @@ impl KeyRing {
         self.verify(name, value, request.received().wall.as_secs()).ok()
     }
 
-    /// The bytes that were signed, if `value` is what
+    /// Returns the bytes that were signed, if `value` is what
     /// [`sign`](Self::sign) made for this name with a key of this ring, and `now` is within
     /// its lifetime.
     ///
@@ -166,7 +165,7 @@ impl KeyRing {
         URL_SAFE_NO_PAD.decode(parts.value).map_err(|_| Unverified::Unsigned)
     }
 
-    /// [`verify`](Self::verify) as text.
+    /// Returns [`verify`](Self::verify) as text.
     ///
     /// # Errors
     /// Those of [`verify`](Self::verify), and [`Unverified::NotText`] where the bytes are not

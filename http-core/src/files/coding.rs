@@ -35,7 +35,7 @@ impl Coding {
     /// All codings; of those that a client likes equally, the earlier, smaller one is sent.
     const ALL: [Self; 3] = [Self::Brotli, Self::Gzip, Self::Identity];
 
-    /// The coding's registered name, as `Content-Encoding` has it.
+    /// Returns the coding's registered name, as `Content-Encoding` has it.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -45,7 +45,7 @@ impl Coding {
         }
     }
 
-    /// What the name of a file so coded ends with, behind the name of the file itself.
+    /// Returns what the name of a file so coded ends with, behind the name of the file itself.
     #[must_use]
     pub fn suffix(self) -> &'static str {
         match self {
@@ -55,7 +55,7 @@ impl Coding {
         }
     }
 
-    /// The coding that the request likes best among those that are there.
+    /// Returns the coding that the request likes best among those that are there.
     ///
     /// `available` tells whether there is a file with this coding. It is asked in the order
     /// of preference and only as far as needed, never for [`Identity`](Self::Identity), which

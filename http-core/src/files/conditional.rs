@@ -63,7 +63,7 @@ fn entity_tags(mut rest: &[u8]) -> impl Iterator<Item = EntityTag<'_>> {
     })
 }
 
-/// What a precondition compares with: the validators that the 200 answer carries.
+/// What a precondition compares with: the validators that the 200 response carries.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Validators<'a> {
     pub(crate) entity_tag: Option<EntityTag<'a>>,

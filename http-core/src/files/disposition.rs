@@ -18,7 +18,7 @@ const VALUE_CHARS: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// A `Content-Disposition` that offers the content for saving under this name
+/// Returns a `Content-Disposition` that offers the content for saving under this name
 /// (`filename` in Pants).
 ///
 /// Of a name with `/` or `\` only the last segment is sent, because that is all that a

@@ -6,7 +6,7 @@ use std::io::ErrorKind;
 use http::StatusCode;
 
 /// Why there is no file to plan a response for; [`Plan::fault`](crate::files::Plan::fault)
-/// answers it.
+/// is the response then.
 ///
 /// ```
 /// use httpants_core::files::FileError;
@@ -28,7 +28,7 @@ pub enum FileError {
 }
 
 impl FileError {
-    /// The status that answers this fault.
+    /// Returns the status of the response to this fault.
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {

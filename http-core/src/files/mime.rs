@@ -4,7 +4,7 @@ use std::path::Path;
 
 use http::HeaderValue;
 
-/// The `Content-Type` of a file with this name (RFC 9110 section 8.3): by its extension,
+/// Returns the `Content-Type` of a file with this name (RFC 9110 section 8.3): by its extension,
 /// without case, with `charset=utf-8` for `text/*`; `application/octet-stream` for an
 /// extension that is not known and for a name without one.
 ///

@@ -1,4 +1,4 @@
-//! What a request for a file is answered with, decided without touching a file
+//! The response to a request for a file, decided without touching a file
 //! (`send_file` in Pants, `file_root` and `sendfile`).
 //!
 //! ```text

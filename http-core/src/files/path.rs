@@ -74,7 +74,7 @@ impl RelativePath {
         })
     }
 
-    /// The same for a path that is decoded already, as a router may hand it on.
+    /// Does the same for a path that is decoded already, as a router may hand it on.
     ///
     /// # Errors
     /// [`FileError::NotFound`] as [`resolve`](Self::resolve), except that a percent sign is a
@@ -110,33 +110,33 @@ impl RelativePath {
         Ok(Self { path, names_directory: false, is_index: false })
     }
 
-    /// The decoded path, `/` between its names, none before and none behind them; empty for
+    /// Returns the decoded path, `/` between its names, none before and none behind them; empty for
     /// the root itself.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.path
     }
 
-    /// The last name; empty for the root itself.
+    /// Returns the last name; empty for the root itself.
     #[must_use]
     pub fn name(&self) -> &str {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 
-    /// Whether it is the `index.html` that stands for a directory, and was not asked for by
+    /// Returns true if it is the `index.html` that stands for a directory, and was not asked for by
     /// its own name.
     #[must_use]
     pub fn is_index(&self) -> bool {
         self.is_index
     }
 
-    /// The path below this root.
+    /// Returns the path below this root.
     #[must_use]
     pub fn under(&self, root: &Path) -> PathBuf {
         root.join(&self.path)
     }
 
-    /// What is to be done, now that the kind of file at this path is known: a file is sent, for
+    /// Returns what is to be done, now that the kind of file at this path is known: a file is sent, for
     /// a directory its `index.html` is looked for, once.
     ///
     /// # Errors
@@ -160,13 +160,13 @@ impl RelativePath {
     }
 }
 
-/// Whether every percent sign stands before two hexadecimal digits (RFC 3986 section 2.1).
+/// Returns true if every percent sign stands before two hexadecimal digits (RFC 3986 section 2.1).
 fn is_well_encoded(segment: &str) -> bool {
     let mut behind_percent = segment.as_bytes().split(|&byte| byte == b'%').skip(1);
     behind_percent.all(|rest| matches!(rest, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
 }
 
-/// Whether a decoded segment is the name of a file and nothing else to any file system.
+/// Returns true if a decoded segment is the name of a file and nothing else to any file system.
 /// Windows drops dots and spaces at the end, so `.. ` is `..` there.
 fn is_name(segment: &str) -> bool {
     let is_drive = matches!(segment.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic());
@@ -174,7 +174,7 @@ fn is_name(segment: &str) -> bool {
     has_name && !is_drive && !segment.contains(|c: char| matches!(c, '/' | '\\') || c.is_control())
 }
 
-/// The part of a path below the root; `None` for what is not below it, and for the root
+/// Returns the part of a path below the root; `None` for what is not below it, and for the root
 /// itself.
 ///
 /// Both are real paths: absolute and with symbolic links resolved by the file system. Compared

@@ -35,7 +35,7 @@ use super::xsendfile::Sendfile;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct FileRequest<'a> {
-    /// The request's method. GET and HEAD are answered with the file.
+    /// The request's method. GET and HEAD get the file.
     pub method: &'a Method,
     /// The request's fields: the preconditions, Range and If-Range are read from them.
     pub headers: &'a Headers,
@@ -76,7 +76,7 @@ const OF_FILE: [HeaderName; 14] = [
 ];
 
 impl FileRequest<'_> {
-    /// Whether several ranges are asked for. Only then a plan makes a boundary of its entropy,
+    /// Returns true if several ranges are asked for. Only then a plan makes a boundary of its entropy,
     /// and callers that pay for entropy may give zeros otherwise.
     #[must_use]
     pub fn asks_for_several_ranges(&self) -> bool {
@@ -107,11 +107,11 @@ pub struct Plan {
 impl Plan {
     /// Plans the response for a file that can be read.
     ///
-    /// `wall` is the time of the answer in seconds since 1970. The entropy becomes the
+    /// `wall` is the time of the response in seconds since 1970. The entropy becomes the
     /// boundary of multipart/byteranges; it has to be new and random for each plan, so that
     /// the boundary cannot be put into a file beforehand.
     ///
-    /// In this order: methods other than GET and HEAD are answered 405; then the preconditions
+    /// In this order: methods other than GET and HEAD get 405; then the preconditions
     /// of RFC 9110 section 13.2.2 decide between 412, 304 and the file; then Range and If-Range
     /// (GET only) between 206, 416 and the whole of it.
     #[must_use]
@@ -185,7 +185,7 @@ impl Plan {
     /// field that names the file. Preconditions and ranges are that server's, so the response
     /// has no validators; 404 for a path that is not below the policy's root.
     ///
-    /// `wall` is the time of the answer in seconds since 1970.
+    /// `wall` is the time of the response in seconds since 1970.
     #[must_use]
     pub fn sendfile(
         request: FileRequest<'_>,
@@ -206,8 +206,8 @@ impl Plan {
         plan.for_method(request.method)
     }
 
-    /// The same behind another status than 200, as for the content of an error page. Other
-    /// answers than the 200 stay as they are. Statuses without content (RFC 9110 sections
+    /// Returns the same behind another status than 200, as for the content of an error page. Other
+    /// responses than the 200 stay as they are. Statuses without content (RFC 9110 sections
     /// 15.3.5, 15.3.6, 15.4.5) leave the file out.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
@@ -246,7 +246,7 @@ impl Plan {
         self
     }
 
-    /// The value of the first field with this name, compared without case.
+    /// Returns the value of the first field with this name, compared without case.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&HeaderValue> {
         self.fields.iter().find(|(field, _)| field.as_str().eq_ignore_ascii_case(name)).map(|(_, value)| value)

@@ -1,4 +1,4 @@
-//! What the application says about a file, and the fields of its plain 200 answer.
+//! What the application says about a file, and the fields of its plain 200 response.
 
 use core::fmt;
 
@@ -100,7 +100,7 @@ impl<'a> FileResponse<'a> {
         Self { name, filename: None, guess_mime: true, headers: &[], coding: None }
     }
 
-    /// The fields of the 200 answer to a GET request, without Content-Length.
+    /// The fields of the 200 response to a GET request, without Content-Length.
     pub(crate) fn fields(&self, metadata: &Metadata, wall: u64) -> Vec<Field> {
         let mut fields = self.presentation();
         let coding = self.coding.unwrap_or_default();

@@ -17,7 +17,7 @@ pub enum Segment {
 }
 
 impl Segment {
-    /// How many bytes it is.
+    /// Returns how many bytes it is.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a segment is never empty")]
     pub fn len(&self) -> u64 {

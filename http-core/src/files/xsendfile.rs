@@ -40,7 +40,7 @@ pub struct Sendfile {
 }
 
 impl Sendfile {
-    /// The field's name, usually `X-Sendfile` or `X-Accel-Redirect`, and the directory outside of
+    /// Takes the field's name, usually `X-Sendfile` or `X-Accel-Redirect`, and the directory outside of
     /// which no file is named: an absolute path with symbolic links resolved.
     ///
     /// Without a [`prefix`](Self::prefix) the value is the absolute path, as X-Sendfile has it.
@@ -76,13 +76,13 @@ impl Sendfile {
         Ok(self)
     }
 
-    /// The name of the field.
+    /// Returns the name of the field.
     #[must_use]
     pub fn header(&self) -> &HeaderName {
         &self.header
     }
 
-    /// The field for a file. A relative path is taken below the root; an absolute one is a
+    /// Returns the field for a file. A relative path is taken below the root; an absolute one is a
     /// real path, as the file system resolves it. `None` for what is not below the root.
     #[must_use]
     pub fn field(&self, path: &Path) -> Option<Field> {

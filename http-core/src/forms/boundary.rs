@@ -88,7 +88,7 @@ impl FormType {
     }
 }
 
-/// Whether a boundary is taken without quotes: visible ASCII, because senders do not quote all
+/// Returns true if a boundary is taken without quotes: visible ASCII, because senders do not quote all
 /// boundaries that are no tokens (`a=b:1`, `{}`). A comma, where two field lines may have become
 /// one, only among the characters of RFC 2046.
 fn may_be_bare(boundary: &[u8]) -> bool {
@@ -127,7 +127,7 @@ impl Boundary {
         }
     }
 
-    /// The boundary without the hyphens before it.
+    /// Returns the boundary without the hyphens before it.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0

@@ -33,7 +33,7 @@ pub(super) struct Scanner {
 /// The place in a delimiter behind the bytes seen so far.
 #[derive(Clone, Copy, Debug)]
 enum Progress {
-    /// So many bytes of CRLF, hyphens and boundary.
+    /// This many bytes of CRLF, hyphens and boundary.
     Boundary(usize),
     Hyphen,
     Padding {
@@ -110,7 +110,7 @@ impl Scanner {
         }
     }
 
-    /// Whether the stream may end here, because what is held is a closing delimiter that
+    /// Returns true if the stream may end here, because what is held is a closing delimiter that
     /// lacks nothing but the line break behind it.
     pub(super) fn may_end(&self) -> bool {
         !self.held.is_empty() && matches!(self.progress, Progress::Padding { close: true, .. })

@@ -80,7 +80,7 @@ pub enum ParseFormError {
 }
 
 impl ParseFormError {
-    /// The status of the response to this fault: 400, 413 or 415.
+    /// Returns the status of the response to this fault: 400, 413 or 415.
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
@@ -100,14 +100,14 @@ impl ParseFormError {
         }
     }
 
-    /// The value of the Accept-Encoding field of the response, where the fault is the content
+    /// Returns the value of the Accept-Encoding field of the response, where the fault is the content
     /// coding (RFC 9110 section 12.5.3).
     #[must_use]
     pub fn accept_encoding(self) -> Option<&'static str> {
         (self == Self::ContentEncoding).then_some("identity")
     }
 
-    /// What was wrong, what was allowed, and the rule: a fixed text that is safe to send.
+    /// Returns what was wrong, what was allowed, and the rule: a fixed text that is safe to send.
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {

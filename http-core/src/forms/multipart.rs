@@ -141,7 +141,7 @@ impl Multipart {
         self.ended = true;
     }
 
-    /// The next event; `None` until there are more bytes, and behind [`Event::End`].
+    /// Returns the next event; `None` until there are more bytes, and behind [`Event::End`].
     ///
     /// # Errors
     /// What is malformed or exceeds a limit. All further calls give the same.
@@ -294,7 +294,7 @@ impl Multipart {
         }
     }
 
-    /// Whether nothing was received: some clients send a form without fields in this way.
+    /// Returns true if nothing was received: some clients send a form without fields in this way.
     fn is_empty(&self) -> bool {
         self.room == self.limits.max_body_size
     }

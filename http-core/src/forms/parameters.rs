@@ -93,12 +93,12 @@ impl<'a> Parameter<'a> {
         }
     }
 
-    /// Whether this is the parameter of that name, compared without case.
+    /// Returns true if this is the parameter of that name, compared without case.
     pub(super) fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name.as_bytes())
     }
 
-    /// Whether this is a piece or an encoded form of the parameter of that name: `name*`,
+    /// Returns true if this is a piece or an encoded form of the parameter of that name: `name*`,
     /// `name*0` (RFC 2231).
     pub(super) fn is_extended(&self, name: &str) -> bool {
         self.name
@@ -106,13 +106,13 @@ impl<'a> Parameter<'a> {
             .is_some_and(|(head, tail)| head.eq_ignore_ascii_case(name.as_bytes()) && tail.first() == Some(&b'*'))
     }
 
-    /// Whether the value keeps to the grammar: quoted, or a token.
+    /// Returns true if the value keeps to the grammar: quoted, or a token.
     pub(super) fn is_strict(&self) -> bool {
         self.quoted || is_token(self.value)
     }
 }
 
-/// Whether the quotes around this text are the outermost ones: no quote and no end inside
+/// Returns true if the quotes around this text are the outermost ones: no quote and no end inside
 /// that a backslash does not account for.
 fn is_quoted_text(text: &[u8]) -> bool {
     let mut escaped = false;

@@ -48,7 +48,7 @@ impl Part {
         Ok(Self { name, filename, headers })
     }
 
-    /// The name of the form field, with the browsers' escapes (`%22`, `%0D`, `%0A`) and `\"`
+    /// Returns the name of the form field, with the browsers' escapes (`%22`, `%0D`, `%0A`) and `\"`
     /// decoded; any other backslash is a character of it. It may be empty. From `name*` (RFC
     /// 8187) where there is no `name`.
     #[must_use]
@@ -56,20 +56,20 @@ impl Part {
         &self.name.text
     }
 
-    /// [`name`](Self::name) as bytes: the same, unless it is not UTF-8.
+    /// Returns [`name`](Self::name) as bytes: the same, unless it is not UTF-8.
     #[must_use]
     pub fn name_bytes(&self) -> &[u8] {
         self.name.bytes.as_deref().unwrap_or(self.name.text.as_bytes())
     }
 
-    /// Whether the part is a file: it has a `filename` or `filename*` parameter, be it empty, as
+    /// Returns true if the part is a file: it has a `filename` or `filename*` parameter, be it empty, as
     /// browsers send it for an input with no file chosen. Other parts are text fields.
     #[must_use]
     pub fn is_file(&self) -> bool {
         self.filename.is_some()
     }
 
-    /// The last segment of the file name, behind any `/` and `\`, with the browsers' escapes
+    /// Returns the last segment of the file name, behind any `/` and `\`, with the browsers' escapes
     /// decoded: a name to show or to store under, not a path. `None` where the part is no file,
     /// or where the last segment is empty, `.` or `..`.
     ///
@@ -87,42 +87,42 @@ impl Part {
         self.filename.as_ref()?.last_segment.as_deref()
     }
 
-    /// The parameter that [`filename`](Self::filename) is from, exactly as it was sent, between
+    /// Returns the parameter that [`filename`](Self::filename) is from, exactly as it was sent, between
     /// its quotes if it has them, with path and escapes. Never to be used as a path.
     #[must_use]
     pub fn filename_as_sent(&self) -> Option<&[u8]> {
         self.filename.as_ref().map(|filename| &*filename.as_sent)
     }
 
-    /// The media type that the peer claims; `None` where it gave none, which means
+    /// Returns the media type that the peer claims; `None` where it gave none, which means
     /// `text/plain` (RFC 7578 section 4.4), or one that is not UTF-8.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
         self.headers.text("content-type")
     }
 
-    /// The `charset` parameter of the part's Content-Type, as it was sent (RFC 7578 section 4.5).
+    /// Returns the `charset` parameter of the part's Content-Type, as it was sent (RFC 7578 section 4.5).
     /// Nothing is decoded by it.
     #[must_use]
     pub fn charset(&self) -> Option<&str> {
         charset(&self.headers)
     }
 
-    /// All header fields of the part. A quoted value in its Content-Disposition may hold control
+    /// Returns all header fields of the part. A quoted value in its Content-Disposition may hold control
     /// characters, as browsers send them; no other field does.
     #[must_use]
     pub fn headers(&self) -> &Headers {
         &self.headers
     }
 
-    /// All header fields of the part, without the rest.
+    /// Returns all header fields of the part, without the rest.
     #[must_use]
     pub fn into_headers(self) -> Headers {
         self.headers
     }
 }
 
-/// The `charset` parameter of a Content-Type, as it was sent; `None` where there is none, or an
+/// Returns the `charset` parameter of a Content-Type, as it was sent; `None` where there is none, or an
 /// empty one.
 ///
 /// ```

@@ -52,7 +52,7 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// Whether name and value are text each.
+    /// Returns true if name and value are text each.
     fn is_text(self, text: &str) -> bool {
         [self.start, self.middle, self.end].iter().all(|&at| text.is_char_boundary(at))
     }
@@ -95,52 +95,52 @@ impl Variables {
         }
     }
 
-    /// How many variables there are, duplicates counted.
+    /// Returns how many variables there are, duplicates counted.
     #[must_use]
     pub fn len(&self) -> usize {
         self.pairs.len()
     }
 
-    /// Whether there is no variable at all.
+    /// Returns true if there is no variable at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()
     }
 
-    /// The first value of this name. Names are compared as they are, with case.
+    /// Returns the first value of this name. Names are compared as they are, with case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.numbers().find(|&pair| self.name(pair) == name).map(|pair| self.value(pair))
     }
 
-    /// Whether a variable of this name is there.
+    /// Returns true if a variable of this name is there.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.numbers().any(|pair| self.name(pair) == name)
     }
 
-    /// All values of this name, in order.
+    /// Returns all values of this name, in order.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
         self.numbers().filter(move |&pair| self.name(pair) == name).map(|pair| self.value(pair))
     }
 
-    /// All variables as name and value, in order.
+    /// Returns all variables as name and value, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.numbers().map(|pair| (self.name(pair), self.value(pair)))
     }
 
-    /// [`get`](Self::get) as the bytes that were sent.
+    /// Returns [`get`](Self::get) as the bytes that were sent.
     #[must_use]
     pub fn bytes(&self, name: &str) -> Option<&[u8]> {
         self.iter_bytes().find(|&(known, _)| known == name.as_bytes()).map(|(_, value)| value)
     }
 
-    /// [`all`](Self::all) as the bytes that were sent.
+    /// Returns [`all`](Self::all) as the bytes that were sent.
     pub fn all_bytes<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
         self.iter_bytes().filter(move |&(known, _)| known == name.as_bytes()).map(|(_, value)| value)
     }
 
-    /// [`iter`](Self::iter) as the bytes that were sent.
+    /// Returns [`iter`](Self::iter) as the bytes that were sent.
     pub fn iter_bytes(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.numbers().map(|(number, pair)| {
             (self.as_sent(number, pair.start..pair.middle), self.as_sent(number + 1, pair.middle..pair.end))

@@ -32,7 +32,7 @@ pub struct FieldLines {
 }
 
 impl FieldLines {
-    /// No field lines.
+    /// Returns no field lines.
     #[must_use]
     pub const fn new() -> Self {
         Self::from_static(b"")
@@ -52,13 +52,13 @@ impl FieldLines {
         Self { lines: Cow::Borrowed(lines), reserved }
     }
 
-    /// The one line `Content-Type: text/plain; charset=utf-8`, without an allocation.
+    /// Returns the one line `Content-Type: text/plain; charset=utf-8`, without an allocation.
     #[must_use]
     pub const fn text_plain() -> Self {
         Self::from_static(b"Content-Type: text/plain; charset=utf-8\r\n")
     }
 
-    /// The one line `Content-Type: text/html; charset=utf-8`, without an allocation.
+    /// Returns the one line `Content-Type: text/html; charset=utf-8`, without an allocation.
     #[must_use]
     pub const fn text_html() -> Self {
         Self::from_static(b"Content-Type: text/html; charset=utf-8\r\n")
@@ -173,25 +173,25 @@ impl FieldLines {
         self.reserved.upgrade |= other.reserved.upgrade;
     }
 
-    /// The value of the first line with this name, compared without case.
+    /// Returns the value of the first line with this name, compared without case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Whether a line with this name is there.
+    /// Returns true if a line with this name is there.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
-    /// Whether no line is there; the fields that the core owns do not count.
+    /// Returns true if no line is there; the fields that the core owns do not count.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
     }
 
-    /// The lines in the order in which they are sent, without the fields that the core owns.
+    /// Returns the lines in the order in which they are sent, without the fields that the core owns.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let mut rest: &[u8] = &self.lines;
         core::iter::from_fn(move || {
@@ -204,7 +204,7 @@ impl FieldLines {
         })
     }
 
-    /// The Content-Length that was set, if one was.
+    /// Returns the Content-Length that was set, if one was.
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {
         self.reserved.content_length

@@ -75,54 +75,54 @@ impl Headers {
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// How many field lines there are, duplicates counted.
+    /// Returns how many field lines there are, duplicates counted.
     #[must_use]
     pub fn len(&self) -> usize {
         self.index.len()
     }
 
-    /// Whether there is no field line at all.
+    /// Returns true if there is no field line at all.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.index.is_empty()
     }
 
-    /// The value of the first field line with this name, compared without case.
+    /// Returns the value of the first field line with this name, compared without case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         self.spans().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 
-    /// [`get`](Self::get) as text; `None` also where the value is not UTF-8.
+    /// Returns [`get`](Self::get) as text; `None` also where the value is not UTF-8.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(|value| core::str::from_utf8(value).ok())
     }
 
-    /// The values of all field lines with this name, in the order received.
+    /// Returns the values of all field lines with this name, in the order received.
     pub fn all<'a>(&'a self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a [u8]> + 'a {
         self.spans().filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 
-    /// Whether a field line with this name is there.
+    /// Returns true if a field line with this name is there.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
-    /// The elements of a comma-separated list field over all its lines (RFC 9110 section
+    /// Returns the elements of a comma-separated list field over all its lines (RFC 9110 section
     /// 5.6.1), without white space and empty elements. Commas inside quoted strings do not
     /// separate.
     pub fn list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
         self.all(name).flat_map(grammar::list_elements)
     }
 
-    /// All field lines in the order received, names in canonical case.
+    /// Returns all field lines in the order received, names in canonical case.
     pub fn iter(&self) -> impl Iterator<Item = (CanonicalName<'_>, &[u8])> {
         self.raw().map(|(name, value)| (CanonicalName(name), value))
     }
 
-    /// All field lines in the order received, names as they were sent.
+    /// Returns all field lines in the order received, names as they were sent.
     pub fn raw(&self) -> impl Iterator<Item = (&str, &[u8])> {
         // Names are tokens, so they are ASCII and the conversion never fails.
         self.spans().map(|(name, value)| (core::str::from_utf8(name).unwrap_or_default(), value))
@@ -211,7 +211,7 @@ impl<'a> CanonicalName<'a> {
         Self(name)
     }
 
-    /// The name in the case it was sent in.
+    /// Returns the name in the case it was sent in.
     #[must_use]
     pub fn as_sent(&self) -> &'a str {
         self.0

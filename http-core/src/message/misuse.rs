@@ -16,7 +16,7 @@ pub enum Misuse {
     NoBody,
     /// The head of the response was sent already.
     HeadSent,
-    /// Content or the end was given before the head: `send_status` or `respond` was due.
+    /// Content or the end was given before the head: `send_status` or `respond` was expected.
     HeadDue,
     /// A status that is no final status was given to a call that needs one.
     InformationalStatus(u16),
@@ -31,28 +31,28 @@ pub enum Misuse {
     Framing(&'static str),
     /// More content than the Content-Length promised; nothing of this piece was sent.
     TooMuchContent {
-        /// Bytes that were still due.
+        /// Bytes that were still expected.
         due: u64,
         /// Bytes that were given.
         given: u64,
     },
-    /// The end was given while content was still due; the connection is dropped, so that
+    /// The end was given while content was still expected; the connection is dropped, so that
     /// the peer sees the break.
     TooLittleContent {
-        /// Bytes that were still due.
+        /// Bytes that were still expected.
         due: u64,
     },
     /// Trailers were given for a response that is not chunked.
     Trailers,
     /// `100 Continue` was asked for where the request does not expect it, or too late.
     Continue,
-    /// `101` or a tunnel was answered to a request that asked for none, before its content was
+    /// `101` or a tunnel was given to a request that asked for none, before its content was
     /// read, or by another call than
     /// [`respond_upgrade`](crate::Connection::respond_upgrade).
     Upgrade,
     /// A cookie that cannot be set as it was given.
     Cookie(CookieError),
-    /// The connection failed, was refused or is closed; nothing can be answered any more.
+    /// The connection failed, was refused or is closed; nothing can be sent any more.
     Closed,
 }
 
@@ -62,9 +62,9 @@ impl fmt::Display for Misuse {
             Self::NoRequest => f.write_str("the response to this request is finished already"),
             Self::NoBody => f.write_str("this response can have no body (HEAD, 204, 205, 304)"),
             Self::HeadSent => f.write_str("the head of this response was already sent; expected send or finish"),
-            Self::HeadDue => f.write_str("send_status or respond was due before content or the end"),
+            Self::HeadDue => f.write_str("expected send_status or respond before content or the end"),
             Self::InformationalStatus(code) => {
-                write!(f, "status {code} does not end a request; a status from 200 was due")
+                write!(f, "status {code} does not end a request; expected a status from 200")
             }
             Self::Status(code) => write!(f, "status {code} is outside 100 to 999"),
             Self::FieldName => f.write_str("a field name must be a token"),

@@ -19,13 +19,13 @@ pub struct Now {
 }
 
 impl Now {
-    /// Both clocks read at one moment.
+    /// Makes a moment of both clocks.
     #[must_use]
     pub const fn new(mono: Duration, wall: UnixTime) -> Self {
         Self { mono, wall }
     }
 
-    /// The same moment, that much later on both clocks.
+    /// Returns the same moment, that much later on both clocks.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
         Self { mono: self.mono.saturating_add(span), wall: UnixTime(self.wall.0.saturating_add(span)) }
@@ -46,7 +46,7 @@ pub enum Address {
 }
 
 impl Address {
-    /// The internet address, if it has one.
+    /// Returns the internet address, if it has one.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
@@ -78,7 +78,7 @@ pub struct ConnectionInfo {
 }
 
 impl ConnectionInfo {
-    /// A peer known by its address, over a plain transport.
+    /// Makes a peer known by its address, over a plain transport.
     #[must_use]
     pub fn new(remote: impl Into<Address>, local: impl Into<Address>) -> Self {
         Self { remote_addr: remote.into(), local_addr: local.into(), secure: false }

@@ -44,7 +44,7 @@ impl RequestId {
         Self(index)
     }
 
-    /// The index of the request on its connection, from 1.
+    /// Returns the index of the request on its connection, from 1.
     #[must_use]
     pub const fn index(self) -> u64 {
         self.0
@@ -153,33 +153,33 @@ impl RequestHead {
         core::str::from_utf8(span.slice(self.0.head.line.target_bytes(self.head()))).unwrap_or_default()
     }
 
-    /// The method as sent; methods this server does not know are passed on too.
+    /// Returns the method as sent; methods this server does not know are passed on too.
     #[must_use]
     pub fn method(&self) -> &Method {
         &self.0.head.line.method
     }
 
-    /// The version that the request is served under: 1.0, or 1.1 for every higher minor
+    /// Returns the version that the request is served under: 1.0, or 1.1 for every higher minor
     /// version.
     #[must_use]
     pub fn version(&self) -> Version {
         self.0.head.line.version
     }
 
-    /// `"HTTP/1.1"` or `"HTTP/1.0"` (`protocol` in Pants, beside [`version`](Self::version)).
+    /// Returns `"HTTP/1.1"` or `"HTTP/1.0"` (`protocol` in Pants, beside [`version`](Self::version)).
     #[must_use]
     pub fn protocol(&self) -> &'static str {
         if self.0.head.line.version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" }
     }
 
-    /// The request target exactly as it was sent (RFC 9112 section 3.2), but for what
+    /// Returns the request target exactly as it was sent (RFC 9112 section 3.2), but for what
     /// [`Config::non_ascii_target`](crate::Config::non_ascii_target) encodes.
     #[must_use]
     pub fn target(&self) -> &str {
         self.target_text(self.0.head.line.target.whole)
     }
 
-    /// The target in its origin form: the path and what follows it. An absolute form yields
+    /// Returns the target in its origin form: the path and what follows it. An absolute form yields
     /// its path part, so `http://h/a?b` is `/a?b`, and `http://h` is `/`; CONNECT yields the
     /// authority. What asks about the server as a whole, `OPTIONS *` or `OPTIONS http://h`,
     /// yields `*` (RFC 9112 section 3.2.4).
@@ -192,7 +192,7 @@ impl RequestHead {
         }
     }
 
-    /// The path as sent, neither percent-decoded nor normalised. Empty for CONNECT.
+    /// Returns the path as sent, neither percent-decoded nor normalised. Empty for CONNECT.
     #[must_use]
     pub fn path(&self) -> &str {
         let target = &self.0.head.line.target;
@@ -209,32 +209,32 @@ impl RequestHead {
         if is_bare && *self.method() == Method::OPTIONS { "*" } else { "/" }
     }
 
-    /// The path with percent sequences decoded. An invalid sequence stays as it is, and
+    /// Returns the path with percent sequences decoded. An invalid sequence stays as it is, and
     /// bytes that are not UTF-8 become U+FFFD: do not find files by it.
     #[must_use]
     pub fn decoded_path(&self) -> Cow<'_, str> {
         percent_encoding::percent_decode_str(self.path()).decode_utf8_lossy()
     }
 
-    /// Between the first `?` and the fragment; empty when absent.
+    /// Returns what stands between the first `?` and the fragment; empty when absent.
     #[must_use]
     pub fn query(&self) -> &str {
         self.target_text(self.0.head.line.target.query)
     }
 
-    /// Behind the first `#`; empty when absent. Clients do not send fragments.
+    /// Returns what stands behind the first `#`; empty when absent. Clients do not send fragments.
     #[must_use]
     pub fn fragment(&self) -> &str {
         self.target_text(self.0.head.line.target.fragment)
     }
 
-    /// The head's field lines.
+    /// Returns the head's field lines.
     #[must_use]
     pub fn headers(&self) -> &Headers {
         &self.0.headers
     }
 
-    /// The host that the request is for, with its port if one was sent: the authority of an
+    /// Returns the host that the request is for, with its port if one was sent: the authority of an
     /// absolute target, else the Host field. Empty where neither says one. What trusted proxies
     /// say of it is in `proxy::Client::host`.
     #[must_use]
@@ -248,30 +248,30 @@ impl RequestHead {
         }
     }
 
-    /// [`host`](Self::host) without its port, in lower case, an IPv6 address without brackets.
+    /// Returns [`host`](Self::host) without its port, in lower case, an IPv6 address without brackets.
     #[must_use]
     pub fn hostname(&self) -> Cow<'_, str> {
         hostname(self.host())
     }
 
-    /// Where the connection comes from.
+    /// Returns where the connection comes from.
     #[must_use]
     pub fn peer(&self) -> &ConnectionInfo {
         &self.0.peer
     }
 
-    /// When the head was complete.
+    /// Returns when the head was complete.
     #[must_use]
     pub fn received(&self) -> Now {
         self.0.received
     }
 
-    /// Whether somebody else holds the request too.
+    /// Returns true if somebody else holds the request too.
     pub(crate) fn is_shared(&self) -> bool {
         Arc::strong_count(&self.0) > 1
     }
 
-    /// How long ago the head was received; frozen when the response was finished
+    /// Returns how long ago the head was received; frozen when the response was finished
     /// (`time` in Pants).
     #[must_use]
     pub fn time(&self, now: Now) -> Duration {
@@ -289,14 +289,14 @@ impl RequestHead {
         self.0.id
     }
 
-    /// Whether a body follows as [`Event::Data`](crate::Event::Data) and
+    /// Returns true if a body follows as [`Event::Data`](crate::Event::Data) and
     /// [`Event::End`](crate::Event::End). A request without one has neither.
     #[must_use]
     pub fn has_body(&self) -> bool {
         self.framing() != Framing::None
     }
 
-    /// Whether a response with this status to this request can have a body (RFC 9112 section
+    /// Returns true if a response with this status to this request can have a body (RFC 9112 section
     /// 6.3): not one to HEAD, and neither 1xx, 204, 205 nor 304.
     #[must_use]
     pub fn allows_response_body(&self, status: StatusCode) -> bool {
@@ -311,20 +311,20 @@ impl RequestHead {
         self.0.head.facts.framing
     }
 
-    /// Whether the client waits for `100 Continue` before it sends the content.
+    /// Returns true if the client waits for `100 Continue` before it sends the content.
     #[must_use]
     pub fn expects_continue(&self) -> bool {
         self.0.head.facts.expects_continue
     }
 
-    /// Whether the client offers to switch protocols (RFC 9110 section 7.8); the names are
+    /// Returns true if the client offers to switch protocols (RFC 9110 section 7.8); the names are
     /// in the Upgrade field. An offer of `h2c` alone is none.
     #[must_use]
     pub fn offers_upgrade(&self) -> bool {
         self.0.head.facts.upgrade
     }
 
-    /// The head as it was received, its empty line included.
+    /// Returns the head as it was received, its empty line included.
     #[must_use]
     pub fn head(&self) -> &[u8] {
         self.0.headers.bytes()

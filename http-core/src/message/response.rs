@@ -26,7 +26,7 @@ pub struct ResponseHead {
 }
 
 impl ResponseHead {
-    /// A head with this status and no fields.
+    /// Creates a head with this status and no fields.
     ///
     /// # Errors
     /// [`Misuse::Status`] outside 100 to 999.
@@ -35,7 +35,7 @@ impl ResponseHead {
         Ok(Self { status, ..Self::default() })
     }
 
-    /// A head with this status and these fields.
+    /// Creates a head with this status and these fields.
     #[must_use]
     pub fn with_fields(status: StatusCode, fields: FieldLines) -> Self {
         Self { status, fields, reason: None }
@@ -53,14 +53,14 @@ impl ResponseHead {
         Ok(())
     }
 
-    /// The phrase that was set.
+    /// Returns the phrase that was set.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }
 }
 
-/// What the application knows about the length of a response's content when the head is due.
+/// What the application knows about the length of a response's body when the head is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyLen {
     /// This many bytes: Content-Length.

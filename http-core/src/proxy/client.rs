@@ -45,14 +45,14 @@ impl ProxyPolicy {
 }
 
 impl<'r> Client<'r> {
-    /// The address of the client (`remote_ip` in Pants). `None` where it is not known, as on a
+    /// Returns the address of the client (`remote_ip` in Pants). `None` where it is not known, as on a
     /// unix socket.
     #[must_use]
     pub fn remote_ip(&self) -> Option<IpAddr> {
         self.resolved.remote_ip
     }
 
-    /// `"https"` where the client's transport is secured, else `"http"` (`scheme` in Pants).
+    /// Returns `"https"` where the client's transport is secured, else `"http"` (`scheme` in Pants).
     #[must_use]
     pub fn scheme(&self) -> &'static str {
         match self.resolved.scheme {
@@ -62,26 +62,26 @@ impl<'r> Client<'r> {
         }
     }
 
-    /// Whether the client's transport is secured: its [`scheme`](Self::scheme) is https.
+    /// Returns true if the client's transport is secured: its [`scheme`](Self::scheme) is https.
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.scheme() == Scheme::Https.as_str()
     }
 
-    /// The host that the client named, with its port if any; without the word of a proxy
+    /// Returns the host that the client named, with its port if any; without the word of a proxy
     /// [`RequestHead::host`](crate::RequestHead::host).
     #[must_use]
     pub fn host(&self) -> &'r str {
         self.resolved.host.unwrap_or_else(|| self.request.host())
     }
 
-    /// [`host`](Self::host) without its port, in lower case, an IPv6 address without brackets.
+    /// Returns [`host`](Self::host) without its port, in lower case, an IPv6 address without brackets.
     #[must_use]
     pub fn hostname(&self) -> Cow<'r, str> {
         hostname(self.host())
     }
 
-    /// `scheme://host` and the [`url`](crate::RequestHead::url), unless that is `*` (RFC 9112
+    /// Returns `scheme://host` and the [`url`](crate::RequestHead::url), unless that is `*` (RFC 9112
     /// section 3.3).
     #[must_use]
     pub fn full_url(&self) -> String {

@@ -201,7 +201,7 @@ pub struct Resolved<'h> {
 }
 
 impl ProxyPolicy {
-    /// Whether no peer is trusted, so that [`resolve`](Self::resolve) gives what the peer says.
+    /// Returns true if no peer is trusted, so that [`resolve`](Self::resolve) gives what the peer says.
     #[must_use]
     pub fn is_off(&self) -> bool {
         matches!(self.xheaders, XHeaders::Off)
@@ -362,7 +362,7 @@ pub enum Scheme {
 }
 
 impl Scheme {
-    /// `http` or `https`.
+    /// Returns `http` or `https`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -105,7 +105,7 @@ fn what_a_client_claims_is_left_of_what_proxies_saw() {
 }
 
 #[test]
-fn where_no_address_is_told_the_peer_stands_for_the_client() {
+fn where_no_address_is_given_the_peer_stands_for_the_client() {
     for entry in [
         "junk",
         "unknown",
@@ -132,7 +132,7 @@ fn where_no_address_is_told_the_peer_stands_for_the_client() {
             format!("X-Real-IP: {entry}"),
             format!("X-Forwarded-For: {entry}"),
             format!("X-Forwarded-For: 203.0.113.9, {entry}"),
-            // In the middle of the trusted part: what is left of it could be anybody's.
+            // In the middle of the trusted part: what is left of it could be the client's own.
             format!("X-Forwarded-For: 203.0.113.9, 10.0.0.3, {entry}, 10.0.0.2"),
             format!("Forwarded: for={entry}"),
             format!("Forwarded: for=203.0.113.9, for={entry}, for=10.0.0.2"),

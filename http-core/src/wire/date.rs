@@ -8,18 +8,18 @@ use httpdate::HttpDate;
 /// The last second that a year of four digits can name; what is later is written as this.
 pub(crate) const LAST_SECOND: u64 = 253_402_300_799;
 
-/// A moment of wall time: the span since 1970-01-01 00:00:00 UTC, leap seconds not counted.
+/// A moment of wall time: the span since 1970-01-01 00:00:00 UTC, with days of 86,400 seconds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnixTime(pub Duration);
 
 impl UnixTime {
-    /// The moment this many seconds after 1970-01-01 00:00:00 UTC.
+    /// Returns the moment this many seconds after 1970-01-01 00:00:00 UTC.
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
     }
 
-    /// Whole seconds since 1970-01-01 00:00:00 UTC.
+    /// Returns whole seconds since 1970-01-01 00:00:00 UTC.
     #[must_use]
     pub const fn as_secs(self) -> u64 {
         self.0.as_secs()

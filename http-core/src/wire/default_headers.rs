@@ -16,7 +16,7 @@ pub(crate) struct DefaultHeaders {
 
 impl DefaultHeaders {
     /// Without lines, but with room for them: it lives as long as the connection, and taken
-    /// amid the first answer it would keep in pieces what is free again behind that.
+    /// amid the first response it would keep in pieces what is free again behind that.
     pub(crate) fn with_room_for(server: Option<&str>) -> Self {
         const DATE_LINE: usize = 37;
         let room = server.map_or(0, |server| server.len() + 10) + DATE_LINE;

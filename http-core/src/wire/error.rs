@@ -147,7 +147,7 @@ impl ProtocolError {
         Self::BodyTimeout,
     ];
 
-    /// The status that answers this fault.
+    /// Returns the status of the response to this fault.
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
@@ -162,7 +162,7 @@ impl ProtocolError {
         }
     }
 
-    /// What was wrong, what was allowed, and the rule: a fixed text that is safe to send.
+    /// Returns what was wrong, what was allowed, and the rule: a fixed text that is safe to send.
     #[must_use]
     pub fn text(self) -> &'static str {
         match self {
@@ -219,7 +219,7 @@ impl ProtocolError {
 }
 
 impl ProtocolError {
-    /// Whether one field line is at fault, and not the head as a whole.
+    /// Returns true if one field line is at fault, and not the head as a whole.
     pub(crate) fn is_of_field_line(self) -> bool {
         matches!(self, Self::FieldName | Self::FieldValue | Self::BareLineFeed | Self::BareCarriageReturn)
     }

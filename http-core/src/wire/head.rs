@@ -86,7 +86,7 @@ impl HeadReader {
         }
     }
 
-    /// Whether the request line was read already.
+    /// Returns true if the request line was read already.
     pub(crate) fn has_request_line(&self) -> bool {
         self.line_start > 0
     }

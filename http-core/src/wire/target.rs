@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zone_is_told_from_other_mistakes() {
+    fn a_zone_has_an_error_of_its_own() {
         for zone in ["[fe80::1%eth0]", "[fe80::1%25eth0]:80", "[::%"] {
             assert_eq!(host_fault(zone.as_bytes()), ProtocolError::HostZone, "{zone}");
         }

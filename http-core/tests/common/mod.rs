@@ -24,7 +24,7 @@ pub(crate) const BROWSER: &str = concat!(
     "Cookie: session=4f1c9a7be2d84c0fa1b2c3d4e5f60718; theme=dark; csrftoken=Zm9vYmFyYmF6cXV4\r\n\r\n",
 );
 
-/// So many milliseconds after the start of a test.
+/// Milliseconds after the start of a test.
 pub(crate) fn now(millis: u64) -> Now {
     Now::new(Duration::ZERO, UnixTime::from_secs(1_795_352_400)).after(Duration::from_millis(millis))
 }
@@ -104,7 +104,7 @@ impl Server {
             self.events();
             let count = match self.connection.poll_transmit() {
                 Some(Transmit::Bytes(slices)) => slices.map(|slice| slice.len() as u64).sum(),
-                Some(_) => panic!("nobody sent a file"),
+                Some(_) => panic!("no file was sent"),
                 None => return assert_eq!(self.completed, self.answered),
             };
             self.sent += count;

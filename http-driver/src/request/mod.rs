@@ -61,7 +61,8 @@ impl Request {
         Self::new(head, Body::empty(), None, exchange)
     }
 
-    /// The head alone: owned, and cheap to clone.
+    /// The head alone: owned, and cheap to clone. It holds no settings of the server, so its host is
+    /// that of the request, whatever trusted proxies say.
     #[must_use]
     pub fn head(&self) -> &RequestHead {
         &self.head

@@ -51,7 +51,7 @@ pub enum Preface {
 /// assert!(request.peer().secure);
 /// ```
 impl Connection {
-    /// A connection that was just accepted and begins with a handshake, of TLS. Nothing is to
+    /// Creates a connection that was just accepted and begins with a handshake, of TLS. Nothing is to
     /// be received until [`handle_secured`](Self::handle_secured).
     #[must_use]
     pub fn with_handshake(config: Arc<Config>, peer: ConnectionInfo, now: Now) -> Self {
@@ -60,7 +60,7 @@ impl Connection {
         connection
     }
 
-    /// All bytes received so far, until the handshake begins: in front of it may be a PROXY
+    /// Judges all bytes received so far, until the handshake begins: in front of it may be a PROXY
     /// protocol header ([`Config::proxy_protocol`]), and in its place a request without TLS,
     /// which is refused with 400.
     ///
@@ -97,7 +97,7 @@ impl Connection {
         }
     }
 
-    /// The handshake is complete: requests follow, and their scheme is `https`.
+    /// Records that the handshake is complete: requests follow, and their scheme is `https`.
     pub fn handle_secured(&mut self, now: Now) {
         self.set_now(now);
         if self.apply(Input::Secured) {
@@ -106,7 +106,7 @@ impl Connection {
         }
     }
 
-    /// The handshake failed, or the peer ended the stream during it. What it still sends is
+    /// Records that the handshake failed, or that the peer ended the stream during it. What it still sends is
     /// dropped for a while, so that it sees the alert that tells it why.
     pub fn handle_handshake_failed(&mut self, now: Now) {
         self.set_now(now);

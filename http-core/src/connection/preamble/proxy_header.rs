@@ -75,7 +75,7 @@ impl ProxyHeader {
     /// verified. After `LOCAL` and `AF_UNSPEC` the rest of the header may be anything.
     ///
     /// # Errors
-    /// It is the peer's fault, and nothing can be answered: close the connection.
+    /// It is the peer's fault, and there is no response: close the connection.
     pub fn parse(received: &[u8]) -> Result<Option<Self>, ProxyHeaderError> {
         if let Some(rest) = received.strip_prefix(SIGNATURE_1) {
             parse_1(rest)

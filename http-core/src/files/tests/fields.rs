@@ -17,7 +17,7 @@ fn listed(plan: &Plan) -> Vec<String> {
 }
 
 #[test]
-fn a_plain_answer() {
+fn a_plain_response() {
     let plan = get("");
     assert_eq!(plan.status, 200);
     assert_eq!(
@@ -304,13 +304,13 @@ fn sending_left_to_the_server_in_front() {
     let mut response = FileResponse::new("a.txt");
     response.filename = Some("b.txt");
     response.headers = &fields;
-    let answer = |method: &Method, path: &str| {
+    let respond = |method: &Method, path: &str| {
         let plan = Plan::sendfile(FileRequest { method, headers: &headers }, &response, &policy, Path::new(path), WALL);
         check(&plan, method, 0);
         plan
     };
     for method in [Method::GET, Method::HEAD] {
-        let plan = answer(&method, "/srv/www/a.txt");
+        let plan = respond(&method, "/srv/www/a.txt");
         assert_eq!((plan.status.as_u16(), plan.content_length), (200, Some(0)));
         assert_eq!(
             listed(&plan),
@@ -325,7 +325,7 @@ fn sending_left_to_the_server_in_front() {
         );
     }
     for (method, path, status) in [(Method::GET, "/etc/passwd", 404), (Method::POST, "/srv/www/a.txt", 405)] {
-        let plan = answer(&method, path);
+        let plan = respond(&method, path);
         assert_eq!(plan.status, status);
         assert_eq!(plan.field("x-accel-redirect"), None);
     }

@@ -211,7 +211,7 @@ fn spec(numbers: &mut Numbers, len: u64) -> String {
     }
 }
 
-/// Whether a range, read in its simplest way, holds this position.
+/// Returns true if a range, read in its simplest way, holds this position.
 fn holds(spec: &str, at: u64, len: u64) -> bool {
     match spec.split_once('-').unwrap() {
         ("", suffix) => u128::from(at) + suffix.parse::<u128>().unwrap() >= u128::from(len),
