@@ -82,13 +82,13 @@ fn compare(config: &Config, visit: &Visit, sent: &[u8]) {
         (Some(_), End::Refused) => {}
         (Some(fault), end) => panic!("{fault:?} of a body that is well-formed: {end:?}"),
         (None, End::NeedMore) => assert_eq!(visit.closed, Some(CloseReason::Truncated)),
-        // The trailer section is judged when it is there as a whole.
+        // The trailer section is checked when it is there as a whole.
         (None, End::Refused) => assert_eq!(visit.closed, Some(CloseReason::Truncated)),
         (None, End::At(_)) => panic!("not read to its end: {visit:?}"),
     }
 }
 
-/// What counts of a body that has ended, with so many bytes behind it: the framing that its
+/// The overhead of a body that has ended, with `behind` bytes after it: the framing that its
 /// chunks do not need, and the trailer lines without the empty line.
 fn overhead(body: &chunked::Body, behind: usize) -> u64 {
     body.excess + (body.left - behind - 2) as u64

@@ -35,7 +35,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-fn same_as_oracle(visit: &Visit, verdict: &Verdict) {
+pub(crate) fn same_as_oracle(visit: &Visit, verdict: &Verdict) {
     let first = visit.received.first().map(|received| &received.request);
     match (first, visit.closed, verdict) {
         (Some(request), _, Verdict::Request(head)) => {

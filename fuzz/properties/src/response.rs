@@ -1,4 +1,4 @@
-//! Responses as bytes: what the application gives is what a strict client reads.
+//! Responses: a strict client reads what the application gave.
 
 use std::time::Duration;
 
@@ -358,7 +358,7 @@ impl Case {
         assert!(is_given("Date") || dates.count() == 1);
         let servers = response.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Server")).count();
         assert!(is_given("Server") || servers == usize::from(self.server));
-        // No field that nobody gave.
+        // No field that was not given.
         const OURS: [&str; 6] = ["date", "server", "content-length", "transfer-encoding", "connection", "set-cookie"];
         let foreign =
             response.fields.iter().find(|(name, _)| !is_given(name) && !OURS.contains(&&*name.to_ascii_lowercase()));
@@ -368,8 +368,8 @@ impl Case {
         if tunnel || asked == Asked::Head || matches!(response.status, 101 | 204 | 205 | 304) {
             assert!(response.content.is_empty());
             // RFC 9110 section 15.3.6: 205 has none either, but a client frames it like others.
-            let told = response.field("Content-Length");
-            assert!(response.status != 205 || tunnel || told == Some(b"0"), "{told:?}");
+            let length = response.field("Content-Length");
+            assert!(response.status != 205 || tunnel || length == Some(b"0"), "{length:?}");
         } else {
             assert!(content.starts_with(&response.content), "other content");
             let finished = accepted && (self.finish || matches!(self.way, Way::Whole | Way::Response(_)));
@@ -383,7 +383,7 @@ impl Case {
             }
             assert!(
                 !response.whole || finished || response.until_close || response.field("Content-Length").is_some(),
-                "an end that nobody gave"
+                "an end that was not given"
             );
         }
         if !response.trailers.is_empty() {

@@ -1,4 +1,4 @@
-//! One client's bytes, and all that a connection makes of them.
+//! Runs one connection: the bytes of a client in, its requests and the output out.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ pub struct Received {
     pub request: Request,
     /// Its content, as far as it came.
     pub content: Vec<u8>,
-    /// Its trailer lines, once its end was told.
+    /// Its trailer lines, once its end was reported.
     pub end: Option<Vec<(String, Vec<u8>)>>,
 }
 
@@ -31,7 +31,7 @@ impl PartialEq for Received {
     }
 }
 
-/// What became of a client's bytes.
+/// The requests and the output of a connection.
 #[derive(Debug, PartialEq)]
 pub struct Visit {
     /// The requests, in order.
@@ -46,10 +46,10 @@ pub struct Visit {
     pub closed: Option<CloseReason>,
 }
 
-/// When every visit takes place.
+/// The time of every visit.
 pub const NOW: Now = Now::new(std::time::Duration::ZERO, UnixTime::from_secs(1_795_352_400));
 
-/// Gives `bytes`, cut like this, to a new connection. Its application reads all content and
+/// Sends `bytes`, cut like this, to a new connection. Its application reads all content and
 /// then responds; no time passes, and with `eof` the stream ends behind them.
 ///
 /// # Panics

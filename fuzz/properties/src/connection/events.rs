@@ -8,7 +8,7 @@ use crate::oracle::response::Asked;
 use crate::shown;
 
 impl World {
-    /// Looks at so many events.
+    /// Takes at most this many events.
     pub(super) fn poll(&mut self, most: usize, go_on: bool) {
         for round in 0..most {
             assert!(round < 100_000, "events without end");
@@ -47,7 +47,7 @@ impl World {
         assert!(self.given.last().is_none_or(|last| last.finished), "two requests at once");
         assert!(self.connection.current_request().is_some());
         assert!(self.buffer.is_none() && !self.held, "a request is parsed that must not be");
-        if std::mem::take(&mut self.proxy_header_due) {
+        if std::mem::take(&mut self.expects_proxy_header) {
             self.sent.skip(ProxyHeader::parse(&self.sent.bytes).unwrap().unwrap().len);
         }
         self.sent.request(request);

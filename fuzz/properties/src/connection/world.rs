@@ -38,7 +38,7 @@ pub(super) struct World {
     /// All that the client sends, and what of it the connection took.
     pub(super) to_send: Vec<u8>,
     pub(super) sent: client::Sent,
-    pub(super) proxy_header_due: bool,
+    pub(super) expects_proxy_header: bool,
     pub(super) end_of_stream: bool,
     /// The client has ended its stream, and the connection knows that before it has read it all.
     pub(super) peer_closed: bool,
@@ -59,7 +59,7 @@ pub(super) struct World {
     pub(super) upgraded: bool,
     /// The transport failed or took nothing: what waited is lost.
     pub(super) cut_off: bool,
-    shutdown_told: bool,
+    shutdown_reported: bool,
     pub(super) end: Option<Close>,
     storage: Option<Storage>,
     /// The largest storage that was lent, in bytes.
@@ -81,7 +81,7 @@ impl World {
             now,
             to_send: vec![],
             sent: client::Sent::default(),
-            proxy_header_due: config.proxy_protocol,
+            expects_proxy_header: config.proxy_protocol,
             end_of_stream: false,
             peer_closed: false,
             held: false,
@@ -95,7 +95,7 @@ impl World {
             closed: None,
             upgraded: false,
             cut_off: false,
-            shutdown_told: false,
+            shutdown_reported: false,
             end: None,
             storage: None,
             lent: 0,
@@ -291,9 +291,9 @@ impl World {
                 return true;
             }
             Err(Misuse::TooMuchContent { due, .. }) => {
-                let due = usize::try_from(due).unwrap();
-                give(due).unwrap();
-                due
+                let missing = usize::try_from(due).unwrap();
+                give(missing).unwrap();
+                missing
             }
             Err(_) => return false,
         };
@@ -302,7 +302,7 @@ impl World {
         true
     }
 
-    /// So many bytes leave; all, where that is 0.
+    /// This many bytes leave; 0 is all.
     fn transmit(&mut self, most: usize) {
         if !self.queue.is_empty() {
             return self.take_transmit(most as u64);
@@ -313,7 +313,7 @@ impl World {
             Some(Transmit::External { length, .. }) => vec![b'F'; usize::try_from(length).unwrap()],
             Some(other) => panic!("{other:?}"),
         };
-        assert!(!bytes.is_empty(), "nothing to send, and it is told");
+        assert!(!bytes.is_empty(), "an empty transmit");
         if most > 0 {
             bytes.truncate(most);
         }
@@ -333,11 +333,11 @@ impl World {
         self.now = self.now.after(by);
         let Some(deadline) = deadline else { return self.connection.handle_timeout(self.now) };
         shown::display(&deadline.why);
-        let due = deadline.at <= self.now.mono;
-        self.cut_off |= due && self.is_cutting(deadline.why);
+        let is_over = deadline.at <= self.now.mono;
+        self.cut_off |= is_over && self.is_cutting(deadline.why);
         let state = self.connection.state();
         self.connection.handle_timeout(self.now);
-        if due {
+        if is_over {
             assert_ne!(self.connection.poll_timeout(), Some(deadline), "a deadline that came stays");
         } else {
             assert_eq!(self.connection.state(), state, "{deadline:?} came early");
@@ -386,7 +386,7 @@ impl World {
         assert_eq!(room > 0, wants && self.buffer.is_none(), "wants_recv and recv_buf disagree");
         assert!(room <= most, "room for {room} bytes in {self:?}: {limits:?}");
         match self.connection.poll_close() {
-            Some(Close::ShutdownWrite) => assert!(!std::mem::replace(&mut self.shutdown_told, true)),
+            Some(Close::ShutdownWrite) => assert!(!std::mem::replace(&mut self.shutdown_reported, true)),
             Some(close) => {
                 assert!(self.connection.poll_transmit().is_none() && !wants);
                 assert!(self.connection.poll_timeout().is_none(), "a deadline behind the end");
@@ -429,7 +429,7 @@ impl World {
             }
             self.check();
             if self.upgraded || matches!(self.end, Some(Close::Now | Close::Reset)) {
-                assert!(self.upgraded || self.closed.is_some(), "the end was not told");
+                assert!(self.upgraded || self.closed.is_some(), "the end was not reported");
                 return;
             }
             if self.connection.wants_recv() && !self.unsent().is_empty() && !self.end_of_stream {

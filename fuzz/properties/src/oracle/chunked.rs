@@ -23,7 +23,7 @@ pub struct Body {
 /// How a body ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum End {
-    /// Behind so many bytes, framing included.
+    /// At this position, framing included.
     At(usize),
     /// Not yet.
     #[default]

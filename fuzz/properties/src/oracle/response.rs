@@ -1,8 +1,8 @@
-//! A response as a client sees it (RFC 9112 sections 4, 6 and 7).
+//! Reads responses as a client does (RFC 9112 sections 4, 6 and 7).
 
 use super::{is_field_value, is_token, line, trim};
 
-/// One response.
+/// A response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
     /// HTTP/1.0, not 1.1.
@@ -24,7 +24,7 @@ pub struct Response {
 }
 
 impl Response {
-    /// The value of the field, if there is one.
+    /// Returns the value of the field, if there is one.
     ///
     /// # Panics
     /// Where there are two.
@@ -36,7 +36,7 @@ impl Response {
         value
     }
 
-    /// The options of `Connection`, in lowercase.
+    /// Returns the options of `Connection`, in lowercase.
     ///
     /// # Panics
     /// Where there are two such fields, or one that is not ASCII.
