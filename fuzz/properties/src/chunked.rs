@@ -19,7 +19,7 @@ const HEAD: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r
 /// in; what is refused is outside the grammar or over a limit.
 ///
 /// # Panics
-/// Where this does not hold.
+/// If the property does not hold.
 pub fn check(data: &[u8]) {
     let [choices, seed, rest @ ..] = data else { return };
     if choices & 1 == 1 {
@@ -124,7 +124,7 @@ pub(crate) fn is_dropped(name: &[u8]) -> bool {
     }
 }
 
-/// Where both read a size, it is the same one. httparse alone reads sizes behind blanks and
+/// Checks that both read the same size, if both read one. httparse alone reads sizes behind blanks and
 /// with more than 16 digits, and extensions of any bytes; we alone read LF-free lines only.
 fn sizes_as_httparse(line: &[u8]) {
     let Ok(httparse::Status::Complete((length, size))) = httparse::parse_chunk_size(line) else { return };
@@ -225,7 +225,7 @@ impl Body {
     }
 }
 
-/// What is put in comes out.
+/// Checks that what is put in comes out.
 fn round_trip(body: &Body, seed: u8) {
     let mut config = Config::default();
     config.limits.fields = 10_000;

@@ -23,7 +23,7 @@ const BOUNDARIES: [&[u8]; 5] =
 /// what is held in memory stays under its limits.
 ///
 /// # Panics
-/// Where this does not hold.
+/// If the property does not hold.
 pub fn check(data: &[u8]) {
     let [choices, seed, rest @ ..] = data else { return };
     let boundary = BOUNDARIES[usize::from(choices >> 4) % BOUNDARIES.len()];
@@ -242,7 +242,7 @@ fn trimmed(line: &[u8]) -> Vec<u8> {
     [&line[..=colon], crate::oracle::trim(value)].concat()
 }
 
-/// Where multer accepts the same content, it reads the same parts.
+/// Checks that multer reads the same parts, if it accepts the content.
 ///
 /// It differs by design, and nothing is compared, where `--boundary` stands in the preamble
 /// without a line break before it, or in a content without a line end behind it: for multer each
@@ -270,7 +270,7 @@ fn same_as_multer(reported: &Reported, content: &[u8], boundary: &[u8]) {
     }
 }
 
-/// Whether the name is the only one that multer could take for it: that crate looks for the letters
+/// Returns whether the name is the only one that multer could take for it: that crate looks for the letters
 /// `name` behind a blank or a semicolon, within quoted strings as well, and takes a tab and
 /// escapes for a part of what follows. And for it the first quote ends a value, and an encoded
 /// word is a name like any other.
@@ -285,7 +285,7 @@ fn is_named_once(part: &Part) -> bool {
     text[at..].starts_with("name=\"") && is_plain && text.is_ascii() && !part.name.contains(&b'"')
 }
 
-/// Where both accept a Content-Type, the boundary is the same.
+/// Checks that the boundary is the same, if both accept the Content-Type.
 fn content_type(value: &[u8]) {
     let limits = Limits::default();
     let ours = match FormType::of(value) {

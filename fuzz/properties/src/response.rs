@@ -22,7 +22,7 @@ use crate::visit::NOW;
 /// the framing that was promised. What was refused sent nothing.
 ///
 /// # Panics
-/// Where this does not hold.
+/// If the property does not hold.
 pub fn check(data: &[u8]) {
     if let Ok(case) = Case::arbitrary(&mut Unstructured::new(data)) {
         case.run();
@@ -133,7 +133,7 @@ impl Value {
     }
 }
 
-/// Where the framing is the core's, and a field is a wish.
+/// Fields that the core owns, because they frame the response.
 const OWNED: [&str; 3] = ["content-length", "transfer-encoding", "connection"];
 
 impl Case {
@@ -429,7 +429,7 @@ fn without_body(sent: Result<(), Misuse>, no_body: bool) -> Result<(), Misuse> {
     }
 }
 
-/// All that waits to be sent.
+/// Takes all that waits to be sent.
 fn take(connection: &mut Connection) -> Vec<u8> {
     let mut out = Vec::new();
     loop {

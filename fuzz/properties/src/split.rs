@@ -79,7 +79,7 @@ pub fn pieces(bytes: &[u8], cut: Cut) -> impl Iterator<Item = &[u8]> {
 /// all three readings gave. Of more than [`EXHAUSTIVE`] bytes, windows are read byte by byte.
 ///
 /// # Panics
-/// Where one reading differs from another.
+/// If one reading differs from another.
 pub fn same<T: PartialEq + std::fmt::Debug>(bytes: &[u8], seed: u64, read: impl Fn(Cut) -> T) -> T {
     let whole = read(Cut::Whole);
     let single = if bytes.len() <= EXHAUSTIVE { Cut::Bytes } else { Cut::Windows(seed) };

@@ -36,13 +36,13 @@ impl PartialEq for Received {
 pub struct Visit {
     /// The requests, in order.
     pub received: Vec<Received>,
-    /// What the client got.
+    /// The bytes that the client got.
     pub out: Vec<u8>,
     /// The ends of the responses.
     pub ends: Vec<ResponseStats>,
-    /// What was reported of a peer that was refused.
+    /// The report about a peer that was refused.
     pub refusal: Option<String>,
-    /// Why the connection was closed, if it was.
+    /// The reason for which the connection was closed, if it was.
     pub closed: Option<CloseReason>,
 }
 
@@ -53,7 +53,7 @@ pub const NOW: Now = Now::new(std::time::Duration::ZERO, UnixTime::from_secs(1_7
 /// then responds; no time passes, and with `eof` the stream ends behind them.
 ///
 /// # Panics
-/// Where the connection neither takes the bytes nor says that it wants none.
+/// If the connection neither takes the bytes nor reports that it wants none.
 #[must_use]
 pub fn visit(config: &Arc<Config>, bytes: &[u8], cut: Cut, eof: bool) -> Visit {
     let mut connection = Connection::new(Arc::clone(config), ConnectionInfo::default(), NOW);
@@ -97,7 +97,7 @@ impl Visit {
         }
     }
 
-    /// What is derived from a request, and shown of it.
+    /// Checks what is derived from a request, and its `Debug` text.
     fn look_at(&self, request: &Request) {
         let shown = shown::debug(request);
         if let Some(other) = with_other_secrets(request) {
@@ -161,7 +161,7 @@ impl Visit {
     }
 }
 
-/// What is reported of a refusal, without what depends on how much was received.
+/// Returns the report about a refusal, without what depends on how much was received.
 fn show(refusal: &Refusal) -> String {
     shown::debug(refusal);
     if refusal.error() == ProtocolError::ProxyHeader {
@@ -173,7 +173,7 @@ fn show(refusal: &Refusal) -> String {
     format!("{:?} of {:?} at {}: {line} {fields:?}", refusal.error(), refusal.request(), refusal.offset())
 }
 
-/// The same request with other credentials, if it has some: it must look the same.
+/// Returns the request with other credentials, if it has some: its `Debug` text must be the same.
 fn with_other_secrets(request: &Request) -> Option<Request> {
     const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
     let is_secret = |name: &str| SECRET.iter().any(|secret| name.eq_ignore_ascii_case(secret));

@@ -1,4 +1,4 @@
-//! What the application gets to see.
+//! The application's view: events.
 
 use httpants_core::proxy::ProxyHeader;
 use httpants_core::{CloseReason, Event, HalfClose, ProtocolError, Request, RequestId, Timer};
@@ -66,7 +66,7 @@ impl World {
         self.given.last().map(|given| given.id).unwrap_or_default()
     }
 
-    /// What must be so when this event comes; `room`: whether there was room for another response.
+    /// Checks what must hold when this event comes; `room` is whether there was room for another response.
     fn check_event(&mut self, event: &Event, room: bool) {
         if self.closed.is_some() {
             let may_follow = matches!(event, Event::ResponseEnd(_) | Event::TimedOut(Timer::Write | Timer::Linger));

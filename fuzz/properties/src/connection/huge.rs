@@ -31,7 +31,7 @@ enum Step {
     Sent(Number),
 }
 
-/// What waits of one stretch.
+/// The rest of a stretch that waits.
 #[derive(Debug)]
 struct Stretch {
     offset: u64,

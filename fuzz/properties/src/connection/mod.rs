@@ -23,7 +23,7 @@ use self::world::World;
 /// nothing; stretches of files may have lengths up to the end of 64 bits; buffers stay under their limits; a deadline that came is over; and the connection always waits for something, or ends.
 ///
 /// # Panics
-/// Where this does not hold.
+/// If the property does not hold.
 pub fn check(data: &[u8]) {
     if let Ok(scenario) = huge::Scenario::arbitrary(&mut Unstructured::new(data)) {
         scenario.check();

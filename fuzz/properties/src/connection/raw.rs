@@ -26,7 +26,7 @@ use crate::visit::visit;
 /// ```
 ///
 /// # Panics
-/// Where this does not hold.
+/// If the property does not hold.
 pub fn check(data: &[u8]) {
     let seed = data.iter().fold(0, |hash: u64, &byte| hash.rotate_left(5) ^ u64::from(byte));
     let config = Arc::new(Config::default());

@@ -1,4 +1,4 @@
-//! What happens to a connection, as data that a fuzzer can make.
+//! The operations on a connection, as data that a fuzzer can make.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use httpants_core::{Config, HalfClose};
 pub(super) struct Script {
     /// How the server is configured.
     pub(super) settings: Settings,
-    /// What happens, in order.
+    /// The operations, in order.
     pub(super) operations: Vec<Operation>,
 }
 
@@ -25,12 +25,12 @@ impl<'a> Arbitrary<'a> for Script {
     }
 }
 
-/// Where the configuration differs from the usual one; small numbers choose from short lists.
+/// The differences from the default configuration; small numbers choose from short lists.
 #[derive(Clone, Copy, Debug, Default, Arbitrary)]
 pub(super) struct Settings {
     unusual: bool,
     choices: [u8; 12],
-    /// Whether a PROXY header is expected.
+    /// True if a PROXY header is expected.
     pub(super) proxy_protocol: bool,
 }
 
@@ -67,7 +67,7 @@ impl Settings {
     }
 }
 
-/// What the client has to send next.
+/// The next bytes of the client.
 #[derive(Clone, Debug)]
 pub(super) enum Sent {
     /// A head without content, from a list.
@@ -164,7 +164,7 @@ pub(super) enum Operation {
     Transmit { most: u16 },
     /// The application responds, if a request is outstanding.
     Respond(Given),
-    /// The same by the names of Pants.
+    /// The application responds by the calls of Pants.
     RespondByCalls { length: u16, finish: bool },
     /// A piece of content, and perhaps the end.
     Finish { length: u16, file: bool, end: u8 },
@@ -186,7 +186,7 @@ pub(super) enum Operation {
     IoError,
     /// The receive buffer is moved out, or comes back with at most this many bytes.
     LendRecv { most: u32 },
-    /// What waits to be sent is moved out, and so much of it leaves; 0: all.
+    /// What waits to be sent is moved out, and this many bytes of it leave; 0 is all.
     TakeTransmit { most: u16 },
     /// No request is to be parsed, or requests are again.
     Hold(bool),

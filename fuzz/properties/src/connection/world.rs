@@ -13,7 +13,7 @@ use super::script::{self, Operation, Settings};
 use crate::oracle::response::Asked;
 use crate::shown;
 
-/// What the application gave for one request.
+/// The response of the application to one request.
 pub(super) struct Given {
     pub(super) id: RequestId,
     pub(super) has_body: bool,
@@ -46,14 +46,14 @@ pub(super) struct World {
     /// Buffers that were moved out.
     pub(super) buffer: Option<RecvBuffer>,
     pub(super) queue: TransmitQueue,
-    /// What the client got.
+    /// The bytes that the client got.
     pub(super) out: Vec<u8>,
     pub(super) given: Vec<Given>,
     /// The ends of responses, as they were reported.
     pub(super) ends: Vec<ResponseStats>,
     /// A refusal, or a timeout, that explains why the connection closes.
     pub(super) announced: Option<CloseReason>,
-    /// Whether something was refused that was no request, and got a response.
+    /// True if something that was no request was refused with a response.
     pub(super) refused_no_request: bool,
     pub(super) closed: Option<CloseReason>,
     pub(super) upgraded: bool,
@@ -175,7 +175,7 @@ impl World {
         self.has_sent(taken);
     }
 
-    /// What the client has still to send.
+    /// Returns what the client has still to send.
     pub(super) fn unsent(&self) -> &[u8] {
         &self.to_send[self.sent.bytes.len()..]
     }
@@ -373,7 +373,7 @@ impl World {
         assert_eq!((state, deadline), (self.connection.state(), self.connection.poll_timeout()));
     }
 
-    /// What holds after every operation.
+    /// Checks what holds after every operation.
     fn check(&mut self) {
         assert_eq!((self.connection.now(), self.connection.served()), (self.now, self.given.len() as u64));
         let wants = self.connection.wants_recv();
@@ -464,7 +464,7 @@ impl World {
         true
     }
 
-    /// Whether what waits is lost when this deadline comes.
+    /// Returns whether what waits is lost when this deadline comes.
     fn is_cutting(&self, timer: Timer) -> bool {
         let has_begun = self.connection.state().send == Sending::Body;
         timer == Timer::Write || timer == Timer::HalfClosed && has_begun

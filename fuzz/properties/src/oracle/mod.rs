@@ -40,7 +40,7 @@ pub type Line<'a> = (&'a [u8], &'a [u8]);
 /// Returns the first line and the rest, or `None` where the line is not whole.
 ///
 /// # Errors
-/// Where it ends with LF alone.
+/// If it ends with LF alone.
 pub fn line(bytes: &[u8]) -> Result<Option<Line<'_>>, BareLineFeed> {
     match bytes.iter().position(|&byte| byte == b'\n') {
         None => Ok(None),
