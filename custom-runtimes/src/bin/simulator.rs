@@ -3,7 +3,7 @@
 //!
 //! In this folder: `cargo run --bin simulator -- 7`
 //!
-//! An hour of a server passes in moments, and the same seed always tells the same story: what
+//! An hour of a server passes in moments, and the same seed always makes the same scenario: what
 //! a load does to the timeouts can be tried without load and without time.
 
 use std::cmp::Reverse;

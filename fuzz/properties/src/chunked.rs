@@ -19,7 +19,7 @@ const HEAD: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r
 /// in; what is refused is outside the grammar or over a limit.
 ///
 /// # Panics
-/// Where this does not hold.
+/// If the property does not hold.
 pub fn check(data: &[u8]) {
     let [choices, seed, rest @ ..] = data else { return };
     if choices & 1 == 1 {
@@ -82,13 +82,13 @@ fn compare(config: &Config, visit: &Visit, sent: &[u8]) {
         (Some(_), End::Refused) => {}
         (Some(fault), end) => panic!("{fault:?} of a body that is well-formed: {end:?}"),
         (None, End::NeedMore) => assert_eq!(visit.closed, Some(CloseReason::Truncated)),
-        // The trailer section is judged when it is there as a whole.
+        // The trailer section is checked when it is there as a whole.
         (None, End::Refused) => assert_eq!(visit.closed, Some(CloseReason::Truncated)),
         (None, End::At(_)) => panic!("not read to its end: {visit:?}"),
     }
 }
 
-/// What counts of a body that has ended, with so many bytes behind it: the framing that its
+/// The overhead of a body that has ended, with `behind` bytes after it: the framing that its
 /// chunks do not need, and the trailer lines without the empty line.
 fn overhead(body: &chunked::Body, behind: usize) -> u64 {
     body.excess + (body.left - behind - 2) as u64
@@ -124,7 +124,7 @@ pub(crate) fn is_dropped(name: &[u8]) -> bool {
     }
 }
 
-/// Where both read a size, it is the same one. httparse alone reads sizes behind blanks and
+/// Checks that both read the same size, if both read one. httparse alone reads sizes behind blanks and
 /// with more than 16 digits, and extensions of any bytes; we alone read LF-free lines only.
 fn sizes_as_httparse(line: &[u8]) {
     let Ok(httparse::Status::Complete((length, size))) = httparse::parse_chunk_size(line) else { return };
@@ -225,7 +225,7 @@ impl Body {
     }
 }
 
-/// What is put in comes out.
+/// Checks that what is put in comes out.
 fn round_trip(body: &Body, seed: u8) {
     let mut config = Config::default();
     config.limits.fields = 10_000;

@@ -16,7 +16,7 @@ use httpants_core::cookies::{CookieError, Cookies, CookiesOut, KeyRing, Unverifi
 /// back, and nothing that was changed, renamed, expired or signed with another key does.
 ///
 /// # Panics
-/// Where this does not hold.
+/// If the property does not hold.
 pub fn check(data: &[u8]) {
     let [choices, rest @ ..] = data else { return };
     let mut u = Unstructured::new(rest);
@@ -164,7 +164,7 @@ impl Given {
         }
     }
 
-    /// What a browser sends back of it is what was set.
+    /// Checks that what a browser sends back is what was set.
     fn comes_back(&self, (name, value): (String, String)) {
         let headers = Headers::parse(format!("Cookie: {name}={value}\r\n\r\n").as_bytes()).unwrap();
         let unquoted = value.strip_prefix('"').and_then(|rest| rest.strip_suffix('"')).unwrap_or(&value);
@@ -178,7 +178,7 @@ fn line_value(out: &CookiesOut) -> (String, String) {
     (name.to_owned(), value.to_owned())
 }
 
-/// Whether a part of a cookie survives its way through a header field.
+/// Returns whether a part of a cookie survives its way through a header field.
 fn is_plain(part: &str) -> bool {
     crate::oracle::is_field_value(part.as_bytes()) && !part.contains([';', '\t']) && part.trim_matches(' ') == part
 }

@@ -18,10 +18,10 @@ const WALL: u64 = 1_795_352_400;
 ///
 /// The status is the one that the steps of RFC 9110 section 13.2.2 give, the bytes are those
 /// that the ranges name, once each; whatever the fields hold, the segments lie in the file, add
-/// up to the length that is told, and the fields of the response are field lines.
+/// up to the announced length, and the fields of the response are field lines.
 ///
 /// # Panics
-/// Where this does not hold.
+/// If the property does not hold.
 pub fn check(data: &[u8]) {
     let mut u = Unstructured::new(data);
     let Ok(case) = Case::arbitrary(&mut u) else { return };
@@ -160,7 +160,7 @@ impl Case {
         plan
     }
 
-    /// What holds for every plan.
+    /// Checks what holds for every plan.
     fn consistent(&self, plan: &Plan) {
         shown::debug(plan);
         let sum: u64 = plan.segments.iter().map(Segment::len).sum();

@@ -16,7 +16,7 @@ use crate::visit::{Visit, visit};
 /// httparse decide otherwise, it is for a reason that is listed here.
 ///
 /// # Panics
-/// Where this does not hold.
+/// If the property does not hold.
 pub fn check(data: &[u8]) {
     let [choices, seed, bytes @ ..] = data else { return };
     let mut config = Config::default();
@@ -35,7 +35,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-fn same_as_oracle(visit: &Visit, verdict: &Verdict) {
+pub(crate) fn same_as_oracle(visit: &Visit, verdict: &Verdict) {
     let first = visit.received.first().map(|received| &received.request);
     match (first, visit.closed, verdict) {
         (Some(request), _, Verdict::Request(head)) => {
@@ -96,7 +96,7 @@ fn same_as_http_net(visit: &Visit, bytes: &[u8]) {
     }
 }
 
-/// Why http-net refuses what we accept.
+/// Returns the reason for which http-net refuses what we accept.
 fn only_we_accept(error: HttpError, ours: &RequestHead) -> Option<&'static str> {
     Some(match (error, ours.headers().get("host").unwrap_or_default()) {
         (HttpError::InvalidTarget, _) => "browsers send | ^ { } in queries, and http-net takes no such byte and no #",
@@ -108,7 +108,7 @@ fn only_we_accept(error: HttpError, ours: &RequestHead) -> Option<&'static str> 
     })
 }
 
-/// Why we refuse what http-net accepts.
+/// Returns the reason for which we refuse what http-net accepts.
 fn only_http_net_accepts<T: AsRef<str>>(
     fault: ProtocolError,
     target: &str,
@@ -140,7 +140,7 @@ fn only_http_net_accepts<T: AsRef<str>>(
     })
 }
 
-/// Whether an element of a list without quoted commas is empty.
+/// Returns whether an element of a list without quoted commas is empty.
 fn has_empty_element(list: &str) -> bool {
     list.split(',').any(|element| crate::oracle::trim(element.as_bytes()).is_empty())
 }
@@ -168,7 +168,7 @@ fn same_as_httparse(visit: &Visit, bytes: &[u8]) {
     }
 }
 
-/// Why we refuse what httparse accepts, which reads lines and decides nothing.
+/// Returns the reason for which we refuse what httparse accepts, which reads lines and decides nothing.
 fn only_httparse_accepts(fault: ProtocolError) -> Option<&'static str> {
     use ProtocolError as B;
     Some(match fault {

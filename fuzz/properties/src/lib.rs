@@ -1,10 +1,8 @@
-//! What holds for every input of httpants-core: the bodies of the fuzz targets in `fuzz/`, and of
-//! the property tests beside them.
+//! Properties of [`httpants_core`] that hold for every input, for fuzzers and property tests.
 //!
-//! A [`Property`] is a function of bytes that panics where it does not hold. A fuzzer, proptest and the
-//! committed corpora all give it bytes; it makes of them what a peer sends, what an application
-//! responses, or what happens to a connection, and compares the core with something else that
-//! knows the response:
+//! A [`Property`] is a function of bytes that panics where it does not hold. From the bytes it makes
+//! what a peer sends, what an application responds, or what happens to a connection, and it compares
+//! the core with an independent implementation:
 //!
 //! | property | compared with |
 //! |---|---|
@@ -12,22 +10,62 @@
 //! | [`target`] | [`oracle::head`], `http::Uri` |
 //! | [`chunked`] | [`oracle::chunked`], httparse, what was encoded |
 //! | [`connection`] | [`oracle::response`], [`oracle::chunked`], what was sent and what the application responded |
+//! | [`raw`] | the same, for input that is what a client sends, byte for byte |
 //! | [`multipart`] | [`oracle::multipart`], multer, what was encoded |
 //! | [`urlencoded`] | form_urlencoded |
 //! | [`proxies`] | a plain walk over the chain that was written |
 //! | [`proxy_protocol`] | ppp, what was encoded |
 //! | [`cookies`] | cookie, what was set and signed |
 //! | [`files`] | the steps of RFC 9110 section 13.2.2, sets of positions, httpdate |
-//! | [`response`] | [`oracle::response`], httparse, what was given |
+//! | [`response`] | [`oracle::response`], httparse, what the application gave |
 //!
-//! and each with itself where pieces can arrive: [`split::same`] reads whole, byte by byte and in
-//! pieces.
+//! Where input arrives in pieces, each is also compared with itself: [`split::same`] reads it whole,
+//! byte by byte and in pieces.
+//!
+//! # With another fuzzer
+//!
+//! A property needs nothing but bytes, so every fuzzer runs it. With AFL++, for instance:
+//!
+//! ```text
+//! // cargo add afl httpants-properties; cargo afl build
+//! // cargo afl fuzz -i requests -o found -x dictionaries/raw.dict target/debug/my-target
+//! fn main() {
+//!     afl::fuzz!(|data: &[u8]| httpants_properties::raw::check(data));
+//! }
+//! ```
+//!
+//! The input of [`raw`] has no structure of its own: a folder with one request in each file is a
+//! corpus. In the inputs of the other properties the first bytes choose limits, cuts or operations;
+//! their corpora are in the repository, and their dictionaries, in the format of libFuzzer and AFL++,
+//! are in the folder `dictionaries` of this package. `examples/replay.rs` checks a property on files.
+//! A loop without any fuzzer:
+//!
+//! ```
+//! use httpants_properties::PROPERTIES;
+//!
+//! let mut state = 1_u32;
+//! let mut random = || {
+//!     // xorshift
+//!     state ^= state << 13;
+//!     state ^= state >> 17;
+//!     state ^= state << 5;
+//!     state as usize
+//! };
+//! for &(_, property) in PROPERTIES {
+//!     for _ in 0..20 {
+//!         let mut input = b"\0\0GET / HTTP/1.1\r\nHost: a\r\n\r\n".to_vec();
+//!         let place = random() % input.len();
+//!         input[place] = random() as u8;
+//!         property(&input);
+//!     }
+//! }
+//! ```
 //!
 //! # For your own code
 //!
-//! Those who drive the core themselves can use the parts. An adapter's output is read strictly
-//! by [`oracle::response`]; a parser of pieces is compared with itself by [`split::same`], and with
-//! the readers in [`oracle`] where it reads HTTP:
+//! The parts also test other code. [`oracle::response`] reads the output of an adapter strictly;
+//! [`split::same`] compares a parser of pieces with itself; the readers in [`oracle`] are second
+//! opinions about HTTP:
 //!
 //! ```
 //! use httpants_properties::oracle::response::{self, Asked};
@@ -71,12 +109,13 @@ pub mod target;
 pub mod urlencoded;
 pub mod visit;
 
-/// Something that holds for every input, and panics where it does not.
+pub use connection::raw;
+
+/// A function of bytes that panics where the property does not hold for them.
 pub type Property = fn(&[u8]);
 
-/// All properties by the names of their fuzz targets.
-pub const PROPERTIES: [(&str, Property); 11] = [
-    ("response", response::check),
+/// All properties, by the names of their fuzz targets.
+pub const PROPERTIES: &[(&str, Property)] = &[
     ("chunked", chunked::check),
     ("connection", connection::check),
     ("cookies", cookies::check),
@@ -85,11 +124,13 @@ pub const PROPERTIES: [(&str, Property); 11] = [
     ("multipart", multipart::check),
     ("proxies", proxies::check),
     ("proxy_protocol", proxy_protocol::check),
+    ("raw", raw::check),
+    ("response", response::check),
     ("target", target::check),
     ("urlencoded", urlencoded::check),
 ];
 
-/// The property of this name.
+/// Returns the property of this name.
 #[must_use]
 pub fn property(name: &str) -> Option<Property> {
     PROPERTIES.iter().find(|(known, _)| *known == name).map(|(_, property)| *property)

@@ -23,7 +23,7 @@ const BOUNDARIES: [&[u8]; 5] =
 /// what is held in memory stays under its limits.
 ///
 /// # Panics
-/// Where this does not hold.
+/// If the property does not hold.
 pub fn check(data: &[u8]) {
     let [choices, seed, rest @ ..] = data else { return };
     let boundary = BOUNDARIES[usize::from(choices >> 4) % BOUNDARIES.len()];
@@ -46,9 +46,9 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// What a parser told: parts with what they say of themselves, and their content.
+/// What a parser reported: parts with their fields and content.
 #[derive(Debug, Default, PartialEq)]
-struct Told {
+struct Reported {
     parts: Vec<Part>,
     ended: bool,
     fault: Option<ParseFormError>,
@@ -64,24 +64,24 @@ struct Part {
     whole: bool,
 }
 
-fn read(content: &[u8], boundary: &[u8], cut: Cut, limits: &Limits) -> Told {
+fn read(content: &[u8], boundary: &[u8], cut: Cut, limits: &Limits) -> Reported {
     let boundary = Boundary::new(boundary).unwrap();
     let mut multipart = Multipart::new(&boundary, limits);
-    let mut told = Told::default();
+    let mut reported = Reported::default();
     let mut kept = Kept::new(limits);
     // However it is cut, the events show the same.
     let show: fn(&Event) = if matches!(cut, Cut::Whole) { |event| drop(shown::debug(event)) } else { |_| {} };
     for piece in pieces(content, cut) {
         multipart.receive(Bytes::copy_from_slice(piece));
-        told.poll(&mut multipart, &mut kept, show);
+        reported.poll(&mut multipart, &mut kept, show);
     }
     multipart.handle_eof();
-    told.poll(&mut multipart, &mut kept, show);
-    assert!(told.ended != told.fault.is_some(), "{told:?}");
-    told
+    reported.poll(&mut multipart, &mut kept, show);
+    assert!(reported.ended != reported.fault.is_some(), "{reported:?}");
+    reported
 }
 
-impl Told {
+impl Reported {
     fn poll(&mut self, multipart: &mut Multipart, kept: &mut Kept, show: fn(&Event)) {
         loop {
             match multipart.poll_event() {
@@ -133,7 +133,7 @@ impl Told {
     }
 }
 
-/// The memory that parts take when what the intake says is done.
+/// The memory that parts take when the actions of the policy are done.
 #[derive(Debug)]
 struct Kept {
     limits: Limits,
@@ -193,13 +193,13 @@ type Begin = fn(&mut BodyPolicy, Option<u64>) -> Result<(), ParseFormError>;
 
 /// Content that is no form, or an urlencoded one, kept as the intake says.
 fn taken_in(content: &[u8], seed: u8, limits: &Limits) {
-    let told = (seed & 1 == 1).then_some(content.len() as u64);
+    let announced = (seed & 1 == 1).then_some(content.len() as u64);
     let ways: [Begin; 3] = [BodyPolicy::begin_raw, BodyPolicy::begin_body, BodyPolicy::begin_urlencoded];
     for (way, begin) in ways.into_iter().enumerate() {
         let raw = way < 2;
         let mut kept = Kept::new(limits);
         kept.begin(raw);
-        let begun = begin(&mut kept.intake, told);
+        let begun = begin(&mut kept.intake, announced);
         kept.refused = begun.is_err();
         pieces(content, Cut::Sized(u64::from(seed))).for_each(|piece| kept.data(piece.len()));
         let most = if raw { limits.max_body_size } else { limits.max_body_size.min(limits.total_memory) };
@@ -209,18 +209,18 @@ fn taken_in(content: &[u8], seed: u8, limits: &Limits) {
 
 fn content(content: &[u8], boundary: &[u8], seed: u8, limits: &Limits) {
     taken_in(content, seed, limits);
-    let told = split::same(content, u64::from(seed), |cut| read(content, boundary, cut, limits));
+    let reported = split::same(content, u64::from(seed), |cut| read(content, boundary, cut, limits));
     let (parts, fault) = multipart::read(content, boundary);
     let contents = parts.iter().map(|part| &part.content);
-    assert!(told.parts.iter().map(|part| &part.content).eq(contents.take(told.parts.len())), "other contents");
-    for (ours, theirs) in told.parts.iter().zip(&parts) {
+    assert!(reported.parts.iter().map(|part| &part.content).eq(contents.take(reported.parts.len())), "other contents");
+    for (ours, theirs) in reported.parts.iter().zip(&parts) {
         let fields: Vec<u8> =
             ours.fields.iter().flat_map(|(name, value)| [name.as_bytes(), b":", value].concat()).collect();
         let theirs: Vec<u8> = theirs.header.split_inclusive(|&byte| byte == b'\n').flat_map(trimmed).collect();
         assert_eq!(fields.escape_ascii().to_string(), theirs.escape_ascii().to_string());
     }
-    match (told.fault, fault) {
-        (None, None) => assert_eq!(told.parts.len(), parts.len()),
+    match (reported.fault, fault) {
+        (None, None) => assert_eq!(reported.parts.len(), parts.len()),
         (None, Some(fault)) => panic!("not seen: {fault:?}"),
         (Some(ParseFormError::MissingClose), Some(Fault::MissingClose)) => {}
         (Some(ParseFormError::Padding), Some(Fault::Padding)) => {}
@@ -230,8 +230,8 @@ fn content(content: &[u8], boundary: &[u8], seed: u8, limits: &Limits) {
         // What is in the header of a part, and the limits, are not the oracle's business.
         (Some(_), _) => {}
     }
-    if told.fault.is_none() {
-        same_as_multer(&told, content, boundary);
+    if reported.fault.is_none() {
+        same_as_multer(&reported, content, boundary);
     }
 }
 
@@ -242,21 +242,21 @@ fn trimmed(line: &[u8]) -> Vec<u8> {
     [&line[..=colon], crate::oracle::trim(value)].concat()
 }
 
-/// Where multer accepts the same content, it reads the same parts.
+/// Checks that multer reads the same parts, if it accepts the content.
 ///
 /// It differs by design, and nothing is compared, where `--boundary` stands in the preamble
 /// without a line break before it, or in a content without a line end behind it: for multer each
 /// of these is a delimiter.
-fn same_as_multer(told: &Told, content: &[u8], boundary: &[u8]) {
+fn same_as_multer(reported: &Reported, content: &[u8], boundary: &[u8]) {
     let dashed = [b"--", boundary].concat();
     let seen = content.windows(dashed.len()).filter(|window| *window == dashed).count();
-    if seen != told.parts.len() + 1 {
+    if seen != reported.parts.len() + 1 {
         return;
     }
     let Ok(text) = std::str::from_utf8(boundary) else { return };
     let pieces = stream::iter([Ok::<_, std::io::Error>(Bytes::copy_from_slice(content))]).fuse();
     let mut theirs = multer::Multipart::new(pieces, text);
-    let mut parts = told.parts.iter();
+    let mut parts = reported.parts.iter();
     // All is there, so nothing is waited for.
     while let Some(Ok(Some(field))) = theirs.next_field().now_or_never() {
         let part = parts.next().expect("multer reads no more parts");
@@ -270,7 +270,7 @@ fn same_as_multer(told: &Told, content: &[u8], boundary: &[u8]) {
     }
 }
 
-/// Whether the name is the only one that multer could take for it: that crate looks for the letters
+/// Returns whether the name is the only one that multer could take for it: that crate looks for the letters
 /// `name` behind a blank or a semicolon, within quoted strings as well, and takes a tab and
 /// escapes for a part of what follows. And for it the first quote ends a value, and an encoded
 /// word is a name like any other.
@@ -285,7 +285,7 @@ fn is_named_once(part: &Part) -> bool {
     text[at..].starts_with("name=\"") && is_plain && text.is_ascii() && !part.name.contains(&b'"')
 }
 
-/// Where both accept a Content-Type, the boundary is the same.
+/// Checks that the boundary is the same, if both accept the Content-Type.
 fn content_type(value: &[u8]) {
     let limits = Limits::default();
     let ours = match FormType::of(value) {
@@ -398,12 +398,12 @@ impl Form {
         {
             return;
         }
-        let told = read(&sent, boundary, Cut::Whole, &limits);
-        if told.fault.is_some_and(|fault| fault.status() == 413) {
+        let reported = read(&sent, boundary, Cut::Whole, &limits);
+        if reported.fault.is_some_and(|fault| fault.status() == 413) {
             return;
         }
-        assert_eq!(told.fault, None, "{self:?}");
-        for (part, (name, filename, _)) in told.parts.iter().zip(&expected) {
+        assert_eq!(reported.fault, None, "{self:?}");
+        for (part, (name, filename, _)) in reported.parts.iter().zip(&expected) {
             assert_eq!((part.name.as_slice(), part.is_file), (name.as_bytes(), filename.is_some()), "{part:?}");
             let last = filename.as_deref().and_then(|name| name.rsplit(['/', '\\']).next());
             assert_eq!(part.filename.as_deref(), last.filter(|name| !matches!(*name, "" | "." | "..")));

@@ -6,7 +6,7 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use httpants_core::Headers;
 use httpants_core::proxy::{ProxyPolicy, Resolved, Scheme, XHeaders};
 
-/// Who is trusted where somebody is.
+/// The proxies that are trusted, where some are.
 const TRUSTED: [&str; 3] = ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"];
 
 /// The data describes a policy, a peer and a chain of proxies, or ends with the header fields
@@ -18,7 +18,7 @@ const TRUSTED: [&str; 3] = ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"];
 /// of theirs, and the host is one.
 ///
 /// # Panics
-/// Where this does not hold.
+/// If the property does not hold.
 pub fn check(data: &[u8]) {
     let mut u = Unstructured::new(data);
     let Ok(case) = Case::arbitrary(&mut u) else { return };
@@ -79,7 +79,7 @@ impl Hop {
     }
 }
 
-/// What each proxy appended, the client's end first.
+/// What each proxy appended, from the client on.
 #[derive(Debug, Arbitrary)]
 struct Chain {
     forwarded: bool,

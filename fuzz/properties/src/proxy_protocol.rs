@@ -22,7 +22,7 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 /// where it says, however all of it is cut.
 ///
 /// # Panics
-/// Where this does not hold.
+/// If the property does not hold.
 pub fn check(data: &[u8]) {
     let [choices, seed, rest @ ..] = data else { return };
     if choices & 1 == 0 {
@@ -69,7 +69,7 @@ fn prefixes(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     known.unwrap_or(Ok(None))
 }
 
-/// What ppp says of bytes.
+/// ppp's verdict on bytes.
 #[derive(Debug, PartialEq)]
 enum Theirs {
     Header(Endpoints),
@@ -122,7 +122,7 @@ fn same_as_ppp(read: &[u8], verdict: Result<Option<ProxyHeader>, ProxyHeaderErro
     }
 }
 
-/// Why ppp does not accept what we accept.
+/// Returns the reason for which ppp does not accept what we accept.
 fn only_we_accept(header: &[u8], theirs: &Theirs) -> Option<&'static str> {
     let is_unknown = header.starts_with(b"PROXY UNKNOWN");
     Some(match theirs {
@@ -137,7 +137,7 @@ fn only_we_accept(header: &[u8], theirs: &Theirs) -> Option<&'static str> {
     })
 }
 
-/// Why ppp does not refuse what we refuse, or not yet.
+/// Returns the reason for which ppp does not refuse what we refuse, or not yet.
 fn only_we_refuse(fault: ProxyHeaderError, read: &[u8], theirs: &Theirs) -> Option<&'static str> {
     let waits = *theirs == Theirs::NeedMore;
     let is_line = read.starts_with(b"PROXY ");

@@ -1,4 +1,4 @@
-//! Responses as bytes: what the application gives is what a strict client reads.
+//! Responses: a strict client reads what the application gave.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ use crate::visit::NOW;
 /// the framing that was promised. What was refused sent nothing.
 ///
 /// # Panics
-/// Where this does not hold.
+/// If the property does not hold.
 pub fn check(data: &[u8]) {
     if let Ok(case) = Case::arbitrary(&mut Unstructured::new(data)) {
         case.run();
@@ -133,7 +133,7 @@ impl Value {
     }
 }
 
-/// Where the framing is the core's, and a field is a wish.
+/// Fields that the core owns, because they frame the response.
 const OWNED: [&str; 3] = ["content-length", "transfer-encoding", "connection"];
 
 impl Case {
@@ -358,7 +358,7 @@ impl Case {
         assert!(is_given("Date") || dates.count() == 1);
         let servers = response.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Server")).count();
         assert!(is_given("Server") || servers == usize::from(self.server));
-        // No field that nobody gave.
+        // No field that was not given.
         const OURS: [&str; 6] = ["date", "server", "content-length", "transfer-encoding", "connection", "set-cookie"];
         let foreign =
             response.fields.iter().find(|(name, _)| !is_given(name) && !OURS.contains(&&*name.to_ascii_lowercase()));
@@ -368,8 +368,8 @@ impl Case {
         if tunnel || asked == Asked::Head || matches!(response.status, 101 | 204 | 205 | 304) {
             assert!(response.content.is_empty());
             // RFC 9110 section 15.3.6: 205 has none either, but a client frames it like others.
-            let told = response.field("Content-Length");
-            assert!(response.status != 205 || tunnel || told == Some(b"0"), "{told:?}");
+            let length = response.field("Content-Length");
+            assert!(response.status != 205 || tunnel || length == Some(b"0"), "{length:?}");
         } else {
             assert!(content.starts_with(&response.content), "other content");
             let finished = accepted && (self.finish || matches!(self.way, Way::Whole | Way::Response(_)));
@@ -383,7 +383,7 @@ impl Case {
             }
             assert!(
                 !response.whole || finished || response.until_close || response.field("Content-Length").is_some(),
-                "an end that nobody gave"
+                "an end that was not given"
             );
         }
         if !response.trailers.is_empty() {
@@ -429,7 +429,7 @@ fn without_body(sent: Result<(), Misuse>, no_body: bool) -> Result<(), Misuse> {
     }
 }
 
-/// All that waits to be sent.
+/// Takes all that waits to be sent.
 fn take(connection: &mut Connection) -> Vec<u8> {
     let mut out = Vec::new();
     loop {

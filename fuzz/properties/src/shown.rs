@@ -1,20 +1,20 @@
-//! What ends up in logs.
+//! Texts that end up in logs.
 
 use std::fmt::{Debug, Display};
 
-/// What is shown of something that came from the network: it must hold no byte that a terminal
-/// or a log would take for something else.
+/// Returns the `Debug` text of a value from the network, and checks that it holds no control character,
+/// which a terminal or a log would interpret.
 ///
 /// # Panics
-/// Where it does.
+/// If it holds one.
 pub fn debug(value: &impl Debug) -> String {
     printable(format!("{value:?}"))
 }
 
-/// The same of a message.
+/// Returns the `Display` text of a message, checked in the same way.
 ///
 /// # Panics
-/// Where it is empty, or holds such a byte.
+/// If it is empty or holds a control character.
 pub fn display(value: &impl Display) -> String {
     let text = printable(value.to_string());
     assert!(!text.is_empty());

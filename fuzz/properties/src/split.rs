@@ -22,22 +22,26 @@ pub enum Cut {
 }
 
 /// Numbers derived from a number: SplitMix64 (Steele, Lea and Flood, 2014).
-struct Numbers(u64);
+pub(crate) struct Numbers(u64);
 
 impl Numbers {
-    fn next(&mut self) -> u64 {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ self.0 >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         mixed ^ mixed >> 27
     }
 
-    /// A number below `bound`, or 0 where that is 0.
+    /// Returns a number below `bound`, or 0 where that is 0.
     fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound.max(1) as u64) as usize
     }
 }
 
-/// Where the windows of [`Cut::Windows`] begin.
+/// Returns where the windows of [`Cut::Windows`] begin.
 fn windows(bytes: &[u8], seed: u64) -> [usize; 3] {
     let mut numbers = Numbers(seed);
     let line_ends = memchr::memchr_iter(b'\n', bytes).count();
@@ -45,7 +49,7 @@ fn windows(bytes: &[u8], seed: u64) -> [usize; 3] {
     [line_end.saturating_sub(WINDOW / 2), numbers.below(bytes.len()), bytes.len().saturating_sub(WINDOW)]
 }
 
-/// The pieces of `bytes`, none of them empty.
+/// Returns the pieces of `bytes`, none of them empty.
 pub fn pieces(bytes: &[u8], cut: Cut) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
     let mut numbers = Numbers(if let Cut::Sized(seed) = cut { seed } else { 0 });
@@ -75,7 +79,7 @@ pub fn pieces(bytes: &[u8], cut: Cut) -> impl Iterator<Item = &[u8]> {
 /// all three readings gave. Of more than [`EXHAUSTIVE`] bytes, windows are read byte by byte.
 ///
 /// # Panics
-/// Where one reading differs from another.
+/// If one reading differs from another.
 pub fn same<T: PartialEq + std::fmt::Debug>(bytes: &[u8], seed: u64, read: impl Fn(Cut) -> T) -> T {
     let whole = read(Cut::Whole);
     let single = if bytes.len() <= EXHAUSTIVE { Cut::Bytes } else { Cut::Windows(seed) };

@@ -20,7 +20,7 @@ use crate::visit::visit;
 /// leads out of a root.
 ///
 /// # Panics
-/// Where this does not hold.
+/// If the property does not hold.
 pub fn check(data: &[u8]) {
     let [choices, target @ ..] = data else { return };
     let method = ["GET", "OPTIONS", "CONNECT", "HEAD"][usize::from(choices & 3)];

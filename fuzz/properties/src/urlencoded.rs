@@ -14,7 +14,7 @@ use crate::shown;
 /// options say.
 ///
 /// # Panics
-/// Where this does not hold.
+/// If the property does not hold.
 pub fn check(data: &[u8]) {
     let [choices, content @ ..] = data else { return };
     let mut options = Options::default();

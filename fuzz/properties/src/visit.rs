@@ -1,4 +1,4 @@
-//! One client's bytes, and all that a connection makes of them.
+//! Runs one connection: the bytes of a client in, its requests and the output out.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ pub struct Received {
     pub request: RequestHead,
     /// Its content, as far as it came.
     pub content: Vec<u8>,
-    /// Its trailer lines, once its end was told.
+    /// Its trailer lines, once its end was reported.
     pub end: Option<Vec<(String, Vec<u8>)>>,
 }
 
@@ -33,29 +33,29 @@ impl PartialEq for Received {
     }
 }
 
-/// What became of a client's bytes.
+/// The requests and the output of a connection.
 #[derive(Debug, PartialEq)]
 pub struct Visit {
     /// The requests, in order.
     pub received: Vec<Received>,
-    /// What the client got.
+    /// The bytes that the client got.
     pub out: Vec<u8>,
     /// The ends of the responses.
     pub ends: Vec<ResponseStats>,
-    /// What was reported of a peer that was refused.
+    /// The report about a peer that was refused.
     pub refusal: Option<String>,
-    /// Why the connection was closed, if it was.
+    /// The reason for which the connection was closed, if it was.
     pub closed: Option<CloseReason>,
 }
 
-/// When every visit takes place.
+/// The time of every visit.
 pub const NOW: Now = Now::new(std::time::Duration::ZERO, UnixTime::from_secs(1_795_352_400));
 
-/// Gives `bytes`, cut like this, to a new connection. Its application reads all content and
+/// Sends `bytes`, cut like this, to a new connection. Its application reads all content and
 /// then responds; no time passes, and with `eof` the stream ends behind them.
 ///
 /// # Panics
-/// Where the connection neither takes the bytes nor says that it wants none.
+/// If the connection neither takes the bytes nor reports that it wants none.
 #[must_use]
 pub fn visit(config: &Arc<Config>, bytes: &[u8], cut: Cut, eof: bool) -> Visit {
     let mut connection = Connection::new(Arc::clone(config), ConnectionInfo::default(), NOW);
@@ -99,7 +99,7 @@ impl Visit {
         }
     }
 
-    /// What is derived from a request, and shown of it.
+    /// Checks what is derived from a request, and its `Debug` text.
     fn look_at(&self, request: &RequestHead) {
         let shown = shown::debug(request);
         if let Some(other) = with_other_secrets(request) {
@@ -162,7 +162,7 @@ impl Visit {
     }
 }
 
-/// What is reported of a refusal, without what depends on how much was received.
+/// Returns the report about a refusal, without what depends on how much was received.
 fn show(refusal: &Refusal) -> String {
     shown::debug(refusal);
     if refusal.error() == ProtocolError::ProxyHeader {
@@ -174,7 +174,7 @@ fn show(refusal: &Refusal) -> String {
     format!("{:?} of {:?} at {}: {line} {fields:?}", refusal.error(), refusal.request(), refusal.offset())
 }
 
-/// The same request with other credentials, if it has some: it must look the same.
+/// Returns the request with other credentials, if it has some: its `Debug` text must be the same.
 fn with_other_secrets(request: &RequestHead) -> Option<RequestHead> {
     const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
     let is_secret = |name: &str| SECRET.iter().any(|secret| name.eq_ignore_ascii_case(secret));

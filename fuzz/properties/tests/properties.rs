@@ -50,6 +50,11 @@ fn mixed(dictionary: &str, most: usize) -> impl Strategy<Value = Data> + use<> {
         .prop_map(|(choices, words)| Data([&choices[..], &words.concat()].concat()))
 }
 
+/// Up to `most` words and bytes, and nothing before them.
+fn words_only(dictionary: &str, most: usize) -> impl Strategy<Value = Data> + use<> {
+    mixed(dictionary, most).prop_map(|Data(data)| Data(data[2..].to_vec()))
+}
+
 macro_rules! properties {
     ($($property:ident: $cases:literal of $most:literal;)*) => {$(
         proptest! {
@@ -78,4 +83,16 @@ properties! {
     cookies: 1000 of 20;
     files: 1000 of 20;
     response: 1000 of 30;
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+    #[test]
+    fn raw(
+        data in words_only(include_str!("../dictionaries/raw.dict"), 40),
+        bytes in proptest::collection::vec(any::<u8>(), 0..200).prop_map(Data),
+    ) {
+        httpants_properties::raw::check(&data.0);
+        httpants_properties::raw::check(&bytes.0);
+    }
 }

@@ -40,7 +40,7 @@ macro_rules! replays {
     )*};
 }
 
-replays!(chunked connection cookies files head multipart proxies proxy_protocol response target urlencoded);
+replays!(chunked connection cookies files head multipart proxies proxy_protocol raw response target urlencoded);
 
 /// Each property has a target of one line, a dictionary, and nothing else has one.
 #[test]

@@ -8,7 +8,7 @@ use std::task::{Poll, Waker};
 
 use httpants_driver::{Handler, Request, Response};
 
-/// Something to do in the background.
+/// A future to run in the background.
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The handler of a case, boxed, so that a runtime proves its `spawn` for one type:
@@ -18,14 +18,14 @@ pub struct Application(Box<dyn Fn(Request) -> ResponseTask + Send + Sync>);
 type ResponseTask = Pin<Box<dyn Future<Output = Response> + Send>>;
 
 impl Application {
-    /// An application of this function.
-    pub fn new<F, Fut>(response: F) -> Self
+    /// Makes an application of this function.
+    pub fn new<F, Fut>(handler: F) -> Self
     where
         F: Fn(Request) -> Fut + Send + Sync + 'static,
         Fut: Future<Output: Into<Response>> + Send + 'static,
     {
         Self(Box::new(move |request| {
-            let response = response(request);
+            let response = handler(request);
             Box::pin(async { response.await.into() })
         }))
     }

@@ -16,18 +16,18 @@ pub(super) struct Running<S: Stage> {
 }
 
 /// Starts a server with this application.
-pub(super) fn start<S, F, Fut>(response: F) -> Running<S>
+pub(super) fn start<S, F, Fut>(handler: F) -> Running<S>
 where
     S: Stage,
     F: Fn(Request) -> Fut + Send + Sync + 'static,
     Fut: Future<Output: Into<Response>> + Send + 'static,
 {
-    start_with(response, |server| server)
+    start_with(handler, |server| server)
 }
 
 /// The same, with settings.
 pub(super) fn start_with<S, F, Fut>(
-    response: F,
+    handler: F,
     change: impl FnOnce(Server<S::Runtime, Application>) -> Server<S::Runtime, Application>,
 ) -> Running<S>
 where
@@ -36,7 +36,7 @@ where
     Fut: Future<Output: Into<Response>> + Send + 'static,
 {
     let mut stage = S::set();
-    let server = change(stage.server(Application::new(response)));
+    let server = change(stage.server(Application::new(handler)));
     let handle = stage.start(server);
     Running { stage, handle }
 }

@@ -124,7 +124,7 @@ pub struct SocketClient {
 }
 
 impl SocketClient {
-    /// A connection over TCP, in which nothing that is sent waits for more.
+    /// Connects over TCP, with `TCP_NODELAY`.
     ///
     /// # Errors
     /// Those of the platform.
@@ -134,7 +134,7 @@ impl SocketClient {
         Self::connected(socket, &address.into())
     }
 
-    /// A connection to a socket in the file system.
+    /// Connects to a unix socket.
     ///
     /// # Errors
     /// Those of the platform.

@@ -25,17 +25,17 @@ pub trait Stage: Sized + 'static {
     /// Makes an empty stage.
     fn set() -> Self;
 
-    /// The runtime; every call gives the same one.
+    /// Returns the runtime; every call returns the same one.
     fn runtime(&self) -> Self::Runtime;
 
-    /// A listening socket of the runtime for [`connect`](Self::connect), which the case accepts
+    /// Returns a listening socket of the runtime for [`connect`](Self::connect), which the case accepts
     /// from by itself. Called within `block_on` of the runtime.
     ///
     /// # Errors
     /// Those of binding it and of the runtime.
     fn listen(&mut self) -> io::Result<<Self::Runtime as Runtime>::Listener>;
 
-    /// A server on the runtime, for the case to change before it starts.
+    /// Returns a server on the runtime, for the case to configure before it starts.
     fn server(&self, application: Application) -> Server<Self::Runtime, Application> {
         Server::with_runtime(self.runtime(), application)
     }
@@ -47,32 +47,32 @@ pub trait Stage: Sized + 'static {
     /// left then.
     fn end(&mut self);
 
-    /// A new connection, to the server or to what [`listen`](Self::listen) gave.
+    /// Connects to the server, or to what [`listen`](Self::listen) returned.
     fn connect(&self) -> Self::Client;
 
     /// Lets this much time pass, where it does not pass by itself: a manual clock is moved. Where
     /// it does, the case waits for what is to happen in that time.
     fn pass(&self, span: Duration);
 
-    /// The time that has passed since the stage was set.
+    /// Returns the time that has passed since the stage was made.
     fn time(&self) -> Duration;
 
-    /// Waits until this is so, at most for [`PATIENCE`]; whether it is.
+    /// Waits until the condition holds, at most for [`PATIENCE`]; returns whether it does.
     fn wait(&self, until: &dyn Fn() -> bool) -> bool;
 }
 
 /// A stage of the platform's sockets, which has addresses.
 pub trait Platform: Stage {
-    /// Where the server listens: first where [`Stage::connect`] leads, then what was added.
+    /// Returns the addresses of the server: first that of [`Stage::connect`], then added ones.
     fn addresses(&self) -> &[ListenAddress];
 
-    /// A new connection to this address.
+    /// Connects to this address.
     ///
     /// # Errors
     /// Those of the platform.
     fn connect_to(&self, address: &ListenAddress) -> io::Result<Self::Client>;
 
-    /// The client's own address, as the server is to see it.
+    /// Returns the client's own address, which the server must report.
     fn local_address(client: &Self::Client) -> httpants_driver::protocol::Address;
 }
 
@@ -85,7 +85,7 @@ pub trait Client {
     /// Sends all of it while the case goes on and receives.
     fn send_meanwhile(&mut self, bytes: Vec<u8>);
 
-    /// Waits for something, at most so long, and puts what came behind the others.
+    /// Waits for bytes or the end, at most for `patience`, and appends the bytes to `received`.
     fn receive(&mut self, received: &mut Vec<u8>, patience: Duration) -> Received;
 
     /// Ends the sending side.
@@ -95,7 +95,7 @@ pub trait Client {
     fn reset(self);
 }
 
-/// What a client got.
+/// The result of [`Client::receive`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
     /// Some bytes.

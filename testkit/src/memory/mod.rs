@@ -92,13 +92,13 @@ impl Default for Memory {
 }
 
 impl Memory {
-    /// A world without faults, in which tasks run in the order in which they become ready.
+    /// Makes a runtime without faults, in which tasks run in the order in which they become ready.
     #[must_use]
     pub fn new() -> Self {
         Self::with_faults(0, Faults::default())
     }
 
-    /// A world in which this seed decides the order of tasks and which of the faults happen.
+    /// Makes a runtime in which this seed decides the order of tasks and which of the faults happen.
     #[must_use]
     pub fn with_faults(seed: u64, faults: Faults) -> Self {
         let world = World {
@@ -139,13 +139,13 @@ impl Memory {
         });
     }
 
-    /// A new connection from `192.0.2.1:50000`, waiting to be accepted.
+    /// Makes a connection from `192.0.2.1:50000`, which waits to be accepted.
     #[must_use]
     pub fn connect(&self) -> Client {
         self.connect_from(peer())
     }
 
-    /// A new connection with these ends.
+    /// Makes a connection with these addresses.
     #[must_use]
     pub fn connect_from(&self, peer: ConnectionInfo) -> Client {
         let seed = self.world.random.borrow_mut().next();
@@ -154,13 +154,14 @@ impl Memory {
         client
     }
 
-    /// Accepts what [`connect`](Self::connect) connects, for runtimes over this one.
+    /// Returns a listener that accepts what [`connect`](Self::connect) connects, for
+    /// [`Server::attach_to`] and for runtimes over this one.
     #[must_use]
     pub fn listener(&self) -> MemoryListener {
         MemoryListener { memory: self.clone() }
     }
 
-    /// Lets a connection wait to be accepted.
+    /// Queues a connection to be accepted.
     pub(crate) fn offer(&self, transport: MemoryTransport, peer: ConnectionInfo) {
         self.world.backlog.borrow_mut().push_back((transport, peer));
         if let Some(waker) = self.world.acceptor.borrow_mut().take() {
@@ -168,10 +169,10 @@ impl Memory {
         }
     }
 
-    /// Lets all tasks go on until each waits for something; time stands still.
+    /// Runs all tasks until each waits for something. The clock does not move.
     ///
     /// # Panics
-    /// When they never come to rest: a busy loop.
+    /// If the tasks never wait: a busy loop.
     #[expect(clippy::panic, reason = "a busy loop is a failed test")]
     pub fn run(&self) {
         for _ in 0..MOST_POLLS {
@@ -182,14 +183,14 @@ impl Memory {
         panic!("the tasks did not come to rest within {MOST_POLLS} polls");
     }
 
-    /// Polls one of the tasks that are ready; whether there was one.
+    /// Polls one of the tasks that are ready; returns whether there was one.
     pub(crate) fn turn(&self) -> bool {
         let ready = self.next_ready();
         ready.into_iter().for_each(|id| self.poll_task(id));
         ready.is_some()
     }
 
-    /// Moves both clocks on, from deadline to deadline, running what each wakes.
+    /// Moves both clocks forward by `span`, from timer to timer, and runs the tasks that each wakes.
     pub fn advance(&self, span: Duration) {
         self.run();
         let end = self.world.clock.get() + span;
@@ -208,25 +209,25 @@ impl Memory {
         self.fire();
     }
 
-    /// Sets the time of the day, to earlier or later; the monotonic clock does not care.
+    /// Sets the wall clock, to earlier or later. The monotonic clock does not change.
     pub fn set_wall_clock(&self, now: UnixTime) {
         let origin = now.0.saturating_sub(self.world.clock.get());
         self.world.clock.origin.store(nanos(origin), Ordering::Relaxed);
     }
 
-    /// When the next timer runs out, on the clock of [`Runtime::now`].
+    /// Returns when the next timer fires, on the clock of [`Runtime::now`].
     #[must_use]
     pub fn next_deadline(&self) -> Option<Duration> {
         self.world.timers.borrow().iter().map(|(at, ..)| *at).min()
     }
 
-    /// How many tasks have not ended.
+    /// Counts the tasks that have not ended.
     #[must_use]
     pub fn tasks(&self) -> usize {
         self.world.tasks.borrow().iter().flatten().count()
     }
 
-    /// How many times a task was polled since the beginning.
+    /// Counts the polls of all tasks since the beginning.
     #[must_use]
     pub fn polls(&self) -> u64 {
         self.world.polls.get()

@@ -30,7 +30,7 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// All of them, over sockets that do not take files.
+    /// Returns all faults, over sockets that do not take files.
     #[must_use]
     pub fn all() -> Self {
         Self { shuffle: true, cut: true, delay_percent: 25, send_files: false }
@@ -163,36 +163,36 @@ impl Client {
         self.change(|pipe| pipe.client_reset = true);
     }
 
-    /// Takes only this many more bytes, until the next call: 0 is a client that never reads.
+    /// Reads only this many more bytes, until the next call: 0 is a client that never reads.
     pub fn take_only(&self, bytes: usize) {
         self.change(|pipe| pipe.window = bytes);
     }
 
-    /// The same without a word to the server, as a kernel that has little room in its buffer.
+    /// Does the same without waking the server, as a kernel with little room in its buffer does.
     pub fn take_only_unreported(&self, bytes: usize) {
         lock(&self.pipe).window = bytes;
     }
 
-    /// What arrived since the last call.
+    /// Returns what arrived since the last call.
     #[must_use]
     pub fn take_received(&self) -> Vec<u8> {
         std::mem::take(&mut lock(&self.pipe).to_client)
     }
 
-    /// Whether the server ended its stream: shut its sending side down, or closed.
+    /// Returns whether the server ended its stream: it shut down its sending side, or closed.
     #[must_use]
     pub fn is_ended(&self) -> bool {
         let pipe = lock(&self.pipe);
         pipe.server_ended || pipe.server_closed
     }
 
-    /// Whether the server closed the connection.
+    /// Returns whether the server closed the connection.
     #[must_use]
     pub fn is_closed(&self) -> bool {
         lock(&self.pipe).server_closed
     }
 
-    /// Whether the server closed it by a reset.
+    /// Returns whether the server closed it by a reset.
     #[must_use]
     pub fn is_reset(&self) -> bool {
         let pipe = lock(&self.pipe);
@@ -204,7 +204,7 @@ impl Client {
         std::mem::take(&mut lock(&self.pipe).delayed)
     }
 
-    /// How many bytes the server has not read yet.
+    /// Counts the bytes that the server has not read yet.
     #[must_use]
     pub fn unread(&self) -> usize {
         lock(&self.pipe).to_server.len()

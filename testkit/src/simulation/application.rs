@@ -76,7 +76,7 @@ impl Application {
         }
     }
 
-    /// When it has more to send, if nothing happens before.
+    /// Returns when it has more to send, if nothing happens before.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         self.task.as_ref().map(|task| task.at)

@@ -7,7 +7,7 @@ use super::operation::{Operation, Task};
 use super::response::{self, End, Read};
 use crate::memory::random::Random;
 
-/// What a client does to its connection.
+/// An action of a client on its connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Action {
     Send(Vec<u8>),
@@ -195,7 +195,7 @@ impl Client {
         }
     }
 
-    /// What it does next, at once; `None` when it waits or has nothing more to do.
+    /// Returns the next action; `None` when it waits or has nothing more to do.
     pub(super) fn act(&mut self, now: Duration) -> Option<Action> {
         loop {
             match self.steps.front()? {
@@ -318,12 +318,12 @@ impl Sending {
         self.last.is_some()
     }
 
-    /// Whether some of it was sent.
+    /// Returns whether some of it was sent.
     pub(super) fn is_begun(&self) -> bool {
         self.first.is_some()
     }
 
-    /// Whether its head was sent and not all of its content.
+    /// Returns whether its head was sent, and not all of its content.
     pub(super) fn is_in_content(&self, sent: usize) -> bool {
         sent >= self.head_end && !self.is_whole()
     }

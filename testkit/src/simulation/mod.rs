@@ -108,7 +108,7 @@ const FILE_SIZE: usize = 100_000;
 /// The largest content of a request that is accepted, in bytes.
 const MAX_REQUEST: u64 = 200_000;
 
-/// What a [`System`] serves with: the defaults, whose timers and limits the rules assume, but
+/// Returns the configuration of a [`System`]: the defaults, whose timers and limits the rules assume, but
 /// 200,000 bytes for the content of a request.
 #[must_use]
 pub fn config() -> Config {
@@ -126,7 +126,7 @@ pub struct Simulator {
     file: PathBuf,
 }
 
-/// What happened in a scenario in which every rule held.
+/// The outcome of a scenario in which every rule held.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Outcome {
@@ -144,7 +144,7 @@ pub struct Outcome {
     pub turns: u64,
 }
 
-/// A rule that did not hold.
+/// A rule that was broken.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Violation {
@@ -165,7 +165,7 @@ impl fmt::Display for Violation {
 impl std::error::Error for Violation {}
 
 impl Simulator {
-    /// A simulator, with a directory for uploads and a file to be asked for.
+    /// Makes a simulator, with a directory for uploads and a file to be requested.
     ///
     /// # Errors
     /// Those of making them.

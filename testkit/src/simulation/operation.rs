@@ -312,7 +312,8 @@ pub(super) fn client_of(id: u64) -> u64 {
     id / IDS
 }
 
-/// The content that belongs to the request with this number: a byte out of place shows.
+/// Returns the content that belongs to the request with this number: random, so that a byte out
+/// of place shows.
 #[must_use]
 pub fn pattern(id: u64, size: usize) -> Vec<u8> {
     let mut random = Random::new(id);

@@ -15,7 +15,7 @@ use super::system::{Scene, System};
 use super::{MAX_REQUEST, Simulator};
 use crate::memory::{Memory, MemoryTransport};
 
-/// What is held in memory of a request; what is larger goes to a temporary file.
+/// The most bytes of a request in memory; more goes to a temporary file.
 const MEMORY: u64 = 10_000;
 
 #[derive(Debug)]

@@ -55,16 +55,16 @@ pub trait System {
         self.shutdown(Duration::ZERO, now);
     }
 
-    /// How many connections are open.
+    /// Counts the open connections.
     fn connections(&self) -> usize;
 
-    /// Whether clients may ask for this path, of those in the table. Default: what
+    /// Returns whether clients may request this path of the table. Default: what
     /// [`Application`] supports.
     fn supports(&self, path: &str) -> bool {
         Application::supports(path)
     }
 
-    /// What else must hold at the end, when all clients are gone and
+    /// Checks what else must hold at the end, when all clients are gone and
     /// [`close`](Self::close) was called. Default: nothing.
     ///
     /// # Errors

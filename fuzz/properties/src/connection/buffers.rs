@@ -7,7 +7,7 @@ use httpants_core::{
 use super::world::World;
 
 impl World {
-    /// Moves the receive buffer out, or brings it back with so many bytes.
+    /// Moves the receive buffer out, or brings it back with at most this many bytes.
     pub(super) fn lend_recv(&mut self, most: usize) {
         let Some(mut buffer) = self.buffer.take() else {
             let wanted = self.connection.wants_recv();
@@ -25,7 +25,7 @@ impl World {
         self.has_sent(count);
     }
 
-    /// Moves out what waits, and sends so many bytes of it; all, where that is 0.
+    /// Moves out what waits, and sends this many bytes of it; 0 is all.
     pub(super) fn take_transmit(&mut self, most: u64) {
         if self.connection.state().send == Sending::Closed {
             // The transport is closed.
@@ -43,7 +43,7 @@ impl World {
                 Some(Transmit::External { length, .. }) => vec![b'F'; usize::try_from(length).unwrap()],
                 Some(other) => panic!("{other:?}"),
             };
-            assert!(!bytes.is_empty(), "nothing to send, and it is told");
+            assert!(!bytes.is_empty(), "an empty transmit");
             bytes.truncate(usize::try_from(left).unwrap_or(usize::MAX));
             left -= bytes.len() as u64;
             sent += self.queue.advance(bytes.len() as u64);

@@ -1,4 +1,4 @@
-//! What the client sees: requests cut out of what it sent, and responses in what it got.
+//! The client's view: requests cut out of what it sent, and responses in what it got.
 
 use httpants_core::{Close, Framing, RequestHead};
 
@@ -9,12 +9,12 @@ use crate::oracle::response::{self, Asked};
 /// Follows the application through the bytes that the client sent.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
-    /// All that the connection took.
+    /// The bytes that the connection took.
     pub(super) bytes: Vec<u8>,
-    /// Where the content of the current request begins.
+    /// The position at which the content of the current request begins.
     content_at: usize,
     framing: Framing,
-    /// What the application got of it.
+    /// The part of it that the application got.
     content: Vec<u8>,
 }
 

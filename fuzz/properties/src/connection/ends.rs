@@ -6,7 +6,7 @@ use super::client;
 use super::world::World;
 use crate::oracle::response::Asked;
 
-/// What was reported is what the client got.
+/// Checks that what was reported is what the client got.
 pub(super) fn check(world: &World) {
     let (requests, others) = world.ends.split_at(world.ends.len().min(world.given.len()));
     let mut rest = &world.out[..];

@@ -1,4 +1,4 @@
-//! What the application gets to see.
+//! The application's view: events.
 
 use httpants_core::ProxyHeader;
 use httpants_core::{CloseReason, Event, HalfClose, ProtocolError, RequestHead, RequestId, Timer};
@@ -8,7 +8,7 @@ use crate::oracle::response::Asked;
 use crate::shown;
 
 impl World {
-    /// Looks at so many events.
+    /// Takes at most this many events.
     pub(super) fn poll(&mut self, most: usize, go_on: bool) {
         for round in 0..most {
             assert!(round < 100_000, "events without end");
@@ -47,7 +47,7 @@ impl World {
         assert!(self.given.last().is_none_or(|last| last.finished), "two requests at once");
         assert!(self.connection.current_request().is_some());
         assert!(self.buffer.is_none() && !self.held, "a request is parsed that must not be");
-        if std::mem::take(&mut self.proxy_header_due) {
+        if std::mem::take(&mut self.expects_proxy_header) {
             self.sent.skip(ProxyHeader::parse(&self.sent.bytes).unwrap().unwrap().len);
         }
         self.sent.request(request);
@@ -66,7 +66,7 @@ impl World {
         self.given.last().map(|given| given.id).unwrap_or_default()
     }
 
-    /// What must be so when this event comes; `room`: whether there was room for another response.
+    /// Checks what must hold when this event comes; `room` is whether there was room for another response.
     fn check_event(&mut self, event: &Event, room: bool) {
         if self.closed.is_some() {
             let may_follow = matches!(event, Event::ResponseEnd(_) | Event::TimedOut(Timer::Write | Timer::Linger));

@@ -18,7 +18,7 @@ impl<'a> Arbitrary<'a> for Number {
 }
 
 #[derive(Debug, Arbitrary)]
-pub(super) struct Story {
+pub(super) struct Scenario {
     request: u8,
     known: Option<Number>,
     steps: Vec<Step>,
@@ -31,14 +31,14 @@ enum Step {
     Sent(Number),
 }
 
-/// What waits of one stretch.
+/// The rest of a stretch that waits.
 #[derive(Debug)]
 struct Stretch {
     offset: u64,
     length: u64,
 }
 
-impl Story {
+impl Scenario {
     /// Nothing panics or wraps around; as long as what waits can be counted, each stretch comes
     /// out as it went in, but for what has left of it.
     pub(super) fn check(&self) {
@@ -71,7 +71,7 @@ impl Story {
             }
         }
         if self.finish {
-            // Content that is due is checked by another property.
+            // Missing content is checked by another property.
             let _ = connection.finish(id);
         }
         connection.handle_sent(u64::MAX, now);

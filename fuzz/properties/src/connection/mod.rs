@@ -1,10 +1,11 @@
-//! A whole connection: whatever a client, an application and a clock do, and in whatever order.
+//! A whole connection: any operations of a client, an application and a clock, in any order.
 
 mod buffers;
 mod client;
 mod ends;
 mod events;
 mod huge;
+pub mod raw;
 mod script;
 mod world;
 
@@ -13,7 +14,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use self::script::Script;
 use self::world::World;
 
-/// Carries the operations in `data` out, then lets everything run to its end.
+/// Executes the operations in `data`, then lets everything run to its end.
 ///
 /// Whatever happens, the requests that the application sees are those that
 /// [`oracle::chunked`](crate::oracle::chunked) and Content-Length cut out of what the client sent;
@@ -22,10 +23,10 @@ use self::world::World;
 /// nothing; stretches of files may have lengths up to the end of 64 bits; buffers stay under their limits; a deadline that came is over; and the connection always waits for something, or ends.
 ///
 /// # Panics
-/// Where this does not hold.
+/// If the property does not hold.
 pub fn check(data: &[u8]) {
-    if let Ok(story) = huge::Story::arbitrary(&mut Unstructured::new(data)) {
-        story.check();
+    if let Ok(scenario) = huge::Scenario::arbitrary(&mut Unstructured::new(data)) {
+        scenario.check();
     }
     let Ok(script) = Script::arbitrary(&mut Unstructured::new(data)) else { return };
     let mut world = World::new(&script.settings);
@@ -37,7 +38,7 @@ pub fn check(data: &[u8]) {
     ends::check(&world);
 }
 
-/// The operations in `data`, to be looked at.
+/// Returns the operations in `data` as text.
 #[must_use]
 pub fn explain(data: &[u8]) -> String {
     format!("{:?}", Script::arbitrary(&mut Unstructured::new(data)))

@@ -1,4 +1,4 @@
-//! What happens to a connection, as data that a fuzzer can make.
+//! The operations on a connection, as data that a fuzzer can make.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use httpants_core::{Config, HalfClose};
 pub(super) struct Script {
     /// How the server is configured.
     pub(super) settings: Settings,
-    /// What happens, in order.
+    /// The operations, in order.
     pub(super) operations: Vec<Operation>,
 }
 
@@ -25,12 +25,12 @@ impl<'a> Arbitrary<'a> for Script {
     }
 }
 
-/// Where the configuration differs from the usual one; small numbers choose from short lists.
-#[derive(Clone, Copy, Debug, Arbitrary)]
+/// The differences from the default configuration; small numbers choose from short lists.
+#[derive(Clone, Copy, Debug, Default, Arbitrary)]
 pub(super) struct Settings {
     unusual: bool,
     choices: [u8; 12],
-    /// Whether a PROXY header is due.
+    /// True if a PROXY header is expected.
     pub(super) proxy_protocol: bool,
 }
 
@@ -67,7 +67,7 @@ impl Settings {
     }
 }
 
-/// What the client has to send next.
+/// The next bytes of the client.
 #[derive(Clone, Debug)]
 pub(super) enum Sent {
     /// A head without content, from a list.
@@ -158,17 +158,17 @@ pub(super) enum Operation {
     Send(Sent),
     /// Bytes arrive, copied in or read into the lent buffer.
     Receive { most: u32, lend: bool },
-    /// The application looks at so many events.
+    /// The application takes at most this many events.
     Poll { most: u8, go_on: bool },
-    /// So many bytes leave; 0: all.
+    /// This many bytes leave; 0 is all.
     Transmit { most: u16 },
-    /// The application responds, if a response is due.
+    /// The application responds, if a request is outstanding.
     Respond(Given),
-    /// The same by the names of Pants.
+    /// The application responds by the calls of Pants.
     RespondByCalls { length: u16, finish: bool },
     /// A piece of content, and perhaps the end.
     Finish { length: u16, file: bool, end: u8 },
-    /// Time passes: to the next deadline, short of it, past it, or by so many milliseconds.
+    /// Time passes: to the next deadline, short of it, past it, or by this many milliseconds.
     Time { how: u8, millis: u16 },
     /// The application cannot take content, or can again.
     Pause(bool),
@@ -184,9 +184,9 @@ pub(super) enum Operation {
     Shutdown,
     /// The transport fails.
     IoError,
-    /// The receive buffer is moved out, or comes back with so many bytes.
+    /// The receive buffer is moved out, or comes back with at most this many bytes.
     LendRecv { most: u32 },
-    /// What waits to be sent is moved out, and so much of it leaves; 0: all.
+    /// What waits to be sent is moved out, and this many bytes of it leave; 0 is all.
     TakeTransmit { most: u16 },
     /// No request is to be parsed, or requests are again.
     Hold(bool),
@@ -194,7 +194,7 @@ pub(super) enum Operation {
     PeerClosed,
     /// A command for a request that is not the outstanding one.
     Stale { command: u8, request: u8 },
-    /// Calls that tell nothing: 0 bytes, more than was offered, a deadline that is not due.
+    /// Calls without news: 0 bytes, more than was offered, a deadline in the future.
     Spurious(u8),
 }
 

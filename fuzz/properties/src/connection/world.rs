@@ -13,7 +13,7 @@ use super::script::{self, Operation, Settings};
 use crate::oracle::response::Asked;
 use crate::shown;
 
-/// What the application gave for one request.
+/// The response of the application to one request.
 pub(super) struct Given {
     pub(super) id: RequestId,
     pub(super) has_body: bool,
@@ -38,7 +38,7 @@ pub(super) struct World {
     /// All that the client sends, and what of it the connection took.
     pub(super) to_send: Vec<u8>,
     pub(super) sent: client::Sent,
-    pub(super) proxy_header_due: bool,
+    pub(super) expects_proxy_header: bool,
     pub(super) end_of_stream: bool,
     /// The client has ended its stream, and the connection knows that before it has read it all.
     pub(super) peer_closed: bool,
@@ -46,20 +46,20 @@ pub(super) struct World {
     /// Buffers that were moved out.
     pub(super) buffer: Option<RecvBuffer>,
     pub(super) queue: TransmitQueue,
-    /// What the client got.
+    /// The bytes that the client got.
     pub(super) out: Vec<u8>,
     pub(super) given: Vec<Given>,
     /// The ends of responses, as they were reported.
     pub(super) ends: Vec<ResponseStats>,
     /// A refusal, or a timeout, that explains why the connection closes.
     pub(super) announced: Option<CloseReason>,
-    /// Whether something was refused that was no request, and got a response.
+    /// True if something that was no request was refused with a response.
     pub(super) refused_no_request: bool,
     pub(super) closed: Option<CloseReason>,
     pub(super) upgraded: bool,
     /// The transport failed or took nothing: what waited is lost.
     pub(super) cut_off: bool,
-    shutdown_told: bool,
+    shutdown_reported: bool,
     pub(super) end: Option<Close>,
     storage: Option<Storage>,
     /// The largest storage that was lent, in bytes.
@@ -81,7 +81,7 @@ impl World {
             now,
             to_send: vec![],
             sent: client::Sent::default(),
-            proxy_header_due: config.proxy_protocol,
+            expects_proxy_header: config.proxy_protocol,
             end_of_stream: false,
             peer_closed: false,
             held: false,
@@ -95,7 +95,7 @@ impl World {
             closed: None,
             upgraded: false,
             cut_off: false,
-            shutdown_told: false,
+            shutdown_reported: false,
             end: None,
             storage: None,
             lent: 0,
@@ -175,7 +175,7 @@ impl World {
         self.has_sent(taken);
     }
 
-    /// What the client has still to send.
+    /// Returns what the client has still to send.
     pub(super) fn unsent(&self) -> &[u8] {
         &self.to_send[self.sent.bytes.len()..]
     }
@@ -291,9 +291,9 @@ impl World {
                 return true;
             }
             Err(Misuse::TooMuchContent { due, .. }) => {
-                let due = usize::try_from(due).unwrap();
-                give(due).unwrap();
-                due
+                let missing = usize::try_from(due).unwrap();
+                give(missing).unwrap();
+                missing
             }
             Err(_) => return false,
         };
@@ -302,7 +302,7 @@ impl World {
         true
     }
 
-    /// So many bytes leave; all, where that is 0.
+    /// This many bytes leave; 0 is all.
     fn transmit(&mut self, most: usize) {
         if !self.queue.is_empty() {
             return self.take_transmit(most as u64);
@@ -313,7 +313,7 @@ impl World {
             Some(Transmit::External { length, .. }) => vec![b'F'; usize::try_from(length).unwrap()],
             Some(other) => panic!("{other:?}"),
         };
-        assert!(!bytes.is_empty(), "nothing to send, and it is told");
+        assert!(!bytes.is_empty(), "an empty transmit");
         if most > 0 {
             bytes.truncate(most);
         }
@@ -333,11 +333,11 @@ impl World {
         self.now = self.now.after(by);
         let Some(deadline) = deadline else { return self.connection.handle_timeout(self.now) };
         shown::display(&deadline.why);
-        let due = deadline.at <= self.now.mono;
-        self.cut_off |= due && self.is_cutting(deadline.why);
+        let is_over = deadline.at <= self.now.mono;
+        self.cut_off |= is_over && self.is_cutting(deadline.why);
         let state = self.connection.state();
         self.connection.handle_timeout(self.now);
-        if due {
+        if is_over {
             assert_ne!(self.connection.poll_timeout(), Some(deadline), "a deadline that came stays");
         } else {
             assert_eq!(self.connection.state(), state, "{deadline:?} came early");
@@ -373,7 +373,7 @@ impl World {
         assert_eq!((state, deadline), (self.connection.state(), self.connection.poll_timeout()));
     }
 
-    /// What holds after every operation.
+    /// Checks what holds after every operation.
     fn check(&mut self) {
         assert_eq!((self.connection.now(), self.connection.served()), (self.now, self.given.len() as u64));
         let wants = self.connection.wants_recv();
@@ -386,7 +386,7 @@ impl World {
         assert_eq!(room > 0, wants && self.buffer.is_none(), "wants_recv and recv_buf disagree");
         assert!(room <= most, "room for {room} bytes in {self:?}: {limits:?}");
         match self.connection.poll_close() {
-            Some(Close::ShutdownWrite) => assert!(!std::mem::replace(&mut self.shutdown_told, true)),
+            Some(Close::ShutdownWrite) => assert!(!std::mem::replace(&mut self.shutdown_reported, true)),
             Some(close) => {
                 assert!(self.connection.poll_transmit().is_none() && !wants);
                 assert!(self.connection.poll_timeout().is_none(), "a deadline behind the end");
@@ -429,7 +429,7 @@ impl World {
             }
             self.check();
             if self.upgraded || matches!(self.end, Some(Close::Now | Close::Reset)) {
-                assert!(self.upgraded || self.closed.is_some(), "the end was not told");
+                assert!(self.upgraded || self.closed.is_some(), "the end was not reported");
                 return;
             }
             if self.connection.wants_recv() && !self.unsent().is_empty() && !self.end_of_stream {
@@ -464,7 +464,7 @@ impl World {
         true
     }
 
-    /// Whether what waits is lost when this deadline comes.
+    /// Returns whether what waits is lost when this deadline comes.
     fn is_cutting(&self, timer: Timer) -> bool {
         let has_begun = self.connection.state().send == Sending::Body;
         timer == Timer::Write || timer == Timer::HalfClosed && has_begun

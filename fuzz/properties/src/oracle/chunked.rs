@@ -2,7 +2,7 @@
 
 use super::{is_field_value, is_token, line, trim};
 
-/// What a chunked body is.
+/// A chunked body, as far as it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Body {
     /// The content, as far as it is there.
@@ -23,12 +23,12 @@ pub struct Body {
 /// How a body ends.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum End {
-    /// Behind so many bytes, framing included.
+    /// At this position, framing included.
     At(usize),
     /// Not yet.
     #[default]
     NeedMore,
-    /// What comes is no chunked body.
+    /// Malformed.
     Refused,
 }
 
@@ -97,13 +97,13 @@ fn skip(bytes: &[u8]) -> &[u8] {
     &bytes[blanks..]
 }
 
-/// What is behind a token.
+/// Returns the bytes behind a token.
 fn token(bytes: &[u8]) -> Option<&[u8]> {
     let length = bytes.iter().take_while(|byte| is_token(&[**byte])).count();
     (length > 0).then(|| &bytes[length..])
 }
 
-/// What is behind a quoted string.
+/// Returns the bytes behind a quoted string.
 fn quoted(bytes: &[u8]) -> Option<&[u8]> {
     let mut rest = bytes.strip_prefix(b"\"")?;
     loop {

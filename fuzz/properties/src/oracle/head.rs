@@ -6,7 +6,7 @@ use httpants_core::{Config, Framing};
 
 use super::{is_field_value, is_token, line, trim};
 
-/// What the bytes are.
+/// The verdict on the bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     /// The beginning of a head, as far as it goes.

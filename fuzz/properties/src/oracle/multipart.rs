@@ -9,7 +9,7 @@ pub struct Part {
     pub content: Vec<u8>,
 }
 
-/// Why a content is none.
+/// Why a content is malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// It ends before the closing delimiter.
@@ -64,7 +64,7 @@ fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
     memchr::memmem::find(bytes, what)
 }
 
-/// Where the first delimiter begins, whether it is the closing one, and where it ends.
+/// The position of the first delimiter, whether it closes the form, and the position of its end.
 type Delimiter = (usize, Result<(bool, usize), Fault>);
 
 fn delimiter(bytes: &[u8], boundary: &[u8]) -> Option<Delimiter> {

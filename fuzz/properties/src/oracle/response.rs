@@ -1,8 +1,8 @@
-//! A response as a client sees it (RFC 9112 sections 4, 6 and 7).
+//! Reads responses as a client does (RFC 9112 sections 4, 6 and 7).
 
 use super::{is_field_value, is_token, line, trim};
 
-/// One response.
+/// A response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Response {
     /// HTTP/1.0, not 1.1.
@@ -17,17 +17,17 @@ pub struct Response {
     pub content: Vec<u8>,
     /// The trailer lines of a chunked response.
     pub trailers: Vec<(String, Vec<u8>)>,
-    /// Whether all of it is there. A response that the end of the stream ends always is.
+    /// True if all of it is there. A response that the end of the stream ends always is.
     pub whole: bool,
-    /// Whether the end of the stream is its end.
+    /// True if the end of the stream is its end.
     pub until_close: bool,
 }
 
 impl Response {
-    /// The value of the field, if there is one.
+    /// Returns the value of the field, if there is one.
     ///
     /// # Panics
-    /// Where there are two.
+    /// If there are two.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&[u8]> {
         let mut values = self.fields.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
@@ -36,17 +36,17 @@ impl Response {
         value
     }
 
-    /// The options of `Connection`, in lowercase.
+    /// Returns the options of `Connection`, in lowercase.
     ///
     /// # Panics
-    /// Where there are two such fields, or one that is not ASCII.
+    /// If there are two such fields, or one that is not ASCII.
     pub fn connection_options(&self) -> impl Iterator<Item = String> {
         let options = str::from_utf8(self.field("Connection").unwrap_or_default()).expect("options are tokens");
         options.split(',').map(|option| option.trim().to_ascii_lowercase()).filter(|option| !option.is_empty())
     }
 }
 
-/// What the request says about the response's content.
+/// How the request affects the content of the response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
     /// HEAD: there is none.
@@ -61,7 +61,7 @@ pub enum Asked {
 /// not whole.
 ///
 /// # Panics
-/// Where it is outside the grammar, or framed in a way that a client could understand in two
+/// If it is outside the grammar, or framed in a way that a client could understand in two
 /// ways.
 #[must_use]
 pub fn read(out: &[u8], asked: Asked) -> Option<(Response, &[u8])> {
