@@ -1,3 +1,3 @@
-//! The behaviour suite of every adapter, over smol.
+//! The behaviour suite on smol.
 
 httpants_driver::conformance_suite!(httpants_driver::conformance::Sockets<httpants_smol::Smol>, linux);

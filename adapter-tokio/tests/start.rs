@@ -1,4 +1,4 @@
-//! The start of a server with several workers.
+//! Test of the start of a server with several workers.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use httpants_tokio::{Request, Server};
 
-/// The first worker cannot start: its thread drives a runtime already. The others could.
+/// The first worker cannot start, because its thread already drives a runtime. The others could.
 #[test]
-fn run_fails_before_it_accepts_where_a_worker_cannot_start() {
+fn run_fails_before_accepting_if_a_worker_cannot_start() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     let bound = Server::new(async |_: Request| "ok").listener(socket).workers(3).bind().unwrap();

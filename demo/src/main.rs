@@ -1,4 +1,4 @@
-//! The demo of httpants: what `cargo run` starts, and how an application is written.
+//! The demo server of httpants, and an example of an application.
 
 mod cookies;
 mod inspect;
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The same on each runtime: only here it has a name.
+/// Starts the server on the chosen runtime. The rest of the program is generic over it.
 fn start(options: &Options) -> io::Result<()> {
     log();
     match options.runtime {
@@ -68,7 +68,7 @@ where
     let mut server = Server::with_runtime(runtime, handler(Arc::clone(&service)))
         .intake(routes::intake)
         .config(|config| options.apply(config))
-        // What is received is shown as it was received.
+        // The raw body is shown for forms, too.
         .forms(|limits| limits.keep_body = true)
         .workers(options.workers.0);
     if let Some(policy) = options.sendfile(service.files.path())? {
@@ -103,9 +103,9 @@ where
     bound.run()
 }
 
-/// Warnings, and peers that sent no valid PROXY header, to standard error.
+/// Logs warnings, and peers without a valid PROXY header, to standard error.
 fn log() {
-    // Of that target there are also spans, for each connection, which are not shown here.
+    // The target also has a span for each connection, which is not shown here.
     let is_shown = |metadata: &Metadata<'_>| {
         let is_notice = *metadata.level() == Level::INFO && metadata.target() == "httpants::connection";
         *metadata.level() <= Level::WARN || (is_notice && metadata.is_event())
@@ -115,19 +115,19 @@ fn log() {
     tracing_subscriber::registry().with(lines.with_filter(shown)).init();
 }
 
-/// A line of the access log; a reader that is gone is none of the server's business.
+/// Writes a line of the access log; ignores a closed standard error.
 fn access(line: &str) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
-/// To standard output; a reader that is gone is none of the server's business.
+/// Writes to standard output; ignores a closed one.
 fn say(text: &str) -> ExitCode {
     let mut output = io::stdout();
     let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
     ExitCode::SUCCESS
 }
 
-/// One line, whatever was given: a name or a path may hold line ends.
+/// Writes one line to standard error: control characters, such as line ends in a path, are escaped.
 fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
     let text = error.to_string();
     let text = text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() });

@@ -1,12 +1,11 @@
-//! How streams that HTTP has let go of learn that the program is to end. The server cannot tell
-//! them, because it does not know their protocol.
+//! The shutdown signal for upgraded streams, whose protocols the server does not know.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use event_listener::Event;
 
-/// Whether the shutdown has begun; clones share it.
+/// A shared flag that the shutdown has begun.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Shutdown(Arc<State>);
 
@@ -17,17 +16,17 @@ struct State {
 }
 
 impl Shutdown {
-    /// Wakes everybody who waits for it.
+    /// Sets the flag and wakes all waiters.
     pub(crate) fn begin(&self) {
         self.0.has_begun.store(true, Ordering::Release);
         self.0.event.notify(usize::MAX);
     }
 
-    /// Waits until it has begun.
+    /// Waits until the shutdown has begun.
     pub(crate) async fn begun(&self) {
         while !self.0.has_begun.load(Ordering::Acquire) {
             let listener = self.0.event.listen();
-            // It may have begun before the listener was there to be woken.
+            // It may have begun before the listener was registered.
             if !self.0.has_begun.load(Ordering::Acquire) {
                 listener.await;
             }

@@ -1,4 +1,4 @@
-//! The fixtures, as they stand in Markdown.
+//! The parser of fixtures in Markdown.
 
 use std::sync::Arc;
 
@@ -17,19 +17,19 @@ pub struct Fixture {
     pub line: usize,
     /// The rows of `docs/protocol.md` that it shows.
     pub rows: Vec<String>,
-    /// Where such an input was published: advisories, sections of an RFC, titles of research.
+    /// The sources of such an input: advisories, sections of an RFC, titles of research.
     pub sources: Vec<String>,
-    /// What differs from the default configuration is in it.
+    /// The configuration.
     pub config: Arc<Config>,
-    /// Whether it has settings of its own.
+    /// It has its own settings.
     pub configured: bool,
-    /// What the application does.
+    /// The script of the application.
     pub script: Script,
-    /// In how many pieces the answer must leave when the whole input arrives at once.
+    /// The expected number of writes when the whole input arrives at once.
     pub writes: Option<usize>,
-    /// Whether requests before and behind it would change it.
+    /// Requests before and after would change it.
     pub alone: bool,
-    /// What happens; each of them must lead to the same events and the same answer.
+    /// The inputs; each must lead to the same events and the same response.
     pub inputs: Vec<Vec<Step>>,
     /// The expected lines of the log.
     pub events: Vec<String>,
@@ -37,7 +37,7 @@ pub struct Fixture {
     pub answer: Vec<u8>,
 }
 
-/// A section as it is read.
+/// A section while it is parsed.
 #[derive(Debug, Default)]
 struct Section<'a> {
     line: usize,
@@ -46,10 +46,10 @@ struct Section<'a> {
     blocks: Vec<(&'a str, Vec<&'a str>)>,
 }
 
-/// Reads a fixture file.
+/// Parses a fixture file.
 ///
 /// # Errors
-/// What is wrong, and in which section.
+/// Returns an error with its section.
 pub fn parse(document: &str) -> Result<Vec<Fixture>, String> {
     let sections = sections(document)?;
     sections.iter().map(|section| section.fixture().map_err(|error| format!("{}: {error}", section.title))).collect()
@@ -111,7 +111,7 @@ impl Section<'_> {
         }
     }
 
-    /// Each input block; one with a line `{each}` once for each line of the block behind it.
+    /// Returns each input block; one with a line `{each}` once for each line of the block after it.
     fn inputs(&self) -> Result<Vec<Vec<Step>>, String> {
         let mut inputs = Vec::new();
         let mut blocks = self.blocks.iter().peekable();
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told() {
+    fn invalid_input_is_an_error() {
         for body in [
             "## A\nrow: a\n~~~input\n~~~\n~~~events\n~~~\n",
             "## A\nrow: a\n~~~events\n~~~\n~~~answer\n~~~\n",

@@ -1,4 +1,4 @@
-//! Why the body of a request is not there.
+//! Errors of reading a request body.
 
 use std::fmt;
 use std::io;
@@ -7,7 +7,7 @@ use std::io;
 use httpants_core::forms::Limits;
 use httpants_core::{CloseReason, ProtocolError};
 
-/// Why the content of a request did not come to its end.
+/// The error of a request body that was not received or kept completely.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BodyError {
@@ -15,15 +15,15 @@ pub enum BodyError {
     Closed(CloseReason),
     /// The response to the request was finished before the body was read.
     ResponseFinished,
-    /// The temporary file that it is in could not be read.
+    /// The temporary file that stores it could not be read.
     Storage(io::ErrorKind),
-    /// It was that of a multipart form larger than [`Limits::memory`], of which the parts
-    /// alone were kept, because [`Limits::keep_body`] did not ask for it.
+    /// It belongs to a multipart form larger than [`Limits::memory`], of which only the parts were
+    /// kept, because [`Limits::keep_body`] is not set.
     NotKept,
 }
 
 impl BodyError {
-    /// What the peer did wrong, where that is the reason.
+    /// Returns the protocol error of the peer, if that is the cause.
     #[must_use]
     pub fn fault(&self) -> Option<ProtocolError> {
         match self {
@@ -36,10 +36,10 @@ impl BodyError {
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Closed(reason) => write!(f, "the content is incomplete: {reason}"),
+            Self::Closed(reason) => write!(f, "incomplete body: {reason}"),
             Self::ResponseFinished => f.write_str("the response was finished before the body was read"),
-            Self::NotKept => f.write_str("of the form only the parts were kept, and not its raw content"),
-            Self::Storage(kind) => write!(f, "the temporary file of the content could not be read: {kind}"),
+            Self::NotKept => f.write_str("the raw body of the form was not kept: set keep_body to read it"),
+            Self::Storage(kind) => write!(f, "cannot read the temporary file of the body: {kind}"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What is sent to each server.
+//! The requests sent to each server.
 
 use std::fmt::Write as _;
 
@@ -8,17 +8,18 @@ pub(crate) struct Case {
     pub(crate) differs: Differs,
 }
 
-/// Where our answers differ from axum's, and why.
+/// The difference of this server's responses to axum's, and its reason.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Differs {
     Nowhere,
     /// In these fields only.
     In(&'static [&'static str], &'static str),
-    /// Ours have these statuses, and are whole or not; they may be refusals in our own words.
+    /// This server's responses have these statuses, and are complete or not; they may be its own
+    /// refusals.
     Status(&'static [(u16, bool)], &'static str),
 }
 
-/// A request with these field lines and this content.
+/// Returns a request with these field lines and this body.
 fn request(line: &str, fields: &str, content: impl AsRef<[u8]>) -> Vec<u8> {
     let content = content.as_ref();
     let mut head = format!("{line} HTTP/1.1\r\nHost: example.com\r\n{fields}");
@@ -28,7 +29,7 @@ fn request(line: &str, fields: &str, content: impl AsRef<[u8]>) -> Vec<u8> {
     [head.as_bytes(), b"\r\n", content].concat()
 }
 
-/// The last request of its connection.
+/// Returns the last request of its connection.
 fn last(line: &str, fields: &str, content: impl AsRef<[u8]>) -> Vec<u8> {
     request(line, &format!("Connection: close\r\n{fields}"), content)
 }
@@ -54,7 +55,7 @@ fn part(fields: &str, content: &str) -> String {
     format!("--xYx\r\nContent-Disposition: form-data; {fields}\r\n\r\n{content}\r\n")
 }
 
-/// Whose answers must be the same.
+/// Returns the requests with the same responses.
 fn same() -> Vec<Vec<u8>> {
     let get = |path: &str| last(&format!("GET {path}"), "", "");
     let content = "content ".repeat(400_000);
@@ -134,11 +135,11 @@ fn same() -> Vec<Vec<u8>> {
     all
 }
 
-/// Whose answers differ, and why.
+/// Returns the requests with different responses, and the reasons.
 fn different() -> Vec<(Vec<u8>, Differs)> {
     const ONLY_CLOSE: Differs = Differs::In(&["connection"], "HTTP/1.0 is told that the connection closes, too");
     const HEAD_OF_A_STREAM: Differs =
-        Differs::In(&["transfer-encoding"], "the length is not known without the content, and the answer says so");
+        Differs::In(&["transfer-encoding"], "the length is not known without the content, and the response says so");
     let get = |path: &str| last(&format!("GET {path}"), "", "");
     vec![
         (b"GET /target HTTP/1.0\r\n\r\n".to_vec(), ONLY_CLOSE),
@@ -182,7 +183,7 @@ fn different() -> Vec<(Vec<u8>, Differs)> {
     ]
 }
 
-/// All there is to send.
+/// Returns all cases.
 pub(crate) fn cases() -> Vec<Case> {
     let same = same().into_iter().map(|bytes| Case { bytes, differs: Differs::Nowhere });
     same.chain(different().into_iter().map(|(bytes, differs)| Case { bytes, differs })).collect()

@@ -1,4 +1,4 @@
-//! Reading a body before the handler runs: read a piece, push it on, until the end.
+//! Buffering of a body before the handler runs: reads a piece, passes it on, until the end.
 //!
 //! ```text
 //!                 +- Raw            in memory, or in a temporary file by a Spool
@@ -7,9 +7,9 @@
 //!                                   memory, a Spool for each large file
 //! ```
 //!
-//! Nothing here reads the socket or blocks. One batch is written at a time while the next is
-//! gathered; when that is full, too, nothing is read, and the peer has to wait. So an upload
-//! takes two batches of memory, however large it is; a form of which both is kept, twice that.
+//! Nothing here reads the socket or blocks. One batch is written while the next is filled; when
+//! that is full, too, nothing is read and the peer has to wait. An upload therefore takes two
+//! batches of memory, however large it is; a form whose raw body is kept takes twice that.
 
 mod error;
 mod multipart;
@@ -31,14 +31,14 @@ pub(crate) use self::settings::Settings;
 use super::body::Body;
 use super::upload::{Content, Form};
 
-/// A body that was read to its end.
+/// A completely received body.
 #[derive(Debug)]
 pub(crate) struct Collected {
     pub(crate) body: Body,
     pub(crate) form: Option<Box<Form>>,
 }
 
-/// Where the body goes while it is read.
+/// The destination of a body while it is read.
 #[derive(Debug)]
 struct Collector {
     raw: Raw,
@@ -53,10 +53,10 @@ enum Kind {
     Multipart(Box<FormCollector>),
 }
 
-/// Reads the body of a request, by these limits where they are not the server's.
+/// Reads the body of a request, with these limits if they differ from the server's.
 ///
 /// # Errors
-/// Where the head says enough to refuse the body before a byte of it is read.
+/// Returns an error if the head is enough to refuse the body before any of it is read.
 pub(crate) fn collect(
     head: &RequestHead,
     mut body: Body,
@@ -89,7 +89,7 @@ pub(crate) fn collect(
 
 impl Collector {
     fn new(head: &RequestHead, limits: &Limits, settings: &Arc<Settings>) -> Result<Self, ParseFormError> {
-        // What is longer than the request may be is refused by the core, as of every other body.
+        // The core refuses a body that exceeds its limit, as for every other body.
         let length = match head.framing() {
             Framing::Length(length) if length <= limits.max_body_size => Some(length),
             _ => None,
@@ -142,7 +142,7 @@ impl Collector {
         }
     }
 
-    /// Drops what was stored, once nothing of it is being written.
+    /// Drops what was stored, after pending writes.
     async fn give_up(self) {
         if let Kind::Multipart(form) = self.kind {
             form.give_up().await;
