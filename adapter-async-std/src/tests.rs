@@ -31,11 +31,11 @@ fn tasks_run_in_the_pool_from_any_thread() {
 fn panic_ends_only_its_task() {
     let runtime = AsyncStd::default();
     for _ in 0..20 {
-        runtime.spawn(async { panic!("as it should") });
+        runtime.spawn(async { panic!("a panic of the test") });
     }
     let (sender, receiver) = channel();
-    runtime.spawn(async move { sender.send("the pool goes on").unwrap() });
-    assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Ok("the pool goes on"));
+    runtime.spawn(async move { sender.send("the pool continues").unwrap() });
+    assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Ok("the pool continues"));
 }
 
 #[test]

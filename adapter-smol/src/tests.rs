@@ -65,11 +65,11 @@ fn panic_ends_only_its_own_task() {
     let runtime = Smol::default();
     let here = thread::current().id();
     let other = runtime.block_on(async {
-        runtime.spawn(async { panic!("as it should") });
+        runtime.spawn(async { panic!("a panic of the test") });
         thread_of_a_task(runtime).await
     });
     assert_eq!(other.unwrap(), here);
-    runtime.spawn(async { panic!("as it should") });
+    runtime.spawn(async { panic!("a panic of the test") });
     assert_ne!(smol::block_on(thread_of_a_task(runtime)), here);
 }
 

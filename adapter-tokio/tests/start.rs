@@ -17,12 +17,12 @@ fn run_fails_before_accepting_if_a_worker_cannot_start() {
     let bound = Server::new(async |_: Request| "ok").listener(socket).workers(3).bind().unwrap();
     let handle = bound.handle();
     let _waiting = TcpStream::connect(address).unwrap();
-    let (tell, told) = channel();
+    let (sender, receiver) = channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        tell.send(runtime.block_on(async { bound.run() }))
+        sender.send(runtime.block_on(async { bound.run() }))
     });
-    let result = told.recv_timeout(Duration::from_secs(30)).unwrap();
-    assert!(result.unwrap_err().to_string().contains("already drives a tokio runtime"));
+    let result = receiver.recv_timeout(Duration::from_secs(30)).unwrap();
+    assert!(result.unwrap_err().to_string().contains("cannot block inside a tokio runtime"));
     assert_eq!(handle.counters().connections_accepted, 0);
 }

@@ -32,8 +32,8 @@ pub struct Echo {
 }
 
 impl Echo {
-    /// Responds to the requests that were received completely.
-    pub fn respond(&mut self, connection: &mut Connection) {
+    /// Handles the events of the connection: responds to each complete request.
+    pub fn handle_events(&mut self, connection: &mut Connection) {
         while let Some(event) = connection.poll_event() {
             let result = match event {
                 Event::Request(request) if !request.has_body() => self.respond(connection, request.id()),

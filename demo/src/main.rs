@@ -28,8 +28,8 @@ use tracing_subscriber::prelude::*;
 
 fn main() -> ExitCode {
     match Command::parse(std::env::args_os().skip(1)) {
-        Ok(Command::Help) => say(options::HELP),
-        Ok(Command::Version) => say(concat!("demo ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Command::Help) => print(options::HELP),
+        Ok(Command::Version) => print(concat!("demo ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Command::Serve(options)) => match start(&options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, 1),
@@ -95,7 +95,7 @@ where
     service.handle.get_or_init(|| bound.handle());
     signals::obey(bound.handle(), tls, shutdown)?;
     for address in bound.local_addresses() {
-        say(&match address {
+        print(&match address {
             ListenAddress::Unix(_) => format!("httpants listens on {address}\n"),
             _ => format!("httpants listens on {scheme}://{address}/\n"),
         });
@@ -121,7 +121,7 @@ fn access(line: &str) {
 }
 
 /// Writes to standard output; ignores a closed one.
-fn say(text: &str) -> ExitCode {
+fn print(text: &str) -> ExitCode {
     let mut output = io::stdout();
     let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
     ExitCode::SUCCESS

@@ -13,7 +13,7 @@ pub(crate) fn default_connections() -> usize {
 /// Returns the maximum number of peer watches: an eighth of the descriptors, so that clients which
 /// leave or half-close cannot use up the descriptors of files.
 #[cfg(target_os = "linux")]
-pub(crate) fn most_watches() -> usize {
+pub(crate) fn max_watches() -> usize {
     usize::try_from(limit().unwrap_or(UNLIMITED) / 8).unwrap_or(usize::MAX)
 }
 

@@ -48,7 +48,7 @@ use crate::response::Response;
 /// }
 ///
 /// impl Application {
-///     async fn answer(&self, request: Request) -> Result<Response, Failed> {
+///     async fn respond(&self, request: Request) -> Result<Response, Failed> {
 ///         match (request.method().as_str(), request.path()) {
 ///             ("GET" | "HEAD", "/") => Ok(Response::text(self.greeting.clone())),
 ///             ("GET" | "HEAD", "/uptime") => Ok(Response::text(std::fs::read_to_string("/proc/uptime")?)),
@@ -61,7 +61,7 @@ use crate::response::Response;
 /// let application = Arc::new(Application { greeting: "hello\n".into() });
 /// let handler = move |request: Request| {
 ///     let application = Arc::clone(&application);
-///     async move { application.answer(request).await }
+///     async move { application.respond(request).await }
 /// };
 /// let memory = Memory::new();
 /// let (_handle, serving) = Server::with_runtime(memory.clone(), handler).attach();

@@ -13,7 +13,7 @@ use rustix::io::{Errno, ReadWriteFlags};
 use rustix::net::{SendAncillaryBuffer, SendFlags, SocketFlags, acceptfrom_with, sendmsg};
 use socket2::Socket;
 
-use crate::descriptors::most_watches;
+use crate::descriptors::max_watches;
 
 /// A watch for the end of a peer's stream behind unread bytes, for
 /// [`Transport::poll_peer_closed`](crate::runtime::Transport::poll_peer_closed).
@@ -35,7 +35,7 @@ struct CountedWatch;
 
 impl CountedWatch {
     fn new() -> io::Result<Self> {
-        let most = most_watches();
+        let most = max_watches();
         let more = |count| (count < most).then_some(count + 1);
         match WATCHES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
             Ok(_) => Ok(Self),

@@ -46,7 +46,7 @@ struct Completing {
 impl Completing {
     /// Continues the operation in flight.
     fn poll_in_flight(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let context = &mut told(context, self.fault != Fault::LosesTheWriter);
+        let context = &mut wakes_if(context, self.fault != Fault::LosesTheWriter);
         while !self.in_flight.is_empty() {
             let count = ready!(self.socket.poll_send(context, &[IoSlice::new(&self.in_flight)], false))?;
             self.in_flight.drain(..count);
@@ -56,7 +56,7 @@ impl Completing {
 }
 
 /// Returns the context of a socket that wakes its task, or does not.
-fn told<'a>(context: &'a Context<'_>, tells: bool) -> Context<'a> {
+fn wakes_if<'a>(context: &'a Context<'_>, tells: bool) -> Context<'a> {
     Context::from_waker(if tells { context.waker() } else { Waker::noop() })
 }
 
@@ -67,7 +67,7 @@ impl Transport for Completing {
             if self.fault == Fault::Spins {
                 context.waker().wake_by_ref();
             }
-            let context = &mut told(context, self.fault != Fault::LosesTheReader);
+            let context = &mut wakes_if(context, self.fault != Fault::LosesTheReader);
             let count = ready!(self.socket.poll_recv(context, &mut lent))?;
             self.received.extend(lent.iter().take(count));
         }

@@ -253,18 +253,18 @@ fn failures_are_500_or_break_the_connection() {
     for path in ["/panic", "/bad-header"] {
         let (client, received) = exchange(&memory, &[get(path), get("/next")].concat());
         assert_eq!(received[0].0, 500, "{path}");
-        assert_eq!(received[1], ok("/next 0"), "a failed request costs the next one nothing");
+        assert_eq!(received[1], ok("/next 0"), "a failed request does not affect the next one");
         assert!(!client.is_ended());
     }
     for path in ["/panic-late", "/unfinished", "/broken-stream"] {
         let (client, received) = exchange(&memory, &[get("/before"), get(path), get("/next")].concat());
         assert_eq!(received[0], ok("/before 0"));
-        assert_eq!(received[1], (200, None), "{path}: cut off, and it shows");
+        assert_eq!(received[1], (200, None), "{path}: visibly truncated");
         assert!(client.is_ended() && received.len() == 2);
     }
     let (client, received) = exchange(&memory, b"GET /panic-late HTTP/1.0\r\n\r\n");
     assert_eq!(received.len(), 1);
-    assert!(client.is_reset(), "the end of the stream would have been the end of the content");
+    assert!(client.is_reset(), "the end of the stream would delimit the body");
 }
 
 #[test]
@@ -331,7 +331,7 @@ fn upgrade_passes_on_bytes_already_read() {
     let memory = Memory::new();
     start(&memory, |server| server);
     let (_client, received) = exchange(&memory, &get("/upgrade"));
-    assert_eq!(received[0].0, 500, "a switch that was not offered is the application's mistake");
+    assert_eq!(received[0].0, 500, "an upgrade without an offer is a misuse");
 }
 
 #[test]
@@ -378,7 +378,7 @@ fn close_resets_a_close_delimited_response() {
     memory.run();
     handle.close();
     memory.run();
-    assert!(client.is_closed() && !client.is_reset(), "what has left in whole stays whole");
+    assert!(client.is_closed() && !client.is_reset(), "a completely sent response stays complete");
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn guide_quotes_the_examples() {
     for block in guide.split("```rust\n").skip(1) {
         let quote = block.split("```").next().unwrap();
         for piece in quote.split("// ...\n") {
-            assert!(sources.iter().any(|source| source.contains(piece)), "this is not in the examples:\n{piece}");
+            assert!(sources.iter().any(|source| source.contains(piece)), "not found in the examples:\n{piece}");
             quotes += 1;
         }
     }

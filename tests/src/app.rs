@@ -62,7 +62,7 @@ pub fn parse(script: &str) -> Result<Script, String> {
         if let Some(next) = rest.strip_prefix(';') {
             rest = next.trim_start();
         } else if !rest.is_empty() {
-            return Err(format!("a semicolon was due before: {rest}"));
+            return Err(format!("expected a semicolon before: {rest}"));
         }
     }
     Ok(instructions)
@@ -105,7 +105,7 @@ fn with_text(word: &str, bytes: Vec<u8>) -> Result<Instruction, String> {
     if word == "send" {
         return Ok(Instruction::Send(bytes.into()));
     }
-    let utf_8 = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| "a name is text".to_owned());
+    let utf_8 = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| "a name must be text".to_owned());
     if word == "reason" {
         return Ok(Instruction::Reason(utf_8(bytes)?));
     }

@@ -28,7 +28,7 @@ impl Ends {
     /// Records a timeout or a refusal, after which the connection may close for that reason.
     pub fn announce(&mut self, reason: CloseReason) {
         if let Some(refused @ CloseReason::Refused(_)) = self.announced {
-            self.errors.push(format!("{reason:?} behind {refused:?}"));
+            self.errors.push(format!("{reason:?} after {refused:?}"));
         }
         // A request that takes too long is refused.
         self.announced = Some(reason);
@@ -39,7 +39,7 @@ impl Ends {
         let is_announced = self.announced == Some(reason);
         let must_be = matches!(reason, CloseReason::Refused(_) | CloseReason::TimedOut(_));
         if is_announced != must_be {
-            self.errors.push(format!("closed {reason:?} behind {:?}", self.announced));
+            self.errors.push(format!("closed {reason:?} after {:?}", self.announced));
         }
         self.closed = Some(reason);
         self.announced = None;
@@ -72,7 +72,7 @@ impl Ends {
         }
         let last_is_whole = self.responses.last().is_none_or(|end| end.complete);
         if is_over && last_is_whole && !rest.is_empty() {
-            return Err(format!("bytes behind the last response: {}", rest.escape_ascii()));
+            return Err(format!("bytes after the last response: {}", rest.escape_ascii()));
         }
         Ok(())
     }
@@ -86,7 +86,7 @@ impl Ends {
         };
         let Some(length) = find(answer, b"\r\n\r\n") else {
             let is_nothing = end.body_bytes == 0 && !end.complete;
-            return if is_nothing { Ok(&[]) } else { Err("its head has not left".into()) };
+            return if is_nothing { Ok(&[]) } else { Err("its head was not sent".into()) };
         };
         let (head, body) = answer.split_at_checked(length + 4).unwrap_or_default();
         let head = String::from_utf8_lossy(head);

@@ -224,7 +224,7 @@ impl Exchange {
                 return;
             }
         }
-        self.log.line("the connection runs in circles".into());
+        self.log.line("the connection is in an endless loop".into());
     }
 
     /// Passes as many bytes to the connection as it accepts at once.
@@ -259,7 +259,7 @@ impl Exchange {
     fn poll_events(&mut self) {
         while let Some(event) = self.connection.poll_event() {
             if self.told_closed && !may_follow_closed(&event) {
-                self.log.line(format!("behind closed: {event:?}"));
+                self.log.line(format!("after closed: {event:?}"));
             }
             match event {
                 Event::Request(request) => self.request(&request),
@@ -354,7 +354,7 @@ impl Exchange {
             self.step(&Step::Eof);
             self.check_closed();
         } else if self.is_untimed() {
-            self.log.line("the connection waits for ever".into());
+            self.log.line("the connection waits forever".into());
         }
         if self.closed == Some(Close::Reset) {
             self.log.line("reset".into());
@@ -396,7 +396,7 @@ impl Exchange {
             && connection.poll_timeout().is_none()
             && connection.poll_close() == self.closed;
         if !quiet {
-            self.log.line("the closed connection goes on".into());
+            self.log.line("the closed connection continues".into());
         }
     }
 

@@ -83,7 +83,7 @@ impl Section<'_> {
             list.into_iter().flatten().collect()
         };
         let config = settings::parse(self.header("config").unwrap_or_default())?;
-        let writes = self.header("writes").map(str::parse).transpose().map_err(|_| "writes is a number")?;
+        let writes = self.header("writes").map(str::parse).transpose().map_err(|_| "writes must be a number")?;
         Ok(Fixture {
             title: self.title.to_owned(),
             line: self.line,
@@ -107,7 +107,7 @@ impl Section<'_> {
     fn block(&self, kind: &str) -> Result<&[&str], String> {
         match self.blocks.iter().filter(|(other, _)| *other == kind).collect::<Vec<_>>().as_slice() {
             [(_, lines)] => Ok(lines),
-            _ => Err(format!("there must be one block of {kind}")),
+            _ => Err(format!("expected exactly one block of {kind}")),
         }
     }
 
@@ -119,7 +119,7 @@ impl Section<'_> {
             match *kind {
                 "input" if lines.contains(&"{each}") => {
                     let Some((_, each)) = blocks.next_if(|(kind, _)| *kind == "each") else {
-                        return Err("a block of each is due behind {each}".into());
+                        return Err("expected a block each after {each}".into());
                     };
                     for &one in each {
                         let lines: Vec<_> = lines.iter().map(|&l| if l == "{each}" { one } else { l }).collect();
@@ -131,7 +131,7 @@ impl Section<'_> {
                 other => return Err(format!("an unknown block: {other}")),
             }
         }
-        if inputs.is_empty() { Err("there is no input".into()) } else { Ok(inputs) }
+        if inputs.is_empty() { Err("missing input block".into()) } else { Ok(inputs) }
     }
 }
 

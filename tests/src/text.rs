@@ -45,7 +45,7 @@ pub fn repetition(text: &str) -> Result<(Vec<u8>, &str), String> {
     let (number, tail) = number.split_at(digits);
     let times: usize = number.parse().map_err(|_| "a repetition is {\"text\" * number}".to_owned())?;
     if piece.len().saturating_mul(times) > MOST {
-        return Err("a repetition makes too many bytes".into());
+        return Err("a repetition is too long".into());
     }
     Ok((piece.repeat(times), tail))
 }
@@ -55,11 +55,11 @@ pub fn repetition(text: &str) -> Result<(Vec<u8>, &str), String> {
 /// # Errors
 /// Returns an error for malformed text.
 pub fn quoted(text: &str) -> Result<(Vec<u8>, &str), String> {
-    let mut rest = text.strip_prefix('"').ok_or_else(|| format!("a quoted text was due: {text}"))?;
+    let mut rest = text.strip_prefix('"').ok_or_else(|| format!("expected quoted text: {text}"))?;
     let mut bytes = Vec::new();
     loop {
         match rest.chars().next() {
-            None => return Err(format!("a quoted text does not end: {text}")),
+            None => return Err(format!("unterminated quoted text: {text}")),
             Some('"') => return Ok((bytes, rest.strip_prefix('"').unwrap_or(rest))),
             Some('\\') => {
                 let (byte, tail) = escape_sequence(rest)?;

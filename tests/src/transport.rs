@@ -30,7 +30,7 @@ const LONG: usize = 300;
 /// its stream, and everything received must be the core's response to the same input.
 pub fn play<S: Stage>(fixture: &Fixture, tally: &mut Tally) {
     let Some(plan) = handler::plan(&fixture.script) else {
-        *tally.skipped.entry("calls of the core that handlers do not make").or_default() += fixture.inputs.len();
+        *tally.skipped.entry("calls of the core that handlers cannot make").or_default() += fixture.inputs.len();
         return;
     };
     play_with::<S>(fixture, plan, tally);
@@ -79,10 +79,10 @@ fn bytes(steps: &[Step]) -> Result<Vec<u8>, &'static str> {
             Step::Eof if at + 1 == steps.len() => {}
             Step::Wait(_) => return Err("virtual time"),
             Step::Go => return Err("an application that waits for the peer's next bytes"),
-            Step::PeerClosed => return Err("an end that the transport sees before it is read"),
+            Step::PeerClosed => return Err("an end detected before it is read"),
             Step::Block | Step::Unblock | Step::IoError => return Err("a transport that is blocked or fails"),
             Step::Shutdown => return Err("a shutdown between two bytes"),
-            Step::Eof => return Err("something behind the end of the stream"),
+            Step::Eof => return Err("input after the end of the stream"),
         }
     }
     Ok(bytes)

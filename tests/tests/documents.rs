@@ -90,7 +90,7 @@ fn the_end_of_each_row_is_read() {
 }
 
 #[test]
-fn tests_are_told_from_other_functions() {
+fn tests_are_distinguished_from_other_functions() {
     let sources = "\n#[test]\nfn a() {\n}\n\n/// b\n#[test]\n#[ignore = \"slow\"]\nfn b() {\n}\n\nfn c() {\n}\n    #[test]\n    fn d() {\n";
     assert_eq!(["a", "b", "c", "d", "e"].map(|name| has_test(sources, name)), [true, true, false, true, false]);
 }

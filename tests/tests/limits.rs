@@ -149,7 +149,7 @@ fn unsent_responses_pause_reading() {
     exchange.step(&Step::Unblock);
     let outcome = exchange.finish();
     let responses = outcome.events.iter().filter(|line| *line == "end").count();
-    assert_eq!(responses, 10_000, "all are answered once the peer reads");
+    assert_eq!(responses, 10_000, "all get a response once the peer reads");
     assert!(outcome.writes > 1_000, "each write holds little: {}", outcome.writes);
 }
 
@@ -165,7 +165,7 @@ fn bytes_after_a_pending_request_are_bounded() {
         assert!(connection.poll_event().is_none());
         assert!(taken <= 2 * Config::default().limits.recv_buffer, "{taken}");
     }
-    assert_eq!(connection.receive(b"x", Now::default()), 0, "nothing is taken that is not wanted");
+    assert_eq!(connection.receive(b"x", Now::default()), 0, "no unwanted bytes are accepted");
     assert!(connection.recv_buf().is_empty());
 }
 
@@ -184,7 +184,7 @@ fn trailers_fit_any_buffer_size() {
         let (mut sent, mut trailers, mut refused) = (0, None, false);
         while sent < request.len() {
             let taken = connection.receive(&request.as_bytes()[sent..], Now::default());
-            assert!(taken > 0, "{body_buffer} {lines}: stuck behind {sent} bytes");
+            assert!(taken > 0, "{body_buffer} {lines}: stuck after {sent} bytes");
             sent += taken;
             while let Some(event) = connection.poll_event() {
                 match event {

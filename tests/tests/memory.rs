@@ -140,7 +140,7 @@ fn floods_stay_within_the_memory_bound() {
             }
         }
         println!("{settings:?}: {most} of {bound} bytes at most");
-        assert!(most > bound / 8, "{settings}: the bound says nothing, {most} of {bound}");
+        assert!(most > bound / 8, "{settings}: the bound is far too high, {most} of {bound}");
     }
 }
 

@@ -30,7 +30,7 @@ impl Fault {
         let (title, text) = section.split_once('\n').unwrap();
         let field = |name: &str| {
             let mut values = text.lines().filter_map(|line| line.strip_prefix(name));
-            values.next().unwrap_or_else(|| panic!("{title} does not say {name}")).to_owned()
+            values.next().unwrap_or_else(|| panic!("{title} has no {name}")).to_owned()
         };
         let (_, diff) = text.split_once("```diff\n").unwrap_or_else(|| panic!("{title} has no diff"));
         let (diff, _) = diff.split_once("\n```").unwrap();
@@ -71,7 +71,7 @@ fn every_fault_matches_exactly_once() {
         assert_eq!(count, 1, "{title}: its text occurs {count} times in {file}; see tests/mutations/README.md");
     }
     let titles: BTreeSet<_> = faults.iter().map(|fault| &fault.title).collect();
-    assert_eq!(titles.len(), faults.len(), "a title stands twice");
+    assert_eq!(titles.len(), faults.len(), "duplicate title");
 }
 
 #[test]

@@ -259,7 +259,7 @@ fn undrained_body_holds_only_the_read_ahead() {
         });
         // The in-memory pipe holds what the server leaves unread.
         let bound = CONNECTION + 2 * (64 << 10) + 2 * most;
-        println!("nobody drains after {reads}: {held} of {bound} bytes, {most} unread");
+        println!("undrained after {reads} reads: {held} of {bound} bytes, {most} unread");
         assert!(most >= 20 * SEGMENTS - (64 << 10) - 1 && held <= bound, "{held} of {bound} bytes, {most} unread");
     }
 }

@@ -175,7 +175,7 @@ fn idle_timer_starts_after_each_response() {
     let mut caller = Caller::new(|_| {});
     for now in [1_000, 50_000, 100_000] {
         caller.receive(GET, now);
-        assert_eq!(caller.armed(), None, "the handler has all the time it wants");
+        assert_eq!(caller.armed(), None, "the handler has no deadline");
         caller.response(now + 500);
         assert_eq!(caller.armed(), Some((Timer::Idle, now + 500 + 75_000)));
     }
@@ -277,7 +277,7 @@ fn linger_timer_starts_at_shutdown_and_is_not_extended() {
     caller.receive(GET, 1_000);
     caller.response(3_000);
     assert_eq!(caller.connection.poll_close(), Some(Close::ShutdownWrite));
-    assert_eq!(caller.connection.poll_close(), None, "it is told once");
+    assert_eq!(caller.connection.poll_close(), None, "it is reported once");
     caller.receive(b"more", 4_000);
     caller.lingers_until(5_000);
 }
@@ -354,7 +354,7 @@ fn handler_timer_runs_until_the_response_head() {
         assert_eq!(early.armed(), Some((Timer::Handler, now + 5_000)), "it runs for each request");
         early.connection.respond(early.id(), &ResponseHead::new(200).unwrap(), BodyLen::Known(0)).unwrap();
         while early.send(usize::MAX, now) > 0 {}
-        assert_eq!(early.armed(), None, "the content may take longer");
+        assert_eq!(early.armed(), None, "the body may take longer");
         early.connection.finish(early.id()).unwrap();
         early.poll();
     }

@@ -124,7 +124,7 @@ impl Case<'_> {
         if let Some(writes) = self.fixture.writes
             && whole.writes != writes
         {
-            return Err(format!("it left in {} writes, not in {writes}", whole.writes));
+            return Err(format!("sent in {} writes instead of {writes}", whole.writes));
         }
         self.check_cuts(pairs, whole.refusal.as_deref())?;
         self.check_neighbours(whole.end)
@@ -181,7 +181,7 @@ impl Case<'_> {
             next_events.extend(events("/behind"));
             next_answer.extend(ok("/behind", age));
         }
-        self.check_list(&joined(&with_next), &next_events, &next_answer, "with a request behind it")?;
+        self.check_list(&joined(&with_next), &next_events, &next_answer, "with a request after it")?;
 
         if !fixture.configured {
             let with_first: Vec<_> = [Step::Bytes(FRONT.to_vec())].into_iter().chain(self.steps.to_vec()).collect();
@@ -269,7 +269,7 @@ fn every_row_has_a_fixture_and_every_fixture_a_row() {
     let document = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/protocol.md"));
     let ids = rows::ids(&document);
     let rows: BTreeSet<_> = ids.iter().copied().collect();
-    assert_eq!(rows.len(), ids.len(), "an id stands twice");
+    assert_eq!(rows.len(), ids.len(), "duplicate id");
     let fixtures: Vec<_> = FILES.iter().flat_map(|file| load(file)).collect();
     let shown: BTreeSet<_> = fixtures.iter().flat_map(|fixture| &fixture.rows).map(String::as_str).collect();
     let missing: Vec<_> = rows.difference(&shown).collect();

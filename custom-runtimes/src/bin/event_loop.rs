@@ -39,7 +39,7 @@ impl Client {
     fn drive(&mut self, clocks: Clocks) -> io::Result<Next> {
         self.connection.handle_timeout(clocks.now());
         loop {
-            self.application.respond(&mut self.connection);
+            self.application.handle_events(&mut self.connection);
             if self.writable && self.send(clocks)? {
                 continue;
             }

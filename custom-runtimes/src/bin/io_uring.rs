@@ -69,7 +69,7 @@ mod server {
         let mut buffer = Vec::with_capacity(BUFFER);
         loop {
             connection.handle_timeout(clocks.now());
-            application.respond(&mut connection);
+            application.handle_events(&mut connection);
             // Passes on bytes that the core had no room for.
             if !buffer.is_empty() && connection.wants_recv() {
                 let taken = connection.receive(&buffer, clocks.now());

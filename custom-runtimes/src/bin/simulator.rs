@@ -160,6 +160,6 @@ fn main() {
     world.latencies.sort_unstable();
     let latency = |share: usize| world.latencies.get(world.latencies.len() * share / 100).copied().unwrap_or_default();
     println!("seed {seed}: {} responses in {:?}", world.latencies.len(), world.now);
-    println!("latency: {:?} at the median, {:?} for all but one in a hundred", latency(50), latency(99));
-    println!("connections that a timer ended: {} of {}", world.timed_out, world.ended);
+    println!("latency: {:?} at the median, {:?} at the 99th percentile", latency(50), latency(99));
+    println!("connections ended by a timer: {} of {}", world.timed_out, world.ended);
 }

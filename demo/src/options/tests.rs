@@ -52,7 +52,7 @@ fn every_flag_sets_its_option() {
 }
 
 #[test]
-fn head_timeout_counts_from_accept_unless_accept_timeout_is_given() {
+fn head_timeout_applies_from_accept_without_accept_timeout() {
     let (default, seconds) = (Config::default().timeouts.accept, |n| Some(Duration::from_secs(n)));
     for (line, accept) in [
         ("", default),

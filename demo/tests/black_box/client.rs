@@ -23,7 +23,7 @@ impl Response {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
         let value = values.next().map(|(_, value)| value.as_str());
-        assert_eq!(values.next(), None, "{name} is there twice");
+        assert_eq!(values.next(), None, "duplicate {name}");
         value
     }
 
@@ -49,7 +49,7 @@ impl Client {
         loop {
             match TcpStream::connect(address) {
                 Ok(stream) => return Self::tcp(stream),
-                Err(error) => assert!(Instant::now() < deadline, "nobody listens at {address}: {error}"),
+                Err(error) => assert!(Instant::now() < deadline, "not listening on {address}: {error}"),
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -212,7 +212,7 @@ impl<S: Read + Write> Client<S> {
     fn must_have_more(&mut self) -> io::Result<()> {
         match self.more() {
             Ok(true) => Ok(()),
-            Ok(false) => Err(io::Error::new(ErrorKind::UnexpectedEof, "the response breaks off")),
+            Ok(false) => Err(io::Error::new(ErrorKind::UnexpectedEof, "the response is incomplete")),
             // Within a response even a reset is an incomplete response.
             Err(error) => Err(io::Error::new(ErrorKind::UnexpectedEof, error)),
         }

@@ -62,7 +62,7 @@ impl Demo {
 
     /// Starts it as a user that may not read everything.
     pub(crate) fn unprivileged(flags: &[&str]) -> Self {
-        const NOBODY: u32 = 65_534;
+        const OTHER_USER: u32 = 65_534;
         let (mut program, temporary) = (PathBuf::from(PROGRAM), tempfile::tempdir().unwrap());
         let is_root = getuid().is_root();
         if is_root {
@@ -73,7 +73,7 @@ impl Demo {
         }
         let mut command = Command::new(program);
         if is_root {
-            command.uid(NOBODY).gid(NOBODY);
+            command.uid(OTHER_USER).gid(OTHER_USER);
         }
         command.env_remove("FILE_ROOT").stdin(Stdio::null()).args(["--listen", "127.0.0.1:0"]).args(flags);
         Self::spawn(command, temporary, 1)
@@ -243,7 +243,7 @@ impl Demo {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < deadline, "it does not end: {}", self.stderr());
+            assert!(Instant::now() < deadline, "it does not exit: {}", self.stderr());
             std::thread::sleep(Duration::from_millis(5));
         }
     }

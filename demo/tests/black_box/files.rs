@@ -9,7 +9,7 @@ use crate::client::Response;
 use crate::demo::{Demo, run};
 use crate::programs::curl;
 
-const SECRET: &str = "this is not to be seen";
+const SECRET: &str = "a secret outside of the root";
 
 /// A root with links, next to files that must not be served.
 struct Site {

@@ -93,7 +93,7 @@ fn nginx_sends_files_named_by_x_accel_redirect() {
     let response = client.request("GET", "/file/a%20b%25%3F%C3%BC.txt", "Range: bytes=5-6\r\n", "");
     assert_eq!((response.status, response.text()), (206, "by"));
     assert_eq!(client.get("/file/nothing").status, 404);
-    assert_eq!(client.get("/protected/a%20b%25%3F%C3%BC.txt").status, 404, "nobody gets there by himself");
+    assert_eq!(client.get("/protected/a%20b%25%3F%C3%BC.txt").status, 404, "internal paths are not reachable");
 }
 
 #[test]

@@ -43,14 +43,14 @@ fn forwarded_fields_of_trusted_proxies_are_used() {
     assert_eq!(seen(&everybody, ""), pair("127.0.0.1", "http"));
     // Fields that the proxy does not set are ignored.
     let [x_forwarded, x_real_ip, forwarded, x_forwarded_twice, forwarded_port] = SPOOFED;
-    for (from, told) in [
+    for (from, expected) in [
         ("x-forwarded", vec![(x_forwarded, "https"), (x_forwarded_twice, "https")]),
         ("x-real-ip", vec![(x_real_ip, "http")]),
         ("forwarded", vec![(forwarded, "https"), (forwarded_port, "https")]),
     ] {
         let demo = Demo::start(&["--xheaders", "10.0.0.0/8", "--xheaders", "127.0.0.1", "--xheaders-from", from]);
         for fields in SPOOFED {
-            let (ip, scheme) = match told.iter().find(|(known, _)| *known == fields) {
+            let (ip, scheme) = match expected.iter().find(|(known, _)| *known == fields) {
                 Some((_, scheme)) => ("203.0.113.9", *scheme),
                 None if from == "x-forwarded" && fields.contains("-Proto: https") => ("127.0.0.1", "https"),
                 None => ("127.0.0.1", "http"),

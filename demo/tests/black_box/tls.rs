@@ -95,7 +95,7 @@ fn scheme_is_https_over_tls() {
     assert_eq!(client.get("/stream?chunks=20&size=10000").body.len(), 200_000);
     client.send("GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert_eq!(client.response().text(), "Hello, World!");
-    assert!(client.is_at_end(), "and the end is announced: rustls complains of any other");
+    assert!(client.is_at_end(), "close_notify is sent: rustls returns an error otherwise");
 }
 
 #[test]
@@ -109,7 +109,7 @@ fn plain_request_on_a_tls_port_is_400() {
     assert!(response.text().starts_with("a plain HTTP request was sent to a port that speaks TLS"));
     assert!(plain.is_at_end());
     assert_eq!(certified.connect(&demo).get("/plaintext").text(), "Hello, World!");
-    assert_eq!(demo.stderr(), "", "the mistakes of peers are not logged");
+    assert_eq!(demo.stderr(), "", "errors of peers are not logged");
 }
 
 #[test]

@@ -131,7 +131,7 @@ async def main():
             try:
                 form.add_field("file", content, filename="line\r\nend.bin")
                 await session.post(base + "/any", data=form)
-                assert False, "it has learned to"
+                assert False, "the program now supports it"
             except ValueError as error:
                 assert "control character" in str(error), error
         form = aiohttp.FormData(fields, quote_fields=False, default_to_multipart=True)

@@ -15,7 +15,7 @@
 //!         std::thread::spawn(|| async_io::block_on(future));
 //!     }
 //!
-//!     // Each connection has only itself to hold up.
+//!     // Each connection has its own thread, so this may block.
 //!     fn unblock<T: Send + 'static>(
 //!         &self,
 //!         work: impl FnOnce() -> T + Send + 'static,

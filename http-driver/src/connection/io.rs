@@ -281,7 +281,7 @@ impl<T: Transport> Io<T> {
             // Accepted bytes count once they were sent: the deadlines and the close wait for that.
             if self.unflushed > 0 {
                 let flushed = stream.poll_flush(context);
-                let left = stream.take_left();
+                let left = stream.take_sent();
                 match flushed {
                     Poll::Pending => {
                         self.partly = self.partly.saturating_add(left);
@@ -332,7 +332,7 @@ impl<T: Transport> Io<T> {
         let Some(stream) = &mut self.stream else { return self.close.is_some() };
         match self.close {
             Some(Close::Reset) => stream.reset_on_close(),
-            Some(_) => stream.say_end(context),
+            Some(_) => stream.announce_end(context),
             None => {
                 if self.shutdown == Shutdown::Requested {
                     match stream.poll_shutdown(context) {

@@ -46,7 +46,7 @@ struct Connections {
     /// Lingering connections by their ids, oldest first; they only await the end of their peer's
     /// stream.
     lingering: BTreeMap<u64, usize>,
-    /// A connection was told to give up its place and has not ended yet.
+    /// A connection was asked to give up its place and has not ended yet.
     evicting: bool,
 }
 
@@ -84,7 +84,7 @@ impl Registry {
     }
 
     /// Sends a command to all connections; ignores one that is milder than the last.
-    pub(crate) fn give(&self, command: Command) {
+    pub(crate) fn send_command(&self, command: Command) {
         self.store(command).into_iter().for_each(Waker::wake);
         self.wake_watchers();
     }
@@ -104,7 +104,7 @@ impl Registry {
     pub(crate) fn drain(&self, grace: Duration) {
         self.grace.fetch_min(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX), Ordering::AcqRel);
         self.shutdowns.fetch_add(1, Ordering::AcqRel);
-        self.give(Command::Drain);
+        self.send_command(Command::Drain);
     }
 
     /// Returns the number of shutdown requests and the shortest grace of all. An accept loop may
@@ -351,8 +351,8 @@ mod tests {
                     });
                 }
                 start.wait();
-                registry.give(Command::Drain);
-                registry.give(Command::Close);
+                registry.send_command(Command::Drain);
+                registry.send_command(Command::Close);
             });
         }
     }

@@ -24,15 +24,15 @@ macro_rules! on_stream {
 
 impl<T: Transport> Stream<T> {
     /// Returns how many buffered bytes have been sent since the last call.
-    pub(crate) fn take_left(&mut self) -> u64 {
+    pub(crate) fn take_sent(&mut self) -> u64 {
         match self {
             Self::Plain(_) => 0,
-            Self::Secured(stream) => stream.take_left(),
+            Self::Secured(stream) => stream.take_sent(),
         }
     }
 
     /// Sends `close_notify` before an orderly close, as far as it can be sent at once.
-    pub(crate) fn say_end(&mut self, context: &mut Context<'_>) {
+    pub(crate) fn announce_end(&mut self, context: &mut Context<'_>) {
         if let Self::Secured(stream) = self {
             let _ = stream.poll_close_notify(context);
         }

@@ -195,7 +195,7 @@ where
         this.listeners.clear();
         self.as_mut().limit_grace();
         if registry.command() == Command::Drain && !self.as_mut().is_asleep(context) {
-            registry.give(Command::Close);
+            registry.send_command(Command::Close);
         }
         if registry.count() == 0 { Poll::Ready(()) } else { Poll::Pending }
     }

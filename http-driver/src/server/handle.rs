@@ -51,7 +51,7 @@ impl Handle {
 
     /// Stops listening and drops all connections (`close` in Pants).
     pub fn close(&self) {
-        self.registry.give(Command::Close);
+        self.registry.send_command(Command::Close);
     }
 
     /// Returns whether the server was asked to stop.

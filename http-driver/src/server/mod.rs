@@ -48,15 +48,15 @@ use crate::tls::Tls;
 /// [`Handle::counters`] returns counters. Spans and events go through `tracing`, with network input
 /// escaped; they cost next to nothing without a subscriber that enables them:
 ///
-/// | target | level | what, and its fields |
+/// | target | level | span or event, with its fields |
 /// |---|---|---|
 /// | `httpants::connection` | INFO | a span for each connection: `id` in the server, `peer` |
-/// | `httpants::connection` | INFO | an event for a peer that sent something, but no complete and valid PROXY header where one is required: `peer`, `reason` |
-/// | `httpants::request` | INFO | a span in that of the connection for each request, under which its handler runs: `number` on the connection, `method`, `path` |
-/// | `httpants::access` | INFO | an event for each response, once it has left or never will: `remote_ip`, `method`, `target`, `protocol`, `status`, `bytes` of content, `complete`, `duration_us` from the head's last byte to the response's; `refused`, where the request or its body was, and why |
-/// | `httpants_driver` and its modules | ERROR | failures of the application and its panics, of files, of accepting and of the TLS configuration |
-/// | `httpants_driver` and its modules | WARN | the first CONNECT that got a 501, because the handler opens no tunnel; a certificate of the server that has expired or is not valid yet |
-/// | `httpants_driver` and its modules | DEBUG | responses that a peer broke off; TLS handshakes that failed; further CONNECT requests like that |
+/// | `httpants::connection` | INFO | an event for a peer that sent something, but not the required PROXY header: `peer`, `reason` |
+/// | `httpants::request` | INFO | a span inside that of the connection for each request, in which its handler runs: `number` on the connection, `method`, `path` |
+/// | `httpants::access` | INFO | an event for each response when it was sent or aborted: `remote_ip`, `method`, `target`, `protocol`, `status`, `bytes` of the body, `complete`, `duration_us` from the head's last byte to the response's; `refused` with the cause, if the request or its body was refused |
+/// | `httpants_driver` and its modules | ERROR | panics and failures of the application, and failures of files, of accepting and of the TLS configuration |
+/// | `httpants_driver` and its modules | WARN | the first CONNECT that got a 501 because the handler opened no tunnel; an expired or not yet valid certificate of the server |
+/// | `httpants_driver` and its modules | DEBUG | responses aborted by a peer; failed TLS handshakes; further CONNECT requests as above |
 ///
 /// Events of the application are inside these spans if its subscriber enables them.
 /// [`access_log`](Self::access_log) writes lines for access log tools. If no subscriber was ever

@@ -177,10 +177,10 @@ mod tests {
             }
             waiting.push(client);
         }
-        let (tell, told) = std::sync::mpsc::channel();
+        let (sender, receiver) = std::sync::mpsc::channel();
         let other = path.clone();
-        std::thread::spawn(move || tell.send(bind(&other, 16).map_err(|error| error.kind())));
-        let bound = told.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
+        std::thread::spawn(move || sender.send(bind(&other, 16).map_err(|error| error.kind())));
+        let bound = receiver.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
         assert_eq!(bound.map(drop), Err(io::ErrorKind::AddrInUse));
         drop(stuck);
         bind(&path, 16).unwrap();

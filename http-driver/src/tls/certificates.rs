@@ -45,8 +45,8 @@ fn warn_of_dates(certified: &CertifiedKey, chain: &Pem) -> Result<(), TlsError> 
     let certificate = own(certified).map_err(|error| chain.error(TlsErrorKind::BadCertificate(error)))?;
     // The verifier checks validity dates before trust; without trust anchors it always fails, with
     // an error for the dates if those are wrong.
-    let nobody = RootCertStore::empty();
-    let verdict = verify_server_cert_signed_by_trust_anchor(&certificate, &nobody, &[], UnixTime::now(), &[]);
+    let no_roots = RootCertStore::empty();
+    let verdict = verify_server_cert_signed_by_trust_anchor(&certificate, &no_roots, &[], UnixTime::now(), &[]);
     let why = match verdict {
         Err(Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })) => {
             "has expired"

@@ -37,7 +37,7 @@ impl Received {
     /// Removes bytes from the front.
     pub(super) fn consume(&mut self, count: usize) {
         self.start = self.start.saturating_add(count).min(self.end);
-        self.give_back();
+        self.release();
     }
 
     /// Reads once, after the bytes that are there; returns 0 at the end of the stream.
@@ -58,11 +58,11 @@ impl Received {
         if let Poll::Ready(Ok(count)) = received {
             self.end = self.end.saturating_add(count).min(self.buffer.len());
         }
-        self.give_back();
+        self.release();
         Poll::Ready(ready!(received))
     }
 
-    fn give_back(&mut self) {
+    fn release(&mut self) {
         if self.is_empty() {
             (self.start, self.end) = (0, 0);
             let buffer = std::mem::take(&mut self.buffer);

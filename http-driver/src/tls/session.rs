@@ -12,7 +12,7 @@ use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
 ///     let certificate = request.tls().and_then(|tls| tls.peer_certificates().first());
 ///     match certificate {
 ///         Some(der) => Response::text(format!("a certificate of {} bytes\n", der.len())),
-///         None => Response::text("nobody that I know\n"),
+///         None => Response::text("unknown client\n"),
 ///     }
 /// }
 /// # let _ = whoami;

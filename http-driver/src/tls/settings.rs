@@ -33,7 +33,7 @@ const SESSIONS: usize = 1024;
 ///     .sni_files("*.example.org", "example.org.pem", "example.org.key")?
 ///     .client_ca_file("staff-ca.pem", ClientCertificates::Optional)?;
 /// let renewed = tls.clone();
-/// // server.tls(tls), and when the files have changed:
+/// // server.tls(tls); after the files have changed:
 /// renewed.reload()?;
 /// # Ok(()) }
 /// ```

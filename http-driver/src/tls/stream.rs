@@ -88,7 +88,7 @@ impl<T: Transport> TlsStream<T> {
     }
 
     /// Returns how many encrypted bytes the transport accepted since the last call.
-    pub(crate) fn take_left(&mut self) -> u64 {
+    pub(crate) fn take_sent(&mut self) -> u64 {
         std::mem::take(&mut self.left)
     }
 

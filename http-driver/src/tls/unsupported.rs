@@ -48,7 +48,7 @@ impl<T: Transport> Handshake<T> {
 }
 
 impl<T: Transport> TlsStream<T> {
-    pub(crate) fn take_left(&mut self) -> u64 {
+    pub(crate) fn take_sent(&mut self) -> u64 {
         match self.0 {}
     }
 

@@ -34,7 +34,7 @@ struct Shared {
     made: Option<OnUpgrade>,
     /// The service has responded with the upgrade.
     accepted: bool,
-    /// hyper's stream was dropped, because nobody had the `OnUpgrade` any more.
+    /// hyper's stream was dropped, because the `OnUpgrade` was dropped.
     dropped: bool,
     /// The real stream, until hyper's side takes it.
     stream: Option<Lent>,

@@ -108,17 +108,19 @@ where
     B: Body + Send + 'static,
     B::Error: Into<StreamError>,
 {
-    let told = head.fields.content_length().is_some();
+    let has_length = head.fields.content_length().is_some();
     let size = body.size_hint().exact();
-    let mut frames = Frames { body: Box::pin(body), first: None, sized: told || size.is_some() };
+    let mut frames = Frames { body: Box::pin(body), first: None, sized: has_length || size.is_some() };
     if let Some(size) = size {
         // A body that is already complete is sent with its head.
         match frames.poll_piece(context) {
-            Poll::Ready(None) if size == 0 && !told => return whole(head, Bytes::new()),
-            Poll::Ready(Some(Ok(Piece::Data(data)))) if data.len() as u64 == size && !told => return whole(head, data),
+            Poll::Ready(None) if size == 0 && !has_length => return whole(head, Bytes::new()),
+            Poll::Ready(Some(Ok(Piece::Data(data)))) if data.len() as u64 == size && !has_length => {
+                return whole(head, data);
+            }
             polled => frames.first = Some(polled).filter(Poll::is_ready),
         }
-        if !told && let Err(misuse) = head.fields.push("Content-Length", size.to_string()) {
+        if !has_length && let Err(misuse) = head.fields.push("Content-Length", size.to_string()) {
             return misuse.into();
         }
     }

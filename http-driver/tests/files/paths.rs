@@ -177,9 +177,9 @@ fn unreadable_file_is_forbidden() {
     let file = site.root.join("hello.txt");
     fs::set_permissions(&file, Permissions::from_mode(0o0)).unwrap();
     if File::open(&file).is_ok() {
-        const NOBODY: u32 = 65_534;
+        const OTHER_USER: u32 = 65_534;
         let mut again = Command::new(std::env::current_exe().unwrap());
-        again.args(["--exact", "paths::unreadable_file_is_forbidden"]).uid(NOBODY).gid(NOBODY);
+        again.args(["--exact", "paths::unreadable_file_is_forbidden"]).uid(OTHER_USER).gid(OTHER_USER);
         // Another user may be unable to run the program.
         if let Ok(output) = again.output() {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));

@@ -267,7 +267,7 @@ fn x_sendfile_names_the_file() {
             assert_eq!((response.status, response.field(header)), (404, None), "{path}");
         }
         assert_eq!(ask_with(&memory, "POST", "/f/hello.txt", "").status, 405);
-        assert_eq!(ask(&memory, "/opened").text(), "secret", "what the application opened is sent from here");
+        assert_eq!(ask(&memory, "/opened").text(), "secret", "a file opened by the application is sent by this server");
         assert_eq!(site.open_files(), 0);
     }
     // The proxy knows only a part of this root.

@@ -75,7 +75,7 @@ fn file_is_sent_to_a_slow_reader() {
         fs::write(site.root.join("data.bin"), data()).unwrap();
         received.extend(receive_all(&memory, &client));
         assert_eq!(responses(&received, &["GET"])[0].content, data());
-        assert_eq!(site.open_files(), 0, "closed when the last byte has left");
+        assert_eq!(site.open_files(), 0, "closed when the last byte was sent");
 
         client.take_only(0);
         client.send(&request("GET", "/f/data.bin", ""));
@@ -141,7 +141,7 @@ fn pipelining_peer_holds_few_files_open() {
 }
 
 #[test]
-fn files_are_closed_however_the_connection_ends() {
+fn files_are_closed_at_every_end_of_the_connection() {
     let site = Site::new();
     for seed in 0..10 {
         for memory in worlds(seed, Faults::all()) {

@@ -207,7 +207,7 @@ pub(crate) fn responses(mut received: &[u8], methods: &[&str]) -> Vec<Answer> {
         }
         all.push(response);
     }
-    assert!(received.is_empty(), "more than was asked for: {}", received.escape_ascii());
+    assert!(received.is_empty(), "unexpected bytes: {}", received.escape_ascii());
     all
 }
 

@@ -50,7 +50,7 @@ fn stream_of_a_bodiless_response_is_dropped_unpolled() {
             let received = text(&client);
             assert!(received.starts_with(&format!("HTTP/1.1 {status} ")), "{received}");
             assert!(received.ends_with("\r\n\r\n") && received.matches("\r\n\r\n").count() == 1, "{received}");
-            assert_eq!(world.ask(&client, get("/next")), [ok("/next")], "the connection goes on");
+            assert_eq!(world.ask(&client, get("/next")), [ok("/next")], "the connection continues");
         });
     }
 }

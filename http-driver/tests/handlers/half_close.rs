@@ -89,7 +89,7 @@ fn half_closed(world: &World, path: &str) -> Vec<(&'static str, Client)> {
     let pipelined = world.client(get(path) + &get("/next").repeat(2_000));
     pipelined.end();
     world.memory.run();
-    assert!(unread.unread() > 0 && pipelined.unread() > 0, "the end stands behind unread bytes");
+    assert!(unread.unread() > 0 && pipelined.unread() > 0, "unread bytes precede the end");
     vec![("at once", at_once), ("later", later), ("unread body", unread), ("pipelined", pipelined)]
 }
 

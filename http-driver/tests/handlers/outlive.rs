@@ -276,6 +276,6 @@ fn requests_arriving_as_a_late_handler_ends_are_served() {
         assert_eq!(world.ask(&client, get("/late")), [ok("late")]);
         gate.open();
         assert_eq!(world.ask(&client, get("/next").repeat(count)), vec![ok("/next"); count], "{count}");
-        assert_eq!(world.ask(&client, get("/last")), [ok("/last")], "behind {count}");
+        assert_eq!(world.ask(&client, get("/last")), [ok("/last")], "after {count}");
     }
 }

@@ -108,8 +108,8 @@ fn respond(path: &str) -> Response {
 fn play(world: &World, request: impl AsRef<str>) -> (Vec<Got>, Client) {
     let client = world.connect();
     let mut received = world.ask(&client, get("/before") + request.as_ref() + &get("/after"));
-    assert!(!received.is_empty(), "the response before is lost");
-    assert_eq!(received.remove(0), ok("/before"), "the response before is whole");
+    assert!(!received.is_empty(), "the previous response is lost");
+    assert_eq!(received.remove(0), ok("/before"), "the previous response is complete");
     world.assert_serves_others();
     (received, client)
 }
@@ -157,7 +157,7 @@ fn panic_dropping_a_stream_for_head_changes_nothing() {
 fn panic_within_a_response_breaks_the_connection() {
     let world = start(application);
     let (received, client) = play(&world, get("/late-poll-of-stream"));
-    assert_eq!(received, [(200, None)], "it does not look whole");
+    assert_eq!(received, [(200, None)], "it does not look complete");
     assert!(client.is_ended() && panics(&world) == 1);
 }
 
@@ -180,7 +180,7 @@ fn panic_in_intake_is_only_a_500() {
     for body in ["", "12345"] {
         let (received, client) = play(&world, post("/panic", body));
         let expected = if body.is_empty() { ok("/panic") } else { failed() };
-        assert_eq!(received, [expected, ok("/after")], "it is not asked where there is no body");
+        assert_eq!(received, [expected, ok("/after")], "it is not called without a body");
         assert!(!client.is_ended());
     }
     assert_eq!(panics(&world), 1);

@@ -38,7 +38,7 @@ impl Work {
     /// Asserts that it continued until the other connection was served, and not to its own end.
     fn assert_shared(&self, what: &str) {
         let done = self.0.done.load(Ordering::Relaxed);
-        assert!(self.0.stopped.load(Ordering::Relaxed), "{what}: nobody else was served");
+        assert!(self.0.stopped.load(Ordering::Relaxed), "{what}: no other connection was served");
         assert!((2..=MOST / 2).contains(&done), "{what}: {done} steps");
     }
 }

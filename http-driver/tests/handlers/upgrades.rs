@@ -32,8 +32,8 @@ async fn application(_: Memory, request: Request) -> Result<Response, Misuse> {
     })
 }
 
-/// The responses to a request and to one behind it, after a day; the connection must be usable
-/// or closed then, and what was wrong be logged.
+/// Returns the responses to a request and to the next one, after a day; the connection must then be
+/// usable or closed, and the error logged.
 fn play(request: String) -> Vec<Got> {
     let mut received = Vec::new();
     let errors = errors(|| {
@@ -47,7 +47,7 @@ fn play(request: String) -> Vec<Got> {
             received.extend(world.ask(&client, get("/next")));
         }
         world.memory.advance(seconds(24 * 3600));
-        assert!(client.is_closed(), "{request}: it is open for ever");
+        assert!(client.is_closed(), "{request}: it is never closed");
         world.assert_left();
     });
     // Scanners send CONNECT: what it is answered with is a warning, not an error.

@@ -91,7 +91,7 @@ fn ends(responds: bool, happens: fn(&World, &Client), span: Duration) -> Vec<Str
             world.memory.advance(millis(1));
         }
         let noted = notes.take();
-        assert_eq!(noted.len(), 1, "{path} waits for ever");
+        assert_eq!(noted.len(), 1, "{path} waits forever");
         ends.extend(noted);
     }
     ends

@@ -25,7 +25,8 @@ fn parse(line: &str) -> Line {
         r#"^(\S+) (\S+) (\S+) \[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "#,
         r#""([^"]*)" (\d{3}) (\d+|-) "([^"]*)" "([^"]*)"$"#
     );
-    let found = Regex::new(pattern).unwrap().captures(line).unwrap_or_else(|| panic!("no line of the format: {line}"));
+    let found =
+        Regex::new(pattern).unwrap().captures(line).unwrap_or_else(|| panic!("not a line of the format: {line}"));
     let field = |number: usize| found[number].to_owned();
     assert_eq!((&found[2], &found[3]), ("-", "-"));
     assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");
@@ -170,7 +171,7 @@ fn aborted_response_logs_the_bytes_sent() {
     client.take_only(5_000);
     client.send(&[get("/large"), get("/")].concat());
     site.memory.run();
-    assert_eq!(site.lines(), [""; 0], "it is still leaving");
+    assert_eq!(site.lines(), [""; 0], "it is still being sent");
     let received = client.take_received();
     client.reset();
     site.memory.run();
@@ -237,7 +238,7 @@ fn pending_log_lines_are_bounded() {
         let site = Site::with_config(Memory::new(), |config| config.limits.recv_buffer = buffer);
         let client = ask_without_reading(&site, count);
         assert_eq!(site.handle.counters().requests, 9, "those that pass 64 KiB");
-        assert_eq!(site.lines(), [""; 0], "none has left");
+        assert_eq!(site.lines(), [""; 0], "none was sent");
         // Only room for its responses lets the connection continue.
         client.take_only(usize::MAX);
         site.memory.run();

@@ -38,8 +38,8 @@ fn sni_selects_the_certificate() {
         client.pump();
         match identity {
             Some(identity) => {
-                let told = client.content("/tls");
-                assert!(told.contains(&format!(" {name} ")), "{told}");
+                let content = client.content("/tls");
+                assert!(content.contains(&format!(" {name} ")), "{content}");
                 assert_eq!(client.session.peer_certificates().unwrap()[0], identity.der());
             }
             None => assert!(client.error.is_some(), "{name}"),

@@ -19,9 +19,9 @@ fn request_has_the_tls_session() {
         let memory = Memory::new();
         serve(&memory, tls());
         let mut client = Client::with(&memory, &Arc::new(config(version, None)), "a.test").shake();
-        let told = client.content("/tls");
-        assert!(told.starts_with(&format!("https://a.test/tls true 192.0.2.1 {said}")), "{told}");
-        assert!(told.ends_with(" a.test None false 0"), "{told}");
+        let content = client.content("/tls");
+        assert!(content.starts_with(&format!("https://a.test/tls true 192.0.2.1 {said}")), "{content}");
+        assert!(content.ends_with(" a.test None false 0"), "{content}");
     }
 }
 
@@ -157,7 +157,7 @@ fn plain_request_gets_a_plain_400() {
         assert!(response.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{response}");
         assert!(response.contains("\r\nConnection: close\r\n"), "{response}");
         assert!(response.ends_with("a plain HTTP request was sent to a port that speaks TLS (RFC 9110 4.2.2)\n"));
-        assert!(client.is_ended() && !client.is_closed(), "it has time to read that");
+        assert!(client.is_ended() && !client.is_closed(), "the client has time to read it");
         client.end();
         memory.run();
         assert!(client.is_closed() && !client.is_reset());

@@ -44,7 +44,7 @@ fn reload_affects_new_connections_only() {
     assert_eq!(served(&memory), old.der().to_vec());
 
     write(folder.path(), &new);
-    assert_eq!(served(&memory), old.der().to_vec(), "not before it is told");
+    assert_eq!(served(&memory), old.der().to_vec(), "not before the reload");
     tls.reload().unwrap();
     assert_eq!(served(&memory), new.der().to_vec());
     assert_eq!(open.content("/open"), "/open");
@@ -58,7 +58,7 @@ fn reload_affects_new_connections_only() {
     tls.replace(given.certificate.as_bytes(), given.key.as_bytes()).unwrap();
     assert_eq!(served(&memory), given.der().to_vec());
     tls.reload().unwrap();
-    assert_eq!(served(&memory), given.der().to_vec(), "it is not from the files any more");
+    assert_eq!(served(&memory), given.der().to_vec(), "the certificate is no longer from the files");
 }
 
 #[test]

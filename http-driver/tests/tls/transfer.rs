@@ -103,11 +103,11 @@ fn client_that_never_reads_is_dropped_at_its_timeout() {
     let polls = memory.polls();
     memory.advance(Duration::from_millis(29_999));
     assert_eq!(handle.connections(), 1);
-    assert!(memory.polls() - polls < 10, "it waits, and does not spin");
+    assert!(memory.polls() - polls < 10, "it waits instead of spinning");
     memory.advance(Duration::from_millis(1));
     assert_eq!(handle.connections(), 0);
     client.take();
-    assert!(!client.is_closed, "what was cut off does not look whole");
+    assert!(!client.is_closed, "a truncated response does not look complete");
 }
 
 /// Encrypted bytes that are not sent yet count as unsent: the connection lives until the write

@@ -110,7 +110,7 @@ async fn application(request: http::Request<Body>) -> Result<Answer, StreamError
             let added = request.extensions().get::<u16>().unwrap();
             full(format!("{} {added}", known.remote_ip().unwrap()))
         }
-        "/nobody" => empty(StatusCode::SWITCHING_PROTOCOLS),
+        "/no-handler" => empty(StatusCode::SWITCHING_PROTOCOLS),
         "/upgrade" => {
             let mut response = empty(StatusCode::SWITCHING_PROTOCOLS);
             response.headers_mut().insert("upgrade", HeaderValue::from_static("echo"));
@@ -324,8 +324,8 @@ fn service_is_called_once_it_is_ready() {
 #[test]
 fn failures_are_500_or_break_the_connection() {
     assert!(response("/error").starts_with("HTTP/1.1 500 "));
-    assert!(response("/nobody").starts_with("HTTP/1.1 500 "));
-    for path in ["/error", "/nobody"] {
+    assert!(response("/no-handler").starts_with("HTTP/1.1 500 "));
+    for path in ["/error", "/no-handler"] {
         let memory = Memory::new();
         start(&memory, service_fn(application));
         let (_client, received) = exchange(&memory, &head("HEAD", path, ""));
@@ -391,16 +391,16 @@ impl Drop for Silent {
 fn body_is_dropped_when_the_client_leaves() {
     let memory = Memory::new();
     let dropped = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&dropped);
+    let is_dropped = Arc::clone(&dropped);
     start(
         &memory,
         service_fn(move |_: http::Request<Body>| {
-            let response = Response::new(Silent(Arc::clone(&told)).boxed_unsync());
+            let response = Response::new(Silent(Arc::clone(&is_dropped)).boxed_unsync());
             async { Ok::<_, StreamError>(response) }
         }),
     );
     let (client, received) = exchange(&memory, &head("GET", "/", ""));
-    assert!(received.ends_with("\r\n\r\n"), "the head has left");
+    assert!(received.ends_with("\r\n\r\n"), "the head was sent");
     assert!(!dropped.load(Ordering::Relaxed));
     client.reset();
     memory.run();

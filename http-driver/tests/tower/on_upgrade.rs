@@ -102,7 +102,7 @@ fn close_ends_a_stream_used_by_another_task() {
     let outcome = Outcome::default();
     let handle = switching(&memory, &outcome);
     let (client, _) = exchange(&memory, &offer("/"));
-    assert_eq!(handle.connections(), 1, "it counts as long as it is used");
+    assert_eq!(handle.connections(), 1, "it is counted while it is used");
     handle.close();
     memory.run();
     assert_eq!(*outcome.borrow(), ["ended"]);

@@ -186,7 +186,7 @@ fn text_fields_have_headers_and_charset() {
     for (seed, memory) in worlds(4) {
         let world = World::new(memory, text_fields, |server| server);
         assert_eq!(world.content(&request("POST", MULTIPART, &content)), expected, "seed {seed}");
-        assert_eq!(world.content(&request("POST", URLENCODED, b"a=1")), "", "they are no parts");
+        assert_eq!(world.content(&request("POST", URLENCODED, b"a=1")), "", "no such parts");
     }
 }
 

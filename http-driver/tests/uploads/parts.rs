@@ -22,13 +22,13 @@ async fn describe(mut request: Request) -> Result<String, FormError> {
                 assert!(!data.is_empty());
                 content.extend_from_slice(&data);
             }
-            assert!(part.data().await?.is_none(), "the end stays the end");
+            assert!(part.data().await?.is_none(), "the end is returned again");
         } else {
             content.extend_from_slice(&part.bytes().await?);
         }
         writeln!(text, "{} {:?} {} {:x}", part.name(), part.filename(), content.len(), sum(&content[..])).unwrap();
     }
-    assert!(parts.next().await?.is_none(), "the end stays the end");
+    assert!(parts.next().await?.is_none(), "the end is returned again");
     Ok(text)
 }
 
@@ -153,7 +153,7 @@ fn client_that_leaves_is_an_error() {
     let handler = async |request: Request| {
         let error = describe(request).await.unwrap_err();
         assert!(matches!(error, FormError::Body(BodyError::Closed(_))), "{error}");
-        "told"
+        "an error was returned"
     };
     for (_, memory) in worlds(5) {
         let world = World::new(memory, handler, |server| server.intake(|_| BodyPolicy::Stream));
@@ -163,7 +163,7 @@ fn client_that_leaves_is_an_error() {
             client.end();
             world.memory.run();
             assert!(client.is_closed());
-            assert!(!client.take_received().starts_with(b"HTTP/1.1 2"), "no response that looks whole");
+            assert!(!client.take_received().starts_with(b"HTTP/1.1 2"), "no response that looks complete");
         }
     }
 }

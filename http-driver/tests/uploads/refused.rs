@@ -15,7 +15,7 @@ fn cases() -> Vec<(&'static str, Change, Vec<u8>, u16, bool)> {
     let form_of = |parts: &[Vec<u8>]| form(parts);
     vec![
         ("no closing delimiter", same, part("name=a", b"1"), 400, false),
-        ("not even a delimiter", same, b"hello".to_vec(), 400, false),
+        ("no delimiter at all", same, b"hello".to_vec(), 400, false),
         ("no name", same, form_of(&[file(400_000), part("filename=x", b"")]), 400, true),
         ("a folded line", same, form_of(&[part("name=a;\r\n b=c", b"")]), 400, true),
         (

@@ -110,7 +110,7 @@ async fn trailers() -> impl IntoResponse {
 }
 
 async fn broken() -> Body {
-    let pieces = [Ok("half of "), Err("the source broke")];
+    let pieces = [Ok("half of "), Err("the source failed")];
     Body::from_stream(stream::iter(pieces))
 }
 

@@ -104,7 +104,7 @@ fn same() -> Vec<Vec<u8>> {
         form("legs=four"),
         multipart([part("name=\"a\"", "text"), file, "--xYx--\r\n".into()].concat()),
         multipart([part("name=\"a\"", "text"), "--xYx".into()].concat()),
-        multipart("nothing of the kind"),
+        multipart("no such part"),
         last("POST /multipart", "Content-Type: multipart/form-data\r\n", "--x--\r\n"),
         last("POST /bytes", "", vec![0xff; 70_000]),
         last("POST /bytes", "", ""),
@@ -137,7 +137,8 @@ fn same() -> Vec<Vec<u8>> {
 
 /// Returns the requests with different responses, and the reasons.
 fn different() -> Vec<(Vec<u8>, Differs)> {
-    const ONLY_CLOSE: Differs = Differs::In(&["connection"], "HTTP/1.0 is told that the connection closes, too");
+    const ONLY_CLOSE: Differs =
+        Differs::In(&["connection"], "the close of the connection is announced to HTTP/1.0, too");
     const HEAD_OF_A_STREAM: Differs =
         Differs::In(&["transfer-encoding"], "the length is not known without the content, and the response says so");
     let get = |path: &str| last(&format!("GET {path}"), "", "");
@@ -150,7 +151,10 @@ fn different() -> Vec<(Vec<u8>, Differs)> {
         (last("HEAD /compressed/text", "Accept-Encoding: gzip\r\n", ""), HEAD_OF_A_STREAM),
         (
             get("/broken"),
-            Differs::Status(&[(200, false)], "our head leaves with the first piece, hyper's not before the break"),
+            Differs::Status(
+                &[(200, false)],
+                "this server sends the head with the first piece, hyper not before the error",
+            ),
         ),
         (
             get("/trailers"),
@@ -164,7 +168,7 @@ fn different() -> Vec<(Vec<u8>, Differs)> {
             last("POST /reject", "Expect: 100-continue\r\nContent-Length: 50000000\r\n", ""),
             Differs::Status(
                 &[(413, true)],
-                "who asks whether it may send more than max_body_size is told that it may not",
+                "a client that waits for 100 Continue with more than max_body_size is refused",
             ),
         ),
         (
@@ -179,7 +183,7 @@ fn different() -> Vec<(Vec<u8>, Differs)> {
             last("POST /count", "Transfer-Encoding: chunked\r\n", "2\r\nab\r\n0\r\n\r\n"),
             Differs::Status(&[(400, true)], "two framings are refused (RFC 9112 section 6.3)"),
         ),
-        (last("GET /a b", "", ""), Differs::Status(&[(400, true)], "a refusal says what was wrong")),
+        (last("GET /a b", "", ""), Differs::Status(&[(400, true)], "a refusal names the error")),
     ]
 }
 

@@ -69,8 +69,8 @@ fn check(kind: Kind) {
     passed.iter().for_each(|connection| compare_with_bytes(connection, &seen));
     compare_with_log(&log, &seen);
     let count = log.iter().filter(|logged| logged.passed).count() - inputs.len();
-    println!("{kind:?}: of {} inputs {count} requests were passed on, over {} connections", inputs.len(), passed.len());
-    assert!(count > 300, "only {count} requests were passed on");
+    println!("{kind:?}: of {} inputs {count} requests were forwarded, over {} connections", inputs.len(), passed.len());
+    assert!(count > 300, "only {count} requests were forwarded");
 }
 
 fn attack(proxy: &Proxy, input: &Input) {
@@ -80,7 +80,7 @@ fn attack(proxy: &Proxy, input: &Input) {
     let response = proxy.exchange(probe.as_bytes());
     let response = String::from_utf8_lossy(&response);
     let own = response.starts_with("HTTP/1.1 200") && response.ends_with(&format!("\r\n\r\nGET {target}"));
-    assert!(own, "behind {}, {target} is answered with:\n{response}", input.name);
+    assert!(own, "after {}, {target} gets:\n{response}", input.name);
 }
 
 /// Compares what this server saw on a connection with what another parser finds in the bytes. It
@@ -123,7 +123,7 @@ fn compare_with_log(log: &[Logged], seen: &Seen) {
     }
     assert!(
         ours.is_empty() && answered.is_empty(),
-        "seen, but not passed on: {ours:?}\nanswered, but not seen: {answered:?}"
+        "seen, but not forwarded: {ours:?}\nwith a response, but not seen: {answered:?}"
     );
 }
 
@@ -152,7 +152,7 @@ fn comparison_detects_a_missing_request() {
 }
 
 #[test]
-#[should_panic(expected = "not passed on")]
+#[should_panic(expected = "not forwarded")]
 fn comparison_detects_a_request_missing_in_the_log() {
     let logged = |target: &str| Logged { line: format!("GET {target}"), status: 200, passed: true };
     compare_with_log(&[logged("/a")], &Seen::from([(1, vec![get("/a")])]));

@@ -31,7 +31,7 @@ fn refused(name: &str, status: &str, beginning: &str, again: &[u8]) {
     let attack = Attack::begin(name, &demo);
     let (response, _) = flood(&demo, beginning, again, TEN_MEGABYTES);
     assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
-    attack.end(&format!("{status}; the rest is dropped"), 1024, Duration::from_secs(2));
+    attack.end(&format!("{status}; the rest is discarded"), 1024, Duration::from_secs(2));
 }
 
 #[test]

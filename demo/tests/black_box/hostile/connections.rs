@@ -26,7 +26,7 @@ fn drip(stream: &mut TcpStream, bytes: &[u8], pause: Duration) -> Duration {
                 break;
             }
         }
-        assert!(started.elapsed() < PATIENCE, "it takes bytes for ever");
+        assert!(started.elapsed() < PATIENCE, "it accepts bytes forever");
     }
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     started.elapsed()
@@ -35,7 +35,7 @@ fn drip(stream: &mut TcpStream, bytes: &[u8], pause: Duration) -> Duration {
 #[test]
 fn slow_head_is_408_at_its_deadline() {
     let demo = Demo::start(&["--head-timeout", "0.5"]);
-    let attack = Attack::begin("a head, a byte every 50 ms", &demo);
+    let attack = Attack::begin("a head with one byte every 50 ms", &demo);
     let mut stream = open(&demo);
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX: ").unwrap();
     let took = drip(&mut stream, b"y", Duration::from_millis(50));
@@ -51,7 +51,7 @@ fn slow_head_is_408_at_its_deadline() {
 #[ignore = "takes 10 s"]
 fn slow_body_below_the_rate_is_408() {
     let demo = Demo::start(&[]);
-    let attack = Attack::begin("content, a byte every 100 ms", &demo);
+    let attack = Attack::begin("a body with one byte every 100 ms", &demo);
     let mut stream = open(&demo);
     stream.write_all(b"POST /any HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n").unwrap();
     let took = drip(&mut stream, b"x", Duration::from_millis(100));
@@ -75,7 +75,7 @@ fn other_clients_are_served_beside_2000_slow_heads() {
         assert_eq!(Client::tcp(stream).response().status, 408);
     }
     drop(others);
-    let did = format!("408 at the deadline; meanwhile the slowest of 200 others had its response in {waited:?}");
+    let did = format!("408 at the deadline; the slowest of 200 others got its response in {waited:?}");
     attack.end(&did, 2000 * 16, Duration::from_secs(2));
 }
 
@@ -94,7 +94,7 @@ fn come_and_go(mut stream: TcpStream, count: u32) {
 #[test]
 fn short_connections_leave_no_descriptor() {
     let demo = Demo::start(&[]);
-    let attack = Attack::begin("5,000 connections that come and go, 100 at a time", &demo);
+    let attack = Attack::begin("5,000 short connections, 100 at a time", &demo);
     // Memory depends on the number of simultaneous connections, so that is fixed here. A client
     // that waits for nothing is ahead of a busy server: of the 5,000, up to 600 were open together
     // on smol, and 2,900 on async-std, where one thread accepts for all that serve.
@@ -108,7 +108,7 @@ fn short_connections_leave_no_descriptor() {
 #[test]
 fn reset_at_any_byte_leaves_no_descriptor() {
     let demo = Demo::start(&[]);
-    let attack = Attack::begin("a reset behind each byte of a request and of its response", &demo);
+    let attack = Attack::begin("a reset after each byte of a request and of its response", &demo);
     let request =
         b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nT: u\r\n\r\n";
     for cut in 0..=request.len() {
@@ -131,13 +131,13 @@ fn reset_at_any_byte_leaves_no_descriptor() {
 #[test]
 fn clients_that_never_read_are_reset() {
     let demo = Demo::start(&["--write-timeout", "0.5"]);
-    let attack = Attack::begin("50 clients that ask for 1 GB each and never read", &demo);
+    let attack = Attack::begin("50 clients that request 1 GB each and never read", &demo);
     let mut flood: Vec<_> = (0..50).map(|_| open(&demo)).collect();
     for stream in &mut flood {
         stream.write_all(b"GET /stream?chunks=16000&size=65536 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     }
     attack.holds(50);
-    attack.end("reset at the deadline of writing (0.5 s here)", 50 * 256 + 1024, Duration::from_secs(1));
+    attack.end("reset at the write deadline (0.5 s here)", 50 * 256 + 1024, Duration::from_secs(1));
     drop(flood);
 }
 
@@ -156,7 +156,7 @@ fn pipelining_client_that_never_reads_is_reset() {
     let count = responses.windows(5).filter(|start| start == b"HTTP/").count();
     assert!(count < 50_000, "{count} responses");
     attack.end(
-        "read no further than its responses left, reset at the deadline of writing (0.5 s here)",
+        "stops reading when responses are not sent, reset at the write deadline (0.5 s here)",
         1024,
         Duration::from_secs(1),
     );

@@ -34,7 +34,7 @@ fn cannot_store(name: &str, demo: &Demo, status: u16, spoil: impl FnOnce()) {
     }
     let small = form(&[part("; name=f; filename=x", "small")]);
     assert_eq!(demo.connect().request("POST", "/any", MULTIPART, small).status, 200);
-    attack.end(&format!("{status} and a line in the log, small uploads go on"), 8 << 10, Duration::from_secs(3));
+    attack.end(&format!("{status} and a line in the log, small uploads continue"), 8 << 10, Duration::from_secs(3));
     assert_eq!(demo.process().temporary_files(), 0);
     assert!(demo.stderr().contains("ERROR"), "{}", demo.stderr());
 }
@@ -64,14 +64,14 @@ fn can_store(demo: &Demo) {
 fn file_size_limit_is_507() {
     // 1,000 blocks of 512 bytes per file, and an error instead of a signal.
     let demo = Demo::limited("trap '' XFSZ; ulimit -f 1000", &["--file-root", "/"]);
-    cannot_store("uploads of 3 MB where a file may take 0.5 MB", &demo, 507, || {});
+    cannot_store("uploads of 3 MB with a file size limit of 0.5 MB", &demo, 507, || {});
 }
 
 #[test]
 fn removed_upload_directory_is_500() {
     let demo = Demo::start(&["--file-root", "/"]);
     let folder = demo.temporary();
-    cannot_store("uploads of 3 MB without a folder for them", &demo, 500, || fs::remove_dir(folder).unwrap());
+    cannot_store("uploads of 3 MB to a missing directory", &demo, 500, || fs::remove_dir(folder).unwrap());
     ends_only_where_that_is_said(&demo, 500);
     fs::create_dir(folder).unwrap();
     can_store(&demo);
@@ -81,7 +81,7 @@ fn removed_upload_directory_is_500() {
 fn unwritable_upload_directory_is_500() {
     let demo = Demo::unprivileged(&["--file-root", "/"]);
     let mode = |mode| fs::set_permissions(demo.temporary(), Permissions::from_mode(mode)).unwrap();
-    cannot_store("uploads of 3 MB to a folder that it may not write to", &demo, 500, || mode(0o555));
+    cannot_store("uploads of 3 MB to an unwritable directory", &demo, 500, || mode(0o555));
     assert!(demo.stderr().contains("Permission denied"), "{}", demo.stderr());
     mode(0o777);
     can_store(&demo);
@@ -120,10 +120,10 @@ fn disk_that_is_full_is_507() {
             }
             assert_eq!(disk.names(), names);
             // The space of a closed file without a name is released a little later.
-            wait_until("what was written is given back", || disk.room() == full);
+            wait_until("the written blocks are released", || disk.room() == full);
             disk.clear();
             can_store(&demo);
-            wait_until("what was stored is given back", || disk.room() == empty);
+            wait_until("the disk space is released", || disk.room() == empty);
             assert_eq!(disk.names(), Vec::<OsString>::new());
         }
     }

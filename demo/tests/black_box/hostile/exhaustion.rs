@@ -9,7 +9,7 @@ use crate::demo::Demo;
 fn server_recovers_from_descriptor_exhaustion() {
     raise_limit();
     let demo = Demo::limited("ulimit -n 64", &[]);
-    let attack = Attack::begin("200 connections where 64 descriptors are allowed", &demo);
+    let attack = Attack::begin("200 connections with a limit of 64 descriptors", &demo);
     let mut before = demo.connect();
     assert_eq!(before.get("/plaintext").status, 200);
     let flood: Vec<_> = (0..200).map(|_| open(&demo)).collect();
@@ -41,7 +41,7 @@ fn handler_panic_is_500_and_keeps_the_connection() {
         assert_eq!(client.get("/panic").status, 500);
     }
     drop(client);
-    attack.end("500, the connection persists", 1024, Duration::ZERO);
+    attack.end("500, the connection is kept alive", 1024, Duration::ZERO);
 }
 
 #[test]
@@ -50,13 +50,13 @@ fn truncated_file_ends_the_connection_early() {
     let path = folder.path().join("large");
     std::fs::write(&path, vec![b'x'; 64 << 20]).unwrap();
     let demo = Demo::start(&["--file-root", folder.path().to_str().unwrap()]);
-    let attack = Attack::begin("a file of 64 MiB that shrinks to 1 MiB while it is sent", &demo);
+    let attack = Attack::begin("a file of 64 MiB that is truncated to 1 MiB while it is sent", &demo);
     let mut client = demo.connect();
     client.send("GET /file/large HTTP/1.1\r\nHost: a\r\n\r\n");
     // It has begun, and waits for the client to read on.
     client.await_response();
     std::fs::File::options().write(true).open(&path).unwrap().set_len(1 << 20).unwrap();
-    assert!(client.try_response("GET").is_err(), "the response looks whole");
+    assert!(client.try_response("GET").is_err(), "the response looks complete");
     drop(client);
     attack.end("the connection breaks before the Content-Length", 1024, Duration::ZERO);
 }

@@ -20,7 +20,7 @@ pub(super) fn request(fields: &str, content: &[u8]) -> Vec<u8> {
 #[test]
 fn upload_aborted_anywhere_leaves_no_file() {
     let demo = Demo::start(&[]);
-    let attack = Attack::begin("uploads of 3 MB that break off at 60 places", &demo);
+    let attack = Attack::begin("uploads of 3 MB aborted at 60 positions", &demo);
     let samples = demo.temporary_names();
     for fields in [MULTIPART, "Content-Type: image/x-noise\r\n"] {
         let bytes = request(fields, &large_form());

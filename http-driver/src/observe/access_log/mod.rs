@@ -53,7 +53,7 @@ const TARGET: &str = "httpants::access";
 /// let file = Mutex::new(std::fs::OpenOptions::new().create(true).append(true).open(&path)?);
 /// let log = AccessLog::combined(move |line| {
 ///     if let Ok(mut file) = file.lock() {
-///         // One write a line: lines of two processes do not mix.
+///         // One write per line, so that lines of two processes do not mix.
 ///         let _ = file.write_all(format!("{line}\n").as_bytes());
 ///     }
 /// });

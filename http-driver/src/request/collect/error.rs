@@ -28,7 +28,7 @@ impl CollectError {
     }
 
     /// Returns the same error for a body that was received to its end.
-    pub(super) fn behind_the_end(self) -> Self {
+    pub(super) fn after_the_end(self) -> Self {
         match self {
             Self::Form { fault, .. } => Self::Form { fault, unread: false },
             Self::Disk { error, .. } => Self::Disk { error, unread: false },

@@ -73,7 +73,7 @@ pub(crate) fn collect(
             };
             if let Err(error) = pushed {
                 error.log(&collector.settings.disk);
-                collector.give_up().await;
+                collector.discard().await;
                 return Err(error);
             }
         }
@@ -81,7 +81,7 @@ pub(crate) fn collect(
         let settings = Arc::clone(&collector.settings);
         let (content, form) = collector.finish().await.map_err(|error| {
             error.log(&settings.disk);
-            error.behind_the_end()
+            error.after_the_end()
         })?;
         Ok(Collected { body: Body::collected(content, trailers), form })
     })
@@ -134,8 +134,8 @@ impl Collector {
             Kind::Multipart(mut form) => match form.finish(disk).await {
                 Ok(form) => Ok((raw.finish(disk).await?, Some(form))),
                 Err(error) => {
-                    form.give_up().await;
-                    raw.give_up().await;
+                    form.discard().await;
+                    raw.discard().await;
                     Err(error)
                 }
             },
@@ -143,10 +143,10 @@ impl Collector {
     }
 
     /// Drops what was stored, after pending writes.
-    async fn give_up(self) {
+    async fn discard(self) {
         if let Kind::Multipart(form) = self.kind {
-            form.give_up().await;
+            form.discard().await;
         }
-        self.raw.give_up().await;
+        self.raw.discard().await;
     }
 }

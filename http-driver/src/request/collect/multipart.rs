@@ -50,10 +50,10 @@ impl FormCollector {
     }
 
     /// Drops what was stored, after pending writes.
-    pub(super) async fn give_up(self) {
+    pub(super) async fn discard(self) {
         drop(self.form);
         if let Some(spool) = self.spool {
-            spool.give_up().await;
+            spool.discard().await;
         }
     }
 

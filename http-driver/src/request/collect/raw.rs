@@ -84,9 +84,9 @@ impl Raw {
     }
 
     /// Drops the body, after pending writes.
-    pub(super) async fn give_up(self) {
+    pub(super) async fn discard(self) {
         if let Place::File(spool) = self.place {
-            spool.give_up().await;
+            spool.discard().await;
         }
     }
 }

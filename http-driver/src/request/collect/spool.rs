@@ -70,7 +70,7 @@ impl Spool {
     }
 
     /// Waits for pending writes, for a file that is to be dropped.
-    pub(super) async fn give_up(mut self) {
+    pub(super) async fn discard(mut self) {
         let _ = self.idle().await;
     }
 

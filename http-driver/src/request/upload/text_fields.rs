@@ -18,7 +18,7 @@ use httpants_core::forms::{Variables, charset};
 ///     };
 ///     match comment.charset() {
 ///         None | Some("utf-8" | "UTF-8") => Response::text(format!("{} bytes\n", comment.bytes().len())),
-///         // To be decoded from what `bytes` returns.
+///         // Decode what `bytes` returns.
 ///         Some(charset) => Response::text(format!("{charset} is not supported\n")).with_status(415),
 ///     }
 /// }

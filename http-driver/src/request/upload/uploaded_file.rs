@@ -28,10 +28,10 @@ use crate::runtime::BlockingPool;
 ///
 /// async fn upload(request: Request) -> Response {
 ///     let Some(photo) = request.files().chosen("photo") else {
-///         // Nor is there one where the input was left empty: the newest photo stays.
+///         // An empty input is not chosen: the previous photo stays.
 ///         return Response::text("no photo\n").with_status(400);
 ///     };
-///     // The peer's file name is a text to show. It is no path.
+///     // The peer's file name is for display only; never use it as a path.
 ///     match photo.persist("/srv/photos/newest").await {
 ///         Ok(()) => Response::text(format!("{} bytes of {:?}\n", photo.len(), photo.filename())),
 ///         Err(_) => Response::new(500),

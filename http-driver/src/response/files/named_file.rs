@@ -22,7 +22,7 @@ use super::root::FileRoot;
 /// ```
 /// use httpants_driver::{NamedFile, Response};
 ///
-/// // Below Server::file_root.
+/// // A path below Server::file_root.
 /// let _ = Response::file("logo.svg");
 /// let _ = Response::file(NamedFile::new("data.bin").filename("Größen.bin").guess_mime(false));
 /// let _ = Response::file("404.html").with_status(404);
