@@ -108,7 +108,7 @@ impl Registry {
     }
 
     /// Returns the number of shutdown requests and the shortest grace of all. An accept loop may
-    /// see several at once; earlier ones never end later than it already knows.
+    /// see several requests at once; the shortest applies, because earlier ones would not end sooner.
     pub(crate) fn shutdowns(&self) -> (usize, Duration) {
         let shutdowns = self.shutdowns.load(Ordering::Acquire);
         (shutdowns, Duration::from_millis(self.grace.load(Ordering::Acquire)))

@@ -24,7 +24,7 @@ class Handler(BaseHTTPRequestHandler):
         return self.answer
     def address_string(self):
         return 'unix'
-    def response(self):
+    def answer(self):
         self.rfile.read(int(self.headers.get('content-length') or 0))
         self.send_response(200)
         self.send_header('Content-Length', '2')
@@ -63,7 +63,7 @@ fn inputs_refused_by_all_others_are_refused() {
     for (name, theirs) in ["Node.js", "Python", "nginx"].iter().zip(&theirs) {
         let more = ours.iter().zip(theirs).filter(|(ours, theirs)| ours < theirs).count();
         let less = ours.iter().zip(theirs).filter(|(ours, theirs)| ours > theirs).count();
-        println!("{name} responses more with success {more} times, less {less} times, of {}", inputs.len());
+        println!("{name} accepts more in {more} inputs, less in {less}, of {}", inputs.len());
     }
     for (at, input) in inputs.iter().enumerate() {
         let others: Vec<_> = theirs.iter().map(|theirs| theirs[at]).collect();
