@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 """Instructions of one exchange in the core or through the driver, counted by callgrind (Debian package: valgrind).
 
-    callgrind.py [CASE ...]             a line a case
-    callgrind.py --profile CASE         where they go, function by function
+    callgrind.py [CASE ...]             one line per case
+    callgrind.py --profile CASE         instructions per function
 
-The figure is the difference of two runs, so what happens once is not in it.
+The figure is the difference of two runs, so one-time costs are excluded.
 """
 import os, re, subprocess, sys, tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(HERE, "target"))
-# Case: requests an iteration has, and the two numbers of iterations.
+# Case: requests per iteration, and the two numbers of iterations.
 CASES = {
     "min": (1, 100, 600),
     "wrk": (1, 100, 600),

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Resident bytes of an idle keep-alive connection, on each runtime.
 
-    ./idle.py [CONNECTIONS]      10,000 where nothing else is said
+    ./idle.py [CONNECTIONS]      default: 10,000
 
-Builds the demo and `bare`, which has a task and a socket a connection and nothing of the
-protocol; opens the connections, one request on each; and divides what the server has grown by.
+Builds the demo and `bare`, which has a task and a socket per connection and no HTTP; opens
+the connections, sends one request on each, and divides the growth of the server by their number.
 Needs twice as many file descriptors, in two processes: see `ulimit -n`.
 """
 
@@ -39,7 +39,7 @@ REQUEST = (
 
 
 def build(folder, program):
-    """Builds a program and says where it is."""
+    """Builds a program and returns its path."""
     command = ["cargo", "build", "--release", "--locked", "--bin", program]
     subprocess.run(command, cwd=folder, check=True)
     metadata = subprocess.run(
@@ -55,15 +55,15 @@ def resident(server):
 
 
 def connect(port, number):
-    """One connection that has had one answer. Clients are several, because a client has less than 65,536 ports."""
+    """Opens a connection and reads one response. Uses several client addresses, because one has less than 65,536 ports."""
     client = socket.create_connection(("127.0.0.1", port), 30, (f"127.0.0.{2 + number % 8}", 0))
     client.sendall(REQUEST)
-    answer = b""
-    while not answer.endswith(b"Hello, World!"):
+    response = b""
+    while not response.endswith(b"Hello, World!"):
         received = client.recv(4096)
         if not received:
-            sys.exit(f"the server closed a connection: {answer!r}")
-        answer += received
+            sys.exit(f"the server closed a connection: {response!r}")
+        response += received
     return client
 
 

@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes the faults of tests/mutations one by one, in a copy of the tree, and sees that the
-tests catch each of them.
+"""Makes the faults of tests/mutations one by one, in a copy of the tree, and checks that
+the tests catch each of them.
 
     python3 tests/mutations.py            # all of them
     python3 tests/mutations.py framing    # those with this word in their title, file or test
 
-The copy and what is built of it stay in target/mutations, so that the next run is quicker.
+The copy and its build stay in target/mutations, so that the next run is faster.
 """
 
 import os
@@ -23,9 +23,9 @@ ROOT = Path(__file__).resolve().parent.parent
 WORK = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")).resolve() / "mutations"
 TREE = WORK / "tree"
 SECONDS = 120
-"""A test that takes longer does not end: a fault that is caught."""
+"""Timeout of a test; exceeding it counts as a caught fault."""
 BYTES = 8 << 30
-"""Of address space, so that a fault that allocates without end does not take the machine along."""
+"""Limit of address space, so that a fault that allocates endlessly does not affect the machine."""
 
 CORE_SUITES = "attributes connection handshake memory requests responses refusals half_close lent".split()
 CORE, TESTS = ["--package", "httpants-core"], ["--package", "httpants-tests"]
@@ -34,7 +34,7 @@ SUITES = {
     **{name: [*CORE, "--test", name] for name in CORE_SUITES},
     **{name: [*TESTS, "--test", name] for name in ("wire", "limits", "timers", "simulation")},
 }
-"""The words that `caught by` begins with, in the order in which they are tried without it."""
+"""The suites that `caught by` can name, in the order in which they are tried without it."""
 
 
 @dataclass
@@ -46,14 +46,14 @@ class Fault:
     new: str
 
     def apply(self, source):
-        """The source with the fault; where its text is not there exactly once, what is wrong."""
+        """Returns the source with the fault; raises an error if its text does not occur exactly once."""
         if (count := source.count(self.old)) != 1:
-            raise ValueError(f"{self.title}: its text stands {count} times in {self.file}")
+            raise ValueError(f"{self.title}: its text occurs {count} times in {self.file}")
         return source.replace(self.old, self.new)
 
 
 def read_faults(path):
-    """The faults of one document; README.md there tells their form."""
+    """Returns the faults of one document; tests/mutations/README.md describes the format."""
     for section in path.read_text().split("\n## ")[1:]:
         title, text = section.split("\n", 1)
         fields = dict(re.findall(r"^(file|caught by): (.+)$", text, re.MULTILINE))
@@ -63,21 +63,21 @@ def read_faults(path):
 
 
 def sources():
-    """The project's files, as paths below its root."""
+    """Returns the project's files, as paths below its root."""
     for folder, folders, files in os.walk(ROOT):
         folders[:] = [name for name in folders if name not in ("target", ".git", "mutants.out")]
         yield from (Path(folder, name).relative_to(ROOT) for name in files)
 
 
 def write(path, content):
-    """Writes what changed and nothing else: Cargo goes by the time of the last change."""
+    """Writes only what changed, because Cargo compares modification times."""
     if not path.is_file() or path.read_bytes() != content:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
 
 
 def mirror():
-    """Brings the copy to the state of the tree."""
+    """Updates the copy to the state of the tree."""
     wanted = set(sources())
     if TREE.is_dir():
         for path in [path for path in TREE.rglob("*") if path.is_file()]:
@@ -89,7 +89,7 @@ def mirror():
 
 def run(suite, name=None):
     """Runs a suite, or one test of it, in the copy. Returns the tests that fail; a suite that
-    dies or does not end stands for its test."""
+    crashes or hangs counts as its failing test."""
     command = ["cargo", "test", "--quiet", "--locked", *SUITES[suite], "--", "--format", "pretty"]
     command += ["--exact", name] if name else []
     settings = {
@@ -119,8 +119,8 @@ def run(suite, name=None):
 
 
 def catch(fault):
-    """Makes a fault and returns the tests that catch it: the one that is named, else all of
-    the first suite that does."""
+    """Makes a fault and returns the tests that catch it: the one named, otherwise all of
+    the first suite that catches it."""
     path = TREE / fault.file
     right = path.read_text()
     write(path, fault.apply(right).encode())
@@ -144,7 +144,7 @@ def main(words):
     mirror()
     for suite in sorted({fault.caught_by.split(" ")[0] for fault in chosen if fault.caught_by}):
         if failed := run(suite):
-            sys.exit(f"without a fault there fail {failed}")
+            sys.exit(f"tests fail without a fault: {failed}")
     start, odd = time.monotonic(), []
     for number, fault in enumerate(chosen, 1):
         before = time.monotonic()
@@ -157,9 +157,9 @@ def main(words):
         if not as_said:
             odd.append(f"{fault.title}: {verdict}")
         print(f"{number}/{len(chosen)} {time.monotonic() - before:.0f} s  {fault.title}: {verdict}", flush=True)
-    print(f"{len(chosen)} faults, {len(chosen) - len(odd)} caught by the test that is named, {time.monotonic() - start:.0f} s")
+    print(f"{len(chosen)} faults, {len(chosen) - len(odd)} caught by the named test, {time.monotonic() - start:.0f} s")
     if odd:
-        sys.exit("not caught by the test that is named:\n" + "\n".join(odd))
+        sys.exit("not caught by the named test:\n" + "\n".join(odd))
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-//! Spawn, the blocking pool and block_on.
+//! Spawning, the blocking pool and `block_on`.
 
 use std::future::Future;
 
 use async_std::task;
 use httpants_driver::async_io;
 
-/// async-std's global executor. A panic ends a task there, and dropping a handle detaches it.
+/// The global executor of async-std. A panic ends only its task, and dropping a handle detaches the
+/// task.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Executor;
 

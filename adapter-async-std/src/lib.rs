@@ -1,8 +1,8 @@
-//! httpants over async-std, for applications that are still on it.
+//! The httpants server on async-std.
 //!
-//! **async-std is discontinued** (RUSTSEC-2025-0052): it gets no more fixes. What is new belongs
-//! on `httpants-smol`, which has the same reactor, the same names and the same defaults, so that
-//! moving there changes the crate's name and nothing else.
+//! **async-std is discontinued** (RUSTSEC-2025-0052) and gets no more fixes. Use `httpants-smol`
+//! for new applications: it has the same reactor, names and defaults, so moving to it changes only
+//! the crate name.
 //!
 //! ```no_run
 //! use httpants_async_std::{Request, Response, Server};
@@ -16,11 +16,11 @@
 //! }
 //! ```
 //!
-//! Each connection is a task of async-std's one pool of threads, which `ASYNC_STD_THREAD_COUNT`
-//! counts (default: one a processor). So what [`workers`](httpants_driver::Server::workers) counts
-//! for [`BoundServer::run`] is how many threads accept, not how many serve.
+//! Each connection is a task on async-std's thread pool, whose size is `ASYNC_STD_THREAD_COUNT`
+//! (default: one per processor). [`workers`](httpants_driver::Server::workers) is therefore the
+//! number of threads of [`BoundServer::run`] that accept, not of those that serve.
 //!
-//! Nothing here knows the protocol, or sockets: those and the timers are
+//! This crate contains no HTTP and no sockets: sockets and timers are
 //! [`httpants_driver::async_io`], and the server is re-exported with this runtime filled in.
 
 mod executor;
@@ -30,7 +30,7 @@ mod tests;
 pub use executor::Executor;
 pub use httpants_driver::async_io::{AsyncIo, Listener, Timer, Transport};
 
-/// The runtime that the driver runs on: async-std's reactor and its pools of threads.
+/// The runtime for the driver: async-std's reactor and thread pools.
 pub type AsyncStd = AsyncIo<Executor>;
 
 /// Tests of applications without sockets and without waiting. Feature `testing`.
@@ -50,3 +50,8 @@ pub type AsyncStd = AsyncIo<Executor>;
 pub use httpants_testkit as testing;
 
 httpants_driver::adapter!(AsyncStd);
+
+/// Compiles the example of this crate's README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct CrateReadme;

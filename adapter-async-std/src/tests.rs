@@ -1,4 +1,5 @@
-//! What async-std is responsible for: where tasks and work run, and what a panic or a drop ends.
+//! Tests of what async-std is responsible for: where tasks and work run, and the effects of a panic
+//! or a drop.
 
 use std::sync::mpsc::channel;
 use std::thread;
@@ -10,7 +11,7 @@ use httpants_driver::runtime::{Runtime, Spawn};
 use crate::AsyncStd;
 
 #[test]
-fn tasks_run_in_the_pool_whoever_spawns_them() {
+fn tasks_run_in_the_pool_from_any_thread() {
     let runtime = AsyncStd::default();
     let (sender, receiver) = channel();
     let report = move |place: &'static str| {
@@ -27,18 +28,18 @@ fn tasks_run_in_the_pool_whoever_spawns_them() {
 }
 
 #[test]
-fn a_panic_ends_one_task() {
+fn panic_ends_only_its_task() {
     let runtime = AsyncStd::default();
     for _ in 0..20 {
-        runtime.spawn(async { panic!("as it should") });
+        runtime.spawn(async { panic!("a panic of the test") });
     }
     let (sender, receiver) = channel();
-    runtime.spawn(async move { sender.send("the pool goes on").unwrap() });
-    assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Ok("the pool goes on"));
+    runtime.spawn(async move { sender.send("the pool continues").unwrap() });
+    assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Ok("the pool continues"));
 }
 
 #[test]
-fn work_that_may_block_holds_no_worker_up_and_needs_nobody_who_waits() {
+fn blocking_work_runs_off_the_workers_even_if_not_awaited() {
     let runtime = AsyncStd::default();
     let worker = runtime.block_on(async { runtime.unblock(|| thread::current().id()).await.unwrap() });
     assert_ne!(worker.unwrap(), thread::current().id());

@@ -1,3 +1,3 @@
-//! The behaviour suite of every adapter, over async-std.
+//! The behaviour suite on async-std.
 
 httpants_testkit::conformance_suite!(httpants_testkit::conformance::Sockets<httpants_async_std::AsyncStd>, linux, one pool);

@@ -1,4 +1,4 @@
-//! Spawn, the blocking pool and block_on.
+//! Spawning, the blocking pool and `block_on`.
 
 use std::cell::RefCell;
 use std::future::Future;
@@ -14,21 +14,21 @@ use smol::{LocalExecutor, Task};
 type Worker = Rc<LocalExecutor<'static>>;
 
 thread_local! {
-    /// The executor of the server's worker that this thread is.
+    /// The worker that runs on this thread.
     static WORKER: RefCell<Option<Worker>> = const { RefCell::new(None) };
 }
 
-/// Tasks that run before the accept loop and the sockets get their turn.
+/// Tasks that run before the accept loop and the sockets get a turn.
 const TASKS: usize = 32;
 
-/// smol's executors: on a thread that [`BoundServer::run`](crate::BoundServer::run) drives, the thread's own;
-/// elsewhere the global one.
+/// smol's executors: the worker's own on a thread of [`BoundServer::run`](crate::BoundServer::run),
+/// otherwise the global one.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Executor;
 
 impl async_io::Executor for Executor {
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        // smol lets a panic through to the thread that drives the executor.
+        // smol propagates a panic to the thread that drives the executor.
         let future = AssertUnwindSafe(future).catch_unwind();
         match WORKER.with_borrow(Option::clone) {
             Some(worker) => worker.spawn(future).detach(),
@@ -46,8 +46,8 @@ impl async_io::Executor for Executor {
     fn block_on<F: Future>(&self, future: F) -> F::Output {
         let worker = Worker::default();
         let _entered = Entered::new(Rc::clone(&worker));
-        // Not `run`, which looks at `future` and at the sockets only behind 200 tasks: a few busy
-        // connections could keep all others waiting for long.
+        // Not `Executor::run`, which polls `future` and the sockets only after 200 tasks: a few
+        // busy connections could delay all others.
         let tasks = async {
             loop {
                 for _ in 0..TASKS {
@@ -60,7 +60,7 @@ impl async_io::Executor for Executor {
     }
 }
 
-/// A task that goes on where nobody waits for it: smol cancels one that is dropped.
+/// A task that continues when it is dropped; smol would cancel it.
 struct Kept<T>(Option<Task<T>>);
 
 impl<T> Future for Kept<T> {
@@ -79,7 +79,8 @@ impl<T> Drop for Kept<T> {
     }
 }
 
-/// While it lives, tasks of this thread belong to a worker; then to the one before again.
+/// A guard: while it exists, tasks of this thread belong to a worker; afterwards to the previous
+/// one.
 struct Entered(Option<Worker>);
 
 impl Entered {

@@ -1,4 +1,4 @@
-//! httpants over smol.
+//! The httpants server on smol.
 //!
 //! ```no_run
 //! use httpants_smol::{Request, Response, Server};
@@ -12,13 +12,13 @@
 //! }
 //! ```
 //!
-//! [`BoundServer::serve`] accepts in the task that awaits it and gives each connection to smol's global
-//! executor ([`smol::spawn`]), whose threads `SMOL_THREADS` counts. [`BoundServer::run`] is for
-//! programs that have nothing else to do: it blocks, and drives an executor of its own on each of
-//! the threads that [`workers`](httpants_driver::Server::workers) counts, which a connection
-//! never leaves. All of them share smol's one reactor.
+//! [`BoundServer::serve`] accepts in the task that awaits it and spawns connections on smol's
+//! global executor ([`smol::spawn`]), whose number of threads is `SMOL_THREADS`.
+//! [`BoundServer::run`] blocks and drives an executor of its own on each of the
+//! [`workers`](httpants_driver::Server::workers); a connection stays on its thread. All threads
+//! share smol's one reactor.
 //!
-//! Nothing here knows the protocol, or sockets: those and the timers are
+//! This crate contains no HTTP and no sockets: sockets and timers are
 //! [`httpants_driver::async_io`], and the server is re-exported with this runtime filled in.
 
 mod executor;
@@ -28,7 +28,7 @@ mod tests;
 pub use executor::Executor;
 pub use httpants_driver::async_io::{AsyncIo, Listener, Timer, Transport};
 
-/// The runtime that the driver runs on: smol's reactor and its executors.
+/// The runtime for the driver: smol's reactor and executors.
 pub type Smol = AsyncIo<Executor>;
 
 /// Tests of applications without sockets and without waiting. Feature `testing`.
@@ -48,3 +48,8 @@ pub type Smol = AsyncIo<Executor>;
 pub use httpants_testkit as testing;
 
 httpants_driver::adapter!(Smol);
+
+/// Compiles the example of this crate's README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct CrateReadme;

@@ -1,4 +1,5 @@
-//! What smol is responsible for: where tasks and work run, and what a panic or a drop ends.
+//! Tests of what smol is responsible for: where tasks and work run, and the effects of a panic or a
+//! drop.
 
 use std::sync::mpsc;
 use std::thread;
@@ -8,10 +9,10 @@ use httpants_driver::runtime::{Runtime, Spawn};
 
 use crate::Smol;
 
-/// Longer than anything here takes on a busy machine.
+/// A timeout that is long enough on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Where a task runs that is spawned here.
+/// Returns the thread on which a spawned task runs.
 async fn thread_of_a_task(runtime: Smol) -> thread::ThreadId {
     let (sender, receiver) = smol::channel::bounded(1);
     runtime.spawn(async move { sender.send(thread::current().id()).await.unwrap() });
@@ -19,7 +20,7 @@ async fn thread_of_a_task(runtime: Smol) -> thread::ThreadId {
 }
 
 #[test]
-fn tasks_of_a_worker_stay_on_its_thread() {
+fn worker_tasks_stay_on_their_thread() {
     let runtime = Smol::default();
     let here = thread::current().id();
     assert_eq!(runtime.block_on(thread_of_a_task(runtime)).unwrap(), here);
@@ -31,20 +32,20 @@ fn tasks_of_a_worker_stay_on_its_thread() {
 }
 
 #[test]
-fn tasks_of_others_go_to_the_global_executor() {
+fn tasks_outside_workers_use_the_global_executor() {
     let runtime = Smol::default();
     let here = thread::current().id();
-    // A worker was here before.
+    // A worker ran here before.
     runtime.block_on(async {}).unwrap();
     assert_ne!(smol::block_on(thread_of_a_task(runtime)), here);
-    // Also where nothing runs at all.
+    // Also without a running executor.
     let (sender, receiver) = mpsc::channel();
     runtime.spawn(async move { sender.send(thread::current().id()).unwrap() });
     assert_ne!(receiver.recv_timeout(PATIENCE).unwrap(), here);
 }
 
 #[test]
-fn a_worker_that_ends_drops_its_tasks() {
+fn worker_drops_its_tasks_when_it_ends() {
     let runtime = Smol::default();
     let (sender, receiver) = mpsc::channel::<()>();
     runtime
@@ -60,24 +61,24 @@ fn a_worker_that_ends_drops_its_tasks() {
 }
 
 #[test]
-fn a_panic_ends_its_task_and_nothing_else() {
+fn panic_ends_only_its_own_task() {
     let runtime = Smol::default();
     let here = thread::current().id();
     let other = runtime.block_on(async {
-        runtime.spawn(async { panic!("as it should") });
+        runtime.spawn(async { panic!("a panic of the test") });
         thread_of_a_task(runtime).await
     });
     assert_eq!(other.unwrap(), here);
-    runtime.spawn(async { panic!("as it should") });
+    runtime.spawn(async { panic!("a panic of the test") });
     assert_ne!(smol::block_on(thread_of_a_task(runtime)), here);
 }
 
 #[test]
-fn work_that_blocks_runs_elsewhere_and_to_its_end() {
+fn blocking_work_runs_on_another_thread_to_its_end() {
     let runtime = Smol::default();
     let there = runtime.block_on(runtime.unblock(|| thread::current().id())).unwrap();
     assert_ne!(there.unwrap(), thread::current().id());
-    // Nobody waits for it, and it is dropped before it begins.
+    // Dropped before it begins; nothing awaits it.
     let (go, wait) = mpsc::channel::<()>();
     let (sender, receiver) = mpsc::channel();
     drop(runtime.unblock(move || {

@@ -1,3 +1,3 @@
-//! The behaviour suite of every adapter, over smol.
+//! The behaviour suite on smol.
 
 httpants_testkit::conformance_suite!(httpants_testkit::conformance::Sockets<httpants_smol::Smol>, linux);

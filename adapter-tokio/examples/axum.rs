@@ -3,9 +3,9 @@
 //! Try `curl -F photo=@README.md http://127.0.0.1:8080/upload`, and a WebSocket client on
 //! `ws://127.0.0.1:8080/echo`.
 //!
-//! Only the WebSocket needs tokio, on which axum spawns its task: without that route the same
-//! application runs on `httpants-smol` and `httpants-async-std`, and with it where a context of
-//! tokio's is entered (`router.layer(MapFutureLayer::new(async_compat::Compat::new))`).
+//! Only the WebSocket needs tokio, because axum spawns its task there: without that route the same
+//! application runs on `httpants-smol` and `httpants-async-std`, and with it in a tokio context
+//! (`router.layer(MapFutureLayer::new(async_compat::Compat::new))`).
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ use axum::{Router, http::StatusCode};
 use httpants_tokio::tower::TowerService;
 use httpants_tokio::{Address, Request, Server};
 
-/// Both limits, ours and axum's, for uploads.
+/// The limit of uploads, for this server and for axum.
 const LARGEST: usize = 1 << 30;
 
 fn main() -> std::io::Result<()> {
@@ -35,7 +35,7 @@ fn main() -> std::io::Result<()> {
     Server::new(service).max_body_size(LARGEST as u64).listen("127.0.0.1:8080").bind()?.run()
 }
 
-/// Counts visits in a signed cookie, which is the server's; the rest is axum's.
+/// Counts visits in a signed cookie of the server; the rest is axum.
 async fn greet(Path(name): Path<String>, Extension(known): Extension<Arc<Request>>) -> Response {
     let visits = known.signed_cookie_text("visits").and_then(|visits| visits.parse().ok()).unwrap_or(0_u64) + 1;
     match known.set_signed_cookie("visits", visits.to_string()) {
@@ -44,7 +44,7 @@ async fn greet(Path(name): Path<String>, Extension(known): Extension<Arc<Request
     }
 }
 
-/// Reads each part as it arrives; nothing is kept.
+/// Reads each part as it arrives without storing it.
 async fn upload(mut form: Multipart) -> Result<String, Response> {
     let mut report = String::new();
     while let Some(mut part) = form.next_field().await.map_err(IntoResponse::into_response)? {

@@ -1,6 +1,6 @@
-//! Serves a folder: `cargo run --example files -- [FOLDER [ADDRESS]]`.
+//! Serves a directory: `cargo run --example files -- [DIRECTORY [ADDRESS]]`.
 //!
-//! Try `curl -i -r 0-9 http://127.0.0.1:8080/README.md` in the folder of this workspace.
+//! Try `curl -i -r 0-9 http://127.0.0.1:8080/README.md` in the root of this workspace.
 
 use httpants_tokio::{FileRoot, Request, Server};
 

@@ -1,10 +1,9 @@
-//! A WebSocket by tokio-tungstenite, without a framework:
-//! `cargo run -p httpants-tokio --example websocket`, then a WebSocket client on
-//! `ws://127.0.0.1:8080/`.
+//! A WebSocket with tokio-tungstenite and no framework: `cargo run -p httpants-tokio --example
+//! websocket`, then connect a WebSocket client to `ws://127.0.0.1:8080/`.
 //!
-//! The stream that an upgrade hands over reads and writes by the traits of `futures-io`, on every
-//! runtime. tokio-util's `compat` makes tokio's of them; where async-tungstenite is used, which
-//! speaks `futures-io` itself, `compat()` is left out, and the same runs on smol and async-std.
+//! An upgraded stream implements the traits of `futures-io` on every runtime. tokio-util's `compat`
+//! converts them to tokio's; with async-tungstenite, which uses `futures-io`, leave out `compat()`,
+//! and the same code runs on smol and async-std.
 
 use futures_util::{SinkExt, StreamExt};
 use httpants_tokio::{Request, Response, Server, Upgraded};
@@ -14,15 +13,15 @@ use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_util::compat::FuturesAsyncReadCompatExt;
 
 fn main() -> std::io::Result<()> {
-    Server::new(answer).listen("127.0.0.1:8080").bind()?.run()
+    Server::new(respond).listen("127.0.0.1:8080").bind()?.run()
 }
 
-/// 101 to a handshake (RFC 6455 section 4.2), else what is due.
-async fn answer(request: Request) -> Response {
+/// Responds with 101 to a valid handshake (RFC 6455 section 4.2), otherwise with the error.
+async fn respond(request: Request) -> Response {
     let headers = request.headers();
     let offered = headers.list("Upgrade").any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"));
     let Some(key) = headers.get("Sec-WebSocket-Key").filter(|_| offered && request.offers_upgrade()) else {
-        return Response::text("this path expects a WebSocket\n").with_status(426).with_header("Upgrade", "websocket");
+        return Response::text("expected a WebSocket handshake\n").with_status(426).with_header("Upgrade", "websocket");
     };
     if headers.get("Sec-WebSocket-Version") != Some(b"13") {
         return Response::new(426).with_header("Upgrade", "websocket").with_header("Sec-WebSocket-Version", "13");

@@ -1,4 +1,4 @@
-//! httpants over tokio.
+//! The httpants server on tokio.
 //!
 //! ```no_run
 //! use httpants_tokio::{Request, Response, Server};
@@ -13,11 +13,11 @@
 //! }
 //! ```
 //!
-//! [`BoundServer::serve`] runs in the tokio runtime that awaits it, which needs its IO and its time
-//! driver. [`BoundServer::run`] is for programs that have none: it blocks, and makes a
+//! [`BoundServer::serve`] runs in the tokio runtime that awaits it, which needs its IO and time
+//! drivers. [`BoundServer::run`] is for programs without a runtime: it blocks, and creates a
 //! single-threaded runtime for each of the [`workers`](httpants_driver::Server::workers).
 //!
-//! Nothing here knows the protocol: three small types implement the traits of
+//! This crate contains no HTTP: three small types implement the traits of
 //! [`httpants_driver::runtime`], and the server is re-exported with this runtime filled in.
 
 #[cfg(test)]
@@ -49,7 +49,12 @@ pub use httpants_testkit as testing;
 
 httpants_driver::adapter!(Tokio);
 
-/// The README's examples compile and run.
+/// Compiles the examples of the workspace's README.
 #[cfg(all(doctest, feature = "tls"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// Compiles the example of this crate's README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct CrateReadme;

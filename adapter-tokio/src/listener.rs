@@ -15,7 +15,8 @@ use crate::Transport;
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
-    /// Read once: asking each accepted connection would be a system call more.
+    /// The local address, read once because asking each accepted connection would cost a system
+    /// call.
     local: Address,
 }
 
@@ -42,7 +43,7 @@ impl Listener {
     }
 }
 
-/// tokio panics where it is asked to watch a socket on a thread that it does not drive.
+/// Returns an error outside of a runtime, where tokio would panic when registering a socket.
 fn inside_runtime() -> io::Result<()> {
     tokio::runtime::Handle::try_current().map(drop).map_err(io::Error::other)
 }

@@ -1,4 +1,4 @@
-//! Clocks, timer, spawn and block_on.
+//! Clock, timer, spawning and `block_on`.
 
 use std::future::Future;
 use std::io;
@@ -15,10 +15,10 @@ use tokio::time::Instant;
 
 use crate::{Listener, Transport};
 
-/// The runtime that the driver runs on.
+/// The runtime for the driver.
 ///
-/// Monotonic time counts from when this was made, on tokio's clock, so a test that pauses or
-/// advances that clock moves the server's deadlines too.
+/// Monotonic time counts from its creation on tokio's clock, so a test that pauses or advances that
+/// clock also moves the server's deadlines.
 #[derive(Clone, Copy, Debug)]
 pub struct Tokio {
     origin: Instant,
@@ -66,7 +66,7 @@ impl Runtime for Tokio {
         T: Send + 'static,
         W: FnOnce() -> T + Send + 'static,
     {
-        // Files are also closed where no runtime is left; `spawn_blocking` panics there.
+        // Files are also closed without a runtime, where `spawn_blocking` panics.
         match Handle::try_current() {
             Ok(runtime) => {
                 let work = runtime.spawn_blocking(work);
@@ -83,7 +83,7 @@ impl Runtime for Tokio {
     fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output> {
         if Handle::try_current().is_ok() {
             return Err(io::Error::other(
-                "this thread already drives a tokio runtime: await there instead of blocking",
+                "cannot block inside a tokio runtime: await serve() instead of calling run()",
             ));
         }
         Ok(Builder::new_current_thread().enable_all().build()?.block_on(future))
@@ -118,7 +118,7 @@ impl Sleep for Timer {
     }
 }
 
-/// The origin and so much time. What the clock cannot represent is as good as never: a year.
+/// Returns the origin plus `at`. A time that the clock cannot represent becomes one in a year.
 fn moment(origin: Instant, at: Duration) -> Instant {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
     origin.checked_add(at).unwrap_or_else(|| Instant::now() + YEAR)

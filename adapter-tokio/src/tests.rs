@@ -1,5 +1,5 @@
-//! What is only about tokio: its paused clock, and its runtimes that must be entered. The rest
-//! that the driver counts on is in `tests/conformance.rs`.
+//! Tests of tokio's paused clock and of entering its runtimes; the rest is in
+//! `tests/conformance.rs`.
 
 use std::future::poll_fn;
 use std::net::{Ipv4Addr, TcpListener};
@@ -12,7 +12,7 @@ use httpants_driver::runtime::{Runtime, Sleep};
 use crate::Tokio;
 
 #[tokio::test(start_paused = true)]
-async fn the_timer_follows_the_paused_clock() {
+async fn timer_follows_the_paused_clock() {
     let runtime = Tokio::default();
     let mut timer = pin!(runtime.sleep_until(Duration::from_secs(60)));
     poll_fn(|context| timer.as_mut().poll_elapsed(context)).await;
@@ -25,12 +25,12 @@ async fn the_timer_follows_the_paused_clock() {
 }
 
 #[tokio::test]
-async fn blocking_inside_the_runtime_is_an_error_and_no_panic() {
+async fn blocking_inside_the_runtime_is_an_error() {
     assert!(Tokio::default().block_on(async {}).is_err());
 }
 
 #[test]
-fn listening_outside_a_runtime_is_an_error_and_no_panic() {
+fn listening_outside_a_runtime_is_an_error() {
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     assert!(Tokio::default().listen_tcp(socket).is_err());
 }

@@ -24,10 +24,10 @@ use tokio::net::UnixStream;
 #[derive(Debug)]
 pub struct Transport {
     socket: Socket,
-    /// The next sending does not wait for tokio's word that there is room.
+    /// The next send tries to write without waiting for tokio's readiness.
     #[cfg(target_os = "linux")]
     retries: bool,
-    /// Where the end of the peer's stream is waited for behind unread bytes.
+    /// The watch for the end of the peer's stream behind unread bytes.
     #[cfg(target_os = "linux")]
     peer: Option<Box<AsyncFd<PeerWatch>>>,
 }
@@ -51,7 +51,7 @@ enum Socket {
     Unix(UnixStream),
 }
 
-/// The same call on whichever socket it is.
+/// Calls the same method on either kind of socket.
 macro_rules! on_socket {
     ($socket:expr, $stream:ident => $call:expr) => {
         match $socket {
@@ -77,13 +77,13 @@ impl From<UnixStream> for Transport {
 
 impl runtime::Transport for Transport {
     fn poll_recv(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        // tokio takes a short read for an emptied socket and waits for the next event, so
-        // nothing is read in vain.
+        // tokio treats a short read as a drained socket and waits for the next event, so no read is
+        // wasted.
         let mut buffer = ReadBuf::new(buffer);
         let received = on_socket!(&mut self.socket, stream => Pin::new(stream).poll_read(context, &mut buffer));
         #[cfg(target_os = "linux")]
         if received.is_pending() {
-            // Nothing stands before the end of the stream: reading sees it.
+            // No unread bytes precede the end of the stream, so reading detects it.
             self.peer = None;
         }
         received.map_ok(|()| buffer.filled().len())
@@ -92,7 +92,7 @@ impl runtime::Transport for Transport {
     fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>> {
         #[cfg(target_os = "linux")]
         if self.retries || more {
-            // Unix sockets take no hint.
+            // Unix sockets have no such flag.
             let more = more && matches!(self.socket, Socket::Tcp(_));
             return self.poll_write_with(context, |socket| send(socket, slices, more));
         }
@@ -130,7 +130,7 @@ impl runtime::Transport for Transport {
             Some(watch) if watch.get_ref().is_reset_only() == reset_only => watch,
             _ => match self.watch_peer(reset_only) {
                 Ok(watch) => Box::new(watch),
-                // Short of descriptors: that is no fault of the connection.
+                // Out of descriptors, which is not an error of the connection.
                 Err(_) => return Poll::Pending,
             },
         };
@@ -145,8 +145,7 @@ impl runtime::Transport for Transport {
     }
 
     fn reset_on_close(&mut self) {
-        // A unix socket has no reset to send. Where the option fails, the socket is already
-        // gone.
+        // A unix socket has no reset. If the option fails, the socket is already closed.
         if let Socket::Tcp(stream) = &self.socket {
             let _ = stream.set_zero_linger();
         }
@@ -157,13 +156,13 @@ impl runtime::Transport for Transport {
 impl Transport {
     fn watch_peer(&self, reset_only: bool) -> io::Result<AsyncFd<PeerWatch>> {
         let watch = on_socket!(&self.socket, stream => PeerWatch::new(stream, reset_only))?;
-        // Its replacement is unsafe, because a descriptor could be another one each time. That of
-        // a `PeerWatch` is its own and stays the same.
+        // The replacement of this function is unsafe, because a descriptor might change between
+        // calls. A `PeerWatch` owns its descriptor, which never changes.
         #[expect(deprecated, reason = "unsafe code is forbidden here, and the condition holds")]
         AsyncFd::with_interest(watch, Interest::READABLE)
     }
 
-    /// A system call that tokio does not know, once the socket takes something.
+    /// Runs a system call that tokio does not provide, once the socket is writable.
     fn poll_write_with(
         &mut self,
         context: &mut Context<'_>,

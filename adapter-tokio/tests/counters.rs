@@ -1,4 +1,4 @@
-//! The counters of a server on real sockets, on several threads.
+//! Test of the counters of a server on real sockets and several threads.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
@@ -12,7 +12,7 @@ use httpants_tokio::{Request, Server};
 const REQUEST: &str = "GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 const BAD: &str = "GET /a HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n";
 
-/// Sends this and gives how many bytes came back until the server closed.
+/// Sends bytes and returns how many bytes were received until the server closed.
 fn ask(address: std::net::SocketAddr, bytes: &str) -> u64 {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
@@ -23,7 +23,7 @@ fn ask(address: std::net::SocketAddr, bytes: &str) -> u64 {
 }
 
 #[test]
-fn they_agree_with_what_clients_received() {
+fn counters_agree_with_what_clients_received() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     let server = Server::new(async |request: Request| vec![b'x'; request.path().len() * 50_000]);

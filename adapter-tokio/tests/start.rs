@@ -1,4 +1,4 @@
-//! The start of a server with several workers.
+//! Test of the start of a server with several workers.
 
 #![allow(clippy::unwrap_used, reason = "a test may fail")]
 
@@ -9,20 +9,20 @@ use std::time::Duration;
 
 use httpants_tokio::{Request, Server};
 
-/// The first worker cannot start: its thread drives a runtime already. The others could.
+/// The first worker cannot start, because its thread already drives a runtime. The others could.
 #[test]
-fn run_fails_before_it_accepts_where_a_worker_cannot_start() {
+fn run_fails_before_accepting_if_a_worker_cannot_start() {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     let bound = Server::new(async |_: Request| "ok").listener(socket).workers(3).bind().unwrap();
     let handle = bound.handle();
     let _waiting = TcpStream::connect(address).unwrap();
-    let (tell, told) = channel();
+    let (sender, receiver) = channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        tell.send(runtime.block_on(async { bound.run() }))
+        sender.send(runtime.block_on(async { bound.run() }))
     });
-    let result = told.recv_timeout(Duration::from_secs(30)).unwrap();
-    assert!(result.unwrap_err().to_string().contains("already drives a tokio runtime"));
+    let result = receiver.recv_timeout(Duration::from_secs(30)).unwrap();
+    assert!(result.unwrap_err().to_string().contains("cannot block inside a tokio runtime"));
     assert_eq!(handle.counters().connections_accepted, 0);
 }

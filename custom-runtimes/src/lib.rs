@@ -1,12 +1,11 @@
-//! Servers on runtimes of their own: each file of `src/bin` drives
-//! [`httpants_core::Connection`] in another way. They share what is no runtime's business:
-//! the application and the clocks.
+//! Servers without the driver: each file of `src/bin` drives [`httpants_core::Connection`] in
+//! another way. They share the application and the clocks.
 
 use std::time::{Instant, SystemTime};
 
 use httpants_core::{Connection, Event, Misuse, Now, RequestId, ResponseHead, UnixTime};
 
-/// Both clocks; the monotonic one counts from when this was made.
+/// Both clocks; the monotonic one counts from its creation.
 #[derive(Clone, Copy, Debug)]
 pub struct Clocks {
     start: Instant,
@@ -19,24 +18,24 @@ impl Default for Clocks {
 }
 
 impl Clocks {
-    /// What the core is told.
+    /// Returns the time for the core.
     #[must_use]
     pub fn now(&self) -> Now {
         Now::new(self.start.elapsed(), UnixTime(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()))
     }
 }
 
-/// The application: each request gets its own content back.
+/// The application: responds to each request with its own body.
 #[derive(Debug, Default)]
 pub struct Echo {
     content: Vec<u8>,
 }
 
 impl Echo {
-    /// Answers the requests that have come, in whole.
-    pub fn answer(&mut self, connection: &mut Connection) {
+    /// Handles the events of the connection: responds to each complete request.
+    pub fn handle_events(&mut self, connection: &mut Connection) {
         while let Some(event) = connection.poll_event() {
-            let answered = match event {
+            let result = match event {
                 Event::Request(request) if !request.has_body() => self.respond(connection, request.id()),
                 Event::Expect100(id) => connection.send_continue(id),
                 Event::Data(_, data) => {
@@ -50,8 +49,8 @@ impl Echo {
                 }
                 _ => Ok(()),
             };
-            if let Err(misuse) = answered {
-                eprintln!("the application is at fault: {misuse}");
+            if let Err(misuse) = result {
+                eprintln!("application error: {misuse}");
                 connection.close();
             }
         }

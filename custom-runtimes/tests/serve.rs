@@ -1,4 +1,4 @@
-//! Each server through a real socket, and the simulator against itself.
+//! Tests of each server through a real socket, and of the simulator against itself.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -13,7 +13,7 @@ struct Server {
 }
 
 impl Server {
-    /// Starts a program of this package; `None` where it says that it cannot run here.
+    /// Starts a program of this package; returns `None` if it reports that it cannot run here.
     fn start(program: &str) -> Option<Self> {
         let mut process =
             Command::new(program).arg("127.0.0.1:0").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
@@ -22,11 +22,11 @@ impl Server {
         if line.is_empty() {
             let output = process.wait_with_output().unwrap();
             let said = String::from_utf8_lossy(&output.stderr).into_owned();
-            assert!(said.contains("this kernel has no io_uring"), "{said}");
+            assert!(said.contains("io_uring is not available"), "{said}");
             eprintln!("not run: {said}");
             return None;
         }
-        let address = line.trim().strip_prefix("listens on http://").unwrap().trim_end_matches('/').to_owned();
+        let address = line.trim().strip_prefix("listening on http://").unwrap().trim_end_matches('/').to_owned();
         Some(Self { process, address })
     }
 
@@ -36,7 +36,7 @@ impl Server {
         stream
     }
 
-    /// What comes back until the server closes, which it does once everything is answered.
+    /// Returns what the server sends until it closes, which it does after all responses.
     fn exchange(&self, sent: &[u8]) -> Vec<u8> {
         let stream = self.connect();
         let mut writer = stream.try_clone().unwrap();
@@ -70,31 +70,31 @@ fn serves(program: &str) {
     let received = server.exchange(&sent);
     let text = String::from_utf8_lossy(&received);
     assert_eq!(text.matches("HTTP/1.1 200 OK\r\n").count(), 3, "{}", text.len());
-    assert!(text.contains("\r\n\r\nchunkedHTTP/1.1"), "the second answer");
-    assert!(received.ends_with(&[b"\r\n\r\n", large.as_slice()].concat()), "the third answer");
+    assert!(text.contains("\r\n\r\nchunkedHTTP/1.1"), "the second response");
+    assert!(received.ends_with(&[b"\r\n\r\n", large.as_slice()].concat()), "the third response");
 
     let refused = server.exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /no host HTTP/1.1\r\n\r\n");
     let text = String::from_utf8_lossy(&refused);
     assert!(text.starts_with("HTTP/1.1 200 OK\r\n") && text.contains("HTTP/1.1 400 Bad Request\r\n"), "{text}");
 
-    // A connection that stays open, byte by byte, beside the others.
+    // A connection that stays open while the others are served, byte by byte.
     let mut idle = server.connect();
     idle.set_nodelay(true).unwrap();
     for _ in 0..2 {
         for byte in b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\nok" {
             idle.write_all(&[*byte]).unwrap();
         }
-        let mut answer = Vec::new();
-        while !answer.ends_with(b"\r\n\r\nok") {
+        let mut response = Vec::new();
+        while !response.ends_with(b"\r\n\r\nok") {
             let mut byte = [0];
             idle.read_exact(&mut byte).unwrap();
-            answer.push(byte[0]);
+            response.push(byte[0]);
         }
     }
 }
 
 #[test]
-fn the_event_loop_serves() {
+fn event_loop_serves() {
     serves(env!("CARGO_BIN_EXE_event_loop"));
 }
 
@@ -104,12 +104,12 @@ fn io_uring_serves() {
 }
 
 #[test]
-fn the_same_seed_tells_the_same_story() {
+fn same_seed_gives_the_same_simulation() {
     let story = |seed: &str| {
         let output = Command::new(env!("CARGO_BIN_EXE_simulator")).arg(seed).output().unwrap();
         assert!(output.status.success());
         let story = String::from_utf8(output.stdout).unwrap();
-        assert!(story.contains("connections that a timer ended: 1000 of 1000"), "{story}");
+        assert!(story.contains("connections ended by a timer: 1000 of 1000"), "{story}");
         story
     };
     assert_eq!(story("7"), story("7"));

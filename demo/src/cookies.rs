@@ -1,4 +1,4 @@
-//! Cookies: plain, and signed.
+//! Plain and signed cookies.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::json;
 
 use crate::mistake::{Mistake, parameter, required};
 
-/// Sets what the query names, for all paths.
+/// Sets the cookies named in the query, for all paths.
 pub(crate) fn set(request: &Request) -> Result<&'static str, Mistake> {
     for (name, value) in request.get()?.iter() {
         request.set_cookie(Cookie::build((name.to_owned(), value.to_owned())).path("/"))?;
@@ -24,7 +24,7 @@ pub(crate) fn set_secure(request: &Request) -> Result<&'static str, Mistake> {
     Ok("set")
 }
 
-/// Null where there is none that verifies.
+/// Returns the cookie's value as JSON; null if none verifies.
 pub(crate) fn get_secure(request: &Request) -> Result<Response, Mistake> {
     let value = request.signed_cookie_text(required(request, "name")?);
     Ok(Response::bytes("application/json", format!("{}\n", json!({ "value": value }))))

@@ -1,4 +1,4 @@
-//! The request as the server sees it, as JSON.
+//! The request as the server parsed it, as JSON.
 
 use std::fmt::Write;
 
@@ -10,8 +10,8 @@ use sha2::{Digest, Sha256};
 
 use crate::mistake::Mistake;
 
-/// 200 with everything that the request says.
-pub(crate) async fn answer(mut request: Request) -> Result<Response, Mistake> {
+/// Returns a 200 with all properties of the request.
+pub(crate) async fn respond(mut request: Request) -> Result<Response, Mistake> {
     let (size, sha256) = content(&mut request).await?;
     let files = files(&request).await?;
     let report = json!({
@@ -38,12 +38,12 @@ pub(crate) async fn answer(mut request: Request) -> Result<Response, Mistake> {
     Ok(Response::bytes("application/json", format!("{report:#}\n")))
 }
 
-/// The field lines in the order and case they were received.
+/// Returns the field lines in the order and case received.
 fn lines(headers: &Headers) -> Value {
     headers.raw().map(|(name, value)| json!([name, String::from_utf8_lossy(value)])).collect()
 }
 
-/// Each name with all its values, in the order received.
+/// Returns each name with all its values, in the order received.
 fn by_name(variables: &Variables) -> Map<String, Value> {
     let mut map = Map::new();
     for (name, _) in variables.iter() {
@@ -52,7 +52,7 @@ fn by_name(variables: &Variables) -> Map<String, Value> {
     map
 }
 
-/// Size and SHA-256 of the content, as it was received.
+/// Returns size and SHA-256 of the body as received.
 async fn content(request: &mut Request) -> Result<(u64, String), Mistake> {
     let (mut size, mut digest) = (0, Sha256::new());
     while let Some(piece) = request.body_mut().next().await {
@@ -63,7 +63,7 @@ async fn content(request: &mut Request) -> Result<(u64, String), Mistake> {
     Ok((size, hexadecimal(&digest.finalize())))
 }
 
-/// The files of each field, in the order received.
+/// Returns the files of each field, in the order received.
 async fn files(request: &Request) -> Result<Map<String, Value>, Mistake> {
     let mut map = Map::new();
     for file in request.files().iter() {
@@ -84,7 +84,7 @@ async fn files(request: &Request) -> Result<Map<String, Value>, Mistake> {
     Ok(map)
 }
 
-/// The first cookie of each name, as the server takes it.
+/// Returns the first cookie of each name.
 fn cookies(request: &Request) -> Map<String, Value> {
     let mut map = Map::new();
     for (name, value) in request.cookies().iter() {
@@ -108,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn variables_keep_their_order_under_each_name() {
+    fn variables_keep_their_order_per_name() {
         let variables = urlencoded::parse(b"b=1&a=x+y%21&b=2&c=&d", &urlencoded::Options::default()).unwrap();
         let map = Value::from(by_name(&variables));
         assert_eq!(map.to_string(), r#"{"b":["1","2"],"a":["x y!"]}"#);

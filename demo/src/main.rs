@@ -1,4 +1,4 @@
-//! The demo of httpants: what `cargo run` starts, and how an application is written.
+//! The demo server of httpants, and an example of an application.
 
 mod cookies;
 mod inspect;
@@ -26,8 +26,8 @@ use tracing_subscriber::prelude::*;
 
 fn main() -> ExitCode {
     match Command::parse(std::env::args_os().skip(1)) {
-        Ok(Command::Help) => say(options::HELP),
-        Ok(Command::Version) => say(concat!("demo ", env!("CARGO_PKG_VERSION"), "\n")),
+        Ok(Command::Help) => print(options::HELP),
+        Ok(Command::Version) => print(concat!("demo ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Command::Serve(options)) => match start(&options) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => fail(&error, 1),
@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The same on each runtime: only here it has a name.
+/// Starts the server on the chosen runtime. The rest of the program is generic over it.
 fn start(options: &Options) -> io::Result<()> {
     log();
     match options.runtime {
@@ -65,7 +65,7 @@ where
         .intake(routes::intake)
         .config(|config| options.apply(config))
         .xheaders(options.xheaders())
-        // What is received is shown as it was received.
+        // The raw body is shown for forms, too.
         .forms(|limits| limits.keep_body = true)
         .workers(options.workers.0);
     if let Some(policy) = options.sendfile(service.files.path())? {
@@ -92,7 +92,7 @@ where
     service.handle.get_or_init(|| bound.handle());
     signals::obey(bound.handle(), tls)?;
     for address in bound.local_addresses() {
-        say(&match address {
+        print(&match address {
             ListenAddress::Unix(_) => format!("httpants listens on {address}\n"),
             _ => format!("httpants listens on {scheme}://{address}/\n"),
         });
@@ -100,9 +100,9 @@ where
     bound.run()
 }
 
-/// Warnings, and peers that sent no valid PROXY header, to standard error.
+/// Logs warnings, and peers without a valid PROXY header, to standard error.
 fn log() {
-    // Of that target there are also spans, for each connection, which are not shown here.
+    // The target also has a span for each connection, which is not shown here.
     let is_shown = |metadata: &Metadata<'_>| {
         let is_notice = *metadata.level() == Level::INFO && metadata.target() == "httpants::connection";
         *metadata.level() <= Level::WARN || (is_notice && metadata.is_event())
@@ -112,19 +112,19 @@ fn log() {
     tracing_subscriber::registry().with(lines.with_filter(shown)).init();
 }
 
-/// A line of the access log; a reader that is gone is none of the server's business.
+/// Writes a line of the access log; ignores a closed standard error.
 fn access(line: &str) {
     let _ = io::stderr().write_all(format!("{line}\n").as_bytes());
 }
 
-/// To standard output; a reader that is gone is none of the server's business.
-fn say(text: &str) -> ExitCode {
+/// Writes to standard output; ignores a closed one.
+fn print(text: &str) -> ExitCode {
     let mut output = io::stdout();
     let _ = output.write_all(text.as_bytes()).and_then(|()| output.flush());
     ExitCode::SUCCESS
 }
 
-/// One line, whatever was given: a name or a path may hold line ends.
+/// Writes one line to standard error: control characters, such as line ends in a path, are escaped.
 fn fail(error: &dyn std::fmt::Display, code: u8) -> ExitCode {
     let text = error.to_string();
     let text = text.chars().map(|c| if c.is_control() { c.escape_default().to_string() } else { c.into() });

@@ -1,4 +1,4 @@
-//! Why a route does not answer as it should, and what the client is told.
+//! Errors of routes and their responses.
 
 use std::io;
 use std::str::FromStr;
@@ -8,19 +8,19 @@ use httpants_tokio::{BodyError, Misuse, Request, Response};
 
 #[derive(Debug)]
 pub(crate) enum Mistake {
-    /// The client's: this query variable is missing, or is not what it should be.
+    /// An invalid or missing query parameter.
     Parameter(&'static str),
-    /// The client's: its query or its form does not parse.
+    /// A malformed query or form.
     Form(ParseFormError),
-    /// The client's: its content does not come to its end.
+    /// An incomplete request body.
     Body(BodyError),
-    /// Ours: the disk's.
+    /// A disk error.
     Disk(io::Error),
-    /// Ours, or the connection has ended.
+    /// An error of this program, or an ended connection.
     Misuse(Misuse),
 }
 
-/// The query's value for this name, or what holds without one.
+/// Returns the query parameter with this name, or the default.
 pub(crate) fn parameter<T: FromStr>(request: &Request, name: &'static str, default: T) -> Result<T, Mistake> {
     match request.get()?.get(name) {
         Some(value) => value.parse().map_err(|_| Mistake::Parameter(name)),
@@ -28,7 +28,7 @@ pub(crate) fn parameter<T: FromStr>(request: &Request, name: &'static str, defau
     }
 }
 
-/// The query's value for this name, which must be there.
+/// Returns the required query parameter with this name.
 pub(crate) fn required<'a>(request: &'a Request, name: &'static str) -> Result<&'a str, Mistake> {
     request.get()?.get(name).ok_or(Mistake::Parameter(name))
 }
@@ -61,14 +61,14 @@ impl From<Mistake> for Response {
     fn from(mistake: Mistake) -> Self {
         let fault = |text: &dyn std::fmt::Display, code| Self::text(format!("{text}\n")).with_status(code);
         match mistake {
-            Mistake::Parameter(name) => fault(&format_args!("{name} is missing, or is not possible"), 400),
+            Mistake::Parameter(name) => fault(&format_args!("missing or invalid query parameter {name}"), 400),
             Mistake::Form(error) => error.into(),
             Mistake::Body(error) => error.into(),
             Mistake::Disk(error) => {
-                tracing::error!(%error, "a file could not be read");
+                tracing::error!(%error, "cannot read a file");
                 Self::new(500)
             }
-            // Cookies are named by the client here.
+            // The client chooses the names of cookies here.
             Mistake::Misuse(Misuse::Cookie(error)) => fault(&error, 400),
             Mistake::Misuse(misuse) => misuse.into(),
         }

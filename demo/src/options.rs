@@ -18,75 +18,74 @@ pub(crate) use values::{Address, Proxies, ProxyFields, RuntimeName, Secret, Work
 use values::{ByteCount, BytesPerSecond, FieldName, Prefix, Seconds};
 
 pub(crate) const HELP: &str = "\
-The demo of httpants: an HTTP/1.1 server that shows what it received.
+The demo server of httpants: an HTTP/1.1 server that shows each request as it was parsed.
 
 Usage: demo [OPTIONS]
 
-      --runtime NAME           tokio, smol or async-std [default: tokio]
-      --listen ADDR            PORT, HOST:PORT or unix:PATH; may be given several times
+      --runtime NAME           async runtime: tokio, smol or async-std [default: tokio]
+      --listen ADDR            listen on PORT, HOST:PORT or unix:PATH; may be given more than once
                                [default: 127.0.0.1:8080]
-      --listen-fds             the sockets that systemd or the like passes (LISTEN_FDS); where no
-                               --listen is given nothing else is listened on
-      --tls-cert FILE          speaks TLS with this certificate, and those between it and its
-                               authority, in PEM; SIGHUP reads the files again
-      --tls-key FILE           its private key, in PEM
-      --client-ca FILE         lets in only clients with a certificate of these authorities
-      --file-root DIR          what /file/ serves [default: $FILE_ROOT, or else a folder of samples]
-      --sendfile HEADER        leaves the sending of files to a server in front, which reads this
-                               field: X-Accel-Redirect for nginx, X-Sendfile for others
-      --sendfile-prefix PATH   what stands for the root there
-      --cookie-secret TEXT     signs cookies; of several the first signs and all verify
-                               [default: a random one]
-      --xheaders all|CIDR      trust forwarded fields from these proxies: all, or a network or
-                               address; may be given more than once
-      --xheaders-from NAME     the fields that these proxies write: x-forwarded
-                               (X-Forwarded-For and -Proto), x-real-ip or forwarded
-                               [default: x-forwarded; with --xheaders all each of them]
-      --proxy-protocol         each connection begins with a PROXY protocol header; one that sends
-                               something else is closed, with a line on standard error
-      --max-request BYTES      the largest request content
+      --listen-fds             serve the sockets passed by systemd or a compatible program
+                               (LISTEN_FDS); without --listen, no other address is used
+      --tls-cert FILE          PEM file with the certificate chain; enables TLS; SIGHUP reloads it
+      --tls-key FILE           PEM file with the private key
+      --client-ca FILE         PEM file with the authorities of client certificates; clients
+                               without a certificate of one of them are refused
+      --file-root DIR          directory that /file/ serves
+                               [default: $FILE_ROOT, or a directory with sample files]
+      --sendfile HEADER        let the proxy send files: respond with this header field, such as
+                               X-Accel-Redirect (nginx) or X-Sendfile
+      --sendfile-prefix PATH   path prefix that the proxy maps to the file root
+      --cookie-secret TEXT     secret that signs cookies; may be given more than once: the first
+                               signs, all verify [default: random]
+      --xheaders all|CIDR      trust forwarded header fields from these proxies: all, or a network
+                               or address; may be given more than once
+      --xheaders-from NAME     header fields that these proxies set: x-forwarded
+                               (X-Forwarded-For and X-Forwarded-Proto), x-real-ip or forwarded
+                               [default: x-forwarded; with --xheaders all: any of them]
+      --proxy-protocol         require a PROXY protocol header on each connection; close
+                               connections without one and log them to standard error
+      --max-request BYTES      maximum size of a request body
       --handshake-timeout SECONDS
-                               from accepting a connection to the end of its TLS handshake
-      --accept-timeout SECONDS from accepting a connection, or the end of its handshake, to its
-                               first byte [default: --head-timeout where it is given]
-      --head-timeout SECONDS   from the first byte of a request's head to its end; also from
-                               accepting the connection unless --accept-timeout says otherwise
+                               from accept to the end of the TLS handshake
+      --accept-timeout SECONDS from accept, or the end of the TLS handshake, to the first byte of
+                               the first request [default: --head-timeout if given]
+      --head-timeout SECONDS   from the first byte of a request head to its end; also sets
+                               --accept-timeout unless that is given
       --idle-timeout SECONDS   between two requests on a connection
-      --body-timeout SECONDS   without a byte of a request's content
-      --body-rate BYTES        the slowest request content, in bytes per second; 0 is no limit
-      --write-timeout SECONDS  without progress in sending an answer
+      --body-timeout SECONDS   without progress in receiving a request body
+      --body-rate BYTES        minimum rate of a request body in bytes per second; 0 = no limit
+      --write-timeout SECONDS  without progress in sending a response
       --half-closed-timeout SECONDS
-                               without progress in an answer to a client that has ended its
-                               stream, or left; then the connection is dropped
-      --linger-timeout SECONDS from the last response of a connection to its close, where the
-                               client does not end its stream: after a refusal, or a response
-                               that cuts the request's content off [default: 30]; after other
-                               responses the same, but at most 2 seconds
-      --workers N              threads that serve, up to 1024; 0 is one for each core [default: 0]
-      --access-log             write a line for each request to standard error, in the Combined
-                               Log Format
+                               without progress in sending a response to a client that has closed
+                               its sending side
+      --linger-timeout SECONDS from the last response to closing the connection, while waiting for
+                               the client to close: after a refusal or a response sent before the
+                               body was received [default: 30]; at most 2 after other responses
+      --workers N              number of threads, up to 1024; 0 = one per core [default: 0]
+      --access-log             write one line per request to standard error (Combined Log Format)
   -h, --help                   print this help
   -V, --version                print the version
 
-SECONDS may have a fraction; 0 switches that timeout off. The first SIGINT or SIGTERM
-finishes the requests that are running and closes WebSockets, the second ends at once.
+SECONDS may have a fraction; 0 disables the timeout. The first SIGINT or SIGTERM stops accepting,
+finishes running requests and closes WebSockets; the second closes all connections.
 
 Routes:
-  /                        with text/html in Accept: a page to try things out
+  /                        with text/html in Accept: a page to try the server
   /plaintext               Hello, World!
-  /echo /echo-len          POST: the content back, and its length
-  /upload                  POST a multipart form: how many parts and bytes
-  /file/NAME               a file below the root
+  /echo /echo-len          POST: returns the body, or its length
+  /upload                  POST a multipart form: returns the number of parts and bytes
+  /file/NAME               a file below the file root
   /stream?chunks=N&size=B&delay=MS
   /slow?ms=N
   /cookie/set?NAME=VALUE&...
   /cookie/set-secure?name=N&value=V[&expires=SECONDS]
   /cookie/get-secure?name=N
   /status/NNN  /healthz  /ws  /panic
-  anything else            the request as it was received, as JSON
+  anything else            the request as received, as JSON
 ";
 
-/// What the command line asks for.
+/// The command given by the arguments.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
     Serve(Box<Options>),
@@ -94,7 +93,7 @@ pub(crate) enum Command {
     Version,
 }
 
-/// How to serve. What is `None` was not given and keeps the server's default.
+/// The settings of the server. A setting that is `None` keeps the server's default.
 #[derive(Debug, PartialEq, Default)]
 pub(crate) struct Options {
     pub(crate) runtime: RuntimeName,
@@ -125,7 +124,7 @@ pub(crate) struct Options {
 }
 
 impl Command {
-    /// Reads the arguments behind the program's name.
+    /// Parses the arguments after the program's name.
     pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, lexopt::Error> {
         let mut options = Options::default();
         let mut parser = Parser::from_args(arguments);
@@ -147,7 +146,7 @@ impl Command {
 }
 
 impl Options {
-    /// Reads what follows this flag.
+    /// Parses the value of this flag.
     fn read(&mut self, flag: Flag<'_>) -> Result<(), lexopt::Error> {
         match flag.name {
             "runtime" => self.runtime = flag.value()?,
@@ -180,7 +179,7 @@ impl Options {
         Ok(())
     }
 
-    /// Checks that what goes together was given together.
+    /// Checks flags that require each other.
     fn check(&self) -> Result<(), &'static str> {
         if self.sendfile.is_none() && self.sendfile_prefix.is_some() {
             return Err("--sendfile-prefix requires --sendfile");
@@ -189,7 +188,7 @@ impl Options {
             return Err("--xheaders-from requires --xheaders");
         }
         if self.tls_certificate.is_some() != self.tls_key.is_some() {
-            return Err("--tls-cert and --tls-key go together");
+            return Err("--tls-cert and --tls-key require each other");
         }
         if self.client_authorities.is_some() && self.tls_key.is_none() {
             return Err("--client-ca requires --tls-cert");
@@ -197,7 +196,7 @@ impl Options {
         Ok(())
     }
 
-    /// Sets what was given.
+    /// Applies the given settings.
     pub(crate) fn apply(&self, config: &mut Config) {
         config.proxy_protocol = self.proxy_protocol;
         set(&mut config.limits.max_body_size, self.max_body_size.map(|bytes| bytes.0));
@@ -212,12 +211,13 @@ impl Options {
         set(&mut timeouts.half_closed, self.half_closed_timeout.map(|seconds| seconds.0));
         if let Some(Seconds(whole)) = self.linger_timeout {
             timeouts.refusal_linger = whole;
-            // An ordinary end waits for no upload: to wait longer there holds connections for nothing.
+            // After ordinary responses no upload is awaited, so a longer linger would only hold
+            // connections.
             timeouts.linger = whole.and_then(|whole| timeouts.linger.map(|default| default.min(whole)));
         }
     }
 
-    /// Which proxies are trusted, and which fields of theirs are read.
+    /// Returns which proxies are trusted, and which of their fields.
     pub(crate) fn xheaders(&self) -> XHeaders {
         let everybody = self.xheaders.contains(&Proxies::All);
         if self.xheaders.is_empty() {
@@ -230,7 +230,7 @@ impl Options {
             Proxies::All => vec!["0.0.0.0/0", "::/0"],
             Proxies::Network(network) => vec![network.as_str()],
         });
-        // Each was parsed when it was read.
+        // Each was already parsed.
         let proxies = XHeaders::trusted(networks).unwrap_or_default();
         let proxies = if everybody { proxies.unix_peers() } else { proxies };
         match self.xheaders_from.unwrap_or_default() {
@@ -240,7 +240,7 @@ impl Options {
         }
     }
 
-    /// What to speak TLS with, where that is said.
+    /// Returns the TLS settings, if given.
     pub(crate) fn tls(&self) -> io::Result<Option<Tls>> {
         let (Some(certificate), Some(key)) = (&self.tls_certificate, &self.tls_key) else { return Ok(None) };
         let tls = Tls::from_pem_files(certificate, key).map_err(|error| named("--tls-cert and --tls-key", &error))?;
@@ -249,7 +249,7 @@ impl Options {
         tls.map(Some).map_err(|error| named("--client-ca", &error))
     }
 
-    /// What is to be served, where that is said.
+    /// Returns the directory to serve, if given.
     pub(crate) fn file_root(&self) -> io::Result<Option<FileRoot>> {
         let by_flag = self.file_root.clone().map(|root| ("--file-root", root));
         let from_environment = || env::var_os("FILE_ROOT").filter(|root| !root.is_empty());
@@ -257,10 +257,10 @@ impl Options {
         given.map(|(flag, root)| FileRoot::open(root).map_err(|error| named(flag, &error))).transpose()
     }
 
-    /// Who is to send the files below this root, if not the demo.
+    /// Returns the settings for files sent by a proxy, if given.
     pub(crate) fn sendfile(&self, root: &Path) -> io::Result<Option<Sendfile>> {
         let Some(header) = &self.sendfile else { return Ok(None) };
-        // Both were tried when they were read.
+        // Both were already validated.
         let policy = Sendfile::new(&header.0, root).map_err(io::Error::other)?;
         Ok(Some(match &self.sendfile_prefix {
             Some(prefix) => policy.prefix(&prefix.0).map_err(io::Error::other)?,
@@ -269,7 +269,7 @@ impl Options {
     }
 }
 
-/// An error of the values of these flags that shows only when they are used.
+/// Creates an error for these flags whose values turned out to be invalid when used.
 fn named(flags: &str, error: &dyn Display) -> io::Error {
     io::Error::other(format!("{flags}: {error}"))
 }
@@ -280,15 +280,15 @@ fn set<T>(place: &mut T, given: Option<T>) {
     }
 }
 
-/// A flag that was just read, with its value before it.
+/// A parsed flag; the parser is at its value.
 struct Flag<'a> {
-    /// Without its hyphens.
+    /// The name without hyphens.
     name: &'a str,
     parser: &'a mut Parser,
 }
 
 impl Flag<'_> {
-    /// Parses the value; the error names the flag, what was given and what is expected.
+    /// Parses the value; an error names the flag, the value and what was expected.
     fn value<T: FromStr<Err = &'static str>>(self) -> Result<T, lexopt::Error> {
         let given = self.parser.value()?;
         let parsed = given.to_str().ok_or("expected text in UTF-8").and_then(str::parse);
@@ -300,7 +300,7 @@ impl Flag<'_> {
     }
 
     fn secret(self) -> Result<Secret, lexopt::Error> {
-        self.not_empty("expected a secret that is not empty").map(Secret)
+        self.not_empty("expected a non-empty secret").map(Secret)
     }
 
     fn not_empty(self, expected: &str) -> Result<OsString, lexopt::Error> {
@@ -309,7 +309,7 @@ impl Flag<'_> {
     }
 
     fn error(&self, given: &OsStr, expected: &str) -> lexopt::Error {
-        format!("--{} {given:?}: {expected}", self.name).into()
+        format!("invalid value {given:?} for --{}: {expected}", self.name).into()
     }
 }
 

@@ -1,4 +1,4 @@
-//! The page that talks to the other routes.
+//! The page for trying the routes in a browser.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 use crate::mistake::Mistake;
 
-/// Whether the client names HTML among what it takes.
+/// Returns whether the client accepts HTML explicitly.
 pub(crate) fn is_accepted(request: &Request) -> bool {
     request.headers().list("Accept").any(|range| {
         let media_type = range.split(|&byte| byte == b';').next().unwrap_or_default();
@@ -17,14 +17,14 @@ pub(crate) fn is_accepted(request: &Request) -> bool {
     })
 }
 
-/// The page, with a link to each file.
-pub(crate) fn answer(files: &FileRoot) -> Result<Response, Mistake> {
+/// Returns the page, with a link to each file.
+pub(crate) fn respond(files: &FileRoot) -> Result<Response, Mistake> {
     let links: String = names(files.path())?.iter().map(|name| link(name)).collect();
     let page = include_str!("page.html").replace("<!-- files -->\n", &links);
     Ok(Response::bytes("text/html; charset=utf-8", page).with_header("Vary", "Accept"))
 }
 
-/// The files that can be asked for by a path, which is text.
+/// Returns the names of files that a path can express, which must be UTF-8.
 fn names(folder: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
@@ -47,7 +47,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_name_breaks_out_of_its_link() {
+    fn file_names_are_escaped_in_links() {
         assert_eq!(link("hello.txt"), "<li><a href=\"/file/hello%2Etxt\">hello.txt</a>\n");
         let evil = link("\"><script>a?b#c%&amp;'");
         assert!(!evil.contains("<script>") && !evil.contains("\"><s"), "{evil}");

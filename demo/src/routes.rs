@@ -1,4 +1,4 @@
-//! What answers which path.
+//! The routes.
 
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -11,21 +11,21 @@ use httpants_tokio::{BodyError, BodyPolicy, FileRoot, FormError, Handle, Handler
 use crate::mistake::{Mistake, parameter};
 use crate::{cookies, inspect, page, websocket};
 
-/// The largest piece that /stream sends at once: it is made in memory.
+/// Maximum size of one chunk of /stream, which is held in memory.
 const MAX_PIECE: usize = 16 << 20;
 
-/// What the routes know of the server they run on.
+/// The state shared by the routes.
 #[derive(Debug)]
 pub(crate) struct Service<R> {
-    /// What /slow, /stream and /ws wait on.
+    /// The runtime whose timers /slow, /stream and /ws use.
     pub(crate) runtime: R,
-    /// What /file/ serves.
+    /// The directory that /file/ serves.
     pub(crate) files: FileRoot,
     /// Set once the server is bound.
     pub(crate) handle: OnceLock<Handle>,
 }
 
-/// What is echoed or counted is not read ahead of the handler.
+/// Streams bodies that are only echoed or counted.
 pub(crate) fn intake(head: &httpants_tokio::protocol::RequestHead) -> BodyPolicy {
     match (head.method().as_str(), head.path()) {
         ("POST", "/echo" | "/echo-len" | "/upload") => BodyPolicy::Stream,
@@ -33,16 +33,16 @@ pub(crate) fn intake(head: &httpants_tokio::protocol::RequestHead) -> BodyPolicy
     }
 }
 
-/// What answers all requests.
+/// Returns the handler of all requests.
 pub(crate) fn handler<R>(service: Arc<Service<R>>) -> impl Handler<Future: Send> + Send + Sync
 where
     R: Runtime<Sleep: Send> + Send + Sync,
 {
-    move |request| answer(Arc::clone(&service), request)
+    move |request| respond(Arc::clone(&service), request)
 }
 
-/// Routes that hold much while they wait are boxed, so that the others are not as large.
-async fn answer<R>(service: Arc<Service<R>>, request: Request) -> Response
+/// Futures of routes that hold much state are boxed, so that those of the others stay small.
+async fn respond<R>(service: Arc<Service<R>>, request: Request) -> Response
 where
     R: Runtime<Sleep: Send> + Send + Sync,
 {
@@ -59,10 +59,10 @@ where
         ("GET" | "HEAD", "/cookie/set") => cookies::set(&request).into(),
         ("GET" | "HEAD", "/cookie/set-secure") => cookies::set_secure(&request).into(),
         ("GET" | "HEAD", "/cookie/get-secure") => cookies::get_secure(&request).into(),
-        ("GET", "/ws") => websocket::answer(&request, &service.runtime),
+        ("GET", "/ws") => websocket::respond(&request, &service.runtime),
         ("GET" | "HEAD", path) if path.starts_with("/status/") => status(path),
-        ("GET" | "HEAD", "/") if page::is_accepted(&request) => page::answer(&service.files).into(),
-        _ => Box::pin(inspect::answer(request)).await.into(),
+        ("GET" | "HEAD", "/") if page::is_accepted(&request) => page::respond(&service.files).into(),
+        _ => Box::pin(inspect::respond(request)).await.into(),
     }
 }
 
@@ -108,8 +108,8 @@ async fn stream(runtime: &impl Runtime, request: &Request) -> Result<Response, M
     let mut responder = request.responder();
     responder.send_status(200)?;
     responder.send_headers([("Content-Type", "text/plain")], true)?;
-    // An empty chunk would end the body (RFC 9112 section 7.1), so it is left out and only its delay
-    // counts. Where nothing would be sent or awaited, the loop would only burn time.
+    // An empty chunk would end the body (RFC 9112 section 7.1), so it is skipped and only its delay
+    // applies. Without delay and data the loop would only waste time.
     let is_empty = request.method() == "HEAD" || (size == 0 && delay.is_zero());
     for _ in 0..if is_empty { 0 } else { chunks } {
         if !delay.is_zero() {
@@ -137,11 +137,11 @@ fn healthz<R>(service: &Service<R>) -> Response {
 fn status(path: &str) -> Response {
     match path.strip_prefix("/status/").and_then(|code| code.parse().ok()) {
         Some(code @ 200..=999) => Response::new(code),
-        _ => Response::text("a final status is 200 to 999\n").with_status(400),
+        _ => Response::text("invalid status: expected 200 to 999\n").with_status(400),
     }
 }
 
 #[expect(clippy::panic, reason = "shows what becomes of a handler that fails")]
 fn fail() -> Response {
-    panic!("this route fails, as it should")
+    panic!("panic requested by /panic")
 }

@@ -1,11 +1,11 @@
-//! Files to serve where none are named.
+//! Sample files for a server without a file root.
 
 use std::fs;
 use std::io;
 
 use tempfile::TempDir;
 
-/// Makes a folder of them, which is gone when this is dropped.
+/// Creates a temporary directory of sample files, removed on drop.
 pub(crate) fn make() -> io::Result<TempDir> {
     let folder = tempfile::Builder::new().prefix("httpants-").tempdir()?;
     let files = [
@@ -20,7 +20,7 @@ pub(crate) fn make() -> io::Result<TempDir> {
     Ok(folder)
 }
 
-/// So many bytes, in lines of 16 that say where they begin.
+/// Returns `length` bytes in lines of 16, each with its offset.
 fn lines(length: usize) -> String {
     (0..length).step_by(16).map(|offset| format!("{offset:015}\n")).collect()
 }
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lines_say_where_they_begin() {
+    fn sample_lines_contain_their_offset() {
         let lines = lines(16 << 10);
         assert_eq!(lines.len(), 16384);
         assert_eq!(&lines[16000..16016], "000000000016000\n");

@@ -1,4 +1,4 @@
-//! How the program is asked to end, and to read its certificates again.
+//! Signals that stop the program or reload certificates.
 
 use std::io;
 use std::thread;
@@ -8,11 +8,11 @@ use httpants_tokio::{Handle, Tls};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-/// How long requests that are running may take to finish.
+/// How long running requests may take to finish.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// The first SIGINT or SIGTERM drains the server, the second drops what is left. SIGHUP reloads
-/// certificates, and without any ends the program as usual.
+/// Handles signals on a thread: the first SIGINT or SIGTERM drains the server, the second closes
+/// all connections. SIGHUP reloads certificates; without TLS it ends the program as usual.
 pub(crate) fn obey(handle: Handle, tls: Option<Tls>) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     if tls.is_some() {
@@ -23,7 +23,7 @@ pub(crate) fn obey(handle: Handle, tls: Option<Tls>) -> io::Result<()> {
             match (signal, &tls) {
                 (SIGHUP, Some(tls)) => {
                     if let Err(error) = tls.reload() {
-                        tracing::error!(%error, "the certificates stay as they were");
+                        tracing::error!(%error, "certificate reload failed; keeping the current certificates");
                     }
                 }
                 _ if handle.is_draining() => handle.close(),

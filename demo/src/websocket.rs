@@ -1,4 +1,4 @@
-//! A WebSocket that says everything back (RFC 6455).
+//! A WebSocket echo (RFC 6455).
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -21,13 +21,13 @@ use httpants_driver::runtime::{Runtime, sleep};
 use httpants_tokio::protocol::Headers;
 use httpants_tokio::{Request, Response, Upgraded};
 
-/// How long the client may take to close the connection behind our Close.
+/// How long the client may take to close the connection after our Close.
 const CLOSING: Duration = Duration::from_secs(5);
 /// The same where the server shuts down.
 const CLOSING_AT_SHUTDOWN: Duration = Duration::from_secs(1);
 
-/// 101 and the echo behind it, or what is wrong with the handshake.
-pub(crate) fn answer<R>(request: &Request, runtime: &R) -> Response
+/// Responds with 101 and the echo, or with the error of the handshake.
+pub(crate) fn respond<R>(request: &Request, runtime: &R) -> Response
 where
     R: Runtime<Sleep: Send> + Send,
 {
@@ -41,7 +41,7 @@ where
     }
 }
 
-/// What a request lacks to be a handshake (RFC 6455 section 4.2.1).
+/// The reason why a request is not a handshake (RFC 6455 section 4.2.1).
 #[derive(Debug, PartialEq)]
 enum Fault {
     Offer,
@@ -53,18 +53,18 @@ impl From<Fault> for Response {
     fn from(fault: Fault) -> Self {
         match fault {
             Fault::Offer => {
-                Self::text("this path expects a WebSocket\n").with_status(426).with_header("Upgrade", "websocket")
+                Self::text("expected a WebSocket handshake\n").with_status(426).with_header("Upgrade", "websocket")
             }
-            Fault::Version => Self::text("version 13 is spoken here\n")
+            Fault::Version => Self::text("unsupported WebSocket version: expected 13\n")
                 .with_status(426)
                 .with_header("Upgrade", "websocket")
                 .with_header("Sec-WebSocket-Version", "13"),
-            Fault::Key => Self::text("Sec-WebSocket-Key is not 16 bytes in base64\n").with_status(400),
+            Fault::Key => Self::text("invalid Sec-WebSocket-Key: expected 16 bytes in base64\n").with_status(400),
         }
     }
 }
 
-/// The value of Sec-WebSocket-Accept (RFC 6455 section 4.2.2).
+/// Returns the value of Sec-WebSocket-Accept (RFC 6455 section 4.2.2).
 fn accept(offers_upgrade: bool, headers: &Headers) -> Result<String, Fault> {
     let offered = headers.list("Upgrade").any(|protocol| protocol.eq_ignore_ascii_case(b"websocket"));
     if !(offers_upgrade && offered) {
@@ -79,11 +79,11 @@ fn accept(offers_upgrade: bool, headers: &Headers) -> Result<String, Fault> {
     }
 }
 
-/// Sends messages back until the client closes, breaks the protocol, or the server shuts down.
+/// Echoes messages until the client closes, breaks the protocol, or the server shuts down.
 async fn serve<R: Runtime>(stream: Upgraded, runtime: R) {
     let draining = stream.draining();
     let config = WebSocketConfig::default();
-    // The replies to pings that a client does not read must not pile up.
+    // Limits replies to pings that a client does not read.
     let most = config.max_message_size.unwrap_or_default() + 2 * config.write_buffer_size;
     let config = config.max_write_buffer_size(most);
     let mut socket = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
@@ -97,7 +97,7 @@ async fn serve<R: Runtime>(stream: Upgraded, runtime: R) {
     let ending = async {
         match code {
             Some(code) => close(&mut socket, code).await,
-            // The client has closed: the reply leaves, and over TLS the end is announced.
+            // The client has closed: send the reply, and close_notify over TLS.
             None => drop(end(socket.get_mut()).await),
         }
     };
@@ -106,7 +106,7 @@ async fn serve<R: Runtime>(stream: Upgraded, runtime: R) {
     select(ended, late).await;
 }
 
-/// Sends messages back; returns the code to close with, unless the client has closed.
+/// Echoes messages; returns the code to close with, unless the client has closed.
 async fn echo(socket: &mut WebSocketStream<Upgraded>) -> Option<CloseCode> {
     while let Some(read) = socket.next().await {
         match read {
@@ -119,8 +119,8 @@ async fn echo(socket: &mut WebSocketStream<Upgraded>) -> Option<CloseCode> {
     None
 }
 
-/// The status code for a failure of the client (RFC 6455 section 7.4.1); `None` where
-/// the client is gone.
+/// Returns the status code for an error of the client (RFC 6455 section 7.4.1); `None` if the
+/// client is gone.
 fn close_code(error: &Error) -> Option<CloseCode> {
     match error {
         Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
@@ -131,13 +131,13 @@ fn close_code(error: &Error) -> Option<CloseCode> {
     }
 }
 
-/// Sends Close and waits for the client's, then for the end of its stream: a connection that is
-/// closed while the client is sending is reset, and the Close may be lost with it.
+/// Sends Close and waits for the client's, then for the end of its stream: closing a connection
+/// while the client is sending would reset it, and the Close might be lost.
 async fn close(socket: &mut WebSocketStream<Upgraded>, code: CloseCode) {
     if socket.close(Some(CloseFrame { code, reason: "".into() })).await.is_err() {
         return;
     }
-    // Nothing is read here behind a failure.
+    // Nothing is read after an error.
     while let Some(Ok(_)) = socket.next().await {
         yield_now().await;
     }
@@ -151,12 +151,12 @@ async fn close(socket: &mut WebSocketStream<Upgraded>, code: CloseCode) {
     }
 }
 
-/// Ends the sending side.
+/// Shuts down the sending side.
 async fn end(stream: &mut Upgraded) -> io::Result<()> {
     poll_fn(|context| Pin::new(&mut *stream).poll_close(context)).await
 }
 
-/// Lets others have their turn: a client that sends without pause is always ready.
+/// Yields once to other tasks: a client that sends without pause is always ready.
 async fn yield_now() {
     let mut yielded = false;
     poll_fn(|context| {
@@ -183,12 +183,12 @@ mod tests {
     }
 
     #[test]
-    fn the_key_of_the_specification_gives_its_answer() {
+    fn key_of_rfc_6455_gives_the_expected_accept() {
         assert_eq!(accept(true, &[OFFER, VERSION, KEY]), Ok("s3pPLMBiTxaQ9kYGzzhZRbK+xOo=".into()));
     }
 
     #[test]
-    fn what_is_no_handshake_is_told_what_it_lacks() {
+    fn invalid_handshakes_get_their_error() {
         assert_eq!(accept(false, &[OFFER, VERSION, KEY]), Err(Fault::Offer));
         assert_eq!(accept(true, &["Upgrade: other\r\n", VERSION, KEY]), Err(Fault::Offer));
         assert_eq!(accept(true, &[OFFER, "Sec-WebSocket-Version: 8\r\n", KEY]), Err(Fault::Version));

@@ -1,17 +1,18 @@
-//! What applications are written with, on every runtime: [`adapter!`](crate::adapter) exports
-//! it, so that adapters cannot differ in it.
+//! The types that applications use, on every runtime: [`adapter!`](crate::adapter) exports this
+//! module, so that all adapters have the same names.
 
-// What stands in signatures here and is others' own, so that an application needs no version of them.
+// Types of other crates in these signatures, so that applications need not depend on a version of
+// them.
 pub use bytes::Bytes;
 pub use http::{Method, StatusCode};
-/// The protocol, and what has no name here: cookies, forms, file plans, proxies.
+/// The protocol crate, for types that have no name here: cookies, forms, file plans, proxies.
 pub use httpants_core as protocol;
 pub use httpants_core::files::Sendfile;
 pub use httpants_core::{
     Address, BodyLen, CloseReason, Config, ConnectionInfo, FieldLines, HalfClose, Headers, Misuse, ProtocolError,
     RequestHead, ResponseHead,
 };
-/// For [`Tls::from_config`].
+/// The rustls crate, for [`Tls::from_config`].
 #[cfg(feature = "_tls")]
 pub use rustls;
 
@@ -32,8 +33,9 @@ pub use crate::tls::{ClientCertificates, Tls, TlsError, TlsErrorKind, TlsSession
 #[cfg(feature = "tower")]
 pub use crate::tower;
 
-/// Exports from an adapter what applications use: all of [`application`](crate::application),
-/// and `Runtime`, `Server` and `BoundServer` with this runtime filled in.
+/// Exports from an adapter crate everything that applications use: all of
+/// [`application`](crate::application), and `Runtime`, `Server` and `BoundServer` with this runtime
+/// filled in.
 ///
 /// ```
 /// # mod httpants_memory {
@@ -49,13 +51,13 @@ macro_rules! adapter {
     ($runtime:ty) => {
         pub use $crate::application::*;
 
-        /// The runtime of this crate, by the name that it has in every adapter.
+        /// The runtime of this crate. Every adapter uses this name.
         pub type Runtime = $runtime;
 
         /// A server on this runtime.
         pub type Server<H> = $crate::Server<$runtime, H>;
 
-        /// A server on this runtime that listens.
+        /// A bound server on this runtime.
         pub type BoundServer<H> = $crate::BoundServer<$runtime, H>;
     };
 }

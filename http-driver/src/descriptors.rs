@@ -1,19 +1,19 @@
-//! What the descriptors of a process are for.
+//! The budget of file descriptors of a process.
 
-/// What counts where the process may have any number of descriptors, or their limit is unknown.
+/// The number assumed if the process has no limit on descriptors, or an unknown one.
 const UNLIMITED: u64 = 65_536;
 
-/// The default of [`Server::max_connections`](crate::Server::max_connections): three quarters of the
-/// descriptors that the process may have. The rest is for files that are sent and received, for
-/// sockets that listen, for watches of peers and for the application.
+/// Returns the default of [`Server::max_connections`](crate::Server::max_connections): three
+/// quarters of the process's limit of descriptors. The rest is for files that are sent and
+/// received, listening sockets, watches of peers and the application.
 pub(crate) fn default_connections() -> usize {
     connections_within(limit())
 }
 
-/// The most watches of peers at a time: an eighth of the descriptors, so that clients which leave
-/// or half-close cannot take those of files.
+/// Returns the maximum number of peer watches: an eighth of the descriptors, so that clients which
+/// leave or half-close cannot use up the descriptors of files.
 #[cfg(target_os = "linux")]
-pub(crate) fn most_watches() -> usize {
+pub(crate) fn max_watches() -> usize {
     usize::try_from(limit().unwrap_or(UNLIMITED) / 8).unwrap_or(usize::MAX)
 }
 
@@ -22,7 +22,7 @@ fn connections_within(limit: Option<u64>) -> usize {
     usize::try_from(limit - limit / 4).unwrap_or(usize::MAX).max(1)
 }
 
-/// `None` where there is no limit.
+/// Returns the limit of descriptors; `None` if there is none.
 #[cfg(unix)]
 fn limit() -> Option<u64> {
     rustix::process::getrlimit(rustix::process::Resource::Nofile).current
@@ -38,7 +38,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn descriptors_are_left_for_files() {
+    fn default_limits_leave_descriptors_for_files() {
         assert_eq!(connections_within(Some(1024)), 768);
         assert_eq!(connections_within(None), 49_152);
         assert_eq!(connections_within(Some(0)), 1);

@@ -1,4 +1,4 @@
-//! What answers requests.
+//! Handlers of requests.
 
 use std::future::Future;
 
@@ -7,14 +7,14 @@ use httpants_core::{RequestHead, forms};
 use crate::request::Request;
 use crate::response::Response;
 
-/// The application: an async function from a request to something that becomes a response.
+/// The application: an async function from a request to a value that converts into a response.
 ///
-/// It is implemented for functions and closures of that form. Futures need to be `Send`
-/// only where the runtime's spawn asks for it.
+/// Implemented for functions and closures of that form. Futures must be `Send` only if the
+/// runtime's spawn requires it.
 ///
-/// What all requests share is a state ([`Server::with_state`](crate::Server::with_state)), or is
-/// captured by a closure. An error of the application becomes an
-/// answer, also behind `?`, by a conversion of its own; there is none for
+/// State shared by all requests is passed by [`Server::with_state`](crate::Server::with_state), or
+/// captured by a closure. An application error becomes a response,
+/// also with `?`, if it implements `Into<Response>`. There is no such conversion for
 /// [`std::io::Error`] and boxed errors, because internal errors are not shown to clients.
 ///
 /// ```
@@ -77,17 +77,17 @@ use crate::response::Response;
     note = "what all requests share goes into `Server::with_state`, and to `async fn handler(state: Arc<State>, request: Request) -> Response`"
 )]
 pub trait Handler: 'static {
-    /// What the future gives.
+    /// The output of the future.
     type Output: Into<Response>;
-    /// The future that answers one request.
+    /// The future that handles one request.
     type Future: Future<Output = Self::Output> + 'static;
 
-    /// Begins to answer. The request is owned: it may be moved to another task.
+    /// Starts handling a request. The request is owned and may be moved to another task.
     fn call(&self, request: Request) -> Self::Future;
 
-    /// What becomes of the content of a request that has some, decided by its head, unless
-    /// [`Server::intake`](crate::Server::intake) decides. By default it is read before
-    /// [`call`](Self::call).
+    /// Returns the policy for the body of a request, chosen from its head, unless
+    /// [`Server::intake`](crate::Server::intake) is set. The default buffers it before
+    /// [`call`](Self::call). Not called for requests without a body.
     fn intake(&self, head: &RequestHead) -> BodyPolicy {
         let _ = head;
         BodyPolicy::Buffer
@@ -108,28 +108,27 @@ where
     }
 }
 
-/// What to do with the content of a request, decided when its head is there and before
-/// `100 Continue` is sent.
+/// The policy for the body of a request, chosen after its head was received and before `100
+/// Continue` is sent.
 #[derive(Debug, Default)]
 #[non_exhaustive]
 pub enum BodyPolicy {
-    /// Read all of it before the handler runs, as Pants does. The default.
+    /// Reads the whole body before the handler runs, as in Pants. The default.
     ///
-    /// A form is taken apart on POST and PUT ([`Request::post`], [`Request::files`]).
-    /// Unprocessed, the content is in memory where it is small, else in a temporary file
-    /// ([`Request::body`], [`Request::body_reader`]); that of a large multipart form only
-    /// where [`Limits::keep_body`](forms::Limits::keep_body) asks for it.
+    /// Forms are parsed on POST and PUT ([`Request::post`], [`Request::files`]). The raw body is in
+    /// memory if it is small, otherwise in a temporary file ([`Request::body`],
+    /// [`Request::body_reader`]); the raw body of a large multipart form is kept only with
+    /// [`Limits::keep_body`](forms::Limits::keep_body).
     #[default]
     Buffer,
-    /// The same under other limits than the server's: how large this request may be, and how
+    /// Buffers with limits of its own instead of the server's: the size of this request, and how
     /// much of it stays in memory.
     BufferWith(Box<forms::Limits>),
-    /// Start the handler at once and let it read the content piece by piece
-    /// ([`Request::body_mut`]), or a form part by part ([`Request::parts`]): no temporary
-    /// file is made.
+    /// Starts the handler at once, which reads the body piece by piece ([`Request::body_mut`]) or a
+    /// form part by part ([`Request::parts`]). No temporary files are created.
     Stream,
-    /// The same with a limit in bytes of its own, in place of `max_body_size`.
+    /// Streams with a limit of its own in bytes, instead of `max_body_size`.
     StreamUpTo(u64),
-    /// Answer at once, without the content and without the handler.
+    /// Sends this response at once, without reading the body or calling the handler.
     Refuse(Box<Response>),
 }

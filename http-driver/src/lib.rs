@@ -1,12 +1,11 @@
-//! The connection loop of httpants, once for all runtimes.
+//! The server of httpants, generic over an async runtime.
 //!
-//! [`httpants_core`] is the protocol and does no IO. This crate adds what every runtime needs
-//! and none owns: the loop that moves bytes between a [`Transport`](runtime::Transport) and
-//! the core, handlers and their bodies, listening sockets, shutdown. An adapter implements
-//! the traits in [`runtime`] and holds no HTTP.
+//! [`httpants_core`] is the protocol and does no IO. This crate adds what every runtime needs: the
+//! task that moves bytes between a [`Transport`](runtime::Transport) and the core, handlers and
+//! bodies, listening sockets, shutdown. An adapter implements the traits in [`runtime`] and
+//! contains no HTTP.
 //!
-//! Applications use an adapter, `httpants-tokio` for one; it re-exports what they need from
-//! here.
+//! Applications use an adapter such as `httpants-tokio`, which re-exports what they need from here.
 
 pub mod application;
 #[cfg(feature = "async-io")]
@@ -35,3 +34,12 @@ pub use application::*;
 pub use connection::Serve;
 pub use httpants_core::Timer;
 pub use server::{BoundServer, Server};
+
+/// Compiles and runs the examples of this crate's README and the core's.
+#[cfg(doctest)]
+mod readme {
+    #[doc = include_str!("../README.md")]
+    struct Driver;
+    #[doc = include_str!("../../http-core/README.md")]
+    struct Core;
+}

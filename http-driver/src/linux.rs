@@ -1,5 +1,5 @@
-//! System calls of Linux that runtimes leave out, for adapters: none of them blocks on a socket
-//! that is set not to.
+//! Linux system calls that runtimes do not provide, for adapters. None of them blocks on a
+//! non-blocking socket.
 
 use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
@@ -13,13 +13,13 @@ use rustix::io::{Errno, ReadWriteFlags};
 use rustix::net::{SendAncillaryBuffer, SendFlags, SocketFlags, acceptfrom_with, sendmsg};
 use socket2::Socket;
 
-use crate::descriptors::most_watches;
+use crate::descriptors::max_watches;
 
-/// Sees the end of a peer's stream behind unread bytes, for
+/// A watch for the end of a peer's stream behind unread bytes, for
 /// [`Transport::poll_peer_closed`](crate::runtime::Transport::poll_peer_closed).
 ///
-/// Readability would tell of those bytes only. So this is a descriptor of its own (epoll(7)) that
-/// waits for the end alone and becomes readable then: let the runtime watch it.
+/// Readability of the socket would only report those bytes. The watch is a separate epoll(7)
+/// descriptor that becomes readable at the end of the stream; register it with the runtime.
 #[derive(Debug)]
 pub struct PeerWatch {
     epoll: OwnedFd,
@@ -27,7 +27,7 @@ pub struct PeerWatch {
     _counted: CountedWatch,
 }
 
-/// How many watches there are in the process.
+/// The number of watches in the process.
 static WATCHES: AtomicUsize = AtomicUsize::new(0);
 
 #[derive(Debug)]
@@ -35,11 +35,11 @@ struct CountedWatch;
 
 impl CountedWatch {
     fn new() -> io::Result<Self> {
-        let most = most_watches();
+        let most = max_watches();
         let more = |count| (count < most).then_some(count + 1);
         match WATCHES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
             Ok(_) => Ok(Self),
-            Err(_) => Err(io::Error::new(io::ErrorKind::QuotaExceeded, "too many peers are watched")),
+            Err(_) => Err(io::Error::new(io::ErrorKind::QuotaExceeded, "too many watched connections")),
         }
     }
 }
@@ -51,13 +51,13 @@ impl Drop for CountedWatch {
 }
 
 impl PeerWatch {
-    /// Watches a socket: for the end of the peer's stream and for a reset, or with `reset_only`
-    /// for the latter.
+    /// Watches a socket for the end of the peer's stream and for a reset, or with `reset_only` for
+    /// a reset alone.
     ///
     /// # Errors
-    /// [`io::ErrorKind::QuotaExceeded`] where watches have an eighth of the process's descriptors
-    /// already; those of epoll_create1(2) and epoll_ctl(2). None of them is a fault of the
-    /// connection, which is served without a watch then.
+    /// Returns [`io::ErrorKind::QuotaExceeded`] if watches already use an eighth of the process's
+    /// descriptors, and the errors of epoll_create1(2) and epoll_ctl(2). These are not errors of
+    /// the connection, which is served without a watch then.
     pub fn new(socket: impl AsFd, reset_only: bool) -> io::Result<Self> {
         let counted = CountedWatch::new()?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
@@ -67,16 +67,16 @@ impl PeerWatch {
         Ok(Self { epoll, reset_only, _counted: counted })
     }
 
-    /// Whether it waits for a reset only.
+    /// Returns whether it watches for a reset only.
     #[must_use]
     pub fn is_reset_only(&self) -> bool {
         self.reset_only
     }
 
-    /// What it saw: nothing, the end of the stream, or as an error a reset.
+    /// Returns ready at the end of the stream, and an error for a reset.
     ///
     /// # Errors
-    /// [`io::ErrorKind::ConnectionReset`] for a reset; those of epoll_wait(2).
+    /// Returns [`io::ErrorKind::ConnectionReset`] for a reset, and the errors of epoll_wait(2).
     pub fn poll(&self) -> io::Result<Poll<()>> {
         let mut events = Vec::with_capacity(1);
         epoll::wait(&self.epoll, rustix::buffer::spare_capacity(&mut events), Some(&Timespec::default()))?;
@@ -101,21 +101,20 @@ impl AsRawFd for PeerWatch {
     }
 }
 
-/// Accepts a connection that is set not to block, with its address where it has one of the
-/// internet.
+/// Accepts a connection as a non-blocking socket; returns it with its IP address, if it has one.
 ///
 /// # Errors
-/// Those of accept4(2).
+/// Returns the errors of accept4(2).
 pub fn accept(listener: impl AsFd) -> io::Result<(Socket, Option<SocketAddr>)> {
     let (socket, remote) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
     Ok((socket.into(), remote.and_then(|remote| remote.try_into().ok())))
 }
 
-/// Sends the front of the slices; returns how many bytes went. With `more` the kernel may hold
-/// them back until the rest comes (`MSG_MORE`).
+/// Sends the front of the slices; returns the number of bytes sent. With `more`, the kernel may
+/// hold them back until more bytes come (`MSG_MORE`).
 ///
 /// # Errors
-/// Those of send(2) and sendmsg(2).
+/// Returns the errors of send(2) and sendmsg(2).
 pub fn send(socket: impl AsFd, slices: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
     let mut flags = SendFlags::NOSIGNAL;
     flags.set(SendFlags::MORE, more);
@@ -125,19 +124,21 @@ pub fn send(socket: impl AsFd, slices: &[IoSlice<'_>], more: bool) -> io::Result
     }?)
 }
 
-/// Sends up to `length` bytes of the file from `offset` on; returns how many went, of which 0
-/// is the end of the file.
+/// Sends up to `length` bytes of the file from `offset`; returns the number of bytes sent, 0 at the
+/// end of the file.
 ///
 /// # Errors
-/// Those of sendfile(2); [`declined`] knows the ones that mean that there is another way.
+/// Returns the errors of sendfile(2); [`declined`] recognizes those for which another way is
+/// possible.
 pub fn send_file(socket: impl AsFd, file: &File, offset: u64, length: u64) -> io::Result<usize> {
     // The kernel moves at most 2 GiB at once, and takes counts past isize::MAX for negative.
     let length = length.min(1 << 30) as usize;
     Ok(rustix::fs::sendfile(socket, file, Some(&mut { offset }), length)?)
 }
 
-/// What [`poll_send_file`](crate::runtime::Transport::poll_send_file) is to say of what
-/// [`send_file`] did: `None` where the file is none that the kernel can send from.
+/// Converts the result of [`send_file`] to that of
+/// [`poll_send_file`](crate::runtime::Transport::poll_send_file): `None` if sendfile is not
+/// supported for this file.
 #[must_use]
 pub fn declined(sent: Poll<io::Result<usize>>) -> Option<Poll<io::Result<usize>>> {
     match &sent {
@@ -146,11 +147,11 @@ pub fn declined(sent: Poll<io::Result<usize>>) -> Option<Poll<io::Result<usize>>
     }
 }
 
-/// Reads from the file at `offset` what the kernel has of it in memory. `None` where it would
-/// wait for a disk, where its file system does not tell (`RWF_NOWAIT` of preadv2(2)), and where
-/// nothing was read: Linux 5.9 and 5.10 may say so far from the end.
+/// Reads bytes of the file at `offset` that the kernel has in memory. Returns `None` if it would
+/// wait for a disk, if the file system does not support that (`RWF_NOWAIT` of preadv2(2)), and if
+/// nothing was read: Linux 5.9 and 5.10 may report that before the end of the file.
 pub(crate) fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> Option<usize> {
-    // -1 would be wherever the file was read last.
+    // -1 would mean the file's current position.
     i64::try_from(offset).ok()?;
     let buffers = &mut [IoSliceMut::new(buffer)];
     rustix::io::preadv2(file, buffers, offset, ReadWriteFlags::NOWAIT).ok().filter(|count| *count > 0)
@@ -161,13 +162,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_read_without_waiting_is_what_stands_there_and_never_the_end() {
+    fn read_cached_returns_file_bytes_and_never_0() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         std::fs::write(&path, b"0123456789").unwrap();
         let file = File::open(path).unwrap();
         let mut buffer = [0; 4];
-        // Not every file system tells.
+        // Not every file system supports it.
         if let Some(count) = read_cached(&file, &mut buffer, 3) {
             assert_eq!(buffer[..count], b"3456"[..count]);
         }

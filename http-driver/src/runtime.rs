@@ -1,6 +1,7 @@
-//! What a runtime gives the driver: two traits about sockets, one about everything else.
+//! The traits that a runtime implements for the driver: two for sockets, one for everything else.
 //!
-//! They are static: no boxes, and no `Send` where the runtime's spawn does not ask for it.
+//! They are static: nothing is boxed, and `Send` is required only where the runtime's spawn
+//! requires it.
 
 use std::fmt;
 use std::future::Future;
@@ -16,44 +17,43 @@ use httpants_core::{ConnectionInfo, Now};
 
 /// A connected byte stream.
 ///
-/// Adapters give plain ones: TLS comes from the driver, over any of them.
+/// Adapters provide plain streams; the driver adds TLS to any of them.
 ///
-/// Each function takes the task's context where it cannot go on and wakes it when it can,
-/// as `std::task` has it.
+/// Each function registers the task's waker if it returns `Pending`, as in `std::task`.
 pub trait Transport: Unpin + 'static {
-    /// Reads into the front of `buffer`, which is not empty; 0 is the end of the stream.
+    /// Reads into the front of `buffer`, which is not empty; returns 0 at the end of the stream.
     ///
-    /// Where the runtime re-arms readiness by a system call, wait for readability before
-    /// trying to read after a short read.
+    /// If the runtime re-arms readiness by a system call, wait for readability before trying to
+    /// read after a short read.
     fn poll_recv(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Writes the front of the slices, in one system call where the platform can; returns
-    /// how many bytes went. With `more`, other bytes follow at once, so the platform may
-    /// hold these back (`MSG_MORE`).
+    /// Writes the front of the slices, in one system call if the platform can; returns the number
+    /// of bytes written. With `more`, other bytes follow at once, so the platform may hold these
+    /// back (`MSG_MORE`).
     fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>>;
 
-    /// The next sending is to try whether there is room, although the runtime reported none: it is
-    /// called when [`timeouts.write`](httpants_core::Timeouts::write) is over.
+    /// Makes the next send try to write even though the runtime reported no room. Called when
+    /// [`timeouts.write`](httpants_core::Timeouts::write) expires.
     ///
-    /// Kernels report room once there is much of it (Linux: a third of the buffer), and a slow
-    /// peer may not get so far in that time. The default does nothing: it is for transports that
-    /// try each time.
+    /// Kernels report room only once there is much of it (Linux: a third of the buffer), which a
+    /// slow peer may not reach in that time. The default does nothing, for transports that always
+    /// try.
     fn retry_send(&mut self) {}
 
-    /// Sends what [`poll_send`](Self::poll_send) has taken and still holds, as a secured
-    /// transport does, and one whose kernel reports completions: what was taken counts as sent
-    /// once this is ready. The default is for transports that hold nothing.
+    /// Sends what [`poll_send`](Self::poll_send) accepted and still holds, as a TLS transport does,
+    /// and one whose kernel reports completions. Accepted bytes count as sent once this is ready.
+    /// The default is for transports that hold nothing.
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let _ = context;
         Poll::Ready(Ok(()))
     }
 
-    /// Shuts the sending side down; on a secured transport after its closing message.
+    /// Shuts down the sending side; on a TLS transport after its closing message.
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// Moves up to `length` bytes of the file from `offset` on into the socket without their
-    /// passing through this process; 0 is the end of the file. `None` where the transport
-    /// cannot, and then the driver reads the file and sends its bytes.
+    /// Sends up to `length` bytes of the file from `offset` without copying them through this
+    /// process; returns 0 at the end of the file. Returns `None` if the transport cannot, and the
+    /// driver then reads the file and sends its bytes.
     fn poll_send_file(
         &mut self,
         context: &mut Context<'_>,
@@ -65,64 +65,63 @@ pub trait Transport: Unpin + 'static {
         None
     }
 
-    /// Waits for the end of the peer's stream behind bytes that are not read: ready with `Ok`
-    /// once the peer has ended it, and with an error once the connection is reset. With
-    /// `reset_only` the end of the stream is known already. Reading could not see either there,
-    /// and waiting for readability would be in vain.
+    /// Waits for the end of the peer's stream behind unread bytes: `Ok` once the peer has ended it,
+    /// an error once the connection is reset. With `reset_only` the end of the stream is already
+    /// known. Reading would return those bytes first, and readability would only report them.
     ///
-    /// The default never becomes ready: a client that leaves behind unread bytes is noticed when
-    /// something is sent to it.
+    /// The default never becomes ready: a client that leaves behind unread bytes is then noticed
+    /// when something is sent to it.
     fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
         let _ = (context, reset_only);
         Poll::Pending
     }
 
-    /// Makes the coming close a reset (`SO_LINGER` 0), where the transport can: the peer must
-    /// not take a broken response for a whole one.
+    /// Makes the coming close a reset (`SO_LINGER` 0), if the transport can, so that the peer does
+    /// not take an incomplete response for a complete one.
     fn reset_on_close(&mut self) {}
 }
 
-/// An open listening socket of the runtime.
+/// A listening socket of the runtime.
 pub trait Listener: 'static {
-    /// What it accepts.
+    /// The type of accepted connections.
     type Transport: Transport;
 
     /// Accepts one connection.
     ///
     /// # Errors
-    /// Those of the platform. One that concerns only the connection that was about to be
-    /// accepted, or the process's limits, is retried by the driver.
+    /// Returns the errors of the platform. The driver retries after an error that concerns only one
+    /// connection or the process's limits.
     fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Self::Transport, ConnectionInfo)>>;
 }
 
-/// A timer that can be set again.
+/// A timer that can be reset.
 pub trait Sleep: 'static {
-    /// Ready once the moment has come; stays ready until it is set again.
+    /// Waits until its time has come; stays ready until it is reset.
     fn poll_elapsed(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()>;
 
-    /// Sets it to another moment on the clock of [`Runtime::now`].
+    /// Sets it to another time on the clock of [`Runtime::now`].
     fn reset(self: Pin<&mut Self>, at: Duration);
 }
 
-/// Work under way on another thread; an error where it panicked or the runtime ends.
+/// Work in progress on another thread; returns an error if it panicked or the runtime ends.
 pub type Blocking<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 
-/// [`Runtime::unblock`] as a value, which goes along with what needs it: an uploaded file is
-/// read and closed wherever its handler takes it, and need not know the runtime's type.
+/// A shareable [`Runtime::unblock`]. Values that need it carry it along: an uploaded file is read
+/// and closed wherever its handler moves it, without knowing the runtime's type.
 #[derive(Clone)]
 pub struct BlockingPool(Arc<RunBlocking>);
 
 type RunBlocking = dyn Fn(Box<dyn FnOnce() + Send>) -> Blocking<()> + Send + Sync;
 
 impl BlockingPool {
-    /// Runs work by this function. Where it cannot, it drops the work and gives an error; it
-    /// is also called while values are dropped, so it must not panic.
+    /// Creates a pool from this function. If the function cannot run the work, it drops the work
+    /// and returns an error; it is also called in destructors, so it must not panic.
     #[must_use]
     pub fn new(run: impl Fn(Box<dyn FnOnce() + Send>) -> Blocking<()> + Send + Sync + 'static) -> Self {
         Self(Arc::new(run))
     }
 
-    /// The pool of a runtime whose handle can be shared between threads.
+    /// Creates the pool of a runtime whose handle is `Send` and `Sync`.
     #[must_use]
     pub fn of(runtime: impl Runtime + Send + Sync) -> Self {
         Self::new(move |work| runtime.unblock(work))
@@ -158,7 +157,7 @@ impl BlockingPool {
         Box::pin(async move {
             done.await?;
             let result = place.lock().unwrap_or_else(PoisonError::into_inner).take();
-            result.unwrap_or_else(|| Err(io::Error::other("blocking work was given up")))
+            result.unwrap_or_else(|| Err(io::Error::other("the runtime dropped the blocking work before it ran")))
         })
     }
 }
@@ -169,24 +168,24 @@ impl fmt::Debug for BlockingPool {
     }
 }
 
-/// [`Runtime::now`] as a value, which requests take along.
+/// A shareable [`Runtime::now`], which requests carry along.
 #[derive(Clone)]
 pub struct Clock(Arc<dyn Fn() -> Now + Send + Sync>);
 
 impl Clock {
-    /// A clock that this function reads.
+    /// Creates a clock from this function.
     #[must_use]
     pub fn new(now: impl Fn() -> Now + Send + Sync + 'static) -> Self {
         Self(Arc::new(now))
     }
 
-    /// The clock of a runtime whose handle can be shared between threads.
+    /// Creates the clock of a runtime whose handle is `Send` and `Sync`.
     #[must_use]
     pub fn of(runtime: impl Runtime + Send + Sync) -> Self {
         Self::new(move || runtime.now())
     }
 
-    /// Both clocks at this moment.
+    /// Returns the current monotonic and wall-clock time.
     #[must_use]
     pub fn now(&self) -> Now {
         (self.0)()
@@ -203,53 +202,54 @@ impl fmt::Debug for Clock {
 pub trait Runtime: Clone + 'static {
     /// The transport of an accepted connection.
     type Transport: Transport;
-    /// A listening socket.
+    /// The type of listening sockets.
     type Listener: Listener<Transport = Self::Transport>;
-    /// A timer.
+    /// The type of timers.
     type Sleep: Sleep;
 
-    /// Both clocks. The monotonic one has an origin that stays the same for the runtime.
+    /// Returns the current monotonic and wall-clock time. All clones of the runtime share the
+    /// origin of the monotonic time.
     fn now(&self) -> Now;
 
-    /// Both clocks a moment after `earlier`: the one for the time of the day need not be read
-    /// again. The default reads both.
+    /// Returns the time a moment after `earlier`; implementations may reuse its wall-clock time.
+    /// The default reads both clocks.
     fn now_behind(&self, earlier: Now) -> Now {
         let _ = earlier;
         self.now()
     }
 
-    /// [`now`](Self::now) apart from this handle, which need not be `Send`: [`Clock::of`] where
-    /// it is.
+    /// Returns [`now`](Self::now) as a value, because this handle need not be `Send`: [`Clock::of`]
+    /// if it is.
     fn clock(&self) -> Clock;
 
-    /// A timer for a moment on the monotonic clock of [`now`](Self::now).
+    /// Creates a timer for a time on the monotonic clock of [`now`](Self::now).
     fn sleep_until(&self, at: Duration) -> Self::Sleep;
 
     /// Takes over a bound, listening TCP socket.
     ///
     /// # Errors
-    /// Those of registering it with the runtime.
+    /// Returns the errors of registering it with the runtime.
     fn listen_tcp(&self, listener: TcpListener) -> io::Result<Self::Listener>;
 
     /// Takes over a bound, listening unix socket.
     ///
     /// # Errors
-    /// Those of registering it with the runtime.
+    /// Returns the errors of registering it with the runtime.
     #[cfg(unix)]
     fn listen_unix(&self, listener: std::os::unix::net::UnixListener) -> io::Result<Self::Listener>;
 
-    /// Runs work that may block, such as on files, on a thread of its own.
+    /// Runs blocking work, such as on files, on another thread.
     fn unblock<T, W>(&self, work: W) -> Blocking<T>
     where
         T: Send + 'static,
         W: FnOnce() -> T + Send + 'static;
 
-    /// Reads from the file at `offset` what can be had without waiting, on the calling thread:
-    /// how many bytes, never 0. `None` where there is nothing so near, and then the driver reads
-    /// by [`unblock`](Self::unblock), which costs two switches of threads and also finds the
-    /// end and the errors.
+    /// Reads bytes of the file at `offset` that are available without waiting, on the calling
+    /// thread; returns their number, never 0. Returns `None` if there are none, and the driver then
+    /// uses [`unblock`](Self::unblock), which costs two thread switches and also detects the end
+    /// and errors.
     ///
-    /// The default reads what Linux has in memory; on other systems it reads nothing.
+    /// The default reads what Linux has in memory; on other systems it returns `None`.
     fn read_cached(&self, file: &std::fs::File, buffer: &mut [u8], offset: u64) -> Option<usize> {
         #[cfg(target_os = "linux")]
         return crate::linux::read_cached(file, buffer, offset);
@@ -260,19 +260,19 @@ pub trait Runtime: Clone + 'static {
         }
     }
 
-    /// [`unblock`](Self::unblock) apart from this handle, which need not be `Send`:
-    /// [`BlockingPool::of`] where it is.
+    /// Returns [`unblock`](Self::unblock) as a value, because this handle need not be `Send`:
+    /// [`BlockingPool::of`] if it is.
     fn blocking_pool(&self) -> BlockingPool;
 
-    /// Runs a future to its end on the calling thread, with a runtime of its own that only
-    /// this thread drives: one worker of a server.
+    /// Runs a future to completion on the calling thread, with a runtime that only this thread
+    /// drives: one worker of a server.
     ///
     /// # Errors
-    /// Those of starting the runtime.
+    /// Returns the errors of starting the runtime.
     fn block_on<F: Future>(&self, future: F) -> io::Result<F::Output>;
 }
 
-/// Waits for so long on the runtime's clock, for what is to run on every runtime.
+/// Waits for this duration on the runtime's clock. For code that is generic over runtimes.
 ///
 /// ```
 /// use std::time::Duration;
@@ -294,7 +294,7 @@ pub fn sleep<R: Runtime>(runtime: &R, span: Duration) -> impl Future<Output = ()
     }
 }
 
-/// Lets other tasks have their turn.
+/// Yields once to other tasks.
 pub(crate) async fn yield_now() {
     let mut yielded = false;
     poll_fn(|context| {
@@ -307,8 +307,8 @@ pub(crate) async fn yield_now() {
     .await;
 }
 
-/// Spawning, apart from [`Runtime`], so that only a runtime that moves tasks between threads
-/// asks for `Send`.
+/// Spawning of tasks. It is separate from [`Runtime`], so that only runtimes that move tasks
+/// between threads require `Send`.
 pub trait Spawn<F: Future<Output = ()> + 'static>: Runtime {
     /// Runs the future in the background.
     fn spawn(&self, future: F);

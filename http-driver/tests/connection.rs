@@ -1,4 +1,4 @@
-//! The loop of a connection, over the runtime in memory: virtual time, and every seed a run.
+//! Tests of the connection task, in memory and in virtual time, with random faults from seeds.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
@@ -17,7 +17,7 @@ use httpants_driver::runtime::sleep;
 use httpants_driver::{BodyPolicy, Handle, Misuse, Request, Response, Server};
 use httpants_testkit::memory::{Client, Faults, Memory};
 
-/// The application under test; `?` chooses what it does.
+/// The application under test; the query selects its behaviour.
 async fn application(memory: Memory, mut request: Request) -> Result<Response, Misuse> {
     Ok(match request.path() {
         "/echo" => {
@@ -125,8 +125,8 @@ fn post(path: &str, content: &[u8]) -> Vec<u8> {
         .concat()
 }
 
-/// Each answer's status and content, chunks joined; an answer that is cut off has `None`.
-fn answers(mut received: &[u8]) -> Vec<(u16, Option<String>)> {
+/// Returns status and body of each response, chunks joined; `None` for a truncated body.
+fn responses(mut received: &[u8]) -> Vec<(u16, Option<String>)> {
     let mut all = Vec::new();
     while let Some(end) = find(received, b"\r\n\r\n") {
         let head = String::from_utf8(received[..end].to_vec()).unwrap();
@@ -171,7 +171,7 @@ fn exchange(memory: &Memory, bytes: &[u8]) -> (Client, Vec<(u16, Option<String>)
     let client = memory.connect();
     client.send(bytes);
     memory.run();
-    let received = answers(&client.take_received());
+    let received = responses(&client.take_received());
     (client, received)
 }
 
@@ -180,7 +180,7 @@ fn ok(content: &str) -> (u16, Option<String>) {
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_order_whatever_goes_wrong_below() {
+fn pipelined_responses_are_ordered_despite_io_faults() {
     let content = "x".repeat(200_000);
     let requests = [
         get("/a"),
@@ -215,14 +215,14 @@ fn pipelined_requests_are_answered_in_order_whatever_goes_wrong_below() {
         let (client, received) = exchange(&memory, &requests);
         assert_eq!(received.len(), expected.len(), "seed {seed}");
         for (place, (got, expected)) in received.iter().zip(&expected).enumerate() {
-            assert!(got == expected, "seed {seed}, answer {place}: {}", got.0);
+            assert!(got == expected, "seed {seed}, response {place}: {}", got.0);
         }
         assert!(!client.is_ended());
     }
 }
 
 #[test]
-fn expect_100_is_met_when_the_content_is_asked_for() {
+fn continue_is_sent_when_the_body_is_read() {
     let memory = Memory::new();
     start(&memory, |server| server.max_body_size(100));
     let head = |path: &str, length: u32| {
@@ -233,7 +233,7 @@ fn expect_100_is_met_when_the_content_is_asked_for() {
         assert_eq!(received, [(100, Some(String::new()))], "{path}");
         client.send(b"hi");
         memory.run();
-        assert_eq!(answers(&client.take_received()).len(), 1);
+        assert_eq!(responses(&client.take_received()).len(), 1);
     }
     let (client, received) = exchange(&memory, head("/early", 2).as_bytes());
     assert_eq!(received, [ok("early")]);
@@ -245,24 +245,24 @@ fn expect_100_is_met_when_the_content_is_asked_for() {
 }
 
 #[test]
-fn failures_are_500_or_visible() {
+fn failures_are_500_or_break_the_connection() {
     let memory = Memory::new();
     start(&memory, |server| server);
     for path in ["/panic", "/bad-header"] {
         let (client, received) = exchange(&memory, &[get(path), get("/next")].concat());
         assert_eq!(received[0].0, 500, "{path}");
-        assert_eq!(received[1], ok("/next 0"), "a failed request costs the next one nothing");
+        assert_eq!(received[1], ok("/next 0"), "a failed request does not affect the next one");
         assert!(!client.is_ended());
     }
     for path in ["/panic-late", "/unfinished", "/broken-stream"] {
         let (client, received) = exchange(&memory, &[get("/before"), get(path), get("/next")].concat());
         assert_eq!(received[0], ok("/before 0"));
-        assert_eq!(received[1], (200, None), "{path}: cut off, and it shows");
+        assert_eq!(received[1], (200, None), "{path}: visibly truncated");
         assert!(client.is_ended() && received.len() == 2);
     }
     let (client, received) = exchange(&memory, b"GET /panic-late HTTP/1.0\r\n\r\n");
     assert_eq!(received.len(), 1);
-    assert!(client.is_reset(), "the end of the stream would have been the end of the content");
+    assert!(client.is_reset(), "the end of the stream would delimit the body");
 }
 
 #[test]
@@ -279,27 +279,27 @@ fn backpressure_reaches_the_handler_and_the_peer() {
         assert!(memory.polls() - polls < 10, "{path}: it waits instead of spinning");
         client.take_only(usize::MAX);
         memory.run();
-        assert!(answers(&client.take_received())[0].1.is_some());
+        assert!(responses(&client.take_received())[0].1.is_some());
         drop(client);
     }
     let client = memory.connect();
     client.take_only(0);
     client.send(&get("/a").repeat(10_000));
     memory.run();
-    assert!(client.unread() > 200_000, "reading pauses while answers wait");
+    assert!(client.unread() > 200_000, "reading pauses while responses wait");
     memory.advance(Duration::from_secs(31));
     assert!(client.is_closed(), "the write timer");
 }
 
 #[test]
-fn a_slow_handler_is_left_when_the_peer_resets_and_finishes_when_it_only_stops_sending() {
+fn handler_is_dropped_on_reset_not_on_half_close() {
     let memory = Memory::new();
     start(&memory, |server| server);
     let tasks = memory.tasks();
     let (client, _) = exchange(&memory, &get("/slow"));
     client.end();
     memory.advance(Duration::from_secs(6));
-    assert_eq!(answers(&client.take_received()), [ok("slow")]);
+    assert_eq!(responses(&client.take_received()), [ok("slow")]);
     assert!(client.is_closed());
     let (client, _) = exchange(&memory, &get("/slow"));
     client.reset();
@@ -309,7 +309,7 @@ fn a_slow_handler_is_left_when_the_peer_resets_and_finishes_when_it_only_stops_s
 }
 
 #[test]
-fn upgrades_hand_over_with_what_was_read() {
+fn upgrade_passes_on_bytes_already_read() {
     for seed in 0..8 {
         let memory = Memory::with_faults(seed, if seed == 0 { Faults::default() } else { Faults::all() });
         start(&memory, |server| server);
@@ -329,11 +329,11 @@ fn upgrades_hand_over_with_what_was_read() {
     let memory = Memory::new();
     start(&memory, |server| server);
     let (_client, received) = exchange(&memory, &get("/upgrade"));
-    assert_eq!(received[0].0, 500, "a switch that was not offered is the application's mistake");
+    assert_eq!(received[0].0, 500, "an upgrade without an offer is a misuse");
 }
 
 #[test]
-fn shutdown_closes_the_idle_and_finishes_what_runs() {
+fn shutdown_closes_idle_and_finishes_running() {
     let memory = Memory::new();
     let handle = start(&memory, |server| server);
     let (idle, _) = exchange(&memory, &get("/a"));
@@ -346,7 +346,7 @@ fn shutdown_closes_the_idle_and_finishes_what_runs() {
     memory.advance(Duration::from_secs(6));
     let received = busy.take_received();
     assert!(find(&received, b"Connection: close\r\n").is_some());
-    assert_eq!(answers(&received), [ok("slow")]);
+    assert_eq!(responses(&received), [ok("slow")]);
     assert!(busy.is_ended() && !busy.is_closed() && !stuck.is_ended());
     busy.end();
     memory.run();
@@ -357,7 +357,7 @@ fn shutdown_closes_the_idle_and_finishes_what_runs() {
 }
 
 #[test]
-fn a_close_breaks_off_visibly_what_only_the_end_of_the_stream_ends() {
+fn close_resets_a_close_delimited_response() {
     for path in ["/stream", "/seed"] {
         let memory = Memory::new();
         let handle = start(&memory, |server| server);
@@ -376,11 +376,11 @@ fn a_close_breaks_off_visibly_what_only_the_end_of_the_stream_ends() {
     memory.run();
     handle.close();
     memory.run();
-    assert!(client.is_closed() && !client.is_reset(), "what has left in whole stays whole");
+    assert!(client.is_closed() && !client.is_reset(), "a completely sent response stays complete");
 }
 
 #[test]
-fn timers_run_out_once_and_cost_nothing_meanwhile() {
+fn timers_fire_once_without_polls_in_between() {
     let memory = Memory::new();
     start(&memory, |server| server);
     let (client, _) = exchange(&memory, &get("/a"));
@@ -395,15 +395,15 @@ fn timers_run_out_once_and_cost_nothing_meanwhile() {
     let slow = memory.connect();
     slow.send(b"GET / HTTP/1.1\r\n");
     memory.advance(Duration::from_secs(16));
-    assert_eq!(answers(&slow.take_received())[0].0, 408);
+    assert_eq!(responses(&slow.take_received())[0].0, 408);
     assert!(slow.is_ended() && !slow.is_closed(), "it lingers");
     memory.advance(Duration::from_secs(6));
     assert!(slow.is_closed());
 }
 
-/// A body that outlives its request must not reach into the next one.
+/// A body that outlives its request must not read from the next one.
 #[test]
-fn what_is_left_of_a_request_is_cut_off() {
+fn leftovers_of_a_request_are_discarded() {
     let memory = Memory::new();
     let kept: Rc<Cell<Option<httpants_driver::Body>>> = Rc::default();
     let place = Rc::clone(&kept);
@@ -423,11 +423,11 @@ fn what_is_left_of_a_request_is_cut_off() {
         assert!(second.next().await.is_some());
     });
     memory.run();
-    assert_eq!(answers(&client.take_received()), [ok("taken")]);
+    assert_eq!(responses(&client.take_received()), [ok("taken")]);
 }
 
 #[test]
-fn cookies_leave_with_the_answer_however_it_is_given() {
+fn cookies_are_sent_with_every_kind_of_response() {
     let memory = Memory::new();
     let world = memory.clone();
     let server = Server::with_runtime(memory.clone(), move |request: Request| {
@@ -458,6 +458,6 @@ fn cookies_leave_with_the_answer_however_it_is_given() {
         let value = value.split(';').next().unwrap();
         client.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\nCookie: user={value}\r\n\r\n").as_bytes());
         memory.advance(Duration::from_secs(2));
-        assert_eq!(answers(&client.take_received()), [ok("jo")]);
+        assert_eq!(responses(&client.take_received()), [ok("jo")]);
     }
 }

@@ -1,4 +1,4 @@
-//! Fields that responses get from what the application asks for.
+//! Tests of response fields.
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -9,7 +9,7 @@ use httpants_driver::{Misuse, Request, Response, Server};
 use httpants_testkit::memory::Memory;
 
 #[test]
-fn removal_of_a_signed_cookie_has_the_attributes_it_was_set_with() {
+fn signed_cookie_removal_has_its_attributes() {
     let memory = Memory::new();
     let server = Server::with_runtime(memory.clone(), |request: Request| async move {
         let lifetime = Duration::from_secs(60);

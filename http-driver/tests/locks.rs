@@ -1,5 +1,5 @@
-//! Wakers, and the bytes that an application sends, are foreign code: when they are called or
-//! dropped they may use the very connection that does it, so that must not hold its lock.
+//! Tests of wakers and body bytes, which are foreign code: they may use their own connection when
+//! called or dropped, so no lock may be held then.
 #![cfg(test)]
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
@@ -16,10 +16,10 @@ use futures_core::Stream;
 use httpants_driver::{BodyPolicy, Handle, Misuse, Request, Responder, Response, Server};
 use httpants_testkit::memory::{Client, Memory};
 
-/// What ends a connection, or lets it go on.
+/// An event that ends a connection, or lets it continue.
 type End = &'static dyn Fn(&Handle, &Client);
 
-/// How often foreign code ran.
+/// The number of calls of foreign code.
 type Count = Arc<AtomicUsize>;
 
 /// Uses its connection when it is dropped, and when it is woken.
@@ -30,7 +30,7 @@ impl Probe {
         Self(Mutex::new(request.responder()), Arc::clone(count))
     }
 
-    /// A call that takes the lock, and is refused for whatever reason.
+    /// Makes a call that takes the lock and is refused.
     fn touch(&self) {
         self.1.fetch_add(1, Ordering::Relaxed);
         assert!(self.0.lock().unwrap().send_status(0).is_err());
@@ -49,7 +49,7 @@ impl AsRef<[u8]> for Probe {
     }
 }
 
-/// Wakes another waker, behind a use of the connection.
+/// Uses the connection, then wakes another waker.
 struct Waking(Probe, Waker);
 
 impl Wake for Waking {
@@ -92,7 +92,7 @@ async fn application(request: Request, count: Count) -> Result<Response, Misuse>
     }
 }
 
-/// Fails where it takes too long, as a thread does that waits for a lock of its own.
+/// Fails if it takes too long, as a deadlocked thread does.
 fn within_a_minute(run: impl FnOnce() + Send + 'static) {
     let (done, is_done) = mpsc::channel();
     let running = thread::spawn(move || {
@@ -106,7 +106,7 @@ fn within_a_minute(run: impl FnOnce() + Send + 'static) {
 }
 
 #[test]
-fn no_lock_is_held_while_wakers_and_bytes_of_the_application_run() {
+fn no_lock_is_held_while_foreign_code_runs() {
     within_a_minute(|| {
         let ends: [End; 4] = [
             &|_, client| client.take_only(usize::MAX),

@@ -1,4 +1,4 @@
-//! The behaviour suite over the runtime of `examples/polled`, and the guide that quotes it.
+//! The behaviour suite on the runtime of `examples/polled`, and the guide that quotes it.
 
 #[path = "../examples/polled/runtime.rs"]
 mod runtime;
@@ -7,9 +7,9 @@ httpants_testkit::conformance_suite!(httpants_testkit::conformance::Sockets<runt
 #[cfg(target_os = "linux")]
 httpants_testkit::conformance_suite!(httpants_testkit::conformance::Sockets<runtime::Polled>, peers only);
 
-/// What `docs/custom-runtime.md` shows is what passes here and in `by_hand.rs`.
+/// The code in `docs/custom-runtime.md` is the code that is tested here and in `by_hand.rs`.
 #[test]
-fn the_guide_quotes_the_examples() {
+fn guide_quotes_the_examples() {
     let guide = include_str!("../../docs/custom-runtime.md");
     let sources =
         [include_str!("../examples/polled/runtime.rs"), include_str!("../../testkit/examples/by_hand/server.rs")];
@@ -17,7 +17,7 @@ fn the_guide_quotes_the_examples() {
     for block in guide.split("```rust\n").skip(1) {
         let quote = block.split("```").next().unwrap();
         for piece in quote.split("// ...\n") {
-            assert!(sources.iter().any(|source| source.contains(piece)), "this is not in the examples:\n{piece}");
+            assert!(sources.iter().any(|source| source.contains(piece)), "not found in the examples:\n{piece}");
             quotes += 1;
         }
     }

@@ -1,4 +1,5 @@
-//! A large upload takes little memory. Alone in its process, because it looks at that.
+//! Test of the memory of a large upload. It runs alone in its process, because it measures the
+//! process.
 
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
@@ -10,10 +11,10 @@ use httpants_testkit::memory::Memory;
 const HEAD: &[u8] = b"--b\r\nContent-Disposition: form-data; name=f; filename=x\r\n\r\n";
 const TAIL: &[u8] = b"\r\n--b--\r\n";
 const LENGTH: usize = 96 << 20;
-/// Two batches, buffers, and what the test itself takes.
+/// Two batches, buffers, and the test's own memory.
 const ALLOWED: u64 = 4 << 20;
 
-/// The most memory that the process had so far, in bytes.
+/// Returns the peak memory of the process in bytes.
 fn peak() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
@@ -21,7 +22,7 @@ fn peak() -> u64 {
 }
 
 #[test]
-fn a_large_upload_takes_little_memory() {
+fn large_upload_takes_bounded_memory() {
     let directory = tempfile::tempdir().unwrap();
     let memory = Memory::new();
     let server = Server::with_runtime(memory.clone(), async |request: Request| {
@@ -57,8 +58,8 @@ fn a_large_upload_takes_little_memory() {
         }
         client.send(TAIL);
         memory.run();
-        let answer = String::from_utf8(client.take_received()).unwrap();
-        assert!(answer.ends_with(&format!("\r\n\r\n{expected}")), "{answer}");
+        let response = String::from_utf8(client.take_received()).unwrap();
+        assert!(response.ends_with(&format!("\r\n\r\n{expected}")), "{response}");
         let taken = peak() - before;
         assert!(taken < ALLOWED, "{path} {content_type}: {taken} bytes");
     }

@@ -1,5 +1,4 @@
-//! The server of `examples/by_hand` in the simulator: as it is, and with faults that must be
-//! found.
+//! Tests of `examples/by_hand` in the simulation: unchanged, and with faults that must be found.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -20,9 +19,9 @@ use self::server::{Server, Socket};
 const SEEDS: u64 = 400;
 
 #[test]
-fn a_server_without_the_driver_keeps_every_rule() {
+fn server_without_the_driver_keeps_every_rule() {
     let simulator = Simulator::new().unwrap();
-    // The last one found a connection that was dropped as if its response were whole.
+    // The fault found last drops a connection so that its response looks complete.
     let outcomes: Vec<Outcome> = (0..SEEDS)
         .chain([2_321])
         .map(|seed| {
@@ -45,28 +44,28 @@ fn the_same_seed_is_the_same_scenario() {
     }
 }
 
-/// What a loop can get wrong.
+/// A mistake of a loop.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
-    /// Takes what was offered to a socket for what it took.
+    /// Treats the bytes offered to a socket as sent.
     IgnoresPartialWrites,
     DropsTheLastByte,
     DropsAReceivedByte,
-    /// The last of several pipelined requests gets its response first.
+    /// Responds first to the last of several requests received together.
     RespondsOutOfOrder,
-    /// Closes where the response must break off.
+    /// Closes instead of resetting when a response is aborted.
     ForgetsTheReset,
     IgnoresTimers,
     WakesLate,
     LoopsForNothing,
-    /// Wakes each millisecond, whether or not there is a client.
+    /// Wakes each millisecond, even without clients.
     Ticks,
     ForgetsConnectionsAtShutdown,
     LeaksConnections,
     ClosesAtOnce,
-    /// Takes a client that has ended its stream for one that is gone.
+    /// Drops half-closed clients.
     LeavesHalfClosedClients,
-    /// Waits for a client that has ended its stream as for every other.
+    /// Treats half-closed clients like any other.
     IgnoresTheEnd,
 }
 
@@ -167,7 +166,7 @@ impl Socket for FaultySocket {
     }
 }
 
-/// The first rule that does not hold, from this seed on.
+/// Returns the first rule broken, starting from this seed.
 fn found(fault: Fault, seeds: Range<u64>) -> Option<Violation> {
     let simulator = Simulator::new().unwrap();
     let run = |seed| simulator.run_with(seed, |scene| Faulty { scene: *scene, server: Server::new(scene), fault });

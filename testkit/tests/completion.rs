@@ -1,6 +1,6 @@
-//! A custom runtime in the simulator: its transport has buffers of its own, as
-//! `docs/custom-runtime.md` says of kernels that report completions. As it should be, and with
-//! faults that must be found.
+//! Tests of a custom runtime in the simulation: its transport has its own buffers, as
+//! `docs/custom-runtime.md` describes for completion-based kernels. Unchanged, and with faults that
+//! must be found.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -16,23 +16,23 @@ use httpants_driver::runtime::{Blocking, BlockingPool, Clock, Listener, Runtime,
 use httpants_testkit::memory::{Memory, MemoryListener, MemorySleep, MemoryTransport};
 use httpants_testkit::simulation::{Outcome, Simulator, Violation};
 
-/// The size of a buffer that is lent to the kernel, in bytes.
+/// The size in bytes of a buffer lent to the kernel.
 const BUFFER: usize = 700;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Fault {
     None,
-    /// Takes what is in flight for sent.
+    /// Treats bytes in flight as sent.
     FlushesNothing,
-    /// Shuts down, or closes, in front of what is in flight.
+    /// Shuts down or closes before bytes in flight.
     ShutsDownEarly,
-    /// Fills a buffer that is still in flight.
+    /// Reuses a buffer that is in flight.
     OverwritesTheBuffer,
-    /// No waker is called when bytes have come.
+    /// Does not wake the reader.
     LosesTheReader,
-    /// No waker is called when there is room again.
+    /// Does not wake the writer.
     LosesTheWriter,
-    /// Tries again at once, whether or not there is something.
+    /// Wakes the task at once, whether or not something is ready.
     Spins,
 }
 
@@ -44,9 +44,9 @@ struct Completing {
 }
 
 impl Completing {
-    /// Goes on with what is in flight.
+    /// Continues the operation in flight.
     fn poll_in_flight(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let context = &mut waking(context, self.fault != Fault::LosesTheWriter);
+        let context = &mut wakes_if(context, self.fault != Fault::LosesTheWriter);
         while !self.in_flight.is_empty() {
             let count = ready!(self.socket.poll_send(context, &[IoSlice::new(&self.in_flight)], false))?;
             self.in_flight.drain(..count);
@@ -55,8 +55,8 @@ impl Completing {
     }
 }
 
-/// The context of a socket that wakes the task, or none.
-fn waking<'a>(context: &'a Context<'_>, wakes: bool) -> Context<'a> {
+/// Returns the context of a socket that wakes its task, or does not.
+fn wakes_if<'a>(context: &'a Context<'_>, wakes: bool) -> Context<'a> {
     Context::from_waker(if wakes { context.waker() } else { Waker::noop() })
 }
 
@@ -67,7 +67,7 @@ impl Transport for Completing {
             if self.fault == Fault::Spins {
                 context.waker().wake_by_ref();
             }
-            let context = &mut waking(context, self.fault != Fault::LosesTheReader);
+            let context = &mut wakes_if(context, self.fault != Fault::LosesTheReader);
             let count = ready!(self.socket.poll_recv(context, &mut lent))?;
             self.received.extend(lent.iter().take(count));
         }
@@ -81,7 +81,7 @@ impl Transport for Completing {
         ready!(self.poll_in_flight(context))?;
         self.in_flight.extend(slices.iter().flat_map(|slice| slice.iter()).take(BUFFER));
         let taken = self.in_flight.len();
-        // Later errors are returned by the next call.
+        // An error from here on is returned by the next call.
         let _ = self.poll_in_flight(context);
         Poll::Ready(Ok(taken))
     }
@@ -117,7 +117,7 @@ impl Listener for Accepts {
     }
 }
 
-/// All but the transport is that of the runtime below.
+/// A runtime that replaces only the transport of the one below.
 #[derive(Clone)]
 struct Completion {
     memory: Memory,
@@ -181,7 +181,7 @@ fn run(simulator: &Simulator, seed: u64, fault: Fault) -> Result<Outcome, Violat
 }
 
 #[test]
-fn a_transport_with_buffers_of_its_own_keeps_every_rule() {
+fn completion_transport_keeps_every_rule() {
     let simulator = Simulator::new().unwrap();
     for seed in 0..400 {
         run(&simulator, seed, Fault::None)

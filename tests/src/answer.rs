@@ -1,4 +1,4 @@
-//! The expected answer of a fixture: bytes, or whole messages in short form.
+//! The expected response of a fixture: bytes, or whole messages in short form.
 
 use std::time::{Duration, SystemTime};
 
@@ -6,11 +6,11 @@ use httpants_core::{Config, ProtocolError};
 
 use crate::{steps, text};
 
-/// The wall time at which every exchange begins: Sun, 06 Nov 1994 08:49:37 GMT, the date of
+/// The wall-clock time at which every exchange begins: Sun, 06 Nov 1994 08:49:37 GMT, the date of
 /// RFC 9110's examples.
 pub const WALL: u64 = 784_111_777;
 
-/// A message of the application or a refusal, as it must look on the wire.
+/// A message of the application or a refusal, as expected on the wire.
 #[derive(Debug, Default)]
 struct Message {
     http_1_0: bool,
@@ -21,10 +21,10 @@ struct Message {
     content: Vec<u8>,
 }
 
-/// The bytes that an answer block stands for.
+/// Returns the bytes of an answer block.
 ///
 /// # Errors
-/// What is wrong with which line.
+/// Returns an error with the line.
 pub fn expand(lines: &[&str], config: &Config) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     for line in lines {
@@ -37,7 +37,7 @@ pub fn expand(lines: &[&str], config: &Config) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// The default application's answer to GET of this target.
+/// Returns the default application's response to GET of this target.
 #[must_use]
 pub fn ok(target: &str, connection: Option<&'static str>, age: Duration, config: &Config) -> Vec<u8> {
     let content = format!("GET {target}").into_bytes();

@@ -7,51 +7,51 @@ use httpants_core::{BodyLen, Connection, FieldLines, Misuse, RequestHead, Reques
 use crate::log::Log;
 use crate::text;
 
-/// What an application does that has no script.
+/// The script of an application without one.
 pub const DEFAULT: &str = "read; answer";
 
-/// What the application does with each request, in order.
+/// The instructions that the application carries out for each request.
 pub type Script = Vec<Instruction>;
 
-/// One thing that the application does.
+/// An instruction.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Instruction {
-    /// Wait for the end of the content, and ask for it where the client waits for that.
+    /// Wait for the end of the body, and ask for it if the client waits for `100 Continue`.
     Read,
     /// Wait for [`Step::Go`](crate::Step::Go).
     Hold,
-    /// 200 with method and target as content.
+    /// Respond with 200, method and target.
     Answer,
-    /// A field for the next head.
+    /// Set a field for the next head.
     Field(String, Vec<u8>),
-    /// The reason phrase of the next head.
+    /// Set the reason phrase of the next head.
     Reason(String),
-    /// A trailer field for the end.
+    /// Set a trailer field for the end.
     Trailer(String, Vec<u8>),
-    /// The head of the answer.
+    /// Send the head of the response.
     Respond(u16, BodyLen),
-    /// The head of a response that ends HTTP.
+    /// Send the head of a response that ends HTTP.
     Upgrade(u16),
-    /// A piece of content.
+    /// Send a piece of the body.
     Send(Bytes),
-    /// The end of the answer.
+    /// End the response.
     Finish,
-    /// The answer is given up.
+    /// Abort the response.
     Abort,
-    /// 100 Continue.
+    /// Send 100 Continue.
     Continue,
-    /// The largest content that this request may have.
+    /// Limit the body of this request.
     Limit(u64),
-    /// No content is read until the next `Resume`.
+    /// Stop reading the body until the next `Resume`.
     Pause,
-    /// Content is read again.
+    /// Read the body again.
     Resume,
 }
 
-/// Reads `read; respond 200 length 5; send "hello"; finish`.
+/// Parses `read; respond 200 length 5; send "hello"; finish`.
 ///
 /// # Errors
-/// Which instruction is not known, or cannot be read.
+/// Returns an error for an unknown or malformed instruction.
 pub fn parse(script: &str) -> Result<Script, String> {
     let mut rest = script.trim();
     let mut instructions = Vec::new();
@@ -62,7 +62,7 @@ pub fn parse(script: &str) -> Result<Script, String> {
         if let Some(next) = rest.strip_prefix(';') {
             rest = next.trim_start();
         } else if !rest.is_empty() {
-            return Err(format!("a semicolon was due before: {rest}"));
+            return Err(format!("expected a semicolon before: {rest}"));
         }
     }
     Ok(instructions)
@@ -105,7 +105,7 @@ fn with_text(word: &str, bytes: Vec<u8>) -> Result<Instruction, String> {
     if word == "send" {
         return Ok(Instruction::Send(bytes.into()));
     }
-    let utf_8 = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| "a name is text".to_owned());
+    let utf_8 = |bytes: Vec<u8>| String::from_utf8(bytes).map_err(|_| "a name must be text".to_owned());
     if word == "reason" {
         return Ok(Instruction::Reason(utf_8(bytes)?));
     }
@@ -122,7 +122,7 @@ pub struct App {
     current: Option<Current>,
 }
 
-/// The request that is being answered.
+/// The current request.
 #[derive(Debug)]
 struct Current {
     id: RequestId,
@@ -143,21 +143,21 @@ enum Waits {
 }
 
 impl App {
-    /// An application that carries this script out for each request. Requests for `/front`
-    /// and `/behind`, which stand around a fixture, get the default.
+    /// Creates an application that carries out this script for each request. Requests for `/front`
+    /// and `/behind`, which surround a fixture, get the default.
     #[must_use]
     pub fn new(script: Script) -> Self {
         Self { script, current: None }
     }
 
-    /// Whether the next step is the application's.
+    /// Returns whether the next step is the application's.
     #[must_use]
     pub fn is_busy(&self) -> bool {
         self.current.as_ref().is_some_and(|current| current.waits == Waits::ForGo)
     }
 
-    /// A request has come. Where it has no body, [`end`](Self::end) follows at once, unless the
-    /// response is over by then.
+    /// Handles a request. Without a body, [`end`](Self::end) follows at once, unless the response
+    /// is already finished.
     pub fn request(&mut self, request: &RequestHead, connection: &mut Connection, log: &mut Log) {
         let script = match request.target() {
             "/front" | "/behind" => vec![Instruction::Read, Instruction::Answer],
@@ -176,7 +176,7 @@ impl App {
         self.run(connection, log);
     }
 
-    /// The client waits for 100 Continue.
+    /// Handles a client that waits for 100 Continue.
     pub fn expect_continue(&mut self, connection: &mut Connection, log: &mut Log) {
         if let Some(current) = &mut self.current {
             current.expects_continue = true;
@@ -186,7 +186,7 @@ impl App {
         }
     }
 
-    /// The content is complete.
+    /// Handles the end of the body.
     pub fn end(&mut self, connection: &mut Connection, log: &mut Log) {
         if let Some(current) = &mut self.current {
             current.whole = true;
@@ -197,7 +197,7 @@ impl App {
         }
     }
 
-    /// Goes on behind `hold`.
+    /// Continues after `hold`.
     pub fn go(&mut self, connection: &mut Connection, log: &mut Log) {
         if let Some(current) = &mut self.current
             && current.waits == Waits::ForGo
@@ -268,7 +268,7 @@ impl Current {
         }
     }
 
-    /// Asks for content that the client holds back, once.
+    /// Asks once for a body that the client holds back.
     fn proceed(&mut self, connection: &mut Connection, log: &mut Log) {
         if std::mem::take(&mut self.expects_continue)
             && let Err(misuse) = connection.send_continue(self.id)
@@ -283,7 +283,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn scripts_are_read() {
+    fn app_scripts_parse() {
         let script = parse("read; field \"A: b;c\"; respond 200 length 3; send \"x\" * 3; finish").unwrap();
         let expected = [
             Instruction::Read,

@@ -1,4 +1,4 @@
-//! The published inputs of `tests/wire/smuggling`, for peers that know nothing of fixtures.
+//! The published inputs of `tests/wire/smuggling`, for peers without the harness.
 
 use std::path::Path;
 use std::{fs, io};
@@ -7,26 +7,26 @@ use crate::app::{self, Instruction};
 use crate::steps::Step;
 use crate::{Fixture, fixture};
 
-/// One input, and what becomes of it.
+/// One input, and its expected results.
 #[derive(Clone, Debug)]
 pub struct Input {
-    /// The file and the heading, and which of the heading's inputs it is.
+    /// The file, the heading, and the index among the heading's inputs.
     pub name: String,
-    /// What the client sends.
+    /// The bytes that the client sends.
     pub bytes: Vec<u8>,
-    /// Whether the application reads the content before it answers.
+    /// The application reads the body before it responds.
     pub reads: bool,
-    /// The bytes that this server answers, with the harness's date.
+    /// The bytes of this server's response, with the harness's date.
     pub answer: Vec<u8>,
-    /// What the application sees.
+    /// The events that the application sees.
     pub events: Vec<String>,
 }
 
-/// All inputs that are bytes and nothing else, for an application that answers 200 whether it
-/// has read the content or not. Few others are there: those with an application of their own.
+/// Returns all inputs that consist of bytes only, for an application that responds with 200 whether
+/// or not it has read the body. Only inputs with their own application are missing.
 ///
 /// # Errors
-/// Those of reading the files, and what is wrong in one.
+/// Returns errors of reading and of parsing the files.
 pub fn load() -> io::Result<Vec<Input>> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("wire/smuggling");
     let mut paths = fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
@@ -59,7 +59,7 @@ fn of_fixture<'a>(family: &'a str, fixture: &'a Fixture) -> impl Iterator<Item =
 #[cfg(test)]
 mod tests {
     #[test]
-    fn nearly_all_inputs_are_there() {
+    fn corpus_covers_the_fixtures() {
         let inputs = super::load().unwrap();
         assert!(inputs.len() > 650, "{}", inputs.len());
         assert!(inputs.iter().any(|input| !input.reads) && inputs.iter().any(|input| !input.answer.is_empty()));

@@ -1,17 +1,17 @@
-//! Where the bytes of a peer are cut into packets.
+//! Splitting of a peer's bytes into packets.
 
 /// A generator of numbers that are the same in every run (SplitMix64).
 #[derive(Clone, Debug)]
 pub struct Numbers(u64);
 
 impl Numbers {
-    /// Starts from a seed.
+    /// Creates a generator from a seed.
     #[must_use]
     pub fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// The next number below `end`, which must not be 0.
+    /// Returns the next number below `end`, which must not be 0.
     pub fn below(&mut self, end: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -21,17 +21,18 @@ impl Numbers {
     }
 }
 
-/// Inputs over this size are cut only around the places where they change, because each run
-/// costs as much as they are long.
+/// Inputs over this size are split only around the positions where they change, because a run takes
+/// as long as the input.
 const LONG: usize = 2048;
-/// Inputs under the first size are cut at every pair of places, under the second at every
-/// pair of places that are near each other.
+/// Inputs under the first size are split at every pair of positions, under the second at every pair
+/// of nearby positions.
 const PAIRS: (usize, usize) = (64, 300);
-/// How near.
+/// The distance of nearby positions.
 const NEAR: usize = 8;
 
-/// The ways in which an input is cut, each a rising list of offsets: not at all, everywhere,
-/// at each place, at 64 random lists of places (16 for a long one), and with `pairs` at each pair of places.
+/// Returns the splits of an input, each an ascending list of offsets: none, everywhere, at each
+/// position, at 64 random lists of positions (16 for a long input), and with `pairs` at each pair
+/// of positions.
 #[must_use]
 pub fn all(bytes: &[u8], pairs: bool) -> Vec<Vec<usize>> {
     let mut ways = vec![vec![]];
@@ -58,14 +59,14 @@ pub fn all(bytes: &[u8], pairs: bool) -> Vec<Vec<usize>> {
     ways
 }
 
-/// Every pair of places, for an input short enough; none for a longer one.
+/// Iterates over every pair of positions of a short input; over none of a longer one.
 pub fn every_pair(bytes: &[u8]) -> impl Iterator<Item = [usize; 2]> {
     let end = if bytes.len() < PAIRS.1 { bytes.len() } else { 0 };
     (1..end).flat_map(move |first| (first + 1..end).map(move |second| [first, second]))
 }
 
-/// Every place to cut a short input once; for a long one those around each change between a
-/// run of equal bytes and something else, and those around the sizes of buffers.
+/// Returns every position of a short input; of a long one those around each change between a run of
+/// equal bytes and other bytes, and those around the sizes of buffers.
 fn places(bytes: &[u8]) -> Vec<usize> {
     if bytes.len() <= LONG {
         return (1..bytes.len()).collect();
@@ -94,7 +95,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_way_is_a_rising_list_inside_the_input() {
+    fn cuts_are_ascending_and_inside_the_input() {
         for length in [0, 1, 2, 40, 299, 300, 5000, 70_000] {
             let ways = all(&vec![b'a'; length], true);
             assert!(ways[0].is_empty());

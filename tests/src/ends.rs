@@ -1,9 +1,9 @@
-//! The ends of responses, as they are reported and as the peer sees them.
+//! The ends of responses, as reported and as the peer sees them.
 
 use http::Method;
 use httpants_core::{CloseReason, RequestHead, RequestId, ResponseStats};
 
-/// What was reported in one exchange.
+/// The reports of one exchange.
 #[derive(Debug, Default)]
 pub struct Ends {
     requests: Vec<(RequestId, Method)>,
@@ -15,41 +15,41 @@ pub struct Ends {
 }
 
 impl Ends {
-    /// A request was accepted.
+    /// Records an accepted request.
     pub fn request(&mut self, request: &RequestHead) {
         self.requests.push((request.id(), request.method().clone()));
     }
 
-    /// A response has ended.
+    /// Records the end of a response.
     pub fn response(&mut self, stats: ResponseStats) {
         self.responses.push(stats);
     }
 
-    /// A timeout or a refusal, after which the connection may close for that reason.
+    /// Records a timeout or a refusal, after which the connection may close for that reason.
     pub fn announce(&mut self, reason: CloseReason) {
         if let Some(refused @ CloseReason::Refused(_)) = self.announced {
-            self.errors.push(format!("{reason:?} behind {refused:?}"));
+            self.errors.push(format!("{reason:?} after {refused:?}"));
         }
         // A request that takes too long is refused.
         self.announced = Some(reason);
     }
 
-    /// The connection was closed.
+    /// Records that the connection was closed.
     pub fn closed(&mut self, reason: CloseReason) {
         let is_announced = self.announced == Some(reason);
         let must_be = matches!(reason, CloseReason::Refused(_) | CloseReason::TimedOut(_));
         if is_announced != must_be {
-            self.errors.push(format!("closed {reason:?} behind {:?}", self.announced));
+            self.errors.push(format!("closed {reason:?} after {:?}", self.announced));
         }
         self.closed = Some(reason);
         self.announced = None;
     }
 
-    /// Compares the reports with each other and with the bytes that the peer got. Where the
-    /// exchange is over, none may be missing.
+    /// Compares the reports with each other and with the bytes that the peer got. If the exchange
+    /// is over, none may be missing.
     ///
     /// # Errors
-    /// The first difference.
+    /// Returns the first difference.
     pub fn check(&self, answer: &[u8], is_over: bool) -> Result<(), String> {
         if let Some(error) = self.errors.first() {
             return Err(error.clone());
@@ -72,12 +72,12 @@ impl Ends {
         }
         let last_is_whole = self.responses.last().is_none_or(|end| end.complete);
         if is_over && last_is_whole && !rest.is_empty() {
-            return Err(format!("bytes behind the last response: {}", rest.escape_ascii()));
+            return Err(format!("bytes after the last response: {}", rest.escape_ascii()));
         }
         Ok(())
     }
 
-    /// Compares one report with the bytes at the front; returns those behind the response.
+    /// Compares one report with the bytes at the front; returns the bytes after the response.
     fn check_response<'a>(&self, end: &ResponseStats, answer: &'a [u8]) -> Result<&'a [u8], String> {
         let answer = answer.strip_prefix(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(answer);
         let Some(status) = end.status else {
@@ -86,7 +86,7 @@ impl Ends {
         };
         let Some(length) = find(answer, b"\r\n\r\n") else {
             let is_nothing = end.body_bytes == 0 && !end.complete;
-            return if is_nothing { Ok(&[]) } else { Err("its head has not left".into()) };
+            return if is_nothing { Ok(&[]) } else { Err("its head was not sent".into()) };
         };
         let (head, body) = answer.split_at_checked(length + 4).unwrap_or_default();
         let head = String::from_utf8_lossy(head);
@@ -106,7 +106,7 @@ impl Ends {
         if end.complete && !body_sent.is_whole {
             return Err("it is not complete on the wire".into());
         }
-        // Framing that has not left is counted as body that has not.
+        // Unsent framing counts as unsent body.
         let may_be_less = !end.complete && head.contains("\r\nTransfer-Encoding: chunked\r\n");
         if end.body_bytes != body_sent.bytes && !(may_be_less && end.body_bytes < body_sent.bytes) {
             return Err(format!("{} bytes of its body were sent", body_sent.bytes));
@@ -115,11 +115,11 @@ impl Ends {
     }
 }
 
-/// A body at the front of what was sent.
+/// A body at the front of the bytes sent.
 struct Body {
-    /// Its bytes without framing.
+    /// Its length without framing.
     bytes: u64,
-    /// How far it goes, framing included.
+    /// Its length with framing.
     length: usize,
     is_whole: bool,
 }
@@ -148,7 +148,7 @@ impl Body {
             let size = usize::from_str_radix(digits, 16).map_err(|_| format!("no chunk size: {digits}"))?;
             at += line + 2;
             if size == 0 {
-                // The empty line behind the trailers, of which the size line's end may be one.
+                // The empty line after the trailers may begin with the end of the size line.
                 let Some(end) = find(sent.get(at - 2..).unwrap_or_default(), b"\r\n\r\n") else { return broken };
                 return Ok(Self { bytes, length: at + end + 2, is_whole: true });
             }
@@ -171,7 +171,7 @@ mod tests {
 
     use super::*;
 
-    /// The reports of a request for `/` that gets `hello`, and the bytes.
+    /// Returns the reports of a request for `/` that gets `hello`, and the bytes.
     fn served() -> (Ends, Vec<u8>) {
         let now = Now::default();
         let mut connection = Connection::new(Config::default().into(), ConnectionInfo::default(), now);
@@ -208,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn chunked_bodies_are_measured() {
+    fn chunked_body_length_is_measured() {
         let whole = b"3\r\nabc\r\n10\r\n0123456789abcdef\r\n0\r\nA: 1\r\n\r\n";
         let read =
             |length| Body::chunked(&[&whole[..length], b"HTTP"][..if length == whole.len() { 2 } else { 1 }].concat());

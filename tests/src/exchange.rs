@@ -18,26 +18,26 @@ use crate::steps::Step;
 /// How bytes pass between the transport and the connection; it must make no difference.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Style {
-    /// Whether the bytes are pushed with `receive`, or read into `recv_buf`.
+    /// Bytes are pushed with `receive`, instead of read into `recv_buf`.
     pub push: bool,
-    /// Whether the buffers are moved out of the connection while the transport uses them.
+    /// The buffers are moved out of the connection while the transport uses them.
     pub taken: bool,
-    /// How many bytes the transport takes at once.
+    /// Number of bytes that the transport accepts at once.
     pub write: usize,
 }
 
 impl Style {
-    /// Read into the lent buffer, written whole.
+    /// Reads into the lent buffer, writes whole.
     pub const LENT: Self = Self { push: false, taken: false, write: usize::MAX };
-    /// Pushed, written whole.
+    /// Pushes, writes whole.
     pub const PUSHED: Self = Self { push: true, ..Self::LENT };
-    /// Read into the lent buffer, written byte by byte.
+    /// Reads into the lent buffer, writes byte by byte.
     pub const TRICKLED: Self = Self { write: 1, ..Self::LENT };
-    /// Read into a buffer that was moved out, written from a queue that was.
+    /// Reads into a buffer that was moved out, writes from a queue that was moved out.
     pub const TAKEN: Self = Self { taken: true, ..Self::LENT };
 }
 
-/// How an exchange stands when all steps are done.
+/// The state of the connection after all steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum End {
     /// The connection is open.
@@ -48,20 +48,20 @@ pub enum End {
     HandedOver,
 }
 
-/// What became of an exchange.
+/// The result of an exchange.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
     /// The events, as text.
     pub events: Vec<String>,
     /// The bytes that the peer got.
     pub answer: Vec<u8>,
-    /// How the connection stands.
+    /// The state of the connection.
     pub end: End,
-    /// In how many pieces the answer left.
+    /// The number of writes of the response.
     pub writes: usize,
-    /// How many bytes of the peer were never taken.
+    /// The number of the peer's bytes that were never accepted.
     pub unread: usize,
-    /// What was reported of a peer that was refused.
+    /// The report of a refused peer.
     pub refusal: Option<String>,
 }
 
@@ -77,9 +77,9 @@ pub struct Exchange {
     queue: TransmitQueue,
     style: Style,
     now: Now,
-    /// What the peer has sent and the connection has not taken.
+    /// Bytes that the peer has sent and the connection has not accepted.
     socket: VecDeque<u8>,
-    /// Whether the peer ended its stream, and the connection was told.
+    /// The peer ended its stream, and whether that was reported.
     eof: Option<bool>,
     blocked: bool,
     answer: Vec<u8>,
@@ -90,13 +90,13 @@ pub struct Exchange {
     upgraded: bool,
 }
 
-/// When the connection is accepted, on a monotonic clock whose origin means nothing.
+/// The time of accept on a monotonic clock with an arbitrary origin.
 const ACCEPT: Duration = Duration::from_secs(1000);
-/// More turns than this without an input mean that the connection runs in circles.
+/// More turns than this without input indicate an endless loop.
 const MOST_TURNS: usize = 1 << 20;
 
 impl Exchange {
-    /// A connection that was just accepted.
+    /// Creates a connection that was just accepted.
     #[must_use]
     pub fn new(config: Arc<Config>, script: Script, style: Style) -> Self {
         let now = Now::new(ACCEPT, UnixTime::from_secs(WALL));
@@ -122,7 +122,7 @@ impl Exchange {
         }
     }
 
-    /// Carries out all steps, the bytes cut at these offsets, and ends the exchange.
+    /// Carries out all steps, with the bytes split at these offsets, and ends the exchange.
     #[must_use]
     pub fn run(mut self, steps: &[Step], cuts: &[usize]) -> Outcome {
         let mut cuts = cuts.iter().copied().peekable();
@@ -162,29 +162,29 @@ impl Exchange {
         self.turn();
     }
 
-    /// The peer sends bytes.
+    /// Delivers bytes of the peer.
     pub fn deliver(&mut self, bytes: &[u8]) {
         self.socket.extend(bytes);
         self.turn();
     }
 
-    /// The connection, to look at.
+    /// Returns the connection.
     #[must_use]
     pub fn connection(&self) -> &Connection {
         &self.connection
     }
 
-    /// The time now, counted from the accept.
+    /// Returns the time since accept.
     #[must_use]
     pub fn now(&self) -> Duration {
         self.now.mono.saturating_sub(ACCEPT)
     }
 
-    /// Time passes; each deadline is handled when it is due.
+    /// Advances the time; handles each deadline when it expires.
     pub fn wait(&mut self, time: Duration) {
         let end = self.now.after(time);
         while let Some(deadline) = self.connection.poll_timeout().filter(|deadline| deadline.at <= end.mono) {
-            // A little too early first: that must do nothing.
+            // Slightly too early first: that must do nothing.
             let early = deadline.at.saturating_sub(Duration::from_millis(1)).max(self.now.mono);
             self.advance(early);
             self.connection.handle_timeout(self.now);
@@ -208,7 +208,7 @@ impl Exchange {
         self.now = self.now.after(mono.saturating_sub(self.now.mono));
     }
 
-    /// All that the caller of a connection does after an input.
+    /// Does everything that the caller of a connection does after an input.
     fn turn(&mut self) {
         for _ in 0..MOST_TURNS {
             let received = self.receive();
@@ -224,10 +224,10 @@ impl Exchange {
                 return;
             }
         }
-        self.log.line("the connection runs in circles".into());
+        self.log.line("the connection is in an endless loop".into());
     }
 
-    /// Gives the connection as much as it takes at once.
+    /// Passes as many bytes to the connection as it accepts at once.
     fn receive(&mut self) -> bool {
         if self.closed.is_some() || !self.connection.wants_recv() {
             return false;
@@ -259,7 +259,7 @@ impl Exchange {
     fn poll_events(&mut self) {
         while let Some(event) = self.connection.poll_event() {
             if self.told_closed && !may_follow_closed(&event) {
-                self.log.line(format!("behind closed: {event:?}"));
+                self.log.line(format!("after closed: {event:?}"));
             }
             match event {
                 Event::Request(request) => self.request(&request),
@@ -296,7 +296,7 @@ impl Exchange {
         self.ends.request(request);
         self.log.request(request);
         self.app.request(request, &mut self.connection, &mut self.log);
-        // It is complete, as one with a body is at its end.
+        // Complete, like one with a body at its end.
         if !request.has_body() && !self.connection.response_state(request.id()).is_over() {
             self.end(&Headers::default());
         }
@@ -344,7 +344,7 @@ impl Exchange {
         sent
     }
 
-    /// The peer sees the end of the answer and ends its own stream; then nothing may be left.
+    /// Lets the peer see the end of the response and end its own stream; then nothing may be left.
     #[must_use]
     pub fn finish(mut self) -> Outcome {
         if self.upgraded {
@@ -354,7 +354,7 @@ impl Exchange {
             self.step(&Step::Eof);
             self.check_closed();
         } else if self.is_untimed() {
-            self.log.line("the connection waits for ever".into());
+            self.log.line("the connection waits forever".into());
         }
         if self.closed == Some(Close::Reset) {
             self.log.line("reset".into());
@@ -377,7 +377,7 @@ impl Exchange {
         }
     }
 
-    /// Nothing happens on a closed connection, whatever is done to it.
+    /// Checks that nothing happens on a closed connection.
     fn check_closed(&mut self) {
         if self.closed.is_none() {
             return self.log.line("the connection does not close".into());
@@ -396,11 +396,12 @@ impl Exchange {
             && connection.poll_timeout().is_none()
             && connection.poll_close() == self.closed;
         if !quiet {
-            self.log.line("the closed connection goes on".into());
+            self.log.line("the closed connection continues".into());
         }
     }
 
-    /// Whether nothing is timed although the configuration times all that a peer can delay.
+    /// Returns whether no timer runs although the configuration has one for everything that a peer
+    /// can delay.
     fn is_untimed(&self) -> bool {
         let timeouts = &self.config.timeouts;
         let all = [timeouts.accept, timeouts.head, timeouts.idle, timeouts.body, timeouts.write, timeouts.linger];

@@ -1,4 +1,4 @@
-//! The fixtures, as they stand in Markdown.
+//! The parser of fixtures in Markdown.
 
 use std::sync::Arc;
 
@@ -17,19 +17,19 @@ pub struct Fixture {
     pub line: usize,
     /// The rows of `docs/protocol.md` that it shows.
     pub rows: Vec<String>,
-    /// Where such an input was published: advisories, sections of an RFC, titles of research.
+    /// The sources of such an input: advisories, sections of an RFC, titles of research.
     pub sources: Vec<String>,
-    /// What differs from the default configuration is in it.
+    /// The configuration.
     pub config: Arc<Config>,
-    /// Whether it has settings of its own.
+    /// It has its own settings.
     pub configured: bool,
-    /// What the application does.
+    /// The script of the application.
     pub script: Script,
-    /// In how many pieces the answer must leave when the whole input arrives at once.
+    /// The expected number of writes when the whole input arrives at once.
     pub writes: Option<usize>,
-    /// Whether requests before and behind it would change it.
+    /// Requests before and after would change it.
     pub alone: bool,
-    /// What happens; each of them must lead to the same events and the same answer.
+    /// The inputs; each must lead to the same events and the same response.
     pub inputs: Vec<Vec<Step>>,
     /// The expected lines of the log.
     pub events: Vec<String>,
@@ -37,7 +37,7 @@ pub struct Fixture {
     pub answer: Vec<u8>,
 }
 
-/// A section as it is read.
+/// A section while it is parsed.
 #[derive(Debug, Default)]
 struct Section<'a> {
     line: usize,
@@ -46,10 +46,10 @@ struct Section<'a> {
     blocks: Vec<(&'a str, Vec<&'a str>)>,
 }
 
-/// Reads a fixture file.
+/// Parses a fixture file.
 ///
 /// # Errors
-/// What is wrong, and in which section.
+/// Returns an error with its section.
 pub fn parse(document: &str) -> Result<Vec<Fixture>, String> {
     let sections = sections(document)?;
     sections.iter().map(|section| section.fixture().map_err(|error| format!("{}: {error}", section.title))).collect()
@@ -83,7 +83,7 @@ impl Section<'_> {
             list.into_iter().flatten().collect()
         };
         let config = settings::parse(self.header("config").unwrap_or_default())?;
-        let writes = self.header("writes").map(str::parse).transpose().map_err(|_| "writes is a number")?;
+        let writes = self.header("writes").map(str::parse).transpose().map_err(|_| "writes must be a number")?;
         Ok(Fixture {
             title: self.title.to_owned(),
             line: self.line,
@@ -107,11 +107,11 @@ impl Section<'_> {
     fn block(&self, kind: &str) -> Result<&[&str], String> {
         match self.blocks.iter().filter(|(other, _)| *other == kind).collect::<Vec<_>>().as_slice() {
             [(_, lines)] => Ok(lines),
-            _ => Err(format!("there must be one block of {kind}")),
+            _ => Err(format!("expected exactly one block of {kind}")),
         }
     }
 
-    /// Each input block; one with a line `{each}` once for each line of the block behind it.
+    /// Returns each input block; one with a line `{each}` once for each line of the block after it.
     fn inputs(&self) -> Result<Vec<Vec<Step>>, String> {
         let mut inputs = Vec::new();
         let mut blocks = self.blocks.iter().peekable();
@@ -119,7 +119,7 @@ impl Section<'_> {
             match *kind {
                 "input" if lines.contains(&"{each}") => {
                     let Some((_, each)) = blocks.next_if(|(kind, _)| *kind == "each") else {
-                        return Err("a block of each is due behind {each}".into());
+                        return Err("expected a block each after {each}".into());
                     };
                     for &one in each {
                         let lines: Vec<_> = lines.iter().map(|&l| if l == "{each}" { one } else { l }).collect();
@@ -131,7 +131,7 @@ impl Section<'_> {
                 other => return Err(format!("an unknown block: {other}")),
             }
         }
-        if inputs.is_empty() { Err("there is no input".into()) } else { Ok(inputs) }
+        if inputs.is_empty() { Err("missing input block".into()) } else { Ok(inputs) }
     }
 }
 
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told() {
+    fn invalid_input_is_an_error() {
         for body in [
             "## A\nrow: a\n~~~input\n~~~\n~~~events\n~~~\n",
             "## A\nrow: a\n~~~events\n~~~\n~~~answer\n~~~\n",

@@ -10,7 +10,7 @@ use httpants_driver::{BodyPolicy, Request, Response, Upgraded};
 
 use crate::app::{Instruction, Script};
 
-/// What a handler does, where the script is one that a handler can carry out.
+/// The actions of a handler for a script that a handler can carry out.
 #[derive(Clone, Debug)]
 pub struct Plan {
     reads: bool,
@@ -21,18 +21,18 @@ pub struct Plan {
 
 #[derive(Clone, Debug)]
 enum Answer {
-    /// 200 with method and target.
+    /// Respond with 200, method and target.
     Line,
-    /// Content whose length is known.
+    /// A body of known length.
     Whole(u16, Bytes),
-    /// Pieces of unknown length; broken off without an end.
+    /// Pieces of unknown length; aborted without an end.
     Pieces { status: u16, pieces: Vec<Bytes>, end: Option<FieldLines> },
-    /// Another protocol.
+    /// An upgrade.
     Upgrade(String),
 }
 
-/// Reads the instructions in the order in which a handler can follow them; `None` where they
-/// are calls of the core that the driver makes by itself or has no way to make.
+/// Returns the actions in the order in which a handler can carry them out; `None` if the script
+/// uses calls of the core that the driver makes itself or cannot make.
 #[must_use]
 pub fn plan(script: &Script) -> Option<Plan> {
     let mut rest = script.as_slice();
@@ -45,7 +45,7 @@ pub fn plan(script: &Script) -> Option<Plan> {
     }
     let mut accepted = FieldLines::new();
     while let [Instruction::Field(name, value), tail @ ..] = rest {
-        // One that the core refuses at once is left away there, and the script goes on.
+        // A field that the core refuses at once is skipped, and the script continues.
         accepted.push(name, value).ok()?;
         plan.fields.push((name.clone(), value.clone()));
         rest = tail;
@@ -72,7 +72,7 @@ pub fn plan(script: &Script) -> Option<Plan> {
     Some(plan)
 }
 
-/// The pieces of an answer, and the trailers of its end; no end where it is broken off.
+/// Returns the pieces of a response, and the trailers of its end; no end if it is aborted.
 fn content(instructions: &[Instruction]) -> Option<(Vec<Bytes>, Option<FieldLines>)> {
     let (mut pieces, mut trailers) = (Vec::new(), FieldLines::new());
     for (at, instruction) in instructions.iter().enumerate() {
@@ -89,8 +89,8 @@ fn content(instructions: &[Instruction]) -> Option<(Vec<Bytes>, Option<FieldLine
 }
 
 impl Plan {
-    /// The ways to take content in that must make no difference to it: an answer that does not
-    /// wait for the content is one to a stream.
+    /// Returns the body policies that must make no difference: a response that does not wait for
+    /// the body is sent to a stream.
     #[must_use]
     pub fn intakes(&self) -> &'static [fn(&Self) -> BodyPolicy] {
         if self.reads { &[Self::streamed, Self::buffered] } else { &[Self::streamed] }
@@ -107,13 +107,13 @@ impl Plan {
         BodyPolicy::BufferWith(Box::new(limits))
     }
 
-    /// Answers a request.
+    /// Responds to a request.
     ///
     /// # Errors
-    /// What of the script cannot be done.
+    /// Returns the misuse for a script that cannot be carried out.
     pub async fn answer(self, mut request: Request) -> Result<Response, Misuse> {
         if self.reads && request.body_mut().bytes().await.is_err() {
-            // The peer has been answered, or is gone.
+            // The peer got its response, or is gone.
             return pending().await;
         }
         let line = format!("{} {}", request.method(), request.target());
@@ -134,7 +134,7 @@ impl Plan {
                 }
                 return match end {
                     Some(trailers) => responder.finish_with_trailers(&trailers).await,
-                    // Returning without the end breaks the answer off.
+                    // Returning without the end aborts the response.
                     None => Ok(Response::new(200)),
                 };
             }
@@ -146,7 +146,7 @@ impl Plan {
     }
 }
 
-/// Closing with bytes unread would reset the connection, and the peer lose its answer.
+/// Closing with unread bytes would reset the connection, and the peer could lose its response.
 async fn read_to_the_end(mut stream: Upgraded) {
     let mut buffer = [0; 1024];
     while let Ok(1..) = poll_fn(|context| Pin::new(&mut stream).poll_read(context, &mut buffer)).await {}

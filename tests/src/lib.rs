@@ -1,9 +1,9 @@
-//! The harness behind the wire fixtures: a peer, a transport, a clock and an application, all
-//! of them scripted and without IO, around one [`Connection`](httpants_core::Connection).
+//! The harness of the wire fixtures: a scripted peer, transport, clock and application, without IO,
+//! around one [`Connection`](httpants_core::Connection).
 //!
-//! [`Fixture`] reads the Markdown of `tests/wire`; [`Exchange`] carries a list of [`Step`]s out
-//! and gives an [`Outcome`]: the events as text, and the bytes that were answered. The same
-//! steps can be carried out in many [`Style`]s and at any cuts; the outcome must not change.
+//! [`Fixture`] parses the Markdown of `tests/wire`; [`Exchange`] carries out a list of [`Step`]s
+//! and returns an [`Outcome`]: the events as text, and the response bytes. The same steps can be
+//! carried out in many [`Style`]s and at any splits; the outcome must not change.
 
 pub mod answer;
 pub mod app;

@@ -1,12 +1,11 @@
-//! What the application saw, as text that can be compared.
+//! What the application saw, as comparable text.
 
 use bytes::Bytes;
 use httpants_core::{CloseReason, Headers, Misuse, RequestHead};
 
 use crate::text;
 
-/// The events of one exchange in order. Adjacent pieces of content are one line, however they
-/// were cut.
+/// The events of one exchange in order. Adjacent pieces of a body are one line.
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     lines: Vec<String>,
@@ -14,7 +13,7 @@ pub struct Log {
 }
 
 impl Log {
-    /// A request: its line, what its target changes, and its fields as they were sent.
+    /// Logs a request: its line, what its target changes, and its fields as sent.
     pub fn request(&mut self, request: &RequestHead) {
         let (method, target) = (escape(request.method().as_str()), escape(request.target()));
         self.line(format!("request {method} {target} {}", request.protocol()));
@@ -27,23 +26,23 @@ impl Log {
         self.fields(request.headers());
     }
 
-    /// A piece of content.
+    /// Logs a piece of the body.
     pub fn data(&mut self, piece: &Bytes) {
         self.data.extend_from_slice(piece);
     }
 
-    /// The end of a request, with its trailers.
+    /// Logs the end of a request, with its trailers.
     pub fn end(&mut self, trailers: &Headers) {
         self.line("end".into());
         self.fields(trailers);
     }
 
-    /// A call that was refused.
+    /// Logs a refused call.
     pub fn misuse(&mut self, misuse: &Misuse) {
         self.line(format!("misuse: {misuse:?}"));
     }
 
-    /// The end of the connection.
+    /// Logs the end of the connection.
     pub fn closed(&mut self, reason: CloseReason) {
         self.line(match reason {
             CloseReason::Finished => "closed finished".into(),
@@ -58,13 +57,13 @@ impl Log {
         });
     }
 
-    /// Any other line.
+    /// Logs any other line.
     pub fn line(&mut self, line: String) {
         self.flush();
         self.lines.push(line);
     }
 
-    /// All lines, repeated ones counted.
+    /// Returns all lines, with repeated ones counted.
     #[must_use]
     pub fn finish(mut self) -> Vec<String> {
         self.flush();

@@ -1,18 +1,17 @@
-//! `Config` as text.
+//! Parsing of `Config` from text.
 
 use std::str::FromStr;
 use std::time::Duration;
 
 use httpants_core::{Config, HalfClose};
 
-/// What stands in the Server field of every answer, so that fixtures do not change with
-/// each release.
+/// The Server field of every response, so that fixtures do not change with each release.
 pub const SERVER: &str = "httpants";
 
-/// Reads `limits.max_body_size = 10, keep_alive = false`; the rest are the defaults.
+/// Parses `limits.max_body_size = 10, keep_alive = false`; the rest are the defaults.
 ///
 /// # Errors
-/// Which setting is not known, or cannot be read.
+/// Returns an error for an unknown or malformed setting.
 pub fn parse(text: &str) -> Result<Config, String> {
     let mut config = Config::default();
     config.server = Some(SERVER);
@@ -67,7 +66,7 @@ fn limit(config: &mut Config, name: &str, value: &str) -> Option<()> {
     }
 }
 
-/// Seconds, or `off`.
+/// Parses seconds, or `off`.
 fn timeout(config: &mut Config, name: &str, value: &str) -> Option<()> {
     let timeouts = &mut config.timeouts;
     match name {

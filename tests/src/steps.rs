@@ -1,26 +1,26 @@
-//! What happens to a connection from outside, in order.
+//! The inputs of a connection, in order.
 
 use std::time::Duration;
 
 use crate::text;
 
-/// One thing that happens.
+/// One input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Step {
     /// The peer sends bytes.
     Bytes(Vec<u8>),
-    /// Time passes; deadlines that are due are handled.
+    /// Time passes; expired deadlines are handled.
     Wait(Duration),
     /// The peer ends its stream.
     Eof,
-    /// The transport reports the end of the stream, behind all that the peer has sent and that
-    /// may not have been read.
+    /// The transport reports the end of the stream, after all that the peer has sent, which may not
+    /// have been read.
     PeerClosed,
-    /// An application that stands at `hold` goes on.
+    /// An application waiting at `hold` continues.
     Go,
-    /// The transport takes no more bytes.
+    /// The transport accepts no more bytes.
     Block,
-    /// The transport takes bytes again.
+    /// The transport accepts bytes again.
     Unblock,
     /// The server shuts down.
     Shutdown,
@@ -28,10 +28,10 @@ pub enum Step {
     IoError,
 }
 
-/// Reads the lines of an input block.
+/// Parses the lines of an input block.
 ///
 /// # Errors
-/// What is wrong with which line.
+/// Returns an error with the line.
 pub fn parse(lines: &[&str]) -> Result<Vec<Step>, String> {
     let mut steps: Vec<Step> = Vec::new();
     for line in lines {
@@ -71,7 +71,7 @@ fn directive(line: &str) -> Result<Option<Step>, String> {
     }))
 }
 
-/// `15 s` or `15 ms`, with or without the space.
+/// Parses `15 s` or `15 ms`, with or without the space.
 #[must_use]
 pub fn duration(text: &str) -> Option<Duration> {
     if let Some(number) = text.strip_suffix("ms") {
@@ -80,13 +80,13 @@ pub fn duration(text: &str) -> Option<Duration> {
     text.strip_suffix('s')?.trim().parse().ok().map(Duration::from_secs)
 }
 
-/// How many bytes the peer sends altogether.
+/// Returns the total number of bytes that the peer sends.
 #[must_use]
 pub fn length(steps: &[Step]) -> usize {
     steps.iter().map(|step| if let Step::Bytes(bytes) = step { bytes.len() } else { 0 }).sum()
 }
 
-/// How long all of it takes.
+/// Returns the total time.
 #[must_use]
 pub fn elapsed(steps: &[Step]) -> Duration {
     steps.iter().map(|step| if let Step::Wait(time) = step { *time } else { Duration::ZERO }).sum()
@@ -111,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told() {
+    fn invalid_input_is_an_error() {
         for line in ["{eoff}", "{wait}", "{wait x s}", "a ", "b\t"] {
             assert!(parse(&[line]).is_err(), "{line}");
         }

@@ -1,14 +1,14 @@
-//! Bytes as text that a person can read and write.
+//! Bytes as readable text.
 
-/// Bytes that stand this often in a row are shown as `{"a" * 32}`.
+/// Runs of at least this many equal bytes are shown as `{"a" * 32}`.
 const RUN: usize = 32;
-/// The most bytes that one repetition may make; more is a mistake in a fixture.
+/// Maximum length of one repetition; more is a mistake in a fixture.
 const MOST: usize = 1 << 24;
 
-/// The bytes that one displayed line stands for: escapes and `{"a" * 8192}` are resolved.
+/// Returns the bytes of one displayed line: escapes and `{"a" * 8192}` are resolved.
 ///
 /// # Errors
-/// What is wrong with the line.
+/// Returns an error for a malformed line.
 pub fn unescape(line: &str) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let mut rest = line;
@@ -31,10 +31,10 @@ pub fn unescape(line: &str) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// `"text"` or `"text" * number` at the front, and what follows it.
+/// Parses `"text"` or `"text" * number` at the front; returns the rest, too.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Returns an error for malformed text.
 pub fn repetition(text: &str) -> Result<(Vec<u8>, &str), String> {
     let (piece, tail) = quoted(text)?;
     let Some(number) = tail.trim_start().strip_prefix('*') else {
@@ -45,21 +45,21 @@ pub fn repetition(text: &str) -> Result<(Vec<u8>, &str), String> {
     let (number, tail) = number.split_at(digits);
     let times: usize = number.parse().map_err(|_| "a repetition is {\"text\" * number}".to_owned())?;
     if piece.len().saturating_mul(times) > MOST {
-        return Err("a repetition makes too many bytes".into());
+        return Err("a repetition is too long".into());
     }
     Ok((piece.repeat(times), tail))
 }
 
-/// A quoted string at the front, and what follows it.
+/// Parses a quoted string at the front; returns the rest, too.
 ///
 /// # Errors
-/// What is wrong with it.
+/// Returns an error for malformed text.
 pub fn quoted(text: &str) -> Result<(Vec<u8>, &str), String> {
-    let mut rest = text.strip_prefix('"').ok_or_else(|| format!("a quoted text was due: {text}"))?;
+    let mut rest = text.strip_prefix('"').ok_or_else(|| format!("expected quoted text: {text}"))?;
     let mut bytes = Vec::new();
     loop {
         match rest.chars().next() {
-            None => return Err(format!("a quoted text does not end: {text}")),
+            None => return Err(format!("unterminated quoted text: {text}")),
             Some('"') => return Ok((bytes, rest.strip_prefix('"').unwrap_or(rest))),
             Some('\\') => {
                 let (byte, tail) = escape_sequence(rest)?;
@@ -95,7 +95,7 @@ fn escape_sequence(text: &str) -> Result<(u8, &str), String> {
     Ok((byte, chars.as_str()))
 }
 
-/// The text for bytes, the inverse of [`unescape`]. With `quotes`, `"` is escaped too.
+/// Returns the text for bytes, the inverse of [`unescape`]. With `quotes`, `"` is escaped too.
 #[must_use]
 pub fn escape(bytes: &[u8], quotes: bool) -> String {
     let mut text = String::new();
@@ -125,7 +125,7 @@ fn show(byte: u8, quotes: bool) -> String {
     }
 }
 
-/// The text for a message, one line on the wire a line.
+/// Returns the text for a message, with one line per line on the wire.
 #[must_use]
 pub fn display(bytes: &[u8]) -> String {
     let lines: Vec<_> = bytes.split_inclusive(|&byte| byte == b'\n').map(|line| escape(line, false)).collect();
@@ -137,7 +137,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn text_and_bytes_are_inverse() {
+    fn text_and_bytes_round_trip() {
         for (line, bytes) in [
             (r"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\n".to_vec()),
             (r"\0\t\\\x7f\xff", vec![0, b'\t', b'\\', 0x7f, 0xff]),
@@ -152,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told() {
+    fn invalid_input_is_an_error() {
         for line in [r"\q", r"\x4", "\\", r#"{"a" * }"#, r#"{"a" * 2"#, r#"{"a"#, r#"{"a" * 999999999999}"#] {
             assert!(unescape(line).is_err(), "{line}");
         }

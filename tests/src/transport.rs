@@ -11,26 +11,26 @@ use crate::handler::{self, Plan};
 use crate::steps::Step;
 use crate::{Exchange, Fixture, Style, text};
 
-/// What became of fixtures.
+/// The results of fixtures.
 #[derive(Debug, Default)]
 pub struct Tally {
-    /// How many inputs were sent, each in several ways.
+    /// The number of inputs sent, each in several ways.
     pub inputs: usize,
-    /// Why inputs were not sent, and how many.
+    /// The reasons why inputs were not sent, with their numbers.
     pub skipped: BTreeMap<&'static str, usize>,
-    /// Each fixture that fails, with the first difference.
+    /// Each failed fixture, with the first difference.
     pub failures: Vec<String>,
 }
 
-/// Longer inputs are cut at random places instead of everywhere.
+/// Longer inputs are split at random positions instead of everywhere.
 const LONG: usize = 300;
 
-/// Plays a fixture over the transport of this stage: whole, byte by byte, and cut at random
-/// places, to a server that streams its content and to one that buffers it. Then the client ends its stream, and all that came must be what the core alone
-/// answers to the same.
+/// Plays a fixture over the transport of this stage: whole, byte by byte, and split at random
+/// positions, to a server that streams bodies and to one that buffers them. Then the client ends
+/// its stream, and everything received must be the core's response to the same input.
 pub fn play<S: Stage>(fixture: &Fixture, tally: &mut Tally) {
     let Some(plan) = handler::plan(&fixture.script) else {
-        *tally.skipped.entry("calls of the core that handlers do not make").or_default() += fixture.inputs.len();
+        *tally.skipped.entry("calls of the core that handlers cannot make").or_default() += fixture.inputs.len();
         return;
     };
     play_with::<S>(fixture, plan, tally);
@@ -70,7 +70,7 @@ fn server<S: Stage>(
     stage.server(application).config(|settings| *settings = config).intake(move |_| intake(&chosen))
 }
 
-/// All that the client sends, where a client can make happen what the fixture says.
+/// Returns all bytes that the client sends, if a client can cause what the fixture says.
 fn bytes(steps: &[Step]) -> Result<Vec<u8>, &'static str> {
     let mut bytes = Vec::new();
     for (at, step) in steps.iter().enumerate() {
@@ -79,10 +79,10 @@ fn bytes(steps: &[Step]) -> Result<Vec<u8>, &'static str> {
             Step::Eof if at + 1 == steps.len() => {}
             Step::Wait(_) => return Err("virtual time"),
             Step::Go => return Err("an application that waits for the peer's next bytes"),
-            Step::PeerClosed => return Err("an end that the transport sees before it is read"),
+            Step::PeerClosed => return Err("an end detected before it is read"),
             Step::Block | Step::Unblock | Step::IoError => return Err("a transport that is blocked or fails"),
             Step::Shutdown => return Err("a shutdown between two bytes"),
-            Step::Eof => return Err("something behind the end of the stream"),
+            Step::Eof => return Err("input after the end of the stream"),
         }
     }
     Ok(bytes)
@@ -97,15 +97,15 @@ fn compare<S: Stage>(stage: &S, fixture: &Fixture, steps: &[Step], bytes: &[u8])
     let expected = Exchange::new(Arc::clone(&fixture.config), script, Style::LENT).run(&steps, &[]);
     let is_reset = expected.events.iter().any(|event| event == "reset");
     let due = without_dates(&expected.answer);
-    // A client that announced its end and goes on sending may get a reset for that, which may
-    // cost it the answer (RFC 9112 section 9.6). Nobody else does.
+    // Only a client that announced its end and continues to send may get a reset, which may lose
+    // the response (RFC 9112 section 9.6).
     let trickle: Vec<_> = (1..bytes.len()).collect();
     let script = fixture.script.clone();
     let goes_on = Exchange::new(Arc::clone(&fixture.config), script, Style::LENT).run(&steps, &trickle).unread > 0;
     for cuts in ways(bytes) {
         let (received, how) = exchange(stage.connect(), bytes, &cuts);
         let came = without_dates(&received);
-        // A reset may overtake what was sent before it.
+        // A reset may overtake bytes sent before it.
         let may_reset = is_reset || goes_on && !cuts.is_empty() && how == Received::Reset;
         let same = if may_reset { due.starts_with(&came) } else { came == due && how == Received::End };
         if !same {
@@ -120,7 +120,8 @@ fn compare<S: Stage>(stage: &S, fixture: &Fixture, steps: &[Step], bytes: &[u8])
     Ok(())
 }
 
-/// Whole; byte by byte where it is short, else at more places; at three places.
+/// Returns the splits: whole; byte by byte if short, otherwise at more positions; at three
+/// positions.
 fn ways(bytes: &[u8]) -> [Vec<usize>; 3] {
     let mut numbers = Numbers::new(bytes.len() as u64);
     let mut random = |count: usize| {
@@ -149,7 +150,7 @@ fn exchange(mut client: impl Client, bytes: &[u8], cuts: &[usize]) -> (Vec<u8>, 
     }
 }
 
-/// The time of day is not the fixture's.
+/// The wall-clock time differs from the fixture's.
 fn without_dates(answer: &[u8]) -> Vec<u8> {
     const NAME: &[u8] = b"\r\nDate: ";
     let mut masked = answer.to_vec();

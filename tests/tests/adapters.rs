@@ -1,4 +1,4 @@
-//! What an adapter may hold: little code, and nothing of the protocol.
+//! Test of what an adapter may contain: little code and no HTTP.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -11,21 +11,21 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
 }
 
-/// The lines of a file that are neither blank nor comments.
+/// Returns the lines of a file that are neither blank nor comments.
 fn lines(file: &Path) -> Vec<String> {
     let text = fs::read_to_string(file).unwrap();
     let code = text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with("//"));
     code.map(str::to_owned).collect()
 }
 
-/// Those of a folder, without tests.
+/// Returns those of a folder, without tests.
 fn code(folder: &str) -> Vec<String> {
     let files = fs::read_dir(root().join(folder)).unwrap().map(|entry| entry.unwrap().path());
     files.filter(|file| !file.ends_with("tests.rs")).flat_map(|file| lines(&file)).collect()
 }
 
 #[test]
-fn adapters_are_small_and_know_no_protocol() {
+fn adapters_are_small_and_contain_no_http() {
     for adapter in ADAPTERS {
         let code = code(adapter);
         assert!((20..=350).contains(&code.len()), "{adapter} has {} lines of code", code.len());

@@ -1,4 +1,4 @@
-//! What `docs/pants.md` and `docs/guarantees.md` name as a proof is there.
+//! Tests of the documents: the tests that they name exist, and their links lead somewhere.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -9,7 +9,7 @@ fn at(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
 }
 
-/// The text of the Rust files in this folder and below it.
+/// Returns the text of the Rust files in this folder and below it.
 fn sources(folder: &Path) -> String {
     let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let texts = entries.map(|entry| entry.unwrap().path()).map(|path| match path.extension() {
@@ -20,7 +20,7 @@ fn sources(folder: &Path) -> String {
     texts.collect()
 }
 
-/// The last cells of the tables whose last column has this heading.
+/// Returns the last cells of the tables whose last column has this heading.
 fn last_cells<'a>(document: &'a str, heading: &str) -> Vec<&'a str> {
     let mut cells = Vec::new();
     let mut column = "";
@@ -39,7 +39,7 @@ fn last_cells<'a>(document: &'a str, heading: &str) -> Vec<&'a str> {
     cells
 }
 
-/// The names in a cell: `a`, `b`.
+/// Returns the names in a cell: `a`, `b`.
 fn names(cell: &str) -> impl Iterator<Item = &str> {
     cell.split(", ").map(move |name| {
         let name = name.strip_prefix('`').and_then(|name| name.strip_suffix('`'));
@@ -47,19 +47,19 @@ fn names(cell: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Whether there is a test of this name, whatever else is said between `#[test]` and it.
+/// Returns whether there is a test of this name, with any attributes.
 fn has_test(sources: &str, name: &str) -> bool {
     let function = format!("\nfn {name}() {{");
     sources.match_indices(&function).any(|(at, _)| {
         let attributes = sources.get(..at).unwrap().rsplit("\n}\n").next().unwrap();
         attributes.rsplit("\n\n").next().unwrap().contains("#[test]")
     }) || sources.contains(&format!("#[test]\n    fn {name}() {{"))
-        // The cases of the suite are run through sockets by every adapter.
+        // Cases of the behaviour suite are run through sockets by every adapter.
         || sources.contains(&format!("\npub fn {name}<S: Stage>() {{"))
 }
 
 #[test]
-fn every_promise_is_shown_by_a_test_that_exists_or_said_to_be_not_yet() {
+fn pants_features_name_existing_tests() {
     let document = fs::read_to_string(at("docs/pants.md")).unwrap();
     let sources = sources(&at("demo/tests")) + &sources(&at("testkit/src/conformance/cases"));
     let proofs = last_cells(&document, "shown by");
@@ -70,8 +70,8 @@ fn every_promise_is_shown_by_a_test_that_exists_or_said_to_be_not_yet() {
 }
 
 #[test]
-fn every_guarantee_is_checked_by_something_that_exists() {
-    let document = fs::read_to_string(at("docs/guarantees.md")).unwrap();
+fn guarantees_name_existing_tests_and_files() {
+    let document = fs::read_to_string(at("docs/evidence/guarantees.md")).unwrap();
     let folders = ["http-core", "http-driver", "testkit", "adapter-tokio", "demo", "tests"];
     let sources: String = folders.iter().map(|folder| sources(&at(folder))).collect();
     let proofs = last_cells(&document, "checked by");
@@ -90,7 +90,64 @@ fn the_end_of_each_row_is_read() {
 }
 
 #[test]
-fn tests_are_told_from_other_functions() {
+fn tests_are_distinguished_from_other_functions() {
     let sources = "\n#[test]\nfn a() {\n}\n\n/// b\n#[test]\n#[ignore = \"slow\"]\nfn b() {\n}\n\nfn c() {\n}\n    #[test]\n    fn d() {\n";
     assert_eq!(["a", "b", "c", "d", "e"].map(|name| has_test(sources, name)), [true, true, false, true, false]);
+}
+
+/// Returns the Markdown files of the project, without build output and fuzz corpora.
+fn documents(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let is_source = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        !name.starts_with('.') && name != "target" && name != "corpus" && name != "found"
+    };
+    let documents = paths.filter(is_source).flat_map(|path| match path.extension() {
+        _ if path.is_dir() => documents(&path),
+        Some(extension) if extension == "md" => vec![path],
+        _ => vec![],
+    });
+    documents.collect()
+}
+
+/// Returns the targets of the links of a document that are neither URLs nor anchors in it.
+fn links(document: &str) -> impl Iterator<Item = &str> {
+    let targets = document.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
+    targets
+        .filter(|target| !target.contains("://") && !target.starts_with('#') && !target.contains(char::is_whitespace))
+        .map(|target| target.split_once('#').map_or(target, |(file, _)| file))
+}
+
+#[test]
+fn relative_links_lead_to_existing_files() {
+    let documents = documents(&at("."));
+    assert!(documents.len() > 20, "{documents:?}");
+    let mut count = 0;
+    for path in documents {
+        for target in links(&fs::read_to_string(&path).unwrap()) {
+            count += 1;
+            assert!(path.parent().unwrap().join(target).exists(), "{}: there is no {target}", path.display());
+        }
+    }
+    assert!(count > 50, "{count} links were found");
+}
+
+#[test]
+fn options_in_the_readme_are_listed_in_the_help() {
+    let readme = fs::read_to_string(at("README.md")).unwrap();
+    let help = fs::read_to_string(at("demo/src/options.rs")).unwrap();
+    let commands = readme.split('`').filter_map(|code| Some(code.split_once("cargo run --release -- ")?.1));
+    let options: Vec<_> =
+        commands.flat_map(str::split_whitespace).filter(|word| word.starts_with("--")).map(str::to_owned).collect();
+    assert!(!options.is_empty(), "no option is mentioned");
+    for option in options {
+        assert!(help.contains(&format!("{option} ")) || help.contains(&format!("{option}\n")), "there is no {option}");
+    }
+}
+
+#[test]
+fn links_are_found_without_urls_and_anchors() {
+    let document = "[a](b.md) [c](https://d) [e](#f) [g](h/i.md#j)";
+    assert_eq!(links(document).collect::<Vec<_>>(), ["b.md", "h/i.md"]);
 }

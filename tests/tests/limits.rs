@@ -1,7 +1,7 @@
-//! The limits that show only in how much is taken, not in what is answered: what a peer can
-//! make the server hold or read. All others stand in the fixtures, at n and n + 1.
+//! Tests of limits on what a peer can make the server hold or read. All other limits have fixtures,
+//! at n and n + 1.
 
-// A test fails by panicking.
+// A failing test panics.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use httpants_tests::{Exchange, Step, Style, app, settings};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// A connection that awaits the end of a peer that it has refused.
+/// Returns a connection that awaits the end of a refused peer.
 fn refused(linger: u64) -> Connection {
     let mut config = Config::default();
     config.limits.refusal_linger = linger;
@@ -29,7 +29,8 @@ fn refused(linger: u64) -> Connection {
     connection
 }
 
-/// A connection that awaits the end of a peer that did not know that its request was the last.
+/// Returns a connection that awaits the end of a peer that did not know that its request was the
+/// last.
 fn answered(linger: u64) -> Connection {
     let mut config = Config::default();
     config.limits.linger = linger;
@@ -45,7 +46,8 @@ fn answered(linger: u64) -> Connection {
     connection
 }
 
-/// Sends bytes until no more are taken; says how many, and whether the socket is to be closed.
+/// Sends bytes until no more are accepted; returns their number, and whether the socket is to be
+/// closed.
 fn pour(connection: &mut Connection, total: usize, piece: usize) -> (usize, Option<Close>) {
     let bytes = vec![b'x'; piece];
     let mut taken = 0;
@@ -56,7 +58,7 @@ fn pour(connection: &mut Connection, total: usize, piece: usize) -> (usize, Opti
     (taken, connection.poll_close())
 }
 
-/// Sends chunks of this size, and says how much content came and whether that was all.
+/// Sends chunks of this size; returns the length of the body received and whether it was complete.
 fn upload(chunk: usize, count: usize) -> (usize, bool) {
     let mut config = Config::default();
     config.limits.max_body_size = u64::MAX;
@@ -81,19 +83,19 @@ fn upload(chunk: usize, count: usize) -> (usize, bool) {
     (content, whole)
 }
 
-/// `chunk-small`. The size of a chunk bounds no upload.
+/// `chunk-small`. The size of chunks limits no upload.
 #[test]
-fn uploads_are_as_long_in_small_chunks_as_in_large_ones() {
-    // Pieces of a KiB, rows of a table, frames of audio, what curl sends of its standard input,
-    // and single bytes.
+fn small_chunks_do_not_reduce_the_upload_size() {
+    // Pieces of a KiB, rows of a table, frames of audio, curl reading standard input, and single
+    // bytes.
     for (chunk, count) in [(1 << 10, 5 << 10), (60, 10_000), (320, 50_000), (65_524, 4_000), (1, 100_000)] {
         assert_eq!(upload(chunk, count), (chunk * count, true), "{count} chunks of {chunk} bytes");
     }
 }
 
-/// `time-linger-bytes`, `refusal-linger-bytes`. The byte that was refused counts, too.
+/// `time-linger-bytes`, `refusal-linger-bytes`. The refused byte counts, too.
 #[test]
-fn linger_at_n_and_n_plus_1_however_it_is_cut() {
+fn linger_limit_is_exact_at_every_cut() {
     for piece in [1, 7, 1000, 100_000] {
         for linger in [20, 256 << 10] {
             assert_eq!(pour(&mut refused(linger as u64), linger - 1, piece), (linger - 1, None), "{piece}");
@@ -108,11 +110,11 @@ fn linger_at_n_and_n_plus_1_however_it_is_cut() {
     }
 }
 
-/// A client that reads only once it has sent everything gets its refusal for uploads up to
-/// 64 MiB; what it sends is read into one small buffer.
+/// A client that reads only after sending everything gets its refusal for uploads up to 64 MiB,
+/// which are read into one small buffer.
 #[test]
-fn uploads_in_flight_are_read_behind_a_refusal() {
-    // The refused head counts for nothing, because it was read as a request.
+fn uploads_in_flight_are_read_after_a_refusal() {
+    // The refused head does not count, because it was read as a request.
     for (length, whole) in [(50_000_000, true), (64 << 20, true), ((64 << 20) + 1, false)] {
         let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
         let mut connection = Connection::new(Arc::new(Config::default()), ConnectionInfo::default(), Now::default());
@@ -131,10 +133,10 @@ fn uploads_in_flight_are_read_behind_a_refusal() {
     }
 }
 
-/// A peer that pipelines and never reads makes the server hold `send_backlog` and one answer,
-/// and no more requests than fit a receive buffer.
+/// A peer that pipelines and never reads makes the server hold `send_backlog` and one response, and
+/// no more requests than fit a receive buffer.
 #[test]
-fn answers_that_nobody_takes_stop_the_reading() {
+fn unsent_responses_pause_reading() {
     let config = settings::parse("limits.send_backlog = 1000").unwrap();
     let script = app::parse("read; respond 200 length 100; send \"x\" * 100; finish").unwrap();
     let mut exchange = Exchange::new(Arc::new(config), script, Style::LENT);
@@ -142,18 +144,18 @@ fn answers_that_nobody_takes_stop_the_reading() {
     exchange.step(&Step::Bytes(GET.repeat(10_000)));
     assert!(!exchange.connection().wants_recv());
     let served = exchange.connection().served();
-    assert!((4..=8).contains(&served), "{served} answers of some 200 bytes");
+    assert!((4..=8).contains(&served), "{served} responses of some 200 bytes");
 
     exchange.step(&Step::Unblock);
     let outcome = exchange.finish();
-    let answers = outcome.events.iter().filter(|line| *line == "end").count();
-    assert_eq!(answers, 10_000, "all are answered once the peer reads");
+    let responses = outcome.events.iter().filter(|line| *line == "end").count();
+    assert_eq!(responses, 10_000, "all get a response once the peer reads");
     assert!(outcome.writes > 1_000, "each write holds little: {}", outcome.writes);
 }
 
-/// A request whose answer is due lets a bounded number of bytes in behind it.
+/// While a response is pending, a bounded number of bytes is received after its request.
 #[test]
-fn bytes_behind_a_request_that_waits_are_bounded() {
+fn bytes_after_a_pending_request_are_bounded() {
     let mut connection = Connection::new(Arc::new(Config::default()), ConnectionInfo::default(), Now::default());
     assert_eq!(connection.receive(GET, Now::default()), GET.len());
     while connection.poll_event().is_some() {}
@@ -163,13 +165,13 @@ fn bytes_behind_a_request_that_waits_are_bounded() {
         assert!(connection.poll_event().is_none());
         assert!(taken <= 2 * Config::default().limits.recv_buffer, "{taken}");
     }
-    assert_eq!(connection.receive(b"x", Now::default()), 0, "nothing is taken that is not wanted");
+    assert_eq!(connection.receive(b"x", Now::default()), 0, "no unwanted bytes are accepted");
     assert!(connection.recv_buf().is_empty());
 }
 
-/// `trailer-size`. Trailers stand in the receive buffer until they are complete.
+/// `trailer-size`. Trailers stay in the receive buffer until they are complete.
 #[test]
-fn trailers_fit_whatever_the_size_of_the_buffers() {
+fn trailers_fit_any_buffer_size() {
     let line = format!("T: {}\r\n", "v".repeat(995));
     for (body_buffer, lines, whole) in [(64 << 10, 16, true), (8 << 10, 16, true), (16, 16, true), (8 << 10, 17, false)]
     {
@@ -182,7 +184,7 @@ fn trailers_fit_whatever_the_size_of_the_buffers() {
         let (mut sent, mut trailers, mut refused) = (0, None, false);
         while sent < request.len() {
             let taken = connection.receive(&request.as_bytes()[sent..], Now::default());
-            assert!(taken > 0, "{body_buffer} {lines}: stuck behind {sent} bytes");
+            assert!(taken > 0, "{body_buffer} {lines}: stuck after {sent} bytes");
             sent += taken;
             while let Some(event) = connection.poll_event() {
                 match event {
@@ -196,9 +198,9 @@ fn trailers_fit_whatever_the_size_of_the_buffers() {
     }
 }
 
-/// Content that the application does not take is not read without end.
+/// A body that the application does not read is not received without limit.
 #[test]
-fn content_that_nobody_takes_is_bounded() {
+fn unread_body_is_bounded() {
     let mut connection = Connection::new(Arc::new(Config::default()), ConnectionInfo::default(), Now::default());
     let head = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 10000000\r\n\r\n";
     assert_eq!(connection.receive(head, Now::default()), head.len());

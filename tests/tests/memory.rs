@@ -1,5 +1,5 @@
-//! No input makes a connection take more memory than its limits say: neither the core, over
-//! all fixtures and over random floods, nor the driver.
+//! Tests that no input makes a connection take more memory than its limits allow: neither the core,
+//! over all fixtures and over random floods, nor the driver.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -12,8 +12,8 @@ use httpants_core::{Close, Config, Connection, ConnectionInfo, Event, Now, Trans
 use httpants_tests::cuts::Numbers;
 use httpants_tests::{Step, fixture, settings};
 
-/// The most bytes that a connection with this configuration holds while these pieces arrive.
-/// The client reads what it is answered, or never does.
+/// Returns the most bytes that a connection with this configuration holds while these pieces
+/// arrive. The client reads its responses, or never does.
 fn peak(config: &Arc<Config>, pieces: &[&[u8]], reads: bool) -> usize {
     let now = Now::new(Duration::ZERO, UnixTime::from_secs(1));
     let held = measure(|| {
@@ -40,7 +40,7 @@ fn turn(connection: &mut Connection, now: Now, reads: bool) {
                 Event::End(id, _) => id,
                 _ => continue,
             };
-            // A tunnel takes none, and stays unanswered.
+            // A tunnel refuses this, and stays without a response.
             let _ = connection.respond_with(id, &Default::default(), "Hello, World!");
         }
         let count = match connection.poll_transmit() {
@@ -55,7 +55,7 @@ fn turn(connection: &mut Connection, now: Now, reads: bool) {
 }
 
 #[test]
-fn no_fixture_takes_more_than_the_limits_say() {
+fn fixtures_stay_within_the_memory_bound() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("wire");
     let (mut most, mut inputs) = (0.0_f64, 0);
     for folder in [folder.clone(), folder.join("smuggling")] {
@@ -83,7 +83,7 @@ fn no_fixture_takes_more_than_the_limits_say() {
     assert!(inputs > 1500, "{inputs}");
 }
 
-/// What floods are made of.
+/// The pieces of floods.
 const PIECES: [&[u8]; 18] = [
     b"GET / HTTP/1.1\r\nHost: a\r\n\r\n",
     b"POST / HTTP/1.1\r\nHost: a\r\n",
@@ -105,20 +105,20 @@ const PIECES: [&[u8]; 18] = [
     b"Connection: keep-alive\r\n",
 ];
 
-/// A beginning that leads somewhere, and then pieces that are likely to be there again and again.
+/// Returns a valid beginning, followed by pieces that are likely to repeat.
 fn flood(numbers: &mut Numbers) -> Vec<u8> {
     let mut bytes = Vec::new();
     while bytes.len() < 300_000 {
         let piece = PIECES[numbers.below(PIECES.len())];
         let times = if numbers.below(3) == 0 { 1 + numbers.below(4000) } else { 1 };
-        // What has begun is likely to go on.
+        // A repetition is likely to continue.
         (0..times).for_each(|_| bytes.extend_from_slice(piece));
     }
     bytes
 }
 
 #[test]
-fn no_flood_takes_more_than_the_limits_say() {
+fn floods_stay_within_the_memory_bound() {
     let mut numbers = Numbers::new(0xf100d);
     for settings in [
         "",
@@ -140,11 +140,11 @@ fn no_flood_takes_more_than_the_limits_say() {
             }
         }
         println!("{settings:?}: {most} of {bound} bytes at most");
-        assert!(most > bound / 8, "{settings}: the bound says nothing, {most} of {bound}");
+        assert!(most > bound / 8, "{settings}: the bound is far too high, {most} of {bound}");
     }
 }
 
-/// Floods that go for each of the limits at once.
+/// Returns floods that aim at each of the limits at once.
 fn aimed() -> Vec<Vec<u8>> {
     let get = PIECES[0];
     let field = [PIECES[6], PIECES[7], b"\r\n"].concat();

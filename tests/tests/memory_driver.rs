@@ -1,5 +1,5 @@
-//! What one connection takes with its driver: the bound of the core, a little for the driver,
-//! and what the limits of forms allow of the content.
+//! Tests of the memory of one connection with its driver: the bound of the core, a little for the
+//! driver, and what the limits of forms allow for bodies.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -8,13 +8,13 @@ use httpants_core::{Config, forms};
 use httpants_driver::{Request, Server};
 use httpants_testkit::memory::{Client, Memory};
 
-/// The driver's own: the task, the exchange and the handler's future; and what the client of a
-/// test has sent at once and not seen read.
+/// The driver's own memory: the task, the exchange and the handler's future; and the test client's
+/// unread bytes.
 const DRIVER: usize = 32 << 10;
 const PIECE: usize = 16 << 10;
 const PIPE: usize = 4 * PIECE;
 
-/// The most bytes on the heap while a client does this, above what an idle server holds.
+/// Returns the most heap bytes while a client does this, above those of an idle server.
 fn peak(client: impl FnOnce(&Memory, Client)) -> usize {
     let memory = Memory::new();
     let directory = tempfile::tempdir().unwrap();
@@ -37,7 +37,7 @@ fn peak(client: impl FnOnce(&Memory, Client)) -> usize {
     usize::try_from(held.bytes_max).unwrap()
 }
 
-/// Sends as much of it as the server takes.
+/// Sends as much as the server accepts.
 fn send(memory: &Memory, client: &Client, bytes: &[u8]) {
     for piece in bytes.chunks(PIECE) {
         if client.unread() > 0 {
@@ -65,7 +65,7 @@ fn check(name: &str, peak: usize, content: usize) {
 }
 
 #[test]
-fn a_client_that_never_reads_takes_no_more_than_its_limits() {
+fn client_that_never_reads_stays_within_the_bound() {
     for path in ["/plaintext", "/endless"] {
         let requests = format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").repeat(30_000);
         let peak = peak(|memory, client| {
@@ -78,13 +78,13 @@ fn a_client_that_never_reads_takes_no_more_than_its_limits() {
 }
 
 #[test]
-fn raw_content_takes_no_more_than_its_limits() {
+fn raw_bodies_stay_within_their_limits() {
     let content = vec![b'x'; 10 << 20];
     let limits = forms::Limits::default();
     let whole = peak(|memory, client| {
         assert!(post(memory, &client, "/", "image/png", &content).ends_with("\r\n\r\n0"));
     });
-    // What stays in memory, then two batches of it.
+    // What stays in memory, and two batches.
     check("raw", whole, 3 * limits.memory as usize);
 }
 
@@ -93,11 +93,11 @@ fn part(disposition: &str, content: &[u8]) -> Vec<u8> {
     [head.as_bytes(), content, b"\r\n"].concat()
 }
 
-/// Text is held by a buffer that doubles beside the one before. What is not UTF-8 moves from
-/// what was sent and what was decoded into a place of its own; what is shown instead is made
-/// only where the application asks for it.
+/// Text is held by a buffer that doubles next to the previous one. Text that is not UTF-8 moves
+/// from the received and the decoded bytes into its own place; the replacement text is created only
+/// if the application asks for it.
 #[test]
-fn forms_take_no_more_than_their_limits() {
+fn forms_stay_within_their_limits() {
     let limits = forms::Limits::default();
     let (total, field) = (limits.total_memory as usize, limits.text_field as usize);
     let form = |part: &[u8], times: usize| [&part.repeat(times)[..], b"--b--\r\n"].concat();
@@ -111,8 +111,8 @@ fn forms_take_no_more_than_their_limits() {
         ("a text's head", form(&part(&format!("name={}", "x".repeat(16_000)), b""), 600), 4 * total),
     ] {
         let peak = peak(|memory, client| {
-            let answer = post(memory, &client, "/", "multipart/form-data; boundary=b", &content);
-            assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
+            let response = post(memory, &client, "/", "multipart/form-data; boundary=b", &content);
+            assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
         });
         check(name, peak, most);
     }

@@ -1,5 +1,5 @@
-//! `tests/mutations`: each fault can still be made, and the test that catches it is there.
-//! `tests/mutations.py` makes them.
+//! Tests of `tests/mutations`: each fault still applies, and its test exists. `tests/mutations.py`
+//! makes the faults.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -30,7 +30,7 @@ impl Fault {
         let (title, text) = section.split_once('\n').unwrap();
         let field = |name: &str| {
             let mut values = text.lines().filter_map(|line| line.strip_prefix(name));
-            values.next().unwrap_or_else(|| panic!("{title} does not say {name}")).to_owned()
+            values.next().unwrap_or_else(|| panic!("{title} has no {name}")).to_owned()
         };
         let (_, diff) = text.split_once("```diff\n").unwrap_or_else(|| panic!("{title} has no diff"));
         let (diff, _) = diff.split_once("\n```").unwrap();
@@ -39,7 +39,7 @@ impl Fault {
         Self { title: title.to_owned(), file: field("file: "), caught_by: field("caught by: "), old, new }
     }
 
-    /// Whether the test that is named is there: as a function, or as a family of wire fixtures.
+    /// Returns whether the named test exists: as a function, or as a family of wire fixtures.
     fn is_watched(&self) -> bool {
         let (suite, test) = self.caught_by.split_once(' ').unwrap();
         let (module, name) = test.rsplit_once("::").unwrap_or(("", test));
@@ -63,19 +63,19 @@ fn faults() -> Vec<Fault> {
 }
 
 #[test]
-fn every_fault_can_be_made_in_one_place() {
+fn every_fault_matches_exactly_once() {
     let faults = faults();
     for Fault { title, file, old, new, .. } in &faults {
         assert!(!old.is_empty() && old != new, "{title} changes nothing");
         let count = read(file).matches(old).count();
-        assert_eq!(count, 1, "{title}: its text stands {count} times in {file}; see tests/mutations/README.md");
+        assert_eq!(count, 1, "{title}: its text occurs {count} times in {file}; see tests/mutations/README.md");
     }
     let titles: BTreeSet<_> = faults.iter().map(|fault| &fault.title).collect();
-    assert_eq!(titles.len(), faults.len(), "a title stands twice");
+    assert_eq!(titles.len(), faults.len(), "duplicate title");
 }
 
 #[test]
-fn every_fault_is_caught_by_a_test_that_exists() {
+fn every_fault_names_an_existing_test() {
     for fault in faults() {
         assert!(fault.is_watched(), "{}: there is no test {}", fault.title, fault.caught_by);
     }

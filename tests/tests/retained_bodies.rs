@@ -1,4 +1,4 @@
-//! What an application holds that keeps the body of a request as the `Bytes` it arrived in.
+//! Tests of the memory of an application that keeps a body as the received `Bytes`.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -16,12 +16,12 @@ use httpants_testkit::memory::{Client, Memory};
 
 /// What a connection and its handler take without a body: receive block, queue, task.
 const CONNECTION: usize = 256 << 10;
-/// What a piece takes beside its bytes: the `Bytes`, what it counts its holders with, and room
-/// in a collection of the application that doubles.
+/// What a piece takes besides its bytes: the `Bytes`, its reference count, and room in a growing
+/// collection of the application.
 const PIECE: usize = 160;
 const SEGMENTS: usize = 10_000;
 
-/// How many pieces the application keeps, and how many bytes of the body are in them.
+/// The number of kept pieces, and of the body bytes in them.
 #[derive(Clone, Default)]
 struct Kept {
     pieces: Arc<AtomicUsize>,
@@ -54,7 +54,7 @@ async fn keep(body: &mut Body, kept: &Kept) -> Vec<Bytes> {
     pieces
 }
 
-/// An application that keeps everything, and never responds.
+/// Starts an application that keeps everything and never responds.
 fn start(memory: &Memory, change: impl FnOnce(&mut Config)) -> Kept {
     let kept = Kept::default();
     let counted = kept.clone();
@@ -71,7 +71,7 @@ fn start(memory: &Memory, change: impl FnOnce(&mut Config)) -> Kept {
     kept
 }
 
-/// The same as a tower service, with http-body-util.
+/// Starts the same as a tower service, with http-body-util.
 fn start_tower(memory: &Memory) -> Kept {
     let kept = Kept::default();
     let counted = kept.clone();
@@ -92,7 +92,7 @@ fn start_tower(memory: &Memory) -> Kept {
     kept
 }
 
-/// What is on the heap when the client has done this, above what an idle server holds.
+/// Returns the heap bytes after the client has done this, above those of an idle server.
 fn held(memory: &Memory, act: impl FnOnce(&Client)) -> usize {
     let client = memory.connect();
     memory.run();
@@ -105,7 +105,7 @@ fn post(memory: &Memory, client: &Client, fields: &str) {
     memory.run();
 }
 
-/// Sends this often, each time as a segment of its own.
+/// Sends the segment this many times, each time separately.
 fn drip(memory: &Memory, client: &Client, segment: &[u8], times: usize) {
     for _ in 0..times {
         client.send(segment);
@@ -122,7 +122,7 @@ fn check(name: &str, held: usize, kept: &Kept) {
 }
 
 #[test]
-fn one_byte_segments_that_are_kept_hold_no_receive_blocks() {
+fn kept_one_byte_segments_hold_no_receive_block() {
     for (name, tower) in [("pieces", false), ("collected", true)] {
         let memory = Memory::new();
         let kept = if tower { start_tower(&memory) } else { start(&memory, |_| {}) };
@@ -136,13 +136,13 @@ fn one_byte_segments_that_are_kept_hold_no_receive_blocks() {
 }
 
 #[test]
-fn one_byte_chunks_in_one_read_are_one_piece() {
+fn one_byte_chunks_of_one_read_are_one_piece() {
     for (name, tower) in [("pieces", false), ("collected", true)] {
         let memory = Memory::new();
         let kept = if tower { start_tower(&memory) } else { start(&memory, |_| {}) };
         let held = held(&memory, |client| {
             post(&memory, client, "Transfer-Encoding: chunked\r\n");
-            // 30,000 bytes, and then 60,000 that are read in a few times.
+            // 30,000 bytes, and then 60,000 that are read in a few reads.
             for times in [SEGMENTS / 2, SEGMENTS] {
                 drip(&memory, client, &b"1\r\nx\r\n".repeat(times), 1);
             }
@@ -153,9 +153,9 @@ fn one_byte_chunks_in_one_read_are_one_piece() {
     }
 }
 
-/// A client that sends while the application is busy gets its bytes through in few pieces.
+/// Bytes sent while the application is busy are received in few pieces.
 #[test]
-fn segments_that_wait_are_one_piece() {
+fn waiting_segments_are_one_piece() {
     let memory = Memory::new();
     let kept = start(&memory, |_| {});
     let held = held(&memory, |client| {
@@ -169,7 +169,7 @@ fn segments_that_wait_are_one_piece() {
 }
 
 #[test]
-fn segments_of_any_size_that_are_kept_hold_at_most_twice_their_bytes() {
+fn kept_segments_hold_at_most_twice_their_bytes() {
     for size in [2, 7, 100, 1000, 8000, 20_000, 32_767, 32_768, 40_000, 65_536, 100_000] {
         let memory = Memory::new();
         let kept = start(&memory, |config| config.limits.max_body_size = 1 << 30);
@@ -183,10 +183,10 @@ fn segments_of_any_size_that_are_kept_hold_at_most_twice_their_bytes() {
     }
 }
 
-/// A receive block may be larger than `body_buffer`: where `recv_buffer` is, and where a head
-/// needed more.
+/// A receive block may be larger than `body_buffer`: with a larger `recv_buffer`, and after a large
+/// head.
 #[test]
-fn segments_in_larger_receive_blocks_hold_at_most_twice_their_bytes() {
+fn segments_of_large_blocks_hold_at_most_twice_their_bytes() {
     let memory = Memory::new();
     let kept = start(&memory, |config| {
         config.limits.recv_buffer = 1 << 20;
@@ -231,9 +231,9 @@ fn kept_trailers_hold_no_receive_block() {
     assert!(held <= bound, "{held} of {bound} bytes");
 }
 
-/// A handler that reads one piece and no more, and one that reads none.
+/// One handler reads one piece only, another one none.
 #[test]
-fn a_body_that_nobody_drains_holds_no_more_than_is_read_ahead() {
+fn undrained_body_holds_only_the_read_ahead() {
     for reads in [0, 1] {
         let memory = Memory::new();
         let handler = move |mut request: Request| async move {
@@ -253,9 +253,9 @@ fn a_body_that_nobody_drains_holds_no_more_than_is_read_ahead() {
                 most = most.max(client.unread());
             }
         });
-        // The pipe in memory has what the server leaves unread.
+        // The in-memory pipe holds what the server leaves unread.
         let bound = CONNECTION + 2 * (64 << 10) + 2 * most;
-        println!("nobody drains after {reads}: {held} of {bound} bytes, {most} unread");
+        println!("undrained after {reads} reads: {held} of {bound} bytes, {most} unread");
         assert!(most >= 20 * SEGMENTS - (64 << 10) - 1 && held <= bound, "{held} of {bound} bytes, {most} unread");
     }
 }

@@ -1,5 +1,5 @@
-//! The published inputs through the sockets of each adapter: the same answers, byte for byte,
-//! that the core gives in the harness.
+//! Tests of the published inputs through the sockets of each adapter: the same response bytes that
+//! the core gives in the harness.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -11,15 +11,15 @@ use std::time::Duration;
 use httpants_tests::corpus::{self, Input};
 use httpants_tests::{settings, text};
 
-/// One test an adapter: all have the same surface.
+/// One test per adapter: all have the same API.
 macro_rules! through_the_sockets_of {
     ($($adapter:ident),*) => {
         $(#[test] fn $adapter() {
             use $adapter::{BodyPolicy, ListenAddress, Request, Response, Server};
             let inputs = corpus::load().unwrap();
             for reads in [true, false] {
-                let answer = async |request: Request| Response::text(format!("{} {}", request.method(), request.target()));
-                let bound = Server::new(answer)
+                let response = async |request: Request| Response::text(format!("{} {}", request.method(), request.target()));
+                let bound = Server::new(response)
                     .config(|config| config.server = Some(settings::SERVER))
                     .intake(move |_| if reads { BodyPolicy::Buffer } else { BodyPolicy::Stream })
                     .listen("127.0.0.1:0").bind().unwrap();
@@ -38,19 +38,19 @@ macro_rules! through_the_sockets_of {
 
 through_the_sockets_of! { httpants_tokio, httpants_smol, httpants_async_std }
 
-/// Sends it, and compares all that comes back but the date.
+/// Sends the input, and compares everything received except the date.
 fn exchange(address: SocketAddr, input: &Input) -> Result<(), String> {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
-    // A server that has refused may have closed before all is sent.
+    // A server that refused may have closed before everything was sent.
     let _ = stream.write_all(&input.bytes).and_then(|()| stream.shutdown(Shutdown::Write));
-    let mut answer = Vec::new();
-    match stream.read_to_end(&mut answer) {
+    let mut response = Vec::new();
+    match stream.read_to_end(&mut response) {
         Ok(_) => {}
-        Err(error) if error.kind() == ErrorKind::ConnectionReset => answer.extend(b"reset"),
+        Err(error) if error.kind() == ErrorKind::ConnectionReset => response.extend(b"reset"),
         Err(error) => return Err(format!("{}: {error}", input.name)),
     }
-    let (expected, actual) = (text::display(&input.answer), text::display(&answer));
+    let (expected, actual) = (text::display(&input.answer), text::display(&response));
     let dateless = |text: &str| text.lines().filter(|line| !line.starts_with("Date: ")).collect::<Vec<_>>().join("\n");
     if dateless(&expected) == dateless(&actual) {
         return Ok(());

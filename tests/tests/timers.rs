@@ -1,6 +1,6 @@
-//! Each timer in virtual time: when it is armed, what arms it anew, what it does, and its name.
+//! Tests of each timer in virtual time: when it starts, what restarts it, its effect, and its name.
 
-// A test fails by panicking.
+// A failing test panics.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::sync::Arc;
@@ -21,13 +21,13 @@ fn at(millis: u64) -> Now {
     Now::new(ORIGIN + Duration::from_millis(millis), UnixTime::from_secs(784_111_777 + millis / 1000))
 }
 
-/// A connection whose caller does the least that the contract asks for.
+/// A connection whose caller does the minimum that the contract requires.
 struct Caller {
     connection: Connection,
     closed: Option<CloseReason>,
     last: Option<RequestId>,
     timed_out: Vec<Timer>,
-    answer: Vec<u8>,
+    response: Vec<u8>,
 }
 
 impl Caller {
@@ -39,7 +39,7 @@ impl Caller {
             closed: None,
             last: None,
             timed_out: Vec::new(),
-            answer: Vec::new(),
+            response: Vec::new(),
         }
     }
 
@@ -59,18 +59,18 @@ impl Caller {
         }
     }
 
-    /// The transport takes so many bytes.
+    /// Lets the transport accept up to `most` bytes.
     fn send(&mut self, most: usize, now: u64) -> usize {
         let Some(Transmit::Bytes(slices)) = self.connection.poll_transmit() else { return 0 };
         let bytes: Vec<u8> = slices.flatten().copied().take(most).collect();
         self.connection.handle_sent(bytes.len() as u64, at(now));
-        self.answer.extend_from_slice(&bytes);
+        self.response.extend_from_slice(&bytes);
         self.poll();
         bytes.len()
     }
 
     fn respond(&mut self, length: usize, now: u64) {
-        // The time is told with every input; a wake-up is one.
+        // Every input carries the time; a wake-up is an input.
         self.connection.handle_timeout(at(now));
         let head = ResponseHead::new(200).unwrap();
         let id = self.id();
@@ -80,17 +80,17 @@ impl Caller {
         self.poll();
     }
 
-    fn answer(&mut self, now: u64) {
+    fn response(&mut self, now: u64) {
         self.respond(2, now);
         while self.send(usize::MAX, now) > 0 {}
     }
 
-    /// The request that is outstanding, or was.
+    /// Returns the id of the current or last request.
     fn id(&self) -> RequestId {
         self.last.unwrap()
     }
 
-    /// Which timer is armed, and for when.
+    /// Returns the running timer and its deadline.
     fn armed(&self) -> Option<(Timer, u64)> {
         let deadline = self.connection.poll_timeout()?;
         Some((deadline.why, u64::try_from((deadline.at - ORIGIN).as_millis()).unwrap()))
@@ -101,7 +101,8 @@ impl Caller {
         self.poll();
     }
 
-    /// A millisecond before the deadline nothing happens; at the deadline the timer fires.
+    /// Checks that nothing happens a millisecond before the deadline, and that the timer fires at
+    /// the deadline.
     fn fires(&mut self, timer: Timer, due: u64) {
         assert_eq!(self.armed(), Some((timer, due)));
         self.wake(due - 1);
@@ -112,7 +113,7 @@ impl Caller {
         assert_ne!(self.armed(), Some((timer, due)), "it fired, so it is not armed any more");
     }
 
-    /// It waits for the end of the peer until then.
+    /// Checks that it waits for the end of the peer until then.
     fn lingers_until(&mut self, due: u64) {
         assert_eq!(self.armed(), Some((Timer::Linger, due)));
         self.wake(due - 1);
@@ -124,9 +125,9 @@ impl Caller {
 
     fn answered(&mut self, status: &str, now: u64) {
         while self.send(usize::MAX, now) > 0 {}
-        let answer = String::from_utf8(std::mem::take(&mut self.answer)).unwrap();
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status}")), "{answer}");
-        assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
+        let response = String::from_utf8(std::mem::take(&mut self.response)).unwrap();
+        assert!(response.starts_with(&format!("HTTP/1.1 {status}")), "{response}");
+        assert!(response.contains("\r\nConnection: close\r\n"), "{response}");
     }
 
     fn closes_silently(&mut self, reason: CloseReason) {
@@ -138,7 +139,7 @@ impl Caller {
 }
 
 #[test]
-fn accept_runs_until_the_first_byte() {
+fn accept_timer_runs_until_the_first_byte() {
     let mut idle = Caller::new(|_| {});
     idle.fires(Timer::Accept, 15_000);
     idle.closes_silently(CloseReason::TimedOut(Timer::Accept));
@@ -149,7 +150,7 @@ fn accept_runs_until_the_first_byte() {
 }
 
 #[test]
-fn head_runs_from_its_first_byte_and_no_byte_arms_it_anew() {
+fn head_timer_starts_at_first_byte_and_is_not_extended() {
     let mut caller = Caller::new(|_| {});
     caller.receive(b"GET /", 5_000);
     assert_eq!(caller.armed(), Some((Timer::Head, 20_000)));
@@ -160,31 +161,31 @@ fn head_runs_from_its_first_byte_and_no_byte_arms_it_anew() {
 }
 
 #[test]
-fn head_runs_for_each_request() {
+fn head_timer_runs_for_each_request() {
     let mut caller = Caller::new(|_| {});
     caller.receive(GET, 1_000);
-    caller.answer(2_000);
+    caller.response(2_000);
     caller.receive(b"G", 30_000);
     caller.fires(Timer::Head, 45_000);
     caller.answered("200", 45_000);
 }
 
 #[test]
-fn idle_runs_from_each_answer() {
+fn idle_timer_starts_after_each_response() {
     let mut caller = Caller::new(|_| {});
     for now in [1_000, 50_000, 100_000] {
         caller.receive(GET, now);
-        assert_eq!(caller.armed(), None, "the handler has all the time it wants");
-        caller.answer(now + 500);
+        assert_eq!(caller.armed(), None, "the handler has no deadline");
+        caller.response(now + 500);
         assert_eq!(caller.armed(), Some((Timer::Idle, now + 500 + 75_000)));
     }
-    caller.answer.clear();
+    caller.response.clear();
     caller.fires(Timer::Idle, 175_500);
     caller.closes_silently(CloseReason::TimedOut(Timer::Idle));
 }
 
 #[test]
-fn idle_counts_from_the_last_byte_of_the_answer_that_left() {
+fn idle_timer_starts_at_the_last_byte_sent() {
     let mut caller = Caller::new(|_| {});
     caller.receive(GET, 0);
     caller.respond(2, 1_000);
@@ -194,7 +195,7 @@ fn idle_counts_from_the_last_byte_of_the_answer_that_left() {
 }
 
 #[test]
-fn body_is_armed_anew_by_each_byte() {
+fn body_timer_restarts_with_each_byte() {
     let mut caller = Caller::new(|config| config.timeouts.body_rate = 0);
     caller.receive(POST, 1_000);
     for now in [20_000, 40_000, 69_999] {
@@ -206,7 +207,7 @@ fn body_is_armed_anew_by_each_byte() {
 }
 
 #[test]
-fn body_rate_judges_the_whole_content() {
+fn body_rate_applies_to_the_whole_body() {
     let mut caller = Caller::new(|_| {});
     caller.receive(POST, 1_000);
     assert_eq!(caller.armed(), Some((Timer::BodyRate, 11_000)));
@@ -219,7 +220,7 @@ fn body_rate_judges_the_whole_content() {
 }
 
 #[test]
-fn body_timers_stand_still_while_the_application_pauses() {
+fn body_timers_stop_while_the_application_pauses() {
     let mut caller = Caller::new(|_| {});
     caller.receive(POST, 0);
     caller.connection.handle_timeout(at(5_000));
@@ -231,7 +232,7 @@ fn body_timers_stand_still_while_the_application_pauses() {
 }
 
 #[test]
-fn write_is_armed_anew_by_what_leaves_at_the_lowest_rate() {
+fn write_timer_restarts_at_the_minimum_rate() {
     let mut caller = Caller::new(|config| config.timeouts.write_rate = 250);
     caller.receive(GET, 0);
     caller.respond(100_000, 1_000);
@@ -239,7 +240,7 @@ fn write_is_armed_anew_by_what_leaves_at_the_lowest_rate() {
         assert_eq!(caller.send(bytes, now), bytes);
         assert_eq!(caller.armed(), Some((Timer::Write, due)));
     }
-    // A byte now and then holds nothing.
+    // An occasional byte does not extend it.
     for now in (42_000..62_000).step_by(10_000) {
         assert_eq!(caller.send(1, now), 1);
     }
@@ -248,7 +249,7 @@ fn write_is_armed_anew_by_what_leaves_at_the_lowest_rate() {
 }
 
 #[test]
-fn write_without_a_rate_is_armed_anew_by_each_byte_that_leaves() {
+fn write_timer_without_a_rate_restarts_with_each_byte() {
     let mut caller = Caller::new(|config| config.timeouts.write_rate = 0);
     caller.receive(GET, 0);
     caller.respond(100, 1_000);
@@ -261,7 +262,7 @@ fn write_without_a_rate_is_armed_anew_by_each_byte_that_leaves() {
 }
 
 #[test]
-fn write_is_off_while_nothing_waits() {
+fn write_timer_is_off_without_pending_bytes() {
     let mut caller = Caller::new(|_| {});
     caller.receive(GET, 0);
     caller.connection.respond(caller.id(), &ResponseHead::new(200).unwrap(), BodyLen::Known(10)).unwrap();
@@ -271,18 +272,18 @@ fn write_is_off_while_nothing_waits() {
 }
 
 #[test]
-fn linger_runs_from_the_shutdown_and_no_byte_arms_it_anew() {
+fn linger_timer_starts_at_shutdown_and_is_not_extended() {
     let mut caller = Caller::new(|config| config.keep_alive = false);
     caller.receive(GET, 1_000);
-    caller.answer(3_000);
+    caller.response(3_000);
     assert_eq!(caller.connection.poll_close(), Some(Close::ShutdownWrite));
-    assert_eq!(caller.connection.poll_close(), None, "it is told once");
+    assert_eq!(caller.connection.poll_close(), None, "it is reported once");
     caller.receive(b"more", 4_000);
     caller.lingers_until(5_000);
 }
 
 #[test]
-fn refusal_linger_is_armed_anew_by_each_byte_for_30_s() {
+fn refusal_linger_restarts_with_each_byte_for_30_s() {
     let refused = || {
         let mut caller = Caller::new(|_| {});
         caller.receive(b"\n", 1_000);
@@ -308,17 +309,16 @@ fn refusal_linger_is_armed_anew_by_each_byte_for_30_s() {
     drained.lingers_until(6_500);
 }
 
-/// What an application answers before it has read the content is no other thing to the client
-/// than a refusal.
+/// To the client, a response sent before the body was read is like a refusal.
 #[test]
-fn refusal_linger_follows_an_answer_that_cuts_the_content_off() {
+fn refusal_linger_follows_an_early_response() {
     type Cut = fn(&mut Caller);
     let cuts: [Cut; 3] = [
-        |caller| caller.answer(1_000),
+        |caller| caller.response(1_000),
         |caller| caller.connection.abort(caller.id()).unwrap(),
         |caller| {
             caller.receive(&[b'x'; 1000], 1_000);
-            caller.answer(1_000);
+            caller.response(1_000);
         },
     ];
     for cut in cuts {
@@ -339,7 +339,7 @@ fn refusal_linger_follows_an_answer_that_cuts_the_content_off() {
 }
 
 #[test]
-fn handler_runs_until_the_head_of_the_answer() {
+fn handler_timer_runs_until_the_response_head() {
     let seconds = |config: &mut Config| config.timeouts.handler = Some(Duration::from_secs(5));
     let mut late = Caller::new(seconds);
     late.receive(GET, 1_000);
@@ -354,14 +354,14 @@ fn handler_runs_until_the_head_of_the_answer() {
         assert_eq!(early.armed(), Some((Timer::Handler, now + 5_000)), "it runs for each request");
         early.connection.respond(early.id(), &ResponseHead::new(200).unwrap(), BodyLen::Known(0)).unwrap();
         while early.send(usize::MAX, now) > 0 {}
-        assert_eq!(early.armed(), None, "the content may take longer");
+        assert_eq!(early.armed(), None, "the body may take longer");
         early.connection.finish(early.id()).unwrap();
         early.poll();
     }
 }
 
 #[test]
-fn handler_stands_still_while_content_is_awaited() {
+fn handler_timer_stops_while_the_body_is_awaited() {
     let mut caller = Caller::new(|config| {
         config.timeouts.handler = Some(Duration::from_secs(5));
         config.timeouts.body_rate = 0;
@@ -369,7 +369,7 @@ fn handler_stands_still_while_content_is_awaited() {
     caller.receive(POST, 0);
     assert_eq!(caller.armed(), Some((Timer::Body, 30_000)));
     caller.receive(&[b'x'; 5_000], 20_000);
-    // The application is busy with what it has for 3 s.
+    // The application is busy for 3 s.
     caller.connection.pause(caller.id()).unwrap();
     assert_eq!(caller.armed(), Some((Timer::Handler, 25_000)));
     caller.connection.handle_time(at(23_000));
@@ -381,7 +381,7 @@ fn handler_stands_still_while_content_is_awaited() {
 }
 
 #[test]
-fn handler_runs_until_it_asks_for_content_that_is_held_back() {
+fn handler_timer_runs_until_the_body_is_asked_for() {
     let mut caller = Caller::new(|config| config.timeouts.handler = Some(Duration::from_secs(5)));
     let head = b"POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\n";
     caller.receive(head, 0);
@@ -417,21 +417,21 @@ fn each_timer_can_be_switched_off() {
 }
 
 #[test]
-fn a_wake_up_that_comes_late_is_as_good() {
+fn late_wake_up_has_the_same_effect() {
     let mut caller = Caller::new(|_| {});
     caller.wake(1_000_000);
     caller.closes_silently(CloseReason::TimedOut(Timer::Accept));
 }
 
 #[test]
-fn a_clock_that_steps_back_moves_no_deadline() {
+fn clock_stepping_back_moves_no_deadline() {
     let mut caller = Caller::new(|_| {});
     caller.receive(b"G", 10_000);
     caller.wake(2_000);
     caller.receive(b"E", 1_000);
     assert_eq!(caller.armed(), Some((Timer::Head, 25_000)));
     caller.receive(b"T / HTTP/1.1\r\nHost: a\r\n\r\n", 3_000);
-    caller.answer(4_000);
+    caller.response(4_000);
     assert_eq!(caller.armed(), Some((Timer::Idle, 85_000)));
 }
 

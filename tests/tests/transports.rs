@@ -1,4 +1,4 @@
-//! Every fixture of `tests/wire` over the transport of each adapter.
+//! Runs every fixture of `tests/wire` over the transport of each adapter.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
@@ -8,7 +8,7 @@ use httpants_testkit::conformance::{InMemory, Sockets, Stage};
 use httpants_tests::transport::{self, Tally};
 use httpants_tests::{Fixture, fixture};
 
-/// All fixtures of a folder and those below it, by the files in their order.
+/// Returns all fixtures of a folder and those below it, in the order of their files.
 fn fixtures(folder: &Path) -> Vec<Fixture> {
     let mut entries: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     entries.sort();
@@ -26,10 +26,10 @@ fn play<S: Stage>() {
         transport::play::<S>(&fixture, &mut tally);
     }
     let Tally { inputs, skipped, failures } = &tally;
-    println!("{inputs} inputs were played; not played: {skipped:#?}");
+    println!("{inputs} inputs played; skipped: {skipped:#?}");
     assert!(failures.is_empty(), "{} fail\n\n{}", failures.len(), failures.join("\n\n"));
     let skipped: usize = skipped.values().sum();
-    assert!(*inputs > 950 && skipped < inputs / 9, "{inputs} inputs were played and {skipped} not");
+    assert!(*inputs > 950 && skipped < inputs / 9, "{inputs} inputs played, {skipped} skipped");
 }
 
 #[test]

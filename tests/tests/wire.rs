@@ -1,6 +1,6 @@
 //! Runs every fixture of `tests/wire` in every way that must make no difference.
 
-// A test fails by panicking.
+// A failing test panics.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ use httpants_tests::{
     End, Exchange, Fixture, Outcome, Script, Step, Style, answer, app, cuts, fixture, rows, steps, text,
 };
 
-/// One test a file, so that the test runner names the family and shares the work out.
+/// One test per file, so that the test runner shows the family and runs them in parallel.
 macro_rules! families {
     ($($name:ident = $file:literal;)*) => {
         const FILES: &[&str] = &[$($file),*];
@@ -73,7 +73,7 @@ fn load(file: &str) -> Vec<Fixture> {
     fixture::parse(&read(&folder().join(file))).unwrap_or_else(|error| panic!("{file}: {error}"))
 }
 
-/// Runs a file; tells all fixtures that fail, each with the first run that differs.
+/// Runs a file; reports all failing fixtures, each with the first run that differs.
 fn check(file: &str) {
     let failures: Vec<_> = load(file)
         .iter()
@@ -88,7 +88,7 @@ fn check(file: &str) {
     assert!(failures.is_empty(), "{} fail\n\n{}", failures.len(), failures.join("\n\n"));
 }
 
-/// The usual run tries only pairs of cuts that are near each other.
+/// The usual run tries only pairs of nearby splits.
 #[test]
 #[ignore = "takes some minutes"]
 fn every_pair_of_cuts() {
@@ -124,19 +124,19 @@ impl Case<'_> {
         if let Some(writes) = self.fixture.writes
             && whole.writes != writes
         {
-            return Err(format!("it left in {} writes, not in {writes}", whole.writes));
+            return Err(format!("sent in {} writes instead of {writes}", whole.writes));
         }
         self.check_cuts(pairs, whole.refusal.as_deref())?;
         self.check_neighbours(whole.end)
     }
 
-    /// All that the peer sends.
+    /// Returns all bytes that the peer sends.
     fn bytes(&self) -> Vec<u8> {
         self.steps.iter().flat_map(|step| if let Step::Bytes(b) = step { b } else { &[][..] }).copied().collect()
     }
 
-    /// However it is cut, and through every way to hand bytes over. Pairs of cuts are tried
-    /// with the first input of a fixture only; the others are much like it.
+    /// Checks every split, and every way to pass bytes. Pairs of splits are tried only with the
+    /// first input of a fixture, because the others are similar.
     fn check_cuts(&self, pairs: bool, refusal: Option<&str>) -> Result<(), String> {
         let bytes = self.bytes();
         for (count, cut) in cuts::all(&bytes, pairs).iter().enumerate() {
@@ -163,7 +163,8 @@ impl Case<'_> {
         Ok(())
     }
 
-    /// Requests before and behind it: each is answered, unless the connection has ended.
+    /// Checks requests before and after it: each gets its response, unless the connection has
+    /// ended.
     fn check_neighbours(&self, end: End) -> Result<(), String> {
         let fixture = self.fixture;
         if fixture.alone || end == End::HandedOver {
@@ -180,7 +181,7 @@ impl Case<'_> {
             next_events.extend(events("/behind"));
             next_answer.extend(ok("/behind", age));
         }
-        self.check_list(&joined(&with_next), &next_events, &next_answer, "with a request behind it")?;
+        self.check_list(&joined(&with_next), &next_events, &next_answer, "with a request after it")?;
 
         if !fixture.configured {
             let with_first: Vec<_> = [Step::Bytes(FRONT.to_vec())].into_iter().chain(self.steps.to_vec()).collect();
@@ -222,7 +223,7 @@ impl Case<'_> {
     }
 }
 
-/// Adjacent bytes as one step, as the fixture's parser does it.
+/// Joins adjacent bytes to one step, as the fixture's parser does.
 fn joined(steps: &[Step]) -> Vec<Step> {
     let mut list: Vec<Step> = Vec::new();
     for step in steps {
@@ -268,7 +269,7 @@ fn every_row_has_a_fixture_and_every_fixture_a_row() {
     let document = read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/protocol.md"));
     let ids = rows::ids(&document);
     let rows: BTreeSet<_> = ids.iter().copied().collect();
-    assert_eq!(rows.len(), ids.len(), "an id stands twice");
+    assert_eq!(rows.len(), ids.len(), "duplicate id");
     let fixtures: Vec<_> = FILES.iter().flat_map(|file| load(file)).collect();
     let shown: BTreeSet<_> = fixtures.iter().flat_map(|fixture| &fixture.rows).map(String::as_str).collect();
     let missing: Vec<_> = rows.difference(&shown).collect();
@@ -276,13 +277,13 @@ fn every_row_has_a_fixture_and_every_fixture_a_row() {
     assert!(missing.is_empty() && unknown.is_empty(), "rows without a fixture: {missing:?}; unknown rows: {unknown:?}");
 }
 
-/// Where the inputs stand that were published, each with its source.
+/// The folder of published inputs, each with its source.
 const CORPUS: &str = "smuggling/";
 
 #[test]
 fn every_published_input_has_a_source() {
     let research = read(&folder().join("README.md"));
-    let advisories = read(&folder().join("../../docs/advisories.md"));
+    let advisories = read(&folder().join("../../docs/evidence/advisories.md"));
     let listed: BTreeSet<_> = advisories.lines().filter_map(advisory).collect();
     let mut named = BTreeSet::new();
     let mut count = 0;
@@ -304,7 +305,7 @@ fn every_published_input_has_a_source() {
     assert!(count >= 500, "{count} inputs");
 }
 
-/// The id in a line of the table of advisories.
+/// Returns the id in a line of the table of advisories.
 fn advisory(line: &str) -> Option<&str> {
     let (id, _) = line.strip_prefix("| ")?.split_once(" | ")?;
     id.contains(|character: char| character.is_ascii_digit()).then_some(id)
@@ -319,7 +320,7 @@ fn titles_are_unique() {
     }
 }
 
-/// The harness must notice when a run differs, or all of this proves nothing.
+/// The harness must detect a run that differs, or it proves nothing.
 #[test]
 fn a_difference_is_noticed() {
     let fence = "```";

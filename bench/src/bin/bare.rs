@@ -1,7 +1,7 @@
-//! What a runtime itself costs: a task and a socket a connection, whatever is received answered
-//! with the same bytes, and nothing of the protocol.
+//! The cost of a runtime itself: one task and socket per connection, a constant response to any
+//! input, and no HTTP.
 //!
-//!     bare tokio|smol|async-std    prints where it listens
+//! bare tokio|smol|async-std    prints its address
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use async_io::Async;
 use smol::LocalExecutor;
 
-const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, World!";
+const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 13\r\n\r\nHello, World!";
 
 fn main() -> io::Result<()> {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
@@ -25,7 +25,7 @@ fn main() -> io::Result<()> {
             smol::block_on(executor.run(on_async_io(listener, &executor)))
         }
         Some("async-std") => async_std::task::block_on(on_async_io(listener, &AsyncStd)),
-        _ => Err(io::Error::other("which runtime? tokio, smol or async-std")),
+        _ => Err(io::Error::other("expected a runtime: tokio, smol or async-std")),
     }
 }
 
@@ -73,14 +73,14 @@ async fn on_async_io(listener: TcpListener, executor: &impl Spawn) -> io::Result
     }
 }
 
-/// The buffer is on the stack: no task holds it while it waits.
+/// Uses a buffer on the stack, so that no task holds one while it waits.
 fn converse(
     read: impl FnOnce(&mut [u8]) -> io::Result<usize>,
     write: impl FnOnce(&[u8]) -> io::Result<usize>,
 ) -> io::Result<usize> {
     match read(&mut [0; 4096])? {
         0 => Ok(0),
-        _ => write(ANSWER),
+        _ => write(RESPONSE),
     }
 }
 

@@ -1,6 +1,5 @@
-//! `driver CASE ITERATIONS`: whole exchanges of the driver with a handler, over a transport that
-//! is memory and a runtime that does nothing by itself. `callgrind.py` counts the instructions of
-//! one.
+//! `driver CASE ITERATIONS`: whole exchanges of the driver with a handler, over an in-memory
+//! transport and a runtime without threads. `callgrind.py` counts the instructions of one exchange.
 
 use std::cell::RefCell;
 use std::future::{Future, pending};
@@ -19,7 +18,7 @@ use httpants_driver::{Request, Response, Server};
 
 const WRK: &str = "GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: bench/1.0\r\nAccept: */*\r\n\r\n";
 
-/// What the one client of the server sends with each poll.
+/// The bytes that the server's one client sends with each poll.
 #[derive(Debug, Default)]
 struct Wire {
     unread: Vec<u8>,

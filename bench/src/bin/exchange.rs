@@ -1,5 +1,5 @@
-//! `exchange CASE ITERATIONS`: whole exchanges in the core, without a socket. `callgrind.py`
-//! counts the instructions of one.
+//! `exchange CASE ITERATIONS`: whole exchanges in the core, without a socket. `callgrind.py` counts
+//! the instructions of one exchange.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -23,10 +23,10 @@ const BROWSER: &str = concat!(
     "Cookie: session=4f1c9a7be2d84c0fa1b2c3d4e5f60718; theme=dark; csrftoken=Zm9vYmFyYmF6cXV4\r\n\r\n",
 );
 const MIB: usize = 1 << 20;
-/// What one read of a socket gives at most.
+/// Maximum size of one read of a socket.
 const PIECE: usize = 64 << 10;
 
-/// The input of one iteration, and how many bytes of it one read gives.
+/// Returns the input of one iteration, and the size of one read.
 fn input(case: &str) -> Option<(Vec<u8>, usize)> {
     let upload = |framing: &str, content: Vec<u8>| {
         let head =
@@ -51,7 +51,7 @@ fn input(case: &str) -> Option<(Vec<u8>, usize)> {
     })
 }
 
-/// A head of so many bytes: 60 fields of equal size.
+/// Returns a head of `size` bytes: 60 fields of equal size.
 fn long_head(size: usize) -> Vec<u8> {
     let start = "GET / HTTP/1.1\r\nHost: a\r\n";
     let line = |size: usize| format!("X-Field: {}\r\n", "v".repeat(size - 11));
@@ -60,13 +60,13 @@ fn long_head(size: usize) -> Vec<u8> {
     format!("{start}{}{}\r\n", line(each).repeat(59), line(last)).into_bytes()
 }
 
-/// A socket of memory: what was answered lands in `out`.
+/// An in-memory socket; responses are written to `out`.
 struct Server {
     connection: Connection,
     head: ResponseHead,
     out: Vec<u8>,
     content: usize,
-    answered: u64,
+    responses: u64,
 }
 
 impl Server {
@@ -80,7 +80,7 @@ impl Server {
             head: ResponseHead::with_fields(Default::default(), fields),
             out: Vec::with_capacity(PIECE),
             content: 0,
-            answered: 0,
+            responses: 0,
         }
     }
 
@@ -96,7 +96,7 @@ impl Server {
         }
     }
 
-    /// What a driver does after every read.
+    /// Does what a driver does after every read.
     fn turn(&mut self) {
         loop {
             while let Some(event) = self.connection.poll_event() {
@@ -128,7 +128,7 @@ impl Server {
     fn respond(&mut self, request: RequestId) {
         let content = Bytes::from_static(b"Hello, World!");
         self.connection.respond_with(request, &self.head, content).expect("a response is expected");
-        self.answered += 1;
+        self.responses += 1;
     }
 }
 
@@ -144,5 +144,5 @@ fn main() {
     for _ in 0..iterations.parse().expect("a number") {
         server.exchange(black_box(&input), piece);
     }
-    println!("{} answers, the last {:?}", server.answered, String::from_utf8_lossy(&server.out));
+    println!("{} responses, the last {:?}", server.responses, String::from_utf8_lossy(&server.out));
 }

@@ -1,6 +1,6 @@
-//! `forms [ROUNDS]`: bytes per second of the form parsers, beside the crates that do the same
-//! and beside a bare search for the delimiter. All take turns in each round, so that what
-//! else the machine does is the same for all.
+//! `forms [ROUNDS]`: bytes per second of the form parsers, compared with other crates and with a
+//! bare search for the delimiter. All take turns in each round, so that other load affects all
+//! alike.
 
 use std::hint::black_box;
 use std::task::Poll;
@@ -15,14 +15,14 @@ use memchr::memmem;
 
 const MIB: usize = 1 << 20;
 const FILE: usize = 64 * MIB;
-/// What one read of a socket gives at most.
+/// Maximum size of one read of a socket.
 const PIECE: usize = 64 << 10;
 const BOUNDARY: &str = "----WebKitFormBoundary7MA4YWxkTrZu0gW9";
 const DELIMITER: &str = "\r\n------WebKitFormBoundary7MA4YWxkTrZu0gW9";
-/// Below the 1,000 that are allowed by default.
+/// Below the default limit of 1,000.
 const VARIABLES: usize = 900;
 
-/// One way to read the content; what it returns must be the same for all.
+/// One way to parse the content; all must return the same result.
 struct Contender<'a> {
     name: &'static str,
     run: Box<dyn Fn() -> usize + 'a>,
@@ -33,7 +33,7 @@ impl<'a> Contender<'a> {
         Self { name, run: Box::new(run) }
     }
 
-    /// In GB/s, for `repeats` times the content.
+    /// Returns GB/s for `repeats` times the content.
     fn rate(&self, bytes: usize, repeats: usize, expected: usize) -> f64 {
         let start = Instant::now();
         for _ in 0..repeats {
@@ -43,8 +43,8 @@ impl<'a> Contender<'a> {
     }
 }
 
-/// Prints the median rate of each, and the median over the rounds of how many times as fast
-/// the first one is.
+/// Prints the median rate of each, and the median over the rounds of how many times as fast the
+/// first one is.
 fn compare(title: &str, bytes: usize, repeats: usize, rounds: usize, contenders: &[Contender]) {
     let expected = (contenders[0].run)();
     contenders.iter().for_each(|contender| _ = contender.rate(bytes, 1, expected));
@@ -65,7 +65,7 @@ fn median(values: impl Iterator<Item = f64>) -> f64 {
     values[values.len() / 2]
 }
 
-/// A form with one file of this content, as reads give it.
+/// Returns the pieces of a form with one file of this content.
 fn form(file: &[u8]) -> Vec<Bytes> {
     let head = format!(
         "--{BOUNDARY}\r\nContent-Disposition: form-data; name=\"file\"; filename=\"film.mp4\"\r\n\
@@ -75,7 +75,7 @@ fn form(file: &[u8]) -> Vec<Bytes> {
     (0..whole.len()).step_by(PIECE).map(|at| whole.slice(at..whole.len().min(at + PIECE))).collect()
 }
 
-/// Bytes without a pattern, as of compressed media.
+/// Returns bytes without a pattern, as in compressed media.
 fn noise(size: usize) -> Vec<u8> {
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let words = std::iter::repeat_with(|| {
@@ -87,7 +87,7 @@ fn noise(size: usize) -> Vec<u8> {
     words.take(size / 8).flatten().collect()
 }
 
-/// Lines of a table, each with the first bytes of a delimiter.
+/// Returns lines of a table, each with the first bytes of a delimiter.
 fn lines(size: usize) -> Vec<u8> {
     b"2027-01-15,reading,21.5,ok\r\n--2027-01-16,reading,-3.25,late\r\n".iter().copied().cycle().take(size).collect()
 }
@@ -128,12 +128,12 @@ async fn multer_multipart(pieces: impl Stream<Item = Result<Bytes, multer::Error
     content
 }
 
-/// All pieces without a pause: what multer collects as a whole before it gives any of it.
+/// Yields all pieces without a pause: multer collects them all before it returns any.
 fn ready(pieces: &[Bytes]) -> impl Stream<Item = Result<Bytes, multer::Error>> + Send {
     stream::iter(pieces).map(|piece| Ok(piece.clone()))
 }
 
-/// A pause behind each piece, as of a socket that is read faster than the peer sends.
+/// Yields a pause after each piece, as a socket does that is read faster than the peer sends.
 fn paused(pieces: &[Bytes]) -> impl Stream<Item = Result<Bytes, multer::Error>> + Send {
     let mut pieces = pieces.iter();
     let mut pause = false;
@@ -147,7 +147,7 @@ fn paused(pieces: &[Bytes]) -> impl Stream<Item = Result<Bytes, multer::Error>> 
     })
 }
 
-/// No parser: what the stream that pauses costs by itself.
+/// Parses nothing: the cost of the stream with pauses.
 async fn drain(pieces: impl Stream<Item = Result<Bytes, multer::Error>>) -> usize {
     let mut pieces = std::pin::pin!(pieces);
     let mut content = 0;
@@ -157,7 +157,7 @@ async fn drain(pieces: impl Stream<Item = Result<Bytes, multer::Error>>) -> usiz
     content
 }
 
-/// No parser: the least that finding the end of the file costs. Gives the length of the file,
+/// Parses nothing: the minimum cost of finding the end of the file. Returns the length of the file,
 /// as the parsers do.
 fn search(finder: &memmem::Finder, pieces: &[Bytes], head: usize) -> usize {
     let mut before = 0;
@@ -185,7 +185,7 @@ fn multipart(title: &str, file: &[u8], rounds: usize) {
     compare(title, bytes, 1, rounds, &contenders);
 }
 
-/// About 1 MiB, with this text as each value.
+/// Returns about 1 MiB of variables with this text as each value.
 fn variables(text: &str) -> String {
     let mut serializer = form_urlencoded::Serializer::new(String::new());
     let room = MIB / VARIABLES - "comment.100=&".len();
@@ -198,7 +198,7 @@ fn variables(text: &str) -> String {
 fn urlencoded(title: &str, text: &str, rounds: usize) {
     let content = variables(text);
     let content = content.as_bytes();
-    // Each gives the length of all names and values together.
+    // Each returns the total length of names and values.
     let contenders = [
         Contender::new("httpants", || {
             let variables = urlencoded::parse(black_box(content), &Options::default()).expect("a good form");

@@ -1,9 +1,9 @@
-//! The core in an event loop of one thread, on mio's epoll or kqueue: 166 lines of code.
+//! The core in a single-threaded event loop on mio (epoll or kqueue).
 //!
 //! In this folder: `cargo run --bin event_loop -- 127.0.0.1:8080`
 //!
-//! Readiness is edge-triggered: it is told once and then remembered, because the core may not
-//! want bytes, or have any to send, when it comes.
+//! Readiness is edge-triggered: it is reported once and must be remembered, because the core may
+//! not want bytes, or have any to send, at that moment.
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
@@ -25,7 +25,7 @@ struct Client {
     application: Echo,
     readable: bool,
     writable: bool,
-    /// As it stands among the deadlines of all.
+    /// The deadline as registered among the deadlines of all connections.
     deadline: Option<Duration>,
 }
 
@@ -35,11 +35,11 @@ enum Next {
 }
 
 impl Client {
-    /// Everything that can be done before the socket or the clock says more.
+    /// Does everything that is possible before the next event of the socket or the clock.
     fn drive(&mut self, clocks: Clocks) -> io::Result<Next> {
         self.connection.handle_timeout(clocks.now());
         loop {
-            self.application.answer(&mut self.connection);
+            self.application.handle_events(&mut self.connection);
             if self.writable && self.send(clocks)? {
                 continue;
             }
@@ -79,7 +79,7 @@ impl Client {
     }
 }
 
-/// What a call gave; `None` where the socket is not ready any more.
+/// Converts the result of a call; `None` if the socket is no longer ready.
 fn ready(readiness: &mut bool, result: io::Result<usize>) -> io::Result<Option<usize>> {
     match result {
         Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -106,8 +106,8 @@ impl Server {
                 Ok(accepted) => accepted,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) => {
-                    // The next connection tries again.
-                    eprintln!("cannot accept: {error}");
+                    // Accepting is retried with the next connection.
+                    eprintln!("accept failed: {error}");
                     return Ok(());
                 }
             };
@@ -180,7 +180,7 @@ fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
     let listener = std::net::TcpListener::bind(address)?;
     listener.set_nonblocking(true)?;
-    println!("listens on http://{}/", listener.local_addr()?);
+    println!("listening on http://{}/", listener.local_addr()?);
     let mut listener = TcpListener::from_std(listener);
     let poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;

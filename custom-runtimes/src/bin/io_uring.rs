@@ -1,10 +1,10 @@
-//! The core on completions instead of readiness: io_uring, by compio, in 118 lines of code.
+//! The core on completions instead of readiness: io_uring through compio.
 //!
 //! In this folder: `cargo run --bin io_uring -- 127.0.0.1:8080`
 //!
-//! The kernel writes to a buffer while the operation is under way, so the operation owns it and
-//! gives it back; and an operation is never dropped because a deadline came, as what it had
-//! received would be lost.
+//! The kernel writes to a buffer while the operation is in progress, so the operation owns the
+//! buffer and returns it. An operation is never dropped because of a deadline, because the bytes it
+//! had received would be lost.
 
 #[cfg(target_os = "linux")]
 mod server {
@@ -21,7 +21,7 @@ mod server {
     use httpants_core::{Close, Config, Connection, ConnectionInfo, Transmit};
     use httpants_custom_runtimes::{Clocks, Echo};
 
-    /// The size of a buffer that is lent to the kernel.
+    /// The size of a buffer lent to the kernel.
     const BUFFER: usize = 16 * 1024;
 
     type Operation = Pin<Box<dyn Future<Output = BufResult<usize, Vec<u8>>>>>;
@@ -40,7 +40,7 @@ mod server {
         Box::pin(async move { socket.write(bytes).await })
     }
 
-    /// Waits for the first of what is under way, and leaves the others so.
+    /// Waits for the first operation to complete; the others stay in progress.
     async fn first(receiving: &mut Option<Operation>, sending: &mut Option<Operation>, wait: Option<Duration>) -> Done {
         let mut timer = pin!(async {
             match wait {
@@ -69,8 +69,8 @@ mod server {
         let mut buffer = Vec::with_capacity(BUFFER);
         loop {
             connection.handle_timeout(clocks.now());
-            application.answer(&mut connection);
-            // What the core had no room for, once it has.
+            application.handle_events(&mut connection);
+            // Passes on bytes that the core had no room for.
             if !buffer.is_empty() && connection.wants_recv() {
                 let taken = connection.receive(&buffer, clocks.now());
                 buffer.drain(..taken);
@@ -106,20 +106,20 @@ mod server {
 
     pub(crate) async fn run(address: &str) -> io::Result<()> {
         let listener = TcpListener::bind(address).await?;
-        println!("listens on http://{}/", listener.local_addr()?);
+        println!("listening on http://{}/", listener.local_addr()?);
         let (config, clocks) = (Arc::new(Config::default()), Clocks::default());
         loop {
             match listener.accept().await {
                 Ok((socket, remote)) => {
                     let (peer, config) = (ConnectionInfo::new(remote, socket.local_addr()?), Arc::clone(&config));
                     compio::runtime::spawn(async move {
-                        // A peer that is gone is no fault of this server.
+                        // An error of the peer is not an error of this server.
                         let _ = serve(socket, peer, config, clocks).await;
                     })
                     .detach();
                 }
                 Err(error) => {
-                    eprintln!("cannot accept: {error}");
+                    eprintln!("accept failed: {error}");
                     compio::time::sleep(Duration::from_millis(100)).await;
                 }
             }
@@ -131,11 +131,11 @@ mod server {
 fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
     let runtime = compio::runtime::Runtime::new()
-        .map_err(|error| std::io::Error::other(format!("this kernel has no io_uring, or forbids it: {error}")))?;
+        .map_err(|error| std::io::Error::other(format!("io_uring is not available: {error}")))?;
     runtime.block_on(server::run(&address))
 }
 
 #[cfg(not(target_os = "linux"))]
 fn main() {
-    eprintln!("io_uring is Linux's");
+    eprintln!("io_uring requires Linux");
 }

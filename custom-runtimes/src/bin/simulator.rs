@@ -1,10 +1,9 @@
-//! The core in a world without a machine: clients, a network and a clock that are numbers, in
-//! 136 lines of code.
+//! The core in a simulated world: clients, a network and a clock without sockets or waiting.
 //!
 //! In this folder: `cargo run --bin simulator -- 7`
 //!
-//! An hour of a server passes in moments, and the same seed always makes the same scenario: what
-//! a load does to the timeouts can be tried without load and without time.
+//! An hour of a server passes in moments, and the same seed always gives the same run, so the
+//! effect of load on timeouts can be tried without load.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -18,10 +17,10 @@ use httpants_core::{
 
 const CLIENTS: usize = 1_000;
 const REQUESTS: usize = 20;
-/// One client in so many falls silent in the middle of a request.
+/// One client in this many stops sending in the middle of a request.
 const SILENT: usize = 50;
 
-/// What happens at a moment; the order of equal moments is that in which they were planned.
+/// An event at a time; events at the same time keep the order in which they were planned.
 type Planned = Reverse<(Duration, u64, usize, Happening)>;
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
@@ -29,8 +28,8 @@ enum Happening {
     /// The client begins its next request.
     Request,
     Arrives(Vec<u8>),
-    /// The application has thought.
-    Answer(RequestId),
+    /// The application finished its work.
+    Respond(RequestId),
     Deadline,
 }
 
@@ -48,7 +47,7 @@ struct World {
     planned: BinaryHeap<Planned>,
     count: u64,
     latencies: Vec<Duration>,
-    /// How connections ended: as they should, or by a timer.
+    /// The number of connections that ended, and of those ended by a timer.
     ended: usize,
     timed_out: usize,
 }
@@ -68,18 +67,18 @@ impl World {
         match happening {
             Happening::Request => self.request(number, client, random),
             Happening::Arrives(bytes) => {
-                // Requests are small here: the core always has room for one.
+                // Requests are small here, so the core always has room for one.
                 let _ = client.connection.receive(&bytes, now);
             }
-            Happening::Answer(id) => {
-                let _ = client.connection.respond_with(id, &ResponseHead::default(), "an answer");
+            Happening::Respond(id) => {
+                let _ = client.connection.respond_with(id, &ResponseHead::default(), "a response");
             }
             Happening::Deadline => client.connection.handle_timeout(now),
         }
         self.drive(number, client, random);
     }
 
-    /// The network cuts a request into pieces and delays them.
+    /// Sends a request over a network that cuts it into pieces and delays them.
     fn request(&mut self, number: usize, client: &mut Client, random: &mut Rng) {
         client.asked = self.now;
         client.left -= 1;
@@ -101,7 +100,7 @@ impl World {
             match event {
                 Event::Request(request) => {
                     let thinking = Duration::from_millis(random.u64(1..=100));
-                    self.plan(thinking, number, Happening::Answer(request.id()));
+                    self.plan(thinking, number, Happening::Respond(request.id()));
                 }
                 Event::ResponseEnd(stats) if stats.complete => {
                     self.latencies.push(self.now - client.asked);
@@ -160,7 +159,7 @@ fn main() {
     }
     world.latencies.sort_unstable();
     let latency = |share: usize| world.latencies.get(world.latencies.len() * share / 100).copied().unwrap_or_default();
-    println!("seed {seed}: {} answers in {:?}", world.latencies.len(), world.now);
-    println!("latency: {:?} at the median, {:?} for all but one in a hundred", latency(50), latency(99));
-    println!("connections that a timer ended: {} of {}", world.timed_out, world.ended);
+    println!("seed {seed}: {} responses in {:?}", world.latencies.len(), world.now);
+    println!("latency: {:?} at the median, {:?} at the 99th percentile", latency(50), latency(99));
+    println!("connections ended by a timer: {} of {}", world.timed_out, world.ended);
 }

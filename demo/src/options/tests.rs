@@ -1,4 +1,4 @@
-//! The command line, as it is read.
+//! Tests of parsing the command line.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ fn options(line: &str) -> Options {
 }
 
 #[test]
-fn without_arguments_it_serves_on_8080_for_this_machine_with_the_servers_defaults() {
+fn no_arguments_means_loopback_8080_with_server_defaults() {
     let (mut config, options) = (Config::default(), options(""));
     options.apply(&mut config);
     assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
@@ -25,7 +25,7 @@ fn without_arguments_it_serves_on_8080_for_this_machine_with_the_servers_default
 }
 
 #[test]
-fn every_flag_sets_its_own() {
+fn every_flag_sets_its_option() {
     let options = options(
         "--listen 80 --listen=unix:/s --listen-fds --workers 3 --access-log --max-request 5 --head-timeout 1 \
          --idle-timeout 2.5 --body-timeout 3 --write-timeout 0 --half-closed-timeout 8 --proxy-protocol --cookie-secret a \
@@ -52,7 +52,7 @@ fn every_flag_sets_its_own() {
 }
 
 #[test]
-fn head_timeout_counts_from_accept_unless_accept_timeout_is_given() {
+fn head_timeout_applies_from_accept_without_accept_timeout() {
     let (default, seconds) = (Config::default().timeouts.accept, |n| Some(Duration::from_secs(n)));
     for (line, accept) in [
         ("", default),
@@ -85,7 +85,7 @@ fn linger_timeout_bounds_refusals_and_shortens_ordinary_ends() {
 }
 
 #[test]
-fn runtimes_go_by_the_names_of_their_crates() {
+fn runtimes_are_selected_by_crate_name() {
     for (line, runtime) in [
         ("", RuntimeName::Tokio),
         ("--runtime tokio", RuntimeName::Tokio),
@@ -97,14 +97,14 @@ fn runtimes_go_by_the_names_of_their_crates() {
 }
 
 #[test]
-fn all_proxies_are_all_whatever_else_is_named() {
+fn xheaders_all_overrides_networks() {
     for line in ["--xheaders all", "--xheaders all --xheaders ::1", "--xheaders ::1 --xheaders all"] {
         assert_eq!(options(line).xheaders(), XHeaders::TrustAll, "{line}");
     }
 }
 
 #[test]
-fn the_fields_of_trusted_proxies_are_chosen_by_name() {
+fn xheaders_from_selects_the_trusted_fields() {
     let trusted = || XHeaders::trusted(["::1"]).unwrap();
     for (line, xheaders) in [
         ("--xheaders ::1", trusted().proto()),
@@ -121,7 +121,7 @@ fn the_fields_of_trusted_proxies_are_chosen_by_name() {
 }
 
 #[test]
-fn the_server_in_front_is_named_once_the_root_is_known() {
+fn sendfile_policy_is_built_from_flag_and_root() {
     let root = Path::new("/srv");
     assert_eq!(options("").sendfile(root).unwrap(), None);
     let nginx = options("--sendfile X-Accel-Redirect --sendfile-prefix /p").sendfile(root).unwrap();
@@ -129,60 +129,66 @@ fn the_server_in_front_is_named_once_the_root_is_known() {
 }
 
 #[test]
-fn secrets_are_not_shown() {
+fn secrets_are_hidden_in_debug() {
     let options = options("--cookie-secret hunter2");
     assert!(!format!("{options:?}").contains("hunter2"));
 }
 
 #[test]
-fn help_and_version_win_over_what_follows() {
+fn help_and_version_take_precedence() {
     assert_eq!(parse("--help --nonsense"), Ok(Command::Help));
     assert_eq!(parse("-V"), Ok(Command::Version));
 }
 
 #[test]
-fn each_mistake_is_one_line_that_names_the_flag() {
+fn errors_are_one_line_naming_flag_and_value() {
     for (line, said) in [
         ("--nonsense", "invalid option '--nonsense'"),
         ("-x", "invalid option '-x'"),
         ("stray", "unexpected argument \"stray\""),
         ("--listen", "missing argument for option '--listen'"),
         ("--access-log=yes", "unexpected argument for option '--access-log': \"yes\""),
-        ("--cookie-secret=", "--cookie-secret \"\": expected a secret that is not empty"),
+        ("--cookie-secret=", "invalid value \"\" for --cookie-secret: expected a non-empty secret"),
         (
             "--xheaders 10.0.0.0/33",
-            "--xheaders \"10.0.0.0/33\": expected all, a network such as 10.0.0.0/8, or an address",
+            "invalid value \"10.0.0.0/33\" for --xheaders: expected all, a network such as 10.0.0.0/8, or an address",
         ),
         (
             "--xheaders-from x-forwarded-for",
-            "--xheaders-from \"x-forwarded-for\": expected x-forwarded, x-real-ip or forwarded",
+            "invalid value \"x-forwarded-for\" for --xheaders-from: expected x-forwarded, x-real-ip or forwarded",
         ),
         ("--xheaders-from forwarded", "--xheaders-from requires --xheaders"),
         ("--sendfile-prefix /p", "--sendfile-prefix requires --sendfile"),
-        ("--runtime glommio", "--runtime \"glommio\": expected tokio, smol or async-std"),
-        ("--workers many", "--workers \"many\": expected a number of threads up to 1024, or 0 for one for each core"),
-        ("--max-request -1", "--max-request \"-1\": expected a number of bytes, without a unit"),
-        ("--sendfile a:b", "--sendfile \"a:b\": expected the name of a field, such as X-Accel-Redirect"),
+        ("--runtime glommio", "invalid value \"glommio\" for --runtime: expected tokio, smol or async-std"),
+        (
+            "--workers many",
+            "invalid value \"many\" for --workers: expected a number of threads up to 1024, or 0 for one per core",
+        ),
+        ("--max-request -1", "invalid value \"-1\" for --max-request: expected a number of bytes without a unit"),
+        ("--sendfile a:b", "invalid value \"a:b\" for --sendfile: expected a field name such as X-Accel-Redirect"),
         (
             "--sendfile Content-Length",
-            "--sendfile \"Content-Length\": expected the name of a field that does not frame messages",
+            "invalid value \"Content-Length\" for --sendfile: expected a field that does not frame messages",
         ),
         (
             "--sendfile x --sendfile-prefix \u{e9}",
-            "--sendfile-prefix \"\u{e9}\": expected a path of visible ASCII characters",
+            "invalid value \"\u{e9}\" for --sendfile-prefix: expected a path of visible ASCII characters",
         ),
-        ("--tls-cert=", "--tls-cert \"\": expected a path"),
+        ("--tls-cert=", "invalid value \"\" for --tls-cert: expected a path"),
         ("--client-ca ca.pem", "--client-ca requires --tls-cert"),
-        ("--idle-timeout soon", "--idle-timeout \"soon\": expected a number of seconds"),
-        ("--idle-timeout -1", "--idle-timeout \"-1\": expected a number of seconds"),
-        ("--handshake-timeout NaN", "--handshake-timeout \"NaN\": expected a number of seconds"),
-        ("--accept-timeout 1s", "--accept-timeout \"1s\": expected a number of seconds"),
-        ("--linger-timeout 1e99", "--linger-timeout \"1e99\": expected a number of seconds"),
+        ("--idle-timeout soon", "invalid value \"soon\" for --idle-timeout: expected a number of seconds"),
+        ("--idle-timeout -1", "invalid value \"-1\" for --idle-timeout: expected a number of seconds"),
+        ("--handshake-timeout NaN", "invalid value \"NaN\" for --handshake-timeout: expected a number of seconds"),
+        ("--accept-timeout 1s", "invalid value \"1s\" for --accept-timeout: expected a number of seconds"),
+        ("--linger-timeout 1e99", "invalid value \"1e99\" for --linger-timeout: expected a number of seconds"),
         ("--linger-timeout", "missing argument for option '--linger-timeout'"),
-        ("--body-rate 1.5", "--body-rate \"1.5\": expected a number of bytes per second, at most 4294967295"),
+        (
+            "--body-rate 1.5",
+            "invalid value \"1.5\" for --body-rate: expected a number of bytes per second, at most 4294967295",
+        ),
         (
             "--body-rate 4294967296",
-            "--body-rate \"4294967296\": expected a number of bytes per second, at most 4294967295",
+            "invalid value \"4294967296\" for --body-rate: expected a number of bytes per second, at most 4294967295",
         ),
     ] {
         assert_eq!(parse(line), Err(said.into()), "{line}");
@@ -190,7 +196,7 @@ fn each_mistake_is_one_line_that_names_the_flag() {
 }
 
 #[test]
-fn an_address_to_listen_on_is_a_port_a_host_with_one_or_a_path() {
+fn listen_accepts_port_host_and_port_or_unix_path() {
     for given in ["0", "65535", "127.0.0.1:0", "[::]:80", "::1:80", "localhost:0", "a.example:65535", "unix:a"] {
         assert_eq!(options(&format!("--listen={given}")).listen, [Address(given.into())], "{given}");
     }
@@ -207,7 +213,9 @@ fn an_address_to_listen_on_is_a_port_a_host_with_one_or_a_path() {
         "[::1]",
         "unix:",
     ] {
-        let said = format!("--listen {given:?}: expected PORT, HOST:PORT or unix:PATH, with a port up to 65535");
+        let said = format!(
+            "invalid value {given:?} for --listen: expected PORT, HOST:PORT or unix:PATH, with a port up to 65535"
+        );
         let parsed = Command::parse([format!("--listen={given}").into()]);
         assert_eq!(parsed.map_err(|error| error.to_string()), Err(said));
     }

@@ -1,4 +1,4 @@
-//! The values that flags take.
+//! The values of flags.
 
 use std::ffi::OsString;
 use std::fmt;
@@ -9,7 +9,7 @@ use std::time::Duration;
 use httpants_tokio::protocol::proxy::XHeaders;
 use httpants_tokio::{ListenAddress, Misuse, Sendfile};
 
-/// What the server runs on.
+/// The async runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub(crate) enum RuntimeName {
     #[default]
@@ -61,14 +61,14 @@ impl From<&Address> for ListenAddress {
     }
 }
 
-/// Whether it may be a name to look up, and no path or URL.
+/// Returns whether it can be a host name with a port, and not a path or URL.
 fn is_host_and_port(text: &str) -> bool {
     let no_host = |c: char| matches!(c, '/' | '[' | ']') || c.is_whitespace() || c.is_control();
     text.rsplit_once(':')
         .is_some_and(|(host, port)| !host.is_empty() && !host.contains(no_host) && port.parse::<u16>().is_ok())
 }
 
-/// How many threads serve; 0 is one for each core.
+/// The number of threads; 0 is one per core.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
 pub(crate) struct Workers(pub(crate) usize);
 
@@ -76,13 +76,13 @@ impl FromStr for Workers {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // Each has sockets and a runtime of its own: far more than cores only take time and descriptors.
+        // Each has its own sockets and runtime: far more than cores only take time and descriptors.
         let workers = text.parse().ok().filter(|workers| *workers <= 1024);
-        workers.map(Self).ok_or("expected a number of threads up to 1024, or 0 for one for each core")
+        workers.map(Self).ok_or("expected a number of threads up to 1024, or 0 for one per core")
     }
 }
 
-/// The name of the field that a server in front reads.
+/// The name of the header field that the proxy reads.
 #[derive(Debug, PartialEq)]
 pub(super) struct FieldName(pub(super) String);
 
@@ -92,13 +92,13 @@ impl FromStr for FieldName {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         match Sendfile::new(text, "/") {
             Ok(_) => Ok(Self(text.into())),
-            Err(Misuse::Framing(_)) => Err("expected the name of a field that does not frame messages"),
-            Err(_) => Err("expected the name of a field, such as X-Accel-Redirect"),
+            Err(Misuse::Framing(_)) => Err("expected a field that does not frame messages"),
+            Err(_) => Err("expected a field name such as X-Accel-Redirect"),
         }
     }
 }
 
-/// The prefix that names the root there.
+/// The path prefix that the proxy maps to the file root.
 #[derive(Debug, PartialEq)]
 pub(super) struct Prefix(pub(super) String);
 
@@ -111,7 +111,7 @@ impl FromStr for Prefix {
     }
 }
 
-/// What signs cookies.
+/// A secret that signs cookies.
 #[derive(Clone, PartialEq)]
 pub(crate) struct Secret(pub(super) OsString);
 
@@ -169,7 +169,7 @@ impl FromStr for ProxyFields {
     }
 }
 
-/// A timeout as `config.rs` of the core has it: `None` is off.
+/// A timeout as in the core's `Timeouts`: `None` disables it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Seconds(pub(super) Option<Duration>);
 
@@ -184,7 +184,7 @@ impl FromStr for Seconds {
     }
 }
 
-/// The largest body.
+/// The maximum body size.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct ByteCount(pub(super) u64);
 
@@ -192,11 +192,11 @@ impl FromStr for ByteCount {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.parse().map(Self).map_err(|_| "expected a number of bytes, without a unit")
+        text.parse().map(Self).map_err(|_| "expected a number of bytes without a unit")
     }
 }
 
-/// The slowest body; 0 is off.
+/// The minimum rate of a body; 0 disables it.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct BytesPerSecond(pub(super) u32);
 

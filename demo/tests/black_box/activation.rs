@@ -1,4 +1,4 @@
-//! Sockets that it was started with, and the files of those that it makes.
+//! Tests of inherited sockets, and of the files of unix sockets.
 
 use std::fs::File;
 use std::net::{Shutdown, TcpListener, TcpStream, UdpSocket};
@@ -14,7 +14,7 @@ use crate::port::Port;
 use crate::runtimes::RUNTIMES;
 
 #[test]
-fn an_inherited_socket_is_served_and_outlives_the_server() {
+fn inherited_socket_is_served_and_outlives_the_server() {
     for workers in ["1", "3"] {
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
@@ -25,7 +25,7 @@ fn an_inherited_socket_is_served_and_outlives_the_server() {
         }
         demo.terminate();
         assert_eq!(demo.exit().code(), Some(0));
-        // Nobody serves it, and nobody refuses: it waits for the next server.
+        // Neither served nor refused: it waits for the next server.
         let mut early = Client::connect(address);
         early.send("GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n");
         let _next = Demo::inheriting(socket, &[]);
@@ -34,7 +34,7 @@ fn an_inherited_socket_is_served_and_outlives_the_server() {
 }
 
 #[test]
-fn what_it_was_not_started_with_is_one_line_and_code_1() {
+fn missing_inherited_sockets_exit_with_1_and_one_line() {
     let connected = {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         TcpStream::connect(listener.local_addr().unwrap()).unwrap()
@@ -52,7 +52,7 @@ fn what_it_was_not_started_with_is_one_line_and_code_1() {
         .output();
     let none = [run(&["--listen-fds"]), elsewhere.unwrap()];
     for (output, said) in outputs
-        .map(|output| (output, "socket 1 of LISTEN_FDS is no listening TCP or unix socket: "))
+        .map(|output| (output, "socket 1 of LISTEN_FDS is not a listening TCP or unix socket: "))
         .chain(none.map(|output| (output, "no socket was passed: ")))
     {
         let line = String::from_utf8(output.stderr).unwrap();
@@ -61,12 +61,12 @@ fn what_it_was_not_started_with_is_one_line_and_code_1() {
     }
 }
 
-/// The new server starts on the same socket, and only then the old one is told to stop.
+/// Starts the new server on the same socket, and then stops the old one.
 fn restart_rolling(start: impl Fn(TcpListener) -> Demo) {
     let socket = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap();
     let mut slow = Client::connect(address);
-    // It waits for the server that it starts.
+    // The old server is started on demand.
     let mut old = start(socket.try_clone().unwrap());
     slow.begin_slow(500);
     let (running, restarted) = (AtomicBool::new(true), AtomicBool::new(false));
@@ -80,8 +80,8 @@ fn restart_rolling(start: impl Fn(TcpListener) -> Demo) {
                         // A refusal would fail here.
                         let mut client = Client::connect(address);
                         client.send("GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-                        // Between its accept and its first byte a connection is idle, and
-                        // those are closed: such a client asks again, as RFC 9112 9.5 has it.
+                        // A connection without its first byte is idle and is closed; such a client
+                        // tries again (RFC 9112 section 9.5).
                         if let Ok(Some(response)) = client.try_response("GET") {
                             assert_eq!(response.text(), "Hello, World!");
                             served_since += usize::from(since);
@@ -109,13 +109,13 @@ fn restart_rolling(start: impl Fn(TcpListener) -> Demo) {
 }
 
 #[test]
-fn a_rolling_restart_refuses_nobody_and_finishes_what_runs() {
+fn rolling_restart_refuses_no_connection() {
     restart_rolling(|socket| Demo::inheriting(socket, &[]));
 }
 
 #[test]
 #[ignore = "needs systemd-socket-activate (Debian: systemd)"]
-fn systemd_restarts_it_rolling() {
+fn rolling_restart_works_under_systemd() {
     for runtime in RUNTIMES {
         restart_rolling(|socket| Demo::activated(socket, &["--runtime", runtime]));
     }
@@ -123,7 +123,7 @@ fn systemd_restarts_it_rolling() {
 
 #[test]
 #[ignore = "needs systemd-socket-activate (Debian: systemd)"]
-fn systemd_starts_it_for_the_first_connection() {
+fn systemd_activates_on_the_first_connection() {
     let port = Port::reserve();
     for runtime in RUNTIMES {
         let mut demo = Demo::awaiting(port.address(), &["--runtime", runtime]);
@@ -136,7 +136,7 @@ fn systemd_starts_it_for_the_first_connection() {
 }
 
 #[test]
-fn the_file_of_a_unix_socket_goes_with_the_server_that_made_it() {
+fn unix_socket_file_is_removed_by_its_server() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("demo.sock");
     let address = format!("unix:{}", path.display());
@@ -148,7 +148,7 @@ fn the_file_of_a_unix_socket_goes_with_the_server_that_made_it() {
         assert!(!path.exists(), "{workers} workers");
     }
 
-    // Another one has taken its place.
+    // Another file has replaced it.
     let mut demo = Demo::listening(&[&address], &[]);
     std::fs::remove_file(&path).unwrap();
     let other = UnixListener::bind(&path).unwrap();
@@ -156,7 +156,7 @@ fn the_file_of_a_unix_socket_goes_with_the_server_that_made_it() {
     assert_eq!(demo.exit().code(), Some(0));
     UnixStream::connect(&path).unwrap();
 
-    // It was inherited: whoever made it removes it.
+    // It was inherited: its creator removes it.
     let mut demo = Demo::inheriting(other, &[]);
     assert_eq!(demo.urls(), [address]);
     let stream = UnixStream::connect(&path).unwrap();

@@ -1,4 +1,4 @@
-//! The page in a browser, driven by WebDriver: JSON over HTTP.
+//! Tests of the page in a browser, through WebDriver: JSON over HTTP.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -13,7 +13,7 @@ use crate::client::Client;
 use crate::demo::{Demo, PATIENCE};
 use crate::tls::Certified;
 
-/// A session of a browser with a profile of its own; it ends when this is dropped.
+/// A browser session with its own profile; ends when this is dropped.
 struct Browser {
     driver: Child,
     client: Client,
@@ -36,25 +36,25 @@ impl Browser {
             "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-dev-shm-usage",
             "--disable-background-networking", "--disable-component-update", "--disable-sync", profile,
         ]});
-        let answer = browser.command(
+        let response = browser.command(
             "/session",
             &json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": options, "acceptInsecureCerts": true}}}),
         );
-        browser.session = format!("/session/{}", answer["sessionId"].as_str().unwrap());
+        browser.session = format!("/session/{}", response["sessionId"].as_str().unwrap());
         browser
     }
 
     fn command(&mut self, path: &str, arguments: &Value) -> Value {
         let content = arguments.to_string();
         let length = content.len();
-        // The driver talks to its own machine only, and looks at Host for that.
+        // The driver serves local clients only and checks Host for that.
         self.client.send(format!(
             "POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{content}"
         ));
         let response = self.client.response();
-        let answer: Value = serde_json::from_slice(&response.body).unwrap();
-        assert_eq!(response.status, 200, "{path}: {answer}");
-        answer["value"].clone()
+        let content: Value = serde_json::from_slice(&response.body).unwrap();
+        assert_eq!(response.status, 200, "{path}: {content}");
+        content["value"].clone()
     }
 
     fn in_session(&mut self, path: &str, arguments: &Value) -> Value {
@@ -62,7 +62,7 @@ impl Browser {
         self.command(&path, arguments)
     }
 
-    /// The path of the element that this selector names.
+    /// Returns the path of the element that this selector matches.
     fn element(&mut self, selector: &str) -> String {
         let element = self.in_session("/element", &json!({"using": "css selector", "value": selector}));
         format!("/element/{}", element.as_object().unwrap().values().next().unwrap().as_str().unwrap())
@@ -95,7 +95,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // The driver ends its browser when it is told to, and not when it is killed.
+        // The driver ends its browser on request, but not when it is killed.
         if !self.session.is_empty() {
             let end = format!("DELETE {} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n", self.session);
             let _ = self.client.try_send(end).and_then(|()| self.client.try_response("DELETE"));
@@ -107,13 +107,13 @@ impl Drop for Browser {
 
 #[test]
 #[ignore = "needs chromium and chromedriver (Debian: chromium chromium-driver)"]
-fn chromium_shows_the_page_logs_in_and_uploads() {
+fn chromium_loads_the_page_logs_in_and_uploads() {
     use_the_page(&Demo::start(&[]));
 }
 
 #[test]
 #[ignore = "needs chromium and chromedriver (Debian: chromium chromium-driver)"]
-fn chromium_does_the_same_over_tls() {
+fn chromium_loads_the_page_over_tls() {
     use_the_page(&Certified::new().start(&[]));
 }
 

@@ -1,4 +1,4 @@
-//! A client that takes nothing for granted: an answer is whole, or it is an error.
+//! A strict client: a response is complete, or it is an error.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -19,11 +19,11 @@ pub(crate) struct Response {
 }
 
 impl Response {
-    /// The only value of this field; several are a failure.
+    /// Returns the only value of this field; several are a failure.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut values = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
         let value = values.next().map(|(_, value)| value.as_str());
-        assert_eq!(values.next(), None, "{name} is there twice");
+        assert_eq!(values.next(), None, "duplicate {name}");
         value
     }
 
@@ -43,13 +43,13 @@ impl Client {
         Self::tcp(stream)
     }
 
-    /// Connects as soon as a program listens that was started.
+    /// Connects as soon as a started program listens.
     pub(crate) fn connect_once_possible(address: SocketAddr) -> Self {
         let deadline = Instant::now() + PATIENCE;
         loop {
             match TcpStream::connect(address) {
                 Ok(stream) => return Self::tcp(stream),
-                Err(error) => assert!(Instant::now() < deadline, "nobody listens at {address}: {error}"),
+                Err(error) => assert!(Instant::now() < deadline, "not listening on {address}: {error}"),
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -62,7 +62,7 @@ impl Client {
         Self::new(stream)
     }
 
-    /// Nothing more will be sent.
+    /// Shuts down the sending side.
     pub(crate) fn half_close(&self) {
         self.stream.shutdown(Shutdown::Write).unwrap();
     }
@@ -93,7 +93,7 @@ impl<S: Read + Write> Client<S> {
         self.request("POST", path, "", content)
     }
 
-    /// Sends a request, with these field lines, and reads its answer.
+    /// Sends a request with these field lines, and reads its response.
     pub(crate) fn request(&mut self, method: &str, path: &str, fields: &str, content: impl AsRef<[u8]>) -> Response {
         let content = content.as_ref();
         let length = match content.len() {
@@ -105,8 +105,8 @@ impl<S: Read + Write> Client<S> {
         self.response_to(method)
     }
 
-    /// Sends a request whose answer takes so long, in milliseconds. Its head has been read
-    /// then: the server has said that it waits for the content.
+    /// Sends a request whose response takes this many milliseconds; returns after its head was
+    /// read, because the server has sent 100 Continue.
     pub(crate) fn begin_slow(&mut self, duration: u32) {
         let fields = "Host: a\r\nContent-Length: 1\r\nExpect: 100-continue\r\n\r\n";
         self.send(format!("GET /slow?ms={duration} HTTP/1.1\r\n{fields}"));
@@ -119,15 +119,15 @@ impl<S: Read + Write> Client<S> {
     }
 
     pub(crate) fn response_to(&mut self, method: &str) -> Response {
-        self.try_response(method).unwrap().expect("an answer, not the end")
+        self.try_response(method).unwrap().expect("a response, not the end")
     }
 
-    /// Waits for the first bytes of an answer, and leaves them to be read.
-    pub(crate) fn await_answer(&mut self) {
-        assert!(!self.received.is_empty() || self.more().unwrap(), "an answer, not the end");
+    /// Waits for the first bytes of a response without reading them.
+    pub(crate) fn await_response(&mut self) {
+        assert!(!self.received.is_empty() || self.more().unwrap(), "a response, not the end");
     }
 
-    /// The next answer; `None` where the connection ended before its first byte.
+    /// Reads the next response; `None` if the connection ended before its first byte.
     pub(crate) fn try_response(&mut self, method: &str) -> io::Result<Option<Response>> {
         let Some(head) = self.head()? else { return Ok(None) };
         let mut lines = head.split("\r\n");
@@ -199,12 +199,12 @@ impl<S: Read + Write> Client<S> {
         Ok(self.received.drain(..length).collect())
     }
 
-    /// So many bytes behind an answer, in whatever protocol.
+    /// Reads `count` bytes after a response, in any protocol.
     pub(crate) fn bytes(&mut self, count: usize) -> Vec<u8> {
         self.take(count).unwrap()
     }
 
-    /// Whether the connection has ended, with nothing behind what was read.
+    /// Returns whether the connection has ended, without further bytes.
     pub(crate) fn is_at_end(&mut self) -> bool {
         self.received.is_empty() && !self.more().unwrap()
     }
@@ -212,15 +212,15 @@ impl<S: Read + Write> Client<S> {
     fn must_have_more(&mut self) -> io::Result<()> {
         match self.more() {
             Ok(true) => Ok(()),
-            Ok(false) => Err(io::Error::new(ErrorKind::UnexpectedEof, "the answer breaks off")),
-            // Within an answer even a reset is a broken answer.
+            Ok(false) => Err(io::Error::new(ErrorKind::UnexpectedEof, "the response is incomplete")),
+            // Within a response even a reset is an incomplete response.
             Err(error) => Err(io::Error::new(ErrorKind::UnexpectedEof, error)),
         }
     }
 
     fn more(&mut self) -> io::Result<bool> {
         let mut buffer = vec![0; 64 << 10];
-        // A read with a timeout ends where the process was stopped and goes on: signal(7).
+        // A read with a timeout returns when the process was stopped and continues: signal(7).
         let count = loop {
             match self.stream.read(&mut buffer) {
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}

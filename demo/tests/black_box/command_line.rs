@@ -1,4 +1,4 @@
-//! What the program says before it serves.
+//! Tests of what the program prints before it serves.
 
 use std::ffi::OsStr;
 use std::net::TcpListener;
@@ -15,7 +15,7 @@ fn line(output: &Output) -> &str {
 }
 
 #[test]
-fn help_names_every_flag() {
+fn help_lists_every_flag() {
     let output = run(&["--help"]);
     assert_eq!(output.status.code(), Some(0));
     let help = String::from_utf8(output.stdout).unwrap();
@@ -39,18 +39,18 @@ fn help_names_every_flag() {
 }
 
 #[test]
-fn version_is_that_of_the_package() {
+fn version_is_the_package_version() {
     let output = run(&["--version"]);
     assert_eq!(output.status.code(), Some(0));
     assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("demo {}\n", env!("CARGO_PKG_VERSION")));
 }
 
 #[test]
-fn a_bad_flag_is_one_line_and_code_2() {
+fn unknown_flag_exits_with_2_and_one_line() {
     for (arguments, said) in [
         (&["--nonsense"][..], "demo: invalid option '--nonsense'; see --help"),
         (&["--non\nsense"], "demo: invalid option '--non\\nsense'; see --help"),
-        (&["--tls-cert", "c.pem"], "demo: --tls-cert and --tls-key go together; see --help"),
+        (&["--tls-cert", "c.pem"], "demo: --tls-cert and --tls-key require each other; see --help"),
         (&["--client-ca", "c.pem"], "demo: --client-ca requires --tls-cert; see --help"),
         (&["--sendfile-prefix", "/p"], "demo: --sendfile-prefix requires --sendfile; see --help"),
     ] {
@@ -60,12 +60,12 @@ fn a_bad_flag_is_one_line_and_code_2() {
 }
 
 #[test]
-fn a_bad_value_is_named_with_its_flag_and_what_is_expected() {
+fn invalid_value_error_names_flag_value_and_expectation() {
     const ADDRESS: &str = "expected PORT, HOST:PORT or unix:PATH, with a port up to 65535";
-    const FIELD: &str = "expected the name of a field, such as X-Accel-Redirect";
-    const BYTES: &str = "expected a number of bytes, without a unit";
+    const FIELD: &str = "expected a field name such as X-Accel-Redirect";
+    const BYTES: &str = "expected a number of bytes without a unit";
     const SECONDS: &str = "expected a number of seconds";
-    const WORKERS: &str = "expected a number of threads up to 1024, or 0 for one for each core";
+    const WORKERS: &str = "expected a number of threads up to 1024, or 0 for one per core";
     for (flag, given, expected) in [
         ("--listen", "99999", ADDRESS),
         ("--listen", "nonsense", ADDRESS),
@@ -81,24 +81,24 @@ fn a_bad_value_is_named_with_its_flag_and_what_is_expected() {
         ("--linger-timeout", "1s", SECONDS),
         ("--sendfile", "", FIELD),
         ("--sendfile", "not a name", FIELD),
-        ("--sendfile", "Content-Length", "expected the name of a field that does not frame messages"),
+        ("--sendfile", "Content-Length", "expected a field that does not frame messages"),
         ("--sendfile-prefix", "a b", "expected a path of visible ASCII characters"),
         ("--xheaders", "10.0.0.0/33", "expected all, a network such as 10.0.0.0/8, or an address"),
         ("--xheaders-from", "via", "expected x-forwarded, x-real-ip or forwarded"),
-        ("--cookie-secret", "", "expected a secret that is not empty"),
+        ("--cookie-secret", "", "expected a non-empty secret"),
         ("--file-root", "", "expected a path"),
         ("--tls-key", "", "expected a path"),
     ] {
         let output = run(&[flag, given]);
-        let said = format!("demo: {flag} {given:?}: {expected}; see --help");
+        let said = format!("demo: invalid value {given:?} for {flag}: {expected}; see --help");
         assert_eq!((output.status.code(), line(&output)), (Some(2), &*said));
     }
     let output = run(&[OsStr::new("--max-request"), OsStr::from_bytes(b"\xff")]);
-    assert_eq!(line(&output), r#"demo: --max-request "\xFF": expected text in UTF-8; see --help"#);
+    assert_eq!(line(&output), r#"demo: invalid value "\xFF" for --max-request: expected text in UTF-8; see --help"#);
 }
 
 #[test]
-fn an_address_that_cannot_be_had_is_one_line_and_code_1() {
+fn unavailable_address_exits_with_1_and_one_line() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     for (address, shown) in [
@@ -113,7 +113,7 @@ fn an_address_that_cannot_be_had_is_one_line_and_code_1() {
 }
 
 #[test]
-fn the_access_log_has_a_line_for_each_answer_and_only_where_it_is_asked_for() {
+fn access_log_is_written_only_with_the_flag() {
     let (mut logs, mut is_quiet) = (Demo::start(&["--access-log"]), Demo::start(&[]));
     for demo in [&mut logs, &mut is_quiet] {
         assert_eq!(demo.get("/status/404").status, 404);
@@ -122,7 +122,7 @@ fn the_access_log_has_a_line_for_each_answer_and_only_where_it_is_asked_for() {
         let mut client = demo.connect();
         client.send("nonsense\r\n\r\n");
         assert_eq!(client.response().status, 400);
-        // A line is written when its answer has left.
+        // A line is written when its response was sent.
         demo.terminate();
         assert_eq!(demo.exit().code(), Some(0));
     }
@@ -135,7 +135,7 @@ fn the_access_log_has_a_line_for_each_answer_and_only_where_it_is_asked_for() {
         r#""nonsense" 400 "#,
     ];
     assert_eq!(log.lines().count(), parts.len(), "{log}");
-    // Each is of a connection of its own, so they have no order where threads share the work.
+    // Each is on its own connection, so they have no order if several threads serve.
     for part in parts {
         let lines = log.lines().filter(|line| line.starts_with("127.0.0.1 - - [") && line.contains(part));
         assert_eq!(lines.count(), 1, "{part}: {log}");

@@ -1,17 +1,17 @@
-//! Cookies, plain and signed.
+//! Tests of plain and signed cookies.
 
 use serde_json::{Value, json};
 
 use crate::client::{Client, Response};
 use crate::demo::Demo;
 
-/// The `NAME=VALUE` of each cookie that was set.
+/// Returns the `NAME=VALUE` of each cookie that was set.
 fn set_cookies(response: &Response) -> Vec<&str> {
     let fields = response.headers.iter().filter(|(name, _)| name == "Set-Cookie");
     fields.map(|(_, value)| value.split(';').next().unwrap()).collect()
 }
 
-/// The signed cookie that this query asks for, as it is to be sent back.
+/// Returns the signed cookie that this query requests, as it is sent back.
 fn signed(client: &mut Client, query: &str) -> String {
     let response = client.get(&format!("/cookie/set-secure?{query}"));
     assert_eq!(response.status, 200);
@@ -20,7 +20,7 @@ fn signed(client: &mut Client, query: &str) -> String {
     set_cookies(&response).concat()
 }
 
-/// What the demo believes of this cookie.
+/// Returns the value of this cookie as the demo verified it.
 fn verified(client: &mut Client, name: &str, cookie: &str) -> Value {
     let fields = format!("Cookie: {cookie}\r\n");
     let response = client.request("GET", &format!("/cookie/get-secure?name={name}"), &fields, "");
@@ -29,7 +29,7 @@ fn verified(client: &mut Client, name: &str, cookie: &str) -> Value {
 }
 
 #[test]
-fn cookies_are_set_as_named_and_received_as_sent() {
+fn cookies_are_set_and_received_unchanged() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     let response = client.get("/cookie/set?a=1&b=two&a=3");
@@ -41,7 +41,7 @@ fn cookies_are_set_as_named_and_received_as_sent() {
 }
 
 #[test]
-fn no_cookie_breaks_out_of_its_field() {
+fn invalid_cookie_values_are_refused() {
     let demo = Demo::start(&[]);
     for query in ["a=b%0D%0AX-Injected:+1", "a=b%3B+Domain%3Dexample.com", "a%20b=c", "%0A=c", "__Host-%3D=c"] {
         let mut client = demo.connect();
@@ -53,7 +53,7 @@ fn no_cookie_breaks_out_of_its_field() {
 }
 
 #[test]
-fn a_signed_cookie_comes_back_and_an_altered_one_does_not() {
+fn signed_cookie_verifies_and_altered_one_does_not() {
     let demo = Demo::start(&["--cookie-secret", "long ago"]);
     let mut client = demo.connect();
     let cookie = signed(&mut client, "name=user&value=J%C3%B6+%3B%22%0A");
@@ -73,7 +73,7 @@ fn a_signed_cookie_comes_back_and_an_altered_one_does_not() {
 }
 
 #[test]
-fn a_signed_cookie_is_secure_over_https_and_not_sent_by_other_sites() {
+fn signed_cookie_is_samesite_lax_and_secure_over_https() {
     let demo = Demo::start(&["--xheaders", "127.0.0.1"]);
     let mut client = demo.connect();
     for (name, scheme, secure) in [
@@ -91,7 +91,7 @@ fn a_signed_cookie_is_secure_over_https_and_not_sent_by_other_sites() {
 }
 
 #[test]
-fn a_signed_cookie_expires() {
+fn signed_cookie_expires() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     let month = client.get("/cookie/set-secure?name=a&value=b");
@@ -106,7 +106,7 @@ fn a_signed_cookie_expires() {
 }
 
 #[test]
-fn secrets_are_rotated_and_dropped() {
+fn cookie_secrets_can_be_rotated() {
     let old = Demo::start(&["--cookie-secret", "old"]);
     let both = Demo::start(&["--cookie-secret", "new", "--cookie-secret", "old"]);
     let new = Demo::start(&["--cookie-secret", "new"]);
@@ -121,7 +121,7 @@ fn secrets_are_rotated_and_dropped() {
 }
 
 #[test]
-fn without_a_secret_none_is_known() {
+fn default_cookie_secret_is_random_per_process() {
     let (one, other) = (Demo::start(&[]), Demo::start(&[]));
     let cookie = signed(&mut one.connect(), "name=user&value=jo");
     assert_eq!(verified(&mut one.connect(), "user", &cookie), json!("jo"));
@@ -129,7 +129,7 @@ fn without_a_secret_none_is_known() {
 }
 
 #[test]
-fn what_is_missing_or_impossible_is_the_clients_fault() {
+fn invalid_query_parameters_are_400() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     let too_long = format!("/cookie/set-secure?name=a&value={}", "x".repeat(5000));

@@ -18,10 +18,10 @@ use tempfile::{NamedTempFile, TempDir};
 use crate::client::{Client, Response};
 use crate::process::Process;
 
-/// Longer than anything here takes on a busy machine, so that a hang fails and not the machine.
+/// A timeout that is long enough on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
-/// Of the Debian package systemd; it becomes the program that it starts.
+/// From the Debian package systemd; it replaces itself by the program that it starts.
 const ACTIVATE: &str = "systemd-socket-activate";
 const PROGRAM: &str = env!("CARGO_BIN_EXE_demo");
 
@@ -30,12 +30,12 @@ pub(crate) struct Demo {
     child: Child,
     urls: Vec<String>,
     stderr: NamedTempFile,
-    /// Where it makes temporary files: its samples, and large uploads.
+    /// The directory of temporary files: its samples, and large uploads.
     temporary: TempDir,
 }
 
 impl Demo {
-    /// Starts it on a free port of this machine.
+    /// Starts it on a free loopback port.
     pub(crate) fn start(flags: &[&str]) -> Self {
         Self::listening(&["127.0.0.1:0"], flags)
     }
@@ -45,7 +45,7 @@ impl Demo {
         Self::with_environment(addresses, flags, &[])
     }
 
-    /// Starts it with these variables in its environment.
+    /// Starts it with these environment variables.
     pub(crate) fn with_environment(addresses: &[&str], flags: &[&str], variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new(PROGRAM);
         command.env_remove("FILE_ROOT").envs(variables.iter().copied()).stdin(Stdio::null());
@@ -53,27 +53,27 @@ impl Demo {
         Self::spawn(command, tempfile::tempdir().unwrap(), addresses.len())
     }
 
-    /// Starts it on a free port with these flags and no others.
+    /// Starts it on a free port with only these flags.
     pub(crate) fn with_defaults(flags: &[&str]) -> Self {
         let mut command = Command::new(PROGRAM);
         command.env_remove("FILE_ROOT").stdin(Stdio::null()).args(["--listen", "127.0.0.1:0"]).args(flags);
         Self::launch(command, tempfile::tempdir().unwrap(), 1)
     }
 
-    /// Starts it as somebody who may not read everything.
+    /// Starts it as a user that may not read everything.
     pub(crate) fn unprivileged(flags: &[&str]) -> Self {
-        const NOBODY: u32 = 65_534;
+        const OTHER_USER: u32 = 65_534;
         let (mut program, temporary) = (PathBuf::from(PROGRAM), tempfile::tempdir().unwrap());
         let is_root = getuid().is_root();
         if is_root {
-            // Nobody may not reach where it was built.
+            // That user may be unable to reach the build directory.
             fs::set_permissions(temporary.path(), Permissions::from_mode(0o777)).unwrap();
             program = temporary.path().join("demo");
             fs::copy(PROGRAM, &program).unwrap();
         }
         let mut command = Command::new(program);
         if is_root {
-            command.uid(NOBODY).gid(NOBODY);
+            command.uid(OTHER_USER).gid(OTHER_USER);
         }
         command.env_remove("FILE_ROOT").stdin(Stdio::null()).args(["--listen", "127.0.0.1:0"]).args(flags);
         Self::spawn(command, temporary, 1)
@@ -86,8 +86,8 @@ impl Demo {
         Self::spawn(command, tempfile::tempdir().unwrap(), 1)
     }
 
-    /// Starts it by `systemd-socket-activate` with this listening socket, as soon as somebody
-    /// connects to that.
+    /// Starts it through `systemd-socket-activate` with this listening socket, at the first
+    /// connection.
     pub(crate) fn activated(socket: impl Into<OwnedFd>, flags: &[&str]) -> Self {
         let mut command = inheriting(&[ACTIVATE], socket);
         command.args(flags);
@@ -102,7 +102,7 @@ impl Demo {
         Self::spawn(command, tempfile::tempdir().unwrap(), 0)
     }
 
-    /// Starts it, and waits for this number of announced addresses. What a test asks for goes before what is
+    /// Starts it, and waits for this number of announced addresses. Flags of a test override those
     /// added here.
     fn spawn(mut command: Command, temporary: TempDir, announced: usize) -> Self {
         let names = |command: &Command, flag| command.get_args().any(|known| known == flag);
@@ -110,7 +110,7 @@ impl Demo {
         if let (false, Ok(runtime)) = (names(&command, "--runtime"), std::env::var("DEMO_RUNTIME")) {
             command.args(["--runtime", &runtime]);
         }
-        // Tests count sockets and memory, which follow the number of cores by default.
+        // Tests count sockets and memory, which depend on the number of cores by default.
         if !names(&command, "--workers") {
             command.args(["--workers", "1"]);
         }
@@ -129,16 +129,14 @@ impl Demo {
         demo
     }
 
-    /// Starts it on a free port after these commands of the shell, which may limit it.
+    /// Starts it on a free port after these shell commands, which may limit it.
     pub(crate) fn limited(commands: &str, flags: &[&str]) -> Self {
         Self::behind(Command::new("sh"), commands, flags)
     }
 
-    /// Starts it with a file system of its own for its temporary files, mounted with these
-    /// options.
+    /// Starts it with its own file system for temporary files, mounted with these options.
     ///
-    /// It is in namespaces of its own: so anybody may mount, and the mount ends with it, however
-    /// that comes.
+    /// It runs in its own namespaces, so any user may mount, and the mount always ends with it.
     pub(crate) fn mounted(options: &str, flags: &[&str]) -> Self {
         let unshare = |program: &str| {
             let mut command = Command::new("unshare");
@@ -155,7 +153,7 @@ impl Demo {
         Self::behind(unshare("sh"), &format!("mount -t tmpfs -o {options} tmpfs \"$TMPDIR\""), flags)
     }
 
-    /// Starts it on a free port in this shell, once these commands of it have succeeded.
+    /// Starts it on a free port in this shell, after these commands have succeeded.
     fn behind(mut shell: Command, commands: &str, flags: &[&str]) -> Self {
         let script = format!("{commands}; exec \"$0\" \"$@\"");
         shell.args(["-ec", &script, PROGRAM, "--listen", "127.0.0.1:0"]).args(flags);
@@ -167,27 +165,27 @@ impl Demo {
         self.child.id()
     }
 
-    /// What the system says about it.
+    /// Returns its process information.
     pub(crate) fn process(&self) -> Process {
         Process::new(self.id(), self.temporary())
     }
 
-    /// The names in the folder of its temporary files.
+    /// Returns the names in its directory of temporary files.
     pub(crate) fn temporary_names(&self) -> BTreeSet<OsString> {
         fs::read_dir(self.temporary()).unwrap().map(|entry| entry.unwrap().file_name()).collect()
     }
 
-    /// Where it makes temporary files.
+    /// Returns its directory of temporary files.
     pub(crate) fn temporary(&self) -> &Path {
         self.temporary.path()
     }
 
-    /// Where it said it listens, one for each address.
+    /// Returns the URLs that it announced, one per address.
     pub(crate) fn urls(&self) -> &[String] {
         &self.urls
     }
 
-    /// Its address and the path, for other programs.
+    /// Returns its URL for this path, for other programs.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("{}{path}", self.urls[0].trim_end_matches('/'))
     }
@@ -205,12 +203,12 @@ impl Demo {
         Client::connect(self.address())
     }
 
-    /// One GET on a connection of its own.
+    /// Sends one GET on a new connection.
     pub(crate) fn get(&self, path: &str) -> Response {
         self.connect().get(path)
     }
 
-    /// What it wrote to standard error so far.
+    /// Returns its standard error so far.
     pub(crate) fn stderr(&self) -> String {
         let mut text = String::new();
         File::open(self.stderr.path()).unwrap().read_to_string(&mut text).unwrap();
@@ -225,7 +223,7 @@ impl Demo {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
-    /// Waits until nothing listens any more.
+    /// Waits until connections are refused.
     pub(crate) fn await_refusal(&self) {
         let deadline = Instant::now() + PATIENCE;
         while std::net::TcpStream::connect(self.address()).is_ok() {
@@ -238,14 +236,14 @@ impl Demo {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// Waits for its end.
+    /// Waits for its exit.
     pub(crate) fn exit(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 return status;
             }
-            assert!(Instant::now() < deadline, "it does not end: {}", self.stderr());
+            assert!(Instant::now() < deadline, "it does not exit: {}", self.stderr());
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -261,8 +259,8 @@ impl Drop for Demo {
     }
 }
 
-/// The demo with this as its descriptor 3, told by the variables that go with it; behind a program
-/// that passes both on, where there is one.
+/// Returns the command of a demo with this descriptor 3 and the variables for it; run through
+/// another program that passes both on, if given.
 pub(crate) fn inheriting(before: &[&str], socket: impl Into<OwnedFd>) -> Command {
     let mut command = Command::new("sh");
     let script = "exec 3<&0 0</dev/null; export LISTEN_FDS=1 LISTEN_PID=$$; exec \"$@\"";
@@ -271,7 +269,7 @@ pub(crate) fn inheriting(before: &[&str], socket: impl Into<OwnedFd>) -> Command
     command
 }
 
-/// Runs it to its end, where it is not expected to serve.
+/// Runs it to its end, for runs that do not serve.
 pub(crate) fn run(arguments: &[impl AsRef<OsStr>]) -> Output {
     Command::new(PROGRAM).args(arguments).stdin(Stdio::null()).output().unwrap()
 }

@@ -1,4 +1,4 @@
-//! How it ends: what runs is finished, what is answered is answered wholly.
+//! Tests of shutdown: running requests are finished, and responses are complete.
 
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
@@ -16,7 +16,7 @@ use crate::runtimes::RUNTIMES;
 use crate::websocket::{HANDSHAKE, assert_closes};
 
 #[test]
-fn without_work_it_ends_at_once() {
+fn sigterm_without_requests_ends_at_once() {
     for signal in [Signal::TERM, Signal::INT] {
         let mut demo = Demo::start(&[]);
         let mut idle = demo.connect();
@@ -28,11 +28,11 @@ fn without_work_it_ends_at_once() {
 }
 
 #[test]
-fn running_requests_are_finished_and_announce_the_end() {
+fn drain_finishes_running_requests_with_connection_close() {
     let mut demo = Demo::start(&[]);
     let (mut slow, mut stream) = (demo.connect(), demo.connect());
     stream.send("GET /stream?chunks=20&size=10000&delay=100 HTTP/1.1\r\nHost: a\r\n\r\n");
-    stream.await_answer();
+    stream.await_response();
     slow.begin_slow(2000);
     demo.terminate();
     demo.await_refusal();
@@ -45,10 +45,10 @@ fn running_requests_are_finished_and_announce_the_end() {
 }
 
 #[test]
-fn a_request_that_is_being_sent_is_still_answered_and_healthz_is_not_well() {
+fn drain_serves_partially_received_request() {
     let mut demo = Demo::start(&[]);
     let mut client = demo.connect();
-    // Both have come with one read, so the second has begun once the first is answered.
+    // Both were received in one read, so the second begins once the first is finished.
     client.send("GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\nGET /healthz HTTP/1.1\r\nHost: a\r\n");
     assert_eq!(client.response().status, 200);
     demo.terminate();
@@ -60,7 +60,7 @@ fn a_request_that_is_being_sent_is_still_answered_and_healthz_is_not_well() {
 }
 
 #[test]
-fn the_second_signal_ends_at_once() {
+fn second_signal_ends_at_once() {
     let mut demo = Demo::start(&[]);
     let mut client = demo.connect();
     client.begin_slow(60_000);
@@ -71,7 +71,7 @@ fn the_second_signal_ends_at_once() {
     demo.terminate();
     demo.exit();
     assert!(second.elapsed() < Duration::from_secs(10));
-    // Dropped without an answer: by an end, or by a reset.
+    // Dropped without a response: by an end, or by a reset.
     assert!(!matches!(client.try_response("GET"), Ok(Some(_))));
 }
 
@@ -91,7 +91,7 @@ fn websockets_are_closed_with_going_away() {
 }
 
 #[test]
-fn websocket_that_does_not_close_holds_for_1_s_or_until_the_second_signal() {
+fn unclosed_websocket_delays_shutdown_by_at_most_1_s() {
     for signals in [1, 2] {
         let mut demo = Demo::start(&[]);
         let mut client = demo.connect();
@@ -111,7 +111,7 @@ fn websocket_that_does_not_close_holds_for_1_s_or_until_the_second_signal() {
     }
 }
 
-/// What one client under load saw.
+/// The observations of one client under load.
 #[derive(Debug, Default)]
 struct Seen {
     whole: usize,
@@ -128,18 +128,18 @@ impl Seen {
     }
 }
 
-/// Sends requests until nobody listens any more.
-fn load(address: SocketAddr, request: &[u8], length: usize, answers: &AtomicUsize) -> Seen {
+/// Sends requests until connections are refused.
+fn load(address: SocketAddr, request: &[u8], length: usize, responses: &AtomicUsize) -> Seen {
     let mut seen = Seen::default();
     while let Ok(stream) = TcpStream::connect(address) {
         let mut client = Client::tcp(stream);
         loop {
-            // The server may close while the request is on its way, and before it answers.
+            // The server may close while the request is in transit, before it responds.
             let sent = client.try_send(request);
             match client.try_response("GET") {
                 Ok(Some(response)) if response.status == 200 && response.body.len() == length => {
                     seen.whole += 1;
-                    answers.fetch_add(1, Ordering::Relaxed);
+                    responses.fetch_add(1, Ordering::Relaxed);
                 }
                 Ok(Some(response)) => seen.broken.push(format!("{} with {}", response.status, response.body.len())),
                 Ok(None) => break seen.closed += 1,
@@ -151,13 +151,14 @@ fn load(address: SocketAddr, request: &[u8], length: usize, answers: &AtomicUsiz
     seen
 }
 
-/// Ended before the first byte of an answer; within one it is `UnexpectedEof`.
+/// Returns whether it ended before the first byte of a response; within one the error is
+/// `UnexpectedEof`.
 fn is_close(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::ConnectionAborted | ErrorKind::BrokenPipe)
 }
 
 #[test]
-fn under_load_no_answer_is_broken() {
+fn drain_under_load_breaks_no_response() {
     let echo = format!("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n{}", "x".repeat(200_000));
     let kinds = [
         ("GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n", 13),
@@ -169,14 +170,14 @@ fn under_load_no_answer_is_broken() {
     for workers in ["1", "2"] {
         let mut demo = Demo::start(&["--workers", workers]);
         let address = demo.address();
-        let answers = &AtomicUsize::new(0);
+        let responses = &AtomicUsize::new(0);
         let seen = thread::scope(|scope| {
             let clients = kinds.iter().cycle().take(kinds.len() * 8);
             let clients: Vec<_> = clients
-                .map(|&(request, length)| scope.spawn(move || load(address, request.as_bytes(), length, answers)))
+                .map(|&(request, length)| scope.spawn(move || load(address, request.as_bytes(), length, responses)))
                 .collect();
             let deadline = Instant::now() + PATIENCE;
-            while answers.load(Ordering::Relaxed) < 1000 && Instant::now() < deadline {
+            while responses.load(Ordering::Relaxed) < 1000 && Instant::now() < deadline {
                 thread::sleep(Duration::from_millis(5));
             }
             demo.terminate();

@@ -1,4 +1,4 @@
-//! Files below a root.
+//! Tests of files below a root.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -9,9 +9,9 @@ use crate::client::Response;
 use crate::demo::{Demo, run};
 use crate::programs::curl;
 
-const SECRET: &str = "this is not to be seen";
+const SECRET: &str = "a secret outside of the root";
 
-/// A root with links, beside what must not be served.
+/// A root with links, next to files that must not be served.
 struct Site {
     folder: TempDir,
 }
@@ -47,7 +47,7 @@ fn ask(demo: &Demo, name: &str, fields: &str) -> Response {
 }
 
 #[test]
-fn the_samples_are_there_when_no_root_is_named_and_gone_afterwards() {
+fn sample_files_are_created_and_removed() {
     let mut demo = Demo::start(&[]);
     for (name, content_type, size) in [
         ("16k", "application/octet-stream", 16384),
@@ -68,7 +68,7 @@ fn the_samples_are_there_when_no_root_is_named_and_gone_afterwards() {
 }
 
 #[test]
-fn the_root_is_that_of_the_flag_else_of_the_environment() {
+fn file_root_flag_overrides_the_environment() {
     let (site, other) = (Site::new(), tempfile::tempdir().unwrap());
     fs::write(other.path().join("plain.txt"), "other").unwrap();
     let variables = [("FILE_ROOT", other.path().to_str().unwrap())];
@@ -82,7 +82,7 @@ fn the_root_is_that_of_the_flag_else_of_the_environment() {
 }
 
 #[test]
-fn a_root_that_cannot_be_is_one_line_and_code_1() {
+fn invalid_file_root_exits_with_1_and_one_line() {
     let output = run(&["--file-root", "/no/such/folder"]);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!((output.status.code(), said.matches('\n').count()), (Some(1), 1), "{said}");
@@ -90,7 +90,7 @@ fn a_root_that_cannot_be_is_one_line_and_code_1() {
 }
 
 #[test]
-fn a_file_is_described_and_head_has_the_same_fields() {
+fn file_response_has_metadata_and_head_has_same_fields() {
     let site = Site::new();
     let demo = site.start(&[]);
     let get = ask(&demo, "plain.txt", "");
@@ -109,7 +109,7 @@ fn a_file_is_described_and_head_has_the_same_fields() {
 }
 
 #[test]
-fn conditions_are_answered_from_what_the_file_is() {
+fn conditional_requests_are_evaluated_against_the_file() {
     let site = Site::new();
     let demo = site.start(&[]);
     let whole = ask(&demo, "plain.txt", "");
@@ -140,7 +140,7 @@ fn conditions_are_answered_from_what_the_file_is() {
 }
 
 #[test]
-fn ranges_are_what_was_asked_for() {
+fn range_requests_return_the_requested_bytes() {
     let demo = Demo::start(&[]);
     let whole = ask(&demo, "1m", "").body;
     for (range, from, to) in [
@@ -168,7 +168,7 @@ fn ranges_are_what_was_asked_for() {
 }
 
 #[test]
-fn several_ranges_are_parts_of_one_answer() {
+fn several_ranges_are_multipart_byteranges() {
     let demo = Demo::start(&[]);
     let response = ask(&demo, "16k", "Range: bytes=0-15,160-175,-16\r\n");
     assert_eq!(response.status, 206);
@@ -184,7 +184,7 @@ fn several_ranges_are_parts_of_one_answer() {
         assert!(part.contains(&format!("Content-Range: bytes {range}/16384\r\n")), "{part}");
         assert!(part.ends_with(&format!("\r\n\r\n{content}\r\n")), "{part}");
     }
-    // Many small ranges that cost more than the file are not served as such.
+    // Many small ranges that cost more than the file are ignored.
     let response = ask(&demo, "16k", &format!("Range: bytes={}\r\n", vec!["0-"; 1000].join(",")));
     assert!(response.body.len() < 100_000);
 }
@@ -227,14 +227,14 @@ fn no_path_leads_out_of_the_root() {
         assert_eq!(response.status, 404, "{name}");
         assert!(!response.text().contains(SECRET), "{name}");
     }
-    // What a client makes of the path before it is a name below /file/.
+    // The client normalizes the path before it is a name below /file/.
     let mut client = demo.connect();
     client.send("GET /file/../secret.txt HTTP/1.1\r\nHost: a\r\n\r\nGET /file/inside HTTP/1.1\r\nHost: a\r\n\r\n");
     assert_eq!((client.response().status, client.response().text()), (404, "plain"));
 }
 
 #[test]
-fn what_the_server_may_not_read_is_403() {
+fn unreadable_file_is_403() {
     let site = Site::new();
     let root = site.folder.path().join("root");
     fs::set_permissions(site.folder.path(), Permissions::from_mode(0o755)).unwrap();
@@ -244,9 +244,9 @@ fn what_the_server_may_not_read_is_403() {
     let demo = Demo::unprivileged(&["--file-root", &site.root()]);
     for name in ["plain.txt", "inside", "docs/", "docs", "docs/index.html"] {
         for method in ["GET", "HEAD"] {
-            let answer = demo.connect().request(method, &format!("/file/{name}"), "Range: bytes=0-0\r\n", "");
-            assert_eq!((answer.status, answer.header("ETag")), (403, None), "{method} {name}");
-            assert_eq!(answer.text(), if method == "GET" { "403 Forbidden\n" } else { "" });
+            let response = demo.connect().request(method, &format!("/file/{name}"), "Range: bytes=0-0\r\n", "");
+            assert_eq!((response.status, response.header("ETag")), (403, None), "{method} {name}");
+            assert_eq!(response.text(), if method == "GET" { "403 Forbidden\n" } else { "" });
         }
     }
     assert_eq!(ask(&demo, "a%20b%3F%23%25&%C3%BC.txt", "").text(), "spelled");
@@ -255,12 +255,12 @@ fn what_the_server_may_not_read_is_403() {
 }
 
 #[test]
-fn a_folder_without_its_slash_is_moved_to_the_one_with_it() {
+fn directory_without_slash_redirects_to_slash() {
     let site = Site::new();
     let demo = site.start(&[]);
     for (name, location) in [("docs", "/file/docs/"), ("docs?a=//b", "/file/docs/?a=//b")] {
-        let answer = ask(&demo, name, "");
-        assert_eq!((answer.status, answer.header("Location")), (301, Some(location)));
+        let response = ask(&demo, name, "");
+        assert_eq!((response.status, response.header("Location")), (301, Some(location)));
     }
     assert_eq!(ask(&demo, "docs/", "").text(), "<p>docs");
     for name in ["/docs", "/evil.example/docs", "%2fdocs", "docs/index.html"] {
@@ -269,7 +269,7 @@ fn a_folder_without_its_slash_is_moved_to_the_one_with_it() {
 }
 
 #[test]
-fn the_page_links_to_each_file_whatever_its_name() {
+fn page_links_to_files_with_any_name() {
     let site = Site::new();
     fs::write(site.folder.path().join("root/<script>\"'&.txt"), "sharp").unwrap();
     let demo = site.start(&[]);
@@ -282,7 +282,7 @@ fn the_page_links_to_each_file_whatever_its_name() {
 }
 
 #[test]
-fn a_server_in_front_is_told_which_file_and_gets_no_content() {
+fn sendfile_header_names_the_file_without_a_body() {
     let site = Site::new();
     let root = fs::canonicalize(site.root()).unwrap().display().to_string();
     let plain = site.start(&["--sendfile", "X-Sendfile"]);
@@ -302,7 +302,7 @@ fn a_server_in_front_is_told_which_file_and_gets_no_content() {
 }
 
 #[test]
-fn no_client_switches_that_on() {
+fn client_cannot_enable_sendfile() {
     let site = Site::new();
     let demo = site.start(&[]);
     let fields = "X-Sendfile-Type: X-Accel-Redirect\r\nX-Accel-Mapping: /=/\r\nX-Sendfile: /etc/passwd\r\n";
@@ -315,7 +315,7 @@ fn no_client_switches_that_on() {
 
 #[test]
 #[ignore = "needs curl (Debian: curl)"]
-fn curl_resumes_and_asks_again_only_for_what_changed() {
+fn curl_resumes_and_revalidates() {
     let (demo, folder) = (Demo::start(&[]), tempfile::tempdir().unwrap());
     let path = |name: &str| folder.path().join(name).display().to_string();
     let (file, tags, url) = (path("1m"), path("tags"), demo.url("/file/1m"));

@@ -1,4 +1,4 @@
-//! An upload larger than any memory it may take.
+//! Test of an upload larger than the memory it may take.
 
 use std::net::TcpStream;
 
@@ -12,10 +12,10 @@ use crate::uploads::{hexadecimal, noise};
 const FILE: u64 = 2 << 30;
 const HEAD: &[u8] = b"--b\r\nContent-Disposition: form-data; name=film; filename=film.mp4\r\n\r\n";
 const TAIL: &[u8] = b"\r\n--b--\r\n";
-/// What the server may need above what it has when idle.
+/// Memory that the server may need in addition to its idle memory.
 const ALLOWED: u64 = 64 << 20;
 
-/// A line of /proc/PID/status, in bytes.
+/// Returns a line of /proc/PID/status in bytes.
 fn memory(demo: &Demo, name: &str) -> u64 {
     let status = std::fs::read_to_string(format!("/proc/{}/status", demo.id())).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).unwrap();
@@ -24,15 +24,15 @@ fn memory(demo: &Demo, name: &str) -> u64 {
 
 #[test]
 #[ignore = "needs 5 GiB in the folder of temporary files, and up to a minute"]
-fn an_upload_of_2_gib_takes_little_memory_and_arrives_as_it_was() {
+fn upload_of_2_gib_arrives_intact_in_bounded_memory() {
     let demo = Demo::start(&["--max-request", "3000000000"]);
     let stream = TcpStream::connect(demo.address()).unwrap();
-    // The answer comes when the server has read and hashed all of it, twice.
+    // The response is sent when the server has read and hashed everything, twice.
     stream.set_read_timeout(Some(4 * PATIENCE)).unwrap();
     let mut client = Client::new(stream);
     assert_eq!(client.get("/plaintext").status, 200);
     let idle = memory(&demo, "VmRSS");
-    // No divisor of the length, of a page or of a batch, so that a piece in a wrong place shows.
+    // Not a divisor of the length, of a page or of a batch, so that a misplaced piece is detected.
     let block = noise(1_000_003);
     let (mut file, mut body) = (Sha256::new(), Sha256::new_with_prefix(HEAD));
     let length = HEAD.len() as u64 + FILE + TAIL.len() as u64;

@@ -1,4 +1,4 @@
-//! Where it listens.
+//! Tests of listening addresses.
 
 use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -8,7 +8,7 @@ use crate::demo::{Demo, PATIENCE};
 use crate::process::wait_until;
 
 #[test]
-fn several_listeners_serve_at_once_and_each_is_announced() {
+fn several_listeners_serve_and_are_announced() {
     let folder = tempfile::tempdir().unwrap();
     let unix = format!("unix:{}", folder.path().join("demo.sock").display());
     let demo = Demo::listening(&["127.0.0.1:0", "localhost:0", &unix], &[]);
@@ -24,7 +24,7 @@ fn several_listeners_serve_at_once_and_each_is_announced() {
 }
 
 #[test]
-fn a_port_alone_serves_both_families() {
+fn port_alone_serves_ipv4_and_ipv6() {
     let demo = Demo::listening(&["0"], &[]);
     let port = demo.address().port();
     let mut client = Client::tcp(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap());
@@ -36,7 +36,7 @@ fn a_port_alone_serves_both_families() {
 }
 
 #[test]
-fn workers_share_the_port_and_all_of_them_stop() {
+fn workers_share_the_port_and_all_stop() {
     let mut demo = Demo::start(&["--workers", "4"]);
     let mut clients: Vec<_> = (0..40).map(|_| demo.connect()).collect();
     for client in &mut clients {
@@ -48,7 +48,7 @@ fn workers_share_the_port_and_all_of_them_stop() {
 }
 
 #[test]
-fn without_a_number_of_workers_there_is_one_for_each_core() {
+fn default_workers_is_one_per_core() {
     let cores = std::thread::available_parallelism().unwrap().get();
     for (flags, workers) in [(&[][..], cores), (&["--workers", "0"], cores), (&["--workers", "3"], 3)] {
         let demo = Demo::with_defaults(flags);

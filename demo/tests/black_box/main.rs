@@ -1,5 +1,5 @@
-//! The demo as its users meet it: the built program, started, talked to through sockets and
-//! by other people's programs, and stopped by signals.
+//! Black-box tests of the demo: the built program is started, used through sockets and by other
+//! programs, and stopped by signals.
 
 #![allow(
     clippy::unwrap_used,

@@ -1,4 +1,4 @@
-//! Behind nginx.
+//! Tests behind nginx.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -10,7 +10,7 @@ use crate::client::Client;
 use crate::demo::Demo;
 use crate::port::Port;
 
-/// An nginx that passes all on to the demo.
+/// An nginx that forwards everything to the demo.
 pub(crate) struct Nginx {
     child: Child,
     port: Port,
@@ -18,7 +18,7 @@ pub(crate) struct Nginx {
 }
 
 impl Nginx {
-    /// With these directives in its server.
+    /// Starts it with these directives in its server.
     pub(crate) fn start(demo: &Demo, directives: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let port = Port::reserve();
@@ -78,8 +78,8 @@ impl Drop for Nginx {
 
 #[test]
 #[ignore = "needs nginx (Debian: nginx)"]
-fn nginx_sends_the_file_that_the_demo_names() {
-    // nginx may run as somebody who may not read temporary folders of others.
+fn nginx_sends_files_named_by_x_accel_redirect() {
+    // nginx may run as a user that may not read other users' temporary folders.
     let folder = tempfile::tempdir().unwrap();
     let root = fs::canonicalize(folder.path()).unwrap().display().to_string();
     fs::write(folder.path().join("a b%?\u{fc}.txt"), "sent by nginx").unwrap();
@@ -93,12 +93,12 @@ fn nginx_sends_the_file_that_the_demo_names() {
     let response = client.request("GET", "/file/a%20b%25%3F%C3%BC.txt", "Range: bytes=5-6\r\n", "");
     assert_eq!((response.status, response.text()), (206, "by"));
     assert_eq!(client.get("/file/nothing").status, 404);
-    assert_eq!(client.get("/protected/a%20b%25%3F%C3%BC.txt").status, 404, "nobody gets there by himself");
+    assert_eq!(client.get("/protected/a%20b%25%3F%C3%BC.txt").status, 404, "internal paths are not reachable");
 }
 
 #[test]
 #[ignore = "needs nginx (Debian: nginx)"]
-fn nginx_tells_the_client_and_is_believed_only_if_trusted() {
+fn forwarded_client_of_nginx_is_used_only_if_trusted() {
     let fields = "X-Forwarded-For: 192.0.2.66, 203.0.113.9\r\n";
     // nginx appends its own peer, 127.0.0.1, which is trusted, too.
     for (flags, ip, scheme) in [(&["--xheaders", "127.0.0.1"][..], "203.0.113.9", "https"), (&[], "127.0.0.1", "http")]

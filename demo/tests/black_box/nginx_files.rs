@@ -1,4 +1,4 @@
-//! The same file from nginx and from the demo: conditions and ranges.
+//! Comparison of nginx and the demo for the same file: conditions and ranges.
 
 use std::fs::{self, File};
 use std::net::SocketAddr;
@@ -14,9 +14,9 @@ const LENGTH: usize = 1000;
 const MODIFIED: u64 = 1_700_000_000;
 const DATE: &str = "Tue, 14 Nov 2023 22:13:20 GMT";
 
-/// Requests, and what both say: the status, and of 206 the ranges that were sent. `{tag}` is
-/// the server's own entity tag, `{date}` that of the file, `{old}` and `{new}` a second before
-/// and behind.
+/// Requests and the result of both: the status, and for 206 the ranges sent. `{tag}` is the
+/// server's own entity tag, `{date}` that of the file, `{old}` and `{new}` a second before and
+/// after.
 const SAME: &[(&str, &str, &str)] = &[
     // One range (RFC 9110 section 14.1.2).
     ("GET", "", "200"),
@@ -37,7 +37,7 @@ const SAME: &[(&str, &str, &str)] = &[
     ("GET", "Range: bytes=-100", "206 900-999"),
     ("GET", "Range: bytes=-1000", "206 0-999"),
     ("GET", "Range: bytes=-5000", "206 0-999"),
-    // None of it is there.
+    // Unsatisfiable.
     ("GET", "Range: bytes=1000-", "416"),
     ("GET", "Range: bytes=1000-1000", "416"),
     ("GET", "Range: bytes=5000-6000", "416"),
@@ -108,7 +108,7 @@ const SAME: &[(&str, &str, &str)] = &[
     ("GET", "If-Unmodified-Since: {old}\r\nRange: bytes=0-9", "412"),
 ];
 
-/// Requests, what the demo says, what nginx says, and why they differ.
+/// Requests, the result of the demo, the result of nginx, and the reason of the difference.
 const DIFFERENT: &[(&str, &str, &str, &str, &str)] = &[
     ("HEAD", "Range: bytes=0-9", "200", "206", "Range is for GET alone (RFC 9110 section 14.2)"),
     ("HEAD", "Range: bytes=1000-", "200", "416", "Range is for GET alone (RFC 9110 section 14.2)"),
@@ -116,8 +116,8 @@ const DIFFERENT: &[(&str, &str, &str, &str, &str)] = &[
     ("GET", "Range: bytes=x-y", "200", "416", "a range that is not valid is ignored (section 14.2)"),
     ("GET", "Range: bytes=-", "200", "416", "a range that is not valid is ignored (section 14.2)"),
     ("GET", "Range: bytes=0-9,x", "200", "416", "a range that is not valid is ignored (section 14.2)"),
-    ("GET", "Range: bytes= 0-9", "200", "206 0-9", "no space stands in a range (section 14.1.1)"),
-    ("GET", "Range: bytes=0 - 9", "200", "206 0-9", "no space stands in a range (section 14.1.1)"),
+    ("GET", "Range: bytes= 0-9", "200", "206 0-9", "a range contains no space (section 14.1.1)"),
+    ("GET", "Range: bytes=0 - 9", "200", "206 0-9", "a range contains no space (section 14.1.1)"),
     ("GET", "Range: bytes=0-9,5-14", "206 0-14", "206 0-9,5-14", "overlapping ranges are merged (section 15.3.7.2)"),
     ("GET", "Range: bytes=0-9,0-9", "206 0-9", "206 0-9,0-9", "overlapping ranges are merged (section 15.3.7.2)"),
     ("GET", "Range: bytes=0-,0-", "206 0-999", "200", "overlapping ranges are merged; nginx counts their bytes"),
@@ -139,7 +139,7 @@ const DIFFERENT: &[(&str, &str, &str, &str, &str)] = &[
     ("GET", "If-Unmodified-Since: nonsense", "200", "412", "a date that is not valid is ignored (section 13.1.4)"),
 ];
 
-/// One of the two.
+/// Either server.
 struct Server {
     address: SocketAddr,
     path: &'static str,
@@ -153,7 +153,7 @@ impl Server {
         Self { address, path, tag, content: content.to_vec() }
     }
 
-    /// What it says, once everything in it was found to be right.
+    /// Returns its result after checking the response.
     fn says(&self, method: &str, fields: &str) -> String {
         let mut fields = fields
             .replace("{tag}", &self.tag)
@@ -214,7 +214,7 @@ impl Server {
         ranges.join(",")
     }
 
-    /// The range without its frame; these are its bytes.
+    /// Returns the range without its frame; checks its bytes.
     fn range(&self, content_range: &str, bytes: &[u8]) -> String {
         let range = content_range.strip_prefix("bytes ").and_then(|range| range.strip_suffix("/1000")).unwrap();
         let (first, last) = range.split_once('-').unwrap();
@@ -225,7 +225,7 @@ impl Server {
 
 #[test]
 #[ignore = "needs nginx (Debian: nginx)"]
-fn conditions_and_ranges_are_answered_as_by_nginx_or_for_a_reason() {
+fn conditions_and_ranges_match_nginx_or_have_a_reason() {
     let folder = tempfile::tempdir().unwrap();
     let root = fs::canonicalize(folder.path()).unwrap();
     let content = noise(u32::try_from(LENGTH).unwrap());
@@ -234,7 +234,7 @@ fn conditions_and_ranges_are_answered_as_by_nginx_or_for_a_reason() {
     file.set_modified(UNIX_EPOCH + Duration::from_secs(MODIFIED)).unwrap();
 
     let demo = Demo::start(&["--file-root", root.to_str().unwrap()]);
-    // By default a date has to be the very same for nginx.
+    // nginx requires the exact date by default.
     let location = format!(
         "location /plain/ {{
             alias {}/; default_type application/octet-stream; if_modified_since before;

@@ -1,9 +1,9 @@
-//! The page at `/`.
+//! Tests of the page at `/`.
 
 use crate::demo::Demo;
 
 #[test]
-fn who_takes_html_gets_the_page_and_others_the_request() {
+fn page_is_sent_only_if_html_is_accepted() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     let browser = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8\r\n";
@@ -21,7 +21,7 @@ fn who_takes_html_gets_the_page_and_others_the_request() {
 }
 
 #[test]
-fn the_page_needs_nothing_from_elsewhere() {
+fn page_has_no_external_assets() {
     let demo = Demo::start(&[]);
     let page = demo.connect().request("GET", "/", "Accept: text/html\r\n", "");
     for foreign in ["http:", "https:", "src=", "@import", "url("] {

@@ -5,10 +5,10 @@ use std::os::fd::OwnedFd;
 
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, socket_with, sockopt};
 
-/// A port of this machine for a program that cannot say which one it found.
+/// A local port for a program that cannot report which one it chose.
 ///
-/// A socket is bound to it, and does not listen: until that is dropped nobody is given the port,
-/// and who asks for it by its number may listen there, with `SO_REUSEADDR` as all servers have it.
+/// A socket is bound to it without listening: until it is dropped, the system does not assign the
+/// port, and a program that binds it explicitly with `SO_REUSEADDR` may listen on it.
 pub(crate) struct Port {
     address: SocketAddr,
     _socket: OwnedFd,

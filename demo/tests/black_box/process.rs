@@ -1,4 +1,4 @@
-//! What the system says about a running process.
+//! Information about a running process.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use crate::demo::PATIENCE;
 
-/// The pair through which the demo hears of signals.
+/// The socket pair through which the demo receives signals.
 const SIGNAL_SOCKETS: usize = 2;
 
-/// A process, by what stands below `/proc`.
+/// A process, read from `/proc`.
 pub(crate) struct Process {
     folder: PathBuf,
     temporary: PathBuf,
@@ -20,53 +20,55 @@ impl Process {
         Self { folder: format!("/proc/{id}").into(), temporary: temporary.into() }
     }
 
-    /// Where this path of its file systems is for others; they may be in a namespace of its own.
+    /// Returns how others reach this path of its file systems, which may be in a namespace of its
+    /// own.
     pub(crate) fn path(&self, path: &Path) -> PathBuf {
         self.folder.join("root").join(path.strip_prefix("/").unwrap())
     }
 
-    /// What its descriptors stand for.
+    /// Returns the targets of its descriptors.
     pub(crate) fn descriptors(&self) -> Vec<String> {
         let entries = fs::read_dir(self.folder.join("fd")).unwrap();
         entries.filter_map(|entry| Some(fs::read_link(entry.ok()?.path()).ok()?.display().to_string())).collect()
     }
 
-    /// How many sockets it has open: one listens, the others are connections.
+    /// Returns how many sockets it has open: one listens, the others are connections.
     pub(crate) fn sockets(&self) -> usize {
         self.descriptors().iter().filter(|link| link.starts_with("socket:")).count() - SIGNAL_SOCKETS
     }
 
-    /// How many descriptors are unnamed files in its folder of temporary ones.
+    /// Returns how many descriptors are unnamed files in its directory of temporary files.
     pub(crate) fn temporary_files(&self) -> usize {
         let unnamed =
             |link: &String| link.starts_with(self.temporary.to_str().unwrap()) && link.ends_with(" (deleted)");
         self.descriptors().iter().filter(|link| unnamed(link)).count()
     }
 
-    /// How many of its threads are workers, beside the first thread, which is one, too.
+    /// Returns how many of its threads are workers, besides the first thread, which is one, too.
     pub(crate) fn other_workers(&self) -> usize {
         let tasks = fs::read_dir(self.folder.join("task")).unwrap();
         let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
         names.filter(|name| name.starts_with("httpants-")).count()
     }
 
-    /// The most memory that it had so far, in KiB.
+    /// Returns its peak memory in KiB.
     pub(crate) fn peak(&self) -> u64 {
         let status = fs::read_to_string(self.folder.join("status")).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
         line.trim().strip_suffix(" kB").unwrap().parse().unwrap()
     }
 
-    /// The processor time that it took so far, in ticks of 10 ms.
+    /// Returns its processor time in ticks of 10 ms.
     pub(crate) fn ticks(&self) -> u64 {
         let stat = fs::read_to_string(self.folder.join("stat")).unwrap();
-        // Behind the name, which may hold anything: the state, then eleven numbers before these.
+        // The name, which may contain anything, is followed by the state and eleven numbers before
+        // these.
         let numbers: Vec<_> = stat.rsplit_once(')').unwrap().1.split_whitespace().collect();
         numbers[11..13].iter().map(|ticks| ticks.parse::<u64>().unwrap()).sum()
     }
 }
 
-/// Looks again and again until it is so.
+/// Polls until the condition holds.
 #[track_caller]
 pub(crate) fn wait_until(what: &str, condition: impl Fn() -> bool) {
     let deadline = Instant::now() + PATIENCE;

@@ -1,5 +1,5 @@
-//! Other people's programs. Each test is ignored by default, because it needs a program that
-//! a machine may not have; CI installs them and runs all of these.
+//! Tests with other programs. Each is ignored by default, because it needs a program that may not
+//! be installed; CI installs them and runs all of these.
 
 use std::process::{Command, Stdio};
 
@@ -7,7 +7,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::demo::Demo;
 
-/// What the program printed; it must succeed.
+/// Returns the program's output; it must succeed.
 pub(crate) fn output(program: &str, arguments: &[&str], input: &[u8]) -> String {
     let mut command = Command::new(program);
     let input_file = tempfile::tempfile().unwrap();
@@ -38,7 +38,7 @@ fn curl_gets_posts_and_reuses_its_connection() {
 
 #[test]
 #[ignore = "needs curl (Debian: curl)"]
-fn curl_asks_for_the_head_alone() {
+fn curl_sends_head() {
     let demo = Demo::start(&[]);
     let head = curl(&["--head", &demo.url("/plaintext")], b"");
     assert!(head.starts_with("HTTP/1.1 200 OK\r\n"), "{head}");
@@ -47,10 +47,10 @@ fn curl_asks_for_the_head_alone() {
 
 #[test]
 #[ignore = "needs curl (Debian: curl)"]
-fn curl_uploads_2_mb_behind_100_continue_and_in_chunks() {
+fn curl_uploads_2_mb_with_100_continue_and_chunked() {
     let demo = Demo::start(&[]);
     let content = vec![b'x'; 2_000_000];
-    // It waits a minute for the 100 before it would go on without one.
+    // curl would wait a minute for the 100 before it continues without one.
     let patient = ["--expect100-timeout", "60", "--header", "Expect: 100-continue", "--data-binary", "@-"];
     assert_eq!(curl(&[&patient[..], &[&demo.url("/echo-len")]].concat(), &content), "2000000");
     let trace = ["--verbose", "--stderr", "-", "--output", "/dev/null"];
@@ -72,20 +72,20 @@ fn curl_reaches_a_unix_socket() {
 
 #[test]
 #[ignore = "needs nc (Debian: netcat-openbsd)"]
-fn netcat_pipelines() {
+fn netcat_pipelines_requests() {
     let demo = Demo::start(&[]);
     let request = "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n";
     let last = "GET /stream?chunks=2&size=3 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
     let port = demo.address().port().to_string();
-    let answers = output("nc", &["-w", "20", "127.0.0.1", &port], format!("{}{last}", request.repeat(20)).as_bytes());
-    assert_eq!(answers.matches("HTTP/1.1 200 OK\r\n").count(), 21, "{answers}");
-    assert_eq!(answers.matches("Hello, World!").count(), 20);
-    assert!(answers.ends_with("3\r\nxxx\r\n3\r\nxxx\r\n0\r\n\r\n"), "{answers}");
+    let responses = output("nc", &["-w", "20", "127.0.0.1", &port], format!("{}{last}", request.repeat(20)).as_bytes());
+    assert_eq!(responses.matches("HTTP/1.1 200 OK\r\n").count(), 21, "{responses}");
+    assert_eq!(responses.matches("Hello, World!").count(), 20);
+    assert!(responses.ends_with("3\r\nxxx\r\n3\r\nxxx\r\n0\r\n\r\n"), "{responses}");
 }
 
 #[test]
 #[ignore = "needs python3 (Debian: python3)"]
-fn python_http_client_keeps_its_connection() {
+fn python_http_client_keeps_alive() {
     let demo = Demo::start(&[]);
     let program = "
 import http.client, json, sys

@@ -1,9 +1,9 @@
-//! The protocol through real sockets: persistence, pipelining, framing, 100 Continue.
+//! Tests of the protocol through real sockets: persistence, pipelining, framing, 100 Continue.
 
 use crate::demo::Demo;
 
 #[test]
-fn a_connection_serves_many_requests() {
+fn connection_serves_many_requests() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     for number in 0..200 {
@@ -12,7 +12,7 @@ fn a_connection_serves_many_requests() {
 }
 
 #[test]
-fn close_and_old_versions_end_the_connection() {
+fn close_and_http_1_0_end_the_connection() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     let response = client.request("GET", "/plaintext", "Connection: close\r\n", "");
@@ -32,14 +32,14 @@ fn close_and_old_versions_end_the_connection() {
 }
 
 #[test]
-fn head_has_the_fields_and_no_content() {
+fn head_has_the_fields_of_get_without_a_body() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     for path in ["/plaintext", "/stream", "/some/path"] {
         let (head, get) = (client.request("HEAD", path, "", ""), client.get(path));
         assert_eq!(head.status, 200);
         for name in ["Content-Length", "Content-Type"] {
-            // The inspector shows the method, which is a letter longer.
+            // The inspector shows the method, which is one letter longer.
             if path != "/some/path" || name != "Content-Length" {
                 assert_eq!(head.header(name), get.header(name), "{path}");
             }
@@ -67,7 +67,7 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
-fn a_bad_request_behind_good_ones_costs_them_nothing() {
+fn bad_request_does_not_affect_those_before_it() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     client.send("GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\nGET /plaintext HTTP/1.1\r\nHost: a\r\n\r\nnonsense\r\n\r\n");
@@ -79,7 +79,7 @@ fn a_bad_request_behind_good_ones_costs_them_nothing() {
 }
 
 #[test]
-fn a_client_that_has_sent_all_is_answered_all() {
+fn half_closed_client_gets_all_responses() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     client.send("GET /slow?ms=50 HTTP/1.1\r\nHost: a\r\n\r\nGET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -90,7 +90,7 @@ fn a_client_that_has_sent_all_is_answered_all() {
 }
 
 #[test]
-fn chunked_content_arrives_whole_with_its_trailers() {
+fn chunked_body_arrives_with_its_trailers() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     const HEAD: &str = "HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -111,7 +111,7 @@ fn chunked_content_arrives_whole_with_its_trailers() {
 }
 
 #[test]
-fn continue_is_sent_when_the_content_is_wanted_and_not_before_a_refusal() {
+fn continue_is_sent_on_read_and_not_before_a_refusal() {
     let demo = Demo::start(&["--max-request", "1000"]);
     const EXPECT: &str = "HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n";
     let mut client = demo.connect();
@@ -127,7 +127,7 @@ fn continue_is_sent_when_the_content_is_wanted_and_not_before_a_refusal() {
 }
 
 #[test]
-fn the_limit_holds_for_chunked_content_too() {
+fn max_request_applies_to_chunked_bodies() {
     let demo = Demo::start(&["--max-request", "1000"]);
     const HEAD: &str = "HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
     let mut client = demo.connect();

@@ -1,4 +1,4 @@
-//! Who the client is, as told by proxies in front.
+//! Tests of client addresses reported by proxies.
 
 use serde_json::json;
 
@@ -6,7 +6,7 @@ use crate::demo::Demo;
 use crate::process::wait_until;
 use crate::programs::curl;
 
-/// The address and the scheme that the demo sees behind these fields.
+/// Returns the address and the scheme that the demo derives from these fields.
 fn seen(demo: &Demo, fields: &str) -> (String, String) {
     let report = demo.connect().request("GET", "/x", fields, "").json();
     (report["remote_ip"].as_str().unwrap().into(), report["scheme"].as_str().unwrap().into())
@@ -25,7 +25,7 @@ const SPOOFED: [&str; 5] = [
 ];
 
 #[test]
-fn nobody_is_believed_unless_that_is_said() {
+fn forwarded_fields_are_ignored_by_default() {
     let elsewhere = ["--xheaders", "10.0.0.0/8", "--xheaders", "2001:db8::/32"];
     for demo in [Demo::start(&[]), Demo::start(&elsewhere)] {
         for fields in SPOOFED {
@@ -35,22 +35,22 @@ fn nobody_is_believed_unless_that_is_said() {
 }
 
 #[test]
-fn a_trusted_proxy_is_believed() {
+fn forwarded_fields_of_trusted_proxies_are_used() {
     let everybody = Demo::start(&["--xheaders", "all"]);
     for fields in SPOOFED {
         assert_eq!(seen(&everybody, fields), pair("203.0.113.9", "https"), "{fields}");
     }
     assert_eq!(seen(&everybody, ""), pair("127.0.0.1", "http"));
-    // What the proxy does not write is not read.
+    // Fields that the proxy does not set are ignored.
     let [x_forwarded, x_real_ip, forwarded, x_forwarded_twice, forwarded_port] = SPOOFED;
-    for (from, told) in [
+    for (from, expected) in [
         ("x-forwarded", vec![(x_forwarded, "https"), (x_forwarded_twice, "https")]),
         ("x-real-ip", vec![(x_real_ip, "http")]),
         ("forwarded", vec![(forwarded, "https"), (forwarded_port, "https")]),
     ] {
         let demo = Demo::start(&["--xheaders", "10.0.0.0/8", "--xheaders", "127.0.0.1", "--xheaders-from", from]);
         for fields in SPOOFED {
-            let (ip, scheme) = match told.iter().find(|(known, _)| *known == fields) {
+            let (ip, scheme) = match expected.iter().find(|(known, _)| *known == fields) {
                 Some((_, scheme)) => ("203.0.113.9", *scheme),
                 None if from == "x-forwarded" && fields.contains("-Proto: https") => ("127.0.0.1", "https"),
                 None => ("127.0.0.1", "http"),
@@ -61,7 +61,7 @@ fn a_trusted_proxy_is_believed() {
 }
 
 #[test]
-fn what_the_client_wrote_before_the_proxies_is_not_believed() {
+fn client_written_forwarded_entries_are_ignored() {
     let trusted = ["--xheaders", "127.0.0.0/8", "--xheaders", "10.0.0.0/8"];
     let demo = Demo::start(&trusted);
     for (fields, ip) in [
@@ -92,7 +92,7 @@ fn what_the_client_wrote_before_the_proxies_is_not_believed() {
 }
 
 #[test]
-fn urls_have_the_scheme_that_a_trusted_proxy_tells() {
+fn full_url_has_the_scheme_of_the_trusted_proxy() {
     let fields = "X-Forwarded-Proto: https\r\n";
     for (flags, url) in [
         (&[][..], "http://demo.test/x"),
@@ -109,7 +109,7 @@ const VERSION_2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x09\x7f\
 const REQUEST: &[u8] = b"GET /x HTTP/1.1\r\nHost: demo.test\r\n\r\n";
 
 #[test]
-fn the_proxy_protocol_tells_the_client_in_both_versions() {
+fn proxy_protocol_v1_and_v2_set_the_client_address() {
     let demo = Demo::start(&["--proxy-protocol"]);
     for (header, ip) in [
         (&b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 80\r\n"[..], "203.0.113.9"),
@@ -122,7 +122,7 @@ fn the_proxy_protocol_tells_the_client_in_both_versions() {
         for byte in header {
             client.send([*byte]);
         }
-        // One header a connection, and two requests.
+        // One header per connection, and two requests.
         client.send(REQUEST.repeat(2));
         for _ in 0..2 {
             assert_eq!(client.response().json()["remote_ip"], ip);
@@ -131,7 +131,7 @@ fn the_proxy_protocol_tells_the_client_in_both_versions() {
 }
 
 #[test]
-fn a_connection_without_a_due_proxy_header_is_dropped() {
+fn connection_without_required_proxy_header_is_closed() {
     let demo = Demo::start(&["--proxy-protocol"]);
     for wrong in [
         REQUEST,
@@ -153,9 +153,9 @@ fn a_connection_without_a_due_proxy_header_is_dropped() {
 }
 
 #[test]
-fn a_bad_proxy_header_is_logged_with_its_reason_and_nothing_else_is() {
+fn only_invalid_proxy_headers_are_logged() {
     let demo = Demo::start(&["--proxy-protocol"]);
-    // Neither is an empty probe a mistake, nor is what other requests do worth a line.
+    // Neither empty probes nor errors of other requests are logged.
     let mut probe = demo.connect();
     probe.half_close();
     assert!(probe.is_at_end());
@@ -171,7 +171,7 @@ fn a_bad_proxy_header_is_logged_with_its_reason_and_nothing_else_is() {
     for (sent, reason) in [
         (REQUEST, "reason=the connection must begin with a header of the PROXY protocol"),
         (b"PROXY TCP4 nonsense\r\n", "reason=a PROXY line must be TCP4 or TCP6 "),
-        (b"PROXY TCP4 203.0", "reason=the header is incomplete: "),
+        (b"PROXY TCP4 203.0", "reason=incomplete PROXY header: "),
     ] {
         let logged = demo.stderr().len();
         let mut client = demo.connect();
@@ -179,16 +179,13 @@ fn a_bad_proxy_header_is_logged_with_its_reason_and_nothing_else_is() {
         client.half_close();
         wait_until("it is logged", || demo.stderr().len() > logged);
         let log = demo.stderr().split_off(logged);
-        assert!(
-            log.contains(" INFO ") && log.contains("a connection did not begin with a valid PROXY header"),
-            "{log}"
-        );
+        assert!(log.contains(" INFO ") && log.contains("missing or invalid PROXY header; connection closed"), "{log}");
         assert!(log.contains("peer=127.0.0.1:") && log.contains(reason) && log.matches('\n').count() == 1, "{log}");
     }
 }
 
 #[test]
-fn a_proxy_header_that_is_not_due_is_no_request() {
+fn unexpected_proxy_header_is_400() {
     let demo = Demo::start(&[]);
     for header in [&b"PROXY TCP4 203.0.113.9 127.0.0.1 4711 80\r\n"[..], VERSION_2] {
         let mut client = demo.connect();
@@ -200,7 +197,7 @@ fn a_proxy_header_that_is_not_due_is_no_request() {
 
 #[test]
 #[ignore = "needs curl (Debian: curl)"]
-fn curl_speaks_the_proxy_protocol() {
+fn curl_sends_a_proxy_header() {
     let demo = Demo::start(&["--proxy-protocol"]);
     let report = curl(&["--haproxy-protocol", &demo.url("/x")], b"");
     assert_eq!(serde_json::from_str::<serde_json::Value>(&report).unwrap()["remote_ip"], "127.0.0.1");

@@ -1,5 +1,5 @@
-//! Uploads that are too large, by other people's programs: each learns that it is refused (413),
-//! although it reads the response only once it has sent everything.
+//! Tests of too large uploads with other programs: each receives the refusal (413), although it
+//! reads the response only after sending everything.
 
 use crate::demo::Demo;
 use crate::programs::{curl, output};
@@ -24,7 +24,7 @@ fn refused(program: &str, arguments: &[&str]) {
 
 #[test]
 #[ignore = "needs curl (Debian: curl)"]
-fn curl_learns_that_its_upload_is_too_large() {
+fn curl_receives_the_413_of_its_upload() {
     let certified = Certified::new();
     let authority = certified.text("ca.pem");
     for demo in [Demo::start(&[]), certified.start(&[])] {
@@ -41,7 +41,7 @@ fn curl_learns_that_its_upload_is_too_large() {
 
 #[test]
 #[ignore = "needs python3 (Debian: python3)"]
-fn urllib_learns_that_its_upload_is_too_large() {
+fn urllib_receives_the_413_of_its_upload() {
     let program = "
 import ssl, sys, urllib.error, urllib.request
 url, authority, *sizes = sys.argv[1:]
@@ -61,10 +61,10 @@ print('done')
     refused("python3", &["-c", program]);
 }
 
-/// It sends slowly and does not look at what it receives before its end.
+/// It sends slowly and reads nothing before its end.
 #[test]
 #[ignore = "needs python3 (Debian: python3)"]
-fn a_slow_python_socket_learns_that_its_upload_is_too_large() {
+fn slow_python_socket_receives_the_413_of_its_upload() {
     let program = "
 import socket, ssl, sys, time
 from urllib.parse import urlsplit
@@ -85,7 +85,7 @@ print('done')
 
 #[test]
 #[ignore = "needs python3 with demo/tests/requirements.txt (pip)"]
-fn requests_learns_that_its_upload_is_too_large() {
+fn requests_receives_the_413_of_its_upload() {
     let program = "
 import requests, sys
 url, authority, *sizes = sys.argv[1:]
@@ -101,12 +101,12 @@ print('done')
 
 #[test]
 #[ignore = "needs node 20 or later (Debian: nodejs)"]
-fn node_fetch_and_http_learn_that_their_upload_is_too_large() {
+fn node_fetch_and_http_receive_the_413_of_their_upload() {
     let program = "
 const assert = require('assert'), fs = require('fs');
 const [url, authority, ...sizes] = process.argv.slice(1);
 const { request } = require(url.startsWith('https') ? 'https' : 'http');
-// fetch takes no authority of its own.
+// fetch does not accept an authority.
 process.removeAllListeners('warning');
 process.env.NODE_TLS_REJECT_UNAUTHORIZED = '0';
 const post = (size, piece) => new Promise((resolve, reject) => {

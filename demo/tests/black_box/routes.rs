@@ -1,11 +1,11 @@
-//! Each route's answer, over one connection where that is possible.
+//! Tests of each route, over one connection if possible.
 
 use serde_json::json;
 
 use crate::demo::Demo;
 
 #[test]
-fn plaintext_greets() {
+fn plaintext_returns_hello_world() {
     let response = Demo::start(&[]).get("/plaintext");
     assert_eq!((response.status, response.text()), (200, "Hello, World!"));
     assert_eq!(response.header("Content-Length"), Some("13"));
@@ -15,7 +15,7 @@ fn plaintext_greets() {
 }
 
 #[test]
-fn echo_gives_content_and_type_back() {
+fn echo_returns_body_and_type() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     let content: Vec<u8> = (0..5_000_000_u32).map(|number| number as u8).collect();
@@ -26,7 +26,7 @@ fn echo_gives_content_and_type_back() {
 }
 
 #[test]
-fn echo_len_counts() {
+fn echo_len_returns_the_body_length() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     assert_eq!(client.post("/echo-len", vec![b'x'; 3_000_000]).text(), "3000000");
@@ -34,7 +34,7 @@ fn echo_len_counts() {
 }
 
 #[test]
-fn stream_is_chunked_and_has_the_size_asked_for() {
+fn stream_is_chunked_with_the_requested_size() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     let response = client.get("/stream?chunks=3&size=5&delay=10");
@@ -49,7 +49,7 @@ fn stream_is_chunked_and_has_the_size_asked_for() {
 }
 
 #[test]
-fn a_stream_of_endless_nothing_is_over_at_once() {
+fn stream_of_empty_chunks_ends_at_once() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     let endless = "/stream?chunks=18446744073709551615";
@@ -67,14 +67,14 @@ fn a_stream_of_endless_nothing_is_over_at_once() {
 }
 
 #[test]
-fn slow_takes_its_time() {
+fn slow_waits_for_ms() {
     let started = std::time::Instant::now();
     assert_eq!(Demo::start(&[]).get("/slow?ms=200").text(), "slow");
     assert!(started.elapsed().as_millis() >= 200);
 }
 
 #[test]
-fn status_is_what_was_asked_for() {
+fn status_returns_the_requested_status() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     for code in [200, 204, 299, 304, 404, 418, 500, 599, 999] {
@@ -87,13 +87,13 @@ fn status_is_what_was_asked_for() {
 }
 
 #[test]
-fn healthz_is_well() {
+fn healthz_returns_ok() {
     let response = Demo::start(&[]).get("/healthz");
     assert_eq!((response.status, response.text()), (200, "ok"));
 }
 
 #[test]
-fn a_handler_that_fails_costs_one_request_and_not_the_server() {
+fn handler_panic_does_not_stop_the_server() {
     let demo = Demo::start(&[]);
     for _ in 0..3 {
         assert_eq!(demo.get("/panic").status, 500);
@@ -102,7 +102,7 @@ fn a_handler_that_fails_costs_one_request_and_not_the_server() {
 }
 
 #[test]
-fn anything_else_is_shown_as_it_was_received() {
+fn other_paths_return_the_request_as_received() {
     let demo = Demo::start(&[]);
     let fields = "X-Thing: a\r\nx-thing:  b \r\nContent-Type: text/plain\r\n";
     let response = demo.connect().request("PUT", "/some%20path/?b=2&a=x+y%21&b=3&blank=#part", fields, "abc");
@@ -137,7 +137,7 @@ fn anything_else_is_shown_as_it_was_received() {
 }
 
 #[test]
-fn a_query_that_has_too_many_variables_is_refused() {
+fn query_with_too_many_variables_is_refused() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     for (count, status) in [(1000, 200), (1001, 413)] {

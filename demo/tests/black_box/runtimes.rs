@@ -1,5 +1,5 @@
-//! Every runtime serves alike. `DEMO_RUNTIME=smol cargo test`, or `async-std`, runs all the other
-//! tests on another one than tokio.
+//! Tests of every runtime. `DEMO_RUNTIME=smol cargo test`, or `async-std`, runs all other tests on
+//! that runtime instead of tokio.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -13,7 +13,7 @@ use crate::demo::{Demo, PATIENCE, run};
 
 pub(crate) const RUNTIMES: [&str; 3] = ["tokio", "smol", "async-std"];
 
-/// Does this on each runtime, with one worker and with several.
+/// Runs the test on each runtime, with one worker and with several.
 fn on_each(mut test: impl FnMut(Demo)) {
     for runtime in RUNTIMES {
         for workers in ["1", "3"] {
@@ -24,7 +24,7 @@ fn on_each(mut test: impl FnMut(Demo)) {
 }
 
 #[test]
-fn requests_are_answered_one_behind_another_and_pipelined() {
+fn sequential_and_pipelined_requests_are_served() {
     on_each(|demo| {
         let mut client = demo.connect();
         for _ in 0..3 {
@@ -40,7 +40,7 @@ fn requests_are_answered_one_behind_another_and_pipelined() {
 }
 
 #[test]
-fn content_comes_and_goes_in_any_size() {
+fn bodies_of_any_size_are_echoed() {
     let content: Vec<u8> = (0..5_000_000_u32).map(|number| (number >> 4) as u8).collect();
     let part = "Content-Disposition: form-data; name=\"f\"; filename=\"f\"\r\n\r\n";
     let form = [format!("--cut\r\n{part}").as_bytes(), &content, b"\r\n--cut--\r\n"].concat();
@@ -49,7 +49,7 @@ fn content_comes_and_goes_in_any_size() {
         assert!(client.post("/echo", &content).body == content);
         let fields = "Content-Type: multipart/form-data; boundary=cut\r\n";
         assert_eq!(client.request("POST", "/upload", fields, &form).text(), "1 5000000");
-        // This one goes through a temporary file, so through the blocking pool.
+        // This one goes through a temporary file, and so through the blocking pool.
         let kept = client.request("POST", "/kept", fields, &form).json();
         assert_eq!(kept["files"]["f"][0]["size"], 5_000_000);
         assert_eq!(client.get("/stream?chunks=20&size=1000000").body.len(), 20_000_000);
@@ -57,7 +57,7 @@ fn content_comes_and_goes_in_any_size() {
 }
 
 #[test]
-fn files_are_sent_whole_and_in_part() {
+fn files_are_sent_whole_and_in_ranges() {
     on_each(|demo| {
         let mut client = demo.connect();
         let whole = client.get("/file/1m").body;
@@ -70,7 +70,7 @@ fn files_are_sent_whole_and_in_part() {
 }
 
 #[test]
-fn time_passes() {
+fn timers_run_on_each_runtime() {
     on_each(|demo| {
         let started = Instant::now();
         let mut client = demo.connect();
@@ -89,7 +89,7 @@ fn time_passes() {
 }
 
 #[test]
-fn streams_are_handed_over() {
+fn upgraded_streams_work_on_each_runtime() {
     on_each(|demo| {
         let mut socket = crate::websocket::connect(&demo);
         for message in [Message::text("hello"), Message::binary(vec![0xA5; 1 << 20])] {
@@ -100,14 +100,14 @@ fn streams_are_handed_over() {
 }
 
 #[test]
-fn what_runs_is_finished_when_the_end_is_asked_for() {
+fn sigterm_finishes_running_requests() {
     on_each(|mut demo| {
         let (mut echo, mut stream, mut idle) = (demo.connect(), demo.connect(), demo.connect());
         assert_eq!(idle.get("/plaintext").status, 200);
         echo.send("POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nit ");
         stream.send("GET /stream?chunks=5&size=100000&delay=50 HTTP/1.1\r\nHost: a\r\n\r\n");
-        echo.await_answer();
-        stream.await_answer();
+        echo.await_response();
+        stream.await_response();
         demo.terminate();
         demo.await_refusal();
         assert!(idle.is_at_end());
@@ -130,16 +130,16 @@ fn unix_sockets_and_both_families_are_served() {
         let mut unix = UnixStream::connect(path).unwrap();
         unix.set_read_timeout(Some(PATIENCE)).unwrap();
         unix.write_all(b"GET /file/16k HTTP/1.0\r\n\r\n").unwrap();
-        let mut answer = Vec::new();
-        unix.read_to_end(&mut answer).unwrap();
-        assert!(answer.ends_with(b"000000000016368\n"), "{runtime}: {}", answer.len());
+        let mut response = Vec::new();
+        unix.read_to_end(&mut response).unwrap();
+        assert!(response.ends_with(b"000000000016368\n"), "{runtime}: {}", response.len());
     }
 }
 
 #[test]
-fn another_runtime_is_refused_in_one_line() {
+fn unknown_runtime_is_refused_in_one_line() {
     let output = run(&["--runtime", "glommio"]);
     assert_eq!(output.status.code(), Some(2));
     let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(said, "demo: --runtime \"glommio\": expected tokio, smol or async-std; see --help\n");
+    assert_eq!(said, "demo: invalid value \"glommio\" for --runtime: expected tokio, smol or async-std; see --help\n");
 }

@@ -1,4 +1,4 @@
-//! The flags that bound how long a phase may take.
+//! Tests of the timeout flags.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -9,18 +9,18 @@ use crate::process::wait_until;
 use crate::runtimes::RUNTIMES;
 use crate::tls::Certified;
 
-/// Runs it, and checks that it took so long, give or take a busy machine.
+/// Runs an action, and checks that it took this long, with tolerance for a busy machine.
 fn lasts(seconds: f64, action: impl FnOnce()) {
     let started = Instant::now();
     action();
     let took = started.elapsed();
-    // The server's clock started a little before ours.
+    // The server's clock started slightly before ours.
     assert!(took >= Duration::from_secs_f64(seconds * 0.9), "{took:?}");
     assert!(took < Duration::from_secs_f64(seconds + 8.0), "{took:?}");
 }
 
 #[test]
-fn a_head_that_does_not_end() {
+fn head_timeout_closes_with_408() {
     let demo = Demo::start(&["--head-timeout", "0.3"]);
     let mut client = demo.connect();
     client.send("GET / HTTP/1.1\r\nHost:");
@@ -29,7 +29,7 @@ fn a_head_that_does_not_end() {
 }
 
 #[test]
-fn a_connection_without_a_byte() {
+fn accept_timeout_closes_silent_connection() {
     for flags in [&["--head-timeout", "0.3"][..], &["--accept-timeout", "0.3"]] {
         let demo = Demo::start(flags);
         let mut client = demo.connect();
@@ -42,7 +42,7 @@ fn a_connection_without_a_byte() {
 }
 
 #[test]
-fn a_handshake_that_does_not_begin() {
+fn handshake_timeout_closes_silent_tls_connection() {
     let certified = Certified::new();
     let demo = certified.start(&["--handshake-timeout", "0.3", "--head-timeout", "60"]);
     let mut client = demo.connect();
@@ -50,7 +50,7 @@ fn a_handshake_that_does_not_begin() {
 }
 
 #[test]
-fn a_connection_that_lingers() {
+fn linger_timeout_closes_the_connection() {
     let demo = Demo::start(&["--linger-timeout", "0.3"]);
     let mut client = demo.connect();
     client.send("nonsense\r\n\r\n");
@@ -59,8 +59,8 @@ fn a_connection_that_lingers() {
     lasts(0.0, || wait_until("it is closed", || demo.process().sockets() == 1));
 }
 
-/// Begins an upload that is refused for its size, and goes on with it until the connection is
-/// closed, or for this long.
+/// Begins an upload that is refused for its size, and continues until the connection is closed, or
+/// for this long.
 fn upload_behind_a_refusal(demo: &Demo, at_most: Duration) {
     let mut client = demo.connect();
     client.send("POST /any HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000000\r\n\r\n");
@@ -72,17 +72,17 @@ fn upload_behind_a_refusal(demo: &Demo, at_most: Duration) {
 }
 
 #[test]
-fn a_refused_upload_that_goes_on_is_cut_off_after_the_linger_timeout() {
+fn linger_timeout_cuts_off_a_refused_upload() {
     let demo = Demo::start(&["--linger-timeout", "1"]);
     lasts(1.0, || upload_behind_a_refusal(&demo, PATIENCE));
-    // Without the flag it may go on for longer than an ordinary end lingers.
+    // Without the flag it may continue for longer than an ordinary linger.
     let demo = Demo::start(&[]);
     lasts(4.0, || upload_behind_a_refusal(&demo, Duration::from_secs(4)));
 }
 
 #[test]
-fn content_that_is_too_slow() {
-    // Judged from 10 seconds on, which no flag changes.
+fn body_rate_closes_slow_upload_with_408() {
+    // Applies after 10 seconds, which no flag changes.
     let demo = Demo::start(&["--body-rate", "1000000"]);
     let mut client = demo.connect();
     client.send("POST /echo-len HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n");
@@ -96,7 +96,7 @@ fn content_that_is_too_slow() {
 }
 
 #[test]
-fn an_idle_connection() {
+fn idle_timeout_closes_the_connection() {
     let demo = Demo::start(&["--idle-timeout", "0.3"]);
     let mut client = demo.connect();
     assert_eq!(client.get("/plaintext").status, 200);
@@ -104,7 +104,7 @@ fn an_idle_connection() {
 }
 
 #[test]
-fn content_that_does_not_come() {
+fn body_timeout_closes_with_408() {
     let demo = Demo::start(&["--body-timeout", "0.3"]);
     for path in ["/any", "/echo-len"] {
         let mut client = demo.connect();
@@ -115,19 +115,19 @@ fn content_that_does_not_come() {
 }
 
 #[test]
-fn an_answer_that_is_not_read() {
+fn write_timeout_resets_the_connection() {
     let demo = Demo::start(&["--write-timeout", "0.3"]);
     let mut client = demo.connect();
     client.send("GET /stream?chunks=1000&size=1000000 HTTP/1.1\r\nHost: a\r\n\r\n");
-    client.await_answer();
+    client.await_response();
     wait_until("it is dropped", || demo.process().sockets() == 1);
-    // What was in flight still comes, but not all of it.
+    // Bytes in flight are still received, but not all of the response.
     assert!(client.try_response("GET").is_err());
     assert_eq!(demo.get("/plaintext").status, 200);
 }
 
-/// A client that reads slowly, without pause: all the while the socket has less room than the
-/// kernel reports as writable.
+/// Reads slowly, without pause: the socket always has less room than the kernel reports as
+/// writable.
 fn read_slowly(mut client: impl Read + Write) {
     client.write_all(b"GET /stream?chunks=9&size=1000000 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     let mut buffer = vec![0; 20_000];
@@ -141,7 +141,7 @@ fn read_slowly(mut client: impl Read + Write) {
 }
 
 #[test]
-fn a_client_that_reads_slowly_is_served() {
+fn slow_reader_is_served() {
     let certified = Certified::new();
     std::thread::scope(|scope| {
         for runtime in RUNTIMES {
@@ -156,7 +156,7 @@ fn a_client_that_reads_slowly_is_served() {
 }
 
 #[test]
-fn a_client_that_half_closes_gets_its_response() {
+fn half_closed_client_gets_its_response() {
     let demo = Demo::start(&[]);
     for (path, length) in [("/slow?ms=300", 4), ("/stream?chunks=3&size=10000&delay=100", 30_000)] {
         let mut client = demo.connect();
@@ -169,7 +169,7 @@ fn a_client_that_half_closes_gets_its_response() {
 }
 
 #[test]
-fn a_client_that_leaves_is_gone() {
+fn half_closed_timeout_drops_a_client_that_left() {
     for runtime in ["tokio", "smol", "async-std"] {
         let demo = Demo::start(&["--runtime", runtime, "--half-closed-timeout", "0.3"]);
         let sockets = demo.process().sockets();
@@ -180,7 +180,7 @@ fn a_client_that_leaves_is_gone() {
             drop(client);
             lasts(0.0, || wait_until("it is dropped", || demo.process().sockets() == sockets));
         }
-        // One that only ended its stream is told.
+        // A client that only ended its stream gets the response.
         let mut client = demo.connect();
         client.send("GET /slow?ms=60000 HTTP/1.1\r\nHost: a\r\n\r\n");
         client.half_close();

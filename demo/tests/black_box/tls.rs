@@ -1,4 +1,4 @@
-//! HTTPS through real sockets.
+//! Tests of HTTPS through real sockets.
 
 use std::fs;
 use std::net::TcpStream;
@@ -18,7 +18,7 @@ use tungstenite::Message;
 use crate::client::Client;
 use crate::demo::{Demo, PATIENCE, run};
 
-/// An authority, and a folder for what it certifies: `ca.pem`, `server.pem` and `server.key`,
+/// An authority, and a folder for its certificates: `ca.pem`, `server.pem` and `server.key`,
 /// `client.pem` and `client.key`.
 pub(crate) struct Certified {
     authority: CertifiedIssuer<'static, KeyPair>,
@@ -44,7 +44,7 @@ impl Certified {
         let names: Vec<String> = names.iter().map(|name| (*name).into()).collect();
         let key = KeyPair::generate().unwrap();
         let mut params = CertificateParams::new(names).unwrap();
-        // OpenSSL takes a certificate with the name of its authority for a self-signed one.
+        // OpenSSL treats a certificate with the name of its authority as self-signed.
         params.distinguished_name.push(DnType::CommonName, name);
         let certificate = params.signed_by(&key, &self.authority).unwrap();
         fs::write(self.path(&format!("{name}.pem")), certificate.pem()).unwrap();
@@ -82,7 +82,7 @@ impl Certified {
 }
 
 #[test]
-fn over_tls_the_scheme_is_https() {
+fn scheme_is_https_over_tls() {
     let certified = Certified::new();
     let demo = certified.start(&[]);
     assert!(demo.urls()[0].starts_with("https://127.0.0.1:"), "{:?}", demo.urls());
@@ -95,25 +95,25 @@ fn over_tls_the_scheme_is_https() {
     assert_eq!(client.get("/stream?chunks=20&size=10000").body.len(), 200_000);
     client.send("GET /plaintext HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
     assert_eq!(client.response().text(), "Hello, World!");
-    assert!(client.is_at_end(), "and the end is announced: rustls complains of any other");
+    assert!(client.is_at_end(), "close_notify is sent: rustls returns an error otherwise");
 }
 
 #[test]
-fn on_a_tls_port_a_plain_request_is_told_so() {
+fn plain_request_on_a_tls_port_is_400() {
     let certified = Certified::new();
     let demo = certified.start(&[]);
     let mut plain = demo.connect();
     plain.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
-    let answer = plain.response();
-    assert_eq!((answer.status, answer.header("Connection")), (400, Some("close")));
-    assert!(answer.text().starts_with("a plain HTTP request was sent to a port that speaks TLS"));
+    let response = plain.response();
+    assert_eq!((response.status, response.header("Connection")), (400, Some("close")));
+    assert!(response.text().starts_with("a plain HTTP request was sent to a port that speaks TLS"));
     assert!(plain.is_at_end());
     assert_eq!(certified.connect(&demo).get("/plaintext").text(), "Hello, World!");
-    assert_eq!(demo.stderr(), "", "the mistakes of peers are not logged");
+    assert_eq!(demo.stderr(), "", "errors of peers are not logged");
 }
 
 #[test]
-fn a_handshake_that_breaks_off_costs_nobody_anything() {
+fn aborted_handshake_does_not_affect_others() {
     let certified = Certified::new();
     let demo = certified.start(&[]);
     for sent in [&[][..], &[22], &[22, 3, 1, 2, 0, 1, 0, 1, 0xFC, 3, 3]] {
@@ -127,7 +127,7 @@ fn a_handshake_that_breaks_off_costs_nobody_anything() {
 }
 
 #[test]
-fn a_websocket_works_over_tls() {
+fn websocket_works_over_tls() {
     let certified = Certified::new();
     let demo = certified.start(&[]);
     let url = format!("wss://localhost:{}/ws", demo.address().port());
@@ -139,15 +139,15 @@ fn a_websocket_works_over_tls() {
 }
 
 #[test]
-fn certificates_that_cannot_be_used_are_one_line_and_code_1() {
+fn invalid_certificates_exit_with_1_and_one_line() {
     let certified = Certified::new();
     let (certificate, key, other) =
         (certified.text("server.pem"), certified.text("server.key"), certified.text("client.key"));
     for (certificate, key, said) in [
         ("/no/such.pem", &*key, "/no/such.pem: cannot be read: No such file or directory (os error 2)".into()),
-        (&*key, &*key, format!("{key}: holds no certificate")),
-        (&*certificate, &*certificate, format!("{certificate}: holds no private key")),
-        (&*certificate, &*other, format!("{other}: is not the key of the certificate in {certificate}")),
+        (&*key, &*key, format!("{key}: contains no certificate")),
+        (&*certificate, &*certificate, format!("{certificate}: contains no private key")),
+        (&*certificate, &*other, format!("{other}: private key does not match the certificate in {certificate}")),
     ] {
         let output = run(&["--listen", "127.0.0.1:0", "--tls-cert", certificate, "--tls-key", key]);
         let text = String::from_utf8(output.stderr).unwrap();
@@ -155,10 +155,10 @@ fn certificates_that_cannot_be_used_are_one_line_and_code_1() {
     }
 }
 
-/// Clients that ask without a pause, on new connections and on old ones, while the
-/// certificates are replaced: none of them sees it.
+/// Clients send requests without pause, on new and existing connections, while the certificates are
+/// replaced; no request fails.
 #[test]
-fn certificates_are_replaced_under_load_without_one_failed_request() {
+fn certificate_reload_under_load_fails_no_request() {
     let certified = Certified::new();
     let demo = certified.start(&["--workers", "2"]);
     let served = || {
@@ -200,7 +200,7 @@ fn certificates_are_replaced_under_load_without_one_failed_request() {
 }
 
 #[test]
-fn a_reload_that_fails_says_why_and_the_old_certificate_stays() {
+fn failed_reload_is_logged_and_keeps_the_certificate() {
     let certified = Certified::new();
     let demo = certified.start(&[]);
     fs::write(certified.path("server.key"), "nothing").unwrap();
@@ -210,7 +210,10 @@ fn a_reload_that_fails_says_why_and_the_old_certificate_stays() {
         assert!(Instant::now() < deadline);
         thread::yield_now();
     }
-    let said = format!("{}: is not PEM: it has no -----BEGIN line", certified.text("server.key"));
-    assert!(demo.stderr().contains(&said) && demo.stderr().contains("the certificates stay as they were"));
+    let said = format!("{}: not PEM: no -----BEGIN line found", certified.text("server.key"));
+    assert!(
+        demo.stderr().contains(&said)
+            && demo.stderr().contains("certificate reload failed; keeping the current certificates")
+    );
     assert_eq!(certified.connect(&demo).get("/plaintext").text(), "Hello, World!");
 }

@@ -1,4 +1,4 @@
-//! HTTPS with other people's programs.
+//! Tests of HTTPS with other programs.
 
 use std::process::{Command, Stdio};
 
@@ -6,8 +6,8 @@ use crate::demo::Demo;
 use crate::programs::{curl, output};
 use crate::tls::Certified;
 
-/// What `openssl s_client` says of a connection to the demo on which it sends this; both of
-/// its streams.
+/// Returns both output streams of `openssl s_client` on a connection to the demo on which it sends
+/// this.
 fn s_client(certified: &Certified, demo: &Demo, arguments: &[&str], sent: &str) -> String {
     let folder = tempfile::tempdir().unwrap();
     let input = folder.path().join("input");
@@ -25,7 +25,7 @@ const LAST: &str = "GET /plaintext HTTP/1.1\r\nHost: localhost\r\nConnection: cl
 
 #[test]
 #[ignore = "needs curl (Debian: curl)"]
-fn curl_speaks_both_versions_of_tls() {
+fn curl_connects_with_tls_1_2_and_1_3() {
     let certified = Certified::new();
     let (demo, authority) = (certified.start(&[]), certified.text("ca.pem"));
     let trusting = |arguments: &[&str], input: &[u8]| curl(&[&["--cacert", &authority], arguments].concat(), input);
@@ -38,7 +38,7 @@ fn curl_speaks_both_versions_of_tls() {
         assert_eq!(with(&["--form", "a=b", "--form", "c=@-", &demo.url("/upload")], &content), "2 2000001");
         assert_eq!(with(&["--range", "1000-1999", &demo.url("/file/1m")], b"").len(), 1000);
         assert_eq!(with(&[&demo.url("/file/1m")], b"").len(), 1 << 20);
-        // Only the end of the stream ends it, and curl minds how that comes.
+        // The response is delimited by the end of the stream, which curl checks.
         assert_eq!(with(&["--http1.0", &demo.url("/stream?chunks=20&size=10000")], b"").len(), 200_000);
     }
     let (one, two) = (demo.url("/status/200"), demo.url("/status/204"));
@@ -50,7 +50,7 @@ fn curl_speaks_both_versions_of_tls() {
 
 #[test]
 #[ignore = "needs openssl (Debian: openssl)"]
-fn openssl_connects_and_resumes_in_both_versions() {
+fn openssl_connects_and_resumes_with_tls_1_2_and_1_3() {
     let certified = Certified::new();
     let demo = certified.start(&[]);
     let session = certified.text("session");
@@ -61,7 +61,7 @@ fn openssl_connects_and_resumes_in_both_versions() {
             assert!(said.contains("Verify return code: 0 (ok)"), "{said}");
             assert!(said.contains("\r\n\r\nHello, World!") && !said.contains("unexpected eof"), "{said}");
         }
-        // Without tickets sessions of TLS 1.2 are kept by the server.
+        // Without tickets the server keeps sessions of TLS 1.2.
         let said = s_client(&certified, &demo, &[flag, "-no_ticket", "-sess_out", &session], LAST);
         assert!(said.contains(&format!("New, {version}")), "{said}");
         let said = s_client(&certified, &demo, &[flag, "-no_ticket", "-sess_in", &session], LAST);
@@ -78,7 +78,7 @@ fn openssl_connects_and_resumes_in_both_versions() {
 
 #[test]
 #[ignore = "needs openssl (Debian: openssl)"]
-fn openssl_shows_its_certificate_or_is_not_let_in() {
+fn openssl_needs_a_client_certificate() {
     let certified = Certified::new();
     let demo = certified.start(&["--client-ca", &certified.text("ca.pem")]);
     let (certificate, key) = (certified.text("client.pem"), certified.text("client.key"));
@@ -98,7 +98,7 @@ fn openssl_shows_its_certificate_or_is_not_let_in() {
 
 #[test]
 #[ignore = "needs python3 and the packages of demo/tests/requirements.txt"]
-fn requests_verifies_uploads_and_keeps_its_connection() {
+fn requests_verifies_uploads_and_keeps_alive() {
     let certified = Certified::new();
     let demo = certified.start(&["--client-ca", &certified.text("ca.pem")]);
     let program = "

@@ -1,5 +1,5 @@
-//! Uploads by other people's programs. The names are awkward on purpose; contents are compared
-//! by their SHA-256.
+//! Tests of uploads with other programs. The names are awkward on purpose; contents are compared by
+//! their SHA-256.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::demo::Demo;
 use crate::programs::{curl, output};
 use crate::uploads::sha256;
 
-/// All bytes, all line ends, and what looks like a boundary.
+/// Returns all bytes, all line ends, and text that looks like a boundary.
 fn content() -> Vec<u8> {
     let bytes: Vec<u8> = (0..=255).collect();
     [&bytes.repeat(2000)[..], b"\r\n--\r\n--boundary--\r\n\n\r"].concat()
@@ -40,7 +40,7 @@ fn curl_uploads_files_with_awkward_names() {
         assert_eq!(report["files"], json!({"file": [described]}));
         assert_eq!(report["post"], json!({"note": [&field[5..]]}));
     }
-    // Line ends and quotes in the name of a field; they leave as browsers send them.
+    // Line ends and quotes in the name of a field are sent as by browsers.
     let fields = ["--form-string", "two\r\nlines=1", "--form-string", "a \"b\"=2"];
     let report: Value = serde_json::from_str(&curl(&[&fields[..], &[&demo.url("/any")]].concat(), b"")).unwrap();
     assert_eq!(report["post"], json!({"two\r\nlines": ["1"], "a \"b\"": ["2"]}));
@@ -54,8 +54,8 @@ fn curl_uploads_files_with_awkward_names() {
     );
 }
 
-/// Sends one file under each name, by the `send` of the program's head, and looks at how it
-/// arrived. A path in a name is left out of it; line ends arrive as they were.
+/// Sends one file under each name with the `send` of the program's head, and checks how it arrived.
+/// A path in a name is removed; line ends are kept.
 const PYTHON: &str = r#"
 import hashlib, json, sys
 base = sys.argv[1]
@@ -131,7 +131,7 @@ async def main():
             try:
                 form.add_field("file", content, filename="line\r\nend.bin")
                 await session.post(base + "/any", data=form)
-                assert False, "it has learned to"
+                assert False, "the program now supports it"
             except ValueError as error:
                 assert "control character" in str(error), error
         form = aiohttp.FormData(fields, quote_fields=False, default_to_multipart=True)

@@ -1,4 +1,4 @@
-//! Forms: urlencoded, and multipart with files.
+//! Tests of forms: urlencoded, and multipart with files.
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -10,7 +10,7 @@ use crate::process::wait_until;
 pub(crate) const MULTIPART: &str = "Content-Type: multipart/form-data; boundary=b\r\n";
 const URLENCODED: &str = "Content-Type: application/x-www-form-urlencoded\r\n";
 
-/// SHA-256 as the inspector shows it.
+/// Returns the SHA-256 as the inspector shows it.
 pub(crate) fn sha256(content: &[u8]) -> String {
     hexadecimal(&Sha256::digest(content))
 }
@@ -19,7 +19,7 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// One part, with what stands behind `form-data` in its disposition.
+/// Returns one part with this text after `form-data` in its disposition.
 pub(crate) fn part(disposition: &str, content: impl AsRef<[u8]>) -> Vec<u8> {
     let head = format!("--b\r\nContent-Disposition: form-data{disposition}\r\n\r\n");
     [head.as_bytes(), content.as_ref(), b"\r\n"].concat()
@@ -61,7 +61,7 @@ fn upload_counts_parts_and_bytes() {
 }
 
 #[test]
-fn what_is_no_form_is_refused_by_both_who_read_it() {
+fn invalid_form_is_refused_buffered_and_streamed() {
     let demo = Demo::start(&[]);
     let good = form(&[part("; name=a", "1")]);
     for (fields, content) in [
@@ -87,7 +87,7 @@ fn what_is_no_form_is_refused_by_both_who_read_it() {
 }
 
 #[test]
-fn a_form_that_is_too_large_is_413() {
+fn form_that_is_too_large_is_413() {
     let demo = Demo::start(&["--max-request", "1000"]);
     for size in [500, 2000] {
         let content = form(&[part("; name=f; filename=x", noise(size))]);
@@ -103,7 +103,7 @@ fn a_form_that_is_too_large_is_413() {
 }
 
 #[test]
-fn variables_and_files_are_shown_by_their_fields() {
+fn variables_and_files_are_grouped_by_field() {
     let demo = Demo::start(&[]);
     let large = noise(2_000_000);
     let content = form(&[
@@ -134,7 +134,7 @@ fn variables_and_files_are_shown_by_their_fields() {
 }
 
 #[test]
-fn an_urlencoded_form_is_shown_with_its_content() {
+fn urlencoded_form_is_parsed_and_its_body_kept() {
     let demo = Demo::start(&[]);
     let content = "b=2&a=x+y%21&b=3&blank=&%C3%BC=%E2%82%AC";
     let report = post(&demo, "/any?a=get", URLENCODED, content).json();
@@ -149,7 +149,7 @@ fn an_urlencoded_form_is_shown_with_its_content() {
 }
 
 #[test]
-fn content_that_is_too_large_for_memory_is_shown_as_well() {
+fn body_larger_than_memory_is_readable() {
     let demo = Demo::start(&[]);
     let content = noise(3_000_000);
     let report = post(&demo, "/any", "", &content).json();
@@ -158,7 +158,7 @@ fn content_that_is_too_large_for_memory_is_shown_as_well() {
 }
 
 #[test]
-fn the_raw_body_of_a_form_is_shown_whatever_its_size() {
+fn raw_form_body_of_any_size_is_kept() {
     let demo = Demo::start(&[]);
     for size in [0, 1, 100_000, 256 << 10, 3_000_000] {
         let content = form(&[part("; name=a", "1"), part("; name=f; filename=x", noise(size))]);
@@ -175,7 +175,7 @@ fn the_raw_body_of_a_form_is_shown_whatever_its_size() {
 }
 
 #[test]
-fn an_aborted_upload_leaves_no_file_and_no_descriptor() {
+fn aborted_upload_leaves_no_file_and_no_descriptor() {
     let demo = Demo::start(&[]);
     assert_eq!(demo.get("/plaintext").status, 200);
     let process = demo.process();
@@ -211,11 +211,11 @@ fn an_aborted_upload_leaves_no_file_and_no_descriptor() {
 
 #[test]
 #[cfg(target_os = "linux")]
-fn a_connection_behind_its_upload_has_one_descriptor() {
+fn connection_after_an_upload_has_one_descriptor() {
     let demo = Demo::start(&[]);
     let process = demo.process();
     let watches = || process.descriptors().iter().filter(|link| link.ends_with("[eventpoll]")).count();
-    // Once the runtime has its own.
+    // After the runtime has opened its own descriptors.
     demo.connect().get("/");
     let before = watches();
     let content = noise(4_000_000);

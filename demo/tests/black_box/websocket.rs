@@ -1,4 +1,4 @@
-//! WebSocket by a real client library, and by hand where it must not work.
+//! Tests of WebSockets with a client library, and with raw bytes where it must fail.
 
 use std::io::Write;
 use std::net::TcpStream;
@@ -11,11 +11,11 @@ use crate::client::Client;
 use crate::demo::{Demo, PATIENCE};
 use crate::runtimes::RUNTIMES;
 
-/// With the key of the specification.
+/// The handshake with the key of RFC 6455.
 pub(crate) const HANDSHAKE: &str = "GET /ws HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                                     Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
-/// By the handshake of a client library.
+/// Connects with the handshake of a client library.
 pub(crate) fn connect(demo: &Demo) -> WebSocket<TcpStream> {
     let stream = TcpStream::connect(demo.address()).unwrap();
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -25,7 +25,7 @@ pub(crate) fn connect(demo: &Demo) -> WebSocket<TcpStream> {
 }
 
 #[test]
-fn messages_come_back_until_the_closing_handshake() {
+fn websocket_echoes_until_the_closing_handshake() {
     let demo = Demo::start(&[]);
     let mut socket = connect(&demo);
 
@@ -44,7 +44,7 @@ fn messages_come_back_until_the_closing_handshake() {
 }
 
 #[test]
-fn what_is_sent_with_the_handshake_is_not_lost() {
+fn bytes_sent_with_the_handshake_are_kept() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     let frame = b"\x81\x83\0\0\0\0abc";
@@ -58,7 +58,7 @@ fn what_is_sent_with_the_handshake_is_not_lost() {
 }
 
 #[test]
-fn other_handshakes_are_told_what_is_spoken_here() {
+fn invalid_websocket_handshakes_get_426_or_400() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     let plain = client.get("/ws");
@@ -72,11 +72,11 @@ fn other_handshakes_are_told_what_is_spoken_here() {
     let bad =
         client.request("GET", "/ws", &format!("{UPGRADE}Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: x\r\n"), "");
     assert_eq!(bad.status, 400);
-    // The connection goes on as it was.
+    // The connection continues unchanged.
     assert_eq!(client.get("/plaintext").status, 200);
 }
 
-/// Expects Close with this code, and the end of the stream behind the closing handshake.
+/// Expects Close with this code, and the end of the stream after the closing handshake.
 pub(crate) fn assert_closes(socket: &mut WebSocket<TcpStream>, code: CloseCode, case: &str) {
     match socket.read() {
         Ok(Message::Close(Some(frame))) => assert_eq!(frame.code, code, "{case}"),
@@ -85,7 +85,7 @@ pub(crate) fn assert_closes(socket: &mut WebSocket<TcpStream>, code: CloseCode, 
     assert!(matches!(socket.read(), Err(tungstenite::Error::ConnectionClosed)), "{case}");
 }
 
-/// A masked frame, whose mask changes nothing, with so long a payload.
+/// Returns a masked frame, whose mask changes nothing, with this payload.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = payload.len();
     let length = match length {
@@ -97,7 +97,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_client_that_breaks_the_protocol_is_told_by_a_close_frame() {
+fn websocket_protocol_error_gets_a_close_frame() {
     let continued = [frame(0x01, b"a"), frame(0x81, b"b")].concat();
     for runtime in RUNTIMES {
         let demo = Demo::start(&["--runtime", runtime]);
@@ -113,11 +113,11 @@ fn a_client_that_breaks_the_protocol_is_told_by_a_close_frame() {
             ("a code that must not be sent", frame(0x88, b"\x03\xed"), CloseCode::Protocol),
             ("text that is not UTF-8", frame(0x81, b"a\xff"), CloseCode::Invalid),
             ("a reason that is not UTF-8", frame(0x88, b"\x03\xe8\xff"), CloseCode::Invalid),
-            // All of it is sent before the answer is read.
+            // All of it is sent before the response is read.
             ("a frame of 17 MiB", frame(0x82, &vec![0; 17 << 20]), CloseCode::Size),
         ] {
             let mut socket = connect(&demo);
-            // What came before is still echoed.
+            // Earlier messages are still echoed.
             socket.get_mut().write_all(&[frame(0x81, b"before"), sent].concat()).unwrap();
             assert_eq!(socket.read().unwrap(), Message::text("before"), "{case}");
             assert_closes(&mut socket, code, &format!("{runtime}: {case}"));
@@ -127,7 +127,7 @@ fn a_client_that_breaks_the_protocol_is_told_by_a_close_frame() {
 }
 
 #[test]
-fn a_message_in_fragments_that_grows_too_large_is_told_so() {
+fn fragmented_message_over_the_limit_gets_a_close_frame() {
     let demo = Demo::start(&[]);
     let mut socket = connect(&demo);
     let megabytes = vec![0; 8 << 20];
@@ -140,13 +140,13 @@ fn a_message_in_fragments_that_grows_too_large_is_told_so() {
 }
 
 #[test]
-fn a_client_that_does_not_close_behind_a_close_frame_is_dropped() {
+fn client_that_ignores_a_close_frame_is_dropped() {
     let demo = Demo::start(&[]);
     let mut client: Client = demo.connect();
     client.send([HANDSHAKE.as_bytes(), b"\x81\x03abc"].concat());
     assert_eq!(client.response().status, 101);
     assert_eq!(client.bytes(4), b"\x88\x02\x03\xea");
-    // The stream ends at once, and the connection in 5 s.
+    // The stream ends at once, and the connection within 5 s.
     assert!(client.is_at_end());
     crate::process::wait_until("it is dropped", || demo.process().sockets() == 1);
 }

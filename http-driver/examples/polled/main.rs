@@ -1,6 +1,5 @@
-//! A server on a runtime of one's own, in 200 lines of the standard library and socket2; see
-//! `docs/custom-runtime.md`, which explains [`runtime`], and `tests/polled.rs`, where it passes
-//! the suite.
+//! A server on a runtime made of the standard library and socket2. `docs/custom-runtime.md`
+//! explains [`runtime`]; `tests/polled.rs` runs the behaviour suite on it.
 
 mod runtime;
 

@@ -1,5 +1,5 @@
-//! A runtime of the standard library alone, one thread a worker: whatever waits is woken each
-//! millisecond and tries again. All else is as it must be, so it passes the suite.
+//! A runtime made of the standard library, one thread per worker: every waiting task is woken each
+//! millisecond and tries again. Apart from that it is complete and passes the behaviour suite.
 
 use std::cell::RefCell;
 use std::future::{Future, poll_fn};
@@ -20,18 +20,18 @@ use httpants_driver::protocol::{Address, Now, UnixTime};
 use httpants_driver::runtime::{self, Blocking, BlockingPool, Clock, Runtime, Sleep, Spawn};
 use socket2::Socket;
 
-// How long what waits is left alone.
+// The interval at which waiting tasks are woken.
 const PAUSE: Duration = Duration::from_millis(1);
 
 thread_local! {
-    // Who waits for a socket or a moment, and what was spawned, on this thread.
+    // The wakers of waiting tasks and the spawned futures of this thread.
     static WAITING: RefCell<Vec<Waker>> = const { RefCell::new(Vec::new()) };
     static SPAWNED: RefCell<Vec<Task>> = const { RefCell::new(Vec::new()) };
 }
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
 
-/// Tries; where the socket is not ready, the task is woken to try again.
+/// Tries an operation; if the socket is not ready, registers the task to try again.
 fn attempt<T>(context: &Context<'_>, attempt: impl FnOnce() -> io::Result<T>) -> Poll<io::Result<T>> {
     match attempt() {
         Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => wait(context),
@@ -44,7 +44,7 @@ fn wait<T>(context: &Context<'_>) -> Poll<T> {
     Poll::Pending
 }
 
-/// A connected socket, of whichever kind.
+/// A connected TCP or unix socket.
 pub(crate) struct Transport(Socket);
 
 impl runtime::Transport for Transport {
@@ -61,13 +61,13 @@ impl runtime::Transport for Transport {
     }
 
     fn reset_on_close(&mut self) {
-        // Where the option fails, the socket is already gone.
+        // If the option fails, the socket is already closed.
         let _ = self.0.set_linger(Some(Duration::ZERO));
     }
 
     #[cfg(target_os = "linux")]
     fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
-        // Short of descriptors: that is no fault of the connection.
+        // Out of descriptors, which is not an error of the connection.
         let Ok(watch) = PeerWatch::new(&self.0, reset_only) else { return wait(context) };
         match watch.poll()? {
             Poll::Ready(()) => Poll::Ready(Ok(())),
@@ -76,7 +76,7 @@ impl runtime::Transport for Transport {
     }
 }
 
-/// A listening socket, and its own address.
+/// A listening socket and its local address.
 pub(crate) struct Listener(Socket, Address);
 
 impl Listener {
@@ -100,7 +100,7 @@ impl runtime::Listener for Listener {
     }
 }
 
-/// A moment on the runtime's clock.
+/// A timer on the runtime's clock.
 pub(crate) struct Timer {
     runtime: Polled,
     at: Duration,
@@ -116,7 +116,7 @@ impl Sleep for Timer {
     }
 }
 
-/// The runtime: a handle that is cheap to clone. What it drives is the thread's.
+/// The runtime: a handle that is cheap to clone. The tasks belong to the thread.
 #[derive(Clone, Copy)]
 pub(crate) struct Polled {
     origin: Instant,
@@ -163,8 +163,9 @@ impl Runtime for Polled {
         let done = Arc::new(Mutex::new((None, None::<Waker>)));
         let result = Arc::clone(&done);
         let started = thread::Builder::new().spawn(move || {
-            // Work that panics is an error of who waits for it.
-            let given = catch_unwind(AssertUnwindSafe(work)).map_err(|_| io::Error::other("the work panicked"));
+            // A panic becomes an error of the future that awaits the work.
+            let given =
+                catch_unwind(AssertUnwindSafe(work)).map_err(|_| io::Error::other("the blocking work panicked"));
             let mut result = result.lock().unwrap_or_else(PoisonError::into_inner);
             result.0 = Some(given);
             result.1.take().into_iter().for_each(Waker::wake);
@@ -199,13 +200,13 @@ impl Runtime for Polled {
                 tried = Instant::now();
                 WAITING.take().into_iter().for_each(Waker::wake);
             }
-            // Before the polls: what wakes during one must not be forgotten.
+            // Reset before polling, so that wake-ups during a poll are not lost.
             worker.woken.store(false, Ordering::Release);
             if let Poll::Ready(output) = future.as_mut().poll(context) {
                 return Ok(output);
             }
             tasks.extend(SPAWNED.take());
-            // All of them: a connection that is polled for nothing does nothing.
+            // Polls all tasks: a needless poll of a connection does nothing.
             tasks.retain_mut(|task| task.as_mut().poll(context).is_pending());
         }
     }
@@ -217,7 +218,7 @@ impl<F: Future<Output = ()> + 'static> Spawn<F> for Polled {
     }
 }
 
-/// Wakes the thread of a worker, from any other.
+/// Wakes the thread of a worker from any other thread.
 struct Worker {
     thread: Thread,
     woken: AtomicBool,

@@ -13,7 +13,8 @@ use crate::runtime;
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
-    /// Read once: asking each accepted connection would be a system call more.
+    /// The local address, read once because asking each accepted connection would cost a system
+    /// call.
     local: Address,
 }
 
@@ -39,7 +40,7 @@ impl runtime::Listener for Listener {
 #[cfg(target_os = "linux")]
 use crate::linux::accept;
 
-/// A connection that is set not to block, and its address where it has one of the internet.
+/// Accepts a non-blocking connection; returns it with its IP address, if it has one.
 #[cfg(not(target_os = "linux"))]
 fn accept(listener: &socket2::Socket) -> io::Result<(socket2::Socket, Option<std::net::SocketAddr>)> {
     let (socket, remote) = listener.accept()?;

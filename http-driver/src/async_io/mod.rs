@@ -1,5 +1,5 @@
-//! What runtimes over the [async-io](https://docs.rs/async-io) reactor have in common: their
-//! sockets, timers and clock. What is left to an adapter is an [`Executor`].
+//! The sockets, timers and clock of runtimes on the [async-io](https://docs.rs/async-io) reactor.
+//! An adapter only implements [`Executor`].
 //!
 //! ```
 //! use std::future::Future;
@@ -15,7 +15,7 @@
 //!         std::thread::spawn(|| async_io::block_on(future));
 //!     }
 //!
-//!     // Each connection has only itself to hold up.
+//!     // Each connection has its own thread, so this may block.
 //!     fn unblock<T: Send + 'static>(
 //!         &self,
 //!         work: impl FnOnce() -> T + Send + 'static,
@@ -57,25 +57,25 @@ pub use transport::Transport;
 
 use crate::runtime::{Blocking, BlockingPool, Clock, Runtime, Spawn};
 
-/// What runs tasks.
+/// An executor of tasks and blocking work.
 pub trait Executor: Clone + Debug + Send + Sync + 'static {
-    /// Runs the future in the background; a panic in it must end nothing but this future.
+    /// Runs the future in the background. A panic in it must not affect other tasks.
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static);
 
-    /// Runs work that may block on a thread of its own, also if its result is not awaited. It
-    /// is called where nothing is running, too, and must not panic there.
+    /// Runs blocking work on another thread, even if its result is not awaited. May be called
+    /// outside of the runtime and must not panic there.
     fn unblock<T: Send + 'static>(
         &self,
         work: impl FnOnce() -> T + Send + 'static,
     ) -> impl Future<Output = T> + Send + 'static;
 
-    /// Runs the future to its end on this thread: one worker of a server.
+    /// Runs the future to completion on this thread: one worker of a server.
     fn block_on<F: Future>(&self, future: F) -> F::Output;
 }
 
-/// A runtime of async-io and an executor.
+/// A runtime on async-io with an executor.
 ///
-/// Monotonic time counts from when this was made.
+/// Monotonic time counts from its creation.
 #[derive(Clone, Copy, Debug)]
 pub struct AsyncIo<E> {
     origin: Instant,
@@ -83,7 +83,7 @@ pub struct AsyncIo<E> {
 }
 
 impl<E> AsyncIo<E> {
-    /// A runtime whose clock starts now.
+    /// Creates a runtime whose clock starts now.
     #[must_use]
     pub fn new(executor: E) -> Self {
         Self { origin: Instant::now(), executor }
@@ -132,9 +132,9 @@ impl<E: Executor> Runtime for AsyncIo<E> {
         T: Send + 'static,
         W: FnOnce() -> T + Send + 'static,
     {
-        // A panic becomes an error of the future, and does not spread.
+        // A panic becomes an error of this future only.
         let work = self.executor.unblock(|| {
-            let panicked = |_| io::Error::other("work that may block panicked");
+            let panicked = |_| io::Error::other("the blocking work panicked");
             catch_unwind(AssertUnwindSafe(work)).map_err(panicked)
         });
         Box::pin(work)

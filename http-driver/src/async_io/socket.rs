@@ -5,11 +5,11 @@ use std::task::{Context, Poll, ready};
 
 use ::async_io::Async;
 
-/// A socket, and whether trying to read from it would be in vain.
+/// A socket with a note of whether the last read drained it.
 ///
-/// The reactor forgets what to watch for with each event, so that each wait costs a
-/// system call. Trying first would cost one more for every wait, and is left out where the last
-/// attempt has shown that nothing is left.
+/// The reactor's readiness is one-shot, so each wait costs a system call. After a read that found
+/// less than it could take, a second read would find nothing, so the socket waits for readiness
+/// first.
 #[derive(Debug)]
 pub(super) struct Socket {
     watched: Async<socket2::Socket>,
@@ -17,7 +17,7 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    /// Has a socket watched that is set not to block.
+    /// Registers a non-blocking socket with the reactor.
     pub(super) fn new(socket: socket2::Socket) -> io::Result<Self> {
         Ok(Self { watched: Async::new_nonblocking(socket)?, drained: false })
     }
@@ -26,7 +26,7 @@ impl Socket {
         self.watched.get_ref()
     }
 
-    /// Waits first where the socket was drained, and where it turns out to be.
+    /// Reads; waits for readiness first if the last read drained the socket.
     pub(super) fn poll_read_with<T>(
         &mut self,
         context: &mut Context<'_>,
@@ -45,7 +45,7 @@ impl Socket {
         }
     }
 
-    /// Tries first: there is nearly always room.
+    /// Writes without waiting first, because there is nearly always room.
     pub(super) fn poll_write_with<T>(
         &self,
         context: &mut Context<'_>,

@@ -1,5 +1,5 @@
-//! What is only about these sockets; the rest that the driver counts on is the
-//! conformance suite of `httpants-testkit`.
+//! Tests of these sockets alone; the rest is tested by the conformance suite of
+//! `httpants-testkit`.
 
 use std::future::poll_fn;
 use std::io::{IoSlice, Write};
@@ -12,7 +12,7 @@ use super::{Listener, Transport};
 use crate::protocol::Address;
 use crate::runtime::{Listener as _, Transport as _};
 
-/// An accepted connection and its client.
+/// Connects a client; returns the accepted connection and the client.
 fn pair() -> (Transport, TcpStream) {
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
     let address = socket.local_addr().unwrap();
@@ -27,7 +27,7 @@ fn recv<'a>(transport: &mut Transport, buffer: &'a mut [u8]) -> &'a [u8] {
 }
 
 #[test]
-fn a_read_that_left_nothing_is_followed_by_a_wait_and_one_that_did_not_by_a_read() {
+fn socket_waits_after_a_short_read_only() {
     let (mut transport, mut client) = pair();
     let mut buffer = [0; 8];
     client.write_all(b"hello, world").unwrap();
@@ -37,7 +37,7 @@ fn a_read_that_left_nothing_is_followed_by_a_wait_and_one_that_did_not_by_a_read
     assert!(transport.socket.drained);
     let mut context = Context::from_waker(Waker::noop());
     assert!(transport.poll_recv(&mut context, &mut buffer).is_pending());
-    // What comes meanwhile is not lost, nor is the end.
+    // Bytes received in between are not lost, nor is the end.
     client.write_all(b"more").unwrap();
     assert_eq!(recv(&mut transport, &mut buffer), b"more");
     drop(client);
@@ -45,7 +45,7 @@ fn a_read_that_left_nothing_is_followed_by_a_wait_and_one_that_did_not_by_a_read
 }
 
 #[test]
-fn connections_made_elsewhere_are_taken_over() {
+fn existing_connections_can_be_converted() {
     let (mut far, client) = pair();
     let mut near = Transport::try_from(Async::new(client).unwrap()).unwrap();
     assert_eq!(block_on(poll_fn(|context| far.poll_send(context, &[IoSlice::new(b"hello")], false))).unwrap(), 5);

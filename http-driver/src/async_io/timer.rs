@@ -12,13 +12,13 @@ use crate::runtime::Sleep;
 pub struct Timer {
     timer: ::async_io::Timer,
     origin: Instant,
-    /// async-io tells it once.
+    /// The timer fired; async-io reports that only once.
     elapsed: bool,
 }
 
 impl Timer {
     pub(super) fn new(origin: Instant, at: Duration) -> Self {
-        // What the clock cannot represent never comes.
+        // A time that the clock cannot represent never comes.
         let timer = origin.checked_add(at).map_or_else(::async_io::Timer::never, ::async_io::Timer::at);
         Self { timer, origin, elapsed: false }
     }

@@ -15,13 +15,13 @@ use crate::runtime;
 pub struct Transport {
     pub(super) socket: Socket,
     is_tcp: bool,
-    /// Where the end of the peer's stream is waited for behind unread bytes.
+    /// The watch for the end of the peer's stream behind unread bytes.
     #[cfg(target_os = "linux")]
     peer: Option<Box<Async<PeerWatch>>>,
 }
 
 impl Transport {
-    /// Has a connected socket watched that is set not to block.
+    /// Registers a connected, non-blocking socket with the reactor.
     pub(super) fn new(socket: socket2::Socket, is_tcp: bool) -> io::Result<Self> {
         Ok(Self {
             socket: Socket::new(socket)?,
@@ -35,10 +35,10 @@ impl Transport {
 impl TryFrom<Async<TcpStream>> for Transport {
     type Error = io::Error;
 
-    /// Takes over a connection that was made elsewhere.
+    /// Converts a stream that was connected elsewhere.
     ///
     /// # Errors
-    /// Those of having the reactor watch it anew.
+    /// Returns the errors of registering it with the reactor again.
     fn try_from(stream: Async<TcpStream>) -> io::Result<Self> {
         Self::new(stream.into_inner()?.into(), true)
     }
@@ -48,10 +48,10 @@ impl TryFrom<Async<TcpStream>> for Transport {
 impl TryFrom<Async<std::os::unix::net::UnixStream>> for Transport {
     type Error = io::Error;
 
-    /// Takes over a connection that was made elsewhere.
+    /// Converts a stream that was connected elsewhere.
     ///
     /// # Errors
-    /// Those of having the reactor watch it anew.
+    /// Returns the errors of registering it with the reactor again.
     fn try_from(stream: Async<std::os::unix::net::UnixStream>) -> io::Result<Self> {
         Self::new(stream.into_inner()?.into(), false)
     }
@@ -62,20 +62,20 @@ impl runtime::Transport for Transport {
         let room = buffer.len();
         let received = self.socket.poll_read_with(context, |mut socket| socket.read(buffer));
         if let Poll::Ready(Ok(count)) = received {
-            // What had filled the buffer may go on; what did not has come to its end. So has a
-            // stream, and stays readable.
+            // A full buffer may mean that there is more; a short read drained the socket. At the
+            // end of the stream the socket stays readable.
             self.socket.drained = count < room;
         }
         #[cfg(target_os = "linux")]
         if received.is_pending() {
-            // Nothing stands before the end of the stream: reading sees it.
+            // No unread bytes precede the end of the stream, so reading detects it.
             self.peer = None;
         }
         received
     }
 
     fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>> {
-        // Unix sockets take no hint.
+        // Unix sockets have no such flag.
         let more = more && self.is_tcp;
         self.socket.poll_write_with(context, |socket| send(socket, slices, more))
     }
@@ -102,7 +102,7 @@ impl runtime::Transport for Transport {
             Some(watch) if watch.get_ref().is_reset_only() == reset_only => watch,
             _ => match PeerWatch::new(self.socket.inner(), reset_only).and_then(Async::new_nonblocking) {
                 Ok(watch) => Box::new(watch),
-                // Short of descriptors: that is no fault of the connection.
+                // Out of descriptors, which is not an error of the connection.
                 Err(_) => return Poll::Pending,
             },
         };
@@ -116,7 +116,7 @@ impl runtime::Transport for Transport {
     }
 
     fn reset_on_close(&mut self) {
-        // A unix socket has no reset to send. Where the option fails, the socket is already gone.
+        // A unix socket has no reset. If the option fails, the socket is already closed.
         if self.is_tcp {
             let _ = self.socket.inner().set_linger(Some(Duration::ZERO));
         }

@@ -1,18 +1,18 @@
-//! Buffers for connections that are busy, a few kept on each thread.
+//! Buffers for busy connections, cached per thread.
 
 use std::cell::RefCell;
 
 use httpants_core::Storage;
 
-/// How many buffers of each size a thread keeps: as many as connections are usually busy at
-/// one moment on one thread, because an idle one holds none.
+/// Buffers of each size that a thread keeps: about as many as connections that are busy at the same
+/// moment. Idle connections hold none.
 const KEPT: usize = 64;
-/// How many sizes: two servers with limits of their own on one thread.
+/// Number of sizes: two for each of two servers with different limits on one thread.
 const SIZES: usize = 4;
 
 #[derive(Default)]
 struct Pool {
-    /// By size; a server uses two sizes, of heads and of bodies.
+    /// Buffers by size. A server uses two sizes, one for heads and one for bodies.
     shelves: Vec<(usize, Vec<Storage>)>,
 }
 
@@ -20,7 +20,7 @@ thread_local! {
     static POOL: RefCell<Pool> = RefCell::default();
 }
 
-/// A buffer of exactly this size, used or new.
+/// Returns a buffer of exactly this size, from the cache or new.
 pub(crate) fn take(size: usize) -> Storage {
     let used = POOL.with_borrow_mut(|pool| {
         let (_, shelf) = pool.shelves.iter_mut().find(|(kept, _)| *kept == size)?;
@@ -29,7 +29,7 @@ pub(crate) fn take(size: usize) -> Storage {
     used.unwrap_or_else(|| Storage::new(size))
 }
 
-/// Puts a buffer back.
+/// Returns a buffer to the cache.
 pub(crate) fn put(storage: Storage) {
     let size = storage.size();
     POOL.with_borrow_mut(|pool| {

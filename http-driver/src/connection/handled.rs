@@ -1,5 +1,5 @@
-//! The request that a connection handles: its body is collected, its handler runs, its
-//! response is streamed.
+//! The request that a connection handles: collects its body, runs its handler, streams its
+//! response.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -18,13 +18,13 @@ use crate::response::{Outlet, Progress, Response, Rest, StreamTask, UpgradeHandl
 type Collecting = Pin<Box<dyn Future<Output = Result<Collected, CollectError>> + Send>>;
 
 /// One request, from its head until its handler has ended and its whole response was given to the
-/// core. The next request of the connection may begin then, while that response still leaves.
+/// core. The next request may then begin while the response is still being sent.
 pub(super) struct Handled<F> {
     request: RequestId,
     stage: Stage<F>,
-    /// Whether polling it may lead on.
+    /// Polling it may make progress.
     pub(super) ready: bool,
-    /// What follows the response, where that ends HTTP.
+    /// The upgrade handler that takes over after the response.
     pub(super) upgrade: Option<UpgradeHandler>,
     pub(super) span: Span,
 }
@@ -32,12 +32,12 @@ pub(super) struct Handled<F> {
 enum Stage<F> {
     /// No request is handled.
     Idle,
-    /// Its body is read before the handler is called.
+    /// The body is being read before the handler is called.
     Collecting { head: RequestHead, collecting: Collecting },
-    /// The handler runs. Its future is made for each request, however large it is: an idle
-    /// connection does not hold room for it.
+    /// The handler runs. Its future is boxed for each request, so that an idle connection does not
+    /// reserve memory for it.
     Handler(Pin<Box<F>>),
-    /// The handler gave a stream, which is sent piece by piece.
+    /// A stream from the handler is being sent.
     Streaming(StreamTask),
 }
 
@@ -54,19 +54,19 @@ impl<F> Handled<F> {
         self.request
     }
 
-    /// Drops what runs, under the request's span.
+    /// Drops the current stage inside the request's span.
     pub(super) fn drop_stage(&mut self, metrics: &Metrics) {
         let _entered = self.span.enter();
         let stage = std::mem::replace(&mut self.stage, Stage::Idle);
-        let _ = guard(metrics, "dropping a handler", || drop(stage));
+        let _ = guard(metrics, "drop of a handler", || drop(stage));
     }
 
-    /// Drops what runs, and what follows or was to follow an upgrade, under the request's span.
+    /// Drops the current stage and any upgrade inside the request's span.
     pub(super) fn drop_all<T>(&mut self, upgraded: Option<T>, metrics: &Metrics) {
         self.drop_stage(metrics);
         let _entered = self.span.enter();
         let upgrade = self.upgrade.take();
-        let _ = guard(metrics, "dropping an upgrade", || drop((upgrade, upgraded)));
+        let _ = guard(metrics, "drop of an upgrade", || drop((upgrade, upgraded)));
     }
 }
 
@@ -75,7 +75,7 @@ where
     F: Future,
     F::Output: Into<Response>,
 {
-    /// A head has come: what becomes of its body?
+    /// Begins a request: decides how its body is read, and calls the handler if it need not wait.
     pub(super) fn begin<H>(&mut self, head: RequestHead, service: &Service<H>, outlet: &mut Outlet<'_>)
     where
         H: Handler<Future = F>,
@@ -86,7 +86,7 @@ where
         if !head.has_body() {
             return self.call(Request::without_body(head, outlet.exchange.clone()), service, outlet);
         }
-        let intake = guard(outlet.metrics, "choosing the intake of a request", || service.intake(&head));
+        let intake = guard(outlet.metrics, "body policy", || service.intake(&head));
         match intake {
             Ok(BodyPolicy::Buffer) => self.collect(head, None, service, outlet),
             Ok(BodyPolicy::BufferWith(limits)) => self.collect(head, Some(limits), service, outlet),
@@ -122,7 +122,7 @@ where
         self.call(Request::new(head, body, None, outlet.exchange.clone()), service, outlet);
     }
 
-    /// The body that is to be read; `None` where the request was refused for it.
+    /// Opens the body for reading; returns `None` if the request was refused because of it.
     fn open_body(&self, head: &RequestHead, max_body: Option<u64>, outlet: &mut Outlet<'_>) -> Option<Body> {
         let opened = outlet.exchange.with(|shared| shared.open_body(head, max_body));
         opened.ok().map(|()| Body::arriving(outlet.exchange.clone(), head.id(), head.framing()))
@@ -133,15 +133,15 @@ where
         H: Handler<Future = F>,
     {
         let _entered = self.span.enter();
-        match guard(outlet.metrics, "a handler", || service.handler.call(request)) {
+        match guard(outlet.metrics, "handler", || service.handler.call(request)) {
             Ok(future) => self.stage = Stage::Handler(Box::pin(future)),
             Err(_) => outlet.fail(),
         }
     }
 
-    /// Lets what runs go on, under the request's span. No lock is held meanwhile, and the clock
-    /// is read again behind the application's code: how long a request took, and when its response
-    /// begins to leave, is counted from there.
+    /// Polls the current stage inside the request's span. No lock is held during that, and the
+    /// clock is read again after application code, because durations and response timeouts count
+    /// from there.
     pub(super) fn poll<H>(
         &mut self,
         context: &mut Context<'_>,
@@ -163,7 +163,7 @@ where
         }
     }
 
-    /// Goes on reading the body; calls the handler behind its end.
+    /// Continues reading the body; calls the handler at its end.
     fn poll_collecting<H>(&mut self, context: &mut Context<'_>, service: &Service<H>, outlet: &mut Outlet<'_>)
     where
         H: Handler<Future = F>,
@@ -171,7 +171,7 @@ where
         let Stage::Collecting { collecting, .. } = &mut self.stage else { return };
         let Poll::Ready(collected) = collecting.as_mut().poll(context) else { return };
         let Stage::Collecting { head, collecting } = std::mem::replace(&mut self.stage, Stage::Idle) else { return };
-        // What was stored of a request that is refused is removed before the response.
+        // Files stored for a refused request are removed before the response.
         drop(collecting);
         match collected {
             Ok(Collected { body, form }) => {
@@ -185,7 +185,7 @@ where
         let Stage::Handler(future) = &mut self.stage else { return };
         let polled = {
             let _entered = self.span.enter();
-            guard(outlet.metrics, "a handler", || future.as_mut().poll(context).map(Into::into))
+            guard(outlet.metrics, "handler", || future.as_mut().poll(context).map(Into::into))
         };
         outlet.now = clock();
         if let Ok(Poll::Pending) = polled {
@@ -217,7 +217,7 @@ where
         }
     }
 
-    /// Takes the response of the handler, or of whoever stands in for it.
+    /// Sends the response of the handler, or one in its place.
     pub(super) fn respond(&mut self, response: Response, outlet: &mut Outlet<'_>) {
         match outlet.respond(response) {
             Rest::Nothing => {}

@@ -1,4 +1,4 @@
-//! A connection between its accept and the end of its handshake, where there is one.
+//! A connection between accept and the end of its TLS handshake.
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -11,10 +11,10 @@ use crate::observe::report::report;
 use crate::runtime::Transport;
 use crate::tls::{Handshake, Outcome, Tls};
 
-/// The handshake that is under way, if one is.
+/// The handshake in progress, if any.
 pub(crate) struct Handshaking<T>(Option<Box<Handshake<T>>>);
 
-/// The core of a connection that was just accepted, and its stream or what will become it.
+/// Creates the core of an accepted connection, with its stream or the handshake that produces it.
 pub(crate) fn accept<T: Transport>(
     config: Arc<Config>,
     peer: ConnectionInfo,
@@ -28,15 +28,15 @@ pub(crate) fn accept<T: Transport>(
     let mut core = Connection::with_handshake(config, peer, now);
     let handshake = Handshake::new(tls, transport).map(Box::new);
     if let Err(error) = &handshake {
-        report!("the TLS configuration cannot be used", error);
+        report!("invalid TLS configuration", error);
         core.handle_io_error(now);
     }
     (core, None, Handshaking(handshake.ok()))
 }
 
 impl<T: Transport> Handshaking<T> {
-    /// Goes on; when it is over, what is left to talk through: secured, or plain where the core
-    /// has refused the peer or the handshake failed.
+    /// Continues the handshake. When it is over, returns the stream to use: secured, or plain if
+    /// the core refused the peer or the handshake failed.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>, exchange: &Exchange, now: Now) -> Option<Stream<T>> {
         let mut handshake = self.0.take()?;
         let polled =
@@ -53,12 +53,12 @@ impl<T: Transport> Handshaking<T> {
             }
             Poll::Ready(Ok(Outcome::Refused)) => Some(Stream::Plain(handshake.into_transport())),
             Poll::Ready(Err(error)) => {
-                // The peer's fault, of which an alert has told it. What it sent is escaped.
+                // An error of the peer, which was sent an alert. What it sent is escaped.
                 let remote = exchange.with(|shared| {
                     shared.core.handle_handshake_failed(now);
                     shared.core.peer().remote_addr
                 });
-                tracing::debug!(?remote, ?error, "a TLS handshake failed");
+                tracing::debug!(?remote, ?error, "TLS handshake failed");
                 Some(Stream::Plain(handshake.into_transport()))
             }
         }

@@ -1,8 +1,8 @@
-//! Bytes between the transport of a connection and its core.
+//! Moves bytes between the transport of a connection and its core.
 //!
-//! The buffers are taken out of the core while the transport works with them, so that no lock
-//! is held then: [`Io::report`] tells the core what happened since, and [`Io::prepare`] takes
-//! what is to be done next.
+//! The buffers are taken out of the core while the transport works with them, so that no lock is
+//! held then: [`Io::report`] tells the core what happened, and [`Io::prepare`] takes the next
+//! buffers.
 
 use std::io::{self, ErrorKind, IoSlice};
 use std::task::{Context, Poll};
@@ -16,23 +16,23 @@ use crate::observe::{Count, Observer};
 use crate::response::{FileSender, OpenFiles, Stretch};
 use crate::runtime::{Runtime, Transport};
 
-/// The most slices of one vectored write.
+/// Maximum number of slices in one vectored write.
 const SLICES: usize = 16;
 
-/// The transport of a connection, and what is on its way through it.
+/// The transport of a connection, and the buffers in use by it.
 pub(super) struct Io<T> {
-    /// Not there before the handshake is over, and gone once it was handed over.
+    /// The stream; `None` during the handshake and after a handover.
     stream: Option<Stream<T>>,
     buffer: Option<RecvBuffer>,
-    /// The size of the buffer that a connection at rest needs when its transport is readable;
-    /// until the next look at the core, which may lend one.
+    /// The size of the receive buffer that an idle connection needs when it becomes readable, until
+    /// the core next lends one.
     resting: Option<usize>,
     received: Received,
     outgoing: TransmitQueue,
     sent: Transmitted,
-    /// Bytes that the transport has taken and may still hold.
+    /// Bytes that the transport accepted and may still hold.
     unflushed: usize,
-    /// How much of them has left meanwhile.
+    /// How many of them have been sent since.
     partly: u64,
     failed: bool,
     files: FileSender,
@@ -44,7 +44,7 @@ pub(super) struct Io<T> {
     close: Option<Close>,
 }
 
-/// What the last read gave.
+/// The result of the last read.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 enum Received {
     #[default]
@@ -54,18 +54,18 @@ enum Received {
     Failed,
 }
 
-/// Looking for the end of the peer's stream behind bytes that are not read.
+/// The state of watching for the end of the peer's stream behind unread bytes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum PeerWatch {
     Off,
     On,
-    /// The end was seen, and the core does not know yet.
+    /// The end was seen and is not yet reported to the core.
     Seen,
-    /// The core knows: only a reset is of interest.
+    /// The end was reported; only a reset is of interest.
     Reported,
 }
 
-/// The shutdown of the sending side.
+/// The state of shutting down the sending side.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Shutdown {
     No,
@@ -73,12 +73,12 @@ enum Shutdown {
     Done,
 }
 
-/// What sending led to.
+/// The result of sending.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Sent {
     Nothing,
     Something,
-    /// As much of files as may leave in one poll of the task.
+    /// The limit of file bytes for one poll of the task was reached.
     Enough,
 }
 
@@ -103,26 +103,26 @@ impl<T: Transport> Io<T> {
         }
     }
 
-    /// A poll of the task begins.
+    /// Prepares for a new poll of the task.
     pub(super) fn begin_poll(&mut self) {
         self.files.begin_turn();
         self.drained = false;
     }
 
-    /// Prepares to read the transport before anything else, where the connection was at rest;
-    /// says whether it was.
+    /// Prepares to read the transport first if the connection was idle; returns whether it was.
     pub(super) fn receive_first(&mut self) -> bool {
         let Some(size) = self.resting.take() else { return false };
         self.buffer = Some(buffers::take(size).into());
         true
     }
 
-    /// Whether there is nothing to send and nothing to receive into.
+    /// Returns whether there is nothing to send and no buffer to receive into.
     pub(super) fn is_at_rest(&self) -> bool {
         self.buffer.is_none() && self.outgoing.is_empty() && self.stream.is_some()
     }
 
-    /// Gives the buffers of a connection back that is idle, and when it is to be woken.
+    /// Returns the buffers of an idle connection to the cache; returns the time of the next
+    /// deadline.
     pub(super) fn rest(&mut self, core: &mut Connection) -> Option<Duration> {
         Self::release(core);
         self.resting = if core.is_idle() { core.wanted_storage() } else { None };
@@ -133,12 +133,12 @@ impl<T: Transport> Io<T> {
         self.stream = Some(stream);
     }
 
-    /// Takes the transport for another protocol.
+    /// Takes the transport out, for another protocol.
     pub(super) fn take_stream(&mut self) -> Option<Stream<T>> {
         self.stream.take()
     }
 
-    /// Tells the core what the transport did since.
+    /// Reports to the core what the transport did since the last call.
     pub(super) fn report(&mut self, core: &mut Connection, observer: &Observer, now: Now) {
         let received = std::mem::take(&mut self.received);
         if let Some(buffer) = self.buffer.take() {
@@ -170,7 +170,7 @@ impl<T: Transport> Io<T> {
         }
     }
 
-    /// Takes what is to be sent out of the core, and the buffer to receive into.
+    /// Takes from the core the bytes to send and the buffer to receive into.
     pub(super) fn prepare(&mut self, core: &mut Connection) {
         self.resting = None;
         core.take_transmit(&mut self.outgoing);
@@ -198,14 +198,14 @@ impl<T: Transport> Io<T> {
         }
     }
 
-    /// Gives the buffers of a connection back that is idle or over.
+    /// Returns the buffers of an idle or closed connection to the cache.
     pub(super) fn release(core: &mut Connection) {
         if let Some(storage) = core.release() {
             buffers::put(storage);
         }
     }
 
-    /// Reads once; says whether something happened.
+    /// Reads once; returns whether something happened.
     pub(super) fn receive(&mut self, context: &mut Context<'_>) -> bool {
         let (Some(stream), Some(buffer)) = (&mut self.stream, &mut self.buffer) else {
             return false;
@@ -220,16 +220,15 @@ impl<T: Transport> Io<T> {
             }
             Poll::Ready(Ok(0)) => Received::End,
             Poll::Ready(Ok(count)) => Received::Bytes(count),
-            // The end of a TLS stream without `close_notify`. What it cuts off was delimited, so
-            // nothing cut off is taken for whole; a response under way may still be of use.
+            // A TLS stream ended without `close_notify`. A body that this truncates was delimited,
+            // so it is not taken for complete; a response in progress may still be useful.
             Poll::Ready(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => Received::End,
             Poll::Ready(Err(_)) => Received::Failed,
         };
         true
     }
 
-    /// Looks for the end of the peer's stream behind bytes that are not read; says whether it
-    /// was found.
+    /// Watches for the end of the peer's stream behind unread bytes; returns whether it was found.
     pub(super) fn watch_peer(&mut self, context: &mut Context<'_>) -> bool {
         let Some(stream) = self.stream.as_mut().filter(|_| matches!(self.peer, PeerWatch::On | PeerWatch::Reported))
         else {
@@ -246,8 +245,8 @@ impl<T: Transport> Io<T> {
         true
     }
 
-    /// Writes what still waits as its time is over, also where the runtime reports no room; says
-    /// whether some of it left.
+    /// Tries a last write at the write deadline, even if the runtime reports no room; returns
+    /// whether bytes were sent.
     pub(super) fn retry_transmit<R>(&mut self, runtime: &R, context: &mut Context<'_>) -> bool
     where
         R: Runtime<Transport = T>,
@@ -257,7 +256,7 @@ impl<T: Transport> Io<T> {
         self.transmit(runtime, context) != Sent::Nothing || self.partly > 0
     }
 
-    /// Writes what waits, until nothing does or the socket is full.
+    /// Writes until nothing is left or the socket is full.
     pub(super) fn transmit<R>(&mut self, runtime: &R, context: &mut Context<'_>) -> Sent
     where
         R: Runtime<Transport = T>,
@@ -279,10 +278,10 @@ impl<T: Transport> Io<T> {
         let Some(stream) = &mut self.stream else { return Ok(Sent::Nothing) };
         let mut moved = Sent::Nothing;
         loop {
-            // What was taken counts once it has left: the deadlines and the close wait for that.
+            // Accepted bytes count once they were sent: the deadlines and the close wait for that.
             if self.unflushed > 0 {
                 let flushed = stream.poll_flush(context);
-                let left = stream.take_left();
+                let left = stream.take_sent();
                 match flushed {
                     Poll::Pending => {
                         self.partly = self.partly.saturating_add(left);
@@ -328,12 +327,12 @@ impl<T: Transport> Io<T> {
         }
     }
 
-    /// Shuts the sending side down, or closes the transport; says whether it is closed.
+    /// Shuts down the sending side or closes the transport; returns whether it is closed.
     pub(super) fn close(&mut self, context: &mut Context<'_>) -> bool {
         let Some(stream) = &mut self.stream else { return self.close.is_some() };
         match self.close {
             Some(Close::Reset) => stream.reset_on_close(),
-            Some(_) => stream.say_end(context),
+            Some(_) => stream.announce_end(context),
             None => {
                 if self.shutdown == Shutdown::Requested {
                     match stream.poll_shutdown(context) {
@@ -348,7 +347,8 @@ impl<T: Transport> Io<T> {
         self.drop_stream()
     }
 
-    /// Whether nothing more is sent: the connection awaits the end of the peer's stream.
+    /// Returns whether the sending side is shut down and only the end of the peer's stream is
+    /// awaited.
     pub(super) fn is_shut_down(&self) -> bool {
         self.shutdown != Shutdown::No
     }
@@ -359,7 +359,8 @@ impl<T: Transport> Io<T> {
         true
     }
 
-    /// The task is dropped in the midst: a response that this cuts off must not look whole.
+    /// Handles the drop of an unfinished task: resets the transport if the response is incomplete,
+    /// so that it does not look whole.
     pub(super) fn reset_if_broken(&mut self, core: &mut Connection) -> Option<Stream<T>> {
         let mut stream = self.stream.take()?;
         self.buffer = None;

@@ -1,4 +1,4 @@
-//! The task of one connection: one hand-written poll.
+//! The task of one connection, as a hand-written `poll`.
 
 pub(crate) mod buffers;
 mod handled;
@@ -34,15 +34,15 @@ use crate::response::{Outlet, Upgraded};
 use crate::runtime::Runtime;
 use crate::tls::Tls;
 
-/// Rounds before other tasks get their turn: a peer that pipelines without end must not hold
-/// a thread.
+/// Rounds before other tasks get a turn, so that a peer that pipelines endlessly does not occupy a
+/// thread.
 const ROUNDS: usize = 64;
-/// How long a handler or stream that goes on and on may take before that.
+/// Maximum duration of polling a handler or stream before other tasks get a turn.
 const TURN: Duration = Duration::from_micros(500);
 
 pin_project! {
-    /// Serves one accepted connection; done when it is closed. Only named where a runtime
-    /// is asked whether it can spawn it.
+    /// The task of one accepted connection; completes when the connection is closed. Public only so
+    /// that it can be named in bounds on a runtime's `Spawn`.
     #[must_use = "a connection does nothing unless it is polled"]
     pub struct Serve<R: Runtime, H: Handler> {
         runtime: R,
@@ -55,24 +55,24 @@ pin_project! {
         handled: Handled<H::Future>,
         #[pin]
         timer: ConnectionTimer<R::Sleep>,
-        // The other protocol behind an upgrade, until it is done.
+        // The upgraded protocol, until it is done.
         upgraded: Option<Box<UpgradeTask>>,
-        // HTTP has let the stream go.
+        // The core has released the stream.
         handed_over: bool,
-        // The transport is closed: only a handler is awaited that has responded already.
+        // The transport is closed; only a handler that has already responded is awaited.
         is_over: bool,
         shutdown: bool,
-        // The connection was at rest: the transport comes first.
+        // The connection was idle: read the transport first.
         receive_first: bool,
-        // Nothing has happened since the last look, which found this deadline.
+        // The deadline of the last look, if nothing has happened since.
         rest: Option<Option<Duration>>,
         now: Now,
         span: Span,
     }
 
     impl<R: Runtime, H: Handler> PinnedDrop for Serve<R, H> {
-        // Told to close, or dropped with its runtime: a response that this cuts off must not
-        // look whole, and who waits for something of the connection is to know.
+        // Closed, or dropped with its runtime: an incomplete response must not look complete, and
+        // waiters must learn of it.
         fn drop(this: Pin<&mut Self>) {
             let this = this.project();
             this.handled.drop_all(this.upgraded.take(), this.observer.metrics());
@@ -87,7 +87,7 @@ pin_project! {
                 }
                 shared.core.handle_io_error(now);
                 while let Some(event) = shared.poll_event() {
-                    // Nothing but this drop ended the connection.
+                    // The connection had not ended before this drop.
                     if matches!(event, Event::ResponseEnd(_)) {
                         observer.event(event, &shared.core, now);
                     }
@@ -100,9 +100,9 @@ pin_project! {
     }
 }
 
-/// What a round led to.
+/// The result of a round.
 enum Round {
-    /// Go on: something happened.
+    /// Something happened: run another round.
     Again,
     /// Wait for the socket, the handler or the deadline.
     Wait,
@@ -151,8 +151,7 @@ where
         }
     }
 
-    /// One round: what was received becomes requests and responses, and those leave. Then more
-    /// is read.
+    /// Runs one round: turns received bytes into requests, sends responses, then reads more.
     fn round(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Round {
         let mut moved = self.as_mut().handshake(context);
         if std::mem::take(self.as_mut().project().receive_first) {
@@ -167,8 +166,8 @@ where
             self.as_mut().poll_handled(context);
             moved = true;
             if !self.handled.ready {
-                // What was received already comes first: the body that the handler asks for, or
-                // the next request, whose response leaves in the same write.
+                // Process received bytes first: the body that the handler asks for, or the next
+                // request, whose response is sent in the same write.
                 return Round::Again;
             }
         }
@@ -186,7 +185,7 @@ where
         if moved | this.io.receive(context) { Round::Again } else { Round::Wait }
     }
 
-    /// Goes on with the handshake, where one is under way; says whether it is over.
+    /// Continues the handshake, if any; returns whether it is over.
     fn handshake(self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
         let this = self.project();
         let Some(stream) = this.handshaking.poll(context, this.exchange, *this.now) else {
@@ -196,8 +195,8 @@ where
         true
     }
 
-    /// Tells the core what the transport did, consumes its events up to the next request, and
-    /// takes what the transport is to do. The only place that does.
+    /// Reports to the core what the transport did, consumes its events up to the next request, and
+    /// takes the next transport work. Nothing else consumes events.
     fn look(self: Pin<&mut Self>, context: &mut Context<'_>) -> Option<RequestHead> {
         let this = self.project();
         let (io, observer, now) = (this.io, this.observer, *this.now);
@@ -225,7 +224,7 @@ where
                     return (Some(head), parked);
                 }
                 *handed_over |= matches!(event, Event::Upgraded(_));
-                // A stream that waited for room, or can no longer be sent.
+                // A stream that waited for room, or whose response can no longer be sent.
                 ready |= matches!(event, Event::Writable(_) | Event::Closed(_));
                 observer.event(event, &shared.core, now);
             }
@@ -255,7 +254,7 @@ where
         this.handled.begin(head, this.service, &mut outlet);
     }
 
-    /// Lets the handler, or what it gave, go on; the clock is read again behind it.
+    /// Polls the handler or its response, and reads the clock afterwards.
     fn poll_handled(self: Pin<&mut Self>, context: &mut Context<'_>) {
         let this = self.project();
         let own = context.waker();
@@ -278,8 +277,8 @@ where
         this.handled.ready |= ready;
     }
 
-    /// Nothing can go on: the deadline and whoever may change something are waited for. Ready
-    /// where something has changed meanwhile.
+    /// Registers wakers and the timer because no progress is possible. Ready if something changed
+    /// in the meantime.
     fn wait(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let mut this = self.as_mut().project();
         if !this.handled.is_idle() && this.io.watch_peer(context) {
@@ -309,14 +308,14 @@ where
         // The clock decides.
         *this.now = this.runtime.now();
         let now = *this.now;
-        // What a slow peer took since, less than a runtime reports as room, is progress, too.
+        // A slow peer may have read less than the runtime reports as room; that is progress, too.
         if deadline <= now.mono && !this.io.retry_transmit(this.runtime, context) {
             this.exchange.with_own(context.waker(), |shared| shared.core.handle_timeout(now));
         }
         Poll::Ready(())
     }
 
-    /// Once HTTP has let the stream go: what follows the upgrade.
+    /// Starts the upgrade handler once the core has released the stream.
     fn hand_over(self: Pin<&mut Self>) -> bool {
         let this = self.project();
         if !std::mem::take(this.handed_over) {
@@ -325,7 +324,7 @@ where
         let leftover = this.exchange.with(|shared| shared.core.take_upgrade());
         if let (Some(then), Some(stream)) = (this.handled.upgrade.take(), this.io.take_stream()) {
             let _entered = this.handled.span.enter();
-            let upgraded = guard(this.observer.metrics(), "an upgrade", || {
+            let upgraded = guard(this.observer.metrics(), "upgrade", || {
                 then(Upgraded::new(stream, leftover, this.registration.drain().clone()))
             });
             *this.upgraded = upgraded.ok().map(UpgradeTask::new);
@@ -333,12 +332,12 @@ where
         true
     }
 
-    /// Polls the other protocol, if there is a handler for it.
+    /// Polls the upgraded protocol, if there is a handler for it.
     fn poll_upgraded(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.project();
         let Some(upgraded) = this.upgraded else { return Poll::Ready(()) };
         let _entered = this.handled.span.enter();
-        let polled = guard(this.observer.metrics(), "an upgrade", || upgraded.poll(context));
+        let polled = guard(this.observer.metrics(), "upgrade", || upgraded.poll(context));
         if let Ok(Poll::Pending) = polled
             && (!this.registration.drain().has_begun()
                 || upgraded.has_time(context, this.runtime, this.timer, this.service.upgrade_grace))
@@ -346,12 +345,12 @@ where
             return Poll::Pending;
         }
         let ended = this.upgraded.take();
-        let _ = guard(this.observer.metrics(), "dropping an upgrade", || drop(ended));
+        let _ = guard(this.observer.metrics(), "drop of an upgrade", || drop(ended));
         Poll::Ready(())
     }
 
-    /// The transport is closed. A handler that has responded goes on to its end; any other is
-    /// dropped.
+    /// Ends the connection after its transport is closed. A handler that has responded runs to its
+    /// end; any other is dropped.
     fn end(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         if !self.is_over {
             let _ = self.as_mut().look(context);
@@ -380,7 +379,7 @@ where
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        // A stream that was handed over outlasts the drain, but not the close behind it.
+        // An upgraded stream outlives a drain, but not the close after it.
         let _entered = (!self.span.is_none()).then(|| self.span.clone().entered());
         let this = self.as_mut().project();
         let (command, another_waker) = this.registration.poll_command(context);
@@ -410,7 +409,7 @@ where
                 Round::Again => {}
                 Round::Yield => break,
                 Round::Over => return self.end(context),
-                // A request that has come already is not turned away unread.
+                // A request that was already received is still served.
                 Round::Wait if std::mem::take(&mut drain) => *self.as_mut().project().shutdown = true,
                 Round::Wait if self.as_mut().hand_over() => return self.poll_upgraded(context),
                 Round::Wait => {

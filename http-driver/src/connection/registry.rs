@@ -1,4 +1,4 @@
-//! The connections of a server: their number, and the commands of a shutdown.
+//! The connections of a server: their number, and the shutdown commands they receive.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
@@ -10,36 +10,35 @@ use slab::Slab;
 
 use crate::draining::Drain;
 
-/// What a connection is to do.
+/// A command to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Command {
-    /// Go on.
+    /// Continue serving.
     Serve = 0,
-    /// Finish what runs, then close.
+    /// Finish running requests, then close.
     Drain = 1,
     /// Close at once.
     Close = 2,
 }
 
-/// Shared by the server's handle, its accept loops and all its connections.
+/// The state shared by the server's handle, its accept loops and all its connections.
 #[derive(Debug)]
 pub(crate) struct Registry {
     command: AtomicU8,
-    /// How many times a shutdown was asked for, and the shortest time that connections were given
-    /// to finish, in milliseconds.
+    /// The number of shutdown requests, and the shortest grace period given, in milliseconds.
     shutdowns: AtomicUsize,
     grace: AtomicU64,
     count: AtomicUsize,
-    /// The connections, and places that are kept for those about to be accepted.
+    /// The number of open connections, plus places reserved for connections about to be accepted.
     reserved: AtomicUsize,
-    /// All places are taken by connections, and that was counted.
+    /// All places are taken, and that was counted.
     full: AtomicBool,
-    /// Tasks that found no place free.
+    /// Wakers of tasks that found no free place.
     blocked: Mutex<Vec<Waker>>,
-    /// How many connections there were.
+    /// The number of connections registered so far.
     registered: AtomicU64,
     connections: Mutex<Connections>,
-    /// Tasks that wait for a command, or for a connection to end.
+    /// Wakers of tasks that wait for a command or for the end of a connection.
     watchers: Mutex<Vec<Waker>>,
     drain: Drain,
 }
@@ -47,16 +46,17 @@ pub(crate) struct Registry {
 #[derive(Debug, Default)]
 struct Connections {
     all: Slab<Entry>,
-    /// Those that only await the end of their peer's stream, by their numbers: the oldest first.
+    /// Lingering connections by their ids, oldest first; they only await the end of their peer's
+    /// stream.
     lingering: BTreeMap<u64, usize>,
-    /// One of them was closed and has not ended yet.
+    /// A connection was asked to give up its place and has not ended yet.
     evicting: bool,
 }
 
 #[derive(Debug, Default)]
 struct Entry {
     waker: Option<Waker>,
-    /// It is to give its place up.
+    /// The connection must give up its place.
     evicted: bool,
 }
 
@@ -87,8 +87,8 @@ impl Registry {
         }
     }
 
-    /// Gives a command to all; a milder one than the last is ignored.
-    pub(crate) fn give(&self, command: Command) {
+    /// Sends a command to all connections; ignores one that is milder than the last.
+    pub(crate) fn send_command(&self, command: Command) {
         self.store(command).into_iter().for_each(Waker::wake);
         self.wake_watchers();
         if command != Command::Serve {
@@ -96,9 +96,9 @@ impl Registry {
         }
     }
 
-    /// Stores a command, and takes the wakers of the connections out: they are foreign code, which
-    /// runs without the lock. Both under one lock, so that a connection that has seen the command
-    /// registers its waker again behind that.
+    /// Stores a command and takes the wakers of the connections, which must run without the lock
+    /// because they are foreign code. Both happen under one lock, so that a connection that has
+    /// seen the command registers its waker after that.
     fn store(&self, command: Command) -> Vec<Waker> {
         let mut connections = self.connections();
         if self.command.fetch_max(command as u8, Ordering::AcqRel) >= command as u8 {
@@ -107,19 +107,19 @@ impl Registry {
         connections.all.iter_mut().filter_map(|(_, entry)| entry.waker.take()).collect()
     }
 
-    /// Lets connections finish within `grace` from now on.
+    /// Lets connections finish within `grace` from now.
     pub(crate) fn drain(&self, grace: Duration) {
         self.grace.fetch_min(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX), Ordering::AcqRel);
         self.shutdowns.fetch_add(1, Ordering::AcqRel);
-        self.give(Command::Drain);
+        self.send_command(Command::Drain);
     }
 
     pub(crate) fn drain_signal(&self) -> &Drain {
         &self.drain
     }
 
-    /// How many shutdowns were asked for, and the shortest grace of all: an accept loop may see
-    /// several at once, and none of those that it has seen before would end sooner.
+    /// Returns the number of shutdown requests and the shortest grace of all. An accept loop may
+    /// see several requests at once; the shortest applies, because earlier ones would not end sooner.
     pub(crate) fn shutdowns(&self) -> (usize, Duration) {
         let shutdowns = self.shutdowns.load(Ordering::Acquire);
         (shutdowns, Duration::from_millis(self.grace.load(Ordering::Acquire)))
@@ -129,12 +129,12 @@ impl Registry {
         self.count.load(Ordering::Acquire)
     }
 
-    /// Keeps one of `most` places for a connection that may be accepted now. Where none is free
-    /// the task is woken once one is.
+    /// Reserves one of `most` places for a connection about to be accepted. If none is free,
+    /// registers the task to be woken when one is.
     pub(crate) fn reserve(self: &Arc<Self>, most: usize, context: &Context<'_>) -> Option<Place> {
         if !self.take_place(most) {
             register(&self.blocked, context);
-            // One that was given up meanwhile woke no task.
+            // A place that was released in between woke no task.
             if !self.take_place(most) {
                 return None;
             }
@@ -142,7 +142,7 @@ impl Registry {
         Some(Place { registry: Arc::clone(self) })
     }
 
-    /// Whether connections have all of `most` places, and had not when this was last asked.
+    /// Returns whether all of `most` places have become taken since the last call.
     pub(crate) fn has_become_full(&self, most: usize) -> bool {
         self.count() >= most && !self.full.swap(true, Ordering::AcqRel)
     }
@@ -152,8 +152,8 @@ impl Registry {
         self.reserved.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
     }
 
-    /// Closes the oldest connection that lingers, where there is one: nothing is left to be done for
-    /// it but to wait. One after the other, because the place that it gives up may be enough.
+    /// Closes the oldest lingering connection, if any: it has no work left but to wait. One at a
+    /// time, because one free place may be enough.
     pub(crate) fn evict(&self) {
         let mut connections = self.connections();
         if connections.evicting {
@@ -169,14 +169,14 @@ impl Registry {
         waker.into_iter().for_each(Waker::wake);
     }
 
-    /// [`evict`](Self::evict) where no place is free.
+    /// Calls [`evict`](Self::evict) if no place is free.
     pub(crate) fn evict_if_full(&self) {
         if self.full.load(Ordering::Acquire) {
             self.evict();
         }
     }
 
-    /// Wakes the task at the next command or end of a connection.
+    /// Registers the task to be woken at the next command or end of a connection.
     pub(crate) fn watch(&self, context: &Context<'_>) {
         register(&self.watchers, context);
     }
@@ -206,14 +206,14 @@ fn wake_all(tasks: &Mutex<Vec<Waker>>) {
     tasks.into_iter().for_each(Waker::wake);
 }
 
-/// A place for one connection; free again when it is dropped.
+/// A reserved place for one connection; released on drop.
 #[derive(Debug)]
 pub(crate) struct Place {
     registry: Arc<Registry>,
 }
 
 impl Place {
-    /// The connection was accepted.
+    /// Turns the place into a registered connection.
     pub(crate) fn register(self) -> Registration {
         let registry = Arc::clone(&self.registry);
         registry.count.fetch_add(1, Ordering::AcqRel);
@@ -231,7 +231,7 @@ impl Drop for Place {
     }
 }
 
-/// One connection of the server; given up when it is dropped.
+/// One registered connection of the server; released on drop.
 #[derive(Debug)]
 pub(crate) struct Registration {
     registry: Arc<Registry>,
@@ -244,18 +244,18 @@ pub(crate) struct Registration {
 }
 
 impl Registration {
-    /// The number of the connection in its server, from 1.
+    /// Returns the id of the connection in its server, from 1.
     pub(crate) fn id(&self) -> u64 {
         self.id
     }
 
-    /// The shutdown of the server.
+    /// Returns the signal of the server's shutdown.
     pub(crate) fn drain(&self) -> &Drain {
         &self.registry.drain
     }
 
-    /// What is to be done now, and whether the task has another waker than before. A command
-    /// is given once, the last one each time.
+    /// Returns the current command, and whether the task's waker has changed. Each command is
+    /// returned once; only the last one counts.
     pub(crate) fn poll_command(&mut self, context: &Context<'_>) -> (Command, bool) {
         let another_waker = !self.waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker()));
         if another_waker {
@@ -266,7 +266,7 @@ impl Registration {
             return (Command::Close, another_waker);
         }
         let before = self.obeyed;
-        // Read behind each registration, so that a command in between is not missed.
+        // Read after each registration, so that no command in between is missed.
         loop {
             let command = self.registry.command();
             if command == self.obeyed {
@@ -289,8 +289,8 @@ impl Registration {
         drop(replaced);
     }
 
-    /// From here on the connection only awaits the end of its peer's stream: it is the first to go
-    /// when there are too many.
+    /// Marks the connection as lingering: it only awaits the end of its peer's stream and is the
+    /// first to be closed when places run out.
     pub(crate) fn linger(&mut self) {
         if std::mem::replace(&mut self.lingers, true) {
             return;
@@ -324,7 +324,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_more_places_are_taken_than_there_are() {
+    fn reserved_places_never_exceed_the_maximum() {
         const MOST: usize = 3;
         let registry = Arc::<Registry>::default();
         std::thread::scope(|scope| {
@@ -343,7 +343,7 @@ mod tests {
     }
 
     #[test]
-    fn no_connection_misses_a_command() {
+    fn every_connection_receives_each_command() {
         struct Sender(std::sync::mpsc::Sender<()>);
         impl std::task::Wake for Sender {
             fn wake(self: Arc<Self>) {
@@ -367,14 +367,14 @@ mod tests {
                     });
                 }
                 start.wait();
-                registry.give(Command::Drain);
-                registry.give(Command::Close);
+                registry.send_command(Command::Drain);
+                registry.send_command(Command::Close);
             });
         }
     }
 
     #[test]
-    fn a_place_that_is_free_again_wakes_who_found_none() {
+    fn released_place_wakes_waiting_tasks() {
         struct Woken(AtomicUsize);
         impl std::task::Wake for Woken {
             fn wake(self: Arc<Self>) {

@@ -1,4 +1,4 @@
-//! What all connections of a server share: the application and the configuration.
+//! The application and configuration that all connections of a server share.
 
 use std::fmt;
 use std::io;
@@ -45,10 +45,10 @@ pub(crate) struct ServiceParts<H> {
 }
 
 impl<H: Handler> Service<H> {
-    /// Fills in the defaults that depend on the process.
+    /// Creates the service, with defaults that depend on the process.
     ///
     /// # Errors
-    /// Where the system gives no random key for signed cookies.
+    /// Returns an error if the system provides no random key for signed cookies.
     pub(crate) fn new(parts: ServiceParts<H>, clock: Clock) -> io::Result<Arc<Self>> {
         let ServiceParts {
             handler,
@@ -61,7 +61,7 @@ impl<H: Handler> Service<H> {
             access_log,
             upgrade_grace,
         } = parts;
-        // There is one `max_body_size`, wherever it was set.
+        // `max_body_size` is one setting, wherever it was set.
         settings.limits.max_body_size = config.limits.max_body_size;
         let cookie_keys = cookie_keys.map_or_else(random_key, Ok)?;
         let proxies = Arc::new(proxies);
@@ -79,7 +79,7 @@ impl<H: Handler> Service<H> {
         }))
     }
 
-    /// What to do with the content behind this head.
+    /// Returns the body policy for this request.
     pub(crate) fn intake(&self, head: &RequestHead) -> BodyPolicy {
         match &self.choose_intake {
             Some(choose) => choose(head),
@@ -94,10 +94,10 @@ impl<H> fmt::Debug for Service<H> {
     }
 }
 
-/// A secret that no other process knows, not even the next one of this program.
+/// Generates a secret that no other process knows, including later runs of the same program.
 fn random_key() -> io::Result<KeyRing> {
     let mut secret = [0; 32];
     getrandom::fill(&mut secret)
-        .map_err(|error| io::Error::other(format!("cannot make a random cookie secret: {error}")))?;
+        .map_err(|error| io::Error::other(format!("cannot generate a random cookie secret: {error}")))?;
     KeyRing::new([secret]).map_err(io::Error::other)
 }

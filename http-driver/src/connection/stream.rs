@@ -12,7 +12,7 @@ pub(crate) enum Stream<T> {
     Secured(Box<TlsStream<T>>),
 }
 
-/// The same call on whichever it is.
+/// Calls the same method on either variant.
 macro_rules! on_stream {
     ($stream:expr, $transport:ident => $call:expr) => {
         match $stream {
@@ -23,17 +23,16 @@ macro_rules! on_stream {
 }
 
 impl<T: Transport> Stream<T> {
-    /// How many bytes of what it holds have left since the last call, where it holds any.
-    pub(crate) fn take_left(&mut self) -> u64 {
+    /// Returns how many buffered bytes have been sent since the last call.
+    pub(crate) fn take_sent(&mut self) -> u64 {
         match self {
             Self::Plain(_) => 0,
-            Self::Secured(stream) => stream.take_left(),
+            Self::Secured(stream) => stream.take_sent(),
         }
     }
 
-    /// Before the connection is closed in order: what there is to say, as far as it leaves at
-    /// once.
-    pub(crate) fn say_end(&mut self, context: &mut Context<'_>) {
+    /// Sends `close_notify` before an orderly close, as far as it can be sent at once.
+    pub(crate) fn announce_end(&mut self, context: &mut Context<'_>) {
         if let Self::Secured(stream) = self {
             let _ = stream.poll_close_notify(context);
         }

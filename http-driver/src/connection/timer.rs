@@ -12,7 +12,7 @@ pin_project! {
     pub(super) struct ConnectionTimer<S> {
         #[pin]
         sleep: Option<S>,
-        // What the timer is set to, and whether it knows the task's waker.
+        // The time that the timer is set to, and whether it has the task's waker.
         armed: Option<Duration>,
         registered: bool,
     }
@@ -23,14 +23,14 @@ impl<S: Sleep> ConnectionTimer<S> {
         Self { sleep: None, armed: None, registered: false }
     }
 
-    /// The task has another waker than before.
+    /// Forgets the waker, because the task has a new one.
     pub(super) fn forget_waker(self: Pin<&mut Self>) {
         *self.project().registered = false;
     }
 
-    /// Waits until the deadline; says whether it may have come, for the caller to read the
-    /// clock. The clock decides, not the timer: one that was set early because the deadline
-    /// moved since is set again, and costs nothing meanwhile.
+    /// Waits for the deadline; returns whether it may have passed, so that the caller reads the
+    /// clock. The clock decides, not the timer: a timer that fires early because the deadline has
+    /// moved is set again, which saves setting it for each request.
     pub(super) fn poll<R>(
         self: Pin<&mut Self>,
         context: &mut Context<'_>,

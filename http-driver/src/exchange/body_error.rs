@@ -1,4 +1,4 @@
-//! Why the body of a request is not there.
+//! Errors of reading a request body.
 
 use std::fmt;
 use std::io;
@@ -11,7 +11,8 @@ use httpants_core::{CloseReason, ProtocolError};
 #[cfg(feature = "json")]
 use super::JsonError;
 
-/// Why the body of a request cannot be had, or not in the form that was asked for.
+/// The error of a request body that was not received or kept completely, or is not in the form
+/// that was asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum BodyError {
@@ -19,10 +20,10 @@ pub enum BodyError {
     Closed(CloseReason),
     /// The response to the request was finished before the body was read.
     ResponseFinished,
-    /// The temporary file that it is in could not be read.
+    /// The temporary file that stores it could not be read.
     Storage(io::ErrorKind),
-    /// It was that of a multipart form larger than [`Limits::memory`], of which the parts
-    /// alone were kept, because [`Limits::keep_body`] did not ask for it.
+    /// It belongs to a multipart form larger than [`Limits::memory`], of which only the parts were
+    /// kept, because [`Limits::keep_body`] is not set.
     NotKept,
     /// Pieces of it were taken before, so it cannot be had as a whole.
     Taken,
@@ -40,8 +41,8 @@ pub enum BodyError {
 }
 
 impl BodyError {
-    /// The status of the response that says so: that of [`fault`](Self::fault), 400 where the body
-    /// was cut off, 415 and 400 where it has another form, and 500 where the application or the
+    /// Returns the status of the response to this error: that of [`fault`](Self::fault), 400 if the
+    /// body was cut off, 415 or 400 if it is in another form, and 500 if the application or the
     /// system failed.
     #[must_use]
     pub fn status(&self) -> StatusCode {
@@ -57,7 +58,7 @@ impl BodyError {
         }
     }
 
-    /// What the peer did wrong, where that is the reason.
+    /// Returns the protocol error of the peer, if that is the cause.
     #[must_use]
     pub fn fault(&self) -> Option<ProtocolError> {
         match self {
@@ -70,11 +71,11 @@ impl BodyError {
 impl fmt::Display for BodyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Closed(reason) => write!(f, "the content is incomplete: {reason}"),
+            Self::Closed(reason) => write!(f, "incomplete body: {reason}"),
             Self::ResponseFinished => f.write_str("the response was finished before the body was read"),
-            Self::NotKept => f.write_str("of the form only the parts were kept, and not its raw content"),
-            Self::Storage(kind) => write!(f, "the temporary file of the content could not be read: {kind}"),
-            Self::Taken => f.write_str("pieces of the body were read before, so it cannot be read as a whole"),
+            Self::NotKept => f.write_str("the raw body of the form was not kept: set keep_body to read it"),
+            Self::Storage(kind) => write!(f, "cannot read the temporary file of the body: {kind}"),
+            Self::Taken => f.write_str("a part of the body was read before, so it cannot be read as a whole"),
             Self::ContentType => f.write_str("unsupported Content-Type (RFC 9110 15.5.16)"),
             Self::Charset => f.write_str("unsupported charset: expected utf-8, us-ascii or iso-8859-1"),
             Self::ContentEncoding => f.write_str("unsupported Content-Encoding: expected none (RFC 9110 15.5.16)"),

@@ -1,4 +1,4 @@
-//! The body of a request on its way from the connection's task to whoever reads it.
+//! The queue between the connection's task and the reader of a request body.
 
 use std::collections::VecDeque;
 use std::task::{Poll, Waker};
@@ -8,25 +8,25 @@ use httpants_core::{Headers, RequestHead, RequestId};
 
 use super::BodyError;
 
-/// How many bytes are received ahead of the reader.
+/// Maximum number of bytes received ahead of the reader.
 const READ_AHEAD: usize = 64 << 10;
 
-/// A bounded queue of pieces: the task fills it while somebody has asked for the body and it
-/// is not full, the reader drains it.
+/// A bounded queue of pieces. The task fills it while the body is wanted and the queue is not full;
+/// the reader drains it.
 ///
-/// Large pieces are slices of the receive buffer. Small ones would each keep all of that buffer
-/// from being used again, so they are copied behind each other: a reader that keeps everything
-/// holds at most twice the bytes and a constant a piece. Small pieces of one read are one, because
-/// all of its events are taken under one lock.
+/// Large pieces are slices of the receive buffer. Small ones would each keep the whole buffer from
+/// being reused, so they are copied together: a reader that keeps everything holds at most twice
+/// the bytes and a constant per piece. Small pieces of one read become one piece, because all of
+/// its events are taken under one lock.
 #[derive(Debug)]
 pub(super) struct BodyQueue {
     request: RequestId,
     pieces: VecDeque<Bytes>,
-    /// Small pieces behind those, put together.
+    /// Small pieces after those, copied together.
     gathered: BytesMut,
     size: usize,
     end: Option<Result<Headers, BodyError>>,
-    /// Somebody has asked for the body, and it was not full since.
+    /// The body was asked for, and the queue was not full since.
     asked: bool,
     /// The client waits for `100 Continue`.
     continue_expected: bool,
@@ -51,8 +51,8 @@ impl BodyQueue {
         self.request
     }
 
-    /// Adds a piece, a copy of it where it is shorter than `copied`; says whether the queue is
-    /// full now.
+    /// Adds a piece, as a copy if it is shorter than `copied`; returns whether the queue is now
+    /// full.
     pub(super) fn push(&mut self, piece: Bytes, copied: usize) -> bool {
         self.size += piece.len();
         if piece.len() < copied {
@@ -76,7 +76,7 @@ impl BodyQueue {
         self.end.as_ref().and_then(|end| end.as_ref().ok())
     }
 
-    /// The next piece, or the end.
+    /// Returns the next piece, or the end.
     pub(super) fn poll(&mut self) -> Poll<Option<Result<Bytes, BodyError>>> {
         let gathered = &mut self.gathered;
         let piece =
@@ -92,14 +92,13 @@ impl BodyQueue {
         }
     }
 
-    /// The handler asks for the body. At the first time it says whether `100 Continue` is to
-    /// be sent now.
+    /// Marks the body as wanted. The first call returns whether `100 Continue` must be sent now.
     pub(super) fn ask(&mut self) -> Option<bool> {
         (!std::mem::replace(&mut self.asked, true)).then(|| std::mem::take(&mut self.continue_expected))
     }
 
-    /// The client waits for `100 Continue`; says whether it is to wait on, because nobody has
-    /// asked for the body.
+    /// Notes that the client waits for `100 Continue`; returns whether it has to keep waiting
+    /// because the body is not wanted yet.
     pub(super) fn expect_continue(&mut self) -> bool {
         self.continue_expected = !self.asked;
         self.continue_expected

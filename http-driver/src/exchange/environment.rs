@@ -1,4 +1,4 @@
-//! What the requests of a server need to know of it.
+//! Settings of a server that its requests need.
 
 use std::sync::Arc;
 

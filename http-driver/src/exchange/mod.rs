@@ -1,12 +1,11 @@
-//! What the task of a connection and the handles of its requests share.
+//! The state that the task of a connection shares with the handles of its requests.
 //!
-//! The handler, its streams and whatever they spawned reach the connection through an
-//! [`Exchange`] and the id of their request, which the core checks: what belongs to a finished
-//! request changes nothing of the next one.
+//! The handler, its streams and tasks spawned by them reach the connection through an [`Exchange`]
+//! and their request id, which the core checks: a handle of a finished request cannot affect the
+//! next one.
 //!
-//! The lock is held for calls of the core alone. Handlers, streams, wakers, transports and
-//! whatever else is not ours is called, polled, woken and dropped without it: see
-//! [`Exchange::with`].
+//! The lock is held for calls to the core only. Handlers, streams, wakers, transports and other
+//! foreign code are called, polled, woken and dropped without it: see [`Exchange::with`].
 
 mod body_error;
 mod body_queue;
@@ -38,30 +37,30 @@ pub(crate) struct Exchange(Arc<Inner>);
 struct Inner {
     shared: Mutex<Shared>,
     environment: Arc<Environment>,
-    /// Once the transport is secured.
+    /// The TLS session, once the handshake is over.
     tls: OnceLock<Box<TlsSession>>,
 }
 
-/// What is behind the lock.
+/// The state behind the lock.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) core: Connection,
-    /// The body of the current request, where it has one that a handle may read.
+    /// The body of the current request, if a handle may read it.
     body: Option<Box<BodyQueue>>,
-    /// The last request whose handler finished the response itself, by a responder.
+    /// The last request whose responder finished the response.
     responded: Option<RequestId>,
-    /// Who waits for room to send, and for the end of the peer's stream.
+    /// Waiters for room to send, and for the end of the peer's stream.
     writers: Waiters,
     watchers: Waiters,
-    /// The connection's task, while it waits.
+    /// The waker of the connection's task while it waits.
     task: Option<Waker>,
-    /// A handle has changed something since the task looked.
+    /// A handle has changed something since the task last looked.
     changed: bool,
-    /// To be woken once the lock is free.
+    /// Wakers to call once the lock is released.
     woken: Wakers,
 }
 
-/// What is left to do once the lock is free, because it may run foreign code.
+/// Work to do once the lock is released, because it may run foreign code.
 struct Unlocked {
     woken: Wakers,
     _dropped: Dropped,
@@ -86,7 +85,7 @@ impl Exchange {
         &self.0.environment
     }
 
-    /// What the handshake agreed on.
+    /// Returns the TLS session.
     #[cfg_attr(not(feature = "_tls"), expect(dead_code, reason = "there is no handshake"))]
     pub(crate) fn tls(&self) -> Option<&TlsSession> {
         self.0.tls.get().map(|session| &**session)
@@ -96,8 +95,8 @@ impl Exchange {
         let _ = self.0.tls.set(Box::new(session));
     }
 
-    /// Runs an operation on the core under the lock; what it wakes is woken, and what it drops
-    /// is dropped, behind it. The operation must not call foreign code.
+    /// Runs an operation on the core under the lock; wakes wakers and drops values after releasing
+    /// it. The operation must not call foreign code.
     pub(crate) fn with<T>(&self, operation: impl FnOnce(&mut Shared) -> T) -> T {
         let mut shared = self.0.shared.lock().unwrap_or_else(PoisonError::into_inner);
         let result = operation(&mut shared);
@@ -109,9 +108,9 @@ impl Exchange {
         result
     }
 
-    /// [`with`](Self::with) for the connection's own task, of which `own` is the waker: it is
-    /// not woken, but learns whether it would have been. Where no request is handled, nobody
-    /// else has the exchange, and nothing is locked.
+    /// Like [`with`](Self::with), for the connection's own task, whose waker is `own`: the task is
+    /// not woken, but learns whether it would have been. Takes no lock if no request is handled,
+    /// because no other handle exists then.
     pub(crate) fn with_own<T>(&mut self, own: &Waker, operation: impl FnOnce(&mut Shared) -> T) -> (T, bool) {
         let (result, unlocked) = match Arc::get_mut(&mut self.0) {
             Some(inner) => {
@@ -126,7 +125,7 @@ impl Exchange {
         (result, unlocked.is_some_and(|unlocked| unlocked.woken.wake_others(own)))
     }
 
-    /// The next piece of the body of this request.
+    /// Returns the next piece of the body of this request.
     pub(crate) fn poll_body(
         &self,
         request: RequestId,
@@ -142,7 +141,8 @@ impl Exchange {
         polled
     }
 
-    /// Waits until there is room to send a response to this request; says whether it had to.
+    /// Waits until there is room to send a response to this request; returns whether it had to
+    /// wait.
     pub(crate) async fn room(&self, request: RequestId) -> Result<bool, Misuse> {
         let mut waiting = Waiting { exchange: self, waiters: |shared| &mut shared.writers, number: None };
         let has_room = |shared: &mut Shared| match shared.core.poll_send_room(request) {
@@ -154,7 +154,7 @@ impl Exchange {
         Ok(waiting.number.is_some())
     }
 
-    /// Waits until the peer has ended its stream, or the request is over.
+    /// Waits until the peer has ended its stream or the request is over.
     pub(crate) async fn peer_closed(&self, request: RequestId) {
         let mut waiting = Waiting { exchange: self, waiters: |shared| &mut shared.watchers, number: None };
         let is_closed = |shared: &mut Shared| match shared.is_peer_closed(request) {
@@ -165,11 +165,11 @@ impl Exchange {
     }
 }
 
-/// Waits for a condition of the core; takes its waker back when it is dropped.
+/// A future that waits for a condition of the core; removes its waker when dropped.
 struct Waiting<'a> {
     exchange: &'a Exchange,
     waiters: fn(&mut Shared) -> &mut Waiters,
-    /// Once it had to wait.
+    /// The number of the waiter, once it had to wait.
     number: Option<u64>,
 }
 
@@ -199,7 +199,7 @@ impl Drop for Waiting<'_> {
 }
 
 impl Shared {
-    /// The next event that is not for a handle of the current request alone.
+    /// Returns the next event that is not only for a handle of the current request.
     #[inline]
     pub(crate) fn poll_event(&mut self) -> Option<Event> {
         loop {
@@ -221,15 +221,15 @@ impl Shared {
         }
     }
 
-    /// The current request has a body that a handle reads, up to `max_body` bytes where that is
-    /// not as usual. Nothing of it is received before it is asked for.
+    /// Opens the body of the current request for a handle, up to `max_body` bytes if given. Nothing
+    /// of it is received before it is asked for.
     ///
     /// # Errors
-    /// Where the client asks whether it may send more than that: it is refused then.
+    /// Returns an error if the client waits for `100 Continue` with more than that; it is refused.
     pub(crate) fn open_body(&mut self, head: &RequestHead, max_body: Option<u64>) -> Result<(), Misuse> {
         let request = head.id();
         self.body = Some(Box::new(BodyQueue::new(head)));
-        // Fails only where the connection has ended, and then nothing is received.
+        // Fails only if the connection has ended, and then nothing is received.
         let _ = self.core.pause(request);
         if let Some(max_body) = max_body {
             let _ = self.core.set_max_body_size(request, max_body);
@@ -237,18 +237,18 @@ impl Shared {
         self.core.check_expectation(request)
     }
 
-    /// The trailers of this request, once its body was received to the end.
+    /// Returns the trailers of this request, once its body was received completely.
     pub(crate) fn trailers(&self, request: RequestId) -> Option<Headers> {
         let body = self.body.as_deref().filter(|body| body.request() == request)?;
         body.trailers().cloned()
     }
 
-    /// Whether the peer has ended its stream, or the request is over.
+    /// Returns whether the peer has ended its stream, or the request is over.
     pub(crate) fn is_peer_closed(&self, request: RequestId) -> bool {
         self.core.is_peer_closed() || self.core.response_state(request).is_over()
     }
 
-    /// The handler of this request finished the response itself.
+    /// Notes that a responder finished the response to this request.
     pub(crate) fn set_responded(&mut self, request: RequestId) {
         self.responded = Some(request);
     }
@@ -257,21 +257,21 @@ impl Shared {
         self.responded == Some(request)
     }
 
-    /// Lets the connection's task look at the core.
+    /// Marks the shared state as changed, so that the connection's task looks at the core.
     pub(crate) fn notify(&mut self) {
         self.changed = true;
         self.woken.extend(self.task.take());
     }
 
-    /// The task runs and looks: what changes from here on is noticed by [`park`](Self::park).
-    /// Returns the waker that it waited with.
+    /// Begins a look at the core: later changes are noticed by [`park`](Self::park). Returns the
+    /// waker that the task waited with.
     pub(crate) fn begin_look(&mut self) -> Option<Waker> {
         self.changed = false;
         self.task.take()
     }
 
-    /// Registers the task, unless a handle has changed something since it looked; gives the
-    /// waker back then.
+    /// Registers the task's waker, or returns it if a handle has changed something since the last
+    /// look.
     pub(crate) fn park(&mut self, waker: Waker) -> Result<(), Waker> {
         if self.changed {
             return Err(waker);
@@ -281,8 +281,8 @@ impl Shared {
     }
 
     fn receive(&mut self, data: Bytes) {
-        // The piece holds the block that it was received in, which may be larger than usual: for a
-        // large head, or where `recv_buffer` is larger.
+        // The piece keeps its receive block alive, which may be larger than usual: for a large
+        // head, or with a larger `recv_buffer`.
         let copied = self.core.limits().body_buffer.max(self.core.storage_size()) / 2;
         let Some(body) = &mut self.body else { return };
         if body.push(data, copied) {
@@ -301,7 +301,7 @@ impl Shared {
     fn expect_continue(&mut self) {
         let Some(body) = &mut self.body else { return };
         if !body.expect_continue() {
-            // Refused by this very call where it is too large; the event that says so follows.
+            // A body that is too large is refused by this call; the event for it follows.
             let _ = self.core.send_continue(body.request());
         }
     }
@@ -344,8 +344,7 @@ impl Shared {
         }
     }
 
-    /// Ends what belongs to a request that is over, and takes out what is to be done without
-    /// the lock: usually nothing.
+    /// Ends what belongs to a finished request; returns work to do without the lock, usually none.
     #[inline]
     fn settle(&mut self) -> Option<Unlocked> {
         let no_waiters = self.writers.is_empty() && self.watchers.is_empty() && self.woken.is_empty();
@@ -369,7 +368,7 @@ impl Shared {
         Unlocked { woken: std::mem::take(&mut self.woken), _dropped: self.core.take_dropped() }
     }
 
-    /// Wakes those who wait for a request that is over.
+    /// Wakes the waiters of a finished request.
     #[cold]
     fn wake_stale(&mut self) {
         if self.core.current_request().is_none() {

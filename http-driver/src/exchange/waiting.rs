@@ -1,4 +1,4 @@
-//! Wakers of those who wait for something of a connection.
+//! Wakers of tasks that wait for a connection.
 
 use std::task::Waker;
 
@@ -16,7 +16,7 @@ impl Wakers {
         self.0.extend(waker);
     }
 
-    /// Moves the wakers of all who wait here.
+    /// Moves the wakers of all waiters here.
     pub(super) fn append(&mut self, waiters: &mut Waiters) {
         self.0.extend(waiters.registered.drain(..).map(|(_, waker)| waker));
     }
@@ -25,7 +25,7 @@ impl Wakers {
         self.0.into_iter().for_each(Waker::wake);
     }
 
-    /// Wakes all but those of the task with this waker; says whether there were any of its own.
+    /// Wakes all tasks but the one with this waker; returns whether its waker was among them.
     pub(super) fn wake_others(self, own: &Waker) -> bool {
         let mut own_woken = false;
         for waker in self.0 {
@@ -39,7 +39,7 @@ impl Wakers {
     }
 }
 
-/// Futures that wait, each under a number of its own, by which it takes its waker back.
+/// Waiting futures, each with its own number, by which it removes its waker.
 #[derive(Debug, Default)]
 pub(super) struct Waiters {
     registered: Vec<(u64, Waker)>,
@@ -51,8 +51,8 @@ impl Waiters {
         self.registered.is_empty()
     }
 
-    /// Registers the waker of a future, which gets its number the first time; returns the waker
-    /// that is not needed.
+    /// Registers the waker of a future, and assigns its number on the first call; returns the waker
+    /// that is no longer needed.
     pub(super) fn register(&mut self, number: &mut Option<u64>, waker: Waker) -> Option<Waker> {
         let number = *number.get_or_insert_with(|| {
             self.last += 1;
@@ -74,7 +74,7 @@ impl Waiters {
     }
 }
 
-/// Puts a waker in the place of another; returns the one that is not needed.
+/// Replaces a waker; returns the one that is no longer needed.
 pub(super) fn replace(place: &mut Option<Waker>, waker: Waker) -> Option<Waker> {
     match place {
         Some(known) if known.will_wake(&waker) => Some(waker),

@@ -1,4 +1,4 @@
-//! What happens on a server, counted: the one place that counts, and the numbers to read.
+//! Counters of a server.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use http::StatusCode;
 use httpants_core::{CloseReason, ProtocolError, Timer};
 
-/// What a server has done since it was made, from [`Handle::counters`](crate::Handle::counters).
+/// What a server has done since it was created, from [`Handle::counters`](crate::Handle::counters).
 ///
-/// All numbers but [`connections_open`](Self::connections_open) only grow. They are read one
-/// after the other while the server goes on, so two of them may be a request apart; each on
-/// its own is exact. They are plain numbers, for whatever exports metrics:
+/// All numbers except [`connections_open`](Self::connections_open) only increase. They are read one
+/// after the other while the server runs, so two of them may differ by a request; each on its own
+/// is exact. They are plain numbers, for any metrics exporter:
 ///
 /// ```
 /// use std::fmt::Write;
@@ -55,53 +55,52 @@ use httpants_core::{CloseReason, ProtocolError, Timer};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {
-    /// Connections that were accepted.
+    /// Accepted connections.
     pub connections_accepted: u64,
     /// Connections that are open now.
     pub connections_open: u64,
-    /// How often accepting paused because [`max_connections`](crate::Server::max_connections)
-    /// were open. The connections that come then are not refused: they wait.
+    /// How often accepting paused because [`max_connections`](crate::Server::max_connections) were
+    /// open. Further connections are not refused: they wait.
     pub accept_pauses: u64,
-    /// How often accepting failed, and paused, because the process or the machine was out of
+    /// How often accepting failed and paused because the process or the system was out of
     /// descriptors or memory.
     pub accept_errors: u64,
     /// Requests whose heads were accepted.
     pub requests: u64,
-    /// Responses whose last byte has left, or that broke off behind their heads, by the class of
-    /// their status; those to what was refused are among them.
+    /// Responses, by class of their status: sent completely, or aborted after the head. Includes
+    /// responses to refused input.
     pub responses: ResponseCounts,
-    /// Bytes received, of heads, framing and content; on a secured transport those inside it.
-    /// What follows an upgrade is not counted, here and in what was sent.
+    /// Received bytes of heads, framing and bodies; over TLS, the decrypted bytes. Bytes after an
+    /// upgrade are counted neither here nor in `bytes_sent`.
     pub bytes_received: u64,
-    /// Bytes that the transport took.
+    /// Bytes that the transport accepted.
     pub bytes_sent: u64,
-    /// Connections that were handed over to another protocol.
+    /// Connections handed over to another protocol.
     pub upgrades: u64,
-    /// What peers did wrong, each time a connection was refused for it.
+    /// Refused connections, by protocol error.
     pub refusals: Refusals,
-    /// Requests that were answered without their handler, because their content was no form
-    /// of the kind it said, or too large for a limit of [`forms`](crate::Server::forms). What is
-    /// larger than [`max_body_size`](crate::Server::max_body_size) counts as a refusal.
+    /// Requests answered without calling the handler because the body was not a valid form of its
+    /// type, or exceeded a limit of [`forms`](crate::Server::forms). Bodies larger than
+    /// [`max_body_size`](crate::Server::max_body_size) count as refusals.
     pub forms_refused: u64,
-    /// CONNECT requests that were answered with 501, because the handler responded with 2xx and
-    /// opened no tunnel.
+    /// CONNECT requests answered with 501 because the handler returned 2xx without an upgrade.
     pub tunnels_refused: u64,
-    /// Timers that ran out.
+    /// Expired timers.
     pub timeouts: TimerCounts,
-    /// Why connections ended. Those that [`Handle::close`](crate::Handle::close) dropped, and
-    /// those that were upgraded, are not among them.
+    /// Ends of connections, by reason. Excludes connections dropped by
+    /// [`Handle::close`](crate::Handle::close) and upgraded ones.
     pub closes: CloseCounts,
-    /// Panics of handlers, and of the streams they gave.
+    /// Panics of handlers and of their response streams.
     pub handler_panics: u64,
-    /// Temporary files that content was written to, because it was too large for memory.
+    /// Temporary files created for bodies that were too large for memory.
     pub uploads_spilled: u64,
 }
 
-/// Answers by the class of their status (RFC 9110 section 15).
+/// Responses by the class of their status (RFC 9110 section 15).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResponseCounts {
-    /// 101, the only final status of its class. `100 Continue` is no response.
+    /// 101, the only final status of its class. `100 Continue` is not counted.
     pub informational: u64,
     /// 200 to 299.
     pub successful: u64,
@@ -111,7 +110,7 @@ pub struct ResponseCounts {
     pub client_error: u64,
     /// 500 to 599.
     pub server_error: u64,
-    /// Beyond what HTTP knows.
+    /// 600 to 999.
     pub other: u64,
 }
 
@@ -125,9 +124,9 @@ pub struct CloseCounts {
     pub peer_closed: u64,
     /// [`CloseReason::Truncated`].
     pub truncated: u64,
-    /// [`CloseReason::Refused`]; [`Counters::refusals`] tells for what.
+    /// [`CloseReason::Refused`]; [`Counters::refusals`] has the errors.
     pub refused: u64,
-    /// [`CloseReason::TimedOut`]. Timers that are answered with 408 count as refused.
+    /// [`CloseReason::TimedOut`]. Timeouts that lead to 408 count as refused.
     pub timed_out: u64,
     /// [`CloseReason::Shutdown`].
     pub shutdown: u64,
@@ -139,24 +138,24 @@ pub struct CloseCounts {
     pub handshake_failed: u64,
 }
 
-/// Refusals by what was wrong.
+/// Refusals by protocol error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Refusals([u64; ProtocolError::ALL.len()]);
 
 impl Refusals {
-    /// Those for this fault.
+    /// Returns the refusals for this error.
     #[must_use]
     pub fn of(&self, fault: ProtocolError) -> u64 {
         self.0.get(fault as usize).copied().unwrap_or_default()
     }
 
-    /// Those that were answered with this status: 400, 408, 413, 414, 417, 431, 501 or 505.
+    /// Returns the refusals with this status: 400, 408, 413, 414, 417, 431, 501 or 505.
     #[must_use]
     pub fn of_status(&self, status: u16) -> u64 {
         self.iter().filter(|(fault, _)| fault.status() == status).map(|(_, count)| count).sum()
     }
 
-    /// Every fault, also those with a count of 0.
+    /// Iterates over all errors, including those with a count of 0.
     pub fn iter(&self) -> impl Iterator<Item = (ProtocolError, u64)> + '_ {
         ProtocolError::ALL.into_iter().zip(self.0)
     }
@@ -168,24 +167,24 @@ impl Default for Refusals {
     }
 }
 
-/// Timeouts by the timer that ran out.
+/// Timeouts by timer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TimerCounts([u64; Timer::ALL.len()]);
 
 impl TimerCounts {
-    /// Those of this timer.
+    /// Returns the timeouts of this timer.
     #[must_use]
     pub fn of(&self, timer: Timer) -> u64 {
         self.0.get(timer as usize).copied().unwrap_or_default()
     }
 
-    /// Every timer.
+    /// Iterates over all timers.
     pub fn iter(&self) -> impl Iterator<Item = (Timer, u64)> + '_ {
         Timer::ALL.into_iter().zip(self.0)
     }
 }
 
-/// Something that is counted.
+/// A counted event.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Count {
     Accepted,
@@ -199,14 +198,14 @@ pub(crate) enum Count {
     Panic,
     Spilled,
     TunnelRefused,
-    Answer(StatusCode),
+    Response(StatusCode),
     Close(CloseReason),
     Timeout(Timer),
     Refusal(ProtocolError),
 }
 
-const ANSWERS: usize = 11;
-const CLOSES: usize = ANSWERS + 6;
+const RESPONSES: usize = 11;
+const CLOSES: usize = RESPONSES + 6;
 const TIMEOUTS: usize = CLOSES + 9;
 const REFUSALS: usize = TIMEOUTS + Timer::ALL.len();
 const PLACES: usize = REFUSALS + ProtocolError::ALL.len();
@@ -226,9 +225,9 @@ impl Count {
             Self::Panic => 8,
             Self::Spilled => 9,
             Self::TunnelRefused => 10,
-            Self::Answer(status) => match status.as_u16() / 100 {
-                class @ 1..=5 => ANSWERS + class as usize - 1,
-                _ => ANSWERS + 5,
+            Self::Response(status) => match status.as_u16() / 100 {
+                class @ 1..=5 => RESPONSES + class as usize - 1,
+                _ => RESPONSES + 5,
             },
             Self::Close(reason) => CLOSES + reason_number(reason),
             Self::Timeout(timer) => TIMEOUTS + timer as usize,
@@ -251,18 +250,18 @@ const fn reason_number(reason: CloseReason) -> usize {
     }
 }
 
-/// As many as threads that count at the same time, on most machines.
+/// Number of shards: on most machines, as many as threads that count at the same time.
 const SHARDS: usize = 16;
 
-/// On cache lines of its own, so that the threads of two shards do not wait for each other.
+/// A shard on its own cache lines, so that threads of different shards do not contend.
 #[repr(align(128))]
 struct Shard([AtomicU64; PLACES]);
 
-/// What counts, shared by all connections of a server. Each thread counts in one shard, and
-/// whoever reads adds the shards up.
+/// The counters of a server, shared by all its connections. Each thread counts in one shard;
+/// reading adds up the shards.
 pub(crate) struct Metrics {
     shards: Box<[Shard]>,
-    /// Whether it was logged that a tunnel was refused.
+    /// A refused tunnel was logged.
     tunnel_refused: AtomicBool,
 }
 
@@ -283,12 +282,12 @@ impl Metrics {
     pub(crate) fn add(&self, count: Count, by: u64) {
         let shard = self.shards.get(shard_of_this_thread());
         if let Some(place) = shard.and_then(|shard| shard.0.get(count.place())) {
-            // Nothing follows from one counter about another, nor about other memory.
+            // Counters do not depend on each other or on other memory.
             place.fetch_add(by, Ordering::Relaxed);
         }
     }
 
-    /// Whether no tunnel was refused before; asked when one is.
+    /// Returns whether this is the first refused tunnel. Call it once for each.
     pub(crate) fn is_first_refused_tunnel(&self) -> bool {
         !self.tunnel_refused.swap(true, Ordering::Relaxed)
     }
@@ -300,7 +299,7 @@ impl Metrics {
 
     pub(crate) fn read(&self, connections_open: u64) -> Counters {
         let of = |count: Count| self.sum(count.place());
-        let class = |class| self.sum(ANSWERS + class);
+        let class = |class| self.sum(RESPONSES + class);
         let close = |reason| of(Count::Close(reason));
         Counters {
             connections_accepted: of(Count::Accepted),
@@ -351,7 +350,7 @@ fn shard_of_this_thread() -> usize {
     thread_local! {
         static SHARD: usize = NEXT.fetch_add(1, Ordering::Relaxed) % SHARDS;
     }
-    // A value that is dropped while its thread ends counts in the first.
+    // A value dropped while its thread ends counts in the first shard.
     SHARD.try_with(|shard| *shard).unwrap_or_default()
 }
 
@@ -360,7 +359,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_count_has_a_place_of_its_own() {
+    fn each_count_has_its_own_place() {
         let reasons = [
             CloseReason::Finished,
             CloseReason::PeerClosed,
@@ -386,7 +385,7 @@ mod tests {
             Count::TunnelRefused,
         ]
         .into_iter()
-        .chain([101, 200, 304, 404, 500, 600].map(|code| Count::Answer(StatusCode::from_u16(code).unwrap())))
+        .chain([101, 200, 304, 404, 500, 600].map(|code| Count::Response(StatusCode::from_u16(code).unwrap())))
         .chain(reasons.map(Count::Close))
         .chain(Timer::ALL.map(Count::Timeout))
         .chain(ProtocolError::ALL.map(Count::Refusal))
@@ -397,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn threads_add_up() {
+    fn counts_of_threads_are_added_up() {
         let metrics = Metrics::default();
         std::thread::scope(|scope| {
             for _ in 0..2 * SHARDS {

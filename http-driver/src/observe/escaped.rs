@@ -1,10 +1,9 @@
-//! What came from the network, on its way into a log.
+//! Escaping of network input for logs.
 
 use std::fmt;
 
-/// Bytes as text of one line without anything that a terminal, a quote or a reader of lines
-/// could take for its own: `"`, `\` and all but printable ASCII are `\xHH`, as nginx writes
-/// them and the readers of access logs expect them.
+/// Bytes displayed on one line without anything that a terminal, a quotation or a log parser could
+/// misinterpret: `"`, `\` and everything but printable ASCII become `\xHH`, as in nginx.
 pub(crate) struct Escaped<'a>(pub(crate) &'a [u8]);
 
 impl fmt::Display for Escaped<'_> {
@@ -28,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_printable_ascii_stays() {
+    fn only_printable_ascii_is_unescaped() {
         for (given, written) in [
             (&b""[..], ""),
             (b"GET /a?b=c d~", "GET /a?b=c d~"),

@@ -1,4 +1,4 @@
-//! What a server shows of its work: counters, spans, the access log.
+//! Observability: counters, spans, the access log.
 
 pub(crate) mod access_log;
 mod counters;

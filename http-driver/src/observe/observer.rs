@@ -1,4 +1,4 @@
-//! What a connection does, for the counters and the access log of its server.
+//! The observer of a connection, for the counters and the access log of its server.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use super::access_log::{self, AccessLog, AccessLogState};
 use super::counters::{Count, Metrics};
 use super::spans::Shown;
 
-/// What all connections of a server report to.
+/// The targets that all connections of a server report to.
 #[derive(Clone, Debug)]
 pub(crate) struct Observed {
     pub(crate) metrics: Arc<Metrics>,
@@ -18,19 +18,19 @@ pub(crate) struct Observed {
     pub(crate) proxies: Arc<ProxyPolicy>,
 }
 
-/// The observer of one connection: it consumes the events of the core, and nothing else.
+/// The observer of one connection. It consumes the events of the core and nothing else.
 #[derive(Debug)]
 pub(crate) struct Observer {
     observed: Observed,
-    /// Whether the access log has a reader.
+    /// The access log has a reader.
     is_logged: bool,
-    /// Once there is something to log.
+    /// The state of the access log, once there is something to log.
     log: Option<Box<AccessLogState>>,
-    /// The peer that sent no valid PROXY header, to be logged.
+    /// The peer that sent no valid PROXY header, until it is logged.
     proxy_header: Option<Box<(Address, ProxyHeaderFault)>>,
 }
 
-/// The reason why a required PROXY header was not accepted.
+/// The reason for which a required PROXY header was not accepted.
 #[derive(Clone, Copy, Debug)]
 enum ProxyHeaderFault {
     Malformed(ProxyHeaderError),
@@ -42,7 +42,7 @@ impl fmt::Display for ProxyHeaderFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Malformed(fault) => fault.fmt(f),
-            Self::Incomplete(reason) => write!(f, "the header is incomplete: {reason}"),
+            Self::Incomplete(reason) => write!(f, "incomplete PROXY header: {reason}"),
         }
     }
 }
@@ -67,7 +67,7 @@ impl Observer {
         self.observed.metrics.add(count, by);
     }
 
-    /// Events follow. Asks the subscriber, which is foreign code: no lock is held.
+    /// Prepares for events. Calls the subscriber, which is foreign code, so no lock may be held.
     #[inline]
     pub(crate) fn begin(&mut self) {
         self.is_logged = self.observed.log.is_some() || access_log::has_subscriber();
@@ -81,14 +81,14 @@ impl Observer {
         }
     }
 
-    /// An event that is no request. What it leads to is written by [`flush`](Self::flush).
+    /// Records an event other than a request. Its log lines are written by [`flush`](Self::flush).
     #[inline]
     pub(crate) fn event(&mut self, event: Event, core: &Connection, now: Now) {
         let metrics = &self.observed.metrics;
         match event {
             Event::ResponseEnd(stats) => {
                 if let Some(status) = stats.status {
-                    metrics.one(Count::Answer(status));
+                    metrics.one(Count::Response(status));
                 }
                 if let Some(log) = &mut self.log {
                     log.response_end(stats, core.peer(), &self.observed.proxies, now);
@@ -116,12 +116,12 @@ impl Observer {
         }
     }
 
-    /// Whether so much waits for responses to leave that no further request is to be accepted.
+    /// Returns whether too many heads wait for their responses to accept another request.
     pub(crate) fn is_full(&self) -> bool {
         self.log.as_ref().is_some_and(|log| log.is_full())
     }
 
-    /// Writes to the log, which is foreign code: no lock is held.
+    /// Writes to the log, which is foreign code, so no lock may be held.
     #[inline]
     pub(crate) fn flush(&mut self) {
         if let Some(fault) = self.proxy_header.take() {
@@ -137,6 +137,6 @@ impl Observer {
 
 #[cold]
 fn report_proxy_header((peer, reason): (Address, ProxyHeaderFault)) {
-    let message = "a connection did not begin with a valid PROXY header";
+    let message = "missing or invalid PROXY header; connection closed";
     tracing::info!(target: "httpants::connection", peer = %Shown(peer), %reason, "{message}");
 }

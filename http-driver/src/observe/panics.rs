@@ -1,15 +1,15 @@
-//! Application code is foreign code: it may panic wherever it is called, polled or dropped.
+//! Protection against panics of application code, which may panic when called, polled or dropped.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use super::counters::{Count, Metrics};
 
-/// The application panicked; that is counted and logged already.
+/// The application panicked; that was counted and logged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Panicked;
 
-/// Calls application code; where it panics, counts and logs that as of `what`.
+/// Calls application code; counts and logs a panic as one of `what`.
 pub(crate) fn guard<T>(metrics: &Metrics, what: &str, call: impl FnOnce() -> T) -> Result<T, Panicked> {
     catch_unwind(AssertUnwindSafe(call)).map_err(|panic| report(metrics, what, &*panic))
 }

@@ -1,7 +1,7 @@
-//! The spans of `tracing` under which handlers run.
+//! The `tracing` spans in which handlers run.
 //!
-//! Where no subscriber wants them they are never made: a look at a static, and nothing is
-//! formatted or allocated.
+//! Without a subscriber that enables them they are not created: that costs one static read, and
+//! nothing is formatted or allocated.
 
 use std::fmt;
 
@@ -10,16 +10,16 @@ use tracing::Span;
 
 use super::escaped::Escaped;
 
-/// The span of a connection, by the number it has in its server.
+/// Creates the span of a connection with this id.
 pub(crate) fn connection(id: u64, peer: &ConnectionInfo) -> Span {
     tracing::info_span!(target: "httpants::connection", "connection", id, peer = %Shown(peer.remote_addr))
 }
 
-/// The span of a request, in that of its connection, which is entered; `number` is its index on
-/// the connection, from 1.
+/// Creates the span of a request inside that of its connection, which must be entered; `number` is
+/// its index on the connection, from 1.
 ///
-/// The connection's span is not named as its parent: it can be another subscriber's, which
-/// this one would not know.
+/// The connection's span is not named as its parent, because it may belong to another subscriber
+/// that this one does not know.
 #[inline]
 pub(crate) fn request(request: &RequestHead) -> Span {
     tracing::info_span!(
@@ -31,7 +31,7 @@ pub(crate) fn request(request: &RequestHead) -> Span {
     )
 }
 
-/// An address as logs show it.
+/// An address as shown in logs.
 pub(super) struct Shown(pub(super) Address);
 
 impl fmt::Display for Shown {

@@ -1,4 +1,4 @@
-//! The content of a request, as its handler sees it.
+//! The body of a request.
 
 use std::fmt;
 use std::fs::File;
@@ -14,18 +14,16 @@ use super::joined::Joined;
 use super::upload::{BodyReader, Content, Pieces};
 use crate::exchange::{BodyError, Exchange};
 
-/// The content of a request (`body` in Pants): whole when the request was buffered, in
-/// memory or in a temporary file; else arriving piece by piece.
+/// The body of a request (`body` in Pants): complete if the request was buffered, in memory or in a
+/// temporary file; otherwise received piece by piece.
 ///
-/// It is a [`Stream`] of pieces, wherever it is. Where it arrives, nothing more is read from
-/// the peer than is taken here, and a client that waits for `100 Continue` gets it with the
-/// first call.
+/// It is a [`Stream`] of pieces in either case. If it is streamed, nothing more is read from the
+/// peer than is taken here, and a client that waits for `100 Continue` gets it on the first call.
 pub struct Body {
     source: Source,
-    /// What [`bytes`](Self::bytes) has read of it so far, so that a call that is dropped loses
-    /// nothing.
+    /// What [`bytes`](Self::bytes) has read so far, so that a dropped call loses nothing.
     collected: Option<Box<Joined>>,
-    /// Whether pieces were given that cannot be read again.
+    /// Whether a piece was taken that cannot be read again.
     taken: bool,
 }
 
@@ -40,19 +38,19 @@ enum Source {
         trailers: Headers,
         failed: Failed,
     },
-    /// `remaining` is what its Content-Length leaves.
+    /// `remaining` is the rest of its Content-Length.
     Arriving {
         exchange: Exchange,
         request: RequestId,
         remaining: Option<u64>,
         done: bool,
-        /// What ended it, once that was given.
+        /// The error that ended it, once it was returned.
         failed: Failed,
     },
 }
 
-/// Whether an error was given. Who asks again gets it again, but lets other tasks have their
-/// turn before: a loop that only looks for the end must not hold a thread.
+/// A note whether an error was returned. Further calls return it again, after letting other tasks run:
+/// a loop that only checks for the end must not occupy a thread.
 #[derive(Clone, Copy, PartialEq)]
 enum Failed {
     No,
@@ -92,23 +90,23 @@ impl Body {
         Self::new(Source::Arriving { exchange, request, remaining, done: false, failed: Failed::No })
     }
 
-    /// The next piece, never empty; `None` at the end. Pieces may be kept: together they hold at
-    /// most twice their bytes and a constant a piece, however small the segments and chunks of the
-    /// peer are.
+    /// Returns the next piece, never empty; `None` at the end. Pieces may be kept: together they
+    /// hold at most twice their bytes and a constant per piece, however small the peer's segments
+    /// and chunks are.
     ///
     /// # Errors
-    /// [`BodyError`] where the content is cut off, or was not kept; the same again when asked
-    /// again. Nothing follows behind [`BodyError::Storage`].
+    /// Returns [`BodyError`] if the body is incomplete or was not kept. Further calls return the
+    /// same error; after [`BodyError::Storage`] there is nothing more to read.
     pub async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
         poll_fn(|context| self.poll_piece(context)).await
     }
 
-    /// All that is still to come, in one piece. Its size is bounded by `max_body_size`. Where the
-    /// future is dropped before its end, nothing is lost: the next call, of this or of
-    /// [`next`](Self::next), has what was read.
+    /// Returns the rest of the body in one piece. Its size is limited by `max_body_size`. If the
+    /// future is dropped before its end, nothing is lost: the next call of this or of
+    /// [`next`](Self::next) returns what was read.
     ///
     /// # Errors
-    /// [`BodyError`] where the content is cut off.
+    /// Returns [`BodyError`] if the body is incomplete.
     pub async fn bytes(&mut self) -> Result<Bytes, BodyError> {
         let announced = self.remaining();
         while let Some(piece) = poll_fn(|context| self.poll_source(context)).await {
@@ -135,9 +133,9 @@ impl Body {
         Ok(content)
     }
 
-    /// How many bytes are still to come; `None` where that is not known, because they arrive
-    /// in chunks, and where they were not kept. What was announced and does not come is an
-    /// error of [`next`](Self::next).
+    /// Returns the number of bytes left to read; `None` if it is not known because the body is
+    /// chunked, and if the body was not kept. If fewer arrive, [`next`](Self::next) returns an
+    /// error.
     #[must_use]
     pub fn remaining(&self) -> Option<u64> {
         let source = match &self.source {
@@ -149,8 +147,8 @@ impl Body {
         Some(source + self.collected.as_ref().map_or(0, |collected| collected.len() as u64))
     }
 
-    /// The temporary file, where the content is in one. Its position is shared by all who
-    /// read it in this way; [`reader`](Self::reader) has its own.
+    /// Returns the temporary file, if the body is stored in one. All users of the file share its
+    /// position; [`reader`](Self::reader) has its own.
     #[must_use]
     pub fn as_file(&self) -> Option<&File> {
         match &self.source {
@@ -159,9 +157,8 @@ impl Body {
         }
     }
 
-    /// The content of a buffered request as [`std::io::Read`] and [`std::io::Seek`], for use
-    /// where blocking is allowed. It begins at the start. `None` where the content arrives, where
-    /// it was not kept, and where it was in memory and was taken.
+    /// Returns a buffered body as [`std::io::Read`] and [`std::io::Seek`], from its start. Reading
+    /// may block. Returns `None` if the body is streamed, was not kept, or was in memory and taken.
     #[must_use]
     pub fn reader(&self) -> Option<BodyReader> {
         match &self.source {
@@ -171,7 +168,7 @@ impl Body {
         }
     }
 
-    /// The trailer fields, once the content has come to its end.
+    /// Returns the trailer fields, once the body was read to its end.
     #[must_use]
     pub fn trailers(&self) -> Option<Headers> {
         match &self.source {
@@ -181,7 +178,7 @@ impl Body {
         }
     }
 
-    /// The trailer fields at the end of the content, once.
+    /// Takes the trailer fields at the end of the body; returns them once.
     #[cfg(feature = "tower")]
     pub(crate) fn take_trailers(&mut self) -> Option<Headers> {
         let trailers = self.trailers();
@@ -189,7 +186,7 @@ impl Body {
         trailers.filter(|trailers| !trailers.is_empty())
     }
 
-    /// The whole content, where it is in memory and was not taken.
+    /// Returns the whole body, if it is in memory and was not taken.
     pub(crate) fn as_whole(&self) -> Option<&Bytes> {
         match &self.source {
             Source::Whole { content, .. } => content.as_ref(),

@@ -7,8 +7,8 @@ use httpants_core::cookies::{self, Cookie, CookieBuilder, Cookies, KeyRing};
 
 use super::Request;
 
-/// Cookies to set (`cookies_out` in Pants): they leave with the head of the response, however
-/// it is given.
+/// Cookies to set (`cookies_out` in Pants). They are sent with the head of the response, however it
+/// is created.
 ///
 /// ```
 /// use httpants_driver::protocol::cookies::Cookie;
@@ -29,44 +29,43 @@ use super::Request;
 /// # let _ = (login, who);
 /// ```
 impl Request {
-    /// The cookies that were received (`cookies` in Pants).
+    /// Returns the cookies received (`cookies` in Pants).
     #[must_use]
     pub fn cookies(&self) -> Cookies<'_> {
         Cookies::new(self.head.headers())
     }
 
-    /// The value of a signed cookie (`get_secure_cookie` in Pants): nothing when it is
-    /// absent, unsigned, altered, moved from another name, expired, from the future, or
-    /// signed by a key that the server does not have
-    /// ([`Server::cookie_secrets`](crate::Server::cookie_secrets)).
+    /// Returns the value of a signed cookie (`get_secure_cookie` in Pants); `None` if it is absent,
+    /// unsigned, altered, renamed, expired, from the future, or signed with a key that the server
+    /// does not have ([`Server::cookie_secrets`](crate::Server::cookie_secrets)).
     #[must_use]
     #[doc(alias = "get_secure_cookie")]
     pub fn signed_cookie(&self, name: &str) -> Option<Vec<u8>> {
         self.exchange.environment().cookie_keys.signed_cookie(&self.head, name)
     }
 
-    /// [`signed_cookie`](Self::signed_cookie) as text; nothing also where it is not UTF-8.
+    /// Returns [`signed_cookie`](Self::signed_cookie) as text; `None` also if it is not UTF-8.
     #[must_use]
     pub fn signed_cookie_text(&self, name: &str) -> Option<String> {
         self.signed_cookie(name).and_then(|value| String::from_utf8(value).ok())
     }
 
-    /// Sets a cookie; one of the same name, domain and path is replaced.
+    /// Sets a cookie; replaces one with the same name, domain and path.
     ///
     /// # Errors
-    /// [`Misuse::Cookie`] for what cannot be sent or breaks the rules of a `__Host-` or
-    /// `__Secure-` name; others once the response has begun.
+    /// Returns [`Misuse::Cookie`] for values that cannot be sent or break the rules of a `__Host-`
+    /// or `__Secure-` name, and other errors once the response has begun.
     pub fn set_cookie(&self, cookie: impl Into<Cookie<'static>>) -> Result<(), Misuse> {
         let cookie = cookie.into();
         self.core(|core, request| cookies::set(core.response_fields_mut(request)?, cookie).map_err(Misuse::Cookie))
     }
 
-    /// Makes the client drop a cookie. It drops none of another path or domain than this one
-    /// has, so say the same as when it was set;
-    /// [`remove_signed_cookie`](Self::remove_signed_cookie) does so for those that are signed.
+    /// Tells the client to remove a cookie. Clients only remove a cookie with the same path and
+    /// domain, so pass the attributes it was set with;
+    /// [`remove_signed_cookie`](Self::remove_signed_cookie) does that for signed ones.
     ///
     /// # Errors
-    /// As [`set_cookie`](Self::set_cookie).
+    /// Returns the same errors as [`set_cookie`](Self::set_cookie).
     pub fn remove_cookie(&self, cookie: impl Into<Cookie<'static>>) -> Result<(), Misuse> {
         let cookie = cookie.into();
         self.core(|core, request| cookies::remove(core.response_fields_mut(request)?, cookie).map_err(Misuse::Cookie))
@@ -74,21 +73,21 @@ impl Request {
 
     /// Sets a signed cookie for 30 days (`set_secure_cookie` in Pants);
     /// [`signed_cookie`](Self::signed_cookie) reads it. The value is signed, not
-    /// hidden. It may be text, bytes, or JSON as text.
+    /// encrypted. It may be text, bytes, or JSON as text.
     ///
-    /// The cookie is HttpOnly, `SameSite=Lax` and for the path `/`. It is `Secure` where the request
-    /// came by https, to this server or to a trusted proxy, and where the name begins with `__Host-`
+    /// The cookie is HttpOnly, `SameSite=Lax` and for the path `/`. It is `Secure` if the request
+    /// came over https, to this server or to a trusted proxy, and if the name begins with `__Host-`
     /// or `__Secure-`.
     ///
     /// # Errors
-    /// As [`set_cookie`](Self::set_cookie).
+    /// Returns the same errors as [`set_cookie`](Self::set_cookie).
     #[doc(alias = "set_secure_cookie")]
     pub fn set_signed_cookie(&self, name: &str, value: impl AsRef<[u8]>) -> Result<(), Misuse> {
         self.set_signed_cookie_with(name, value, KeyRing::LIFETIME, |cookie| cookie)
     }
 
-    /// Makes the client drop a cookie that [`set_signed_cookie`](Self::set_signed_cookie) has
-    /// set: the removal has the same attributes.
+    /// Tells the client to remove a cookie set by [`set_signed_cookie`](Self::set_signed_cookie),
+    /// with the same attributes.
     ///
     /// ```
     /// use httpants_driver::{Misuse, Request, Response};
@@ -101,16 +100,17 @@ impl Request {
     /// ```
     ///
     /// # Errors
-    /// As [`set_cookie`](Self::set_cookie).
+    /// Returns the same errors as [`set_cookie`](Self::set_cookie).
     #[doc(alias = "remove_secure_cookie")]
     pub fn remove_signed_cookie(&self, name: &str) -> Result<(), Misuse> {
         self.remove_signed_cookie_with(name, |cookie| cookie)
     }
 
-    /// [`set_signed_cookie`](Self::set_signed_cookie) with another lifetime and other attributes.
+    /// Sets a signed cookie like [`set_signed_cookie`](Self::set_signed_cookie), with another
+    /// lifetime and other attributes.
     ///
     /// # Errors
-    /// As [`set_cookie`](Self::set_cookie).
+    /// Returns the same errors as [`set_cookie`](Self::set_cookie).
     pub fn set_signed_cookie_with(
         &self,
         name: &str,
@@ -124,12 +124,12 @@ impl Request {
         self.set_cookie(adjust(self.secured(cookie)))
     }
 
-    /// [`remove_signed_cookie`](Self::remove_signed_cookie) for a cookie that
-    /// [`set_signed_cookie_with`](Self::set_signed_cookie_with) has set with other attributes: give
-    /// it the same `adjust`, because a client keeps a cookie of another path or domain.
+    /// Tells the client to remove a cookie set by
+    /// [`set_signed_cookie_with`](Self::set_signed_cookie_with). Pass the same `adjust`, because a
+    /// client keeps a cookie of another path or domain.
     ///
     /// # Errors
-    /// As [`set_cookie`](Self::set_cookie).
+    /// Returns the same errors as [`set_cookie`](Self::set_cookie).
     pub fn remove_signed_cookie_with(
         &self,
         name: &str,

@@ -1,19 +1,20 @@
-//! Pieces of a body put together.
+//! Concatenation of the pieces of a body.
 
 use bytes::{Bytes, BytesMut};
 
-/// Pieces put together: one piece stays as it is, more are copied behind each other.
+/// Concatenated pieces: a single piece is kept as it is, several are copied together.
 #[derive(Debug, Default)]
 pub(crate) struct Joined {
     first: Bytes,
     joined: BytesMut,
 }
 
-/// Room that is made at once for announced content; a peer that only announces gets no more.
+/// Maximum capacity reserved for the announced length, so that a peer that only announces gets no
+/// more.
 const ROOM_UP_FRONT: u64 = 256 << 10;
 
 impl Joined {
-    /// Adds a piece; `announced` is the whole length, where it is known.
+    /// Adds a piece; `announced` is the whole length, if known.
     pub(crate) fn push(&mut self, piece: Bytes, announced: Option<u64>) {
         if self.first.is_empty() && self.joined.is_empty() {
             self.first = piece;

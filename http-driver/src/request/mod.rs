@@ -1,4 +1,4 @@
-//! A request as its handler gets it: the head, the content, and the way to answer by calls.
+//! A request as its handler receives it: head, body, and the responder.
 
 mod body;
 mod client;
@@ -24,9 +24,9 @@ pub use self::multipart_stream::{FormError, MultipartStream, StreamedPart};
 use self::upload::{BodyReader, Files, Form, TextFields};
 use crate::exchange::{Exchange, Shared};
 
-/// A request and its content (`HTTPRequest` in Pants).
+/// A request with its body (`HTTPRequest` in Pants).
 ///
-/// What its head says is reached through [`httpants_core::RequestHead`], to which it derefs.
+/// It derefs to [`httpants_core::RequestHead`], which has the methods for the head.
 ///
 /// ```
 /// use httpants_driver::{Request, Response};
@@ -61,15 +61,15 @@ impl Request {
         Self::new(head, Body::empty(), None, exchange)
     }
 
-    /// The head alone: owned, and cheap to clone. It holds no settings of the server, so its host is
-    /// that of the request, whatever trusted proxies say.
+    /// Returns the head without the body; cloning it is cheap. It holds no settings of the server, so
+    /// its host is that of the request, whatever trusted proxies say.
     #[must_use]
     pub fn head(&self) -> &RequestHead {
         &self.head
     }
 
-    /// The variables of the query (`get` in Pants): several values a name, in order, blank
-    /// ones dropped, `+` and percent sequences decoded. Parsed on the first call.
+    /// Returns the variables of the query, multi-valued and in order (`get` in Pants): blank ones are
+    /// dropped, `+` and percent-encoding are decoded. Parsed on the first call.
     ///
     /// # Errors
     /// [`ParseFormError`] for more than 1,000 variables (413).
@@ -88,13 +88,13 @@ impl Request {
         query.as_ref().as_ref().map_err(Clone::clone)
     }
 
-    /// The variables of a buffered form: those of `application/x-www-form-urlencoded`, and the
-    /// text fields of `multipart/form-data`, multi-valued and in order (`post` in Pants). As in
+    /// Returns the variables of a buffered form, multi-valued and in order (`post` in Pants): those
+    /// of `application/x-www-form-urlencoded`, and the text fields of `multipart/form-data`. As in
     /// Pants, urlencoded variables without a value are dropped unless
     /// [`Server::variables`](crate::Server::variables) keeps them, and empty text fields are kept.
-    /// Only on POST and PUT, and on PATCH by
-    /// [`Server::forms_on_patch`](crate::Server::forms_on_patch); else empty. A form that is
-    /// malformed or too large is answered without the handler.
+    /// Forms are parsed on POST and PUT, and on PATCH with
+    /// [`Server::forms_on_patch`](crate::Server::forms_on_patch); otherwise it is empty. A
+    /// malformed or too large form is refused without calling the handler.
     ///
     /// ```
     /// use httpants_driver::Request;
@@ -109,15 +109,15 @@ impl Request {
         &self.form().post
     }
 
-    /// The files of a buffered `multipart/form-data` form (`files` in Pants): the parts with
-    /// a `filename`. Those that are not persisted are gone with the request.
+    /// Returns the files of a buffered `multipart/form-data` form (`files` in Pants): the parts
+    /// with a `filename`. Files that are not persisted are removed with the request.
     #[must_use]
     pub fn files(&self) -> &Files {
         &self.form().files
     }
 
-    /// The text fields of a buffered `multipart/form-data` form with the header fields of their
-    /// parts, their charset and their bytes; empty for any other content.
+    /// Returns the text fields of a buffered `multipart/form-data` form with the header fields of
+    /// their parts, their charset and their bytes; empty for any other body.
     #[must_use]
     pub fn text_fields(&self) -> TextFields<'_> {
         self.form().text_fields()
@@ -159,70 +159,70 @@ impl Request {
         self.form.as_deref().unwrap_or_else(|| Form::none())
     }
 
-    /// The parts of a `multipart/form-data` form as they arrive, where the request is streamed
-    /// ([`BodyPolicy::Stream`](crate::BodyPolicy::Stream)): nothing is stored. Takes the content out
-    /// of the request, so that there are no parts when it is called again. The server's limits
-    /// hold, and for the whole content `max_body_size`.
+    /// Returns the parts of a `multipart/form-data` form as they arrive, for a streamed request
+    /// ([`BodyPolicy::Stream`](crate::BodyPolicy::Stream)). Nothing is stored. Takes the body out
+    /// of the request, so a second call returns no parts. The server's limits apply, and
+    /// `max_body_size` for the whole body.
     ///
     /// # Errors
-    /// [`ParseFormError`] where the head is not that of such a form, or has a Content-Encoding; the
-    /// content is as before then.
+    /// Returns [`ParseFormError`] if the head is not that of such a form or has a Content-Encoding;
+    /// the body is left unchanged then.
     pub fn parts(&mut self) -> Result<MultipartStream, ParseFormError> {
         let mut limits = self.exchange.environment().form_limits.clone();
-        // The core counts the content, under the limit of this request.
+        // The core enforces the limit of this request.
         limits.max_body_size = u64::MAX;
         let multipart = Multipart::for_headers(self.head.headers(), &limits)?;
         Ok(MultipartStream::new(self.body.take(), multipart))
     }
 
-    /// The whole body as it was received, where it is in memory: empty where the request has none.
+    /// Returns the whole body as received, if it is in memory; it is empty if the request has none.
     ///
-    /// `None` where it is somewhere else: in a temporary file, which it is where it is larger than
-    /// [`Limits::memory`](httpants_core::forms::Limits::memory) (256 KiB unless changed); not
-    /// received, where it is streamed; not kept, where it is that of a large multipart form and
-    /// [`Limits::keep_body`](httpants_core::forms::Limits::keep_body) did not ask for it; or taken
-    /// through [`body_mut`](Self::body_mut). [`bytes`](Self::bytes) has it wherever it is.
+    /// `None` if it is somewhere else: in a temporary file, where it is if it is larger than
+    /// [`Limits::memory`](httpants_core::forms::Limits::memory) (256 KiB by default); not received,
+    /// because it is streamed; not kept, because it is that of a large multipart form and
+    /// [`Limits::keep_body`](httpants_core::forms::Limits::keep_body) is not set; or taken through
+    /// [`body_mut`](Self::body_mut). [`bytes`](Self::bytes) returns it wherever it is.
     #[must_use]
     pub fn body(&self) -> Option<&Bytes> {
         self.body.as_whole()
     }
 
-    /// The whole content of a buffered request as [`std::io::Read`] and [`std::io::Seek`],
-    /// in memory or in a temporary file; for use where blocking is allowed. `None` where the
-    /// request is streamed, and where the content is that of a multipart form and was not
-    /// kept ([`BodyError::NotKept`](crate::BodyError::NotKept)).
+    /// Returns the whole body of a buffered request as [`std::io::Read`] and [`std::io::Seek`],
+    /// from memory or a temporary file. Reading may block. Returns `None` if the request is
+    /// streamed, and if the body of a multipart form was not kept
+    /// ([`BodyError::NotKept`](crate::BodyError::NotKept)).
     #[must_use]
     pub fn body_reader(&self) -> Option<BodyReader> {
         self.body.reader()
     }
 
-    /// The content as a stream of pieces, wherever it is.
+    /// Returns the body as a stream of pieces, streamed or buffered.
     pub fn body_mut(&mut self) -> &mut Body {
         &mut self.body
     }
 
-    /// The content, without the head.
+    /// Returns the body without the head.
     #[must_use]
     pub fn into_body(self) -> Body {
         self.body
     }
 
-    /// The trailer fields: those of a buffered request at once, of a streamed one when its
-    /// content was read to the end.
+    /// Returns the trailer fields: of a buffered request at once, of a streamed one once its body
+    /// was read to the end.
     #[must_use]
     pub fn trailers(&self) -> Headers {
         self.body.trailers().unwrap_or_default()
     }
 
-    /// How long ago the head was received; frozen when the response was finished (`time` in
+    /// Returns the time since the head was received, until the response was finished (`time` in
     /// Pants).
     #[must_use]
     pub fn time(&self) -> Duration {
         self.head.time(self.exchange.environment().clock.now())
     }
 
-    /// What TLS tells of the connection: version, names, the client's certificate. `None`
-    /// where the connection is plain, even if the client's is not, behind a proxy.
+    /// Returns the TLS session of the connection: version, names, the client's certificate. `None`
+    /// for a plain connection, even if the client speaks TLS to a proxy in front.
     #[cfg(feature = "_tls")]
     #[must_use]
     pub fn tls(&self) -> Option<&crate::TlsSession> {
@@ -233,26 +233,26 @@ impl Request {
         &self.exchange
     }
 
-    /// A call to the core, which checks that the request is the one that is outstanding.
+    /// Calls the core, which checks that this is the current request.
     fn core<T>(&self, call: impl FnOnce(&mut Connection, RequestId) -> Result<T, Misuse>) -> Result<T, Misuse> {
         let request = self.head.id();
         self.exchange.with(|shared: &mut Shared| call(&mut shared.core, request))
     }
 
-    /// Whether the client has ended its stream. It may only have closed its sending half, so a
-    /// response may still be of use to it. Also true once the request is over.
+    /// Returns whether the client has ended its stream, or the request is over. The client may only
+    /// have closed its sending side and still wait for the response.
     #[must_use]
     pub fn is_peer_closed(&self) -> bool {
         self.exchange.with(|shared| shared.is_peer_closed(self.head.id()))
     }
 
-    /// Waits until the client has ended its stream or the connection is broken, so that a
-    /// handler can stop work whose result is not needed. Ready at once when the request is over.
+    /// Waits until the client has ended its stream or the connection is broken, so that a handler
+    /// can stop work whose result is no longer needed. Ready at once if the request is over.
     ///
-    /// A client may close only its sending half and still wait for the response: it gets it
-    /// within [`Timeouts::half_closed`](httpants_core::Timeouts::half_closed), unless
-    /// [`Config::half_close`](httpants_core::Config::half_close) says otherwise. A broken
-    /// connection drops the handler anyway.
+    /// A client that only closed its sending side still gets the response within
+    /// [`Timeouts::half_closed`](httpants_core::Timeouts::half_closed), unless
+    /// [`Config::half_close`](httpants_core::Config::half_close) says otherwise. If the connection
+    /// is broken, the handler is dropped anyway.
     ///
     /// ```
     /// use std::pin::pin;

@@ -1,4 +1,4 @@
-//! The parts of a form as they arrive.
+//! Parts of a form, read as they arrive.
 
 use std::fmt;
 use std::ops::Deref;
@@ -11,13 +11,13 @@ use super::joined::Joined;
 use crate::exchange::BodyError;
 use crate::runtime::yield_now;
 
-/// Why a form that is read part by part did not come to its end.
+/// The error of a form that is read part by part.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FormError {
-    /// It is malformed, or exceeds a limit.
+    /// The form is malformed or exceeds a limit.
     Form(ParseFormError),
-    /// Its content did not come to its end.
+    /// The body is incomplete.
     Body(BodyError),
 }
 
@@ -45,19 +45,18 @@ impl From<BodyError> for FormError {
 }
 
 impl Body {
-    /// The parts of the content, where this Content-Type says that it is
-    /// `multipart/form-data`; see [`Request::parts`](crate::Request::parts) for the usual way.
+    /// Returns the parts of the body if this Content-Type is `multipart/form-data`;
+    /// [`Request::parts`](crate::Request::parts) is the usual way.
     ///
     /// # Errors
-    /// [`ParseFormError`] for any other type, or one without a good boundary.
+    /// Returns [`ParseFormError`] for any other type, and for a missing or invalid boundary.
     pub fn into_parts(self, content_type: &[u8], limits: &Limits) -> Result<MultipartStream, ParseFormError> {
         Ok(MultipartStream::new(self, Multipart::for_content_type(content_type, limits)?))
     }
 }
 
-/// The parts of a `multipart/form-data` content, one after the other as they arrive: for
-/// those who want neither files nor memory. Nothing is copied and nothing is stored; nothing
-/// more is read from the peer than is taken here.
+/// The parts of a `multipart/form-data` body, one after the other as they arrive, without temporary
+/// files. Nothing is copied or stored, and nothing more is read from the peer than is taken here.
 ///
 /// ```
 /// use httpants_driver::{FormError, BodyPolicy, Request, Server};
@@ -94,7 +93,7 @@ pub struct MultipartStream {
     body: Body,
     multipart: Multipart,
     ended: bool,
-    /// An error was given.
+    /// An error was returned.
     failed: bool,
 }
 
@@ -103,11 +102,11 @@ impl MultipartStream {
         Self { body, multipart, ended: false, failed: false }
     }
 
-    /// The next part; what is left of the one before is skipped. `None` once the content is
-    /// complete and was well-formed.
+    /// Returns the next part and skips the rest of the one before; `None` once the form was
+    /// received completely and was well-formed.
     ///
     /// # Errors
-    /// [`FormError`]; the same again when asked again.
+    /// Returns [`FormError`]; further calls return the same error.
     pub async fn next(&mut self) -> Result<Option<StreamedPart<'_>>, FormError> {
         loop {
             match self.event().await? {
@@ -120,7 +119,7 @@ impl MultipartStream {
 
     async fn event(&mut self) -> Result<Option<Event>, FormError> {
         let event = self.next_event().await;
-        // A loop that ignores the error must not hold a thread.
+        // A loop that ignores the error must not occupy a thread.
         if event.is_err() && std::mem::replace(&mut self.failed, true) {
             yield_now().await;
         }
@@ -146,8 +145,8 @@ impl MultipartStream {
     }
 }
 
-/// A part whose content arrives. What its header fields say is reached through [`Part`], to
-/// which it derefs: [`name`](Part::name), [`filename`](Part::filename),
+/// A part whose content is read as it arrives. It derefs to [`Part`], which has the methods for its
+/// header fields: [`name`](Part::name), [`filename`](Part::filename),
 /// [`content_type`](Part::content_type), [`is_file`](Part::is_file).
 #[derive(Debug)]
 pub struct StreamedPart<'a> {
@@ -157,27 +156,27 @@ pub struct StreamedPart<'a> {
 }
 
 impl StreamedPart<'_> {
-    /// The next piece of the content, never empty, as it was received; `None` at its end.
+    /// Returns the next piece of the content as received, never empty; `None` at its end.
     ///
     /// # Errors
-    /// [`FormError`]; the same again when asked again.
+    /// Returns [`FormError`]; further calls return the same error.
     pub async fn data(&mut self) -> Result<Option<Bytes>, FormError> {
         while !self.ended {
             match self.parts.event().await? {
                 Some(Event::Data(piece)) => return Ok(Some(piece)),
-                // Nothing but data comes before the end of the part.
+                // Only data precedes the end of the part.
                 _ => self.ended = true,
             }
         }
         Ok(None)
     }
 
-    /// All that is still to come of the content, in one piece. Its size is bounded by
-    /// [`Limits::text_field`](httpants_core::forms::Limits::text_field) for text and by
+    /// Returns the rest of the content in one piece. Its size is limited by
+    /// [`Limits::text_field`](httpants_core::forms::Limits::text_field) for text, and by
     /// [`Limits::file`](httpants_core::forms::Limits::file) and `max_body_size` for a file.
     ///
     /// # Errors
-    /// As [`data`](Self::data).
+    /// Returns the same errors as [`data`](Self::data).
     pub async fn bytes(&mut self) -> Result<Bytes, FormError> {
         let mut collected = Joined::default();
         while let Some(piece) = self.data().await? {

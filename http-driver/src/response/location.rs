@@ -1,10 +1,10 @@
-//! The value of Location.
+//! Encoding of the Location field.
 
 use percent_encoding::percent_encode_byte;
 
-/// Percent-encodes what cannot stand in a URI reference (RFC 3986 section 2): everything but
-/// unreserved and reserved characters and the percent-encoded ones that are there already. So no
-/// line end or control character is left, nor the backslash that browsers take for a slash.
+/// Percent-encodes everything that is not allowed in a URI reference (RFC 3986 section 2), except
+/// existing percent-encodings. The result contains no line ends, control characters or backslashes,
+/// which browsers treat as slashes.
 pub(super) fn encode(location: &str) -> String {
     let mut encoded = String::with_capacity(location.len());
     let mut rest = location.as_bytes();
@@ -20,7 +20,7 @@ pub(super) fn encode(location: &str) -> String {
     encoded
 }
 
-/// Unreserved and reserved characters (RFC 3986 sections 2.2 and 2.3).
+/// Returns whether the byte is unreserved or reserved (RFC 3986 sections 2.2 and 2.3).
 fn is_uri_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~:/?#[]@!$&'()*+,;=".contains(&byte)
 }
@@ -30,7 +30,7 @@ mod tests {
     use super::encode;
 
     #[test]
-    fn only_uri_characters_are_left() {
+    fn location_contains_only_uri_characters() {
         for (location, expected) in [
             ("", ""),
             ("/a/b?c=d&e=%20#f", "/a/b?c=d&e=%20#f"),

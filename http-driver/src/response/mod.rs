@@ -1,4 +1,4 @@
-//! What a handler answers.
+//! Responses of handlers.
 
 mod convert;
 pub(crate) mod files;
@@ -26,16 +26,17 @@ pub use self::upgraded::Upgraded;
 use crate::observe::{Count, Metrics};
 use crate::request::collect::CollectError;
 
-/// Why a stream of content broke off; the response is dropped then, visibly.
+/// The error of a response stream. The connection is dropped, so that the response does not look
+/// complete.
 pub type StreamError = Box<dyn std::error::Error + Send + Sync>;
 
 pub(crate) type ContentStream = Pin<Box<dyn Stream<Item = Result<Piece, StreamError>> + Send>>;
 pub(crate) type UpgradeHandler = Box<dyn FnOnce(Upgraded) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
-/// A response: status, fields and content.
+/// A response: status, header fields and body.
 ///
-/// Handlers may return anything that becomes one: text, bytes, a status code, a `Result` of
-/// two such things, and a tuple of a status, perhaps fields, and one of those.
+/// Handlers may return anything that converts into one: text, bytes, a status code, a `Result` of
+/// two such types, and a tuple of a status, optional fields, and one of those.
 ///
 /// ```
 /// use httpants_driver::{Response, StatusCode};
@@ -53,11 +54,11 @@ pub(crate) type UpgradeHandler = Box<dyn FnOnce(Upgraded) -> Pin<Box<dyn Future<
 pub struct Response {
     pub(crate) head: ResponseHead,
     pub(crate) content: Content,
-    /// The first thing that was set wrongly; the response is a 500 then, and this is logged.
+    /// The first invalid setting. The response becomes a 500, and the misuse is logged.
     pub(crate) misuse: Option<Misuse>,
 }
 
-/// What a stream of content gives.
+/// An item of a response stream.
 pub(crate) enum Piece {
     Data(Bytes),
     /// The end, with trailer fields.
@@ -70,13 +71,13 @@ pub(crate) enum Content {
     Stream(ContentStream),
     File(Box<NamedFile>),
     Upgrade(UpgradeHandler),
-    /// The application failed, and has no response.
+    /// The application failed and has no response.
     #[cfg_attr(
         not(any(feature = "tower", feature = "json")),
         expect(dead_code, reason = "only services and JSON fail without a response")
     )]
     Failed(StreamError),
-    /// A responder has sent, or is to have sent, the response.
+    /// A responder has sent the response, or was expected to.
     Sent,
 }
 
@@ -93,34 +94,33 @@ impl Response {
         Self { head: ResponseHead::default(), content: Content::Sent, misuse: None }
     }
 
-    /// A response without content. A code outside 200 to 999 is a mistake: see
-    /// [`with_header`](Self::with_header) for what becomes of those.
+    /// Creates a response without a body. A code outside 200 to 999 is a mistake;
+    /// [`with_header`](Self::with_header) describes how those are handled.
     #[must_use]
     pub fn new(code: u16) -> Self {
         Self::whole(ResponseHead::default(), Bytes::new()).with_status(code)
     }
 
-    /// 200 with `text/plain` in UTF-8.
+    /// Creates a 200 with `text/plain` in UTF-8.
     #[must_use]
     pub fn text(content: impl Into<Bytes>) -> Self {
         Self::typed(FieldLines::text_plain(), content)
     }
 
-    /// 200 with `text/html` in UTF-8.
+    /// Creates a 200 with `text/html` in UTF-8.
     #[must_use]
     pub fn html(content: impl Into<Bytes>) -> Self {
         Self::typed(FieldLines::text_html(), content)
     }
 
-    /// 200 with content of this media type.
+    /// Creates a 200 with a body of this media type.
     #[must_use]
     pub fn bytes(content_type: &str, content: impl Into<Bytes>) -> Self {
         Self::typed(FieldLines::new(), content).with_header("Content-Type", content_type)
     }
 
-    /// 200 with this value as `application/json`. A value that cannot be serialized, such as a map
-    /// whose keys are no strings, is a mistake of the application: the response becomes a 500, and
-    /// the log says why.
+    /// Creates a 200 with this value as `application/json`. If the value cannot be serialized, such
+    /// as a map whose keys are not strings, the response is a 500 and the error is logged.
     ///
     /// ```
     /// use httpants_driver::Response;
@@ -145,7 +145,7 @@ impl Response {
         }
     }
 
-    /// 405 with these methods in `Allow` (RFC 9110 section 15.5.6).
+    /// Creates a 405 with these methods in `Allow` (RFC 9110 section 15.5.6).
     ///
     /// ```
     /// use httpants_driver::Response;
@@ -161,9 +161,9 @@ impl Response {
         Self::new(405).with_header("Allow", allow)
     }
 
-    /// 302 to another place (RFC 9110 section 15.4.3). Characters that cannot stand in a URI are
-    /// percent-encoded, as UTF-8; `%41` stays as it is. Where the location comes from the client,
-    /// check where it leads: `//example.com` is another server.
+    /// Creates a 302 to another location (RFC 9110 section 15.4.3). Characters that are not allowed
+    /// in a URI are percent-encoded as UTF-8; existing encodings such as `%41` are kept. If the
+    /// location comes from the client, check where it leads: `//example.com` is another server.
     ///
     /// ```
     /// use httpants_driver::Response;
@@ -176,10 +176,9 @@ impl Response {
         Self::new(302).with_header("Location", location::encode(location))
     }
 
-    /// 200 with content that is made while it is sent. Its length is not known, so it is
-    /// chunked, or ends with the connection on HTTP/1.0; a `Content-Length` that is set is
-    /// kept to. An error of the stream drops the connection, so that the response does not
-    /// look whole.
+    /// Creates a 200 whose body is produced while it is sent. Without a `Content-Length` field it
+    /// is chunked, or delimited by the end of the connection on HTTP/1.0. An error of the stream
+    /// drops the connection, so that the response does not look complete.
     #[must_use]
     pub fn stream<S, E>(stream: S) -> Self
     where
@@ -190,12 +189,12 @@ impl Response {
         Self { head: ResponseHead::default(), content, misuse: None }
     }
 
-    /// A file: the whole response that the request gets for it, from 206 to 404
-    /// (`send_file` in Pants). A path is taken below [`Server::file_root`](crate::Server::file_root); see
-    /// [`NamedFile`] and [`FileRoot`](crate::FileRoot) for what else there is. Fields of the
-    /// application's own take the place of those that the file would have. They are on every
-    /// response; those that describe the file or its caching (type, coding, disposition,
-    /// validators, Cache-Control, Expires) are left out of 301, 403, 404, 405, 412, 416 and 500.
+    /// Creates the response to the request from a file, with a status from 200 to 416 (`send_file`
+    /// in Pants). A path is below [`Server::file_root`](crate::Server::file_root); see
+    /// [`NamedFile`] and [`FileRoot`](crate::FileRoot) for other sources. Fields set by the
+    /// application replace those of the file. They are on every response, except that those
+    /// describing the file or its caching (type, coding, disposition, validators, Cache-Control,
+    /// Expires) are left out of 301, 403, 404, 405, 412, 416 and 500.
     ///
     /// ```
     /// use httpants_driver::{NamedFile, Response};
@@ -209,8 +208,8 @@ impl Response {
         Self { head: ResponseHead::default(), content, misuse: None }
     }
 
-    /// 101: the connection goes on in another protocol, which `then` speaks (RFC 9110
-    /// section 7.8). The request must offer it. For CONNECT give it the status 200.
+    /// Creates a 101: the connection continues in another protocol, implemented by `then` (RFC 9110
+    /// section 7.8). The request must offer it. For CONNECT, set the status 200.
     #[must_use]
     pub fn upgrade<F, Fut>(protocol: &str, then: F) -> Self
     where
@@ -221,8 +220,8 @@ impl Response {
         Self { head: ResponseHead::default(), content, misuse: None }.with_status(101).with_header("Upgrade", protocol)
     }
 
-    /// The tunnel that a CONNECT request asks for: 200, then the raw stream (RFC 9110
-    /// section 9.3.6).
+    /// Creates the 200 that opens the tunnel of a CONNECT request; `then` gets the raw stream (RFC
+    /// 9110 section 9.3.6).
     #[must_use]
     pub fn tunnel<F, Fut>(then: F) -> Self
     where
@@ -233,7 +232,7 @@ impl Response {
         Self { head: ResponseHead::default(), content, misuse: None }
     }
 
-    /// The same with another status.
+    /// Sets the status.
     #[must_use]
     pub fn with_status(mut self, code: u16) -> Self {
         match StatusCode::from_u16(code) {
@@ -243,9 +242,8 @@ impl Response {
         self
     }
 
-    /// The same with another field line. A name or value that cannot be sent is a mistake of
-    /// the application: the response becomes a 500, and the log says why. To find out here,
-    /// use [`fields_mut`](Self::fields_mut).
+    /// Adds a field line. If the name or value cannot be sent, the response becomes a 500, and the
+    /// error is logged; [`fields_mut`](Self::fields_mut) returns such errors instead.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         if let Err(misuse) = self.head.fields.set(name, value) {
@@ -254,25 +252,25 @@ impl Response {
         self
     }
 
-    /// The field lines, to add, replace and remove.
+    /// Returns the field lines, to add, replace and remove some.
     pub fn fields_mut(&mut self) -> &mut FieldLines {
         &mut self.head.fields
     }
 
-    /// The status.
+    /// Returns the status.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.head.status
     }
 
-    /// The status and the field lines.
+    /// Returns the status and the field lines.
     #[must_use]
     pub fn head(&self) -> &ResponseHead {
         &self.head
     }
 
-    /// The response to a body that could not be collected; `None` where the connection has ended.
-    /// Where some of the body was left unread it is the last one of the connection.
+    /// Returns the response to a body that could not be buffered; `None` if the connection has
+    /// ended. If some of the body is unread, the connection closes after it.
     pub(crate) fn for_collect_error(error: CollectError, metrics: &Metrics) -> Option<Self> {
         let (response, unread) = match error {
             CollectError::Form { fault, unread } => {
@@ -282,8 +280,8 @@ impl Response {
             CollectError::Disk { error, unread } => {
                 let code = CollectError::disk_status(&error);
                 let text = match code {
-                    507 => "there is no room to store the content (RFC 4918 11.5)\n",
-                    _ => "the content could not be stored\n",
+                    507 => "not enough disk space to store the body (RFC 4918 11.5)\n",
+                    _ => "cannot store the body\n",
                 };
                 (Self::text(text).with_status(code), unread)
             }
@@ -297,7 +295,7 @@ impl Response {
     }
 }
 
-/// A stream whose errors are boxed.
+/// A stream with boxed errors.
 struct Mapped<S> {
     stream: Pin<Box<S>>,
 }

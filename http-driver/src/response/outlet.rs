@@ -1,4 +1,4 @@
-//! Where the response to a request goes.
+//! Sending of responses to the core.
 
 use std::task::Waker;
 
@@ -10,23 +10,23 @@ use crate::exchange::{Exchange, Shared};
 use crate::observe::report::report;
 use crate::observe::{Count, Metrics};
 
-/// Where responses go: the connection of a request, and what it needs of its server.
+/// The connection of a request, with what a response needs of its server.
 pub(crate) struct Outlet<'a> {
     pub(crate) exchange: &'a mut Exchange,
     pub(crate) request: RequestId,
     pub(crate) open_files: &'a mut OpenFiles,
     pub(crate) file_policy: &'a FilePolicy,
     pub(crate) metrics: &'a Metrics,
-    /// As of when the application last ran.
+    /// The time when the application last ran.
     pub(crate) now: Now,
     /// The waker of the connection's task.
     pub(crate) own: &'a Waker,
-    /// Whether the request is to be polled again, because what it waited for is there.
+    /// The request must be polled again, because what it waited for is ready.
     pub(crate) ready: &'a mut bool,
 }
 
 impl Outlet<'_> {
-    /// A call to the core.
+    /// Calls the core.
     pub(super) fn with<T>(&mut self, operation: impl FnOnce(&mut Shared) -> T) -> T {
         let now = self.now;
         let (result, own_woken) = self.exchange.with_own(self.own, |shared| {
@@ -45,15 +45,15 @@ impl Outlet<'_> {
     pub(super) fn report(&mut self, misuse: &Misuse) {
         let request = self.request;
         let responded = self.with(|shared| shared.has_responded(request));
-        // The peer's doing is no error of the application; a second response is.
+        // An ended connection is not an error of the application; a second response is.
         if !responded && (*misuse == Misuse::Closed || self.state() == ResponseState::Closed) {
             tracing::debug!(%misuse, "the connection ended before its response");
         } else {
-            report!("a response could not be sent", misuse);
+            report!("cannot send a response", misuse);
         }
     }
 
-    /// Whether the response to CONNECT is still to come.
+    /// Returns whether the response to a CONNECT request is still expected.
     pub(super) fn is_tunnel_expected(&mut self) -> bool {
         let request = self.request;
         self.with(|shared| {
@@ -62,11 +62,11 @@ impl Outlet<'_> {
         })
     }
 
-    /// A handler that opens no tunnel responded to CONNECT as to any other method: 501, because
-    /// a 2xx would promise a tunnel. Scanners send CONNECT, so they must not fill the log.
+    /// Refuses CONNECT with 501, because the handler returned 2xx without opening a tunnel, which a
+    /// 2xx would promise. Scanners send CONNECT, so this must not fill the log.
     pub(super) fn refuse_tunnel(&mut self) {
         self.metrics.one(Count::TunnelRefused);
-        let text = "refused CONNECT: the handler responded with 2xx and opened no tunnel";
+        let text = "CONNECT refused with 501: the handler returned 2xx without an upgrade";
         if self.metrics.is_first_refused_tunnel() {
             tracing::warn!("{text}; further ones are logged at DEBUG");
         } else {
@@ -75,8 +75,8 @@ impl Outlet<'_> {
         self.respond_text(StatusCode::NOT_IMPLEMENTED, "Not Implemented\n");
     }
 
-    /// The handler failed: 500 where nothing was sent, else the connection is dropped, so that
-    /// no broken response looks whole. Where the core refused the request already, that stands.
+    /// Handles a failed handler: sends 500 if nothing was sent, otherwise drops the connection, so
+    /// that a broken response does not look complete. A refusal by the core stays.
     pub(crate) fn fail(&mut self) {
         self.respond_text(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n");
     }

@@ -1,4 +1,4 @@
-//! Responds from a handler as Pants does: one call after the other, with backpressure.
+//! Responding call by call, as in Pants, with backpressure.
 
 use std::path::Path;
 
@@ -11,12 +11,13 @@ use crate::exchange::{Exchange, Shared};
 use crate::request::Request;
 use crate::runtime::yield_now;
 
-/// Answers a request call by call; from [`Request::responder`](crate::Request::responder).
+/// A responder that sends a response call by call; from
+/// [`Request::responder`](crate::Request::responder).
 ///
 /// The order is [`send_status`](Self::send_status), [`send_headers`](Self::send_headers),
-/// [`send`](Self::send), [`finish`](Self::finish); what a call out of turn says is in
-/// [`Misuse`]. The handler returns what `finish` gives it. A handler that returns without
-/// having finished breaks the response off: the connection is dropped.
+/// [`send`](Self::send), [`finish`](Self::finish); calls out of order return [`Misuse`]. The
+/// handler returns what `finish` returns. If it returns without finishing, the response is aborted
+/// and the connection dropped.
 ///
 /// ```
 /// use httpants_driver::{Misuse, Request, Response};
@@ -36,15 +37,16 @@ use crate::runtime::yield_now;
 pub struct Responder {
     exchange: Exchange,
     request: RequestId,
-    /// Pieces that were sent without waiting since other tasks had their turn.
+    /// Pieces sent without waiting since other tasks last got a turn.
     sent: usize,
 }
 
-/// Pieces that a handler sends before other tasks get their turn.
+/// Pieces that a handler may send before other tasks get a turn.
 const PIECES: usize = 32;
 
 impl Request {
-    /// Responds call by call, as in Pants, instead of by the handler's return value.
+    /// Returns a responder to send the response call by call, as in Pants, instead of returning it
+    /// from the handler.
     #[must_use]
     pub fn responder(&self) -> Responder {
         Responder { exchange: self.exchange().clone(), request: self.id(), sent: 0 }
@@ -52,18 +54,18 @@ impl Request {
 }
 
 impl Responder {
-    /// The status, in the request's version and with its registered phrase.
+    /// Sends the status, in the request's version and with its registered phrase.
     ///
     /// # Errors
-    /// As [`Reply::send_status`].
+    /// Returns the same errors as [`Reply::send_status`].
     pub fn send_status(&mut self, code: u16) -> Result<(), Misuse> {
         self.reply(|reply| reply.send_status(code))
     }
 
-    /// Header fields; with `end_headers` the head leaves.
+    /// Sends header fields; with `end_headers` the head is complete and is sent.
     ///
     /// # Errors
-    /// As [`Reply::send_headers`].
+    /// Returns the same errors as [`Reply::send_headers`].
     pub fn send_headers<N, V>(
         &mut self,
         headers: impl IntoIterator<Item = (N, V)>,
@@ -78,26 +80,27 @@ impl Responder {
         self.reply(|reply| reply.send_fields(&fields, end_headers))
     }
 
-    /// The cookies that were set for the response: all, or those named. Without this call all
-    /// of them leave with the head; with it the others stay behind.
+    /// Sends the cookies that were set for the response: all, or those named. Without this call all
+    /// are sent with the head; with it the others are not sent.
     ///
     /// # Errors
-    /// As [`Reply::send_cookies`].
+    /// Returns the same errors as [`Reply::send_cookies`].
     pub fn send_cookies(&mut self, names: Option<&[&str]>, end_headers: bool) -> Result<(), Misuse> {
         self.reply(|reply| reply.send_cookies(names, end_headers))
     }
 
-    /// A piece of the content; waits until there is room for the next one.
+    /// Sends a piece of the body; waits until there is room for the next one.
     ///
     /// # Errors
-    /// As [`Reply::send`]; [`Misuse::Closed`] when the connection has ended.
+    /// Returns the same errors as [`Reply::send`], and [`Misuse::Closed`] if the connection has
+    /// ended.
     pub async fn send(&mut self, data: impl Into<Bytes>) -> Result<(), Misuse> {
         let data = data.into();
         // The last handle of the data is dropped without the lock.
         let kept = data.clone();
         let sent = self.reply(|reply| reply.send(data));
         drop(kept);
-        // Also where nothing can be sent: a loop that ignores that must not hold a thread.
+        // Also if nothing can be sent: a loop that ignores that must not occupy a thread.
         self.sent += 1;
         if self.sent >= PIECES {
             self.sent = 0;
@@ -110,10 +113,10 @@ impl Responder {
         Ok(())
     }
 
-    /// Sends a whole response in one call; the defaults of Pants are 200 and `text/plain`.
+    /// Sends a whole response in one call. The defaults of Pants are 200 and `text/plain`.
     ///
     /// # Errors
-    /// As [`Reply::send_response`].
+    /// Returns the same errors as [`Reply::send_response`].
     pub fn send_response(self, content: impl Into<Bytes>, code: u16, content_type: &str) -> Result<Response, Misuse> {
         let content = content.into();
         let kept = content.clone();
@@ -123,10 +126,10 @@ impl Responder {
         sent
     }
 
-    /// Sends a whole response with a file in one call; the defaults of Pants are `None`, `true` and no
-    /// headers. The path is relative to [`Server::file_root`](crate::Server::file_root), or
-    /// absolute and below it. With a `filename` the client is to save the file under that
-    /// name; without `guess_mime` its type is `application/octet-stream`.
+    /// Sends a whole response with a file in one call. The defaults of Pants are `None`, `true` and
+    /// no headers. The path is relative to [`Server::file_root`](crate::Server::file_root), or
+    /// absolute and below it. With a `filename` the client should save the file under that name;
+    /// without `guess_mime` its type is `application/octet-stream`.
     ///
     /// ```
     /// use httpants_driver::{Misuse, Request, Response};
@@ -138,8 +141,8 @@ impl Responder {
     /// ```
     ///
     /// # Errors
-    /// As [`send_status`](Self::send_status), and for headers that cannot be sent. That the file
-    /// is absent is a response (404) and no error.
+    /// Returns the errors of [`send_status`](Self::send_status), and errors for invalid headers. A
+    /// missing file is not an error but a response with 404.
     pub fn send_file<N, V>(
         self,
         path: impl AsRef<Path>,
@@ -157,23 +160,23 @@ impl Responder {
         }
         let mut response = Response::file(file);
         response.head.fields = FieldLines::try_from_iter(headers)?;
-        // The place of the head is taken from here on, until the file's own is sent.
+        // Marks the head as begun until the head for the file is sent.
         self.reply(|reply| reply.send_status(200))?;
         Ok(response)
     }
 
-    /// The response is complete; returns what the handler is to return.
+    /// Finishes the response; returns the value that the handler must return.
     ///
     /// # Errors
-    /// As [`Reply::finish`].
+    /// Returns the same errors as [`Reply::finish`].
     pub async fn finish(self) -> Result<Response, Misuse> {
         self.finishing(|shared, request| shared.core.reply(request).finish())
     }
 
-    /// [`finish`](Self::finish) with trailer fields behind chunked content.
+    /// Finishes like [`finish`](Self::finish), with trailer fields after a chunked body.
     ///
     /// # Errors
-    /// As [`httpants_core::Connection::finish_with_trailers`].
+    /// Returns the same errors as [`httpants_core::Connection::finish_with_trailers`].
     pub async fn finish_with_trailers(self, trailers: &FieldLines) -> Result<Response, Misuse> {
         self.finishing(|shared, request| shared.core.finish_with_trailers(request, trailers))
     }
@@ -181,15 +184,15 @@ impl Responder {
     fn reply<T>(&self, call: impl FnOnce(&mut Reply<'_>) -> Result<T, Misuse>) -> Result<T, Misuse> {
         self.exchange.with(|shared| {
             let result = call(&mut shared.core.reply(self.request));
-            // What was queued is sent by the connection's task, whichever task this is.
+            // Queued bytes are sent by the connection's task, which may be another one.
             shared.notify();
             result
         })
     }
 
-    /// A call that finishes the response.
+    /// Makes a call that finishes the response.
     fn finishing(&self, call: impl FnOnce(&mut Shared, RequestId) -> Result<(), Misuse>) -> Result<Response, Misuse> {
-        // How long the request took, the work of its handler included.
+        // The duration of the request includes its handler.
         let now = self.exchange.environment().clock.now();
         self.exchange.with(|shared| {
             shared.core.handle_time(now);

@@ -1,4 +1,4 @@
-//! A response on its way from the application into the core.
+//! Passing of a response from the application to the core.
 
 use std::error::Error;
 use std::task::{Context, Poll};
@@ -17,32 +17,32 @@ use crate::request::FormError;
 /// Polls of a stream before its bytes are written.
 const PIECES: usize = 32;
 
-/// A response whose body is still to come.
+/// A response whose body is still being produced.
 pub(crate) struct StreamTask {
-    /// Until it is sent.
+    /// The head, until it is sent.
     head: Option<ResponseHead>,
     stream: ContentStream,
 }
 
-/// What a response needs beside what was given to the core.
+/// The work left after a response was given to the core.
 pub(crate) enum Rest {
     Nothing,
     Stream(StreamTask),
     Upgrade(UpgradeHandler),
 }
 
-/// What polling a stream led to.
+/// The result of polling a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// It waits, for itself or for room to send.
+    /// It waits for the stream or for room to send.
     Waiting,
-    /// It goes on once its bytes were written.
+    /// It continues after its bytes were written.
     Yielded,
     Done,
 }
 
 impl Outlet<'_> {
-    /// Takes the response of a handler.
+    /// Gives the response of a handler to the core.
     pub(crate) fn respond(&mut self, response: Response) -> Rest {
         let request = self.request;
         let Response { head, content, misuse } = response;
@@ -61,7 +61,7 @@ impl Outlet<'_> {
             Content::Upgrade(then) => match self.with(|shared| shared.core.respond_upgrade(request, &head)) {
                 Ok(()) => Ok(Rest::Upgrade(then)),
                 Err(misuse) => {
-                    let _ = guard(self.metrics, "dropping an upgrade", || drop(then));
+                    let _ = guard(self.metrics, "drop of an upgrade", || drop(then));
                     self.report(&misuse);
                     self.fail();
                     return Rest::Nothing;
@@ -83,11 +83,12 @@ impl Outlet<'_> {
         })
     }
 
-    /// A response that could not be made, or a misuse that the handler returned.
+    /// Handles a response that could not be created, or a misuse that the handler returned.
     fn refuse(&mut self, misuse: Misuse, content: Content) -> Rest {
-        let _ = guard(self.metrics, "dropping a response", || drop(content));
+        let _ = guard(self.metrics, "drop of a response body", || drop(content));
         if misuse == Misuse::NoBody && self.state() == ResponseState::Begun {
-            // As in Go: the handler ends with the refusal of its body, and the head is the response.
+            // As in Go: the handler ended because its body was refused, and the response consists
+            // of the head alone.
             let request = self.request;
             let _ = self.with(|shared| shared.core.finish(request));
             return Rest::Nothing;
@@ -96,8 +97,8 @@ impl Outlet<'_> {
         Rest::Nothing
     }
 
-    /// A response that does not end HTTP cannot be sent. Where it was a 2xx to CONNECT, the handler
-    /// has no tunnel to open.
+    /// Handles a response that cannot be sent. A 2xx to CONNECT means that the handler has no
+    /// tunnel to open.
     fn fail_with(&mut self, misuse: &Misuse) {
         if *misuse == Misuse::Upgrade && self.is_tunnel_expected() {
             return self.refuse_tunnel();
@@ -106,10 +107,10 @@ impl Outlet<'_> {
         self.fail();
     }
 
-    /// A responder has sent, or was to send, the response.
+    /// Checks that a responder has finished the response.
     fn check_sent(&mut self) {
         if !self.state().is_over() {
-            report!("a handler returned before its responder finished the response");
+            report!("handler returned before its responder finished the response");
             self.fail();
         }
     }
@@ -125,7 +126,7 @@ impl Outlet<'_> {
         if has_body && !ends_http {
             return Ok(Rest::Stream(StreamTask { head: Some(head), stream }));
         }
-        let _ = guard(self.metrics, "dropping a stream", || drop(stream));
+        let _ = guard(self.metrics, "drop of a response stream", || drop(stream));
         self.with(|shared| {
             shared.core.respond(request, &head, BodyLen::Unknown)?;
             shared.core.finish(request)
@@ -133,10 +134,10 @@ impl Outlet<'_> {
         Ok(Rest::Nothing)
     }
 
-    /// The application failed, and said why.
+    /// Aborts the response because the application failed with this error.
     fn break_off(&mut self, error: StreamError) {
         let state = self.state();
-        let _ = guard(self.metrics, "an error of the application", || report_break(state, error));
+        let _ = guard(self.metrics, "formatting of an application error", || report_break(state, error));
         self.fail();
     }
 }
@@ -148,9 +149,9 @@ impl StreamTask {
             if self.head.is_none() && !self.has_room(outlet) {
                 return Progress::Waiting;
             }
-            // Polled before the head is sent: a stream that reads the request's body asks the
-            // client for it, and 100 must not come behind a final status.
-            let polled = guard(outlet.metrics, "a stream", || self.stream.as_mut().poll_next(context));
+            // Polled before the head is sent: a stream that reads the request's body causes `100
+            // Continue`, which must precede the final status.
+            let polled = guard(outlet.metrics, "response stream", || self.stream.as_mut().poll_next(context));
             let Ok(polled) = polled else {
                 outlet.fail();
                 return Progress::Done;
@@ -169,11 +170,11 @@ impl StreamTask {
 
     fn has_room(&self, outlet: &mut Outlet<'_>) -> bool {
         let request = outlet.request;
-        // Without a connection the stream goes on to learn that by its next piece.
+        // Without a connection the stream continues, to learn of it with its next piece.
         !matches!(outlet.with(|shared| shared.core.poll_send_room(request)), Ok(0))
     }
 
-    /// A piece of the body, behind the head if that is still to come.
+    /// Sends a piece of the body, after the head if that was not sent yet.
     fn pass_on(
         &mut self,
         outlet: &mut Outlet<'_>,
@@ -207,20 +208,20 @@ impl StreamTask {
     }
 }
 
-/// An error for the application's failures only, so that no peer can fill the log.
+/// Logs an ERROR only for failures of the application, so that no peer can fill the log.
 #[expect(clippy::needless_pass_by_value, reason = "it is dropped where a panic is caught")]
 fn report_break(state: ResponseState, error: StreamError) {
     let is_peers = state.is_over() || is_peers_fault(&*error);
     let text = error.to_string();
     let error = text.escape_debug();
     if is_peers {
-        tracing::debug!(%error, "a response broke off");
+        tracing::debug!(%error, "response aborted");
     } else {
-        report!("a response broke off", error);
+        report!("response aborted", error);
     }
 }
 
-/// Whether it comes from what the peer sent as body, or did not send.
+/// Returns whether the error comes from a body that the peer sent or failed to send.
 fn is_peers_fault(mut error: &(dyn Error + 'static)) -> bool {
     loop {
         let body = match error.downcast_ref() {
@@ -231,7 +232,8 @@ fn is_peers_fault(mut error: &(dyn Error + 'static)) -> bool {
         if let Some(body) = body {
             return !matches!(body, BodyError::Storage(_) | BodyError::NotKept);
         }
-        // An io::Error is transparent: its source is that of what it holds.
+        // The source of an io::Error is that of its inner error, so the inner error is checked
+        // first.
         let held = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
         match held {
             Some(held) => error = held,

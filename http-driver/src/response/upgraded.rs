@@ -1,4 +1,4 @@
-//! A stream that HTTP has let go of.
+//! Streams after an upgrade.
 
 use std::fmt;
 use std::io::{self, IoSlice};
@@ -11,21 +11,20 @@ use futures_io::{AsyncRead, AsyncWrite};
 use crate::draining::{Drain, Draining};
 use crate::runtime::Transport;
 
-/// The raw stream behind an upgrade or CONNECT: what the peer sent behind its request comes
-/// first. Dropping it closes the connection.
+/// The raw stream after an upgrade or CONNECT, beginning with bytes that the peer sent after its
+/// request. Dropping it closes the connection.
 ///
-/// Over TLS it is the deciphered stream; written bytes may wait for `poll_flush`, and an end
-/// that somebody forged on the way (no `close_notify`) is an
-/// [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
+/// Over TLS it is the decrypted stream; written bytes may wait for `poll_flush`, and an end without
+/// `close_notify`, which may be forged, is an [`UnexpectedEof`](io::ErrorKind::UnexpectedEof).
 ///
-/// It reads and writes through the `futures-io` traits, on every runtime: async-tungstenite
-/// takes it as it is. `tokio_util::compat::FuturesAsyncReadCompatExt::compat` makes tokio's
-/// traits of them, for tokio-tungstenite and others; the example `websocket` of `httpants-tokio`
-/// shows it.
+/// It implements the `futures-io` traits on every runtime, as async-tungstenite requires.
+/// `tokio_util::compat::FuturesAsyncReadCompatExt::compat` converts it to tokio's traits, for
+/// tokio-tungstenite and others; see the example `websocket` of `httpants-tokio`.
 ///
-/// Nothing but its own protocol can end it in order when the server shuts down: wait for
-/// [`draining`](Self::draining) beside it, and say goodbye (a WebSocket by a Close frame with 1001).
-/// Behind [`Server::upgrade_grace`](crate::Server::upgrade_grace) it is dropped.
+/// The server cannot end another protocol in order when it shuts down: wait for
+/// [`draining`](Self::draining) beside the stream, and end it by its own means (a WebSocket by a
+/// Close frame with 1001). After [`Server::upgrade_grace`](crate::Server::upgrade_grace) it is
+/// dropped.
 pub struct Upgraded {
     leftover: Bytes,
     drain: Drain,

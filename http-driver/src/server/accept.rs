@@ -1,4 +1,4 @@
-//! Accepts connections until the server is stopped, then waits for the open ones.
+//! The accept loop: accepts connections until the server is stopped, then waits for the open ones.
 
 use std::future::Future;
 use std::io::{self, ErrorKind};
@@ -19,31 +19,31 @@ use crate::observe::report::report;
 use crate::runtime::{Listener, Runtime, Sleep, Spawn};
 use crate::tls::Tls;
 
-/// Connections accepted in one turn before other tasks get theirs.
+/// Connections accepted in one turn before other tasks get a turn.
 const TURN: usize = 64;
-/// How long to wait when the process or the machine is out of descriptors or memory: trying
-/// again at once would spin, because the waiting connection keeps the socket readable.
+/// Delay after the process or the system ran out of descriptors or memory. Retrying at once would
+/// spin, because the pending connection keeps the socket readable.
 const EXHAUSTED: Duration = Duration::from_millis(100);
 
 pin_project! {
-    /// Accepts for one worker; done when the server was stopped and its connections
+    /// The accept loop of one worker; completes when the server was stopped and its connections
     /// have ended.
     pub(crate) struct Accepting<R: Runtime, H: Handler> {
         runtime: R,
         service: Arc<Service<H>>,
-        // In front of the sockets, because it is to be dropped before them.
+        // Declared before the sockets, because it must be dropped before them.
         files: SocketFiles,
-        // With what they speak TLS, where they do.
+        // The listeners, with their TLS settings.
         listeners: Vec<(R::Listener, Option<Tls>)>,
         max_connections: usize,
         handle: Handle,
-        // Until when nothing is accepted, or connections may finish.
+        // The end of a pause or of the grace period.
         #[pin]
         sleep: Option<R::Sleep>,
-        // How many shutdowns were seen, and until when connections may finish.
+        // The number of shutdown requests seen, and the end of the grace period.
         shutdowns: usize,
         grace_end: Option<Duration>,
-        // Whether the lack of descriptors or memory was logged already.
+        // The lack of descriptors or memory was logged.
         exhausted: bool,
     }
 }
@@ -76,13 +76,13 @@ where
         }
     }
 
-    /// With files to be removed when nothing is accepted any more.
+    /// Adds socket files to remove when accepting stops.
     pub(crate) fn with_files(mut self, files: SocketFiles) -> Self {
         self.files = files;
         self
     }
 
-    /// Connections may finish until the grace ends that ends first.
+    /// Limits the grace period to the one that ends first.
     fn limit_grace(self: Pin<&mut Self>) {
         let mut this = self.project();
         let (shutdowns, grace) = this.handle.registry.shutdowns();
@@ -111,7 +111,7 @@ where
         asleep
     }
 
-    /// Accepts what waits, in turn from each socket.
+    /// Accepts pending connections, taking turns between the sockets.
     fn accept(mut self: Pin<&mut Self>, context: &mut Context<'_>) {
         let mut accepted = 0;
         loop {
@@ -120,11 +120,11 @@ where
             let mut exhausted = None;
             for (listener, tls) in this.listeners.iter_mut() {
                 let Some(place) = this.handle.registry.reserve(*this.max_connections, context) else {
-                    // A place that becomes free wakes this task.
+                    // A released place wakes this task.
                     if this.handle.registry.has_become_full(*this.max_connections) {
                         this.handle.metrics.one(Count::AcceptPause);
                     }
-                    // Behind that, so that one that begins to linger now sees it.
+                    // After the check, so that a connection that begins to linger now sees it.
                     this.handle.registry.evict_if_full();
                     return;
                 };
@@ -145,9 +145,9 @@ where
             }
             if let Some(error) = exhausted {
                 this.handle.metrics.one(Count::AcceptError);
-                // Once, or peers that hold what there is could fill the log.
+                // Logged once, because peers that hold all resources could otherwise fill the log.
                 if !std::mem::replace(self.as_mut().project().exhausted, true) {
-                    report!("cannot accept connections until others end", error);
+                    report!("accept failed; retrying when a connection closes", error);
                 }
                 self.handle.registry.evict();
                 self.as_mut().sleep(EXHAUSTED);
@@ -166,7 +166,7 @@ where
     }
 }
 
-/// The connection that was about to be accepted is gone; the socket is as good as before.
+/// Returns whether the error concerns only the connection that was being accepted.
 fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
 }
@@ -181,7 +181,7 @@ where
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let registry = Arc::clone(&self.handle.registry);
-        // Before anything is looked at, so that nothing in between is missed.
+        // Before the checks, so that no change in between is missed.
         registry.watch(context);
         if registry.command() == Command::Serve {
             if !self.as_mut().is_asleep(context) {
@@ -189,13 +189,13 @@ where
             }
             return Poll::Pending;
         }
-        // Closes the listening sockets: new connections are refused from here on.
+        // Closes the listening sockets: new connections are refused from now on.
         let this = self.as_mut().project();
         *this.files = SocketFiles::default();
         this.listeners.clear();
         self.as_mut().limit_grace();
         if registry.command() == Command::Drain && !self.as_mut().is_asleep(context) {
-            registry.give(Command::Close);
+            registry.send_command(Command::Close);
         }
         if registry.count() == 0 { Poll::Ready(()) } else { Poll::Pending }
     }

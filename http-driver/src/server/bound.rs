@@ -1,4 +1,4 @@
-//! A server whose sockets listen.
+//! A bound server.
 
 use std::fmt;
 use std::io;
@@ -14,16 +14,16 @@ use crate::handler::Handler;
 use crate::runtime::{Runtime, Spawn};
 use crate::tls::Tls;
 
-/// A socket, and what it speaks TLS with, where it does.
+/// A listening socket, with its TLS settings.
 pub(crate) type Listening = (listen::BoundSocket, Option<Tls>);
 
-/// A server whose sockets listen; connections wait until it runs.
+/// A server with listening sockets. Connections wait in their queues until it runs.
 pub struct BoundServer<R, H> {
     pub(crate) runtime: R,
     pub(crate) service: Arc<Service<H>>,
-    /// In front of the sockets, because it is to be dropped before them.
+    /// Declared before the sockets, because it must be dropped before them.
     pub(crate) files: SocketFiles,
-    /// One set of sockets a worker.
+    /// A set of sockets for each worker.
     pub(crate) sockets: Vec<Vec<Listening>>,
     pub(crate) local_addresses: Vec<ListenAddress>,
     pub(crate) max_connections: usize,
@@ -34,22 +34,22 @@ impl<R: Runtime, H: Handler> BoundServer<R, H>
 where
     R::Transport: Send,
 {
-    /// Where it listens, with the port that was found where 0 was asked for.
+    /// Returns the addresses it listens on, with the assigned port if port 0 was requested.
     #[must_use]
     pub fn local_addresses(&self) -> &[ListenAddress] {
         &self.local_addresses
     }
 
-    /// The means to stop it, from anywhere.
+    /// Returns a handle to stop the server, usable from any thread.
     #[must_use]
     pub fn handle(&self) -> Handle {
         self.handle.clone()
     }
 
-    /// Serves in the current runtime until it is shut down.
+    /// Serves on the current runtime until the server is shut down.
     ///
     /// # Errors
-    /// Those of registering the sockets with the runtime.
+    /// Returns the errors of registering the sockets with the runtime.
     pub async fn serve(self) -> io::Result<()>
     where
         R: Spawn<Serve<R, H>>,
@@ -59,11 +59,12 @@ where
         serve_sockets(self.runtime, self.service, (sockets, self.files), self.max_connections, self.handle, start).await
     }
 
-    /// Serves with the workers asked for, on this thread and others, until it is shut down.
+    /// Serves with the configured number of workers, on this thread and others, until the server is
+    /// shut down.
     ///
     /// # Errors
-    /// Those of starting a runtime or a thread, and of registering the sockets; nothing was
-    /// accepted then.
+    /// Returns the errors of starting a runtime or a thread and of registering the sockets. No
+    /// connection was accepted then.
     pub fn run(mut self) -> io::Result<()>
     where
         R: Spawn<Serve<R, H>> + Send,

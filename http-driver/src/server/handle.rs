@@ -1,4 +1,4 @@
-//! The means to stop a server, and to see what it does.
+//! The handle to stop and observe a server.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +7,10 @@ use crate::connection::registry::{Command, Registry};
 use crate::draining::Draining;
 use crate::observe::{Counters, Metrics};
 
-/// Stops a server; clones are as good as the first.
+/// A handle to a server; clones are equivalent.
 ///
-/// It comes from [`BoundServer::handle`](crate::BoundServer::handle) before the server runs, and may be used
-/// from any thread: by one that waits for signals, for instance, to let what runs finish.
+/// Get it from [`BoundServer::handle`](crate::BoundServer::handle) before the server runs, and use
+/// it from any thread, for example from one that waits for signals.
 ///
 /// ```
 /// use std::time::Duration;
@@ -43,38 +43,38 @@ impl Handle {
         Self { registry: Arc::default(), metrics }
     }
 
-    /// Stops listening and lets running requests finish: the streams of idle connections end
-    /// at once, responses say `Connection: close`, and what runs longer than `grace` is dropped.
-    /// Upgraded streams have [`Server::upgrade_grace`](crate::Server::upgrade_grace), where that is
-    /// shorter, and learn of the shutdown by [`Upgraded::draining`](crate::Upgraded::draining).
-    /// Called again, the grace that ends first counts.
+    /// Stops listening and lets running requests finish: idle connections close at once, responses
+    /// carry `Connection: close`, and connections that need longer than `grace` are dropped. If
+    /// called again, the grace period that ends first applies.
+    /// Upgraded streams have [`Server::upgrade_grace`](crate::Server::upgrade_grace), if that is
+    /// shorter, and learn of the shutdown through [`Upgraded::draining`](crate::Upgraded::draining).
     pub fn shutdown(&self, grace: Duration) {
         self.registry.drain(grace);
     }
 
     /// Stops listening and drops all connections (`close` in Pants).
     pub fn close(&self) {
-        self.registry.give(Command::Close);
+        self.registry.send_command(Command::Close);
     }
 
-    /// Whether it was asked to stop.
+    /// Returns whether the server was asked to stop.
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.registry.command() != Command::Serve
     }
 
-    /// Waits until it is asked to stop, by [`shutdown`](Self::shutdown) or [`close`](Self::close).
+    /// Waits for the call of [`shutdown`](Self::shutdown) or [`close`](Self::close).
     pub fn draining(&self) -> Draining {
         self.registry.drain_signal().draining()
     }
 
-    /// How many connections are open.
+    /// Returns the number of open connections.
     #[must_use]
     pub fn connections(&self) -> usize {
         self.registry.count()
     }
 
-    /// What the server has done so far, as plain numbers.
+    /// Returns the server's counters.
     #[must_use]
     pub fn counters(&self) -> Counters {
         self.metrics.read(self.registry.count() as u64)

@@ -1,4 +1,4 @@
-//! Where a server listens: addresses as people write them, and the sockets bound to them.
+//! Addresses to listen on, and the sockets bound to them.
 
 use std::fmt;
 use std::io;
@@ -14,17 +14,16 @@ use super::socket_file;
 
 /// An address to listen on.
 ///
-/// It is written as a port (`8080`: all addresses, IPv6 and IPv4), as `host:port`
-/// (`127.0.0.1:8080`, `[::1]:8080`, `localhost:8080`; `[::]` serves IPv4 too), or as
-/// `unix:` and a path.
+/// Parsed from a port (`8080`: all addresses, IPv6 and IPv4), from `host:port` (`127.0.0.1:8080`,
+/// `[::1]:8080`, `localhost:8080`; `[::]` serves IPv4 too), or from `unix:` and a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ListenAddress {
-    /// Every address of the machine, at this port.
+    /// All addresses of the machine, on this port.
     Port(u16),
-    /// One address, or every one of a family.
+    /// One address, or all of one family.
     Socket(SocketAddr),
-    /// A host name with its port, looked up when the server starts.
+    /// A host name with a port, resolved when the server starts.
     Name(String),
     /// A socket in the file system.
     Unix(PathBuf),
@@ -72,7 +71,7 @@ impl From<SocketAddr> for ListenAddress {
     }
 }
 
-/// A bound, listening socket that no runtime has taken over yet.
+/// A bound, listening socket that is not yet registered with a runtime.
 #[derive(Debug)]
 pub(crate) enum BoundSocket {
     Tcp(TcpListener),
@@ -81,7 +80,7 @@ pub(crate) enum BoundSocket {
 }
 
 impl BoundSocket {
-    /// So many handles to the same queue of connections.
+    /// Returns `workers` handles to the same queue of connections.
     pub(crate) fn share(self, workers: usize) -> io::Result<Vec<Self>> {
         let mut shared = Vec::with_capacity(workers);
         for _ in 1..workers {
@@ -107,10 +106,10 @@ impl BoundSocket {
     }
 }
 
-/// The sockets of one address, one for each worker.
+/// Binds the sockets of one address, one for each worker.
 ///
 /// # Errors
-/// What the platform says, with the address in front.
+/// Returns the errors of the platform, prefixed with the address.
 pub(crate) fn bind(address: &ListenAddress, backlog: i32, workers: usize) -> io::Result<Vec<Vec<BoundSocket>>> {
     let bound = match address {
         #[cfg(unix)]
@@ -131,26 +130,27 @@ fn resolve(address: &ListenAddress) -> io::Result<Vec<SocketAddr>> {
         ListenAddress::Unix(_) => vec![],
     };
     if addresses.is_empty() {
-        return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "the name has no address"));
+        return Err(io::Error::new(io::ErrorKind::AddrNotAvailable, "the host name resolved to no address"));
     }
     Ok(addresses)
 }
 
-/// What names no host, a path or a URL for instance, is not looked up.
+/// Resolves a host name. Text that cannot contain a host, such as a path or a URL, is not looked
+/// up.
 fn look_up(name: &str) -> io::Result<Vec<SocketAddr>> {
     let found = match name.starts_with(':') || name.contains(['/', '[', ']']) {
-        true => Err(io::Error::new(io::ErrorKind::InvalidInput, "it names no host")),
+        true => Err(io::Error::new(io::ErrorKind::InvalidInput, "missing or invalid host")),
         false => name.to_socket_addrs(),
     };
     found.map(Iterator::collect).map_err(|error| match error.kind() {
         kind @ io::ErrorKind::InvalidInput => {
-            io::Error::new(kind, format!("{error}; an address is a port, host:port, or unix: and a path"))
+            io::Error::new(kind, format!("{error}; expected PORT, HOST:PORT or unix:PATH"))
         }
         _ => error,
     })
 }
 
-/// The address that stands for all: of IPv6, which serves IPv4 too, where the machine has it.
+/// Returns the unspecified address: of IPv6, which serves IPv4 too, if the machine supports it.
 fn any_address(port: u16) -> SocketAddr {
     let has_ipv6 = Socket::new(Domain::IPV6, Type::STREAM, Some(Protocol::TCP)).is_ok();
     let ip: IpAddr = if has_ipv6 { Ipv6Addr::UNSPECIFIED.into() } else { Ipv4Addr::UNSPECIFIED.into() };
@@ -163,8 +163,8 @@ fn bind_tcp(address: SocketAddr, backlog: i32, workers: usize) -> io::Result<Vec
         first.listen(backlog)?;
         return Ok(vec![BoundSocket::Tcp(first.into())]);
     }
-    // The first socket showed that no other process has the port, which sockets that share their
-    // port would not have noticed; it also found the number where any port would do.
+    // The first bind, without port sharing, fails if another process has the port; it also chose
+    // the number for port 0.
     let found = first.local_addr()?.as_socket().unwrap_or(address);
     drop(first);
     let shared = (0..workers).map(|_| {
@@ -180,14 +180,14 @@ fn tcp_socket(address: SocketAddr, share_port: bool) -> io::Result<Socket> {
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
     }
-    // A restart must not wait for the connections of the process before.
+    // A restart must not wait for connections of the previous process.
     #[cfg(unix)]
     socket.set_reuse_address(true)?;
     #[cfg(unix)]
     socket.set_reuse_port(share_port)?;
     #[cfg(not(unix))]
     let _ = share_port;
-    // Accepted sockets inherit it: one system call here instead of one a connection.
+    // Inherited by accepted sockets, which saves a system call per connection.
     socket.set_tcp_nodelay(true)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_as_people_write_them() {
+    fn listen_addresses_parse() {
         assert_eq!(ListenAddress::from("8080"), ListenAddress::Port(8080));
         assert_eq!(ListenAddress::from("[::1]:80"), ListenAddress::Socket("[::1]:80".parse().unwrap()));
         assert_eq!(ListenAddress::from("localhost:80"), ListenAddress::Name("localhost:80".into()));
@@ -225,12 +225,12 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_is_told_what_one_is() {
+    fn invalid_address_error_shows_the_format() {
         for bad in
             ["nonsense", "localhost", "127.0.0.1:99999", "/run/socket", "http://localhost:8080", ":80", "[::1", "[::1]"]
         {
             let error = bind(&bad.into(), 16, 1).unwrap_err().to_string();
-            assert!(error.ends_with("; an address is a port, host:port, or unix: and a path"), "{error}");
+            assert!(error.ends_with("; expected PORT, HOST:PORT or unix:PATH"), "{error}");
         }
     }
 

@@ -1,4 +1,4 @@
-//! Listening sockets that somebody else has made: the program itself, or what started it.
+//! Listening sockets that were created elsewhere: by the program or by its parent process.
 
 use std::io::{self, ErrorKind};
 use std::net::TcpListener;
@@ -11,41 +11,40 @@ use socket2::SockRef;
 
 use super::listen::BoundSocket;
 
-/// A listening socket that was made elsewhere, for [`Server::listener`](crate::Server::listener).
+/// A listening socket created elsewhere, for [`Server::listener`](crate::Server::listener).
 ///
-/// Its backlog and its socket file are its maker's: the file stays when the server ends.
+/// Its backlog is not changed, and its socket file is not removed when the server stops.
 #[derive(Debug)]
 pub struct ListenSocket(BoundSocket);
 
 impl ListenSocket {
-    /// The sockets that the process was started with (`LISTEN_FDS` and `LISTEN_PID`, as
-    /// systemd's socket activation sets them), in their order; none where it was started
-    /// without.
+    /// Returns the sockets passed to the process (`LISTEN_FDS` and `LISTEN_PID`, as in systemd's
+    /// socket activation) in order; none if there are none.
     ///
-    /// The two variables are removed, so that they do not reach children, and a second call
-    /// gives none. Call it before other threads are started: changing the environment beside
-    /// them is not safe.
+    /// Removes both variables, so that child processes do not inherit them; a second call returns
+    /// no sockets. Call it before starting other threads, because changing the environment is not
+    /// safe with threads.
     ///
     /// # Errors
-    /// [`ErrorKind::InvalidInput`] for a descriptor that is no listening TCP or unix stream
-    /// socket, with its place.
+    /// Returns [`ErrorKind::InvalidInput`], with the position, for a descriptor that is not a
+    /// listening TCP or unix stream socket.
     #[cfg(unix)]
     pub fn inherited() -> io::Result<Vec<Self>> {
         let mut descriptors = ListenFd::from_env();
         let places = 0..descriptors.len();
         let taken = places.map(|place| {
             take(&mut descriptors, place).map_err(|error| {
-                let text = format!("socket {} of LISTEN_FDS is no listening TCP or unix socket: {error}", place + 1);
+                let text = format!("socket {} of LISTEN_FDS is not a listening TCP or unix socket: {error}", place + 1);
                 io::Error::new(error.kind(), text)
             })
         });
         taken.collect()
     }
 
-    /// A socket for each worker: they share its queue.
+    /// Returns a socket for each worker, all with the same queue.
     pub(crate) fn share(self, workers: usize) -> io::Result<Vec<BoundSocket>> {
         if let BoundSocket::Tcp(listener) = &self.0 {
-            // Accepted sockets inherit it.
+            // Inherited by accepted sockets.
             SockRef::from(listener).set_tcp_nodelay(true)?;
         }
         self.0.share(workers)

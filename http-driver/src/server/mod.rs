@@ -1,4 +1,4 @@
-//! A server, as it is made.
+//! The builder of a server.
 
 mod accept;
 mod attach;
@@ -40,35 +40,35 @@ use crate::tls::Tls;
 
 /// An HTTP server on a runtime (`HTTPServer` in Pants).
 ///
-/// Adapters name it with their runtime filled in, so that an application says
+/// Adapters export it with their runtime filled in, so that applications write
 /// `Server::new(handler)`.
 ///
 /// # Observability
 ///
-/// [`Handle::counters`] has the numbers. Spans and events go through `tracing`, where whatever
-/// came from the network is escaped, and cost next to nothing where no subscriber asks for them:
+/// [`Handle::counters`] returns counters. Spans and events go through `tracing`, with network input
+/// escaped; they cost next to nothing without a subscriber that enables them:
 ///
-/// | target | level | what, and its fields |
+/// | target | level | span or event, with its fields |
 /// |---|---|---|
 /// | `httpants::connection` | INFO | a span for each connection: `id` in the server, `peer` |
-/// | `httpants::connection` | INFO | an event for a peer that sent something, but no complete and valid PROXY header where one is required: `peer`, `reason` |
-/// | `httpants::request` | INFO | a span in that of the connection for each request, under which its handler runs: `number` on the connection, `method`, `path` |
-/// | `httpants::access` | INFO | an event for each response, once it has left or never will: `remote_ip`, `method`, `target`, `protocol`, `status`, `bytes` of content, `complete`, `duration_us` from the head's last byte to the response's; `refused`, where the request or its body was, and why |
-/// | `httpants_driver` and its modules | ERROR | failures of the application and its panics, of files, of accepting and of the TLS configuration |
-/// | `httpants_driver` and its modules | WARN | the first CONNECT that got a 501, because the handler opens no tunnel; a certificate of the server that has expired or is not valid yet |
-/// | `httpants_driver` and its modules | DEBUG | responses that a peer broke off; TLS handshakes that failed; further CONNECT requests like that |
+/// | `httpants::connection` | INFO | an event for a peer that sent something, but not the required PROXY header: `peer`, `reason` |
+/// | `httpants::request` | INFO | a span inside that of the connection for each request, in which its handler runs: `number` on the connection, `method`, `path` |
+/// | `httpants::access` | INFO | an event for each response when it was sent or aborted: `remote_ip`, `method`, `target`, `protocol`, `status`, `bytes` of the body, `complete`, `duration_us` from the head's last byte to the response's; `refused` with the cause, if the request or its body was refused |
+/// | `httpants_driver` and its modules | ERROR | panics and failures of the application, and failures of files, of accepting and of the TLS configuration |
+/// | `httpants_driver` and its modules | WARN | the first CONNECT that got a 501 because the handler opened no tunnel; an expired or not yet valid certificate of the server |
+/// | `httpants_driver` and its modules | DEBUG | responses aborted by a peer; failed TLS handshakes; further CONNECT requests as above |
 ///
-/// An application's own events carry the spans, where its subscriber enables them. Lines for
-/// readers of access logs come from [`access_log`](Self::access_log). Where no subscriber was ever
-/// set, the first ERROR of each place in the code is written to standard error; panics are not,
-/// because the panic hook has written them.
+/// Events of the application are inside these spans if its subscriber enables them.
+/// [`access_log`](Self::access_log) writes lines for access log tools. If no subscriber was ever
+/// set, the first ERROR of each call site is written to standard error, except panics, which the
+/// panic hook writes.
 pub struct Server<R, H> {
     runtime: R,
     parts: ServiceParts<H>,
-    /// Each with what it speaks TLS with, where that is its own.
+    /// The addresses, with their own TLS settings if they have some.
     addresses: Vec<(ListenAddress, Option<Tls>)>,
     sockets: Vec<ListenSocket>,
-    /// What all others speak TLS with; there may be only one.
+    /// The TLS settings of all other addresses; more than one is an error.
     tls: Vec<Tls>,
     backlog: i32,
     max_connections: usize,
@@ -76,7 +76,7 @@ pub struct Server<R, H> {
 }
 
 impl<R: Runtime + Default, H: Handler> Server<R, H> {
-    /// A server that answers with this handler, on the runtime's default.
+    /// Creates a server with this handler on the default runtime.
     #[must_use]
     pub fn new(handler: H) -> Self {
         Self::with_runtime(R::default(), handler)
@@ -84,7 +84,7 @@ impl<R: Runtime + Default, H: Handler> Server<R, H> {
 }
 
 impl<R: Runtime, H: Handler> Server<R, H> {
-    /// A server on this runtime.
+    /// Creates a server on this runtime.
     #[must_use]
     pub fn with_runtime(runtime: R, handler: H) -> Self {
         let parts = ServiceParts {
@@ -110,18 +110,17 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         }
     }
 
-    /// Listens on this address; may be said several times. Without it, and without a
-    /// [`listener`](Self::listener): port 80, or 443 where all speak TLS. The file of a unix
-    /// socket is removed when the server stops listening, unless another one has taken its
-    /// place.
+    /// Adds an address to listen on; may be called more than once. Without one and without a
+    /// [`listener`](Self::listener) the server listens on port 80, or 443 with [`tls`](Self::tls).
+    /// The file of a unix socket is removed when the server stops listening, unless another file
+    /// has replaced it.
     #[must_use]
     pub fn listen(mut self, address: impl Into<ListenAddress>) -> Self {
         self.addresses.push((address.into(), None));
         self
     }
 
-    /// Listens on this address for HTTPS, whatever the others speak; may be said several times,
-    /// with certificates of its own each time.
+    /// Adds an address with its own TLS settings; may be called more than once.
     ///
     /// ```no_run
     /// use httpants_driver::{Request, Server, Tls};
@@ -140,9 +139,9 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// Speaks TLS on every address of [`listen`](Self::listen) (`startSSL` in Pants):
-    /// requests there have the scheme `https`, and what comes without TLS is refused. Said
-    /// twice, it is an error of [`bind`](Self::bind).
+    /// Enables TLS on every address of [`listen`](Self::listen) (`startSSL` in Pants). Requests
+    /// there have the scheme `https`; plain connections are refused. Calling it twice is an error
+    /// of [`bind`](Self::bind).
     #[cfg(feature = "_tls")]
     #[must_use]
     #[doc(alias = "start_tls", alias = "startSSL")]
@@ -151,8 +150,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// Serves this listening socket, too; may be said several times. With it, nothing else is
-    /// listened on unless that is said.
+    /// Adds a listening socket; may be called more than once. With one, the server has no default
+    /// address.
     ///
     /// ```
     /// use httpants_driver::{Request, Server};
@@ -171,14 +170,14 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// Serves the sockets that the process was started with, by systemd's socket activation or
-    /// whatever does the same ([`ListenSocket::inherited`]). They outlive the server: a new one
-    /// can be started on them before the old one is told to stop, and no connection is refused
-    /// meanwhile. Call it before other threads are started.
+    /// Adds the sockets passed to the process by systemd's socket activation or a compatible
+    /// program ([`ListenSocket::inherited`]). They outlive the server, so a new server can start on
+    /// them before the old one stops, and no connection is refused. Call it before starting other
+    /// threads.
     ///
     /// # Errors
-    /// [`io::ErrorKind::NotFound`] where there are none, so that a server that was to be
-    /// activated does not listen elsewhere; others as [`ListenSocket::inherited`].
+    /// Returns [`io::ErrorKind::NotFound`] if there are none, so that such a server does not listen
+    /// elsewhere, and the errors of [`ListenSocket::inherited`].
     #[cfg(unix)]
     pub fn listen_fds(mut self) -> io::Result<Self> {
         let sockets = ListenSocket::inherited()?;
@@ -190,8 +189,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         Ok(self)
     }
 
-    /// Writes a line for each response, in one of Apache's formats. Default: none; the events
-    /// of `tracing` are sent all the same.
+    /// Sets an access log in one of Apache's formats. Default: none. The events through `tracing`
+    /// do not depend on it.
     #[must_use]
     pub fn access_log(mut self, log: AccessLog) -> Self {
         self.parts.access_log = Some(log);
@@ -219,34 +218,34 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// The largest content of a request, in bytes (`max_request` in Pants, default 10 MiB);
-    /// what is larger is answered with 413.
+    /// Sets the maximum size of a request body in bytes (`max_request` in Pants). Larger bodies get
+    /// 413. Default: 10 MiB.
     #[must_use]
     pub fn max_body_size(self, bytes: u64) -> Self {
         self.config(|config| config.limits.max_body_size = bytes)
     }
 
-    /// How long upgraded streams, such as WebSockets, may go on behind
-    /// [`Handle::shutdown`], where its grace is not shorter. Default 5 s: they seldom end by
-    /// themselves, and [`Upgraded::draining`](crate::Upgraded::draining) tells them to.
+    /// Sets how long upgraded streams, such as WebSockets, may continue after
+    /// [`Handle::shutdown`], if its grace is not shorter. Default: 5 s, because few end by
+    /// themselves; [`Upgraded::draining`](crate::Upgraded::draining) tells them to.
     #[must_use]
     pub fn upgrade_grace(mut self, grace: Duration) -> Self {
         self.parts.upgrade_grace = grace;
         self
     }
 
-    /// Whether connections persist (`keep_alive` in Pants, default true).
+    /// Sets whether connections are kept alive (`keep_alive` in Pants). Default: true.
     #[must_use]
     pub fn keep_alive(self, keep_alive: bool) -> Self {
         self.config(|config| config.keep_alive = keep_alive)
     }
 
-    /// The secret that signs cookies and verifies them (`cookie_secret` in Pants); several
-    /// are a ring, of which the first signs and all verify, so that secrets can be replaced.
-    /// Default: a random one, so that signed cookies end with the process.
+    /// Sets the secrets that sign and verify cookies (`cookie_secret` in Pants). The first signs,
+    /// all verify, so that secrets can be rotated. Default: a random one, so signed cookies become
+    /// invalid when the process ends.
     ///
     /// # Errors
-    /// [`KeyError`] for no secret, or an empty one.
+    /// Returns [`KeyError`] if there is no secret or an empty one.
     pub fn cookie_secrets<S: AsRef<[u8]>>(self, secrets: impl IntoIterator<Item = S>) -> Result<Self, KeyError> {
         let keys = KeyRing::new(secrets)?;
         Ok(self.cookie_keys(keys))
@@ -262,23 +261,22 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// Sets which proxies are trusted about the client's address, scheme and host, and which
     /// fields they write (`xheaders` in Pants). Default: none, so that `remote_ip` is the peer.
     ///
-    /// **Name only fields that your proxy sets or appends to on every request.** A proxy passes on
-    /// the fields that it does not know, so a client writes those itself:
-    /// [`XHeaders::trusted`] reads `X-Forwarded-For` alone, and `x_real_ip()` behind a proxy that
-    /// sets no `X-Real-IP`, or `proto()` behind HAProxy's `option forwardfor`, believes the
-    /// client. [`XHeaders::TrustAll`] reads `X-Real-IP`, `X-Forwarded-For` and
-    /// `X-Forwarded-Proto`, or `Forwarded` where none of them is there, from every peer, as in
-    /// Pants: only for a server that nobody but a proxy can reach, and a proxy that replaces all of
-    /// them.
+    /// **Name only fields that your proxy sets or appends to on every request.** A proxy forwards
+    /// fields that it does not know, so clients can write those: [`XHeaders::trusted`] reads only
+    /// `X-Forwarded-For`; `x_real_ip()` with a proxy that sets no `X-Real-IP`, or `proto()` with
+    /// HAProxy's `option forwardfor`, trusts the client. [`XHeaders::TrustAll`] reads `X-Real-IP`,
+    /// `X-Forwarded-For` and `X-Forwarded-Proto`, or `Forwarded` without any of these, from every
+    /// peer, as in Pants: use it only for a server that is reachable through a proxy alone, and a
+    /// proxy that replaces all of these fields.
     #[must_use]
     pub fn xheaders(mut self, xheaders: XHeaders) -> Self {
         self.parts.proxies.xheaders = xheaders;
         self
     }
 
-    /// Decides by the head what becomes of a request's content, in place of
-    /// [`Handler::intake`]: without either everything is buffered. Not asked for requests
-    /// without content.
+    /// Sets a function that chooses the body policy from the head of a request, instead of
+    /// [`Handler::intake`]. Without either, every body is buffered. Not called for requests without
+    /// a body.
     ///
     /// ```
     /// use httpants_driver::protocol::forms::Limits;
@@ -303,20 +301,18 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// The directory that [`Responder::send_file`](crate::Responder::send_file) and
-    /// [`NamedFile::new`](crate::NamedFile::new) start from, and out of which they never
-    /// lead (`file_root` in Pants). Default: the current directory, when the first file is
-    /// sent.
+    /// Sets the directory for [`Responder::send_file`](crate::Responder::send_file) and
+    /// [`NamedFile::new`](crate::NamedFile::new), which never leave it (`file_root` in Pants).
+    /// Default: the current directory when the first file is sent.
     #[must_use]
     pub fn file_root(mut self, root: FileRoot) -> Self {
         self.parts.files.set_root(root);
         self
     }
 
-    /// Leaves the sending of files to a server in front, which reads this field
-    /// (`sendfile` in Pants and `sendfile_prefix`): answers with a file have the field and no content.
-    /// The file is looked up all the same, so what is absent, may not be read or lies outside
-    /// is never named. Default: files are sent from here.
+    /// Lets a proxy in front send files (`sendfile` and `sendfile_prefix` in Pants): responses with
+    /// a file have this header field and no body. The file is looked up nevertheless, so a missing,
+    /// unreadable or outside file is never named. Default: this server sends files.
     ///
     /// ```
     /// use httpants_driver::{Misuse, Request, Response, Sendfile, Server};
@@ -336,45 +332,44 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// How many connections may wait to be accepted (1024, as in Pants).
+    /// Sets how many connections may wait to be accepted. Default: 1024, as in Pants.
     #[must_use]
     pub fn backlog(mut self, connections: i32) -> Self {
         self.backlog = connections.max(1);
         self
     }
 
-    /// How many connections may be open at once, on all workers together; more wait to be accepted.
-    /// Where all places are taken, a connection that only lingers behind its last response, as after
-    /// a refusal, gives its own up. Default: three quarters of the descriptors that the process may have (`RLIMIT_NOFILE`), so
-    /// that some are left for files; without a limit three quarters of 65,536.
+    /// Sets how many connections may be open at once, on all workers together; more wait to be
+    /// accepted. If none is free, a connection that only lingers after its last response is closed.
+    /// Default: three quarters of the process's limit of descriptors (`RLIMIT_NOFILE`), so that
+    /// some are left for files; without a limit, three quarters of 65,536.
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
         self.max_connections = connections.max(1);
         self
     }
 
-    /// How many threads [`BoundServer::run`] serves with, each with a runtime and listening sockets
-    /// of its own; 0 is one a processor. Default 1.
+    /// Sets the number of threads of [`BoundServer::run`], each with its own runtime and listening
+    /// sockets; 0 is one per processor. Default: 1.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
         self
     }
 
-    /// Binds all addresses. Errors of addresses and of the configuration come from here; those of
-    /// starting threads and runtimes from [`BoundServer::run`].
+    /// Binds all addresses. Returns errors of addresses and of the configuration; those of starting
+    /// threads and runtimes are returned by [`BoundServer::run`].
     ///
     /// # Errors
-    /// Those of the platform, for an address that cannot be had with the address in front;
-    /// `tls` called twice; no random secret for signed cookies where none
-    /// was set.
+    /// Returns the errors of the platform, prefixed with the address; an error if `tls` was called
+    /// twice, or if no cookie secret was set and the system provides no random one.
     pub fn bind(self) -> io::Result<BoundServer<R, H>> {
         let workers = match self.workers {
             0 => std::thread::available_parallelism().map_or(1, NonZero::get),
             workers => workers,
         };
         if self.tls.len() > 1 {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "tls was called twice"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "Server::tls was called more than once"));
         }
         let common = self.tls.first();
         let mut addresses = self.addresses;

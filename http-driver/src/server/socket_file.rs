@@ -1,4 +1,4 @@
-//! The files of unix sockets, from the bind to the end.
+//! The files of unix sockets, from bind to removal.
 
 #[cfg(unix)]
 use std::fs::File;
@@ -18,12 +18,12 @@ use rustix::fs::{FlockOperation, OFlags, flock};
 #[cfg(unix)]
 use socket2::{Domain, SockAddr, Socket, Type};
 
-/// The files of unix sockets, held by every worker: the last one to stop listening removes them.
+/// The files of unix sockets, shared by all workers: the last one to stop listening removes them.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct SocketFiles(#[cfg(unix)] Vec<Arc<SocketFile>>);
 
 impl SocketFiles {
-    /// A socket was bound to this path.
+    /// Adds the file of a socket that was bound to this path.
     #[cfg(unix)]
     pub(crate) fn made(&mut self, path: &Path) -> io::Result<()> {
         self.0.push(Arc::new(SocketFile::made(path)?));
@@ -31,7 +31,7 @@ impl SocketFiles {
     }
 }
 
-/// The file that a bind made; removed when it is dropped, unless it is another one by then.
+/// A file created by a bind; removed on drop, unless another file has replaced it.
 #[cfg(unix)]
 #[derive(Debug)]
 struct SocketFile {
@@ -42,17 +42,16 @@ struct SocketFile {
 
 #[cfg(unix)]
 impl SocketFile {
-    /// The file that was just made at this path.
+    /// Identifies the file that was just created at this path.
     fn made(path: &Path) -> io::Result<Self> {
-        // The server may change its directory meanwhile.
+        // The server may change its directory later.
         let path = std::path::absolute(path)?;
         let file = path.symlink_metadata()?;
         Ok(Self { path, device: file.dev(), inode: file.ino() })
     }
 }
 
-/// To be dropped before the socket is closed: until then the number of the file is not given
-/// to another one.
+/// Must be dropped before the socket is closed: until then, its inode number is not reused.
 #[cfg(unix)]
 impl Drop for SocketFile {
     fn drop(&mut self) {
@@ -63,16 +62,16 @@ impl Drop for SocketFile {
     }
 }
 
-/// Binds a socket file; one that a dead server left behind is replaced.
+/// Binds a socket file; replaces one left behind by a dead server.
 ///
-/// A lock keeps others from doing the same at the same time: between looking and removing, the
-/// file could become that of a live server, and one that is bound and does not listen yet looks
-/// dead.
+/// A lock prevents others from doing the same at the same time: between checking and removing, the
+/// file could become that of a live server, and a socket that is bound and does not listen yet
+/// looks dead.
 #[cfg(unix)]
 pub(crate) fn bind(path: &Path, backlog: i32) -> io::Result<UnixListener> {
     if path.as_os_str().is_empty() {
-        // Linux would choose a name in a place of its own, which clients could not find.
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "the path of the socket is missing"));
+        // Linux would bind to an abstract name, which clients could not know.
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "missing socket path after unix:"));
     }
     let address = SockAddr::unix(path)?;
     let _lock = Lock::of(path)?;
@@ -86,8 +85,8 @@ pub(crate) fn bind(path: &Path, backlog: i32) -> io::Result<UnixListener> {
     Ok(socket.into())
 }
 
-/// Whether no process listens on this socket file. A server whose queue of connections is full lives,
-/// and is not waited for.
+/// Returns whether no process listens on this socket file. A server with a full queue of
+/// connections is alive; the check does not wait for it.
 #[cfg(unix)]
 fn is_dead(path: &Path, address: &SockAddr) -> io::Result<bool> {
     if !path.symlink_metadata().is_ok_and(|found| found.file_type().is_socket()) {
@@ -98,7 +97,7 @@ fn is_dead(path: &Path, address: &SockAddr) -> io::Result<bool> {
     Ok(socket.connect(address).is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused))
 }
 
-/// The lock of a socket file, in a file beside it that is there only while it is held.
+/// The lock of a socket file: a file next to it that exists only while it is held.
 #[cfg(unix)]
 struct Lock {
     path: PathBuf,
@@ -107,7 +106,7 @@ struct Lock {
 
 #[cfg(unix)]
 impl Lock {
-    /// Waits for those who hold it, which they do for as long as binding takes.
+    /// Acquires the lock; waits for others, who hold it only while binding.
     fn of(socket: &Path) -> io::Result<Self> {
         let mut path = socket.as_os_str().to_owned();
         path.push(".lock");
@@ -118,7 +117,7 @@ impl Lock {
             let file = options.write(true).create(true).mode(0o600).custom_flags(no_follow).open(&path)?;
             rustix::io::retry_on_intr(|| flock(&file, FlockOperation::LockExclusive))?;
             let (locked, found) = (file.metadata()?, path.symlink_metadata());
-            // Whoever held it before has removed it.
+            // The previous holder has removed the file.
             if found.is_ok_and(|found| (found.dev(), found.ino()) == (locked.dev(), locked.ino())) {
                 return Ok(Self { path, _file: file });
             }
@@ -142,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn of_servers_that_start_at_once_one_replaces_the_dead_socket() {
+    fn one_of_concurrent_servers_replaces_a_dead_socket() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         for _ in 0..100 {
@@ -164,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_server_whose_queue_is_full_is_alive() {
+    fn server_with_a_full_queue_is_alive() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         let stuck = bind(&path, 1).unwrap();
@@ -178,10 +177,10 @@ mod tests {
             }
             waiting.push(client);
         }
-        let (tell, told) = std::sync::mpsc::channel();
+        let (sender, receiver) = std::sync::mpsc::channel();
         let other = path.clone();
-        std::thread::spawn(move || tell.send(bind(&other, 16).map_err(|error| error.kind())));
-        let bound = told.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
+        std::thread::spawn(move || sender.send(bind(&other, 16).map_err(|error| error.kind())));
+        let bound = receiver.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
         assert_eq!(bound.map(drop), Err(io::ErrorKind::AddrInUse));
         drop(stuck);
         bind(&path, 16).unwrap();

@@ -1,19 +1,19 @@
-//! The start of several workers: none accepts before all can.
+//! The start of several workers: none accepts before all are ready.
 
 use std::future::poll_fn;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Poll, Waker};
 
-/// What the workers of a server know of each other's start.
+/// The shared state of starting workers.
 #[derive(Debug, Default)]
 struct Shared {
-    /// Workers that are still starting.
+    /// Number of workers that are still starting.
     starting: usize,
     failed: bool,
     waiting: Vec<Waker>,
 }
 
-/// The start of one worker, which fails where this is dropped before the worker is ready.
+/// The start of one worker. It fails if this is dropped before the worker is ready.
 #[derive(Debug)]
 pub(super) struct Start {
     shared: Arc<Mutex<Shared>>,
@@ -21,13 +21,14 @@ pub(super) struct Start {
 }
 
 impl Start {
-    /// The start signals of this many workers.
+    /// Creates the start of this many workers.
     pub(super) fn of(workers: usize) -> Vec<Self> {
         let shared = Arc::new(Mutex::new(Shared { starting: workers, ..Shared::default() }));
         (0..workers).map(|_| Self { shared: Arc::clone(&shared), is_ready: false }).collect()
     }
 
-    /// This worker is ready: waits for the others. False where one of them cannot start.
+    /// Marks this worker as ready and waits for the others; returns false if one of them cannot
+    /// start.
     pub(super) async fn ready(mut self) -> bool {
         self.is_ready = true;
         let waiting = {
@@ -74,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn workers_wait_for_each_other_and_stop_where_one_cannot_start() {
+    fn workers_start_together_or_not_at_all() {
         for fails in [false, true] {
             let mut starts = Start::of(3);
             let (mut first, mut second) = (pin!(starts.remove(0).ready()), pin!(starts.remove(0).ready()));

@@ -1,4 +1,4 @@
-//! Certificates with their keys, and which of them a client gets.
+//! Certificates with their keys, and their selection by SNI.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,11 +13,11 @@ use rustls::{CertificateError, Error, InconsistentKeys, RootCertStore};
 use super::error::{TlsError, TlsErrorKind};
 use super::pem::Pem;
 
-/// A certificate chain and its key.
+/// Parses a certificate chain and its key.
 pub(super) fn certified(chain: &Pem, key: &Pem, provider: &CryptoProvider) -> Result<Arc<CertifiedKey>, TlsError> {
     let certificates = chain.certificates()?;
     let key_der = key.key()?;
-    // Looked at apart from the certificate, so that the error names the right one.
+    // Parsed apart from the certificate, so that the error names the right file.
     provider
         .key_provider
         .load_private_key(key_der.clone_key())
@@ -34,18 +34,19 @@ pub(super) fn certified(chain: &Pem, key: &Pem, provider: &CryptoProvider) -> Re
     }
 }
 
-/// The server's own certificate; an error where it does not parse.
+/// Returns the server's own certificate; an error if it does not parse.
 fn own(certified: &CertifiedKey) -> Result<ParsedCertificate<'_>, Error> {
     certified.end_entity_cert().and_then(ParsedCertificate::try_from)
 }
 
-/// Clients refuse a certificate out of its time. It is served all the same, so that a server
-/// whose renewal is late still starts.
+/// Warns of an expired or not yet valid certificate. It is served nevertheless, so that a server
+/// with a late renewal still starts.
 fn warn_of_dates(certified: &CertifiedKey, chain: &Pem) -> Result<(), TlsError> {
     let certificate = own(certified).map_err(|error| chain.error(TlsErrorKind::BadCertificate(error)))?;
-    // Dates are looked at before anybody is asked to trust it, and nobody is.
-    let nobody = RootCertStore::empty();
-    let verdict = verify_server_cert_signed_by_trust_anchor(&certificate, &nobody, &[], UnixTime::now(), &[]);
+    // The verifier checks validity dates before trust; without trust anchors it always fails, with
+    // an error for the dates if those are wrong.
+    let no_roots = RootCertStore::empty();
+    let verdict = verify_server_cert_signed_by_trust_anchor(&certificate, &no_roots, &[], UnixTime::now(), &[]);
     let why = match verdict {
         Err(Error::InvalidCertificate(CertificateError::Expired | CertificateError::ExpiredContext { .. })) => {
             "has expired"
@@ -59,7 +60,8 @@ fn warn_of_dates(certified: &CertifiedKey, chain: &Pem) -> Result<(), TlsError> 
     Ok(())
 }
 
-/// A name that clients ask for: a host name, or `*.` and one for every name directly below it.
+/// A name that clients request: a host name, or `*.` and a host name for each name directly below
+/// it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Name(String);
 
@@ -71,7 +73,7 @@ impl Name {
         is_host.then_some(Self(name))
     }
 
-    /// A host name that it stands for.
+    /// Returns a host name that it matches.
     fn example(&self) -> String {
         match self.0.strip_prefix('*') {
             Some(rest) => format!("any{rest}"),
@@ -79,7 +81,7 @@ impl Name {
         }
     }
 
-    /// Whether clients will take this certificate for it.
+    /// Returns whether clients accept this certificate for the name.
     pub(super) fn is_covered_by(&self, certified: &CertifiedKey) -> bool {
         let name = self.example();
         let Ok(name) = ServerName::try_from(name.as_str()) else { return false };
@@ -93,10 +95,10 @@ impl std::fmt::Display for Name {
     }
 }
 
-/// Chooses by the name that the client asks for (SNI).
+/// The certificates, selected by the name that the client requests (SNI).
 #[derive(Debug)]
 pub(super) struct Certificates {
-    /// For clients that ask for no name, or for one that is not known.
+    /// The certificate for clients without a name or with an unknown one.
     pub(super) default: Arc<CertifiedKey>,
     pub(super) by_name: HashMap<Name, Arc<CertifiedKey>>,
 }

@@ -1,45 +1,44 @@
-//! What is wrong with certificates and keys.
+//! Errors of certificates and keys.
 
 use std::fmt;
 use std::io;
 
-/// Certificates, keys or authorities cannot be used: which, and why. It becomes an
-/// [`io::Error`] by `?`.
+/// An error of a certificate, a key or an authority, with its location. Converts to [`io::Error`].
 #[derive(Debug)]
 pub struct TlsError {
     place: String,
     fault: TlsErrorKind,
 }
 
-/// Why a [`TlsError`].
+/// The cause of a [`TlsError`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum TlsErrorKind {
     /// The file cannot be read.
     Unreadable(io::Error),
-    /// There is no `-----BEGIN` in it: perhaps it is DER.
+    /// There is no `-----BEGIN` line; it may be DER.
     NotPem,
-    /// What is between the lines of PEM is broken.
+    /// The PEM is malformed.
     BrokenPem(String),
-    /// There is no certificate in it.
+    /// It contains no certificate.
     NoCertificate,
-    /// There is no private key in it.
+    /// It contains no private key.
     NoKey,
     /// The private key is encrypted.
     EncryptedKey,
     /// The certificate is malformed.
     BadCertificate(rustls::Error),
-    /// The private key is malformed, or of a kind that rustls does not use.
+    /// The private key is malformed or of a type that rustls does not support.
     BadKey(rustls::Error),
-    /// The private key is not that of the certificate in this place.
+    /// The private key does not match the certificate in this location.
     KeyMismatch(String),
-    /// Not a host name, nor `*.` and one.
+    /// The name is neither a host name nor `*.` and a host name.
     BadName(String),
     /// The certificate is not valid for this name.
     OtherName(String),
-    /// rustls does not accept the configuration.
+    /// rustls rejected the configuration.
     Config(rustls::Error),
-    /// It was made of a configuration of rustls, which has its own certificates.
+    /// The settings were made from a rustls `ServerConfig`, which has its own certificates.
     OwnConfig,
 }
 
@@ -48,7 +47,7 @@ impl TlsError {
         Self { place: place.into(), fault }
     }
 
-    /// What is wrong.
+    /// Returns the cause.
     #[must_use]
     pub fn fault(&self) -> &TlsErrorKind {
         &self.fault
@@ -66,18 +65,20 @@ impl fmt::Display for TlsErrorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreadable(error) => write!(f, "cannot be read: {error}"),
-            Self::NotPem => f.write_str("is not PEM: it has no -----BEGIN line"),
-            Self::BrokenPem(error) => write!(f, "is broken PEM: {error}"),
-            Self::NoCertificate => f.write_str("holds no certificate"),
-            Self::NoKey => f.write_str("holds no private key"),
-            Self::EncryptedKey => f.write_str("the private key is encrypted; decrypt it before (openssl pkey)"),
+            Self::NotPem => f.write_str("not PEM: no -----BEGIN line found"),
+            Self::BrokenPem(error) => write!(f, "malformed PEM: {error}"),
+            Self::NoCertificate => f.write_str("contains no certificate"),
+            Self::NoKey => f.write_str("contains no private key"),
+            Self::EncryptedKey => {
+                f.write_str("the private key is encrypted: decrypt it first, for example with openssl pkey")
+            }
             Self::BadCertificate(error) => write!(f, "the certificate is malformed: {error}"),
             Self::BadKey(error) => write!(f, "the private key cannot be used: {error}"),
-            Self::KeyMismatch(certificate) => write!(f, "is not the key of the certificate in {certificate}"),
-            Self::BadName(name) => write!(f, "{name:?} is neither a host name nor *. and a host name"),
+            Self::KeyMismatch(certificate) => write!(f, "private key does not match the certificate in {certificate}"),
+            Self::BadName(name) => write!(f, "invalid name {name:?}: expected a host name or *. followed by one"),
             Self::OtherName(name) => write!(f, "the certificate is not valid for {name}"),
-            Self::Config(error) => write!(f, "rustls does not accept it: {error}"),
-            Self::OwnConfig => f.write_str("was made of a rustls configuration: its certificates are set there"),
+            Self::Config(error) => write!(f, "rustls rejected the configuration: {error}"),
+            Self::OwnConfig => f.write_str("made from a rustls ServerConfig: set its certificates there"),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! From an accepted transport to a secured one.
+//! The handshake of an accepted transport.
 
 use std::io::{self, ErrorKind};
 use std::task::{Context, Poll, ready};
@@ -9,35 +9,35 @@ use rustls::ServerConnection;
 use super::{Tls, TlsSession, TlsStream};
 use crate::runtime::Transport;
 
-/// A handshake under way, in the task of its connection.
+/// A handshake in progress, in the task of its connection.
 pub(crate) struct Handshake<T> {
     stream: TlsStream<T>,
-    /// What may come before it is over.
+    /// The first byte of TLS was received.
     begun: bool,
 }
 
-/// How a handshake ended.
+/// The result of a handshake.
 pub(crate) enum Outcome {
     Secured,
-    /// It never began, and the core knows why.
+    /// The core refused the peer before the handshake began.
     Refused,
 }
 
 impl<T: Transport> Handshake<T> {
-    /// With the certificates of this moment.
+    /// Starts a handshake with the current certificates.
     ///
     /// # Errors
-    /// Those of a configuration that rustls does not accept.
+    /// Returns the error of a configuration that rustls rejects.
     pub(crate) fn new(tls: &Tls, transport: T) -> io::Result<Self> {
         let session = ServerConnection::new(tls.current()).map_err(io::Error::other)?;
         Ok(Self { stream: TlsStream::new(transport, session), begun: false })
     }
 
-    /// Goes on; `preface` judges the bytes before the first one of TLS.
+    /// Continues the handshake; `preface` checks the bytes before the first one of TLS.
     ///
     /// # Errors
-    /// Those of the transport, the end of the stream, and what the peer did wrong, whom an
-    /// alert has told.
+    /// Returns the errors of the transport, the end of the stream, and protocol errors of the peer,
+    /// which was sent an alert.
     pub(crate) fn poll(
         &mut self,
         context: &mut Context<'_>,
@@ -67,7 +67,7 @@ impl<T: Transport> Handshake<T> {
         }
     }
 
-    /// What the handshake of a secured stream agreed on.
+    /// Returns the session of a secured stream.
     pub(crate) fn session(&self) -> TlsSession {
         TlsSession::of(self.stream.session())
     }
@@ -76,7 +76,7 @@ impl<T: Transport> Handshake<T> {
         self.stream
     }
 
-    /// The transport without what was read from it.
+    /// Returns the transport, without the bytes read from it.
     pub(crate) fn into_transport(self) -> T {
         self.stream.into_transport()
     }

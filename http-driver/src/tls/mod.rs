@@ -1,4 +1,4 @@
-//! HTTPS: TLS 1.2 and 1.3 by rustls, once for all runtimes.
+//! HTTPS: TLS 1.2 and 1.3 through rustls, for all runtimes.
 //!
 //! ```text
 //! Tls          certificates, keys, client authorities: from files, reloaded in place

@@ -1,4 +1,4 @@
-//! Certificates and keys out of PEM (RFC 7468), with errors that a person can act on.
+//! Parsing of certificates and keys in PEM (RFC 7468).
 
 use std::path::PathBuf;
 
@@ -7,14 +7,14 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::error::{TlsError, TlsErrorKind};
 
-/// PEM as it is, and where it comes from.
+/// The contents of a PEM file or buffer, with its location for errors.
 pub(super) struct Pem {
     place: String,
     bytes: Vec<u8>,
 }
 
 impl Pem {
-    /// What a file holds at this moment.
+    /// Reads a file.
     pub(super) fn read(path: &PathBuf) -> Result<Self, TlsError> {
         let place = path.display().to_string();
         match std::fs::read(path) {
@@ -24,7 +24,7 @@ impl Pem {
     }
 
     pub(super) fn given(what: &str, bytes: &[u8]) -> Self {
-        Self { place: format!("the {what} given"), bytes: bytes.into() }
+        Self { place: format!("{what} passed as bytes"), bytes: bytes.into() }
     }
 
     pub(super) fn place(&self) -> &str {
@@ -35,7 +35,7 @@ impl Pem {
         TlsError::new(&self.place, fault)
     }
 
-    /// All certificates in it, of which there is at least one.
+    /// Returns all certificates in it, at least one.
     pub(super) fn certificates(&self) -> Result<Vec<CertificateDer<'static>>, TlsError> {
         let certificates: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&self.bytes).collect();
         match certificates {
@@ -45,9 +45,9 @@ impl Pem {
         }
     }
 
-    /// The first private key in it.
+    /// Returns the first private key in it.
     pub(super) fn key(&self) -> Result<PrivateKeyDer<'static>, TlsError> {
-        // PKCS #8 says it in the label (RFC 7468 section 11), the older form in a field behind it.
+        // PKCS #8 says it in the label (RFC 7468 section 11), the older form in a field after it.
         if ["BEGIN ENCRYPTED PRIVATE KEY", "Proc-Type: 4,ENCRYPTED"].iter().any(|mark| self.has(mark)) {
             return Err(self.error(TlsErrorKind::EncryptedKey));
         }
@@ -58,18 +58,18 @@ impl Pem {
         }
     }
 
-    /// There is nothing of the kind in it, or it is no PEM at all.
+    /// Returns the error for PEM without the expected item, or for input that is not PEM.
     fn nothing(&self, fault: TlsErrorKind) -> TlsErrorKind {
         if self.has("-----BEGIN ") { fault } else { TlsErrorKind::NotPem }
     }
 
-    /// What is broken is named without what stands there: it may be of a key.
+    /// Returns the error for malformed PEM. It does not quote the text, which may be part of a key.
     fn broken(&self, error: &pem::Error) -> TlsError {
         self.error(TlsErrorKind::BrokenPem(match error {
-            pem::Error::MissingSectionEnd { .. } => "an -----END line is missing".into(),
-            pem::Error::IllegalSectionStart { .. } => "a -----BEGIN line is malformed".into(),
-            pem::Error::Base64Decode(_) => "what is between the lines is not base64".into(),
-            _ => "it does not parse".into(),
+            pem::Error::MissingSectionEnd { .. } => "missing -----END line".into(),
+            pem::Error::IllegalSectionStart { .. } => "malformed -----BEGIN line".into(),
+            pem::Error::Base64Decode(_) => "invalid base64 between the -----BEGIN and -----END lines".into(),
+            _ => "invalid section".into(),
         }))
     }
 
@@ -79,7 +79,7 @@ impl Pem {
 }
 
 impl Drop for Pem {
-    /// Keys are not left in memory longer than they are needed.
+    /// Overwrites the bytes, so that keys do not stay in memory longer than necessary.
     fn drop(&mut self) {
         self.bytes.fill(0);
     }

@@ -1,4 +1,4 @@
-//! Received bytes that are still to be deciphered, in buffers that a thread shares.
+//! Received bytes that are not yet decrypted, in buffers shared by a thread.
 
 use std::cell::RefCell;
 use std::io;
@@ -6,17 +6,18 @@ use std::task::{Context, Poll, ready};
 
 use crate::runtime::Transport;
 
-/// The size of a buffer: two of the largest records (RFC 8446 section 5.2), so that an upload
-/// takes few system calls.
+/// Buffer size: two of the largest records (RFC 8446 section 5.2), so that an upload takes few
+/// system calls.
 const SIZE: usize = 2 * (5 + (16 << 10) + 256);
-/// How many a thread keeps. One in use is usually empty again before the next is needed.
+/// Number of buffers that a thread keeps. One in use is usually empty again before the next is
+/// needed.
 const KEPT: usize = 16;
 
 thread_local! {
     static POOL: RefCell<Vec<Box<[u8]>>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Bytes from the transport; without a buffer while there are none.
+/// Bytes from the transport; holds no buffer while there are none.
 #[derive(Default)]
 pub(super) struct Received {
     buffer: Box<[u8]>,
@@ -33,13 +34,13 @@ impl Received {
         self.start == self.end
     }
 
-    /// Drops bytes from the front.
+    /// Removes bytes from the front.
     pub(super) fn consume(&mut self, count: usize) {
         self.start = self.start.saturating_add(count).min(self.end);
-        self.give_back();
+        self.release();
     }
 
-    /// Reads once, behind what is there; 0 is the end of the stream.
+    /// Reads once, after the bytes that are there; returns 0 at the end of the stream.
     pub(super) fn poll_fill(
         &mut self,
         transport: &mut impl Transport,
@@ -57,11 +58,11 @@ impl Received {
         if let Poll::Ready(Ok(count)) = received {
             self.end = self.end.saturating_add(count).min(self.buffer.len());
         }
-        self.give_back();
+        self.release();
         Poll::Ready(ready!(received))
     }
 
-    fn give_back(&mut self) {
+    fn release(&mut self) {
         if self.is_empty() {
             (self.start, self.end) = (0, 0);
             let buffer = std::mem::take(&mut self.buffer);

@@ -1,14 +1,14 @@
-//! No resumption where clients are asked for certificates.
+//! Disabling of session resumption with client certificates.
 //!
-//! A resumed session has the certificate of the handshake before, and rustls does not verify that
-//! again: it may have expired since, or its authority may no longer be trusted.
+//! A resumed session has the certificate of the earlier handshake, and rustls does not verify that
+//! again: it may have expired, or its authority may no longer be trusted.
 
 use std::sync::Arc;
 
 use rustls::ServerConfig;
 use rustls::server::{NoServerSessionStorage, ProducesTickets};
 
-/// The configuration, without resumption where it asks clients for certificates.
+/// Returns the configuration, without resumption if it requests client certificates.
 pub(super) fn restrict(config: Arc<ServerConfig>) -> Arc<ServerConfig> {
     if !may_ask_for_certificates(&config) {
         return config;
@@ -18,15 +18,16 @@ pub(super) fn restrict(config: Arc<ServerConfig>) -> Arc<ServerConfig> {
     Arc::new(restricted)
 }
 
-/// Switches session ids, the tickets of TLS 1.2 and those of TLS 1.3 off.
+/// Disables session ids and the tickets of TLS 1.2 and 1.3.
 fn disable(config: &mut ServerConfig) {
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.ticketer = Arc::new(NoTickets);
     config.send_tls13_tickets = 0;
 }
 
-/// rustls shows its verifier only in the debug output. Everything that is not known to ask for
-/// nothing counts as asking, which costs resumption at worst.
+/// Returns whether the configuration may request client certificates. rustls shows its verifier
+/// only in debug output; an unknown verifier counts as one that does, which costs resumption at
+/// worst.
 fn may_ask_for_certificates(config: &ServerConfig) -> bool {
     !format!("{config:?}").contains(" verifier: NoClientAuth,")
 }

@@ -1,4 +1,4 @@
-//! What a handshake agreed on.
+//! The session of a handshake.
 
 use rustls::pki_types::CertificateDer;
 use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
@@ -12,7 +12,7 @@ use rustls::{HandshakeKind, ProtocolVersion, ServerConnection};
 ///     let certificate = request.tls().and_then(|tls| tls.peer_certificates().first());
 ///     match certificate {
 ///         Some(der) => Response::text(format!("a certificate of {} bytes\n", der.len())),
-///         None => Response::text("nobody that I know\n"),
+///         None => Response::text("unknown client\n"),
 ///     }
 /// }
 /// # let _ = whoami;
@@ -42,41 +42,41 @@ impl TlsSession {
         }
     }
 
-    /// `"TLSv1.3"` or `"TLSv1.2"`.
+    /// Returns `"TLSv1.3"` or `"TLSv1.2"`.
     #[must_use]
     pub fn protocol_version(&self) -> &'static str {
         self.version
     }
 
-    /// The cipher suite by the name that rustls has for it, such as
-    /// `TLS13_AES_256_GCM_SHA384`: the registered one, with `TLS13` for `TLS` in TLS 1.3.
+    /// Returns the cipher suite by its rustls name, such as `TLS13_AES_256_GCM_SHA384`: the
+    /// registered name, with `TLS13` instead of `TLS` in TLS 1.3.
     #[must_use]
     pub fn cipher_suite(&self) -> &'static str {
         self.cipher_suite
     }
 
-    /// The name that the client asked for (SNI, RFC 6066 section 3), in lower case. It need
-    /// not be that of the Host field.
+    /// Returns the name that the client requested (SNI, RFC 6066 section 3) in lower case. It may
+    /// differ from the Host field.
     #[must_use]
     pub fn server_name(&self) -> Option<&str> {
         self.server_name.as_deref()
     }
 
-    /// The protocol agreed on (ALPN, RFC 7301): `http/1.1` or `http/1.0`, or none where the
-    /// client offers none.
+    /// Returns the negotiated protocol (ALPN, RFC 7301), `http/1.1` or `http/1.0`; `None` if the
+    /// client offered none.
     #[must_use]
     pub fn alpn(&self) -> Option<&[u8]> {
         self.alpn.as_deref()
     }
 
-    /// Whether the client resumed an earlier session. Its certificates are those of then.
+    /// Returns whether the client resumed an earlier session, whose certificates it has then.
     #[must_use]
     pub fn is_resumed(&self) -> bool {
         self.is_resumed
     }
 
-    /// The client's certificate, in DER, and those that it sent with it; empty where it has
-    /// none. They are verified against the authorities of
+    /// Returns the client's certificate in DER and the chain that it sent; empty without one. They
+    /// were verified against the authorities of
     /// [`Tls::client_ca_file`](crate::Tls::client_ca_file).
     #[must_use]
     pub fn peer_certificates(&self) -> &[CertificateDer<'static>] {

@@ -1,4 +1,4 @@
-//! What a server speaks TLS with: made, and reloaded in place.
+//! TLS settings of a server, which can be reloaded.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -14,17 +14,16 @@ use super::error::{TlsError, TlsErrorKind};
 use super::pem::Pem;
 use super::{cryptography, provider, resumption};
 
-/// Sessions of TLS 1.2 clients without tickets that can be resumed; about 300 bytes each.
+/// Number of resumable sessions kept for TLS 1.2 clients without tickets; about 300 bytes each.
 const SESSIONS: usize = 1024;
 
-/// Certificates and keys to speak TLS with, for
-/// [`Server::tls`](crate::Server::tls) and
+/// Certificates, keys and settings of TLS, for [`Server::tls`](crate::Server::tls) and
 /// [`Server::listen_tls`](crate::Server::listen_tls) (`ssl_options` in Pants).
 ///
-/// TLS 1.2 and 1.3, `http/1.1` or `http/1.0` by ALPN, sessions resumed by tickets or by a cache in memory;
-/// no 0-RTT data, because it can be replayed. Where clients are asked for certificates nothing is
-/// resumed, so that each connection's certificate is verified. [`from_config`](Self::from_config) takes what
-/// rustls can do beyond.
+/// Supports TLS 1.2 and 1.3, ALPN `http/1.1` and `http/1.0`, and session resumption by tickets or
+/// an in-memory cache; no 0-RTT data, because it can be replayed. With client certificates,
+/// sessions are not resumed, so that the certificate of each connection is verified.
+/// [`from_config`](Self::from_config) gives access to the other options of rustls.
 ///
 /// ```no_run
 /// use httpants_driver::{ClientCertificates, Tls};
@@ -34,12 +33,12 @@ const SESSIONS: usize = 1024;
 ///     .sni_files("*.example.org", "example.org.pem", "example.org.key")?
 ///     .client_ca_file("staff-ca.pem", ClientCertificates::Optional)?;
 /// let renewed = tls.clone();
-/// // server.tls(tls), and when the files have changed:
+/// // server.tls(tls); after the files have changed:
 /// renewed.reload()?;
 /// # Ok(()) }
 /// ```
 ///
-/// Clones are the same one: what one reloads, all connections from then on use.
+/// Clones share the settings: a reload through one affects new connections of all.
 #[derive(Clone)]
 pub struct Tls(Arc<Shared>);
 
@@ -48,17 +47,17 @@ struct Shared {
     current: RwLock<Arc<ServerConfig>>,
 }
 
-/// Whether clients must show a certificate.
+/// The requirement of client certificates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ClientCertificates {
-    /// Those without one get an alert.
+    /// Clients without a certificate get an alert.
     Required,
-    /// Those without one are served, too; those with a wrong one get an alert.
+    /// Clients without a certificate are served; those with an invalid one get an alert.
     Optional,
 }
 
-/// Where everything comes from, so that it can be read again.
+/// The locations of certificates and keys, to read them again.
 #[derive(Clone, Debug)]
 enum Sources {
     Pem(PemSources),
@@ -85,31 +84,31 @@ enum Authorities {
 }
 
 impl Tls {
-    /// The certificate, with those between it and its authority behind it, and its private
-    /// key (PKCS #8, PKCS #1 or SEC1), all in PEM. They may be in one file.
+    /// Reads a certificate followed by its intermediate certificates, and its private key (PKCS #8,
+    /// PKCS #1 or SEC1), all in PEM. They may be in one file.
     ///
-    /// A certificate that has expired is warned of through `tracing`, and used.
+    /// An expired certificate is used, with a warning through `tracing`.
     ///
     /// # Errors
-    /// [`TlsError`] names the file and what is wrong with it.
+    /// Returns [`TlsError`] with the file and the cause.
     pub fn from_pem_files(certificates: impl AsRef<Path>, key: impl AsRef<Path>) -> Result<Self, TlsError> {
         Self::from_identity(Identity::files(certificates, key))
     }
 
-    /// The same from bytes.
+    /// Reads the same from bytes.
     ///
     /// # Errors
-    /// [`TlsError`] says which of the two and what is wrong with it.
+    /// Returns [`TlsError`] with the argument and the cause.
     pub fn from_pem(certificates: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         Self::from_identity(Identity::given(certificates, key)?)
     }
 
-    /// Everything as rustls has it; nothing is added, so `http/1.1` should be among its
-    /// `alpn_protocols`, or they be empty. Where it asks clients for certificates, resumption is
-    /// switched off: rustls does not verify the certificate of a resumed session again.
+    /// Uses a rustls configuration unchanged; its `alpn_protocols` should include `http/1.1` or be
+    /// empty. If it requests client certificates, resumption is disabled, because rustls does not
+    /// verify the certificate of a resumed session again.
     ///
     /// # Errors
-    /// [`TlsErrorKind::Config`] for one that rustls cannot serve with.
+    /// Returns [`TlsErrorKind::Config`] if rustls cannot serve with it.
     pub fn from_config(config: Arc<ServerConfig>) -> Result<Self, TlsError> {
         check(&config)?;
         Ok(Self::new(Sources::Config, resumption::restrict(config)))
@@ -125,13 +124,13 @@ impl Tls {
         Self(Arc::new(Shared { sources: Mutex::new(sources), current: RwLock::new(config) }))
     }
 
-    /// Another certificate for clients that ask for this name (SNI): a host name, or
-    /// `*.example.com` for each name directly below `example.com`; an exact name goes before.
-    /// Clients that ask for no name, or for another, get the first certificate.
+    /// Adds a certificate for clients that request this name (SNI): a host name, or `*.example.com`
+    /// for each name directly below `example.com`. Exact names take precedence. Clients without a
+    /// name, or with another one, get the first certificate.
     ///
     /// # Errors
-    /// [`TlsError`] for files as in [`from_pem_files`](Self::from_pem_files), for what is no
-    /// host name, and for a certificate that is not valid for it.
+    /// Returns [`TlsError`] for files as in [`from_pem_files`](Self::from_pem_files), for an
+    /// invalid name, and for a certificate that is not valid for the name.
     pub fn sni_files(
         self,
         name: &str,
@@ -141,10 +140,10 @@ impl Tls {
         self.with_name(name, Identity::files(certificates, key))
     }
 
-    /// The same from bytes.
+    /// Adds the same from bytes.
     ///
     /// # Errors
-    /// As [`sni_files`](Self::sni_files).
+    /// Returns the same errors as [`sni_files`](Self::sni_files).
     pub fn sni(self, name: &str, certificates: &[u8], key: &[u8]) -> Result<Self, TlsError> {
         self.with_name(name, Identity::given(certificates, key)?)
     }
@@ -154,39 +153,39 @@ impl Tls {
         self.with(|sources| sources.names.push((known, identity)))
     }
 
-    /// Asks clients for a certificate of one of the authorities in this PEM file; the request
-    /// has it in [`TlsSession::peer_certificates`](crate::TlsSession::peer_certificates).
+    /// Requests from clients a certificate of one of the authorities in this PEM file;
+    /// [`TlsSession::peer_certificates`](crate::TlsSession::peer_certificates) returns it.
     ///
     /// # Errors
-    /// [`TlsError`] names the file and what is wrong with it.
+    /// Returns [`TlsError`] with the file and the cause.
     pub fn client_ca_file(self, path: impl AsRef<Path>, certificates: ClientCertificates) -> Result<Self, TlsError> {
         let authorities = Authorities::File(path.as_ref().into());
         self.with(|sources| sources.clients = Some((authorities, certificates)))
     }
 
-    /// The same from bytes.
+    /// Reads the same from bytes.
     ///
     /// # Errors
-    /// As [`client_ca_file`](Self::client_ca_file).
+    /// Returns the same errors as [`client_ca_file`](Self::client_ca_file).
     pub fn client_ca(self, pem: &[u8], certificates: ClientCertificates) -> Result<Self, TlsError> {
         let authorities = Authorities::Given(roots(&Pem::given("client authorities", pem))?);
         self.with(|sources| sources.clients = Some((authorities, certificates)))
     }
 
-    /// A new one, of changed sources.
+    /// Returns new settings with changed sources.
     fn with(self, change: impl FnOnce(&mut PemSources)) -> Result<Self, TlsError> {
         let (sources, config) = self.sources().changed(change)?;
         Ok(Self::new(sources, config))
     }
 
-    /// Reads all files again; what came as bytes stays. Connections from then on use what
-    /// they hold, those that are open go on undisturbed. Sessions from before are not resumed,
-    /// because they may be of clients that are no longer welcome.
+    /// Reads all files again; certificates given as bytes stay. New connections use the result,
+    /// open ones are not affected. Older sessions are not resumed, because they may belong to
+    /// clients that are no longer trusted.
     ///
-    /// It blocks for as long as reading small files takes.
+    /// Blocks while it reads the files.
     ///
     /// # Errors
-    /// [`TlsError`]; everything stays as it was then.
+    /// Returns [`TlsError`]; the settings are unchanged then.
     pub fn reload(&self) -> Result<(), TlsError> {
         let sources = self.sources();
         if let Sources::Pem(sources) = &*sources {
@@ -195,11 +194,11 @@ impl Tls {
         Ok(())
     }
 
-    /// [`reload`](Self::reload) with the first certificate and its key from these bytes, and
-    /// not from where they came before.
+    /// Replaces the first certificate and its key by these bytes and reloads as
+    /// [`reload`](Self::reload) does.
     ///
     /// # Errors
-    /// [`TlsError`]; everything stays as it was then.
+    /// Returns [`TlsError`]; the settings are unchanged then.
     pub fn replace(&self, certificates: &[u8], key: &[u8]) -> Result<(), TlsError> {
         let given = Identity::given(certificates, key)?;
         let mut sources = self.sources();
@@ -209,10 +208,11 @@ impl Tls {
         Ok(())
     }
 
-    /// Connections from now on use this configuration, wherever the one before came from.
+    /// Replaces everything by a rustls configuration, for new connections.
     ///
     /// # Errors
-    /// [`TlsErrorKind::Config`] for one that rustls cannot serve with; everything stays then.
+    /// Returns [`TlsErrorKind::Config`] if rustls cannot serve with it; the settings are unchanged
+    /// then.
     pub fn replace_config(&self, config: Arc<ServerConfig>) -> Result<(), TlsError> {
         check(&config)?;
         let mut sources = self.sources();
@@ -225,12 +225,12 @@ impl Tls {
         self.0.sources.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Called with the sources locked, so that of two reloads the later one stays.
+    /// Must be called with the sources locked, so that the later of two reloads wins.
     fn replace_current(&self, config: Arc<ServerConfig>) {
         *self.0.current.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
 
-    /// What a connection that is accepted now is to use.
+    /// Returns the configuration for a connection that is accepted now.
     pub(super) fn current(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.0.current.read().unwrap_or_else(PoisonError::into_inner))
     }
@@ -243,7 +243,7 @@ impl fmt::Debug for Tls {
 }
 
 impl Sources {
-    /// These, changed, and what they give.
+    /// Returns the changed sources and the configuration made from them.
     fn changed(&self, change: impl FnOnce(&mut PemSources)) -> Result<(Self, Arc<ServerConfig>), TlsError> {
         let Self::Pem(sources) = self else {
             return Err(TlsError::new("TLS", TlsErrorKind::OwnConfig));
@@ -292,7 +292,7 @@ impl PemSources {
     }
 }
 
-/// Whether connections can be made with it.
+/// Checks that rustls can serve with it.
 fn check(config: &Arc<ServerConfig>) -> Result<(), TlsError> {
     let made = ServerConnection::new(Arc::clone(config));
     made.map(drop).map_err(|error| TlsError::new("TLS", TlsErrorKind::Config(error)))
@@ -318,7 +318,7 @@ impl Identity {
     fn place(&self) -> String {
         match self {
             Self::Files { chain, .. } => chain.display().to_string(),
-            Self::Given(_) => "the certificate given".into(),
+            Self::Given(_) => "certificate passed as bytes".into(),
         }
     }
 }

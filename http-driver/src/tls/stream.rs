@@ -1,4 +1,4 @@
-//! A secured transport over any other.
+//! A TLS stream over any transport.
 
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::task::{Context, Poll, ready};
@@ -8,21 +8,21 @@ use rustls::ServerConnection;
 use super::received::Received;
 use crate::runtime::Transport;
 
-/// What is enciphered at once and waits to leave: four records, as much as usually leaves in
-/// one system call.
+/// Bytes that are encrypted at once and wait to be sent: four records, as much as usually fits one
+/// system call.
 const SENDING: usize = 64 << 10;
 
-/// A stream that rustls deciphers and enciphers.
+/// A stream that rustls decrypts and encrypts.
 ///
-/// An end that the peer did not announce by `close_notify` is an
-/// [`UnexpectedEof`](ErrorKind::UnexpectedEof): it may be somebody else's.
+/// An end without `close_notify` is an [`UnexpectedEof`](ErrorKind::UnexpectedEof), because it may
+/// be forged.
 pub(crate) struct TlsStream<T> {
     transport: T,
     session: ServerConnection,
     received: Received,
     failed: bool,
     said_end: bool,
-    /// Bytes that the transport took since this was last asked for.
+    /// Bytes that the transport accepted since the last query.
     left: u64,
 }
 
@@ -48,20 +48,21 @@ impl<T: Transport> TlsStream<T> {
         self.received.poll_fill(&mut self.transport, context)
     }
 
-    /// Deciphers some more; false at the end of the stream.
+    /// Decrypts more bytes; returns false at the end of the stream.
     ///
     /// # Errors
-    /// Those of the transport, and what the peer did wrong, whom an alert tells.
+    /// Returns the errors of the transport, and protocol errors of the peer, which is sent an
+    /// alert.
     pub(super) fn poll_more(&mut self, context: &mut Context<'_>) -> Poll<io::Result<bool>> {
         if self.failed {
             return Poll::Ready(Err(ErrorKind::InvalidData.into()));
         }
         let ended = self.received.is_empty() && ready!(self.poll_fill(context))? == 0;
         let count = self.session.read_tls(&mut self.received.filled())?;
-        // Behind a `close_notify` nothing is taken, and nothing counts.
+        // After `close_notify` no bytes are accepted or counted.
         self.received.consume(if count == 0 { usize::MAX } else { count });
         let result = self.session.process_new_packets();
-        // Alerts, tickets and new keys. What does not leave now leaves with the next bytes.
+        // Alerts, tickets and key updates. What is not sent now is sent with the next bytes.
         let _ = self.poll_drain(context, false);
         match result {
             Ok(_) => Poll::Ready(Ok(!ended)),
@@ -72,7 +73,7 @@ impl<T: Transport> TlsStream<T> {
         }
     }
 
-    /// Sends what is enciphered, until none of it is left.
+    /// Sends encrypted bytes until none are left.
     pub(super) fn poll_drain(&mut self, context: &mut Context<'_>, more: bool) -> Poll<io::Result<()>> {
         while self.session.wants_write() {
             let mut outgoing = Outgoing { transport: &mut self.transport, context, more };
@@ -86,12 +87,12 @@ impl<T: Transport> TlsStream<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// How many enciphered bytes the transport took since the last call.
-    pub(crate) fn take_left(&mut self) -> u64 {
+    /// Returns how many encrypted bytes the transport accepted since the last call.
+    pub(crate) fn take_sent(&mut self) -> u64 {
         std::mem::take(&mut self.left)
     }
 
-    /// Tells the peer that nothing follows.
+    /// Sends `close_notify`.
     pub(crate) fn poll_close_notify(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         if !std::mem::replace(&mut self.said_end, true) {
             self.session.send_close_notify();
@@ -106,7 +107,7 @@ impl<T: Transport> Transport for TlsStream<T> {
         loop {
             let room = buffer.get_mut(filled..).unwrap_or_default();
             match self.session.reader().read(room) {
-                // The peer's `close_notify`, or no room is left.
+                // The peer's `close_notify`, or the buffer is full.
                 Ok(0) => return Poll::Ready(Ok(filled)),
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
@@ -115,7 +116,7 @@ impl<T: Transport> Transport for TlsStream<T> {
                     }
                     match ready!(self.poll_more(context)) {
                         Ok(_) => {}
-                        // What was deciphered before it counts; the error stays.
+                        // Bytes decrypted before the error are returned first; the error stays.
                         Err(_) if filled > 0 => return Poll::Ready(Ok(filled)),
                         Err(error) => return Poll::Ready(Err(error)),
                     }
@@ -126,8 +127,8 @@ impl<T: Transport> Transport for TlsStream<T> {
         }
     }
 
-    /// Takes no more than is enciphered at once, and only once all of what it took before
-    /// has left.
+    /// Accepts no more than is encrypted at once, and only after everything accepted before was
+    /// sent.
     fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>> {
         ready!(self.poll_drain(context, true))?;
         let count = self.session.writer().write_vectored(slices)?;
@@ -159,7 +160,7 @@ impl<T: Transport> Transport for TlsStream<T> {
     }
 }
 
-/// The transport as rustls writes to it.
+/// The transport as a writer for rustls.
 struct Outgoing<'a, 'b, T> {
     transport: &'a mut T,
     context: &'a mut Context<'b>,

@@ -1,5 +1,4 @@
-//! In the place of TLS where it is left out: types without a value, so that the connections
-//! need not know.
+//! Replacements for TLS when it is disabled: uninhabited types, so that connections need no `cfg`.
 
 use std::convert::Infallible;
 use std::io::{self, IoSlice};
@@ -49,7 +48,7 @@ impl<T: Transport> Handshake<T> {
 }
 
 impl<T: Transport> TlsStream<T> {
-    pub(crate) fn take_left(&mut self) -> u64 {
+    pub(crate) fn take_sent(&mut self) -> u64 {
         match self.0 {}
     }
 

@@ -1,4 +1,4 @@
-//! The content of a request, for those who read `http_body`.
+//! The body of a request as an `http_body::Body`.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,7 +9,7 @@ use http_body::{Frame, SizeHint};
 use crate::exchange::BodyError;
 use crate::request::Body;
 
-/// The pieces as they arrive, then the trailer fields, if there are any.
+/// Yields the pieces as they arrive, then the trailer fields, if any.
 impl http_body::Body for Body {
     type Data = Bytes;
     type Error = BodyError;

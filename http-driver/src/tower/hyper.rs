@@ -1,10 +1,10 @@
-//! `hyper::upgrade::OnUpgrade`, which only hyper can make.
+//! `hyper::upgrade::OnUpgrade`, which only hyper can create.
 //!
-//! So hyper serves a connection of its own for each request that offers an upgrade. What it
-//! reads there is a request that stands in this file, and what it writes is dropped; its
-//! service keeps the `OnUpgrade` of that request and waits. When the response to the real request
-//! is the upgrade, hyper's service responds with 101, and hyper hands its stream to the owner
-//! of the `OnUpgrade`, or drops it where there is none. Later the real stream is put behind hyper's.
+//! hyper therefore serves a connection of its own for each request that offers an upgrade. It reads
+//! a constant request from this file, and what it writes is dropped; its service keeps the
+//! `OnUpgrade` of that request and waits. When the response to the real request is the upgrade,
+//! hyper's service responds with 101, and hyper hands its stream to the owner of the `OnUpgrade`,
+//! or drops it if there is none. Later the real stream is connected to hyper's.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -27,20 +27,20 @@ use crate::response::UpgradeHandler;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: any\r\n\r\n";
 
-/// What both sides of an offer know.
+/// The state shared by both sides of an offer.
 #[derive(Default)]
 struct Shared {
-    /// The `OnUpgrade` that hyper made, until it is offered.
+    /// The `OnUpgrade` created by hyper, until it is offered.
     made: Option<OnUpgrade>,
     /// The service has responded with the upgrade.
     accepted: bool,
-    /// hyper's stream was dropped: there was no `OnUpgrade` left to give it to.
+    /// hyper's stream was dropped, because the `OnUpgrade` was dropped.
     dropped: bool,
-    /// The real stream, until hyper's takes it.
+    /// The real stream, until hyper's side takes it.
     stream: Option<Lent>,
-    /// No stream comes any more.
+    /// No stream will come.
     over: bool,
-    /// Who waits for the real stream.
+    /// Wakers waiting for the real stream.
     waiting: [Option<Waker>; 2],
 }
 
@@ -50,7 +50,7 @@ fn lock(place: &Place) -> MutexGuard<'_, Shared> {
     place.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Dropped, it ends the waiting for a stream: there is one, or there will be none.
+/// A guard that ends the wait for a stream on drop: there is one, or there will be none.
 struct HandingOver(Place);
 
 impl Drop for HandingOver {
@@ -64,22 +64,22 @@ impl Drop for HandingOver {
     }
 }
 
-/// An `OnUpgrade` that was offered to a service. Dropped, it tells the service that nothing
-/// came of it.
+/// An `OnUpgrade` that was offered to a service. Dropping it tells the service that the upgrade was
+/// not used.
 pub(super) struct Offer {
     connection: Pin<Box<dyn Future<Output = Result<(), hyper::Error>> + Send>>,
     place: Place,
 }
 
 impl Offer {
-    /// Makes one and puts it into the extensions of its request.
+    /// Creates one and inserts it into the extensions of its request.
     pub(super) fn insert(extensions: &mut Extensions) -> Option<Self> {
         let place = Place::default();
         let inner = Arc::clone(&place);
         let service = service_fn(move |request| {
             lock(&inner).made = Some(hyper::upgrade::on(request));
             let inner = Arc::clone(&inner);
-            // Polled again whenever the connection is; no waker is needed.
+            // Polled whenever the connection is polled, so no waker is needed.
             poll_fn(move |_| match lock(&inner).accepted {
                 true => Poll::Ready(Ok::<_, Infallible>(switching())),
                 false => Poll::Pending,
@@ -96,11 +96,11 @@ impl Offer {
         Some(Self { connection, place })
     }
 
-    /// What follows when the service has accepted: the stream goes to whoever awaits it. `None`
-    /// where the service has dropped the `OnUpgrade`.
+    /// Returns the upgrade handler after the service has accepted: it passes the stream to the
+    /// owner of the `OnUpgrade`. `None` if the service has dropped that.
     pub(super) fn accept(mut self) -> Option<UpgradeHandler> {
         lock(&self.place).accepted = true;
-        // Nothing of this waits: hyper's response is dropped as it is written.
+        // This never waits: hyper's response is dropped as it is written.
         let handed_over = self.connection.as_mut().poll(&mut Context::from_waker(Waker::noop()));
         if !matches!(handed_over, Poll::Ready(Ok(()))) || lock(&self.place).dropped {
             return None;
@@ -127,13 +127,13 @@ fn switching() -> http::Response<Body> {
     response
 }
 
-/// What ends the head that hyper writes.
+/// The end of the head that hyper writes.
 const END: &[u8] = b"\r\n\r\n";
 
 /// hyper's connection: first the handshake with an empty stream, then the real stream.
 struct Io {
     unread: &'static [u8],
-    /// How much of [`END`] was written: nothing behind it is hyper's any more.
+    /// How much of [`END`] was written; bytes after it belong to the upgraded protocol.
     head: usize,
     place: Place,
     stream: Option<Lent>,
@@ -145,12 +145,12 @@ impl Drop for Io {
     }
 }
 
-/// The places of those who wait for the real stream.
+/// The indexes of tasks that wait for the real stream.
 const READER: usize = 0;
 const WRITER: usize = 1;
 
 impl Io {
-    /// The real stream, which is awaited where it is not there yet.
+    /// Returns the real stream, or waits for it.
     fn poll_stream(&mut self, context: &Context<'_>, who: usize) -> Poll<io::Result<Pin<&mut Lent>>> {
         let mut over = false;
         if self.stream.is_none() {
@@ -172,19 +172,19 @@ impl Io {
         }
     }
 
-    /// Whether hyper still writes its head.
+    /// Returns whether hyper is still writing its head.
     fn is_in_head(&self) -> bool {
         self.head < END.len()
     }
 
-    /// Drops the head that hyper writes; how much of the bytes that was.
+    /// Drops bytes of the head that hyper writes; returns their number.
     fn drop_head(&mut self, bytes: &[u8]) -> usize {
         let mut dropped = 0;
         for byte in bytes {
             if self.head == END.len() {
                 break;
             }
-            // CR begins the end anew, whatever came before it.
+            // CR starts a new match, whatever precedes it.
             self.head = if END.get(self.head) == Some(byte) { self.head + 1 } else { usize::from(*byte == b'\r') };
             dropped += 1;
         }

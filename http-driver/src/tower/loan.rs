@@ -1,7 +1,7 @@
-//! A stream that is used elsewhere, and can be called back.
+//! A stream that is lent out and can be called back.
 //!
-//! hyper hands a stream to a task of its own. The server counts the connection until that
-//! task is done with it, and must be able to close it when the time to drain is over.
+//! hyper passes a stream to a task of its own. The server counts the connection until that task is
+//! done with it, and must be able to close it when the grace period is over.
 
 use std::future::Future;
 use std::io::{self, ErrorKind, IoSlice};
@@ -15,7 +15,7 @@ use crate::response::Upgraded;
 
 #[derive(Debug, Default)]
 struct Loan {
-    /// Gone once it was given back or called back.
+    /// `None` once it was returned or called back.
     stream: Option<Upgraded>,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -32,11 +32,11 @@ pub(super) fn lend(stream: Upgraded) -> (Lent, Lender) {
     (Lent(Arc::clone(&loan)), Lender(loan))
 }
 
-/// The side that uses the stream; dropping it closes the stream.
+/// The borrower's side of the stream; dropping it closes the stream.
 #[derive(Debug)]
 pub(super) struct Lent(Arc<Mutex<Loan>>);
 
-/// The side that waits for its end; dropping it closes the stream, too.
+/// The owner's side, which waits for the end; dropping it closes the stream, too.
 #[derive(Debug)]
 pub(super) struct Lender(Arc<Mutex<Loan>>);
 
@@ -99,7 +99,7 @@ impl Drop for Lent {
     }
 }
 
-/// Done once the stream was given back.
+/// Completes once the stream was returned.
 impl Future for Lender {
     type Output = ();
 
@@ -119,7 +119,7 @@ impl Drop for Lender {
         let (stream, wakers) = (loan.stream.take(), [loan.reader.take(), loan.writer.take()]);
         drop(loan);
         drop(stream);
-        // The other side finds that the stream is gone.
+        // Wakes the other side, which finds that the stream is gone.
         wakers.into_iter().flatten().for_each(Waker::wake);
     }
 }

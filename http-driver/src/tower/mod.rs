@@ -1,4 +1,4 @@
-//! Any `tower` service as a handler: an axum `Router`, say. Feature `tower`.
+//! Any `tower` service as a handler, for example an axum `Router`. Requires the feature `tower`.
 //!
 //! ```
 //! use std::convert::Infallible;
@@ -31,25 +31,24 @@
 //! ```
 //!
 //! # What a service gets
-//! The request's content streams: it is a [`Body`](crate::Body), read from the peer as it is
-//! polled, with its length as `size_hint` and its trailer fields as the last frame. `100
-//! Continue` is sent with the first poll. No temporary files are made, and forms are the
-//! service's own business. [`Server::intake`](crate::Server::intake) may still refuse a request
-//! or change its limit. It should not buffer: of a multipart form that is taken apart, only
-//! [so much](crate::protocol::forms::Limits::memory) is left for a service to read, and more is
-//! an error of its body.
+//! The request body is streamed: it is a [`Body`](crate::Body) that reads from the peer as it is
+//! polled, with its length as `size_hint` and its trailer fields as the last frame. `100 Continue`
+//! is sent with the first poll. No temporary files are created, and the service parses forms
+//! itself. [`Server::intake`](crate::Server::intake) may still refuse a request or change its
+//! limit. It should not buffer: of a parsed multipart form, at most
+//! [`Limits::memory`](crate::protocol::forms::Limits::memory) is left for the service to read, and
+//! its body returns an error for more.
 //!
-//! [`Server::max_body_size`](crate::Server::max_body_size) holds: content that is announced to be
-//! larger is refused with 413 when it is first polled (at once where the client waits for `100
-//! Continue`), and content that grows larger when it does. The body then ends with [`BodyError`](crate::BodyError), and what the service answers
-//! to that comes too late. axum has a limit of its own for extractors that collect content
-//! (`DefaultBodyLimit`, 2 MiB), whose 413 is the application's. The smaller of the two decides:
-//! for large uploads raise both.
+//! [`Server::max_body_size`](crate::Server::max_body_size) applies: a body announced to be larger
+//! is refused with 413 when it is first polled (at once if the client waits for `100 Continue`),
+//! and a body that grows larger when it does. It then ends with [`BodyError`](crate::BodyError),
+//! and the service's response comes too late. axum has its own limit for extractors that collect
+//! the body (`DefaultBodyLimit`, 2 MiB), whose 413 comes from the application. The smaller limit
+//! decides, so raise both for large uploads.
 //!
-//! The extensions of the request hold an `Arc<`[`Request`](crate::Request)`>`, without the
-//! content: what the server knows of it, such as the client's address behind trusted proxies,
-//! and the means to set signed cookies. Do not answer through its
-//! [`responder`](crate::Request::responder): the service answers.
+//! The extensions of the request contain an `Arc<`[`Request`](crate::Request)`>` without the body:
+//! it has the client's address behind trusted proxies, and methods for signed cookies. Do not use
+//! its [`responder`](crate::Request::responder), because the service responds.
 //!
 //! ```
 //! use std::sync::Arc;
@@ -66,21 +65,21 @@
 //! # let _ = welcome;
 //! ```
 //!
-//! With axum that is the extractor `Extension<Arc<httpants_tokio::Request>>`. For its
-//! `ConnectInfo<SocketAddr>` see [`TowerService::extend`].
+//! In axum, use the extractor `Extension<Arc<httpants_tokio::Request>>`. For
+//! `ConnectInfo<SocketAddr>`, see [`TowerService::extend`].
 //!
 //! # What a service answers
-//! The content of the response streams, too, as fast as the peer takes it. A body that knows its
-//! exact size gets a `Content-Length`; another is chunked, and its trailer fields are sent
-//! behind it. It is dropped when the connection ends, and never polled for HEAD, 204 and 304.
-//! An error of the service is a failure of the application: a 500 where nothing was sent. An
-//! error of the body breaks the response off, visibly. Both are logged.
+//! The response body is streamed as fast as the peer reads it. A body with a known exact size gets
+//! a `Content-Length`; any other is chunked, followed by its trailer fields. It is dropped when the
+//! connection ends, and not polled for HEAD, 204 and 304. An error of the service is an application
+//! failure: a 500 if nothing was sent. An error of the body aborts the response and drops the
+//! connection. Both are logged.
 //!
 //! # Upgrades
-//! A service that answers 101, or 2xx to CONNECT, says what follows by [`Upgrade`] among the
-//! extensions of its response. With the feature `hyper-upgrade`, requests that offer an upgrade
-//! also carry `hyper::upgrade::OnUpgrade`: axum's `WebSocketUpgrade` takes it from there. (axum
-//! itself spawns the socket's task on tokio, so that part needs a tokio runtime.)
+//! A service that returns 101, or 2xx to CONNECT, must add [`Upgrade`] to the extensions of its
+//! response. With the feature `hyper-upgrade`, requests that offer an upgrade also carry
+//! `hyper::upgrade::OnUpgrade`, which axum's `WebSocketUpgrade` uses. (axum spawns the socket's
+//! task on tokio, so that needs a tokio runtime.)
 
 mod body;
 #[cfg(feature = "hyper-upgrade")]

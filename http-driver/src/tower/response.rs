@@ -1,4 +1,4 @@
-//! The response of a service, as a response.
+//! Conversion of a service's response.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -16,7 +16,7 @@ use super::upgrade::Upgrade;
 use crate::request::Request;
 use crate::response::{Content, Piece, Response, StreamError, UpgradeHandler};
 
-/// What the response depends on beside the service's response.
+/// The request's properties that its response depends on.
 #[derive(Debug, Default)]
 pub(super) struct Circumstances {
     method: Method,
@@ -25,7 +25,7 @@ pub(super) struct Circumstances {
 }
 
 impl Circumstances {
-    /// Those of a request; what the service needs of them goes into its extensions.
+    /// Collects those of a request, and inserts what the service needs into its extensions.
     #[cfg_attr(not(feature = "hyper-upgrade"), expect(unused_variables, reason = "there is no offer to make"))]
     pub(super) fn of(request: &Request, extensions: &mut Extensions) -> Self {
         let method = request.method().clone();
@@ -36,7 +36,7 @@ impl Circumstances {
         }
     }
 
-    /// What follows a response with this status, if that ends HTTP.
+    /// Returns the handler of an upgrade with this status, if the status ends HTTP.
     fn upgrade(self, status: StatusCode, extensions: &Extensions) -> Option<Option<UpgradeHandler>> {
         let ends = status == StatusCode::SWITCHING_PROTOCOLS || self.method == Method::CONNECT && status.is_success();
         ends.then(|| {
@@ -48,7 +48,7 @@ impl Circumstances {
     }
 }
 
-/// What the service said, in the terms of the server.
+/// Converts the response of a service.
 pub(super) fn of<B>(
     mut response: http::Response<B>,
     circumstances: Circumstances,
@@ -76,9 +76,9 @@ where
     if empty { without_content(head, &body) } else { with_content(head, body, context) }
 }
 
-/// Frameworks set the length of whatever body is there. On 204 it must not be sent (RFC 9110
-/// section 8.6, RFC 9112 section 6.1); on 304 it would be that of the representation, so a zero
-/// there is the length of a body that is none.
+/// Removes framing fields that frameworks set for any body. On 204 they must not be sent (RFC 9110
+/// section 8.6, RFC 9112 section 6.1); on 304 the length would be that of the representation, so a
+/// zero is the length of a missing body.
 fn remove_framing(status: StatusCode, headers: &mut HeaderMap) {
     let zero = headers.get(header::CONTENT_LENGTH).is_some_and(|length| length == "0");
     if status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED && zero {
@@ -87,12 +87,12 @@ fn remove_framing(status: StatusCode, headers: &mut HeaderMap) {
     }
 }
 
-/// A failure of the application, with its reason for the log.
+/// Creates the response of an application failure, with its cause for the log.
 pub(super) fn failed(error: StreamError) -> Response {
     Response { head: ResponseHead::default(), content: Content::Failed(error), misuse: None }
 }
 
-/// The head alone, which may tell the size of what the body would be.
+/// Creates a response without a body, with the size that the body would have if that is known.
 fn without_content(mut head: ResponseHead, body: &impl Body) -> Response {
     let size = body.size_hint().exact().filter(|&size| size > 0 && head.status != StatusCode::NO_CONTENT);
     if let (Some(size), None) = (size, head.fields.content_length())
@@ -108,17 +108,19 @@ where
     B: Body + Send + 'static,
     B::Error: Into<StreamError>,
 {
-    let told = head.fields.content_length().is_some();
+    let has_length = head.fields.content_length().is_some();
     let size = body.size_hint().exact();
-    let mut frames = Frames { body: Box::pin(body), first: None, sized: told || size.is_some() };
+    let mut frames = Frames { body: Box::pin(body), first: None, sized: has_length || size.is_some() };
     if let Some(size) = size {
-        // A body that is there as a whole leaves with its head.
+        // A body that is already complete is sent with its head.
         match frames.poll_piece(context) {
-            Poll::Ready(None) if size == 0 && !told => return whole(head, Bytes::new()),
-            Poll::Ready(Some(Ok(Piece::Data(data)))) if data.len() as u64 == size && !told => return whole(head, data),
+            Poll::Ready(None) if size == 0 && !has_length => return whole(head, Bytes::new()),
+            Poll::Ready(Some(Ok(Piece::Data(data)))) if data.len() as u64 == size && !has_length => {
+                return whole(head, data);
+            }
             polled => frames.first = Some(polled).filter(Poll::is_ready),
         }
-        if !told && let Err(misuse) = head.fields.push("Content-Length", size.to_string()) {
+        if !has_length && let Err(misuse) = head.fields.push("Content-Length", size.to_string()) {
             return misuse.into();
         }
     }
@@ -129,12 +131,12 @@ fn whole(head: ResponseHead, content: Bytes) -> Response {
     Response { head, content: Content::Whole(content), misuse: None }
 }
 
-/// The frames of a body as pieces of content.
+/// The frames of a body as response pieces.
 struct Frames<B> {
     body: Pin<Box<B>>,
-    /// What was polled before it was known whether that is all.
+    /// A piece that was polled to find out whether it is the only one.
     first: Option<Poll<Option<Result<Piece, StreamError>>>>,
-    /// The response has a Content-Length, so trailer fields have no place in it.
+    /// The response has a Content-Length, so it cannot have trailer fields.
     sized: bool,
 }
 
@@ -159,7 +161,7 @@ where
                             FieldLines::trailers(&trailers).map(Piece::Trailers).map_err(Into::into),
                         ));
                     }
-                    // Nothing else is known to this version of HTTP.
+                    // HTTP/1.1 has no other frames.
                     _ => {}
                 },
             }
@@ -183,7 +185,7 @@ where
     }
 }
 
-/// The content of a response that has none.
+/// The body of a response without one.
 struct NoContent;
 
 impl Stream for NoContent {

@@ -1,4 +1,4 @@
-//! A handler made of a service.
+//! A handler made from a service.
 
 use std::fmt;
 use std::future::Future;
@@ -17,11 +17,11 @@ use crate::response::{Response, StreamError};
 
 type Extend = dyn Fn(&Request, &mut Extensions) + Send + Sync;
 
-/// A `tower` service that answers requests: give it to [`Server::new`](crate::Server::new).
+/// A handler that calls a `tower` service; pass it to [`Server::new`](crate::Server::new).
 ///
-/// The service is cloned for each request, and the clone is called once it says that it is
-/// ready, so limits that clones share hold. Connections share it across threads; one that is
-/// not `Sync` is made so by `tower::util::BoxCloneSyncService`.
+/// The service is cloned for each request, and the clone is called once it is ready, so limits
+/// shared by clones apply. Threads share it; `tower::util::BoxCloneSyncService` makes a service
+/// `Sync` that is not.
 #[derive(Clone)]
 pub struct TowerService<S> {
     service: S,
@@ -29,14 +29,14 @@ pub struct TowerService<S> {
 }
 
 impl<S> TowerService<S> {
-    /// Answers with this service.
+    /// Creates a handler from this service.
     pub fn new(service: S) -> Self {
         Self { service, extend: None }
     }
 
-    /// Puts more into the extensions of each request, where services look for what they need.
+    /// Adds values to the extensions of each request, where services look for them.
     ///
-    /// axum's extractor `ConnectInfo` finds its address so:
+    /// For axum's extractor `ConnectInfo`:
     ///
     /// ```
     /// # #[derive(Clone)] struct ConnectInfo<T>(T);
@@ -82,7 +82,7 @@ where
         }
     }
 
-    /// Content streams in.
+    /// Streams every body.
     fn intake(&self, _: &httpants_core::RequestHead) -> BodyPolicy {
         BodyPolicy::Stream
     }
@@ -95,7 +95,8 @@ impl<S: fmt::Debug> fmt::Debug for TowerService<S> {
 }
 
 pin_project! {
-    /// A [`TowerService`] at work. Only named where a runtime is asked whether it can spawn it.
+    /// The future of a [`TowerService`]. Public only so that it can be named in bounds on a
+    /// runtime's `Spawn`.
     #[must_use = "futures do nothing unless polled"]
     pub struct ResponseFuture<S: Service<http::Request<Body>>> {
         #[pin]
@@ -107,10 +108,11 @@ pin_project! {
 pin_project! {
     #[project = StageProjection]
     enum Stage<S, F> {
-        // The service may not be ready for the request yet, which is there until it is.
+        // The service may not be ready; the request is kept until it is.
         Ready { service: S, request: Option<http::Request<Body>> },
         Called { #[pin] future: F },
-        // Gone before its response is looked at: it may hold the `OnUpgrade` of its request.
+        // The future is dropped before its response is used, because it may hold the `OnUpgrade` of
+        // its request.
         Done,
     }
 }
@@ -134,7 +136,7 @@ where
                     Err(error) => Err(error),
                     Ok(()) => {
                         let Some(request) = request.take() else {
-                            return Poll::Ready(response::failed("the service was called already".into()));
+                            return Poll::Ready(response::failed("the service was already called".into()));
                         };
                         let future = service.call(request);
                         this.stage.set(Stage::Called { future });

@@ -1,4 +1,4 @@
-//! What follows a response that ends HTTP on its connection.
+//! Upgrades by a service.
 
 use std::fmt;
 use std::future::Future;
@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::response::{UpgradeHandler, Upgraded};
 
-/// Speaks the other protocol behind a 101, or behind the 2xx to CONNECT: an extension of the
-/// service's response. Without it, and without hyper's, such a response is a failure.
+/// The handler of the stream after a 101, or after 2xx to CONNECT, as an extension of the service's
+/// response. Without it, and without hyper's, such a response is an application failure.
 ///
 /// ```
 /// use httpants_driver::Upgraded;
@@ -26,8 +26,8 @@ use crate::response::{UpgradeHandler, Upgraded};
 pub struct Upgrade(Arc<Mutex<Option<UpgradeHandler>>>);
 
 impl Upgrade {
-    /// Goes on with the stream by this function. Of clones the first that is answered with
-    /// counts: there is one stream.
+    /// Creates an upgrade with this function. If a response with a clone was sent before, the clone
+    /// has no stream, because there is only one.
     #[must_use]
     pub fn new<F, Fut>(then: F) -> Self
     where

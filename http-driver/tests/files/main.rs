@@ -1,9 +1,9 @@
-//! Files as answers, over the runtime in memory and a real directory.
+//! Tests of files as responses, in memory and with a real directory.
 
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
-mod answers;
 mod paths;
+mod responses;
 mod sending;
 mod site;

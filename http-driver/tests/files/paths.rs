@@ -1,4 +1,4 @@
-//! Which paths lead to a file.
+//! Tests of which paths lead to a file.
 
 use std::fs::{self, File, Permissions};
 use std::future::ready;
@@ -12,7 +12,7 @@ use httpants_testkit::memory::Memory;
 use crate::site::{Site, ask, ask_with};
 
 #[test]
-fn every_file_has_one_spelling() {
+fn each_file_has_one_valid_path() {
     let site = Site::new();
     let memory = Memory::new();
     site.start(&memory);
@@ -30,8 +30,8 @@ fn every_file_has_one_spelling() {
         ("/server-root", "hello, world\n"),
         ("/opened", "secret"),
     ] {
-        let answer = ask(&memory, path);
-        assert_eq!((answer.status, answer.text()), (200, content), "{path}");
+        let response = ask(&memory, path);
+        assert_eq!((response.status, response.text()), (200, content), "{path}");
     }
     let outside = site.outside.to_str().unwrap().to_owned();
     for path in [
@@ -84,15 +84,15 @@ fn every_file_has_one_spelling() {
         &format!("/f/{}", "x".repeat(300)),
         &format!("/f/{}", "x/".repeat(3000)),
     ] {
-        let answer = ask(&memory, path);
-        assert_eq!((answer.status, answer.text()), (404, "404 Not Found\n"), "{path}");
+        let response = ask(&memory, path);
+        assert_eq!((response.status, response.text()), (404, "404 Not Found\n"), "{path}");
     }
     assert_eq!(site.open_files(), 0);
 }
 
-/// Links in an index.html count from where the browser thinks it is.
+/// Relative links in an index.html depend on the browser's URL.
 #[test]
-fn a_directory_without_its_slash_is_moved_to_the_one_with_it() {
+fn directory_without_slash_is_redirected() {
     let site = Site::new();
     let memory = Memory::new();
     fs::create_dir(site.root.join("ab: c")).unwrap();
@@ -109,22 +109,22 @@ fn a_directory_without_its_slash_is_moved_to_the_one_with_it() {
     ] {
         for method in ["GET", "HEAD"] {
             let fields = "If-None-Match: *\r\nRange: bytes=0-0\r\n";
-            let answer = ask_with(&memory, method, target, fields);
-            assert_eq!((answer.status, answer.field("Location")), (301, Some(location)), "{method} {target}");
+            let response = ask_with(&memory, method, target, fields);
+            assert_eq!((response.status, response.field("Location")), (301, Some(location)), "{method} {target}");
             assert_eq!(ask_with(&memory, method, location, "").status, 200);
         }
     }
     assert_eq!(ask_with(&memory, "POST", "/f/docs", "").status, 405);
-    // Nothing that could be read as the name of another server.
+    // No target may be read as the name of another server.
     for target in ["//docs", "//docs/..", "/\\docs", "/%2Fdocs", "//a/docs", "/f//docs", "/f/bare", "/f/hello.txt?/"] {
-        let answer = ask(&memory, target);
-        assert_eq!(answer.field("Location"), None, "{target}");
+        let response = ask(&memory, target);
+        assert_eq!(response.field("Location"), None, "{target}");
     }
     assert_eq!(site.open_files(), 0);
 }
 
 #[test]
-fn an_absolute_target_and_a_root_mount_name_the_same_files() {
+fn absolute_form_and_root_mount_find_the_same_files() {
     let site = Site::new();
     let memory = Memory::new();
     fs::create_dir(site.root.join("root")).unwrap();
@@ -136,7 +136,7 @@ fn an_absolute_target_and_a_root_mount_name_the_same_files() {
 }
 
 #[test]
-fn without_a_root_paths_start_in_the_current_directory() {
+fn default_file_root_is_the_current_directory() {
     let memory = Memory::new();
     let handler = |request: Request| ready(Response::file(request.path().trim_start_matches('/')));
     memory.start(Server::with_runtime(memory.clone(), handler));
@@ -145,7 +145,7 @@ fn without_a_root_paths_start_in_the_current_directory() {
 }
 
 #[test]
-fn what_the_servers_root_says_of_siblings_holds() {
+fn precompressed_setting_of_the_server_root_applies() {
     let site = Site::new();
     let memory = Memory::new();
     let handler = |_: Request| ready(Response::file("app.js"));
@@ -155,7 +155,7 @@ fn what_the_servers_root_says_of_siblings_holds() {
 }
 
 #[test]
-fn a_mount_is_taken_off_however_it_is_written() {
+fn mount_prefix_is_removed_in_any_spelling() {
     let site = Site::new();
     for (mount, path) in [("a", "/a/"), ("/a/", "/a/"), ("/a/b", "/a/b/"), ("/", "/"), ("", "/")] {
         let memory = Memory::new();
@@ -167,17 +167,17 @@ fn a_mount_is_taken_off_however_it_is_written() {
     }
 }
 
-/// Root may read everything, so for it this runs once more, as somebody else.
+/// Root may read everything, so as root the test runs again as another user.
 #[test]
-fn what_may_not_be_read_is_forbidden() {
+fn unreadable_file_is_forbidden() {
     let site = Site::new();
     let file = site.root.join("hello.txt");
     fs::set_permissions(&file, Permissions::from_mode(0o0)).unwrap();
     if File::open(&file).is_ok() {
-        const NOBODY: u32 = 65_534;
+        const OTHER_USER: u32 = 65_534;
         let mut again = Command::new(std::env::current_exe().unwrap());
-        again.args(["--exact", "paths::what_may_not_be_read_is_forbidden"]).uid(NOBODY).gid(NOBODY);
-        // Somebody else may not reach the program at all.
+        again.args(["--exact", "paths::unreadable_file_is_forbidden"]).uid(OTHER_USER).gid(OTHER_USER);
+        // Another user may be unable to run the program.
         if let Ok(output) = again.output() {
             assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
         }
@@ -185,8 +185,8 @@ fn what_may_not_be_read_is_forbidden() {
     }
     let memory = Memory::new();
     site.start(&memory);
-    let answer = ask(&memory, "/f/hello.txt");
-    assert_eq!((answer.status, answer.text()), (403, "403 Forbidden\n"));
+    let response = ask(&memory, "/f/hello.txt");
+    assert_eq!((response.status, response.text()), (403, "403 Forbidden\n"));
     fs::set_permissions(site.root.join("docs"), Permissions::from_mode(0o0)).unwrap();
     assert_eq!(ask(&memory, "/f/docs/").status, 403);
     fs::set_permissions(site.root.join("docs"), Permissions::from_mode(0o700)).unwrap();

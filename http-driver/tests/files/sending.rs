@@ -1,17 +1,17 @@
-//! How files leave: whole and in pieces, taken by the socket or read, in their turn, and
-//! visibly broken off where they cannot be completed.
+//! Tests of sending files: whole and in pieces, by sendfile or read, in turns, and aborted if they
+//! cannot be completed.
 
 use std::fs::{self, File};
 use std::time::Duration;
 
 use httpants_testkit::memory::{Client, Faults};
 
-use crate::site::{LENGTH, Site, answers, data, receive_all, request, worlds};
+use crate::site::{LENGTH, Site, data, receive_all, request, responses, worlds};
 
 const BOUNDARY: &str = "the boundary that tests have.....";
 
 #[test]
-fn the_same_bytes_arrive_however_they_are_cut() {
+fn file_bytes_are_the_same_at_every_cut() {
     let site = Site::new();
     let several = "Range: bytes=0-99999,150000-150000,200000-\r\n";
     let asked = [
@@ -38,13 +38,14 @@ fn the_same_bytes_arrive_however_they_are_cut() {
             let client = memory.connect();
             client.send(&bytes);
             memory.run();
-            let received = answers(&client.take_received(), &methods);
-            let received: Vec<_> = received.into_iter().map(|answer| answer.with_boundary(&BOUNDARY[..32])).collect();
+            let received = responses(&client.take_received(), &methods);
+            let received: Vec<_> =
+                received.into_iter().map(|response| response.with_boundary(&BOUNDARY[..32])).collect();
             let expected = expected.get_or_insert_with(|| received.clone());
-            assert!(received.iter().all(|answer| answer.whole) && received.len() == asked.len());
+            assert!(received.iter().all(|response| response.whole) && received.len() == asked.len());
             assert!(received == *expected, "seed {seed}");
             assert_eq!(received[0].content, data());
-            assert_eq!(received.iter().map(|answer| answer.status).collect::<Vec<_>>(), STATUSES);
+            assert_eq!(received.iter().map(|response| response.status).collect::<Vec<_>>(), STATUSES);
             assert!(!client.is_ended());
             assert_eq!(site.open_files(), 0, "seed {seed}");
             handle.close();
@@ -56,7 +57,7 @@ fn the_same_bytes_arrive_however_they_are_cut() {
 const STATUSES: [u16; 12] = [200, 200, 200, 206, 200, 206, 404, 200, 304, 405, 206, 200];
 
 #[test]
-fn a_slow_reader_is_waited_for() {
+fn file_is_sent_to_a_slow_reader() {
     let site = Site::new();
     for memory in worlds(0, Faults::default()) {
         site.start(&memory);
@@ -69,12 +70,12 @@ fn a_slow_reader_is_waited_for() {
         let polls = memory.polls();
         memory.advance(Duration::from_secs(29));
         assert!(memory.polls() - polls < 5, "it waits instead of spinning");
-        // The file may be replaced meanwhile: what was opened is what is sent.
+        // The file is replaced: the opened one is sent.
         fs::remove_file(site.root.join("data.bin")).unwrap();
         fs::write(site.root.join("data.bin"), data()).unwrap();
         received.extend(receive_all(&memory, &client));
-        assert_eq!(answers(&received, &["GET"])[0].content, data());
-        assert_eq!(site.open_files(), 0, "closed when the last byte has left");
+        assert_eq!(responses(&received, &["GET"])[0].content, data());
+        assert_eq!(site.open_files(), 0, "closed when the last byte was sent");
 
         client.take_only(0);
         client.send(&request("GET", "/f/data.bin", ""));
@@ -85,7 +86,7 @@ fn a_slow_reader_is_waited_for() {
 }
 
 #[test]
-fn a_file_that_becomes_shorter_breaks_its_answer_off() {
+fn truncated_file_aborts_its_response() {
     let site = Site::new();
     for left in [0, 100_000, 150_000, LENGTH as u64 - 1] {
         for memory in worlds(0, Faults::default()) {
@@ -97,16 +98,16 @@ fn a_file_that_becomes_shorter_breaks_its_answer_off() {
             memory.run();
             File::options().write(true).open(site.root.join("short.bin")).unwrap().set_len(left).unwrap();
             let received = receive_all(&memory, &client);
-            let answer = answers(&received, &["GET"]).remove(0);
-            assert!(!answer.whole && data().starts_with(&answer.content), "{left}");
-            assert!(client.is_closed() && answer.field("Content-Length") == Some("300000"));
+            let response = responses(&received, &["GET"]).remove(0);
+            assert!(!response.whole && data().starts_with(&response.content), "{left}");
+            assert!(client.is_closed() && response.field("Content-Length") == Some("300000"));
             assert_eq!((site.open_files(), handle.connections()), (0, 0));
         }
     }
 }
 
 #[test]
-fn a_file_that_grows_is_sent_as_long_as_it_was() {
+fn growing_file_is_sent_with_its_initial_length() {
     let site = Site::new();
     for memory in worlds(0, Faults::default()) {
         site.start(&memory);
@@ -116,14 +117,14 @@ fn a_file_that_grows_is_sent_as_long_as_it_was() {
         memory.run();
         let file = File::options().write(true).open(site.root.join("data.bin")).unwrap();
         file.set_len(2 * LENGTH as u64).unwrap();
-        let received = answers(&receive_all(&memory, &client), &["GET", "GET"]);
+        let received = responses(&receive_all(&memory, &client), &["GET", "GET"]);
         assert_eq!(received[1].text(), "text");
         file.set_len(LENGTH as u64).unwrap();
     }
 }
 
 #[test]
-fn a_peer_that_pipelines_and_reads_nothing_holds_few_files_open() {
+fn pipelining_peer_holds_few_files_open() {
     let site = Site::new();
     for memory in worlds(0, Faults::default()) {
         site.start(&memory);
@@ -133,14 +134,14 @@ fn a_peer_that_pipelines_and_reads_nothing_holds_few_files_open() {
         memory.run();
         assert_eq!(site.open_files(), 8);
         let received = receive_all(&memory, &client);
-        let received = answers(&received, &["GET"; 50]);
-        assert!(received.len() == 50 && received.iter().all(|answer| answer.content == data()));
+        let received = responses(&received, &["GET"; 50]);
+        assert!(received.len() == 50 && received.iter().all(|response| response.content == data()));
         assert_eq!(site.open_files(), 0);
     }
 }
 
 #[test]
-fn files_are_closed_however_the_connection_ends() {
+fn files_are_closed_at_every_end_of_the_connection() {
     let site = Site::new();
     for seed in 0..10 {
         for memory in worlds(seed, Faults::all()) {
@@ -167,32 +168,32 @@ fn files_are_closed_however_the_connection_ends() {
 }
 
 #[test]
-fn a_large_file_lets_others_have_their_turn() {
+fn large_file_does_not_block_other_tasks() {
     const SIZE: u64 = 20 << 20;
     let site = Site::new();
     File::create(site.root.join("large.bin")).unwrap().set_len(SIZE).unwrap();
-    // A turn for each MiB that the socket takes, and for each quarter of one that is read.
+    // One turn per MiB that the socket takes, and per quarter MiB that is read.
     for (memory, turns) in worlds(0, Faults::default()).into_iter().zip([80, 20]) {
         site.start(&memory);
         let client = memory.connect();
         client.send(&request("GET", "/f/large.bin", ""));
         let polls = memory.polls();
         memory.run();
-        assert!(answers(&client.take_received(), &["GET"])[0].whole);
+        assert!(responses(&client.take_received(), &["GET"])[0].whole);
         let polls = memory.polls() - polls;
         assert!((turns..turns + 20).contains(&polls), "{polls} turns, not {turns}");
     }
 }
 
 #[test]
-fn an_old_client_gets_the_file_and_the_end() {
+fn http_1_0_client_gets_the_file_and_close() {
     let site = Site::new();
     for memory in worlds(0, Faults::default()) {
         site.start(&memory);
         let client = memory.connect();
         client.send(b"GET /f/data.bin HTTP/1.0\r\n\r\n");
         memory.run();
-        assert_eq!(answers(&client.take_received(), &["GET"])[0].content, data());
+        assert_eq!(responses(&client.take_received(), &["GET"])[0].content, data());
         assert!(client.is_closed());
     }
 }

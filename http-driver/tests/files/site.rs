@@ -1,4 +1,4 @@
-//! What is served in these tests, and what a client makes of the answers.
+//! The site of these tests, and the parsing of its responses.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;
@@ -8,7 +8,7 @@ use httpants_driver::{FileRoot, Handle, Misuse, NamedFile, Request, Response, Se
 use httpants_testkit::memory::{Client, Faults, Memory};
 use tempfile::TempDir;
 
-/// The length of `data.bin`: more than a few pieces.
+/// The length of `data.bin`: several pieces.
 pub(crate) const LENGTH: usize = 300_000;
 
 /// A directory with files, next to one with a secret.
@@ -73,7 +73,7 @@ impl Site {
         memory.start(change(server))
     }
 
-    /// The files below the root that this process has open.
+    /// Returns the number of open files below the root.
     pub(crate) fn open_files(&self) -> usize {
         let below = |path: &Path| path.starts_with(&self.root) && path != self.root;
         let descriptors = fs::read_dir("/proc/self/fd").unwrap();
@@ -117,14 +117,14 @@ fn application(files: &FileRoot, outside: &Path, request: &Request) -> Result<Re
             return request.responder().send_file("hello.txt", None, false, [("", ""); 0]);
         }
         "/seed-bad-header" => {
-            let answer = request.responder().send_file("hello.txt", None, true, [("A", "b\r\nc: d")]);
-            assert_eq!(answer.err(), Some(Misuse::FieldValue));
+            let response = request.responder().send_file("hello.txt", None, true, [("A", "b\r\nc: d")]);
+            assert_eq!(response.err(), Some(Misuse::FieldValue));
             return request.responder().send_file("hello.txt", None, true, [("A", "b")]);
         }
         "/seed-twice" => {
-            let answer = request.responder().send_file("hello.txt", None, true, [("", ""); 0])?;
+            let response = request.responder().send_file("hello.txt", None, true, [("", ""); 0])?;
             assert_eq!(request.responder().send_status(200), Err(Misuse::HeadSent));
-            answer
+            response
         }
         "/seed-late" => {
             request.responder().send_status(200)?;
@@ -136,7 +136,7 @@ fn application(files: &FileRoot, outside: &Path, request: &Request) -> Result<Re
     })
 }
 
-/// Fields for every response, and fields for the file alone.
+/// Sets fields for every response, and fields for the file alone.
 fn with_policy(response: Response) -> Response {
     response
         .with_header("X-Frame-Options", "DENY")
@@ -145,13 +145,13 @@ fn with_policy(response: Response) -> Response {
         .with_header("Cache-Control", "max-age=60")
 }
 
-/// An answer as it was received.
+/// A parsed response.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     head: String,
     pub(crate) content: Vec<u8>,
-    /// Whether as much content came as the head says.
+    /// The body has the length given by the head.
     pub(crate) whole: bool,
 }
 
@@ -165,7 +165,7 @@ impl Answer {
         std::str::from_utf8(&self.content).unwrap()
     }
 
-    /// The same with a fixed boundary in the place of the one that was drawn.
+    /// Returns the same with a fixed boundary instead of the random one.
     pub(crate) fn with_boundary(mut self, fixed: &str) -> Self {
         let Some(boundary) = self.field("Content-Type").and_then(|value| value.split_once("boundary=")) else {
             return self;
@@ -185,8 +185,8 @@ pub(crate) fn windows<'a>(bytes: &'a [u8], needle: &'a [u8]) -> impl Iterator<It
     bytes.windows(needle.len()).enumerate().filter(move |(_, window)| *window == needle).map(|(place, _)| place)
 }
 
-/// Reads the answers to requests with these methods.
-pub(crate) fn answers(mut received: &[u8], methods: &[&str]) -> Vec<Answer> {
+/// Parses the responses to requests with these methods.
+pub(crate) fn responses(mut received: &[u8], methods: &[&str]) -> Vec<Answer> {
     let mut all = Vec::new();
     for method in methods {
         let Some(end) = windows(received, b"\r\n\r\n").next() else {
@@ -195,17 +195,17 @@ pub(crate) fn answers(mut received: &[u8], methods: &[&str]) -> Vec<Answer> {
         };
         let head = String::from_utf8(received[..end].to_vec()).unwrap();
         received = &received[end + 4..];
-        let mut answer = Answer { status: head[9..12].parse().unwrap(), head, content: Vec::new(), whole: true };
-        if *method != "HEAD" && !matches!(answer.status, 204 | 304) {
-            let length: usize = answer.field("Content-Length").unwrap().parse().unwrap();
+        let mut response = Answer { status: head[9..12].parse().unwrap(), head, content: Vec::new(), whole: true };
+        if *method != "HEAD" && !matches!(response.status, 204 | 304) {
+            let length: usize = response.field("Content-Length").unwrap().parse().unwrap();
             let (content, rest) = received.split_at(length.min(received.len()));
-            answer.whole = content.len() == length;
-            answer.content = content.to_vec();
+            response.whole = content.len() == length;
+            response.content = content.to_vec();
             received = rest;
         }
-        all.push(answer);
+        all.push(response);
     }
-    assert!(received.is_empty(), "more than was asked for: {}", received.escape_ascii());
+    assert!(received.is_empty(), "unexpected bytes: {}", received.escape_ascii());
     all
 }
 
@@ -213,21 +213,21 @@ pub(crate) fn request(method: &str, path: &str, fields: &str) -> Vec<u8> {
     format!("{method} {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes()
 }
 
-/// One answer on a connection of its own.
+/// Returns the response to one request on its own connection.
 pub(crate) fn ask_with(memory: &Memory, method: &str, path: &str, fields: &str) -> Answer {
     let client = memory.connect();
     client.send(&request(method, path, fields));
     memory.run();
-    let mut answers = answers(&client.take_received(), &[method]);
-    assert_eq!(answers.len(), 1, "{method} {path}");
-    answers.remove(0)
+    let mut responses = responses(&client.take_received(), &[method]);
+    assert_eq!(responses.len(), 1, "{method} {path}");
+    responses.remove(0)
 }
 
 pub(crate) fn ask(memory: &Memory, path: &str) -> Answer {
     ask_with(memory, "GET", path, "")
 }
 
-/// Worlds in which sockets take files, and in which the driver reads them.
+/// Runtimes whose sockets can send files, and whose sockets cannot.
 pub(crate) fn worlds(seed: u64, faults: Faults) -> [Memory; 2] {
     [false, true].map(|send_files| {
         let mut faults = faults;
@@ -236,7 +236,7 @@ pub(crate) fn worlds(seed: u64, faults: Faults) -> [Memory; 2] {
     })
 }
 
-/// Bytes of which no two stretches are equal.
+/// Returns bytes without repetition.
 pub(crate) fn data() -> Vec<u8> {
     (0..LENGTH as u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 21) as u8).collect()
 }

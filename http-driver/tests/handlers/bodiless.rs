@@ -1,4 +1,4 @@
-//! Responses that can have no body.
+//! Tests of responses that cannot have a body.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -9,7 +9,7 @@ use httpants_driver::{Misuse, Request, Response};
 
 use crate::world::{Notes, errors, failed, get, in_time, ok, start, text};
 
-/// A stream without end.
+/// An endless stream.
 struct Endless(Notes);
 
 impl Stream for Endless {
@@ -27,7 +27,7 @@ impl Drop for Endless {
     }
 }
 
-/// Method and status of responses that can have no body.
+/// Methods and statuses of responses that cannot have a body.
 const BODILESS: [(&str, u16); 4] = [("HEAD", 200), ("GET", 204), ("GET", 205), ("GET", 304)];
 
 #[test]
@@ -50,12 +50,12 @@ fn stream_of_a_bodiless_response_is_dropped_unpolled() {
             let received = text(&client);
             assert!(received.starts_with(&format!("HTTP/1.1 {status} ")), "{received}");
             assert!(received.ends_with("\r\n\r\n") && received.matches("\r\n\r\n").count() == 1, "{received}");
-            assert_eq!(world.ask(&client, get("/next")), [ok("/next")], "the connection goes on");
+            assert_eq!(world.ask(&client, get("/next")), [ok("/next")], "the connection continues");
         });
     }
 }
 
-/// Sends `/`'s body by a responder, with or without handling what that returns.
+/// Sends a body for `/` through a responder, with or without handling the error.
 async fn send(request: Request, status: u16, notes: Notes) -> Result<Response, Misuse> {
     let mut responder = request.responder();
     responder.send_status(status)?;

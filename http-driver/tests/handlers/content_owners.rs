@@ -1,5 +1,5 @@
-//! Content whose owner asks the request when it is dropped ([`Bytes::from_owner`]): it is dropped
-//! when it has left, and when the connection breaks with it still queued.
+//! Tests of body bytes whose owner uses the request in its destructor ([`Bytes::from_owner`]):
+//! dropped when they were sent, and when the connection breaks while they are queued.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -12,7 +12,7 @@ use httpants_testkit::memory::Client;
 use crate::reentrant::Asks;
 use crate::world::{Notes, World, get, in_time, seconds, start, text};
 
-/// Bytes that ask their request when they are dropped.
+/// Bytes that use their request when they are dropped.
 struct Owner {
     _asks: Asks,
     content: Vec<u8>,
@@ -24,7 +24,7 @@ impl AsRef<[u8]> for Owner {
     }
 }
 
-/// One piece, and then nothing for ever or the end.
+/// One piece, followed by the end, or by waiting forever.
 struct OnePiece(Option<Bytes>, bool);
 
 impl Stream for OnePiece {
@@ -39,7 +39,7 @@ impl Stream for OnePiece {
     }
 }
 
-/// Responds with such content, in the way that the path says.
+/// Responds with such a body, in the way selected by the path.
 async fn respond(request: Request, size: usize, notes: Notes) -> Result<Response, Misuse> {
     let path = request.path().to_owned();
     let mut responder = request.responder();
@@ -54,7 +54,7 @@ async fn respond(request: Request, size: usize, notes: Notes) -> Result<Response
             responder.send(content).await?;
             responder.finish().await
         }
-        // Refused, because only five bytes are due.
+        // Refused, because only five bytes are expected.
         _ => {
             responder.send_status(200)?;
             responder.send_headers([("Content-Length", "5")], true)?;
@@ -67,8 +67,8 @@ async fn respond(request: Request, size: usize, notes: Notes) -> Result<Response
 
 const PATHS: [&str; 6] = ["/whole", "/stream", "/open-stream", "/send-response", "/send", "/refused"];
 
-/// Plays each way to respond, with little content and much, to a client that takes so many bytes
-/// of it; then the scene. Nothing of the content may be left behind it.
+/// Runs each way to respond, with a small and a large body, with a client that reads `taken` bytes;
+/// then runs the scene. No body bytes may remain after it.
 fn play(taken: usize, scene: fn(&World, &Client)) {
     for path in PATHS {
         for size in [6, 200_000] {
@@ -88,12 +88,12 @@ fn play(taken: usize, scene: fn(&World, &Client)) {
 }
 
 #[test]
-fn owner_of_content_that_left_may_ask_the_request() {
+fn owner_of_sent_body_may_use_the_request_on_drop() {
     play(usize::MAX, |_, client| assert!(text(client).starts_with("HTTP/1.1 200 OK\r\n")));
 }
 
 #[test]
-fn owner_of_queued_content_may_ask_when_the_client_resets() {
+fn owner_of_queued_body_may_use_the_request_on_reset() {
     for_slow_clients(|world, client| {
         client.reset();
         world.memory.run();
@@ -102,7 +102,7 @@ fn owner_of_queued_content_may_ask_when_the_client_resets() {
 }
 
 #[test]
-fn owner_of_queued_content_may_ask_when_the_server_closes() {
+fn owner_of_queued_body_may_use_the_request_on_close() {
     for_slow_clients(|world, _| {
         world.handle.close();
         world.memory.run();
@@ -111,7 +111,7 @@ fn owner_of_queued_content_may_ask_when_the_server_closes() {
 }
 
 #[test]
-fn owner_of_queued_content_may_ask_when_the_write_times_out() {
+fn owner_of_queued_body_may_use_the_request_on_timeout() {
     for_slow_clients(|world, client| {
         client.end();
         world.memory.advance(seconds(65));
@@ -119,7 +119,7 @@ fn owner_of_queued_content_may_ask_when_the_write_times_out() {
     });
 }
 
-/// To clients that take nothing, a part of the head, and a part of the content.
+/// Runs with clients that read nothing, a part of the head, and a part of the body.
 fn for_slow_clients(scene: fn(&World, &Client)) {
     for taken in [0, 20, 1_000] {
         play(taken, scene);

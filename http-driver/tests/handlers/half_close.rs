@@ -1,4 +1,4 @@
-//! Clients that end their sending side and wait for their response.
+//! Tests of half-closed clients.
 
 use std::future::pending;
 use std::pin::Pin;
@@ -13,7 +13,7 @@ use httpants_testkit::memory::{Client, Memory};
 
 use crate::world::{Notes, OnDrop, World, get, ok, post_head, responses, seconds, start_with, text};
 
-/// Gives one piece and then waits.
+/// Yields one piece and then waits.
 struct Waiting {
     given: bool,
     _dropped: OnDrop,
@@ -30,7 +30,7 @@ impl Stream for Waiting {
     }
 }
 
-/// Responds in the way that the path says, and notes what is dropped.
+/// Responds as selected by the path, and notes what is dropped.
 async fn application(memory: Memory, request: Request, notes: Notes) -> Result<Response, Misuse> {
     let path = request.path().to_owned();
     let dropped = OnDrop(notes.clone(), "dropped");
@@ -76,8 +76,8 @@ fn start_serving(notes: &Notes) -> World {
     start(notes, Some(TIMEOUT), HalfClose::Serve)
 }
 
-/// How a client ends its stream: with its request, behind it, behind a body that the handler
-/// does not read, and behind more pipelined requests than are read ahead.
+/// Returns clients that end their stream with the request, after it, after a body that the handler
+/// does not read, and after more pipelined requests than are read ahead.
 fn half_closed(world: &World, path: &str) -> Vec<(&'static str, Client)> {
     let at_once = world.connect();
     at_once.send(get(path).as_bytes());
@@ -89,7 +89,7 @@ fn half_closed(world: &World, path: &str) -> Vec<(&'static str, Client)> {
     let pipelined = world.client(get(path) + &get("/next").repeat(2_000));
     pipelined.end();
     world.memory.run();
-    assert!(unread.unread() > 0 && pipelined.unread() > 0, "the end stands behind unread bytes");
+    assert!(unread.unread() > 0 && pipelined.unread() > 0, "unread bytes precede the end");
     vec![("at once", at_once), ("later", later), ("unread body", unread), ("pipelined", pipelined)]
 }
 
@@ -131,7 +131,7 @@ fn half_closed_client_gets_503_at_the_end_of_the_timeout() {
 }
 
 #[test]
-fn half_closed_client_is_reset_where_a_head_has_left() {
+fn half_closed_client_is_reset_after_a_sent_head() {
     for path in ["/begun", "/stream"] {
         let notes = Notes::default();
         let world = start_serving(&notes);
@@ -149,14 +149,14 @@ fn half_closed_client_is_reset_where_a_head_has_left() {
 }
 
 #[test]
-fn each_byte_that_a_half_closed_client_takes_is_progress() {
+fn each_byte_sent_to_a_half_closed_client_is_progress() {
     let world = start_serving(&Notes::default());
     let client = world.client(get("/pieces"));
     client.end();
     world.memory.advance(seconds(40));
     assert_eq!(responses(&client), [ok(&"piece".repeat(5))]);
     world.assert_left();
-    // One that takes nothing makes none.
+    // A client that reads nothing makes no progress.
     let client = world.connect();
     client.take_only(0);
     client.send(get("/pieces").as_bytes());
@@ -167,7 +167,7 @@ fn each_byte_that_a_half_closed_client_takes_is_progress() {
 }
 
 #[test]
-fn half_closed_client_is_served_without_limit_if_told_so() {
+fn half_closed_timeout_can_be_disabled() {
     let notes = Notes::default();
     let world = start(&notes, None, HalfClose::Serve);
     let clients = half_closed(&world, "/never");
@@ -177,7 +177,7 @@ fn half_closed_client_is_served_without_limit_if_told_so() {
 }
 
 #[test]
-fn half_closed_client_is_dropped_at_once_if_told_so() {
+fn half_close_drop_drops_the_client_at_once() {
     for path in ["/never", "/slow", "/begun", "/stream"] {
         let notes = Notes::default();
         let world = start(&notes, None, HalfClose::Drop);
@@ -189,7 +189,7 @@ fn half_closed_client_is_dropped_at_once_if_told_so() {
 }
 
 #[test]
-fn reset_behind_the_end_of_the_stream_drops_the_handler() {
+fn reset_after_half_close_drops_the_handler() {
     for path in ["/never", "/begun", "/stream"] {
         let notes = Notes::default();
         let world = start_serving(&notes);
@@ -213,7 +213,7 @@ fn waiting_for_a_half_closed_client_costs_no_polls() {
 }
 
 #[test]
-fn request_that_is_cut_off_is_not_served() {
+fn truncated_request_is_not_served() {
     let notes = Notes::default();
     let kept = notes.clone();
     let handler = move |_, _: Request| {

@@ -1,5 +1,5 @@
-//! Handlers and tasks that want to know that their client left, and clients that leave unnoticed
-//! by reads.
+//! Tests of handlers and tasks that wait for their client to leave, and of clients that leave
+//! behind unread bytes.
 
 use std::future::pending;
 
@@ -9,8 +9,8 @@ use httpants_testkit::memory::Memory;
 
 use crate::world::{Notes, OnDrop, World, get, post_head, responses, seconds, start_streaming, start_with};
 
-/// Waits for the client to leave, in the handler on `/handler`, else in a task of its own while
-/// the handler works on.
+/// Waits for the client to leave: in the handler on `/handler`, otherwise in another task while the
+/// handler works.
 fn start(notes: &Notes) -> World {
     let notes = notes.clone();
     start_streaming(move |memory: Memory, request: Request| {
@@ -32,8 +32,8 @@ fn start(notes: &Notes) -> World {
     })
 }
 
-/// Requests behind which the client ends its stream: plain, with a body that is not read, and
-/// with more pipelined requests than are read ahead.
+/// Returns requests after which the client ends its stream: plain, with an unread body, and with
+/// more pipelined requests than are read ahead.
 fn requests(path: &str) -> [(String, String); 4] {
     [
         (get(path), String::new()),
@@ -59,7 +59,7 @@ fn peer_closed_wakes_when_the_client_ends_its_stream() {
 }
 
 #[test]
-fn peer_closed_is_ready_where_the_client_ended_before() {
+fn peer_closed_is_ready_if_the_client_ended_before() {
     let world = start(&Notes::default());
     let client = world.connect();
     client.send(get("/handler").as_bytes());
@@ -85,7 +85,7 @@ fn reset_drops_the_handler_and_wakes_its_tasks() {
 }
 
 #[test]
-fn peer_closed_may_be_given_up_and_asked_again() {
+fn peer_closed_may_be_dropped_and_called_again() {
     let notes = Notes::default();
     let kept = notes.clone();
     let world = start_streaming(move |memory: Memory, request: Request| {
@@ -105,7 +105,7 @@ fn peer_closed_may_be_given_up_and_asked_again() {
     assert_eq!(notes.take(), ["None", "None", "Some(())"]);
 }
 
-/// It reads the body only where the path says so.
+/// The body is read only if the path says so.
 #[test]
 fn reset_wakes_the_reader_of_a_streamed_post() {
     let notes = Notes::default();
@@ -131,7 +131,7 @@ fn reset_wakes_the_reader_of_a_streamed_post() {
     world.assert_left();
 }
 
-/// The reader is slow: what is received ahead of it is full when the client leaves.
+/// The reader is slow: the read-ahead is full when the client leaves.
 #[test]
 fn reset_is_noticed_while_the_reader_is_slow() {
     let notes = Notes::default();
@@ -153,7 +153,7 @@ fn reset_is_noticed_while_the_reader_is_slow() {
 }
 
 #[test]
-fn clients_that_left_are_gone_within_the_timeout() {
+fn closed_clients_are_dropped_within_the_timeout() {
     const CLIENTS: usize = 500;
     let notes = Notes::default();
     let kept = notes.clone();
@@ -183,7 +183,7 @@ fn clients_that_left_are_gone_within_the_timeout() {
     world.assert_left();
 }
 
-/// The task looks for the end of the stream, and does not poll for it.
+/// The task waits for the end of the stream without polling repeatedly.
 #[test]
 fn watching_for_the_client_costs_no_polls() {
     for (request, behind) in requests("/task") {

@@ -1,6 +1,6 @@
-//! Handlers that do what applications do: they go on behind their response, give up reads, hold
-//! on to requests that are over, ask the request from wherever their code runs, panic, and are
-//! left by their clients. In memory and in virtual time.
+//! Tests of handlers that do what applications do: continue after their response, drop reads, keep
+//! finished requests, use the request from any callback, panic, and lose their clients. In memory
+//! and in virtual time.
 
 #![allow(
     clippy::unwrap_used,

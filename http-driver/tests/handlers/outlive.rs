@@ -1,4 +1,4 @@
-//! Handlers that go on behind their response.
+//! Tests of handlers that continue after their response.
 
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
@@ -12,8 +12,8 @@ use crate::world::{
     text,
 };
 
-/// On `/one` it responds by its responder, works on for 100 ms and then returns another
-/// response; on `/busy` it works on for ten seconds and returns what the responder gave.
+/// On `/one` the handler responds by its responder, works for 100 ms and then returns another
+/// response; on `/busy` it works for ten seconds and returns the responder's result.
 fn start_late(notes: &Notes) -> World {
     let notes = notes.clone();
     let handler = move |memory: Memory, request: Request| {
@@ -47,7 +47,7 @@ fn start_late(notes: &Notes) -> World {
 }
 
 #[test]
-fn late_response_is_an_error_and_reaches_no_other_get() {
+fn late_response_is_an_error_and_not_sent_to_the_next() {
     let errors = errors(|| {
         let notes = Notes::default();
         let world = start_late(&notes);
@@ -63,7 +63,7 @@ fn late_response_is_an_error_and_reaches_no_other_get() {
 }
 
 #[test]
-fn late_response_reaches_no_half_received_post() {
+fn late_response_is_not_sent_to_a_partial_post() {
     for path in ["/buffered", "/streamed"] {
         let world = start_late(&Notes::default());
         let client = world.connect();
@@ -78,7 +78,7 @@ fn late_response_reaches_no_half_received_post() {
 }
 
 #[test]
-fn late_response_behind_the_last_one_is_an_error_too() {
+fn late_response_after_the_last_is_an_error() {
     for request in ["GET /one HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", "GET /one HTTP/1.0\r\n\r\n"] {
         let errors = errors(|| {
             let world = start_late(&Notes::default());
@@ -94,7 +94,7 @@ fn late_response_behind_the_last_one_is_an_error_too() {
 }
 
 #[test]
-fn late_error_of_a_handler_that_responded_is_logged_and_no_more() {
+fn late_error_after_a_response_is_only_logged() {
     let errors = errors(|| {
         let world = start_streaming(async |memory: Memory, request: Request| {
             let _ = request.responder().send_response("sent", 200, "text/plain");
@@ -114,7 +114,7 @@ fn late_error_of_a_handler_that_responded_is_logged_and_no_more() {
 }
 
 #[test]
-fn shutdown_waits_for_a_handler_behind_its_response() {
+fn shutdown_waits_for_a_handler_after_its_response() {
     for leaves in [true, false] {
         let notes = Notes::default();
         let world = start_late(&notes);
@@ -134,7 +134,7 @@ fn shutdown_waits_for_a_handler_behind_its_response() {
 }
 
 #[test]
-fn handler_behind_its_response_is_dropped_when_the_grace_ends() {
+fn handler_after_its_response_is_dropped_after_the_grace() {
     let notes = Notes::default();
     let world = start_late(&notes);
     let client = world.client(get("/busy"));
@@ -168,9 +168,9 @@ fn handler_that_responded_outlives_its_client() {
     }
 }
 
-/// The handler has given all of its response, and the client takes none of it.
+/// The handler has given its whole response, and the client reads none of it.
 #[test]
-fn handler_that_responded_outlives_a_client_that_does_not_read() {
+fn handler_that_responded_outlives_an_unread_response() {
     let notes = Notes::default();
     let world = start_late(&notes);
     let client = world.connect();
@@ -195,7 +195,7 @@ fn idle_timer_runs_from_the_end_of_the_handler() {
 }
 
 #[test]
-fn handles_of_a_finished_request_reach_nothing_of_the_next() {
+fn handles_of_a_finished_request_do_not_affect_the_next() {
     let kept: Arc<Mutex<Option<(Request, Responder)>>> = Arc::default();
     let place = Arc::clone(&kept);
     let world = start_streaming(move |_, mut request: Request| {
@@ -232,7 +232,7 @@ fn handles_of_a_finished_request_reach_nothing_of_the_next() {
     assert_eq!(notes.take(), ["done"]);
 }
 
-/// Opened by the test, without time.
+/// A gate that the test opens.
 #[derive(Clone, Default)]
 struct Gate(Arc<Mutex<(bool, Option<Waker>)>>);
 
@@ -256,7 +256,7 @@ impl Gate {
 }
 
 #[test]
-fn requests_that_come_as_the_late_handler_ends_are_all_served() {
+fn requests_arriving_as_a_late_handler_ends_are_served() {
     for count in 1..150 {
         let gate = Gate::default();
         let opened = gate.clone();
@@ -276,6 +276,6 @@ fn requests_that_come_as_the_late_handler_ends_are_all_served() {
         assert_eq!(world.ask(&client, get("/late")), [ok("late")]);
         gate.open();
         assert_eq!(world.ask(&client, get("/next").repeat(count)), vec![ok("/next"); count], "{count}");
-        assert_eq!(world.ask(&client, get("/last")), [ok("/last")], "behind {count}");
+        assert_eq!(world.ask(&client, get("/last")), [ok("/last")], "after {count}");
     }
 }

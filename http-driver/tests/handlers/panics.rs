@@ -1,5 +1,5 @@
-//! Application code that panics, wherever it is called, polled or dropped: it costs its own
-//! request and no other.
+//! Tests of application code that panics when called, polled or dropped: only its own request is
+//! affected.
 
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -21,7 +21,7 @@ impl Drop for Panics {
     }
 }
 
-/// Gives so many pieces; then it panics, ends or waits.
+/// Yields this many pieces; then it panics, ends or waits.
 struct Pieces<D>(usize, Behind, D);
 
 #[derive(Clone, Copy)]
@@ -60,7 +60,7 @@ impl Future for Done {
 
 type Handling = Pin<Box<dyn Future<Output = Response>>>;
 
-/// Panics in the way that the path says.
+/// Panics as selected by the path.
 fn application(_: Memory, request: Request) -> Handling {
     let path = request.path().to_owned();
     match &*path {
@@ -80,7 +80,7 @@ fn application(_: Memory, request: Request) -> Handling {
     }
 }
 
-/// Responses that panic while they are sent, or when they cannot be.
+/// Returns responses that panic while they are sent, or because they cannot be sent.
 fn respond(path: &str) -> Response {
     let upgrade = async |_| {
         let _panics = Panics;
@@ -103,13 +103,13 @@ fn respond(path: &str) -> Response {
     }
 }
 
-/// Sends the request between two others on one connection; returns the responses of the latter
-/// two, where there are any, and the client.
+/// Sends the request between two others on one connection; returns the later two responses, if any,
+/// and the client.
 fn play(world: &World, request: impl AsRef<str>) -> (Vec<Got>, Client) {
     let client = world.connect();
     let mut received = world.ask(&client, get("/before") + request.as_ref() + &get("/after"));
-    assert!(!received.is_empty(), "the response before is lost");
-    assert_eq!(received.remove(0), ok("/before"), "the response before is whole");
+    assert!(!received.is_empty(), "the previous response is lost");
+    assert_eq!(received.remove(0), ok("/before"), "the previous response is complete");
     world.assert_serves_others();
     (received, client)
 }
@@ -119,7 +119,7 @@ fn panics(world: &World) -> u64 {
 }
 
 #[test]
-fn panic_before_a_response_is_a_500_and_no_more() {
+fn panic_before_a_response_is_only_a_500() {
     let before_a_head =
         ["/function", "/future", "/first-poll-of-stream", "/drop-of-unsent-stream", "/drop-of-unsent-upgrade"];
     for path in before_a_head {
@@ -133,7 +133,7 @@ fn panic_before_a_response_is_a_500_and_no_more() {
 }
 
 #[test]
-fn panic_behind_a_response_changes_nothing_of_it() {
+fn panic_after_a_response_does_not_change_it() {
     for (path, body) in [("/drop-of-future", "done"), ("/drop-of-stream", "piecepiece")] {
         in_time(move || {
             let world = start(application);
@@ -145,7 +145,7 @@ fn panic_behind_a_response_changes_nothing_of_it() {
 }
 
 #[test]
-fn panic_in_drop_of_a_stream_of_head_changes_nothing() {
+fn panic_dropping_a_stream_for_head_changes_nothing() {
     let world = start(application);
     let client = world.client("HEAD /head-of-stream HTTP/1.1\r\nHost: a\r\n\r\n");
     assert!(client.take_received().starts_with(b"HTTP/1.1 200 OK\r\n"));
@@ -154,10 +154,10 @@ fn panic_in_drop_of_a_stream_of_head_changes_nothing() {
 }
 
 #[test]
-fn panic_within_a_response_ends_the_connection_visibly() {
+fn panic_within_a_response_breaks_the_connection() {
     let world = start(application);
     let (received, client) = play(&world, get("/late-poll-of-stream"));
-    assert_eq!(received, [(200, None)], "it does not look whole");
+    assert_eq!(received, [(200, None)], "it does not look complete");
     assert!(client.is_ended() && panics(&world) == 1);
 }
 
@@ -173,20 +173,20 @@ fn panic_of_an_upgrade_ends_its_connection() {
 }
 
 #[test]
-fn panic_in_intake_is_a_500_and_no_more() {
+fn panic_in_intake_is_only_a_500() {
     let world = start_with(application, |server| {
         server.intake(|head| if head.path() == "/panic" { panic!("on purpose") } else { BodyPolicy::Buffer })
     });
     for body in ["", "12345"] {
         let (received, client) = play(&world, post("/panic", body));
         let expected = if body.is_empty() { ok("/panic") } else { failed() };
-        assert_eq!(received, [expected, ok("/after")], "it is not asked where there is no body");
+        assert_eq!(received, [expected, ok("/after")], "it is not called without a body");
         assert!(!client.is_ended());
     }
     assert_eq!(panics(&world), 1);
 }
 
-/// A handler with an intake of its own.
+/// A handler with its own intake.
 struct Chooses;
 
 impl Handler for Chooses {
@@ -203,11 +203,11 @@ impl Handler for Chooses {
 }
 
 #[test]
-fn panic_in_intake_of_the_handler_is_a_500_and_no_more() {
+fn panic_in_handler_intake_is_only_a_500() {
     let memory = Memory::new();
     let handle = memory.start(Server::with_runtime(memory.clone(), Chooses));
     let world = World { memory, handle };
-    // The body is larger than what is drained for the sake of the connection.
+    // The larger body exceeds the drain limit.
     for size in [5, 100_000] {
         let (received, client) = play(&world, post("/", &"x".repeat(size)));
         assert_eq!(received[0], failed());
@@ -216,7 +216,7 @@ fn panic_in_intake_of_the_handler_is_a_500_and_no_more() {
     assert_eq!(panics(&world), 2);
 }
 
-/// Panics when it becomes a response.
+/// Panics when it is converted to a response.
 struct Refuses;
 
 impl From<Refuses> for Response {
@@ -236,7 +236,7 @@ fn panic_in_the_conversion_to_a_response_is_a_500() {
 }
 
 #[test]
-fn panic_in_the_access_log_costs_its_line_only() {
+fn panic_in_the_access_log_loses_only_its_line() {
     let log = AccessLog::common(|line| assert!(!line.contains("GET /panic"), "on purpose"));
     let world = start_with(application, |server| server.access_log(log));
     let (received, client) = play(&world, get("/panic"));
@@ -251,13 +251,13 @@ fn panic_in_the_access_log_costs_its_line_only() {
 const WAITING: [&str; 4] =
     ["/drop-of-waiting-future", "/drop-behind-response", "/drop-of-waiting-stream", "/drop-of-upgrade"];
 
-/// The request, which offers an upgrade in any case.
+/// Returns the request, which always offers an upgrade.
 fn offer(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n")
 }
 
 #[test]
-fn panic_in_drop_at_the_close_leaves_the_runtime_alone() {
+fn panic_in_drop_at_close_does_not_stop_the_runtime() {
     for path in WAITING {
         in_time(move || {
             let world = start(application);
@@ -271,7 +271,7 @@ fn panic_in_drop_at_the_close_leaves_the_runtime_alone() {
 }
 
 #[test]
-fn panic_in_drop_behind_a_client_that_left_is_caught() {
+fn panic_in_drop_after_the_client_left_is_caught() {
     let world = start(application);
     let client = world.client(get("/drop-behind-response"));
     client.end();
@@ -283,7 +283,7 @@ fn panic_in_drop_behind_a_client_that_left_is_caught() {
 }
 
 #[test]
-fn panic_in_drop_at_the_reset_leaves_others_alone() {
+fn panic_in_drop_at_reset_does_not_affect_others() {
     for path in ["/drop-of-waiting-future", "/drop-of-waiting-stream"] {
         in_time(move || {
             let world = start(application);

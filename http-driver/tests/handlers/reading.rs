@@ -1,4 +1,4 @@
-//! Reading the body of a request: given up, in other tasks, and behind the response.
+//! Tests of reading a request body: dropped reads, other tasks, and reads after the response.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use crate::world::{Notes, World, get, millis, ok, post_head, responses, seconds,
 
 const CHUNKED: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// Reads to the end; how much it was, or why it did not come.
+/// Reads to the end; returns the length or the error.
 async fn read(body: &mut Body) -> Result<usize, BodyError> {
     let mut size = 0;
     while let Some(piece) = body.next().await {
@@ -27,7 +27,7 @@ async fn note_read(mut body: Body, notes: Notes) {
 }
 
 #[test]
-fn read_that_timed_out_costs_no_408() {
+fn dropped_read_causes_no_408() {
     for size in [5, 60_000, 1_000_000] {
         for chunked in [false, true] {
             let world = start_streaming(async |memory: Memory, mut request: Request| {
@@ -50,9 +50,9 @@ fn read_that_timed_out_costs_no_408() {
     }
 }
 
-/// The client is to blame for what it does not send, whatever became of the read.
+/// The client is responsible for bytes that it does not send, even if the read was dropped.
 #[test]
-fn body_that_stops_coming_is_a_408_also_behind_a_lost_read() {
+fn stalled_body_is_408_even_after_a_dropped_read() {
     let world = start_streaming(async |memory: Memory, mut request: Request| {
         let _ = timeout(&memory, millis(10), request.body_mut().next()).await;
         sleep(&memory, seconds(40)).await;
@@ -65,7 +65,7 @@ fn body_that_stops_coming_is_a_408_also_behind_a_lost_read() {
 }
 
 #[test]
-fn read_that_is_given_up_loses_nothing() {
+fn dropped_read_loses_no_bytes() {
     let world = start_streaming(async |memory: Memory, mut request: Request| {
         let (mut read, mut given_up) = (Vec::new(), 0);
         loop {
@@ -87,9 +87,9 @@ fn read_that_is_given_up_loses_nothing() {
     assert_eq!(responses(&client), [ok(&content)]);
 }
 
-/// A task has body and responder; its read loses against a tick, then it sends.
+/// A task has body and responder; its read loses a select against a timer, then it sends.
 #[test]
-fn read_that_lost_a_select_leaves_the_send_alone() {
+fn dropped_read_does_not_affect_a_send() {
     let notes = Notes::default();
     let kept = notes.clone();
     let world = start_streaming(move |memory: Memory, request: Request| {
@@ -190,7 +190,7 @@ fn reader_in_a_task_learns_of_an_early_response() {
     }
 }
 
-/// So much is due that the connection closes instead of draining it.
+/// So much body is missing that the connection closes instead of draining it.
 #[test]
 fn reader_in_a_task_learns_of_an_early_last_response() {
     for path in ["/returned", "/sent"] {
@@ -204,7 +204,7 @@ fn reader_in_a_task_learns_of_an_early_last_response() {
 }
 
 #[test]
-fn read_behind_ones_own_finish_is_an_error_at_once() {
+fn read_after_finish_is_an_error_at_once() {
     let heads = [
         post_head("/", 10),
         post_head("/", 1_000_000),
@@ -229,9 +229,9 @@ fn read_behind_ones_own_finish_is_an_error_at_once() {
     }
 }
 
-/// A body that was received in full is there behind the response only if it was taken before.
+/// A completely received body is readable after the response only if it was taken before.
 #[test]
-fn stream_of_the_own_body_ends_with_it() {
+fn echo_stream_ends_with_the_body() {
     let world = start_streaming(async |_, request: Request| Response::stream(request.into_body()));
     let client = world.client(post_head("/", 10) + "12345");
     client.send(b"67890");

@@ -1,5 +1,5 @@
-//! Application code asks its request, or the server, from wherever it is run or dropped. None of
-//! it runs under a lock: a test that hangs fails.
+//! Tests of application code that uses its request or the server from any callback or destructor.
+//! None of it runs under a lock; a deadlock fails the test.
 
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -17,13 +17,13 @@ use crate::world::{
     text,
 };
 
-/// Asks the request for what the lock of its connection stands before.
+/// Calls the methods of the request that take the connection's lock.
 pub(crate) fn ask(request: &Request) -> bool {
     let _ = (request.time(), request.trailers(), request.is_peer_closed());
     request.set_cookie(("asked", "yes")).is_ok()
 }
 
-/// Asks the request when it is dropped, and notes that.
+/// Uses the request when it is dropped, and notes that.
 pub(crate) struct Asks {
     pub(crate) request: Request,
     pub(crate) notes: Notes,
@@ -36,7 +36,7 @@ impl Drop for Asks {
     }
 }
 
-/// Gives a piece again and again, or none where it waits for ever.
+/// Yields a piece repeatedly, or waits forever.
 struct Pieces {
     _asks: Asks,
     left: usize,
@@ -58,7 +58,7 @@ impl Stream for Pieces {
     }
 }
 
-/// How the client or the server ends what would go on.
+/// The ways in which the client or the server ends the connection.
 #[derive(Clone, Copy, Debug)]
 enum End {
     Nothing,
@@ -82,7 +82,7 @@ impl End {
 }
 
 #[test]
-fn drop_of_a_stream_may_ask_the_request() {
+fn drop_of_a_stream_may_use_the_request() {
     for end in End::ALL {
         for method in ["GET", "HEAD"] {
             in_time(move || {
@@ -102,7 +102,7 @@ fn drop_of_a_stream_may_ask_the_request() {
 }
 
 #[test]
-fn drop_of_a_handler_may_ask_the_request() {
+fn drop_of_a_handler_may_use_the_request() {
     for end in End::ALL {
         in_time(move || {
             let notes = Notes::default();
@@ -124,7 +124,7 @@ fn drop_of_a_handler_may_ask_the_request() {
     }
 }
 
-/// Waits for ever, and asks when it is polled and dropped.
+/// Waits forever, and uses the request when it is polled and dropped.
 struct AsksOn(Asks);
 
 impl Future for AsksOn {
@@ -139,7 +139,7 @@ impl Future for AsksOn {
 const UPGRADE: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
 
 #[test]
-fn upgrade_may_ask_its_request() {
+fn upgrade_may_use_its_request() {
     for end in [End::Nothing, End::ServerCloses, End::GraceEnds] {
         in_time(move || {
             let notes = Notes::default();
@@ -163,9 +163,9 @@ fn upgrade_may_ask_its_request() {
     }
 }
 
-/// The closure is dropped and not called.
+/// The closure is dropped without being called.
 #[test]
-fn upgrade_that_is_refused_may_ask_when_dropped() {
+fn refused_upgrade_may_use_its_request_on_drop() {
     in_time(|| {
         let notes = Notes::default();
         let kept = notes.clone();
@@ -180,7 +180,7 @@ fn upgrade_that_is_refused_may_ask_when_dropped() {
 }
 
 #[test]
-fn header_iterator_may_ask_the_request() {
+fn header_iterator_may_use_the_request() {
     in_time(|| {
         let world = start(async |_, request: Request| {
             let mut responder = request.responder();
@@ -196,7 +196,7 @@ fn header_iterator_may_ask_the_request() {
 }
 
 #[test]
-fn file_header_iterator_may_ask_the_request() {
+fn file_header_iterator_may_use_the_request() {
     in_time(|| {
         let world = start(async |_, request: Request| {
             let lazy = ["X-One"].iter().map(|name| (*name, ask(&request).to_string()));
@@ -208,7 +208,7 @@ fn file_header_iterator_may_ask_the_request() {
 }
 
 #[test]
-fn cookie_closure_may_ask_the_request() {
+fn cookie_closure_may_use_the_request() {
     in_time(|| {
         let world = start(async |_, request: Request| {
             let adjust = |cookie: httpants_driver::protocol::cookies::CookieBuilder<'static>| {
@@ -225,7 +225,7 @@ fn cookie_closure_may_ask_the_request() {
 }
 
 #[test]
-fn access_log_may_ask_and_stop_the_server() {
+fn access_log_may_query_and_stop_the_server() {
     for stop in [None, Some(Duration::ZERO), Some(seconds(5))] {
         in_time(move || {
             let (known, notes) = (Arc::new(OnceLock::<Handle>::new()), Notes::default());
@@ -249,9 +249,9 @@ fn access_log_may_ask_and_stop_the_server() {
     }
 }
 
-/// Every line is written while the connection is dropped, too.
+/// Every line is also written while the connection is dropped.
 #[test]
-fn access_log_of_a_dropped_connection_may_ask_the_server() {
+fn access_log_of_a_dropped_connection_may_use_the_server() {
     in_time(|| {
         let (known, notes) = (Arc::new(OnceLock::<Handle>::new()), Notes::default());
         let (handle, lines) = (Arc::clone(&known), notes.clone());
@@ -266,9 +266,9 @@ fn access_log_of_a_dropped_connection_may_ask_the_server() {
     });
 }
 
-/// The handler of a request asks what is kept of the one before.
+/// The handler of a request uses the previous request.
 #[test]
-fn request_that_is_over_may_be_asked_by_the_next() {
+fn finished_request_may_be_used_by_the_next() {
     in_time(|| {
         let before: Arc<std::sync::Mutex<Vec<Request>>> = Arc::default();
         let world = start(move |memory, request: Request| {

@@ -1,5 +1,4 @@
-//! What a server does for all handlers: timers, shutdown, measured time, and the same defaults
-//! wherever it runs.
+//! Tests of timers, shutdown, time measurement and defaults of a server.
 
 use std::future::pending;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use crate::world::{
 };
 
 #[test]
-fn timers_of_one_task_fire_each_at_its_moment() {
+fn timers_of_one_task_fire_at_their_times() {
     let notes = Notes::default();
     let kept = notes.clone();
     let memory = Memory::new();
@@ -46,8 +45,8 @@ fn timer_of_a_handler_and_of_its_connection_both_fire() {
     }
 }
 
-/// How long a request takes to be dropped by these calls of shutdown, and whether the tasks run
-/// between them.
+/// Returns how long it takes until these shutdown calls drop a request, with or without running the
+/// tasks between them.
 fn dropped_after(graces: [u64; 2], tasks_run: bool) -> Duration {
     let notes = Notes::default();
     let kept = notes.clone();
@@ -74,7 +73,7 @@ fn dropped_after(graces: [u64; 2], tasks_run: bool) -> Duration {
 }
 
 #[test]
-fn shorter_grace_of_two_shutdowns_counts() {
+fn shorter_grace_of_two_shutdowns_applies() {
     for graces in [[600, 1], [1, 600], [1, 1]] {
         for tasks_run in [true, false] {
             assert_eq!(dropped_after(graces, tasks_run), seconds(1), "{graces:?}, tasks run: {tasks_run}");
@@ -83,7 +82,7 @@ fn shorter_grace_of_two_shutdowns_counts() {
 }
 
 #[test]
-fn grace_that_would_end_later_extends_nothing() {
+fn longer_grace_does_not_extend_a_shutdown() {
     let world = start(async |_, _: Request| pending::<()>().await);
     let _client = world.client(get("/"));
     world.handle.shutdown(seconds(5));
@@ -93,7 +92,7 @@ fn grace_that_would_end_later_extends_nothing() {
     assert_eq!((world.handle.connections(), world.memory.tasks()), (0, 0));
 }
 
-/// Works for 50 ms on the thread, as the path says, without awaiting.
+/// Works for 50 ms on the thread, as selected by the path, without awaiting.
 fn start_busy(notes: &Notes) -> World {
     let notes = notes.clone();
     let handler = move |memory: Memory, request: Request| {
@@ -111,7 +110,7 @@ fn start_busy(notes: &Notes) -> World {
                 _ => Response::text("busy"),
             };
             let head = request.head().clone();
-            // The response is given when this is asked: the time stands still since.
+            // The response is finished before this call, so the time is constant from then on.
             memory.clone().serve(async move {
                 memory.jump(seconds(1));
                 notes.add(format!("{:?} {:?}", request.time(), head.time(memory.now())));
@@ -136,9 +135,9 @@ fn time_of_a_handler_that_does_not_await_is_measured() {
     }
 }
 
-/// Nor is the client blamed for the time.
+/// The client does not get a timeout for it, either.
 #[test]
-fn busy_handler_costs_its_client_no_timeout() {
+fn busy_handler_causes_no_timeout_of_its_client() {
     let handler = async |memory: Memory, request: Request| {
         memory.jump(seconds(100));
         Response::text(request.body().unwrap().len().to_string() + &"x".repeat(100_000))
@@ -156,10 +155,10 @@ fn busy_handler_costs_its_client_no_timeout() {
     }
 }
 
-/// A client that takes something now and then is served to the end, although its kernel never
-/// has so much room that it would report it; one that takes hardly anything is not.
+/// A client that reads slowly but steadily is served to the end, although its kernel never reports
+/// room; one that reads almost nothing is not.
 #[test]
-fn slow_client_is_served_and_one_that_stalls_is_not() {
+fn slow_client_is_served_and_stalled_one_is_not() {
     for (taken, served) in [(20_000, true), (100, false)] {
         let world = start_with(
             async |_: Memory, _: Request| Response::text("x".repeat(200_000)),
@@ -189,7 +188,7 @@ async fn cookies(request: Request) -> Result<Response, Misuse> {
     Ok(Response::text("set"))
 }
 
-/// A client that gets a signed cookie and sends it back.
+/// Gets a signed cookie as a client and sends it back.
 fn exchange_cookie(memory: &Memory) {
     let client = memory.connect();
     client.send(get("/").as_bytes());
@@ -203,7 +202,7 @@ fn exchange_cookie(memory: &Memory) {
 }
 
 #[test]
-fn attached_server_signs_cookies_without_being_told() {
+fn attached_server_signs_cookies_by_default() {
     let memory = Memory::new();
     memory.start(Server::with_runtime(memory.clone(), cookies));
     exchange_cookie(&memory);

@@ -1,4 +1,4 @@
-//! Handlers and streams that could go on for ever let other connections have their turn.
+//! Tests of handlers and streams that never pause: other connections still get a turn.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,7 +12,7 @@ use httpants_testkit::memory::Memory;
 
 use crate::world::{World, get, in_time, post_head, seconds, start, start_with};
 
-/// Something that goes on until another connection is served.
+/// Work that continues until another connection is served.
 #[derive(Clone, Default)]
 struct Work(Arc<Progress>);
 
@@ -22,11 +22,11 @@ struct Progress {
     stopped: AtomicBool,
 }
 
-/// More than is done before the others have their turn, and less than takes long.
+/// More steps than one turn, but not enough to take long.
 const MOST: usize = 100_000;
 
 impl Work {
-    /// Does one more step; says whether to go on.
+    /// Does one step; returns whether to continue.
     fn step(&self) -> bool {
         self.0.done.fetch_add(1, Ordering::Relaxed) < MOST && !self.0.stopped.load(Ordering::Relaxed)
     }
@@ -35,15 +35,15 @@ impl Work {
         self.0.stopped.store(true, Ordering::Relaxed);
     }
 
-    /// Asserts that it went on until the other connection was served, and not to its own end.
+    /// Asserts that it continued until the other connection was served, and not to its own end.
     fn assert_shared(&self, what: &str) {
         let done = self.0.done.load(Ordering::Relaxed);
-        assert!(self.0.stopped.load(Ordering::Relaxed), "{what}: nobody else was served");
+        assert!(self.0.stopped.load(Ordering::Relaxed), "{what}: no other connection was served");
         assert!((2..=MOST / 2).contains(&done), "{what}: {done} steps");
     }
 }
 
-/// Gives the same piece until another connection is served.
+/// Yields the same piece until another connection is served.
 struct Same(Work, Bytes);
 
 impl Stream for Same {
@@ -54,7 +54,7 @@ impl Stream for Same {
     }
 }
 
-/// Sends the same until another connection is served; errors do not end it.
+/// Sends the same piece until another connection is served; ignores errors.
 async fn send_on(work: Work, request: Request, piece: &'static [u8]) -> Result<Response, Misuse> {
     let mut responder = request.responder();
     responder.send_status(200)?;
@@ -79,7 +79,7 @@ async fn application(work: Work, request: Request) -> Result<Response, Misuse> {
 }
 
 #[test]
-fn endless_responses_starve_nobody() {
+fn endless_responses_do_not_starve_other_tasks() {
     for path in ["/empty-pieces", "/pieces", "/empty-sends", "/sends"] {
         for method in ["GET", "HEAD"] {
             if method == "HEAD" && path.ends_with("pieces") {
@@ -104,7 +104,7 @@ fn endless_responses_starve_nobody() {
 }
 
 #[test]
-fn endless_response_of_a_client_that_left_is_dropped() {
+fn endless_response_is_dropped_when_the_client_leaves() {
     for path in ["/empty-pieces", "/pieces", "/empty-sends", "/sends"] {
         in_time(move || {
             let work = Work::default();
@@ -121,7 +121,7 @@ fn endless_response_of_a_client_that_left_is_dropped() {
     }
 }
 
-/// Asks for the body until another connection is served; errors do not end it.
+/// Reads the body until another connection is served; ignores errors.
 async fn read_on(work: &Work, body: &mut Body) -> BodyError {
     let mut error = BodyError::NotKept;
     while work.step() {
@@ -132,7 +132,7 @@ async fn read_on(work: &Work, body: &mut Body) -> BodyError {
     error
 }
 
-/// Responds, and reads on in another task.
+/// Responds, and continues reading in another task.
 fn start_reading(work: &Work) -> World {
     let work = work.clone();
     let handler = move |memory: Memory, mut request: Request| {
@@ -163,7 +163,7 @@ fn start_reading(work: &Work) -> World {
 }
 
 #[test]
-fn body_error_that_is_asked_for_again_starves_nobody() {
+fn repeated_body_error_does_not_starve_other_tasks() {
     let form = "--b\r\nContent-Disposition: form-data; name=a\r\n\r\nvalue\r\n--b--\r\n";
     let form_head = "POST /not-kept HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\n";
     let requests = [
@@ -177,7 +177,7 @@ fn body_error_that_is_asked_for_again_starves_nobody() {
             let busy = world.connect();
             world.memory.run();
             busy.send(request.as_bytes());
-            // Accepted once the busy one has had a turn.
+            // Accepted after the busy connection had a turn.
             let other = world.connect();
             other.send(get("/other").as_bytes());
             world.memory.run();
@@ -186,9 +186,9 @@ fn body_error_that_is_asked_for_again_starves_nobody() {
     }
 }
 
-/// The handler that reads is dropped when it lets others have their turn.
+/// The handler that reads is dropped when it yields.
 #[test]
-fn body_error_of_a_client_that_left_ends_its_handler() {
+fn body_error_ends_the_handler_of_a_client_that_left() {
     in_time(|| {
         let work = Work::default();
         let world = start_reading(&work);
@@ -201,9 +201,9 @@ fn body_error_of_a_client_that_left_ends_its_handler() {
     });
 }
 
-/// The parts of a form whose body is cut off.
+/// Reads parts of a form whose body is truncated.
 #[test]
-fn form_error_that_is_asked_for_again_starves_nobody() {
+fn repeated_form_error_does_not_starve_other_tasks() {
     in_time(|| {
         let work = Work::default();
         let kept = work.clone();

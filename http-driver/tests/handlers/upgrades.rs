@@ -1,11 +1,11 @@
-//! Responses that end HTTP where that is not possible, and responses to CONNECT that do not.
+//! Tests of upgrades that are not possible, and of responses to CONNECT without a tunnel.
 
 use httpants_driver::{Misuse, Request, Response};
 use httpants_testkit::memory::Memory;
 
 use crate::world::{Got, errors, failed, get, ok, responses, seconds, start, start_streaming};
 
-/// Responds as the first segment of the path or the authority says.
+/// Responds as selected by the first segment of the path or the authority.
 async fn application(_: Memory, request: Request) -> Result<Response, Misuse> {
     let case = request.path().to_owned();
     let case = if case.is_empty() { request.host().to_owned() } else { case };
@@ -32,8 +32,8 @@ async fn application(_: Memory, request: Request) -> Result<Response, Misuse> {
     })
 }
 
-/// The responses to a request and to one behind it, after a day; the connection must be usable
-/// or closed then, and what was wrong be logged.
+/// Returns the responses to a request and to the next one, after a day; the connection must then be
+/// usable or closed, and the error logged.
 fn play(request: String) -> Vec<Got> {
     let mut received = Vec::new();
     let errors = errors(|| {
@@ -47,7 +47,7 @@ fn play(request: String) -> Vec<Got> {
             received.extend(world.ask(&client, get("/next")));
         }
         world.memory.advance(seconds(24 * 3600));
-        assert!(client.is_closed(), "{request}: it is open for ever");
+        assert!(client.is_closed(), "{request}: it is never closed");
         world.assert_left();
     });
     // Scanners send CONNECT: what it is answered with is a warning, not an error.
@@ -65,7 +65,7 @@ fn connect(case: &str) -> String {
 }
 
 #[test]
-fn upgrade_that_the_request_does_not_ask_for_is_a_500() {
+fn upgrade_without_an_offer_is_a_500() {
     let cases = ["tunnel", "upgrade-200", "upgrade-204", "upgrade", "responder-101", "whole-101", "stream-101"];
     for case in cases {
         assert_eq!(play(get(&format!("/{case}"))), [failed(), ok("next")], "{case}");
@@ -81,7 +81,7 @@ fn other_status_than_101_to_an_offer_is_a_500() {
 }
 
 #[test]
-fn plain_success_to_connect_is_a_501() {
+fn success_to_connect_without_a_tunnel_is_a_501() {
     for case in ["whole", "stream", "empty", "responder"] {
         assert_eq!(play(connect(case)), [not_implemented(), ok("next")], "{case}");
     }

@@ -1,4 +1,4 @@
-//! Tasks that wait for something of a connection while it ends: none waits for ever.
+//! Tests of tasks that wait for a connection while it ends: none waits forever.
 
 use std::future::pending;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use httpants_testkit::memory::{Client, Memory};
 
 use crate::world::{Notes, World, millis, post_head, seconds, start_with};
 
-/// What another task waits for; it notes how that ended.
+/// Waits in another task; notes how the wait ended.
 async fn wait(mut request: Request, notes: Notes) {
     let path = request.path().to_owned();
     notes.add(match &*path {
@@ -39,7 +39,7 @@ async fn write(request: &Request) -> Result<Response, Misuse> {
 
 const PATHS: [&str; 4] = ["/reader", "/parts", "/writer", "/watcher"];
 
-/// Starts another task that waits, and waits itself for ever or a second.
+/// Starts another task that waits, and waits itself forever or for a second.
 fn start(notes: &Notes, responds: bool) -> World {
     let notes = notes.clone();
     let handler = move |memory: Memory, request: Request| {
@@ -64,7 +64,7 @@ fn start(notes: &Notes, responds: bool) -> World {
     })
 }
 
-/// A client whose request is under way: half of its body has come, and it takes little.
+/// Returns a client with a partial request: half of its body was sent, and it reads little.
 fn client(world: &World, path: &str) -> Client {
     let client = world.connect();
     client.take_only(1_000);
@@ -75,7 +75,7 @@ fn client(world: &World, path: &str) -> Client {
     client
 }
 
-/// How something ends, for each path, when this happens and so much time passes.
+/// Returns how the wait ends for each path, after this event and this time.
 fn ends(responds: bool, happens: fn(&World, &Client), span: Duration) -> Vec<String> {
     let mut ends = Vec::new();
     for path in PATHS {
@@ -91,13 +91,13 @@ fn ends(responds: bool, happens: fn(&World, &Client), span: Duration) -> Vec<Str
             world.memory.advance(millis(1));
         }
         let noted = notes.take();
-        assert_eq!(noted.len(), 1, "{path} waits for ever");
+        assert_eq!(noted.len(), 1, "{path} waits forever");
         ends.extend(noted);
     }
     ends
 }
 
-/// For a connection that broke.
+/// The results on a broken connection.
 const BROKEN: [&str; 4] = ["Closed(IoError)", "Body(Closed(IoError))", "Err(Closed)", "true"];
 
 #[test]
@@ -116,7 +116,7 @@ fn reset_ends_every_wait_at_once() {
 }
 
 #[test]
-fn body_that_stops_coming_ends_every_read() {
+fn stalled_body_ends_every_read() {
     let ended = |path: &str| {
         let notes = Notes::default();
         let world = start(&notes, false);
@@ -129,7 +129,7 @@ fn body_that_stops_coming_ends_every_read() {
 }
 
 #[test]
-fn slow_handler_ends_the_waits_of_its_tasks() {
+fn handler_timeout_ends_the_waits_of_its_tasks() {
     let notes = Notes::default();
     let world = start(&notes, false);
     let client = client(&world, "/watcher");
@@ -140,7 +140,7 @@ fn slow_handler_ends_the_waits_of_its_tasks() {
 }
 
 #[test]
-fn client_that_takes_nothing_ends_the_write() {
+fn write_timeout_ends_the_write() {
     let notes = Notes::default();
     let world = start(&notes, false);
     let _client = client(&world, "/writer");

@@ -1,4 +1,4 @@
-//! Wakers that run their task at once, on the thread that wakes: none is woken under a lock.
+//! Tests of wakers that run their task at once on the waking thread: none is woken under a lock.
 
 use std::future::{Future, pending};
 use std::pin::Pin;
@@ -12,7 +12,7 @@ use crate::world::{Notes, in_time, post_head, seconds, start_streaming, text};
 
 type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// A task that is polled by whoever wakes it.
+/// A task that is polled by its waker.
 struct Inline(Mutex<Option<Task>>);
 
 impl Inline {
@@ -24,7 +24,7 @@ impl Inline {
 impl Wake for Inline {
     fn wake(self: Arc<Self>) {
         let waker = Waker::from(Arc::clone(&self));
-        // Woken while it runs, by itself: it asks again before it waits.
+        // Woken while it runs: it checks again before it waits.
         let Ok(mut place) = self.0.try_lock() else { return };
         if let Some(task) = &mut *place
             && task.as_mut().poll(&mut Context::from_waker(&waker)).is_ready()
@@ -45,7 +45,7 @@ async fn read(mut body: Body, notes: Notes) {
     }
 }
 
-/// Sends ten pieces, each of more than the connection holds back.
+/// Sends ten pieces, each larger than the connection's buffer.
 async fn write(mut responder: Responder, notes: Notes) -> Result<(), Misuse> {
     responder.send_status(200)?;
     for number in 0..10 {
@@ -61,7 +61,7 @@ async fn watch(request: Request, notes: Notes) {
     notes.add("peer closed");
 }
 
-/// Starts such a task for each request, by its path, and never responds by itself.
+/// Starts such a task for each request, selected by its path, and never responds itself.
 fn start(notes: &Notes) -> crate::world::World {
     let notes = notes.clone();
     start_streaming(move |_, request: Request| {
@@ -83,7 +83,7 @@ fn start(notes: &Notes) -> crate::world::World {
 }
 
 #[test]
-fn reader_may_be_polled_by_whoever_wakes_it() {
+fn reader_may_be_polled_in_its_wake() {
     in_time(|| {
         let notes = Notes::default();
         let world = start(&notes);
@@ -105,7 +105,7 @@ fn reader_may_be_polled_by_whoever_wakes_it() {
 }
 
 #[test]
-fn writer_may_be_polled_by_whoever_wakes_it() {
+fn writer_may_be_polled_in_its_wake() {
     in_time(|| {
         let notes = Notes::default();
         let world = start(&notes);
@@ -131,7 +131,7 @@ fn writer_may_be_polled_by_whoever_wakes_it() {
 }
 
 #[test]
-fn watcher_may_be_polled_by_whoever_wakes_it() {
+fn watcher_may_be_polled_in_its_wake() {
     in_time(|| {
         for unread in ["", "12345"] {
             let notes = Notes::default();
@@ -155,7 +155,7 @@ fn watcher_may_be_polled_by_whoever_wakes_it() {
 }
 
 #[test]
-fn futures_that_are_dropped_take_their_wakers_back() {
+fn dropped_futures_remove_their_wakers() {
     struct Idle;
     impl Wake for Idle {
         fn wake(self: Arc<Self>) {}

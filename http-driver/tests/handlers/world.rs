@@ -1,4 +1,4 @@
-//! A server in memory, its clients, and what a test sees of them.
+//! An in-memory server, its clients, and their observations.
 
 use std::fmt::{Debug, Write};
 use std::future::{Future, poll_fn};
@@ -17,13 +17,13 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-/// A server and the runtime that it is on.
+/// A server and its runtime.
 pub(crate) struct World {
     pub(crate) memory: Memory,
     pub(crate) handle: Handle,
 }
 
-/// A handler that gets the runtime along with each request.
+/// A handler that gets the runtime with each request.
 pub(crate) struct App<F> {
     memory: Memory,
     handler: F,
@@ -42,7 +42,7 @@ where
     }
 }
 
-/// A server that buffers bodies.
+/// Starts a server that buffers bodies.
 pub(crate) fn start<F, Fut>(handler: F) -> World
 where
     F: Fn(Memory, Request) -> Fut + 'static,
@@ -51,7 +51,7 @@ where
     start_with(handler, |server| server)
 }
 
-/// A server whose handlers read the bodies.
+/// Starts a server whose handlers read the bodies.
 pub(crate) fn start_streaming<F, Fut>(handler: F) -> World
 where
     F: Fn(Memory, Request) -> Fut + 'static,
@@ -60,7 +60,7 @@ where
     start_with(handler, |server| server.intake(|_| BodyPolicy::Stream))
 }
 
-/// A server with settings.
+/// Starts a server with settings.
 pub(crate) fn start_with<F, Fut>(
     handler: F,
     change: impl FnOnce(Server<Memory, App<F>>) -> Server<Memory, App<F>>,
@@ -80,14 +80,14 @@ impl World {
         self.memory.connect()
     }
 
-    /// Sends bytes and lets the tasks run; returns the responses that came.
+    /// Sends bytes and runs the tasks; returns the responses received.
     pub(crate) fn ask(&self, client: &Client, bytes: impl AsRef<[u8]>) -> Vec<Got> {
         client.send(bytes.as_ref());
         self.memory.run();
         responses(client)
     }
 
-    /// A new connection that has sent these bytes.
+    /// Returns a new connection that has sent these bytes.
     pub(crate) fn client(&self, bytes: impl AsRef<[u8]>) -> Client {
         let client = self.connect();
         client.send(bytes.as_ref());
@@ -95,13 +95,13 @@ impl World {
         client
     }
 
-    /// Asserts that another connection is served, whatever happened to the others.
+    /// Asserts that another connection is still served.
     pub(crate) fn assert_serves_others(&self) {
         let client = self.connect();
         assert_eq!(self.ask(&client, get("/other")), [ok("/other")]);
     }
 
-    /// Asserts that nothing is left of connections but the server itself.
+    /// Asserts that no connection state is left.
     pub(crate) fn assert_left(&self) {
         assert_eq!((self.handle.connections(), self.memory.tasks()), (0, 1));
     }
@@ -111,7 +111,7 @@ pub(crate) fn get(path: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")
 }
 
-/// A request whose body has this length, and the body itself.
+/// Returns a request with this body.
 pub(crate) fn post(path: &str, body: &str) -> String {
     format!("{}{body}", post_head(path, body.len()))
 }
@@ -120,7 +120,7 @@ pub(crate) fn post_head(path: &str, length: usize) -> String {
     format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n")
 }
 
-/// A response: its status, and its body where that is whole.
+/// A response: its status, and its body if complete.
 pub(crate) type Got = (u16, Option<String>);
 
 pub(crate) fn ok(body: &str) -> Got {
@@ -131,12 +131,12 @@ pub(crate) fn failed() -> Got {
     (500, Some("Internal Server Error\n".to_owned()))
 }
 
-/// The text that came since the last call.
+/// Returns the text received since the last call.
 pub(crate) fn text(client: &Client) -> String {
     String::from_utf8_lossy(&client.take_received()).into_owned()
 }
 
-/// The responses that came since the last call, none of them to HEAD.
+/// Returns the responses received since the last call; none may be to HEAD.
 pub(crate) fn responses(client: &Client) -> Vec<Got> {
     let received = text(client);
     let (mut rest, mut all) = (&*received, Vec::new());
@@ -172,7 +172,7 @@ fn chunks(mut rest: &str) -> (Option<String>, &str) {
     }
 }
 
-/// What handlers and their tasks note, in order.
+/// Notes of handlers and their tasks, in order.
 #[derive(Clone, Default)]
 pub(crate) struct Notes(Arc<Mutex<Vec<String>>>);
 
@@ -181,7 +181,7 @@ impl Notes {
         self.0.lock().unwrap().push(note.into());
     }
 
-    /// Those since the last call.
+    /// Returns the notes since the last call.
     pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.lock().unwrap())
     }
@@ -196,7 +196,7 @@ impl Drop for OnDrop {
     }
 }
 
-/// Waits for a future, but no longer than that; it is dropped then.
+/// Waits for a future for at most `span`, then drops it.
 pub(crate) async fn timeout<T>(memory: &Memory, span: Duration, future: impl Future<Output = T>) -> Option<T> {
     let (mut future, mut elapsed) = (pin!(future), pin!(sleep(memory, span)));
     poll_fn(|context| match future.as_mut().poll(context) {
@@ -214,7 +214,7 @@ pub(crate) const fn seconds(seconds: u64) -> Duration {
     Duration::from_secs(seconds)
 }
 
-/// Runs a test on a thread of its own, so that a deadlock or a loop without end fails.
+/// Runs a test on another thread, so that a deadlock or an endless loop fails.
 pub(crate) fn in_time(test: impl FnOnce() + Send + 'static) {
     let (sender, ended) = channel::<()>();
     let thread = thread::spawn(move || {
@@ -228,12 +228,12 @@ pub(crate) fn in_time(test: impl FnOnce() + Send + 'static) {
     }
 }
 
-/// The errors that the driver logs while this runs.
+/// Returns the errors that the driver logs during a call.
 pub(crate) fn errors(run: impl FnOnce()) -> Vec<String> {
     events(Level::ERROR, "httpants_driver", run)
 }
 
-/// The events of this level and target while this runs, each with its fields.
+/// Returns the events of this level and target during a call, each with its fields.
 pub(crate) fn events(level: Level, target: &'static str, run: impl FnOnce()) -> Vec<String> {
     let notes = Notes::default();
     let events = Events { level, target, notes: notes.clone() };

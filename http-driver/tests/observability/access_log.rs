@@ -1,4 +1,4 @@
-//! Lines as other programs read them.
+//! Tests of log lines as other programs parse them.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use regex::Regex;
 
 use crate::site::{Site, get};
 
-/// A line of the Combined Log Format, taken apart by a pattern of the sort that log readers have.
+/// A line of the Combined Log Format, parsed with a pattern like that of log tools.
 #[derive(Debug, PartialEq)]
 struct Line {
     host: String,
@@ -25,7 +25,8 @@ fn parse(line: &str) -> Line {
         r#"^(\S+) (\S+) (\S+) \[(\d\d/[A-Z][a-z]{2}/\d{4}:\d\d:\d\d:\d\d [+-]\d{4})\] "#,
         r#""([^"]*)" (\d{3}) (\d+|-) "([^"]*)" "([^"]*)"$"#
     );
-    let found = Regex::new(pattern).unwrap().captures(line).unwrap_or_else(|| panic!("no line of the format: {line}"));
+    let found =
+        Regex::new(pattern).unwrap().captures(line).unwrap_or_else(|| panic!("not a line of the format: {line}"));
     let field = |number: usize| found[number].to_owned();
     assert_eq!((&found[2], &found[3]), ("-", "-"));
     assert!(line.bytes().all(|byte| matches!(byte, b' '..=b'~')), "{line}");
@@ -40,22 +41,22 @@ fn parse(line: &str) -> Line {
     }
 }
 
-/// Request line, status and bytes of each.
-fn answers(site: &Site) -> Vec<(String, u16, u64)> {
+/// Returns request line, status and bytes of each line.
+fn responses(site: &Site) -> Vec<(String, u16, u64)> {
     site.lines().iter().map(|line| parse(line)).map(|line| (line.request, line.status, line.bytes)).collect()
 }
 
-fn answer(request: &str, status: u16, bytes: u64) -> (String, u16, u64) {
+fn response(request: &str, status: u16, bytes: u64) -> (String, u16, u64) {
     (request.into(), status, bytes)
 }
 
-/// The content of one answer.
+/// Returns the length of the body of one response.
 fn content(received: &[u8]) -> usize {
     received.len() - (received.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4)
 }
 
 #[test]
-fn a_line_is_what_apache_writes() {
+fn line_has_apaches_combined_format() {
     let site = Site::new();
     site.exchange(b"GET /a?b=c HTTP/1.0\r\nReferer: http://b/\r\nUser-Agent: curl/8.14 (x; y)\r\n\r\n");
     let line = concat!(
@@ -66,7 +67,7 @@ fn a_line_is_what_apache_writes() {
 }
 
 #[test]
-fn common_is_combined_without_the_last_two() {
+fn common_is_combined_without_referer_and_agent() {
     let memory = Memory::new();
     let lines = std::sync::Arc::<std::sync::Mutex<Vec<String>>>::default();
     let written = std::sync::Arc::clone(&lines);
@@ -79,14 +80,14 @@ fn common_is_combined_without_the_last_two() {
 }
 
 #[test]
-fn the_host_is_the_client_behind_the_proxy() {
+fn host_is_the_client_behind_a_trusted_proxy() {
     let site = Site::new();
     site.exchange(b"GET / HTTP/1.1\r\nHost: a\r\nX-Forwarded-For: 2001:db8::7\r\n\r\n");
     assert_eq!(parse(&site.lines()[0]).host, "2001:db8::7");
 }
 
 #[test]
-fn nothing_a_peer_sends_ends_a_line_or_a_field() {
+fn peer_input_cannot_end_a_line_or_field() {
     let site = Site::new();
     let (client, _) = site.exchange(
         b"G'T /\"%0d%0a\\x? HTTP/1.1\r\nHost: a\r\nReferer: \" 200 1 \"\\\"\r\nUser-Agent: \xff\t\xc2\x9b31m\"\r\n\r\n",
@@ -114,7 +115,7 @@ fn nothing_a_peer_sends_ends_a_line_or_a_field() {
 }
 
 #[test]
-fn answers_that_are_not_the_handlers_have_their_lines() {
+fn responses_without_a_handler_have_lines() {
     let site = Site::new();
     site.exchange(b"nonsense\r\n\r\n");
     site.exchange(format!("GET / HTTP/1.1\r\nHost: a\r\nX: {}\r\n\r\n", "x".repeat(70_000)).as_bytes());
@@ -124,7 +125,7 @@ fn answers_that_are_not_the_handlers_have_their_lines() {
     let (_late, _) = site.exchange(b"GET / HTTP/1.1\r\nHo");
     let (_later, _) = site.exchange(b"POST /late HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nx");
     site.memory.advance(Duration::from_secs(120));
-    let lines = answers(&site);
+    let lines = responses(&site);
     let statuses: Vec<_> = lines.iter().map(|(request, status, _)| (&**request, *status)).collect();
     let cut = format!("GET /{}", "x".repeat(256 - "GET /".len()));
     assert_eq!(
@@ -143,7 +144,7 @@ fn answers_that_are_not_the_handlers_have_their_lines() {
 }
 
 #[test]
-fn bytes_are_those_of_the_content_that_left() {
+fn bytes_counts_the_body_bytes_sent() {
     let site = Site::new();
     site.exchange(&get("/large"));
     site.exchange(&get("/chunks"));
@@ -151,38 +152,38 @@ fn bytes_are_those_of_the_content_that_left() {
     site.exchange(&get("/status?204"));
     let (_, refusal) = site.exchange(b"x\r\n\r\n");
     assert_eq!(
-        answers(&site),
+        responses(&site),
         [
-            answer("GET /large HTTP/1.1", 200, 100_000),
-            answer("GET /chunks HTTP/1.1", 200, 90_000),
-            answer("HEAD /large HTTP/1.1", 200, 0),
-            answer("GET /status?204 HTTP/1.1", 204, 0),
-            answer("x", 400, content(&refusal) as u64),
+            response("GET /large HTTP/1.1", 200, 100_000),
+            response("GET /chunks HTTP/1.1", 200, 90_000),
+            response("HEAD /large HTTP/1.1", 200, 0),
+            response("GET /status?204 HTTP/1.1", 204, 0),
+            response("x", 400, content(&refusal) as u64),
         ]
     );
 }
 
 #[test]
-fn a_broken_answer_has_what_was_sent() {
+fn aborted_response_logs_the_bytes_sent() {
     let site = Site::new();
     let client = site.memory.connect();
     client.take_only(5_000);
     client.send(&[get("/large"), get("/")].concat());
     site.memory.run();
-    assert_eq!(site.lines(), [""; 0], "it is still leaving");
+    assert_eq!(site.lines(), [""; 0], "it is still being sent");
     let received = client.take_received();
     client.reset();
     site.memory.run();
     let taken = content(&received) as u64;
     assert!(taken > 4_000);
-    let mut expected = vec![answer("GET /large HTTP/1.1", 200, taken)];
-    expected.extend(answers(&site).into_iter().skip(1));
-    assert_eq!(answers(&site), expected);
-    assert!(answers(&site).len() <= 2 && answers(&site)[1..].iter().all(|(_, _, bytes)| *bytes == 0));
+    let mut expected = vec![response("GET /large HTTP/1.1", 200, taken)];
+    expected.extend(responses(&site).into_iter().skip(1));
+    assert_eq!(responses(&site), expected);
+    assert!(responses(&site).len() <= 2 && responses(&site)[1..].iter().all(|(_, _, bytes)| *bytes == 0));
 }
 
 #[test]
-fn a_request_that_nobody_waited_for_has_a_line() {
+fn request_of_a_client_that_left_has_a_line() {
     let site = Site::new();
     let (client, _) = site.exchange(&get("/slow"));
     client.reset();
@@ -190,34 +191,34 @@ fn a_request_that_nobody_waited_for_has_a_line() {
     let (_client, _) = site.exchange(&get("/slow"));
     site.handle.close();
     site.memory.run();
-    assert_eq!(answers(&site), [answer("GET /slow HTTP/1.1", 499, 0), answer("GET /slow HTTP/1.1", 499, 0)]);
+    assert_eq!(responses(&site), [response("GET /slow HTTP/1.1", 499, 0), response("GET /slow HTTP/1.1", 499, 0)]);
 }
 
 #[test]
-fn an_upgrade_has_its_line_when_the_stream_is_handed_over() {
+fn upgrade_is_logged_at_the_handover() {
     let site = Site::new();
     site.exchange(b"GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
-    assert_eq!(answers(&site), [answer("GET /upgrade HTTP/1.1", 101, 0)]);
+    assert_eq!(responses(&site), [response("GET /upgrade HTTP/1.1", 101, 0)]);
 }
 
 #[test]
-fn pipelined_requests_have_their_lines_in_order_in_every_run() {
+fn pipelined_requests_are_logged_in_order() {
     let mut sent: Vec<u8> = (0..20).flat_map(|number| get(["/large", "/chunks", "/a"][number % 3])).collect();
     sent.extend_from_slice(b"x\r\n\r\n");
     for seed in 0..10 {
         let site = Site::with_memory(Memory::with_faults(seed, Faults::all()));
         site.exchange(&sent);
-        let lines = answers(&site);
+        let lines = responses(&site);
         assert_eq!(lines.len(), 21, "seed {seed}");
         for (number, line) in lines[..20].iter().enumerate() {
             let (path, bytes) = [("/large", 100_000), ("/chunks", 90_000), ("/a", 5)][number % 3];
-            assert_eq!(*line, answer(&format!("GET {path} HTTP/1.1"), 200, bytes), "seed {seed}");
+            assert_eq!(*line, response(&format!("GET {path} HTTP/1.1"), 200, bytes), "seed {seed}");
         }
         assert_eq!(lines[20].1, 400);
     }
 }
 
-/// A client that sends this many requests with heads of 8 KB, and reads nothing.
+/// Returns a client that sends this many requests with heads of 8 KB, and reads nothing.
 fn ask_without_reading(site: &Site, count: usize) -> Client {
     let client = site.memory.connect();
     client.take_only(0);
@@ -227,26 +228,26 @@ fn ask_without_reading(site: &Site, count: usize) -> Client {
     client
 }
 
-/// Each response that leaves keeps the head of its request for its line; a peer that asks and
-/// does not read must not make that grow.
+/// A response that is not yet sent keeps the head of its request for its line; a peer that does not
+/// read must not let that grow.
 #[test]
-fn no_request_is_accepted_while_too_many_heads_wait_for_their_lines() {
-    // All that follow are in the socket, or all in the buffer of the connection.
+fn pending_log_lines_are_bounded() {
+    // All later requests are in the socket, or all in the buffer of the connection.
     for (count, buffer) in [(40, 8 << 10), (10, 128 << 10)] {
         let site = Site::with_config(Memory::new(), |config| config.limits.recv_buffer = buffer);
         let client = ask_without_reading(&site, count);
         assert_eq!(site.handle.counters().requests, 9, "those that pass 64 KiB");
-        assert_eq!(site.lines(), [""; 0], "none has left");
-        // Nothing but the room for its responses lets the connection go on.
+        assert_eq!(site.lines(), [""; 0], "none was sent");
+        // Only room for its responses lets the connection continue.
         client.take_only(usize::MAX);
         site.memory.run();
-        assert_eq!(answers(&site), vec![answer("GET /a HTTP/1.1", 200, 5); count]);
+        assert_eq!(responses(&site), vec![response("GET /a HTTP/1.1", 200, 5); count]);
         assert_eq!(site.handle.counters().responses.successful, count as u64);
     }
 }
 
 #[test]
-fn requests_whose_responses_never_leave_have_their_lines() {
+fn requests_with_unsent_responses_have_lines() {
     type End<'a> = &'a dyn Fn(&Site, &Client);
     let ends: [End<'_>; 4] = [
         &|site, _| site.memory.advance(Duration::from_secs(300)),
@@ -264,7 +265,7 @@ fn requests_whose_responses_never_leave_have_their_lines() {
         end(&site, &client);
         site.memory.run();
         assert_eq!(site.handle.connections(), 0);
-        assert_eq!(answers(&site), vec![answer("GET /a HTTP/1.1", 200, 0); 9], "end {number}");
+        assert_eq!(responses(&site), vec![response("GET /a HTTP/1.1", 200, 0); 9], "end {number}");
         assert_eq!(site.handle.counters().requests, 9);
     }
 }

@@ -1,4 +1,4 @@
-//! The numbers agree with what clients saw.
+//! Tests that the counters agree with what clients saw.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use httpants_testkit::memory::{Faults, Memory};
 use crate::site::{Site, get};
 
 #[test]
-fn bytes_requests_and_answers_are_what_the_client_saw() {
+fn bytes_requests_and_responses_match_the_client() {
     for seed in 0..20 {
         let site = Site::with_memory(Memory::with_faults(seed, Faults::all()));
         let sent = [get("/large"), get("/status?304"), get("/status?404"), get("/panic"), get("/chunks")].concat();
@@ -18,9 +18,9 @@ fn bytes_requests_and_answers_are_what_the_client_saw() {
         assert_eq!((counters.connections_accepted, counters.requests), (2, 5));
         assert_eq!(counters.bytes_received as usize, sent.len() + b"GET / HTTP/1.1\r\n\r\n".len());
         assert_eq!(counters.bytes_sent as usize, received.len() + more.len());
-        let answers = counters.responses;
-        assert_eq!((answers.successful, answers.redirection), (2, 1));
-        assert_eq!((answers.client_error, answers.server_error), (2, 1));
+        let responses = counters.responses;
+        assert_eq!((responses.successful, responses.redirection), (2, 1));
+        assert_eq!((responses.client_error, responses.server_error), (2, 1));
         assert_eq!(counters.handler_panics, 1);
         assert_eq!((counters.refusals.of(ProtocolError::MissingHost), counters.refusals.of_status(400)), (1, 1));
         assert_eq!(counters.refusals.iter().map(|(_, count)| count).sum::<u64>(), 1);
@@ -28,7 +28,7 @@ fn bytes_requests_and_answers_are_what_the_client_saw() {
 }
 
 #[test]
-fn connections_are_open_until_they_end_and_tell_why() {
+fn connections_are_counted_with_their_close_reason() {
     let site = Site::new();
     let (idle, _) = site.exchange(b"");
     let (left, _) = site.exchange(&get("/"));
@@ -70,7 +70,7 @@ fn timers_are_counted_by_name_and_refusals_by_reason() {
 }
 
 #[test]
-fn content_is_counted_where_it_is_refused_or_spilled() {
+fn refused_and_spilled_bodies_are_counted() {
     let site = Site::new();
     let post = |kind: &str, content: &str| {
         format!(
@@ -92,7 +92,7 @@ fn content_is_counted_where_it_is_refused_or_spilled() {
 }
 
 #[test]
-fn connections_that_are_dropped_or_upgraded_have_no_reason_to_close() {
+fn dropped_and_upgraded_connections_have_no_close_reason() {
     let site = Site::new();
     let upgrade = b"GET /upgrade HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n";
     let (_upgraded, _) = site.exchange(upgrade);
@@ -107,7 +107,7 @@ fn connections_that_are_dropped_or_upgraded_have_no_reason_to_close() {
 }
 
 #[test]
-fn a_transport_that_fails_is_counted() {
+fn transport_error_is_counted() {
     let site = Site::new();
     let client = site.memory.connect();
     client.take_only(100);
@@ -120,7 +120,7 @@ fn a_transport_that_fails_is_counted() {
 }
 
 #[test]
-fn waiting_at_the_cap_is_counted_once_each_time() {
+fn each_wait_at_max_connections_is_counted_once() {
     let memory = Memory::new();
     let server = Server::with_runtime(memory.clone(), async |_: Request| "ok").max_connections(1);
     let handle = memory.start(server);

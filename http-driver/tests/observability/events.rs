@@ -1,4 +1,4 @@
-//! Spans and events, as a subscriber sees them.
+//! Tests of spans and events, as seen by a subscriber.
 
 use std::collections::BTreeMap;
 use std::fmt::Debug;
@@ -40,11 +40,11 @@ struct Seen {
     target: &'static str,
     level: Level,
     fields: Fields,
-    /// From the outermost in.
+    /// From the outermost to the innermost.
     spans: Vec<(&'static str, Fields)>,
 }
 
-/// Keeps every event with its spans.
+/// A subscriber that keeps every event with its spans.
 #[derive(Clone, Default)]
 struct Keep(Arc<Mutex<Vec<Seen>>>);
 
@@ -77,7 +77,7 @@ fn of<'a>(seen: &'a [Seen], target: &str) -> Vec<&'a Seen> {
 }
 
 #[test]
-fn an_applications_events_carry_the_connection_and_the_request() {
+fn application_events_are_in_the_spans() {
     let seen = seen(|site| {
         site.exchange(&[get("/"), get("/a\"b")].concat());
         site.exchange(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\n\r\nx");
@@ -96,7 +96,7 @@ fn an_applications_events_carry_the_connection_and_the_request() {
 }
 
 #[test]
-fn each_answer_is_an_event() {
+fn each_response_is_an_event() {
     let seen = seen(|site| {
         site.exchange(&get("/large"));
         site.exchange(b"GET /\"\\ HTTP/1.1\r\nHost: a\r\n\r\n");
@@ -119,7 +119,7 @@ fn each_answer_is_an_event() {
 }
 
 #[test]
-fn only_what_was_refused_has_a_reason() {
+fn only_refusals_have_the_refused_field() {
     let seen = seen(|site| {
         let client = site.memory.connect();
         client.take_only(10);
@@ -127,7 +127,7 @@ fn only_what_was_refused_has_a_reason() {
         site.memory.run();
         client.take_only(usize::MAX);
         site.memory.run();
-        // The response has begun, and all of it has left that there is.
+        // The response has begun, and everything given so far was sent.
         let head = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n";
         let (client, _) = site.exchange(head.as_bytes());
         client.send(b"x\r\n");
@@ -144,7 +144,7 @@ fn only_what_was_refused_has_a_reason() {
 }
 
 #[test]
-fn requests_from_before_there_was_a_subscriber_cost_no_event_of_those_behind_them() {
+fn late_subscriber_gets_events_of_later_requests() {
     let memory = Memory::new();
     memory.start(Server::with_runtime(memory.clone(), async |_: Request| ""));
     let client = memory.connect();
@@ -165,7 +165,7 @@ fn requests_from_before_there_was_a_subscriber_cost_no_event_of_those_behind_the
 }
 
 #[test]
-fn duration_is_from_the_head_to_the_last_byte_and_counts_a_busy_handler() {
+fn duration_is_from_head_to_last_byte_sent() {
     let seen = seen(|site| {
         site.exchange(&get("/busy"));
         site.exchange(&get("/slow"));
@@ -201,12 +201,12 @@ fn proxy_events(prepare: impl Fn(&Memory, &Client)) -> Vec<String> {
 }
 
 #[test]
-fn a_peer_without_a_valid_proxy_header_is_an_event() {
+fn missing_proxy_header_is_an_event() {
     let cases: [(&[u8], bool, &str); 4] = [
         (b"GET / HTTP/1.1\r\n", false, "the connection must begin with a header of the PROXY protocol"),
         (b"PROXY TCP5 a\r\n", false, "a PROXY line must be TCP4 or TCP6"),
-        (b"PROXY TCP4 192.0.2.7", true, "the header is incomplete: "),
-        (b"PROXY TCP4 192.0.2.7", false, "the header is incomplete: "),
+        (b"PROXY TCP4 192.0.2.7", true, "incomplete PROXY header: "),
+        (b"PROXY TCP4 192.0.2.7", false, "incomplete PROXY header: "),
     ];
     for (sent, ends, reason) in cases {
         let events = proxy_events(|memory, client| {
@@ -227,7 +227,7 @@ fn a_peer_without_a_valid_proxy_header_is_an_event() {
 
 /// No peer can fill the log of a server that shows errors.
 #[test]
-fn a_peers_faults_are_no_errors_and_the_applications_are() {
+fn only_application_failures_are_logged_as_errors() {
     let levels = |run: &dyn Fn(&Site)| {
         let seen = seen(run);
         of(&seen, "httpants_driver").iter().map(|event| event.level).collect::<Vec<_>>()
@@ -248,12 +248,12 @@ fn a_peers_faults_are_no_errors_and_the_applications_are() {
     assert_eq!(levels(&|site| drop(site.exchange(&get("/panic")))), [Level::ERROR]);
 }
 
-/// Scanners send CONNECT to handlers that respond to every method alike.
+/// Scanners send CONNECT to handlers that treat every method the same.
 #[test]
-fn a_refused_tunnel_is_counted_and_warned_of_once() {
+fn refused_tunnel_is_counted_and_warned_of_once() {
     let keep = Keep::default();
     let subscriber = tracing_subscriber::registry().with(keep.clone());
-    let (answers, counters) = tracing::subscriber::with_default(subscriber, || {
+    let (responses, counters) = tracing::subscriber::with_default(subscriber, || {
         let memory = Memory::new();
         let handle = memory.start(Server::with_runtime(memory.clone(), connected));
         let connect = |host| {
@@ -265,7 +265,7 @@ fn a_refused_tunnel_is_counted_and_warned_of_once() {
         let hosts = ["text", "empty", "stream", "responder", "file", "tunnel", "other"];
         (hosts.map(|host| connect(host)[9..12].to_owned()), handle.counters())
     });
-    assert_eq!(answers, ["501", "501", "501", "501", "404", "200", "403"]);
+    assert_eq!(responses, ["501", "501", "501", "501", "404", "200", "403"]);
     assert_eq!((counters.tunnels_refused, counters.upgrades), (4, 1));
     let seen = std::mem::take(&mut *keep.0.lock().unwrap());
     let levels: Vec<_> = of(&seen, "httpants_driver").iter().map(|event| event.level).collect();

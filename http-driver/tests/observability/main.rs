@@ -1,4 +1,4 @@
-//! What a server tells of itself: the access log, counters and spans, in virtual time.
+//! Tests of the access log, counters and spans, in virtual time.
 
 #![allow(
     clippy::unwrap_used,

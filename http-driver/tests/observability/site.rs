@@ -48,7 +48,7 @@ impl Site {
         self.lines.lock().unwrap().clone()
     }
 
-    /// What a client that sends this receives, until nothing happens any more.
+    /// Sends bytes and runs the tasks to the end; returns the client and what it received.
     pub(crate) fn exchange(&self, bytes: &[u8]) -> (Client, Vec<u8>) {
         let client = self.memory.connect();
         client.send(bytes);

@@ -1,14 +1,14 @@
-//! What is written to standard error where no subscriber was ever set: in processes of their
-//! own, because other tests set one.
+//! Tests of what is written to standard error without a subscriber. They run in child processes,
+//! because other tests set a subscriber.
 
 use std::process::Command;
 
 use crate::site::{Site, get};
 
 const CHILD: &str = "OBSERVABILITY_CHILD";
-const TEST: &str = "stderr::failures_are_written_once_where_no_subscriber_was_set";
+const TEST: &str = "stderr::failures_go_to_stderr_once_without_a_subscriber";
 
-/// Runs the test again, as a child that does something.
+/// Runs the test again in a child process with this action.
 fn child(action: &str) -> Vec<String> {
     let test = std::env::current_exe().unwrap();
     let output = Command::new(test).args(["--exact", TEST, "--nocapture"]).env(CHILD, action).output().unwrap();
@@ -17,7 +17,8 @@ fn child(action: &str) -> Vec<String> {
     text.lines().filter(|line| line.starts_with("httpants: ")).map(Into::into).collect()
 }
 
-/// Two responses that cannot be sent, two that break off, and a peer that breaks one off.
+/// Causes two responses that cannot be sent, two aborted by the application, and one aborted by a
+/// peer.
 fn fail() {
     let site = Site::new();
     for path in ["/status?7", "/status?8", "/broken", "/broken"] {
@@ -29,14 +30,14 @@ fn fail() {
 }
 
 #[test]
-fn failures_are_written_once_where_no_subscriber_was_set() {
+fn failures_go_to_stderr_once_without_a_subscriber() {
     match std::env::var(CHILD).as_deref() {
         Ok("alone") => fail(),
         Ok(_) => tracing::subscriber::with_default(tracing_subscriber::registry(), fail),
         Err(_) => {
             let expected = [
-                "httpants: a response could not be sent; misuse: status 7 is outside 100 to 999",
-                "httpants: a response broke off; error: on purpose",
+                "httpants: cannot send a response; misuse: status 7 is outside 100 to 999",
+                "httpants: response aborted; error: on purpose",
             ];
             assert_eq!(child("alone"), expected);
             assert_eq!(child("with a subscriber"), [""; 0]);

@@ -1,4 +1,4 @@
-//! What the tests serve.
+//! The application of the TLS tests.
 
 use std::future::poll_fn;
 use std::io::ErrorKind;
@@ -75,7 +75,7 @@ pub(crate) fn serve(memory: &Memory, tls: Tls) -> Handle {
     serve_with(memory, tls, |server| server)
 }
 
-/// Serves with a server that was changed.
+/// Serves with a modified server.
 pub(crate) fn serve_with<H: httpants_driver::Handler>(
     memory: &Memory,
     tls: Tls,
@@ -88,7 +88,7 @@ pub(crate) fn serve_with<H: httpants_driver::Handler>(
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response, Misuse>> + Send>>;
 
-/// A folder with `large` in it.
+/// Returns a directory that contains `large`.
 pub(crate) fn folder() -> (tempfile::TempDir, FileRoot) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("large"), large()).unwrap();

@@ -8,13 +8,13 @@ use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// An authority whose certificates anybody can have.
+/// An authority that issues any certificate.
 pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
-/// The one that the tests' clients trust.
+/// The authority that the tests' clients trust.
 pub(crate) static TRUSTED: LazyLock<Authority> = LazyLock::new(Authority::new);
 
-/// A certificate and its key, in PEM.
+/// A certificate and its key in PEM.
 pub(crate) struct Identity {
     pub(crate) certificate: String,
     pub(crate) key: String,
@@ -65,7 +65,7 @@ impl Identity {
     }
 }
 
-/// What most tests serve with: a certificate for `a.test`.
+/// Returns the settings of most tests: a certificate for `a.test`.
 pub(crate) fn tls() -> Tls {
     static IDENTITY: LazyLock<Identity> = LazyLock::new(|| TRUSTED.identity(&["a.test"]));
     IDENTITY.tls()

@@ -1,4 +1,4 @@
-//! Certificates: which one a client gets, and what is wrong with those that nobody can get.
+//! Tests of the selection of certificates, and of invalid ones.
 
 use std::fs;
 use std::path::PathBuf;
@@ -14,7 +14,7 @@ use crate::authority::{Authority, Identity, TRUSTED, tls};
 use crate::client::{Client, config};
 
 #[test]
-fn a_client_gets_the_certificate_of_the_name_that_it_asks_for() {
+fn sni_selects_the_certificate() {
     let (first, exact, wild) =
         (TRUSTED.identity(&["a.test"]), TRUSTED.identity(&["x.b.test"]), TRUSTED.identity(&["*.b.test", "*.c.test"]));
     let tls = first.tls();
@@ -29,7 +29,7 @@ fn a_client_gets_the_certificate_of_the_name_that_it_asks_for() {
         ("x.b.test", Some(&exact)),
         ("y.b.test", Some(&wild)),
         ("x.c.test", Some(&wild)),
-        // Those that no certificate is for get the first, and complain.
+        // Clients with an unknown name get the first certificate and refuse it.
         ("b.test", None),
         ("y.x.b.test", None),
         ("192.0.2.1", None),
@@ -38,8 +38,8 @@ fn a_client_gets_the_certificate_of_the_name_that_it_asks_for() {
         client.pump();
         match identity {
             Some(identity) => {
-                let told = client.content("/tls");
-                assert!(told.contains(&format!(" {name} ")), "{told}");
+                let content = client.content("/tls");
+                assert!(content.contains(&format!(" {name} ")), "{content}");
                 assert_eq!(client.session.peer_certificates().unwrap()[0], identity.der());
             }
             None => assert!(client.error.is_some(), "{name}"),
@@ -47,7 +47,7 @@ fn a_client_gets_the_certificate_of_the_name_that_it_asks_for() {
     }
 }
 
-/// The error of these files, and its text with the folder left out.
+/// Returns the error of these files, and its text without the folder.
 fn error(certificate: &[u8], key: &[u8]) -> (Kind, String) {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| -> PathBuf { folder.path().join(name) };
@@ -58,14 +58,17 @@ fn error(certificate: &[u8], key: &[u8]) -> (Kind, String) {
     let kind = std::mem::discriminant(from_files.fault());
     assert_eq!(kind, std::mem::discriminant(from_bytes.fault()));
     let text = from_files.to_string().replace(&format!("{}/", folder.path().display()), "");
-    assert!(text.starts_with("cert.pem: ") == from_bytes.to_string().starts_with("the certificate given: "), "{text}");
+    assert!(
+        text.starts_with("cert.pem: ") == from_bytes.to_string().starts_with("certificate passed as bytes: "),
+        "{text}"
+    );
     (kind, text)
 }
 
 type Kind = std::mem::Discriminant<TlsErrorKind>;
 
 #[test]
-fn errors_name_the_file_and_what_is_wrong_with_it() {
+fn errors_name_the_file_and_the_cause() {
     let identity = TRUSTED.identity(&["a.test"]);
     let other = TRUSTED.identity(&["a.test"]);
     let (certificate, key) = (identity.certificate.as_bytes(), identity.key.as_bytes());
@@ -75,18 +78,26 @@ fn errors_name_the_file_and_what_is_wrong_with_it() {
         (&certificate[..certificate.len() / 2], "-----BEGIN CERTIFICATE-----\n!!\n-----END CERTIFICATE-----\n");
     let empty = |label| format!("-----BEGIN {label}-----\nAAAA\n-----END {label}-----\n");
     for (certificate, key, said) in [
-        (key, key, "cert.pem: holds no certificate"),
-        (&identity.der()[..], key, "cert.pem: is not PEM: it has no -----BEGIN line"),
-        (b"", key, "cert.pem: is not PEM: it has no -----BEGIN line"),
-        (cut, key, "cert.pem: is broken PEM: an -----END line is missing"),
-        (junk.as_bytes(), key, "cert.pem: is broken PEM: what is between the lines is not base64"),
+        (key, key, "cert.pem: contains no certificate"),
+        (&identity.der()[..], key, "cert.pem: not PEM: no -----BEGIN line found"),
+        (b"", key, "cert.pem: not PEM: no -----BEGIN line found"),
+        (cut, key, "cert.pem: malformed PEM: missing -----END line"),
+        (junk.as_bytes(), key, "cert.pem: malformed PEM: invalid base64 between the -----BEGIN and -----END lines"),
         (empty("CERTIFICATE").as_bytes(), key, "cert.pem: the certificate is malformed: "),
-        (certificate, certificate, "key.pem: holds no private key"),
-        (certificate, b"nothing", "key.pem: is not PEM: it has no -----BEGIN line"),
-        (certificate, pkcs8.as_bytes(), "key.pem: the private key is encrypted; decrypt it before (openssl pkey)"),
-        (certificate, pkcs1.as_bytes(), "key.pem: the private key is encrypted; decrypt it before (openssl pkey)"),
+        (certificate, certificate, "key.pem: contains no private key"),
+        (certificate, b"nothing", "key.pem: not PEM: no -----BEGIN line found"),
+        (
+            certificate,
+            pkcs8.as_bytes(),
+            "key.pem: the private key is encrypted: decrypt it first, for example with openssl pkey",
+        ),
+        (
+            certificate,
+            pkcs1.as_bytes(),
+            "key.pem: the private key is encrypted: decrypt it first, for example with openssl pkey",
+        ),
         (certificate, empty("PRIVATE KEY").as_bytes(), "key.pem: the private key cannot be used: "),
-        (certificate, other.key.as_bytes(), "key.pem: is not the key of the certificate in cert.pem"),
+        (certificate, other.key.as_bytes(), "key.pem: private key does not match the certificate in cert.pem"),
     ] {
         let (_, text) = error(certificate, key);
         assert!(if said.ends_with(": ") { text.starts_with(said) } else { text == said }, "{text}");
@@ -94,7 +105,7 @@ fn errors_name_the_file_and_what_is_wrong_with_it() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_named() {
+fn unreadable_file_is_named() {
     let error = Tls::from_pem_files("/no/such/cert.pem", "/no/such/key.pem").unwrap_err();
     assert!(error.to_string().starts_with("/no/such/cert.pem: cannot be read: No such file"), "{error}");
     let error = std::io::Error::from(error);
@@ -103,17 +114,20 @@ fn a_file_that_cannot_be_read_is_named() {
     let error = tls().client_ca_file("/no/such/ca.pem", ClientCertificates::Required).unwrap_err();
     assert!(error.to_string().starts_with("/no/such/ca.pem: cannot be read: "), "{error}");
     let error = tls().client_ca(b"x", ClientCertificates::Required).unwrap_err();
-    assert_eq!(error.to_string(), "the client authorities given: is not PEM: it has no -----BEGIN line");
+    assert_eq!(error.to_string(), "client authorities passed as bytes: not PEM: no -----BEGIN line found");
 }
 
 #[test]
-fn a_name_is_one_and_its_certificate_is_for_it() {
+fn sni_name_must_be_valid_and_match_its_certificate() {
     let identity = TRUSTED.identity(&["b.test"]);
     let sni = |name| tls().sni(name, identity.certificate.as_bytes(), identity.key.as_bytes());
     assert!(sni("b.test").is_ok());
     for name in ["", "*", "*.", "a.*.test", "**.b.test", "b test", "192.0.2.1", "b.test:443"] {
         let error = sni(name).unwrap_err();
-        assert_eq!(error.to_string(), format!("SNI: {name:?} is neither a host name nor *. and a host name"));
+        assert_eq!(
+            error.to_string(),
+            format!("SNI: invalid name {name:?}: expected a host name or *. followed by one")
+        );
     }
     for name in ["c.test", "*.b.test"] {
         assert!(matches!(sni(name).unwrap_err().fault(), TlsErrorKind::OtherName(_)), "{name}");
@@ -121,7 +135,7 @@ fn a_name_is_one_and_its_certificate_is_for_it() {
 }
 
 #[test]
-fn a_certificate_out_of_its_time_is_warned_of_and_used() {
+fn expired_certificate_is_used_with_a_warning() {
     use std::sync::Mutex;
     static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
     struct Log;
@@ -158,12 +172,12 @@ fn a_certificate_out_of_its_time_is_warned_of_and_used() {
     });
     let said = std::mem::take(&mut *SAID.lock().unwrap());
     assert_eq!(said.len(), 2, "{said:?}");
-    assert!(said[0].contains("the TLS certificate has expired") && said[0].contains("the certificate given"));
+    assert!(said[0].contains("the TLS certificate has expired") && said[0].contains("certificate passed as bytes"));
     assert!(said[1].contains("the TLS certificate is not valid yet"));
 }
 
 #[test]
-fn nothing_secret_is_printed() {
+fn debug_shows_no_secrets() {
     let identity = Authority::new().identity(&["a.test"]);
     let tls = identity.tls().client_ca(TRUSTED.pem().as_bytes(), ClientCertificates::Optional).unwrap();
     let printed = format!("{tls:?}");

@@ -1,4 +1,4 @@
-//! A client that speaks TLS through memory.
+//! An in-memory TLS client.
 
 use std::io::{ErrorKind, Read, Write};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use crate::authority::{Identity, TRUSTED};
 
 pub(crate) const VERSIONS: [&SupportedProtocolVersion; 2] = [&TLS12, &TLS13];
 
-/// What a client trusts and offers; it resumes sessions where it can.
+/// Returns a client configuration; it resumes sessions if possible.
 pub(crate) fn config(version: &'static SupportedProtocolVersion, identity: Option<&Identity>) -> ClientConfig {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider).with_protocol_versions(&[version]).unwrap();
@@ -31,9 +31,9 @@ pub(crate) struct Client {
     pub(crate) wire: memory::Client,
     pub(crate) session: ClientConnection,
     pub(crate) received: Vec<u8>,
-    /// What TLS has to say of what came.
+    /// The error that rustls returned for received bytes.
     pub(crate) error: Option<Error>,
-    /// The peer said by `close_notify` that nothing follows.
+    /// The peer has sent `close_notify`.
     pub(crate) is_closed: bool,
 }
 
@@ -48,7 +48,7 @@ impl Client {
         Self { memory, wire, session, received: Vec::new(), error: None, is_closed: false }
     }
 
-    /// What waits to be sent, enciphered.
+    /// Returns the encrypted bytes to send.
     pub(crate) fn flight(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         while self.session.wants_write() {
@@ -57,7 +57,7 @@ impl Client {
         bytes
     }
 
-    /// Takes in what came.
+    /// Processes the received bytes.
     pub(crate) fn take(&mut self) {
         let bytes = self.wire.take_received();
         let mut rest = bytes.as_slice();
@@ -80,7 +80,7 @@ impl Client {
         }
     }
 
-    /// Exchanges until neither side has more to say, each flight through `send`.
+    /// Exchanges bytes until neither side has more to send, passing each flight through `send`.
     pub(crate) fn pump_by(&mut self, mut send: impl FnMut(&Memory, &memory::Client, &[u8])) {
         loop {
             let flight = self.flight();
@@ -97,7 +97,7 @@ impl Client {
         self.pump_by(|_, wire, flight| wire.send(flight));
     }
 
-    /// The handshake, whole.
+    /// Completes the handshake.
     pub(crate) fn shake(mut self) -> Self {
         self.pump();
         assert_eq!(self.error, None);
@@ -119,16 +119,16 @@ impl Client {
         self.text()
     }
 
-    /// What was received since the last call.
+    /// Returns the text received since the last call.
     pub(crate) fn text(&mut self) -> String {
         String::from_utf8(std::mem::take(&mut self.received)).unwrap()
     }
 
-    /// The content of an answer.
+    /// Returns the body of the response for this path.
     pub(crate) fn content(&mut self, path: &str) -> String {
-        let answer = self.get(path);
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer} {:?}", self.error);
-        answer.split_once("\r\n\r\n").unwrap().1.into()
+        let response = self.get(path);
+        assert!(response.starts_with("HTTP/1.1 200 "), "{response} {:?}", self.error);
+        response.split_once("\r\n\r\n").unwrap().1.into()
     }
 
     pub(crate) fn say_end(&mut self) {

@@ -1,4 +1,4 @@
-//! How connections end: nothing cut off looks whole, and nothing whole is lost.
+//! Tests of the end of connections: nothing truncated looks complete, and nothing complete is lost.
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use crate::authority::tls;
 use crate::client::Client;
 
 #[test]
-fn the_last_answer_comes_before_the_end_and_the_end_is_announced() {
+fn close_notify_follows_the_last_response() {
     for request in ["GET /end HTTP/1.1\r\nHost: a.test\r\nConnection: close\r\n\r\n", "GET /end HTTP/1.0\r\n\r\n"] {
         for seed in 0..20 {
             let memory = Memory::with_faults(seed, if seed == 0 { Faults::default() } else { Faults::all() });
@@ -24,7 +24,7 @@ fn the_last_answer_comes_before_the_end_and_the_end_is_announced() {
 }
 
 #[test]
-fn a_refusal_is_announced_too() {
+fn close_notify_follows_a_refusal() {
     let memory = Memory::new();
     serve(&memory, tls());
     let mut client = Client::new(&memory).shake();
@@ -36,7 +36,7 @@ fn a_refusal_is_announced_too() {
 }
 
 #[test]
-fn an_idle_client_that_announces_its_end_is_answered_in_kind() {
+fn close_notify_of_an_idle_client_is_returned() {
     let memory = Memory::new();
     let handle = serve(&memory, tls());
     let mut client = Client::new(&memory).shake();
@@ -47,7 +47,7 @@ fn an_idle_client_that_announces_its_end_is_answered_in_kind() {
 }
 
 #[test]
-fn a_client_that_has_said_its_end_still_gets_its_answer() {
+fn client_that_sent_close_notify_gets_its_response() {
     let memory = Memory::new();
     serve(&memory, tls());
     let mut client = Client::new(&memory).shake();
@@ -59,7 +59,7 @@ fn a_client_that_has_said_its_end_still_gets_its_answer() {
 
 /// What follows `close_notify` is not part of the stream (RFC 8446 section 6.1).
 #[test]
-fn nothing_counts_behind_the_announced_end() {
+fn bytes_after_close_notify_are_ignored() {
     let memory = Memory::new();
     let handle = serve(&memory, tls());
     let mut client = Client::new(&memory).shake();
@@ -74,7 +74,7 @@ fn nothing_counts_behind_the_announced_end() {
 }
 
 #[test]
-fn content_that_an_unannounced_end_cuts_off_is_never_accepted() {
+fn body_cut_off_without_close_notify_is_refused() {
     for (framing, sent) in [("Content-Length: 10", "12345"), ("Transfer-Encoding: chunked", "5\r\n12345\r\n")] {
         let memory = Memory::new();
         let handle = serve(&memory, tls());
@@ -89,7 +89,7 @@ fn content_that_an_unannounced_end_cuts_off_is_never_accepted() {
 }
 
 #[test]
-fn a_whole_request_is_answered_although_its_end_is_not_announced() {
+fn whole_request_without_close_notify_is_served() {
     let memory = Memory::new();
     serve(&memory, tls());
     let mut client = Client::new(&memory).shake();
@@ -107,7 +107,7 @@ fn a_whole_request_is_answered_although_its_end_is_not_announced() {
 }
 
 #[test]
-fn an_answer_under_way_is_finished_although_the_end_is_not_announced() {
+fn response_is_finished_without_close_notify() {
     let ((_folder, root), memory) = (folder(), Memory::new());
     serve_with(&memory, tls(), |server| server.file_root(root));
     let mut client = Client::new(&memory).shake();
@@ -122,7 +122,7 @@ fn an_answer_under_way_is_finished_although_the_end_is_not_announced() {
 }
 
 #[test]
-fn an_answer_that_breaks_off_does_not_look_whole() {
+fn aborted_response_has_no_close_notify() {
     for (version, is_reset) in [("1.1", false), ("1.0", true)] {
         let memory = Memory::new();
         serve(&memory, tls());
@@ -130,13 +130,14 @@ fn an_answer_that_breaks_off_does_not_look_whole() {
         client.write(format!("GET /half HTTP/{version}\r\nHost: a.test\r\n\r\n").as_bytes());
         let text = client.text();
         assert!(text.contains("half") && !text.ends_with("0\r\n\r\n"), "{text}");
-        // Chunks tell their end; where only the end of the stream does, it is not announced.
+        // Chunks mark their end; a response delimited by the end of the stream is reset instead of
+        // closed.
         assert_eq!((client.wire.is_reset(), client.is_closed), (is_reset, !is_reset), "{version}");
     }
 }
 
 #[test]
-fn a_changed_byte_ends_the_connection_with_an_alert() {
+fn changed_byte_ends_the_connection_with_an_alert() {
     let memory = Memory::new();
     let handle = serve(&memory, tls());
     let mut client = Client::new(&memory).shake();
@@ -153,7 +154,7 @@ fn a_changed_byte_ends_the_connection_with_an_alert() {
 }
 
 #[test]
-fn an_upgraded_stream_is_tls_in_both_directions() {
+fn upgraded_stream_is_encrypted_in_both_directions() {
     for seed in 0..20 {
         let memory = Memory::with_faults(seed, Faults::all());
         let handle = serve(&memory, tls());
@@ -170,7 +171,7 @@ fn an_upgraded_stream_is_tls_in_both_directions() {
 }
 
 #[test]
-fn an_upgraded_stream_tells_an_end_that_was_not_announced() {
+fn upgraded_stream_reports_a_missing_close_notify() {
     let memory = Memory::new();
     serve(&memory, tls());
     let mut client = Client::new(&memory).shake();
@@ -181,7 +182,7 @@ fn an_upgraded_stream_tells_an_end_that_was_not_announced() {
 }
 
 #[test]
-fn an_idle_connection_ends_at_its_time() {
+fn idle_tls_connection_ends_at_its_timeout() {
     let memory = Memory::new();
     serve(&memory, tls());
     let mut client = Client::new(&memory).shake();

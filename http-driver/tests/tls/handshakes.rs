@@ -1,4 +1,4 @@
-//! Handshakes: what they agree on, what they refuse, and how long they may take.
+//! Tests of handshakes: results, refusals and timeouts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,22 +14,22 @@ use crate::authority::{Authority, TRUSTED, tls};
 use crate::client::{Client, VERSIONS, config};
 
 #[test]
-fn the_request_tells_what_was_agreed_on() {
+fn request_has_the_tls_session() {
     for (version, said) in VERSIONS.into_iter().zip(["TLSv1.2 TLS_ECDHE_ECDSA_", "TLSv1.3 TLS13_AES_"]) {
         let memory = Memory::new();
         serve(&memory, tls());
         let mut client = Client::with(&memory, &Arc::new(config(version, None)), "a.test").shake();
-        let told = client.content("/tls");
-        assert!(told.starts_with(&format!("https://a.test/tls true 192.0.2.1 {said}")), "{told}");
-        assert!(told.ends_with(" a.test None false 0"), "{told}");
+        let content = client.content("/tls");
+        assert!(content.starts_with(&format!("https://a.test/tls true 192.0.2.1 {said}")), "{content}");
+        assert!(content.ends_with(" a.test None false 0"), "{content}");
     }
 }
 
 #[test]
-fn the_flights_may_be_cut_anywhere() {
+fn handshake_flights_may_be_cut_anywhere() {
     for version in VERSIONS {
         let config = Arc::new(config(version, None));
-        // Every cut of the first flight, then of the last one, then both in single bytes.
+        // Every split of the first flight, then of the last one, then both in single bytes.
         for number in 0..=1 {
             for cut in 1.. {
                 let memory = Memory::new();
@@ -67,7 +67,7 @@ fn the_flights_may_be_cut_anywhere() {
 }
 
 #[test]
-fn no_fault_of_a_network_breaks_a_handshake() {
+fn handshake_survives_network_faults() {
     for seed in 0..60 {
         let memory = Memory::with_faults(seed, Faults::all());
         serve(&memory, tls());
@@ -79,7 +79,7 @@ fn no_fault_of_a_network_breaks_a_handshake() {
 }
 
 #[test]
-fn a_handshake_that_stalls_is_dropped_at_its_time_and_holds_nobody_up() {
+fn stalled_handshake_is_dropped_without_delaying_others() {
     for sent in [0, 1, 5, 100] {
         let memory = Memory::new();
         let handle = serve(&memory, tls());
@@ -97,7 +97,7 @@ fn a_handshake_that_stalls_is_dropped_at_its_time_and_holds_nobody_up() {
 }
 
 #[test]
-fn a_handshake_without_its_last_flight_is_dropped_too() {
+fn handshake_without_its_last_flight_is_dropped() {
     let memory = Memory::new();
     serve(&memory, tls());
     let mut client = Client::new(&memory);
@@ -112,7 +112,7 @@ fn a_handshake_without_its_last_flight_is_dropped_too() {
 }
 
 #[test]
-fn behind_the_handshake_the_first_byte_has_15_seconds() {
+fn accept_timeout_starts_after_the_handshake() {
     let memory = Memory::new();
     serve(&memory, tls());
     let mut client = Client::new(&memory).shake();
@@ -124,7 +124,7 @@ fn behind_the_handshake_the_first_byte_has_15_seconds() {
 }
 
 #[test]
-fn a_shutdown_drops_handshakes_and_finishes_the_rest() {
+fn shutdown_drops_handshakes_and_finishes_the_rest() {
     let memory = Memory::new();
     let handle = serve(&memory, tls());
     let mut idle = Client::new(&memory).shake();
@@ -143,7 +143,7 @@ fn a_shutdown_drops_handshakes_and_finishes_the_rest() {
 }
 
 #[test]
-fn a_plain_request_is_told_so_by_the_core() {
+fn plain_request_gets_a_plain_400() {
     for cut in 1..8 {
         let memory = Memory::new();
         let handle = serve(&memory, tls());
@@ -153,11 +153,11 @@ fn a_plain_request_is_told_so_by_the_core() {
         memory.run();
         client.send(&request[cut..]);
         memory.run();
-        let answer = String::from_utf8(client.take_received()).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
-        assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
-        assert!(answer.ends_with("a plain HTTP request was sent to a port that speaks TLS (RFC 9110 4.2.2)\n"));
-        assert!(client.is_ended() && !client.is_closed(), "it has time to read that");
+        let response = String::from_utf8(client.take_received()).unwrap();
+        assert!(response.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{response}");
+        assert!(response.contains("\r\nConnection: close\r\n"), "{response}");
+        assert!(response.ends_with("a plain HTTP request was sent to a port that speaks TLS (RFC 9110 4.2.2)\n"));
+        assert!(client.is_ended() && !client.is_closed(), "the client has time to read it");
         client.end();
         memory.run();
         assert!(client.is_closed() && !client.is_reset());
@@ -166,7 +166,7 @@ fn a_plain_request_is_told_so_by_the_core() {
 }
 
 #[test]
-fn what_is_neither_tls_nor_http_gets_an_alert() {
+fn bytes_neither_tls_nor_http_get_an_alert() {
     let others: [&[u8]; 4] =
         [b"\0\0\0\0\0\0\0\0", b"\x16\x03\x01\x00\x05\x01\0\0\x01\x05", b"\r\n\r\n\0\r\nQUIT\n", &[0xFF; 600]];
     for bytes in others {
@@ -175,8 +175,8 @@ fn what_is_neither_tls_nor_http_gets_an_alert() {
         let client = memory.connect();
         client.send(bytes);
         memory.run();
-        let answer = client.take_received();
-        assert_eq!((answer[0], answer.len()), (21, 7), "an alert (RFC 8446 section 6): {answer:?}");
+        let response = client.take_received();
+        assert_eq!((response[0], response.len()), (21, 7), "an alert (RFC 8446 section 6): {response:?}");
         assert!(client.is_ended() && !client.is_closed());
         memory.advance(Duration::from_secs(2));
         assert!(client.is_closed());
@@ -184,7 +184,7 @@ fn what_is_neither_tls_nor_http_gets_an_alert() {
 }
 
 #[test]
-fn the_protocol_is_http_1_or_unnamed() {
+fn alpn_is_http_1_or_none() {
     type Offer = &'static [&'static [u8]];
     let offers: [(Offer, Result<&str, AlertDescription>); 5] = [
         (&[], Ok("None")),
@@ -224,7 +224,7 @@ fn sessions_are_resumed_by_ticket_and_by_cache() {
 }
 
 #[test]
-fn a_client_shows_its_certificate_where_it_must() {
+fn client_certificate_is_required() {
     use ClientCertificates::{Optional, Required};
     let (staff, stranger) = (Authority::new(), Authority::new());
     let (known, unknown) = (staff.identity(&["client.test"]), stranger.identity(&["client.test"]));
@@ -240,7 +240,7 @@ fn a_client_shows_its_certificate_where_it_must() {
             let memory = Memory::new();
             let handle = serve(&memory, tls().client_ca(staff.pem().as_bytes(), asked).unwrap());
             let mut config = config(version, identity);
-            // It sends the certificate even where the server names other authorities.
+            // It sends the certificate even if the server names other authorities.
             config.client_auth_cert_resolver = match identity {
                 Some(identity) => always(identity),
                 None => config.client_auth_cert_resolver,
@@ -275,7 +275,7 @@ fn always(identity: &crate::authority::Identity) -> Arc<dyn rustls::client::Reso
 
 /// rustls does not verify the certificate of a resumed session, which may have expired since.
 #[test]
-fn nothing_is_resumed_where_certificates_are_asked_for() {
+fn client_certificates_disable_resumption() {
     use ClientCertificates::{Optional, Required};
     let (authority, client) = (TRUSTED.pem(), TRUSTED.identity(&["client.test"]));
     let asking = |asked| tls().client_ca(authority.as_bytes(), asked).unwrap();
@@ -297,7 +297,7 @@ fn nothing_is_resumed_where_certificates_are_asked_for() {
 }
 
 #[test]
-fn a_configuration_that_asks_for_no_certificates_resumes() {
+fn configuration_without_client_certificates_resumes() {
     let tls = Tls::from_config(own_config(false)).unwrap();
     for version in VERSIONS {
         let memory = Memory::new();
@@ -311,7 +311,8 @@ fn a_configuration_that_asks_for_no_certificates_resumes() {
     }
 }
 
-/// A configuration of rustls that asks for certificates or not, and resumes in every way.
+/// Returns a rustls configuration that requests client certificates or not, with all kinds of
+/// resumption.
 fn own_config(asks: bool) -> Arc<ServerConfig> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider));
@@ -330,7 +331,7 @@ fn own_config(asks: bool) -> Arc<ServerConfig> {
 }
 
 #[test]
-fn the_proxy_header_comes_before_the_handshake() {
+fn proxy_header_precedes_the_handshake() {
     for header in [&b"PROXY TCP4 203.0.113.9 10.0.0.1 50000 443\r\n"[..], VERSION_2] {
         let memory = Memory::new();
         serve_with(&memory, tls(), |server| server.config(|config| config.proxy_protocol = true));
@@ -361,7 +362,7 @@ impl Client {
 }
 
 #[test]
-fn a_peer_that_resets_or_leaves_during_the_handshake_is_forgotten() {
+fn peer_that_leaves_during_the_handshake_is_dropped() {
     for sent in [0, 5, 100] {
         for resets in [false, true] {
             let memory = Memory::new();

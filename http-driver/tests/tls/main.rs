@@ -1,4 +1,4 @@
-//! TLS over the runtime in memory: a client of rustls, virtual time, and certificates of the moment.
+//! Tests of TLS in memory: a rustls client, virtual time, and certificates made at run time.
 
 #![cfg(test)]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]

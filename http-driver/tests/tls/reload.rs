@@ -1,4 +1,4 @@
-//! Certificates that change while the server runs.
+//! Tests of certificates that change while the server runs.
 
 use std::fs;
 use std::path::Path;
@@ -21,7 +21,7 @@ fn from_files(folder: &Path) -> Tls {
     Tls::from_pem_files(folder.join("cert.pem"), folder.join("key.pem")).unwrap()
 }
 
-/// The certificate that a new client gets.
+/// Returns the certificate that a new client gets.
 fn served(memory: &Memory) -> Vec<u8> {
     let mut client = Client::with(memory, &Arc::new(config(&TLS13, None)), "a.test").shake();
     assert_eq!(client.content("/new"), "/new");
@@ -29,7 +29,7 @@ fn served(memory: &Memory) -> Vec<u8> {
 }
 
 #[test]
-fn new_connections_get_the_new_certificate_and_the_old_ones_go_on() {
+fn reload_affects_new_connections_only() {
     let folder = tempfile::tempdir().unwrap();
     let (old, new) = (TRUSTED.identity(&["a.test"]), TRUSTED.identity(&["a.test"]));
     write(folder.path(), &old);
@@ -44,7 +44,7 @@ fn new_connections_get_the_new_certificate_and_the_old_ones_go_on() {
     assert_eq!(served(&memory), old.der().to_vec());
 
     write(folder.path(), &new);
-    assert_eq!(served(&memory), old.der().to_vec(), "not before it is told");
+    assert_eq!(served(&memory), old.der().to_vec(), "not before the reload");
     tls.reload().unwrap();
     assert_eq!(served(&memory), new.der().to_vec());
     assert_eq!(open.content("/open"), "/open");
@@ -58,11 +58,11 @@ fn new_connections_get_the_new_certificate_and_the_old_ones_go_on() {
     tls.replace(given.certificate.as_bytes(), given.key.as_bytes()).unwrap();
     assert_eq!(served(&memory), given.der().to_vec());
     tls.reload().unwrap();
-    assert_eq!(served(&memory), given.der().to_vec(), "it is not from the files any more");
+    assert_eq!(served(&memory), given.der().to_vec(), "the certificate is no longer from the files");
 }
 
 #[test]
-fn a_reload_that_fails_changes_nothing() {
+fn failed_reload_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (old, other) = (TRUSTED.identity(&["a.test"]), TRUSTED.identity(&["a.test"]));
     write(folder.path(), &old);
@@ -83,7 +83,7 @@ fn a_reload_that_fails_changes_nothing() {
 }
 
 #[test]
-fn a_configuration_of_rustls_is_taken_as_it_is() {
+fn rustls_configuration_is_used_unchanged() {
     let identity = TRUSTED.identity(&["a.test"]);
     let own = |identity: &Identity| {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -110,14 +110,14 @@ fn a_configuration_of_rustls_is_taken_as_it_is() {
 }
 
 #[test]
-fn tls_is_started_once() {
+fn calling_tls_twice_is_an_error() {
     let server = Server::with_runtime(Memory::new(), async |_: Request| "").listen("127.0.0.1:0");
     let error = server.tls(tls()).tls(tls()).bind().unwrap_err();
-    assert_eq!(error.to_string(), "tls was called twice");
+    assert_eq!(error.to_string(), "Server::tls was called more than once");
 }
 
 #[test]
-fn tls_may_be_on_some_of_the_addresses() {
+fn tls_may_be_set_per_address() {
     let server = Server::with_runtime(Memory::new(), async |_: Request| "");
     let bound = server.listen("127.0.0.1:0").listen_tls("127.0.0.1:0", tls()).bind().unwrap();
     assert_eq!(bound.local_addresses().len(), 2);

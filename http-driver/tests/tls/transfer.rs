@@ -1,4 +1,4 @@
-//! What goes through: large contents in both directions, slow peers, new keys.
+//! Tests of transfers: large bodies in both directions, slow peers, key updates.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use crate::application::{LARGE, folder, large, serve, serve_with};
 use crate::authority::tls;
 use crate::client::{Client, VERSIONS, config};
 
-fn whole(answer: &[u8]) {
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
-    assert!(answer.starts_with(b"HTTP/1.1 200 ") && answer[end..] == large(), "{} bytes", answer.len());
+fn whole(response: &[u8]) {
+    let end = response.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+    assert!(response.starts_with(b"HTTP/1.1 200 ") && response[end..] == large(), "{} bytes", response.len());
 }
 
 #[test]
-fn large_contents_come_through_whole_in_both_directions() {
+fn large_bodies_are_transferred_in_both_directions() {
     for version in VERSIONS {
         for seed in 0..4 {
             let memory = Memory::with_faults(seed, if seed == 0 { Faults::default() } else { Faults::all() });
@@ -33,7 +33,7 @@ fn large_contents_come_through_whole_in_both_directions() {
 }
 
 #[test]
-fn a_file_is_read_and_enciphered_piece_by_piece() {
+fn file_is_read_and_encrypted_piece_by_piece() {
     let (_folder, root) = folder();
     for send_files in [false, true] {
         let mut faults = Faults::all();
@@ -51,14 +51,14 @@ fn a_file_is_read_and_enciphered_piece_by_piece() {
 }
 
 #[test]
-fn a_slow_reader_takes_its_time_and_no_memory() {
+fn slow_reader_takes_bounded_memory() {
     let memory = Memory::new();
     serve(&memory, tls());
     let mut client = Client::new(&memory).shake();
     client.wire.take_only(1000);
     client.write(b"GET /large HTTP/1.1\r\nHost: a.test\r\n\r\n");
     while client.received.len() < LARGE {
-        // Each second some more: its pace is its own, as long as there is one.
+        // Some more each second, at the client's own pace.
         memory.advance(Duration::from_secs(1));
         client.wire.take_only(100_000);
         memory.run();
@@ -68,9 +68,9 @@ fn a_slow_reader_takes_its_time_and_no_memory() {
     whole(&client.received);
 }
 
-/// What leaves of several records counts before the last of them has left.
+/// Sent bytes of several records count before the last record was sent completely.
 #[test]
-fn a_client_that_takes_less_than_a_record_in_30_s_is_served() {
+fn client_reading_less_than_a_record_in_30_s_is_served() {
     for (taken, served) in [(10_000, true), (8_000, true), (100, false)] {
         let memory = Memory::new();
         let handle = serve(&memory, tls());
@@ -79,7 +79,7 @@ fn a_client_that_takes_less_than_a_record_in_30_s_is_served() {
         client.write(b"GET /large HTTP/1.1\r\nHost: a.test\r\n\r\n");
         for round in 0..20 {
             memory.advance(Duration::from_secs(15));
-            // Between two deadlines, with a word of the runtime or without.
+            // Between two deadlines, with readiness reported by the runtime or without.
             if round % 2 == 0 {
                 client.wire.take_only(taken)
             } else {
@@ -94,7 +94,7 @@ fn a_client_that_takes_less_than_a_record_in_30_s_is_served() {
 }
 
 #[test]
-fn a_client_that_never_reads_is_dropped_at_its_time() {
+fn client_that_never_reads_is_dropped_at_its_timeout() {
     let memory = Memory::new();
     let handle = serve(&memory, tls());
     let mut client = Client::new(&memory).shake();
@@ -103,17 +103,17 @@ fn a_client_that_never_reads_is_dropped_at_its_time() {
     let polls = memory.polls();
     memory.advance(Duration::from_millis(29_999));
     assert_eq!(handle.connections(), 1);
-    assert!(memory.polls() - polls < 10, "it waits, and does not spin");
+    assert!(memory.polls() - polls < 10, "it waits instead of spinning");
     memory.advance(Duration::from_millis(1));
     assert_eq!(handle.connections(), 0);
     client.take();
-    assert!(!client.is_closed, "what was cut off does not look whole");
+    assert!(!client.is_closed, "a truncated response does not look complete");
 }
 
-/// What was enciphered but has not left counts as not sent: the connection lives as long as
-/// the write timer says, and not until it would be idle.
+/// Encrypted bytes that are not sent yet count as unsent: the connection lives until the write
+/// timer, not until the idle timer.
 #[test]
-fn the_last_bytes_of_an_answer_are_waited_for() {
+fn close_waits_for_the_last_encrypted_bytes() {
     let memory = Memory::new();
     let handle = serve(&memory, tls());
     let mut client = Client::new(&memory).shake();
@@ -140,8 +140,8 @@ fn pipelined_requests_are_answered_in_order() {
         let mut client = Client::new(&memory).shake();
         let requests: String = (0..100).map(|n| format!("GET /{n}. HTTP/1.1\r\nHost: a.test\r\n\r\n")).collect();
         client.write(requests.as_bytes());
-        let answers = client.text();
-        let mut rest = answers.as_str();
+        let responses = client.text();
+        let mut rest = responses.as_str();
         for number in 0..100 {
             rest = rest.split_once(&format!("\r\n\r\n/{number}.")).unwrap().1;
         }
@@ -149,7 +149,7 @@ fn pipelined_requests_are_answered_in_order() {
     }
 }
 
-/// One record for each byte, and requests that end within records.
+/// One record per byte, and requests that end within records.
 #[test]
 fn records_may_be_cut_anywhere() {
     let memory = Memory::new();
@@ -165,12 +165,12 @@ fn records_may_be_cut_anywhere() {
         memory.run();
     }
     client.take();
-    let answers = client.text();
-    assert!(answers.contains("\r\n\r\n/one") && answers.ends_with("\r\n\r\n/two"), "{answers}");
+    let responses = client.text();
+    assert!(responses.contains("\r\n\r\n/one") && responses.ends_with("\r\n\r\n/two"), "{responses}");
 }
 
 #[test]
-fn keys_are_renewed_on_the_way() {
+fn key_updates_are_handled() {
     let memory = Memory::new();
     serve(&memory, tls());
     let mut client = Client::new(&memory).shake();
@@ -181,7 +181,7 @@ fn keys_are_renewed_on_the_way() {
 }
 
 #[test]
-fn a_client_that_waits_for_continue_is_told_to() {
+fn continue_is_sent_over_tls() {
     let memory = Memory::new();
     serve(&memory, tls());
     let mut client = Client::new(&memory).shake();

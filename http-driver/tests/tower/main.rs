@@ -1,4 +1,4 @@
-//! A tower service as a handler, over the runtime in memory.
+//! Tests of a tower service as a handler, in memory.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
@@ -38,7 +38,7 @@ fn empty(status: StatusCode) -> Answer {
     response
 }
 
-/// A body of these frames; at the end it breaks, if it is to.
+/// A body of these frames, optionally with an error at the end.
 struct Frames {
     frames: VecDeque<Frame<Bytes>>,
     breaks: bool,
@@ -50,7 +50,7 @@ impl Frames {
         Self { frames: frames.into_iter().collect(), breaks: false, size: None }
     }
 
-    fn answer(self) -> Answer {
+    fn response(self) -> Answer {
         Response::new(self.boxed_unsync())
     }
 }
@@ -89,13 +89,15 @@ async fn application(request: http::Request<Body>) -> Result<Answer, StreamError
         }
         "/early" => full("early"),
         "/error" => return Err("on\npurpose".into()),
-        "/broken" => Frames { breaks: true, ..Frames::of([data("half")]) }.answer(),
-        "/short" => Frames { size: Some(10), ..Frames::of([data("half")]) }.answer(),
+        "/broken" => Frames { breaks: true, ..Frames::of([data("half")]) }.response(),
+        "/short" => Frames { size: Some(10), ..Frames::of([data("half")]) }.response(),
         "/trailers" => {
             let last = [("x-sum", "7"), ("content-length", "1"), ("transfer-encoding", "gzip"), ("expires", "0")];
-            Frames::of([data("a"), data("b"), trailers(&last)]).answer()
+            Frames::of([data("a"), data("b"), trailers(&last)]).response()
         }
-        "/sized-trailers" => Frames { size: Some(1), ..Frames::of([data("a"), trailers(&[("x-sum", "7")])]) }.answer(),
+        "/sized-trailers" => {
+            Frames { size: Some(1), ..Frames::of([data("a"), trailers(&[("x-sum", "7")])]) }.response()
+        }
         "/no-content" | "/not-modified" => {
             let mut response =
                 empty(if path == "/no-content" { StatusCode::NO_CONTENT } else { StatusCode::NOT_MODIFIED });
@@ -108,7 +110,7 @@ async fn application(request: http::Request<Body>) -> Result<Answer, StreamError
             let added = request.extensions().get::<u16>().unwrap();
             full(format!("{} {added}", known.remote_ip().unwrap()))
         }
-        "/nobody" => empty(StatusCode::SWITCHING_PROTOCOLS),
+        "/no-handler" => empty(StatusCode::SWITCHING_PROTOCOLS),
         "/upgrade" => {
             let mut response = empty(StatusCode::SWITCHING_PROTOCOLS);
             response.headers_mut().insert("upgrade", HeaderValue::from_static("echo"));
@@ -162,15 +164,15 @@ fn head(method: &str, path: &str, fields: &str) -> Vec<u8> {
     format!("{method} {path} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").into_bytes()
 }
 
-/// The answer to a request without content.
-fn answer(path: &str) -> String {
+/// Returns the response to a request without a body.
+fn response(path: &str) -> String {
     let memory = Memory::new();
     start(&memory, service_fn(application));
     exchange(&memory, &head("GET", path, "")).1
 }
 
 #[test]
-fn content_streams_both_ways_whatever_the_peer_does() {
+fn bodies_stream_both_ways_at_any_cut() {
     let content = "x".repeat(200_000);
     let length = [head("POST", "/echo", "Content-Length: 200000\r\n"), content.clone().into_bytes()].concat();
     let chunked = [
@@ -193,7 +195,7 @@ fn content_streams_both_ways_whatever_the_peer_does() {
 }
 
 #[test]
-fn a_form_that_was_buffered_all_the_same_is_read_or_an_error() {
+fn buffered_form_is_readable_or_an_error() {
     let memory = Memory::new();
     let server = Server::with_runtime(memory.clone(), TowerService::new(service_fn(application)));
     memory.start(server.intake(|_| BodyPolicy::Buffer));
@@ -209,7 +211,7 @@ fn a_form_that_was_buffered_all_the_same_is_read_or_an_error() {
 }
 
 #[test]
-fn the_size_is_known_where_it_is_told() {
+fn size_hint_is_exact_with_content_length() {
     let memory = Memory::new();
     start(&memory, service_fn(application));
     let request = [&head("PUT", "/collect", "Content-Length: 2\r\n")[..], b"hi"].concat();
@@ -218,7 +220,7 @@ fn the_size_is_known_where_it_is_told() {
 }
 
 #[test]
-fn a_client_is_told_to_continue_when_the_body_is_polled() {
+fn continue_is_sent_when_the_body_is_polled() {
     let memory = Memory::new();
     start(&memory, service_fn(application));
     let expect =
@@ -236,7 +238,7 @@ fn a_client_is_told_to_continue_when_the_body_is_polled() {
 }
 
 #[test]
-fn content_that_is_too_large_is_refused_when_it_is_polled() {
+fn too_large_body_is_refused_when_polled() {
     let memory = Memory::new();
     let error = Rc::new(RefCell::new(None));
     let seen = Rc::clone(&error);
@@ -266,7 +268,7 @@ fn content_that_is_too_large_is_refused_when_it_is_polled() {
 }
 
 #[test]
-fn content_that_is_cut_off_is_not_taken_for_whole() {
+fn truncated_body_is_an_error() {
     let memory = Memory::new();
     let outcome = Rc::new(RefCell::new(Vec::new()));
     let seen = Rc::clone(&outcome);
@@ -292,7 +294,7 @@ fn content_that_is_cut_off_is_not_taken_for_whole() {
 }
 
 #[test]
-fn a_service_is_called_once_it_is_ready() {
+fn service_is_called_once_it_is_ready() {
     let memory = Memory::new();
     let (running, most) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     let (count, peak) = (Rc::clone(&running), Rc::clone(&most));
@@ -318,10 +320,10 @@ fn a_service_is_called_once_it_is_ready() {
 }
 
 #[test]
-fn failures_are_500_or_visible() {
-    assert!(answer("/error").starts_with("HTTP/1.1 500 "));
-    assert!(answer("/nobody").starts_with("HTTP/1.1 500 "));
-    for path in ["/error", "/nobody"] {
+fn failures_are_500_or_break_the_connection() {
+    assert!(response("/error").starts_with("HTTP/1.1 500 "));
+    assert!(response("/no-handler").starts_with("HTTP/1.1 500 "));
+    for path in ["/error", "/no-handler"] {
         let memory = Memory::new();
         start(&memory, service_fn(application));
         let (_client, received) = exchange(&memory, &head("HEAD", path, ""));
@@ -337,13 +339,13 @@ fn failures_are_500_or_visible() {
 }
 
 #[test]
-fn trailer_fields_leave_behind_chunked_content() {
-    assert!(answer("/trailers").ends_with("\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\nx-sum: 7\r\n\r\n"));
-    assert!(answer("/sized-trailers").ends_with("\r\nContent-Length: 1\r\n\r\na"));
+fn trailer_fields_follow_a_chunked_body() {
+    assert!(response("/trailers").ends_with("\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\nx-sum: 7\r\n\r\n"));
+    assert!(response("/sized-trailers").ends_with("\r\nContent-Length: 1\r\n\r\na"));
 }
 
 #[test]
-fn answers_without_content_have_none() {
+fn bodiless_responses_have_no_body() {
     let memory = Memory::new();
     start(&memory, service_fn(application));
     for path in ["/early", "/echo", "/trailers", "/broken"] {
@@ -359,13 +361,13 @@ fn answers_without_content_have_none() {
 }
 
 #[test]
-fn the_extensions_hold_what_the_server_knows() {
-    let received = answer("/known");
+fn extensions_contain_the_request() {
+    let received = response("/known");
     assert!(received.ends_with("\r\n\r\n192.0.2.1 7"), "{received}");
     assert!(received.contains("\r\nSet-Cookie: seen="));
 }
 
-/// A body that never gives anything, and tells when it is dropped.
+/// A body that never yields anything, and notes its drop.
 struct Silent(Arc<AtomicBool>);
 
 impl http_body::Body for Silent {
@@ -384,19 +386,19 @@ impl Drop for Silent {
 }
 
 #[test]
-fn a_body_is_dropped_when_the_client_is_gone() {
+fn body_is_dropped_when_the_client_leaves() {
     let memory = Memory::new();
     let dropped = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&dropped);
+    let is_dropped = Arc::clone(&dropped);
     start(
         &memory,
         service_fn(move |_: http::Request<Body>| {
-            let response = Response::new(Silent(Arc::clone(&told)).boxed_unsync());
+            let response = Response::new(Silent(Arc::clone(&is_dropped)).boxed_unsync());
             async { Ok::<_, StreamError>(response) }
         }),
     );
     let (client, received) = exchange(&memory, &head("GET", "/", ""));
-    assert!(received.ends_with("\r\n\r\n"), "the head has left");
+    assert!(received.ends_with("\r\n\r\n"), "the head was sent");
     assert!(!dropped.load(Ordering::Relaxed));
     client.reset();
     memory.run();
@@ -404,7 +406,7 @@ fn a_body_is_dropped_when_the_client_is_gone() {
 }
 
 #[test]
-fn a_service_may_say_what_follows_an_upgrade() {
+fn service_may_handle_an_upgrade() {
     let memory = Memory::new();
     start(&memory, service_fn(application));
     for request in [
@@ -419,12 +421,12 @@ fn a_service_may_say_what_follows_an_upgrade() {
     }
 }
 
-/// A router that has a page for everything opens no tunnel by that.
+/// A router that has a page for every path does not thereby open a tunnel.
 #[test]
-fn a_service_that_opens_no_tunnel_responds_501_to_connect() {
+fn success_to_connect_without_upgrade_is_501() {
     for content in ["", "a page"] {
         let memory = Memory::new();
-        // Its future keeps the request, with all that was offered in it, until it is dropped.
+        // Its future keeps the request, with all extensions, until it is dropped.
         let service = service_fn(move |request: http::Request<Body>| {
             let mut held = Some(request);
             poll_fn(move |_| {
@@ -442,7 +444,7 @@ fn a_service_that_opens_no_tunnel_responds_501_to_connect() {
 }
 
 #[test]
-fn a_header_that_cannot_be_sent_is_a_failure() {
+fn invalid_header_is_a_failure() {
     let memory = Memory::new();
     start(
         &memory,

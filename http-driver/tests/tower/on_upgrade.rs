@@ -1,4 +1,4 @@
-//! Services that take `hyper::upgrade::OnUpgrade` from their requests.
+//! Tests of services that use `hyper::upgrade::OnUpgrade`.
 
 use hyper::rt::{Read, ReadBuf, Write};
 use hyper::upgrade::OnUpgrade;
@@ -7,7 +7,7 @@ use super::*;
 
 type Outcome = Rc<RefCell<Vec<&'static str>>>;
 
-/// Takes hyper's future out of each request and awaits it in a task of its own, as axum does.
+/// Takes hyper's future out of each request and awaits it in another task, as axum does.
 fn switching(memory: &Memory, outcome: &Outcome) -> Handle {
     let (world, outcome) = (memory.clone(), Rc::clone(outcome));
     start(
@@ -36,7 +36,7 @@ fn switching(memory: &Memory, outcome: &Outcome) -> Handle {
     )
 }
 
-/// hyper's stream by the traits that the echo speaks.
+/// hyper's stream with the traits that the echo uses.
 struct ByHyper(hyper::upgrade::Upgraded);
 
 impl AsyncRead for ByHyper {
@@ -69,7 +69,7 @@ fn offer(path: &str) -> Vec<u8> {
 }
 
 #[test]
-fn hands_the_stream_over_with_what_was_read() {
+fn on_upgrade_passes_on_bytes_already_read() {
     for seed in 0..8 {
         let memory = Memory::with_faults(seed, if seed == 0 { Faults::default() } else { Faults::all() });
         let outcome = Outcome::default();
@@ -87,7 +87,7 @@ fn hands_the_stream_over_with_what_was_read() {
 }
 
 #[test]
-fn tells_a_service_that_nothing_came_of_it() {
+fn on_upgrade_reports_an_unused_offer() {
     let memory = Memory::new();
     let outcome = Outcome::default();
     switching(&memory, &outcome);
@@ -97,12 +97,12 @@ fn tells_a_service_that_nothing_came_of_it() {
 }
 
 #[test]
-fn closing_the_server_ends_the_stream_that_another_task_uses() {
+fn close_ends_a_stream_used_by_another_task() {
     let memory = Memory::new();
     let outcome = Outcome::default();
     let handle = switching(&memory, &outcome);
     let (client, _) = exchange(&memory, &offer("/"));
-    assert_eq!(handle.connections(), 1, "it counts as long as it is used");
+    assert_eq!(handle.connections(), 1, "it is counted while it is used");
     handle.close();
     memory.run();
     assert_eq!(*outcome.borrow(), ["ended"]);

@@ -1,4 +1,4 @@
-//! An upload that breaks off leaves no file and no descriptor.
+//! Tests that an aborted upload leaves no file and no descriptor.
 
 use std::cell::Cell;
 use std::future::pending;
@@ -20,7 +20,7 @@ fn upload() -> Vec<u8> {
 }
 
 #[test]
-fn a_client_that_leaves_at_any_stage() {
+fn client_leaving_at_any_stage_leaves_no_file() {
     let mut seen = (false, false);
     for (seed, memory) in worlds(3) {
         let (world, calls) = World::describing(memory, |server| {
@@ -28,7 +28,7 @@ fn a_client_that_leaves_at_any_stage() {
         });
         let tasks = world.memory.tasks();
         for bytes in [request("POST", MULTIPART, &upload()), chunked("POST", "image/png", &upload())] {
-            // Many places in the beginning and the end, and some between.
+            // Many positions near the beginning and the end, and some between.
             let inside = (200..bytes.len() - 200).step_by(bytes.len() / 11);
             for length in (0..200).step_by(11).chain(inside).chain((bytes.len() - 200..bytes.len()).step_by(11)) {
                 for reset in [false, true] {
@@ -52,7 +52,7 @@ fn a_client_that_leaves_at_any_stage() {
 }
 
 #[test]
-fn a_client_that_stops_sending_is_told_so() {
+fn stalled_upload_is_408_and_leaves_no_file() {
     let (world, calls) = World::describing(Memory::new(), |server| server);
     let bytes = request("POST", MULTIPART, &upload());
     let client = world.send(&bytes[..500_000]);
@@ -64,7 +64,7 @@ fn a_client_that_stops_sending_is_told_so() {
 }
 
 #[test]
-fn a_server_that_closes_during_an_upload() {
+fn close_during_an_upload_leaves_no_file() {
     for (_, memory) in worlds(6) {
         let (world, _) = World::describing(memory, |server| server);
         let bytes = request("POST", MULTIPART, &upload());
@@ -77,7 +77,7 @@ fn a_server_that_closes_during_an_upload() {
 }
 
 #[test]
-fn a_handler_that_panics_or_never_ends() {
+fn handler_panic_or_timeout_leaves_no_file() {
     let held = Rc::new(Cell::new(0));
     let seen = Rc::clone(&held);
     let handler = move |request: Request| {
@@ -105,7 +105,7 @@ fn a_handler_that_panics_or_never_ends() {
     client.reset();
     world.memory.run();
     world.assert_nothing_left();
-    assert!(world.content(&upload("answer")).ends_with("done"));
+    assert!(world.content(&upload("response")).ends_with("done"));
     assert_eq!(held.take(), 1);
     world.assert_nothing_left();
 }

@@ -1,4 +1,4 @@
-//! Content that is no form.
+//! Tests of bodies that are not forms.
 
 use std::io::{Read, Seek, SeekFrom};
 
@@ -8,7 +8,7 @@ use httpants_testkit::memory::Memory;
 use crate::{MULTIPART, World, chunked, form, noise, part, request, sum, worlds};
 
 #[test]
-fn it_is_in_memory_up_to_the_limit_and_behind_it_in_a_file() {
+fn body_is_in_memory_up_to_the_limit_then_in_a_file() {
     for (seed, memory) in worlds(40) {
         let (world, _) = World::describing(memory, |server| server.forms(|limits| limits.memory = 1_000));
         for (length, place) in [(1, "memory"), (1_000, "memory"), (1_001, "disk"), (5_000, "disk")] {
@@ -23,11 +23,11 @@ fn it_is_in_memory_up_to_the_limit_and_behind_it_in_a_file() {
 }
 
 #[test]
-fn large_content_is_written_in_batches() {
+fn large_body_is_written_in_batches() {
     let content = noise(1_300_000);
     let expected = format!("body disk {:x}\n", sum(&content[..]));
     for (seed, memory) in worlds(8) {
-        // More in memory than a batch holds.
+        // More memory than a batch.
         let (world, _) = World::describing(memory, |server| server.forms(|limits| limits.memory = 600_000));
         for make in [request, chunked] {
             assert_eq!(world.content(&make("PUT", "image/png", &content)), expected, "seed {seed}");
@@ -37,7 +37,7 @@ fn large_content_is_written_in_batches() {
 }
 
 #[test]
-fn what_was_not_kept_is_an_error_and_not_an_empty_body() {
+fn body_not_kept_is_an_error() {
     let handler = async |mut request: Request| {
         assert!(request.body().is_none() && request.body_reader().is_none());
         assert_eq!(request.body_mut().remaining(), None);
@@ -51,7 +51,7 @@ fn what_was_not_kept_is_an_error_and_not_an_empty_body() {
     let mut bytes = chunked("POST", MULTIPART, &form(&[part("name=a", b"1")]));
     bytes.truncate(bytes.len() - 2);
     bytes.extend_from_slice(b"X-Trailer: there\r\n\r\n");
-    assert!(world.answer(&bytes).starts_with("HTTP/1.1 500 "));
+    assert!(world.response(&bytes).starts_with("HTTP/1.1 500 "));
 }
 
 async fn read_in_every_way(mut request: Request) -> Result<String, BodyError> {
@@ -74,7 +74,7 @@ async fn read_in_every_way(mut request: Request) -> Result<String, BodyError> {
 }
 
 #[test]
-fn it_reads_the_same_in_every_way() {
+fn body_is_the_same_through_every_reader() {
     for (seed, memory) in worlds(12) {
         let world = World::new(memory, read_in_every_way, |server| server);
         for length in [5, 200_000, 700_000] {
@@ -93,7 +93,7 @@ fn it_reads_the_same_in_every_way() {
 }
 
 #[test]
-fn a_file_that_was_cut_off_by_others_is_an_error_and_not_a_short_body() {
+fn truncated_temporary_file_is_an_error() {
     let world = World::new(
         Memory::new(),
         async |mut request: Request| {
@@ -106,7 +106,7 @@ fn a_file_that_was_cut_off_by_others_is_an_error_and_not_a_short_body() {
         },
         |server| server,
     );
-    let answer = world.answer(&request("POST", "image/png", &noise(400_000)));
-    assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");
+    let response = world.response(&request("POST", "image/png", &noise(400_000)));
+    assert!(response.starts_with("HTTP/1.1 500 "), "{response}");
     world.assert_nothing_left();
 }

@@ -1,4 +1,4 @@
-//! A disk that does not take what it is given.
+//! Tests of disks that fail.
 
 use std::fmt::{Debug, Write};
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use tracing::{Event, Metadata, Subscriber};
 
 use crate::{MULTIPART, URLENCODED, World, chunked, form, noise, part, request, worlds};
 
-/// Writes errors down.
+/// A writer that keeps the log.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<String>>);
 
@@ -44,7 +44,7 @@ impl Subscriber for Log {
 }
 
 #[test]
-fn a_directory_where_nothing_can_be_made_is_500_and_a_line_in_the_log() {
+fn unusable_upload_directory_is_500_and_logged() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("file");
     std::fs::write(&file, "").unwrap();
@@ -56,11 +56,11 @@ fn a_directory_where_nothing_can_be_made_is_500_and_a_line_in_the_log() {
             for make in [request, chunked] {
                 for (content_type, content) in [(MULTIPART, &content), ("image/png", &large)] {
                     let log = Log::default();
-                    let answer = tracing::subscriber::with_default(log.clone(), || {
-                        world.answer(&make("POST", content_type, content))
+                    let response = tracing::subscriber::with_default(log.clone(), || {
+                        world.response(&make("POST", content_type, content))
                     });
-                    assert!(answer.starts_with("HTTP/1.1 500 "), "seed {seed}: {answer}");
-                    assert!(answer.ends_with("\r\n\r\nthe content could not be stored\n"), "{answer}");
+                    assert!(response.starts_with("HTTP/1.1 500 "), "seed {seed}: {response}");
+                    assert!(response.ends_with("\r\n\r\ncannot store the body\n"), "{response}");
                     let log = log.0.lock().unwrap();
                     assert!(log.contains(&format!("directory={} ", directory.display())), "{log}");
                     assert!(log.contains("os error "), "{log}");
@@ -68,7 +68,7 @@ fn a_directory_where_nothing_can_be_made_is_500_and_a_line_in_the_log() {
             }
             assert_eq!(calls.get(), 0);
             assert_eq!(place.path().read_dir().unwrap().count(), 1);
-            // What stays in memory needs no directory.
+            // Files in memory need no directory.
             world.content(&request("POST", MULTIPART, &form(&[part("name=f; filename=x", b"small")])));
             world.content(&request("POST", URLENCODED, b"a=1"));
             assert_eq!(calls.get(), 2);
@@ -76,13 +76,13 @@ fn a_directory_where_nothing_can_be_made_is_500_and_a_line_in_the_log() {
     }
 }
 
-/// Half of the content was received: the rest is not waited for.
+/// Half of the body was received; the rest is not awaited.
 #[test]
-fn the_answer_does_not_wait_for_the_rest() {
+fn storage_error_is_sent_before_the_body_ends() {
     let (world, _) = World::describing(Default::default(), |server| server.upload_directory("/nowhere"));
     let bytes = request("POST", "image/png", &noise(2_000_000));
     let client = world.send(&bytes[..900_000]);
-    let answer = String::from_utf8(client.take_received()).unwrap();
-    assert!(answer.starts_with("HTTP/1.1 500 ") && answer.contains("Connection: close\r\n"), "{answer}");
+    let response = String::from_utf8(client.take_received()).unwrap();
+    assert!(response.starts_with("HTTP/1.1 500 ") && response.contains("Connection: close\r\n"), "{response}");
     assert!(client.is_ended());
 }

@@ -1,4 +1,4 @@
-//! Forms become variables and files.
+//! Tests of forms parsed into variables and files.
 
 use httpants_driver::protocol::forms;
 use httpants_driver::{BodyPolicy, Request};
@@ -14,7 +14,7 @@ fn body_line(place: &str, content: &[u8]) -> String {
 }
 
 #[test]
-fn a_form_is_the_same_whole_or_cut_anywhere() {
+fn form_is_the_same_at_every_cut() {
     let (small, kept, moved, large) = (noise(10), noise(256 << 10), noise((256 << 10) + 1), noise(900 << 10));
     let content = form(&[
         part("name=title", b"Holiday"),
@@ -49,7 +49,7 @@ fn a_form_is_the_same_whole_or_cut_anywhere() {
 }
 
 #[test]
-fn empty_content_is_an_empty_form() {
+fn empty_body_is_an_empty_form() {
     for (seed, memory) in worlds(4) {
         let (world, calls) = World::describing(memory, |server| server);
         for make in [request, chunked] {
@@ -61,7 +61,7 @@ fn empty_content_is_an_empty_form() {
 }
 
 #[test]
-fn many_files_leave_memory_one_after_the_other() {
+fn files_over_total_memory_go_to_disk_in_order() {
     let files: Vec<Vec<u8>> = (0..30).map(|number| noise(number * 7)).collect();
     let parts: Vec<Vec<u8>> = files.iter().map(|content| part("name=f; filename=x", content)).collect();
     let expected: String = files
@@ -72,7 +72,7 @@ fn many_files_leave_memory_one_after_the_other() {
     for (seed, memory) in worlds(60) {
         let (world, _) =
             World::describing(memory, |server| server.forms(|limits| (limits.memory, limits.keep_body) = (100, true)));
-        // Pipelined, so that a request begins where the one before ended.
+        // Pipelined, so that a request begins where the previous one ended.
         let bytes = request("POST", MULTIPART, &form(&parts));
         let client = world.send(&[bytes.clone(), bytes].concat());
         let received = String::from_utf8(client.take_received()).unwrap();
@@ -82,7 +82,7 @@ fn many_files_leave_memory_one_after_the_other() {
 }
 
 #[test]
-fn the_raw_body_of_a_form_is_kept_while_it_is_small_and_else_where_it_is_asked_for() {
+fn raw_form_body_is_kept_if_small_or_requested() {
     let content = form(&[part("name=a", b"1"), part("name=f; filename=x", &noise(300))]);
     let length = content.len() as u64;
     for (limit, keep_body, body) in [
@@ -121,7 +121,7 @@ fn urlencoded_variables_and_the_raw_body() {
 }
 
 #[test]
-fn blank_variables_are_kept_where_they_are_asked_for() {
+fn blank_variables_are_kept_on_request() {
     let (world, _) =
         World::describing(Default::default(), |server| server.variables(|options| options.keep_blank_values = true));
     let content = world.content(&request("POST", URLENCODED, b"a=&b&c=1"));
@@ -129,7 +129,7 @@ fn blank_variables_are_kept_where_they_are_asked_for() {
 }
 
 #[test]
-fn an_input_left_empty_is_no_chosen_file() {
+fn empty_file_input_is_not_chosen() {
     let handler = async |request: Request| {
         let files = request.files();
         let chosen: String = files.all("f").map(|file| if file.is_chosen() { 'y' } else { 'n' }).collect();
@@ -149,7 +149,7 @@ fn an_input_left_empty_is_no_chosen_file() {
 }
 
 #[test]
-fn empty_text_fields_are_kept_and_blank_urlencoded_ones_are_not() {
+fn empty_text_fields_are_kept_blank_variables_are_not() {
     let (world, _) = World::describing(Default::default(), |server| server);
     let content = world.content(&request("POST", MULTIPART, &form(&[part("name=a", b""), part("name=\"\"", b"")])));
     assert!(content.starts_with("post a=\npost =\nbody "), "{content}");
@@ -157,7 +157,7 @@ fn empty_text_fields_are_kept_and_blank_urlencoded_ones_are_not() {
     assert!(content.starts_with("post c=1\nbody "), "{content}");
 }
 
-/// Every text field with what its part says of it.
+/// Returns every text field with the headers of its part.
 async fn text_fields(request: Request) -> String {
     let fields = request.text_fields();
     assert_eq!((fields.len(), fields.is_empty()), (fields.iter().count(), fields.iter().next().is_none()));
@@ -172,7 +172,7 @@ async fn text_fields(request: Request) -> String {
 }
 
 #[test]
-fn text_fields_have_the_headers_and_the_charset_of_their_parts() {
+fn text_fields_have_headers_and_charset() {
     let sjis = part("name=a\r\nContent-Type: text/plain; charset=\"Shift_JIS\"\r\nX-Note: n", b"\x95\\");
     let content = form(&[
         part("name=\"\x1b\"", b"first field"),
@@ -186,12 +186,12 @@ fn text_fields_have_the_headers_and_the_charset_of_their_parts() {
     for (seed, memory) in worlds(4) {
         let world = World::new(memory, text_fields, |server| server);
         assert_eq!(world.content(&request("POST", MULTIPART, &content)), expected, "seed {seed}");
-        assert_eq!(world.content(&request("POST", URLENCODED, b"a=1")), "", "they are no parts");
+        assert_eq!(world.content(&request("POST", URLENCODED, b"a=1")), "", "no such parts");
     }
 }
 
 #[test]
-fn forms_are_read_on_post_and_put_and_on_patch_where_it_is_asked_for() {
+fn forms_are_parsed_on_post_put_and_optionally_patch() {
     let content = form(&[part("name=a", b"1"), part("name=f; filename=x", b"2")]);
     for (patch, methods) in [(false, &["POST", "PUT"][..]), (true, &["POST", "PUT", "PATCH"])] {
         let (world, _) = World::describing(Default::default(), |server| server.forms_on_patch(patch));
@@ -208,7 +208,7 @@ fn forms_are_read_on_post_and_put_and_on_patch_where_it_is_asked_for() {
 }
 
 #[test]
-fn without_content_there_is_no_form() {
+fn no_body_is_no_form() {
     let (world, calls) = World::describing(Default::default(), |server| server);
     for fields in ["", "Content-Length: 0\r\n"] {
         for content_type in [MULTIPART, "multipart/form-data", URLENCODED] {
@@ -220,7 +220,7 @@ fn without_content_there_is_no_form() {
 }
 
 #[test]
-fn one_request_may_have_limits_of_its_own() {
+fn buffer_with_sets_limits_of_one_request() {
     let (world, _) = World::describing(Default::default(), |server| {
         server.max_body_size(1_000).intake(|head| {
             let mut limits = forms::Limits::default();
@@ -238,11 +238,11 @@ fn one_request_may_have_limits_of_its_own() {
         let request = request("POST", MULTIPART, content);
         [&request[..17], b"X-Large: 1\r\n", &request[17..]].concat()
     };
-    assert!(world.answer(&request("POST", MULTIPART, &form(&[file()]))).starts_with("HTTP/1.1 413 "));
+    assert!(world.response(&request("POST", MULTIPART, &form(&[file()]))).starts_with("HTTP/1.1 413 "));
     assert!(world.content(&with(&form(&[file()]))).starts_with(r#"file f Some("x") None disk 50000 "#));
-    assert!(world.answer(&with(&form(&[file(), file()]))).starts_with("HTTP/1.1 413 "));
-    assert!(world.answer(&with(&form(&[part("name=f; filename=x", &noise(100_000))]))).starts_with("HTTP/1.1 413 "));
-    // The next request on the connection has the server's again.
+    assert!(world.response(&with(&form(&[file(), file()]))).starts_with("HTTP/1.1 413 "));
+    assert!(world.response(&with(&form(&[part("name=f; filename=x", &noise(100_000))]))).starts_with("HTTP/1.1 413 "));
+    // The next request on the connection has the server's limits again.
     let client = world.send(&[with(&form(&[file()])), request("POST", MULTIPART, &form(&[file()]))].concat());
     let received = String::from_utf8(client.take_received()).unwrap();
     assert!(received.starts_with("HTTP/1.1 200 ") && received.contains("HTTP/1.1 413 "), "{received}");
@@ -250,7 +250,7 @@ fn one_request_may_have_limits_of_its_own() {
 }
 
 #[test]
-fn there_is_one_max_request_wherever_it_is_set() {
+fn max_body_size_is_one_setting() {
     for by_forms in [true, false] {
         let (world, _) = World::describing(Default::default(), |server| match by_forms {
             true => server.max_body_size(5_000).forms(|limits| limits.max_body_size = 500),
@@ -264,9 +264,9 @@ fn there_is_one_max_request_wherever_it_is_set() {
         for content_type in [MULTIPART, URLENCODED, "text/plain"] {
             for make in [request, chunked] {
                 world.content(&make("POST", content_type, &content(content_type, 500)));
-                let answer = world.answer(&make("POST", content_type, &content(content_type, 501)));
-                assert!(answer.starts_with("HTTP/1.1 413 "), "{by_forms} {content_type}: {answer}");
-                assert!(answer.contains("Connection: close\r\n"), "{answer}");
+                let response = world.response(&make("POST", content_type, &content(content_type, 501)));
+                assert!(response.starts_with("HTTP/1.1 413 "), "{by_forms} {content_type}: {response}");
+                assert!(response.contains("Connection: close\r\n"), "{response}");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Files that are read, passed on and kept.
+//! Tests of files that are read, passed on and persisted.
 
 use std::cell::RefCell;
 use std::fs;
@@ -13,7 +13,7 @@ use httpants_testkit::memory::Memory;
 
 use crate::{MULTIPART, World, form, noise, part, request, worlds};
 
-/// A small file, in memory, and a large one, on disk.
+/// Returns a form with a small file, in memory, and a large one, on disk.
 fn upload(small: &[u8], large: &[u8]) -> Vec<u8> {
     let parts = [part("name=small; filename=a", small), part("name=large; filename=b", large)];
     request("POST", MULTIPART, &form(&parts))
@@ -30,7 +30,7 @@ async fn check(file: &UploadedFile, expected: &[u8]) {
 }
 
 #[test]
-fn they_are_moved_or_written_to_where_they_are_kept() {
+fn persisted_files_are_linked_or_written() {
     let (small, large) = (noise(100), noise(700_000));
     for (seed, memory) in worlds(6) {
         let kept = tempfile::tempdir().unwrap();
@@ -73,13 +73,14 @@ fn they_are_moved_or_written_to_where_they_are_kept() {
     }
 }
 
-/// Whether the file never had a name, which not all file systems can; else it lost it at once.
+/// Returns whether the file never had a name, which some file systems do not support; otherwise it
+/// lost it at once.
 fn is_nameless(file: &fs::File) -> bool {
     let place = fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd())).unwrap();
     place.file_name().is_some_and(|name| name.to_string_lossy().starts_with('#'))
 }
 
-/// A directory on another file system than the one for temporary files, if there is one.
+/// Returns a directory on another file system than the one of temporary files, if there is one.
 fn elsewhere(than: &Path) -> Option<tempfile::TempDir> {
     let device = |path: &Path| fs::metadata(path).ok().map(|metadata| metadata.dev());
     let places = ["/dev/shm", "/run", env!("CARGO_TARGET_TMPDIR")];
@@ -89,7 +90,7 @@ fn elsewhere(than: &Path) -> Option<tempfile::TempDir> {
 }
 
 #[test]
-fn they_are_copied_to_another_file_system() {
+fn persisted_files_are_copied_across_file_systems() {
     let Some(kept) = elsewhere(&std::env::temp_dir()) else {
         return;
     };
@@ -116,7 +117,7 @@ fn they_are_copied_to_another_file_system() {
 }
 
 #[test]
-fn a_link_is_replaced_and_not_what_it_names() {
+fn persist_replaces_a_link_not_its_target() {
     let kept = tempfile::tempdir().unwrap();
     let (named, link) = (kept.path().join("named"), kept.path().join("link"));
     let to = link.clone();
@@ -142,7 +143,7 @@ fn a_link_is_replaced_and_not_what_it_names() {
 }
 
 #[test]
-fn only_the_servers_user_may_read_them() {
+fn persisted_files_have_mode_0600() {
     fn mode(metadata: fs::Metadata) -> u32 {
         metadata.permissions().mode() & 0o777
     }
@@ -169,7 +170,7 @@ fn only_the_servers_user_may_read_them() {
 }
 
 #[test]
-fn they_stay_as_long_as_somebody_holds_them() {
+fn temporary_files_live_until_the_last_handle() {
     let taken: Rc<RefCell<Vec<UploadedFile>>> = Rc::default();
     let place = Rc::clone(&taken);
     let world = World::new(
@@ -188,7 +189,7 @@ fn they_stay_as_long_as_somebody_holds_them() {
     world.memory.run();
     assert_eq!(world.open_files(), 1);
     drop(taken.take());
-    assert_eq!(world.open_files(), 1, "the answer still needs it");
+    assert_eq!(world.open_files(), 1, "the response still needs it");
     client.take_only(usize::MAX);
     world.memory.run();
     assert!(client.take_received().ends_with(b"\r\n0\r\n\r\n"));

@@ -1,4 +1,4 @@
-//! Forms and large content, over the runtime in memory and a real directory.
+//! Tests of forms and large bodies, in memory and with a real directory.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
@@ -27,7 +27,7 @@ use httpants_driver::{
 use httpants_testkit::memory::{Client, Faults, Memory};
 use tempfile::TempDir;
 
-/// A server whose temporary files go to a directory that nobody else uses.
+/// A server with its own directory for temporary files.
 struct World {
     memory: Memory,
     directory: TempDir,
@@ -46,7 +46,7 @@ impl World {
         Self { memory, directory, handle }
     }
 
-    /// Answers with what it received; counts how often it was called.
+    /// Responds with what it received; counts its calls.
     fn describing(
         memory: Memory,
         change: impl FnOnce(Server<Memory, Describing>) -> Server<Memory, Describing>,
@@ -63,19 +63,19 @@ impl World {
         client
     }
 
-    /// The answer to one request.
-    fn answer(&self, bytes: &[u8]) -> String {
+    /// Returns the response to one request.
+    fn response(&self, bytes: &[u8]) -> String {
         String::from_utf8(self.send(bytes).take_received()).unwrap()
     }
 
-    /// The content of the answer to one request, which must be good.
+    /// Returns the body of the response to one request, which must be a success.
     fn content(&self, bytes: &[u8]) -> String {
-        let answer = self.answer(bytes);
-        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");
-        answer.split_once("\r\n\r\n").unwrap().1.to_owned()
+        let response = self.response(bytes);
+        assert!(response.starts_with("HTTP/1.1 200 "), "{response}");
+        response.split_once("\r\n\r\n").unwrap().1.to_owned()
     }
 
-    /// How many files this process has open in the directory. They have no names there.
+    /// Returns how many files this process has open in the directory. They have no names there.
     #[track_caller]
     fn open_files(&self) -> usize {
         assert_eq!(self.directory.path().read_dir().unwrap().count(), 0, "a killed process would leave this");
@@ -88,7 +88,7 @@ impl World {
     }
 }
 
-/// How many of this process's descriptors are files in the directory, removed or not.
+/// Returns how many of this process's descriptors are files in the directory, removed or not.
 fn descriptors(directory: &Path) -> usize {
     let Ok(open) = Path::new("/proc/self/fd").read_dir() else {
         return 0;
@@ -111,7 +111,7 @@ const _: () = {
     is_shared::<StreamedPart<'_>>();
 };
 
-/// Without faults, and with all of them at so many seeds.
+/// Runtimes without faults, and with all faults at this many seeds.
 fn worlds(seeds: u64) -> impl Iterator<Item = (u64, Memory)> {
     (0..=seeds).map(|seed| {
         let faults = if seed == 0 { Faults::default() } else { Faults::all() };
@@ -133,7 +133,7 @@ impl Handler for Describing {
     }
 }
 
-/// Everything that the content of a request became, a line each.
+/// Returns everything that the body of a request became, one line each.
 fn describe(request: &Request) -> String {
     let mut text = String::new();
     for (name, value) in request.post().iter() {
@@ -161,7 +161,7 @@ fn describe(request: &Request) -> String {
     text
 }
 
-/// The length and a checksum (FNV-1a).
+/// Returns the length and a checksum (FNV-1a).
 fn sum(mut content: impl Read) -> u64 {
     let mut bytes = Vec::new();
     content.read_to_end(&mut bytes).unwrap();
@@ -170,7 +170,7 @@ fn sum(mut content: impl Read) -> u64 {
     })
 }
 
-/// Bytes that look like delimiters now and then.
+/// Returns bytes that sometimes look like delimiters.
 fn noise(length: usize) -> Vec<u8> {
     let mut state = length as u32 | 1;
     let mut bytes = Vec::with_capacity(length + 8);
@@ -186,12 +186,12 @@ fn noise(length: usize) -> Vec<u8> {
     bytes
 }
 
-/// One part: its Content-Disposition parameters behind `form-data`, and its content.
+/// Returns one part with these Content-Disposition parameters after `form-data`, and this content.
 fn part(parameters: &str, content: &[u8]) -> Vec<u8> {
     [b"--bound\r\nContent-Disposition: form-data; ", parameters.as_bytes(), b"\r\n\r\n", content, b"\r\n"].concat()
 }
 
-/// These parts with the closing delimiter.
+/// Returns these parts with the closing delimiter.
 fn form(parts: &[Vec<u8>]) -> Vec<u8> {
     [parts.concat(), b"--bound--\r\n".to_vec()].concat()
 }
@@ -206,7 +206,7 @@ fn request(method: &str, content_type: &str, content: &[u8]) -> Vec<u8> {
     [head.as_bytes(), content].concat()
 }
 
-/// The same in chunks of growing sizes.
+/// Returns the same request in chunks of growing sizes.
 fn chunked(method: &str, content_type: &str, content: &[u8]) -> Vec<u8> {
     let head =
         format!("{method} / HTTP/1.1\r\nHost: a\r\nContent-Type: {content_type}\r\nTransfer-Encoding: chunked\r\n\r\n");

@@ -1,4 +1,4 @@
-//! Forms that are read part by part.
+//! Tests of forms that are read part by part.
 
 use std::fmt::Write;
 
@@ -22,18 +22,18 @@ async fn describe(mut request: Request) -> Result<String, FormError> {
                 assert!(!data.is_empty());
                 content.extend_from_slice(&data);
             }
-            assert!(part.data().await?.is_none(), "the end stays the end");
+            assert!(part.data().await?.is_none(), "the end is returned again");
         } else {
             content.extend_from_slice(&part.bytes().await?);
         }
         writeln!(text, "{} {:?} {} {:x}", part.name(), part.filename(), content.len(), sum(&content[..])).unwrap();
     }
-    assert!(parts.next().await?.is_none(), "the end stays the end");
+    assert!(parts.next().await?.is_none(), "the end is returned again");
     Ok(text)
 }
 
 #[test]
-fn they_are_the_same_whole_or_cut_anywhere_and_nothing_is_stored() {
+fn parts_are_the_same_at_every_cut() {
     let (file, text) = (noise(400_000), noise(20_000));
     let content = form(&[
         part("name=title", &text),
@@ -63,7 +63,7 @@ fn they_are_the_same_whole_or_cut_anywhere_and_nothing_is_stored() {
 }
 
 #[test]
-fn empty_content_has_no_parts() {
+fn empty_body_has_no_parts() {
     for (seed, memory) in worlds(4) {
         let world = World::new(memory, describe, |server| server.intake(|_| BodyPolicy::Stream));
         for make in [request, chunked] {
@@ -73,18 +73,18 @@ fn empty_content_has_no_parts() {
 }
 
 #[test]
-fn a_form_in_a_content_coding_is_415() {
+fn form_with_content_encoding_is_415() {
     let world = World::new(Default::default(), describe, |server| server.intake(|_| BodyPolicy::Stream));
-    let answer = |fields: &str| world.answer(&request("POST", &format!("{MULTIPART}{fields}"), &form(&[])));
-    let refused = answer("\r\nContent-Encoding: gzip");
+    let response = |fields: &str| world.response(&request("POST", &format!("{MULTIPART}{fields}"), &form(&[])));
+    let refused = response("\r\nContent-Encoding: gzip");
     assert!(refused.starts_with("HTTP/1.1 415 ") && refused.contains("\r\nAccept-Encoding: identity\r\n"), "{refused}");
-    assert!(answer("\r\nContent-Encoding: identity").starts_with("HTTP/1.1 200 "));
-    let refused = answer("\r\nContent-Type: text/plain");
+    assert!(response("\r\nContent-Encoding: identity").starts_with("HTTP/1.1 200 "));
+    let refused = response("\r\nContent-Type: text/plain");
     assert!(refused.starts_with("HTTP/1.1 400 ") && !refused.contains("Accept-Encoding"), "{refused}");
 }
 
 #[test]
-fn the_servers_limits_hold_and_faults_are_answered() {
+fn limits_apply_and_errors_become_responses() {
     let world = World::new(Default::default(), describe, |server| {
         server.max_body_size(10_000).forms(|limits| limits.text_field = 10).intake(|head| {
             match head.method().as_str() {
@@ -105,14 +105,14 @@ fn the_servers_limits_hold_and_faults_are_answered() {
         ("POST", URLENCODED, b"a=1".to_vec(), 400),
     ] {
         for make in [request, chunked] {
-            let answer = world.answer(&make(method, content_type, &content));
-            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{method} {}: {answer}", content.len());
+            let response = world.response(&make(method, content_type, &content));
+            assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{method} {}: {response}", content.len());
         }
     }
 }
 
 #[test]
-fn errors_stay() {
+fn errors_are_returned_again() {
     let world = World::new(
         Default::default(),
         async |mut request: Request| {
@@ -130,7 +130,7 @@ fn errors_stay() {
 }
 
 #[test]
-fn the_type_can_come_from_elsewhere_and_the_content_be_there_already() {
+fn into_parts_works_with_any_type_and_buffered_body() {
     let world = World::new(
         Default::default(),
         async |request: Request| -> Result<String, FormError> {
@@ -149,11 +149,11 @@ fn the_type_can_come_from_elsewhere_and_the_content_be_there_already() {
 }
 
 #[test]
-fn a_client_that_leaves_is_an_error() {
+fn client_that_leaves_is_an_error() {
     let handler = async |request: Request| {
         let error = describe(request).await.unwrap_err();
         assert!(matches!(error, FormError::Body(BodyError::Closed(_))), "{error}");
-        "told"
+        "an error was returned"
     };
     for (_, memory) in worlds(5) {
         let world = World::new(memory, handler, |server| server.intake(|_| BodyPolicy::Stream));
@@ -163,7 +163,7 @@ fn a_client_that_leaves_is_an_error() {
             client.end();
             world.memory.run();
             assert!(client.is_closed());
-            assert!(!client.take_received().starts_with(b"HTTP/1.1 2"), "no answer that looks whole");
+            assert!(!client.take_received().starts_with(b"HTTP/1.1 2"), "no response that looks complete");
         }
     }
 }

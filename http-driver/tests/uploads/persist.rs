@@ -1,5 +1,5 @@
-//! `UploadedFile::persist` where its client leaves before the work is done: the test decides when
-//! the pool for blocking work runs what it was given, or drops it.
+//! Tests of `UploadedFile::persist` when its client leaves before the work is done: the test
+//! decides when the blocking pool runs the work, or drops it.
 
 use std::cell::Cell;
 use std::fs;
@@ -22,7 +22,7 @@ use crate::{MULTIPART, descriptors, form, noise, part, request};
 
 type Work = Box<dyn FnOnce() + Send>;
 
-/// A pool for blocking work that keeps what it gets once it is told to.
+/// A blocking pool that can hold work back.
 #[derive(Clone, Default)]
 struct Pool(Arc<Mutex<Option<Vec<Work>>>>);
 
@@ -42,7 +42,7 @@ impl Pool {
         self.0.lock().unwrap().get_or_insert_default();
     }
 
-    /// Takes out what was kept; what it leads to is done at once.
+    /// Takes out the work held back; what it leads to is run at once.
     fn take(&self) -> Vec<Work> {
         self.0.lock().unwrap().take().unwrap_or_default()
     }
@@ -52,7 +52,7 @@ impl Pool {
     }
 }
 
-/// The runtime in memory, but for its pool.
+/// The in-memory runtime with this pool.
 #[derive(Clone)]
 struct Pooled {
     memory: Memory,
@@ -108,7 +108,7 @@ impl<F: Future<Output = ()> + 'static> Spawn<F> for Pooled {
     }
 }
 
-/// Sets it when it is dropped.
+/// Sets the flag when it is dropped.
 struct OnDrop(Rc<Cell<bool>>);
 
 impl Drop for OnDrop {
@@ -117,14 +117,14 @@ impl Drop for OnDrop {
     }
 }
 
-/// A handler that persists a file, whose work the pool has and has not begun.
+/// A handler that persists a file whose work is held back.
 struct Persisting {
     memory: Memory,
     pool: Pool,
     client: Client,
-    /// Whether the handler was dropped.
+    /// The handler was dropped.
     dropped: Rc<Cell<bool>>,
-    /// Where temporary files are.
+    /// The directory of temporary files.
     uploads: TempDir,
     kept: TempDir,
     path: PathBuf,
@@ -151,7 +151,7 @@ impl Persisting {
         };
         let runtime = Pooled { memory: memory.clone(), pool: pool.clone() };
         let server = Server::with_runtime(runtime, handler).upload_directory(uploads.path());
-        // Stands for the connections in memory.
+        // A placeholder for the connections in memory.
         let socket = TcpListener::bind("127.0.0.1:0").unwrap();
         memory.serve(server.listener(socket).bind().unwrap().serve());
         let client = memory.connect();
@@ -162,7 +162,7 @@ impl Persisting {
         persisting
     }
 
-    /// The client goes away, and with it the handler.
+    /// Disconnects the client, which drops the handler.
     fn leave(&self) {
         self.client.end();
         self.memory.run();
@@ -184,13 +184,14 @@ impl Persisting {
     }
 }
 
-/// Small and in memory, or large and in a temporary file; to a new path, or one that is taken.
+/// Returns small files in memory and large ones in a temporary file, with a new path or an existing
+/// one.
 fn cases() -> impl Iterator<Item = (Vec<u8>, Option<&'static str>)> {
     [100, 700_000].into_iter().flat_map(|size| [None, Some("was there before")].map(|before| (noise(size), before)))
 }
 
 #[test]
-fn persist_goes_on_after_its_client_left() {
+fn persist_continues_after_its_client_left() {
     for (content, before) in cases() {
         let persisting = Persisting::start(&content, before);
         persisting.leave();
@@ -202,7 +203,7 @@ fn persist_goes_on_after_its_client_left() {
 }
 
 #[test]
-fn persist_that_never_ran_leaves_the_path_as_it_was() {
+fn persist_that_never_ran_leaves_the_path_unchanged() {
     for (content, before) in cases() {
         let persisting = Persisting::start(&content, before);
         persisting.leave();

@@ -1,4 +1,4 @@
-//! What is refused, and how: the handler does not run, and nothing is left.
+//! Tests of refusals: the handler does not run, and nothing is left.
 
 use httpants_driver::Server;
 use httpants_testkit::memory::Memory;
@@ -7,15 +7,15 @@ use crate::{Describing, MULTIPART, URLENCODED, World, chunked, form, noise, part
 
 type Change = fn(Server<Memory, Describing>) -> Server<Memory, Describing>;
 
-/// What is wrong, under which settings, its answer, and whether the connection ends with it,
-/// because content was left unread.
+/// Returns the error, the settings, the request, the status, and whether the connection closes
+/// because some of the body is unread.
 fn cases() -> Vec<(&'static str, Change, Vec<u8>, u16, bool)> {
     let same: Change = |server| server;
     let file = |length| part("name=f; filename=x", &noise(length));
     let form_of = |parts: &[Vec<u8>]| form(parts);
     vec![
         ("no closing delimiter", same, part("name=a", b"1"), 400, false),
-        ("not even a delimiter", same, b"hello".to_vec(), 400, false),
+        ("no delimiter at all", same, b"hello".to_vec(), 400, false),
         ("no name", same, form_of(&[file(400_000), part("filename=x", b"")]), 400, true),
         ("a folded line", same, form_of(&[part("name=a;\r\n b=c", b"")]), 400, true),
         (
@@ -60,14 +60,14 @@ fn cases() -> Vec<(&'static str, Change, Vec<u8>, u16, bool)> {
 fn answer_to(change: Change, bytes: &[u8], memory: Memory, what: &str) -> (String, bool) {
     let (world, calls) = World::describing(memory, change);
     let client = world.send(bytes);
-    let answer = String::from_utf8(client.take_received()).unwrap();
+    let response = String::from_utf8(client.take_received()).unwrap();
     assert_eq!(calls.get(), 0, "{what}: the handler must not run");
     world.assert_nothing_left();
-    (answer, client.is_ended())
+    (response, client.is_ended())
 }
 
 #[test]
-fn bad_forms_are_answered_the_same_whole_or_cut_anywhere() {
+fn invalid_form_is_refused_the_same_at_every_cut() {
     for (what, change, content, status, ends) in cases() {
         for make in [request, chunked] {
             let bytes = make("POST", MULTIPART, &content);
@@ -84,7 +84,7 @@ fn bad_forms_are_answered_the_same_whole_or_cut_anywhere() {
 }
 
 #[test]
-fn a_connection_goes_on_behind_a_bad_form_that_was_read_to_its_end() {
+fn connection_continues_after_a_fully_read_bad_form() {
     let (world, calls) = World::describing(Memory::new(), |server| server);
     let good = request("POST", MULTIPART, &form(&[part("name=a", b"1")]));
     for bad in [request("POST", MULTIPART, b"--bound"), request("POST", URLENCODED, &b"a=1&".repeat(1_001))] {
@@ -97,7 +97,7 @@ fn a_connection_goes_on_behind_a_bad_form_that_was_read_to_its_end() {
 }
 
 #[test]
-fn what_the_head_says_is_refused_before_the_client_is_told_to_continue() {
+fn refusal_by_the_head_precedes_100_continue() {
     let (world, calls) = World::describing(Memory::new(), |server| server.forms(|limits| limits.total_memory = 1_000));
     let head = |content_type: &str, length: u32| {
         format!(
@@ -115,9 +115,9 @@ fn what_the_head_says_is_refused_before_the_client_is_told_to_continue() {
         (&format!("text/plain\r\nContent-Type: {MULTIPART}"), 10, 400),
     ] {
         let client = world.send(head(content_type, length).as_bytes());
-        let answer = String::from_utf8(client.take_received()).unwrap();
-        assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{content_type}: {answer}");
-        assert!(answer.contains("Connection: close\r\n") && client.is_ended(), "{content_type}: {answer}");
+        let response = String::from_utf8(client.take_received()).unwrap();
+        assert!(response.starts_with(&format!("HTTP/1.1 {status} ")), "{content_type}: {response}");
+        assert!(response.contains("Connection: close\r\n") && client.is_ended(), "{content_type}: {response}");
     }
     assert_eq!(calls.get(), 0);
     for content_type in [MULTIPART, URLENCODED, "text/plain\r\nContent-Type: text/html"] {
@@ -127,9 +127,9 @@ fn what_the_head_says_is_refused_before_the_client_is_told_to_continue() {
 }
 
 #[test]
-fn text_in_chunks_is_refused_where_it_exceeds_memory() {
+fn chunked_text_over_memory_is_refused() {
     let (world, _) = World::describing(Memory::new(), |server| server.forms(|limits| limits.total_memory = 1_000));
     world.content(&chunked("POST", URLENCODED, &[b'a'; 1_000]));
-    let answer = world.answer(&chunked("POST", URLENCODED, &[b'a'; 1_001]));
-    assert!(answer.starts_with("HTTP/1.1 413 ") && answer.contains("Connection: close\r\n"), "{answer}");
+    let response = world.response(&chunked("POST", URLENCODED, &[b'a'; 1_001]));
+    assert!(response.starts_with("HTTP/1.1 413 ") && response.contains("Connection: close\r\n"), "{response}");
 }

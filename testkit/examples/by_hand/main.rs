@@ -1,6 +1,6 @@
-//! A server that drives the core by hand, under the simulation of the driver; see
-//! `docs/custom-runtime.md`, which explains [`server`], and `tests/by_hand.rs`, where faults are
-//! put into it and found.
+//! A server that drives the core without the driver, in the driver's simulation.
+//! `docs/custom-runtime.md` explains [`server`]; `tests/by_hand.rs` checks that faults in it are
+//! found.
 
 mod server;
 

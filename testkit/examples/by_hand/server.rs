@@ -1,5 +1,5 @@
-//! A server without the driver: the core over sockets that do not block, and time as an
-//! argument. The application is that of the simulation; all else could serve over `TcpStream`.
+//! A server without the driver: the core over non-blocking sockets, with the time as an argument.
+//! The application belongs to the simulation; everything else could serve a `TcpStream`.
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
@@ -11,7 +11,7 @@ use httpants_driver::runtime::Transport;
 use httpants_testkit::memory::MemoryTransport;
 use httpants_testkit::simulation::{Application, Scene, System, config};
 
-/// What is asked of a socket besides bytes.
+/// The operations of a socket besides reading and writing.
 pub(crate) trait Socket: Read + Write {
     fn shutdown(&mut self);
     fn reset_on_close(&mut self);
@@ -34,7 +34,7 @@ struct Client<S> {
 }
 
 impl<S: Socket> Client<S> {
-    /// Everything until the socket has no more; whether the connection goes on.
+    /// Does everything until the socket would block; returns whether the connection continues.
     fn drive(&mut self, now: Now) -> io::Result<bool> {
         self.connection.handle_timeout(now);
         loop {
@@ -76,7 +76,7 @@ impl<S: Socket> Client<S> {
         Ok(received.is_some())
     }
 
-    /// Drops it so that a response that breaks off does not look whole.
+    /// Drops the connection so that an incomplete response does not look complete.
     fn drop_at(mut self, now: Now) {
         self.connection.handle_io_error(now);
         if self.connection.poll_close() == Some(Close::Reset) {
@@ -102,7 +102,7 @@ pub(crate) struct Server<S> {
     max_connections: usize,
     waiting: VecDeque<(S, ConnectionInfo)>,
     clients: Vec<Client<S>>,
-    /// When the grace period of the shutdown ends.
+    /// The end of the grace period, once a shutdown was requested.
     end: Option<Duration>,
 }
 
@@ -121,7 +121,7 @@ impl<S: Socket> Server<S> {
             self.clients.drain(..).for_each(|client| client.drop_at(now));
         }
         loop {
-            // One that broke off is dropped as one that ended.
+            // A connection with an error is dropped like one that ended.
             self.clients.retain_mut(|client| client.drive(now).unwrap_or(false));
             if self.clients.len() >= self.max_connections {
                 break;

@@ -1,4 +1,4 @@
-//! An application of axum with what such applications are made of.
+//! An axum application with typical routes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ struct Pet {
     legs: u8,
 }
 
-/// The same routes for every server.
+/// Returns the same routes for every server.
 pub(crate) fn application() -> Router {
     let compressed = Router::new().route("/text", get("compress me, compress me, ".repeat(200)));
     let guarded = Router::new().route("/", get("inside")).layer(middleware::from_fn(guard));
@@ -88,7 +88,7 @@ async fn multipart(mut form: Multipart) -> Result<String, Response> {
     Ok(parts)
 }
 
-/// How much content came, and which trailer fields.
+/// Returns the length of the body and the trailer fields.
 async fn count(request: Request) -> Result<String, StatusCode> {
     let announced = http_body::Body::size_hint(request.body()).exact();
     let (mut body, mut length, mut trailers) = (request.into_body(), 0, HeaderMap::new());
@@ -110,11 +110,11 @@ async fn trailers() -> impl IntoResponse {
 }
 
 async fn broken() -> Body {
-    let pieces = [Ok("half of "), Err("the source broke")];
+    let pieces = [Ok("half of "), Err("the source failed")];
     Body::from_stream(stream::iter(pieces))
 }
 
-/// What came in, without what each server's client decides.
+/// Returns the received fields, except those that depend on the client.
 async fn headers(headers: HeaderMap) -> String {
     format!("{headers:?}")
 }

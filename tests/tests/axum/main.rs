@@ -1,19 +1,19 @@
-//! One application of axum, served by `axum::serve` and by each adapter: the same requests get
-//! the same answers.
+//! Tests of one axum application, served by `axum::serve` and by each adapter: the same requests
+//! get the same responses.
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
-mod answer;
 mod application;
 mod requests;
+mod response;
 mod servers;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use answer::{Answer, answers};
 use requests::{Case, Differs};
+use response::{Answer, responses};
 use servers::Running;
 use tungstenite::Message;
 use tungstenite::client::IntoClientRequest;
@@ -24,32 +24,32 @@ fn connect(server: &Running) -> TcpStream {
     stream
 }
 
-/// Sends, and reads to the end.
+/// Sends bytes, and reads to the end.
 fn exchange(server: &Running, bytes: &[u8]) -> Vec<Answer> {
     let stream = connect(server);
     let mut received = Vec::new();
     std::thread::scope(|scope| {
-        // A server that answers early need not take all of it.
+        // A server that responds early need not read everything.
         scope.spawn(|| (&stream).write_all(bytes));
-        // A reset is an end, too: what is cut off shows in the answer.
+        // A reset is an end, too: a truncated response is detected.
         if let Err(error) = (&stream).read_to_end(&mut received) {
             let request = bytes.get(..150).unwrap_or(bytes).escape_ascii();
             assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset, "{} to {request}", server.name);
         }
     });
-    answers(&received, bytes.starts_with(b"HEAD "))
+    responses(&received, bytes.starts_with(b"HEAD "))
 }
 
-fn without(answers: &[Answer], names: &[&str]) -> Vec<Answer> {
-    let mut answers = answers.to_vec();
-    for answer in &mut answers {
-        answer.fields.retain(|name, _| !names.contains(&name.as_str()));
+fn without(responses: &[Answer], names: &[&str]) -> Vec<Answer> {
+    let mut responses = responses.to_vec();
+    for response in &mut responses {
+        response.fields.retain(|name, _| !names.contains(&name.as_str()));
     }
-    answers
+    responses
 }
 
 #[test]
-fn the_same_requests_get_the_same_answers() {
+fn axum_gives_the_same_responses_as_on_hyper() {
     let theirs = servers::axum();
     let cases = requests::cases();
     assert!(cases.len() >= 60);
@@ -63,7 +63,7 @@ fn the_same_requests_get_the_same_answers() {
                 Differs::Nowhere => got == *expected,
                 Differs::In(names, _) => got != *expected && without(&got, names) == without(expected, names),
                 Differs::Status(statuses, _) => {
-                    let got_statuses = got.iter().map(|answer| (answer.status, answer.content.is_some()));
+                    let got_statuses = got.iter().map(|response| (response.status, response.content.is_some()));
                     got != *expected && got_statuses.eq(statuses.iter().copied())
                 }
             };
@@ -72,13 +72,13 @@ fn the_same_requests_get_the_same_answers() {
                 eprintln!("{front}\n  {}: {expected:?}\n  {}: {got:?}", theirs.name, ours.name);
             }
         }
-        assert_eq!(wrong, 0, "{} answers otherwise", ours.name);
+        assert_eq!(wrong, 0, "{} responses otherwise", ours.name);
     }
 }
 
-/// Each piece is answered before the next one is sent, so nothing waits for the whole.
+/// Each piece is echoed before the next one is sent, so nothing waits for the whole body.
 #[test]
-fn content_streams_both_ways_at_once() {
+fn axum_bodies_stream_both_ways_at_once() {
     for server in servers::all().into_iter().chain([servers::axum()]) {
         let mut stream = connect(&server);
         stream.write_all(b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n").unwrap();
@@ -92,7 +92,7 @@ fn content_streams_both_ways_at_once() {
     }
 }
 
-/// Reads until what was read ends so.
+/// Reads until the received bytes end with `end`.
 fn read_to(stream: &mut TcpStream, end: &[u8]) -> Vec<u8> {
     let mut received = Vec::new();
     while !received.ends_with(end) {
@@ -104,7 +104,7 @@ fn read_to(stream: &mut TcpStream, end: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn a_client_that_expects_to_continue_is_told_to_when_the_body_is_read() {
+fn axum_continue_is_sent_when_the_body_is_read() {
     for server in servers::all().into_iter().chain([servers::axum()]) {
         let mut stream = connect(&server);
         stream
@@ -117,12 +117,12 @@ fn a_client_that_expects_to_continue_is_told_to_when_the_body_is_read() {
 }
 
 #[test]
-fn web_sockets_of_axum_echo_the_same() {
+fn axum_web_sockets_echo() {
     let mut handshakes = Vec::new();
     for server in servers::all().into_iter().chain([servers::axum()]) {
         let mut request = format!("ws://{}/socket", server.address).into_client_request().unwrap();
         request.headers_mut().insert("Sec-WebSocket-Protocol", "other, echo".parse().unwrap());
-        // The same key, so that the answers are comparable.
+        // The same key, so that the responses are comparable.
         request.headers_mut().insert("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ==".parse().unwrap());
         let (mut socket, response) = tungstenite::client(request, connect(&server)).unwrap();
         let mut fields: Vec<_> =

@@ -1,4 +1,4 @@
-//! What is sent to each server.
+//! The requests sent to each server.
 
 use std::fmt::Write as _;
 
@@ -8,17 +8,18 @@ pub(crate) struct Case {
     pub(crate) differs: Differs,
 }
 
-/// Where our answers differ from axum's, and why.
+/// The difference of this server's responses to axum's, and its reason.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Differs {
     Nowhere,
     /// In these fields only.
     In(&'static [&'static str], &'static str),
-    /// Ours have these statuses, and are whole or not; they may be refusals in our own words.
+    /// This server's responses have these statuses, and are complete or not; they may be its own
+    /// refusals.
     Status(&'static [(u16, bool)], &'static str),
 }
 
-/// A request with these field lines and this content.
+/// Returns a request with these field lines and this body.
 fn request(line: &str, fields: &str, content: impl AsRef<[u8]>) -> Vec<u8> {
     let content = content.as_ref();
     let mut head = format!("{line} HTTP/1.1\r\nHost: example.com\r\n{fields}");
@@ -28,7 +29,7 @@ fn request(line: &str, fields: &str, content: impl AsRef<[u8]>) -> Vec<u8> {
     [head.as_bytes(), b"\r\n", content].concat()
 }
 
-/// The last request of its connection.
+/// Returns the last request of its connection.
 fn last(line: &str, fields: &str, content: impl AsRef<[u8]>) -> Vec<u8> {
     request(line, &format!("Connection: close\r\n{fields}"), content)
 }
@@ -54,7 +55,7 @@ fn part(fields: &str, content: &str) -> String {
     format!("--xYx\r\nContent-Disposition: form-data; {fields}\r\n\r\n{content}\r\n")
 }
 
-/// Whose answers must be the same.
+/// Returns the requests with the same responses.
 fn same() -> Vec<Vec<u8>> {
     let get = |path: &str| last(&format!("GET {path}"), "", "");
     let content = "content ".repeat(400_000);
@@ -103,7 +104,7 @@ fn same() -> Vec<Vec<u8>> {
         form("legs=four"),
         multipart([part("name=\"a\"", "text"), file, "--xYx--\r\n".into()].concat()),
         multipart([part("name=\"a\"", "text"), "--xYx".into()].concat()),
-        multipart("nothing of the kind"),
+        multipart("no such part"),
         last("POST /multipart", "Content-Type: multipart/form-data\r\n", "--x--\r\n"),
         last("POST /bytes", "", vec![0xff; 70_000]),
         last("POST /bytes", "", ""),
@@ -134,11 +135,12 @@ fn same() -> Vec<Vec<u8>> {
     all
 }
 
-/// Whose answers differ, and why.
+/// Returns the requests with different responses, and the reasons.
 fn different() -> Vec<(Vec<u8>, Differs)> {
-    const ONLY_CLOSE: Differs = Differs::In(&["connection"], "HTTP/1.0 is told that the connection closes, too");
+    const ONLY_CLOSE: Differs =
+        Differs::In(&["connection"], "the close of the connection is announced to HTTP/1.0, too");
     const HEAD_OF_A_STREAM: Differs =
-        Differs::In(&["transfer-encoding"], "the length is not known without the content, and the answer says so");
+        Differs::In(&["transfer-encoding"], "the length is not known without the content, and the response says so");
     let get = |path: &str| last(&format!("GET {path}"), "", "");
     vec![
         (b"GET /target HTTP/1.0\r\n\r\n".to_vec(), ONLY_CLOSE),
@@ -149,7 +151,10 @@ fn different() -> Vec<(Vec<u8>, Differs)> {
         (last("HEAD /compressed/text", "Accept-Encoding: gzip\r\n", ""), HEAD_OF_A_STREAM),
         (
             get("/broken"),
-            Differs::Status(&[(200, false)], "our head leaves with the first piece, hyper's not before the break"),
+            Differs::Status(
+                &[(200, false)],
+                "this server sends the head with the first piece, hyper not before the error",
+            ),
         ),
         (
             get("/trailers"),
@@ -163,7 +168,7 @@ fn different() -> Vec<(Vec<u8>, Differs)> {
             last("POST /reject", "Expect: 100-continue\r\nContent-Length: 50000000\r\n", ""),
             Differs::Status(
                 &[(413, true)],
-                "who asks whether it may send more than max_body_size is told that it may not",
+                "a client that waits for 100 Continue with more than max_body_size is refused",
             ),
         ),
         (
@@ -178,11 +183,11 @@ fn different() -> Vec<(Vec<u8>, Differs)> {
             last("POST /count", "Transfer-Encoding: chunked\r\n", "2\r\nab\r\n0\r\n\r\n"),
             Differs::Status(&[(400, true)], "two framings are refused (RFC 9112 section 6.3)"),
         ),
-        (last("GET /a b", "", ""), Differs::Status(&[(400, true)], "a refusal says what was wrong")),
+        (last("GET /a b", "", ""), Differs::Status(&[(400, true)], "a refusal names the error")),
     ]
 }
 
-/// All there is to send.
+/// Returns all cases.
 pub(crate) fn cases() -> Vec<Case> {
     let same = same().into_iter().map(|bytes| Case { bytes, differs: Differs::Nowhere });
     same.chain(different().into_iter().map(|(bytes, differs)| Case { bytes, differs })).collect()

@@ -1,4 +1,4 @@
-//! The servers that the application runs on: axum's own, and ours on each runtime.
+//! The servers that the application runs on: axum's own, and this one on each runtime.
 
 use std::net::SocketAddr;
 use std::sync::mpsc;
@@ -29,13 +29,13 @@ impl Drop for Running {
             stop();
         }
         if let Some(thread) = self.thread.take() {
-            // Where it panicked, the test has failed for that already.
+            // If the thread panicked, the test has already failed.
             let _ = thread.join();
         }
     }
 }
 
-/// `axum::serve`, which is hyper on tokio.
+/// Starts `axum::serve`, which is hyper on tokio.
 pub(crate) fn axum() -> Running {
     let (tell_address, address) = mpsc::channel();
     let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
@@ -55,7 +55,7 @@ pub(crate) fn axum() -> Running {
     Running { name: "axum::serve", address, stop: Some(Box::new(|| drop(stop))), thread: Some(thread) }
 }
 
-/// Ours, on this runtime.
+/// Starts this server on this runtime.
 pub(crate) fn httpants<R>(name: &'static str, application: Router) -> Running
 where
     R: Runtime + Default + Spawn<Serve<R, TowerService<Router>>> + Send,
@@ -69,18 +69,18 @@ where
     let bound = Server::<R, _>::new(service).listen("127.0.0.1:0").bind().unwrap();
     let Some(&ListenAddress::Socket(address)) = bound.local_addresses().first() else { panic!("a TCP address") };
     let handle: Handle = bound.handle();
-    // The runtime need not be Sync, so the thread makes the server its own.
+    // The runtime need not be `Sync`, so the server moves to the thread.
     let thread = std::thread::spawn(move || bound.run().unwrap());
     Running { name, address, stop: Some(Box::new(move || handle.close())), thread: Some(thread) }
 }
 
-/// axum spawns the task of a WebSocket on tokio, so elsewhere the application is polled in a
-/// context of tokio's. Nothing else of it asks for a runtime.
+/// axum spawns the task of a WebSocket on tokio, so on other runtimes the application is polled in
+/// a tokio context. Nothing else in it needs a runtime.
 fn with_tokio(application: Router) -> Router {
     application.layer(MapFutureLayer::new(Compat::new))
 }
 
-/// Ours, on every runtime.
+/// Starts this server on every runtime.
 pub(crate) fn all() -> Vec<Running> {
     vec![
         httpants::<httpants_tokio::Runtime>("httpants-tokio", application()),

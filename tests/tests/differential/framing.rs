@@ -1,7 +1,7 @@
-//! A second opinion on the bytes that a proxy passes on: httparse for the heads, and the
-//! framing of RFC 9112 section 6.3 as a proxy that owns its output writes it.
+//! A second parser of the bytes that a proxy forwards: httparse for the heads, and the framing of
+//! RFC 9112 section 6.3 as a proxy writes it.
 
-/// A request, as far as two readers can disagree about it.
+/// A request, reduced to what two parsers can disagree about.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Message {
     pub(crate) method: String,
@@ -9,18 +9,18 @@ pub(crate) struct Message {
     pub(crate) content: Vec<u8>,
 }
 
-/// Why no more requests stand behind those that were read.
+/// The reason why no more requests follow.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Rest {
-    /// The stream ended with the last of them.
+    /// The stream ended with the last request.
     Whole,
-    /// It ended inside a request.
+    /// The stream ended inside a request.
     Partial,
-    /// What stands there is no request.
+    /// The following bytes are not a request.
     Wrong(String),
 }
 
-/// All requests of a stream.
+/// Parses all requests of a stream.
 pub(crate) fn read(mut stream: &[u8]) -> (Vec<Message>, Rest) {
     let mut messages = Vec::new();
     loop {
@@ -62,7 +62,7 @@ fn message(stream: &[u8]) -> Result<Option<(Message, &[u8])>, String> {
     Ok(framed.map(|(content, rest)| (Message { method, target, content }, rest)))
 }
 
-/// Content, and what follows it; `None` while it is not whole.
+/// A body, and what follows it; `None` while it is incomplete.
 type Content<'a> = Option<(Vec<u8>, &'a [u8])>;
 
 fn chunks(mut stream: &[u8]) -> Result<Content<'_>, String> {
@@ -99,7 +99,7 @@ fn line(stream: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 #[test]
-fn requests_are_told_apart() {
+fn framed_requests_are_distinguished() {
     let stream = b"GET /a HTTP/1.1\r\n\r\nPOST /b HTTP/1.1\r\nContent-Length: 2\r\n\r\nxyPOST /c HTTP/1.1\r\n\
         Transfer-Encoding: chunked\r\n\r\n2;e\r\nxy\r\n1\r\nz\r\n0\r\nT: u\r\n\r\nGET";
     let (messages, rest) = read(stream);

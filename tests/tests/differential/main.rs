@@ -1,5 +1,5 @@
-//! Every published input through a proxy: whatever nginx and HAProxy pass on, this server frames
-//! it as they meant it. Needs the Debian packages nginx and haproxy.
+//! Tests of every published input through a proxy: this server frames whatever nginx and HAProxy
+//! forward as they meant it. Needs the Debian packages nginx and haproxy.
 
 #![allow(
     clippy::unwrap_used,
@@ -26,32 +26,32 @@ use server::{Recording, Seen};
 
 #[test]
 #[ignore = "needs nginx (Debian package nginx)"]
-fn nothing_that_nginx_passes_on_is_framed_in_another_way() {
+fn requests_forwarded_by_nginx_have_the_same_framing() {
     check(Kind::Nginx);
 }
 
 #[test]
 #[ignore = "needs nginx (Debian package nginx)"]
-fn nothing_that_a_lax_nginx_passes_on_is_framed_in_another_way() {
+fn requests_forwarded_by_lax_nginx_have_the_same_framing() {
     check(Kind::LaxNginx);
 }
 
 #[test]
 #[ignore = "needs HAProxy (Debian package haproxy)"]
-fn nothing_that_haproxy_passes_on_is_framed_in_another_way() {
+fn requests_forwarded_by_haproxy_have_the_same_framing() {
     check(Kind::Haproxy);
 }
 
 #[test]
 #[ignore = "needs HAProxy (Debian package haproxy)"]
-fn nothing_that_a_lax_haproxy_passes_on_is_framed_in_another_way() {
+fn requests_forwarded_by_lax_haproxy_have_the_same_framing() {
     check(Kind::LaxHaproxy);
 }
 
-/// How many clients there are at once. Most of the time they wait for the proxy to close.
+/// The number of simultaneous clients. Most of the time they wait for the proxy to close.
 const CLIENTS: usize = 48;
 
-/// Sends every input to the proxy, and behind each, from another client, a request whose answer
+/// Sends every input to the proxy, and after each, from another client, a request whose response
 /// must be its own.
 fn check(kind: Kind) {
     let server = Recording::start();
@@ -69,29 +69,29 @@ fn check(kind: Kind) {
     passed.iter().for_each(|connection| compare_with_bytes(connection, &seen));
     compare_with_log(&log, &seen);
     let count = log.iter().filter(|logged| logged.passed).count() - inputs.len();
-    println!("{kind:?}: of {} inputs {count} requests were passed on, over {} connections", inputs.len(), passed.len());
-    assert!(count > 300, "only {count} requests were passed on");
+    println!("{kind:?}: of {} inputs {count} requests were forwarded, over {} connections", inputs.len(), passed.len());
+    assert!(count > 300, "only {count} requests were forwarded");
 }
 
 fn attack(proxy: &Proxy, input: &Input) {
     proxy.exchange(&input.bytes);
     let target = format!("/probe/{}", input.name.escape_default()).replace(|c: char| !c.is_ascii_alphanumeric(), "/");
     let probe = format!("GET {target} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-    let answer = proxy.exchange(probe.as_bytes());
-    let answer = String::from_utf8_lossy(&answer);
-    let own = answer.starts_with("HTTP/1.1 200") && answer.ends_with(&format!("\r\n\r\nGET {target}"));
-    assert!(own, "behind {}, {target} is answered with:\n{answer}", input.name);
+    let response = proxy.exchange(probe.as_bytes());
+    let response = String::from_utf8_lossy(&response);
+    let own = response.starts_with("HTTP/1.1 200") && response.ends_with(&format!("\r\n\r\nGET {target}"));
+    assert!(own, "after {}, {target} gets:\n{response}", input.name);
 }
 
-/// What our server saw on a connection is what another reader finds in the bytes. It has seen
-/// less only where it refused what followed, and has refused what is no request.
+/// Compares what this server saw on a connection with what another parser finds in the bytes. It
+/// may have seen less only if it refused what followed, and must refuse what is not a request.
 fn compare_with_bytes(connection: &Passed, seen: &Seen) {
     let (messages, rest) = framing::read(&connection.requests);
     let none = Vec::new();
     let ours = seen.get(&connection.port).unwrap_or(&none);
     let whole = ours.len() == messages.len() && !matches!(rest, Rest::Wrong(_));
     let refused = connection
-        .answers
+        .responses
         .windows(10)
         .any(|line| matches!(line, [b'H', b'T', b'T', b'P', b'/', b'1', b'.', _, b' ', b'4' | b'5']));
     let same = messages.iter().zip(ours).take_while(|(theirs, ours)| theirs == ours).count();
@@ -104,13 +104,13 @@ fn compare_with_bytes(connection: &Passed, seen: &Seen) {
     );
 }
 
-/// What our server saw is what the proxy says it has passed on: nothing more, and nothing less
-/// where the proxy says that it was answered.
+/// Compares what this server saw with what the proxy logged as forwarded: nothing more, and nothing
+/// less if the proxy logged a response.
 fn compare_with_log(log: &[Logged], seen: &Seen) {
     let line = |method: &str, target: &str| format!("{method} {target}");
     let mut ours: Vec<_> = seen.values().flatten().map(|message| line(&message.method, &message.target)).collect();
     let mut answered = Vec::new();
-    // Those first that it must have seen.
+    // First the requests that it must have seen.
     let (mut passed, others): (Vec<_>, Vec<_>) =
         log.iter().filter(|logged| logged.passed).partition(|logged| logged.status == 200);
     passed.extend(others);
@@ -123,13 +123,13 @@ fn compare_with_log(log: &[Logged], seen: &Seen) {
     }
     assert!(
         ours.is_empty() && answered.is_empty(),
-        "seen, but not passed on: {ours:?}\nanswered, but not seen: {answered:?}"
+        "seen, but not forwarded: {ours:?}\nwith a response, but not seen: {answered:?}"
     );
 }
 
-fn one_request_passed(seen: Vec<Message>, answers: &[u8]) {
+fn one_request_passed(seen: Vec<Message>, responses: &[u8]) {
     let requests = b"GET /a HTTP/1.1\r\nHost: a\r\n\r\nGET /b HTTP/1.1\r\n".to_vec();
-    let passed = Passed { port: 1, requests, answers: answers.to_vec() };
+    let passed = Passed { port: 1, requests, responses: responses.to_vec() };
     compare_with_bytes(&passed, &Seen::from([(1, seen)]));
 }
 
@@ -139,21 +139,21 @@ fn get(target: &str) -> Message {
 
 #[test]
 #[should_panic(expected = "GET /b")]
-fn a_request_that_only_we_see_is_noticed() {
+fn comparison_detects_an_extra_request() {
     one_request_passed(vec![get("/a")], b"");
     one_request_passed(vec![get("/a"), get("/b")], b"");
 }
 
 #[test]
 #[should_panic(expected = "GET /a")]
-fn a_request_that_only_we_miss_is_noticed() {
+fn comparison_detects_a_missing_request() {
     one_request_passed(vec![], b"HTTP/1.1 400 Bad Request\r\n");
     one_request_passed(vec![], b"");
 }
 
 #[test]
-#[should_panic(expected = "not passed on")]
-fn a_request_that_the_log_does_not_have_is_noticed() {
+#[should_panic(expected = "not forwarded")]
+fn comparison_detects_a_request_missing_in_the_log() {
     let logged = |target: &str| Logged { line: format!("GET {target}"), status: 200, passed: true };
     compare_with_log(&[logged("/a")], &Seen::from([(1, vec![get("/a")])]));
     compare_with_log(&[logged("/a")], &Seen::from([(1, vec![get("/a"), get("/hidden")])]));

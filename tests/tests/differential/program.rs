@@ -1,5 +1,5 @@
-//! Another server, in a folder of its own. It listens on a file there: a port that is looked up
-//! and given back could be anybody's by the time that the program binds it.
+//! Another server in its own folder. It listens on a file there, because a free port could be taken
+//! before the program binds it.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-/// Longer than anything here takes on a busy machine.
+/// A timeout that is long enough on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Program {
@@ -23,14 +23,14 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    /// A folder for it, and where it is to listen.
+    /// Returns a folder for it, and the path of its socket.
     pub(crate) fn prepare() -> (TempDir, PathBuf) {
         let folder = tempfile::tempdir().unwrap();
         let socket = folder.path().join("socket");
         (folder, socket)
     }
 
-    /// Waits until it listens. What it prints is kept in the folder, in `stdout` and `stderr`.
+    /// Waits until it listens. Its output is kept in the folder, in `stdout` and `stderr`.
     pub(crate) fn start(name: &'static str, arguments: &[&str], folder: TempDir) -> Self {
         let file = |name| File::create(folder.path().join(name)).unwrap();
         let (output, errors) = (file("stdout"), file("stderr"));
@@ -56,23 +56,24 @@ impl Program {
         String::from_utf8_lossy(&fs::read(self.folder.path().join(name)).unwrap()).into_owned()
     }
 
-    /// All that comes back until it has nothing more to wait for; with `end`, once it was told
-    /// that nothing follows.
+    /// Returns everything received until the connection is idle; with `end`, after ending the
+    /// stream.
     pub(crate) fn exchange(&self, bytes: &[u8], end: bool) -> Vec<u8> {
         let mut stream = UnixStream::connect(self.socket())
             .unwrap_or_else(|error| panic!("{}: {error}\n{}", self.name, self.printed("stderr")));
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
-        // What has refused may have closed before all is sent, and a reset ends as well as an end.
+        // A server that refused may have closed before everything was sent, and a reset is an end,
+        // too.
         let _ = stream.write_all(bytes);
         if end {
             let _ = stream.shutdown(Shutdown::Write);
         }
-        let mut answer = Vec::new();
-        let _ = stream.read_to_end(&mut answer);
-        answer
+        let mut response = Vec::new();
+        let _ = stream.read_to_end(&mut response);
+        response
     }
 
-    /// Lets it finish what it does, and end; what it has printed.
+    /// Lets it finish and exit; returns its output.
     pub(crate) fn finish(mut self, gently: Signal) -> String {
         kill_process(Pid::from_child(&self.child), gently).unwrap();
         self.child.wait().unwrap();
@@ -87,7 +88,8 @@ impl Drop for Program {
     }
 }
 
-/// The configuration of nginx for a server that listens there, with more for `http` and `server`.
+/// Returns an nginx configuration for a server that listens there, with additions for `http` and
+/// `server`.
 pub(crate) fn nginx(socket: &Path, http: &str, server: &str) -> String {
     format!(
         "daemon off; master_process off; worker_processes 1; pid pid;
@@ -101,5 +103,5 @@ pub(crate) fn nginx(socket: &Path, http: &str, server: &str) -> String {
     )
 }
 
-/// What nginx is started with in the folder of its configuration.
+/// The arguments of nginx in the folder of its configuration.
 pub(crate) const NGINX: &[&str] = &["-p", ".", "-c", "configuration", "-e", "stderr"];

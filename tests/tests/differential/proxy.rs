@@ -1,5 +1,5 @@
-//! nginx and HAProxy, each as strict as it comes and as lax as it can be made, with connections
-//! to the server behind them that are kept alive.
+//! nginx and HAProxy, each as strict as by default and as lax as possible, with keep-alive
+//! connections to the server behind them.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -22,13 +22,13 @@ pub(crate) enum Kind {
 pub(crate) struct Logged {
     pub(crate) line: String,
     pub(crate) status: u16,
-    /// Whether it went to the server behind.
+    /// It was forwarded to the server behind.
     pub(crate) passed: bool,
 }
 
 pub(crate) struct Proxy {
     program: Program,
-    /// What makes it finish and end.
+    /// The signal that makes it finish and exit.
     gently: Signal,
 }
 
@@ -45,24 +45,24 @@ impl Proxy {
         Self { program: Program::start(name, arguments, folder), gently }
     }
 
-    /// All that comes back until it has nothing more to wait for.
+    /// Returns everything received until the connection is idle.
     pub(crate) fn exchange(&self, bytes: &[u8]) -> Vec<u8> {
         self.program.exchange(bytes, false)
     }
 
-    /// Lets it finish what it does, and end; what it has logged.
+    /// Lets it finish and exit; returns its log.
     pub(crate) fn finish(self) -> Vec<Logged> {
         self.program.finish(self.gently).lines().filter_map(logged).collect()
     }
 }
 
-/// `STATUS SERVER METHOD TARGET`
+/// Parses `STATUS SERVER METHOD TARGET`.
 fn logged(line: &str) -> Option<Logged> {
     let mut words = line.splitn(3, ' ');
     let status = words.next()?.parse().ok()?;
     let passed = !matches!(words.next()?, "-" | "<NOSRV>");
-    // HAProxy escapes what it takes for special, and its own escape. Where an absolute form has a
-    // query and no path, nginx passes `/` on before it, and does not say so.
+    // HAProxy escapes special characters and its own escape character. If an absolute form has a
+    // query and no path, nginx forwards `/` before it without logging that.
     Some(Logged { status, passed, line: words.next()?.replace("#23", "#").replacen(" ?", " /?", 1) })
 }
 

@@ -1,5 +1,5 @@
-//! The same inputs, given to other servers directly. Needs the Debian packages nginx, nodejs and
-//! python3.
+//! Tests of the same inputs sent to other servers directly. Needs the Debian packages nginx, nodejs
+//! and python3.
 
 use std::fs;
 use std::thread;
@@ -34,7 +34,7 @@ class Server(ThreadingUnixStreamServer):
     request_queue_size = 100
 Server('socket', Handler).serve_forever()";
 
-/// A server that answers everything with 200.
+/// Starts a server that responds to everything with 200.
 fn start(name: &'static str, arguments: &[&str]) -> Program {
     let (folder, socket) = Program::prepare();
     let configuration = program::nginx(&socket, "access_log off;", "location / { return 200 ok; }");
@@ -42,20 +42,20 @@ fn start(name: &'static str, arguments: &[&str]) -> Program {
     Program::start(name, arguments, folder)
 }
 
-fn successes(answer: &[u8]) -> usize {
-    answer.windows(10).filter(|line| line.starts_with(b"HTTP/1.") && line.ends_with(b" 2")).count()
+fn successes(response: &[u8]) -> usize {
+    response.windows(10).filter(|line| line.starts_with(b"HTTP/1.") && line.ends_with(b" 2")).count()
 }
 
 #[test]
 #[ignore = "needs nginx, Node.js and Python (Debian packages nginx, nodejs, python3)"]
-fn what_all_others_refuse_is_refused() {
+fn inputs_refused_by_all_others_are_refused() {
     let servers = [start("node", &["-e", NODE]), start("python3", &["-c", PYTHON]), start("nginx", NGINX)];
     let inputs = &corpus::load().unwrap();
     let ours: Vec<_> = inputs.iter().map(|input| successes(&input.answer)).collect();
     let theirs: Vec<Vec<usize>> = thread::scope(|scope| {
         let run = |server: &Program| {
-            let answers = inputs.iter().map(|input| server.exchange(&input.bytes, true));
-            answers.map(|answer| successes(&answer)).collect()
+            let responses = inputs.iter().map(|input| server.exchange(&input.bytes, true));
+            responses.map(|response| successes(&response)).collect()
         };
         let threads: Vec<_> = servers.iter().map(|server| scope.spawn(move || run(server))).collect();
         threads.into_iter().map(|thread| thread.join().unwrap()).collect()
@@ -63,7 +63,7 @@ fn what_all_others_refuse_is_refused() {
     for (name, theirs) in ["Node.js", "Python", "nginx"].iter().zip(&theirs) {
         let more = ours.iter().zip(theirs).filter(|(ours, theirs)| ours < theirs).count();
         let less = ours.iter().zip(theirs).filter(|(ours, theirs)| ours > theirs).count();
-        println!("{name} answers more with success {more} times, less {less} times, of {}", inputs.len());
+        println!("{name} accepts more in {more} inputs, less in {less}, of {}", inputs.len());
     }
     for (at, input) in inputs.iter().enumerate() {
         let others: Vec<_> = theirs.iter().map(|theirs| theirs[at]).collect();

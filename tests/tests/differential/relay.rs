@@ -1,5 +1,5 @@
-//! A relay between a proxy and our server that keeps what passes. It tells the server by the
-//! PROXY protocol which connection that is, because the system uses ports again.
+//! A relay between a proxy and this server that keeps the bytes. It identifies each connection to
+//! the server by the PROXY protocol, because the system reuses ports.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
-/// One connection between a proxy and our server.
+/// One connection between a proxy and this server.
 pub(crate) struct Passed {
-    /// The port from which our server believes it to come.
+    /// The port that this server takes for the client's.
     pub(crate) port: u16,
     pub(crate) requests: Vec<u8>,
-    pub(crate) answers: Vec<u8>,
+    pub(crate) responses: Vec<u8>,
 }
 
 pub(crate) struct Relay {
@@ -40,7 +40,7 @@ impl Relay {
         Self { address, over, thread }
     }
 
-    /// Once the proxy has ended, and its connections with it.
+    /// Finishes after the proxy and its connections have ended.
     pub(crate) fn finish(self) -> Vec<Passed> {
         self.over.store(true, Ordering::SeqCst);
         // Wakes the accepting thread.
@@ -55,12 +55,12 @@ fn pass(proxy: TcpStream, to: SocketAddr, port: u16) -> Passed {
     server.set_nodelay(true).unwrap();
     server.write_all(format!("PROXY TCP4 127.0.0.1 127.0.0.1 {port} 80\r\n").as_bytes()).unwrap();
     let (from_server, to_proxy) = (server.try_clone().unwrap(), proxy.try_clone().unwrap());
-    let answers = thread::spawn(move || copy(from_server, to_proxy));
+    let responses = thread::spawn(move || copy(from_server, to_proxy));
     let requests = copy(proxy, server);
-    Passed { port, requests, answers: answers.join().unwrap() }
+    Passed { port, requests, responses: responses.join().unwrap() }
 }
 
-/// Copies to the end, and keeps what was read.
+/// Copies to the end, and returns what was read.
 fn copy(mut from: TcpStream, mut to: TcpStream) -> Vec<u8> {
     let (mut kept, mut buffer) = (Vec::new(), vec![0; 64 << 10]);
     // A reset is an end, too.

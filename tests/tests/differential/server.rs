@@ -1,4 +1,4 @@
-//! Our server, with a handler that keeps what it saw.
+//! This server, with a handler that records what it saw.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -11,10 +11,10 @@ use httpants_tokio::{Handle, ListenAddress, Request, Response, Server};
 
 use crate::framing::Message;
 
-/// What came over each connection, by the port that the relay tells.
+/// The requests on each connection, by the port that the relay reports.
 pub(crate) type Seen = BTreeMap<u16, Vec<Message>>;
 
-/// A server that reads all content and answers each request with its method and target.
+/// A server that reads each body and responds with method and target.
 pub(crate) struct Recording {
     pub(crate) address: SocketAddr,
     seen: Arc<Mutex<Seen>>,
@@ -26,7 +26,7 @@ impl Recording {
     pub(crate) fn start() -> Self {
         let seen = Arc::new(Mutex::new(Seen::new()));
         let kept = Arc::clone(&seen);
-        let server = Server::new(move |request| answer(request, Arc::clone(&kept)));
+        let server = Server::new(move |request| response(request, Arc::clone(&kept)));
         let bound = server.config(|config| config.proxy_protocol = true).listen("127.0.0.1:0").bind().unwrap();
         let ListenAddress::Socket(address) = bound.local_addresses()[0] else { panic!("no socket") };
         let handle = bound.handle();
@@ -41,13 +41,13 @@ impl Recording {
     }
 }
 
-async fn answer(request: Request, seen: Arc<Mutex<Seen>>) -> Response {
+async fn response(request: Request, seen: Arc<Mutex<Seen>>) -> Response {
     let line = format!("{} {}", request.method(), request.target());
     let Address::Ip(remote) = request.peer().remote_addr else { panic!("no socket") };
     let message = Message {
         method: request.method().to_string(),
         target: request.target().to_owned(),
-        content: request.body().expect("it is in memory").to_vec(),
+        content: request.body().map(|body| body.to_vec()).unwrap_or_default(),
     };
     seen.lock().unwrap().entry(remote.port()).or_default().push(message);
     Response::text(line)

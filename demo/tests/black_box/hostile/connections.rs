@@ -1,4 +1,4 @@
-//! Many connections, slow ones, and such that break.
+//! Tests of many, slow and aborted connections.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -9,16 +9,15 @@ use crate::client::Client;
 use crate::demo::{Demo, PATIENCE};
 use crate::process::wait_until;
 
-/// Nothing came in time, or before the process was stopped for a while.
+/// Nothing was received in time, or before the process was stopped for a while.
 const NOT_YET: [ErrorKind; 3] = [ErrorKind::WouldBlock, ErrorKind::TimedOut, ErrorKind::Interrupted];
 
-/// Sends a byte after the other and a pause between them, until an answer comes; how long that
-/// took.
+/// Sends bytes one at a time with pauses until a response is received; returns how long that took.
 fn drip(stream: &mut TcpStream, bytes: &[u8], pause: Duration) -> Duration {
     let started = Instant::now();
     stream.set_read_timeout(Some(pause)).unwrap();
     for byte in bytes.iter().cycle() {
-        // What has been closed already is seen below.
+        // A closed connection is detected below.
         let _ = stream.write_all(&[*byte]);
         match stream.peek(&mut [0]) {
             Err(error) if NOT_YET.contains(&error.kind()) => {}
@@ -27,16 +26,16 @@ fn drip(stream: &mut TcpStream, bytes: &[u8], pause: Duration) -> Duration {
                 break;
             }
         }
-        assert!(started.elapsed() < PATIENCE, "it takes bytes for ever");
+        assert!(started.elapsed() < PATIENCE, "it accepts bytes forever");
     }
     stream.set_read_timeout(Some(PATIENCE)).unwrap();
     started.elapsed()
 }
 
 #[test]
-fn a_slow_head_ends_at_its_deadline() {
+fn slow_head_is_408_at_its_deadline() {
     let demo = Demo::start(&["--head-timeout", "0.5"]);
-    let attack = Attack::begin("a head, a byte every 50 ms", &demo);
+    let attack = Attack::begin("a head with one byte every 50 ms", &demo);
     let mut stream = open(&demo);
     stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nX: ").unwrap();
     let took = drip(&mut stream, b"y", Duration::from_millis(50));
@@ -50,9 +49,9 @@ fn a_slow_head_ends_at_its_deadline() {
 
 #[test]
 #[ignore = "takes 10 s"]
-fn slow_content_ends_where_it_is_below_the_rate() {
+fn slow_body_below_the_rate_is_408() {
     let demo = Demo::start(&[]);
-    let attack = Attack::begin("content, a byte every 100 ms", &demo);
+    let attack = Attack::begin("a body with one byte every 100 ms", &demo);
     let mut stream = open(&demo);
     stream.write_all(b"POST /any HTTP/1.1\r\nHost: a\r\nContent-Length: 1000000\r\n\r\n").unwrap();
     let took = drip(&mut stream, b"x", Duration::from_millis(100));
@@ -62,7 +61,7 @@ fn slow_content_ends_where_it_is_below_the_rate() {
 }
 
 #[test]
-fn two_thousand_half_open_connections_keep_nobody_waiting() {
+fn other_clients_are_served_beside_2000_slow_heads() {
     raise_limit();
     let demo = Demo::start(&["--head-timeout", "6"]);
     let attack = Attack::begin("2,000 connections with half a head", &demo);
@@ -76,7 +75,7 @@ fn two_thousand_half_open_connections_keep_nobody_waiting() {
         assert_eq!(Client::tcp(stream).response().status, 408);
     }
     drop(others);
-    let did = format!("408 at the deadline; meanwhile the slowest of 200 others had its answer in {waited:?}");
+    let did = format!("408 at the deadline; the slowest of 200 others got its response in {waited:?}");
     attack.end(&did, 2000 * 16, Duration::from_secs(2));
 }
 
@@ -93,12 +92,12 @@ fn come_and_go(mut stream: TcpStream, count: u32) {
 }
 
 #[test]
-fn connections_that_come_and_go_leave_nothing() {
+fn short_connections_leave_no_descriptor() {
     let demo = Demo::start(&[]);
-    let attack = Attack::begin("5,000 connections that come and go, 100 at a time", &demo);
-    // Memory is held for those who are there at once, so their number is fixed here. A client
-    // that waits for nobody is ahead of a busy server: of the 5,000, 600 were seen to be open
-    // together on smol, and 2,900 on async-std, where one thread accepts for all who serve.
+    let attack = Attack::begin("5,000 short connections, 100 at a time", &demo);
+    // Memory depends on the number of simultaneous connections, so that is fixed here. A client
+    // that waits for nothing is ahead of a busy server: of the 5,000, up to 600 were open together
+    // on smol, and 2,900 on async-std, where one thread accepts for all that serve.
     for _ in 0..50 {
         (0..100).for_each(|count| come_and_go(open(&demo), count));
         attack.await_release();
@@ -107,9 +106,9 @@ fn connections_that_come_and_go_leave_nothing() {
 }
 
 #[test]
-fn a_reset_at_every_stage_leaves_nothing() {
+fn reset_at_any_byte_leaves_no_descriptor() {
     let demo = Demo::start(&[]);
-    let attack = Attack::begin("a reset behind each byte of a request and of its answer", &demo);
+    let attack = Attack::begin("a reset after each byte of a request and of its response", &demo);
     let request =
         b"POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nT: u\r\n\r\n";
     for cut in 0..=request.len() {
@@ -130,20 +129,20 @@ fn a_reset_at_every_stage_leaves_nothing() {
 }
 
 #[test]
-fn clients_that_never_read_are_dropped() {
+fn clients_that_never_read_are_reset() {
     let demo = Demo::start(&["--write-timeout", "0.5"]);
-    let attack = Attack::begin("50 clients that ask for 1 GB each and never read", &demo);
+    let attack = Attack::begin("50 clients that request 1 GB each and never read", &demo);
     let mut flood: Vec<_> = (0..50).map(|_| open(&demo)).collect();
     for stream in &mut flood {
         stream.write_all(b"GET /stream?chunks=16000&size=65536 HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
     }
     attack.holds(50);
-    attack.end("reset at the deadline of writing (0.5 s here)", 50 * 256 + 1024, Duration::from_secs(1));
+    attack.end("reset at the write deadline (0.5 s here)", 50 * 256 + 1024, Duration::from_secs(1));
     drop(flood);
 }
 
 #[test]
-fn a_hundred_thousand_pipelined_requests_without_a_reader_end() {
+fn pipelining_client_that_never_reads_is_reset() {
     let demo = Demo::start(&["--write-timeout", "0.5"]);
     let attack = Attack::begin("100,000 pipelined requests of a client that never reads", &demo);
     let mut stream = open(&demo);
@@ -152,12 +151,12 @@ fn a_hundred_thousand_pipelined_requests_without_a_reader_end() {
     let sent = (0..100).take_while(|_| stream.write_all(&batch).is_ok()).count();
     assert!(sent > 1, "only {sent} batches were taken");
     wait_until("it is dropped", || attack.process.descriptors().len() <= attack.descriptors);
-    let mut answers = Vec::new();
-    assert!(stream.read_to_end(&mut answers).is_err(), "the end looks regular");
-    let count = answers.windows(5).filter(|start| start == b"HTTP/").count();
-    assert!(count < 50_000, "{count} answers");
+    let mut responses = Vec::new();
+    assert!(stream.read_to_end(&mut responses).is_err(), "the end looks regular");
+    let count = responses.windows(5).filter(|start| start == b"HTTP/").count();
+    assert!(count < 50_000, "{count} responses");
     attack.end(
-        "read no further than its answers left, reset at the deadline of writing (0.5 s here)",
+        "stops reading when responses are not sent, reset at the write deadline (0.5 s here)",
         1024,
         Duration::from_secs(1),
     );

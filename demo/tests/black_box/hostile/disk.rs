@@ -1,4 +1,4 @@
-//! Disks that take nothing.
+//! Tests of failing disks.
 
 use std::ffi::OsString;
 use std::fs::{self, File, Permissions};
@@ -16,16 +16,16 @@ use crate::process::wait_until;
 use crate::runtimes::RUNTIMES;
 use crate::uploads::{MULTIPART, form, noise, part};
 
-/// Two kinds of content: a form with a large file, and the raw body.
+/// Two kinds of body: a form with a large file, and a raw body.
 const KINDS: [&str; 2] = [MULTIPART, "Content-Type: image/x-noise\r\n"];
 
-/// Large uploads are refused where they cannot be stored, small ones are not.
+/// Large uploads are refused if they cannot be stored, small ones are not.
 fn cannot_store(name: &str, demo: &Demo, status: u16, spoil: impl FnOnce()) {
     let attack = Attack::begin(name, demo);
     spoil();
     for fields in KINDS {
         let mut client = demo.connect();
-        // It answers before all is sent.
+        // It responds before everything was sent.
         let _ = client.try_send(request(fields, &large_form()));
         let response = client.response();
         assert_eq!(response.status, status, "{}", response.text());
@@ -34,13 +34,13 @@ fn cannot_store(name: &str, demo: &Demo, status: u16, spoil: impl FnOnce()) {
     }
     let small = form(&[part("; name=f; filename=x", "small")]);
     assert_eq!(demo.connect().request("POST", "/any", MULTIPART, small).status, 200);
-    attack.end(&format!("{status} and a line in the log, small uploads go on"), 8 << 10, Duration::from_secs(3));
+    attack.end(&format!("{status} and a line in the log, small uploads continue"), 8 << 10, Duration::from_secs(3));
     assert_eq!(demo.process().temporary_files(), 0);
     assert!(demo.stderr().contains("ERROR"), "{}", demo.stderr());
 }
 
-/// Where all content was read before it could not be stored, so that nothing says that the
-/// connection ends, it serves the next request.
+/// If the whole body was read before storing failed, and the response does not announce the close,
+/// the connection serves the next request.
 fn ends_only_where_that_is_said(demo: &Demo, status: u16) {
     let mut client = demo.connect();
     let response = client.post("/any", noise((256 << 10) + 1));
@@ -51,7 +51,7 @@ fn ends_only_where_that_is_said(demo: &Demo, status: u16) {
     }
 }
 
-/// Large uploads are taken.
+/// Checks that large uploads are accepted.
 fn can_store(demo: &Demo) {
     for fields in KINDS {
         let mut client = demo.connect();
@@ -61,27 +61,27 @@ fn can_store(demo: &Demo) {
 }
 
 #[test]
-fn a_file_that_may_not_grow() {
-    // 1,000 blocks of 512 bytes a file, and an error instead of a signal.
+fn file_size_limit_is_507() {
+    // 1,000 blocks of 512 bytes per file, and an error instead of a signal.
     let demo = Demo::limited("trap '' XFSZ; ulimit -f 1000", &["--file-root", "/"]);
-    cannot_store("uploads of 3 MB where a file may take 0.5 MB", &demo, 507, || {});
+    cannot_store("uploads of 3 MB with a file size limit of 0.5 MB", &demo, 507, || {});
 }
 
 #[test]
-fn a_folder_that_is_gone() {
+fn removed_upload_directory_is_500() {
     let demo = Demo::start(&["--file-root", "/"]);
     let folder = demo.temporary();
-    cannot_store("uploads of 3 MB without a folder for them", &demo, 500, || fs::remove_dir(folder).unwrap());
+    cannot_store("uploads of 3 MB to a missing directory", &demo, 500, || fs::remove_dir(folder).unwrap());
     ends_only_where_that_is_said(&demo, 500);
     fs::create_dir(folder).unwrap();
     can_store(&demo);
 }
 
 #[test]
-fn a_folder_that_may_not_be_written_to() {
+fn unwritable_upload_directory_is_500() {
     let demo = Demo::unprivileged(&["--file-root", "/"]);
     let mode = |mode| fs::set_permissions(demo.temporary(), Permissions::from_mode(mode)).unwrap();
-    cannot_store("uploads of 3 MB to a folder that it may not write to", &demo, 500, || mode(0o555));
+    cannot_store("uploads of 3 MB to an unwritable directory", &demo, 500, || mode(0o555));
     assert!(demo.stderr().contains("Permission denied"), "{}", demo.stderr());
     mode(0o777);
     can_store(&demo);
@@ -89,7 +89,7 @@ fn a_folder_that_may_not_be_written_to() {
 
 #[test]
 #[ignore = "needs unshare and mount (Debian: util-linux, mount), and leave to use namespaces"]
-fn a_disk_that_is_read_only() {
+fn disk_that_is_read_only_is_500() {
     for runtime in RUNTIMES {
         let demo = Demo::mounted("ro", &["--file-root", "/", "--runtime", runtime]);
         cannot_store(&format!("uploads of 3 MB to a read-only disk, {runtime}"), &demo, 500, || {});
@@ -99,8 +99,8 @@ fn a_disk_that_is_read_only() {
 
 #[test]
 #[ignore = "needs unshare and mount (Debian: util-linux, mount), and leave to use namespaces"]
-fn a_disk_that_is_full() {
-    // Full from the first byte, full behind some batches, and with no room for one more file.
+fn disk_that_is_full_is_507() {
+    // Full from the first byte, full after some batches, and without inodes.
     let ways: [(_, fn(&Disk)); 3] = [
         ("with no byte left", |disk| disk.fill(0)),
         ("with 1 MiB left", |disk| disk.fill(1 << 20)),
@@ -119,17 +119,17 @@ fn a_disk_that_is_full() {
                 ends_only_where_that_is_said(&demo, 507);
             }
             assert_eq!(disk.names(), names);
-            // What is closed is given back a little later, and counts although it has no name.
-            wait_until("what was written is given back", || disk.room() == full);
+            // The space of a closed file without a name is released a little later.
+            wait_until("the written blocks are released", || disk.room() == full);
             disk.clear();
             can_store(&demo);
-            wait_until("what was stored is given back", || disk.room() == empty);
+            wait_until("the disk space is released", || disk.room() == empty);
             assert_eq!(disk.names(), Vec::<OsString>::new());
         }
     }
 }
 
-/// The file system that a demo has for its temporary files, as it is seen from outside.
+/// The demo's file system for temporary files, as seen from outside.
 struct Disk {
     folder: PathBuf,
 }
@@ -139,7 +139,7 @@ impl Disk {
         Self { folder: demo.process().path(demo.temporary()) }
     }
 
-    /// How many bytes and how many files it still takes.
+    /// Returns how many bytes and how many files are free.
     fn room(&self) -> (u64, u64) {
         let state = statvfs(&self.folder).unwrap();
         (state.f_bavail * state.f_frsize, state.f_favail)
@@ -149,14 +149,14 @@ impl Disk {
         fs::read_dir(&self.folder).unwrap().map(|entry| entry.unwrap().file_name()).collect()
     }
 
-    /// Leaves room for so many bytes.
+    /// Fills the disk except for `left` bytes.
     fn fill(&self, left: u64) {
         let ballast = File::create(self.folder.join("ballast")).unwrap();
         fallocate(&ballast, FallocateFlags::empty(), 0, self.room().0 - left).unwrap();
         assert_eq!(self.room().0, left);
     }
 
-    /// Leaves no room for a file, however short.
+    /// Uses up all inodes.
     fn fill_with_files(&self) {
         let refused = (0..).find_map(|number: u32| File::create(self.folder.join(number.to_string())).err());
         assert_eq!(refused.unwrap().kind(), ErrorKind::StorageFull);

@@ -1,4 +1,4 @@
-//! What runs out: descriptors, and the patience of a handler.
+//! Tests of exhausted descriptors and of handlers that fail repeatedly.
 
 use std::time::{Duration, Instant};
 
@@ -6,14 +6,14 @@ use super::{Attack, open, raise_limit};
 use crate::demo::Demo;
 
 #[test]
-fn without_descriptors_it_waits_and_recovers() {
+fn server_recovers_from_descriptor_exhaustion() {
     raise_limit();
     let demo = Demo::limited("ulimit -n 64", &[]);
-    let attack = Attack::begin("200 connections where 64 descriptors are allowed", &demo);
+    let attack = Attack::begin("200 connections with a limit of 64 descriptors", &demo);
     let mut before = demo.connect();
     assert_eq!(before.get("/plaintext").status, 200);
     let flood: Vec<_> = (0..200).map(|_| open(&demo)).collect();
-    // Who is there already is served, for a second, and waiting takes next to no time.
+    // Existing connections are served for a second, and waiting takes almost no processor time.
     let (ticks, started) = (attack.process.ticks(), Instant::now());
     let mut served = 0;
     while started.elapsed() < Duration::from_secs(1) {
@@ -21,7 +21,7 @@ fn without_descriptors_it_waits_and_recovers() {
         served += 1;
     }
     let ticks = attack.process.ticks() - ticks;
-    assert!(served > 0 && ticks < 20, "{served} answers in {ticks} ticks");
+    assert!(served > 0 && ticks < 20, "{served} responses in {ticks} ticks");
     // `max_connections` leaves some descriptors free, so that accepting does not fail.
     assert!(!demo.stderr().contains("accept"), "{}", demo.stderr());
 
@@ -32,7 +32,7 @@ fn without_descriptors_it_waits_and_recovers() {
 }
 
 #[test]
-fn handlers_that_panic_cost_one_answer_each() {
+fn handler_panic_is_500_and_keeps_the_connection() {
     let demo = Demo::start(&[]);
     assert_eq!(demo.get("/panic").status, 500);
     let attack = Attack::begin("1,000 requests whose handler panics", &demo);
@@ -41,22 +41,22 @@ fn handlers_that_panic_cost_one_answer_each() {
         assert_eq!(client.get("/panic").status, 500);
     }
     drop(client);
-    attack.end("500, the connection persists", 1024, Duration::ZERO);
+    attack.end("500, the connection is kept alive", 1024, Duration::ZERO);
 }
 
 #[test]
-fn a_file_that_shrinks_while_it_is_sent_looks_broken() {
+fn truncated_file_ends_the_connection_early() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("large");
     std::fs::write(&path, vec![b'x'; 64 << 20]).unwrap();
     let demo = Demo::start(&["--file-root", folder.path().to_str().unwrap()]);
-    let attack = Attack::begin("a file of 64 MiB that shrinks to 1 MiB while it is sent", &demo);
+    let attack = Attack::begin("a file of 64 MiB that is truncated to 1 MiB while it is sent", &demo);
     let mut client = demo.connect();
     client.send("GET /file/large HTTP/1.1\r\nHost: a\r\n\r\n");
     // It has begun, and waits for the client to read on.
-    client.await_answer();
+    client.await_response();
     std::fs::File::options().write(true).open(&path).unwrap().set_len(1 << 20).unwrap();
-    assert!(client.try_response("GET").is_err(), "the answer looks whole");
+    assert!(client.try_response("GET").is_err(), "the response looks complete");
     drop(client);
     attack.end("the connection breaks before the Content-Length", 1024, Duration::ZERO);
 }

@@ -1,6 +1,6 @@
-//! Peers that mean harm, on real sockets and the real clock. Each test says what the server
-//! does, how long it holds what the peer took, and the most memory that takes; they print a row
-//! of the table in `docs/guarantees.md`, and fail where its bound is not kept.
+//! Tests of hostile peers on real sockets and the real clock. Each test checks what the server
+//! does, how long it holds resources, and its peak memory; it prints a row of the table in
+//! `docs/evidence/guarantees.md`, and fails if its bound is exceeded.
 
 mod bytes;
 mod connections;
@@ -17,18 +17,18 @@ use crate::client::Client;
 use crate::demo::{Demo, PATIENCE};
 use crate::process::{Process, wait_until};
 
-/// What an attack costs the demo.
+/// The resources that an attack costs the demo.
 struct Attack<'a> {
     name: &'a str,
     demo: &'a Demo,
     process: Process,
-    /// As the demo stood before it.
+    /// The state of the demo before it.
     descriptors: usize,
     peak: u64,
 }
 
 impl<'a> Attack<'a> {
-    /// Begins where the demo has answered everything that an attack of this name needs once.
+    /// Begins after the demo has served each kind of request once.
     fn begin(name: &'a str, demo: &'a Demo) -> Self {
         assert_eq!(demo.get("/plaintext").status, 200);
         let process = demo.process();
@@ -36,24 +36,24 @@ impl<'a> Attack<'a> {
         Self { name, demo, descriptors: process.descriptors().len(), peak: process.peak(), process }
     }
 
-    /// Waits until the demo has so many connections open.
+    /// Waits until the demo has this many connections open.
     #[track_caller]
     fn holds(&self, connections: usize) {
         wait_until("they are accepted", || self.process.sockets() > connections);
     }
 
-    /// Waits until everything is released; how long that took.
+    /// Waits until everything is released; returns how long that took.
     #[track_caller]
     fn await_release(&self) -> Duration {
         let started = Instant::now();
-        // Accepted behind all others.
+        // Accepted after all others.
         assert_eq!(self.demo.get("/plaintext").text(), "Hello, World!");
         wait_until("everything is released", || self.process.descriptors().len() <= self.descriptors);
         started.elapsed()
     }
 
-    /// Waits until everything is released, and then the demo must serve as before. The most
-    /// memory may have grown by so many KiB, and the wait may take so long.
+    /// Waits until everything is released, then checks that the demo serves as before. Peak memory
+    /// may have grown by `most` KiB, and the wait may take as long as `soon`.
     #[track_caller]
     fn end(self, did: &str, most: u64, soon: Duration) {
         let released = self.await_release();
@@ -65,7 +65,7 @@ impl<'a> Attack<'a> {
     }
 }
 
-/// Lets this process open as many connections as the system allows at all.
+/// Raises this process's limit of descriptors to the maximum.
 fn raise_limit() {
     let most = getrlimit(Resource::Nofile).maximum;
     setrlimit(Resource::Nofile, Rlimit { current: most, maximum: most }).unwrap();
@@ -78,12 +78,12 @@ fn open(demo: &Demo) -> TcpStream {
     stream
 }
 
-/// Closes it so that the peer gets a reset.
+/// Closes it with a reset.
 fn reset(stream: TcpStream) {
     rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
 }
 
-/// How long the slowest of so many requests took, each on a connection of its own.
+/// Returns the longest duration of this many requests, each on its own connection.
 fn slowest(demo: &Demo, requests: usize) -> Duration {
     let once = || {
         let started = Instant::now();

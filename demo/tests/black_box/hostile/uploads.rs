@@ -1,4 +1,4 @@
-//! Uploads that break off.
+//! Tests of aborted uploads.
 
 use std::io::Write;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use super::{Attack, open, reset};
 use crate::demo::Demo;
 use crate::uploads::{MULTIPART, form, noise, part};
 
-/// A form with a file that leaves memory, between two fields.
+/// Returns a form with a file that does not stay in memory, between two fields.
 pub(super) fn large_form() -> Vec<u8> {
     form(&[part("; name=a", "1"), part("; name=f; filename=x", noise(3_000_000)), part("; name=b", "2")])
 }
@@ -18,9 +18,9 @@ pub(super) fn request(fields: &str, content: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn an_upload_that_breaks_off_anywhere_leaves_nothing() {
+fn upload_aborted_anywhere_leaves_no_file() {
     let demo = Demo::start(&[]);
-    let attack = Attack::begin("uploads of 3 MB that break off at 60 places", &demo);
+    let attack = Attack::begin("uploads of 3 MB aborted at 60 positions", &demo);
     let samples = demo.temporary_names();
     for fields in [MULTIPART, "Content-Type: image/x-noise\r\n"] {
         let bytes = request(fields, &large_form());

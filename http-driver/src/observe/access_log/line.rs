@@ -1,4 +1,4 @@
-//! One line, in the format of Apache's `mod_log_config`.
+//! One line of the access log, in the format of Apache's `mod_log_config`.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -9,39 +9,39 @@ use httpants_core::{ProtocolError, Refusal, RequestHead, UnixTime};
 
 use crate::observe::escaped::Escaped;
 
-/// What is known of a response when it has left, or never will.
+/// The data of a response that was sent or aborted.
 #[derive(Debug)]
 pub(super) struct Record {
     pub(super) asked: Asked,
     pub(super) remote_ip: Option<IpAddr>,
-    /// When the head was received.
+    /// The time at which the head was received.
     pub(super) received: UnixTime,
-    /// `None` where no response was begun.
+    /// The status; `None` if no response was begun.
     pub(super) status: Option<StatusCode>,
-    /// Bytes of the body that have left.
+    /// Body bytes that were sent.
     pub(super) bytes: u64,
-    /// Whether all of the response has left.
+    /// The whole response was sent.
     pub(super) complete: bool,
-    /// From the head's last byte to the response's.
+    /// The time from the head's last byte to the response's.
     pub(super) duration: Option<Duration>,
-    /// What was wrong, where the request or its body was refused.
+    /// The protocol error for which the request or its body was refused.
     pub(super) refused: Option<ProtocolError>,
 }
 
-/// What was responded to.
+/// The request, or the refused input in its place.
 #[derive(Debug)]
 pub(super) enum Asked {
     Request(RequestHead),
-    /// Something that was no request.
+    /// Input that was not a valid request.
     Refused(Box<Refusal>),
     Unknown,
 }
 
-/// The most bytes that are shown of a request line that was refused.
+/// Maximum number of bytes shown of a refused request line.
 const SHOWN: usize = 256;
 
 impl Asked {
-    /// The `index`th word of the request line.
+    /// Returns the `index`th word of the request line.
     fn word(&self, index: usize) -> &[u8] {
         let Self::Refused(refusal) = self else { return b"-" };
         let line = refusal.request_line();
@@ -79,8 +79,8 @@ impl Asked {
     }
 }
 
-/// What nginx writes for a client that did not wait.
-const UNANSWERED: u16 = 499;
+/// The status that nginx logs if the connection ended before a response.
+const NO_RESPONSE: u16 = 499;
 
 pub(super) struct Line<'a> {
     pub(super) record: &'a Record,
@@ -107,7 +107,7 @@ impl fmt::Display for Line<'_> {
             }
             _ => f.write_str("-")?,
         }
-        write!(f, "\" {} ", record.status.map_or(UNANSWERED, |status| status.as_u16()))?;
+        write!(f, "\" {} ", record.status.map_or(NO_RESPONSE, |status| status.as_u16()))?;
         match record.bytes {
             0 => f.write_str("-")?,
             bytes => bytes.fmt(f)?,
@@ -125,12 +125,12 @@ impl fmt::Display for Line<'_> {
     }
 }
 
-/// `10/Oct/2000:13:55:36 +0000`.
+/// A time such as `10/Oct/2000:13:55:36 +0000`.
 struct Timestamp(UnixTime);
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // Beyond the year 9999 there is no such date; the last one that there is stands for it.
+        // The format ends with the year 9999; later times are shown as its last second.
         const LAST: u64 = 253_402_300_799;
         let moment = SystemTime::UNIX_EPOCH + Duration::from_secs(self.0.as_secs().min(LAST));
         // Sun, 06 Nov 1994 08:49:37 GMT
@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_is_apaches() {
+    fn time_has_apaches_format() {
         for (seconds, written) in [
             (0, "01/Jan/1970:00:00:00 +0000"),
             (971_186_136, "10/Oct/2000:13:55:36 +0000"),

@@ -1,4 +1,4 @@
-//! The access log: an event of `tracing` for each response, and lines in Apache's formats.
+//! The access log: a `tracing` event for each response, and lines in Apache's formats.
 
 mod line;
 mod state;
@@ -9,38 +9,38 @@ use self::line::{Line, Record};
 pub(crate) use self::state::AccessLogState;
 use crate::observe::escaped::Escaped;
 
-/// The target of the events; a subscriber that shows it writes the access log.
+/// The target of the events; a subscriber that enables it receives the access log.
 const TARGET: &str = "httpants::access";
 
-/// Where the lines of an access log go, and in which format; for
+/// The format of the access log and the function that writes its lines; for
 /// [`Server::access_log`](crate::Server::access_log).
 ///
-/// Each request that was accepted gives one line, when its response has left or its connection
-/// is over, and so does each response to something that was no request; those of one connection
-/// come in the order of the responses:
+/// Each accepted request has one line, written when its response was sent or its connection ended.
+/// Each refusal of input that was not a valid request has one, too. Lines of one connection are in
+/// the order of the responses:
 ///
 /// ```text
 /// host ident authuser [10/Oct/2000:13:55:36 +0000] "request line" status bytes "referer" "user-agent"
 /// ```
 ///
-/// - *host* is [`remote_ip`](crate::Request::remote_ip): the client's where proxies are
-///   trusted. Of something that was no request it is the peer's, with the PROXY protocol the one
-///   of its header. `-` for a peer without an address (a unix socket).
+/// - *host* is [`remote_ip`](crate::Request::remote_ip): the client's address if proxies
+///   are trusted. For a refusal it is the peer's address, with the PROXY protocol the one of its
+///   header; `-` for a peer without an IP address (a unix socket).
 /// - *ident* and *authuser* are `-`: the server does not authenticate.
-/// - The time is when the head was received, in UTC; of something that was no request when its
-///   response had left or never would.
-/// - *bytes* are those of content that the transport took, `-` for none. Framing does not
-///   count; of a chunked response that broke off, framing which had not left counts as content
-///   which had not, so that the number is never too large.
-/// - A refusal of something that was no request has the request line as far as it was read,
-///   cut at 256 bytes, and `-` where nothing was.
-/// - *referer* and *user-agent* of such a refusal are there where their lines were complete.
-/// - *status* is 499 where the connection was over before a response was begun.
-/// - `"`, `\` and whatever is not printable ASCII is `\xHH`, also of the application's making:
-///   a line is a line, and holds no control sequence.
+/// - The time is when the head was received, in UTC; for a refusal, when its response was sent or
+///   aborted.
+/// - *bytes* counts body bytes that the transport accepted, `-` for none. Framing does not count.
+///   If a chunked response was aborted, unsent framing counts as unsent body, so the number is
+///   never too large.
+/// - The request line of a refusal is shown as far as it was received, cut at 256 bytes; `-` if
+///   there was none.
+/// - *referer* and *user-agent* of a refusal are present if their field lines were complete.
+/// - *status* is 499 if the connection ended before a response was begun.
+/// - `"`, `\` and everything that is not printable ASCII are written as `\xHH`, also in values from
+///   the application, so that a line stays one line and contains no control sequences.
 ///
-/// A connection keeps the heads of requests until their lines are written, and accepts no further
-/// one while these are more than 64 KiB, because its peer reads too slowly.
+/// A connection keeps the heads of requests until their lines are written. If these exceed 64 KiB
+/// because the peer reads slowly, it accepts no further request until some are written.
 ///
 /// ```
 /// use std::io::Write;
@@ -54,7 +54,7 @@ const TARGET: &str = "httpants::access";
 /// let file = Mutex::new(std::fs::OpenOptions::new().create(true).append(true).open(&path)?);
 /// let log = AccessLog::combined(move |line| {
 ///     if let Ok(mut file) = file.lock() {
-///         // One write a line: lines of two processes do not mix.
+///         // One write per line, so that lines of two processes do not mix.
 ///         let _ = file.write_all(format!("{line}\n").as_bytes());
 ///     }
 /// });
@@ -73,17 +73,16 @@ enum Format {
 }
 
 impl AccessLog {
-    /// The Common Log Format: without referer and user agent.
+    /// Creates a log in the Common Log Format, without referer and user agent.
     ///
-    /// The function gets each line without its end. It is called on the thread that serves
-    /// the connection, which waits for it.
+    /// The function gets each line without a line end. It is called on the thread that serves the
+    /// connection, which waits for it.
     #[must_use]
     pub fn common(write: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self { format: Format::Common, write: Box::new(write) }
     }
 
-    /// The Combined Log Format, which most readers of logs expect; else as
-    /// [`common`](Self::common).
+    /// Creates a log in the Combined Log Format; otherwise like [`common`](Self::common).
     #[must_use]
     pub fn combined(write: impl Fn(&str) + Send + Sync + 'static) -> Self {
         Self { format: Format::Combined, write: Box::new(write) }
@@ -100,7 +99,7 @@ impl fmt::Debug for AccessLog {
     }
 }
 
-/// Whether somebody reads the events.
+/// Returns whether a subscriber enables the events.
 pub(crate) fn has_subscriber() -> bool {
     tracing::enabled!(target: TARGET, tracing::Level::INFO)
 }

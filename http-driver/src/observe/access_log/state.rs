@@ -1,4 +1,4 @@
-//! The requests of one connection whose responses have not ended, and what is to be logged.
+//! The requests of one connection whose responses have not ended, and records to log.
 
 use std::collections::VecDeque;
 
@@ -9,16 +9,16 @@ use super::line::{Asked, Record};
 use super::{AccessLog, emit, has_subscriber};
 use crate::observe::{Metrics, guard};
 
-/// How many bytes of heads may be kept for responses that a peer is slow to take: beyond, no
+/// Maximum number of bytes of heads kept for responses that a peer is slow to read; above it, no
 /// further request is accepted.
 const KEPT: usize = 64 << 10;
 
 #[derive(Debug, Default)]
 pub(crate) struct AccessLogState {
-    /// In order; without those that were accepted before there was a reader of the log.
+    /// The requests in order, without those accepted before the log had a reader.
     requests: VecDeque<RequestHead>,
     kept: usize,
-    /// The last thing that can happen, so there is one at most.
+    /// The refusal; there is at most one, because it is the last response of a connection.
     refusal: Option<Box<Refusal>>,
     records: Vec<Record>,
 }
@@ -81,11 +81,11 @@ impl AccessLogState {
         });
     }
 
-    /// Writes what is to be logged. A log that panics loses its line, and nothing else.
+    /// Writes the records. If the log function panics, only that line is lost.
     pub(crate) fn flush(&mut self, log: Option<&AccessLog>, metrics: &Metrics) {
         for record in self.records.drain(..) {
             if let Some(log) = log {
-                let _ = guard(metrics, "the access log", || log.write(&record));
+                let _ = guard(metrics, "access log", || log.write(&record));
             }
             if has_subscriber() {
                 emit(&record);

@@ -1,4 +1,4 @@
-//! Why a body was not collected.
+//! Errors of buffering a body.
 
 use std::io::{self, ErrorKind};
 
@@ -7,12 +7,12 @@ use httpants_core::forms::ParseFormError;
 use super::settings::Disk;
 use crate::observe::report::report;
 
-/// Why the body of a request could not be collected.
+/// The error for which the body of a request was not buffered.
 #[derive(Debug)]
 pub(crate) enum CollectError {
-    /// The peer's fault; with `unread`, some of the body was not received.
+    /// The body is not acceptable. With `unread`, some of it was not received.
     Form { fault: ParseFormError, unread: bool },
-    /// Ours.
+    /// The temporary file could not be written.
     Disk { error: io::Error, unread: bool },
     /// The connection ended first.
     Connection,
@@ -27,8 +27,8 @@ impl CollectError {
         Self::Disk { error, unread: true }
     }
 
-    /// The same, behind a body that was received to its end.
-    pub(super) fn behind_the_end(self) -> Self {
+    /// Returns the same error for a body that was received to its end.
+    pub(super) fn after_the_end(self) -> Self {
         match self {
             Self::Form { fault, .. } => Self::Form { fault, unread: false },
             Self::Disk { error, .. } => Self::Disk { error, unread: false },
@@ -36,15 +36,15 @@ impl CollectError {
         }
     }
 
-    /// Tells the operator of a failure of the disk.
+    /// Logs a failure of the disk.
     pub(super) fn log(&self, disk: &Disk) {
         if let Self::Disk { error, .. } = self {
             let directory = disk.directory.display();
-            report!("a body could not be stored in a temporary file", directory, error);
+            report!("cannot store a body in a temporary file", directory, error);
         }
     }
 
-    /// The status of a failure of the disk.
+    /// Returns the status for a failure of the disk.
     pub(crate) fn disk_status(error: &io::Error) -> u16 {
         match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => 507,
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn full_disk_is_507_and_another_error_500() {
+    fn full_disk_is_507_and_other_errors_are_500() {
         for (kind, code) in [
             (ErrorKind::StorageFull, 507),
             (ErrorKind::QuotaExceeded, 507),

@@ -1,4 +1,4 @@
-//! Reading a body before the handler runs: read a piece, push it on, until the end.
+//! Buffering of a body before the handler runs: reads a piece, passes it on, until the end.
 //!
 //! ```text
 //!                 +- Raw            in memory, or in a temporary file by a Spool
@@ -7,9 +7,9 @@
 //!                                   memory, a Spool for each large file
 //! ```
 //!
-//! Nothing here reads the socket or blocks. One batch is written at a time while the next is
-//! gathered; when that is full, too, nothing is read, and the peer has to wait. So an upload
-//! takes two batches of memory, however large it is; a form of which both is kept, twice that.
+//! Nothing here reads the socket or blocks. One batch is written while the next is filled; when
+//! that is full, too, nothing is read and the peer has to wait. An upload therefore takes two
+//! batches of memory, however large it is; a form whose raw body is kept takes twice that.
 
 mod error;
 mod multipart;
@@ -31,14 +31,14 @@ pub(crate) use self::settings::Settings;
 use super::body::Body;
 use super::upload::{Content, Form};
 
-/// A body that was read to its end.
+/// A completely received body.
 #[derive(Debug)]
 pub(crate) struct Collected {
     pub(crate) body: Body,
     pub(crate) form: Option<Box<Form>>,
 }
 
-/// Where the body goes while it is read.
+/// The destination of a body while it is read.
 #[derive(Debug)]
 struct Collector {
     raw: Raw,
@@ -53,10 +53,10 @@ enum Kind {
     Multipart(Box<FormCollector>),
 }
 
-/// Reads the body of a request, by these limits where they are not the server's.
+/// Reads the body of a request, with these limits if they differ from the server's.
 ///
 /// # Errors
-/// Where the head says enough to refuse the body before a byte of it is read.
+/// Returns an error if the head is enough to refuse the body before any of it is read.
 pub(crate) fn collect(
     head: &RequestHead,
     mut body: Body,
@@ -73,7 +73,7 @@ pub(crate) fn collect(
             };
             if let Err(error) = pushed {
                 error.log(&collector.settings.disk);
-                collector.give_up().await;
+                collector.discard().await;
                 return Err(error);
             }
         }
@@ -81,7 +81,7 @@ pub(crate) fn collect(
         let settings = Arc::clone(&collector.settings);
         let (content, form) = collector.finish().await.map_err(|error| {
             error.log(&settings.disk);
-            error.behind_the_end()
+            error.after_the_end()
         })?;
         Ok(Collected { body: Body::collected(content, trailers), form })
     })
@@ -89,7 +89,7 @@ pub(crate) fn collect(
 
 impl Collector {
     fn new(head: &RequestHead, limits: &Limits, settings: &Arc<Settings>) -> Result<Self, ParseFormError> {
-        // What is longer than the request may be is refused by the core, as of every other body.
+        // The core refuses a body that exceeds its limit, as for every other body.
         let length = match head.framing() {
             Framing::Length(length) if length <= limits.max_body_size => Some(length),
             _ => None,
@@ -134,19 +134,19 @@ impl Collector {
             Kind::Multipart(mut form) => match form.finish(disk).await {
                 Ok(form) => Ok((raw.finish(disk).await?, Some(form))),
                 Err(error) => {
-                    form.give_up().await;
-                    raw.give_up().await;
+                    form.discard().await;
+                    raw.discard().await;
                     Err(error)
                 }
             },
         }
     }
 
-    /// Drops what was stored, once nothing of it is being written.
-    async fn give_up(self) {
+    /// Drops what was stored, after pending writes.
+    async fn discard(self) {
         if let Kind::Multipart(form) = self.kind {
-            form.give_up().await;
+            form.discard().await;
         }
-        self.raw.give_up().await;
+        self.raw.discard().await;
     }
 }

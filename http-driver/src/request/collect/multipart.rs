@@ -1,4 +1,4 @@
-//! A multipart form, taken apart as it arrives.
+//! Multipart forms, parsed as they arrive.
 
 use std::fmt;
 
@@ -10,16 +10,16 @@ use super::settings::Disk;
 use super::spool::Spool;
 use crate::request::upload::{Content, Form, UploadedFile};
 
-/// Text fields become variables and files files. The parts are held one after the other, so
-/// one [`Spool`] at most is under way.
+/// Text fields become variables, files become [`UploadedFile`](crate::UploadedFile)s. Parts are
+/// processed one after the other, so at most one [`Spool`] is active.
 pub(super) struct FormCollector {
     multipart: Multipart,
     intake: BodyPolicy,
     part: Option<Part>,
-    /// The content of the part, while it is in memory. A copy, because a short piece would
-    /// hold the whole buffer that it was received in.
+    /// The content of the current part while it is in memory. It is copied, because a short piece
+    /// would keep its whole receive buffer alive.
     held: Vec<u8>,
-    /// The content of the part, once it is too large.
+    /// The content of the current part once it is too large for memory.
     spool: Option<Spool>,
     form: Box<Form>,
 }
@@ -36,24 +36,24 @@ impl FormCollector {
         }
     }
 
-    /// Takes the next piece of the form.
+    /// Processes the next piece of the form.
     pub(super) async fn push(&mut self, piece: Bytes, disk: &Disk) -> Result<(), CollectError> {
         self.multipart.receive(piece);
         self.store_events(disk).await
     }
 
-    /// The form behind its last piece.
+    /// Returns the form after its last piece.
     pub(super) async fn finish(&mut self, disk: &Disk) -> Result<Box<Form>, CollectError> {
         self.multipart.handle_eof();
         self.store_events(disk).await?;
         Ok(std::mem::take(&mut self.form))
     }
 
-    /// Drops what was stored, once nothing of it is being written.
-    pub(super) async fn give_up(self) {
+    /// Drops what was stored, after pending writes.
+    pub(super) async fn discard(self) {
         drop(self.form);
         if let Some(spool) = self.spool {
-            spool.give_up().await;
+            spool.discard().await;
         }
     }
 

@@ -1,4 +1,4 @@
-//! The unprocessed body: in memory while it is small, else in a temporary file.
+//! The raw body: in memory while it is small, otherwise in a temporary file.
 
 use bytes::Bytes;
 use httpants_core::forms::{Action, BodyPolicy, Limits, ParseFormError};
@@ -9,11 +9,11 @@ use super::spool::Spool;
 use crate::request::joined::Joined;
 use crate::request::upload::Content;
 
-/// Where the body goes. A single piece stays where it was received.
+/// The destination of the body. A single piece stays in its receive buffer.
 #[derive(Debug)]
 pub(super) struct Raw {
     intake: BodyPolicy,
-    /// How long it is announced to be.
+    /// The announced length.
     length: Option<u64>,
     place: Place,
 }
@@ -22,22 +22,24 @@ pub(super) struct Raw {
 enum Place {
     Memory(Joined),
     File(Spool),
-    /// Nowhere: it is a multipart form's, too large for memory, and it is not used.
+    /// Discarded: the raw body of a multipart form that is too large for memory and not wanted.
     Dropped,
 }
 
 impl Raw {
-    /// A body that moves to a file where it is too large for memory.
+    /// Creates a raw body that moves to a file when it is too large for memory.
     pub(super) fn new(length: Option<u64>, limits: &Limits) -> Result<Self, ParseFormError> {
         Self::with(length, limits, |intake| intake.begin_raw(length))
     }
 
-    /// That of an urlencoded form, which is refused then.
+    /// Creates the raw body of an urlencoded form, which is refused when it is too large for
+    /// memory.
     pub(super) fn urlencoded(length: Option<u64>, limits: &Limits) -> Result<Self, ParseFormError> {
         Self::with(length, limits, |intake| intake.begin_urlencoded(length))
     }
 
-    /// That of a multipart form, which is dropped then, or moves where that is asked for.
+    /// Creates the raw body of a multipart form, which is discarded when it is too large for
+    /// memory, or moves to a file if it is to be kept.
     pub(super) fn multipart(length: Option<u64>, limits: &Limits) -> Result<Self, ParseFormError> {
         Self::with(length, limits, |intake| intake.begin_body(length))
     }
@@ -69,7 +71,7 @@ impl Raw {
         Ok(())
     }
 
-    /// The whole body; `None` where it was not kept.
+    /// Returns the whole body; `None` if it was not kept.
     pub(super) async fn finish(self, disk: &Disk) -> Result<Option<Content>, CollectError> {
         Ok(match self.place {
             Place::Memory(joined) => Some(Content::Memory(joined.into_bytes())),
@@ -81,10 +83,10 @@ impl Raw {
         })
     }
 
-    /// Drops the body, once nothing of it is being written.
-    pub(super) async fn give_up(self) {
+    /// Drops the body, after pending writes.
+    pub(super) async fn discard(self) {
         if let Place::File(spool) = self.place {
-            spool.give_up().await;
+            spool.discard().await;
         }
     }
 }

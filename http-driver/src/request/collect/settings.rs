@@ -1,4 +1,4 @@
-//! What a server decides for the content of all its requests.
+//! Settings of a server for the bodies of its requests.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -13,17 +13,17 @@ use crate::runtime::BlockingPool;
 pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) variables: urlencoded::Options,
-    /// Whether forms are read on PATCH, too.
+    /// Parse forms on PATCH, too.
     pub(crate) patch: bool,
     pub(crate) disk: Disk,
 }
 
-/// Where temporary files are made, and what makes them.
+/// The directory of temporary files, and the pool that writes them.
 #[derive(Clone, Debug)]
 pub(crate) struct Disk {
     pub(crate) directory: PathBuf,
     pub(crate) pool: BlockingPool,
-    /// Counts the files, and the forms that are refused.
+    /// Counts the files and the refused forms.
     pub(crate) metrics: Arc<Metrics>,
 }
 
@@ -33,7 +33,7 @@ impl Settings {
         Self { limits: Limits::default(), variables: urlencoded::Options::default(), patch: false, disk }
     }
 
-    /// Whether content with this method is read as a form, where its type says so.
+    /// Returns whether a body with this method is parsed as a form, if its type is one.
     pub(crate) fn takes_form(&self, method: &Method) -> bool {
         match *method {
             Method::POST | Method::PUT => true,

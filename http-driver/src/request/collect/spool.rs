@@ -1,4 +1,4 @@
-//! A body on its way into a temporary file.
+//! The writer of a body into a temporary file.
 
 use std::fmt;
 use std::fs::File;
@@ -9,13 +9,12 @@ use crate::observe::Count;
 use crate::request::upload::{Stored, create};
 use crate::runtime::Blocking;
 
-/// How much is written at once: a turn in the blocking pool costs as much as copying this.
+/// Size of one write. A turn in the blocking pool costs about as much as copying this.
 pub(super) const BATCH: usize = 256 << 10;
 
-/// Gathers pieces into batches and writes one while the next is gathered.
+/// Collects pieces into batches and writes one batch while the next is filled.
 ///
-/// The pieces are copied, because a short one would hold the whole buffer that it was
-/// received in.
+/// The pieces are copied, because a short one would keep its whole receive buffer alive.
 pub(super) struct Spool {
     batch: Vec<u8>,
     length: u64,
@@ -23,15 +22,15 @@ pub(super) struct Spool {
 }
 
 enum State {
-    /// Nothing is being written. There is no file before the first batch is; the buffer is
-    /// for the next batch.
+    /// Nothing is being written. The file is created with the first batch; the buffer is for the
+    /// next batch.
     Idle(Option<File>, Vec<u8>),
-    /// The file is with what writes it, and so is the batch, to be filled again.
+    /// The file and the batch are with the blocking pool, which returns both.
     Writing(Blocking<(File, Vec<u8>)>),
 }
 
 impl Spool {
-    /// Begins with what was held in memory.
+    /// Creates a spool that begins with what was held in memory.
     pub(super) fn new(held: Vec<u8>) -> Self {
         Self { length: held.len() as u64, batch: held, state: State::Idle(None, Vec::new()) }
     }
@@ -57,7 +56,7 @@ impl Spool {
         }
     }
 
-    /// The file, once all of it is written.
+    /// Writes the rest and returns the file.
     pub(super) async fn finish(mut self, disk: &Disk) -> io::Result<Stored> {
         loop {
             match self.idle().await? {
@@ -70,12 +69,12 @@ impl Spool {
         }
     }
 
-    /// Waits until nothing is being written, for a file that is given up.
-    pub(super) async fn give_up(mut self) {
+    /// Waits for pending writes, for a file that is to be dropped.
+    pub(super) async fn discard(mut self) {
         let _ = self.idle().await;
     }
 
-    /// Begins to write the batch, once the one before is written.
+    /// Starts to write the batch, after the one before.
     async fn write(&mut self, disk: &Disk) -> io::Result<()> {
         let (file, spare) = self.idle().await?;
         let batch = std::mem::replace(&mut self.batch, spare);
@@ -83,7 +82,7 @@ impl Spool {
         Ok(())
     }
 
-    /// Waits until nothing is being written; takes the file and an empty buffer.
+    /// Waits for pending writes; takes the file and an empty buffer.
     async fn idle(&mut self) -> io::Result<(Option<File>, Vec<u8>)> {
         if let State::Writing(writing) = &mut self.state {
             let written = writing.as_mut().await;

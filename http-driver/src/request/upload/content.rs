@@ -1,4 +1,4 @@
-//! Content that is there as a whole.
+//! Content that was received completely.
 
 use std::fs::File;
 use std::sync::Arc;
@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use super::stored::Stored;
 
-/// Where it is. Clones are the same content; a temporary file is removed with the last.
+/// Content in memory or in a temporary file. Clones share it; a temporary file is removed with the
+/// last clone.
 #[derive(Clone, Debug)]
 pub(crate) enum Content {
     Memory(Bytes),

@@ -2,8 +2,8 @@
 
 use super::UploadedFile;
 
-/// The files of a `multipart/form-data` request, by the name of their field
-/// (`files` in Pants): several may have the same name, and their order is kept.
+/// The files of a `multipart/form-data` request, by the name of their field (`files` in Pants).
+/// Several may have the same name; their order is kept.
 ///
 /// ```
 /// use httpants_driver::Request;
@@ -23,15 +23,15 @@ impl Files {
         self.0.push(file);
     }
 
-    /// The first file of this field, chosen or not. Names are compared as they are, with case.
+    /// Returns the first file of this field, chosen or not. Names are case-sensitive.
     #[must_use]
     pub fn get(&self, field: &str) -> Option<&UploadedFile> {
         self.iter().find(|file| file.name() == field)
     }
 
-    /// The first file of this field that the user has chosen
-    /// ([`is_chosen`](UploadedFile::is_chosen)). Browsers send one that is none for an input left
-    /// empty, which [`get`](Self::get) returns.
+    /// Returns the first file of this field that the user has chosen
+    /// ([`is_chosen`](UploadedFile::is_chosen)). Browsers send an empty file without a name for an
+    /// input without a choice, which [`get`](Self::get) returns.
     ///
     /// ```
     /// use httpants_driver::Request;
@@ -49,23 +49,24 @@ impl Files {
         self.iter().find(|file| file.name() == field && file.is_chosen())
     }
 
-    /// All files of this field, in order.
+    /// Iterates over the files of this field in order.
     pub fn all<'a>(&'a self, field: &'a str) -> impl Iterator<Item = &'a UploadedFile> + 'a {
         self.iter().filter(move |file| file.name() == field)
     }
 
-    /// All files, in order; [`name`](httpants_core::forms::Part::name) is their field's.
+    /// Iterates over all files in order; [`name`](httpants_core::forms::Part::name) is their
+    /// field's name.
     pub fn iter(&self) -> impl Iterator<Item = &UploadedFile> {
         self.0.iter()
     }
 
-    /// How many files there are.
+    /// Returns the number of files.
     #[must_use]
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is no file at all.
+    /// Returns whether there are no files.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()

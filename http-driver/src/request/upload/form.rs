@@ -1,4 +1,4 @@
-//! What a form holds.
+//! The parsed content of a form.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use super::{Files, TextFields};
 pub(crate) struct Form {
     pub(crate) post: Variables,
     pub(crate) files: Files,
-    /// Of a multipart form: those of each text field in `post`.
+    /// The header fields of each text field in `post`, for a multipart form.
     pub(crate) headers: Vec<Headers>,
 }
 
@@ -26,7 +26,7 @@ impl Form {
         TextFields::new(&self.headers, &self.post)
     }
 
-    /// That of a request that is no form.
+    /// Returns the empty form of a request that is no form.
     pub(crate) fn none() -> &'static Self {
         static NONE: LazyLock<Form> = LazyLock::new(Form::default);
         &NONE

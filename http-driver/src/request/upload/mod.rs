@@ -1,5 +1,5 @@
-//! What became of content that was read before the handler ran: in memory where it is small,
-//! else in a temporary file.
+//! Content that was buffered before the handler ran: in memory if it is small, otherwise in a
+//! temporary file.
 
 mod content;
 mod files;

@@ -1,4 +1,4 @@
-//! Content read piece by piece without blocking.
+//! Reading of content piece by piece without blocking.
 
 use std::fmt;
 use std::fs::File;
@@ -15,14 +15,14 @@ use super::content::Content;
 use super::reader::BodyReader;
 use crate::runtime::Blocking;
 
-/// The most bytes of one read: what is read at once costs one turn in the blocking pool.
+/// Maximum size of one read. Each read costs one turn in the blocking pool.
 const PIECE: usize = 256 << 10;
 
-/// A stream of the content from its start, in pieces of up to 256 KiB that are read in the
-/// runtime's place to block; content in memory is one piece, uncopied.
+/// A stream of the content from its start, in pieces of up to 256 KiB that are read on the blocking
+/// pool. Content in memory is one piece, not copied.
 ///
-/// The content stays as long as this does. From
-/// [`UploadedFile::pieces`](crate::UploadedFile::pieces); it can be the content of a response:
+/// It keeps the content alive. Returned by [`UploadedFile::pieces`](crate::UploadedFile::pieces);
+/// it can be the body of a response:
 ///
 /// ```
 /// use httpants_driver::{Request, Response};
@@ -38,7 +38,8 @@ const PIECE: usize = 256 << 10;
 pub struct Pieces {
     content: Content,
     position: u64,
-    /// Never locked: it lets the request be shared while a future of its handler is sent.
+    /// Never contended: the mutex only makes the request `Sync`, so that a future of its handler
+    /// can be sent.
     reading: Mutex<Option<Blocking<Bytes>>>,
 }
 
@@ -47,15 +48,15 @@ impl Pieces {
         Self { content, position: 0, reading: Mutex::default() }
     }
 
-    /// The next piece, never empty; `None` at the end.
+    /// Returns the next piece, never empty; `None` at the end.
     ///
     /// # Errors
-    /// Those of reading the file; nothing follows behind one.
+    /// Returns the errors of reading the file; after one, there is nothing more to read.
     pub async fn next(&mut self) -> Option<io::Result<Bytes>> {
         poll_fn(|context| self.poll_piece(context)).await
     }
 
-    /// How many bytes are still to come.
+    /// Returns the number of bytes left to read.
     #[must_use]
     pub fn remaining(&self) -> u64 {
         self.content.len().saturating_sub(self.position)

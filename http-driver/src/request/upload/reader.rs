@@ -1,14 +1,13 @@
-//! Content as a file to read and seek in.
+//! Content as a seekable reader.
 
 use std::fmt;
 use std::io::{self, Read, Seek, SeekFrom};
 
 use super::content::Content;
 
-/// The content as [`std::io::Read`] and [`std::io::Seek`], with a position of its own.
+/// The content as [`std::io::Read`] and [`std::io::Seek`], with its own position.
 ///
-/// It reads the disk where the content is in a file, so use it where blocking is allowed. The
-/// content stays as long as this does.
+/// It keeps the content alive. Reading blocks if the content is in a file.
 pub struct BodyReader {
     content: Content,
     position: u64,
@@ -59,7 +58,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_seeks_as_a_file_does() {
+    fn reader_seeks_like_a_file() {
         let mut reader = BodyReader::new(Content::Memory(Bytes::from_static(b"0123456789")));
         let mut text = String::new();
         assert_eq!(reader.seek(SeekFrom::End(-3)).unwrap(), 7);

@@ -10,19 +10,19 @@ use bytes::Bytes;
 
 use crate::runtime::{Blocking, BlockingPool};
 
-/// A temporary file that is complete. It has no name, so it is gone with its last handle,
+/// A completely written temporary file. It has no name, so it is removed with its last handle,
 /// however the process ends.
 #[derive(Debug)]
 pub(crate) struct Stored {
-    /// Gone only while it is dropped.
+    /// `None` only while it is dropped.
     file: Option<File>,
-    /// Whether it was given a name.
+    /// The file was given a name.
     named: AtomicBool,
     length: u64,
     pool: BlockingPool,
 }
 
-/// Creates a file without a name, which only the server's user may read or write.
+/// Creates a file without a name that only the server's user may read or write.
 pub(crate) fn create(directory: &Path) -> io::Result<File> {
     let file = tempfile::tempfile_in(directory)?;
     #[cfg(unix)]
@@ -47,21 +47,20 @@ impl Stored {
         self.file.as_ref().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    /// Reads what is there from `position` on, at least one byte where one is due; other
-    /// readers are not disturbed.
+    /// Reads at `position`, at least one byte unless at the end, without affecting other readers.
     pub(crate) fn read_at(&self, buffer: &mut [u8], position: u64) -> io::Result<usize> {
         let length = self.left(position).min(buffer.len());
         let Some(buffer) = buffer.get_mut(..length).filter(|buffer| !buffer.is_empty()) else {
             return Ok(0);
         };
         match read_file_at(self.file()?, buffer, position)? {
-            // Somebody else cut the file off.
+            // The file was truncated by another process.
             0 => Err(io::ErrorKind::UnexpectedEof.into()),
             count => Ok(count),
         }
     }
 
-    /// The next piece from `position` on, of `most` bytes at most.
+    /// Reads the next piece at `position`, at most `most` bytes.
     pub(crate) fn piece(self: &Arc<Self>, position: u64, most: usize) -> Blocking<Bytes> {
         let stored = Arc::clone(self);
         self.pool.run(move || {
@@ -76,8 +75,8 @@ impl Stored {
         usize::try_from(self.length.saturating_sub(position)).unwrap_or(usize::MAX)
     }
 
-    /// Gives the file this name; or a copy, where it has one or cannot have this one, because
-    /// it would leave its file system.
+    /// Gives the file this name, or to a copy if it already has one or the path is on another file
+    /// system.
     pub(crate) fn persist(self: &Arc<Self>, path: PathBuf) -> Blocking<()> {
         let stored = Arc::clone(self);
         self.pool.run(move || {
@@ -92,7 +91,7 @@ impl Stored {
     }
 }
 
-/// The content from its start on.
+/// A reader of the content from its start.
 struct FromStart {
     stored: Arc<Stored>,
     position: u64,
@@ -106,7 +105,8 @@ impl Read for FromStart {
     }
 }
 
-/// The last handle frees the blocks, which takes its time for a large file.
+/// Closing the last handle frees the blocks, which takes time for a large file, so it happens on
+/// the blocking pool.
 impl Drop for Stored {
     fn drop(&mut self) {
         let file = self.file.take();
@@ -117,7 +117,7 @@ impl Drop for Stored {
     }
 }
 
-/// Gives a file without a name this one, once its content is on the disk.
+/// Links a file without a name to this path, after syncing its content to disk.
 #[cfg(target_os = "linux")]
 fn link(file: &File, path: &Path) -> io::Result<()> {
     use std::os::fd::AsRawFd;
@@ -129,7 +129,7 @@ fn link(file: &File, path: &Path) -> io::Result<()> {
     if linkat(CWD, &own, CWD, path, AtFlags::SYMLINK_FOLLOW).is_ok() {
         return Ok(());
     }
-    // By another name beside it, because a link does not replace a file that is there.
+    // Linked under another name and renamed, because a link does not replace an existing file.
     let beside = tempfile::Builder::new()
         .prefix(PREFIX)
         .make_in(parent(path), |name| Ok(linkat(CWD, &own, CWD, name, AtFlags::SYMLINK_FOLLOW)?))?;
@@ -141,12 +141,12 @@ fn link(_: &File, _: &Path) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// What a name begins with until the content behind it is complete.
+/// Prefix of a temporary name, used until the content is complete.
 const PREFIX: &str = ".httpants-";
 
-/// Writes content to a file beside `path`, and gives it that name when it is complete and on the
-/// disk. Until then it has no name, so that nothing of it stays where the process is killed; but
-/// a temporary one on file systems that cannot name such a file later.
+/// Writes content to a new file next to `path`, and renames it to `path` when it is complete and
+/// synced to disk. The new file has no name until then, so that nothing is left if the process is
+/// killed; file systems that cannot link such a file later get a temporary name.
 pub(super) fn save(mut content: impl Read, path: &Path) -> io::Result<()> {
     let mut unnamed = create(parent(path))?;
     io::copy(&mut content, &mut unnamed)?;
@@ -180,7 +180,7 @@ fn read_file_at(file: &File, buffer: &mut [u8], position: u64) -> io::Result<usi
 mod tests {
     use super::*;
 
-    /// Content during which the folder is looked at.
+    /// Content that looks at the folder while it is read.
     struct Watching<'a> {
         folder: &'a Path,
         expected: &'a [&'a str],
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn content_has_no_name_until_it_is_complete() {
+    fn persisted_file_has_no_name_until_complete() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kept");
         for expected in [&[][..], &["kept"]] {

@@ -1,4 +1,4 @@
-//! One file of a form.
+//! A file of a form.
 
 use std::fmt;
 use std::fs::File;
@@ -13,26 +13,25 @@ use super::stored::save;
 use super::{BodyReader, Content, Pieces};
 use crate::runtime::BlockingPool;
 
-/// A file of a `multipart/form-data` request: in memory where it is small, else in a temporary
+/// A file of a `multipart/form-data` request: in memory if it is small, otherwise in a temporary
 /// file ([`Limits::memory`](httpants_core::forms::Limits::memory)).
 ///
-/// What its part says of it is reached through [`Part`], to which it derefs:
-/// [`filename`](Part::filename), [`content_type`](Part::content_type),
-/// [`name`](Part::name), [`filename_as_sent`](Part::filename_as_sent).
+/// It derefs to [`Part`], which has the methods for its header fields:
+/// [`filename`](Part::filename), [`content_type`](Part::content_type), [`name`](Part::name),
+/// [`filename_as_sent`](Part::filename_as_sent).
 ///
-/// A temporary file is gone when the last clone of this, and of what reads it, is dropped;
-/// to keep it, [`persist`](Self::persist) it. Everything works in the same way wherever the
-/// content is.
+/// A temporary file is removed when the last clone of this value and of its readers is dropped;
+/// [`persist`](Self::persist) keeps it. All methods work the same for files in memory.
 ///
 /// ```
 /// use httpants_driver::{Request, Response};
 ///
 /// async fn upload(request: Request) -> Response {
 ///     let Some(photo) = request.files().chosen("photo") else {
-///         // Nor is there one where the input was left empty: the newest photo stays.
+///         // An empty input is not chosen: the previous photo stays.
 ///         return Response::text("no photo\n").with_status(400);
 ///     };
-///     // The peer's file name is a text to show. It is no path.
+///     // The peer's file name is for display only; never use it as a path.
 ///     match photo.persist("/srv/photos/newest").await {
 ///         Ok(()) => Response::text(format!("{} bytes of {:?}\n", photo.len(), photo.filename())),
 ///         Err(_) => Response::new(500),
@@ -52,27 +51,27 @@ impl UploadedFile {
         Self { part, content, pool }
     }
 
-    /// The size in bytes.
+    /// Returns the size in bytes.
     #[must_use]
     pub fn len(&self) -> u64 {
         self.content.len()
     }
 
-    /// Whether there is no byte in it. A file that was chosen may be empty, too; see
+    /// Returns whether the file has no bytes. A chosen file may be empty, too; see
     /// [`is_chosen`](Self::is_chosen).
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Whether the user has chosen this file: `false` where it has neither a name nor a byte,
-    /// as browsers send it for an input left empty.
+    /// Returns whether the user has chosen this file: `false` if it has neither a name nor content,
+    /// as browsers send it for an input without a choice.
     #[must_use]
     pub fn is_chosen(&self) -> bool {
         !self.is_empty() || self.part.filename_as_sent().is_some_and(|name| !name.is_empty())
     }
 
-    /// The whole content, where it is in memory.
+    /// Returns the whole content, if it is in memory.
     #[must_use]
     pub fn as_bytes(&self) -> Option<&Bytes> {
         match &self.content {
@@ -81,17 +80,17 @@ impl UploadedFile {
         }
     }
 
-    /// The temporary file, where there is one. Its position is shared by all who read it in
-    /// this way; [`reader`](Self::reader) has its own.
+    /// Returns the temporary file, if there is one. All users of the file share its position;
+    /// [`reader`](Self::reader) has its own.
     #[must_use]
     pub fn as_file(&self) -> Option<&File> {
         self.content.as_file()
     }
 
-    /// The whole content in memory, wherever it is. Its size is bounded by `max_body_size`.
+    /// Reads the whole content into memory. Its size is limited by `max_body_size`.
     ///
     /// # Errors
-    /// Those of reading the file.
+    /// Returns the errors of reading the file.
     pub async fn bytes(&self) -> io::Result<Bytes> {
         match &self.content {
             Content::Memory(bytes) => Ok(bytes.clone()),
@@ -107,48 +106,47 @@ impl UploadedFile {
         }
     }
 
-    /// The content piece by piece, read without blocking.
+    /// Returns a stream of the content, read without blocking.
     #[must_use]
     pub fn pieces(&self) -> Pieces {
         Pieces::new(self.content.clone())
     }
 
-    /// The content as [`std::io::Read`] and [`std::io::Seek`], for use where blocking is
-    /// allowed.
+    /// Returns the content as [`std::io::Read`] and [`std::io::Seek`]. Reading may block.
     #[must_use]
     pub fn reader(&self) -> BodyReader {
         BodyReader::new(self.content.clone())
     }
 
-    /// Keeps the file under this path. The path is the application's to choose: nothing that the
-    /// peer sent may be a part of it unchecked.
+    /// Keeps the file under this path. Choose the path yourself: never use input from the peer in
+    /// it unchecked.
     ///
-    /// On Linux a temporary file gets the name, which costs the same for every size; it is
-    /// copied where the path is on another file system, or where it was persisted before.
-    /// What is in memory is written. Either way the name appears when the content is
-    /// complete and on the disk. Only the server's user may read the file (mode 0600) until
-    /// that is changed. The content can still be read through this, too.
+    /// On Linux the temporary file is linked to the path, which takes the same time for every size.
+    /// It is copied if the path is on another file system or the file was persisted before. A file
+    /// in memory is written. In each case the path appears when the content is complete and synced
+    /// to disk. Only the server's user may read the file (mode 0600) until you change that. The
+    /// content can still be read through this value.
     ///
-    /// A file that has this path already is replaced in one step: who opens the path gets the old
-    /// content or the new one, never a mixture. Its mode and owner are not kept. A symbolic link is
-    /// replaced, and the file that it names stays as it is; a directory is an error.
+    /// An existing file at the path is replaced atomically: whoever opens the path gets the old
+    /// content or the new one. Its mode and owner are not kept. A symbolic link is replaced, and
+    /// its target is not changed; a directory is an error.
     ///
     /// # When the client leaves
     ///
-    /// The work begins when this future is first polled, on the runtime's pool for blocking work,
-    /// and is not cancelled with it. Where the handler is dropped while it waits, because its
-    /// connection has failed, tokio, smol and async-std finish the work: the file gets its name
-    /// afterwards, and an error is lost. Work that a runtime drops before it has begun, as
-    /// tokio does when it is shut down, leaves the path as it was. A client that only ends its
-    /// stream may wait for the response, so its handler is dropped within
-    /// [`Timeouts::half_closed`](httpants_core::Timeouts::half_closed) at the earliest, unless
+    /// The work starts when this future is first polled, on the runtime's blocking pool, and is not
+    /// cancelled when the future is dropped. If the handler is dropped while it waits, because its
+    /// connection has failed, tokio, smol and async-std finish the work: the file still appears,
+    /// and an error is lost. If the runtime drops the work before it starts, as tokio does on
+    /// shutdown, the path is unchanged. A client that closes its sending side may still wait for
+    /// the response, so its handler is not dropped before
+    /// [`Timeouts::half_closed`](httpants_core::Timeouts::half_closed), unless
     /// [`Config::half_close`](httpants_core::Config::half_close) says otherwise.
     ///
-    /// So what has to follow, such as a row in a database, belongs together with this call into a
-    /// task that the handler spawns with a clone of the file.
+    /// If something has to follow, such as a database entry, spawn a task that does both with a
+    /// clone of the file.
     ///
     /// # Errors
-    /// Those of the file system. The path is as it was before then, and the upload too.
+    /// Returns the errors of the file system. The path and the upload are unchanged then.
     pub async fn persist(&self, path: impl Into<PathBuf>) -> io::Result<()> {
         let path = path.into();
         let persisted = match &self.content {
@@ -170,7 +168,7 @@ impl Deref for UploadedFile {
     }
 }
 
-/// Shows of the content only its length.
+/// Shows only the length of the content.
 impl fmt::Debug for UploadedFile {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("UploadedFile").field("part", &self.part).field("len", &self.len()).finish_non_exhaustive()

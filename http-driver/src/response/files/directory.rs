@@ -1,4 +1,4 @@
-//! A directory, and the regular files below it.
+//! A directory and the regular files below it.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,16 +9,16 @@ use httpants_core::files::{FileError, FileKind, Lookup, Metadata, RelativePath};
 
 use crate::observe::report::report;
 
-/// As many links in one path as Linux follows.
+/// Maximum number of symbolic links in one path, as on Linux.
 const MOST_LINKS: usize = 40;
 
-/// A directory out of which nothing leads, whatever symbolic links stand in it.
+/// A directory that no path leads out of, whatever symbolic links it contains.
 #[derive(Debug)]
 pub(crate) struct Directory {
-    /// Where it is, symbolic links resolved, and what the application calls it.
+    /// The path of the directory with symbolic links resolved, and as the application wrote it.
     real: PathBuf,
     given: PathBuf,
-    /// `None` where the kernel cannot open files beneath a directory.
+    /// `None` if the kernel cannot open files beneath a directory.
     #[cfg(target_os = "linux")]
     beneath: Option<beneath::Beneath>,
 }
@@ -26,7 +26,7 @@ pub(crate) struct Directory {
 /// A file that can be sent.
 #[derive(Debug)]
 pub(crate) struct Found {
-    /// Its path below the directory; for a directory that of the file that stands for it.
+    /// Its path below the directory; for a directory, that of its index file.
     pub(crate) path: RelativePath,
     pub(crate) file: File,
     pub(crate) metadata: Metadata,
@@ -34,7 +34,7 @@ pub(crate) struct Found {
 
 impl Directory {
     /// # Errors
-    /// Those of the platform, with the path in front.
+    /// Returns the errors of the platform, prefixed with the path.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let open = || {
             let real = fs::canonicalize(path)?;
@@ -53,12 +53,12 @@ impl Directory {
         })
     }
 
-    /// Where the directory is, symbolic links resolved.
+    /// Returns the path of the directory with symbolic links resolved.
     pub(crate) fn path(&self) -> &Path {
         &self.real
     }
 
-    /// The application's name for a file: relative, or absolute and below this directory.
+    /// Converts the application's path of a file: relative, or absolute and below this directory.
     pub(crate) fn relative(&self, path: &Path) -> Result<RelativePath, FileError> {
         let below = match path.is_absolute() {
             true => path.strip_prefix(&self.real).or_else(|_| path.strip_prefix(&self.given)),
@@ -68,7 +68,7 @@ impl Directory {
         RelativePath::resolve_decoded(below)
     }
 
-    /// Opens the regular file at this path; for a directory its `index.html`.
+    /// Opens the regular file at this path; for a directory, its `index.html`.
     pub(crate) fn find(&self, mut path: RelativePath) -> Result<Found, FileError> {
         loop {
             let (file, metadata) = self.open_file(path.as_str()).map_err(|error| fault(&error, path.as_str()))?;
@@ -79,7 +79,7 @@ impl Directory {
         }
     }
 
-    /// Opens the file beside another, whose name goes on with this suffix, if there is one.
+    /// Opens the file next to another with this suffix added to the name, if it exists.
     pub(crate) fn find_sibling(&self, of: &RelativePath, suffix: &str) -> Option<(File, Metadata)> {
         let (file, metadata) = self.open_file(&[of.as_str(), suffix].concat()).ok()?;
         (kind(&metadata) == FileKind::File).then(|| (file, describe(&metadata)))
@@ -97,8 +97,8 @@ impl Directory {
             return self.open_checked(relative);
         };
         match beneath.open_file(relative) {
-            // Absolute links are not followed by the kernel, but they may name a place below,
-            // which it then opens by that place's own path.
+            // The kernel does not follow absolute links here, but their target may be below the
+            // directory; it is then opened by its own path.
             Err(error) if error.kind() == io::ErrorKind::CrossesDevices => {
                 beneath.open_file(&self.real_path_below(relative)?)
             }
@@ -111,16 +111,17 @@ impl Directory {
         self.open_checked(relative)
     }
 
-    /// Resolves the links, checks where they end, opens that, and checks what was opened.
+    /// Resolves links, checks that they stay below the directory, opens the result and checks it
+    /// again.
     fn open_checked(&self, relative: &Path) -> io::Result<File> {
         let real = self.real.join(self.real_path_below(relative)?);
         let file = open_options().open(&real)?;
         if is_at(&file, &real)? { Ok(file) } else { Err(io::ErrorKind::NotFound.into()) }
     }
 
-    /// Where a path really leads, as a path below this directory. Each step on the way has to
-    /// be below it, too: what stands outside is not for a path to tell. So a link may be
-    /// absolute only where it names a place below.
+    /// Resolves a path to one below this directory. Each link on the way must lead below it, too,
+    /// so that a path reveals nothing about the outside; an absolute link is allowed if its target
+    /// is below.
     fn real_path_below(&self, relative: &Path) -> io::Result<PathBuf> {
         let outside = || io::Error::from(io::ErrorKind::NotFound);
         let (mut real, mut rest, mut links) = (PathBuf::new(), relative.to_owned(), 0);
@@ -162,7 +163,7 @@ pub(crate) fn kind(metadata: &fs::Metadata) -> FileKind {
     }
 }
 
-/// What the core needs to know about a file.
+/// Converts file metadata for the core.
 pub(crate) fn describe(metadata: &fs::Metadata) -> Metadata {
     let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
     #[cfg(unix)]
@@ -172,7 +173,8 @@ pub(crate) fn describe(metadata: &fs::Metadata) -> Metadata {
     Metadata::new(metadata.len(), modified.map(|span| (span.as_secs(), span.subsec_nanos())), inode)
 }
 
-/// Nothing is waited for (a pipe's other end), nothing becomes the controlling terminal.
+/// Returns options that wait for nothing (such as the other end of a pipe) and acquire no
+/// controlling terminal.
 fn open_options() -> fs::OpenOptions {
     let mut options = File::options();
     options.read(true);
@@ -192,9 +194,9 @@ fn open_options() -> fs::OpenOptions {
     options
 }
 
-/// Whether an open file is the one at this real path. Where the kernel does not tell, only
-/// somebody who can rename directories below the root, and who does so three times at the
-/// right moments, is not noticed.
+/// Returns whether an open file is the one at this real path. On kernels that cannot tell, a
+/// process that can rename directories below the root and does so three times at the right moments
+/// is not detected.
 fn is_at(file: &File, real: &Path) -> io::Result<bool> {
     #[cfg(target_os = "linux")]
     {
@@ -221,7 +223,7 @@ fn fault(error: &io::Error, path: &str) -> FileError {
     #[cfg(unix)]
     {
         use rustix::io::Errno;
-        // Links in a circle; sockets and devices that nothing stands behind.
+        // A cycle of links; a socket or device without a driver or peer.
         if let Some(Errno::LOOP | Errno::NXIO | Errno::NODEV) = Errno::from_io_error(error) {
             return FileError::NotFound;
         }
@@ -229,7 +231,7 @@ fn fault(error: &io::Error, path: &str) -> FileError {
     let fault = FileError::from(error.kind());
     if fault == FileError::Failed {
         let path = path.escape_debug();
-        report!("a file could not be opened", error, path);
+        report!("cannot open a file", error, path);
     }
     fault
 }
@@ -244,16 +246,17 @@ mod beneath {
     use rustix::fs::{Mode, OFlags, ResolveFlags, open, openat2};
     use rustix::io::Errno;
 
-    /// Opens files so that no link and no other process's renaming leads out: the kernel
-    /// resolves the whole path under that condition (openat2, Linux 5.6).
+    /// Opens files so that neither links nor concurrent renames lead out: the kernel resolves the
+    /// whole path under that condition (openat2, Linux 5.6).
     #[derive(Debug)]
     pub(super) struct Beneath(OwnedFd);
 
-    /// A rename elsewhere can make the kernel lose track of where it is below the directory.
+    /// Maximum number of attempts. A concurrent rename can make the kernel unable to tell whether
+    /// the path is below the directory.
     const ATTEMPTS: usize = 16;
 
     impl Beneath {
-        /// `None` where the kernel, or the sandbox around this process, does not know how.
+        /// Returns `None` if the kernel, or a sandbox around this process, does not support it.
         pub(super) fn open(directory: &Path) -> io::Result<Option<Self>> {
             let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
             let handle = open(directory, flags, Mode::empty())?;
@@ -290,7 +293,7 @@ mod tests {
 
     use super::*;
 
-    /// Every way in which files are opened on this machine.
+    /// Returns a directory for each way in which files are opened on this machine.
     fn directories(root: &Path) -> Vec<Directory> {
         let mut all = vec![Directory::open(root).unwrap()];
         #[cfg(target_os = "linux")]
@@ -310,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn links_are_followed_as_long_as_they_stay_below() {
+    fn links_are_followed_only_below_the_directory() {
         let folder = tempfile::tempdir().unwrap();
         let real = fs::canonicalize(folder.path()).unwrap();
         let root = real.join("root");
@@ -366,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn only_regular_files_are_found_and_nothing_is_waited_for() {
+    fn only_regular_files_are_found_without_blocking() {
         let folder = tempfile::tempdir().unwrap();
         let _socket = std::os::unix::net::UnixListener::bind(folder.path().join("socket")).unwrap();
         let fifo = std::process::Command::new("mkfifo").arg(folder.path().join("fifo")).status();
@@ -379,7 +382,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_directory_cannot_be_served() {
+    fn file_root_must_be_a_directory() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("file");
         fs::write(&file, "").unwrap();
@@ -390,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn the_applications_paths_may_be_absolute() {
+    fn application_paths_may_be_absolute() {
         let folder = tempfile::tempdir().unwrap();
         let real = fs::canonicalize(folder.path()).unwrap();
         fs::create_dir(real.join("root")).unwrap();
@@ -404,10 +407,10 @@ mod tests {
         }
     }
 
-    /// Somebody else swaps a directory for a link that leads out, again and again.
+    /// Another thread repeatedly replaces a directory by a link that leads out.
     #[cfg(target_os = "linux")]
     #[test]
-    fn a_race_is_not_won() {
+    fn concurrent_renames_do_not_lead_out() {
         let folder = tempfile::tempdir().unwrap();
         let real = fs::canonicalize(folder.path()).unwrap();
         let root = real.join("root");
@@ -426,7 +429,7 @@ mod tests {
                     renameat_with(CWD, &folder, CWD, &link, RenameFlags::EXCHANGE).unwrap();
                 }
             });
-            // Stops the other thread, also where an assertion fails.
+            // Stops the other thread, even if an assertion fails.
             let _stop = Stop(&done);
             for directory in directories(&root) {
                 let mut seen = 0;

@@ -1,4 +1,4 @@
-//! Files as answers: which file a path names, what it is answered with, and how it leaves.
+//! Files as responses: finding, planning, sending.
 //!
 //! ```text
 //! FileRoot --serve(&request)--> Response      NamedFile --Response::file--> Response

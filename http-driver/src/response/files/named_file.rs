@@ -1,4 +1,4 @@
-//! A file that is to be sent.
+//! A file to send.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,19 +10,19 @@ use super::directory::{self, Found};
 use super::policy::FilePolicy;
 use super::root::FileRoot;
 
-/// A file as a response, with the arguments of `send_file` in Pants; becomes a response by
-/// [`Response::file`](crate::Response::file).
+/// A file as a response, with the arguments of `send_file` in Pants;
+/// [`Response::file`](crate::Response::file) converts it.
 ///
-/// The type follows from the name. `Last-Modified`, a strong `ETag`, `Accept-Ranges`, and a
-/// freshness of a week are sent unless [`Response::with_header`](crate::Response::with_header) gives fields of these names;
-/// conditional requests, ranges and HEAD are answered from them. Behind another status than
-/// 200 the file is mere content, such as that of an error page: whole, whatever the request's
-/// conditions and ranges, and by default with `Cache-Control: no-cache`.
+/// The media type is derived from the name. `Last-Modified`, a strong `ETag`, `Accept-Ranges` and a
+/// freshness of a week are sent unless [`Response::with_header`](crate::Response::with_header) sets
+/// fields of these names; conditional requests, ranges and HEAD are evaluated against them. With a
+/// status other than 200 the file is plain content, such as that of an error page: it is sent
+/// whole, without conditions and ranges, and by default with `Cache-Control: no-cache`.
 ///
 /// ```
 /// use httpants_driver::{NamedFile, Response};
 ///
-/// // Below Server::file_root.
+/// // A path below Server::file_root.
 /// let _ = Response::file("logo.svg");
 /// let _ = Response::file(NamedFile::new("data.bin").filename("Größen.bin").guess_mime(false));
 /// let _ = Response::file("404.html").with_status(404);
@@ -35,45 +35,46 @@ pub struct NamedFile {
     precompressed: Option<bool>,
 }
 
-/// The same, once it is open.
+/// An opened file.
 #[derive(Debug)]
 pub(crate) struct Opened {
-    /// What its type follows from; with a sibling still the file's own.
+    /// The name that determines the media type; with a precompressed sibling still that of the
+    /// original file.
     pub(crate) name: String,
-    /// Where it is, for a server in front that sends it (`X-Accel-Redirect`).
+    /// The path, for a proxy that sends the file (`X-Accel-Redirect`).
     pub(crate) path: Option<PathBuf>,
     pub(crate) file: File,
     pub(crate) metadata: Metadata,
-    /// What was chosen, where there was a choice.
+    /// The chosen content coding, if there was a choice.
     pub(crate) coding: Option<Coding>,
     pub(crate) filename: Option<String>,
     pub(crate) guess_mime: bool,
-    /// It stands for a directory that the request named without a slash behind it.
+    /// The file is the index of a directory that was requested without a trailing slash.
     pub(crate) lacks_slash: bool,
 }
 
-/// Where the file is.
+/// The location of a file.
 #[derive(Debug)]
 pub(crate) enum Source {
-    /// At the path of a request, which may end in a slash.
+    /// The path of a request, which may end in a slash.
     Requested { root: FileRoot, path: Result<RelativePath, FileError>, slash: bool },
-    /// At a path that the application gave, below this root or the server's.
+    /// A path given by the application, below this root or the server's.
     Named { root: Option<FileRoot>, path: PathBuf },
-    /// Open already.
+    /// An open file.
     Open { file: File, name: String },
 }
 
 impl NamedFile {
-    /// A file below [`Server::file_root`](crate::Server::file_root); see
-    /// [`FileRoot::file`](crate::FileRoot::file) for one below another directory.
+    /// Creates a response from a file below [`Server::file_root`](crate::Server::file_root);
+    /// [`FileRoot::file`](crate::FileRoot::file) is for other directories.
     #[must_use]
     pub fn new(path: impl AsRef<Path>) -> Self {
         Self::from_source(Source::Named { root: None, path: path.as_ref().to_owned() })
     }
 
-    /// A file that the application opened, from anywhere; the name tells its type. What is not
-    /// a regular file is answered with 404. It is always sent from here, also where
-    /// [`Server::x_sendfile`](crate::Server::x_sendfile) leaves other files to a server in front.
+    /// Creates a response from an open file of any location; the name determines the media type.
+    /// Anything but a regular file gets 404. The file is always sent by this server, also with
+    /// [`Server::x_sendfile`](crate::Server::x_sendfile).
     #[must_use]
     pub fn opened(file: File, name: &str) -> Self {
         Self::from_source(Source::Open { file, name: name.to_owned() })
@@ -83,30 +84,31 @@ impl NamedFile {
         Self { source, filename: None, guess_mime: true, precompressed: None }
     }
 
-    /// The name under which the client is to save it (`Content-Disposition`), in any script.
-    /// Default: none, the client may show it.
+    /// Sets the name under which the client should save the file (`Content-Disposition`), in any
+    /// script. Default: none; the client may display it.
     #[must_use]
     pub fn filename(mut self, filename: impl Into<String>) -> Self {
         self.filename = Some(filename.into());
         self
     }
 
-    /// Whether the name tells the type; else it is `application/octet-stream`. Default: true.
+    /// Sets whether the name determines the media type; otherwise it is `application/octet-stream`.
+    /// Default: true.
     #[must_use]
     pub fn guess_mime(mut self, guess_mime: bool) -> Self {
         self.guess_mime = guess_mime;
         self
     }
 
-    /// Whether a sibling with `.br` or `.gz` behind its name is sent in its place where the
-    /// client takes it. Default: what its [`FileRoot`](crate::FileRoot) says.
+    /// Sets whether a sibling with the suffix `.br` or `.gz` is sent instead if the client accepts
+    /// it. Default: the setting of the [`FileRoot`](crate::FileRoot).
     #[must_use]
     pub fn precompressed(mut self, precompressed: bool) -> Self {
         self.precompressed = Some(precompressed);
         self
     }
 
-    /// Opens it, or the sibling that this request is better answered with.
+    /// Opens the file, or the precompressed sibling that suits this request better.
     pub(crate) fn open(self, policy: &FilePolicy, headers: &Headers) -> Result<Opened, FileError> {
         let Self { source, filename, guess_mime, precompressed } = self;
         let (root, path, slash) = match source {
@@ -153,14 +155,14 @@ impl NamedFile {
     }
 }
 
-/// Below [`Server::file_root`](crate::Server::file_root).
+/// Converts a path below [`Server::file_root`](crate::Server::file_root).
 impl From<&str> for NamedFile {
     fn from(path: &str) -> Self {
         Self::new(path)
     }
 }
 
-/// Below [`Server::file_root`](crate::Server::file_root).
+/// Converts a path below [`Server::file_root`](crate::Server::file_root).
 impl From<&Path> for NamedFile {
     fn from(path: &Path) -> Self {
         Self::new(path)

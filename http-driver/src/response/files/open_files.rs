@@ -1,15 +1,15 @@
-//! The files of the responses that wait to be sent.
+//! Open files of responses that are to be sent.
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::sync::Arc;
 
-/// The most files that one connection keeps open: a peer that pipelines requests and reads
-/// nothing must not use the process's descriptors up.
+/// Maximum number of files that one connection keeps open, so that a peer that pipelines requests
+/// without reading responses cannot use up the process's descriptors.
 const MOST: usize = 8;
 
-/// A connection's open files, each under the number by which the core knows it. A file is
-/// closed as soon as the last byte of it has left.
+/// The open files of a connection, each under the number by which the core knows it. A file is
+/// closed as soon as its last byte was sent.
 #[derive(Debug, Default)]
 pub(crate) struct OpenFiles {
     queue: VecDeque<OpenFile>,
@@ -20,12 +20,12 @@ pub(crate) struct OpenFiles {
 struct OpenFile {
     number: u64,
     file: Arc<File>,
-    /// Bytes of it that are due.
+    /// Bytes of it that are still to be sent.
     left: u64,
 }
 
 impl OpenFiles {
-    /// The number of the next file.
+    /// Returns the number for the next file.
     pub(crate) fn next_number(&mut self) -> u64 {
         self.last += 1;
         self.last
@@ -37,12 +37,12 @@ impl OpenFiles {
         self.queue.push_back(OpenFile { number, file: file.into(), left });
     }
 
-    /// Whether the next request has to wait.
+    /// Returns whether the next request has to wait.
     pub(crate) fn is_full(&self) -> bool {
         self.queue.len() >= MOST
     }
 
-    /// The file with this number, which is the first to be sent.
+    /// Returns the file with this number, which must be the first to be sent.
     pub(crate) fn get(&mut self, number: u64) -> Option<&Arc<File>> {
         while self.queue.front().is_some_and(|first| first.number < number) {
             self.queue.pop_front();
@@ -50,7 +50,7 @@ impl OpenFiles {
         self.queue.front().filter(|first| first.number == number).map(|first| &first.file)
     }
 
-    /// So many bytes of the first file have left.
+    /// Records that `count` bytes of the first file were sent.
     pub(crate) fn sent(&mut self, count: u64) {
         if let Some(first) = self.queue.front_mut() {
             first.left = first.left.saturating_sub(count);

@@ -1,4 +1,4 @@
-//! What a server says about files, once for all its handlers.
+//! File settings of a server, shared by all its handlers.
 
 use std::sync::OnceLock;
 
@@ -7,7 +7,7 @@ use httpants_core::files::{FileError, Sendfile};
 use super::root::FileRoot;
 use crate::observe::report::report;
 
-/// `file_root` and `sendfile` in Pants.
+/// The settings `file_root` and `sendfile` of Pants.
 #[derive(Debug, Default)]
 pub(crate) struct FilePolicy {
     root: OnceLock<FileRoot>,
@@ -19,14 +19,14 @@ impl FilePolicy {
         self.root = root.into();
     }
 
-    /// Where the application's relative paths start: in the current directory where nothing
-    /// was set, as in Pants.
+    /// Returns the root of the application's relative paths: the current directory if none was set,
+    /// as in Pants.
     pub(crate) fn root(&self) -> Result<FileRoot, FileError> {
         if let Some(root) = self.root.get() {
             return Ok(root.clone());
         }
         let current = FileRoot::open(".").map_err(|error| {
-            report!("no file root was set, and the current directory cannot be opened", error);
+            report!("no file root is set and the current directory cannot be opened", error);
             FileError::Failed
         })?;
         Ok(self.root.get_or_init(|| current).clone())

@@ -1,4 +1,4 @@
-//! From a file to the answer in the core's queue.
+//! Responses with a file.
 
 use std::fs::File;
 
@@ -12,10 +12,11 @@ use super::named_file::{NamedFile, Opened};
 use crate::observe::report::report;
 use crate::response::Outlet;
 
-/// Responds with a file: opens it and plans the response without the lock, then queues it.
+/// Responds with a file: opens it and plans the response without the lock, then queues the
+/// response.
 ///
 /// # Errors
-/// As [`httpants_core::Connection::respond`].
+/// Returns the errors of [`httpants_core::Connection::respond`].
 pub(crate) fn respond(outlet: &mut Outlet<'_>, mut head: ResponseHead, file: NamedFile) -> Result<(), Misuse> {
     let id = outlet.request;
     let (request, now) = outlet.with(|shared| (shared.core.current_request().cloned(), shared.core.now()));
@@ -48,7 +49,7 @@ pub(crate) fn respond(outlet: &mut Outlet<'_>, mut head: ResponseHead, file: Nam
     Ok(())
 }
 
-/// The response, and the file that its segments are stretches of.
+/// Returns the planned response and the file that its segments refer to.
 fn plan(
     request: &RequestHead,
     status: StatusCode,
@@ -60,7 +61,7 @@ fn plan(
     let unconditional = Headers::default();
     let mut asked = FileRequest { method: request.method(), headers: request.headers() };
     if status != StatusCode::OK {
-        // The file is the content of a response that does not depend on it: an error page.
+        // A response whose status does not depend on the file, such as an error page.
         asked.headers = &unconditional;
         if *asked.method != Method::HEAD {
             asked.method = &Method::GET;
@@ -101,8 +102,8 @@ fn plan_opened(
     }
 }
 
-/// Adds the application's fields to a plan without a file, except the one that would make a
-/// server in front send a file in its place.
+/// Adds the application's fields to a plan without a file, except the one that would make a proxy
+/// send a file instead.
 fn without_file(plan: Plan, own: &[Field], policy: &FilePolicy) -> Plan {
     let mut plan = plan.with_own_fields(own);
     if let Some(sendfile) = &policy.sendfile {
@@ -111,20 +112,19 @@ fn without_file(plan: Plan, own: &[Field], policy: &FilePolicy) -> Plan {
     plan
 }
 
-/// Asked of the system only where a boundary is made of it.
+/// Returns random bytes, only if a multipart boundary needs them.
 fn entropy(asked: FileRequest<'_>) -> Result<[u8; 16], FileError> {
     let mut entropy = [0; 16];
     if asked.asks_for_several_ranges() {
         getrandom::fill(&mut entropy).map_err(|error| {
-            report!("the system gives no random numbers", error);
+            report!("cannot generate a multipart boundary: no random numbers from the system", error);
             FileError::Failed
         })?;
     }
     Ok(entropy)
 }
 
-/// Takes the application's own fields, for the plan to put where they belong; what the core
-/// owns stays.
+/// Takes the application's fields for the plan to place; fields that the core owns stay.
 fn take_fields(fields: &mut FieldLines) -> Result<Vec<Field>, Misuse> {
     let mut own = Vec::new();
     for (name, value) in fields.iter() {

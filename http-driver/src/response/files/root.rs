@@ -1,4 +1,4 @@
-//! Serving a directory.
+//! Directories to serve files from.
 
 use std::io;
 use std::path::Path;
@@ -6,13 +6,13 @@ use std::sync::Arc;
 
 use super::directory::Directory;
 
-/// A directory whose files are served; clones are the same one.
+/// A directory whose files are served; clones share it.
 ///
-/// Only regular files are sent, and only those below the directory: a path with `..` in any
-/// spelling, a device, a symbolic link that leads out (also where it leads in again) are 404,
-/// like what is not there; an absolute link may name a place below. The response to a directory is
-/// its `index.html`, that to a file that may not be read 403. The fields of the responses are
-/// those of [`httpants_core::files::Plan`]: entity tags, conditions, ranges.
+/// Only regular files below the directory are sent. A path with `..` in any spelling, a device, and
+/// a symbolic link that leads out (even if it leads back in) get 404, as a missing file does; an
+/// absolute link may lead to a place below. A directory is answered with its `index.html`, an
+/// unreadable file with 403. The response fields are those of [`httpants_core::files::Plan`]:
+/// entity tags, conditions, ranges.
 ///
 /// ```
 /// use httpants_driver::{FileRoot, Request, Response, Server};
@@ -42,20 +42,19 @@ use super::directory::Directory;
 ///
 /// # What runs where
 ///
-/// Files are opened in the connection's own task. That is two short system calls on names
-/// that the kernel mostly has in memory, where handing them to another thread costs six to
-/// eight context switches; nginx does the same. On a slow network file system, whose names
-/// take a round trip each, serve from worker threads ([`Server::workers`](crate::Server::workers)).
-/// The content is sent there, too, by sendfile(2) where the transport has it, which waits for the
-/// disk where the kernel does not have the content in memory. Otherwise, as over TLS, what
-/// Linux has in memory is read there, and the rest on threads that may block.
+/// Files are opened in the connection's own task. That is two short system calls on names that the
+/// kernel mostly has in memory; another thread would cost six to eight context switches, and nginx
+/// does the same. For a slow network file system, where a lookup takes a round trip, use several
+/// worker threads ([`Server::workers`](crate::Server::workers)). Content is sent in the task, too,
+/// by sendfile(2) if the transport supports it, which waits for the disk if the kernel does not
+/// have the content in memory. Otherwise, as over TLS, content that Linux has in memory is read in
+/// the task, and the rest on the blocking pool.
 ///
 /// # Where the directory is
 ///
-/// It is opened once, so renaming it changes nothing. On Linux 5.6 and later the kernel itself
-/// keeps every lookup below it, however links and directories are changed meanwhile.
-/// Elsewhere links are resolved one by one and checked, and what was opened is compared with
-/// that.
+/// The directory is opened once, so renaming it has no effect. On Linux 5.6 and later the kernel
+/// keeps every lookup below it, even if links and directories change concurrently. Elsewhere links
+/// are resolved one by one and checked, and the opened file is compared with the result.
 #[derive(Clone, Debug)]
 pub struct FileRoot {
     pub(super) directory: Arc<Directory>,
@@ -67,14 +66,15 @@ impl FileRoot {
     /// Opens a directory.
     ///
     /// # Errors
-    /// Those of the platform, with the path in front; also for what is not a directory.
+    /// Returns the errors of the platform, prefixed with the path; also if it is not a directory.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let directory = Directory::open(path.as_ref())?.into();
         Ok(Self { directory, precompressed: false, mount: Arc::default() })
     }
 
-    /// Takes this off the front of a request's path in [`serve`](Self::serve): the path at
-    /// which the directory appears, such as `/static`. Default: none, it appears at `/`.
+    /// Sets the path prefix at which the directory appears, such as `/static`;
+    /// [`serve`](Self::serve) removes it from the request's path. Default: none, the directory
+    /// appears at `/`.
     #[must_use]
     pub fn mount(mut self, path: &str) -> Self {
         self.mount = match path.trim_matches('/') {
@@ -84,21 +84,21 @@ impl FileRoot {
         self
     }
 
-    /// Whether `app.js.br` or `app.js.gz` is sent in place of a file `app.js` beside it, where
-    /// there is one and the client takes it. Default: false.
+    /// Sets whether `app.js.br` or `app.js.gz` is sent instead of `app.js` if it exists and the
+    /// client accepts it. Default: false.
     #[must_use]
     pub fn precompressed(mut self, precompressed: bool) -> Self {
         self.precompressed = precompressed;
         self
     }
 
-    /// Where the directory is, symbolic links resolved.
+    /// Returns the path of the directory with symbolic links resolved.
     #[must_use]
     pub fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    /// The path behind the mount and its slash; empty for the mount itself.
+    /// Returns the path after the mount prefix and its slash; empty for the prefix itself.
     pub(super) fn below_mount<'a>(&self, path: &'a str) -> Option<&'a str> {
         let below = path.strip_prefix(&*self.mount)?;
         if below.is_empty() { Some(below) } else { below.strip_prefix('/') }

@@ -1,4 +1,4 @@
-//! Moving stretches of files into the socket.
+//! Sending of file ranges to the socket.
 
 use std::fs::File;
 use std::io::{self, ErrorKind, IoSlice};
@@ -8,26 +8,26 @@ use std::task::{Context, Poll, ready};
 use crate::observe::report::report;
 use crate::runtime::{Blocking, Runtime, Transport};
 
-/// Bytes of files that leave in one poll of a connection before other tasks get their turn:
-/// about 0.1 ms. Turns of less than 256 KiB cost more a byte, longer ones save nothing.
+/// File bytes that one poll of a connection may send before other tasks get a turn: about 0.1 ms.
+/// Turns below 256 KiB cost more per byte, longer ones save nothing.
 const TURN: u64 = 1 << 20;
-/// For how many bytes of that each one counts that is read, and mostly enciphered, here.
+/// Cost of a byte that is read, and usually encrypted, by this process, in bytes of that allowance.
 const READING: u64 = 4;
-/// What is read at once where the transport does not send files itself; one such piece is in
-/// memory at a time.
+/// Size of one read if the transport cannot send files itself. One such piece is in memory at a
+/// time.
 const PIECE: u64 = 64 << 10;
 
-/// Sends the file whose turn it is.
+/// The sender of the current file.
 #[derive(Default)]
 pub(crate) struct FileSender {
-    /// What may still leave in this poll.
+    /// The number of bytes that may still be sent in this poll.
     allowance: u64,
     piece: Piece,
-    /// The buffer of the piece before, until the stretch has left.
+    /// The buffer of the previous piece, kept until the range was sent.
     spare: Vec<u8>,
 }
 
-/// A stretch of a file that is to leave.
+/// A range of a file to send.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stretch<'a> {
     pub(crate) file: &'a Arc<File>,
@@ -35,39 +35,39 @@ pub(crate) struct Stretch<'a> {
     pub(crate) length: u64,
 }
 
-/// Where the transport does not send files itself: the next bytes to send.
+/// The next bytes to send if the transport cannot send files itself.
 #[derive(Default)]
 enum Piece {
     #[default]
     None,
-    /// They are being read.
+    /// The bytes are being read.
     Reading(Blocking<(Vec<u8>, io::Result<usize>)>),
-    /// These, of which the front may have left already.
+    /// The bytes were read; some of them may have been sent.
     Read { buffer: Vec<u8>, sent: usize, end: usize },
 }
 
 impl FileSender {
-    /// A poll of the connection begins.
+    /// Resets the allowance for a new poll of the connection.
     pub(crate) fn begin_turn(&mut self) {
         self.allowance = TURN;
     }
 
-    /// Whether other tasks are to have their turn before more is sent.
+    /// Returns whether other tasks must get a turn before more is sent.
     pub(crate) fn is_spent(&self) -> bool {
         self.allowance == 0
     }
 
-    /// There is nothing to send any more.
+    /// Drops the state, because nothing is left to send.
     pub(crate) fn forget(&mut self) {
         self.piece = Piece::None;
         self.spare = Vec::new();
     }
 
-    /// Sends the front of a stretch and tells how many bytes of it have left.
+    /// Sends the front of a range; returns the number of bytes sent.
     ///
     /// # Errors
-    /// Those of the transport and of reading, and [`ErrorKind::UnexpectedEof`] where the file
-    /// ends before the stretch does.
+    /// Returns the errors of the transport and of reading, and [`ErrorKind::UnexpectedEof`] if the
+    /// file ends before the range does.
     pub(crate) fn poll_send<R: Runtime>(
         &mut self,
         runtime: &R,
@@ -135,13 +135,13 @@ impl FileSender {
     }
 }
 
-/// The peer sees that its response is cut off; why is for the log.
+/// Logs why a response is cut off, and returns the error that breaks the connection.
 fn broken(error: io::Error) -> io::Error {
-    report!("a file was truncated, or became unreadable, while it was sent", error);
+    report!("file was truncated or became unreadable while being sent", error);
     error
 }
 
-/// Reads the front of a stretch, on a thread that may block.
+/// Reads the front of a range on the blocking pool.
 fn read<R: Runtime>(runtime: &R, stretch: Stretch<'_>, mut buffer: Vec<u8>) -> Blocking<(Vec<u8>, io::Result<usize>)> {
     let (file, offset) = (Arc::clone(stretch.file), stretch.offset);
     runtime.unblock(move || {

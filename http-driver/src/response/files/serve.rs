@@ -1,4 +1,4 @@
-//! From a directory and a request, or a name, to a file that is to be sent.
+//! Finding the file for a request or a name.
 
 use std::path::Path;
 
@@ -10,9 +10,9 @@ use crate::request::Request;
 use crate::response::Response;
 
 impl FileRoot {
-    /// The response to a request for a file: the one that its path names. A directory with an
-    /// `index.html` is 301 where the slash behind its name is missing, because links in that
-    /// file count from there.
+    /// Returns the response to a request for the file at its path. A directory with an `index.html`
+    /// is redirected with 301 if the trailing slash is missing, because relative links in that file
+    /// depend on it.
     #[must_use]
     pub fn serve(&self, request: &Request) -> Response {
         let slash = request.path().ends_with('/');
@@ -20,9 +20,9 @@ impl FileRoot {
         NamedFile::from_source(Source::Requested { root: self.clone(), path, slash }).into()
     }
 
-    /// A file that the application names: relative to the directory, or absolute and below
-    /// it. It is opened when it is sent, and not percent-decoded. A path that leads out is
-    /// answered with 404, whoever wrote it.
+    /// Returns a file that the application names: relative to the directory, or absolute and below
+    /// it. It is opened when it is sent. The path is not percent-decoded. A path that leads out
+    /// gets 404.
     #[must_use]
     pub fn file(&self, path: impl AsRef<Path>) -> NamedFile {
         NamedFile::from_source(Source::Named { root: Some(self.clone()), path: path.as_ref().to_owned() })

@@ -1,15 +1,15 @@
-//! Answers, in a form in which those of two servers can be compared.
+//! Responses in a form that is comparable between two servers.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// One answer, without what servers are free to choose.
+/// A response without what servers are free to choose.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
-    /// Each field's values in order, the names in lower case; without Date and Server.
+    /// The values of each field in order, with names in lower case; without Date and Server.
     pub(crate) fields: BTreeMap<String, Vec<String>>,
-    /// The content, chunks joined; `None` where it is cut off.
+    /// The body, chunks joined; `None` if truncated.
     pub(crate) content: Option<Vec<u8>>,
     pub(crate) trailers: BTreeMap<String, Vec<String>>,
 }
@@ -24,9 +24,9 @@ impl fmt::Debug for Answer {
     }
 }
 
-/// The final answers in what was received; 1xx are left out, but for 101, whose content is all
-/// that follows. Those to HEAD have no content.
-pub(crate) fn answers(mut received: &[u8], head: bool) -> Vec<Answer> {
+/// Parses the final responses; 1xx are skipped, except 101, whose body is everything that follows.
+/// Those to HEAD have no body.
+pub(crate) fn responses(mut received: &[u8], head: bool) -> Vec<Answer> {
     let mut all = Vec::new();
     while !received.is_empty() {
         let mut fields = [httparse::EMPTY_HEADER; 32];
@@ -35,15 +35,15 @@ pub(crate) fn answers(mut received: &[u8], head: bool) -> Vec<Answer> {
             panic!("no head: {}", received.escape_ascii());
         };
         received = &received[length..];
-        let mut answer =
+        let mut response =
             Answer { status: response.code.unwrap(), fields: collected(response.headers), ..Answer::default() };
-        match answer.status {
-            101 => answer.content = Some(std::mem::take(&mut received).to_vec()),
+        match response.status {
+            101 => response.content = Some(std::mem::take(&mut received).to_vec()),
             100..200 => continue,
-            _ if head || matches!(answer.status, 204 | 304) => answer.content = Some(Vec::new()),
-            _ => read_content(&mut answer, &mut received),
+            _ if head || matches!(response.status, 204 | 304) => response.content = Some(Vec::new()),
+            _ => read_content(&mut response, &mut received),
         }
-        all.push(answer);
+        all.push(response);
     }
     all
 }
@@ -59,27 +59,27 @@ fn collected(headers: &[httparse::Header<'_>]) -> BTreeMap<String, Vec<String>> 
     fields
 }
 
-fn read_content(answer: &mut Answer, received: &mut &[u8]) {
-    if let Some(length) = answer.fields.get("content-length") {
+fn read_content(response: &mut Answer, received: &mut &[u8]) {
+    if let Some(length) = response.fields.get("content-length") {
         let length: usize = length[0].parse().unwrap();
         if let Some((content, rest)) = received.split_at_checked(length) {
-            answer.content = Some(content.to_vec());
+            response.content = Some(content.to_vec());
             *received = rest;
         } else {
             *received = &[];
         }
-    } else if answer.fields.contains_key("transfer-encoding") {
-        if read_chunks(answer, received).is_none() {
-            answer.content = None;
+    } else if response.fields.contains_key("transfer-encoding") {
+        if read_chunks(response, received).is_none() {
+            response.content = None;
             *received = &[];
         }
     } else {
-        answer.content = Some(std::mem::take(received).to_vec());
+        response.content = Some(std::mem::take(received).to_vec());
     }
 }
 
-fn read_chunks(answer: &mut Answer, received: &mut &[u8]) -> Option<()> {
-    let content = answer.content.insert(Vec::new());
+fn read_chunks(response: &mut Answer, received: &mut &[u8]) -> Option<()> {
+    let content = response.content.insert(Vec::new());
     loop {
         let httparse::Status::Complete((line, size)) = httparse::parse_chunk_size(received).unwrap() else {
             return None;
@@ -96,7 +96,7 @@ fn read_chunks(answer: &mut Answer, received: &mut &[u8]) -> Option<()> {
     let httparse::Status::Complete((length, trailers)) = httparse::parse_headers(received, &mut fields).unwrap() else {
         return None;
     };
-    answer.trailers = collected(trailers);
+    response.trailers = collected(trailers);
     *received = &received[length..];
     Some(())
 }

@@ -1,4 +1,4 @@
-//! What a file is answered with.
+//! Tests of responses with files.
 
 use std::fs;
 use std::time::{Duration, UNIX_EPOCH};
@@ -6,7 +6,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use httpants_driver::Sendfile;
 use httpants_testkit::memory::Memory;
 
-use crate::site::{LENGTH, Site, answers, ask, ask_with, data, request, windows};
+use crate::site::{LENGTH, Site, ask, ask_with, data, request, responses, windows};
 
 fn world() -> (Site, Memory) {
     let site = Site::new();
@@ -16,12 +16,12 @@ fn world() -> (Site, Memory) {
 }
 
 #[test]
-fn a_file_is_sent_with_all_that_can_be_known_of_it() {
+fn file_is_sent_with_its_metadata() {
     let (site, memory) = world();
     let file = fs::File::options().write(true).open(site.root.join("hello.txt")).unwrap();
     file.set_modified(UNIX_EPOCH + Duration::from_secs(784_111_777)).unwrap();
-    let answer = ask(&memory, "/f/hello.txt");
-    assert_eq!((answer.status, answer.text()), (200, "hello, world\n"));
+    let response = ask(&memory, "/f/hello.txt");
+    assert_eq!((response.status, response.text()), (200, "hello, world\n"));
     for (name, value) in [
         ("Content-Type", "text/plain; charset=utf-8"),
         ("Content-Length", "13"),
@@ -31,11 +31,11 @@ fn a_file_is_sent_with_all_that_can_be_known_of_it() {
         ("Date", "Sun, 22 Nov 2026 13:00:00 GMT"),
         ("Expires", "Sun, 29 Nov 2026 13:00:00 GMT"),
     ] {
-        assert_eq!(answer.field(name), Some(value), "{name}");
+        assert_eq!(response.field(name), Some(value), "{name}");
     }
-    assert!(answer.field("ETag").unwrap().starts_with('"'), "a strong tag");
+    assert!(response.field("ETag").unwrap().starts_with('"'), "a strong tag");
     for absent in ["Content-Disposition", "Vary", "Content-Encoding", "Content-Range"] {
-        assert_eq!(answer.field(absent), None);
+        assert_eq!(response.field(absent), None);
     }
     assert_eq!(ask(&memory, "/f/data.bin").content, data());
     let empty = ask(&memory, "/f/empty.txt");
@@ -43,7 +43,7 @@ fn a_file_is_sent_with_all_that_can_be_known_of_it() {
 }
 
 #[test]
-fn head_has_the_fields_of_get_and_other_methods_are_refused() {
+fn head_matches_get_and_other_methods_are_405() {
     let (_site, memory) = world();
     let (get, head) = (ask(&memory, "/f/data.bin"), ask_with(&memory, "HEAD", "/f/data.bin", ""));
     for name in ["Content-Length", "Content-Type", "ETag", "Last-Modified"] {
@@ -51,17 +51,17 @@ fn head_has_the_fields_of_get_and_other_methods_are_refused() {
     }
     assert_eq!((head.status, head.field("Content-Length")), (200, Some("300000")));
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "X"] {
-        let answer = ask_with(&memory, method, "/f/data.bin", "");
-        assert_eq!((answer.status, answer.field("Allow")), (405, Some("GET, HEAD")), "{method}");
+        let response = ask_with(&memory, method, "/f/data.bin", "");
+        assert_eq!((response.status, response.field("Allow")), (405, Some("GET, HEAD")), "{method}");
     }
     assert_eq!(ask_with(&memory, "HEAD", "/f/nothing", "").status, 404);
 }
 
 #[test]
-fn conditions_are_judged_by_the_entity_tag() {
+fn conditions_use_the_entity_tag() {
     let (site, memory) = world();
-    let answer = ask(&memory, "/f/hello.txt");
-    let (tag, date) = (answer.field("ETag").unwrap(), answer.field("Last-Modified").unwrap());
+    let response = ask(&memory, "/f/hello.txt");
+    let (tag, date) = (response.field("ETag").unwrap(), response.field("Last-Modified").unwrap());
     for (fields, status) in [
         (format!("If-None-Match: {tag}\r\n"), 304),
         (format!("If-None-Match: \"x\", W/{tag}\r\n"), 304),
@@ -75,10 +75,10 @@ fn conditions_are_judged_by_the_entity_tag() {
         ("Range: bytes=0-4\r\nIf-Range: \"x\"\r\n".into(), 200),
     ] {
         for method in ["GET", "HEAD"] {
-            let answer = ask_with(&memory, method, "/f/hello.txt", &fields);
+            let response = ask_with(&memory, method, "/f/hello.txt", &fields);
             let ranged = status == 206 && method == "HEAD";
-            assert_eq!(answer.status, if ranged { 200 } else { status }, "{method} {fields}");
-            assert!(status != 304 || answer.field("ETag") == Some(tag) && answer.field("Content-Length").is_none());
+            assert_eq!(response.status, if ranged { 200 } else { status }, "{method} {fields}");
+            assert!(status != 304 || response.field("ETag") == Some(tag) && response.field("Content-Length").is_none());
         }
     }
     fs::write(site.root.join("hello.txt"), "hello again\n").unwrap();
@@ -86,20 +86,20 @@ fn conditions_are_judged_by_the_entity_tag() {
 }
 
 #[test]
-fn one_range_several_ranges_and_none_that_is_there() {
+fn one_several_and_unsatisfiable_ranges() {
     let (_site, memory) = world();
     let data = data();
     let ask = |range: &str| ask_with(&memory, "GET", "/f/data.bin", &format!("Range: bytes={range}\r\n"));
     for (range, first, end) in [("0-0", 0, 1), ("100000-199999", 100_000, 200_000), ("299999-", 299_999, LENGTH)] {
-        let answer = ask(range);
-        assert_eq!((answer.status, &answer.content[..]), (206, &data[first..end]), "{range}");
+        let response = ask(range);
+        assert_eq!((response.status, &response.content[..]), (206, &data[first..end]), "{range}");
         let expected = format!("bytes {first}-{}/{LENGTH}", end - 1);
-        assert_eq!(answer.field("Content-Range"), Some(&*expected));
+        assert_eq!(response.field("Content-Range"), Some(&*expected));
     }
     assert_eq!(ask("-5").content, &data[LENGTH - 5..]);
 
-    let answer = ask("0-99999,200000-299999");
-    let boundary = answer.field("Content-Type").unwrap().strip_prefix("multipart/byteranges; boundary=").unwrap();
+    let response = ask("0-99999,200000-299999");
+    let boundary = response.field("Content-Type").unwrap().strip_prefix("multipart/byteranges; boundary=").unwrap();
     let part = |first: usize, last: usize| {
         let head = format!(
             "--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-Range: bytes {first}-{last}/{LENGTH}\r\n\r\n"
@@ -107,19 +107,19 @@ fn one_range_several_ranges_and_none_that_is_there() {
         [head.as_bytes(), &data[first..=last], b"\r\n"].concat()
     };
     let expected = [part(0, 99_999), part(200_000, 299_999), format!("--{boundary}--\r\n").into_bytes()].concat();
-    assert_eq!(answer.status, 206);
-    assert!(answer.content == expected);
+    assert_eq!(response.status, 206);
+    assert!(response.content == expected);
     assert_ne!(boundary, "0".repeat(32), "a boundary is random");
     assert_ne!(Some(boundary), ask("0-0,2-2").field("Content-Type").unwrap().split('=').nth(1), "each time");
 
-    let answer = ask("300000-");
-    assert_eq!((answer.status, answer.field("Content-Range")), (416, Some("bytes */300000")));
+    let response = ask("300000-");
+    assert_eq!((response.status, response.field("Content-Range")), (416, Some("bytes */300000")));
     let empty = ask_with(&memory, "GET", "/f/empty.txt", "Range: bytes=-5\r\n");
     assert_eq!((empty.status, empty.field("Content-Range")), (200, None), "ranges of an empty file are ignored");
 }
 
 #[test]
-fn the_application_says_how_a_file_is_presented() {
+fn application_sets_the_presentation_of_a_file() {
     let (_site, memory) = world();
     let disposition = r#"attachment; filename="na_ve \"x\".txt"; filename*=UTF-8''na%C3%AFve%20%22x%22.txt"#;
     assert_eq!(ask(&memory, "/attachment").field("Content-Disposition"), Some(disposition));
@@ -141,7 +141,7 @@ fn the_application_says_how_a_file_is_presented() {
 }
 
 #[test]
-fn the_applications_fields_are_on_every_response() {
+fn application_fields_are_on_every_file_response() {
     let site = Site::new();
     for in_front in [false, true] {
         let memory = Memory::new();
@@ -162,42 +162,42 @@ fn the_applications_fields_are_on_every_response() {
             (416, "GET", "/framed/hello.txt", "Range: bytes=13-\r\n"),
         ] {
             let status = if in_front && matches!(status, 206 | 304 | 412 | 416) { 200 } else { status };
-            let answer = ask_with(&memory, method, path, fields);
-            let is_file = matches!(answer.status, 200 | 206 | 304);
-            assert_eq!(answer.status, status, "{method} {path} {fields}");
-            assert_eq!(answer.field("X-Frame-Options"), Some("DENY"), "{status}");
-            assert_eq!(answer.field("Cache-Control"), is_file.then_some("max-age=60"), "{status}");
+            let response = ask_with(&memory, method, path, fields);
+            let is_file = matches!(response.status, 200 | 206 | 304);
+            assert_eq!(response.status, status, "{method} {path} {fields}");
+            assert_eq!(response.field("X-Frame-Options"), Some("DENY"), "{status}");
+            assert_eq!(response.field("Cache-Control"), is_file.then_some("max-age=60"), "{status}");
             let language = (is_file && status != 304).then_some("en");
-            assert_eq!(answer.field("Content-Language"), language, "{status}");
-            let redirect = answer.field("X-Accel-Redirect");
+            assert_eq!(response.field("Content-Language"), language, "{status}");
+            let redirect = response.field("X-Accel-Redirect");
             assert_eq!(redirect == Some("/internal/secret"), !in_front, "{status}");
             assert_eq!(redirect.is_some(), !in_front || is_file, "{status}");
         }
     }
 }
 
-/// Else the eighth would be the last that its connection can send.
+/// Otherwise the eighth would be the last response on its connection.
 #[test]
-fn a_status_without_content_keeps_no_file_open() {
+fn bodiless_status_keeps_no_file_open() {
     let (site, memory) = world();
     for path in ["/nothing/204", "/nothing/205"] {
         let client = memory.connect();
         client.send(&request("GET", path, "").repeat(20));
         memory.run();
-        let answers = answers(&client.take_received(), &["GET"; 20]);
-        assert_eq!(answers.len(), 20, "{path}");
-        assert!(answers.iter().all(|answer| answer.content.is_empty()));
+        let responses = responses(&client.take_received(), &["GET"; 20]);
+        assert_eq!(responses.len(), 20, "{path}");
+        assert!(responses.iter().all(|response| response.content.is_empty()));
         assert_eq!(site.open_files(), 0);
     }
 }
 
 #[test]
-fn the_seeds_send_file() {
+fn send_file_behaves_as_in_pants() {
     let (_site, memory) = world();
-    let answer = ask(&memory, "/seed");
-    assert_eq!((answer.status, answer.text()), (200, "hello, world\n"));
-    assert_eq!((answer.field("X-Seed"), answer.field("Content-Type")), (Some("1"), Some("text/x-own")));
-    assert_eq!(answer.field("Content-Disposition"), Some("attachment; filename=\"a.txt\""));
+    let response = ask(&memory, "/seed");
+    assert_eq!((response.status, response.text()), (200, "hello, world\n"));
+    assert_eq!((response.field("X-Seed"), response.field("Content-Type")), (Some("1"), Some("text/x-own")));
+    assert_eq!(response.field("Content-Disposition"), Some("attachment; filename=\"a.txt\""));
     assert_eq!(ask(&memory, "/seed-plain").field("Content-Type"), Some("application/octet-stream"));
     assert_eq!(ask(&memory, "/seed-bad-header").field("A"), Some("b"));
     assert_eq!(ask(&memory, "/seed-twice").status, 200);
@@ -205,7 +205,7 @@ fn the_seeds_send_file() {
 }
 
 #[test]
-fn precompressed_siblings_are_sent_to_those_who_take_them() {
+fn precompressed_siblings_are_negotiated() {
     let (_site, memory) = world();
     let mut tags = Vec::new();
     for (accept, coding, content) in [
@@ -215,11 +215,11 @@ fn precompressed_siblings_are_sent_to_those_who_take_them() {
         ("Accept-Encoding: br;q=0\r\n", None, "identity"),
     ] {
         for path in ["/packed/app.js", "/packed"] {
-            let answer = ask_with(&memory, "GET", path, accept);
-            assert_eq!((answer.field("Content-Encoding"), answer.text()), (coding, content), "{accept}");
-            assert_eq!(answer.field("Vary"), Some("accept-encoding"));
-            assert_eq!(answer.field("Content-Type"), Some("text/javascript; charset=utf-8"));
-            tags.push(answer.field("ETag").unwrap().to_owned());
+            let response = ask_with(&memory, "GET", path, accept);
+            assert_eq!((response.field("Content-Encoding"), response.text()), (coding, content), "{accept}");
+            assert_eq!(response.field("Vary"), Some("accept-encoding"));
+            assert_eq!(response.field("Content-Type"), Some("text/javascript; charset=utf-8"));
+            tags.push(response.field("ETag").unwrap().to_owned());
         }
     }
     tags.dedup();
@@ -236,7 +236,7 @@ fn precompressed_siblings_are_sent_to_those_who_take_them() {
 }
 
 #[test]
-fn a_server_in_front_is_told_which_file_to_send() {
+fn x_sendfile_names_the_file() {
     let site = Site::new();
     let root = site.root.to_str().unwrap();
     for (prefix, header, before) in [(None, "X-Sendfile", root), (Some("/internal/"), "X-Accel-Redirect", "/internal")]
@@ -256,21 +256,21 @@ fn a_server_in_front_is_told_which_file_to_send() {
             ("/seed", "/hello.txt"),
         ] {
             for method in ["GET", "HEAD"] {
-                let answer =
+                let response =
                     ask_with(&memory, method, path, "Accept-Encoding: br\r\nRange: bytes=1-2\r\nIf-None-Match: *\r\n");
-                assert_eq!((answer.status, answer.field("Content-Length")), (200, Some("0")), "{method} {path}");
-                assert_eq!(answer.field(header), Some(&*format!("{before}{name}")), "{method} {path}");
+                assert_eq!((response.status, response.field("Content-Length")), (200, Some("0")), "{method} {path}");
+                assert_eq!(response.field(header), Some(&*format!("{before}{name}")), "{method} {path}");
             }
         }
         for path in ["/f/nothing", "/f/leak", "/f/bare/", "/outside", "/server-root-up"] {
-            let answer = ask_with(&memory, "GET", path, &format!("{header}: /etc/passwd\r\n"));
-            assert_eq!((answer.status, answer.field(header)), (404, None), "{path}");
+            let response = ask_with(&memory, "GET", path, &format!("{header}: /etc/passwd\r\n"));
+            assert_eq!((response.status, response.field(header)), (404, None), "{path}");
         }
         assert_eq!(ask_with(&memory, "POST", "/f/hello.txt", "").status, 405);
-        assert_eq!(ask(&memory, "/opened").text(), "secret", "what the application opened is sent from here");
+        assert_eq!(ask(&memory, "/opened").text(), "secret", "a file opened by the application is sent by this server");
         assert_eq!(site.open_files(), 0);
     }
-    // A root of which the server in front knows only a part.
+    // The proxy knows only a part of this root.
     let memory = Memory::new();
     let policy = Sendfile::new("X-Sendfile", site.root.join("docs")).unwrap();
     site.start_with(&memory, |server| server.x_sendfile(policy));
@@ -279,9 +279,9 @@ fn a_server_in_front_is_told_which_file_to_send() {
 }
 
 #[test]
-fn without_the_policy_a_request_cannot_ask_for_the_field() {
+fn x_sendfile_needs_the_server_setting() {
     let (_site, memory) = world();
-    let answer = ask_with(&memory, "GET", "/f/hello.txt", "X-Sendfile: on\r\nX-Sendfile-Type: X-Sendfile\r\n");
-    assert_eq!(answer.text(), "hello, world\n");
-    assert_eq!(windows(&answer.content, b"root").count(), 0);
+    let response = ask_with(&memory, "GET", "/f/hello.txt", "X-Sendfile: on\r\nX-Sendfile-Type: X-Sendfile\r\n");
+    assert_eq!(response.text(), "hello, world\n");
+    assert_eq!(windows(&response.content, b"root").count(), 0);
 }
