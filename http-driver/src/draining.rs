@@ -1,4 +1,4 @@
-//! The begin of a server's shutdown, for those who wait for it.
+//! The signal that a server shuts down.
 
 use std::fmt;
 use std::future::Future;
@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Waker};
 
 use slab::Slab;
 
-/// Whether the shutdown has begun; clones share it.
+/// A signal of the shutdown, shared by its clones.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Drain(Arc<State>);
 
@@ -20,7 +20,7 @@ struct State {
 }
 
 impl Drain {
-    /// Wakes all who wait for it.
+    /// Wakes all futures that wait for it.
     pub(crate) fn begin(&self) {
         self.0.has_begun.store(true, Ordering::Release);
         let waiting = std::mem::take(&mut *self.waiting());
@@ -54,9 +54,9 @@ impl Drain {
     }
 }
 
-/// Waits until the server begins to shut down, from
+/// A future that waits until the server begins to shut down, from
 /// [`Handle::draining`](crate::Handle::draining) and
-/// [`Upgraded::draining`](crate::Upgraded::draining). Ready at once where it has begun.
+/// [`Upgraded::draining`](crate::Upgraded::draining). It is ready at once if that has begun.
 #[must_use = "a future does nothing before it is awaited"]
 pub struct Draining {
     drain: Drain,
@@ -80,7 +80,7 @@ impl Future for Draining {
 
 impl Drop for Draining {
     fn drop(&mut self) {
-        // Once it has begun nobody waits, and a key may be another's.
+        // After the signal no future waits, so it does no harm that keys are used again.
         if let Some(key) = self.key {
             let waker = self.drain.waiting().try_remove(key);
             drop(waker);

@@ -1,4 +1,4 @@
-//! The other protocol of a connection that HTTP has let go of.
+//! The protocol that an upgraded connection continues with.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -8,10 +8,10 @@ use std::time::Duration;
 use super::timer::ConnectionTimer;
 use crate::runtime::Runtime;
 
-/// The future that speaks it.
+/// The future of that protocol.
 pub(super) struct UpgradeTask {
     future: Pin<Box<dyn Future<Output = ()> + Send>>,
-    /// Until when it may go on, once the server shuts down.
+    /// The end of its time, once the server shuts down.
     end: Option<Duration>,
 }
 
@@ -24,7 +24,7 @@ impl UpgradeTask {
         self.future.as_mut().poll(context)
     }
 
-    /// Whether the time is not over that it has from the first call on.
+    /// Returns whether it may continue: for `grace` from the first call on.
     pub(super) fn has_time<R: Runtime>(
         &mut self,
         context: &mut Context<'_>,

@@ -1,13 +1,13 @@
-//! Why a body is not the JSON that was asked for.
+//! The error of a body that is not the expected JSON.
 
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
-/// Why JSON was not what was asked for.
+/// The error of a body that is not the expected JSON.
 ///
-/// It shows where, which is safe to send to the client; [`source`](Error::source) is
-/// serde_json's own error, which may quote what the client sent.
+/// Its text contains only the position, which is safe to send to the client;
+/// [`source`](Error::source) is the error of serde_json, which may quote the body.
 #[derive(Clone, Debug)]
 pub struct JsonError(Arc<serde_json::Error>);
 
@@ -16,19 +16,19 @@ impl JsonError {
         Self(error.into())
     }
 
-    /// The line, from 1; 0 where it is not known.
+    /// Returns the line, from 1; 0 if it is not known.
     #[must_use]
     pub fn line(&self) -> usize {
         self.0.line()
     }
 
-    /// The column, in bytes from 1; 0 at the end of a line.
+    /// Returns the column, in bytes from 1; 0 at the end of a line.
     #[must_use]
     pub fn column(&self) -> usize {
         self.0.column()
     }
 
-    /// Whether it is JSON, but does not fit the type that was asked for.
+    /// Returns whether it is JSON, but does not fit the expected type.
     #[must_use]
     pub fn is_data(&self) -> bool {
         self.0.is_data()

@@ -75,7 +75,7 @@ impl Body {
         Self::new(Source::Whole { content: Some(Bytes::new()), trailers: Headers::default() })
     }
 
-    /// Moves the body out; what stays behind says that it was taken.
+    /// Moves the body out, and leaves one that was taken.
     pub(crate) fn take(&mut self) -> Self {
         let taken = Self::new(Source::Whole { content: None, trailers: Headers::default() });
         std::mem::replace(self, taken)
@@ -116,7 +116,7 @@ impl Body {
         Ok(self.collected.take().map(|collected| collected.into_bytes()).unwrap_or_default())
     }
 
-    /// The whole content, wherever it is; of one that arrives, it is kept for the next call.
+    /// Returns the whole body, wherever it is; keeps a received one for the next call.
     pub(crate) async fn whole(&mut self) -> Result<Bytes, BodyError> {
         match &self.source {
             Source::Whole { content: Some(content), .. } => return Ok(content.clone()),

@@ -10,9 +10,9 @@ use crate::exchange::BodyError;
 /// The whole body, wherever it is and of any size up to the limit
 /// ([`Server::max_body_size`](crate::Server::max_body_size)).
 ///
-/// Each of these may be called more than once, and the future may be dropped before its end: the
-/// next call goes on. The body stays in memory as long as the request where it had to be received
-/// for the call ([`BodyPolicy::Stream`](crate::BodyPolicy::Stream)).
+/// Each of these may be called more than once, and its future may be dropped before its end: the
+/// next call continues. A body that the call had to receive
+/// ([`BodyPolicy::Stream`](crate::BodyPolicy::Stream)) stays in memory as long as the request.
 impl Request {
     /// Returns the body as it was received: empty where the request has none.
     ///
@@ -37,10 +37,9 @@ impl Request {
     /// none, and without a byte order mark), us-ascii or iso-8859-1.
     ///
     /// # Errors
-    /// As [`bytes`](Self::bytes), and before anything is received [`BodyError::ContentType`] where
-    /// that cannot be parsed, [`BodyError::Charset`] and [`BodyError::ContentEncoding`];
-    /// [`BodyError::InvalidText`] where the bytes are no text in
-    /// the charset.
+    /// As [`bytes`](Self::bytes), and before anything is received [`BodyError::ContentType`] if that
+    /// cannot be parsed, [`BodyError::Charset`] and [`BodyError::ContentEncoding`];
+    /// [`BodyError::InvalidText`] if the bytes are not valid in the charset.
     pub async fn text(&mut self) -> Result<String, BodyError> {
         let charset = Charset::of(self.headers())?;
         charset.decode(&self.bytes().await?)
@@ -67,7 +66,7 @@ impl Request {
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes), and before anything is received [`BodyError::ContentType`] and
-    /// [`BodyError::ContentEncoding`]; [`BodyError::Json`] where it is no JSON or does not fit the
+    /// [`BodyError::ContentEncoding`]; [`BodyError::Json`] if it is not JSON or does not fit the
     /// type.
     #[cfg(feature = "json")]
     pub async fn json<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, BodyError> {
@@ -82,7 +81,7 @@ impl Request {
     }
 }
 
-/// The Content-Type of the request, where it has one.
+/// Returns the Content-Type of the request, if it has one.
 fn content_type(headers: &Headers) -> Result<Option<Mime>, BodyError> {
     let mut values = headers.all("content-type");
     let Some(value) = values.next() else { return Ok(None) };

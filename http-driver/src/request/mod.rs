@@ -123,9 +123,9 @@ impl Request {
         self.form().text_fields()
     }
 
-    /// The segments of the path, each percent-decoded after the path was split: `/a%2Fb/` has
-    /// `a/b` and an empty one, `/` an empty one; `*` and the target of CONNECT have none. Bytes
-    /// that are not UTF-8 become U+FFFD: do not find files by it.
+    /// Returns the segments of the path, each percent-decoded after the path was split: `/a%2Fb/`
+    /// has `a/b` and an empty one, `/` has an empty one; `*` and the target of CONNECT have none.
+    /// Bytes that are not UTF-8 become U+FFFD, so do not use it to find files.
     ///
     /// ```
     /// use httpants_driver::{Request, Response};
@@ -145,10 +145,10 @@ impl Request {
         segments.map(|segment| percent_encoding::percent_decode_str(segment).decode_utf8_lossy())
     }
 
-    /// The first value of a variable of the query; empty where it has none (`?debug`), `None`
-    /// where it is absent. `+` and percent sequences are decoded, and bytes that are not UTF-8
-    /// become U+FFFD. [`get`](httpants_core::RequestHead::get) has all variables, without those that
-    /// are empty, as in Pants.
+    /// Returns the first value of a variable of the query: empty if it has no value (`?debug`),
+    /// `None` if it is absent. `+` and percent-encoding are decoded, and bytes that are not UTF-8
+    /// become U+FFFD. [`get`](Self::get) returns all variables, without those that are empty, as in
+    /// Pants.
     #[must_use]
     pub fn query_param(&self, name: &str) -> Option<Cow<'_, str>> {
         let mut variables = form_urlencoded::parse(self.head.query().as_bytes());

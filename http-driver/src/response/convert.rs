@@ -1,4 +1,4 @@
-//! What becomes a response.
+//! Conversions into responses.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -11,56 +11,56 @@ use crate::exchange::BodyError;
 use crate::observe::report::report;
 use crate::request::FormError;
 
-/// A text response.
+/// Creates a text response.
 impl From<&'static str> for Response {
     fn from(text: &'static str) -> Self {
         Self::text(text)
     }
 }
 
-/// A text response.
+/// Creates a text response.
 impl From<String> for Response {
     fn from(text: String) -> Self {
         Self::text(text)
     }
 }
 
-/// A response of `application/octet-stream`.
+/// Creates a response of type `application/octet-stream`.
 impl From<Bytes> for Response {
     fn from(content: Bytes) -> Self {
         Self::bytes("application/octet-stream", content)
     }
 }
 
-/// A response of `application/octet-stream`.
+/// Creates a response of type `application/octet-stream`.
 impl From<Vec<u8>> for Response {
     fn from(content: Vec<u8>) -> Self {
         Self::from(Bytes::from(content))
     }
 }
 
-/// A response without content.
+/// Creates a response without a body.
 impl From<u16> for Response {
     fn from(code: u16) -> Self {
         Self::new(code)
     }
 }
 
-/// A response without content.
+/// Creates a response without a body.
 impl From<StatusCode> for Response {
     fn from(status: StatusCode) -> Self {
         Self::new(status.as_u16())
     }
 }
 
-/// 200 without content.
+/// Creates a 200 without a body.
 impl From<()> for Response {
     fn from((): ()) -> Self {
         Self::new(200)
     }
 }
 
-/// A mistake in the use of a responder: a 500 where nothing was sent yet.
+/// Reports misuse of a responder: a 500 if nothing was sent yet.
 impl From<Misuse> for Response {
     fn from(misuse: Misuse) -> Self {
         let mut response = Self::new(500);
@@ -69,8 +69,8 @@ impl From<Misuse> for Response {
     }
 }
 
-/// The body could not be read: [`BodyError::status`]. Where its form is the reason, the text says
-/// which; what the application or the system did wrong is logged.
+/// Creates the response to a body that could not be read ([`BodyError::status`]), with a text if the
+/// form of the body is the cause. Errors of the application and the system are logged.
 impl From<BodyError> for Response {
     fn from(error: BodyError) -> Self {
         let response = match &error {
@@ -88,7 +88,7 @@ impl From<BodyError> for Response {
     }
 }
 
-/// The form is not acceptable: 400 or 413, and the rule.
+/// Creates a 400 or 413 that names the violated rule.
 impl From<ParseFormError> for Response {
     fn from(fault: ParseFormError) -> Self {
         let response = Self::text(format!("{fault}\n")).with_status(fault.status().as_u16());
@@ -99,7 +99,7 @@ impl From<ParseFormError> for Response {
     }
 }
 
-/// As its cause.
+/// Converts the cause.
 impl From<FormError> for Response {
     fn from(error: FormError) -> Self {
         match error {
@@ -109,14 +109,14 @@ impl From<FormError> for Response {
     }
 }
 
-/// As [`Response::file`].
+/// Converts like [`Response::file`].
 impl From<NamedFile> for Response {
     fn from(file: NamedFile) -> Self {
         Self::file(file)
     }
 }
 
-/// Either of the two.
+/// Converts either value.
 impl<T: Into<Self>, E: Into<Self>> From<Result<T, E>> for Response {
     fn from(result: Result<T, E>) -> Self {
         match result {
@@ -126,14 +126,14 @@ impl<T: Into<Self>, E: Into<Self>> From<Result<T, E>> for Response {
     }
 }
 
-/// With this status.
+/// Sets the status.
 impl<T: Into<Self>> From<(StatusCode, T)> for Response {
     fn from((status, response): (StatusCode, T)) -> Self {
         response.into().with_status(status.as_u16())
     }
 }
 
-/// With this status and these fields, each of which takes the place of one with the same name.
+/// Sets the status and these fields, each of which replaces one with the same name.
 impl<F, N, V, T> From<(StatusCode, F, T)> for Response
 where
     F: IntoIterator<Item = (N, V)>,

@@ -36,8 +36,8 @@ impl Upgraded {
         Self { leftover, drain, transport: Box::new(transport) }
     }
 
-    /// Waits until the server begins to shut down. The future is apart from the stream, so that
-    /// both can be polled side by side.
+    /// Waits until the server begins to shut down. The future does not borrow the stream, so both
+    /// can be polled side by side.
     pub fn draining(&self) -> Draining {
         self.drain.draining()
     }

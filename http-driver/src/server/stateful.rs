@@ -1,4 +1,4 @@
-//! A handler that shares a state among its requests.
+//! A handler with a state that its requests share.
 
 use std::future::Future;
 
@@ -27,7 +27,7 @@ where
     Fut: Future + 'static,
     Fut::Output: Into<Response>,
 {
-    /// A handler that calls this function with this state.
+    /// Creates a handler that calls this function with this state.
     pub fn new(state: S, function: F) -> Self {
         Self { state, function }
     }
@@ -55,7 +55,7 @@ where
     F: Fn(S, Request) -> Fut + 'static,
     Fut: Future<Output: Into<Response>> + 'static,
 {
-    /// A server that calls this function with a clone of this state and each request.
+    /// Creates a server that calls this function with a clone of this state and each request.
     ///
     /// ```
     /// use std::sync::Arc;

@@ -9,16 +9,16 @@ use crate::handler::Handler;
 use crate::runtime::Runtime;
 
 impl<R: Runtime, H: Handler> Server<R, H> {
-    /// What a buffered request may hold, and how much of it stays in memory.
+    /// Changes the limits of buffered requests, and how much of them stays in memory.
     ///
-    /// Each file that leaves memory takes a file descriptor while its request is handled:
-    /// where `max_body_size` is raised for many large uploads, bound
-    /// [`files`](forms::Limits::files), too. `max_body_size` itself is that of
-    /// [`max_body_size`](Self::max_body_size), set here or there, and counts for every request.
+    /// Each file that does not stay in memory takes a file descriptor while its request is handled:
+    /// if you raise `max_body_size` for many large uploads, limit [`files`](forms::Limits::files),
+    /// too. `max_body_size` is the same setting as [`max_body_size`](Self::max_body_size) and
+    /// applies to every request.
     ///
     /// ```
-    /// use httpants_testkit::memory::Memory;
     /// use httpants_driver::{Request, Server};
+    /// use httpants_testkit::memory::Memory;
     ///
     /// let server = Server::with_runtime(Memory::new(), async |_: Request| "ok").forms(|limits| {
     ///     limits.max_body_size = 2 << 30;
@@ -34,30 +34,30 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// How the variables of urlencoded forms are read: whether blank ones are kept, and how many
-    /// there may be. Each text field of a multipart form is a part, of which
-    /// [`forms::Limits::parts`] may be there, and is kept also where it is empty.
+    /// Changes how urlencoded variables are parsed: whether blank ones are kept, and their maximum
+    /// number. Text fields of multipart forms are parts, limited by [`forms::Limits::parts`], and
+    /// kept even if empty.
     #[must_use]
     pub fn variables(mut self, change: impl FnOnce(&mut urlencoded::Options)) -> Self {
         change(&mut self.parts.settings.variables);
         self
     }
 
-    /// Whether forms are read on PATCH, too. Default false: on POST and PUT only, as the
-    /// seed does for security.
+    /// Sets whether forms are parsed on PATCH, too. Default: false, only on POST and PUT, as in
+    /// Pants.
     #[must_use]
     pub fn forms_on_patch(mut self, patch: bool) -> Self {
         self.parts.settings.patch = patch;
         self
     }
 
-    /// Where the temporary files of large content are made. Default
-    /// [`std::env::temp_dir`]. On the file system where uploads are kept,
-    /// [`UploadedFile::persist`](crate::UploadedFile::persist) costs no copy; where it is in
-    /// memory, such as `/tmp` on some systems, large uploads are, too.
+    /// Sets the directory of temporary files for large bodies. Default: [`std::env::temp_dir`]. If
+    /// it is on the file system where uploads are kept,
+    /// [`UploadedFile::persist`](crate::UploadedFile::persist) needs no copy. If it is in memory,
+    /// such as `/tmp` on some systems, large uploads are in memory, too.
     ///
-    /// The files have no names there and only the server's user may read them. They are gone
-    /// with their requests, and with the process, however it ends.
+    /// The files have no names, and only the server's user may read them. They are removed with
+    /// their requests and with the process, however it ends.
     #[must_use]
     pub fn upload_directory(mut self, directory: impl Into<PathBuf>) -> Self {
         self.parts.settings.disk.directory = directory.into();

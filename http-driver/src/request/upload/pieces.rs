@@ -70,7 +70,7 @@ impl Pieces {
         BodyReader::new(self.content.clone())
     }
 
-    /// The same content from its start.
+    /// Returns the same content from its start.
     pub(crate) fn again(&self) -> Self {
         Self::new(self.content.clone())
     }
