@@ -2,7 +2,7 @@
 
 use httpants_driver::{Request, Response};
 
-use crate::conformance::application::Gate;
+use crate::conformance::handler::Gate;
 use crate::conformance::running::{get, get_with, post, post_chunked, start, start_with};
 use crate::conformance::stage::{Received, Stage};
 
