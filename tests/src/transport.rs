@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use httpants_driver::{BodyPolicy, Server};
-use httpants_testkit::conformance::{Application, Client, PATIENCE, Received, Stage};
+use httpants_testkit::conformance::{CaseHandler, PATIENCE, Received, Stage, StageClient};
 
 use crate::cuts::Numbers;
 use crate::handler::{self, Plan};
@@ -64,9 +64,9 @@ fn server<S: Stage>(
     fixture: &Fixture,
     plan: Plan,
     intake: fn(&Plan) -> BodyPolicy,
-) -> Server<S::Runtime, Application> {
+) -> Server<S::Runtime, CaseHandler> {
     let (config, chosen) = (fixture.config.as_ref().clone(), plan.clone());
-    let application = Application::new(move |request| plan.clone().answer(request));
+    let application = CaseHandler::new(move |request| plan.clone().answer(request));
     stage.server(application).config(|settings| *settings = config).intake(move |_| intake(&chosen))
 }
 
@@ -134,7 +134,7 @@ fn ways(bytes: &[u8]) -> [Vec<usize>; 3] {
     [vec![], many, random(3)]
 }
 
-fn exchange(mut client: impl Client, bytes: &[u8], cuts: &[usize]) -> (Vec<u8>, Received) {
+fn exchange(mut client: impl StageClient, bytes: &[u8], cuts: &[usize]) -> (Vec<u8>, Received) {
     let mut from = 0;
     for &cut in cuts.iter().chain([&bytes.len()]) {
         client.send(bytes.get(from..cut).unwrap_or_default());

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::response::ParsedResponse;
-use super::stage::{Client, PATIENCE, Received};
+use super::stage::{PATIENCE, Received, StageClient};
 
 /// A client and what it has received and not looked at yet. What it waits for must come within
 /// [`PATIENCE`]; else it panics with what was expected and what came.
@@ -17,7 +17,7 @@ pub(super) struct Caller<C> {
 /// The most of what came that a failure shows.
 const SHOWN: usize = 2000;
 
-impl<C: Client> Caller<C> {
+impl<C: StageClient> Caller<C> {
     pub(super) fn new(client: C) -> Self {
         Self { client, received: Vec::new(), ended: None }
     }

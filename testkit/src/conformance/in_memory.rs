@@ -5,8 +5,8 @@ use std::time::Duration;
 use httpants_driver::runtime::Runtime as _;
 use httpants_driver::{Handle, Server};
 
-use super::application::Application;
-use super::stage::{Client, Received, Stage};
+use super::handler::CaseHandler;
+use super::stage::{Received, Stage, StageClient};
 use crate::memory::{self, Faults, Memory, MemoryListener};
 
 /// What a client in memory takes before it reads, as the buffers of a socket would.
@@ -20,7 +20,7 @@ pub struct InMemory {
 
 impl Stage for InMemory {
     type Runtime = Memory;
-    type Client = MemoryClient;
+    type Client = InMemoryClient;
 
     fn set() -> Self {
         let faults = Faults { send_files: true, ..Faults::default() };
@@ -35,7 +35,7 @@ impl Stage for InMemory {
         Ok(self.memory.listener())
     }
 
-    fn start(&mut self, server: Server<Memory, Application>) -> Handle {
+    fn start(&mut self, server: Server<Memory, CaseHandler>) -> Handle {
         self.memory.start(server)
     }
 
@@ -44,10 +44,10 @@ impl Stage for InMemory {
         assert_eq!(self.memory.tasks(), 0, "tasks are left");
     }
 
-    fn connect(&self) -> MemoryClient {
+    fn connect(&self) -> InMemoryClient {
         let client = self.memory.connect();
         client.take_only(WINDOW);
-        MemoryClient { memory: self.memory.clone(), client }
+        InMemoryClient { memory: self.memory.clone(), client }
     }
 
     fn pass(&self, span: Duration) {
@@ -66,12 +66,12 @@ impl Stage for InMemory {
 
 /// A client that lets the tasks run whenever it waits.
 #[derive(Debug)]
-pub struct MemoryClient {
+pub struct InMemoryClient {
     memory: Memory,
     client: memory::Client,
 }
 
-impl Client for MemoryClient {
+impl StageClient for InMemoryClient {
     fn send(&mut self, bytes: &[u8]) {
         self.client.send(bytes);
         self.memory.run();
@@ -112,7 +112,7 @@ impl Client for MemoryClient {
     }
 }
 
-impl Drop for MemoryClient {
+impl Drop for InMemoryClient {
     /// A socket that is closed with bytes unread resets its connection (RFC 9293 section 3.6.1).
     fn drop(&mut self) {
         if !self.client.take_received().is_empty() {

@@ -38,9 +38,9 @@
     reason = "a case fails by panicking"
 )]
 
-mod application;
 mod caller;
 pub mod cases;
+mod handler;
 mod in_memory;
 mod response;
 mod running;
@@ -50,8 +50,8 @@ mod suite;
 #[cfg(test)]
 mod tests;
 
-pub use self::application::{Application, Task};
-pub use self::in_memory::{InMemory, MemoryClient};
+pub use self::handler::{CaseHandler, Task};
+pub use self::in_memory::{InMemory, InMemoryClient};
 pub use self::sockets::{SocketClient, Sockets};
-pub use self::stage::{Client, PATIENCE, Platform, Received, Stage};
+pub use self::stage::{PATIENCE, Platform, Received, Stage, StageClient};
 pub use self::suite::perform;

@@ -5,8 +5,8 @@ use std::thread;
 
 use httpants_driver::{Handle, ListenAddress, Request, Response, Server};
 
-use super::application::Application;
 use super::caller::Caller;
+use super::handler::CaseHandler;
 use super::stage::{Platform, Stage};
 
 /// A server that runs until this is dropped; then nothing of it may be left.
@@ -28,7 +28,7 @@ where
 /// The same, with settings.
 pub(super) fn start_with<S, F, Fut>(
     handler: F,
-    change: impl FnOnce(Server<S::Runtime, Application>) -> Server<S::Runtime, Application>,
+    change: impl FnOnce(Server<S::Runtime, CaseHandler>) -> Server<S::Runtime, CaseHandler>,
 ) -> Running<S>
 where
     S: Stage,
@@ -36,7 +36,7 @@ where
     Fut: Future<Output: Into<Response>> + Send + 'static,
 {
     let mut stage = S::set();
-    let server = change(stage.server(Application::new(handler)));
+    let server = change(stage.server(CaseHandler::new(handler)));
     let handle = stage.start(server);
     Running { stage, handle }
 }

@@ -12,8 +12,8 @@ use httpants_driver::runtime::{Runtime, Spawn};
 use httpants_driver::{Handle, ListenAddress, Serve, Server};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::application::{Application, Task};
-use super::stage::{Client, PATIENCE, Platform, Received, Stage};
+use super::handler::{CaseHandler, Task};
+use super::stage::{PATIENCE, Platform, Received, Stage, StageClient};
 
 /// A runtime with real sockets and real time: the server runs on a thread, by
 /// [`BoundServer::run`](httpants_driver::BoundServer::run), and its clients are blocking sockets.
@@ -33,7 +33,7 @@ impl<R> fmt::Debug for Sockets<R> {
 
 impl<R> Stage for Sockets<R>
 where
-    R: Runtime<Transport: Send> + Spawn<Serve<R, Application>> + Spawn<Task> + Default + Send,
+    R: Runtime<Transport: Send> + Spawn<Serve<R, CaseHandler>> + Spawn<Task> + Default + Send,
 {
     type Runtime = R;
     type Client = SocketClient;
@@ -53,11 +53,11 @@ where
         self.runtime.listen_tcp(listener)
     }
 
-    fn server(&self, application: Application) -> Server<R, Application> {
-        Server::with_runtime(self.runtime(), application).listen("127.0.0.1:0")
+    fn server(&self, handler: CaseHandler) -> Server<R, CaseHandler> {
+        Server::with_runtime(self.runtime(), handler).listen("127.0.0.1:0")
     }
 
-    fn start(&mut self, server: Server<R, Application>) -> Handle {
+    fn start(&mut self, server: Server<R, CaseHandler>) -> Handle {
         let bound = server.bind().expect("a server that listens");
         self.addresses = bound.local_addresses().to_vec();
         let handle = bound.handle();
@@ -156,7 +156,7 @@ fn send(mut socket: &Socket, bytes: &[u8]) {
     }
 }
 
-impl Client for SocketClient {
+impl StageClient for SocketClient {
     fn send(&mut self, bytes: &[u8]) {
         send(&self.socket, bytes);
     }

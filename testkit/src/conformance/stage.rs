@@ -6,7 +6,7 @@ use std::time::Duration;
 use httpants_driver::runtime::{Runtime, Spawn};
 use httpants_driver::{Handle, ListenAddress, Server};
 
-use super::application::{Application, Task};
+use super::handler::{CaseHandler, Task};
 
 /// How long a case waits for what must happen, before it fails.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -20,7 +20,7 @@ pub trait Stage: Sized + 'static {
     /// The runtime under test.
     type Runtime: Runtime<Transport: Send> + Spawn<Task>;
     /// The end of a connection that a case holds.
-    type Client: Client;
+    type Client: StageClient;
 
     /// Makes an empty stage.
     fn set() -> Self;
@@ -36,12 +36,12 @@ pub trait Stage: Sized + 'static {
     fn listen(&mut self) -> io::Result<<Self::Runtime as Runtime>::Listener>;
 
     /// Returns a server on the runtime, for the case to configure before it starts.
-    fn server(&self, application: Application) -> Server<Self::Runtime, Application> {
-        Server::with_runtime(self.runtime(), application)
+    fn server(&self, handler: CaseHandler) -> Server<Self::Runtime, CaseHandler> {
+        Server::with_runtime(self.runtime(), handler)
     }
 
     /// Runs a server in the background until its handle ends it.
-    fn start(&mut self, server: Server<Self::Runtime, Application>) -> Handle;
+    fn start(&mut self, server: Server<Self::Runtime, CaseHandler>) -> Handle;
 
     /// Waits for the end of the server that was started and stopped; nothing of it may be
     /// left then.
@@ -77,7 +77,7 @@ pub trait Platform: Stage {
 }
 
 /// A client's end of a connection.
-pub trait Client {
+pub trait StageClient {
     /// Sends all of it, as far as the server takes it: a connection that has ended swallows the
     /// rest. One that takes nothing for [`PATIENCE`] is a failed case.
     fn send(&mut self, bytes: &[u8]);
@@ -95,7 +95,7 @@ pub trait Client {
     fn reset(self);
 }
 
-/// The result of [`Client::receive`].
+/// The result of [`StageClient::receive`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Received {
     /// Some bytes.

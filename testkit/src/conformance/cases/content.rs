@@ -6,7 +6,7 @@ use std::path::Path;
 use httpants_driver::protocol::RequestHead;
 use httpants_driver::{BodyError, BodyPolicy, Request, Response};
 
-use crate::conformance::application::Gate;
+use crate::conformance::handler::Gate;
 use crate::conformance::running::{Running, assert_same, get, noise, post, post_chunked, start, start_with};
 use crate::conformance::stage::Stage;
 

@@ -10,7 +10,7 @@ use httpants_driver::runtime::{Listener as _, Runtime, Sleep, Transport as _};
 
 use super::waking::Flag;
 use crate::conformance::running::{assert_same, noise};
-use crate::conformance::stage::{Client, PATIENCE, Received, Stage};
+use crate::conformance::stage::{PATIENCE, Received, Stage, StageClient};
 
 pub(super) type Accepted<S> = <<S as Stage>::Runtime as Runtime>::Transport;
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use httpants_driver::Request;
 
-use crate::conformance::application::Gate;
+use crate::conformance::handler::Gate;
 use crate::conformance::running::{Running, get, start};
 use crate::conformance::stage::{Platform, Stage};
 

@@ -1,10 +1,9 @@
 //! Requests and responses on a connection.
 
+use bytes::Bytes;
 use httpants_driver::{Request, Response};
 
-use bytes::Bytes;
-
-use crate::conformance::application::Gate;
+use crate::conformance::handler::Gate;
 use crate::conformance::running::{get, get_with, post, post_chunked, start, start_with};
 use crate::conformance::stage::{Received, Stage};
 

@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::conformance::caller::Caller;
 use crate::conformance::running::{Running, assert_same, get, get_with, noise, start, start_with};
-use crate::conformance::stage::{Client, Platform, Stage};
+use crate::conformance::stage::{Platform, Stage, StageClient};
 
 /// More than any socket buffer holds.
 const LENGTH: usize = 16 << 20;
@@ -47,7 +47,7 @@ impl<S: Stage> Site<S> {
     }
 
     /// Whole files, ranges and what is not there, on one connection.
-    fn expect_all(&self, client: &mut Caller<impl Client>) {
+    fn expect_all(&self, client: &mut Caller<impl StageClient>) {
         let requests = [
             get("/data.bin"),
             get("/small.txt"),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use httpants_driver::protocol::Config;
 use httpants_driver::{BodyPolicy, Request, Response, Server};
 
-use crate::conformance::application::{Application, Gate};
+use crate::conformance::handler::{CaseHandler, Gate};
 use crate::conformance::running::{Running, get, start_with};
 use crate::conformance::stage::Stage;
 
@@ -51,7 +51,7 @@ pub(super) fn serve<S: Stage>(change: impl FnOnce(&mut Config)) -> (Running<S>, 
             Response::text(request.is_peer_closed().to_string())
         }
     };
-    let settings = |server: Server<S::Runtime, Application>| server.intake(|_| BodyPolicy::Stream).config(change);
+    let settings = |server: Server<S::Runtime, CaseHandler>| server.intake(|_| BodyPolicy::Stream).config(change);
     (start_with(handler, settings), gates)
 }
 

@@ -13,7 +13,7 @@ use httpants_driver::runtime::Transport as _;
 use super::contract::{Pair, with_pair};
 use super::waking::Flag;
 use crate::conformance::running::{assert_same, noise};
-use crate::conformance::stage::{Client, Platform, Received, Stage};
+use crate::conformance::stage::{Platform, Received, Stage, StageClient};
 
 fn file(content: &[u8]) -> File {
     let mut file = tempfile::tempfile().expect("a file");

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use httpants_driver::{ListenAddress, Request};
 
-use crate::conformance::application::Gate;
+use crate::conformance::handler::Gate;
 use crate::conformance::running::{assert_same, get, noise, post, start, start_with};
 use crate::conformance::stage::{Platform, Stage};
 

@@ -13,7 +13,7 @@ use super::contract::{Pair, with_pair};
 use super::leaving::serve;
 use super::waking::Flag;
 use crate::conformance::running::{get, noise, post};
-use crate::conformance::stage::{Client, Stage};
+use crate::conformance::stage::{Stage, StageClient};
 
 /// Bytes that are never read, fewer than the buffers of both ends hold.
 const UNREAD: usize = 10_000;

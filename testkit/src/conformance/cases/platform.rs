@@ -8,7 +8,7 @@ use std::time::Duration;
 #[cfg(unix)]
 use super::contract::Pair;
 use super::contract::{accept, within};
-use crate::conformance::application::Gate;
+use crate::conformance::handler::Gate;
 use crate::conformance::stage::{PATIENCE, Platform};
 use httpants_driver::ListenAddress;
 use httpants_driver::protocol::{Address, ConnectionInfo};
@@ -32,7 +32,7 @@ pub fn an_accepted_connection_knows_both_ends<S: Platform>() {
 /// reset to make its close one.
 #[cfg(unix)]
 pub fn unix_sockets_have_no_internet_address<S: Platform>() {
-    use crate::conformance::stage::{Client, Received};
+    use crate::conformance::stage::{Received, StageClient};
     use httpants_driver::runtime::Transport as _;
 
     within(async |stage: S| {

@@ -8,7 +8,7 @@ use httpants_driver::protocol::FieldLines;
 use httpants_driver::protocol::cookies::Cookie;
 use httpants_driver::{Misuse, Request, Response};
 
-use crate::conformance::application::Gate;
+use crate::conformance::handler::Gate;
 use crate::conformance::running::{get, get_with, start, start_with};
 use crate::conformance::stage::Stage;
 

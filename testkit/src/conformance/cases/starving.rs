@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use httpants_driver::{Misuse, Request, Response};
 
-use crate::conformance::application::Gate;
+use crate::conformance::handler::Gate;
 use crate::conformance::running::{Running, get, start};
 use crate::conformance::stage::{Platform, Stage};
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 use httpants_driver::runtime::{Runtime, Spawn};
 
 use super::contract::{pause, within};
-use crate::conformance::application::Gate;
+use crate::conformance::handler::Gate;
 use crate::conformance::stage::{PATIENCE, Stage};
 
 /// Waits for this to become so, while the runtime goes on.

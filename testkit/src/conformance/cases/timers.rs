@@ -6,7 +6,7 @@ use std::time::Duration;
 use httpants_driver::protocol::Config;
 use httpants_driver::{Request, Response, Server};
 
-use crate::conformance::application::Application;
+use crate::conformance::handler::CaseHandler;
 use crate::conformance::running::{Running, get, noise, post, start_with};
 use crate::conformance::stage::Stage;
 
@@ -14,7 +14,7 @@ use crate::conformance::stage::Stage;
 const SPAN: Duration = Duration::from_millis(150);
 
 fn serve<S: Stage>(change: impl FnOnce(&mut Config)) -> Running<S> {
-    let settings = |server: Server<S::Runtime, Application>| {
+    let settings = |server: Server<S::Runtime, CaseHandler>| {
         server.config(|config| {
             let timeouts = &mut config.timeouts;
             for timer in [&mut timeouts.accept, &mut timeouts.head, &mut timeouts.idle, &mut timeouts.body] {

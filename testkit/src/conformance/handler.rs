@@ -12,13 +12,13 @@ use httpants_driver::{Handler, Request, Response};
 pub type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// The handler of a case, boxed, so that a runtime proves its `spawn` for one type:
-/// `R: Spawn<Serve<R, Application>>`.
-pub struct Application(Box<dyn Fn(Request) -> ResponseTask + Send + Sync>);
+/// `R: Spawn<Serve<R, CaseHandler>>`.
+pub struct CaseHandler(Box<dyn Fn(Request) -> ResponseTask + Send + Sync>);
 
 type ResponseTask = Pin<Box<dyn Future<Output = Response> + Send>>;
 
-impl Application {
-    /// Makes an application of this function.
+impl CaseHandler {
+    /// Makes a handler of this function.
     pub fn new<F, Fut>(handler: F) -> Self
     where
         F: Fn(Request) -> Fut + Send + Sync + 'static,
@@ -31,7 +31,7 @@ impl Application {
     }
 }
 
-impl Handler for Application {
+impl Handler for CaseHandler {
     type Output = Response;
     type Future = ResponseTask;
 
@@ -40,9 +40,9 @@ impl Handler for Application {
     }
 }
 
-impl fmt::Debug for Application {
+impl fmt::Debug for CaseHandler {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Application")
+        f.write_str("CaseHandler")
     }
 }
 
