@@ -1,5 +1,4 @@
-//! Buffers that leave the connection: the same bytes and events as without, and no harm from
-//! inputs in between.
+//! Buffers that leave the connection: the same bytes and events, whatever inputs come meanwhile.
 #![cfg(test)]
 
 mod common;

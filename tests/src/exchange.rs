@@ -9,9 +9,9 @@ use httpants_core::{
     TransmitQueue, UnixTime,
 };
 
-use crate::answer::WALL;
 use crate::app::{App, Script};
 use crate::ends::Ends;
+use crate::expected::WALL;
 use crate::log::Log;
 use crate::steps::Step;
 

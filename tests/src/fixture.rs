@@ -6,7 +6,7 @@ use httpants_core::Config;
 
 use crate::app::{self, Script};
 use crate::steps::{self, Step};
-use crate::{answer, settings};
+use crate::{expected, settings};
 
 /// One section of a fixture file.
 #[derive(Clone, Debug)]
@@ -95,7 +95,7 @@ impl Section<'_> {
             alone: self.header("alone").is_some(),
             inputs: self.inputs()?,
             events: self.block("events")?.iter().map(|&line| line.to_owned()).collect(),
-            answer: answer::expand(self.block("answer")?, &config)?,
+            answer: expected::expand(self.block("answer")?, &config)?,
             config: Arc::new(config),
         })
     }

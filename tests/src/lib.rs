@@ -5,12 +5,12 @@
 //! and returns an [`Outcome`]: the events as text, and the response bytes. The same steps can be
 //! carried out in many [`Style`]s and at any splits; the outcome must not change.
 
-pub mod answer;
 pub mod app;
 pub mod corpus;
 pub mod cuts;
 pub mod ends;
 pub mod exchange;
+pub mod expected;
 pub mod fixture;
 pub mod handler;
 pub mod log;

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use httpants_tests::{
-    End, Exchange, Fixture, Outcome, Script, Step, Style, answer, app, cuts, fixture, rows, steps, text,
+    End, Exchange, Fixture, Outcome, Script, Step, Style, app, cuts, expected, fixture, rows, steps, text,
 };
 
 /// One test per file, so that the test runner shows the family and runs them in parallel.
@@ -171,7 +171,7 @@ impl Case<'_> {
             return Ok(());
         }
         let age = steps::elapsed(self.steps);
-        let ok = |target, age| answer::ok(target, None, age, &fixture.config);
+        let ok = |target, age| expected::ok(target, None, age, &fixture.config);
         let events = |target: &str| [format!("request GET {target} HTTP/1.1"), "  Host: a".into(), "end".into()];
 
         let mut with_next = self.steps.to_vec();

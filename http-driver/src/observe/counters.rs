@@ -79,11 +79,11 @@ pub struct Counters {
     pub upgrades: u64,
     /// Refused connections, by protocol error.
     pub refusals: Refusals,
-    /// Requests answered without calling the handler because the body was not a valid form of its
+    /// Requests responded to without calling the handler because the body was not a valid form of its
     /// type, or exceeded a limit of [`forms`](crate::Server::forms). Bodies larger than
     /// [`max_body_size`](crate::Server::max_body_size) count as refusals.
     pub forms_refused: u64,
-    /// CONNECT requests answered with 501 because the handler returned 2xx without an upgrade.
+    /// CONNECT requests refused with 501 because the handler returned 2xx without an upgrade.
     pub tunnels_refused: u64,
     /// Expired timers.
     pub timeouts: TimerCounts,

@@ -63,16 +63,16 @@ impl Body {
 /// use httpants_testkit::memory::Memory;
 ///
 /// async fn upload(mut request: Request) -> Result<String, FormError> {
-///     let mut answer = String::new();
+///     let mut text = String::new();
 ///     let mut parts = request.parts()?;
 ///     while let Some(mut part) = parts.next().await? {
 ///         let mut size = 0;
 ///         while let Some(data) = part.data().await? {
 ///             size += data.len();
 ///         }
-///         answer += &format!("{} {:?} {size}\n", part.name(), part.filename());
+///         text += &format!("{} {:?} {size}\n", part.name(), part.filename());
 ///     }
-///     Ok(answer)
+///     Ok(text)
 /// }
 ///
 /// let memory = Memory::new();

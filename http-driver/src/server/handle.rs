@@ -29,8 +29,8 @@ use crate::observe::{Counters, Metrics};
 ///
 /// busy.send(b"k");
 /// memory.run();
-/// let answer = String::from_utf8(busy.take_received()).unwrap();
-/// assert!(answer.contains("\r\nConnection: close\r\n") && answer.ends_with("hello"));
+/// let response = String::from_utf8(busy.take_received()).unwrap();
+/// assert!(response.contains("\r\nConnection: close\r\n") && response.ends_with("hello"));
 /// ```
 #[derive(Clone, Debug)]
 pub struct Handle {

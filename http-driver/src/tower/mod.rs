@@ -68,7 +68,7 @@
 //! In axum, use the extractor `Extension<Arc<httpants_tokio::Request>>`. For
 //! `ConnectInfo<SocketAddr>`, see [`TowerService::extend`].
 //!
-//! # What a service answers
+//! # Responses of a service
 //! The response body is streamed as fast as the peer reads it. A body with a known exact size gets
 //! a `Content-Length`; any other is chunked, followed by its trailer fields. It is dropped when the
 //! connection ends, and not polled for HEAD, 204 and 304. An error of the service is an application

@@ -10,8 +10,8 @@ use super::directory::Directory;
 ///
 /// Only regular files below the directory are sent. A path with `..` in any spelling, a device, and
 /// a symbolic link that leads out (even if it leads back in) get 404, as a missing file does; an
-/// absolute link may lead to a place below. A directory is answered with its `index.html`, an
-/// unreadable file with 403. The response fields are those of [`httpants_core::files::Plan`]:
+/// absolute link may lead to a place below. For a directory the response is its `index.html`, an
+/// unreadable file gets 403. The response fields are those of [`httpants_core::files::Plan`]:
 /// entity tags, conditions, ranges.
 ///
 /// ```
@@ -35,8 +35,8 @@ use super::directory::Directory;
 /// let client = memory.connect();
 /// client.send(b"GET /static/q3.csv HTTP/1.1\r\nHost: a\r\nRange: bytes=2-\r\n\r\n");
 /// memory.run();
-/// let answer = String::from_utf8(client.take_received()).unwrap();
-/// assert!(answer.starts_with("HTTP/1.1 206 Partial Content\r\n") && answer.ends_with("\r\n\r\n2,3"));
+/// let response = String::from_utf8(client.take_received()).unwrap();
+/// assert!(response.starts_with("HTTP/1.1 206 Partial Content\r\n") && response.ends_with("\r\n\r\n2,3"));
 /// # Ok(()) }
 /// ```
 ///
