@@ -117,12 +117,12 @@ pub use connection::{
     Slices, State, Storage, Timeouts, Timer, Transmit, TransmitQueue, Transmitted,
 };
 pub use http::{Method, StatusCode, Version};
+pub use message::connection_info::{Address, ConnectionInfo, Now};
 pub use message::field_lines::FieldLines;
 pub use message::headers::{CanonicalName, Headers};
 pub use message::misuse::Misuse;
-pub use message::origin::{Address, ConnectionInfo, Now};
 pub use message::request::{RequestHead, RequestId};
 pub use message::response::{BodyLen, ResponseHead};
 pub use wire::date::UnixTime;
 pub use wire::error::ProtocolError;
-pub use wire::framing::Framing;
+pub use wire::request_framing::Framing;

@@ -1,7 +1,7 @@
 //! The body of the current request, as far as it is still to come.
 
 use crate::wire::chunked::Chunked;
-use crate::wire::framing::Framing;
+use crate::wire::request_framing::Framing;
 
 /// The content of the current request, as far as it is still to come.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use super::Connection;
 use super::config::Limits;
 use super::responses::ResponseState;
 use super::state::{PrefaceHeader, Receiving, Sending, State};
-use crate::message::origin::{ConnectionInfo, Now};
+use crate::message::connection_info::{ConnectionInfo, Now};
 use crate::message::request::{RequestHead, RequestId};
 
 /// Getters.

@@ -1,12 +1,12 @@
 //! One connection: the parts wired together, and the four kinds of methods.
 
+mod close;
 mod config;
 mod content;
 mod deadline;
-mod end;
 mod events;
 mod getters;
-mod lent;
+mod lent_buffers;
 mod preamble;
 mod receive;
 mod recv_buffer;
@@ -29,7 +29,7 @@ use bytes::Bytes;
 
 pub use self::config::{Config, HalfClose, Limits, Timeouts};
 pub use self::events::{Close, CloseReason, Event, ResponseStats};
-pub use self::lent::{Dropped, RecvBuffer, TransmitQueue, Transmitted};
+pub use self::lent_buffers::{Dropped, RecvBuffer, TransmitQueue, Transmitted};
 pub use self::preamble::{Endpoints, Preface, ProxyHeader, ProxyHeaderError};
 pub use self::refusal::Refusal;
 pub use self::reply::Reply;
@@ -46,8 +46,8 @@ use self::responses::Responses;
 use self::send_queue::{Lent, Segment, SendQueue};
 use self::state::{Input, PrefaceHeader};
 use self::timers::Times;
+use crate::message::connection_info::{ConnectionInfo, Now};
 use crate::message::field_lines::FieldLines;
-use crate::message::origin::{ConnectionInfo, Now};
 use crate::message::request::{RecycledBuffers, RequestHead, RequestId};
 use crate::message::response::ResponseHead;
 use crate::wire::default_headers::DefaultHeaders;

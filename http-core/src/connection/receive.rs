@@ -9,8 +9,8 @@ use crate::message::headers::Headers;
 use crate::message::request::{RequestHead, RequestId};
 use crate::wire::chunked::Piece;
 use crate::wire::error::ProtocolError;
-use crate::wire::framing::Framing;
 use crate::wire::head::HeadFacts;
+use crate::wire::request_framing::Framing;
 use crate::wire::trailers;
 
 impl Connection {

@@ -8,10 +8,10 @@ use std::sync::OnceLock;
 
 use http::{Method, StatusCode, Version};
 
+use crate::message::connection_info::{ConnectionInfo, Now};
 use crate::message::headers::Headers;
-use crate::message::origin::{ConnectionInfo, Now};
-use crate::wire::framing::Framing;
 use crate::wire::head::{Head, HeadFacts};
+use crate::wire::request_framing::Framing;
 use crate::wire::span::{FieldSpan, Span};
 use crate::wire::target::Target;
 

@@ -11,7 +11,7 @@ use ipnet::{IpNet, Ipv4Net};
 
 use self::forwarded::{Element, Node, elements_from_right, entries_from_right, unquoted};
 use crate::message::headers::Headers;
-use crate::wire::target;
+use crate::wire::host;
 
 pub use self::client::Client;
 
@@ -349,7 +349,7 @@ fn node(entry: &[u8]) -> Option<Node> {
 }
 
 fn host(text: &[u8]) -> Option<&str> {
-    core::str::from_utf8(text).ok().filter(|text| target::names_host(text.as_bytes()))
+    core::str::from_utf8(text).ok().filter(|text| host::names_host(text.as_bytes()))
 }
 
 /// The two schemes that a request can come by.

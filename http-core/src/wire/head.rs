@@ -4,12 +4,12 @@ use http::Version;
 
 use crate::wire::error::ProtocolError;
 use crate::wire::fields::{self, Line, Lines};
-use crate::wire::framing::{Framing, FramingFields};
 use crate::wire::grammar;
+use crate::wire::host;
 use crate::wire::limits::HeadLimits;
+use crate::wire::request_framing::{Framing, FramingFields};
 use crate::wire::request_line::{self, RequestLine};
 use crate::wire::span::{FieldSpan, Span};
-use crate::wire::target;
 
 /// What the fields of a head decide about its connection.
 #[derive(Clone, Copy, Debug, Default)]
@@ -179,7 +179,7 @@ impl KnownFields {
     fn host(&self, head: &[u8], http_1_0: bool) -> Result<Span, ProtocolError> {
         match self.host {
             _ if self.repeated_host => Err(ProtocolError::DuplicateHost),
-            Some(value) if !target::is_host(value.slice(head)) => Err(target::host_fault(value.slice(head))),
+            Some(value) if !host::is_host(value.slice(head)) => Err(host::host_fault(value.slice(head))),
             Some(value) => Ok(value),
             None if http_1_0 => Ok(Span::default()),
             None => Err(ProtocolError::MissingHost),

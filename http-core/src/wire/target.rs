@@ -1,11 +1,10 @@
-//! The request target in its four forms (RFC 9112 section 3.2), and the Host it implies.
-
-use core::net::Ipv6Addr;
+//! The request target in its four forms (RFC 9112 section 3.2).
 
 use http::Method;
 
 use crate::wire::error::ProtocolError;
 use crate::wire::grammar::{self, ByteSet, byte_set};
+use crate::wire::host;
 use crate::wire::span::Span;
 
 /// Where the parts of a target stand in the head. Absent parts are empty.
@@ -78,7 +77,7 @@ fn absolute_form(text: &[u8], start: usize) -> Result<Target, ProtocolError> {
     let length = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
     let (authority, origin) = rest.split_at_checked(length).unwrap_or_default();
     let start = start + colon + 3;
-    if !names_host(authority) {
+    if !host::names_host(authority) {
         return Err(ProtocolError::AbsoluteForm);
     }
     Ok(Target {
@@ -91,20 +90,12 @@ fn absolute_form(text: &[u8], start: usize) -> Result<Target, ProtocolError> {
 fn authority_form(text: &[u8], whole: Span) -> Result<Target, ProtocolError> {
     let colon = text.iter().rposition(|&byte| byte == b':').ok_or(ProtocolError::AuthorityForm)?;
     let port = text.get(colon + 1..).and_then(grammar::decimal);
-    if colon == 0 || !is_host(text) || !port.is_some_and(|port| (1..=65_535).contains(&port)) {
+    if colon == 0 || !host::is_host(text) || !port.is_some_and(|port| (1..=65_535).contains(&port)) {
         return Err(ProtocolError::AuthorityForm);
     }
     Ok(Target { whole, origin: whole, authority: whole, ..Target::default() })
 }
 
-/// `unreserved / sub-delims` of RFC 3986 but the comma: a list of hosts is no host, and a
-/// comma is how two joined Host lines look.
-const fn is_reg_name_byte(byte: u8) -> bool {
-    matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~'
-        | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=')
-}
-
-static REG_NAME: ByteSet = byte_set!(is_reg_name_byte);
 static PATH: ByteSet = byte_set!(is_path_byte);
 
 /// What neither ends a path nor is refused in a target.
@@ -139,69 +130,6 @@ fn path_end(word: [u8; 8]) -> Option<usize> {
     (found != 0).then_some(found.trailing_zeros() as usize / 8)
 }
 
-/// `uri-host [ ":" port ]`, RFC 9110 section 7.2. An empty host is valid (RFC 9112 section 3.2).
-pub(crate) fn is_host(value: &[u8]) -> bool {
-    if let [b'[', rest @ ..] = value {
-        return is_ip_literal(rest);
-    }
-    let mut rest = value;
-    loop {
-        rest = match REG_NAME.split(rest).1 {
-            [] => return true,
-            [b':', port @ ..] => return port.iter().all(u8::is_ascii_digit),
-            [b'%', high, low, tail @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => tail,
-            _ => return false,
-        };
-    }
-}
-
-/// What is wrong with a Host that is none. Clients write the zone of a link-local address,
-/// which means something to their own machine only.
-#[cold]
-pub(crate) fn host_fault(value: &[u8]) -> ProtocolError {
-    let address = value.strip_prefix(b"[").and_then(|rest| rest.get(..memchr::memchr(b'%', rest)?));
-    if address.is_some_and(is_ipv6) { ProtocolError::HostZone } else { ProtocolError::Host }
-}
-
-/// The same with a host that is not empty: a URI of http or https needs one (RFC 9110 section 4.2.1).
-pub(crate) fn names_host(value: &[u8]) -> bool {
-    is_host(value) && !matches!(value, [] | [b':', ..])
-}
-
-/// Behind the `[`: an IPv6 address or `IPvFuture`, then `]` and an optional port (RFC 3986
-/// section 3.2.2).
-#[inline(never)]
-fn is_ip_literal(rest: &[u8]) -> bool {
-    let Some(end) = memchr::memchr(b']', rest) else {
-        return false;
-    };
-    let (address, tail) = rest.split_at_checked(end).unwrap_or_default();
-    let port_fits = match tail {
-        [b']'] => true,
-        [b']', b':', port @ ..] => port.iter().all(u8::is_ascii_digit),
-        _ => false,
-    };
-    port_fits && (is_ipv6(address) || is_ip_future(address))
-}
-
-fn is_ipv6(address: &[u8]) -> bool {
-    core::str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
-}
-
-/// `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.
-fn is_ip_future(address: &[u8]) -> bool {
-    let [b'v' | b'V', rest @ ..] = address else {
-        return false;
-    };
-    let mut halves = rest.splitn(2, |&byte| byte == b'.');
-    let version = halves.next().unwrap_or_default();
-    let tail = halves.next().unwrap_or_default();
-    !version.is_empty()
-        && version.iter().all(u8::is_ascii_hexdigit)
-        && !tail.is_empty()
-        && tail.iter().all(|&byte| is_reg_name_byte(byte) || byte == b':')
-}
-
 /// The characters of RFC 3986 and nothing else; for `Config::strict_target`. `[` and `]`
 /// stand only in an authority.
 pub(crate) fn is_strict(target: &[u8]) -> bool {
@@ -221,7 +149,7 @@ pub(crate) fn is_strict(target: &[u8]) -> bool {
             (b'%', [high, low, tail @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => tail,
             (b'/' | b'?' | b':' | b'@' | b',', _) => tail,
             (b'[' | b']', _) if in_authority => tail,
-            (&byte, _) if is_reg_name_byte(byte) => tail,
+            (&byte, _) if host::is_reg_name_byte(byte) => tail,
             _ => return false,
         };
     }
@@ -279,52 +207,6 @@ mod tests {
         assert_eq!(parts(Method::CONNECT, "h:443").unwrap(), ["h:443", "h:443", "", "", ""]);
         for text in ["/", "h", "h:", ":80", "h:0", "h:65536", "http://h/", "u@h:1", "[::1", "*"] {
             assert_eq!(bad(Method::CONNECT, text), ProtocolError::AuthorityForm, "{text}");
-        }
-    }
-
-    #[test]
-    fn hosts() {
-        for good in ["", "a", "a.b:80", "a:", "[::1]", "[::1]:8080", "[v1.a:b]", "a%20b", "127.0.0.1", "a_b", ":80"] {
-            assert!(is_host(good.as_bytes()), "{good}");
-        }
-        for bad in [
-            "80x:80x",
-            "a:80x",
-            "a:-1",
-            "a:80:80",
-            "[]",
-            "[::1",
-            "[::1]x",
-            "::1",
-            "u@h",
-            "a/b",
-            "a?b",
-            "a#b",
-            "a\\b",
-            "\"a\"",
-            "a b",
-            "a%2",
-            "a%zz",
-            "\u{e9}",
-            "a,b",
-            "[::1]:x",
-            "[v.a]",
-            "[v1.]",
-            "[::1%25eth0]",
-            "<a>",
-            "a%",
-        ] {
-            assert!(!is_host(bad.as_bytes()), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_zone_has_an_error_of_its_own() {
-        for zone in ["[fe80::1%eth0]", "[fe80::1%25eth0]:80", "[::%"] {
-            assert_eq!(host_fault(zone.as_bytes()), ProtocolError::HostZone, "{zone}");
-        }
-        for other in ["[fe80::1]%eth0", "fe80::1%eth0", "[a%eth0]", "[%eth0]", "[", ""] {
-            assert_eq!(host_fault(other.as_bytes()), ProtocolError::Host, "{other}");
         }
     }
 

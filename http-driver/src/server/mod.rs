@@ -9,7 +9,7 @@ mod listen_socket;
 mod socket_file;
 mod start;
 mod stateful;
-mod uploads;
+mod upload_settings;
 
 use std::fmt;
 use std::io;

@@ -1,18 +1,18 @@
 //! What comes before the first request: a header of the PROXY protocol, and the handshake of a
 //! transport that is secured (TLS).
 
-mod proxy_header;
+mod proxy_protocol;
 
 use alloc::sync::Arc;
 
-pub use self::proxy_header::{Endpoints, ProxyHeader, ProxyHeaderError};
+pub use self::proxy_protocol::{Endpoints, ProxyHeader, ProxyHeaderError};
 use super::Connection;
 use super::config::Config;
 use super::events::CloseReason;
 use super::refusal::{HeadProgress, Refusal};
 use super::state::{Input, PrefaceHeader, Receiving, State};
 use super::timers::{Earliest, Timer};
-use crate::message::origin::{Address, ConnectionInfo, Now};
+use crate::message::connection_info::{Address, ConnectionInfo, Now};
 use crate::message::request::RequestHead;
 use crate::wire::error::ProtocolError;
 
