@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::net::TcpListener;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
@@ -11,6 +11,7 @@ use httpants_core::{Now, UnixTime};
 use httpants_driver::runtime::{Blocking, BlockingPool, Clock, Runtime, Sleep, Spawn};
 use pin_project_lite::pin_project;
 use tokio::runtime::{Builder, Handle};
+use tokio::task::coop::unconstrained;
 use tokio::time::Instant;
 
 use crate::{Listener, Transport};
@@ -109,7 +110,9 @@ pin_project! {
 
 impl Sleep for Timer {
     fn poll_elapsed(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        self.project().sleep.poll(context)
+        // Outside of the task's budget: where that is spent, the timer would not know the waker, and
+        // nothing would wake the task once the time has come.
+        pin!(unconstrained(self.project().sleep)).poll(context)
     }
 
     fn reset(self: Pin<&mut Self>, at: Duration) {

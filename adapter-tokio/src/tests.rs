@@ -1,13 +1,15 @@
 //! Tests of tokio's paused clock and of entering its runtimes; the rest is in
 //! `tests/conformance.rs`.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::net::{Ipv4Addr, TcpListener};
 use std::pin::pin;
 use std::task::Poll;
 use std::time::Duration;
 
 use httpants_driver::runtime::{Runtime, Sleep};
+
+use tokio::task::coop::{consume_budget, has_budget_remaining};
 
 use crate::Tokio;
 
@@ -22,6 +24,27 @@ async fn timer_follows_the_paused_clock() {
     assert!(poll_fn(|context| Poll::Ready(timer.as_mut().poll_elapsed(context).is_pending())).await);
     poll_fn(|context| timer.as_mut().poll_elapsed(context)).await;
     assert_eq!(runtime.now().mono.as_secs(), 90);
+}
+
+/// Where tokio's budget is spent, its own timer does not register the waker, and is not asked again.
+#[tokio::test(start_paused = true)]
+async fn timer_is_registered_in_a_task_that_has_spent_its_budget() {
+    let runtime = Tokio::default();
+    let mut timer = pin!(runtime.sleep_until(Duration::from_secs(60)));
+    let mut polls = 0;
+    poll_fn(|context| {
+        polls += 1;
+        if polls == 1 {
+            while pin!(consume_budget()).poll(context).is_ready() {}
+            assert!(!has_budget_remaining());
+            assert!(timer.as_mut().poll_elapsed(context).is_pending());
+            return Poll::Pending;
+        }
+        // The wake-up of the spent budget comes first, and then nothing but the timer's.
+        if runtime.now().mono < Duration::from_secs(60) { Poll::Pending } else { Poll::Ready(()) }
+    })
+    .await;
+    assert!(polls <= 3);
 }
 
 #[tokio::test]

@@ -63,3 +63,8 @@
 pub mod conformance;
 pub mod memory;
 pub mod simulation;
+
+/// The README's example compiles and runs.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -89,11 +89,12 @@ impl Registry {
 
     /// Sends a command to all connections; ignores one that is milder than the last.
     pub(crate) fn send_command(&self, command: Command) {
-        self.store(command).into_iter().for_each(Waker::wake);
-        self.wake_watchers();
+        // Before the command can be seen: a task that obeys it finds that the shutdown has begun.
         if command != Command::Serve {
             self.drain.begin();
         }
+        self.store(command).into_iter().for_each(Waker::wake);
+        self.wake_watchers();
     }
 
     /// Stores a command and takes the wakers of the connections, which must run without the lock
@@ -340,6 +341,23 @@ mod tests {
             }
         });
         assert_eq!((registry.count(), registry.reserved.load(Ordering::Acquire)), (0, 0));
+    }
+
+    #[test]
+    fn shutdown_has_begun_when_a_connection_sees_the_command() {
+        struct Looks(Arc<Registry>);
+        impl std::task::Wake for Looks {
+            fn wake(self: Arc<Self>) {
+                assert!(self.0.drain.has_begun());
+            }
+        }
+        let registry = Arc::<Registry>::default();
+        let waker = Arc::new(Looks(Arc::clone(&registry))).into();
+        let place = registry.reserve(1, &Context::from_waker(Waker::noop())).unwrap();
+        let mut registration = place.register();
+        assert_eq!(registration.poll_command(&Context::from_waker(&waker)).0, Command::Serve);
+        registry.send_command(Command::Drain);
+        assert_eq!(registration.poll_command(&Context::from_waker(&waker)).0, Command::Drain);
     }
 
     #[test]

@@ -34,7 +34,9 @@ enum Source {
         trailers: Headers,
     },
     Stored(Box<(Pieces, Headers)>),
-    NotKept {
+    /// It was not kept, or cannot be read any more.
+    Lost {
+        error: BodyError,
         trailers: Headers,
         failed: Failed,
     },
@@ -65,7 +67,7 @@ impl Body {
 
     pub(crate) fn collected(content: Option<Content>, trailers: Headers) -> Self {
         Self::new(match content {
-            None => Source::NotKept { trailers, failed: Failed::No },
+            None => Source::Lost { error: BodyError::NotKept, trailers, failed: Failed::No },
             Some(Content::Memory(content)) => Source::Whole { content: Some(content), trailers },
             Some(stored) => Source::Stored(Box::new((Pieces::new(stored), trailers))),
         })
@@ -96,7 +98,7 @@ impl Body {
     ///
     /// # Errors
     /// Returns [`BodyError`] if the body is incomplete or was not kept. Further calls return the
-    /// same error; after [`BodyError::Storage`] there is nothing more to read.
+    /// same error.
     pub async fn next(&mut self) -> Option<Result<Bytes, BodyError>> {
         poll_fn(|context| self.poll_piece(context)).await
     }
@@ -110,7 +112,8 @@ impl Body {
     pub async fn bytes(&mut self) -> Result<Bytes, BodyError> {
         let announced = self.remaining();
         while let Some(piece) = poll_fn(|context| self.poll_source(context)).await {
-            self.collected.get_or_insert_default().push(piece?, announced);
+            let piece = piece?;
+            self.collected.get_or_insert_default().push(piece, announced);
         }
         self.taken = true;
         Ok(self.collected.take().map(|collected| collected.into_bytes()).unwrap_or_default())
@@ -125,7 +128,7 @@ impl Body {
             }
             _ if self.taken => return Err(BodyError::Taken),
             Source::Whole { content: None, .. } => return Err(BodyError::Taken),
-            Source::NotKept { .. } | Source::Arriving { .. } => {}
+            Source::Lost { .. } | Source::Arriving { .. } => {}
         }
         let content = self.bytes().await?;
         *self =
@@ -142,7 +145,7 @@ impl Body {
             Source::Whole { content, .. } => content.as_ref().map_or(0, Bytes::len) as u64,
             Source::Stored(stored) => stored.0.remaining(),
             Source::Arriving { remaining, .. } => (*remaining)?,
-            Source::NotKept { .. } => return None,
+            Source::Lost { .. } => return None,
         };
         Some(source + self.collected.as_ref().map_or(0, |collected| collected.len() as u64))
     }
@@ -164,7 +167,7 @@ impl Body {
         match &self.source {
             Source::Whole { content, .. } => Some(BodyReader::new(Content::Memory(content.clone()?))),
             Source::Stored(stored) => Some(stored.0.reader()),
-            Source::NotKept { .. } | Source::Arriving { .. } => None,
+            Source::Lost { .. } | Source::Arriving { .. } => None,
         }
     }
 
@@ -172,7 +175,7 @@ impl Body {
     #[must_use]
     pub fn trailers(&self) -> Option<Headers> {
         match &self.source {
-            Source::Whole { trailers, .. } | Source::NotKept { trailers, .. } => Some(trailers.clone()),
+            Source::Whole { trailers, .. } | Source::Lost { trailers, .. } => Some(trailers.clone()),
             Source::Stored(stored) => Some(stored.1.clone()),
             Source::Arriving { exchange, request, .. } => exchange.with(|shared| shared.trailers(*request)),
         }
@@ -210,17 +213,26 @@ impl Body {
                 let piece = if content.as_ref().is_some_and(Bytes::is_empty) { None } else { content.take() };
                 Poll::Ready(piece.map(Ok))
             }
-            Source::Stored(stored) => stored.0.poll_piece(context).map_err(|error| BodyError::Storage(error.kind())),
+            Source::Stored(stored) => {
+                let polled = stored.0.poll_piece(context).map_err(|error| BodyError::Storage(error.kind()));
+                if let Poll::Ready(Some(Err(error))) = &polled {
+                    let (error, trailers) = (error.clone(), std::mem::take(&mut stored.1));
+                    self.source = Source::Lost { error, trailers, failed: Failed::Once };
+                    // What was read of it is not the whole.
+                    self.collected = None;
+                }
+                polled
+            }
             Source::Arriving { done: true, .. } => Poll::Ready(None),
             Source::Arriving { failed: failed @ Failed::Once, .. }
-            | Source::NotKept { failed: failed @ Failed::Once, .. } => {
+            | Source::Lost { failed: failed @ Failed::Once, .. } => {
                 *failed = Failed::Yielded;
                 context.waker().wake_by_ref();
                 Poll::Pending
             }
-            Source::NotKept { failed, .. } => {
+            Source::Lost { error, failed, .. } => {
                 *failed = Failed::Once;
-                Poll::Ready(Some(Err(BodyError::NotKept)))
+                Poll::Ready(Some(Err(error.clone())))
             }
             Source::Arriving { exchange, request, remaining, done, failed } => {
                 let piece = exchange.poll_body(*request, context);
@@ -253,7 +265,7 @@ impl fmt::Debug for Body {
                 f.debug_tuple("Body").field(&content.as_ref().map_or(0, Bytes::len)).finish()
             }
             Source::Stored(stored) => f.debug_tuple("Body").field(&stored.0).finish(),
-            Source::NotKept { .. } => f.write_str("Body(not kept)"),
+            Source::Lost { error, .. } => write!(f, "Body({error})"),
             Source::Arriving { .. } => f.write_str("Body(arriving)"),
         }
     }

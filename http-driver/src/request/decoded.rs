@@ -85,9 +85,32 @@ impl Request {
 fn content_type(headers: &Headers) -> Result<Option<Mime>, BodyError> {
     let mut values = headers.all("content-type");
     let Some(value) = values.next() else { return Ok(None) };
-    let mime = std::str::from_utf8(value).ok().and_then(|value| value.parse().ok());
+    let mime = std::str::from_utf8(value).ok().and_then(|value| normalized(value).parse().ok());
     // Two readers of several lines could see two types (RFC 9110 section 8.3).
     mime.filter(|_| values.next().is_none()).map(Some).ok_or(BodyError::ContentType)
+}
+
+/// Removes white space before semicolons and empty parameters, which RFC 9110 section 5.6.6 allows
+/// and the parser does not.
+fn normalized(value: &str) -> String {
+    let (mut is_quoted, mut is_escaped) = (false, false);
+    let separates = |character: char| {
+        let was_escaped = std::mem::take(&mut is_escaped);
+        match character {
+            _ if was_escaped => false,
+            '\\' => {
+                is_escaped = is_quoted;
+                false
+            }
+            '"' => {
+                is_quoted = !is_quoted;
+                false
+            }
+            character => character == ';' && !is_quoted,
+        }
+    };
+    let parts = value.split(separates).map(|part| part.trim_matches([' ', '\t']));
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
 }
 
 fn refuse_coded(headers: &Headers) -> Result<(), BodyError> {

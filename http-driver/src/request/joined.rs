@@ -33,6 +33,13 @@ impl Joined {
     }
 
     pub(crate) fn into_bytes(self) -> Bytes {
-        if self.joined.is_empty() { self.first } else { self.joined.freeze() }
+        if self.joined.is_empty() {
+            self.first
+        } else if self.joined.len() < self.joined.capacity() / 2 {
+            // Who keeps it holds no room that nothing came for.
+            Bytes::copy_from_slice(&self.joined)
+        } else {
+            self.joined.freeze()
+        }
     }
 }

@@ -74,8 +74,13 @@ impl From<Misuse> for Response {
 impl From<BodyError> for Response {
     fn from(error: BodyError) -> Self {
         let response = match &error {
-            BodyError::Storage(_) | BodyError::NotKept | BodyError::Taken => {
+            BodyError::Storage(_) | BodyError::Taken => {
                 report!("a handler could not read the body", error);
+                Self::new(500)
+            }
+            // Clients choose the type of a body, so this must not fill a log.
+            BodyError::NotKept => {
+                tracing::debug!(%error, "a handler could not read the body");
                 Self::new(500)
             }
             BodyError::Closed(_) | BodyError::ResponseFinished => Self::new(error.status().as_u16()),
@@ -133,7 +138,8 @@ impl<T: Into<Self>> From<(StatusCode, T)> for Response {
     }
 }
 
-/// Sets the status and these fields, each of which replaces one with the same name.
+/// Sets the status and these fields, which replace those of the response with the same names; a name
+/// may be there more than once.
 impl<F, N, V, T> From<(StatusCode, F, T)> for Response
 where
     F: IntoIterator<Item = (N, V)>,
@@ -142,7 +148,16 @@ where
     T: Into<Self>,
 {
     fn from((status, fields, response): (StatusCode, F, T)) -> Self {
-        let response = Self::from((status, response));
-        fields.into_iter().fold(response, |response, (name, value)| response.with_header(name.as_ref(), value))
+        let mut response = Self::from((status, response));
+        let fields: Vec<(N, V)> = fields.into_iter().collect();
+        for (name, _) in &fields {
+            response.fields_mut().remove(name.as_ref());
+        }
+        for (name, value) in fields {
+            if let Err(misuse) = response.fields_mut().push(name.as_ref(), value) {
+                response.note(misuse);
+            }
+        }
+        response
     }
 }

@@ -242,8 +242,9 @@ impl Response {
         self
     }
 
-    /// Adds a field line. If the name or value cannot be sent, the response becomes a 500, and the
-    /// error is logged; [`fields_mut`](Self::fields_mut) returns such errors instead.
+    /// Sets a field, in place of all lines with its name; [`fields_mut`](Self::fields_mut) can add
+    /// another line. If the name or value cannot be sent, the response becomes a 500, and the
+    /// error is logged; `fields_mut` returns such errors instead.
     #[must_use]
     pub fn with_header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
         if let Err(misuse) = self.head.fields.set(name, value) {

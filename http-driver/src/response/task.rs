@@ -230,7 +230,7 @@ fn is_peers_fault(mut error: &(dyn Error + 'static)) -> bool {
             None => error.downcast_ref::<BodyError>(),
         };
         if let Some(body) = body {
-            return !matches!(body, BodyError::Storage(_) | BodyError::NotKept);
+            return !matches!(body, BodyError::Storage(_) | BodyError::NotKept | BodyError::Taken);
         }
         // The source of an io::Error is that of its inner error, so the inner error is checked
         // first.

@@ -60,7 +60,7 @@ impl Handle {
     /// Returns whether the server was asked to stop.
     #[must_use]
     pub fn is_draining(&self) -> bool {
-        self.registry.command() != Command::Serve
+        self.registry.drain_signal().has_begun()
     }
 
     /// Waits for the call of [`shutdown`](Self::shutdown) or [`close`](Self::close).

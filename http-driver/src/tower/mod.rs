@@ -80,6 +80,10 @@
 //! response. With the feature `hyper-upgrade`, requests that offer an upgrade also carry
 //! `hyper::upgrade::OnUpgrade`, which axum's `WebSocketUpgrade` uses. (axum spawns the socket's
 //! task on tokio, so that needs a tokio runtime.)
+//!
+//! The stream of such an upgrade does not learn of a shutdown: wait for
+//! [`Handle::draining`](crate::Handle::draining) beside it. It is dropped after
+//! [`Server::upgrade_grace`](crate::Server::upgrade_grace).
 
 mod body;
 #[cfg(feature = "hyper-upgrade")]

@@ -69,7 +69,7 @@ where
     type Future = ResponseFuture<S>;
 
     fn call(&self, mut request: Request) -> ResponseFuture<S> {
-        let body = std::mem::replace(request.body_mut(), Body::empty());
+        let body = request.body_mut().take();
         let mut converted = http::Request::<()>::from(request.head()).map(|()| body);
         let circumstances = Circumstances::of(&request, converted.extensions_mut());
         if let Some(extend) = &self.extend {

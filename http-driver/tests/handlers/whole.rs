@@ -1,13 +1,15 @@
 //! The body in one piece, as bytes, text and JSON, wherever it is.
 
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
 use httpants_driver::{BodyError, Request, Response, StatusCode};
 use httpants_testkit::memory::Memory;
 
-use crate::world::{World, failed, get, millis, ok, post_head, responses, start, start_streaming, start_with, timeout};
+use crate::world::{
+    Notes, World, failed, get, millis, ok, post_head, responses, start, start_streaming, start_with, timeout,
+};
 
 fn chunked(path: &str, fields: &str, body: &[u8]) -> Vec<u8> {
     let mut bytes =
@@ -123,6 +125,7 @@ fn text_is_in_its_charset() {
             ("Content-Type: text/plain; charset=ISO-8859-1\r\n", b"gr\xf6\xdfe", Ok("größe")),
             ("Content-Type: text/plain; charset=us-ascii\r\n", b"size", Ok("size")),
             ("Content-Encoding: identity\r\n", b"size", Ok("size")),
+            ("Content-Type: text/plain ;\tcharset=utf-8 ; x=\"a;b\";;\r\n", b"size", Ok("size")),
             ("", b"", Ok("")),
             ("", b"gr\xf6\xdfe", Err(400)),
             ("Content-Type: text/plain; charset=us-ascii\r\n", b"gr\xc3\xb6\xc3\x9fe", Err(400)),
@@ -158,7 +161,8 @@ fn json_of_280_kib_comes_and_goes() {
     let item = "\u{e9}".repeat(140 << 10);
     let body = serde_json::to_string(&Order { item, count: 2 }).unwrap();
     for world in [start(order), start_streaming(order)] {
-        for fields in [JSON, "Content-Type: application/vnd.order+json; charset=utf-8\r\n"] {
+        let types = ["Content-Type: application/json ;charset=utf-8;\r\n"];
+        for fields in [JSON, "Content-Type: application/vnd.order+json; charset=utf-8\r\n"].into_iter().chain(types) {
             for make in [with_length, chunked] {
                 assert_eq!(world.ask(&world.connect(), make("/", fields, body.as_bytes())), [ok(&body)]);
             }
@@ -204,6 +208,7 @@ fn tuples_become_responses() {
     let world = start(async |_: Memory, request: Request| match request.path() {
         "/status" => Response::from((StatusCode::CREATED, "made")),
         "/fields" => (StatusCode::ACCEPTED, [("Content-Type", "text/css"), ("X-A", "b")], "a{}").into(),
+        "/cookies" => (StatusCode::OK, [("Set-Cookie", "a=1"), ("Set-Cookie", "b=2")], "").into(),
         "/wrong" => (StatusCode::OK, [("X\nA", "b")], ()).into(),
         _ => Response::method_not_allowed(["GET", "HEAD"]),
     });
@@ -216,6 +221,7 @@ fn tuples_become_responses() {
     let fields = ask("/fields");
     assert!(fields.starts_with("HTTP/1.1 202 ") && fields.contains("Content-Type: text/css\r\nX-A: b\r\n"), "{fields}");
     assert!(!fields.contains("text/plain"));
+    assert!(ask("/cookies").contains("Set-Cookie: a=1\r\nSet-Cookie: b=2\r\n"));
     assert!(ask("/wrong").starts_with("HTTP/1.1 500 "));
     let not_allowed = ask("/");
     assert!(not_allowed.starts_with("HTTP/1.1 405 ") && not_allowed.contains("\r\nAllow: GET, HEAD\r\n"));
@@ -266,4 +272,27 @@ fn bytes_polled_once_and_again_is_whole() {
     client.send(&[b'x'; 100_000]);
     world.memory.run();
     assert_eq!(world.ask(&client, [b'x'; 100_000]), [ok("false 200000")]);
+}
+
+/// A body that is cut off is the same error each time, and no empty piece comes of it.
+#[test]
+fn body_that_is_cut_off_stays_an_error() {
+    let seen = Notes::default();
+    let kept = seen.clone();
+    let world = start_streaming(move |memory: Memory, mut request: Request| {
+        let kept = kept.clone();
+        // In a task of its own, because the handler is dropped with its connection.
+        memory.serve(async move {
+            for _ in 0..2 {
+                assert!(matches!(request.bytes().await, Err(BodyError::Closed(_))));
+            }
+            assert!(matches!(request.body_mut().next().await, Some(Err(BodyError::Closed(_)))));
+            kept.add("done".to_owned());
+        });
+        pending::<()>()
+    });
+    let client = world.client(post_head("/", 10));
+    client.end();
+    world.memory.run();
+    assert_eq!(seen.take(), ["done"]);
 }
