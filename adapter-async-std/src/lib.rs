@@ -28,7 +28,7 @@ mod executor;
 mod tests;
 
 pub use executor::Executor;
-pub use httpants_driver::async_io::{AsyncIo, Listener, Timer, Transport};
+pub use httpants_driver::async_io::{AsyncIo, AsyncIoSleep, Listener, Transport};
 
 /// The runtime for the driver: async-std's reactor and thread pools.
 pub type AsyncStd = AsyncIo<Executor>;

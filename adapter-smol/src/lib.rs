@@ -26,7 +26,7 @@ mod executor;
 mod tests;
 
 pub use executor::Executor;
-pub use httpants_driver::async_io::{AsyncIo, Listener, Timer, Transport};
+pub use httpants_driver::async_io::{AsyncIo, AsyncIoSleep, Listener, Transport};
 
 /// The runtime for the driver: smol's reactor and executors.
 pub type Smol = AsyncIo<Executor>;

@@ -28,7 +28,7 @@ mod runtime;
 mod transport;
 
 pub use listener::Listener;
-pub use runtime::{Timer, Tokio};
+pub use runtime::{Tokio, TokioSleep};
 pub use transport::Transport;
 
 /// Tests of applications without sockets and without waiting. Feature `testing`.

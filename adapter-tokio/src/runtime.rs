@@ -34,14 +34,14 @@ impl Default for Tokio {
 impl Runtime for Tokio {
     type Transport = Transport;
     type Listener = Listener;
-    type Sleep = Timer;
+    type Sleep = TokioSleep;
 
     fn now(&self) -> Now {
         let wall = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
         Now::new(self.origin.elapsed(), UnixTime(wall))
     }
 
-    fn now_behind(&self, earlier: Now) -> Now {
+    fn now_after(&self, earlier: Now) -> Now {
         earlier.after(self.origin.elapsed().saturating_sub(earlier.mono))
     }
 
@@ -49,8 +49,8 @@ impl Runtime for Tokio {
         Clock::of(*self)
     }
 
-    fn sleep_until(&self, at: Duration) -> Timer {
-        Timer { sleep: tokio::time::sleep_until(moment(self.origin, at)), origin: self.origin }
+    fn sleep_until(&self, at: Duration) -> TokioSleep {
+        TokioSleep { sleep: tokio::time::sleep_until(moment(self.origin, at)), origin: self.origin }
     }
 
     fn listen_tcp(&self, listener: TcpListener) -> io::Result<Listener> {
@@ -101,14 +101,14 @@ impl<F: Future<Output = ()> + Send + 'static> Spawn<F> for Tokio {
 pin_project! {
     /// A timer on tokio's clock.
     #[derive(Debug)]
-    pub struct Timer {
+    pub struct TokioSleep {
         #[pin]
         sleep: tokio::time::Sleep,
         origin: Instant,
     }
 }
 
-impl Sleep for Timer {
+impl Sleep for TokioSleep {
     fn poll_elapsed(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         // Outside of the task's budget: where that is spent, the timer would not know the waker, and
         // nothing would wake the task once the time has come.

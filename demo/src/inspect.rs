@@ -40,7 +40,7 @@ pub(crate) async fn respond(mut request: Request) -> Result<Response, Mistake> {
 
 /// Returns the field lines in the order and case received.
 fn lines(headers: &Headers) -> Value {
-    headers.raw().map(|(name, value)| json!([name, String::from_utf8_lossy(value)])).collect()
+    headers.iter_raw().map(|(name, value)| json!([name, String::from_utf8_lossy(value)])).collect()
 }
 
 /// Returns each name with all its values, in the order received.

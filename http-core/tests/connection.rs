@@ -17,7 +17,7 @@ fn fields_are_found_in_the_head() {
     let mut connection = connection(Config::default());
     give(&mut connection, b"GET /a HTTP/1.1\r\nHost: example.com\r\nX-One:  two \r\n\r\n", 0);
     let Some(Event::Request(request)) = connection.poll_event() else { panic!("a request is expected") };
-    let lines: Vec<_> = request.headers().raw().collect();
+    let lines: Vec<_> = request.headers().iter_raw().collect();
     assert_eq!(lines, [("Host", &b"example.com"[..]), ("X-One", b"two")]);
     assert_eq!(request.host(), "example.com");
 }

@@ -23,7 +23,7 @@ fn connection(change: impl FnOnce(&mut Config)) -> Connection {
 
 fn armed(connection: &Connection) -> Option<(Timer, u128)> {
     let deadline = connection.poll_timeout()?;
-    Some((deadline.why, deadline.at.as_millis()))
+    Some((deadline.timer, deadline.at.as_millis()))
 }
 
 fn closed(connection: &mut Connection) -> Option<CloseReason> {

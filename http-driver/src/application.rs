@@ -4,13 +4,16 @@
 // Types of other crates in these signatures, so that applications need not depend on a version of
 // them.
 pub use bytes::Bytes;
-pub use http::{Method, StatusCode};
+pub use http::{self, Method, StatusCode};
 /// The protocol crate, for types that have no name here: cookies, forms, file plans, proxies.
 pub use httpants_core as protocol;
+pub use httpants_core::cookies::{Cookie, CookieBuilder, CookieError, Cookies, KeyError, KeyRing};
 pub use httpants_core::files::Sendfile;
+pub use httpants_core::forms::{ParseFormError, Part, Variables};
+pub use httpants_core::proxy::{Client, XHeaders};
 pub use httpants_core::{
-    Address, BodyLen, CloseReason, Config, ConnectionInfo, FieldLines, HalfClose, Headers, Misuse, ProtocolError,
-    RequestHead, ResponseHead,
+    Address, CloseReason, Config, ConnectionInfo, FieldLines, HalfClose, Headers, Misuse, ProtocolError, RequestHead,
+    ResponseHead, Timer,
 };
 /// The rustls crate, for [`Tls::from_config`].
 #[cfg(feature = "_tls")]
@@ -22,11 +25,11 @@ pub use crate::exchange::BodyError;
 pub use crate::exchange::JsonError;
 pub use crate::handler::{BodyPolicy, Handler};
 pub use crate::observe::access_log::AccessLog;
-pub use crate::observe::{CloseCounts, Counters, Refusals, ResponseCounts, TimerCounts};
+pub use crate::observe::{CloseCounts, Counters, RefusalCounts, ResponseCounts, TimerCounts};
 pub use crate::request::upload::{BodyReader, Files, Pieces, TextField, TextFields, UploadedFile};
 pub use crate::request::{Body, FormError, MultipartStream, Request, StreamedPart};
 pub use crate::response::files::{FileRoot, NamedFile};
-pub use crate::response::{Responder, Response, StreamError, Upgraded};
+pub use crate::response::{BoxError, Responder, Response, Upgraded};
 pub use crate::server::{Handle, ListenAddress, ListenSocket, StatefulHandler};
 #[cfg(feature = "_tls")]
 pub use crate::tls::{ClientCertificates, Tls, TlsError, TlsErrorKind, TlsSession};

@@ -32,7 +32,6 @@ pub mod tower;
 
 pub use application::*;
 pub use connection::Serve;
-pub use httpants_core::Timer;
 pub use server::{BoundServer, Server};
 
 /// Compiles and runs the examples of this crate's README and the core's.

@@ -213,7 +213,7 @@ pub trait Runtime: Clone + 'static {
 
     /// Returns the time a moment after `earlier`; implementations may reuse its wall-clock time.
     /// The default reads both clocks.
-    fn now_behind(&self, earlier: Now) -> Now {
+    fn now_after(&self, earlier: Now) -> Now {
         let _ = earlier;
         self.now()
     }

@@ -76,7 +76,7 @@ fn refuse(message: &mut Message, name: &str) -> Result<(), String> {
         return Err(format!("the status of {name} is {}", fault.status()));
     }
     message.connection = Some("close");
-    message.content = format!("{}\n", fault.text()).into_bytes();
+    message.content = format!("{}\n", fault.rule()).into_bytes();
     Ok(())
 }
 

@@ -76,7 +76,7 @@ impl Log {
     }
 
     fn fields(&mut self, headers: &Headers) {
-        for (name, value) in headers.raw() {
+        for (name, value) in headers.iter_raw() {
             let value = text::escape(value, false);
             self.line(format!("  {name}: {value}").trim_end().to_owned());
         }

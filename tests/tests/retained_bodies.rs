@@ -11,7 +11,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use httpants_core::{Config, Headers};
 use httpants_driver::tower::TowerService;
-use httpants_driver::{Body, BodyError, BodyPolicy, Request, Server, StreamError};
+use httpants_driver::{Body, BodyError, BodyPolicy, BoxError, Request, Server};
 use httpants_testkit::memory::{Client, Memory};
 
 /// What a connection and its handler take without a body: receive block, queue, task.
@@ -84,7 +84,7 @@ fn start_tower(memory: &Memory) -> Kept {
             });
             let _everything = body.collect().await;
             pending::<()>().await;
-            Ok::<_, StreamError>(http::Response::new(Full::new(Bytes::new()).map_err(|never| match never {})))
+            Ok::<_, BoxError>(http::Response::new(Full::new(Bytes::new()).map_err(|never| match never {})))
         }
     });
     memory.start(Server::with_runtime(memory.clone(), TowerService::new(service)));

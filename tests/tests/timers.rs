@@ -93,7 +93,7 @@ impl Caller {
     /// Returns the running timer and its deadline.
     fn armed(&self) -> Option<(Timer, u64)> {
         let deadline = self.connection.poll_timeout()?;
-        Some((deadline.why, u64::try_from((deadline.at - ORIGIN).as_millis()).unwrap()))
+        Some((deadline.timer, u64::try_from((deadline.at - ORIGIN).as_millis()).unwrap()))
     }
 
     fn wake(&mut self, now: u64) {

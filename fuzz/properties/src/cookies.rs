@@ -6,7 +6,7 @@ use crate::shown;
 use arbitrary::{Arbitrary, Unstructured};
 use cookie::{Cookie, SameSite};
 use httpants_core::Headers;
-use httpants_core::cookies::{CookieError, Cookies, CookiesOut, KeyRing, Unverified};
+use httpants_core::cookies::{CookieError, Cookies, CookiesOut, KeyRing, VerifyError};
 
 /// The first byte chooses what the rest is: the value of Cookie fields, a cookie to set, or one
 /// to sign and to change.
@@ -200,9 +200,9 @@ impl Signed {
         let (time, lifetime, later) = (self.time, self.lifetime, self.later);
         let signed = keys.sign("name", &self.value, time, Duration::from_secs(lifetime));
         let expected = if time.saturating_sub(later) > 60 {
-            Err(Unverified::Future)
+            Err(VerifyError::Future)
         } else if later.saturating_sub(time) >= lifetime {
-            Err(Unverified::Expired)
+            Err(VerifyError::Expired)
         } else {
             Ok(self.value.clone())
         };
@@ -213,21 +213,21 @@ impl Signed {
             shown::display(&fault);
         }
         assert!(!shown::debug(&keys).contains("old"));
-        let text = expected.clone().and_then(|value| String::from_utf8(value).map_err(|_| Unverified::NotText));
+        let text = expected.clone().and_then(|value| String::from_utf8(value).map_err(|_| VerifyError::NotText));
         assert_eq!(keys.verify_text("name", signed.as_bytes(), later), text);
         let stranger = KeyRing::new(["old"]).unwrap();
-        assert_eq!(stranger.verify("name", signed.as_bytes(), later), Err(Unverified::Mac));
+        assert_eq!(stranger.verify("name", signed.as_bytes(), later), Err(VerifyError::Mac));
         if self.other_name != "name" {
-            assert_eq!(keys.verify(&self.other_name, signed.as_bytes(), later), Err(Unverified::Mac));
+            assert_eq!(keys.verify(&self.other_name, signed.as_bytes(), later), Err(VerifyError::Mac));
         }
         let mut changed = signed.clone().into_bytes();
         let at = usize::from(self.change.0) % changed.len();
         if changed[at] != self.change.1 {
             changed[at] = self.change.1;
-            assert!(matches!(keys.verify("name", &changed, later), Err(Unverified::Mac | Unverified::Unsigned)));
+            assert!(matches!(keys.verify("name", &changed, later), Err(VerifyError::Mac | VerifyError::Unsigned)));
         }
         if anything != signed.as_bytes() {
-            assert!(matches!(keys.verify("name", anything, later), Err(Unverified::Mac | Unverified::Unsigned)));
+            assert!(matches!(keys.verify("name", anything, later), Err(VerifyError::Mac | VerifyError::Unsigned)));
         }
     }
 }

@@ -57,7 +57,7 @@ pub(crate) fn same_as_oracle(visit: &Visit, verdict: &Verdict) {
 }
 
 fn fields(request: &RequestHead) -> impl Iterator<Item = (&[u8], &[u8])> {
-    request.headers().raw().map(|(name, value)| (name.as_bytes(), value))
+    request.headers().iter_raw().map(|(name, value)| (name.as_bytes(), value))
 }
 
 fn same_as_http_net(visit: &Visit, bytes: &[u8]) {

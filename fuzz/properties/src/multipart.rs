@@ -113,7 +113,7 @@ impl Reported {
                 assert_eq!(part.content_type(), part.headers().text("content-type"));
                 kept.begin(part.is_file());
                 self.parts.push(Part {
-                    fields: part.headers().raw().map(|(name, value)| (name.into(), value.into())).collect(),
+                    fields: part.headers().iter_raw().map(|(name, value)| (name.into(), value.into())).collect(),
                     name: part.name_bytes().to_vec(),
                     filename: part.filename().map(Into::into),
                     is_file: part.is_file(),

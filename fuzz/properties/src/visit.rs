@@ -25,7 +25,7 @@ pub struct Received {
 
 impl PartialEq for Received {
     fn eq(&self, other: &Self) -> bool {
-        self.request.head() == other.request.head()
+        self.request.as_bytes() == other.request.as_bytes()
             && self.request.url() == other.request.url()
             && self.request.peer() == other.request.peer()
             && self.content == other.content
@@ -144,7 +144,7 @@ impl Visit {
             Event::Expect100(id) => connection.send_continue(id).unwrap(),
             Event::Data(_, data) => self.received.last_mut().unwrap().content.extend_from_slice(&data),
             Event::End(id, trailers) => {
-                let trailers = trailers.raw().map(|(name, value)| (name.into(), value.into())).collect();
+                let trailers = trailers.iter_raw().map(|(name, value)| (name.into(), value.into())).collect();
                 self.end(connection, id, trailers);
             }
             Event::ResponseEnd(stats) => self.ends.push(stats),
@@ -178,13 +178,13 @@ fn show(refusal: &Refusal) -> String {
 fn with_other_secrets(request: &RequestHead) -> Option<RequestHead> {
     const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
     let is_secret = |name: &str| SECRET.iter().any(|secret| name.eq_ignore_ascii_case(secret));
-    if !request.headers().raw().any(|(name, _)| is_secret(name)) {
+    if !request.headers().iter_raw().any(|(name, _)| is_secret(name)) {
         return None;
     }
-    let head = request.head();
+    let head = request.as_bytes();
     let line = head.iter().position(|&byte| byte == b'\n').unwrap() + 1;
     let mut other = head[..line].to_vec();
-    for (name, value) in request.headers().raw() {
+    for (name, value) in request.headers().iter_raw() {
         let value = if is_secret(name) { b"x" } else { value };
         other.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
     }

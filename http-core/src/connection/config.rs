@@ -44,7 +44,7 @@ pub struct Config {
     /// they are refused. Some proxies send them, such as nginx with a variable in
     /// `proxy_pass http://backend$uri`, which has the path decoded. Path, query and
     /// [`url`](crate::RequestHead::url) show the encoded form, and its length is what
-    /// [`Limits::target`] bounds; [`head`](crate::RequestHead::head) has the bytes as sent. A host
+    /// [`Limits::target`] bounds; [`as_bytes`](crate::RequestHead::as_bytes) has the bytes as sent. A host
     /// in the target is never read so. [`strict_target`](Self::strict_target) wins over this
     /// switch.
     pub non_ascii_target: bool,
@@ -105,7 +105,7 @@ pub struct Limits {
     /// Empty lines before a request line that are skipped. Default 4 (RFC 9112 section 2.2
     /// asks for one at least).
     pub empty_lines: usize,
-    /// A request's content, after chunked decoding (`max_body_size` in Pants). Default 10 MiB.
+    /// A request's content, after chunked decoding (`max_request` in Pants). Default 10 MiB.
     pub max_body_size: u64,
     /// Framing of one chunked message in excess of what its chunks need, and its trailer
     /// lines, together. Of each chunk `16 + 2 * data` bytes of framing (size line, extensions,

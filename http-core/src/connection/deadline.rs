@@ -67,7 +67,7 @@ impl Connection {
         if let Some(deadline) = self.poll_timeout()
             && deadline.at <= self.now.mono
         {
-            self.fire(deadline.why);
+            self.fire(deadline.timer);
         }
     }
 

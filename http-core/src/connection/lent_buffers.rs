@@ -72,7 +72,7 @@ impl core::ops::AddAssign for Transmitted {
 }
 
 impl TransmitQueue {
-    /// Bytes, or a stretch of a file, to be sent next; `None` when nothing waits here.
+    /// Returns bytes, or a stretch of a file, to be sent next; `None` when nothing waits here.
     #[must_use]
     pub fn poll(&self) -> Option<Transmit<'_>> {
         self.0.poll()
@@ -152,7 +152,7 @@ impl Connection {
         true
     }
 
-    /// Bytes of what [`take_transmit`](Self::take_transmit) gave have left. A queue that is
+    /// Records bytes of what [`take_transmit`](Self::take_transmit) gave as sent. A queue that is
     /// empty gives its storage back.
     pub fn handle_transmitted(&mut self, queue: &mut TransmitQueue, sent: Transmitted, now: Now) {
         self.set_now(now);

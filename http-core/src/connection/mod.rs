@@ -83,7 +83,8 @@ use crate::wire::response_framing::Mode;
 /// Inputs never fail: what the peer did wrong becomes a queued response,
 /// [`Event::Refused`] and [`Event::Closed`]. They are safe in any order, and one too many does
 /// nothing. Commands carry the id of their request, which is checked; they fail with
-/// [`Misuse`](crate::Misuse) where the caller is wrong, and then change nothing.
+/// [`Misuse`](crate::Misuse) where the caller is wrong, and then change nothing, with the two
+/// exceptions that it names.
 pub struct Connection {
     config: Arc<Config>,
     peer: ConnectionInfo,
@@ -291,7 +292,7 @@ impl Connection {
 
 /// Outputs: what the caller is to do.
 impl Connection {
-    /// Bytes, or a stretch of a file, to be sent next; `None` when nothing waits.
+    /// Returns bytes, or a stretch of a file, to be sent next; `None` when nothing waits.
     #[must_use]
     pub fn poll_transmit(&self) -> Option<Transmit<'_>> {
         self.send.poll()

@@ -17,7 +17,7 @@ use crate::wire::response_framing::FramingField;
 impl Connection {
     pub(super) fn refuse(&mut self, fault: ProtocolError) {
         self.note_refusal(fault);
-        self.turn_away(fault.status(), fault.text(), CloseReason::Refused(fault));
+        self.turn_away(fault.status(), fault.rule(), CloseReason::Refused(fault));
     }
 
     /// Keeps what is known of the peer for [`Event::Refused`](super::Event::Refused).

@@ -133,7 +133,7 @@ impl Connection {
         queued
     }
 
-    /// Fields that leave with the head of the response to this request, however it is given,
+    /// Returns fields that leave with the head of the response to this request, however it is given,
     /// behind those of the head itself: the place of the cookies to set (`cookies_out` in Pants),
     /// by `cookies::set`.
     ///

@@ -33,7 +33,7 @@ pub enum Timer {
 
 impl Timer {
     /// Every timer, for tables of them; each is at the index of its discriminant (`timer as usize`).
-    pub const ALL: [Self; 10] = [
+    pub const ALL: &'static [Self] = &[
         Self::Handshake,
         Self::Accept,
         Self::Head,
@@ -70,7 +70,7 @@ pub struct Deadline {
     /// The moment, on the caller's monotonic clock ([`Now::mono`](crate::Now::mono)).
     pub at: Duration,
     /// What happens then.
-    pub why: Timer,
+    pub timer: Timer,
 }
 
 /// The moments that deadlines are counted from. A deadline is never stored: it follows from
@@ -211,15 +211,15 @@ impl Times {
 pub(crate) struct Earliest(Option<Deadline>);
 
 impl Earliest {
-    pub(crate) fn offer(&mut self, since: Duration, span: Option<Duration>, why: Timer) {
-        self.offer_at(span.map(|span| since.saturating_add(span)), why);
+    pub(crate) fn offer(&mut self, since: Duration, span: Option<Duration>, timer: Timer) {
+        self.offer_at(span.map(|span| since.saturating_add(span)), timer);
     }
 
-    pub(crate) fn offer_at(&mut self, at: Option<Duration>, why: Timer) {
+    pub(crate) fn offer_at(&mut self, at: Option<Duration>, timer: Timer) {
         if let Some(at) = at
             && self.0.is_none_or(|earliest| at < earliest.at)
         {
-            self.0 = Some(Deadline { at, why });
+            self.0 = Some(Deadline { at, timer });
         }
     }
 

@@ -77,7 +77,7 @@ impl<'h> Cookies<'h> {
         self.iter_raw().find(|(n, _)| *n == name.as_bytes()).map(|(_, value)| value)
     }
 
-    /// Names and values in the order received, duplicates included.
+    /// Returns names and values in the order received, duplicates included.
     pub fn iter(&self) -> impl Iterator<Item = (&'h [u8], &'h [u8])> + use<'h> {
         self.iter_raw().map(|(name, value)| (name, unquoted(value)))
     }

@@ -35,4 +35,4 @@ pub use cookie::time;
 pub use cookie::{Cookie, CookieBuilder, Expiration, SameSite};
 pub use jar::Cookies;
 pub use set_cookie::{CookiesOut, remove, set};
-pub use signed::{KeyError, KeyRing, Unverified};
+pub use signed::{KeyError, KeyRing, VerifyError};

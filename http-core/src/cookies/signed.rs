@@ -38,13 +38,13 @@ const MAC_SIZE: usize = 32;
 /// ```
 /// use std::time::Duration;
 ///
-/// use httpants_core::cookies::{KeyRing, Unverified};
+/// use httpants_core::cookies::{KeyRing, VerifyError};
 ///
 /// let keys = KeyRing::new(["the new secret, 32 random bytes", "the one before"])?;
 /// let signed = keys.sign("user", "alice", 1_700_000_000, Duration::from_secs(60));
 /// assert_eq!(keys.verify_text("user", signed.as_bytes(), 1_700_000_059).as_deref(), Ok("alice"));
-/// assert_eq!(keys.verify("user", signed.as_bytes(), 1_700_000_060), Err(Unverified::Expired));
-/// assert_eq!(keys.verify("admin", signed.as_bytes(), 1_700_000_000), Err(Unverified::Mac));
+/// assert_eq!(keys.verify("user", signed.as_bytes(), 1_700_000_060), Err(VerifyError::Expired));
+/// assert_eq!(keys.verify("admin", signed.as_bytes(), 1_700_000_000), Err(VerifyError::Mac));
 /// # Ok::<(), httpants_core::cookies::KeyError>(())
 /// ```
 #[derive(Clone)]
@@ -147,31 +147,31 @@ impl KeyRing {
     /// # Errors
     /// Why it is not to be trusted, for counters and tests. To the application each of these
     /// means that there is no such cookie: `.ok()`.
-    pub fn verify(&self, name: &str, value: &[u8], now: u64) -> Result<Vec<u8>, Unverified> {
-        let (parts, mac) = Parts::parse(value).ok_or(Unverified::Unsigned)?;
+    pub fn verify(&self, name: &str, value: &[u8], now: u64) -> Result<Vec<u8>, VerifyError> {
+        let (parts, mac) = Parts::parse(value).ok_or(VerifyError::Unsigned)?;
         let keys = core::iter::once(&self.signing).chain(&self.previous);
         if !keys.into_iter().any(|key| parts.mac(key, name).verify_slice(&mac).is_ok()) {
-            return Err(Unverified::Mac);
+            return Err(VerifyError::Mac);
         }
         // From here on all parts are as they were signed, so they have one spelling.
-        let time = decimal(parts.time).ok_or(Unverified::Unsigned)?;
-        let lifetime = decimal(parts.lifetime).ok_or(Unverified::Unsigned)?;
+        let time = decimal(parts.time).ok_or(VerifyError::Unsigned)?;
+        let lifetime = decimal(parts.lifetime).ok_or(VerifyError::Unsigned)?;
         if time.saturating_sub(now) > Self::CLOCK_SKEW.as_secs() {
-            return Err(Unverified::Future);
+            return Err(VerifyError::Future);
         }
         if now.saturating_sub(time) >= lifetime {
-            return Err(Unverified::Expired);
+            return Err(VerifyError::Expired);
         }
-        URL_SAFE_NO_PAD.decode(parts.value).map_err(|_| Unverified::Unsigned)
+        URL_SAFE_NO_PAD.decode(parts.value).map_err(|_| VerifyError::Unsigned)
     }
 
     /// Returns [`verify`](Self::verify) as text.
     ///
     /// # Errors
-    /// Those of [`verify`](Self::verify), and [`Unverified::NotText`] where the bytes are not
+    /// Those of [`verify`](Self::verify), and [`VerifyError::NotText`] where the bytes are not
     /// UTF-8.
-    pub fn verify_text(&self, name: &str, value: &[u8], now: u64) -> Result<String, Unverified> {
-        String::from_utf8(self.verify(name, value, now)?).map_err(|_| Unverified::NotText)
+    pub fn verify_text(&self, name: &str, value: &[u8], now: u64) -> Result<String, VerifyError> {
+        String::from_utf8(self.verify(name, value, now)?).map_err(|_| VerifyError::NotText)
     }
 }
 
@@ -218,7 +218,7 @@ impl<'a> Parts<'a> {
 /// hold values that are too old, or whose key is gone, and do not know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Unverified {
+pub enum VerifyError {
     /// It has not the form of a signed value.
     Unsigned,
     /// It was altered, signed for another name, or signed with a key that is not in the ring.
@@ -231,7 +231,7 @@ pub enum Unverified {
     NotText,
 }
 
-impl fmt::Display for Unverified {
+impl fmt::Display for VerifyError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Unsigned => "the cookie's value is not a signed one",
@@ -243,7 +243,7 @@ impl fmt::Display for Unverified {
     }
 }
 
-impl core::error::Error for Unverified {}
+impl core::error::Error for VerifyError {}
 
 /// Secrets that make no [`KeyRing`]. It is the caller's fault, never the peer's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -295,7 +295,7 @@ mod tests {
             assert!(signed.bytes().all(|b| b.is_ascii_alphanumeric() || b".-_".contains(&b)), "{signed}");
         }
         let signed = keys.sign("n", b"\xff", NOW, HOUR);
-        assert_eq!(keys.verify_text("n", signed.as_bytes(), NOW), Err(Unverified::NotText));
+        assert_eq!(keys.verify_text("n", signed.as_bytes(), NOW), Err(VerifyError::NotText));
     }
 
     #[test]
@@ -369,7 +369,7 @@ mod tests {
             [("", "1", ""), ("1x", "1", ""), ("1", "+1", ""), ("1", "9", "YR"), ("1", "9", "Y")]
         {
             let forged = forge(&keys, "n", time, lifetime, value);
-            assert_eq!(keys.verify("n", forged.as_bytes(), 1), Err(Unverified::Unsigned), "{forged}");
+            assert_eq!(keys.verify("n", forged.as_bytes(), 1), Err(VerifyError::Unsigned), "{forged}");
         }
     }
 
@@ -382,7 +382,7 @@ mod tests {
         for (name, parts) in
             [("a", "12.34.Yw"), ("ab", "1.234.Yw"), ("ab", "123.4.Yw"), ("ab1", "2.34.Yw"), ("ab", "12.3.4Yw")]
         {
-            assert_eq!(keys.verify(name, format!("1.{parts}.{mac}").as_bytes(), 12), Err(Unverified::Mac), "{parts}");
+            assert_eq!(keys.verify(name, format!("1.{parts}.{mac}").as_bytes(), 12), Err(VerifyError::Mac), "{parts}");
         }
         assert!(keys.verify("ab", format!("1.12.34.Yw.{mac}").as_bytes(), 12).is_ok());
     }
@@ -392,7 +392,7 @@ mod tests {
         let keys = ring(&["k"]);
         let (user, role) = (keys.sign("user", "alice", NOW, HOUR), keys.sign("role", "admin", NOW, HOUR));
         for (name, value) in [("user", &role), ("role", &user), ("User", &user), ("user ", &user), ("", &user)] {
-            assert_eq!(keys.verify(name, value.as_bytes(), NOW), Err(Unverified::Mac), "{name}");
+            assert_eq!(keys.verify(name, value.as_bytes(), NOW), Err(VerifyError::Mac), "{name}");
         }
     }
 
@@ -403,8 +403,8 @@ mod tests {
         let of_both = both.sign("n", "v", NOW, HOUR);
         assert!(both.verify("n", of_old.as_bytes(), NOW).is_ok());
         assert!(new.verify("n", of_both.as_bytes(), NOW).is_ok());
-        assert_eq!(new.verify("n", of_old.as_bytes(), NOW), Err(Unverified::Mac));
-        assert_eq!(old.verify("n", of_both.as_bytes(), NOW), Err(Unverified::Mac));
+        assert_eq!(new.verify("n", of_old.as_bytes(), NOW), Err(VerifyError::Mac));
+        assert_eq!(old.verify("n", of_both.as_bytes(), NOW), Err(VerifyError::Mac));
     }
 
     #[test]
@@ -414,7 +414,7 @@ mod tests {
             let signed = keys.sign("n", "v", time, Duration::from_secs(lifetime));
             keys.verify("n", signed.as_bytes(), now).map(|_| ())
         };
-        use Unverified::{Expired, Future};
+        use VerifyError::{Expired, Future};
         for (time, lifetime, now, expected) in [
             (100, 10, 100, Ok(())),
             (100, 10, 109, Ok(())),
@@ -439,13 +439,13 @@ mod tests {
         let keys = ring(&["k"]);
         let mac = "A".repeat(43);
         for value in ["", ".", "....", "alice", "1.1.1.YQ", &format!("2.1.1.YQ.{mac}"), &format!(".1.1.YQ.{mac}")] {
-            assert_eq!(keys.verify("n", value.as_bytes(), 1), Err(Unverified::Unsigned), "{value}");
+            assert_eq!(keys.verify("n", value.as_bytes(), 1), Err(VerifyError::Unsigned), "{value}");
         }
         for mac in ["", "A", &"A".repeat(42), &"A".repeat(44), &"A".repeat(4000), &format!("{}B", "A".repeat(42))] {
             let value = format!("1.1.1.YQ.{mac}");
-            assert_eq!(keys.verify("n", value.as_bytes(), 1), Err(Unverified::Unsigned), "{mac}");
+            assert_eq!(keys.verify("n", value.as_bytes(), 1), Err(VerifyError::Unsigned), "{mac}");
         }
-        assert_eq!(keys.verify("n", format!("1.1.1.YQ.{mac}").as_bytes(), 1), Err(Unverified::Mac));
+        assert_eq!(keys.verify("n", format!("1.1.1.YQ.{mac}").as_bytes(), 1), Err(VerifyError::Mac));
     }
 
     #[test]

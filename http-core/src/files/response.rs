@@ -44,7 +44,7 @@ pub struct Metadata {
 }
 
 impl Metadata {
-    /// See the fields of the same names.
+    /// Creates the metadata; see the fields of the same names.
     #[must_use]
     pub fn new(len: u64, modified: Option<(u64, u32)>, inode: u64) -> Self {
         Self { len, modified, inode }
@@ -94,7 +94,7 @@ pub struct FileResponse<'a> {
 }
 
 impl<'a> FileResponse<'a> {
-    /// With the defaults, for a file with this name.
+    /// Creates a response with the defaults, for a file with this name.
     #[must_use]
     pub fn new(name: &'a str) -> Self {
         Self { name, filename: None, guess_mime: true, headers: &[], coding: None }

@@ -109,7 +109,7 @@ impl ParseFormError {
 
     /// Returns what was wrong, what was allowed, and the rule: a fixed text that is safe to send.
     #[must_use]
-    pub fn text(self) -> &'static str {
+    pub fn rule(self) -> &'static str {
         match self {
             Self::ContentType => {
                 "Content-Type must be multipart/form-data with well-formed parameters (RFC 9110 8.3.1)"
@@ -158,7 +158,7 @@ impl ParseFormError {
 
 impl fmt::Display for ParseFormError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())
+        f.write_str(self.rule())
     }
 }
 

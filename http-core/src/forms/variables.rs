@@ -120,7 +120,7 @@ impl Variables {
     }
 
     /// Returns all values of this name, in order.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> + 'a {
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.numbers().filter(move |&pair| self.name(pair) == name).map(|pair| self.value(pair))
     }
 
@@ -136,7 +136,7 @@ impl Variables {
     }
 
     /// Returns [`all`](Self::all) as the bytes that were sent.
-    pub fn all_bytes<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
+    pub fn all_bytes(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.iter_bytes().filter(move |&(known, _)| known == name.as_bytes()).map(|(_, value)| value)
     }
 

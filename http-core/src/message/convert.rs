@@ -39,7 +39,7 @@ impl From<&RequestHead> for http::Request<()> {
 impl From<&Headers> for HeaderMap {
     fn from(headers: &Headers) -> Self {
         let mut map = Self::with_capacity(headers.len());
-        for (name, value) in headers.raw() {
+        for (name, value) in headers.iter_raw() {
             // Both were checked under the same grammar when they were received.
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
                 map.append(name, value);

@@ -15,7 +15,7 @@ use crate::wire::span::FieldSpan;
 ///
 /// Names compare without case, order and duplicates are kept, and the lines stay together as
 /// they were received. [`iter`](Self::iter) yields names in their canonical
-/// case (`Content-Type`, `ETag`), [`raw`](Self::raw) as they were sent.
+/// case (`Content-Type`, `ETag`), [`iter_raw`](Self::iter_raw) as they were sent.
 ///
 /// Values are bytes without the white space around them (RFC 9110 section 5.5); they hold
 /// only SP, HTAB, visible ASCII and bytes from 0x80 up, because anything else was refused. The
@@ -100,7 +100,7 @@ impl Headers {
     }
 
     /// Returns the values of all field lines with this name, in the order received.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl DoubleEndedIterator<Item = &'a [u8]> + 'a {
+    pub fn all(&self, name: &str) -> impl DoubleEndedIterator<Item = &[u8]> {
         self.spans().filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 
@@ -113,17 +113,17 @@ impl Headers {
     /// Returns the elements of a comma-separated list field over all its lines (RFC 9110 section
     /// 5.6.1), without white space and empty elements. Commas inside quoted strings do not
     /// separate.
-    pub fn list<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> + 'a {
+    pub fn list(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.all(name).flat_map(grammar::list_elements)
     }
 
     /// Returns all field lines in the order received, names in canonical case.
     pub fn iter(&self) -> impl Iterator<Item = (CanonicalName<'_>, &[u8])> {
-        self.raw().map(|(name, value)| (CanonicalName(name), value))
+        self.iter_raw().map(|(name, value)| (CanonicalName(name), value))
     }
 
     /// Returns all field lines in the order received, names as they were sent.
-    pub fn raw(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    pub fn iter_raw(&self) -> impl Iterator<Item = (&str, &[u8])> {
         // Names are tokens, so they are ASCII and the conversion never fails.
         self.spans().map(|(name, value)| (core::str::from_utf8(name).unwrap_or_default(), value))
     }
@@ -143,7 +143,7 @@ impl Headers {
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
-        for (name, value) in self.raw() {
+        for (name, value) in self.iter_raw() {
             if is_credential(name) {
                 map.entry(&name, &"***");
             } else {
@@ -272,7 +272,7 @@ mod tests {
     #[test]
     fn order_case_and_duplicates_are_kept() {
         let h = headers("b: 1\r\nA: 2\r\nB:\t3 \r\n\r\n");
-        let raw: Vec<_> = h.raw().map(|(n, v)| (n, String::from_utf8_lossy(v).into_owned())).collect();
+        let raw: Vec<_> = h.iter_raw().map(|(n, v)| (n, String::from_utf8_lossy(v).into_owned())).collect();
         assert_eq!(raw, [("b", "1".into()), ("A", "2".into()), ("B", "3".into())]);
         assert_eq!(h.all("b").collect::<Vec<_>>(), [b"1", b"3"]);
         assert_eq!(h.text("a"), Some("2"));

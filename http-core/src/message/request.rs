@@ -150,7 +150,7 @@ fn rewritten(target: &Target, head: &[u8]) -> Option<Box<str>> {
 impl RequestHead {
     /// A part of the target, which is ASCII.
     fn target_text(&self, span: Span) -> &str {
-        core::str::from_utf8(span.slice(self.0.head.line.target_bytes(self.head()))).unwrap_or_default()
+        core::str::from_utf8(span.slice(self.0.head.line.target_bytes(self.as_bytes()))).unwrap_or_default()
     }
 
     /// Returns the method as sent; methods this server does not know are passed on too.
@@ -242,7 +242,7 @@ impl RequestHead {
         let target = &self.0.head.line.target;
         if target.authority.is_empty() || target.authority == target.whole {
             // A valid Host is ASCII, too.
-            core::str::from_utf8(self.0.head.facts.host.slice(self.head())).unwrap_or_default()
+            core::str::from_utf8(self.0.head.facts.host.slice(self.as_bytes())).unwrap_or_default()
         } else {
             self.target_text(target.authority)
         }
@@ -305,7 +305,7 @@ impl RequestHead {
             && !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
     }
 
-    /// How the content that follows is delimited.
+    /// Returns how the body that follows is delimited.
     #[must_use]
     pub fn framing(&self) -> Framing {
         self.0.head.facts.framing
@@ -326,7 +326,7 @@ impl RequestHead {
 
     /// Returns the head as it was received, its empty line included.
     #[must_use]
-    pub fn head(&self) -> &[u8] {
+    pub fn as_bytes(&self) -> &[u8] {
         self.0.headers.bytes()
     }
 }

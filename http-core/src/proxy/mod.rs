@@ -201,12 +201,6 @@ pub struct Resolved<'h> {
 }
 
 impl ProxyPolicy {
-    /// Returns true if no peer is trusted, so that [`resolve`](Self::resolve) gives what the peer says.
-    #[must_use]
-    pub fn is_off(&self) -> bool {
-        matches!(self.xheaders, XHeaders::Off)
-    }
-
     /// Finds the client of a request that came from `peer`; `None` is a peer on a unix socket.
     ///
     /// From a peer that is not trusted, nothing is read. From one that is, only the fields that

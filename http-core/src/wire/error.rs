@@ -18,7 +18,7 @@ use http::StatusCode;
 /// let Some(Event::Refused(refusal)) = connection.poll_event() else { unreachable!() };
 /// assert_eq!((refusal.error(), refusal.request_line()), (ProtocolError::ContentLength, &b"GET / HTTP/1.1"[..]));
 /// assert_eq!(refusal.error().status(), 400);
-/// assert_eq!(refusal.error().text(), "Content-Length must be one decimal number (RFC 9110 8.6)");
+/// assert_eq!(refusal.error().rule(), "Content-Length must be one decimal number (RFC 9110 8.6)");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -106,7 +106,7 @@ pub enum ProtocolError {
 
 impl ProtocolError {
     /// Every fault, for tables of them; each is at the index of its discriminant (`fault as usize`).
-    pub const ALL: [Self; 38] = [
+    pub const ALL: &'static [Self] = &[
         Self::EmptyLines,
         Self::BareLineFeed,
         Self::BareCarriageReturn,
@@ -164,7 +164,7 @@ impl ProtocolError {
 
     /// Returns what was wrong, what was allowed, and the rule: a fixed text that is safe to send.
     #[must_use]
-    pub fn text(self) -> &'static str {
+    pub fn rule(self) -> &'static str {
         match self {
             Self::EmptyLines => "too many empty lines before the request line (RFC 9112 2.2)",
             Self::BareLineFeed => "a line must end with CR LF, not with LF alone (RFC 9112 2.2)",
@@ -227,7 +227,7 @@ impl ProtocolError {
 
 impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.text())
+        f.write_str(self.rule())
     }
 }
 

@@ -178,5 +178,5 @@ pub(crate) fn sent(connection: &mut Connection, millis: u64) -> String {
 }
 
 pub(crate) fn timeout(connection: &Connection) -> Option<(u64, Timer)> {
-    connection.poll_timeout().map(|deadline| (deadline.at.as_millis() as u64, deadline.why))
+    connection.poll_timeout().map(|deadline| (deadline.at.as_millis() as u64, deadline.timer))
 }

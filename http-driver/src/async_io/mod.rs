@@ -52,7 +52,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use httpants_core::{Now, UnixTime};
 pub use listener::Listener;
-pub use timer::Timer;
+pub use timer::AsyncIoSleep;
 pub use transport::Transport;
 
 use crate::runtime::{Blocking, BlockingPool, Clock, Runtime, Spawn};
@@ -99,13 +99,13 @@ impl<E: Default> Default for AsyncIo<E> {
 impl<E: Executor> Runtime for AsyncIo<E> {
     type Transport = Transport;
     type Listener = Listener;
-    type Sleep = Timer;
+    type Sleep = AsyncIoSleep;
 
     fn now(&self) -> Now {
         Now::new(self.origin.elapsed(), UnixTime(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()))
     }
 
-    fn now_behind(&self, earlier: Now) -> Now {
+    fn now_after(&self, earlier: Now) -> Now {
         earlier.after(self.origin.elapsed().saturating_sub(earlier.mono))
     }
 
@@ -113,8 +113,8 @@ impl<E: Executor> Runtime for AsyncIo<E> {
         Clock::of(self.clone())
     }
 
-    fn sleep_until(&self, at: Duration) -> Timer {
-        Timer::new(self.origin, at)
+    fn sleep_until(&self, at: Duration) -> AsyncIoSleep {
+        AsyncIoSleep::new(self.origin, at)
     }
 
     fn listen_tcp(&self, listener: TcpListener) -> io::Result<Listener> {

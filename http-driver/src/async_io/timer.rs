@@ -9,14 +9,14 @@ use crate::runtime::Sleep;
 
 /// A timer of async-io.
 #[derive(Debug)]
-pub struct Timer {
+pub struct AsyncIoSleep {
     timer: ::async_io::Timer,
     origin: Instant,
     /// The timer fired; async-io reports that only once.
     elapsed: bool,
 }
 
-impl Timer {
+impl AsyncIoSleep {
     pub(super) fn new(origin: Instant, at: Duration) -> Self {
         // A time that the clock cannot represent never comes.
         let timer = origin.checked_add(at).map_or_else(::async_io::Timer::never, ::async_io::Timer::at);
@@ -24,7 +24,7 @@ impl Timer {
     }
 }
 
-impl Sleep for Timer {
+impl Sleep for AsyncIoSleep {
     fn poll_elapsed(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         if !self.elapsed {
             ready!(Pin::new(&mut self.timer).poll(context));

@@ -272,7 +272,7 @@ where
         };
         this.handled.ready = false;
         let context = &mut Context::from_waker(own);
-        this.handled.poll(context, this.service, &mut outlet, || this.runtime.now_behind(earlier));
+        this.handled.poll(context, this.service, &mut outlet, || this.runtime.now_after(earlier));
         *this.now = outlet.now;
         this.handled.ready |= ready;
     }

@@ -78,7 +78,7 @@ pub struct Counters {
     /// Connections handed over to another protocol.
     pub upgrades: u64,
     /// Refused connections, by protocol error.
-    pub refusals: Refusals,
+    pub refusals: RefusalCounts,
     /// Requests responded to without calling the handler because the body was not a valid form of its
     /// type, or exceeded a limit of [`forms`](crate::Server::forms). Bodies larger than
     /// [`max_body_size`](crate::Server::max_body_size) count as refusals.
@@ -138,11 +138,11 @@ pub struct CloseCounts {
     pub handshake_failed: u64,
 }
 
-/// Refusals by protocol error.
+/// RefusalCounts by protocol error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusals([u64; ProtocolError::ALL.len()]);
+pub struct RefusalCounts([u64; ProtocolError::ALL.len()]);
 
-impl Refusals {
+impl RefusalCounts {
     /// Returns the refusals for this error.
     #[must_use]
     pub fn of(&self, fault: ProtocolError) -> u64 {
@@ -157,11 +157,11 @@ impl Refusals {
 
     /// Iterates over all errors, including those with a count of 0.
     pub fn iter(&self) -> impl Iterator<Item = (ProtocolError, u64)> + '_ {
-        ProtocolError::ALL.into_iter().zip(self.0)
+        ProtocolError::ALL.iter().copied().zip(self.0)
     }
 }
 
-impl Default for Refusals {
+impl Default for RefusalCounts {
     fn default() -> Self {
         Self([0; ProtocolError::ALL.len()])
     }
@@ -180,7 +180,7 @@ impl TimerCounts {
 
     /// Iterates over all timers.
     pub fn iter(&self) -> impl Iterator<Item = (Timer, u64)> + '_ {
-        Timer::ALL.into_iter().zip(self.0)
+        Timer::ALL.iter().copied().zip(self.0)
     }
 }
 
@@ -207,6 +207,15 @@ pub(crate) enum Count {
 const RESPONSES: usize = 11;
 const CLOSES: usize = RESPONSES + 6;
 const TIMEOUTS: usize = CLOSES + 9;
+/// Returns the count of each of `all`, in their order.
+fn counts<T: Copy, const N: usize>(all: &[T], count: impl Fn(T) -> u64) -> [u64; N] {
+    let mut counts = [0; N];
+    for (place, one) in counts.iter_mut().zip(all) {
+        *place = count(*one);
+    }
+    counts
+}
+
 const REFUSALS: usize = TIMEOUTS + Timer::ALL.len();
 const PLACES: usize = REFUSALS + ProtocolError::ALL.len();
 
@@ -318,9 +327,9 @@ impl Metrics {
             bytes_received: of(Count::Received),
             bytes_sent: of(Count::Sent),
             upgrades: of(Count::Upgrade),
-            refusals: Refusals(ProtocolError::ALL.map(|fault| of(Count::Refusal(fault)))),
+            refusals: RefusalCounts(counts(ProtocolError::ALL, |fault| of(Count::Refusal(fault)))),
             forms_refused: of(Count::FormRefused),
-            timeouts: TimerCounts(Timer::ALL.map(|timer| of(Count::Timeout(timer)))),
+            timeouts: TimerCounts(counts(Timer::ALL, |timer| of(Count::Timeout(timer)))),
             closes: CloseCounts {
                 finished: close(CloseReason::Finished),
                 peer_closed: close(CloseReason::PeerClosed),
@@ -387,8 +396,8 @@ mod tests {
         .into_iter()
         .chain([101, 200, 304, 404, 500, 600].map(|code| Count::Response(StatusCode::from_u16(code).unwrap())))
         .chain(reasons.map(Count::Close))
-        .chain(Timer::ALL.map(Count::Timeout))
-        .chain(ProtocolError::ALL.map(Count::Refusal))
+        .chain(Timer::ALL.iter().copied().map(Count::Timeout))
+        .chain(ProtocolError::ALL.iter().copied().map(Count::Refusal))
         .map(Count::place)
         .collect();
         places.sort_unstable();

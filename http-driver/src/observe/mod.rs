@@ -8,7 +8,7 @@ mod panics;
 pub(crate) mod report;
 pub(crate) mod spans;
 
-pub use self::counters::{CloseCounts, Counters, Refusals, ResponseCounts, TimerCounts};
+pub use self::counters::{CloseCounts, Counters, RefusalCounts, ResponseCounts, TimerCounts};
 pub(crate) use self::counters::{Count, Metrics};
 pub(crate) use self::observer::{Observed, Observer};
 pub(crate) use self::panics::guard;

@@ -30,7 +30,14 @@ impl fmt::Display for FormError {
     }
 }
 
-impl std::error::Error for FormError {}
+impl std::error::Error for FormError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Form(fault) => fault.source(),
+            Self::Body(error) => error.source(),
+        }
+    }
+}
 
 impl From<ParseFormError> for FormError {
     fn from(fault: ParseFormError) -> Self {

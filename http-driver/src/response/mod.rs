@@ -28,9 +28,9 @@ use crate::request::collect::CollectError;
 
 /// The error of a response stream. The connection is dropped, so that the response does not look
 /// complete.
-pub type StreamError = Box<dyn std::error::Error + Send + Sync>;
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
-pub(crate) type ContentStream = Pin<Box<dyn Stream<Item = Result<Piece, StreamError>> + Send>>;
+pub(crate) type ContentStream = Pin<Box<dyn Stream<Item = Result<Piece, BoxError>> + Send>>;
 pub(crate) type UpgradeHandler = Box<dyn FnOnce(Upgraded) -> Pin<Box<dyn Future<Output = ()> + Send>> + Send>;
 
 /// A response: status, header fields and body.
@@ -76,7 +76,7 @@ pub(crate) enum Content {
         not(any(feature = "tower", feature = "json")),
         expect(dead_code, reason = "only services and JSON fail without a response")
     )]
-    Failed(StreamError),
+    Failed(BoxError),
     /// A responder has sent the response, or was expected to.
     Sent,
 }
@@ -183,7 +183,7 @@ impl Response {
     pub fn stream<S, E>(stream: S) -> Self
     where
         S: Stream<Item = Result<Bytes, E>> + Send + 'static,
-        E: Into<StreamError>,
+        E: Into<BoxError>,
     {
         let content = Content::Stream(Box::pin(Mapped { stream: Box::pin(stream) }));
         Self { head: ResponseHead::default(), content, misuse: None }
@@ -304,9 +304,9 @@ struct Mapped<S> {
 impl<S, E> Stream for Mapped<S>
 where
     S: Stream<Item = Result<Bytes, E>>,
-    E: Into<StreamError>,
+    E: Into<BoxError>,
 {
-    type Item = Result<Piece, StreamError>;
+    type Item = Result<Piece, BoxError>;
 
     fn poll_next(
         mut self: Pin<&mut Self>,

@@ -8,7 +8,7 @@ use httpants_core::{BodyLen, Misuse, ResponseHead, ResponseState};
 
 use super::files;
 use super::outlet::Outlet;
-use super::{Content, ContentStream, Piece, Response, StreamError, UpgradeHandler};
+use super::{BoxError, Content, ContentStream, Piece, Response, UpgradeHandler};
 use crate::exchange::BodyError;
 use crate::observe::guard;
 use crate::observe::report::report;
@@ -135,7 +135,7 @@ impl Outlet<'_> {
     }
 
     /// Aborts the response because the application failed with this error.
-    fn break_off(&mut self, error: StreamError) {
+    fn break_off(&mut self, error: BoxError) {
         let state = self.state();
         let _ = guard(self.metrics, "formatting of an application error", || report_break(state, error));
         self.fail();
@@ -178,8 +178,8 @@ impl StreamTask {
     fn pass_on(
         &mut self,
         outlet: &mut Outlet<'_>,
-        polled: Poll<Option<Result<Piece, StreamError>>>,
-    ) -> Result<Option<Progress>, StreamError> {
+        polled: Poll<Option<Result<Piece, BoxError>>>,
+    ) -> Result<Option<Progress>, BoxError> {
         let piece = match polled {
             Poll::Ready(piece) => Some(piece.transpose()?),
             Poll::Pending => None,
@@ -210,7 +210,7 @@ impl StreamTask {
 
 /// Logs an ERROR only for failures of the application, so that no peer can fill the log.
 #[expect(clippy::needless_pass_by_value, reason = "it is dropped where a panic is caught")]
-fn report_break(state: ResponseState, error: StreamError) {
+fn report_break(state: ResponseState, error: BoxError) {
     let is_peers = state.is_over() || is_peers_fault(&*error);
     let text = error.to_string();
     let error = text.escape_debug();

@@ -29,7 +29,7 @@ impl ListenSocket {
     /// Returns [`ErrorKind::InvalidInput`], with the position, for a descriptor that is not a
     /// listening TCP or unix stream socket.
     #[cfg(unix)]
-    pub fn inherited() -> io::Result<Vec<Self>> {
+    pub fn take_inherited() -> io::Result<Vec<Self>> {
         let mut descriptors = ListenFd::from_env();
         let places = 0..descriptors.len();
         let taken = places.map(|place| {

@@ -171,16 +171,16 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     }
 
     /// Adds the sockets passed to the process by systemd's socket activation or a compatible
-    /// program ([`ListenSocket::inherited`]). They outlive the server, so a new server can start on
+    /// program ([`ListenSocket::take_inherited`]). They outlive the server, so a new server can start on
     /// them before the old one stops, and no connection is refused. Call it before starting other
     /// threads.
     ///
     /// # Errors
     /// Returns [`io::ErrorKind::NotFound`] if there are none, so that such a server does not listen
-    /// elsewhere, and the errors of [`ListenSocket::inherited`].
+    /// elsewhere, and the errors of [`ListenSocket::take_inherited`].
     #[cfg(unix)]
     pub fn listen_fds(mut self) -> io::Result<Self> {
-        let sockets = ListenSocket::inherited()?;
+        let sockets = ListenSocket::take_inherited()?;
         if sockets.is_empty() {
             let text = "no socket was passed: LISTEN_FDS is not set, or LISTEN_PID names another process";
             return Err(io::Error::new(io::ErrorKind::NotFound, text));
@@ -221,6 +221,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// Sets the maximum size of a request body in bytes (`max_request` in Pants). Larger bodies get
     /// 413. Default: 10 MiB.
     #[must_use]
+    #[doc(alias = "max_request")]
     pub fn max_body_size(self, bytes: u64) -> Self {
         self.config(|config| config.limits.max_body_size = bytes)
     }
@@ -251,7 +252,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         Ok(self.cookie_keys(keys))
     }
 
-    /// [`cookie_secrets`](Self::cookie_secrets) as a ring of keys, which several servers can share.
+    /// Sets [`cookie_secrets`](Self::cookie_secrets) as a ring of keys, which several servers can share.
     #[must_use]
     pub fn cookie_keys(mut self, keys: KeyRing) -> Self {
         self.parts.cookie_keys = Some(keys);
@@ -354,7 +355,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     }
 
     /// Sets the number of threads of [`BoundServer::run`], each with its own runtime and listening
-    /// sockets; 0 is one per processor. Default: 1.
+    /// sockets; 0 is one per processor. Default: 1. [`BoundServer::serve`] starts no threads.
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;

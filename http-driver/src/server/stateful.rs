@@ -1,5 +1,6 @@
 //! A handler with a state that its requests share.
 
+use std::fmt;
 use std::future::Future;
 
 use super::Server;
@@ -14,7 +15,7 @@ use crate::runtime::Runtime;
 ///
 /// Each call gets a clone of the state, so a state that is more than a few pointers goes into an
 /// [`Arc`](std::sync::Arc).
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct StatefulHandler<S, F> {
     state: S,
     function: F,
@@ -28,8 +29,15 @@ where
     Fut::Output: Into<Response>,
 {
     /// Creates a handler that calls this function with this state.
+    #[must_use]
     pub fn new(state: S, function: F) -> Self {
         Self { state, function }
+    }
+}
+
+impl<S, F> fmt::Debug for StatefulHandler<S, F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("StatefulHandler").finish_non_exhaustive()
     }
 }
 

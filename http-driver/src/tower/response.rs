@@ -14,7 +14,7 @@ use httpants_core::{FieldLines, Misuse, ResponseHead};
 use super::hyper::Offer;
 use super::upgrade::Upgrade;
 use crate::request::Request;
-use crate::response::{Content, Piece, Response, StreamError, UpgradeHandler};
+use crate::response::{BoxError, Content, Piece, Response, UpgradeHandler};
 
 /// The request's properties that its response depends on.
 #[derive(Debug, Default)]
@@ -56,7 +56,7 @@ pub(super) fn of<B>(
 ) -> Response
 where
     B: Body + Send + 'static,
-    B::Error: Into<StreamError>,
+    B::Error: Into<BoxError>,
 {
     let status = response.status();
     remove_framing(status, response.headers_mut());
@@ -88,7 +88,7 @@ fn remove_framing(status: StatusCode, headers: &mut HeaderMap) {
 }
 
 /// Creates the response of an application failure, with its cause for the log.
-pub(super) fn failed(error: StreamError) -> Response {
+pub(super) fn failed(error: BoxError) -> Response {
     Response { head: ResponseHead::default(), content: Content::Failed(error), misuse: None }
 }
 
@@ -106,7 +106,7 @@ fn without_content(mut head: ResponseHead, body: &impl Body) -> Response {
 fn with_content<B>(mut head: ResponseHead, body: B, context: &mut Context<'_>) -> Response
 where
     B: Body + Send + 'static,
-    B::Error: Into<StreamError>,
+    B::Error: Into<BoxError>,
 {
     let has_length = head.fields.content_length().is_some();
     let size = body.size_hint().exact();
@@ -135,7 +135,7 @@ fn whole(head: ResponseHead, content: Bytes) -> Response {
 struct Frames<B> {
     body: Pin<Box<B>>,
     /// A piece that was polled to find out whether it is the only one.
-    first: Option<Poll<Option<Result<Piece, StreamError>>>>,
+    first: Option<Poll<Option<Result<Piece, BoxError>>>>,
     /// The response has a Content-Length, so it cannot have trailer fields.
     sized: bool,
 }
@@ -143,9 +143,9 @@ struct Frames<B> {
 impl<B> Frames<B>
 where
     B: Body,
-    B::Error: Into<StreamError>,
+    B::Error: Into<BoxError>,
 {
-    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Piece, StreamError>>> {
+    fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Piece, BoxError>>> {
         loop {
             let Some(frame) = ready!(self.body.as_mut().poll_frame(context)) else {
                 return Poll::Ready(None);
@@ -172,9 +172,9 @@ where
 impl<B> Stream for Frames<B>
 where
     B: Body,
-    B::Error: Into<StreamError>,
+    B::Error: Into<BoxError>,
 {
-    type Item = Result<Piece, StreamError>;
+    type Item = Result<Piece, BoxError>;
 
     fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let frames = self.get_mut();
@@ -189,7 +189,7 @@ where
 struct NoContent;
 
 impl Stream for NoContent {
-    type Item = Result<Piece, StreamError>;
+    type Item = Result<Piece, BoxError>;
 
     fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         Poll::Ready(None)

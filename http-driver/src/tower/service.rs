@@ -13,7 +13,7 @@ use tower_service::Service;
 use super::response::{self, Circumstances};
 use crate::handler::{BodyPolicy, Handler};
 use crate::request::{Body, Request};
-use crate::response::{Response, StreamError};
+use crate::response::{BoxError, Response};
 
 type Extend = dyn Fn(&Request, &mut Extensions) + Send + Sync;
 
@@ -60,10 +60,10 @@ impl<S> TowerService<S> {
 impl<S, B> Handler for TowerService<S>
 where
     S: Service<http::Request<Body>, Response = http::Response<B>> + Clone + 'static,
-    S::Error: Into<StreamError>,
+    S::Error: Into<BoxError>,
     S::Future: 'static,
     B: http_body::Body + Send + 'static,
-    B::Error: Into<StreamError>,
+    B::Error: Into<BoxError>,
 {
     type Output = Response;
     type Future = ResponseFuture<S>;
@@ -120,9 +120,9 @@ pin_project! {
 impl<S, B> Future for ResponseFuture<S>
 where
     S: Service<http::Request<Body>, Response = http::Response<B>>,
-    S::Error: Into<StreamError>,
+    S::Error: Into<BoxError>,
     B: http_body::Body + Send + 'static,
-    B::Error: Into<StreamError>,
+    B::Error: Into<BoxError>,
 {
     type Output = Response;
 

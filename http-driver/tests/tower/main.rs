@@ -21,12 +21,12 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 use httpants_driver::protocol::cookies::KeyRing;
 use httpants_driver::tower::{TowerService, Upgrade};
-use httpants_driver::{Body, BodyError, BodyPolicy, Handle, Request, Server, StreamError, Upgraded};
+use httpants_driver::{Body, BodyError, BodyPolicy, BoxError, Handle, Request, Server, Upgraded};
 use httpants_testkit::memory::{Client, Faults, Memory};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Layer, Service, service_fn};
 
-type Answer = Response<UnsyncBoxBody<Bytes, StreamError>>;
+type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
 
 fn full(content: impl Into<Bytes>) -> Answer {
     Response::new(Full::new(content.into()).map_err(Into::into).boxed_unsync())
@@ -57,9 +57,9 @@ impl Frames {
 
 impl http_body::Body for Frames {
     type Data = Bytes;
-    type Error = StreamError;
+    type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let end = self.breaks.then(|| Err("the source\nbroke".into()));
         Poll::Ready(self.frames.pop_front().map(Ok).or(end))
     }
@@ -77,7 +77,7 @@ fn data(text: &'static str) -> Frame<Bytes> {
     Frame::data(Bytes::from_static(text.as_bytes()))
 }
 
-async fn application(request: http::Request<Body>) -> Result<Answer, StreamError> {
+async fn application(request: http::Request<Body>) -> Result<Answer, BoxError> {
     let path = request.uri().path().to_owned();
     Ok(match path.as_str() {
         "/echo" => Response::new(request.into_body().map_err(Into::into).boxed_unsync()),
@@ -142,7 +142,7 @@ async fn echo<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
 fn start<S>(memory: &Memory, service: S) -> Handle
 where
     S: Service<http::Request<Body>, Response = Answer> + Clone + 'static,
-    S::Error: Into<StreamError>,
+    S::Error: Into<BoxError>,
 {
     let service = TowerService::new(service).extend(|_, extensions| {
         extensions.insert(7_u16);
@@ -248,7 +248,7 @@ fn too_large_body_is_refused_when_polled() {
             let seen = Rc::clone(&seen);
             async move {
                 *seen.borrow_mut() = request.into_body().collect().await.err();
-                Ok::<_, StreamError>(full("too late"))
+                Ok::<_, BoxError>(full("too late"))
             }
         }),
     );
@@ -279,7 +279,7 @@ fn truncated_body_is_an_error() {
             async move {
                 let cut_off = request.into_body().collect().await.is_err();
                 seen.borrow_mut().push(cut_off);
-                Ok::<_, StreamError>(full("too late"))
+                Ok::<_, BoxError>(full("too late"))
             }
         }),
     );
@@ -372,9 +372,9 @@ struct Silent(Arc<AtomicBool>);
 
 impl http_body::Body for Silent {
     type Data = Bytes;
-    type Error = StreamError;
+    type Error = BoxError;
 
-    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, StreamError>>> {
+    fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         Poll::Pending
     }
 }
@@ -394,7 +394,7 @@ fn body_is_dropped_when_the_client_leaves() {
         &memory,
         service_fn(move |_: http::Request<Body>| {
             let response = Response::new(Silent(Arc::clone(&is_dropped)).boxed_unsync());
-            async { Ok::<_, StreamError>(response) }
+            async { Ok::<_, BoxError>(response) }
         }),
     );
     let (client, received) = exchange(&memory, &head("GET", "/", ""));
@@ -431,7 +431,7 @@ fn success_to_connect_without_upgrade_is_501() {
             let mut held = Some(request);
             poll_fn(move |_| {
                 assert!(held.as_mut().is_some());
-                Poll::Ready(Ok::<_, StreamError>(full(content)))
+                Poll::Ready(Ok::<_, BoxError>(full(content)))
             })
         });
         let handle = start(&memory, service);
@@ -453,7 +453,7 @@ fn invalid_header_is_a_failure() {
             let mut fields = HeaderMap::new();
             fields.insert("transfer-encoding", HeaderValue::from_static("gzip"));
             *response.headers_mut() = fields;
-            Ok::<_, StreamError>(response)
+            Ok::<_, BoxError>(response)
         }),
     );
     assert!(exchange(&memory, &head("GET", "/", "")).1.starts_with("HTTP/1.1 500 "));

@@ -31,7 +31,7 @@ fn switching(memory: &Memory, outcome: &Outcome) -> Handle {
             if request.uri() == "/refuse" {
                 response = empty(StatusCode::FORBIDDEN);
             }
-            async { Ok::<_, StreamError>(response) }
+            async { Ok::<_, BoxError>(response) }
         }),
     )
 }

@@ -38,11 +38,11 @@ impl Sent {
             at += 2;
         }
         assert!(
-            self.bytes[at..].starts_with(request.head()),
+            self.bytes[at..].starts_with(request.as_bytes()),
             "{request:?} is not what was sent: {}",
             self.bytes[at..].escape_ascii()
         );
-        self.content_at = at + request.head().len();
+        self.content_at = at + request.as_bytes().len();
         self.framing = request.framing();
         self.content.clear();
     }
@@ -62,7 +62,7 @@ impl Sent {
                 let body = chunked::read(sent);
                 assert!(matches!(body.end, chunked::End::At(_)), "{body:?}");
                 assert!(self.content == body.content, "other content");
-                for (name, value) in trailers.raw() {
+                for (name, value) in trailers.iter_raw() {
                     assert!(body.trailers.contains(&(name.into(), value.into())), "{name} was not sent");
                 }
             }

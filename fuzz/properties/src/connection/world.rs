@@ -332,9 +332,9 @@ impl World {
         };
         self.now = self.now.after(by);
         let Some(deadline) = deadline else { return self.connection.handle_timeout(self.now) };
-        shown::display(&deadline.why);
+        shown::display(&deadline.timer);
         let is_over = deadline.at <= self.now.mono;
-        self.cut_off |= is_over && self.is_cutting(deadline.why);
+        self.cut_off |= is_over && self.is_cutting(deadline.timer);
         let state = self.connection.state();
         self.connection.handle_timeout(self.now);
         if is_over {
@@ -444,7 +444,7 @@ impl World {
                 panic!("stuck in {:?}", self.connection.state());
             };
             self.now = self.now.after(deadline.at.saturating_sub(self.now.mono));
-            self.cut_off |= self.is_cutting(deadline.why);
+            self.cut_off |= self.is_cutting(deadline.timer);
             self.connection.handle_timeout(self.now);
         }
         panic!("no end in {:?}", self.connection.state());

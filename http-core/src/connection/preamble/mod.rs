@@ -170,7 +170,7 @@ impl Connection {
         let fault = ProtocolError::PlainRequest;
         let received = received.get(..self.config.limits.head).unwrap_or(received);
         self.events.refuse(Refusal::new(fault, None, 0, received, HeadProgress::RequestLine));
-        self.turn_away(fault.status(), fault.text(), CloseReason::Refused(fault));
+        self.turn_away(fault.status(), fault.rule(), CloseReason::Refused(fault));
     }
 
     /// Behind a wrong PROXY header nothing is known to be HTTP, so it gets no response.

@@ -315,7 +315,7 @@ fn the_closing_boundary_is_required() {
     }
     let near = read(format!("{whole}x\r\n--b0--\n").as_bytes());
     assert_eq!((&*near.parts[0].2, near.end), (&b"content\r\n--b0--x"[..], Some(Ok(()))), "no delimiter is content");
-    assert!(ParseFormError::MissingClose.text().contains("ended before"), "{}", ParseFormError::MissingClose);
+    assert!(ParseFormError::MissingClose.rule().contains("ended before"), "{}", ParseFormError::MissingClose);
 }
 
 #[test]

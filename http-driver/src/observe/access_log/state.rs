@@ -25,7 +25,7 @@ pub(crate) struct AccessLogState {
 
 impl AccessLogState {
     pub(crate) fn request(&mut self, request: &RequestHead) {
-        self.kept += request.head().len();
+        self.kept += request.as_bytes().len();
         self.requests.push_back(request.clone());
     }
 
@@ -56,7 +56,7 @@ impl AccessLogState {
                     return;
                 }
                 let Some(request) = self.requests.pop_front() else { return };
-                self.kept = self.kept.saturating_sub(request.head().len());
+                self.kept = self.kept.saturating_sub(request.as_bytes().len());
                 Asked::Request(request)
             }
             None => match self.refusal.take() {

@@ -50,7 +50,7 @@ impl Files {
     }
 
     /// Iterates over the files of this field in order.
-    pub fn all<'a>(&'a self, field: &'a str) -> impl Iterator<Item = &'a UploadedFile> + 'a {
+    pub fn all(&self, field: &str) -> impl Iterator<Item = &UploadedFile> {
         self.iter().filter(move |file| file.name() == field)
     }
 
