@@ -90,9 +90,7 @@ impl Registry {
     /// Sends a command to all connections; ignores one that is milder than the last.
     pub(crate) fn send_command(&self, command: Command) {
         // Before the command can be seen: a task that obeys it finds that the shutdown has begun.
-        if command != Command::Serve {
-            self.drain.begin();
-        }
+        self.drain.begin();
         self.store(command).into_iter().for_each(Waker::wake);
         self.wake_watchers();
     }
@@ -120,7 +118,8 @@ impl Registry {
     }
 
     /// Returns the number of shutdown requests and the shortest grace of all. An accept loop may
-    /// see several requests at once; the shortest applies, because earlier ones would not end sooner.
+    /// see several requests at once; the shortest applies, because earlier ones would not end
+    /// sooner.
     pub(crate) fn shutdowns(&self) -> (usize, Duration) {
         let shutdowns = self.shutdowns.load(Ordering::Acquire);
         (shutdowns, Duration::from_millis(self.grace.load(Ordering::Acquire)))

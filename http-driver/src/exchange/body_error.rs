@@ -25,10 +25,13 @@ pub enum BodyError {
     /// It belongs to a multipart form larger than [`Limits::memory`], of which only the parts were
     /// kept, because [`Limits::keep_body`] is not set.
     NotKept,
-    /// Pieces of it were taken before, so it cannot be had as a whole.
+    /// Pieces of it were read before, so it cannot be returned as a whole.
     Taken,
-    /// Its Content-Type is another than the one asked for: 415.
-    ContentType,
+    /// Its Content-Type is malformed, repeated, or not the expected one: 415.
+    ContentType {
+        /// What was asked for.
+        expected: &'static str,
+    },
     /// Its Content-Type names a charset that is not supported: 415.
     Charset,
     /// It has a Content-Encoding other than identity: 415.
@@ -48,7 +51,7 @@ impl BodyError {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Storage(_) | Self::NotKept | Self::Taken => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::ContentType | Self::Charset | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            Self::ContentType { .. } | Self::Charset | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::InvalidText => StatusCode::BAD_REQUEST,
             #[cfg(feature = "json")]
             Self::Json(_) => StatusCode::BAD_REQUEST,
@@ -76,7 +79,9 @@ impl fmt::Display for BodyError {
             Self::NotKept => f.write_str("the raw body of the form was not kept: set keep_body to read it"),
             Self::Storage(kind) => write!(f, "cannot read the temporary file of the body: {kind}"),
             Self::Taken => f.write_str("a part of the body was read before, so it cannot be read as a whole"),
-            Self::ContentType => f.write_str("unsupported Content-Type (RFC 9110 15.5.16)"),
+            Self::ContentType { expected } => {
+                write!(f, "unsupported Content-Type: expected {expected} (RFC 9110 15.5.16)")
+            }
             Self::Charset => f.write_str("unsupported charset: expected utf-8, us-ascii or iso-8859-1"),
             Self::ContentEncoding => f.write_str("unsupported Content-Encoding: expected none (RFC 9110 15.5.16)"),
             Self::InvalidText => f.write_str("the body is not valid in its charset"),

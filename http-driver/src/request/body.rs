@@ -51,8 +51,8 @@ enum Source {
     },
 }
 
-/// A note whether an error was returned. Further calls return it again, after letting other tasks run:
-/// a loop that only checks for the end must not occupy a thread.
+/// A note whether an error was returned. Further calls return it again, after letting other tasks
+/// run: a loop that only checks for the end must not occupy a thread.
 #[derive(Clone, Copy, PartialEq)]
 enum Failed {
     No,
@@ -112,10 +112,11 @@ impl Body {
     pub async fn bytes(&mut self) -> Result<Bytes, BodyError> {
         let announced = self.remaining();
         while let Some(piece) = poll_fn(|context| self.poll_source(context)).await {
-            let piece = piece?;
+            // What was read of it is not the whole.
+            let piece = piece.inspect_err(|_| self.collected = None)?;
             self.collected.get_or_insert_default().push(piece, announced);
         }
-        self.taken = true;
+        self.taken |= self.collected.is_some();
         Ok(self.collected.take().map(|collected| collected.into_bytes()).unwrap_or_default())
     }
 
@@ -126,7 +127,7 @@ impl Body {
             Source::Stored(stored) => {
                 return Self::new(Source::Stored(Box::new((stored.0.again(), Headers::default())))).bytes().await;
             }
-            _ if self.taken => return Err(BodyError::Taken),
+            Source::Arriving { .. } if self.taken => return Err(BodyError::Taken),
             Source::Whole { content: None, .. } => return Err(BodyError::Taken),
             Source::Lost { .. } | Source::Arriving { .. } => {}
         }
@@ -209,7 +210,7 @@ impl Body {
     fn poll_source(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
         match &mut self.source {
             Source::Whole { content, .. } => {
-                // Of one that is empty nothing can be taken.
+                // An empty body stays: nothing can be taken from it.
                 let piece = if content.as_ref().is_some_and(Bytes::is_empty) { None } else { content.take() };
                 Poll::Ready(piece.map(Ok))
             }
@@ -218,8 +219,6 @@ impl Body {
                 if let Poll::Ready(Some(Err(error))) = &polled {
                     let (error, trailers) = (error.clone(), std::mem::take(&mut stored.1));
                     self.source = Source::Lost { error, trailers, failed: Failed::Once };
-                    // What was read of it is not the whole.
-                    self.collected = None;
                 }
                 polled
             }

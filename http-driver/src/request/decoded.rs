@@ -26,9 +26,10 @@ impl Request {
     /// ```
     ///
     /// # Errors
-    /// [`BodyError::Closed`] where it does not come to its end, among that with the fault 413
-    /// where it is larger than the limit; [`BodyError::NotKept`]; [`BodyError::Taken`] where it was
-    /// read in pieces before, through [`body_mut`](Self::body_mut); [`BodyError::Storage`].
+    /// [`BodyError::Closed`] if the body is incomplete, with the [fault](BodyError::fault) 413 if it
+    /// is larger than the limit; [`BodyError::NotKept`]; [`BodyError::Taken`] if pieces of a body
+    /// that is not in a temporary file were read before, through [`body_mut`](Self::body_mut);
+    /// [`BodyError::Storage`].
     pub async fn bytes(&mut self) -> Result<Bytes, BodyError> {
         self.body.whole().await
     }
@@ -37,8 +38,8 @@ impl Request {
     /// none, and without a byte order mark), us-ascii or iso-8859-1.
     ///
     /// # Errors
-    /// As [`bytes`](Self::bytes), and before anything is received [`BodyError::ContentType`] if that
-    /// cannot be parsed, [`BodyError::Charset`] and [`BodyError::ContentEncoding`];
+    /// As [`bytes`](Self::bytes), and before anything is received [`BodyError::ContentType`] if
+    /// that cannot be parsed, [`BodyError::Charset`] and [`BodyError::ContentEncoding`];
     /// [`BodyError::InvalidText`] if the bytes are not valid in the charset.
     pub async fn text(&mut self) -> Result<String, BodyError> {
         let charset = Charset::of(self.headers())?;
@@ -74,7 +75,8 @@ impl Request {
             let (kind, subtype) = (mime.type_(), mime.subtype());
             mime.suffix() == Some(mime::JSON) || (kind, subtype) == (mime::APPLICATION, mime::JSON)
         };
-        content_type(self.headers())?.filter(is_json).ok_or(BodyError::ContentType)?;
+        let mime = content_type(self.headers()).ok().flatten();
+        mime.filter(is_json).ok_or(BodyError::ContentType { expected: "application/json" })?;
         refuse_coded(self.headers())?;
         let body = self.bytes().await?;
         serde_json::from_slice(&body).map_err(|error| BodyError::Json(crate::exchange::JsonError::new(error)))
@@ -87,7 +89,9 @@ fn content_type(headers: &Headers) -> Result<Option<Mime>, BodyError> {
     let Some(value) = values.next() else { return Ok(None) };
     let mime = std::str::from_utf8(value).ok().and_then(|value| normalized(value).parse().ok());
     // Two readers of several lines could see two types (RFC 9110 section 8.3).
-    mime.filter(|_| values.next().is_none()).map(Some).ok_or(BodyError::ContentType)
+    mime.filter(|_| values.next().is_none())
+        .map(Some)
+        .ok_or(BodyError::ContentType { expected: "one valid media type" })
 }
 
 /// Removes white space before semicolons and empty parameters, which RFC 9110 section 5.6.6 allows
