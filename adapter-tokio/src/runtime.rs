@@ -110,8 +110,8 @@ pin_project! {
 
 impl Sleep for TokioSleep {
     fn poll_elapsed(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        // Outside of the task's budget: where that is spent, the timer would not know the waker, and
-        // nothing would wake the task once the time has come.
+        // Outside of the task's budget: where that is spent, the timer would not know the waker,
+        // and nothing would wake the task once the time has come.
         pin!(unconstrained(self.project().sleep)).poll(context)
     }
 

@@ -26,7 +26,8 @@ async fn timer_follows_the_paused_clock() {
     assert_eq!(runtime.now().mono.as_secs(), 90);
 }
 
-/// Where tokio's budget is spent, its own timer does not register the waker, and is not asked again.
+/// Where tokio's budget is spent, its own timer does not register the waker, and is not asked
+/// again.
 #[tokio::test(start_paused = true)]
 async fn timer_is_registered_in_a_task_that_has_spent_its_budget() {
     let runtime = Tokio::default();

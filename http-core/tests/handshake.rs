@@ -1,4 +1,5 @@
-//! Connections that are to be secured: what may come before the handshake, and how long it may take.
+//! Connections that are to be secured: what may come before the handshake, and how long it may
+//! take.
 #![cfg(test)]
 
 #[path = "common/mod.rs"]

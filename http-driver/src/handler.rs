@@ -54,7 +54,7 @@ use crate::response::Response;
 ///         match (request.method().as_str(), request.path()) {
 ///             ("GET" | "HEAD", "/") => Ok(Response::text(self.greeting.clone())),
 ///             ("GET" | "HEAD", "/uptime") => Ok(Response::text(std::fs::read_to_string("/proc/uptime")?)),
-///             (_, "/" | "/uptime") => Ok(Response::new(405).with_header("Allow", "GET, HEAD")),
+///             (_, "/" | "/uptime") => Ok(Response::method_not_allowed(["GET", "HEAD"])),
 ///             _ => Err(Failed::NotFound),
 ///         }
 ///     }
@@ -74,7 +74,7 @@ use crate::response::Response;
     message = "`{Self}` is not a handler",
     label = "expected an async function from `Request` to something that becomes a `Response`",
     note = "write `async fn handler(request: Request) -> Response` or `async |request: Request| ..`",
-    note = "what all requests share goes into `Server::with_state`, and to `async fn handler(state: Arc<State>, request: Request) -> Response`"
+    note = "to share a state between requests, use `Server::with_state` and `async fn handler(state: Arc<State>, request: Request) -> Response`"
 )]
 pub trait Handler: 'static {
     /// The output of the future.

@@ -40,7 +40,7 @@ fn run(seeds: Range<u64>) -> Vec<Outcome> {
     outcomes
 }
 
-/// The seeds to run: that of SIMULATION_SEED, else this many.
+/// Returns the seeds to run: that of SIMULATION_SEED, else the first `count`.
 fn seeds(count: u64) -> Range<u64> {
     match std::env::var("SIMULATION_SEED") {
         Ok(seed) => {

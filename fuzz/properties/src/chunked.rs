@@ -124,8 +124,8 @@ pub(crate) fn is_dropped(name: &[u8]) -> bool {
     }
 }
 
-/// Checks that both read the same size, if both read one. httparse alone reads sizes behind blanks and
-/// with more than 16 digits, and extensions of any bytes; we alone read LF-free lines only.
+/// Checks that both read the same size, if both read one. httparse alone reads sizes behind blanks
+/// and with more than 16 digits, and extensions of any bytes; we alone read LF-free lines only.
 fn sizes_as_httparse(line: &[u8]) {
     let Ok(httparse::Status::Complete((length, size))) = httparse::parse_chunk_size(line) else { return };
     let mut body = line[..length].to_vec();

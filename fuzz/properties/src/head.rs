@@ -157,7 +157,8 @@ fn same_as_httparse(visit: &Visit, bytes: &[u8]) {
         }
         (Some(ours), Ok(httparse::Status::Partial)) => panic!("half of it is a request: {ours:?}"),
         (Some(ours), Err(error)) => {
-            // httparse knows two versions; all from HTTP/1.2 on are served as 1.1 (RFC 9110 section 2.5).
+            // httparse knows two versions; all from HTTP/1.2 on are served as 1.1 (RFC 9110 section
+            // 2.5).
             assert!(error == httparse::Error::Version, "{error:?} for httparse: {ours:?}");
         }
         (None, Ok(httparse::Status::Complete(_))) => {
@@ -168,7 +169,8 @@ fn same_as_httparse(visit: &Visit, bytes: &[u8]) {
     }
 }
 
-/// Returns the reason for which we refuse what httparse accepts, which reads lines and decides nothing.
+/// Returns the reason for which we refuse what httparse accepts, which reads lines and decides
+/// nothing.
 fn only_httparse_accepts(fault: ProtocolError) -> Option<&'static str> {
     use ProtocolError as B;
     Some(match fault {

@@ -1,8 +1,8 @@
 //! Properties of [`httpants_core`] that hold for every input, for fuzzers and property tests.
 //!
-//! A [`Property`] is a function of bytes that panics where it does not hold. From the bytes it makes
-//! what a peer sends, what an application responds, or what happens to a connection, and it compares
-//! the core with an independent implementation:
+//! A [`Property`] is a function of bytes that panics where it does not hold. From the bytes it
+//! makes what a peer sends, what an application responds, or what happens to a connection, and it
+//! compares the core with an independent implementation:
 //!
 //! | property | compared with |
 //! |---|---|
@@ -19,8 +19,8 @@
 //! | [`files`] | the steps of RFC 9110 section 13.2.2, sets of positions, httpdate |
 //! | [`response`] | [`oracle::response`], httparse, what the application gave |
 //!
-//! Where input arrives in pieces, each is also compared with itself: [`split::same`] reads it whole,
-//! byte by byte and in pieces.
+//! Where input arrives in pieces, each is also compared with itself: [`split::same`] reads it
+//! whole, byte by byte and in pieces.
 //!
 //! # With another fuzzer
 //!
@@ -36,9 +36,9 @@
 //!
 //! The input of [`raw`] has no structure of its own: a folder with one request in each file is a
 //! corpus. In the inputs of the other properties the first bytes choose limits, cuts or operations;
-//! their corpora are in the repository, and their dictionaries, in the format of libFuzzer and AFL++,
-//! are in the folder `dictionaries` of this package. `examples/replay.rs` checks a property on files.
-//! A loop without any fuzzer:
+//! their corpora are in the repository, and their dictionaries, in the format of libFuzzer and
+//! AFL++, are in the folder `dictionaries` of this package. `examples/replay.rs` checks a property
+//! on files. A loop without any fuzzer:
 //!
 //! ```
 //! use httpants_properties::PROPERTIES;

@@ -270,10 +270,10 @@ fn same_as_multer(reported: &Reported, content: &[u8], boundary: &[u8]) {
     }
 }
 
-/// Returns whether the name is the only one that multer could take for it: that crate looks for the letters
-/// `name` behind a blank or a semicolon, within quoted strings as well, and takes a tab and
-/// escapes for a part of what follows. And for it the first quote ends a value, and an encoded
-/// word is a name like any other.
+/// Returns whether the name is the only one that multer could take for it: that crate looks for the
+/// letters `name` behind a blank or a semicolon, within quoted strings as well, and takes a tab and
+/// escapes for a part of what follows. And for it the first quote ends a value, and an encoded word
+/// is a name like any other.
 fn is_named_once(part: &Part) -> bool {
     let mut values = part.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-disposition"));
     let (Some((_, value)), None) = (values.next(), values.next()) else { return false };

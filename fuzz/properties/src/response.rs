@@ -17,8 +17,8 @@ use crate::visit::NOW;
 
 /// The data describes a request and a response to it.
 ///
-/// What was accepted is read by [`oracle::response`](crate::oracle::response), and by httparse, as it
-/// was given: status, reason, fields in their order, content, trailers; nothing stands outside
+/// What was accepted is read by [`oracle::response`](crate::oracle::response), and by httparse, as
+/// it was given: status, reason, fields in their order, content, trailers; nothing stands outside
 /// the framing that was promised. What was refused sent nothing.
 ///
 /// # Panics

@@ -2,8 +2,8 @@
 
 use std::fmt::{Debug, Display};
 
-/// Returns the `Debug` text of a value from the network, and checks that it holds no control character,
-/// which a terminal or a log would interpret.
+/// Returns the `Debug` text of a value from the network, and checks that it holds no control
+/// character, which a terminal or a log would interpret.
 ///
 /// # Panics
 /// If it holds one.

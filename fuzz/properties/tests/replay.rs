@@ -1,5 +1,5 @@
-//! The committed corpora and found cases, tried again; and that targets, properties and dictionaries
-//! belong together.
+//! The committed corpora and found cases, tried again; and that targets, properties and
+//! dictionaries belong together.
 #![cfg(test)]
 
 use std::collections::BTreeSet;

@@ -31,7 +31,7 @@ pub struct Config {
     /// such field. Default `httpants/VERSION`.
     pub server: Option<&'static str>,
     /// Whether each connection begins with a PROXY protocol header, version 1 or 2, from a
-    /// load balancer. It is required then, so switch it on only where every peer sends one.
+    /// load balancer. It is required then, so enable it only where every peer sends one.
     /// Default off.
     pub proxy_protocol: bool,
     /// What becomes of a request whose client ended its stream before it got the response.
@@ -41,11 +41,11 @@ pub struct Config {
     /// off, because browsers send `|`, `^`, `{` and `\` in queries.
     pub strict_target: bool,
     /// Read bytes over 0x7F in the request target as if they were percent-encoded. Default off:
-    /// they are refused. Some proxies send them, such as nginx with a variable in
-    /// `proxy_pass http://backend$uri`, which has the path decoded. Path, query and
+    /// they are refused. Some proxies send them, such as nginx with a variable in `proxy_pass
+    /// http://backend$uri`, which has the path decoded. Path, query and
     /// [`url`](crate::RequestHead::url) show the encoded form, and its length is what
-    /// [`Limits::target`] bounds; [`as_bytes`](crate::RequestHead::as_bytes) has the bytes as sent. A host
-    /// in the target is never read so. [`strict_target`](Self::strict_target) wins over this
+    /// [`Limits::target`] bounds; [`as_bytes`](crate::RequestHead::as_bytes) has the bytes as sent.
+    /// A host in the target is never read so. [`strict_target`](Self::strict_target) wins over this
     /// switch.
     pub non_ascii_target: bool,
 }
@@ -125,8 +125,8 @@ pub struct Limits {
     /// and [`Timeouts::refusal_linger_idle`] bound the time.
     pub refusal_linger: u64,
     /// Bytes of responses that may wait to be sent: from there on no further pipelined request is
-    /// parsed, and [`poll_send_room`](crate::Connection::poll_send_room) is 0. Each finished response among
-    /// them counts for 40 more. Default 64 KiB; 0 counts as 1.
+    /// parsed, and [`poll_send_room`](crate::Connection::poll_send_room) is 0. Each finished
+    /// response among them counts for 40 more. Default 64 KiB; 0 counts as 1.
     pub send_backlog: usize,
     /// The size of a receive buffer for heads and small bodies. Default 8 KiB. Values below
     /// 16 bytes count as 16, those over 16 MiB as 16 MiB.
@@ -157,9 +157,9 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Returns the most that a connection takes from the allocator, in bytes, whatever its peer sends
-    /// and however slowly it reads. With the defaults 391 KiB; a connection that is idle takes
-    /// less than 1 KiB.
+    /// Returns the most that a connection takes from the allocator, in bytes, whatever its peer
+    /// sends and however slowly it reads. With the defaults 391 KiB; a connection that is idle
+    /// takes less than 1 KiB.
     ///
     /// Content that was handed out as [`Event::Data`](crate::Event::Data) is its holder's, and
     /// so is content that was given to be sent: of the application's own there are the heads

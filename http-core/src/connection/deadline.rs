@@ -60,8 +60,8 @@ impl Connection {
         !self.paused && !self.awaits_continue
     }
 
-    /// Acts on the deadline of [`poll_timeout`](Self::poll_timeout), if it has come. Judged by `now`, so a
-    /// call too early or too often does nothing.
+    /// Acts on the deadline of [`poll_timeout`](Self::poll_timeout), if it has come. Judged by
+    /// `now`, so a call too early or too often does nothing.
     pub fn handle_timeout(&mut self, now: Now) {
         self.set_now(now);
         if let Some(deadline) = self.poll_timeout()

@@ -29,9 +29,9 @@ pub enum Event {
     /// ([`storage_size`](crate::Connection::storage_size), up to
     /// [`Limits::body_buffer`](crate::Limits::body_buffer) or more) from being used again or freed,
     /// and the connection takes another one for what it receives next. A peer may send single
-    /// bytes, so copy what is kept for long (`Bytes::copy_from_slice(&piece)`, or into a buffer that
-    /// grows), and drop the piece; that pays off for pieces under half of the buffer. The driver
-    /// does so.
+    /// bytes, so copy what is kept for long (`Bytes::copy_from_slice(&piece)`, or into a buffer
+    /// that grows), and drop the piece; that pays off for pieces under half of the buffer. The
+    /// driver does so.
     Data(RequestId, Bytes),
     /// The body is complete; the trailer fields, which are empty for most requests.
     End(RequestId, Headers),

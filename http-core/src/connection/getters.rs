@@ -9,15 +9,15 @@ use crate::message::request::{RequestHead, RequestId};
 
 /// Getters.
 impl Connection {
-    /// Returns the request that is being received or responded to, if there is one (`current_request`
-    /// in Pants).
+    /// Returns the request that is being received or responded to, if there is one
+    /// (`current_request` in Pants).
     #[must_use]
     pub fn current_request(&self) -> Option<&RequestHead> {
         self.current.as_ref()
     }
 
-    /// Returns true if bytes from the peer are of use now. Reading pauses while a response is awaited
-    /// and enough is buffered, and while too many responses wait to be sent.
+    /// Returns true if bytes from the peer are of use now. Reading pauses while a response is
+    /// awaited and enough is buffered, and while too many responses wait to be sent.
     #[must_use]
     pub fn wants_recv(&self) -> bool {
         let limits = &self.config.limits;
@@ -31,7 +31,8 @@ impl Connection {
                 // Room for one more read notices that the peer is gone, and takes in what
                 // it pipelines.
                 Receiving::Done => self.state.send != Sending::Closing && self.recv.len() < limits.recv_size(),
-                // Not counted as dropped before the next poll, so what is held has a bound of its own.
+                // Not counted as dropped before the next poll, so what is held has a bound of its
+                // own.
                 Receiving::Discard => self.discarded <= self.linger_limit() && self.recv.len() < limits.recv_size(),
                 Receiving::Handshake | Receiving::SwitchedProtocol | Receiving::Closed => false,
             }

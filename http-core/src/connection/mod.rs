@@ -1,4 +1,4 @@
-//! One connection: the parts wired together, and the four kinds of methods.
+//! One connection: its parts, and the contract of its methods.
 
 mod close;
 mod config;
@@ -205,8 +205,8 @@ impl Connection {
         self.recv.room(size)
     }
 
-    /// Records that `count` bytes were read into the front of [`recv_buf`](Self::recv_buf). For the end of
-    /// the stream call [`handle_eof`](Self::handle_eof); 0 bytes mean nothing.
+    /// Records that `count` bytes were read into the front of [`recv_buf`](Self::recv_buf). For the
+    /// end of the stream call [`handle_eof`](Self::handle_eof); 0 bytes mean nothing.
     pub fn handle_recv(&mut self, count: usize, now: Now) {
         self.set_now(now);
         if count > 0 {
@@ -228,16 +228,16 @@ impl Connection {
         count
     }
 
-    /// Records that the peer ended its stream, and that all of it was received. What it sent before is still
-    /// served.
+    /// Records that the peer ended its stream, and that all of it was received. What it sent before
+    /// is still served.
     pub fn handle_eof(&mut self, now: Now) {
         self.set_now(now);
         self.end_of_stream = true;
         self.peer_closed_at.get_or_insert(self.now.mono);
     }
 
-    /// Records that the peer ended its stream behind bytes that were not received yet (`EPOLLRDHUP`), which
-    /// [`handle_eof`](Self::handle_eof) could report only later.
+    /// Records that the peer ended its stream behind bytes that were not received yet
+    /// (`EPOLLRDHUP`), which [`handle_eof`](Self::handle_eof) could report only later.
     pub fn handle_peer_closed(&mut self, now: Now) {
         self.set_now(now);
         self.peer_closed_at.get_or_insert(self.now.mono);
@@ -271,7 +271,8 @@ impl Connection {
         self.set_now(now);
     }
 
-    /// Begins to shut down with the server: an idle connection closes, a busy one after its current response.
+    /// Begins to shut down with the server: an idle connection closes, a busy one after its current
+    /// response.
     pub fn handle_shutdown(&mut self, now: Now) {
         self.set_now(now);
         self.times.shutdown.get_or_insert(self.now.mono);

@@ -384,7 +384,8 @@ impl Connection {
         if self.ordinary_end { limits.linger } else { limits.refusal_linger }
     }
 
-    /// Returns true if content may be read as a whole under the limit; judged before `100 Continue`.
+    /// Returns true if content may be read as a whole under the limit; judged before `100
+    /// Continue`.
     pub(super) fn content_fits(&self) -> bool {
         self.content.announced() <= self.content.limit.saturating_sub(self.content.received)
     }

@@ -64,26 +64,25 @@ impl Refusal {
         self.request
     }
 
-    /// Returns where the refused element begins, in bytes from the start of the connection: the line
-    /// that is malformed, or the head where it is refused as a whole; the body, or in a chunked
-    /// one the end of the last chunk whose data is complete.
+    /// Returns where the refused element begins, in bytes from the start of the connection: the
+    /// line that is malformed, or the head where it is refused as a whole; the body, or in a
+    /// chunked one the end of the last chunk whose data is complete.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Returns the request line as far as it was read, without its end: raw bytes of the peer, to be
-    /// escaped before they are shown. Empty where the head was accepted, and where the receive
-    /// buffer was lent when the time ran out
-    /// ([`lend_recv_buf`](crate::Connection::lend_recv_buf)).
+    /// Returns the request line as far as it was read, without its end: raw bytes of the peer, to
+    /// be escaped before they are shown. Empty where the head was accepted, and where the receive
+    /// buffer was lent when the time ran out ([`lend_recv_buf`](crate::Connection::lend_recv_buf)).
     #[must_use]
     pub fn request_line(&self) -> &[u8] {
         let line = self.head.split(|&byte| byte == b'\n').next().unwrap_or_default();
         line.strip_suffix(b"\r").unwrap_or(line)
     }
 
-    /// Returns the field lines that were complete and well-formed before the fault, as raw bytes; of too
-    /// many also the first that was too much.
+    /// Returns the field lines that were complete and well-formed before the fault, as raw bytes;
+    /// of too many also the first that was too much.
     pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut lines = self.field_lines();
         core::iter::from_fn(move || match lines.next() {

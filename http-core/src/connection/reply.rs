@@ -91,8 +91,8 @@ impl Reply<'_> {
     }
 
     /// Adds the fields of [`Connection::response_fields_mut`], which without this call leave with
-    /// the head; of the cookies to set (`cookies_out` in Pants) only those named, or all of them for
-    /// `None`. `end_headers` as in [`send_headers`](Self::send_headers).
+    /// the head; of the cookies to set (`cookies_out` in Pants) only those named, or all of them
+    /// for `None`. `end_headers` as in [`send_headers`](Self::send_headers).
     ///
     /// # Errors
     /// [`Misuse::HeadDue`] before `send_status`, and as [`Connection::respond`].

@@ -133,9 +133,9 @@ impl Connection {
         queued
     }
 
-    /// Returns fields that leave with the head of the response to this request, however it is given,
-    /// behind those of the head itself: the place of the cookies to set (`cookies_out` in Pants),
-    /// by `cookies::set`.
+    /// Returns fields that leave with the head of the response to this request, however it is
+    /// given, behind those of the head itself: the place of the cookies to set (`cookies_out` in
+    /// Pants), by `cookies::set`.
     ///
     /// # Errors
     /// [`Misuse::NoRequest`] where the response is finished, [`Misuse::HeadSent`] where it has
@@ -197,8 +197,8 @@ impl Connection {
     }
 
     /// Returns how many bytes of the body the application should give at most before it waits for
-    /// [`Event::Writable`](super::Event::Writable), which is emitted once this has returned 0. More is
-    /// taken, but it takes memory.
+    /// [`Event::Writable`](super::Event::Writable), which is emitted once this has returned 0. More
+    /// is taken, but it takes memory.
     ///
     /// # Errors
     /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where nothing can be sent any more.

@@ -11,7 +11,7 @@ use super::config::Timeouts;
 pub enum Timer {
     /// The handshake that secures the transport is not complete: it is closed.
     Handshake,
-    /// No byte since the connection was accepted: it is closed.
+    /// No byte, or no complete PROXY header, since the connection was accepted: it is closed.
     Accept,
     /// A head is not complete in time: 408.
     Head,
@@ -32,7 +32,8 @@ pub enum Timer {
 }
 
 impl Timer {
-    /// Every timer, for tables of them; each is at the index of its discriminant (`timer as usize`).
+    /// Every timer, for tables of them; each is at the index of its discriminant (`timer as
+    /// usize`).
     pub const ALL: &'static [Self] = &[
         Self::Handshake,
         Self::Accept,
@@ -87,7 +88,8 @@ pub(crate) struct Times {
     pub(crate) request: Duration,
     /// The last byte that came, or when reading it went on after a pause.
     pub(crate) content: Duration,
-    /// The time from which on the handler's time counts, later by the time that it waited for content.
+    /// The time from which on the handler's time counts, later by the time that it waited for
+    /// content.
     handler: Duration,
     /// When reading the content began, or went on.
     reading: Duration,

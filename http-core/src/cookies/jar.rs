@@ -7,12 +7,12 @@ use crate::wire::grammar::trim_ows;
 
 /// The received cookies (`cookies` in Pants): a view of the `Cookie` lines that copies nothing.
 ///
-/// All lines are read as one. They are split at `;`, also inside quotes, as every browser's
-/// own reading of `Set-Cookie` does (RFC 6265 section 5.2). A pair without `=` or with an
-/// empty name is skipped. A name is everything before the first `=`, a value everything
-/// behind it, both without the white space around them; one pair of quotes around a value is
-/// removed, but by [`raw`](Self::raw). Nothing is decoded: `%41` is no `A`, in names least of all, because a decoded name
-/// could pass for one with the prefix `__Host-`.
+/// All lines are read as one. They are split at `;`, also inside quotes, as every browser's own
+/// reading of `Set-Cookie` does (RFC 6265 section 5.2). A pair without `=` or with an empty name is
+/// skipped. A name is everything before the first `=`, a value everything behind it, both without
+/// the white space around them; one pair of quotes around a value is removed, but by
+/// [`raw`](Self::raw). Nothing is decoded: `%41` is no `A`, in names least of all, because a
+/// decoded name could pass for one with the prefix `__Host-`.
 ///
 /// Each call reads the lines anew, so there is no map to pay for; read a name once. Where the
 /// same name comes twice the first one counts, which is the one with the longest path
@@ -60,8 +60,9 @@ impl<'h> Cookies<'h> {
         self.get(name).and_then(|value| core::str::from_utf8(value).ok())
     }
 
-    /// Returns the value of the first cookie with this name as it was sent, quotes included: to pass it on,
-    /// or where the quotes are part of it, as browsers take them to be (RFC 6265bis section 5.6).
+    /// Returns the value of the first cookie with this name as it was sent, quotes included: to
+    /// pass it on, or where the quotes are part of it, as browsers take them to be (RFC 6265bis
+    /// section 5.6).
     ///
     /// ```
     /// use httpants_core::Headers;

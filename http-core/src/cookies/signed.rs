@@ -131,8 +131,8 @@ impl KeyRing {
         if needs_secure(name) { cookie.secure(true) } else { cookie }
     }
 
-    /// Returns the value of a signed cookie of a request (`get_secure_cookie` in Pants); `None` where it
-    /// is absent or [`verify`](Self::verify) refuses it.
+    /// Returns the value of a signed cookie of a request (`get_secure_cookie` in Pants); `None`
+    /// where it is absent or [`verify`](Self::verify) refuses it.
     #[must_use]
     #[doc(alias = "get_secure_cookie")]
     pub fn signed_cookie(&self, request: &RequestHead, name: &str) -> Option<Vec<u8>> {

@@ -123,8 +123,7 @@ impl RelativePath {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 
-    /// Returns true if it is the `index.html` that stands for a directory, and was not asked for by
-    /// its own name.
+    /// Returns true if it is the `index.html` of a directory that was requested without that name.
     #[must_use]
     pub fn is_index(&self) -> bool {
         self.is_index
@@ -136,8 +135,8 @@ impl RelativePath {
         root.join(&self.path)
     }
 
-    /// Returns what is to be done, now that the kind of file at this path is known: a file is sent, for
-    /// a directory its `index.html` is looked for, once.
+    /// Returns what is to be done, now that the kind of file at this path is known: a file is sent,
+    /// for a directory its `index.html` is looked for, once.
     ///
     /// # Errors
     /// [`FileError::NotFound`] for a file with a slash behind its name, for what is neither

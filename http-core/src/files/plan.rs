@@ -76,8 +76,8 @@ const OF_FILE: [HeaderName; 14] = [
 ];
 
 impl FileRequest<'_> {
-    /// Returns true if several ranges are asked for. Only then a plan makes a boundary of its entropy,
-    /// and callers that pay for entropy may give zeros otherwise.
+    /// Returns true if several ranges are asked for. Only then a plan makes a boundary of its
+    /// entropy, and callers that pay for entropy may give zeros otherwise.
     #[must_use]
     pub fn asks_for_several_ranges(&self) -> bool {
         self.headers.all("range").any(|value| value.contains(&b','))

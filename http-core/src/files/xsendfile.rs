@@ -40,8 +40,8 @@ pub struct Sendfile {
 }
 
 impl Sendfile {
-    /// Takes the field's name, usually `X-Sendfile` or `X-Accel-Redirect`, and the directory outside of
-    /// which no file is named: an absolute path with symbolic links resolved.
+    /// Takes the field's name, usually `X-Sendfile` or `X-Accel-Redirect`, and the directory
+    /// outside of which no file is named: an absolute path with symbolic links resolved.
     ///
     /// Without a [`prefix`](Self::prefix) the value is the absolute path, as X-Sendfile has it.
     ///

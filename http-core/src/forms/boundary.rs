@@ -73,8 +73,8 @@ impl FormType {
     /// ```
     ///
     /// # Errors
-    /// As [`of`](Self::of); [`ParseFormError::ContentType`] where there is a form among several types,
-    /// because two readers could see two contents (RFC 9110 section 8.3); and
+    /// As [`of`](Self::of); [`ParseFormError::ContentType`] where there is a form among several
+    /// types, because two readers could see two contents (RFC 9110 section 8.3); and
     /// [`ParseFormError::ContentEncoding`] for a form in any content coding but identity.
     pub fn of_headers(headers: &Headers) -> Result<Option<Self>, ParseFormError> {
         let mut types = headers.all("content-type");
@@ -88,9 +88,9 @@ impl FormType {
     }
 }
 
-/// Returns true if a boundary is taken without quotes: visible ASCII, because senders do not quote all
-/// boundaries that are no tokens (`a=b:1`, `{}`). A comma, where two field lines may have become
-/// one, only among the characters of RFC 2046.
+/// Returns true if a boundary is taken without quotes: visible ASCII, because senders do not quote
+/// all boundaries that are no tokens (`a=b:1`, `{}`). A comma, where two field lines may have
+/// become one, only among the characters of RFC 2046.
 fn may_be_bare(boundary: &[u8]) -> bool {
     let is_listed = boundary.iter().all(|&byte| is_bchar(byte));
     boundary.iter().all(u8::is_ascii_graphic) && (is_listed || !boundary.contains(&b','))
@@ -114,9 +114,9 @@ impl Boundary {
     /// Checks a boundary, given without the hyphens before it.
     ///
     /// # Errors
-    /// [`ParseFormError::Boundary`] for anything but 1 to 70 bytes, for controls, `"` and `\`, and for a
-    /// space at the end. Without the last two a boundary cannot be written with the escapes of a
-    /// quoted string, which not all readers undo.
+    /// [`ParseFormError::Boundary`] for anything but 1 to 70 bytes, for controls, `"` and `\`, and
+    /// for a space at the end. Without the last two a boundary cannot be written with the escapes
+    /// of a quoted string, which not all readers undo.
     pub fn new(boundary: &[u8]) -> Result<Self, ParseFormError> {
         match boundary {
             [.., b' '] | [] => Err(ParseFormError::Boundary),

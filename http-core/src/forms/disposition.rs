@@ -1,4 +1,5 @@
-//! The Content-Disposition of a part: `form-data; name="..."; filename="..."` (RFC 7578 section 4.2).
+//! The Content-Disposition of a part: `form-data; name="..."; filename="..."` (RFC 7578 section
+//! 4.2).
 
 use super::ParseFormError;
 use super::encoded::{decode_words, extended_value, is_encoded};

@@ -46,8 +46,8 @@ pub(super) fn extended_value(value: &[u8]) -> Option<String> {
     Charset::of(charset)?.decode(unescape(text, b'%')?)
 }
 
-/// Returns true if a value consists of encoded words (RFC 2047 section 2), which may be in a charset or
-/// an encoding that is not known here.
+/// Returns true if a value consists of encoded words (RFC 2047 section 2), which may be in a
+/// charset or an encoding that is not known here.
 pub(super) fn is_encoded(value: &[u8]) -> bool {
     value.starts_with(b"=?") && words(value).all(|word| EncodedWord::parse(word).is_some())
 }

@@ -67,7 +67,8 @@ pub enum ParseFormError {
     TooManyPartFields,
     /// A text field larger than [`Limits::text_field`](super::Limits::text_field).
     TextTooLarge,
-    /// Text that exceeds [`Limits::total_memory`](super::Limits::total_memory), all fields together.
+    /// Text that exceeds [`Limits::total_memory`](super::Limits::total_memory), all fields
+    /// together.
     TotalTextTooLarge,
     /// A file larger than [`Limits::file`](super::Limits::file).
     FileTooLarge,
@@ -75,7 +76,8 @@ pub enum ParseFormError {
     PreambleTooLong,
     /// An epilogue longer than [`Limits::preamble`](super::Limits::preamble).
     EpilogueTooLong,
-    /// More variables than [`urlencoded::Options::variables`](super::urlencoded::Options::variables).
+    /// More variables than
+    /// [`urlencoded::Options::variables`](super::urlencoded::Options::variables).
     TooManyVariables,
 }
 
@@ -100,8 +102,8 @@ impl ParseFormError {
         }
     }
 
-    /// Returns the value of the Accept-Encoding field of the response, where the fault is the content
-    /// coding (RFC 9110 section 12.5.3).
+    /// Returns the value of the Accept-Encoding field of the response, where the fault is the
+    /// content coding (RFC 9110 section 12.5.3).
     #[must_use]
     pub fn accept_encoding(self) -> Option<&'static str> {
         (self == Self::ContentEncoding).then_some("identity")

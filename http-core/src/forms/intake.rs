@@ -91,7 +91,8 @@ impl BodyPolicy {
     /// does.
     ///
     /// # Errors
-    /// [`ParseFormError::ContentTooLarge`] where the length alone exceeds [`Limits::max_body_size`].
+    /// [`ParseFormError::ContentTooLarge`] where the length alone exceeds
+    /// [`Limits::max_body_size`].
     pub fn begin_raw(&mut self, length: Option<u64>) -> Result<(), ParseFormError> {
         self.expect(length, self.limits.max_body_size, ParseFormError::ContentTooLarge)?;
         let stays = length.is_none_or(|length| length <= self.limits.memory);
@@ -118,8 +119,9 @@ impl BodyPolicy {
     /// says where it ends if its Content-Length does.
     ///
     /// # Errors
-    /// [`ParseFormError::ContentTooLarge`] where the length alone exceeds [`Limits::max_body_size`],
-    /// [`ParseFormError::TotalTextTooLarge`] where it exceeds [`Limits::total_memory`].
+    /// [`ParseFormError::ContentTooLarge`] where the length alone exceeds
+    /// [`Limits::max_body_size`], [`ParseFormError::TotalTextTooLarge`] where it exceeds
+    /// [`Limits::total_memory`].
     pub fn begin_urlencoded(&mut self, length: Option<u64>) -> Result<(), ParseFormError> {
         self.expect(length, self.limits.max_body_size, ParseFormError::ContentTooLarge)?;
         self.expect(length, self.limits.total_memory, ParseFormError::TotalTextTooLarge)?;

@@ -120,8 +120,8 @@ impl Multipart {
     /// Begins the content of a request with this head.
     ///
     /// # Errors
-    /// What [`FormType::of_headers`] refuses, and [`ParseFormError::ContentType`] for any other type
-    /// than `multipart/form-data`.
+    /// What [`FormType::of_headers`] refuses, and [`ParseFormError::ContentType`] for any other
+    /// type than `multipart/form-data`.
     pub fn for_headers(headers: &Headers, limits: &Limits) -> Result<Self, ParseFormError> {
         match FormType::of_headers(headers)? {
             Some(FormType::Multipart(boundary)) => Ok(Self::new(&boundary, limits)),

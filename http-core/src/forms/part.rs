@@ -48,8 +48,8 @@ impl Part {
         Ok(Self { name, filename, headers })
     }
 
-    /// Returns the name of the form field, with the browsers' escapes (`%22`, `%0D`, `%0A`) and `\"`
-    /// decoded; any other backslash is a character of it. It may be empty. From `name*` (RFC
+    /// Returns the name of the form field, with the browsers' escapes (`%22`, `%0D`, `%0A`) and
+    /// `\"` decoded; any other backslash is a character of it. It may be empty. From `name*` (RFC
     /// 8187) where there is no `name`.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -62,16 +62,16 @@ impl Part {
         self.name.bytes.as_deref().unwrap_or(self.name.text.as_bytes())
     }
 
-    /// Returns true if the part is a file: it has a `filename` or `filename*` parameter, be it empty, as
-    /// browsers send it for an input with no file chosen. Other parts are text fields.
+    /// Returns true if the part is a file: it has a `filename` or `filename*` parameter, be it
+    /// empty, as browsers send it for an input with no file chosen. Other parts are text fields.
     #[must_use]
     pub fn is_file(&self) -> bool {
         self.filename.is_some()
     }
 
-    /// Returns the last segment of the file name, behind any `/` and `\`, with the browsers' escapes
-    /// decoded: a name to show or to store under, not a path. `None` where the part is no file,
-    /// or where the last segment is empty, `.` or `..`.
+    /// Returns the last segment of the file name, behind any `/` and `\`, with the browsers'
+    /// escapes decoded: a name to show or to store under, not a path. `None` where the part is no
+    /// file, or where the last segment is empty, `.` or `..`.
     ///
     /// It is that of `filename*` (RFC 8187) where there is no `filename`, or only an encoded
     /// word (RFC 2047), as .NET sends it. An encoded word alone is decoded; `None` where that
@@ -87,8 +87,8 @@ impl Part {
         self.filename.as_ref()?.last_segment.as_deref()
     }
 
-    /// Returns the parameter that [`filename`](Self::filename) is from, exactly as it was sent, between
-    /// its quotes if it has them, with path and escapes. Never to be used as a path.
+    /// Returns the parameter that [`filename`](Self::filename) is from, exactly as it was sent,
+    /// between its quotes if it has them, with path and escapes. Never to be used as a path.
     #[must_use]
     pub fn filename_as_sent(&self) -> Option<&[u8]> {
         self.filename.as_ref().map(|filename| &*filename.as_sent)
@@ -101,15 +101,15 @@ impl Part {
         self.headers.text("content-type")
     }
 
-    /// Returns the `charset` parameter of the part's Content-Type, as it was sent (RFC 7578 section 4.5).
-    /// Nothing is decoded by it.
+    /// Returns the `charset` parameter of the part's Content-Type, as it was sent (RFC 7578 section
+    /// 4.5). Nothing is decoded by it.
     #[must_use]
     pub fn charset(&self) -> Option<&str> {
         charset(&self.headers)
     }
 
-    /// Returns all header fields of the part. A quoted value in its Content-Disposition may hold control
-    /// characters, as browsers send them; no other field does.
+    /// Returns all header fields of the part. A quoted value in its Content-Disposition may hold
+    /// control characters, as browsers send them; no other field does.
     #[must_use]
     pub fn headers(&self) -> &Headers {
         &self.headers
@@ -122,8 +122,8 @@ impl Part {
     }
 }
 
-/// Returns the `charset` parameter of a Content-Type, as it was sent; `None` where there is none, or an
-/// empty one.
+/// Returns the `charset` parameter of a Content-Type, as it was sent; `None` where there is none,
+/// or an empty one.
 ///
 /// ```
 /// use httpants_core::Headers;

@@ -78,7 +78,7 @@ pub struct ConnectionInfo {
 }
 
 impl ConnectionInfo {
-    /// Makes a peer known by its address, over a plain transport.
+    /// Creates the description of a connection between these addresses, over a plain transport.
     #[must_use]
     pub fn new(remote: impl Into<Address>, local: impl Into<Address>) -> Self {
         Self { remote_addr: remote.into(), local_addr: local.into(), secure: false }

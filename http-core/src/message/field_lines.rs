@@ -191,7 +191,8 @@ impl FieldLines {
         self.lines.is_empty()
     }
 
-    /// Returns the lines in the order in which they are sent, without the fields that the core owns.
+    /// Returns the lines in the order in which they are sent, without the fields that the core
+    /// owns.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         let mut rest: &[u8] = &self.lines;
         core::iter::from_fn(move || {

@@ -166,7 +166,8 @@ impl RequestHead {
         self.0.head.line.version
     }
 
-    /// Returns `"HTTP/1.1"` or `"HTTP/1.0"` (`protocol` in Pants, beside [`version`](Self::version)).
+    /// Returns `"HTTP/1.1"` or `"HTTP/1.0"` (`protocol` in Pants, beside
+    /// [`version`](Self::version)).
     #[must_use]
     pub fn protocol(&self) -> &'static str {
         if self.0.head.line.version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" }
@@ -222,7 +223,7 @@ impl RequestHead {
         self.target_text(self.0.head.line.target.query)
     }
 
-    /// Returns what stands behind the first `#`; empty when absent. Clients do not send fragments.
+    /// Returns what follows the first `#`; empty when absent. Clients do not send fragments.
     #[must_use]
     pub fn fragment(&self) -> &str {
         self.target_text(self.0.head.line.target.fragment)
@@ -248,7 +249,8 @@ impl RequestHead {
         }
     }
 
-    /// Returns [`host`](Self::host) without its port, in lower case, an IPv6 address without brackets.
+    /// Returns [`host`](Self::host) without its port, in lower case, an IPv6 address without
+    /// brackets.
     #[must_use]
     pub fn hostname(&self) -> Cow<'_, str> {
         hostname(self.host())
@@ -296,8 +298,8 @@ impl RequestHead {
         self.framing() != Framing::None
     }
 
-    /// Returns true if a response with this status to this request can have a body (RFC 9112 section
-    /// 6.3): not one to HEAD, and neither 1xx, 204, 205 nor 304.
+    /// Returns true if a response with this status to this request can have a body (RFC 9112
+    /// section 6.3): not one to HEAD, and neither 1xx, 204, 205 nor 304.
     #[must_use]
     pub fn allows_response_body(&self, status: StatusCode) -> bool {
         *self.method() != Method::HEAD

@@ -45,14 +45,15 @@ impl ProxyPolicy {
 }
 
 impl<'r> Client<'r> {
-    /// Returns the address of the client (`remote_ip` in Pants). `None` where it is not known, as on a
-    /// unix socket.
+    /// Returns the address of the client (`remote_ip` in Pants). `None` where it is not known, as
+    /// on a unix socket.
     #[must_use]
     pub fn remote_ip(&self) -> Option<IpAddr> {
         self.resolved.remote_ip
     }
 
-    /// Returns `"https"` where the client's transport is secured, else `"http"` (`scheme` in Pants).
+    /// Returns `"https"` where the client's transport is secured, else `"http"` (`scheme` in
+    /// Pants).
     #[must_use]
     pub fn scheme(&self) -> &'static str {
         match self.resolved.scheme {
@@ -75,14 +76,15 @@ impl<'r> Client<'r> {
         self.resolved.host.unwrap_or_else(|| self.request.host())
     }
 
-    /// Returns [`host`](Self::host) without its port, in lower case, an IPv6 address without brackets.
+    /// Returns [`host`](Self::host) without its port, in lower case, an IPv6 address without
+    /// brackets.
     #[must_use]
     pub fn hostname(&self) -> Cow<'r, str> {
         hostname(self.host())
     }
 
-    /// Returns `scheme://host` and the [`url`](crate::RequestHead::url), unless that is `*` (RFC 9112
-    /// section 3.3).
+    /// Returns `scheme://host` and the [`url`](crate::RequestHead::url), unless that is `*` (RFC
+    /// 9112 section 3.3).
     #[must_use]
     pub fn full_url(&self) -> String {
         let url = if self.request.url() == "*" { "" } else { self.request.url() };

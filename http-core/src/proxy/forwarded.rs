@@ -73,8 +73,8 @@ pub(crate) fn unquoted(value: &[u8]) -> Option<&[u8]> {
     memchr::memchr2(b'"', b'\\', inner).is_none().then_some(inner)
 }
 
-/// The entries of a line whose values hold no commas, from the right, without empty ones. Quotes are
-/// not heeded: a client that opens one in its part must not swallow what proxies add.
+/// The entries of a line whose values hold no commas, from the right, without empty ones. Quotes
+/// are not heeded: a client that opens one in its part must not swallow what proxies add.
 pub(crate) fn entries_from_right(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.rsplit(|&byte| byte == b',').map(trim_ows).filter(|entry| !entry.is_empty())
 }

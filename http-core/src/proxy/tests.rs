@@ -165,7 +165,8 @@ fn schemes() {
         (&["X-Forwarded-Proto: https://"], None),
         (&["X_Forwarded_Proto: https"], None),
         (&["X-Real-IP: 203.0.113.9", "X-Forwarded-Proto: https"], Some(Https)),
-        // A list that goes with X-Forwarded-For: the client spoke to the proxy that wrote its entry.
+        // A list that goes with X-Forwarded-For: the client spoke to the proxy that wrote its
+        // entry.
         (&["X-Forwarded-For: 203.0.113.9, 10.0.0.2", "X-Forwarded-Proto: https, http"], Some(Https)),
         (&["X-Forwarded-For: 1.1.1.1, 203.0.113.9", "X-Forwarded-Proto: https, http"], Some(Http)),
         (&["X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https", "X-Forwarded-Proto: http"], Some(Http)),

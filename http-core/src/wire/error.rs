@@ -105,7 +105,8 @@ pub enum ProtocolError {
 }
 
 impl ProtocolError {
-    /// Every fault, for tables of them; each is at the index of its discriminant (`fault as usize`).
+    /// Every fault, for tables of them; each is at the index of its discriminant (`fault as
+    /// usize`).
     pub const ALL: &'static [Self] = &[
         Self::EmptyLines,
         Self::BareLineFeed,

@@ -39,7 +39,8 @@ pub(crate) fn host_fault(value: &[u8]) -> ProtocolError {
     if address.is_some_and(is_ipv6) { ProtocolError::HostZone } else { ProtocolError::Host }
 }
 
-/// [`is_host`] with a host that is not empty: a URI of http or https needs one (RFC 9110 section 4.2.1).
+/// [`is_host`] with a host that is not empty: a URI of http or https needs one (RFC 9110 section
+/// 4.2.1).
 pub(crate) fn names_host(value: &[u8]) -> bool {
     is_host(value) && !matches!(value, [] | [b':', ..])
 }

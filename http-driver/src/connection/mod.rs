@@ -379,7 +379,6 @@ where
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        // An upgraded stream outlives a drain, but not the close after it.
         let _entered = (!self.span.is_none()).then(|| self.span.clone().entered());
         let this = self.as_mut().project();
         let (command, another_waker) = this.registration.poll_command(context);
@@ -389,6 +388,7 @@ where
         if another_waker {
             this.timer.forget_waker();
         }
+        // A drain leaves an upgraded stream its grace; a close does not.
         if this.upgraded.is_some() {
             return self.poll_upgraded(context);
         }

@@ -79,8 +79,8 @@ pub struct Counters {
     pub upgrades: u64,
     /// Refused connections, by protocol error.
     pub refusals: RefusalCounts,
-    /// Requests responded to without calling the handler because the body was not a valid form of its
-    /// type, or exceeded a limit of [`forms`](crate::Server::forms). Bodies larger than
+    /// Requests responded to without calling the handler because the body was not a valid form of
+    /// its type, or exceeded a limit of [`forms`](crate::Server::forms). Bodies larger than
     /// [`max_body_size`](crate::Server::max_body_size) count as refusals.
     pub forms_refused: u64,
     /// CONNECT requests refused with 501 because the handler returned 2xx without an upgrade.

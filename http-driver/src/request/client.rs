@@ -7,8 +7,8 @@ use httpants_core::proxy::Client;
 
 use super::Request;
 
-/// The client as trusted proxies describe it ([`Server::xheaders`](crate::Server::xheaders)); without
-/// any, as its connection and the head do.
+/// The client as trusted proxies describe it ([`Server::xheaders`](crate::Server::xheaders));
+/// without any, as its connection and the head do.
 impl Request {
     /// Returns the client of the request, for several of its parts at once.
     #[must_use]
@@ -30,7 +30,8 @@ impl Request {
         self.client().scheme()
     }
 
-    /// Returns whether the transport of the client is secured: its [`scheme`](Self::scheme) is https.
+    /// Returns whether the transport of the client is secured: its [`scheme`](Self::scheme) is
+    /// https.
     #[must_use]
     pub fn is_secure(&self) -> bool {
         self.client().is_secure()
@@ -43,7 +44,8 @@ impl Request {
         self.client().host()
     }
 
-    /// Returns [`host`](Self::host) without its port, in lower case, an IPv6 address without brackets.
+    /// Returns [`host`](Self::host) without its port, in lower case, an IPv6 address without
+    /// brackets.
     #[must_use]
     pub fn hostname(&self) -> Cow<'_, str> {
         self.client().hostname()

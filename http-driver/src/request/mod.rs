@@ -61,15 +61,15 @@ impl Request {
         Self::new(head, Body::empty(), None, exchange)
     }
 
-    /// Returns the head without the body; cloning it is cheap. It holds no settings of the server, so
-    /// its host is that of the request, whatever trusted proxies say.
+    /// Returns the head without the body; cloning it is cheap. It holds no settings of the server,
+    /// so its host is that of the request, whatever trusted proxies say.
     #[must_use]
     pub fn head(&self) -> &RequestHead {
         &self.head
     }
 
-    /// Returns the variables of the query, multi-valued and in order (`get` in Pants): blank ones are
-    /// dropped, `+` and percent-encoding are decoded. Parsed on the first call.
+    /// Returns the variables of the query, multi-valued and in order (`get` in Pants): blank ones
+    /// are dropped, `+` and percent-encoding are decoded. Parsed on the first call.
     ///
     /// # Errors
     /// [`ParseFormError`] for more than 1,000 variables (413).
@@ -178,8 +178,8 @@ impl Request {
     /// Returns the whole body as received, if it is in memory; it is empty if the request has none.
     ///
     /// `None` if it is somewhere else: in a temporary file, where it is if it is larger than
-    /// [`Limits::memory`](httpants_core::forms::Limits::memory) (256 KiB by default); not received,
-    /// because it is streamed; not kept, because it is that of a large multipart form and
+    /// [`Limits::memory`](httpants_core::forms::Limits::memory) (256 KiB by default); not received
+    /// yet, because it is streamed; not kept, because it is that of a large multipart form and
     /// [`Limits::keep_body`](httpants_core::forms::Limits::keep_body) is not set; or taken through
     /// [`body_mut`](Self::body_mut). [`bytes`](Self::bytes) returns it wherever it is.
     #[must_use]

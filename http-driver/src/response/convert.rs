@@ -69,8 +69,8 @@ impl From<Misuse> for Response {
     }
 }
 
-/// Creates the response to a body that could not be read ([`BodyError::status`]), with a text if the
-/// form of the body is the cause. Errors of the application and the system are logged.
+/// Creates the response to a body that could not be read ([`BodyError::status`]), with a text if
+/// the form of the body is the cause. Errors of the application and the system are logged.
 impl From<BodyError> for Response {
     fn from(error: BodyError) -> Self {
         let response = match &error {
@@ -93,7 +93,7 @@ impl From<BodyError> for Response {
     }
 }
 
-/// Creates a 400 or 413 that names the violated rule.
+/// Creates a 400, 413 or 415 that names the violated rule.
 impl From<ParseFormError> for Response {
     fn from(fault: ParseFormError) -> Self {
         let response = Self::text(format!("{fault}\n")).with_status(fault.status().as_u16());
@@ -138,8 +138,8 @@ impl<T: Into<Self>> From<(StatusCode, T)> for Response {
     }
 }
 
-/// Sets the status and these fields, which replace those of the response with the same names; a name
-/// may be there more than once.
+/// Sets the status and these fields, which replace those of the response with the same names; a
+/// name may be there more than once.
 impl<F, N, V, T> From<(StatusCode, F, T)> for Response
 where
     F: IntoIterator<Item = (N, V)>,

@@ -20,7 +20,7 @@ where
     ///
     /// Use it where connections do not come from sockets that the server binds: in memory, from
     /// a simulator, or over a transport of another kind. Addresses and sockets that the server
-    /// was told to listen on are not used, and the first TLS configuration is used for all
+    /// was to listen on are not used, and the first TLS configuration is used for all
     /// connections. The future ends after [`Handle::shutdown`] or [`Handle::close`]. If the
     /// server cannot start, because no cookie keys can be generated, it reports that as an
     /// event of `tracing` and ends.

@@ -46,8 +46,8 @@ where
         self.handle.clone()
     }
 
-    /// Serves on the current runtime until the server is shut down: all sockets in one task, whatever
-    /// [`Server::workers`](crate::Server::workers) says.
+    /// Serves on the current runtime until the server is shut down: all sockets in one task,
+    /// whatever [`Server::workers`](crate::Server::workers) says.
     ///
     /// # Errors
     /// Returns the errors of registering the sockets with the runtime.

@@ -45,9 +45,9 @@ impl Handle {
 
     /// Stops listening and lets running requests finish: idle connections close at once, responses
     /// carry `Connection: close`, and connections that need longer than `grace` are dropped. If
-    /// called again, the grace period that ends first applies.
-    /// Upgraded streams have [`Server::upgrade_grace`](crate::Server::upgrade_grace), if that is
-    /// shorter, and learn of the shutdown through [`Upgraded::draining`](crate::Upgraded::draining).
+    /// called again, the grace period that ends first applies. Upgraded streams have
+    /// [`Server::upgrade_grace`](crate::Server::upgrade_grace), if that is shorter, and learn of
+    /// the shutdown through [`Upgraded::draining`](crate::Upgraded::draining).
     pub fn shutdown(&self, grace: Duration) {
         self.registry.drain(grace);
     }

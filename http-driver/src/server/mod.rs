@@ -171,9 +171,9 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     }
 
     /// Adds the sockets passed to the process by systemd's socket activation or a compatible
-    /// program ([`ListenSocket::take_inherited`]). They outlive the server, so a new server can start on
-    /// them before the old one stops, and no connection is refused. Call it before starting other
-    /// threads.
+    /// program ([`ListenSocket::take_inherited`]). They outlive the server, so a new server can
+    /// start on them before the old one stops, and no connection is refused. Call it before
+    /// starting other threads.
     ///
     /// # Errors
     /// Returns [`io::ErrorKind::NotFound`] if there are none, so that such a server does not listen
@@ -252,7 +252,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         Ok(self.cookie_keys(keys))
     }
 
-    /// Sets [`cookie_secrets`](Self::cookie_secrets) as a ring of keys, which several servers can share.
+    /// Sets [`cookie_secrets`](Self::cookie_secrets) as a ring of keys, which several servers can
+    /// share.
     #[must_use]
     pub fn cookie_keys(mut self, keys: KeyRing) -> Self {
         self.parts.cookie_keys = Some(keys);

@@ -81,7 +81,8 @@
 //! `hyper::upgrade::OnUpgrade`, which axum's `WebSocketUpgrade` uses. (axum spawns the socket's
 //! task on tokio, so that needs a tokio runtime.)
 //!
-//! The stream of such an upgrade does not learn of a shutdown: wait for
+//! A stream from hyper's `OnUpgrade` does not learn of a shutdown, as
+//! [`Upgraded`](crate::Upgraded) does: wait for
 //! [`Handle::draining`](crate::Handle::draining) beside it. It is dropped after
 //! [`Server::upgrade_grace`](crate::Server::upgrade_grace).
 

@@ -28,8 +28,8 @@ pub trait Stage: Sized + 'static {
     /// Returns the runtime; every call returns the same one.
     fn runtime(&self) -> Self::Runtime;
 
-    /// Returns a listening socket of the runtime for [`connect`](Self::connect), which the case accepts
-    /// from by itself. Called within `block_on` of the runtime.
+    /// Returns a listening socket of the runtime for [`connect`](Self::connect), which the case
+    /// accepts from by itself. Called within `block_on` of the runtime.
     ///
     /// # Errors
     /// Those of binding it and of the runtime.

@@ -98,7 +98,8 @@ impl Memory {
         Self::with_faults(0, Faults::default())
     }
 
-    /// Makes a runtime in which this seed decides the order of tasks and which of the faults happen.
+    /// Makes a runtime in which this seed decides the order of tasks and which of the faults
+    /// happen.
     #[must_use]
     pub fn with_faults(seed: u64, faults: Faults) -> Self {
         let world = World {
@@ -190,7 +191,8 @@ impl Memory {
         ready.is_some()
     }
 
-    /// Moves both clocks forward by `span`, from timer to timer, and runs the tasks that each wakes.
+    /// Moves both clocks forward by `span`, from timer to timer, and runs the tasks that each
+    /// wakes.
     pub fn advance(&self, span: Duration) {
         self.run();
         let end = self.world.clock.get() + span;

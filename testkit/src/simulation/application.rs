@@ -9,10 +9,10 @@ use httpants_core::{BodyLen, Connection, Event, Misuse, Now, RequestHead, Reques
 
 use super::operation::Asked;
 
-/// The application of a [`System`](super::System) that drives
-/// [`Connection`] by itself: one for each connection, called where the loop has its
-/// application. It supports all requests of simulated clients except files, forms and
-/// upgrades, and what is about handlers: those that outlive their responses, and reads that are given up.
+/// The application of a [`System`](super::System) that drives [`Connection`] by itself: one for
+/// each connection, called where the loop has its application. It supports all requests of
+/// simulated clients except files, forms and upgrades, and what is about handlers: those that
+/// outlive their responses, and reads that are given up.
 ///
 /// ```
 /// use std::time::Duration;
@@ -59,8 +59,8 @@ impl Application {
         !matches!(path, "/file" | "/form" | "/upgrade" | "/outlive" | "/streamed/cancelled")
     }
 
-    /// Handles the events of the connection and sends what can be sent now. Call it after each input, when
-    /// something was sent, and at the [`deadline`](Self::deadline).
+    /// Handles the events of the connection and sends what can be sent now. Call it after each
+    /// input, when something was sent, and at the [`deadline`](Self::deadline).
     pub fn respond(&mut self, connection: &mut Connection, now: Now) {
         loop {
             while let Some(event) = connection.poll_event() {

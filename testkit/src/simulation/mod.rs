@@ -1,11 +1,11 @@
 //! A simulator that runs whole servers in random scenarios and checks rules that must always hold.
 //!
 //! A scenario is drawn from the number that is its seed: clients, a network, the pace of the
-//! application, and events such as a shutdown. The clients pipeline, cut their requests into pieces, dawdle, fall silent, end their
-//! streams halfway, or behind their requests and wait for the responses, reset, and stop reading;
-//! handlers go on behind their responses and give up reads; sockets move any number of bytes and pretend
-//! not to be ready; tasks run in any order; the machine is suspended and resumed; the server is
-//! stopped at any moment. The rules:
+//! application, and events such as a shutdown. The clients pipeline, cut their requests into
+//! pieces, dawdle, fall silent, end their streams halfway, or behind their requests and wait for
+//! the responses, reset, and stop reading; handlers go on behind their responses and give up reads;
+//! sockets move any number of bytes and pretend not to be ready; tasks run in any order; the
+//! machine is suspended and resumed; the server is stopped at any moment. The rules:
 //!
 //! - responses come in the order of their requests, each whole or visibly broken, and broken
 //!   only for a reason;
@@ -108,8 +108,8 @@ const FILE_SIZE: usize = 100_000;
 /// The largest content of a request that is accepted, in bytes.
 const MAX_REQUEST: u64 = 200_000;
 
-/// Returns the configuration of a [`System`]: the defaults, whose timers and limits the rules assume, but
-/// 200,000 bytes for the content of a request.
+/// Returns the configuration of a [`System`]: the defaults, whose timers and limits the rules
+/// assume, but 200,000 bytes for the content of a request.
 #[must_use]
 pub fn config() -> Config {
     let mut config = Config::default();
@@ -176,7 +176,8 @@ impl Simulator {
         Ok(Self { uploads, _files: files, file })
     }
 
-    /// Runs the scenario of a seed, with a [`Server`](httpants_driver::Server) on the runtime in memory.
+    /// Runs the scenario of a seed, with a [`Server`](httpants_driver::Server) on the runtime in
+    /// memory.
     ///
     /// # Errors
     /// The first rule that did not hold.
@@ -184,10 +185,9 @@ impl Simulator {
         self.run_on(seed, |memory| (memory.clone(), memory.listener()))
     }
 
-    /// Runs the scenario of a seed, with a [`Server`](httpants_driver::Server) on a custom runtime over
-    /// this [`Memory`], whose clock, tasks and
-    /// connections it shares. What it does by itself is under test, such as the buffers and
-    /// wakers of its transport.
+    /// Runs the scenario of a seed, with a [`Server`](httpants_driver::Server) on a custom runtime
+    /// over this [`Memory`], whose clock, tasks and connections it shares. What it does by itself
+    /// is under test, such as the buffers and wakers of its transport.
     ///
     /// ```
     /// # use httpants_testkit::simulation::Simulator;

@@ -14,9 +14,9 @@ use crate::memory::{Faults, MemoryTransport};
 /// connections, requests and faults. It serves with [`config`](super::config), and responds to
 /// the requests below: [`Application`] does, on a [`Connection`](httpants_core::Connection).
 ///
-/// A loop that blocks cannot be one, but what it does between two waits can. Sockets are read
-/// and written as those of the platform, by [`Read`](std::io::Read) and
-/// [`Write`](std::io::Write), or with wakers, by [`Transport`](httpants_driver::runtime::Transport).
+/// A loop that blocks cannot be one, but what it does between two waits can. Sockets are read and
+/// written as those of the platform, by [`Read`](std::io::Read) and [`Write`](std::io::Write), or
+/// with wakers, by [`Transport`](httpants_driver::runtime::Transport).
 ///
 /// With an application of its own it responds to requests by their paths and queries, with
 /// [`pattern(id, size)`](super::pattern) as content unless stated otherwise:

@@ -45,7 +45,8 @@ impl Graph {
         graph
     }
 
-    /// Returns the shortest cycle through each edge that is in one, each cycle once, short ones first.
+    /// Returns the shortest cycle through each edge that is in one, each cycle once, short ones
+    /// first.
     pub(crate) fn cycles(&self) -> Vec<Vec<&str>> {
         let cycles: BTreeSet<_> = self
             .edges()

@@ -66,7 +66,8 @@ impl World {
         self.given.last().map(|given| given.id).unwrap_or_default()
     }
 
-    /// Checks what must hold when this event comes; `room` is whether there was room for another response.
+    /// Checks what must hold when this event comes; `room` is whether there was room for another
+    /// response.
     fn check_event(&mut self, event: &Event, room: bool) {
         if self.closed.is_some() {
             let may_follow = matches!(event, Event::ResponseEnd(_) | Event::TimedOut(Timer::Write | Timer::Linger));

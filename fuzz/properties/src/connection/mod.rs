@@ -20,7 +20,8 @@ use self::world::World;
 /// [`oracle::chunked`](crate::oracle::chunked) and Content-Length cut out of what the client sent;
 /// the responses leave in their order, whole or visibly broken off, and the end of each is reported
 /// once with what of it has left; commands for other requests than the outstanding one change
-/// nothing; stretches of files may have lengths up to the end of 64 bits; buffers stay under their limits; a deadline that came is over; and the connection always waits for something, or ends.
+/// nothing; stretches of files may have lengths up to the end of 64 bits; buffers stay under their
+/// limits; a deadline that came is over; and the connection always waits for something, or ends.
 ///
 /// # Panics
 /// If the property does not hold.

@@ -1,4 +1,5 @@
-//! A connection whose client sends the input itself, so that any collection of requests is a corpus.
+//! A connection whose client sends the input itself, so that any collection of requests is a
+//! corpus.
 
 use std::sync::Arc;
 

@@ -51,8 +51,8 @@ pub enum Preface {
 /// assert!(request.peer().secure);
 /// ```
 impl Connection {
-    /// Creates a connection that was just accepted and begins with a handshake, of TLS. Nothing is to
-    /// be received until [`handle_secured`](Self::handle_secured).
+    /// Creates a connection that was just accepted and begins with a handshake, of TLS. Nothing is
+    /// to be received until [`handle_secured`](Self::handle_secured).
     #[must_use]
     pub fn with_handshake(config: Arc<Config>, peer: ConnectionInfo, now: Now) -> Self {
         let mut connection = Self::new(config, peer, now);
@@ -106,8 +106,8 @@ impl Connection {
         }
     }
 
-    /// Records that the handshake failed, or that the peer ended the stream during it. What it still sends is
-    /// dropped for a while, so that it sees the alert that tells it why.
+    /// Records that the handshake failed, or that the peer ended the stream during it. What it
+    /// still sends is dropped for a while, so that it sees the alert that tells it why.
     pub fn handle_handshake_failed(&mut self, now: Now) {
         self.set_now(now);
         if self.state.recv == Receiving::Handshake && self.apply(Input::Refuse) {

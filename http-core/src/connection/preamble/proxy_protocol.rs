@@ -207,7 +207,8 @@ fn inet_2(source: impl Into<IpAddr>, destination: impl Into<IpAddr>, [a, b, c, d
     }
 }
 
-/// Section 2.2, "additional fields": a type, a length of two bytes, and that many bytes, to the end.
+/// Section 2.2, "additional fields": a type, a length of two bytes, and that many bytes, to the
+/// end.
 fn check_additions(mut additions: &[u8]) -> Result<(), ProxyHeaderError> {
     while !additions.is_empty() {
         let (&[_, high, low], rest) = additions.split_first_chunk::<3>().ok_or(ProxyHeaderError::Addition)?;

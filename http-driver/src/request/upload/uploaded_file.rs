@@ -127,7 +127,7 @@ impl UploadedFile {
     /// to disk. Only the server's user may read the file (mode 0600) until you change that. The
     /// content can still be read through this value.
     ///
-    /// An existing file at the path is replaced atomically: whoever opens the path gets the old
+    /// An existing file at the path is replaced atomically: opening the path gives the old
     /// content or the new one. Its mode and owner are not kept. A symbolic link is replaced, and
     /// its target is not changed; a directory is an error.
     ///

@@ -42,8 +42,8 @@ pub fn large_content_comes_back_byte_for_byte<S: Stage>() {
     assert_same(&client.response().content, &content);
 }
 
-/// A body is had whole, and more than once, whether it is in memory, in a temporary file or still to
-/// arrive; one that is too large is a 413.
+/// A body is had whole, and more than once, whether it is in memory, in a temporary file or still
+/// to arrive; one that is too large is a 413.
 pub fn a_body_is_had_whole_wherever_it_is<S: Stage>() {
     for policy in [|_: &RequestHead| BodyPolicy::Buffer, |_: &RequestHead| BodyPolicy::Stream] {
         let server = start_with::<S, _, _>(

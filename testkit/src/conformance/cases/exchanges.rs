@@ -25,8 +25,8 @@ pub fn requests_on_one_connection_are_served_in_turn<S: Stage>() {
     assert_eq!(server.handle.connections(), 1);
 }
 
-/// Requests that arrive together are served in order, each response whole before the next, content and
-/// all, whatever takes long among it.
+/// Requests that arrive together are served in order, each response whole before the next, content
+/// and all, whatever takes long among it.
 pub fn a_batch_of_requests_is_served_in_order<S: Stage>() {
     let gate = Gate::default();
     let waiting = gate.clone();
