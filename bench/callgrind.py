@@ -3,10 +3,16 @@
 
     callgrind.py [CASE ...]             one line per case
     callgrind.py --profile CASE         instructions per function
+    callgrind.py --compare COMMIT       this tree and COMMIT, built by the same compiler; fails if a case needs
+                                        over 3 % more instructions
 
 The figure is the difference of two runs, so one-time costs are excluded.
 """
-import os, re, subprocess, sys, tempfile
+import os
+import re
+import subprocess
+import sys
+import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(HERE, "target"))
@@ -25,24 +31,43 @@ CASES = {
     "driver-wrk": (1, 100, 600),
     "driver-wrk-x16": (16, 100, 600),
 }
+# Increase in percent over which a comparison fails.
+LIMIT = 3
 # callgrind counts every step of `rep movsb` as one instruction: let glibc use its vector loops.
 TUNABLES = "glibc.cpu.x86_rep_movsb_threshold=1000000000:glibc.cpu.x86_rep_stosb_threshold=1000000000"
 ENV = {**os.environ, "GLIBC_TUNABLES": TUNABLES}
 
 
-def count(case, iterations, out="/dev/null"):
-    binary = os.path.join(TARGET, "release", "driver" if case.startswith("driver-") else "exchange")
-    command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", binary, case, str(iterations)]
+def build(folder, target):
+    command = ["cargo", "build", "--release", "--quiet", "--locked", "--bin", "exchange", "--bin", "driver"]
+    subprocess.run(command, cwd=folder, env={**os.environ, "CARGO_TARGET_DIR": target}, check=True)
+
+
+def collected(command, out="/dev/null"):
+    """Returns the instructions of a command."""
+    command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}", *command]
     run = subprocess.run(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True, env=ENV)
     if run.returncode:
         sys.exit(run.stderr)
     return int(re.search(r"Collected : (\d+)", run.stderr).group(1))
 
 
+def command(case, iterations, target=TARGET):
+    binary = os.path.join(target, "release", "driver" if case.startswith("driver-") else "exchange")
+    return [binary, case, str(iterations)]
+
+
+def instructions(case, target=TARGET):
+    """Returns the instructions of one request of this case."""
+    requests, low, high = CASES[case]
+    difference = collected(command(case, high, target)) - collected(command(case, low, target))
+    return difference / ((high - low) * requests)
+
+
 def profile(case):
     requests, _, iterations = CASES[case]
     with tempfile.NamedTemporaryFile() as out:
-        count(case, iterations, out.name)
+        collected(command(case, iterations), out.name)
         annotate = ["callgrind_annotate", "--threshold=97", out.name]
         text = subprocess.check_output(annotate, text=True, stderr=subprocess.DEVNULL)
     for line in text.splitlines():
@@ -51,14 +76,39 @@ def profile(case):
             print(f"{each:10.1f}  {found.group(2)}")
 
 
+def compare(commit):
+    """Prints a table of both; returns the cases that are worse by more than the limit."""
+    with tempfile.TemporaryDirectory() as folder:
+        tree = os.path.join(folder, "tree")
+        subprocess.run(["git", "-C", HERE, "worktree", "add", "--quiet", "--detach", tree, commit], check=True)
+        try:
+            before_target = os.path.join(TARGET, "before")
+            build(os.path.join(tree, "bench"), before_target)
+            print(f"{'case':<20} {'before':>12} {'now':>12}", flush=True)
+            return [case for case in CASES if not holds(case, before_target)]
+        finally:
+            subprocess.run(["git", "-C", HERE, "worktree", "remove", "--force", tree], check=True)
+
+
+def holds(case, before_target):
+    before, now = instructions(case, before_target), instructions(case)
+    change = (now / before - 1) * 100
+    print(f"{case:<20} {before:12.0f} {now:12.0f} {change:+7.1f} %", flush=True)
+    return change <= LIMIT
+
+
 def main(arguments):
-    subprocess.run(["cargo", "build", "--release", "--quiet"], cwd=HERE, check=True)
-    if arguments[:1] == ["--profile"]:
-        return profile(arguments[1])
-    for case in arguments or CASES:
-        requests, low, high = CASES[case]
-        each = (count(case, high) - count(case, low)) / ((high - low) * requests)
-        print(f"{case:<20} {each:12.0f}", flush=True)
+    build(HERE, TARGET)
+    match arguments:
+        case ["--profile", case]:
+            profile(case)
+        case ["--compare", commit]:
+            if worse := compare(commit):
+                sys.exit(f"over {LIMIT} % more instructions than {commit}: {', '.join(worse)}")
+        case cases:
+            for case in cases or CASES:
+                print(f"{case:<20} {instructions(case):12.0f}", flush=True)
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    main(sys.argv[1:])

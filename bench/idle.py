@@ -5,7 +5,7 @@
 
 Builds the demo and `bare`, which has a task and a socket per connection and no HTTP; opens
 the connections, sends one request on each, and divides the growth of the server by their number.
-Needs twice as many file descriptors, in two processes: see `ulimit -n`.
+Adds the figures to results.json. Needs twice as many file descriptors, in two processes: see `ulimit -n`.
 """
 
 import re
@@ -14,6 +14,8 @@ import socket
 import subprocess
 import sys
 from pathlib import Path
+
+import results
 
 BENCH = Path(__file__).resolve().parent
 RUNTIMES = ["tokio", "smol", "async-std"]
@@ -88,12 +90,13 @@ def main():
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    demo, bare = build(BENCH.parent, "demo"), build(BENCH, "bare")
-    print("| runtime | demo | bare | more |\n|---|---:|---:|---:|")
+    demo, bare = results.build_demo(), build(BENCH, "bare")
+    measured = {}
     for runtime in RUNTIMES:
         flags = ["--runtime", runtime, "--listen", "127.0.0.1:0", "--workers", "1"]
-        ours, least = measure([demo, *flags], count), measure([bare, runtime], count)
-        print(f"| {runtime} | {ours:,.0f} | {least:,.0f} | {ours - least:,.0f} |", flush=True)
+        measured[runtime] = {"demo": measure([demo, *flags], count), "bare": measure([bare, runtime], count)}
+        print(runtime, measured[runtime], flush=True)
+    results.save("idle", measured)
 
 
 main()

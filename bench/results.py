@@ -1,0 +1,54 @@
+"""What the programs of this folder share: results.json, and the peers that they build."""
+import json
+import os
+import platform
+import subprocess
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+FILE = os.path.join(HERE, "results.json")
+
+
+def load():
+    if not os.path.exists(FILE):
+        return {}
+    with open(FILE) as file:
+        return json.load(file)
+
+
+def save(part, measured):
+    """Replaces one part of results.json, and records where it was measured."""
+    everything = load()
+    everything[part] = {"machine": machine(), "commit": commit(), "measured": measured}
+    with open(FILE, "w") as file:
+        json.dump(everything, file, indent=1)
+        file.write("\n")
+
+
+def machine():
+    with open("/proc/cpuinfo") as cpuinfo:
+        models = [line.split(":")[1].strip() for line in cpuinfo if line.startswith("model name")]
+    compiler = subprocess.check_output(["rustc", "--version"], text=True).split()[1]
+    return {"processors": os.cpu_count(), "model": models[0] if models else platform.machine(),
+            "kernel": platform.release().split("-")[0], "rust": compiler}
+
+
+def commit():
+    return subprocess.check_output(["git", "-C", HERE, "rev-parse", "--short", "HEAD"], text=True).strip()
+
+
+def peers_target():
+    return os.environ.get("PEERS_TARGET_DIR", os.path.join(HERE, "peers", "target"))
+
+
+def build_peers():
+    environment = {**os.environ, "CARGO_TARGET_DIR": peers_target()}
+    command = ["cargo", "build", "--release", "--locked"]
+    subprocess.run(command, cwd=os.path.join(HERE, "peers"), env=environment, check=True)
+
+
+def build_demo():
+    """Builds the demo and returns its path."""
+    root = os.path.dirname(HERE)
+    subprocess.run(["cargo", "build", "--release", "--locked", "-p", "httpants-demo"], cwd=root, check=True)
+    target = os.environ.get("CARGO_TARGET_DIR", os.path.join(root, "target"))
+    return os.path.join(target, "release", "demo")
