@@ -12,6 +12,7 @@
 //! FileSender          moves the bytes: the transport by itself, or piece by piece
 //! ```
 
+mod configure;
 mod directory;
 mod located;
 mod named_file;

@@ -50,7 +50,18 @@ use super::settings::Settings;
 /// there is no other.
 ///
 /// ```
-/// use httpants_driver::{FileRoot, Request, Response};
+/// use httpants_driver::{FileRoot, Request, Response, Server};
+/// # use httpants_testkit::memory::Memory;
+///
+/// async fn handler(site: FileRoot, request: Request) -> Response {
+///     if let Some(file) = site.find(&request).await {
+///         return file;
+///     }
+///     match request.path() {
+///         "/api/version" => Response::text("1.0\n"),
+///         _ => site.serve(&request),
+///     }
+/// }
 ///
 /// # fn main() -> std::io::Result<()> {
 /// # let folder = tempfile::tempdir()?;
@@ -62,16 +73,8 @@ use super::settings::Settings;
 ///     .cache_control("max-age=3600")?
 ///     .fallback("index.html")?
 ///     .not_found("404.html")?;
-/// let handler = async move |request: Request| -> Response {
-///     if let Some(file) = site.find(&request).await {
-///         return file;
-///     }
-///     match request.path() {
-///         "/api/version" => Response::text("1.0\n"),
-///         _ => site.serve(&request),
-///     }
-/// };
-/// # drop(handler);
+/// let server = Server::with_state(site, handler);
+/// # let _: Server<Memory, _> = server;
 /// # Ok(()) }
 /// ```
 ///
