@@ -59,7 +59,7 @@ where
             FileRoot::open(samples.path())?
         }
     };
-    let files = files.mount("/file");
+    let files = options.pages(files)?.mount("/file");
     let service = Arc::new(Service { runtime: runtime.clone(), files, handle: OnceLock::new() });
     let mut server = Server::with_runtime(runtime, handler(Arc::clone(&service)))
         .intake(routes::intake)

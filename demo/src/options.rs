@@ -33,6 +33,9 @@ Usage: demo [OPTIONS]
                                without a certificate of one of them are refused
       --file-root DIR          directory that /file/ serves
                                [default: $FILE_ROOT, or a directory with sample files]
+      --file-fallback FILE     file below the file root that /file/ sends to browsers that navigate
+                               to a path without a file, such as index.html
+      --file-not-found FILE    file below the file root that /file/ sends with status 404
       --sendfile HEADER        let the proxy send files: respond with this header field, such as
                                X-Accel-Redirect (nginx) or X-Sendfile
       --sendfile-prefix PATH   path prefix that the proxy maps to the file root
@@ -108,6 +111,8 @@ pub(crate) struct Options {
     tls_key: Option<PathBuf>,
     client_authorities: Option<PathBuf>,
     file_root: Option<PathBuf>,
+    file_fallback: Option<PathBuf>,
+    file_not_found: Option<PathBuf>,
     sendfile: Option<FieldName>,
     sendfile_prefix: Option<Prefix>,
     proxy_protocol: bool,
@@ -158,6 +163,8 @@ impl Options {
             "tls-key" => self.tls_key = Some(flag.path()?),
             "client-ca" => self.client_authorities = Some(flag.path()?),
             "file-root" => self.file_root = Some(flag.path()?),
+            "file-fallback" => self.file_fallback = Some(flag.path()?),
+            "file-not-found" => self.file_not_found = Some(flag.path()?),
             "sendfile" => self.sendfile = Some(flag.value()?),
             "sendfile-prefix" => self.sendfile_prefix = Some(flag.value()?),
             "cookie-secret" => self.cookie_secrets.push(flag.secret()?),
@@ -255,6 +262,17 @@ impl Options {
         let from_environment = || env::var_os("FILE_ROOT").filter(|root| !root.is_empty());
         let given = by_flag.or_else(|| Some(("FILE_ROOT", from_environment()?.into())));
         given.map(|(flag, root)| FileRoot::open(root).map_err(|error| named(flag, &error))).transpose()
+    }
+
+    /// Sets the files that are sent where there is none, if given.
+    pub(crate) fn pages(&self, mut files: FileRoot) -> io::Result<FileRoot> {
+        if let Some(page) = &self.file_fallback {
+            files = files.fallback(page).map_err(|error| named("--file-fallback", &error))?;
+        }
+        if let Some(page) = &self.file_not_found {
+            files = files.not_found(page).map_err(|error| named("--file-not-found", &error))?;
+        }
+        Ok(files)
     }
 
     /// Returns the settings for files sent by a proxy, if given.

@@ -24,12 +24,14 @@ pub(crate) fn respond(files: &FileRoot) -> Result<Response, Mistake> {
     Ok(Response::bytes("text/html; charset=utf-8", page).with_header("Vary", "Accept"))
 }
 
-/// Returns the names of files that a path can express, which must be UTF-8.
+/// Returns the names of files that a path can express, which must be UTF-8 and not hidden.
 fn names(folder: &Path) -> io::Result<Vec<String>> {
     let mut names = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if let (true, Ok(name)) = (entry.file_type()?.is_file(), entry.file_name().into_string()) {
+        if let (true, Ok(name)) = (entry.file_type()?.is_file(), entry.file_name().into_string())
+            && !name.starts_with('.')
+        {
             names.push(name);
         }
     }

@@ -31,7 +31,17 @@ fn help_lists_every_flag() {
         "help",
         "version",
     ];
-    let files = ["file-root", "sendfile", "sendfile-prefix", "listen-fds", "tls-cert", "tls-key", "client-ca"];
+    let files = [
+        "file-root",
+        "file-fallback",
+        "file-not-found",
+        "sendfile",
+        "sendfile-prefix",
+        "listen-fds",
+        "tls-cert",
+        "tls-key",
+        "client-ca",
+    ];
     let times = ["handshake-timeout", "accept-timeout", "linger-timeout", "body-rate"];
     for flag in flags.into_iter().chain(others).chain(files).chain(times) {
         assert!(help.contains(&format!("--{flag}")), "{flag}");
@@ -87,6 +97,7 @@ fn invalid_value_error_names_flag_value_and_expectation() {
         ("--xheaders-from", "via", "expected x-forwarded, x-real-ip or forwarded"),
         ("--cookie-secret", "", "expected a non-empty secret"),
         ("--file-root", "", "expected a path"),
+        ("--file-fallback", "", "expected a path"),
         ("--tls-key", "", "expected a path"),
     ] {
         let output = run(&[flag, given]);

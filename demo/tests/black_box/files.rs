@@ -90,6 +90,42 @@ fn invalid_file_root_exits_with_1_and_one_line() {
 }
 
 #[test]
+fn missing_file_has_the_pages_that_are_given() {
+    let site = Site::new();
+    let demo = site.start(&["--file-fallback", "docs/index.html", "--file-not-found", "plain.txt"]);
+    let page = ask(&demo, "orders/7", "Accept: text/html\r\n");
+    assert_eq!((page.status, page.text(), page.header("Cache-Control")), (200, "<p>docs", Some("no-cache")));
+    let missing = ask(&demo, "orders/7", "Accept: */*\r\n");
+    assert_eq!((missing.status, missing.text()), (404, "plain"));
+    for (flag, page, expected) in [
+        ("--file-fallback", "../secret.txt", "expected a relative path that stays below the directory"),
+        ("--file-not-found", "nothing.html", "no such file under the root"),
+        ("--file-not-found", "out", "no such file under the root"),
+    ] {
+        let output = run(&["--file-root", &site.root(), flag, page]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!((output.status.code(), said.matches('\n').count()), (Some(1), 1), "{said}");
+        assert!(said.starts_with(&format!("demo: {flag}: ")) && said.contains(expected), "{said}");
+    }
+}
+
+#[test]
+fn dotfiles_are_hidden_and_not_linked() {
+    let site = Site::new();
+    for name in [".env", ".well-known"] {
+        fs::create_dir_all(site.folder.path().join("root").join(name)).unwrap();
+        fs::write(site.folder.path().join("root").join(name).join("x"), "content").unwrap();
+    }
+    fs::write(site.folder.path().join("root/.hidden"), "").unwrap();
+    let demo = site.start(&[]);
+    for (name, status) in [(".env/x", 404), (".hidden", 404), ("%2ehidden", 404), (".well-known/x", 200)] {
+        assert_eq!(ask(&demo, name, "").status, status, "{name}");
+    }
+    let page = demo.connect().request("GET", "/", "Accept: text/html\r\n", "");
+    assert!(page.text().contains("plain.txt") && !page.text().contains("hidden"));
+}
+
+#[test]
 fn file_response_has_metadata_and_head_has_same_fields() {
     let site = Site::new();
     let demo = site.start(&[]);

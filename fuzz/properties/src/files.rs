@@ -5,7 +5,8 @@ use std::io::ErrorKind;
 use arbitrary::{Arbitrary, Result, Unstructured};
 use http::{HeaderName, HeaderValue, Method};
 use httpants_core::files::{
-    Coding, Field, FileError, FileRequest, FileResponse, Metadata, Plan, Segment, Sendfile, attachment, content_type,
+    Coding, Disposition, EtagRecipe, Field, FileError, FileRequest, FileResponse, MediaTypes, Metadata, Plan, Segment,
+    Sendfile, accepts_html, attachment, content_type,
 };
 use httpants_core::{FieldLines, Headers};
 
@@ -149,8 +150,11 @@ impl Case {
         response.headers = &own;
         response.filename = self.filename.as_deref();
         response.guess_mime = self.own & 128 == 0;
-        response.coding =
-            [None, Some(Coding::Identity), Some(Coding::Gzip), Some(Coding::Brotli)][usize::from(self.coding % 4)];
+        response.coding = [None, Some(Coding::Identity), Some(Coding::Gzip), Some(Coding::Brotli), Some(Coding::Zstd)]
+            [usize::from(self.coding % 5)];
+        response.disposition = [Disposition::Attachment, Disposition::Inline][usize::from(self.coding >> 7)];
+        response.etag =
+            [EtagRecipe::WithInode, EtagRecipe::WithoutInode, EtagRecipe::Off][usize::from((self.own >> 3) % 3)];
         let method = self.method();
         let request = FileRequest { method: &method, headers };
         shown::debug(&response);
@@ -194,6 +198,7 @@ impl Case {
         let Ok(headers) = Headers::parse(&[section, b"\r\n"].concat()) else { return };
         let plan = self.plan(&headers);
         assert!([200, 206, 304, 405, 412, 416].contains(&plan.status.as_u16()));
+        let _ = accepts_html(&headers);
         let available = |coding: Coding| coding == Coding::Gzip;
         let coding = Coding::choose(&headers, available);
         assert!(coding == Coding::Identity || available(coding));
@@ -378,6 +383,10 @@ impl Case {
         disposition(&self.name);
         location(&self.name);
         assert!(!content_type(&self.name).is_empty());
+        if let Ok(types) = MediaTypes::default().with(&self.name, "a/b") {
+            assert_eq!(types.of("x.unknown").as_bytes(), b"application/octet-stream");
+            let _ = types.of(self.filename.as_deref().unwrap_or_default());
+        }
         let policy = Sendfile::new("X-Accel-Redirect", "/srv").unwrap().prefix("/p").unwrap();
         if let Some((_, value)) = policy.field(std::path::Path::new(&self.name)) {
             let value = value.to_str().unwrap();

@@ -131,7 +131,9 @@ fn stays_below(resolved: &RelativePath) {
     for kind in [FileKind::File, FileKind::Directory, FileKind::Other] {
         match resolved.clone().lookup(kind) {
             Ok(Lookup::Send(file)) => assert!(file == *resolved && kind == FileKind::File),
-            Ok(Lookup::Index(index)) => {
+            Ok(Lookup::Directory(directory)) => {
+                assert!(directory == *resolved && kind == FileKind::Directory);
+                let index = directory.index("index.html").unwrap();
                 assert!(index.under(root).starts_with(&path) && index.name() == "index.html");
                 assert!(index.lookup(FileKind::Directory).is_err(), "an index that is a directory");
             }

@@ -4,7 +4,7 @@ use crate::Headers;
 use crate::wire::grammar::trim_ows;
 
 /// How a file's content is coded: as it is, or by a precompressed sibling beside it
-/// (`app.js.br`, `app.js.gz`).
+/// (`app.js.br`, `app.js.zst`, `app.js.gz`).
 ///
 /// ```
 /// use httpants_core::Headers;
@@ -26,14 +26,17 @@ pub enum Coding {
     Gzip,
     /// Its sibling `.br`.
     Brotli,
+    /// Its sibling `.zst`. Browsers decode a window of up to 8 MiB (RFC 9659), which `zstd`
+    /// exceeds only with `--ultra` or `--long`.
+    Zstd,
 }
 
 /// A weight in thousandths (`qvalue`, RFC 9110 section 12.4.2).
-type Weight = u16;
+pub(super) type Weight = u16;
 
 impl Coding {
     /// All codings; of those that a client likes equally, the earlier, smaller one is sent.
-    const ALL: [Self; 3] = [Self::Brotli, Self::Gzip, Self::Identity];
+    const ALL: [Self; 4] = [Self::Brotli, Self::Zstd, Self::Gzip, Self::Identity];
 
     /// Returns the coding's registered name, as `Content-Encoding` has it.
     #[must_use]
@@ -42,6 +45,7 @@ impl Coding {
             Self::Identity => "identity",
             Self::Gzip => "gzip",
             Self::Brotli => "br",
+            Self::Zstd => "zstd",
         }
     }
 
@@ -52,6 +56,7 @@ impl Coding {
             Self::Identity => "",
             Self::Gzip => ".gz",
             Self::Brotli => ".br",
+            Self::Zstd => ".zst",
         }
     }
 
@@ -109,7 +114,7 @@ fn weighted(element: &[u8]) -> Option<(&[u8], Weight)> {
 }
 
 /// `qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )`, RFC 9110 section 12.4.2.
-fn qvalue(value: &[u8]) -> Option<Weight> {
+pub(super) fn qvalue(value: &[u8]) -> Option<Weight> {
     let (whole, fraction) = match value {
         [whole @ b'0'..=b'1'] => (whole, &[][..]),
         [whole @ b'0'..=b'1', b'.', fraction @ ..] => (whole, fraction),
@@ -134,7 +139,8 @@ mod tests {
 
     #[test]
     fn preferences() {
-        use Coding::{Brotli, Gzip, Identity};
+        use Coding::{Brotli, Gzip, Identity, Zstd};
+        let all = &[Zstd, Gzip, Brotli][..];
         let both = &[Brotli, Gzip][..];
         for (accept, available, expected) in [
             ("", both, Identity),
@@ -165,6 +171,11 @@ mod tests {
             ("Accept-Encoding: identity;q=0\r\n", both, Identity),
             ("Accept-Encoding: identity;q=0.5, *;q=0\r\n", both, Identity),
             ("Accept-Encoding: deflate, zstd\r\n", both, Identity),
+            ("Accept-Encoding: gzip, deflate, br, zstd\r\n", all, Brotli),
+            ("Accept-Encoding: gzip, deflate, br, zstd\r\n", &[Zstd, Gzip], Zstd),
+            ("Accept-Encoding: ZSTD;q=0.9, br;q=0.8\r\n", all, Zstd),
+            ("Accept-Encoding: zstd;q=0, *\r\n", &[Zstd], Identity),
+            ("Accept-Encoding: zst\r\n", all, Identity),
             ("Accept-Encoding: brotli, gzipped\r\n", both, Identity),
             ("Accept-Encoding: br;q=0, br\r\n", both, Identity),
             // A weight that is none makes the element void.

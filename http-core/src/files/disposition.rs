@@ -18,6 +18,39 @@ const VALUE_CHARS: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
+/// Whether a client saves a file or shows it (RFC 6266 section 4.2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Disposition {
+    /// The client offers to save it.
+    #[default]
+    Attachment,
+    /// The client shows it if it can; the name is for saving it then.
+    Inline,
+}
+
+impl Disposition {
+    /// Returns a `Content-Disposition` with this name, in the form of [`attachment`].
+    ///
+    /// ```
+    /// use httpants_core::files::Disposition;
+    ///
+    /// assert_eq!(Disposition::Inline.named("report.pdf"), r#"inline; filename="report.pdf""#);
+    /// ```
+    #[must_use]
+    pub fn named(self, filename: &str) -> HeaderValue {
+        let kind = match self {
+            Self::Attachment => "attachment",
+            Self::Inline => "inline",
+        };
+        let bare = HeaderValue::from_static(kind);
+        match parameters(filename) {
+            Some(parameters) => HeaderValue::try_from([kind, &parameters].concat()).unwrap_or(bare),
+            None => bare,
+        }
+    }
+}
+
 /// Returns a `Content-Disposition` that offers the content for saving under this name
 /// (`filename` in Pants).
 ///
@@ -35,13 +68,17 @@ const VALUE_CHARS: &AsciiSet = &NON_ALPHANUMERIC
 /// ```
 #[must_use]
 pub fn attachment(filename: &str) -> HeaderValue {
-    const BARE: HeaderValue = HeaderValue::from_static("attachment");
+    Disposition::Attachment.named(filename)
+}
+
+/// The parameters `filename` and `filename*`; `None` where no name is left.
+fn parameters(filename: &str) -> Option<String> {
     let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = name.chars().map(|c| if c.is_control() { '_' } else { c }).collect();
     if matches!(name.as_str(), "" | "." | "..") {
-        return BARE;
+        return None;
     }
-    let mut value = String::from("attachment; filename=\"");
+    let mut value = String::from("; filename=\"");
     for c in name.chars() {
         match c {
             '"' => value.push_str("\\\""),
@@ -56,7 +93,7 @@ pub fn attachment(filename: &str) -> HeaderValue {
         value.push_str("; filename*=UTF-8''");
         value.extend(utf8_percent_encode(&name, VALUE_CHARS));
     }
-    HeaderValue::try_from(value).unwrap_or(BARE)
+    Some(value)
 }
 
 #[cfg(test)]
@@ -83,6 +120,18 @@ mod tests {
             ("a/.", "attachment"),
         ] {
             assert_eq!(attachment(name), expected, "{name:?}");
+        }
+    }
+
+    #[test]
+    fn inline_has_the_same_name() {
+        for (name, expected) in [
+            ("a.pdf", r#"inline; filename="a.pdf""#),
+            ("\u{e9}.pdf", r#"inline; filename="_.pdf"; filename*=UTF-8''%C3%A9.pdf"#),
+            ("../a\r\nb", r#"inline; filename="a__b""#),
+            ("..", "inline"),
+        ] {
+            assert_eq!(Disposition::Inline.named(name), expected, "{name:?}");
         }
     }
 

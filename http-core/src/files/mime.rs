@@ -17,14 +17,18 @@ use http::HeaderValue;
 /// ```
 #[must_use]
 pub fn content_type(name: &str) -> HeaderValue {
+    with_charset(name, Some("utf-8"))
+}
+
+/// The same with another charset for `text/*`, or none.
+pub(crate) fn with_charset(name: &str, charset: Option<&str>) -> HeaderValue {
     const UNKNOWN: HeaderValue = HeaderValue::from_static("application/octet-stream");
     let Some(known) = registered(name).or_else(|| mime_guess::from_path(name).first_raw()) else {
         return UNKNOWN;
     };
-    if known.starts_with("text/") {
-        HeaderValue::try_from(format!("{known}; charset=utf-8")).unwrap_or(UNKNOWN)
-    } else {
-        HeaderValue::from_static(known)
+    match charset.filter(|_| known.starts_with("text/")) {
+        Some(charset) => HeaderValue::try_from(format!("{known}; charset={charset}")).unwrap_or(UNKNOWN),
+        None => HeaderValue::from_static(known),
     }
 }
 

@@ -5,6 +5,7 @@
 //! request path -> RelativePath     under the root, or 404
 //!      (the driver opens it, and sees to it that no link leads out; its kind and metadata are read)
 //! Accept-Encoding -> Coding        which precompressed sibling
+//! Accept -> accepts_html           whether a page may stand for what is not there
 //! request + metadata -> Plan       status, fields, and the segments to send in order
 //! ```
 //!
@@ -29,12 +30,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod accept;
 mod byteranges;
 mod coding;
 mod conditional;
 mod date;
 mod disposition;
 mod fault;
+mod media_types;
 mod mime;
 mod path;
 mod plan;
@@ -45,12 +48,14 @@ mod segment;
 mod tests;
 mod xsendfile;
 
+pub use accept::accepts_html;
 pub use coding::Coding;
-pub use disposition::attachment;
+pub use disposition::{Disposition, attachment};
 pub use fault::FileError;
+pub use media_types::MediaTypes;
 pub use mime::content_type;
 pub use path::{FileKind, Lookup, RelativePath, below_root};
-pub use plan::{FileRequest, Plan};
-pub use response::{Field, FileResponse, Metadata};
+pub use plan::{FileRequest, Plan, describes_file};
+pub use response::{EtagRecipe, Field, FileResponse, Metadata};
 pub use segment::Segment;
 pub use xsendfile::Sendfile;

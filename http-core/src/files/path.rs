@@ -6,8 +6,8 @@ use percent_encoding::percent_decode_str;
 
 use super::FileError;
 
-/// The file that stands for a directory.
-const INDEX: &str = "index.html";
+/// The one hidden name that clients ask for, at the start of a path (RFC 8615).
+const WELL_KNOWN: &str = ".well-known";
 
 /// A path that stays below the root it is joined to: its segments are names, without `.`,
 /// `..`, separators, control characters or a drive.
@@ -52,8 +52,8 @@ pub enum FileKind {
 pub enum Lookup {
     /// This is the file to send.
     Send(RelativePath),
-    /// It is a directory: look for this file.
-    Index(RelativePath),
+    /// It is a directory: look for its [`index`](RelativePath::index).
+    Directory(RelativePath),
 }
 
 impl RelativePath {
@@ -123,7 +123,23 @@ impl RelativePath {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 
-    /// Returns true if it is the `index.html` of a directory that was requested without that name.
+    /// Returns true if one of its names begins with a dot, as those of `.git/config` and `.env` do;
+    /// `.well-known` at the start does not count (RFC 8615).
+    ///
+    /// ```
+    /// use httpants_core::files::RelativePath;
+    ///
+    /// let is_hidden = |path| RelativePath::resolve(path).map(|path| path.is_hidden());
+    /// assert_eq!(is_hidden("%2Egit/config"), Ok(true));
+    /// assert_eq!(is_hidden(".well-known/security.txt"), Ok(false));
+    /// ```
+    #[must_use]
+    pub fn is_hidden(&self) -> bool {
+        let mut names = self.path.split('/').enumerate();
+        names.any(|(place, name)| name.starts_with('.') && !(place == 0 && name == WELL_KNOWN))
+    }
+
+    /// Returns true if it is the index of a directory that was requested without that name.
     #[must_use]
     pub fn is_index(&self) -> bool {
         self.is_index
@@ -136,26 +152,30 @@ impl RelativePath {
     }
 
     /// Returns what is to be done, now that the kind of file at this path is known: a file is sent,
-    /// for a directory its `index.html` is looked for, once.
+    /// for a directory its index is looked for, once.
     ///
     /// # Errors
     /// [`FileError::NotFound`] for a file with a slash behind its name, for what is neither
-    /// file nor directory, and for a directory in the place of an `index.html`.
+    /// file nor directory, and for a directory in the place of an index.
     pub fn lookup(self, kind: FileKind) -> Result<Lookup, FileError> {
         match kind {
             FileKind::File if !self.names_directory => Ok(Lookup::Send(self)),
-            FileKind::Directory if !self.is_index => Ok(Lookup::Index(self.index())),
+            FileKind::Directory if !self.is_index => Ok(Lookup::Directory(self)),
             _ => Err(FileError::NotFound),
         }
     }
 
-    fn index(self) -> Self {
-        let mut path = self.path;
-        if !path.is_empty() {
-            path.push('/');
+    /// Returns the path of the file that stands for this directory, usually `index.html`.
+    ///
+    /// # Errors
+    /// [`FileError::NotFound`] for what is not one name, as in [`resolve`](Self::resolve).
+    pub fn index(&self, name: &str) -> Result<Self, FileError> {
+        if !is_name(name) {
+            return Err(FileError::NotFound);
         }
-        path.push_str(INDEX);
-        Self { path, names_directory: false, is_index: true }
+        let slash = if self.path.is_empty() { "" } else { "/" };
+        let path = [&self.path, slash, name].concat();
+        Ok(Self { path, names_directory: false, is_index: true })
     }
 }
 
@@ -329,7 +349,7 @@ mod tests {
     fn files_directories_and_slashes() {
         let lookup = |path: &str, kind| RelativePath::resolve(path).unwrap().lookup(kind);
         let index = |path: &str| match lookup(path, FileKind::Directory) {
-            Ok(Lookup::Index(path)) => path,
+            Ok(Lookup::Directory(path)) => path.index("index.html").unwrap(),
             other => panic!("{other:?}"),
         };
         assert!(matches!(lookup("a/b.txt", FileKind::File), Ok(Lookup::Send(path)) if path.name() == "b.txt"));
@@ -344,6 +364,35 @@ mod tests {
         assert_eq!(index("a/").as_str(), "a/index.html");
         assert!(matches!(index("a").lookup(FileKind::File), Ok(Lookup::Send(_))));
         assert_eq!(index("a").lookup(FileKind::Directory), Err(FileError::NotFound));
+        let root = RelativePath::resolve("").unwrap();
+        assert_eq!(root.index("home.htm").unwrap().as_str(), "home.htm");
+        for name in ["", ".", "..", "a/b", "../a", "a\\b", "a\0", "C:"] {
+            assert_eq!(root.index(name), Err(FileError::NotFound), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_begin_with_a_dot_are_hidden() {
+        for (path, hidden) in [
+            ("", false),
+            ("a", false),
+            ("a.b/c.", false),
+            (".env", true),
+            ("%2eenv", true),
+            (".git/config", true),
+            ("a/.git/config", true),
+            ("a/.htpasswd", true),
+            ("..a", true),
+            (".well-known", false),
+            (".well-known/", false),
+            (".well-known/acme-challenge/x", false),
+            (".well-known/.secret", true),
+            (".well-known.bak", true),
+            (".Well-Known/x", true),
+            ("a/.well-known/x", true),
+        ] {
+            assert_eq!(RelativePath::resolve(path).unwrap().is_hidden(), hidden, "{path}");
+        }
     }
 
     #[test]

@@ -57,7 +57,7 @@ const SPELLED: [(HeaderName, &str); 12] = [
     (VARY, "Vary"),
 ];
 
-/// Fields that describe a file, its caching and its ranges; `with_own_fields` leaves them out.
+/// Fields that describe a file, its caching and its ranges.
 const OF_FILE: [HeaderName; 14] = [
     ACCEPT_RANGES,
     CACHE_CONTROL,
@@ -74,6 +74,13 @@ const OF_FILE: [HeaderName; 14] = [
     LAST_MODIFIED,
     PRAGMA,
 ];
+
+/// Returns true for fields that describe a file, its caching or its ranges: those of the application
+/// are about the file that was asked for, and so not for a response in its place.
+#[must_use]
+pub fn describes_file(name: &HeaderName) -> bool {
+    OF_FILE.contains(name)
+}
 
 impl FileRequest<'_> {
     /// Returns true if several ranges are asked for. Only then a plan makes a boundary of its
@@ -239,7 +246,7 @@ impl Plan {
     pub fn with_own_fields(mut self, own: &[Field]) -> Self {
         let added: Vec<Field> = own
             .iter()
-            .filter(|(name, _)| !OF_FILE.contains(name) && find(&self.fields, name).is_none())
+            .filter(|(name, _)| !describes_file(name) && find(&self.fields, name).is_none())
             .cloned()
             .collect();
         self.fields.extend(added);

@@ -10,8 +10,10 @@ use http::header::{
 use crate::message::headers::is_credential;
 
 use super::coding::Coding;
+use super::disposition::Disposition;
+use super::media_types::MediaTypes;
 use super::mime::content_coding;
-use super::{attachment, content_type, date};
+use super::{content_type, date};
 
 /// One field of a response. Both types are checked when they are made, so neither can hold a
 /// line end.
@@ -51,13 +53,32 @@ impl Metadata {
     }
 
     /// A strong entity tag (RFC 9110 section 8.8.3): it changes with the length, with the
-    /// time of modification to the nanosecond and with the file in its place.
-    fn entity_tag(&self) -> Option<HeaderValue> {
+    /// time of modification to the nanosecond and, by default, with the file in its place.
+    fn entity_tag(&self, recipe: EtagRecipe) -> Option<HeaderValue> {
         let Self { len, modified, inode } = self;
         let (seconds, nanoseconds) = modified.as_ref()?;
-        let tag = format!("\"{inode:x}-{len:x}-{seconds:x}.{nanoseconds:x}\"");
+        let tag = match recipe {
+            EtagRecipe::WithInode => format!("\"{inode:x}-{len:x}-{seconds:x}.{nanoseconds:x}\""),
+            EtagRecipe::WithoutInode => format!("\"{len:x}-{seconds:x}.{nanoseconds:x}\""),
+            EtagRecipe::Off => return None,
+        };
         HeaderValue::try_from(tag).ok()
     }
+}
+
+/// What the entity tag of a file is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum EtagRecipe {
+    /// Inode, length and time of modification: changes also when another file with the same length
+    /// and time takes its place, as those of reproducible builds have.
+    #[default]
+    WithInode,
+    /// Length and time of modification: the same on several servers that have copies of a file, if
+    /// the copies keep the time to the nanosecond.
+    WithoutInode,
+    /// No entity tag; conditional requests compare Last-Modified.
+    Off,
 }
 
 /// How a file is to be presented: the arguments of `send_file` in Pants.
@@ -76,10 +97,16 @@ pub struct FileResponse<'a> {
     /// sibling it is still the name of the file itself.
     pub name: &'a str,
     /// The name under which the client is to save the content, by
-    /// [`Content-Disposition`](attachment). Default: none, the client may show it.
+    /// [`Content-Disposition`](Disposition::named). Default: none, the client may show it.
     pub filename: Option<&'a str>,
+    /// What the client does with content that has a [`filename`](Self::filename). Default: save it.
+    pub disposition: Disposition,
     /// Whether the name tells the type; else it is `application/octet-stream`. Default: true.
     pub guess_mime: bool,
+    /// Types by name. Default: those of [`content_type`](super::content_type).
+    pub types: Option<&'a MediaTypes>,
+    /// What the entity tag is made of. Default: inode, length and time.
+    pub etag: EtagRecipe,
     /// Fields of the application's own, which go out after the others. Each takes the place
     /// of a field of the same name that would be there by default; either of Cache-Control
     /// and Expires takes the place of both. The application's ETag and Last-Modified are what
@@ -97,7 +124,16 @@ impl<'a> FileResponse<'a> {
     /// Creates a response with the defaults, for a file with this name.
     #[must_use]
     pub fn new(name: &'a str) -> Self {
-        Self { name, filename: None, guess_mime: true, headers: &[], coding: None }
+        Self {
+            name,
+            filename: None,
+            disposition: Disposition::Attachment,
+            guess_mime: true,
+            types: None,
+            etag: EtagRecipe::WithInode,
+            headers: &[],
+            coding: None,
+        }
     }
 
     /// The fields of the 200 response to a GET request, without Content-Length.
@@ -106,7 +142,7 @@ impl<'a> FileResponse<'a> {
         let coding = self.coding.unwrap_or_default();
         // RFC 9110 section 8.8.2.1: never later than the response itself.
         self.add(&mut fields, LAST_MODIFIED, || Some(date::format(metadata.modified?.0.min(wall))));
-        self.add(&mut fields, ETAG, || metadata.entity_tag());
+        self.add(&mut fields, ETAG, || metadata.entity_tag(self.etag));
         self.add(&mut fields, ACCEPT_RANGES, || Some(HeaderValue::from_static("bytes")));
         if self.coding.is_some() {
             fields.push((VARY, HeaderValue::from_static("accept-encoding")));
@@ -133,9 +169,11 @@ impl<'a> FileResponse<'a> {
     /// Type, coding and attachment name.
     fn presentation(&self) -> Vec<Field> {
         let mut fields = Vec::with_capacity(10 + self.headers.len());
+        let own_type = self.types.filter(|_| self.guess_mime).and_then(|types| types.own(self.name));
         // Where the application gives the type, it says what that type is a type of.
-        let of_name = if self.guess_mime && !self.has(&CONTENT_TYPE) { content_coding(self.name) } else { None };
-        self.add(&mut fields, CONTENT_TYPE, || Some(content_type(if self.guess_mime { self.name } else { "" })));
+        let is_guessed = self.guess_mime && own_type.is_none() && !self.has(&CONTENT_TYPE);
+        let of_name = if is_guessed { content_coding(self.name) } else { None };
+        self.add(&mut fields, CONTENT_TYPE, || Some(own_type.cloned().unwrap_or_else(|| self.guess())));
         // In the order in which they were applied (RFC 9110 section 8.4).
         let coding = match (of_name, self.coding.unwrap_or_default()) {
             (None, Coding::Identity) => None,
@@ -144,8 +182,13 @@ impl<'a> FileResponse<'a> {
             (Some(inner), outer) => HeaderValue::try_from(format!("{inner}, {}", outer.name())).ok(),
         };
         self.add(&mut fields, CONTENT_ENCODING, || coding);
-        self.add(&mut fields, CONTENT_DISPOSITION, || self.filename.map(attachment));
+        self.add(&mut fields, CONTENT_DISPOSITION, || self.filename.map(|name| self.disposition.named(name)));
         fields
+    }
+
+    fn guess(&self) -> HeaderValue {
+        let name = if self.guess_mime { self.name } else { "" };
+        self.types.map_or_else(|| content_type(name), |types| types.of(name))
     }
 
     /// Expires beside Cache-Control is for caches of HTTP/1.0; a default of one must not
@@ -189,7 +232,10 @@ impl fmt::Debug for FileResponse<'_> {
         f.debug_struct("FileResponse")
             .field("name", &self.name)
             .field("filename", &self.filename)
+            .field("disposition", &self.disposition)
             .field("guess_mime", &self.guess_mime)
+            .field("types", &self.types)
+            .field("etag", &self.etag)
             .field("headers", &Shown(self.headers))
             .field("coding", &self.coding)
             .finish()

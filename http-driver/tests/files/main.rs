@@ -3,7 +3,10 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
+mod finding;
 mod paths;
 mod responses;
 mod sending;
+mod settings;
 mod site;
+mod substitutes;

@@ -6,7 +6,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::Command;
 
-use httpants_driver::{Request, Response, Server};
+use httpants_driver::{FileRoot, Request, Response, Server, StatefulHandler};
 use httpants_testkit::memory::Memory;
 
 use crate::site::{Site, ask, ask_with};
@@ -187,6 +187,15 @@ fn unreadable_file_is_forbidden() {
     site.start(&memory);
     let response = ask(&memory, "/f/hello.txt");
     assert_eq!((response.status, response.text()), (403, "403 Forbidden\n"));
+    let finding = Memory::new();
+    let handler =
+        async |files: FileRoot, request: Request| files.find(&request).await.expect("not only a missing file");
+    let files = site.files().fallback("index.html").unwrap();
+    finding.start(Server::with_runtime(finding.clone(), StatefulHandler::new(files, handler)));
+    assert_eq!(ask_with(&finding, "GET", "/hello.txt", "Accept: text/html\r\n").status, 403);
+    let unreadable = site.files().not_found("hello.txt").unwrap_err();
+    assert_eq!(unreadable.kind(), std::io::ErrorKind::PermissionDenied);
+    assert!(unreadable.to_string().ends_with(": the file may not be read"), "{unreadable}");
     fs::set_permissions(site.root.join("docs"), Permissions::from_mode(0o0)).unwrap();
     assert_eq!(ask(&memory, "/f/docs/").status, 403);
     fs::set_permissions(site.root.join("docs"), Permissions::from_mode(0o700)).unwrap();

@@ -73,6 +73,55 @@ fn persisted_files_are_linked_or_written() {
     }
 }
 
+#[test]
+fn persisted_files_have_the_mode_that_is_given() {
+    let kept = tempfile::tempdir().unwrap();
+    let place = kept.path().to_owned();
+    let world = World::new(
+        Memory::new(),
+        move |request: Request| {
+            let place = place.clone();
+            async move {
+                let mode = |name: &str| place.join(name).metadata().unwrap().mode() & 0o7777;
+                for name in ["small", "large"] {
+                    let file = request.files().get(name).unwrap();
+                    let to = place.join(name);
+                    for invalid in [0o1000, 0o4755, 0o100_644, u32::MAX] {
+                        let error = file.persist_with_mode(&to, invalid).await.unwrap_err();
+                        let expected =
+                            format!("invalid mode {invalid:#o} of a persisted file: expected permissions up to 0o777");
+                        assert_eq!((error.kind(), error.to_string()), (std::io::ErrorKind::InvalidInput, expected));
+                    }
+                    assert!(!to.exists(), "nothing was done");
+                    // An attempt that fails leaves no mode behind.
+                    assert!(file.persist_with_mode(place.join("missing/x"), 0o666).await.is_err());
+                    file.persist(&to).await.unwrap();
+                    assert_eq!(mode(name), 0o600);
+                    for given in [0o640, 0o444, 0o777, 0] {
+                        file.persist_with_mode(&to, given).await.unwrap();
+                        assert_eq!(mode(name), given, "{name}");
+                        check(file, &noise(file.len() as usize)).await;
+                    }
+                    file.persist(&to).await.unwrap();
+                    assert_eq!(mode(name), 0o600);
+                }
+                // The first path of a file on disk is a link, not a copy.
+                let linked = request.files().get("linked").unwrap();
+                linked.persist_with_mode(place.join("linked"), 0o644).await.unwrap();
+                assert_eq!(mode("linked"), 0o644);
+            }
+        },
+        |server| server,
+    );
+    let parts = [
+        part("name=small; filename=a", &noise(100)),
+        part("name=large; filename=b", &noise(700_000)),
+        part("name=linked; filename=c", &noise(700_000)),
+    ];
+    world.content(&request("POST", MULTIPART, &form(&parts)));
+    world.assert_nothing_left();
+}
+
 /// Returns whether the file never had a name, which some file systems do not support; otherwise it
 /// lost it at once.
 fn is_nameless(file: &fs::File) -> bool {

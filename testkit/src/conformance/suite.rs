@@ -184,6 +184,7 @@ macro_rules! conformance_suite {
                 content::forms_have_variables_and_files
                 content::empty_parts_are_kept_and_have_their_headers
                 content::an_uploaded_file_is_kept_where_the_application_says
+                #[cfg(unix)] content::an_uploaded_file_is_kept_with_the_given_mode
                 content::an_upload_that_breaks_off_leaves_nothing
             }
             mod files {
@@ -194,6 +195,9 @@ macro_rules! conformance_suite {
                 files::a_file_is_sent_by_a_call_under_a_name_in_any_script
                 files::a_file_is_left_to_the_server_in_front
                 files::an_opened_file_is_sent_as_it_is
+                site::a_site_has_routes_a_fallback_and_a_page_for_404
+                site::a_file_that_was_found_is_sent_though_it_is_replaced
+                site::a_root_has_settings_and_a_displayed_file_a_name
             }
             mod leaving {
                 leaving::a_half_closed_client_is_served

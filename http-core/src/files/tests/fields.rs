@@ -4,7 +4,7 @@ use std::path::Path;
 
 use http::header::{self, HeaderName, HeaderValue};
 
-use super::super::{Coding, Field, FileError, Sendfile};
+use super::super::{Coding, Disposition, EtagRecipe, Field, FileError, MediaTypes, Sendfile};
 use super::*;
 use crate::{CanonicalName, FieldLines, Misuse};
 
@@ -130,12 +130,30 @@ fn the_entity_tag_tells_files_and_codings_apart() {
 }
 
 #[test]
+fn the_recipe_of_the_entity_tag_is_the_applications() {
+    let mut response = FileResponse::new("a.txt");
+    for (recipe, tag) in [
+        (EtagRecipe::WithInode, Some("\"2a-64-2ebc98a1.5\"")),
+        (EtagRecipe::WithoutInode, Some("\"64-2ebc98a1.5\"")),
+        (EtagRecipe::Off, None),
+    ] {
+        response.etag = recipe;
+        assert_eq!(text(&plan(&Method::GET, "", &response, metadata(LEN)), "etag"), tag);
+    }
+    let unmodified = format!("If-Modified-Since: {DATE}\r\n");
+    assert_eq!(plan(&Method::GET, &unmodified, &response, metadata(LEN)).status, 304);
+    let any = plan(&Method::GET, "If-None-Match: \"2a-64-2ebc98a1.5\"\r\n", &response, metadata(LEN));
+    assert_eq!((any.status.as_u16(), text(&any, "last-modified")), (200, Some(DATE)));
+}
+
+#[test]
 fn coded_siblings() {
     let fields = own(&[("vary", "cookie"), ("etag", "\"v1\"")]);
     for (coding, encoding, tag) in [
         (Coding::Identity, None, "\"v1\""),
         (Coding::Gzip, Some("gzip"), "\"v1-gzip\""),
         (Coding::Brotli, Some("br"), "\"v1-br\""),
+        (Coding::Zstd, Some("zstd"), "\"v1-zstd\""),
     ] {
         let mut response = FileResponse::new("app.js");
         response.headers = &fields;
@@ -185,7 +203,20 @@ fn types_and_names() {
     response.guess_mime = false;
     let plan = |response: &FileResponse<'_>| super::plan(&Method::GET, "", response, metadata(LEN));
     assert_eq!(text(&plan(&response), "content-type"), Some("application/octet-stream"));
+    let types = MediaTypes::default().with("html", "a/own").unwrap().with("svgz", "a/gz").unwrap();
+    response.types = Some(&types);
+    assert_eq!(text(&plan(&response), "content-type"), Some("application/octet-stream"));
     response.guess_mime = true;
+    assert_eq!(text(&plan(&response), "content-type"), Some("a/own"));
+    let mut own_svgz = response;
+    own_svgz.name = "a.svgz";
+    assert_eq!(plan(&own_svgz).field("content-encoding"), None, "the type is that of the file as it is");
+    response.types = None;
+    response.disposition = Disposition::Inline;
+    assert_eq!(plan(&response).field("content-disposition"), None);
+    response.filename = Some("b.html");
+    assert_eq!(text(&plan(&response), "content-disposition"), Some("inline; filename=\"b.html\""));
+    response.disposition = Disposition::Attachment;
     response.filename = Some("\u{fc}.html\r\nX: y");
     assert_eq!(
         text(&plan(&response), "content-disposition"),

@@ -77,16 +77,16 @@ impl Stored {
 
     /// Gives the file this name, or to a copy if it already has one or the path is on another file
     /// system.
-    pub(crate) fn persist(self: &Arc<Self>, path: PathBuf) -> Blocking<()> {
+    pub(crate) fn persist(self: &Arc<Self>, path: PathBuf, mode: Option<Mode>) -> Blocking<()> {
         let stored = Arc::clone(self);
         self.pool.run(move || {
             if !stored.named.swap(true, Ordering::AcqRel) {
-                if link(stored.file()?, &path).is_ok() {
+                if link_with(stored.file()?, &path, mode).is_ok() {
                     return Ok(());
                 }
                 stored.named.store(false, Ordering::Release);
             }
-            save(FromStart { stored, position: 0 }, &path)
+            save(FromStart { stored, position: 0 }, &path, mode)
         })
     }
 }
@@ -115,6 +115,41 @@ impl Drop for Stored {
             Ok(())
         }));
     }
+}
+
+/// The permissions of a persisted file, for its owner, its group and others.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mode(u32);
+
+impl Mode {
+    /// Returns `None` for other bits than those of permissions: an upload must not become a program
+    /// that runs as the server's user.
+    #[cfg(unix)]
+    pub(crate) fn new(mode: u32) -> Option<Self> {
+        (mode <= 0o777).then_some(Self(mode))
+    }
+
+    /// Sets exactly this mode, whatever the umask is.
+    fn apply(self, file: &File) -> io::Result<()> {
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            file.set_permissions(std::fs::Permissions::from_mode(self.0))?;
+        }
+        #[cfg(not(unix))]
+        let _ = (self.0, file);
+        Ok(())
+    }
+}
+
+/// Links a file as [`link`], with this mode; its own is back if that fails.
+fn link_with(file: &File, path: &Path, mode: Option<Mode>) -> io::Result<()> {
+    let Some(mode) = mode else { return link(file, path) };
+    let own = file.metadata()?.permissions();
+    mode.apply(file)?;
+    link(file, path).inspect_err(|_| {
+        let _ = file.set_permissions(own);
+    })
 }
 
 /// Links a file without a name to this path, after syncing its content to disk.
@@ -147,15 +182,18 @@ const PREFIX: &str = ".httpants-";
 /// Writes content to a new file next to `path`, and renames it to `path` when it is complete and
 /// synced to disk. The new file has no name until then, so that nothing is left if the process is
 /// killed; file systems that cannot link such a file later get a temporary name.
-pub(super) fn save(mut content: impl Read, path: &Path) -> io::Result<()> {
+pub(super) fn save(mut content: impl Read, path: &Path, mode: Option<Mode>) -> io::Result<()> {
     let mut unnamed = create(parent(path))?;
     io::copy(&mut content, &mut unnamed)?;
-    if link(&unnamed, path).is_ok() {
+    if link_with(&unnamed, path, mode).is_ok() {
         return Ok(());
     }
     unnamed.rewind()?;
     let mut file = tempfile::Builder::new().prefix(PREFIX).tempfile_in(parent(path))?;
     io::copy(&mut unnamed, file.as_file_mut())?;
+    if let Some(mode) = mode {
+        mode.apply(file.as_file())?;
+    }
     file.as_file().sync_all()?;
     file.persist(path)?;
     Ok(())
@@ -206,7 +244,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("kept");
         for expected in [&[][..], &["kept"]] {
-            save(Watching { folder: folder.path(), expected, pieces: 4 }, &path).unwrap();
+            save(Watching { folder: folder.path(), expected, pieces: 4 }, &path, None).unwrap();
             assert_eq!(names(folder.path()), ["kept"]);
             assert!(path.metadata().unwrap().len() > 0);
         }

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use httpants_core::forms::Part;
 
-use super::stored::save;
+use super::stored::{Mode, save};
 use super::{BodyReader, Content, Pieces};
 use crate::runtime::BlockingPool;
 
@@ -124,8 +124,9 @@ impl UploadedFile {
     /// On Linux the temporary file is linked to the path, which takes the same time for every size.
     /// It is copied if the path is on another file system or the file was persisted before. A file
     /// in memory is written. In each case the path appears when the content is complete and synced
-    /// to disk. Only the server's user may read the file (mode 0600) until you change that. The
-    /// content can still be read through this value.
+    /// to disk. Only the server's user may read the file (mode 0600) until you change that;
+    /// [`persist_with_mode`](Self::persist_with_mode) sets another mode before the path appears.
+    /// The content can still be read through this value.
     ///
     /// An existing file at the path is replaced atomically: opening the path gives the old
     /// content or the new one. Its mode and owner are not kept. A symbolic link is replaced, and
@@ -148,12 +149,40 @@ impl UploadedFile {
     /// # Errors
     /// Returns the errors of the file system. The path and the upload are unchanged then.
     pub async fn persist(&self, path: impl Into<PathBuf>) -> io::Result<()> {
-        let path = path.into();
+        self.keep(path.into(), None).await
+    }
+
+    /// Keeps the file under this path as [`persist`](Self::persist), with these permissions,
+    /// whatever the umask of the process is. The path never appears with others.
+    ///
+    /// ```
+    /// use httpants_driver::UploadedFile;
+    ///
+    /// async fn publish(photo: &UploadedFile) -> std::io::Result<()> {
+    ///     // The web server in front belongs to the group of the directory.
+    ///     photo.persist_with_mode("/srv/photos/newest", 0o640).await
+    /// }
+    /// # let _ = publish;
+    /// ```
+    ///
+    /// # Errors
+    /// Returns [`InvalidInput`](io::ErrorKind::InvalidInput) for a mode above 0o777, and the errors
+    /// of the file system. The path and the upload are unchanged then.
+    #[cfg(unix)]
+    pub async fn persist_with_mode(&self, path: impl Into<PathBuf>, mode: u32) -> io::Result<()> {
+        let Some(valid) = Mode::new(mode) else {
+            let message = format!("invalid mode {mode:#o} of a persisted file: expected permissions up to 0o777");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
+        };
+        self.keep(path.into(), Some(valid)).await
+    }
+
+    async fn keep(&self, path: PathBuf, mode: Option<Mode>) -> io::Result<()> {
         let persisted = match &self.content {
-            Content::File(stored) => stored.persist(path),
+            Content::File(stored) => stored.persist(path, mode),
             Content::Memory(_) => {
                 let reader = self.reader();
-                self.pool.run(move || save(reader, &path))
+                self.pool.run(move || save(reader, &path, mode))
             }
         };
         persisted.await

@@ -68,13 +68,20 @@ impl Directory {
         RelativePath::resolve_decoded(below)
     }
 
-    /// Opens the regular file at this path; for a directory, its `index.html`.
-    pub(crate) fn find(&self, mut path: RelativePath) -> Result<Found, FileError> {
-        loop {
-            let (file, metadata) = self.open_file(path.as_str()).map_err(|error| fault(&error, path.as_str()))?;
-            match path.lookup(kind(&metadata))? {
-                Lookup::Send(path) => return Ok(Found { path, file, metadata: describe(&metadata) }),
-                Lookup::Index(index) => path = index,
+    /// Opens the regular file at this path; for a directory, the first of these names in it.
+    pub(crate) fn find(&self, path: RelativePath, index_names: &[Box<str>]) -> Result<Found, FileError> {
+        let (file, metadata) = self.open_file(path.as_str()).map_err(|error| fault(&error, path.as_str()))?;
+        match path.lookup(kind(&metadata))? {
+            Lookup::Send(path) => Ok(Found { path, file, metadata: describe(&metadata) }),
+            Lookup::Directory(directory) => {
+                for name in index_names {
+                    // A directory in its place is not an index.
+                    match self.find(directory.index(name)?, &[]) {
+                        Err(FileError::NotFound) => {}
+                        found => return found,
+                    }
+                }
+                Err(FileError::NotFound)
             }
         }
     }
@@ -306,7 +313,7 @@ mod tests {
     }
 
     fn content(directory: &Directory, path: &str) -> Result<String, FileError> {
-        let mut found = directory.find(RelativePath::resolve_decoded(path)?)?;
+        let mut found = directory.find(RelativePath::resolve_decoded(path)?, &["index.html".into()])?;
         let mut content = String::new();
         found.file.read_to_string(&mut content).unwrap();
         Ok(content)

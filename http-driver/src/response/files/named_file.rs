@@ -4,9 +4,10 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 
 use httpants_core::Headers;
-use httpants_core::files::{Coding, FileError, FileKind, Metadata, RelativePath};
+use httpants_core::files::{Coding, Disposition, FileError, FileKind, Metadata};
 
-use super::directory::{self, Found};
+use super::directory;
+use super::located::{Located, RequestedPath, Substitutes};
 use super::policy::FilePolicy;
 use super::root::FileRoot;
 
@@ -30,9 +31,16 @@ use super::root::FileRoot;
 #[derive(Debug)]
 pub struct NamedFile {
     source: Source,
-    filename: Option<String>,
-    guess_mime: bool,
+    presentation: Presentation,
     precompressed: Option<bool>,
+}
+
+/// What the application says about a file.
+#[derive(Debug)]
+pub(crate) struct Presentation {
+    pub(crate) filename: Option<String>,
+    pub(crate) disposition: Disposition,
+    pub(crate) guess_mime: bool,
 }
 
 /// An opened file.
@@ -47,8 +55,11 @@ pub(crate) struct Opened {
     pub(crate) metadata: Metadata,
     /// The chosen content coding, if there was a choice.
     pub(crate) coding: Option<Coding>,
-    pub(crate) filename: Option<String>,
-    pub(crate) guess_mime: bool,
+    pub(crate) presentation: Presentation,
+    /// The root that it is below.
+    pub(crate) root: Option<FileRoot>,
+    /// The file is the fallback of its root, which is to be revalidated under every path.
+    pub(crate) is_fallback: bool,
     /// The file is the index of a directory that was requested without a trailing slash.
     pub(crate) lacks_slash: bool,
 }
@@ -56,8 +67,12 @@ pub(crate) struct Opened {
 /// The location of a file.
 #[derive(Debug)]
 pub(crate) enum Source {
-    /// The path of a request, which may end in a slash.
-    Requested { root: FileRoot, path: Result<RelativePath, FileError>, slash: bool },
+    /// The path of a request, and whether it is below the mount prefix.
+    Requested { root: FileRoot, path: Result<RequestedPath, FileError>, is_below: bool },
+    /// A file that was found before.
+    Located(Box<Located>),
+    /// A file that was found before and cannot be opened.
+    Failed(FileError),
     /// A path given by the application, below this root or the server's.
     Named { root: Option<FileRoot>, path: PathBuf },
     /// An open file.
@@ -81,14 +96,32 @@ impl NamedFile {
     }
 
     pub(crate) fn from_source(source: Source) -> Self {
-        Self { source, filename: None, guess_mime: true, precompressed: None }
+        Self { source, presentation: Presentation::default(), precompressed: None }
     }
 
-    /// Sets the name under which the client should save the file (`Content-Disposition`), in any
-    /// script. Default: none; the client may display it.
+    /// Sets the name under which the client should save the file (`Content-Disposition:
+    /// attachment`), in any script. Default: none; the client may display it.
     #[must_use]
-    pub fn filename(mut self, filename: impl Into<String>) -> Self {
-        self.filename = Some(filename.into());
+    pub fn filename(self, filename: impl Into<String>) -> Self {
+        self.named(Disposition::Attachment, filename.into())
+    }
+
+    /// Sets the name of a file that the client should display (`Content-Disposition: inline`), in
+    /// any script: the name is that of its tab, and for saving it.
+    ///
+    /// ```
+    /// use httpants_driver::{NamedFile, Response};
+    ///
+    /// let _ = Response::file(NamedFile::new("7f3a.pdf").inline("Invoice 7.pdf"));
+    /// ```
+    #[must_use]
+    pub fn inline(self, filename: impl Into<String>) -> Self {
+        self.named(Disposition::Inline, filename.into())
+    }
+
+    fn named(mut self, disposition: Disposition, filename: String) -> Self {
+        self.presentation.disposition = disposition;
+        self.presentation.filename = Some(filename);
         self
     }
 
@@ -96,62 +129,87 @@ impl NamedFile {
     /// Default: true.
     #[must_use]
     pub fn guess_mime(mut self, guess_mime: bool) -> Self {
-        self.guess_mime = guess_mime;
+        self.presentation.guess_mime = guess_mime;
         self
     }
 
-    /// Sets whether a sibling with the suffix `.br` or `.gz` is sent instead if the client accepts
-    /// it. Default: the setting of the [`FileRoot`](crate::FileRoot).
+    /// Sets whether a sibling with the suffix `.br`, `.zst` or `.gz` is sent instead if the client
+    /// accepts it. Default: the setting of the [`FileRoot`](crate::FileRoot).
     #[must_use]
     pub fn precompressed(mut self, precompressed: bool) -> Self {
         self.precompressed = Some(precompressed);
         self
     }
 
+    /// Returns the root whose pages are the response to a request without a file, if it has some.
+    pub(crate) fn substitutes(&self) -> Option<Substitutes> {
+        match &self.source {
+            Source::Requested { root, is_below, .. } if root.has_substitutes() => {
+                Some(Substitutes { root: root.clone(), is_below: *is_below })
+            }
+            _ => None,
+        }
+    }
+
     /// Opens the file, or the precompressed sibling that suits this request better.
     pub(crate) fn open(self, policy: &FilePolicy, headers: &Headers) -> Result<Opened, FileError> {
-        let Self { source, filename, guess_mime, precompressed } = self;
-        let (root, path, slash) = match source {
-            Source::Open { file, name } => {
-                let metadata = file.metadata().map_err(|error| FileError::from(error.kind()))?;
-                if directory::kind(&metadata) != FileKind::File {
-                    return Err(FileError::NotFound);
-                }
-                let metadata = directory::describe(&metadata);
-                let lacks_slash = false;
-                return Ok(Opened {
-                    name,
-                    path: None,
-                    file,
-                    metadata,
-                    coding: None,
-                    filename,
-                    guess_mime,
-                    lacks_slash,
-                });
-            }
-            Source::Requested { root, path, slash } => (root, path?, slash),
+        let Self { source, presentation, precompressed } = self;
+        let choice = |root: &FileRoot| policy.choice(precompressed.unwrap_or(root.settings.precompressed), headers);
+        let located = match source {
+            Source::Open { file, name } => return Opened::unrooted(file, name, presentation),
+            Source::Failed(fault) => return Err(fault),
+            Source::Located(located) => *located,
+            Source::Requested { root, path, .. } => root.locate_requested(path?, choice(&root))?,
             Source::Named { root, path } => {
                 let root = root.map_or_else(|| policy.root(), Ok)?;
-                let path = root.directory.relative(&path)?;
-                (root, path, true)
+                root.locate(root.directory.relative(&path)?, choice(&root))?
             }
         };
-        let directory = &root.directory;
-        let Found { path, mut file, mut metadata } = directory.find(path)?;
-        let has_choice = precompressed.unwrap_or(root.precompressed) && policy.sendfile.is_none();
-        let coding = has_choice.then(|| {
-            Coding::choose(headers, |coding| match directory.find_sibling(&path, coding.suffix()) {
-                Some(sibling) => {
-                    (file, metadata) = sibling;
-                    true
-                }
-                None => false,
-            })
-        });
-        let (name, lacks_slash) = (path.name().to_owned(), path.is_index() && !slash);
-        let path = policy.sendfile.is_some().then(|| path.under(directory.path()));
-        Ok(Opened { name, path, file, metadata, coding, filename, guess_mime, lacks_slash })
+        Ok(Opened::located(located, presentation, policy))
+    }
+}
+
+impl Opened {
+    fn unrooted(file: File, name: String, presentation: Presentation) -> Result<Self, FileError> {
+        let metadata = file.metadata().map_err(|error| FileError::from(error.kind()))?;
+        if directory::kind(&metadata) != FileKind::File {
+            return Err(FileError::NotFound);
+        }
+        Ok(Self {
+            name,
+            path: None,
+            file,
+            metadata: directory::describe(&metadata),
+            coding: None,
+            presentation,
+            root: None,
+            is_fallback: false,
+            lacks_slash: false,
+        })
+    }
+
+    pub(super) fn located(located: Located, presentation: Presentation, policy: &FilePolicy) -> Self {
+        let Located { root, path, file, metadata, coding, lacks_slash } = located;
+        let is_fallback = root.settings.fallback.as_ref().is_some_and(|fallback| fallback.as_str() == path.as_str());
+        let for_proxy = policy.sendfile.is_some().then(|| path.under(root.directory.path()));
+        Self {
+            name: path.name().to_owned(),
+            file,
+            metadata,
+            // A proxy makes the choice by itself.
+            coding: coding.filter(|_| for_proxy.is_none()),
+            path: for_proxy,
+            presentation,
+            is_fallback,
+            lacks_slash,
+            root: Some(root),
+        }
+    }
+}
+
+impl Default for Presentation {
+    fn default() -> Self {
+        Self { filename: None, disposition: Disposition::Attachment, guess_mime: true }
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use httpants_core::Headers;
 use httpants_core::files::{FileError, Sendfile};
 
 use super::root::FileRoot;
@@ -30,5 +31,10 @@ impl FilePolicy {
             FileError::Failed
         })?;
         Ok(self.root.get_or_init(|| current).clone())
+    }
+
+    /// Returns the fields that choose a precompressed sibling, if the choice is this server's.
+    pub(crate) fn choice<'a>(&self, precompressed: bool, headers: &'a Headers) -> Option<&'a Headers> {
+        (precompressed && self.sendfile.is_none()).then_some(headers)
     }
 }

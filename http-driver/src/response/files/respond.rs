@@ -1,15 +1,12 @@
 //! Responses with a file.
 
-use std::fs::File;
+use http::StatusCode;
+use http::header::{HeaderName, HeaderValue};
+use httpants_core::files::{Field, FileError, Segment};
+use httpants_core::{BodyLen, FieldLines, Misuse, ResponseHead};
 
-use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
-use http::{Method, StatusCode};
-use httpants_core::files::{Field, FileError, FileRequest, FileResponse, Plan, Segment};
-use httpants_core::{BodyLen, FieldLines, Headers, Misuse, RequestHead, ResponseHead};
-
-use super::FilePolicy;
-use super::named_file::{NamedFile, Opened};
-use crate::observe::report::report;
+use super::named_file::NamedFile;
+use super::planning::{Planned, Planner};
 use crate::response::Outlet;
 
 /// Responds with a file: opens it and plans the response without the lock, then queues the
@@ -22,7 +19,8 @@ pub(crate) fn respond(outlet: &mut Outlet<'_>, mut head: ResponseHead, file: Nam
     let (request, now) = outlet.with(|shared| (shared.core.current_request().cloned(), shared.core.now()));
     let request = request.filter(|request| request.id() == id).ok_or(Misuse::NoRequest)?;
     let own = take_fields(&mut head.fields)?;
-    let (plan, file) = plan(&request, head.status, own, file, outlet.file_policy, now.wall.as_secs());
+    let planner = Planner { request: &request, policy: outlet.file_policy, wall: now.wall.as_secs() };
+    let (plan, file) = plan(&planner, head.status, own, file);
     plan.append_fields(&mut head.fields)?;
     head.status = plan.status;
     let number = outlet.open_files.next_number();
@@ -49,79 +47,15 @@ pub(crate) fn respond(outlet: &mut Outlet<'_>, mut head: ResponseHead, file: Nam
     Ok(())
 }
 
-/// Returns the planned response and the file that its segments refer to.
-fn plan(
-    request: &RequestHead,
-    status: StatusCode,
-    mut own: Vec<Field>,
-    file: NamedFile,
-    policy: &FilePolicy,
-    wall: u64,
-) -> (Plan, Option<File>) {
-    let unconditional = Headers::default();
-    let mut asked = FileRequest { method: request.method(), headers: request.headers() };
-    if status != StatusCode::OK {
-        // A response whose status does not depend on the file, such as an error page.
-        asked.headers = &unconditional;
-        if *asked.method != Method::HEAD {
-            asked.method = &Method::GET;
-        }
-        if !own.iter().any(|(name, _)| *name == CACHE_CONTROL) {
-            own.push((CACHE_CONTROL, HeaderValue::from_static("no-cache")));
-        }
+fn plan(planner: &Planner<'_>, status: StatusCode, own: Vec<Field>, file: NamedFile) -> Planned {
+    let substitutes = file.substitutes();
+    match (file.open(planner.policy, planner.request.headers()), substitutes) {
+        (Ok(opened), _) if status != StatusCode::OK => planner.content(status, own, opened),
+        (Ok(opened), _) if opened.lacks_slash => planner.add_slash(&own),
+        (Ok(opened), _) => planner.file(own, opened),
+        (Err(FileError::NotFound), Some(substitutes)) if status == StatusCode::OK => substitutes.plan(planner, own),
+        (Err(fault), _) => planner.fault(&own, fault),
     }
-    let (plan, file) = match file.open(policy, asked.headers) {
-        Ok(opened) if opened.lacks_slash && status == StatusCode::OK => {
-            let plan = Plan::add_slash(request.method(), request.path(), request.query());
-            (without_file(plan, &own, policy), None)
-        }
-        Ok(opened) => plan_opened(asked, &own, opened, policy, wall),
-        Err(fault) => (without_file(Plan::fault(asked.method, fault), &own, policy), None),
-    };
-    (plan.with_status(status), file)
-}
-
-fn plan_opened(
-    asked: FileRequest<'_>,
-    own: &[Field],
-    opened: Opened,
-    policy: &FilePolicy,
-    wall: u64,
-) -> (Plan, Option<File>) {
-    let mut response = FileResponse::new(&opened.name);
-    response.filename = opened.filename.as_deref();
-    response.guess_mime = opened.guess_mime;
-    response.headers = own;
-    response.coding = opened.coding;
-    if let (Some(sendfile), Some(path)) = (&policy.sendfile, &opened.path) {
-        return (Plan::sendfile(asked, &response, sendfile, path, wall), None);
-    }
-    match entropy(asked) {
-        Ok(entropy) => (Plan::new(asked, &response, opened.metadata, wall, entropy), Some(opened.file)),
-        Err(fault) => (without_file(Plan::fault(asked.method, fault), own, policy), None),
-    }
-}
-
-/// Adds the application's fields to a plan without a file, except the one that would make a proxy
-/// send a file instead.
-fn without_file(plan: Plan, own: &[Field], policy: &FilePolicy) -> Plan {
-    let mut plan = plan.with_own_fields(own);
-    if let Some(sendfile) = &policy.sendfile {
-        plan.fields.retain(|(name, _)| name != sendfile.header());
-    }
-    plan
-}
-
-/// Returns random bytes, only if a multipart boundary needs them.
-fn entropy(asked: FileRequest<'_>) -> Result<[u8; 16], FileError> {
-    let mut entropy = [0; 16];
-    if asked.asks_for_several_ranges() {
-        getrandom::fill(&mut entropy).map_err(|error| {
-            report!("cannot generate a multipart boundary: no random numbers from the system", error);
-            FileError::Failed
-        })?;
-    }
-    Ok(entropy)
 }
 
 /// Takes the application's fields for the plan to place; fields that the core owns stay.

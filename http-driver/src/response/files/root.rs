@@ -5,14 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::directory::Directory;
+use super::settings::Settings;
 
 /// A directory whose files are served; clones share it.
 ///
 /// Only regular files below the directory are sent. A path with `..` in any spelling, a device, and
 /// a symbolic link that leads out (even if it leads back in) get 404, as a missing file does; an
-/// absolute link may lead to a place below. For a directory the response is its `index.html`, an
-/// unreadable file gets 403. The response fields are those of [`httpants_core::files::Plan`]:
-/// entity tags, conditions, ranges.
+/// absolute link may lead to a place below. Names that begin with a dot are hidden, except
+/// `.well-known`. For a directory the response is its `index.html`, an unreadable file gets 403.
+/// Directories are never listed. The response fields are those of
+/// [`httpants_core::files::Plan`]: entity tags, conditions, ranges.
 ///
 /// ```
 /// use httpants_driver::{FileRoot, Request, Response, Server};
@@ -40,6 +42,42 @@ use super::directory::Directory;
 /// # Ok(()) }
 /// ```
 ///
+/// # A site
+///
+/// [`find`](Self::find) looks a file up before there is a response, so that an application
+/// continues with its own routes where there is none; [`serve`](Self::serve) always has a response,
+/// and sends the [`fallback`](Self::fallback) or the [`not_found`](Self::not_found) file where
+/// there is no other. The example `site` of `httpants-tokio` is a whole program.
+///
+/// ```
+/// use httpants_driver::{FileRoot, Request, Response, Server};
+/// # use httpants_testkit::memory::Memory;
+///
+/// async fn handler(site: FileRoot, request: Request) -> Response {
+///     if let Some(file) = site.find(&request).await {
+///         return file;
+///     }
+///     match request.path() {
+///         "/api/version" => Response::text("1.0\n"),
+///         _ => site.serve(&request),
+///     }
+/// }
+///
+/// # fn main() -> std::io::Result<()> {
+/// # let folder = tempfile::tempdir()?;
+/// # std::fs::write(folder.path().join("index.html"), "")?;
+/// # std::fs::write(folder.path().join("404.html"), "")?;
+/// # let dist = folder.path();
+/// let site = FileRoot::open(dist)?
+///     .precompressed(true)
+///     .cache_control("max-age=3600")?
+///     .fallback("index.html")?
+///     .not_found("404.html")?;
+/// let server = Server::with_state(site, handler);
+/// # let _: Server<Memory, _> = server;
+/// # Ok(()) }
+/// ```
+///
 /// # What runs where
 ///
 /// Files are opened in the connection's own task. That is two short system calls on names that the
@@ -58,7 +96,7 @@ use super::directory::Directory;
 #[derive(Clone, Debug)]
 pub struct FileRoot {
     pub(super) directory: Arc<Directory>,
-    pub(super) precompressed: bool,
+    pub(super) settings: Arc<Settings>,
     mount: Arc<str>,
 }
 
@@ -69,7 +107,7 @@ impl FileRoot {
     /// Returns the errors of the platform, prefixed with the path; also if it is not a directory.
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         let directory = Directory::open(path.as_ref())?.into();
-        Ok(Self { directory, precompressed: false, mount: Arc::default() })
+        Ok(Self { directory, settings: Arc::default(), mount: Arc::default() })
     }
 
     /// Sets the path prefix at which the directory appears, such as `/static`;
@@ -81,14 +119,6 @@ impl FileRoot {
             "" => Arc::default(),
             path => format!("/{path}").into(),
         };
-        self
-    }
-
-    /// Sets whether `app.js.br` or `app.js.gz` is sent instead of `app.js` if it exists and the
-    /// client accepts it. Default: false.
-    #[must_use]
-    pub fn precompressed(mut self, precompressed: bool) -> Self {
-        self.precompressed = precompressed;
         self
     }
 

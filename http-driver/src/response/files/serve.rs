@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use httpants_core::files::{FileError, RelativePath};
+use httpants_core::files::FileError;
 
 use super::named_file::{NamedFile, Source};
 use super::root::FileRoot;
@@ -10,14 +10,54 @@ use crate::request::Request;
 use crate::response::Response;
 
 impl FileRoot {
-    /// Returns the response to a request for the file at its path. A directory with an `index.html`
-    /// is redirected with 301 if the trailing slash is missing, because relative links in that file
-    /// depend on it.
+    /// Returns the response to a request for the file at its path. A directory with an index is
+    /// redirected with 301 if the trailing slash is missing, because relative links in that file
+    /// depend on it. Where there is no file, the response is the [`fallback`](Self::fallback), the
+    /// [`not_found`](Self::not_found) file, or a short text with status 404. Methods other than GET
+    /// and HEAD on a file get 405 with `Allow`.
+    ///
+    /// The file is opened when the response is sent.
     #[must_use]
     pub fn serve(&self, request: &Request) -> Response {
-        let slash = request.path().ends_with('/');
-        let path = self.below_mount(request.path()).ok_or(FileError::NotFound).and_then(RelativePath::resolve);
-        NamedFile::from_source(Source::Requested { root: self.clone(), path, slash }).into()
+        let path = self.requested(request.path());
+        let is_below = self.below_mount(request.path()).is_some();
+        NamedFile::from_source(Source::Requested { root: self.clone(), path, is_below }).into()
+    }
+
+    /// Returns the response to a request for the file at its path, or `None` if there is no such
+    /// file, so that the application continues: the path leads nowhere, is outside the mount prefix
+    /// or hidden, or is not the path of any file. [`fallback`](Self::fallback) and
+    /// [`not_found`](Self::not_found) do not matter here.
+    ///
+    /// Every other result is a response: the file, which conditions and ranges apply to, the
+    /// redirect of a directory with an index, 403 for a file that may not be read, and 405 for
+    /// methods other than GET and HEAD.
+    ///
+    /// The file is opened once. The response holds it, so that what was found is what is sent, even
+    /// if the file is replaced meanwhile.
+    ///
+    /// ```
+    /// use httpants_driver::{FileRoot, Request, Response};
+    ///
+    /// async fn handler(site: FileRoot, request: Request) -> Response {
+    ///     match site.find(&request).await {
+    ///         Some(file) => file.with_header("X-Frame-Options", "DENY"),
+    ///         None => Response::text("no page of this name\n").with_status(404),
+    ///     }
+    /// }
+    /// # let _ = handler;
+    /// ```
+    pub async fn find(&self, request: &Request) -> Option<Response> {
+        let found = self.requested(request.path()).and_then(|path| {
+            let choice = self.settings.precompressed.then_some(request.headers());
+            self.locate_requested(path, choice)
+        });
+        let source = match found {
+            Ok(located) => Source::Located(located.into()),
+            Err(FileError::NotFound) => return None,
+            Err(fault) => Source::Failed(fault),
+        };
+        Some(NamedFile::from_source(source).into())
     }
 
     /// Returns a file that the application names: relative to the directory, or absolute and below

@@ -249,6 +249,30 @@ pub fn an_uploaded_file_is_kept_where_the_application_says<S: Stage>() {
     }
 }
 
+/// An uploaded file is kept with the permissions that the application gives.
+#[cfg(unix)]
+pub fn an_uploaded_file_is_kept_with_the_given_mode<S: Stage>() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("kept");
+    let kept = path.clone();
+    let server = start::<S, _, _>(move |request: Request| {
+        let path = kept.clone();
+        async move {
+            let file = request.files().get("f").ok_or("no file".to_owned())?;
+            file.persist_with_mode(path, 0o646).await.map_err(|error| error.to_string())?;
+            Ok::<_, String>(format!("kept {}", file.len()))
+        }
+    });
+    let mut client = server.connect();
+    for size in [10, 1_000_000] {
+        let content = noise(size);
+        assert_eq!(client.ask(post("/", MULTIPART, &form(&content))).text(), format!("kept {size}"));
+        assert_eq!(fs::metadata(&path).expect("a file").permissions().mode() & 0o7777, 0o646);
+        assert_same(&fs::read(&path).expect("a file"), &content);
+    }
+}
+
 /// How many files of this folder the process has open, removed ones too; where the system does
 /// not list them, how many have names.
 fn open_files(folder: &Path) -> usize {

@@ -13,6 +13,7 @@ pub mod listening;
 pub mod peers;
 pub mod platform;
 pub mod responder;
+pub mod site;
 pub mod starving;
 pub mod tasks;
 pub mod time;

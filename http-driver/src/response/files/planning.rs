@@ -1,0 +1,100 @@
+//! Planning of the response to a request with an opened file, or without one.
+
+use std::fs::File;
+
+use http::header::{CACHE_CONTROL, EXPIRES, HeaderValue};
+use http::{Method, StatusCode};
+use httpants_core::files::{Field, FileError, FileRequest, FileResponse, Plan};
+use httpants_core::{Headers, RequestHead};
+
+use super::named_file::Opened;
+use super::policy::FilePolicy;
+use crate::observe::report::report;
+
+pub(super) const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
+
+/// A planned response and the file that its segments refer to.
+pub(super) type Planned = (Plan, Option<File>);
+
+/// What the responses to one request are planned with.
+pub(super) struct Planner<'a> {
+    pub(super) request: &'a RequestHead,
+    pub(super) policy: &'a FilePolicy,
+    /// The time in seconds since 1970.
+    pub(super) wall: u64,
+}
+
+impl Planner<'_> {
+    /// Plans the response whose status the file and the request decide.
+    pub(super) fn file(&self, mut own: Vec<Field>, opened: Opened) -> Planned {
+        if !own.iter().any(|(name, _)| *name == CACHE_CONTROL || *name == EXPIRES) {
+            let of_root = || opened.root.as_ref()?.settings.cache_control.clone();
+            let value = if opened.is_fallback { Some(NO_CACHE) } else { of_root() };
+            own.extend(value.map(|value| (CACHE_CONTROL, value)));
+        }
+        let asked = FileRequest { method: self.request.method(), headers: self.request.headers() };
+        self.opened(asked, &own, opened)
+    }
+
+    /// Plans a response whose status does not depend on the file, such as an error page.
+    pub(super) fn content(&self, status: StatusCode, mut own: Vec<Field>, opened: Opened) -> Planned {
+        if !own.iter().any(|(name, _)| *name == CACHE_CONTROL) {
+            own.push((CACHE_CONTROL, NO_CACHE));
+        }
+        let method = if *self.request.method() == Method::HEAD { &Method::HEAD } else { &Method::GET };
+        let (plan, file) = self.opened(FileRequest { method, headers: &Headers::default() }, &own, opened);
+        (plan.with_status(status), file)
+    }
+
+    /// Plans the redirect of a directory to its path with a slash.
+    pub(super) fn add_slash(&self, own: &[Field]) -> Planned {
+        let plan = Plan::add_slash(self.request.method(), self.request.path(), self.request.query());
+        self.without_file(plan, own)
+    }
+
+    pub(super) fn fault(&self, own: &[Field], fault: FileError) -> Planned {
+        self.without_file(Plan::fault(self.request.method(), fault), own)
+    }
+
+    fn opened(&self, asked: FileRequest<'_>, own: &[Field], opened: Opened) -> Planned {
+        let mut response = FileResponse::new(&opened.name);
+        response.filename = opened.presentation.filename.as_deref();
+        response.disposition = opened.presentation.disposition;
+        response.guess_mime = opened.presentation.guess_mime;
+        response.headers = own;
+        response.coding = opened.coding;
+        if let Some(root) = &opened.root {
+            response.types = Some(&root.settings.types);
+            response.etag = root.settings.etag;
+        }
+        if let (Some(sendfile), Some(path)) = (&self.policy.sendfile, &opened.path) {
+            return (Plan::sendfile(asked, &response, sendfile, path, self.wall), None);
+        }
+        match entropy(asked) {
+            Ok(entropy) => (Plan::new(asked, &response, opened.metadata, self.wall, entropy), Some(opened.file)),
+            Err(fault) => self.fault(own, fault),
+        }
+    }
+
+    /// Adds the application's fields to a plan without a file, except the one that would make a
+    /// proxy send a file instead.
+    fn without_file(&self, plan: Plan, own: &[Field]) -> Planned {
+        let mut plan = plan.with_own_fields(own);
+        if let Some(sendfile) = &self.policy.sendfile {
+            plan.fields.retain(|(name, _)| name != sendfile.header());
+        }
+        (plan, None)
+    }
+}
+
+/// Returns random bytes, only if a multipart boundary needs them.
+fn entropy(asked: FileRequest<'_>) -> Result<[u8; 16], FileError> {
+    let mut entropy = [0; 16];
+    if asked.asks_for_several_ranges() {
+        getrandom::fill(&mut entropy).map_err(|error| {
+            report!("cannot generate a multipart boundary: no random numbers from the system", error);
+            FileError::Failed
+        })?;
+    }
+    Ok(entropy)
+}
