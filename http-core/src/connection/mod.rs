@@ -83,7 +83,7 @@ use crate::wire::response_framing::Mode;
 /// Inputs never fail: what the peer did wrong becomes a queued response,
 /// [`Event::Refused`] and [`Event::Closed`]. They are safe in any order, and one too many does
 /// nothing. Commands carry the id of their request, which is checked; they fail with
-/// [`Misuse`](crate::Misuse) where the caller is wrong, and then change nothing, with the two
+/// [`Misuse`](crate::Misuse) where the caller is wrong, and then change nothing, with the three
 /// exceptions that it names.
 pub struct Connection {
     config: Arc<Config>,

@@ -6,9 +6,10 @@ use crate::wire::response_framing::FramingConflict;
 
 /// A call that the connection's state, or the framing that was promised, does not allow.
 ///
-/// It is the caller's fault, never the peer's. Nothing was sent or changed by the call, but for
-/// [`TooLittleContent`](Self::TooLittleContent), and for a body that is refused with 413 by
-/// `check_expectation` or `send_continue`: these close the connection.
+/// It is the caller's fault, never the peer's. Nothing was sent or changed by the call, with three
+/// exceptions. [`TooLittleContent`](Self::TooLittleContent), and a body that is refused with 413 by
+/// `check_expectation` or `send_continue`, close the connection. With [`NoBody`](Self::NoBody) of
+/// [`Reply::send`](crate::Reply::send) the head was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Misuse {
