@@ -116,9 +116,8 @@ impl Outlet<'_> {
 
     fn begin_stream(&mut self, head: ResponseHead, stream: ContentStream) -> Result<Rest, Misuse> {
         let (request, status) = (self.request, head.status);
-        let has_body = self.with(|shared| {
-            shared.core.current_request().is_none_or(|request| request.allows_response_body(status))
-        });
+        let has_body = self
+            .with(|shared| shared.core.current_request().is_none_or(|request| request.allows_response_body(status)));
         if has_body {
             return Ok(Rest::Stream(StreamTask { head: Some(head), stream }));
         }
