@@ -178,15 +178,20 @@ impl Limits {
         // What must be complete before it is parsed is kept in the receive buffer, which doubles
         // to the next power of two beside the one before.
         let trailers = self.chunk_overhead.saturating_add(2);
-        let whole = self.head.min(MOST_BYTES).max(trailers).saturating_add(1);
+        let whole = self.head_size().max(trailers).saturating_add(1);
         let received = whole.checked_next_power_of_two().unwrap_or(usize::MAX).max(self.body_size()).saturating_mul(2);
         // A copy of the head, one of the trailers, and the places of their lines.
-        let copied = self.head.min(MOST_BYTES).saturating_add(trailers);
+        let copied = self.head_size().saturating_add(trailers);
         let indexed = self.fields.saturating_mul(2 * size_of::<FieldSpan>()).saturating_mul(2);
         // Responses are gathered below the backlog, the last one may begin right there, and
         // their buffer doubles.
         let sent = self.backlog().saturating_add(RESPONSE_HEAD).saturating_mul(3);
         [copied, indexed, sent, FIXED].into_iter().fold(received, usize::saturating_add)
+    }
+
+    /// The most bytes that a head has.
+    pub(crate) fn head_size(&self) -> usize {
+        self.head.min(MOST_BYTES)
     }
 
     /// The size of a receive buffer for heads, within what makes sense.

@@ -80,8 +80,7 @@ impl Connection {
                     Preface::Header(header.len)
                 }
                 Err(fault) => {
-                    let received = received.get(..self.config.limits.head).unwrap_or(received);
-                    self.refuse_proxy_header(Refusal::of_proxy_header(fault, received));
+                    self.refuse_proxy_header(Refusal::of_proxy_header(fault, received, &self.config.limits));
                     Preface::Refused
                 }
             };
@@ -147,7 +146,7 @@ impl Connection {
                 self.read_head()
             }
             Err(fault) => {
-                let refusal = Refusal::of_proxy_header(fault, received);
+                let refusal = Refusal::of_proxy_header(fault, received, &self.config.limits);
                 self.refuse_proxy_header(refusal);
                 None
             }
@@ -168,8 +167,8 @@ impl Connection {
     /// A plain request where a handshake is expected. `received` has what came of it.
     fn refuse_plain_request(&mut self, received: &[u8]) {
         let fault = ProtocolError::PlainRequest;
-        let received = received.get(..self.config.limits.head).unwrap_or(received);
-        self.events.refuse(Refusal::new(fault, None, 0, received, HeadProgress::RequestLine));
+        let refusal = Refusal::of_head(fault, (0, received), HeadProgress::RequestLine, &self.config.limits);
+        self.events.refuse(refusal);
         self.turn_away(fault.status(), fault.rule(), CloseReason::Refused(fault));
     }
 
