@@ -110,15 +110,17 @@ impl KeyRing {
     }
 
     /// Makes a cookie without a value and with the attributes that [`cookie`](Self::cookie) gives
-    /// to this name, for [`CookiesOut::remove`](super::CookiesOut::remove). What was changed when
-    /// the cookie was set, such as its path or domain, has to be changed in the same way here.
+    /// to this name, for [`cookies::remove`](super::remove). What was changed when the cookie was
+    /// set, such as its path or domain, has to be changed in the same way here.
     ///
     /// ```
-    /// use httpants_core::cookies::{CookiesOut, KeyRing};
+    /// use httpants_core::FieldLines;
+    /// use httpants_core::cookies::{self, KeyRing};
     ///
-    /// let mut out = CookiesOut::new();
-    /// out.remove(KeyRing::removal("__Host-user"))?;
-    /// assert!(out.iter().next().unwrap().1.starts_with("__Host-user=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0"));
+    /// let mut fields = FieldLines::new();
+    /// cookies::remove(&mut fields, KeyRing::removal("__Host-user"))?;
+    /// let line = fields.get("Set-Cookie").unwrap();
+    /// assert!(line.starts_with(b"__Host-user=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0"));
     /// # Ok::<(), httpants_core::cookies::CookieError>(())
     /// ```
     #[must_use]
@@ -269,13 +271,18 @@ impl core::error::Error for KeyError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cookies::CookiesOut;
+    use crate::cookies::{remove, set};
+    use crate::message::field_lines::FieldLines;
 
     const NOW: u64 = 1_700_000_000;
     const HOUR: Duration = Duration::from_secs(3600);
 
     fn ring(secrets: &[&str]) -> KeyRing {
         KeyRing::new(secrets).unwrap()
+    }
+
+    fn text(fields: &FieldLines, index: usize) -> String {
+        String::from_utf8(fields.iter().nth(index).unwrap().1.to_vec()).unwrap()
     }
 
     /// What the core would make of these parts: for values that `sign` never makes.
@@ -451,37 +458,37 @@ mod tests {
     #[test]
     fn the_cookie_has_safe_defaults_and_takes_the_rest() {
         let keys = ring(&["k"]);
-        let mut out = CookiesOut::new();
-        out.set(keys.cookie("n", "v", NOW, HOUR)).unwrap();
+        let mut out = FieldLines::new();
+        set(&mut out, keys.cookie("n", "v", NOW, HOUR)).unwrap();
         let signed = keys.sign("n", "v", NOW, HOUR);
-        let field = out.iter().next().unwrap().1.to_owned();
+        let field = text(&out, 0);
         assert_eq!(field, format!("n={signed}; HttpOnly; SameSite=Lax; Path=/; Max-Age=3600"));
         let adjusted = keys.cookie("n", "v", NOW, HOUR).http_only(false).secure(true).same_site(SameSite::Strict);
-        out.set(adjusted.domain("a.example").path("/p")).unwrap();
-        let field = out.iter().nth(1).unwrap().1.to_owned();
+        set(&mut out, adjusted.domain("a.example").path("/p")).unwrap();
+        let field = text(&out, 1);
         assert_eq!(field, format!("n={signed}; SameSite=Strict; Secure; Path=/p; Domain=a.example; Max-Age=3600"));
-        out.set(keys.cookie("long", "v".repeat(2900), NOW, Duration::MAX)).unwrap();
-        assert!(out.set(keys.cookie("long", "v".repeat(3100), NOW, HOUR)).is_err());
+        set(&mut out, keys.cookie("long", "v".repeat(2900), NOW, Duration::MAX)).unwrap();
+        assert!(set(&mut out, keys.cookie("long", "v".repeat(3100), NOW, HOUR)).is_err());
     }
 
     #[test]
     fn prefixed_names_have_what_they_need() {
         let keys = ring(&["k"]);
         for name in ["__Host-n", "__host-n", "__Secure-n", "__SECURE-"] {
-            let mut out = CookiesOut::new();
-            out.set(keys.cookie(name, "v", NOW, HOUR)).unwrap();
-            let (_, field) = out.iter().next().unwrap();
+            let mut out = FieldLines::new();
+            set(&mut out, keys.cookie(name, "v", NOW, HOUR)).unwrap();
+            let field = text(&out, 0);
             assert!(field.ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=3600"), "{field}");
-            out.remove(KeyRing::removal(name)).unwrap();
+            remove(&mut out, KeyRing::removal(name)).unwrap();
             let gone = "; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
-            assert_eq!(out.iter().collect::<Vec<_>>(), [(name, &*format!("{name}={gone}"))]);
+            assert_eq!((out.iter().count(), text(&out, 0)), (1, format!("{name}={gone}")));
         }
         for name in ["Host-n", "__Hostn", "n__Secure-"] {
             assert_eq!(KeyRing::removal(name).build().secure(), None, "{name}");
         }
-        let mut out = CookiesOut::new();
-        assert!(out.set(keys.cookie("__Host-n", "v", NOW, HOUR).domain("a.example")).is_err());
-        assert!(out.set(keys.cookie("__Host-n", "v", NOW, HOUR).secure(false)).is_err());
+        let mut out = FieldLines::new();
+        assert!(set(&mut out, keys.cookie("__Host-n", "v", NOW, HOUR).domain("a.example")).is_err());
+        assert!(set(&mut out, keys.cookie("__Host-n", "v", NOW, HOUR).secure(false)).is_err());
     }
 
     #[test]
