@@ -43,7 +43,7 @@ impl Connection {
     /// report it by [`handle_peer_closed`](Self::handle_peer_closed).
     #[must_use]
     pub fn watches_peer(&self) -> bool {
-        let outstanding = matches!(self.state.send, Sending::Head | Sending::Body);
+        let outstanding = self.state.awaits_response();
         (outstanding || self.held) && self.peer_closed_at.is_none() && !self.wants_recv()
     }
 

@@ -276,7 +276,7 @@ impl Connection {
     pub fn handle_shutdown(&mut self, now: Now) {
         self.set_now(now);
         self.times.shutdown.get_or_insert(self.now.mono);
-        let between_requests = matches!(self.state.recv, Receiving::Handshake | Receiving::Idle);
+        let between_requests = self.state.is_between_requests();
         if self.apply(Input::Shutdown) && between_requests {
             self.ordinary_end = true;
             self.events.close(CloseReason::Shutdown);

@@ -354,7 +354,7 @@ impl Connection {
     /// outstanding breaks off. Once the connection is about to be closed it does nothing.
     pub fn close(&mut self) {
         self.mark_broken();
-        let between_requests = matches!(self.state.recv, Receiving::Handshake | Receiving::Idle);
+        let between_requests = self.state.is_between_requests();
         if self.apply(Input::Abort) {
             self.ordinary_end |= between_requests;
             self.end_request();

@@ -134,6 +134,16 @@ impl State {
 
     pub(crate) const NEW_WITH_HANDSHAKE: Self = Self { recv: Receiving::Handshake, ..Self::NEW };
 
+    /// The application has a request whose response it has not finished.
+    pub(crate) fn awaits_response(self) -> bool {
+        matches!(self.send, Sending::Head | Sending::Body)
+    }
+
+    /// No byte of a request was parsed since the last response.
+    pub(crate) fn is_between_requests(self) -> bool {
+        matches!(self.recv, Receiving::Handshake | Receiving::Idle)
+    }
+
     const fn to(self, recv: Receiving, send: Sending) -> Option<Self> {
         Some(Self { recv, send, persistent: self.persistent })
     }
