@@ -6,7 +6,7 @@ use super::Connection;
 use super::events::CloseReason;
 use super::state::{Input, Receiving, Sending};
 use super::timers::{Deadline, Earliest, Timer};
-use crate::message::connection_info::Now;
+use crate::message::now::Now;
 use crate::wire::error::ProtocolError;
 
 impl Connection {

@@ -2,9 +2,11 @@
 
 use super::Connection;
 use super::config::Limits;
+use super::preamble::PrefaceHeader;
 use super::responses::ResponseState;
-use super::state::{PrefaceHeader, Receiving, Sending, State};
-use crate::message::connection_info::{ConnectionInfo, Now};
+use super::state::{Receiving, Sending, State};
+use crate::message::connection_info::ConnectionInfo;
+use crate::message::now::Now;
 use crate::message::request::{RequestHead, RequestId};
 
 /// Getters.

@@ -9,7 +9,7 @@ use super::recv_buffer::RecvBuf;
 use super::send_queue::{Segment, SendQueue, Transmit};
 use super::state::Receiving;
 use super::storage::{SpareBuffers, Storage};
-use crate::message::connection_info::Now;
+use crate::message::now::Now;
 
 /// A buffer to receive into: a connection's own, from [`Connection::lend_recv_buf`], or one
 /// made of a [`Storage`] for a connection that is idle and has none.

@@ -41,13 +41,15 @@ pub use self::timers::{Deadline, Timer};
 
 use self::content::Content;
 use self::events::PendingEvents;
+use self::preamble::PrefaceHeader;
 use self::recv_buffer::RecvBuf;
 use self::responses::Responses;
 use self::send_queue::{Lent, Segment, SendQueue};
-use self::state::{Input, PrefaceHeader};
+use self::state::Input;
 use self::timers::Times;
-use crate::message::connection_info::{ConnectionInfo, Now};
+use crate::message::connection_info::ConnectionInfo;
 use crate::message::field_lines::FieldLines;
+use crate::message::now::Now;
 use crate::message::request::{RecycledBuffers, RequestHead, RequestId};
 use crate::message::response::ResponseHead;
 use crate::wire::default_headers::DefaultHeaders;

@@ -71,23 +71,6 @@ pub struct State {
     pub persistent: bool,
 }
 
-/// The PROXY protocol header before everything else, where one is expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PrefaceHeader {
-    Expected,
-    /// Something was received, but not all of it, or something else.
-    Begun,
-    /// It was received, or none is expected.
-    Done,
-}
-
-impl PrefaceHeader {
-    /// Once this was received of it.
-    pub(super) fn after(self, received: &[u8]) -> Self {
-        if received.is_empty() { self } else { Self::Begun }
-    }
-}
-
 /// What happens to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {

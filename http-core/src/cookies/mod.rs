@@ -33,7 +33,7 @@ mod jar;
 mod set_cookie;
 mod signed;
 
-pub use crate::message::misuse::CookieError;
+pub use crate::message::cookie_error::CookieError;
 pub use cookie::time;
 pub use cookie::{Cookie, CookieBuilder, Expiration, SameSite};
 pub use jar::Cookies;

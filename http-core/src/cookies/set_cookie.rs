@@ -5,8 +5,8 @@ use core::fmt::Write;
 use cookie::time::{Duration, OffsetDateTime};
 use cookie::{Cookie, Expiration};
 
+use crate::message::cookie_error::CookieError;
 use crate::message::field_lines::FieldLines;
-use crate::message::misuse::CookieError;
 use crate::wire::grammar;
 
 /// The most bytes that name and value of a cookie have together: 4,096. A browser drops a cookie

@@ -34,7 +34,7 @@ mod coding;
 mod conditional;
 mod date;
 mod disposition;
-mod fault;
+mod error;
 mod mime;
 mod path;
 mod plan;
@@ -47,7 +47,7 @@ mod xsendfile;
 
 pub use coding::Coding;
 pub use disposition::attachment;
-pub use fault::FileError;
+pub use error::FileError;
 pub use mime::content_type;
 pub use path::{FileKind, Lookup, RelativePath, below_root};
 pub use plan::{FileRequest, Plan};

@@ -17,7 +17,7 @@ use crate::{CanonicalName, FieldLines, Headers, Misuse};
 use super::byteranges::{Byteranges, content_range};
 use super::conditional::{self, EntityTag, Precondition, Validators};
 use super::date;
-use super::fault::FileError;
+use super::error::FileError;
 use super::range::{self, ByteRange, Selection};
 use super::response::{Field, FileResponse, Metadata, Shown};
 use super::segment::Segment;

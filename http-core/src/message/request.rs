@@ -8,8 +8,9 @@ use std::sync::OnceLock;
 
 use http::{Method, StatusCode, Version};
 
-use crate::message::connection_info::{ConnectionInfo, Now};
+use crate::message::connection_info::ConnectionInfo;
 use crate::message::headers::Headers;
+use crate::message::now::Now;
 use crate::wire::head::{Head, HeadFacts};
 use crate::wire::request_framing::Framing;
 use crate::wire::response_framing;

@@ -1,18 +1,22 @@
 //! What comes before the first request: a header of the PROXY protocol, and the handshake of a
 //! transport that is secured (TLS).
 
+mod preface_header;
 mod proxy_protocol;
 
 use alloc::sync::Arc;
 
+pub(super) use self::preface_header::PrefaceHeader;
 pub use self::proxy_protocol::{Endpoints, ProxyHeader, ProxyHeaderError};
 use super::Connection;
 use super::config::Config;
 use super::events::CloseReason;
 use super::refusal::{HeadProgress, Refusal};
-use super::state::{Input, PrefaceHeader, Receiving, State};
+use super::state::{Input, Receiving, State};
 use super::timers::{Earliest, Timer};
-use crate::message::connection_info::{Address, ConnectionInfo, Now};
+use crate::message::address::Address;
+use crate::message::connection_info::ConnectionInfo;
+use crate::message::now::Now;
 use crate::message::request::RequestHead;
 use crate::wire::error::ProtocolError;
 
