@@ -11,7 +11,7 @@ use crate::wire::grammar;
 
 /// Why a peer was refused, and what was read of its request: for error pages, access logs and
 /// tools that compare parsers.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     error: ProtocolError,
     request: Option<RequestId>,

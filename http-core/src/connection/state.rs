@@ -62,6 +62,7 @@ pub enum Sending {
 
 /// Where a connection stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct State {
     /// The receiving half.
     pub recv: Receiving,

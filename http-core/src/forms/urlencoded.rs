@@ -19,7 +19,7 @@ use crate::wire::grammar::{is_octet, octet};
 /// assert_eq!(urlencoded::parse(b"a=&b&c=1", &options)?.len(), 3);
 /// # Ok::<(), httpants_core::forms::ParseFormError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
     /// Keep variables with an empty value, or with none (`keep_blank_values` in Pants).

@@ -4,6 +4,7 @@ use crate::message::address::Address;
 
 /// Who is at the other end of a connection, and over what.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct ConnectionInfo {
     /// The other end.
     pub remote_addr: Address,

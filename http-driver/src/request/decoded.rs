@@ -26,7 +26,7 @@ impl Request {
     /// ```
     ///
     /// # Errors
-    /// [`BodyError::Closed`] if the body is incomplete, with the [fault](BodyError::fault) 413 if it
+    /// [`BodyError::Closed`] if the body is incomplete, with the [error](BodyError::protocol_error) 413 if it
     /// is larger than the limit; [`BodyError::NotKept`]; [`BodyError::Taken`] if pieces of a body
     /// that is not in a temporary file were read before, through [`body_mut`](Self::body_mut);
     /// [`BodyError::Storage`].
