@@ -6,7 +6,7 @@ use crate::shown;
 use arbitrary::{Arbitrary, Unstructured};
 use cookie::{Cookie, SameSite};
 use httpants_core::cookies::{self, CookieError, Cookies, KeyRing, VerifyError};
-use httpants_core::{FieldLines, Headers};
+use httpants_core::{FieldLines, Headers, UnixTime};
 
 /// The first byte chooses what the rest is: the value of Cookie fields, a cookie to set, or one
 /// to sign and to change.
@@ -195,7 +195,7 @@ impl Signed {
     fn verify(&self, anything: &[u8]) {
         let keys = KeyRing::new(["new", "old"]).unwrap();
         let (time, lifetime, later) = (self.time, self.lifetime, self.later);
-        let signed = keys.sign("name", &self.value, time, Duration::from_secs(lifetime));
+        let signed = keys.sign("name", &self.value, UnixTime::from_secs(time), Duration::from_secs(lifetime));
         let expected = if time.saturating_sub(later) > 60 {
             Err(VerifyError::Future)
         } else if later.saturating_sub(time) >= lifetime {
@@ -203,6 +203,7 @@ impl Signed {
         } else {
             Ok(self.value.clone())
         };
+        let later = UnixTime::from_secs(later);
         assert_eq!(keys.verify("name", signed.as_bytes(), later), expected);
         let rotated = KeyRing::new(["newest", "new"]).unwrap();
         assert_eq!(rotated.verify("name", signed.as_bytes(), later), expected);

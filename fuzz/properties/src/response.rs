@@ -244,7 +244,7 @@ impl Case {
         }
         if let Some((name, value)) = &self.signed_cookie {
             let keys = KeyRing::new(["k"]).unwrap();
-            let cookie = keys.cookie(name, value, NOW.wall.as_secs(), Duration::from_secs(60)).secure(true);
+            let cookie = keys.cookie(name, value, NOW.wall, Duration::from_secs(60)).secure(true);
             let _ = cookies::set(connection.response_fields_mut(id).unwrap(), cookie);
         }
     }

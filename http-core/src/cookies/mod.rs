@@ -5,10 +5,10 @@
 //! use std::time::Duration;
 //!
 //! use httpants_core::cookies::{self, Cookies, KeyRing, SameSite};
-//! use httpants_core::{FieldLines, Headers};
+//! use httpants_core::{FieldLines, Headers, UnixTime};
 //!
 //! let keys = KeyRing::new(["a secret of at least 32 random bytes"])?;
-//! let now = 1_700_000_000; // seconds since 1970
+//! let now = UnixTime::from_secs(1_700_000_000);
 //!
 //! let mut fields = FieldLines::new();
 //! cookies::set(&mut fields, ("theme", "dark"))?;
@@ -25,7 +25,7 @@
 //! let cookies = Cookies::new(&headers);
 //! assert_eq!(cookies.text("theme"), Some("dark"));
 //! let user = cookies.get("user").unwrap();
-//! assert_eq!(keys.verify_text("user", user, now + 60).as_deref(), Ok("alice"));
+//! assert_eq!(keys.verify_text("user", user, UnixTime::from_secs(1_700_000_060)).as_deref(), Ok("alice"));
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 

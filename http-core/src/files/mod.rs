@@ -11,16 +11,17 @@
 //! The wall clock and entropy are arguments, so every response can be tested to the byte.
 //!
 //! ```
-//! use httpants_core::Headers;
 //! use httpants_core::files::{FileRequest, FileResponse, Metadata, Plan, RelativePath, Segment};
+//! use httpants_core::{Headers, UnixTime};
 //!
 //! let path = RelativePath::resolve("docs/a%20b.txt")?;
 //! assert_eq!(path.as_str(), "docs/a b.txt");
 //!
 //! let headers = Headers::parse(b"Range: bytes=10-19\r\n\r\n")?;
 //! let request = FileRequest { method: &http::Method::GET, headers: &headers };
-//! let metadata = Metadata::new(1000, Some((784_111_777, 0)), 42);
-//! let plan = Plan::new(request, &FileResponse::new(path.name()), metadata, 1_700_000_000, [7; 16]);
+//! let now = UnixTime::from_secs(1_700_000_000);
+//! let metadata = Metadata::new(1000, Some(UnixTime::from_secs(784_111_777)), 42);
+//! let plan = Plan::new(request, &FileResponse::new(path.name()), metadata, now, [7; 16]);
 //!
 //! assert_eq!(plan.status, 206);
 //! assert_eq!(plan.field("content-range").unwrap(), "bytes 10-19/1000");

@@ -119,7 +119,7 @@ impl Request {
         adjust: impl FnOnce(CookieBuilder<'static>) -> CookieBuilder<'static>,
     ) -> Result<(), Misuse> {
         let environment = self.exchange.environment();
-        let cookie = environment.cookie_keys.cookie(name, value, environment.clock.now().wall.as_secs(), lifetime);
+        let cookie = environment.cookie_keys.cookie(name, value, environment.clock.now().wall, lifetime);
         self.set_cookie(adjust(self.secured(cookie)))
     }
 

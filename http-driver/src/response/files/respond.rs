@@ -5,7 +5,7 @@ use std::fs::File;
 use http::header::{CACHE_CONTROL, HeaderName, HeaderValue};
 use http::{Method, StatusCode};
 use httpants_core::files::{Field, FileError, FileRequest, FileResponse, Plan, Segment};
-use httpants_core::{BodyLen, FieldLines, Headers, Misuse, RequestHead, ResponseHead};
+use httpants_core::{BodyLen, FieldLines, Headers, Misuse, RequestHead, ResponseHead, UnixTime};
 
 use super::FilePolicy;
 use super::named_file::{NamedFile, Opened};
@@ -22,7 +22,7 @@ pub(crate) fn respond(outlet: &mut Outlet<'_>, mut head: ResponseHead, file: Nam
     let (request, now) = outlet.with(|shared| (shared.core.current_request().cloned(), shared.core.now()));
     let request = request.filter(|request| request.id() == id).ok_or(Misuse::NoRequest)?;
     let own = take_fields(&mut head.fields)?;
-    let (plan, file) = plan(&request, head.status, own, file, outlet.file_policy, now.wall.as_secs());
+    let (plan, file) = plan(&request, head.status, own, file, outlet.file_policy, now.wall);
     plan.append_fields(&mut head.fields)?;
     head.status = plan.status;
     let number = outlet.open_files.next_number();
@@ -56,7 +56,7 @@ fn plan(
     mut own: Vec<Field>,
     file: NamedFile,
     policy: &FilePolicy,
-    wall: u64,
+    wall: UnixTime,
 ) -> (Plan, Option<File>) {
     let unconditional = Headers::default();
     let mut asked = FileRequest { method: request.method(), headers: request.headers() };
@@ -86,7 +86,7 @@ fn plan_opened(
     own: &[Field],
     opened: Opened,
     policy: &FilePolicy,
-    wall: u64,
+    wall: UnixTime,
 ) -> (Plan, Option<File>) {
     let mut response = FileResponse::new(&opened.name);
     response.filename = opened.filename.as_deref();
