@@ -6,7 +6,7 @@ use crate::wire::fields::MOST_BYTES;
 use crate::wire::limits::HeadLimits;
 use crate::wire::span::FieldSpan;
 
-/// What one server decides for all its connections; shared between them in an `Arc`.
+/// The configuration of all connections of a server; shared between them in an `Arc`.
 ///
 /// ```
 /// use httpants_core::Config;
@@ -40,9 +40,9 @@ pub struct Config {
     /// Accept only the characters of RFC 3986 in the request target, and no `#`. Disabled
     /// by default, because browsers send `|`, `^`, `{` and `\` in queries.
     pub strict_target: bool,
-    /// Read bytes over 0x7F in the request target as if they were percent-encoded. Disabled
-    /// by default: they are refused. Some proxies send them, such as nginx with a variable in `proxy_pass
-    /// http://backend$uri`, which has the path decoded. Path, query and
+    /// Read bytes over 0x7F in the request target as if they were percent-encoded. Disabled by
+    /// default: they are refused. Some proxies send them, such as nginx with a variable in
+    /// `proxy_pass http://backend$uri`, which has the path decoded. Path, query and
     /// [`url`](crate::RequestHead::url) show the encoded form, and its length is what
     /// [`Limits::target`] bounds; [`as_bytes`](crate::RequestHead::as_bytes) has the bytes as sent.
     /// A host in the target is never read so. [`strict_target`](Self::strict_target) wins over this
@@ -75,7 +75,7 @@ impl Config {
     }
 }
 
-/// What becomes of a request whose client ended its stream, which may only be its sending half
+/// The fate of a request whose client ended its stream, which may only be its sending half
 /// (RFC 9112 section 9.6): clients, CDNs and load balancers do so and wait for the response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -215,7 +215,7 @@ const RESPONSE_HEAD: usize = 4 << 10;
 /// The connection itself, the request, and the queues of events and of segments to send.
 const FIXED: usize = 8 << 10;
 
-/// How long each phase of a connection may take; `None` disables a timer.
+/// The time that each phase of a connection may take; `None` disables a timer.
 /// [`Timer`](crate::Timer) names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]

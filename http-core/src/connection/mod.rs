@@ -400,8 +400,8 @@ impl Connection {
         }
     }
 
-    /// Takes, after [`Event::Upgraded`], the bytes that were already read behind the request. They
-    /// come before whatever the socket gives next. Empty before that event.
+    /// Takes the bytes that were already read behind the request when [`Event::Upgraded`] was
+    /// emitted. They come before whatever the socket gives next. Empty before that event.
     #[must_use = "these bytes belong to the new protocol"]
     pub fn take_upgrade(&mut self) -> Bytes {
         if self.state.recv == Receiving::SwitchedProtocol && !self.has_unsent() {

@@ -9,8 +9,8 @@ use crate::wire::error::ProtocolError;
 use crate::wire::fields::{Line, Lines};
 use crate::wire::grammar;
 
-/// Why a peer was refused, and what was read of its request: for error pages, access logs and
-/// tools that compare parsers.
+/// The reason why a peer was refused, and what was read of its request: for error pages, access
+/// logs and tools that compare parsers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     error: ProtocolError,

@@ -14,7 +14,7 @@
 //!                      any -> Closing (the last bytes leave) -> Shut (lingers) -> Closed
 //! ```
 
-/// What is expected from the peer.
+/// The input that is expected from the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Receiving {
@@ -38,7 +38,7 @@ pub enum Receiving {
     Closed,
 }
 
-/// What the peer gets next.
+/// The output that the peer gets next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Sending {
@@ -60,7 +60,7 @@ pub enum Sending {
     Closed,
 }
 
-/// Where a connection stands.
+/// The state of a connection: that of both halves, and whether it persists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct State {

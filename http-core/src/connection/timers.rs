@@ -65,7 +65,7 @@ impl fmt::Display for Timer {
     }
 }
 
-/// When [`handle_timeout`](crate::Connection::handle_timeout) is to be called, and why.
+/// The moment to call [`handle_timeout`](crate::Connection::handle_timeout), and its reason.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Deadline {

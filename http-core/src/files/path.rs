@@ -48,7 +48,7 @@ pub enum FileKind {
     Other,
 }
 
-/// What [`RelativePath::lookup`] says is to be done.
+/// The next step for a path, from [`RelativePath::lookup`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lookup {
     /// This is the file to send.

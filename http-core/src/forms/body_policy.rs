@@ -2,7 +2,7 @@
 
 use super::{Limits, ParseFormError, Part};
 
-/// What to do with a piece of content.
+/// The place for a piece of content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Action {
@@ -18,7 +18,7 @@ pub enum Action {
     Drop,
 }
 
-/// Decides where the contents of one request are stored while they arrive: text in memory;
+/// The policy for where the contents of one request are stored while they arrive: text in memory;
 /// files and raw contents in memory while they are small, and in a temporary file from
 /// [`Limits::memory`] on.
 ///

@@ -74,7 +74,7 @@ enum State {
     Refused(ParseFormError),
 }
 
-/// What a multipart content holds, in order.
+/// An element of a multipart content, in order.
 #[non_exhaustive]
 pub enum Event {
     /// A part begins; its content follows.

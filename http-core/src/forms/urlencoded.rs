@@ -8,7 +8,7 @@ use super::{ParseFormError, Variables};
 use crate::message::request::RequestHead;
 use crate::wire::grammar::{is_octet, octet};
 
-/// How urlencoded content is read.
+/// Options for reading urlencoded content.
 ///
 /// ```
 /// use httpants_core::forms::urlencoded::{self, Options};

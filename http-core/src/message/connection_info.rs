@@ -2,7 +2,7 @@
 
 use crate::message::address::Address;
 
-/// Who is at the other end of a connection, and over what.
+/// The ends of a connection, and whether its transport is secured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ConnectionInfo {

@@ -20,7 +20,7 @@ use crate::message::now::Now;
 use crate::message::request::RequestHead;
 use crate::wire::error::ProtocolError;
 
-/// What the first bytes of a connection are that is to be secured, from
+/// The kind of the first bytes of a connection that is to be secured, from
 /// [`Connection::receive_preface`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
