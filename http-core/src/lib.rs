@@ -117,10 +117,12 @@ pub use connection::{
     Slices, State, Storage, Timeouts, Timer, Transmit, TransmitQueue, Transmitted,
 };
 pub use http::{Method, StatusCode, Version};
-pub use message::connection_info::{Address, ConnectionInfo, Now};
+pub use message::address::Address;
+pub use message::connection_info::ConnectionInfo;
 pub use message::field_lines::FieldLines;
 pub use message::headers::{CanonicalName, Headers};
 pub use message::misuse::Misuse;
+pub use message::now::Now;
 pub use message::request::{RequestHead, RequestId};
 pub use message::response::{BodyLen, ResponseHead};
 pub use wire::date::UnixTime;

@@ -108,7 +108,7 @@ fn a_request_about_the_server_as_a_whole_has_no_path() {
 #[test]
 fn cookies_come_in_and_go_out() {
     let keys = KeyRing::new(["a secret of some length"]).unwrap();
-    let value = keys.sign("login", "jo", NOW.wall.as_secs(), Duration::from_secs(60));
+    let value = keys.sign("login", "jo", NOW.wall, Duration::from_secs(60));
     let mut connection = connection(|_| {});
     let head = format!("GET / HTTP/1.1\r\nHost: x\r\nCookie: a=1; a=2\r\nCookie: login={value}; moved={value}\r\n\r\n");
     let request = request(&mut connection, &head);
@@ -118,7 +118,7 @@ fn cookies_come_in_and_go_out() {
 
     let id = request.id();
     cookies::set(connection.response_fields_mut(id).unwrap(), Cookie::new("plain", "1")).unwrap();
-    let login = keys.cookie("login", "jo", NOW.wall.as_secs(), KeyRing::LIFETIME).secure(true);
+    let login = keys.cookie("login", "jo", NOW.wall, KeyRing::LIFETIME).secure(true);
     cookies::set(connection.response_fields_mut(id).unwrap(), login).unwrap();
     assert!(cookies::set(connection.response_fields_mut(id).unwrap(), Cookie::new("bad name", "x")).is_err());
     connection.respond_with(request.id(), &ResponseHead::default(), "").unwrap();

@@ -225,3 +225,32 @@ fn what_comes_in_place_of_a_handshake_is_reported() {
     assert_eq!(refusal.proxy_header(), Some(ProxyHeaderError::Line));
     assert_eq!(events(&mut wrong), ["Closed"]);
 }
+
+#[test]
+fn no_more_of_a_refused_head_is_kept_than_a_head_may_have() {
+    let config = |proxy_protocol| {
+        let mut config = Config::default();
+        (config.proxy_protocol, config.limits.head) = (proxy_protocol, 20);
+        config
+    };
+    let input = [b'x'; 50];
+    for proxy_protocol in [false, true] {
+        let (_, _, request_line, ..) = refused(config(proxy_protocol), &input, usize::MAX);
+        assert_eq!(request_line.len(), 20, "PROXY protocol: {proxy_protocol}");
+        let mut connection =
+            Connection::with_handshake(config(proxy_protocol).into(), ConnectionInfo::default(), now(0));
+        assert_eq!(connection.receive_preface(&input, now(0)), Preface::Refused);
+        let Some(Event::Refused(refusal)) = connection.poll_event() else { panic!("not refused") };
+        assert_eq!(refusal.request_line().len(), 20, "handshake, PROXY protocol: {proxy_protocol}");
+    }
+}
+
+#[test]
+fn no_more_of_a_refused_head_is_kept_than_its_index_holds() {
+    let mut config = Config::default();
+    (config.limits.head, config.limits.recv_buffer) = (usize::MAX, 1 << 20);
+    let mut connection = Connection::with_handshake(config.into(), ConnectionInfo::default(), now(0));
+    assert_eq!(connection.receive_preface(&[b'x'; 70_000], now(0)), Preface::Refused);
+    let Some(Event::Refused(refusal)) = connection.poll_event() else { panic!("not refused") };
+    assert_eq!(refusal.request_line().len(), 65_535);
+}

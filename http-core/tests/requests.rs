@@ -281,3 +281,22 @@ fn a_shutdown_closes_a_held_connection() {
     connection.accept_requests();
     assert_eq!(events(&mut connection), [""; 0]);
 }
+
+#[test]
+fn a_response_that_ends_http_has_no_body() {
+    for (method, status, expected) in [
+        ("CONNECT", 200, false),
+        ("CONNECT", 299, false),
+        ("CONNECT", 300, true),
+        ("CONNECT", 405, true),
+        ("GET", 200, true),
+        ("GET", 101, false),
+        ("HEAD", 200, false),
+    ] {
+        let target = if method == "CONNECT" { "a:1" } else { "/" };
+        let mut connection = connection(Config::default());
+        give(&mut connection, format!("{method} {target} HTTP/1.1\r\nHost: a:1\r\n\r\n").as_bytes(), 0);
+        let status = ResponseHead::new(status).unwrap().status;
+        assert_eq!(request(&mut connection).allows_response_body(status), expected, "{method} {status}");
+    }
+}

@@ -5,7 +5,7 @@ mod common;
 
 use common::{connection, events, give, now, request, sent};
 use httpants_core::{
-    BodyLen, CloseReason, Config, Connection, Event, RequestId, ResponseHead, ResponseStats, TransmitQueue,
+    BodyLen, CloseReason, Config, Connection, Event, Misuse, RequestId, ResponseHead, ResponseStats, TransmitQueue,
 };
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -337,5 +337,54 @@ fn connections_without_a_request_end_without_a_response() {
         assert_eq!(names.last().map(String::as_str), Some("Closed"));
         assert!(!names.iter().any(|name| name == "ResponseEnd"));
         assert!(connection.current_request().is_none());
+    }
+}
+
+#[test]
+fn a_framing_field_that_the_status_excludes_is_named() {
+    for (status, name, value) in [
+        (204, "Transfer-Encoding", "chunked"),
+        (204, "Content-Length", "0"),
+        (205, "Transfer-Encoding", "chunked"),
+        (205, "Content-Length", "1"),
+    ] {
+        let mut connection = connection(Config::default());
+        give(&mut connection, GET, 0);
+        let id = request(&mut connection).id();
+        let mut head = ResponseHead::new(status).unwrap();
+        head.fields.push(name, value).unwrap();
+        let expected = Err(Misuse::Framing(name));
+        assert_eq!(connection.respond(id, &head, BodyLen::Unknown), expected, "{status} {name}");
+    }
+}
+
+#[test]
+fn trailers_are_announced_where_they_can_follow() {
+    const GET_1_0: &[u8] = b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n";
+    const HEAD: &[u8] = b"HEAD / HTTP/1.1\r\nHost: a\r\n\r\n";
+    for (request_head, status, length, announced) in [
+        (GET, 200, BodyLen::Unknown, Ok(true)),
+        (HEAD, 200, BodyLen::Unknown, Ok(true)),
+        (GET, 200, BodyLen::Known(0), Err(Misuse::Framing("Trailer"))),
+        (HEAD, 200, BodyLen::Known(0), Err(Misuse::Framing("Trailer"))),
+        (GET, 204, BodyLen::Unknown, Ok(false)),
+        (GET, 204, BodyLen::Known(0), Ok(false)),
+        (GET, 205, BodyLen::Unknown, Ok(false)),
+        (GET, 304, BodyLen::Unknown, Ok(false)),
+        (GET, 304, BodyLen::Known(9), Ok(false)),
+        (HEAD, 304, BodyLen::Unknown, Ok(false)),
+        (GET_1_0, 200, BodyLen::Unknown, Ok(false)),
+        (GET_1_0, 200, BodyLen::Known(0), Ok(false)),
+    ] {
+        let mut connection = connection(Config::default());
+        give(&mut connection, request_head, 0);
+        let id = request(&mut connection).id();
+        let mut head = ResponseHead::new(status).unwrap();
+        head.fields.push("Trailer", "X").unwrap();
+        head.fields.push("A", "b").unwrap();
+        let sent = connection.respond(id, &head, length).map(|()| sent(&mut connection, 0));
+        let shown = sent.as_ref().map(|out| out.contains("Trailer: X\r\n")).map_err(|misuse| *misuse);
+        assert_eq!(shown, announced, "{status} {length:?} {sent:?}");
+        assert!(sent.is_err() || sent.unwrap().contains("A: b\r\n"));
     }
 }

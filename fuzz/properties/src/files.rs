@@ -1,6 +1,7 @@
 //! Conditional and range requests for files: what is sent of them (RFC 9110 sections 13 and 14).
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use http::{HeaderName, HeaderValue, Method};
@@ -8,11 +9,11 @@ use httpants_core::files::{
     Coding, Disposition, EtagRecipe, Field, FileError, FileRequest, FileResponse, MediaTypes, Metadata, Plan, Segment,
     Sendfile, accepts_html, attachment, content_type,
 };
-use httpants_core::{FieldLines, Headers};
+use httpants_core::{FieldLines, Headers, UnixTime};
 
 use crate::shown;
 
-const WALL: u64 = 1_795_352_400;
+const WALL: UnixTime = UnixTime::from_secs(1_795_352_400);
 
 /// The data describes a file, a response and a request for it, or ends with the request's
 /// header fields themselves.
@@ -127,8 +128,9 @@ impl Case {
 
     fn metadata(&self) -> Metadata {
         // Never in the future, where Last-Modified would be the response's own date.
-        let modified =
-            self.modified.map(|(seconds, nanos)| (u64::from(seconds % 1_700_000_000) + 1000, u32::from(nanos)));
+        let modified = self
+            .modified
+            .map(|(seconds, nanos)| UnixTime(Duration::new(u64::from(seconds % 1_700_000_000) + 1000, nanos.into())));
         Metadata::new(u64::from(self.len), modified, u64::from(self.inode))
     }
 
@@ -214,7 +216,7 @@ impl Case {
         }
         assert_eq!(plain.status, 200);
         let tag = plain.field("etag").map(|value| value.to_str().unwrap().to_owned());
-        let date = self.metadata().modified.map(|(seconds, _)| seconds);
+        let date = self.metadata().modified.map(UnixTime::as_secs);
         let headers = Headers::parse(self.section(tag.as_deref(), date).as_bytes()).unwrap();
         let plan = self.plan(&headers);
         let expected = self.status(&plain, tag.as_deref(), date);

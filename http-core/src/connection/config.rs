@@ -6,7 +6,7 @@ use crate::wire::fields::MOST_BYTES;
 use crate::wire::limits::HeadLimits;
 use crate::wire::span::FieldSpan;
 
-/// What one server decides for all its connections; shared between them in an `Arc`.
+/// The configuration of all connections of a server; shared between them in an `Arc`.
 ///
 /// ```
 /// use httpants_core::Config;
@@ -15,14 +15,14 @@ use crate::wire::span::FieldSpan;
 /// config.limits.max_body_size = 64 << 20;
 /// config.keep_alive = false;
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
     /// Sizes and counts past which a request is refused.
     pub limits: Limits,
     /// How long each phase may take.
     pub timeouts: Timeouts,
-    /// Whether connections persist (`keep_alive` in Pants, default true). Off: every response
+    /// Whether connections persist (`keep_alive` in Pants, default true). If not, every response
     /// carries `Connection: close`.
     pub keep_alive: bool,
     /// How many requests one connection serves before it is closed; default no bound.
@@ -32,21 +32,21 @@ pub struct Config {
     pub server: Option<&'static str>,
     /// Whether each connection begins with a PROXY protocol header, version 1 or 2, from a
     /// load balancer. It is required then, so enable it only where every peer sends one.
-    /// Default off.
+    /// Disabled by default.
     pub proxy_protocol: bool,
     /// What becomes of a request whose client ended its stream before it got the response.
     /// Default [`HalfClose::Serve`].
     pub half_close: HalfClose,
-    /// Accept only the characters of RFC 3986 in the request target, and no `#`. Default
-    /// off, because browsers send `|`, `^`, `{` and `\` in queries.
+    /// Accept only the characters of RFC 3986 in the request target, and no `#`. Disabled
+    /// by default, because browsers send `|`, `^`, `{` and `\` in queries.
     pub strict_target: bool,
-    /// Read bytes over 0x7F in the request target as if they were percent-encoded. Default off:
-    /// they are refused. Some proxies send them, such as nginx with a variable in `proxy_pass
-    /// http://backend$uri`, which has the path decoded. Path, query and
+    /// Read bytes over 0x7F in the request target as if they were percent-encoded. Disabled by
+    /// default: they are refused. Some proxies send them, such as nginx with a variable in
+    /// `proxy_pass http://backend$uri`, which has the path decoded. Path, query and
     /// [`url`](crate::RequestHead::url) show the encoded form, and its length is what
     /// [`Limits::target`] bounds; [`as_bytes`](crate::RequestHead::as_bytes) has the bytes as sent.
     /// A host in the target is never read so. [`strict_target`](Self::strict_target) wins over this
-    /// switch.
+    /// option.
     pub non_ascii_target: bool,
 }
 
@@ -75,7 +75,7 @@ impl Config {
     }
 }
 
-/// What becomes of a request whose client ended its stream, which may only be its sending half
+/// The fate of a request whose client ended its stream, which may only be its sending half
 /// (RFC 9112 section 9.6): clients, CDNs and load balancers do so and wait for the response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -89,7 +89,7 @@ pub enum HalfClose {
 
 /// Sizes in bytes and counts. Each is enforced by what was parsed, never by how the bytes
 /// were cut into packets.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
     /// The head, from the first byte of the request line to its empty line, white space
@@ -178,15 +178,20 @@ impl Limits {
         // What must be complete before it is parsed is kept in the receive buffer, which doubles
         // to the next power of two beside the one before.
         let trailers = self.chunk_overhead.saturating_add(2);
-        let whole = self.head.min(MOST_BYTES).max(trailers).saturating_add(1);
+        let whole = self.head_size().max(trailers).saturating_add(1);
         let received = whole.checked_next_power_of_two().unwrap_or(usize::MAX).max(self.body_size()).saturating_mul(2);
         // A copy of the head, one of the trailers, and the places of their lines.
-        let copied = self.head.min(MOST_BYTES).saturating_add(trailers);
+        let copied = self.head_size().saturating_add(trailers);
         let indexed = self.fields.saturating_mul(2 * size_of::<FieldSpan>()).saturating_mul(2);
         // Responses are gathered below the backlog, the last one may begin right there, and
         // their buffer doubles.
         let sent = self.backlog().saturating_add(RESPONSE_HEAD).saturating_mul(3);
         [copied, indexed, sent, FIXED].into_iter().fold(received, usize::saturating_add)
+    }
+
+    /// The most bytes that a head has.
+    pub(crate) fn head_size(&self) -> usize {
+        self.head.min(MOST_BYTES)
     }
 
     /// The size of a receive buffer for heads, within what makes sense.
@@ -210,9 +215,9 @@ const RESPONSE_HEAD: usize = 4 << 10;
 /// The connection itself, the request, and the queues of events and of segments to send.
 const FIXED: usize = 8 << 10;
 
-/// How long each phase of a connection may take; `None` switches a timer off.
+/// The time that each phase of a connection may take; `None` disables a timer.
 /// [`Timer`](crate::Timer) names them.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
     /// From accepting a connection that is to be secured to the end of its handshake (TLS),
@@ -230,15 +235,15 @@ pub struct Timeouts {
     /// Without a byte of a body that is being read; then 408. Default 30 s.
     pub body: Option<Duration>,
     /// The slowest body, in bytes per second, judged from `body_rate_grace` on; then 408.
-    /// Default 256; 0 switches it off.
+    /// Default 256; 0 disables it.
     pub body_rate: u32,
     /// How long a body may be slower than `body_rate`. Default 10 s.
     pub body_rate_grace: Duration,
     /// Without progress in sending; then the connection is dropped. Default 30 s.
     pub write: Option<Duration>,
     /// The least progress in sending, in bytes per second: each byte that the transport takes
-    /// puts the end of `write` off by no more than its time at this rate. Default 256; 0 switches
-    /// it off, and any byte is progress.
+    /// puts the end of `write` off by no more than its time at this rate. Default 256; 0 disables
+    /// it, and any byte is progress.
     pub write_rate: u32,
     /// How long the end of the peer's stream is awaited behind the last response. Default 2 s.
     pub linger: Option<Duration>,
@@ -249,7 +254,7 @@ pub struct Timeouts {
     /// How long the next byte is awaited then. Default 5 s.
     pub refusal_linger_idle: Option<Duration>,
     /// From the head of a request to the head of its response, without the time in which its
-    /// content is awaited; then 503. Default off.
+    /// content is awaited; then 503. Disabled by default.
     pub handler: Option<Duration>,
     /// After the client ended its stream, or from the head of a request that was accepted behind
     /// that, without a byte of its response that it accepts; then 503 where no head has left,

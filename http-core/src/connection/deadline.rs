@@ -6,7 +6,7 @@ use super::Connection;
 use super::events::CloseReason;
 use super::state::{Input, Receiving, Sending};
 use super::timers::{Deadline, Earliest, Timer};
-use crate::message::connection_info::Now;
+use crate::message::now::Now;
 use crate::wire::error::ProtocolError;
 
 impl Connection {
@@ -35,7 +35,7 @@ impl Connection {
             (Receiving::Discard, Sending::Shut) => times.offer_linger(&mut next, timeouts, self.ordinary_end),
             _ => {}
         }
-        let outstanding = matches!(self.state.send, Sending::Head | Sending::Body);
+        let outstanding = self.state.awaits_response();
         if outstanding {
             // While content is awaited it is the peer that takes its time.
             let reads = self.state.recv == Receiving::Body && self.awaits_content();

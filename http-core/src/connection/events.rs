@@ -11,7 +11,7 @@ use crate::message::headers::Headers;
 use crate::message::request::{RequestHead, RequestId};
 use crate::wire::error::ProtocolError;
 
-/// What happened, from [`Connection::poll_event`](crate::Connection::poll_event).
+/// A thing that happened, from [`Connection::poll_event`](crate::Connection::poll_event).
 ///
 /// For each request: `Request`; where it has a body, perhaps `Expect100`, then `Data` any
 /// number of times, and `End`; and one `ResponseEnd` when its response has left or never will.
@@ -57,7 +57,7 @@ pub enum Event {
     Closed(CloseReason),
 }
 
-/// How a response ended, from [`Event::ResponseEnd`].
+/// The end of a response, from [`Event::ResponseEnd`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResponseStats {
@@ -73,7 +73,7 @@ pub struct ResponseStats {
     pub complete: bool,
 }
 
-/// Why a connection ended, reported once by [`Event::Closed`](crate::Event::Closed).
+/// The reason why a connection ended, reported once by [`Event::Closed`](crate::Event::Closed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -115,7 +115,7 @@ impl fmt::Display for CloseReason {
     }
 }
 
-/// What the transport is to do, from [`Connection::poll_close`](crate::Connection::poll_close).
+/// The way to end the transport, from [`Connection::poll_close`](crate::Connection::poll_close).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Close {

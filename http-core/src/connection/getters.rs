@@ -2,9 +2,11 @@
 
 use super::Connection;
 use super::config::Limits;
+use super::preamble::PrefaceHeader;
 use super::responses::ResponseState;
-use super::state::{PrefaceHeader, Receiving, Sending, State};
-use crate::message::connection_info::{ConnectionInfo, Now};
+use super::state::{Receiving, Sending, State};
+use crate::message::connection_info::ConnectionInfo;
+use crate::message::now::Now;
 use crate::message::request::{RequestHead, RequestId};
 
 /// Getters.
@@ -43,7 +45,7 @@ impl Connection {
     /// report it by [`handle_peer_closed`](Self::handle_peer_closed).
     #[must_use]
     pub fn watches_peer(&self) -> bool {
-        let outstanding = matches!(self.state.send, Sending::Head | Sending::Body);
+        let outstanding = self.state.awaits_response();
         (outstanding || self.held) && self.peer_closed_at.is_none() && !self.wants_recv()
     }
 

@@ -9,7 +9,7 @@ use super::recv_buffer::RecvBuf;
 use super::send_queue::{Segment, SendQueue, Transmit};
 use super::state::Receiving;
 use super::storage::{SpareBuffers, Storage};
-use crate::message::connection_info::Now;
+use crate::message::now::Now;
 
 /// A buffer to receive into: a connection's own, from [`Connection::lend_recv_buf`], or one
 /// made of a [`Storage`] for a connection that is idle and has none.
@@ -18,13 +18,13 @@ use crate::message::connection_info::Now;
 pub struct RecvBuffer {
     buffer: RecvBuf,
     /// The rest of the storage, where it was made of one.
-    storage: Option<SpareBuffers>,
+    spare: Option<SpareBuffers>,
 }
 
 impl From<Storage> for RecvBuffer {
     fn from(storage: Storage) -> Self {
         let (block, spare) = storage.into_parts();
-        Self { buffer: RecvBuf::from(block), storage: Some(spare) }
+        Self { buffer: RecvBuf::from(block), spare: Some(spare) }
     }
 }
 
@@ -37,8 +37,8 @@ impl RecvBuffer {
     /// Returns the storage that it was made of, where nothing was received into it.
     #[must_use]
     pub fn into_storage(self) -> Option<Storage> {
-        let Self { mut buffer, storage } = self;
-        Some(Storage::from_parts(buffer.release()?, storage?))
+        let Self { mut buffer, spare } = self;
+        Some(Storage::from_parts(buffer.release()?, spare?))
     }
 }
 
@@ -109,7 +109,7 @@ impl Connection {
             return None;
         }
         let size = self.wanted_size();
-        Some(RecvBuffer { buffer: self.recv.lend(size), storage: None })
+        Some(RecvBuffer { buffer: self.recv.lend(size), spare: None })
     }
 
     /// Takes the receive buffer back, with `count` bytes read into the front of its room; or, where
@@ -119,8 +119,8 @@ impl Connection {
     /// Behind [`Event::Upgraded`](super::Event::Upgraded) those bytes belong to the new protocol,
     /// too ([`take_upgrade`](Self::take_upgrade)).
     pub fn return_recv_buf(&mut self, buffer: RecvBuffer, count: usize, now: Now) {
-        let RecvBuffer { buffer, storage } = buffer;
-        match storage {
+        let RecvBuffer { buffer, spare } = buffer;
+        match spare {
             None => {
                 self.recv.take_back(buffer);
                 self.recv.commit(count);

@@ -41,13 +41,15 @@ pub use self::timers::{Deadline, Timer};
 
 use self::content::Content;
 use self::events::PendingEvents;
+use self::preamble::PrefaceHeader;
 use self::recv_buffer::RecvBuf;
 use self::responses::Responses;
 use self::send_queue::{Lent, Segment, SendQueue};
-use self::state::{Input, PrefaceHeader};
+use self::state::Input;
 use self::timers::Times;
-use crate::message::connection_info::{ConnectionInfo, Now};
+use crate::message::connection_info::ConnectionInfo;
 use crate::message::field_lines::FieldLines;
+use crate::message::now::Now;
 use crate::message::request::{RecycledBuffers, RequestHead, RequestId};
 use crate::message::response::ResponseHead;
 use crate::wire::default_headers::DefaultHeaders;
@@ -83,7 +85,7 @@ use crate::wire::response_framing::Mode;
 /// Inputs never fail: what the peer did wrong becomes a queued response,
 /// [`Event::Refused`] and [`Event::Closed`]. They are safe in any order, and one too many does
 /// nothing. Commands carry the id of their request, which is checked; they fail with
-/// [`Misuse`](crate::Misuse) where the caller is wrong, and then change nothing, with the two
+/// [`Misuse`](crate::Misuse) where the caller is wrong, and then change nothing, with the three
 /// exceptions that it names.
 pub struct Connection {
     config: Arc<Config>,
@@ -276,7 +278,7 @@ impl Connection {
     pub fn handle_shutdown(&mut self, now: Now) {
         self.set_now(now);
         self.times.shutdown.get_or_insert(self.now.mono);
-        let between_requests = matches!(self.state.recv, Receiving::Handshake | Receiving::Idle);
+        let between_requests = self.state.is_between_requests();
         if self.apply(Input::Shutdown) && between_requests {
             self.ordinary_end = true;
             self.events.close(CloseReason::Shutdown);
@@ -398,8 +400,8 @@ impl Connection {
         }
     }
 
-    /// Takes, after [`Event::Upgraded`], the bytes that were already read behind the request. They
-    /// come before whatever the socket gives next. Empty before that event.
+    /// Takes the bytes that were already read behind the request when [`Event::Upgraded`] was
+    /// emitted. They come before whatever the socket gives next. Empty before that event.
     #[must_use = "these bytes belong to the new protocol"]
     pub fn take_upgrade(&mut self) -> Bytes {
         if self.state.recv == Receiving::SwitchedProtocol && !self.has_unsent() {

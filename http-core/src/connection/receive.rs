@@ -4,7 +4,8 @@ use super::Connection;
 use super::config::HalfClose;
 use super::content::{Coding, Content};
 use super::events::{CloseReason, Event};
-use super::state::{Input, PrefaceHeader, Receiving, Sending};
+use super::preamble::PrefaceHeader;
+use super::state::{Input, Receiving, Sending};
 use crate::message::headers::Headers;
 use crate::message::request::{RequestHead, RequestId};
 use crate::wire::chunked::Piece;
@@ -297,7 +298,10 @@ impl Connection {
             self.recv.consume(length);
             return Ok(Headers::default());
         }
-        let mut trailers = Headers::of_section(self.recv.take(length), self.config.limits.fields)?;
+        let section = self.recv.filled().get(..length).unwrap_or_default();
+        let trailers = Headers::of_section(section, self.config.limits.fields);
+        self.recv.consume(length);
+        let mut trailers = trailers?;
         trailers.retain(|name| !trailers::is_forbidden(name));
         Ok(trailers)
     }
@@ -344,8 +348,10 @@ impl Connection {
     /// The request is complete, or is not read, and its response is outstanding: the
     /// application learns that the peer ended its stream.
     fn watch_peer(&mut self) -> Option<Event> {
-        let outstanding = matches!(self.state.send, Sending::Head | Sending::Body);
-        if !outstanding || self.peer_closed_at.is_none() || core::mem::replace(&mut self.peer_closed_emitted, true) {
+        if !self.state.awaits_response()
+            || self.peer_closed_at.is_none()
+            || core::mem::replace(&mut self.peer_closed_emitted, true)
+        {
             return None;
         }
         if self.config.half_close == HalfClose::Drop {

@@ -2,7 +2,7 @@
 
 use bytes::{Bytes, BytesMut};
 
-/// Storage for received bytes: a fixed length, all of it initialised.
+/// Memory for received bytes: a fixed length, all of it initialised.
 #[derive(Debug)]
 pub(crate) struct Block(BytesMut);
 
@@ -21,7 +21,7 @@ impl Block {
 }
 
 #[derive(Debug, Default)]
-enum Storage {
+enum Backing {
     #[default]
     None,
     Writable(Block),
@@ -34,7 +34,7 @@ enum Storage {
 /// The bytes received and not yet parsed, and the room behind them.
 #[derive(Debug, Default)]
 pub(crate) struct RecvBuf {
-    storage: Storage,
+    backing: Backing,
     start: usize,
     end: usize,
     /// How much room was handed out to be written into: no more than that is believed.
@@ -46,26 +46,26 @@ pub(crate) struct RecvBuf {
 impl From<Block> for RecvBuf {
     fn from(block: Block) -> Self {
         let offered = block.size();
-        Self { storage: Storage::Writable(block), offered, ..Self::default() }
+        Self { backing: Backing::Writable(block), offered, ..Self::default() }
     }
 }
 
 impl RecvBuf {
     /// The size of the storage; 0 where there is none.
     pub(crate) fn size(&self) -> usize {
-        match &self.storage {
-            Storage::None | Storage::Lent => 0,
-            Storage::Writable(block) => block.size(),
-            Storage::Shared(bytes) => bytes.len(),
+        match &self.backing {
+            Backing::None | Backing::Lent => 0,
+            Backing::Writable(block) => block.size(),
+            Backing::Shared(bytes) => bytes.len(),
         }
     }
 
     /// What was received and not consumed.
     pub(crate) fn filled(&self) -> &[u8] {
-        let storage: &[u8] = match &self.storage {
-            Storage::None | Storage::Lent => return &[],
-            Storage::Writable(block) => &block.0,
-            Storage::Shared(bytes) => bytes,
+        let storage: &[u8] = match &self.backing {
+            Backing::None | Backing::Lent => return &[],
+            Backing::Writable(block) => &block.0,
+            Backing::Shared(bytes) => bytes,
         };
         storage.get(self.start..self.end).unwrap_or_default()
     }
@@ -96,7 +96,7 @@ impl RecvBuf {
     /// counts here, but cannot be seen until [`take_back`](Self::take_back).
     pub(crate) fn lend(&mut self, size: usize) -> Self {
         self.room(size);
-        let lent = Self { storage: Storage::Lent, ..*self };
+        let lent = Self { backing: Backing::Lent, ..*self };
         core::mem::replace(self, lent)
     }
 
@@ -130,7 +130,7 @@ impl RecvBuf {
     }
 
     pub(crate) fn is_lent(&self) -> bool {
-        matches!(self.storage, Storage::Lent)
+        matches!(self.backing, Backing::Lent)
     }
 
     /// Takes bytes from the front as a slice of the storage.
@@ -138,17 +138,17 @@ impl RecvBuf {
         let range = self.start..self.start.saturating_add(length.min(self.filled().len()));
         self.consumed += range.len() as u64;
         self.start = range.end;
-        let shared = match core::mem::take(&mut self.storage) {
-            Storage::None => return Bytes::new(),
-            Storage::Lent => {
-                self.storage = Storage::Lent;
+        let shared = match core::mem::take(&mut self.backing) {
+            Backing::None => return Bytes::new(),
+            Backing::Lent => {
+                self.backing = Backing::Lent;
                 return Bytes::new();
             }
-            Storage::Writable(block) => block.0.freeze(),
-            Storage::Shared(bytes) => bytes,
+            Backing::Writable(block) => block.0.freeze(),
+            Backing::Shared(bytes) => bytes,
         };
         let slice = shared.slice(range);
-        self.storage = Storage::Shared(shared);
+        self.backing = Backing::Shared(shared);
         slice
     }
 
@@ -162,7 +162,7 @@ impl RecvBuf {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
         }
-        if !matches!(&self.storage, Storage::Writable(block) if block.size() >= size && self.end < block.size() / 4) {
+        if !matches!(&self.backing, Backing::Writable(block) if block.size() >= size && self.end < block.size() / 4) {
             self.make_room(size);
         }
         let room = self.rest();
@@ -173,7 +173,7 @@ impl RecvBuf {
 
     /// The room behind what was received.
     pub(crate) fn rest(&mut self) -> &mut [u8] {
-        let Storage::Writable(block) = &mut self.storage else {
+        let Backing::Writable(block) = &mut self.backing else {
             return &mut [];
         };
         block.0.get_mut(self.end..).unwrap_or_default()
@@ -184,7 +184,7 @@ impl RecvBuf {
     fn make_room(&mut self, size: usize) {
         let size = if self.len() < size { size } else { (self.len() + 1).next_power_of_two() };
         self.make_writable(size);
-        if let Storage::Writable(block) = &mut self.storage
+        if let Backing::Writable(block) = &mut self.backing
             && self.start > 0
             && block.size() - self.end < block.size() / 4
         {
@@ -195,17 +195,17 @@ impl RecvBuf {
 
     /// Ends with writable storage of at least `size` bytes.
     fn make_writable(&mut self, size: usize) {
-        self.storage = match core::mem::take(&mut self.storage) {
-            Storage::Shared(bytes) if bytes.len() >= size => match bytes.try_into_mut() {
-                Ok(block) => Storage::Writable(Block(block)),
-                Err(held) => Storage::Shared(held),
+        self.backing = match core::mem::take(&mut self.backing) {
+            Backing::Shared(bytes) if bytes.len() >= size => match bytes.try_into_mut() {
+                Ok(block) => Backing::Writable(Block(block)),
+                Err(held) => Backing::Shared(held),
             },
             other => other,
         };
-        let is_enough = match &self.storage {
-            Storage::Lent => true,
-            Storage::Writable(block) => block.size() >= size,
-            Storage::None | Storage::Shared(_) => false,
+        let is_enough = match &self.backing {
+            Backing::Lent => true,
+            Backing::Writable(block) => block.size() >= size,
+            Backing::None | Backing::Shared(_) => false,
         };
         if !is_enough {
             drop(self.give(Block::new(size)));
@@ -224,10 +224,10 @@ impl RecvBuf {
             None => return Some(block),
         }
         (self.start, self.end, self.offered) = (0, length, 0);
-        match core::mem::replace(&mut self.storage, Storage::Writable(block)) {
-            Storage::None | Storage::Lent => None,
-            Storage::Writable(block) => Some(block),
-            Storage::Shared(bytes) => bytes.try_into_mut().ok().map(Block),
+        match core::mem::replace(&mut self.backing, Backing::Writable(block)) {
+            Backing::None | Backing::Lent => None,
+            Backing::Writable(block) => Some(block),
+            Backing::Shared(bytes) => bytes.try_into_mut().ok().map(Block),
         }
     }
 
@@ -242,10 +242,10 @@ impl RecvBuf {
             return None;
         }
         (self.start, self.end, self.offered) = (0, 0, 0);
-        match core::mem::take(&mut self.storage) {
-            Storage::None | Storage::Lent => None,
-            Storage::Writable(block) => Some(block),
-            Storage::Shared(bytes) => bytes.try_into_mut().ok().map(Block),
+        match core::mem::take(&mut self.backing) {
+            Backing::None | Backing::Lent => None,
+            Backing::Writable(block) => Some(block),
+            Backing::Shared(bytes) => bytes.try_into_mut().ok().map(Block),
         }
     }
 }

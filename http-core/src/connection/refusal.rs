@@ -2,14 +2,16 @@
 
 use bytes::Bytes;
 
+use super::config::Limits;
 use super::preamble::ProxyHeaderError;
 use crate::message::request::RequestId;
 use crate::wire::error::ProtocolError;
 use crate::wire::fields::{Line, Lines};
+use crate::wire::grammar;
 
-/// Why a peer was refused, and what was read of its request: for error pages, access logs and
-/// tools that compare parsers.
-#[derive(Clone, Debug)]
+/// The reason why a peer was refused, and what was read of its request: for error pages, access
+/// logs and tools that compare parsers.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     error: ProtocolError,
     request: Option<RequestId>,
@@ -19,31 +21,54 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// `start` is where `head`, the bytes received of an incomplete head, or an empty slice and
-    /// what was refused in the body of `request`, begins in the stream. Of the head only the
-    /// lines up to the faulty one are kept, however much was received behind it.
-    pub(super) fn new(
+    /// The refusal of the body of a request, in the element that begins there.
+    pub(super) fn of_body(error: ProtocolError, request: RequestId, offset: u64) -> Self {
+        Self { error, request: Some(request), offset, head: Bytes::new(), proxy_header: None }
+    }
+
+    /// The refusal of a head that is not complete: where it begins in the stream, and what was
+    /// received of it.
+    pub(super) fn of_head(
         error: ProtocolError,
-        request: Option<RequestId>,
-        start: u64,
-        head: &[u8],
+        (start, head): (u64, &[u8]),
         judged: HeadProgress,
+        limits: &Limits,
     ) -> Self {
+        let head = match head {
+            // A first byte that begins no method is refused alone, whatever came with it.
+            [first, ..] if !grammar::is_tchar(*first) && !matches!(first, b'\r' | b'\n') => {
+                head.get(..1).unwrap_or(head)
+            }
+            head => head,
+        };
+        Self::of_received(error, (start, head), judged, limits)
+    }
+
+    /// The refusal of a connection that begins with this in place of a PROXY header.
+    pub(super) fn of_proxy_header(fault: ProxyHeaderError, received: &[u8], limits: &Limits) -> Self {
+        let received = (0, received);
+        let refusal = Self::of_received(ProtocolError::ProxyHeader, received, HeadProgress::RequestLine, limits);
+        Self { proxy_header: Some(fault), ..refusal }
+    }
+
+    /// Only the lines up to the faulty one are kept, and no more than a head may have, however much
+    /// was received.
+    fn of_received(
+        error: ProtocolError,
+        (start, received): (u64, &[u8]),
+        judged: HeadProgress,
+        limits: &Limits,
+    ) -> Self {
+        let head = received.get(..limits.head_size()).unwrap_or(received);
         let (length, faulty) = match judged {
             // An empty line is none of a request, and half of one may be all that was received.
             HeadProgress::RequestLine if matches!(head.first(), Some(b'\r' | b'\n')) => (0, 0),
             HeadProgress::RequestLine => (first_line(head), 0),
-            HeadProgress::Fields { limit } => judged_fields(head, limit),
+            HeadProgress::Fields => judged_fields(head, limits.fields),
         };
         let faulty = if error.is_of_field_line() { faulty } else { 0 };
         let head = Bytes::copy_from_slice(head.get(..length).unwrap_or(head));
-        Self { error, request, offset: start.saturating_add(faulty as u64), head, proxy_header: None }
-    }
-
-    /// That of a connection that begins with this in place of a PROXY header.
-    pub(super) fn of_proxy_header(fault: ProxyHeaderError, received: &[u8]) -> Self {
-        let refusal = Self::new(ProtocolError::ProxyHeader, None, 0, received, HeadProgress::RequestLine);
-        Self { proxy_header: Some(fault), ..refusal }
+        Self { error, request: None, offset: start.saturating_add(faulty as u64), head, proxy_header: None }
     }
 
     /// Returns the rule that was broken.
@@ -107,8 +132,8 @@ impl Refusal {
 pub(super) enum HeadProgress {
     /// Its request line, or what stands in place of one.
     RequestLine,
-    /// Its field lines, of which there may be `limit`.
-    Fields { limit: usize },
+    /// Its field lines.
+    Fields,
 }
 
 /// The length of the first line with its end.

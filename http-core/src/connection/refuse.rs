@@ -9,8 +9,6 @@ use super::state::{Input, Receiving, Sending};
 use crate::message::field_lines::FieldLines;
 use crate::wire::encode::ResponseEncoder;
 use crate::wire::error::ProtocolError;
-use crate::wire::fields;
-use crate::wire::grammar;
 use crate::wire::response_framing::FramingField;
 
 /// Refusing.
@@ -26,27 +24,15 @@ impl Connection {
         if self.events.is_closed() {
             return;
         }
-        let limits = &self.config.limits;
         let refusal = match self.state.recv {
             // Its response may be finished already.
-            Receiving::Body | Receiving::Drain => {
-                Refusal::new(fault, Some(self.current_id()), self.content.element, &[], HeadProgress::RequestLine)
-            }
+            Receiving::Body | Receiving::Drain => Refusal::of_body(fault, self.current_id(), self.content.element),
             _ => {
-                let head = self.recv.filled();
-                let head = head.get(..limits.head.min(fields::MOST_BYTES)).unwrap_or(head);
-                // A first byte that begins no method is refused alone, whatever came with it.
-                let head = match head {
-                    [first, ..] if !grammar::is_tchar(*first) && !matches!(first, b'\r' | b'\n') => {
-                        head.get(..1).unwrap_or(head)
-                    }
-                    head => head,
-                };
                 let judged = match self.reader.has_request_line() {
-                    true => HeadProgress::Fields { limit: limits.fields },
+                    true => HeadProgress::Fields,
                     false => HeadProgress::RequestLine,
                 };
-                Refusal::new(fault, None, self.recv.position(), head, judged)
+                Refusal::of_head(fault, (self.recv.position(), self.recv.filled()), judged, &self.config.limits)
             }
         };
         self.events.refuse(refusal);

@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::Connection;
+use super::responses::ResponseState;
 use crate::message::field_lines::FieldLines;
 use crate::message::misuse::Misuse;
 use crate::message::request::RequestId;
@@ -51,13 +52,7 @@ impl Reply<'_> {
     /// [`Misuse::HeadSent`] the second time, [`Misuse::Status`] outside 100 to 999, and what
     /// [`Connection::respond`] says of informational ones.
     pub fn send_status(&mut self, code: u16) -> Result<(), Misuse> {
-        self.connection.head_expected(self.request)?;
-        if self.connection.pending.is_some() {
-            return Err(Misuse::HeadSent);
-        }
-        if (100..200).contains(&code) {
-            return Err(Misuse::InformationalStatus(code));
-        }
+        self.check_status(code)?;
         self.connection.pending = Some(Box::new(ResponseHead::new(code)?));
         Ok(())
     }
@@ -84,10 +79,17 @@ impl Reply<'_> {
     /// # Errors
     /// [`Misuse::HeadDue`] before `send_status`.
     pub fn send_fields(&mut self, fields: &FieldLines, end_headers: bool) -> Result<(), Misuse> {
-        self.connection.head_expected(self.request)?;
-        let pending = self.connection.pending.as_mut().ok_or(Misuse::HeadDue)?;
+        let pending = self.pending()?;
+        let before = pending.fields.mark();
         pending.fields.append(fields);
-        if end_headers { self.send_head(BodyLen::Unknown) } else { Ok(()) }
+        if !end_headers {
+            return Ok(());
+        }
+        let sent = self.send_head(BodyLen::Unknown);
+        if let (Err(_), Some(pending)) = (&sent, &mut self.connection.pending) {
+            pending.fields.truncate(before);
+        }
+        sent
     }
 
     /// Adds the fields of [`Connection::response_fields_mut`], which without this call leave with
@@ -97,24 +99,32 @@ impl Reply<'_> {
     /// # Errors
     /// [`Misuse::HeadDue`] before `send_status`, and as [`Connection::respond`].
     pub fn send_cookies(&mut self, names: Option<&[&str]>, end_headers: bool) -> Result<(), Misuse> {
-        self.connection.head_expected(self.request)?;
-        let pending = self.connection.pending.as_mut().ok_or(Misuse::HeadDue)?;
-        if let Some(mut added) = self.connection.added_fields.take() {
-            if let Some(names) = names {
-                let is_chosen = |line: &[u8]| names.iter().any(|name| is_cookie(line, name.as_bytes()));
-                added.retain(|name, value| !name.eq_ignore_ascii_case("set-cookie") || is_chosen(value));
-            }
-            pending.fields.append(&added);
+        self.pending()?;
+        let added = self.connection.added_fields.take();
+        let mut fields = added.as_deref().cloned().unwrap_or_default();
+        if let Some(names) = names {
+            let is_chosen = |line: &[u8]| names.iter().any(|name| is_cookie(line, name.as_bytes()));
+            fields.retain(|name, value| !name.eq_ignore_ascii_case("set-cookie") || is_chosen(value));
         }
-        if end_headers { self.send_head(BodyLen::Unknown) } else { Ok(()) }
+        let sent = self.send_fields(&fields, end_headers);
+        if sent.is_err() {
+            self.connection.added_fields = added;
+        }
+        sent
     }
 
     /// Sends a piece of the content, as [`Connection::send`]; the head leaves before the first one.
     ///
     /// # Errors
-    /// As [`Connection::send`] and [`Connection::respond`].
+    /// As [`Connection::send`] and [`Connection::respond`]. With [`Misuse::NoBody`] the head has
+    /// left, because it is all of the response that is due.
     pub fn send(&mut self, data: impl Into<Bytes>) -> Result<(), Misuse> {
-        if self.connection.pending.is_some() {
+        let data = data.into();
+        if let Some(head) = self.unsent_head() {
+            let (due, given) = (self.announced(head), data.len() as u64);
+            if let Some(due) = due.filter(|&due| given > due) {
+                return Err(Misuse::TooMuchContent { due, given });
+            }
             self.send_head(BodyLen::Unknown)?;
         }
         self.connection.send(self.request, data)
@@ -125,15 +135,10 @@ impl Reply<'_> {
     /// # Errors
     /// As [`Connection::respond`].
     pub fn send_response(&mut self, content: impl Into<Bytes>, code: u16, content_type: &str) -> Result<(), Misuse> {
-        let content = content.into();
-        self.send_status(code)?;
-        self.send_headers([("Content-Type", content_type)], false)?;
-        let head = self.connection.pending.take().ok_or(Misuse::HeadDue)?;
-        let sent = self.connection.respond_with(self.request, &head, content);
-        if sent.is_err() {
-            self.connection.pending = Some(head);
-        }
-        sent
+        self.check_status(code)?;
+        let mut head = ResponseHead::new(code)?;
+        head.fields.push("Content-Type", content_type)?;
+        self.connection.respond_with(self.request, &head, content)
     }
 
     /// Ends the response; one without any content gets `Content-Length: 0`.
@@ -141,11 +146,43 @@ impl Reply<'_> {
     /// # Errors
     /// As [`Connection::finish`].
     pub fn finish(&mut self) -> Result<(), Misuse> {
-        if let Some(pending) = &self.connection.pending {
-            let is_known = pending.fields.content_length().is_some();
+        if let Some(head) = self.unsent_head() {
+            let is_known = head.fields.content_length().is_some();
             self.send_head(if is_known { BodyLen::Unknown } else { BodyLen::Known(0) })?;
         }
         self.connection.finish(self.request)
+    }
+
+    /// Checks that this may be the status, and that none was sent.
+    fn check_status(&self, code: u16) -> Result<(), Misuse> {
+        self.connection.head_expected(self.request)?;
+        if self.connection.pending.is_some() {
+            return Err(Misuse::HeadSent);
+        }
+        if (100..200).contains(&code) {
+            return Err(Misuse::InformationalStatus(code));
+        }
+        Ok(())
+    }
+
+    /// The head that `send_status` began.
+    fn pending(&mut self) -> Result<&mut ResponseHead, Misuse> {
+        self.connection.head_expected(self.request)?;
+        self.connection.pending.as_deref_mut().ok_or(Misuse::HeadDue)
+    }
+
+    /// The head that `send_status` began, unless one was given by `respond` since.
+    fn unsent_head(&self) -> Option<&ResponseHead> {
+        let is_expected = self.connection.response_state(self.request) == ResponseState::Expected;
+        self.connection.pending.as_deref().filter(|_| is_expected)
+    }
+
+    /// The length that the fields announce of the body, if this head has one.
+    fn announced(&self, head: &ResponseHead) -> Option<u64> {
+        let request = self.connection.current.as_ref()?;
+        let added = self.connection.added_fields.as_deref().and_then(FieldLines::content_length);
+        let length = added.or(head.fields.content_length());
+        length.filter(|_| request.allows_response_body(head.status))
     }
 
     fn send_head(&mut self, length: BodyLen) -> Result<(), Misuse> {

@@ -13,7 +13,7 @@ use crate::message::request::RequestId;
 use crate::message::response::{BodyLen, ResponseHead};
 use crate::wire::encode::{self, ResponseEncoder};
 use crate::wire::error::ProtocolError;
-use crate::wire::response_framing::{Exchange, Mode};
+use crate::wire::response_framing::{Exchange, FramingField, Mode};
 
 const CRLF: &[u8] = b"\r\n";
 
@@ -29,8 +29,9 @@ enum Follows {
 /// Commands for a request.
 impl Connection {
     /// Sends the head of the response to this request. Date, Server, the framing fields and
-    /// Connection are added. A response to HEAD, 204, 205 and 304 have no body
-    /// ([`RequestHead::allows_response_body`](crate::RequestHead::allows_response_body)).
+    /// Connection are added. Responses to HEAD, and 204, 205 and 304, have no body
+    /// ([`RequestHead::allows_response_body`](crate::RequestHead::allows_response_body)). Trailer is
+    /// left out where [trailers](Self::finish_with_trailers) are dropped, except with HEAD.
     ///
     /// # Errors
     /// [`Misuse::NoRequest`] where the response to this request is finished,
@@ -72,6 +73,9 @@ impl Connection {
             reserved,
         };
         let framed = exchange.frame(length.known()).map_err(Misuse::of_framing)?;
+        if reserved.trailer && framed.field != FramingField::Chunked {
+            return self.queue_head_without_trailer(head, length, follows);
+        }
         let is_upgrade = matches!(follows, Follows::OtherProtocol);
         if framed.hands_over != is_upgrade || is_upgrade && self.state.recv != Receiving::Done {
             return Err(Misuse::Upgrade);
@@ -113,6 +117,19 @@ impl Connection {
             self.end_request();
         }
         Ok(())
+    }
+
+    /// The head without Trailer: the trailers of this response are dropped, too.
+    #[cold]
+    fn queue_head_without_trailer(
+        &mut self,
+        head: &ResponseHead,
+        length: BodyLen,
+        follows: Follows,
+    ) -> Result<(), Misuse> {
+        let mut whole = head.clone();
+        whole.fields.remove("Trailer");
+        self.queue_head(&whole, length, follows)
     }
 
     /// The head with the fields that were added, which stay where it cannot be sent.
@@ -337,7 +354,7 @@ impl Connection {
     /// outstanding breaks off. Once the connection is about to be closed it does nothing.
     pub fn close(&mut self) {
         self.mark_broken();
-        let between_requests = matches!(self.state.recv, Receiving::Handshake | Receiving::Idle);
+        let between_requests = self.state.is_between_requests();
         if self.apply(Input::Abort) {
             self.ordinary_end |= between_requests;
             self.end_request();

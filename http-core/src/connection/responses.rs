@@ -5,7 +5,7 @@ use http::StatusCode;
 use super::events::ResponseStats;
 use crate::message::request::RequestId;
 
-/// Where the response to a request is, from
+/// The progress of the response to a request, from
 /// [`Connection::response_state`](super::Connection::response_state).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]

@@ -30,7 +30,7 @@ pub(super) struct Lent {
     pub(super) files: u64,
 }
 
-/// What to send next.
+/// The next bytes to send.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Transmit<'a> {

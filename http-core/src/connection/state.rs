@@ -14,7 +14,7 @@
 //!                      any -> Closing (the last bytes leave) -> Shut (lingers) -> Closed
 //! ```
 
-/// What is expected from the peer.
+/// The input that is expected from the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Receiving {
@@ -38,7 +38,7 @@ pub enum Receiving {
     Closed,
 }
 
-/// What the peer gets next.
+/// The output that the peer gets next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Sending {
@@ -60,8 +60,9 @@ pub enum Sending {
     Closed,
 }
 
-/// Where a connection stands.
+/// The state of a connection: that of both halves, and whether it persists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct State {
     /// The receiving half.
     pub recv: Receiving,
@@ -69,23 +70,6 @@ pub struct State {
     pub send: Sending,
     /// Whether another request may follow the current one.
     pub persistent: bool,
-}
-
-/// The PROXY protocol header before everything else, where one is expected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum PrefaceHeader {
-    Expected,
-    /// Something was received, but not all of it, or something else.
-    Begun,
-    /// It was received, or none is expected.
-    Done,
-}
-
-impl PrefaceHeader {
-    /// Once this was received of it.
-    pub(super) fn after(self, received: &[u8]) -> Self {
-        if received.is_empty() { self } else { Self::Begun }
-    }
 }
 
 /// What happens to a connection.
@@ -133,6 +117,16 @@ impl State {
     pub(crate) const NEW: Self = Self { recv: Receiving::Idle, send: Sending::Idle, persistent: true };
 
     pub(crate) const NEW_WITH_HANDSHAKE: Self = Self { recv: Receiving::Handshake, ..Self::NEW };
+
+    /// The application has a request whose response it has not finished.
+    pub(crate) fn awaits_response(self) -> bool {
+        matches!(self.send, Sending::Head | Sending::Body)
+    }
+
+    /// No byte of a request was parsed since the last response.
+    pub(crate) fn is_between_requests(self) -> bool {
+        matches!(self.recv, Receiving::Handshake | Receiving::Idle)
+    }
 
     const fn to(self, recv: Receiving, send: Sending) -> Option<Self> {
         Some(Self { recv, send, persistent: self.persistent })

@@ -15,7 +15,7 @@ use crate::message::request::RecycledBuffers;
 #[derive(Debug)]
 pub struct Storage {
     block: Block,
-    recycled: SpareBuffers,
+    spare: SpareBuffers,
 }
 
 /// What a busy connection uses beside its receive buffer.
@@ -34,15 +34,15 @@ impl Storage {
     }
 
     fn of(block: Block) -> Self {
-        Self { block, recycled: SpareBuffers::default() }
+        Self { block, spare: SpareBuffers::default() }
     }
 
     pub(super) fn into_parts(self) -> (Block, SpareBuffers) {
-        (self.block, self.recycled)
+        (self.block, self.spare)
     }
 
-    pub(super) fn from_parts(block: Block, recycled: SpareBuffers) -> Self {
-        Self { block, recycled }
+    pub(super) fn from_parts(block: Block, spare: SpareBuffers) -> Self {
+        Self { block, spare }
     }
 
     /// Returns the size of the receive buffer, in bytes.
@@ -72,8 +72,8 @@ impl Connection {
 
     /// Gives the connection storage to go on with; returns the storage it replaces.
     pub fn lend(&mut self, storage: Storage) -> Option<Storage> {
-        let Storage { block, recycled } = storage;
-        self.give_spare(recycled);
+        let Storage { block, spare } = storage;
+        self.give_spare(spare);
         let replaced = self.recv.give(block)?;
         Some(Storage::of(replaced))
     }
@@ -90,12 +90,12 @@ impl Connection {
         let gathered = self.send.release();
         let leaving = self.responses.release();
         let request = core::mem::take(&mut self.recycled);
-        let recycled = SpareBuffers { gathered, leaving, request };
-        self.recv.release().map(|block| Storage { block, recycled })
+        let spare = SpareBuffers { gathered, leaving, request };
+        self.recv.release().map(|block| Storage { block, spare })
     }
 
-    pub(super) fn give_spare(&mut self, recycled: SpareBuffers) {
-        let SpareBuffers { gathered, leaving, request } = recycled;
+    pub(super) fn give_spare(&mut self, spare: SpareBuffers) {
+        let SpareBuffers { gathered, leaving, request } = spare;
         self.send.give(gathered);
         self.responses.give(leaving);
         self.recycled.refill(request);

@@ -65,8 +65,9 @@ impl fmt::Display for Timer {
     }
 }
 
-/// When [`handle_timeout`](crate::Connection::handle_timeout) is to be called, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The moment to call [`handle_timeout`](crate::Connection::handle_timeout), and its reason.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Deadline {
     /// The moment, on the caller's monotonic clock ([`Now::mono`](crate::Now::mono)).
     pub at: Duration,

@@ -1,131 +1,44 @@
 //! The cookies to set.
 
-use core::fmt::{self, Write};
+use core::fmt::Write;
 
 use cookie::time::{Duration, OffsetDateTime};
 use cookie::{Cookie, Expiration};
 
+use crate::message::cookie_error::CookieError;
 use crate::message::field_lines::FieldLines;
-use crate::message::misuse::CookieError;
 use crate::wire::grammar;
 
-/// The cookies that a response sets (`cookies_out` in Pants), in the order they were given: its
-/// `Set-Cookie` lines. [`set`] and [`remove`] do the same with the lines of a response.
-///
-/// A [`Cookie`] says everything that a cookie can have: value, path, domain, `Secure`,
-/// `HttpOnly`, `SameSite`, `Partitioned`, `Max-Age` and `Expires`. It is checked when it is
-/// [`set`](Self::set), so what stands here can be sent as it is.
-///
-/// ```
-/// use httpants_core::cookies::{CookieError, Cookie, CookiesOut, SameSite};
-///
-/// let mut out = CookiesOut::new();
-/// out.set(("theme", "dark"))?;
-/// out.set(Cookie::build(("__Host-id", "7")).path("/").secure(true).same_site(SameSite::Strict))?;
-/// assert_eq!(out.set(("a", "1\r\nSet-Cookie: b=2")), Err(CookieError::Value));
-///
-/// let fields: Vec<_> = out.iter().map(|(_, field_value)| field_value).collect();
-/// assert_eq!(fields, ["theme=dark", "__Host-id=7; SameSite=Strict; Secure; Path=/"]);
-/// # Ok::<(), CookieError>(())
-/// ```
-#[derive(Clone, Default)]
-pub struct CookiesOut {
-    fields: FieldLines,
-}
+/// The most bytes that name and value of a cookie have together: 4,096. A browser drops a cookie
+/// that has more (RFC 6265bis section 5.6), without a word to anyone.
+pub const NAME_AND_VALUE_LIMIT: usize = 4096;
+/// The most bytes of a cookie's path or domain: 1,024. A browser ignores an attribute that has more
+/// (RFC 6265bis section 5.6).
+pub const ATTRIBUTE_LIMIT: usize = 1024;
 
-impl CookiesOut {
-    /// The most bytes that name and value have together: 4,096. A browser drops a cookie
-    /// that has more (RFC 6265bis section 5.6), without a word to anyone.
-    pub const NAME_AND_VALUE_LIMIT: usize = 4096;
-    /// The most bytes of a path or a domain: 1,024. A browser ignores an attribute that has
-    /// more (RFC 6265bis section 5.6).
-    pub const ATTRIBUTE_LIMIT: usize = 1024;
-
-    /// Creates an empty list.
-    #[must_use]
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// Sets a cookie, as [`set`] does.
-    ///
-    /// # Errors
-    /// Those of [`set`].
-    pub fn set(&mut self, cookie: impl Into<Cookie<'static>>) -> Result<(), CookieError> {
-        set(&mut self.fields, cookie)
-    }
-
-    /// Tells the client to forget a cookie, as [`remove`] does.
-    ///
-    /// # Errors
-    /// Those of [`set`].
-    pub fn remove(&mut self, cookie: impl Into<Cookie<'static>>) -> Result<(), CookieError> {
-        remove(&mut self.fields, cookie)
-    }
-
-    /// Returns the first cookie with this name that will be set.
-    #[must_use]
-    pub fn get(&self, name: &str) -> Option<Cookie<'_>> {
-        let (_, line) = self.iter().find(|(known, _)| *known == name)?;
-        let mut cookie = Cookie::parse(line).ok()?;
-        // The parser trims more white space than HTTP does.
-        cookie.set_value(line.split(';').next()?.split_once('=')?.1);
-        Some(cookie)
-    }
-
-    /// Returns each cookie's name, and its value for a `Set-Cookie` field line of its own: these
-    /// lines are never joined with commas (RFC 9110 section 5.3).
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        let lines = self.fields.iter().filter_map(|(_, value)| core::str::from_utf8(value).ok());
-        lines.map(|line| (line.split_once('=').map_or(line, |(name, _)| name), line))
-    }
-
-    /// Returns the `Set-Cookie` lines, to be appended to those of a response.
-    #[must_use]
-    pub fn fields(&self) -> &FieldLines {
-        &self.fields
-    }
-
-    /// Returns how many `Set-Cookie` lines there will be.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.iter().count()
-    }
-
-    /// Returns true if no cookie will be set.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.fields.is_empty()
-    }
-
-    /// Drops all cookies from the list, for instance because they were sent.
-    pub fn clear(&mut self) {
-        self.fields = FieldLines::new();
-    }
-}
-
-/// Shows the names; everything else as `***`.
-impl fmt::Debug for CookiesOut {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_map().entries(self.iter().map(|(name, _)| (name, "***"))).finish()
-    }
-}
-
-/// Sets a cookie by a `Set-Cookie` line among the fields of a response. It takes the place of one
+/// Sets a cookie (`cookies_out` in Pants) by a `Set-Cookie` line of its own among the fields of a
+/// response, such as those of [`ResponseHead`](crate::ResponseHead) and of
+/// [`response_fields_mut`](crate::Connection::response_fields_mut). It takes the place of one
 /// with the same name, path and domain, because that is what a browser takes for the same cookie
 /// (RFC 6265 section 5.3).
 ///
-/// Takes `(name, value)`, a [`Cookie`] or a [`CookieBuilder`](cookie::CookieBuilder).
+/// Takes `(name, value)`, a [`Cookie`] or a [`CookieBuilder`](cookie::CookieBuilder), which have
+/// the path, domain, `Secure`, `HttpOnly`, `SameSite`, `Partitioned`, `Max-Age` and `Expires`.
 /// Values are sent as they are: percent-encode or base64 what is not allowed in one.
 ///
 /// ```
 /// use httpants_core::ResponseHead;
-/// use httpants_core::cookies;
+/// use httpants_core::cookies::{self, Cookie, CookieError, SameSite};
 ///
 /// let mut head = ResponseHead::default();
 /// cookies::set(&mut head.fields, ("theme", "dark"))?;
 /// cookies::set(&mut head.fields, ("theme", "light"))?;
-/// assert_eq!(head.fields.iter().collect::<Vec<_>>(), [("Set-Cookie", &b"theme=light"[..])]);
+/// let id = Cookie::build(("__Host-id", "7")).path("/").secure(true).same_site(SameSite::Strict);
+/// cookies::set(&mut head.fields, id)?;
+/// assert_eq!(cookies::set(&mut head.fields, ("a", "1\r\nSet-Cookie: b=2")), Err(CookieError::Value));
+///
+/// let values: Vec<_> = head.fields.iter().map(|(_, value)| value).collect();
+/// assert_eq!(values, [&b"theme=light"[..], b"__Host-id=7; SameSite=Strict; Secure; Path=/"]);
 /// # Ok::<(), cookies::CookieError>(())
 /// ```
 ///
@@ -190,14 +103,14 @@ fn check(cookie: &Cookie<'_>) -> Result<(), CookieError> {
     if !survives(value) {
         return Err(CookieError::Value);
     }
-    if name.len() + value.len() > CookiesOut::NAME_AND_VALUE_LIMIT {
+    if name.len() + value.len() > NAME_AND_VALUE_LIMIT {
         return Err(CookieError::TooLong);
     }
     let attributes = [(cookie.path(), CookieError::Path), (cookie.domain(), CookieError::Domain)];
     for (attribute, fault) in attributes {
         match attribute {
             Some(value) if !survives(value) => return Err(fault),
-            Some(value) if value.len() > CookiesOut::ATTRIBUTE_LIMIT => return Err(CookieError::TooLong),
+            Some(value) if value.len() > ATTRIBUTE_LIMIT => return Err(CookieError::TooLong),
             _ => {}
         }
     }
@@ -247,10 +160,19 @@ mod tests {
     use crate::message::headers::Headers;
 
     fn set(cookie: impl Into<Cookie<'static>>) -> Result<String, CookieError> {
-        let mut out = CookiesOut::new();
-        out.set(cookie)?;
-        assert_eq!(out.len(), 1);
-        Ok(out.iter().next().unwrap().1.to_owned())
+        let mut fields = FieldLines::new();
+        super::set(&mut fields, cookie)?;
+        let lines = lines(&fields);
+        assert_eq!(lines.len(), 1);
+        Ok(lines.concat())
+    }
+
+    fn lines(fields: &FieldLines) -> Vec<String> {
+        let line = |(name, value): (&str, &[u8])| {
+            assert_eq!(name, "Set-Cookie");
+            core::str::from_utf8(value).unwrap().to_owned()
+        };
+        fields.iter().map(line).collect()
     }
 
     #[test]
@@ -330,7 +252,7 @@ mod tests {
         ];
         for (cookie, expected) in table {
             let shown = format!("{cookie:?}");
-            assert_eq!(CookiesOut::new().set(cookie), expected, "{shown}");
+            assert_eq!(set(cookie).map(drop), expected, "{shown}");
         }
     }
 
@@ -362,40 +284,35 @@ mod tests {
 
     #[test]
     fn the_same_cookie_is_replaced_in_its_place_and_others_stay() {
-        let mut out = CookiesOut::new();
-        out.set(("a", "1")).unwrap();
-        out.set(("b", "1")).unwrap();
-        out.set(("a", "2")).unwrap();
-        out.set(("A", "3")).unwrap();
-        out.set(Cookie::build(("a", "4")).path("/")).unwrap();
-        out.set(Cookie::build(("a", "5")).domain("example.com")).unwrap();
-        out.set(Cookie::build(("a", "6")).domain(".EXAMPLE.com")).unwrap();
-        assert_eq!(out.set(("b", "\n")), Err(CookieError::Value));
-        let fields: Vec<_> = out.iter().map(|(_, field)| field).collect();
-        assert_eq!(fields, ["a=2", "b=1", "A=3", "a=4; Path=/", "a=6; Domain=EXAMPLE.com"]);
-        assert_eq!(out.get("a").unwrap().value(), "2");
-        assert!(out.get("c").is_none());
-        out.clear();
-        assert!(out.is_empty());
+        let mut out = FieldLines::new();
+        let mut set = |cookie: Cookie<'static>| super::set(&mut out, cookie);
+        for cookie in [("a", "1"), ("b", "1"), ("a", "2"), ("A", "3")] {
+            set(cookie.into()).unwrap();
+        }
+        set(Cookie::build(("a", "4")).path("/").into()).unwrap();
+        set(Cookie::build(("a", "5")).domain("example.com").into()).unwrap();
+        set(Cookie::build(("a", "6")).domain(".EXAMPLE.com").into()).unwrap();
+        assert_eq!(set(("b", "\n").into()), Err(CookieError::Value));
+        assert_eq!(lines(&out), ["a=2", "b=1", "A=3", "a=4; Path=/", "a=6; Domain=EXAMPLE.com"]);
     }
 
     #[test]
     fn removal_replaces_the_cookie_and_keeps_what_names_it() {
-        let mut out = CookiesOut::new();
+        let mut out = FieldLines::new();
         let cookie = Cookie::build(("a", "secret")).path("/p").domain("example.com").max_age(Duration::DAY);
-        out.set(cookie.clone()).unwrap();
-        out.remove(cookie).unwrap();
-        let fields: Vec<_> = out.iter().collect();
+        super::set(&mut out, cookie.clone()).unwrap();
+        remove(&mut out, cookie).unwrap();
         let removal = "a=; Path=/p; Domain=example.com; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
-        assert_eq!(fields, [("a", removal)]);
-        assert_eq!(out.remove("__Host-a"), Err(CookieError::HostPrefix));
-        assert_eq!(out.remove("a b"), Err(CookieError::Name));
+        assert_eq!(lines(&out), [removal]);
+        assert_eq!(remove(&mut out, "__Host-a"), Err(CookieError::HostPrefix));
+        assert_eq!(remove(&mut out, "a b"), Err(CookieError::Name));
+        assert_eq!(lines(&out), [removal]);
     }
 
     #[test]
     fn debug_shows_no_value() {
-        let mut out = CookiesOut::new();
-        out.set(("session", "secret")).unwrap();
-        assert_eq!(format!("{out:?}"), r#"{"session": "***"}"#);
+        let mut out = FieldLines::new();
+        super::set(&mut out, ("session", "secret")).unwrap();
+        assert_eq!(format!("{out:?}"), r#"{"Set-Cookie": "***"}"#);
     }
 }

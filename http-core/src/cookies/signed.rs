@@ -11,6 +11,7 @@ use sha2::Sha256;
 
 use super::jar::Cookies;
 use super::set_cookie::needs_secure;
+use crate::UnixTime;
 use crate::message::request::RequestHead;
 use crate::wire::grammar::decimal;
 
@@ -33,18 +34,20 @@ const MAC_SIZE: usize = 32;
 /// in the cookie, so that there is one spelling for each value.
 ///
 /// Verifying costs one HMAC for each key, and compares in constant time. The clock is the
-/// caller's: `now` is in seconds since 1970.
+/// caller's.
 ///
 /// ```
 /// use std::time::Duration;
 ///
+/// use httpants_core::UnixTime;
 /// use httpants_core::cookies::{KeyRing, VerifyError};
 ///
+/// let at = UnixTime::from_secs;
 /// let keys = KeyRing::new(["the new secret, 32 random bytes", "the one before"])?;
-/// let signed = keys.sign("user", "alice", 1_700_000_000, Duration::from_secs(60));
-/// assert_eq!(keys.verify_text("user", signed.as_bytes(), 1_700_000_059).as_deref(), Ok("alice"));
-/// assert_eq!(keys.verify("user", signed.as_bytes(), 1_700_000_060), Err(VerifyError::Expired));
-/// assert_eq!(keys.verify("admin", signed.as_bytes(), 1_700_000_000), Err(VerifyError::Mac));
+/// let signed = keys.sign("user", "alice", at(1_700_000_000), Duration::from_secs(60));
+/// assert_eq!(keys.verify_text("user", signed.as_bytes(), at(1_700_000_059)).as_deref(), Ok("alice"));
+/// assert_eq!(keys.verify("user", signed.as_bytes(), at(1_700_000_060)), Err(VerifyError::Expired));
+/// assert_eq!(keys.verify("admin", signed.as_bytes(), at(1_700_000_000)), Err(VerifyError::Mac));
 /// # Ok::<(), httpants_core::cookies::KeyError>(())
 /// ```
 #[derive(Clone)]
@@ -86,9 +89,9 @@ impl KeyRing {
     /// The result holds only letters, digits, `.`, `-` and `_`. A value of more than about 2,900
     /// bytes makes a cookie that is too long to be set.
     #[must_use]
-    pub fn sign(&self, name: &str, value: impl AsRef<[u8]>, now: u64, lifetime: Duration) -> String {
-        let mut signed = format!("{VERSION}{SEPARATOR}{now}{SEPARATOR}{}{SEPARATOR}", lifetime.as_secs());
-        let (time, lifetime) = (now.to_string(), lifetime.as_secs().to_string());
+    pub fn sign(&self, name: &str, value: impl AsRef<[u8]>, now: UnixTime, lifetime: Duration) -> String {
+        let (time, lifetime) = (now.as_secs().to_string(), lifetime.as_secs().to_string());
+        let mut signed = format!("{VERSION}{SEPARATOR}{time}{SEPARATOR}{lifetime}{SEPARATOR}");
         let encoded = URL_SAFE_NO_PAD.encode(value);
         let parts = Parts { time: time.as_bytes(), lifetime: lifetime.as_bytes(), value: encoded.as_bytes() };
         let mac = parts.mac(&self.signing, name).finalize().into_bytes();
@@ -103,22 +106,30 @@ impl KeyRing {
     /// with `__Host-` or `__Secure-`. For a request by https set `Secure` on what is returned. The
     /// other attributes can be changed there, too; a change of name or value breaks the signature.
     #[must_use]
-    pub fn cookie(&self, name: &str, value: impl AsRef<[u8]>, now: u64, lifetime: Duration) -> CookieBuilder<'static> {
+    pub fn cookie(
+        &self,
+        name: &str,
+        value: impl AsRef<[u8]>,
+        now: UnixTime,
+        lifetime: Duration,
+    ) -> CookieBuilder<'static> {
         let max_age = i64::try_from(lifetime.as_secs()).unwrap_or(i64::MAX);
         Self::with_attributes(name, self.sign(name, value, now, lifetime))
             .max_age(cookie::time::Duration::seconds(max_age))
     }
 
     /// Makes a cookie without a value and with the attributes that [`cookie`](Self::cookie) gives
-    /// to this name, for [`CookiesOut::remove`](super::CookiesOut::remove). What was changed when
-    /// the cookie was set, such as its path or domain, has to be changed in the same way here.
+    /// to this name, for [`cookies::remove`](super::remove). What was changed when the cookie was
+    /// set, such as its path or domain, has to be changed in the same way here.
     ///
     /// ```
-    /// use httpants_core::cookies::{CookiesOut, KeyRing};
+    /// use httpants_core::FieldLines;
+    /// use httpants_core::cookies::{self, KeyRing};
     ///
-    /// let mut out = CookiesOut::new();
-    /// out.remove(KeyRing::removal("__Host-user"))?;
-    /// assert!(out.iter().next().unwrap().1.starts_with("__Host-user=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0"));
+    /// let mut fields = FieldLines::new();
+    /// cookies::remove(&mut fields, KeyRing::removal("__Host-user"))?;
+    /// let line = fields.get("Set-Cookie").unwrap();
+    /// assert!(line.starts_with(b"__Host-user=; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0"));
     /// # Ok::<(), httpants_core::cookies::CookieError>(())
     /// ```
     #[must_use]
@@ -137,7 +148,7 @@ impl KeyRing {
     #[doc(alias = "get_secure_cookie")]
     pub fn signed_cookie(&self, request: &RequestHead, name: &str) -> Option<Vec<u8>> {
         let value = Cookies::new(request.headers()).get(name)?;
-        self.verify(name, value, request.received().wall.as_secs()).ok()
+        self.verify(name, value, request.received().wall).ok()
     }
 
     /// Returns the bytes that were signed, if `value` is what
@@ -147,7 +158,7 @@ impl KeyRing {
     /// # Errors
     /// Why it is not to be trusted, for counters and tests. To the application each of these
     /// means that there is no such cookie: `.ok()`.
-    pub fn verify(&self, name: &str, value: &[u8], now: u64) -> Result<Vec<u8>, VerifyError> {
+    pub fn verify(&self, name: &str, value: &[u8], now: UnixTime) -> Result<Vec<u8>, VerifyError> {
         let (parts, mac) = Parts::parse(value).ok_or(VerifyError::Unsigned)?;
         let keys = core::iter::once(&self.signing).chain(&self.previous);
         if !keys.into_iter().any(|key| parts.mac(key, name).verify_slice(&mac).is_ok()) {
@@ -156,10 +167,10 @@ impl KeyRing {
         // From here on all parts are as they were signed, so they have one spelling.
         let time = decimal(parts.time).ok_or(VerifyError::Unsigned)?;
         let lifetime = decimal(parts.lifetime).ok_or(VerifyError::Unsigned)?;
-        if time.saturating_sub(now) > Self::CLOCK_SKEW.as_secs() {
+        if time.saturating_sub(now.as_secs()) > Self::CLOCK_SKEW.as_secs() {
             return Err(VerifyError::Future);
         }
-        if now.saturating_sub(time) >= lifetime {
+        if now.as_secs().saturating_sub(time) >= lifetime {
             return Err(VerifyError::Expired);
         }
         URL_SAFE_NO_PAD.decode(parts.value).map_err(|_| VerifyError::Unsigned)
@@ -170,7 +181,7 @@ impl KeyRing {
     /// # Errors
     /// Those of [`verify`](Self::verify), and [`VerifyError::NotText`] where the bytes are not
     /// UTF-8.
-    pub fn verify_text(&self, name: &str, value: &[u8], now: u64) -> Result<String, VerifyError> {
+    pub fn verify_text(&self, name: &str, value: &[u8], now: UnixTime) -> Result<String, VerifyError> {
         String::from_utf8(self.verify(name, value, now)?).map_err(|_| VerifyError::NotText)
     }
 }
@@ -214,7 +225,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Why a cookie's value is not to be trusted. None of these is a fault of the request: clients
+/// The reason not to trust the value of a cookie. None of these is a fault of the request: clients
 /// hold values that are too old, or whose key is gone, and do not know it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -269,13 +280,19 @@ impl core::error::Error for KeyError {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cookies::CookiesOut;
+    use crate::cookies::{remove, set};
+    use crate::message::field_lines::FieldLines;
 
-    const NOW: u64 = 1_700_000_000;
+    const SECOND: u64 = 1_700_000_000;
+    const NOW: UnixTime = UnixTime::from_secs(SECOND);
     const HOUR: Duration = Duration::from_secs(3600);
 
     fn ring(secrets: &[&str]) -> KeyRing {
         KeyRing::new(secrets).unwrap()
+    }
+
+    fn text(fields: &FieldLines, index: usize) -> String {
+        String::from_utf8(fields.iter().nth(index).unwrap().1.to_vec()).unwrap()
     }
 
     /// What the core would make of these parts: for values that `sign` never makes.
@@ -353,12 +370,12 @@ mod tests {
         let signed = keys.sign("n", "a", NOW, HOUR);
         let (head, mac) = signed.rsplit_once('.').unwrap();
         for other in [
-            format!("1.0{NOW}.3600.YQ.{mac}"),
-            format!("1.+{NOW}.3600.YQ.{mac}"),
-            format!("1.{NOW}.03600.YQ.{mac}"),
-            format!("1.{NOW}.3600.YR.{mac}"),
-            format!("1.{NOW}.3600.YQ==.{mac}"),
-            format!("01.{NOW}.3600.YQ.{mac}"),
+            format!("1.0{SECOND}.3600.YQ.{mac}"),
+            format!("1.+{SECOND}.3600.YQ.{mac}"),
+            format!("1.{SECOND}.03600.YQ.{mac}"),
+            format!("1.{SECOND}.3600.YR.{mac}"),
+            format!("1.{SECOND}.3600.YQ==.{mac}"),
+            format!("01.{SECOND}.3600.YQ.{mac}"),
             format!("{head}.{mac}="),
             format!("{head}.{mac}."),
         ] {
@@ -369,7 +386,11 @@ mod tests {
             [("", "1", ""), ("1x", "1", ""), ("1", "+1", ""), ("1", "9", "YR"), ("1", "9", "Y")]
         {
             let forged = forge(&keys, "n", time, lifetime, value);
-            assert_eq!(keys.verify("n", forged.as_bytes(), 1), Err(VerifyError::Unsigned), "{forged}");
+            assert_eq!(
+                keys.verify("n", forged.as_bytes(), UnixTime::from_secs(1)),
+                Err(VerifyError::Unsigned),
+                "{forged}"
+            );
         }
     }
 
@@ -377,14 +398,18 @@ mod tests {
     fn parts_cannot_move_into_each_other() {
         let keys = ring(&["k"]);
         // The same characters, cut elsewhere.
-        let signed = keys.sign("ab", "c", 12, Duration::from_secs(34));
+        let signed = keys.sign("ab", "c", UnixTime::from_secs(12), Duration::from_secs(34));
         let mac = signed.rsplit('.').next().unwrap();
         for (name, parts) in
             [("a", "12.34.Yw"), ("ab", "1.234.Yw"), ("ab", "123.4.Yw"), ("ab1", "2.34.Yw"), ("ab", "12.3.4Yw")]
         {
-            assert_eq!(keys.verify(name, format!("1.{parts}.{mac}").as_bytes(), 12), Err(VerifyError::Mac), "{parts}");
+            assert_eq!(
+                keys.verify(name, format!("1.{parts}.{mac}").as_bytes(), UnixTime::from_secs(12)),
+                Err(VerifyError::Mac),
+                "{parts}"
+            );
         }
-        assert!(keys.verify("ab", format!("1.12.34.Yw.{mac}").as_bytes(), 12).is_ok());
+        assert!(keys.verify("ab", format!("1.12.34.Yw.{mac}").as_bytes(), UnixTime::from_secs(12)).is_ok());
     }
 
     #[test]
@@ -411,8 +436,8 @@ mod tests {
     fn the_lifetime_holds_to_the_second() {
         let keys = ring(&["k"]);
         let verify = |time, lifetime, now| {
-            let signed = keys.sign("n", "v", time, Duration::from_secs(lifetime));
-            keys.verify("n", signed.as_bytes(), now).map(|_| ())
+            let signed = keys.sign("n", "v", UnixTime::from_secs(time), Duration::from_secs(lifetime));
+            keys.verify("n", signed.as_bytes(), UnixTime::from_secs(now)).map(|_| ())
         };
         use VerifyError::{Expired, Future};
         for (time, lifetime, now, expected) in [
@@ -439,49 +464,56 @@ mod tests {
         let keys = ring(&["k"]);
         let mac = "A".repeat(43);
         for value in ["", ".", "....", "alice", "1.1.1.YQ", &format!("2.1.1.YQ.{mac}"), &format!(".1.1.YQ.{mac}")] {
-            assert_eq!(keys.verify("n", value.as_bytes(), 1), Err(VerifyError::Unsigned), "{value}");
+            assert_eq!(
+                keys.verify("n", value.as_bytes(), UnixTime::from_secs(1)),
+                Err(VerifyError::Unsigned),
+                "{value}"
+            );
         }
         for mac in ["", "A", &"A".repeat(42), &"A".repeat(44), &"A".repeat(4000), &format!("{}B", "A".repeat(42))] {
             let value = format!("1.1.1.YQ.{mac}");
-            assert_eq!(keys.verify("n", value.as_bytes(), 1), Err(VerifyError::Unsigned), "{mac}");
+            assert_eq!(keys.verify("n", value.as_bytes(), UnixTime::from_secs(1)), Err(VerifyError::Unsigned), "{mac}");
         }
-        assert_eq!(keys.verify("n", format!("1.1.1.YQ.{mac}").as_bytes(), 1), Err(VerifyError::Mac));
+        assert_eq!(
+            keys.verify("n", format!("1.1.1.YQ.{mac}").as_bytes(), UnixTime::from_secs(1)),
+            Err(VerifyError::Mac)
+        );
     }
 
     #[test]
     fn the_cookie_has_safe_defaults_and_takes_the_rest() {
         let keys = ring(&["k"]);
-        let mut out = CookiesOut::new();
-        out.set(keys.cookie("n", "v", NOW, HOUR)).unwrap();
+        let mut out = FieldLines::new();
+        set(&mut out, keys.cookie("n", "v", NOW, HOUR)).unwrap();
         let signed = keys.sign("n", "v", NOW, HOUR);
-        let field = out.iter().next().unwrap().1.to_owned();
+        let field = text(&out, 0);
         assert_eq!(field, format!("n={signed}; HttpOnly; SameSite=Lax; Path=/; Max-Age=3600"));
         let adjusted = keys.cookie("n", "v", NOW, HOUR).http_only(false).secure(true).same_site(SameSite::Strict);
-        out.set(adjusted.domain("a.example").path("/p")).unwrap();
-        let field = out.iter().nth(1).unwrap().1.to_owned();
+        set(&mut out, adjusted.domain("a.example").path("/p")).unwrap();
+        let field = text(&out, 1);
         assert_eq!(field, format!("n={signed}; SameSite=Strict; Secure; Path=/p; Domain=a.example; Max-Age=3600"));
-        out.set(keys.cookie("long", "v".repeat(2900), NOW, Duration::MAX)).unwrap();
-        assert!(out.set(keys.cookie("long", "v".repeat(3100), NOW, HOUR)).is_err());
+        set(&mut out, keys.cookie("long", "v".repeat(2900), NOW, Duration::MAX)).unwrap();
+        assert!(set(&mut out, keys.cookie("long", "v".repeat(3100), NOW, HOUR)).is_err());
     }
 
     #[test]
     fn prefixed_names_have_what_they_need() {
         let keys = ring(&["k"]);
         for name in ["__Host-n", "__host-n", "__Secure-n", "__SECURE-"] {
-            let mut out = CookiesOut::new();
-            out.set(keys.cookie(name, "v", NOW, HOUR)).unwrap();
-            let (_, field) = out.iter().next().unwrap();
+            let mut out = FieldLines::new();
+            set(&mut out, keys.cookie(name, "v", NOW, HOUR)).unwrap();
+            let field = text(&out, 0);
             assert!(field.ends_with("; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=3600"), "{field}");
-            out.remove(KeyRing::removal(name)).unwrap();
+            remove(&mut out, KeyRing::removal(name)).unwrap();
             let gone = "; HttpOnly; SameSite=Lax; Secure; Path=/; Max-Age=0; Expires=Thu, 01 Jan 1970 00:00:00 GMT";
-            assert_eq!(out.iter().collect::<Vec<_>>(), [(name, &*format!("{name}={gone}"))]);
+            assert_eq!((out.iter().count(), text(&out, 0)), (1, format!("{name}={gone}")));
         }
         for name in ["Host-n", "__Hostn", "n__Secure-"] {
             assert_eq!(KeyRing::removal(name).build().secure(), None, "{name}");
         }
-        let mut out = CookiesOut::new();
-        assert!(out.set(keys.cookie("__Host-n", "v", NOW, HOUR).domain("a.example")).is_err());
-        assert!(out.set(keys.cookie("__Host-n", "v", NOW, HOUR).secure(false)).is_err());
+        let mut out = FieldLines::new();
+        assert!(set(&mut out, keys.cookie("__Host-n", "v", NOW, HOUR).domain("a.example")).is_err());
+        assert!(set(&mut out, keys.cookie("__Host-n", "v", NOW, HOUR).secure(false)).is_err());
     }
 
     #[test]

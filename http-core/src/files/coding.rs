@@ -3,7 +3,7 @@
 use crate::Headers;
 use crate::wire::grammar::trim_ows;
 
-/// How a file's content is coded: as it is, or by a precompressed sibling beside it
+/// The coding of a file's content: none, or that of a precompressed sibling beside it
 /// (`app.js.br`, `app.js.zst`, `app.js.gz`).
 ///
 /// ```

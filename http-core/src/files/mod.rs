@@ -12,16 +12,17 @@
 //! The wall clock and entropy are arguments, so every response can be tested to the byte.
 //!
 //! ```
-//! use httpants_core::Headers;
 //! use httpants_core::files::{FileRequest, FileResponse, Metadata, Plan, RelativePath, Segment};
+//! use httpants_core::{Headers, UnixTime};
 //!
 //! let path = RelativePath::resolve("docs/a%20b.txt")?;
 //! assert_eq!(path.as_str(), "docs/a b.txt");
 //!
 //! let headers = Headers::parse(b"Range: bytes=10-19\r\n\r\n")?;
 //! let request = FileRequest { method: &http::Method::GET, headers: &headers };
-//! let metadata = Metadata::new(1000, Some((784_111_777, 0)), 42);
-//! let plan = Plan::new(request, &FileResponse::new(path.name()), metadata, 1_700_000_000, [7; 16]);
+//! let now = UnixTime::from_secs(1_700_000_000);
+//! let metadata = Metadata::new(1000, Some(UnixTime::from_secs(784_111_777)), 42);
+//! let plan = Plan::new(request, &FileResponse::new(path.name()), metadata, now, [7; 16]);
 //!
 //! assert_eq!(plan.status, 206);
 //! assert_eq!(plan.field("content-range").unwrap(), "bytes 10-19/1000");
@@ -36,7 +37,7 @@ mod coding;
 mod conditional;
 mod date;
 mod disposition;
-mod fault;
+mod error;
 mod media_types;
 mod mime;
 mod path;
@@ -51,7 +52,7 @@ mod xsendfile;
 pub use accept::accepts_html;
 pub use coding::Coding;
 pub use disposition::{Disposition, attachment};
-pub use fault::FileError;
+pub use error::FileError;
 pub use media_types::MediaTypes;
 pub use mime::content_type;
 pub use path::{FileKind, Lookup, RelativePath, below_root};

@@ -5,6 +5,7 @@ use std::path::{Component, Path, PathBuf};
 use percent_encoding::percent_decode_str;
 
 use super::FileError;
+use crate::wire::grammar;
 
 /// The one hidden name that clients ask for, at the start of a path (RFC 8615).
 const WELL_KNOWN: &str = ".well-known";
@@ -47,7 +48,7 @@ pub enum FileKind {
     Other,
 }
 
-/// What [`RelativePath::lookup`] says is to be done.
+/// The next step for a path, from [`RelativePath::lookup`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lookup {
     /// This is the file to send.
@@ -182,7 +183,7 @@ impl RelativePath {
 /// Returns true if every percent sign stands before two hexadecimal digits (RFC 3986 section 2.1).
 fn is_well_encoded(segment: &str) -> bool {
     let mut behind_percent = segment.as_bytes().split(|&byte| byte == b'%').skip(1);
-    behind_percent.all(|rest| matches!(rest, [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit()))
+    behind_percent.all(|rest| matches!(rest, [high, low, ..] if grammar::is_octet(*high, *low)))
 }
 
 /// Returns true if a decoded segment is the name of a file and nothing else to any file system.

@@ -12,18 +12,18 @@ use http::header::{
 use http::{Method, StatusCode};
 
 use crate::wire::grammar::trim_ows;
-use crate::{CanonicalName, FieldLines, Headers, Misuse};
+use crate::{CanonicalName, FieldLines, Headers, Misuse, UnixTime};
 
 use super::byteranges::{Byteranges, content_range};
 use super::conditional::{self, EntityTag, Precondition, Validators};
 use super::date;
-use super::fault::FileError;
+use super::error::FileError;
 use super::range::{self, ByteRange, Selection};
 use super::response::{Field, FileResponse, Metadata, Shown};
 use super::segment::Segment;
 use super::xsendfile::Sendfile;
 
-/// What of a request decides how a file is sent.
+/// The parts of a request that decide how a file is sent.
 ///
 /// ```
 /// use httpants_core::Headers;
@@ -114,7 +114,7 @@ pub struct Plan {
 impl Plan {
     /// Plans the response for a file that can be read.
     ///
-    /// `wall` is the time of the response in seconds since 1970. The entropy becomes the
+    /// `wall` is the time of the response. The entropy becomes the
     /// boundary of multipart/byteranges; it has to be new and random for each plan, so that
     /// the boundary cannot be put into a file beforehand.
     ///
@@ -126,12 +126,13 @@ impl Plan {
         request: FileRequest<'_>,
         response: &FileResponse<'_>,
         metadata: Metadata,
-        wall: u64,
+        wall: UnixTime,
         entropy: [u8; 16],
     ) -> Self {
         if let Some(refusal) = Self::check_method(request.method) {
             return refusal.with_own_fields(response.headers);
         }
+        let wall = wall.as_secs();
         let fields = response.fields(&metadata, wall);
         let current = validators(&fields);
         let plan = match conditional::evaluate(request.headers, &current) {
@@ -192,20 +193,20 @@ impl Plan {
     /// field that names the file. Preconditions and ranges are that server's, so the response
     /// has no validators; 404 for a path that is not below the policy's root.
     ///
-    /// `wall` is the time of the response in seconds since 1970.
+    /// `wall` is the time of the response.
     #[must_use]
     pub fn sendfile(
         request: FileRequest<'_>,
         response: &FileResponse<'_>,
         policy: &Sendfile,
         path: &Path,
-        wall: u64,
+        wall: UnixTime,
     ) -> Self {
         let mut plan = match (Self::check_method(request.method), policy.field(path)) {
             (Some(refusal), _) => refusal.with_own_fields(response.headers),
             (None, None) => Self::text(FileError::NotFound.status()).with_own_fields(response.headers),
             (None, Some(sendfile)) => {
-                return Self::whole(response.fields_for_front(sendfile, wall), 0).for_method(request.method);
+                return Self::whole(response.fields_for_front(sendfile, wall.as_secs()), 0).for_method(request.method);
             }
         };
         // The server in front would send a file in place of this response.

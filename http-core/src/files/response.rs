@@ -7,6 +7,7 @@ use http::header::{
     ETAG, EXPIRES, HeaderName, HeaderValue, LAST_MODIFIED, VARY,
 };
 
+use crate::UnixTime;
 use crate::message::headers::is_credential;
 
 use super::coding::Coding;
@@ -23,13 +24,17 @@ pub type Field = (HeaderName, HeaderValue);
 const MAX_AGE: u64 = 604_800;
 const MAX_AGE_DIRECTIVE: HeaderValue = HeaderValue::from_static("max-age=604800");
 
-/// What is known about the file whose content is sent. With a precompressed sibling, that is
+/// The metadata of the file whose content is sent. With a precompressed sibling, that is
 /// the sibling.
 ///
 /// ```
+/// use std::time::Duration;
+///
+/// use httpants_core::UnixTime;
 /// use httpants_core::files::Metadata;
 ///
-/// let metadata = Metadata::new(16_384, Some((1_700_000_000, 250_000_000)), 77);
+/// let modified = UnixTime(Duration::new(1_700_000_000, 250_000_000));
+/// let metadata = Metadata::new(16_384, Some(modified), 77);
 /// assert_eq!(metadata.len, 16_384);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +42,9 @@ const MAX_AGE_DIRECTIVE: HeaderValue = HeaderValue::from_static("max-age=604800"
 pub struct Metadata {
     /// Its length in bytes.
     pub len: u64,
-    /// When its content changed last: seconds since 1970, and nanoseconds. `None` where that
-    /// is not known or earlier; then the response has no validators.
-    pub modified: Option<(u64, u32)>,
+    /// When its content changed last. `None` where that is not known or before 1970; then the
+    /// response has no validators.
+    pub modified: Option<UnixTime>,
     /// The number of its inode, or what else tells one file from another; 0 where there is
     /// nothing.
     pub inode: u64,
@@ -48,7 +53,7 @@ pub struct Metadata {
 impl Metadata {
     /// Creates the metadata; see the fields of the same names.
     #[must_use]
-    pub fn new(len: u64, modified: Option<(u64, u32)>, inode: u64) -> Self {
+    pub fn new(len: u64, modified: Option<UnixTime>, inode: u64) -> Self {
         Self { len, modified, inode }
     }
 
@@ -56,7 +61,8 @@ impl Metadata {
     /// time of modification to the nanosecond and, by default, with the file in its place.
     fn entity_tag(&self, recipe: EtagRecipe) -> Option<HeaderValue> {
         let Self { len, modified, inode } = self;
-        let (seconds, nanoseconds) = modified.as_ref()?;
+        let UnixTime(modified) = modified.as_ref()?;
+        let (seconds, nanoseconds) = (modified.as_secs(), modified.subsec_nanos());
         let tag = match recipe {
             EtagRecipe::WithInode => format!("\"{inode:x}-{len:x}-{seconds:x}.{nanoseconds:x}\""),
             EtagRecipe::WithoutInode => format!("\"{len:x}-{seconds:x}.{nanoseconds:x}\""),
@@ -66,7 +72,7 @@ impl Metadata {
     }
 }
 
-/// What the entity tag of a file is made of.
+/// The recipe of a file's entity tag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EtagRecipe {
@@ -81,7 +87,7 @@ pub enum EtagRecipe {
     Off,
 }
 
-/// How a file is to be presented: the arguments of `send_file` in Pants.
+/// The presentation of a file: the arguments of `send_file` in Pants.
 ///
 /// ```
 /// use httpants_core::files::FileResponse;
@@ -141,7 +147,7 @@ impl<'a> FileResponse<'a> {
         let mut fields = self.presentation();
         let coding = self.coding.unwrap_or_default();
         // RFC 9110 section 8.8.2.1: never later than the response itself.
-        self.add(&mut fields, LAST_MODIFIED, || Some(date::format(metadata.modified?.0.min(wall))));
+        self.add(&mut fields, LAST_MODIFIED, || Some(date::format(metadata.modified?.as_secs().min(wall))));
         self.add(&mut fields, ETAG, || metadata.entity_tag(self.etag));
         self.add(&mut fields, ACCEPT_RANGES, || Some(HeaderValue::from_static("bytes")));
         if self.coding.is_some() {

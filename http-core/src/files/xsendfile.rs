@@ -18,7 +18,7 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
 /// `sendfile`, `sendfile_prefix` and `file_root` in Pants: which field tells the server in
 /// front which file to send.
 ///
-/// It only ever comes from the configuration. A request cannot switch it on or name the field,
+/// It only ever comes from the configuration. A request cannot enable it or name the field,
 /// because whoever could would read any file that the server in front can.
 ///
 /// ```

@@ -2,8 +2,8 @@
 
 use core::fmt;
 
-use super::ParseFormError;
-use super::parameters;
+use super::media_type::has_content_coding;
+use super::{ParseFormError, parameters};
 use crate::Headers;
 
 /// The form that a content has, by its Content-Type.
@@ -83,8 +83,10 @@ impl FormType {
         if others.iter().any(|other| *other != Ok(None)) || form_type.is_some() && !others.is_empty() {
             return Err(ParseFormError::ContentType);
         }
-        let is_coded = headers.list("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity"));
-        if form_type.is_some() && is_coded { Err(ParseFormError::ContentEncoding) } else { Ok(form_type) }
+        if form_type.is_some() && has_content_coding(headers) {
+            return Err(ParseFormError::ContentEncoding);
+        }
+        Ok(form_type)
     }
 }
 

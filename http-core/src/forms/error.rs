@@ -4,7 +4,7 @@ use core::fmt;
 
 use http::StatusCode;
 
-/// What a peer sent as a form that this server refuses.
+/// A fault in a form, for which its request is refused.
 ///
 /// Each fault has one status ([`status`](Self::status): 400 for what is malformed, 413 for
 /// what exceeds a limit, 415 for a content coding) and one fixed text, which never contains

@@ -12,7 +12,7 @@
 /// limits.max_body_size = 1 << 30;
 /// limits.file = Some(200 << 20);
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
     /// The whole content, delimiters and part headers included (`max_request` in Pants).

@@ -19,7 +19,7 @@
 //! # fn main() -> Result<(), ParseFormError> {
 //! let limits = Limits::default();
 //! let mut multipart = Multipart::for_content_type(b"multipart/form-data; boundary=b", &limits)?;
-//! let mut intake = BodyPolicy::new(&limits);
+//! let mut policy = BodyPolicy::new(&limits);
 //! multipart.receive(Bytes::from_static(
 //!     b"--b\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nHoliday\r\n\
 //!       --b\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"C:\\beach.jpg\"\r\n\
@@ -34,10 +34,10 @@
 //! while let Some(event) = multipart.poll_event()? {
 //!     match event {
 //!         Event::PartStart(begun) => {
-//!             intake.begin(&begun);
+//!             policy.begin(&begun);
 //!             part = Some(begun);
 //!         }
-//!         Event::Data(piece) => match intake.data(piece.len())? {
+//!         Event::Data(piece) => match policy.data(piece.len())? {
 //!             Action::Keep => memory.extend_from_slice(&piece),
 //!             // Here a file is created, and gets what `memory` holds and this piece.
 //!             Action::Spill => disk.extend([Bytes::from(std::mem::take(&mut memory)), piece]),
@@ -64,23 +64,25 @@
 //! # }
 //! ```
 
+mod body_policy;
 mod boundary;
 mod delimiter;
 mod disposition;
 mod encoded;
 mod error;
-mod intake;
 mod limits;
+mod media_type;
 mod multipart;
 mod parameters;
 mod part;
 pub mod urlencoded;
 mod variables;
 
+pub use body_policy::{Action, BodyPolicy};
 pub use boundary::{Boundary, FormType};
 pub use error::ParseFormError;
-pub use intake::{Action, BodyPolicy};
 pub use limits::Limits;
+pub use media_type::{MediaType, has_content_coding};
 pub use multipart::{Event, Multipart};
 pub use part::{Part, charset};
 pub use variables::Variables;

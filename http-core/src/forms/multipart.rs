@@ -74,7 +74,7 @@ enum State {
     Refused(ParseFormError),
 }
 
-/// What a multipart content holds, in order.
+/// An element of a multipart content, in order.
 #[non_exhaustive]
 pub enum Event {
     /// A part begins; its content follows.
@@ -234,8 +234,7 @@ impl Multipart {
         if end.is_none() {
             return Ok(None);
         }
-        // A copy of their own, so that a part that is kept does not keep the piece.
-        let section = Bytes::copy_from_slice(self.header.get(LINE_BREAK.len()..).unwrap_or_default());
+        let section = self.header.get(LINE_BREAK.len()..).unwrap_or_default();
         let part = Part::new(Headers::of_part(section, self.limits.part_fields).map_err(fault_of_fields)?)?;
         self.begin_content(&part)?;
         Ok(Some(Event::PartStart(part)))

@@ -5,7 +5,7 @@ use super::disposition::{Disposition, Filename};
 use super::parameters;
 use crate::Headers;
 
-/// What the header fields of one part say (RFC 7578 section 4); its content follows in
+/// The header fields of one part (RFC 7578 section 4); its content follows in
 /// [`Event::Data`](super::Event::Data).
 ///
 /// Text is UTF-8; where the peer sent other bytes, the text has U+FFFD in their place and the

@@ -8,7 +8,7 @@ use super::{ParseFormError, Variables};
 use crate::message::request::RequestHead;
 use crate::wire::grammar::{is_octet, octet};
 
-/// How urlencoded content is read.
+/// Options for reading urlencoded content.
 ///
 /// ```
 /// use httpants_core::forms::urlencoded::{self, Options};
@@ -19,7 +19,7 @@ use crate::wire::grammar::{is_octet, octet};
 /// assert_eq!(urlencoded::parse(b"a=&b&c=1", &options)?.len(), 3);
 /// # Ok::<(), httpants_core::forms::ParseFormError>(())
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
     /// Keep variables with an empty value, or with none (`keep_blank_values` in Pants).

@@ -173,6 +173,17 @@ impl FieldLines {
         self.reserved.upgrade |= other.reserved.upgrade;
     }
 
+    /// Where [`truncate`](Self::truncate) leads back to.
+    pub(crate) fn mark(&self) -> (usize, ReservedFields) {
+        (self.lines.len(), self.reserved)
+    }
+
+    /// Takes away what was added behind a mark.
+    pub(crate) fn truncate(&mut self, (length, reserved): (usize, ReservedFields)) {
+        self.lines.to_mut().truncate(length);
+        self.reserved = reserved;
+    }
+
     /// Returns the value of the first line with this name, compared without case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&[u8]> {

@@ -2,8 +2,6 @@
 
 use core::fmt;
 
-use bytes::Bytes;
-
 use crate::wire::error::ProtocolError;
 use crate::wire::fields;
 use crate::wire::grammar;
@@ -43,19 +41,19 @@ impl Headers {
     /// # Errors
     /// What is wrong with the first line that does not parse.
     pub fn parse(section: &[u8]) -> Result<Self, ProtocolError> {
-        Self::of_section(Bytes::copy_from_slice(section), HeadLimits::DEFAULT.fields)
+        Self::of_section(section, HeadLimits::DEFAULT.fields)
     }
 
-    /// Takes over a section that ends with its empty line and has up to `limit` lines.
-    pub(crate) fn of_section(section: Bytes, limit: usize) -> Result<Self, ProtocolError> {
-        let index = fields::index_section(&section, limit)?;
-        Ok(Self { bytes: section.into(), index })
+    /// [`parse`](Self::parse) for up to `limit` lines.
+    pub(crate) fn of_section(section: &[u8], limit: usize) -> Result<Self, ProtocolError> {
+        let index = fields::index_section(section, limit)?;
+        Ok(Self { bytes: section.to_vec(), index })
     }
 
     /// [`of_section`](Self::of_section) for a part of a form.
-    pub(crate) fn of_part(section: Bytes, limit: usize) -> Result<Self, ProtocolError> {
-        let index = fields::index_part(&section, limit)?;
-        Ok(Self { bytes: section.into(), index })
+    pub(crate) fn of_part(section: &[u8], limit: usize) -> Result<Self, ProtocolError> {
+        let index = fields::index_part(section, limit)?;
+        Ok(Self { bytes: section.to_vec(), index })
     }
 
     /// Keeps only the lines whose name passes.

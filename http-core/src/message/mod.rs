@@ -1,9 +1,12 @@
 //! Messages: what a request says, and what a response is made of. Imports `wire` alone.
 
+pub(crate) mod address;
 pub(crate) mod connection_info;
 mod convert;
+pub(crate) mod cookie_error;
 pub(crate) mod field_lines;
 pub(crate) mod headers;
 pub(crate) mod misuse;
+pub(crate) mod now;
 pub(crate) mod request;
 pub(crate) mod response;

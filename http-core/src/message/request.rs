@@ -8,10 +8,12 @@ use std::sync::OnceLock;
 
 use http::{Method, StatusCode, Version};
 
-use crate::message::connection_info::{ConnectionInfo, Now};
+use crate::message::connection_info::ConnectionInfo;
 use crate::message::headers::Headers;
+use crate::message::now::Now;
 use crate::wire::head::{Head, HeadFacts};
 use crate::wire::request_framing::Framing;
+use crate::wire::response_framing;
 use crate::wire::span::{FieldSpan, Span};
 use crate::wire::target::Target;
 
@@ -299,12 +301,11 @@ impl RequestHead {
     }
 
     /// Returns true if a response with this status to this request can have a body (RFC 9112
-    /// section 6.3): not one to HEAD, and neither 1xx, 204, 205 nor 304.
+    /// section 6.3): not one to HEAD, neither 1xx, 204, 205 nor 304, and no 2xx to CONNECT, behind
+    /// which the stream is a tunnel.
     #[must_use]
     pub fn allows_response_body(&self, status: StatusCode) -> bool {
-        *self.method() != Method::HEAD
-            && !status.is_informational()
-            && !matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
+        response_framing::allows_body(self.method(), status)
     }
 
     /// Returns how the body that follows is delimited.

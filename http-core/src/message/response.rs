@@ -60,7 +60,7 @@ impl ResponseHead {
     }
 }
 
-/// What the application knows about the length of a response's body when the head is given.
+/// The length of a response's body, as far as it is known when the head is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyLen {
     /// This many bytes: Content-Length.

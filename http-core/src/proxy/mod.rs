@@ -15,7 +15,7 @@ use crate::wire::host;
 
 pub use self::client::Client;
 
-/// Which peers are trusted proxies, and which fields they write (`xheaders` in Pants).
+/// The peers that are trusted proxies, and the fields that they write (`xheaders` in Pants).
 ///
 /// A proxy passes on the fields that it does not know, so a client can write all of them
 /// itself. [`trusted`](Self::trusted) therefore reads the fields that are named and no other:
@@ -156,7 +156,7 @@ impl fmt::Display for ParseNetworkError {
 
 impl core::error::Error for ParseNetworkError {}
 
-/// What proxies are believed about the client.
+/// The policy for what proxies are believed about the client.
 ///
 /// ```
 /// use httpants_core::Headers;
@@ -186,7 +186,7 @@ pub struct ProxyPolicy {
     pub xheaders: XHeaders,
 }
 
-/// What a request's head says about its client, as far as it is to be believed.
+/// The client of a request by its head, as far as that is to be believed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Resolved<'h> {

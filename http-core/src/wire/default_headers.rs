@@ -46,8 +46,8 @@ impl DefaultHeaders {
     }
 
     /// Writes the lines whose fields the application has not set itself.
-    pub(crate) fn write(&self, owned: ReservedFields, out: &mut Vec<u8>) {
-        let lines = match (owned.server, owned.date) {
+    pub(crate) fn write(&self, reserved: ReservedFields, out: &mut Vec<u8>) {
+        let lines = match (reserved.server, reserved.date) {
             (false, false) => self.lines.as_str(),
             (false, true) => self.lines.get(..self.date_at).unwrap_or_default(),
             (true, false) => self.lines.get(self.date_at..).unwrap_or_default(),

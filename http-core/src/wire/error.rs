@@ -4,7 +4,8 @@ use core::fmt;
 
 use http::StatusCode;
 
-/// What a peer sent that this server refuses; `docs/protocol.md` has the verdict on each input.
+/// A fault in what a peer sent, for which it is refused; `docs/protocol.md` has the verdict on each
+/// input.
 ///
 /// Each fault has one status ([`status`](Self::status)) and one fixed text, which never
 /// contains anything that the peer sent, so it can be put into a response or a log as it is.

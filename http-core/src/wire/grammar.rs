@@ -122,6 +122,7 @@ pub(crate) fn split_unquoted(line: &[u8], separator: u8) -> impl Iterator<Item =
 /// Returns true if two bytes are the hexadecimal digits of an octet, as behind `%` (RFC 3986
 /// section 2.1). Where they are not, every decoder leaves the `%` as it is, but for notations that
 /// have no other reading of it (RFC 8187), which are refused.
+#[inline]
 pub(crate) fn is_octet(high: u8, low: u8) -> bool {
     high.is_ascii_hexdigit() && low.is_ascii_hexdigit()
 }

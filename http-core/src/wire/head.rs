@@ -95,7 +95,7 @@ impl HeadReader {
     fn read_fields(
         &mut self,
         window: &[u8],
-        seen: &mut KnownFields,
+        known: &mut KnownFields,
         index: &mut Vec<FieldSpan>,
     ) -> Result<bool, ProtocolError> {
         let mut lines = Lines::new(window.get(self.line_start..).unwrap_or_default());
@@ -106,7 +106,7 @@ impl HeadReader {
                 Some(Line::Field(..)) if index.len() == self.limits.fields => return Err(ProtocolError::TooManyFields),
                 Some(Line::Field(name, value)) => {
                     let field = FieldSpan::of(name, value, window);
-                    seen.note(name, value, field);
+                    known.note(name, value, field);
                     index.push(field);
                 }
             }

@@ -4,7 +4,7 @@
 use core::net::Ipv6Addr;
 
 use crate::wire::error::ProtocolError;
-use crate::wire::grammar::{ByteSet, byte_set};
+use crate::wire::grammar::{ByteSet, byte_set, is_octet};
 
 /// `unreserved / sub-delims` of RFC 3986 but the comma: a list of hosts is no host, and a
 /// comma is how two joined Host lines look.
@@ -25,7 +25,7 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
         rest = match REG_NAME.split(rest).1 {
             [] => return true,
             [b':', port @ ..] => return port.iter().all(u8::is_ascii_digit),
-            [b'%', high, low, tail @ ..] if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => tail,
+            [b'%', high, low, tail @ ..] if is_octet(*high, *low) => tail,
             _ => return false,
         };
     }

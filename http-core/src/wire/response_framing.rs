@@ -17,7 +17,7 @@ pub(crate) enum Mode {
 /// The framing field of a response's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FramingField {
-    /// The status or the method leaves no room for one, or the end of the stream is the end.
+    /// The status or the method excludes one, or the body ends with the stream.
     None,
     Length(u64),
     Chunked,
@@ -87,16 +87,19 @@ impl Exchange<'_> {
             _ if self.http_1_0 => (Mode::UntilClose, FramingField::None),
             _ => (Mode::Chunked, FramingField::Chunked),
         };
-        if reserved.trailer && field != FramingField::Chunked && !self.http_1_0 {
+        if reserved.trailer && field != FramingField::Chunked && !self.http_1_0 && !is_bodiless(self.status) {
             return Err(FramingConflict::Field("Trailer"));
         }
         let (mode, field) = match self.status {
-            StatusCode::NO_CONTENT if reserved.content_length.is_some() || reserved.chunked => {
+            StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT if reserved.chunked => {
+                return Err(FramingConflict::Field("Transfer-Encoding"));
+            }
+            StatusCode::NO_CONTENT if reserved.content_length.is_some() => {
                 return Err(FramingConflict::Field("Content-Length"));
             }
             StatusCode::NO_CONTENT => (Mode::Without, FramingField::None),
             // RFC 9110 section 15.3.6: no body, and its length says so.
-            StatusCode::RESET_CONTENT if reserved.content_length.is_some_and(|set| set > 0) || reserved.chunked => {
+            StatusCode::RESET_CONTENT if reserved.content_length.is_some_and(|set| set > 0) => {
                 return Err(FramingConflict::Field("Content-Length"));
             }
             StatusCode::RESET_CONTENT => (Mode::Without, FramingField::Length(0)),
@@ -123,6 +126,22 @@ impl Exchange<'_> {
         if self.status.is_informational() {
             return Err(FramingConflict::Informational(self.status));
         }
-        Ok(*self.method == Method::CONNECT && self.status.is_success())
+        Ok(opens_tunnel(self.method, self.status))
     }
+}
+
+/// Returns true if a response with this status to this method can have a body (RFC 9112 section
+/// 6.3).
+pub(crate) fn allows_body(method: &Method, status: StatusCode) -> bool {
+    *method != Method::HEAD && !status.is_informational() && !is_bodiless(status) && !opens_tunnel(method, status)
+}
+
+/// Returns true if a final response with this status never has a body.
+fn is_bodiless(status: StatusCode) -> bool {
+    matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
+}
+
+/// RFC 9110 section 9.3.6.
+fn opens_tunnel(method: &Method, status: StatusCode) -> bool {
+    *method == Method::CONNECT && status.is_success()
 }

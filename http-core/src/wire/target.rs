@@ -146,7 +146,7 @@ pub(crate) fn is_strict(target: &[u8]) -> bool {
     while let [byte, tail @ ..] = rest {
         let in_authority = target.len() - rest.len() < authority_end;
         rest = match (byte, tail) {
-            (b'%', [high, low, tail @ ..]) if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() => tail,
+            (b'%', [high, low, tail @ ..]) if grammar::is_octet(*high, *low) => tail,
             (b'/' | b'?' | b':' | b'@' | b',', _) => tail,
             (b'[' | b']', _) if in_authority => tail,
             (&byte, _) if host::is_reg_name_byte(byte) => tail,

@@ -44,7 +44,7 @@ pub enum BodyError {
 }
 
 impl BodyError {
-    /// Returns the status of the response to this error: that of [`fault`](Self::fault), 400 if the
+    /// Returns the status of the response to this error: that of [`protocol_error`](Self::protocol_error), 400 if the
     /// body was cut off, 415 or 400 if it is in another form, and 500 if the application or the
     /// system failed.
     #[must_use]
@@ -56,14 +56,14 @@ impl BodyError {
             #[cfg(feature = "json")]
             Self::Json(_) => StatusCode::BAD_REQUEST,
             Self::Closed(_) | Self::ResponseFinished => {
-                self.fault().map_or(StatusCode::BAD_REQUEST, |fault| fault.status())
+                self.protocol_error().map_or(StatusCode::BAD_REQUEST, |fault| fault.status())
             }
         }
     }
 
     /// Returns the protocol error of the peer, if that is the cause.
     #[must_use]
-    pub fn fault(&self) -> Option<ProtocolError> {
+    pub fn protocol_error(&self) -> Option<ProtocolError> {
         match self {
             Self::Closed(CloseReason::Refused(fault)) => Some(*fault),
             _ => None,

@@ -118,9 +118,8 @@ impl Request {
         lifetime: Duration,
         adjust: impl FnOnce(CookieBuilder<'static>) -> CookieBuilder<'static>,
     ) -> Result<(), Misuse> {
-        self.core(|core, request| core.response_fields_mut(request).map(drop))?;
         let environment = self.exchange.environment();
-        let cookie = environment.cookie_keys.cookie(name, value, environment.clock.now().wall.as_secs(), lifetime);
+        let cookie = environment.cookie_keys.cookie(name, value, environment.clock.now().wall, lifetime);
         self.set_cookie(adjust(self.secured(cookie)))
     }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use httpants_core::Headers;
-use mime::Mime;
+use httpants_core::forms::{MediaType, has_content_coding};
 
 use super::Request;
 use crate::exchange::BodyError;
@@ -26,7 +26,7 @@ impl Request {
     /// ```
     ///
     /// # Errors
-    /// [`BodyError::Closed`] if the body is incomplete, with the [fault](BodyError::fault) 413 if it
+    /// [`BodyError::Closed`] if the body is incomplete, with the [error](BodyError::protocol_error) 413 if it
     /// is larger than the limit; [`BodyError::NotKept`]; [`BodyError::Taken`] if pieces of a body
     /// that is not in a temporary file were read before, through [`body_mut`](Self::body_mut);
     /// [`BodyError::Storage`].
@@ -71,56 +71,17 @@ impl Request {
     /// type.
     #[cfg(feature = "json")]
     pub async fn json<T: serde::de::DeserializeOwned>(&mut self) -> Result<T, BodyError> {
-        let is_json = |mime: &Mime| {
-            let (kind, subtype) = (mime.type_(), mime.subtype());
-            mime.suffix() == Some(mime::JSON) || (kind, subtype) == (mime::APPLICATION, mime::JSON)
-        };
-        let mime = content_type(self.headers()).ok().flatten();
-        mime.filter(is_json).ok_or(BodyError::ContentType { expected: "application/json" })?;
+        let is_json = |media_type: &MediaType<'_>| media_type.is("application/json") || media_type.has_suffix("json");
+        let media_type = MediaType::of_headers(self.headers()).ok().flatten();
+        media_type.filter(is_json).ok_or(BodyError::ContentType { expected: "application/json" })?;
         refuse_coded(self.headers())?;
         let body = self.bytes().await?;
         serde_json::from_slice(&body).map_err(|error| BodyError::Json(crate::exchange::JsonError::new(error)))
     }
 }
 
-/// Returns the Content-Type of the request, if it has one.
-fn content_type(headers: &Headers) -> Result<Option<Mime>, BodyError> {
-    let mut values = headers.all("content-type");
-    let Some(value) = values.next() else { return Ok(None) };
-    let mime = std::str::from_utf8(value).ok().and_then(|value| normalized(value).parse().ok());
-    // Two readers of several lines could see two types (RFC 9110 section 8.3).
-    mime.filter(|_| values.next().is_none())
-        .map(Some)
-        .ok_or(BodyError::ContentType { expected: "one valid media type" })
-}
-
-/// Removes white space before semicolons and empty parameters, which RFC 9110 section 5.6.6 allows
-/// and the parser does not.
-fn normalized(value: &str) -> String {
-    let (mut is_quoted, mut is_escaped) = (false, false);
-    let separates = |character: char| {
-        let was_escaped = std::mem::take(&mut is_escaped);
-        match character {
-            _ if was_escaped => false,
-            '\\' => {
-                is_escaped = is_quoted;
-                false
-            }
-            '"' => {
-                is_quoted = !is_quoted;
-                false
-            }
-            character => character == ';' && !is_quoted,
-        }
-    };
-    let parts = value.split(separates).map(|part| part.trim_matches([' ', '\t']));
-    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("; ")
-}
-
 fn refuse_coded(headers: &Headers) -> Result<(), BodyError> {
-    let mut codings = headers.list("content-encoding");
-    let is_plain = codings.all(|coding| coding.eq_ignore_ascii_case(b"identity"));
-    if is_plain { Ok(()) } else { Err(BodyError::ContentEncoding) }
+    if has_content_coding(headers) { Err(BodyError::ContentEncoding) } else { Ok(()) }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -133,14 +94,16 @@ enum Charset {
 impl Charset {
     fn of(headers: &Headers) -> Result<Self, BodyError> {
         refuse_coded(headers)?;
-        let Some(mime) = content_type(headers)? else { return Ok(Self::Utf8) };
-        match mime.get_param(mime::CHARSET) {
-            None => Ok(Self::Utf8),
-            Some(charset) if charset == mime::UTF_8 || charset == "utf8" => Ok(Self::Utf8),
-            Some(charset) if charset == "us-ascii" || charset == "ascii" => Ok(Self::Ascii),
-            Some(charset) if charset == "iso-8859-1" || charset == "latin1" => Ok(Self::Latin1),
-            Some(_) => Err(BodyError::Charset),
-        }
+        let media_type =
+            MediaType::of_headers(headers).map_err(|_| BodyError::ContentType { expected: "one valid media type" })?;
+        let Some(charset) = media_type.and_then(|media_type| media_type.charset()) else { return Ok(Self::Utf8) };
+        let is = |names: [&str; 2]| names.iter().any(|name| charset.eq_ignore_ascii_case(name));
+        let known = [
+            (Self::Utf8, ["utf-8", "utf8"]),
+            (Self::Ascii, ["us-ascii", "ascii"]),
+            (Self::Latin1, ["iso-8859-1", "latin1"]),
+        ];
+        known.into_iter().find(|(_, names)| is(*names)).map(|(charset, _)| charset).ok_or(BodyError::Charset)
     }
 
     fn decode(self, bytes: &[u8]) -> Result<String, BodyError> {

@@ -5,6 +5,7 @@ mod client;
 pub(crate) mod collect;
 mod cookies;
 mod decoded;
+mod form_error;
 mod joined;
 mod multipart_stream;
 pub(crate) mod upload;
@@ -20,7 +21,8 @@ use httpants_core::forms::{Multipart, ParseFormError, Variables, urlencoded};
 use httpants_core::{Connection, Headers, Misuse, RequestHead, RequestId};
 
 pub use self::body::Body;
-pub use self::multipart_stream::{FormError, MultipartStream, StreamedPart};
+pub use self::form_error::FormError;
+pub use self::multipart_stream::{MultipartStream, StreamedPart};
 use self::upload::{BodyReader, Files, Form, TextFields};
 use crate::exchange::{Exchange, Shared};
 

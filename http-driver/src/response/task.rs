@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::task::{Context, Poll};
 
-use http::Method;
 use httpants_core::{BodyLen, Misuse, ResponseHead, ResponseState};
 
 use super::files;
@@ -117,13 +116,9 @@ impl Outlet<'_> {
 
     fn begin_stream(&mut self, head: ResponseHead, stream: ContentStream) -> Result<Rest, Misuse> {
         let (request, status) = (self.request, head.status);
-        let (has_body, ends_http) = self.with(|shared| match shared.core.current_request() {
-            None => (true, false),
-            Some(request) => {
-                (request.allows_response_body(status), *request.method() == Method::CONNECT && status.is_success())
-            }
-        });
-        if has_body && !ends_http {
+        let has_body = self
+            .with(|shared| shared.core.current_request().is_none_or(|request| request.allows_response_body(status)));
+        if has_body {
             return Ok(Rest::Stream(StreamTask { head: Some(head), stream }));
         }
         let _ = guard(self.metrics, "drop of a response stream", || drop(stream));

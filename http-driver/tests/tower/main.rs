@@ -262,7 +262,7 @@ fn too_large_body_is_refused_when_polled() {
         let (client, received) = exchange(&memory, &request);
         assert!(received.starts_with("HTTP/1.1 413 ") && !received.contains("too late"), "{received}");
         assert!(client.is_ended());
-        let fault = error.take().as_ref().and_then(BodyError::fault);
+        let fault = error.take().as_ref().and_then(BodyError::protocol_error);
         assert_eq!(fault.map(|fault| fault.status().as_u16()), Some(413));
     }
 }

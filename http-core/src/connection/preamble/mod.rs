@@ -1,22 +1,26 @@
 //! What comes before the first request: a header of the PROXY protocol, and the handshake of a
 //! transport that is secured (TLS).
 
+mod preface_header;
 mod proxy_protocol;
 
 use alloc::sync::Arc;
 
+pub(super) use self::preface_header::PrefaceHeader;
 pub use self::proxy_protocol::{Endpoints, ProxyHeader, ProxyHeaderError};
 use super::Connection;
 use super::config::Config;
 use super::events::CloseReason;
 use super::refusal::{HeadProgress, Refusal};
-use super::state::{Input, PrefaceHeader, Receiving, State};
+use super::state::{Input, Receiving, State};
 use super::timers::{Earliest, Timer};
-use crate::message::connection_info::{Address, ConnectionInfo, Now};
+use crate::message::address::Address;
+use crate::message::connection_info::ConnectionInfo;
+use crate::message::now::Now;
 use crate::message::request::RequestHead;
 use crate::wire::error::ProtocolError;
 
-/// What the first bytes of a connection are that is to be secured, from
+/// The kind of the first bytes of a connection that is to be secured, from
 /// [`Connection::receive_preface`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -80,8 +84,7 @@ impl Connection {
                     Preface::Header(header.len)
                 }
                 Err(fault) => {
-                    let received = received.get(..self.config.limits.head).unwrap_or(received);
-                    self.refuse_proxy_header(Refusal::of_proxy_header(fault, received));
+                    self.refuse_proxy_header(Refusal::of_proxy_header(fault, received, &self.config.limits));
                     Preface::Refused
                 }
             };
@@ -147,7 +150,7 @@ impl Connection {
                 self.read_head()
             }
             Err(fault) => {
-                let refusal = Refusal::of_proxy_header(fault, received);
+                let refusal = Refusal::of_proxy_header(fault, received, &self.config.limits);
                 self.refuse_proxy_header(refusal);
                 None
             }
@@ -168,8 +171,8 @@ impl Connection {
     /// A plain request where a handshake is expected. `received` has what came of it.
     fn refuse_plain_request(&mut self, received: &[u8]) {
         let fault = ProtocolError::PlainRequest;
-        let received = received.get(..self.config.limits.head).unwrap_or(received);
-        self.events.refuse(Refusal::new(fault, None, 0, received, HeadProgress::RequestLine));
+        let refusal = Refusal::of_head(fault, (0, received), HeadProgress::RequestLine, &self.config.limits);
+        self.events.refuse(refusal);
         self.turn_away(fault.status(), fault.rule(), CloseReason::Refused(fault));
     }
 

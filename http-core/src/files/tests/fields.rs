@@ -112,15 +112,15 @@ fn the_entity_tag_tells_files_and_codings_apart() {
         response.coding = coding;
         text(&plan(&Method::GET, "", &response, metadata), "etag").unwrap().to_owned()
     };
-    let base = Metadata::new(100, Some((MODIFIED, 5)), 42);
+    let base = Metadata::new(100, Some(modified(MODIFIED, 5)), 42);
     let mut tags = vec![
         tag(base, None),
         tag(base, Some(Coding::Gzip)),
         tag(base, Some(Coding::Brotli)),
         tag(Metadata { len: 101, ..base }, None),
         tag(Metadata { inode: 43, ..base }, None),
-        tag(Metadata { modified: Some((MODIFIED + 1, 5)), ..base }, None),
-        tag(Metadata { modified: Some((MODIFIED, 6)), ..base }, None),
+        tag(Metadata { modified: Some(modified(MODIFIED + 1, 5)), ..base }, None),
+        tag(Metadata { modified: Some(modified(MODIFIED, 6)), ..base }, None),
     ];
     assert_eq!(tag(base, Some(Coding::Identity)), tags[0]);
     assert!(tags.iter().all(|tag| !tag.starts_with("W/")));
@@ -281,13 +281,13 @@ fn the_applications_fields_are_on_responses_without_the_file() {
 fn dates_at_the_edges() {
     let headers = Headers::default();
     let request = FileRequest { method: &Method::GET, headers: &headers };
-    for (modified, wall, last_modified, expires) in [
-        (WALL + 5, MODIFIED, DATE, "Sun, 13 Nov 1994 08:49:37 GMT"),
+    for (changed, wall, last_modified, expires) in [
+        (WALL.as_secs() + 5, MODIFIED, DATE, "Sun, 13 Nov 1994 08:49:37 GMT"),
         (0, 0, "Thu, 01 Jan 1970 00:00:00 GMT", "Thu, 08 Jan 1970 00:00:00 GMT"),
         (u64::MAX, u64::MAX, "Fri, 31 Dec 9999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"),
     ] {
-        let file = Metadata::new(LEN, Some((modified, u32::MAX)), u64::MAX);
-        let plan = Plan::new(request, &FileResponse::new("a"), file, wall, ENTROPY);
+        let file = Metadata::new(LEN, Some(modified(changed, 999_999_999)), u64::MAX);
+        let plan = Plan::new(request, &FileResponse::new("a"), file, UnixTime::from_secs(wall), ENTROPY);
         assert_eq!((text(&plan, "last-modified"), text(&plan, "expires")), (Some(last_modified), Some(expires)));
     }
 }
@@ -402,7 +402,8 @@ fn entropy_is_of_use_only_for_several_ranges() {
         let request = FileRequest { method: &Method::GET, headers: &headers };
         assert_eq!(request.asks_for_several_ranges(), several, "{lines}");
         let response = FileResponse::new("a");
-        let plans = [[0; 16], [1; 16]].map(|entropy| Plan::new(request, &response, metadata(LEN), 0, entropy));
+        let plans = [[0; 16], [1; 16]]
+            .map(|entropy| Plan::new(request, &response, metadata(LEN), UnixTime::default(), entropy));
         assert!(several || plans[0] == plans[1]);
     }
 }

@@ -4,22 +4,28 @@ mod fields;
 mod preconditions;
 mod ranges;
 
+use core::time::Duration;
+
 use http::{Method, StatusCode};
 
 use super::{FileRequest, FileResponse, Metadata, Plan, Segment};
-use crate::Headers;
+use crate::{Headers, UnixTime};
 
 /// The second of the RFC's example date, and a moment some days later.
 const MODIFIED: u64 = 784_111_777;
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 const EARLIER: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
 const LATER: &str = "Sun, 06 Nov 1994 08:49:38 GMT";
-const WALL: u64 = MODIFIED + 1_000_000;
+const WALL: UnixTime = UnixTime::from_secs(MODIFIED + 1_000_000);
 const LEN: u64 = 100;
 const ENTROPY: [u8; 16] = [0xab; 16];
 
+fn modified(seconds: u64, nanoseconds: u32) -> UnixTime {
+    UnixTime(Duration::new(seconds, nanoseconds))
+}
+
 fn metadata(len: u64) -> Metadata {
-    Metadata::new(len, Some((MODIFIED, 5)), 0x2a)
+    Metadata::new(len, Some(modified(MODIFIED, 5)), 0x2a)
 }
 
 /// The plan for these field lines, each ended with CRLF.

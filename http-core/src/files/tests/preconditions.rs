@@ -175,7 +175,7 @@ fn a_date_is_strong_when_its_second_is_over() {
     let headers = Headers::parse(format!("Range: bytes=0-9\r\nIf-Range: {DATE}\r\n\r\n").as_bytes()).unwrap();
     let request = FileRequest { method: &Method::GET, headers: &headers };
     for (wall, status) in [(MODIFIED - 1, 200), (MODIFIED, 200), (MODIFIED + 1, 206)] {
-        let plan = Plan::new(request, &FileResponse::new("a"), metadata(LEN), wall, ENTROPY);
+        let plan = Plan::new(request, &FileResponse::new("a"), metadata(LEN), UnixTime::from_secs(wall), ENTROPY);
         assert_eq!(plan.status, status, "{wall}");
     }
 }
@@ -203,7 +203,7 @@ fn a_file_without_a_date_has_no_validators() {
 /// The time of the file is compared without its nanoseconds, which no field can carry.
 #[test]
 fn times_are_compared_in_whole_seconds() {
-    let file = Metadata::new(LEN, Some((MODIFIED, 999_999_999)), 1);
+    let file = Metadata::new(LEN, Some(modified(MODIFIED, 999_999_999)), 1);
     for (name, status) in [("If-Modified-Since", 304), ("If-Unmodified-Since", 200)] {
         let plan = plan(&Method::GET, &format!("{name}: {DATE}\r\n"), &FileResponse::new("a"), file);
         assert_eq!(plan.status, status, "{name}");

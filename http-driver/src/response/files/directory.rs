@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
+use httpants_core::UnixTime;
 use httpants_core::files::{FileError, FileKind, Lookup, Metadata, RelativePath};
 
 use crate::observe::report::report;
@@ -177,7 +178,7 @@ pub(crate) fn describe(metadata: &fs::Metadata) -> Metadata {
     let inode = std::os::unix::fs::MetadataExt::ino(metadata);
     #[cfg(not(unix))]
     let inode = 0;
-    Metadata::new(metadata.len(), modified.map(|span| (span.as_secs(), span.subsec_nanos())), inode)
+    Metadata::new(metadata.len(), modified.map(UnixTime), inode)
 }
 
 /// Returns options that wait for nothing (such as the other end of a pipe) and acquire no

@@ -5,7 +5,7 @@ use std::fs::File;
 use http::header::{CACHE_CONTROL, EXPIRES, HeaderValue};
 use http::{Method, StatusCode};
 use httpants_core::files::{Field, FileError, FileRequest, FileResponse, Plan};
-use httpants_core::{Headers, RequestHead};
+use httpants_core::{Headers, RequestHead, UnixTime};
 
 use super::named_file::Opened;
 use super::policy::FilePolicy;
@@ -21,7 +21,7 @@ pub(super) struct Planner<'a> {
     pub(super) request: &'a RequestHead,
     pub(super) policy: &'a FilePolicy,
     /// The time in seconds since 1970.
-    pub(super) wall: u64,
+    pub(super) wall: UnixTime,
 }
 
 impl Planner<'_> {

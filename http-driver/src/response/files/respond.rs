@@ -19,7 +19,7 @@ pub(crate) fn respond(outlet: &mut Outlet<'_>, mut head: ResponseHead, file: Nam
     let (request, now) = outlet.with(|shared| (shared.core.current_request().cloned(), shared.core.now()));
     let request = request.filter(|request| request.id() == id).ok_or(Misuse::NoRequest)?;
     let own = take_fields(&mut head.fields)?;
-    let planner = Planner { request: &request, policy: outlet.file_policy, wall: now.wall.as_secs() };
+    let planner = Planner { request: &request, policy: outlet.file_policy, wall: now.wall };
     let (plan, file) = plan(&planner, head.status, own, file);
     plan.append_fields(&mut head.fields)?;
     head.status = plan.status;

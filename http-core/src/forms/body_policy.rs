@@ -2,7 +2,7 @@
 
 use super::{Limits, ParseFormError, Part};
 
-/// What to do with a piece of content.
+/// The place for a piece of content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Action {
@@ -18,7 +18,7 @@ pub enum Action {
     Drop,
 }
 
-/// Decides where the contents of one request are stored while they arrive: text in memory;
+/// The policy for where the contents of one request are stored while they arrive: text in memory;
 /// files and raw contents in memory while they are small, and in a temporary file from
 /// [`Limits::memory`] on.
 ///
@@ -29,12 +29,12 @@ pub enum Action {
 /// ```
 /// use httpants_core::forms::{Action, ParseFormError, BodyPolicy, Limits};
 ///
-/// let mut intake = BodyPolicy::new(&Limits::default());
-/// intake.begin_raw(None)?;
-/// assert_eq!(intake.data(200 << 10)?, Action::Keep);
-/// assert_eq!(intake.data(100 << 10)?, Action::Spill);
-/// assert_eq!(intake.data(9 << 20)?, Action::Write);
-/// assert_eq!(intake.data(1 << 20), Err(ParseFormError::ContentTooLarge));
+/// let mut policy = BodyPolicy::new(&Limits::default());
+/// policy.begin_raw(None)?;
+/// assert_eq!(policy.data(200 << 10)?, Action::Keep);
+/// assert_eq!(policy.data(100 << 10)?, Action::Spill);
+/// assert_eq!(policy.data(9 << 20)?, Action::Write);
+/// assert_eq!(policy.data(1 << 20), Err(ParseFormError::ContentTooLarge));
 /// # Ok::<(), ParseFormError>(())
 /// ```
 #[derive(Clone, Debug)]
@@ -100,7 +100,7 @@ impl BodyPolicy {
         Ok(())
     }
 
-    /// Begins the raw content of a multipart form, whose parts another intake takes: it stays
+    /// Begins the raw content of a multipart form, whose parts another policy takes: it stays
     /// in memory while it is small, and then goes to a temporary file only where
     /// [`Limits::keep_body`] asks for it.
     ///
@@ -200,25 +200,25 @@ mod tests {
     #[test]
     fn a_file_moves_at_n_plus_1_and_only_once() {
         for pieces in [&[100][..], &[99, 1], &[50, 0, 50, 0]] {
-            let mut intake = BodyPolicy::new(&limits());
-            intake.begin(&file());
+            let mut policy = BodyPolicy::new(&limits());
+            policy.begin(&file());
             for &piece in pieces {
-                assert_eq!(intake.data(piece), Ok(Keep), "{pieces:?}");
+                assert_eq!(policy.data(piece), Ok(Keep), "{pieces:?}");
             }
-            assert_eq!(intake.data(1), Ok(Spill));
-            assert_eq!(intake.data(1), Ok(Write));
-            intake.begin(&file());
-            assert_eq!(intake.data(101), Ok(Spill));
-            assert_eq!(intake.data(0), Ok(Write));
+            assert_eq!(policy.data(1), Ok(Spill));
+            assert_eq!(policy.data(1), Ok(Write));
+            policy.begin(&file());
+            assert_eq!(policy.data(101), Ok(Spill));
+            assert_eq!(policy.data(0), Ok(Write));
         }
     }
 
     #[test]
     fn a_raw_content_of_known_length_moves_at_once() {
         for (length, first) in [(None, Keep), (Some(100), Keep), (Some(101), Spill), (Some(1_000), Spill)] {
-            let mut intake = BodyPolicy::new(&limits());
-            intake.begin_raw(length).unwrap();
-            assert_eq!(intake.data(10), Ok(first), "{length:?}");
+            let mut policy = BodyPolicy::new(&limits());
+            policy.begin_raw(length).unwrap();
+            assert_eq!(policy.data(10), Ok(first), "{length:?}");
         }
     }
 
@@ -232,76 +232,76 @@ mod tests {
             (None, kept.clone(), [Keep, Keep, Spill, Write]),
             (Some(101), kept, [Spill, Write, Write, Write]),
         ] {
-            let mut intake = BodyPolicy::new(&limits);
-            intake.begin_body(length).unwrap();
-            assert_eq!([1, 99, 1, 0].map(|piece| intake.data(piece).unwrap()), actions, "{length:?}");
-            assert_eq!(intake.data(900), Err(ParseFormError::ContentTooLarge));
+            let mut policy = BodyPolicy::new(&limits);
+            policy.begin_body(length).unwrap();
+            assert_eq!([1, 99, 1, 0].map(|piece| policy.data(piece).unwrap()), actions, "{length:?}");
+            assert_eq!(policy.data(900), Err(ParseFormError::ContentTooLarge));
         }
         assert_eq!(BodyPolicy::new(&limits()).begin_body(Some(1_001)), Err(ParseFormError::ContentTooLarge));
     }
 
     #[test]
     fn a_known_length_is_refused_before_a_byte_is_read() {
-        let mut intake = BodyPolicy::new(&limits());
-        assert_eq!(intake.begin_raw(Some(1_000)), Ok(()));
-        assert_eq!(intake.begin_raw(Some(1_001)), Err(ParseFormError::ContentTooLarge));
-        assert_eq!(intake.data(1), Err(ParseFormError::ContentTooLarge), "a refusal stands");
-        let mut intake = BodyPolicy::new(&limits());
-        assert_eq!(intake.begin_urlencoded(Some(300)), Ok(()));
-        assert_eq!(intake.begin_urlencoded(Some(301)), Err(ParseFormError::TotalTextTooLarge));
-        assert_eq!(intake.begin_raw(None), Err(ParseFormError::TotalTextTooLarge), "a refusal stands");
-        let mut intake = BodyPolicy::new(&limits());
-        assert_eq!(intake.begin_urlencoded(Some(1_001)), Err(ParseFormError::ContentTooLarge));
+        let mut policy = BodyPolicy::new(&limits());
+        assert_eq!(policy.begin_raw(Some(1_000)), Ok(()));
+        assert_eq!(policy.begin_raw(Some(1_001)), Err(ParseFormError::ContentTooLarge));
+        assert_eq!(policy.data(1), Err(ParseFormError::ContentTooLarge), "a refusal stands");
+        let mut policy = BodyPolicy::new(&limits());
+        assert_eq!(policy.begin_urlencoded(Some(300)), Ok(()));
+        assert_eq!(policy.begin_urlencoded(Some(301)), Err(ParseFormError::TotalTextTooLarge));
+        assert_eq!(policy.begin_raw(None), Err(ParseFormError::TotalTextTooLarge), "a refusal stands");
+        let mut policy = BodyPolicy::new(&limits());
+        assert_eq!(policy.begin_urlencoded(Some(1_001)), Err(ParseFormError::ContentTooLarge));
     }
 
     #[test]
     fn the_whole_is_refused_at_n_plus_1_before_a_file_is_created() {
-        let mut intake = BodyPolicy::new(&limits());
-        intake.begin_raw(None).unwrap();
-        assert_eq!(intake.data(1_001), Err(ParseFormError::ContentTooLarge));
-        let mut intake = BodyPolicy::new(&limits());
+        let mut policy = BodyPolicy::new(&limits());
+        policy.begin_raw(None).unwrap();
+        assert_eq!(policy.data(1_001), Err(ParseFormError::ContentTooLarge));
+        let mut policy = BodyPolicy::new(&limits());
         for _ in 0..2 {
-            intake.begin(&file());
-            assert_eq!(intake.data(500), Ok(Spill));
+            policy.begin(&file());
+            assert_eq!(policy.data(500), Ok(Spill));
         }
-        intake.begin(&file());
-        assert_eq!(intake.data(1), Err(ParseFormError::ContentTooLarge));
-        assert_eq!(intake.data(0), Err(ParseFormError::ContentTooLarge), "a refusal stands");
-        let mut intake = BodyPolicy::new(&Limits { max_body_size: u64::MAX, ..limits() });
-        intake.begin_raw(None).unwrap();
-        assert_eq!(intake.data(usize::MAX), Ok(Spill));
-        assert_eq!(intake.data(usize::MAX), Ok(Write));
+        policy.begin(&file());
+        assert_eq!(policy.data(1), Err(ParseFormError::ContentTooLarge));
+        assert_eq!(policy.data(0), Err(ParseFormError::ContentTooLarge), "a refusal stands");
+        let mut policy = BodyPolicy::new(&Limits { max_body_size: u64::MAX, ..limits() });
+        policy.begin_raw(None).unwrap();
+        assert_eq!(policy.data(usize::MAX), Ok(Spill));
+        assert_eq!(policy.data(usize::MAX), Ok(Write));
     }
 
     #[test]
     fn text_stays_in_memory_up_to_the_total() {
-        let mut intake = BodyPolicy::new(&limits());
-        intake.begin(&part(""));
-        assert_eq!(intake.data(200), Ok(Keep));
-        intake.begin(&part(""));
-        assert_eq!(intake.data(100), Ok(Keep));
-        assert_eq!(intake.data(1), Err(ParseFormError::TotalTextTooLarge));
-        assert_eq!(intake.data(0), Err(ParseFormError::TotalTextTooLarge), "a refusal stands");
-        let mut intake = BodyPolicy::new(&limits());
-        intake.begin_urlencoded(None).unwrap();
-        assert_eq!(intake.data(300), Ok(Keep));
-        assert_eq!(intake.data(1), Err(ParseFormError::TotalTextTooLarge));
+        let mut policy = BodyPolicy::new(&limits());
+        policy.begin(&part(""));
+        assert_eq!(policy.data(200), Ok(Keep));
+        policy.begin(&part(""));
+        assert_eq!(policy.data(100), Ok(Keep));
+        assert_eq!(policy.data(1), Err(ParseFormError::TotalTextTooLarge));
+        assert_eq!(policy.data(0), Err(ParseFormError::TotalTextTooLarge), "a refusal stands");
+        let mut policy = BodyPolicy::new(&limits());
+        policy.begin_urlencoded(None).unwrap();
+        assert_eq!(policy.data(300), Ok(Keep));
+        assert_eq!(policy.data(1), Err(ParseFormError::TotalTextTooLarge));
     }
 
     #[test]
     fn small_files_move_where_the_total_is_used_up() {
-        let mut intake = BodyPolicy::new(&limits());
-        intake.begin(&part(""));
-        assert_eq!(intake.data(250), Ok(Keep));
-        intake.begin(&file());
-        assert_eq!(intake.data(50), Ok(Keep));
-        assert_eq!(intake.data(1), Ok(Spill), "what was held is free again");
-        intake.begin(&file());
-        assert_eq!(intake.data(50), Ok(Keep));
-        intake.begin(&file());
-        assert_eq!(intake.data(0), Ok(Keep));
-        assert_eq!(intake.data(1), Ok(Spill));
-        assert_eq!(intake.data(1), Ok(Write));
+        let mut policy = BodyPolicy::new(&limits());
+        policy.begin(&part(""));
+        assert_eq!(policy.data(250), Ok(Keep));
+        policy.begin(&file());
+        assert_eq!(policy.data(50), Ok(Keep));
+        assert_eq!(policy.data(1), Ok(Spill), "what was held is free again");
+        policy.begin(&file());
+        assert_eq!(policy.data(50), Ok(Keep));
+        policy.begin(&file());
+        assert_eq!(policy.data(0), Ok(Keep));
+        assert_eq!(policy.data(1), Ok(Spill));
+        assert_eq!(policy.data(1), Ok(Write));
     }
 
     /// What a driver does with the actions: memory stays under its limits, files are created
@@ -310,16 +310,16 @@ mod tests {
     fn carried_out_by_a_driver() {
         let mut random = crate::random::Random::new(5);
         for _ in 0..2_000 {
-            let (mut intake, mut kept, mut received) = (BodyPolicy::new(&limits()), 0, 0);
+            let (mut policy, mut kept, mut received) = (BodyPolicy::new(&limits()), 0, 0);
             'request: for _ in 0..random.below(6) {
                 let (length, is_file) = (random.below(200), random.below(2) == 0);
-                intake.begin(&if is_file { file() } else { part("") });
+                policy.begin(&if is_file { file() } else { part("") });
                 let (mut left, mut held, mut created) = (length, 0, false);
                 while left > 0 {
                     let piece = 1 + random.below(left);
                     left -= piece;
                     received += piece;
-                    match intake.data(piece) {
+                    match policy.data(piece) {
                         Ok(Drop) => panic!("only what was begun as a body"),
                         Ok(Keep) => held += piece,
                         Ok(Spill) => {

@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 
 use http::StatusCode;
 
-/// Why there is no file to plan a response for; [`Plan::fault`](crate::files::Plan::fault)
+/// The reason why there is no file to plan a response for; [`Plan::fault`](crate::files::Plan::fault)
 /// is the response then.
 ///
 /// ```

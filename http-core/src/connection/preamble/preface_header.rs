@@ -1,0 +1,18 @@
+//! How much of the PROXY protocol header was received.
+
+/// The PROXY protocol header before everything else, where one is expected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::connection) enum PrefaceHeader {
+    Expected,
+    /// Something was received, but not all of it, or something else.
+    Begun,
+    /// It was received, or none is expected.
+    Done,
+}
+
+impl PrefaceHeader {
+    /// Once this was received of it.
+    pub(in crate::connection) fn after(self, received: &[u8]) -> Self {
+        if received.is_empty() { self } else { Self::Begun }
+    }
+}
