@@ -195,6 +195,11 @@ macro_rules! conformance_suite {
                 files::a_file_is_left_to_the_server_in_front
                 files::an_opened_file_is_sent_as_it_is
             }
+            mod errors {
+                errors::errors_of_the_server_have_the_page_of_the_application
+                errors::a_page_that_cannot_be_sent_leaves_the_default
+                errors::head_gets_the_head_of_the_page
+            }
             mod leaving {
                 leaving::a_half_closed_client_is_served
                 leaving::a_half_closed_client_is_a_503_in_time

@@ -10,7 +10,7 @@ use httpants_core::{BodyLen, FieldLines, Headers, Misuse, RequestHead, ResponseH
 use super::FilePolicy;
 use super::named_file::{NamedFile, Opened};
 use crate::observe::report::report;
-use crate::response::Outlet;
+use crate::response::{Outlet, ServerError, ServerErrorKind};
 
 /// Responds with a file: opens it and plans the response without the lock, then queues the
 /// response.
@@ -22,9 +22,17 @@ pub(crate) fn respond(outlet: &mut Outlet<'_>, mut head: ResponseHead, file: Nam
     let (request, now) = outlet.with(|shared| (shared.core.current_request().cloned(), shared.core.now()));
     let request = request.filter(|request| request.id() == id).ok_or(Misuse::NoRequest)?;
     let own = take_fields(&mut head.fields)?;
-    let (plan, file) = plan(&request, head.status, own, file, outlet.file_policy, now.wall.as_secs());
+    let Planned { plan, file, error } =
+        plan(&request, head.status, own, file, &outlet.policy.files, now.wall.as_secs());
     plan.append_fields(&mut head.fields)?;
     head.status = plan.status;
+    if let Some(kind) = error
+        && let Some(page) = outlet.error_page(&ServerError::with_status(kind, plan.status), &mut head)
+    {
+        // The last handle of the body is dropped without the lock.
+        let body = page.clone();
+        return outlet.with(|shared| shared.core.respond_with(id, &head, body));
+    }
     let number = outlet.open_files.next_number();
     let length = plan.content_length.map_or(BodyLen::Unknown, BodyLen::Known);
     let mut due = 0;
@@ -49,7 +57,16 @@ pub(crate) fn respond(outlet: &mut Outlet<'_>, mut head: ResponseHead, file: Nam
     Ok(())
 }
 
-/// Returns the planned response and the file that its segments refer to.
+/// A planned response.
+struct Planned {
+    plan: Plan,
+    /// The file that its segments refer to.
+    file: Option<File>,
+    /// It is an error of the server, whatever status the application has set for the file.
+    error: Option<ServerErrorKind>,
+}
+
+/// Plans the response with a file, or in place of one.
 fn plan(
     request: &RequestHead,
     status: StatusCode,
@@ -57,7 +74,7 @@ fn plan(
     file: NamedFile,
     policy: &FilePolicy,
     wall: u64,
-) -> (Plan, Option<File>) {
+) -> Planned {
     let unconditional = Headers::default();
     let mut asked = FileRequest { method: request.method(), headers: request.headers() };
     if status != StatusCode::OK {
@@ -70,15 +87,30 @@ fn plan(
             own.push((CACHE_CONTROL, HeaderValue::from_static("no-cache")));
         }
     }
+    let mut error = None;
     let (plan, file) = match file.open(policy, asked.headers) {
         Ok(opened) if opened.lacks_slash && status == StatusCode::OK => {
             let plan = Plan::add_slash(request.method(), request.path(), request.query());
             (without_file(plan, &own, policy), None)
         }
         Ok(opened) => plan_opened(asked, &own, opened, policy, wall),
-        Err(fault) => (without_file(Plan::fault(asked.method, fault), &own, policy), None),
+        Err(fault) => {
+            error = Some(ServerErrorKind::File(fault));
+            (without_file(Plan::fault(asked.method, fault), &own, policy), None)
+        }
     };
-    (plan.with_status(status), file)
+    let error = error.or_else(|| error_of(plan.status));
+    Planned { plan: plan.with_status(status), file, error }
+}
+
+/// Returns the error of a plan for a file that is there.
+fn error_of(status: StatusCode) -> Option<ServerErrorKind> {
+    match status {
+        // It is not below the root of the server in front.
+        StatusCode::NOT_FOUND => Some(ServerErrorKind::File(FileError::NotFound)),
+        _ if status.is_server_error() => Some(ServerErrorKind::File(FileError::Failed)),
+        _ => status.is_client_error().then_some(ServerErrorKind::FileRequest),
+    }
 }
 
 fn plan_opened(
