@@ -205,7 +205,7 @@ where
         observer.begin();
         let mut ready = false;
         let rest = this.rest;
-        let on_error = this.service.responses.on_error.as_ref();
+        let responses = &this.service.responses;
         let mut refused = None;
         let look = |shared: &mut crate::exchange::Shared| {
             let parked = shared.begin_look();
@@ -230,7 +230,7 @@ where
                 ready |= matches!(event, Event::Writable(_) | Event::Closed(_));
                 observer.event(event, &shared.core, now);
             }
-            if ready && on_error.is_some() {
+            if ready && responses.on_error.is_some() {
                 refused = shared.core.poll_refusal();
                 if refused.is_some() {
                     return (None, parked);
