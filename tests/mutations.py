@@ -27,7 +27,7 @@ SECONDS = 120
 BYTES = 8 << 30
 """Limit of address space, so that a fault that allocates endlessly does not affect the machine."""
 
-CORE_SUITES = "attributes connection handshake memory requests responses refusals half_close lent".split()
+CORE_SUITES = "attributes connection handshake memory requests responses refusals replaced_refusals half_close lent".split()
 CORE, TESTS = ["--package", "httpants-core"], ["--package", "httpants-tests"]
 SUITES = {
     "lib": [*CORE, "--lib"],

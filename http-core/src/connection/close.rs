@@ -16,6 +16,7 @@ impl Connection {
             // The end of the stream would look like the end of the response.
             Sending::Closing if self.reset => drop(self.apply(Input::Break)),
             Sending::Closing => {
+                self.unsent_refusal = None;
                 // What is sent to a closed socket is met by a reset, which may cost the
                 // client the response (RFC 9112 section 9.6). A secured transport announces the
                 // end (RFC 8446 section 6.1), which may have to wait for the socket.
@@ -44,6 +45,7 @@ impl Connection {
             self.responses.break_off();
             self.dropped = self.send.clear_into_segments();
             self.lent = Lent::default();
+            self.unsent_refusal = None;
             self.events.close(reason);
         }
     }

@@ -165,6 +165,10 @@ impl PendingEvents {
         self.refused.is_some()
     }
 
+    pub(crate) fn refusal(&self) -> Option<&Refusal> {
+        self.refused.as_deref()
+    }
+
     /// The body is complete, and has no trailers.
     pub(crate) fn end(&mut self) {
         self.any = true;

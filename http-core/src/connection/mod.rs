@@ -19,6 +19,7 @@ mod send_queue;
 mod state;
 mod storage;
 mod timers;
+mod unsent_refusal;
 
 use alloc::collections::VecDeque;
 use alloc::sync::Arc;
@@ -38,6 +39,7 @@ pub use self::send_queue::{Slices, Transmit};
 pub use self::state::{Receiving, Sending, State};
 pub use self::storage::Storage;
 pub use self::timers::{Deadline, Timer};
+pub use self::unsent_refusal::RefusalResponse;
 
 use self::content::Content;
 use self::events::PendingEvents;
@@ -47,6 +49,7 @@ use self::responses::Responses;
 use self::send_queue::{Lent, Segment, SendQueue};
 use self::state::Input;
 use self::timers::Times;
+use self::unsent_refusal::UnsentRefusal;
 use crate::message::connection_info::ConnectionInfo;
 use crate::message::field_lines::FieldLines;
 use crate::message::now::Now;
@@ -77,9 +80,9 @@ use crate::wire::response_framing::Mode;
 /// |---|---|
 /// | constructors | [`new`](Self::new), [`with_handshake`](Self::with_handshake) |
 /// | inputs | [`recv_buf`](Self::recv_buf) and [`handle_recv`](Self::handle_recv), or [`receive`](Self::receive), or [`lend_recv_buf`](Self::lend_recv_buf) and [`return_recv_buf`](Self::return_recv_buf); [`receive_preface`](Self::receive_preface), [`handle_secured`](Self::handle_secured), [`handle_handshake_failed`](Self::handle_handshake_failed); [`handle_eof`](Self::handle_eof), [`handle_peer_closed`](Self::handle_peer_closed), [`handle_sent`](Self::handle_sent) or [`handle_transmitted`](Self::handle_transmitted), [`handle_partly_transmitted`](Self::handle_partly_transmitted), [`handle_timeout`](Self::handle_timeout), [`handle_time`](Self::handle_time), [`handle_shutdown`](Self::handle_shutdown), [`handle_io_error`](Self::handle_io_error) |
-/// | outputs | [`poll_event`](Self::poll_event), [`poll_transmit`](Self::poll_transmit) or [`take_transmit`](Self::take_transmit), [`poll_close`](Self::poll_close), [`poll_timeout`](Self::poll_timeout), [`poll_send_room`](Self::poll_send_room), [`take_dropped`](Self::take_dropped) |
+/// | outputs | [`poll_event`](Self::poll_event), [`poll_transmit`](Self::poll_transmit) or [`take_transmit`](Self::take_transmit), [`poll_close`](Self::poll_close), [`poll_timeout`](Self::poll_timeout), [`poll_send_room`](Self::poll_send_room), [`poll_refusal`](Self::poll_refusal), [`take_dropped`](Self::take_dropped) |
 /// | commands for a request | [`reply`](Self::reply), [`respond`](Self::respond), [`respond_with`](Self::respond_with), [`respond_upgrade`](Self::respond_upgrade), [`send`](Self::send), [`send_external`](Self::send_external), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`check_expectation`](Self::check_expectation), [`send_continue`](Self::send_continue), [`abort`](Self::abort), [`response_fields_mut`](Self::response_fields_mut), [`set_max_body_size`](Self::set_max_body_size), [`pause`](Self::pause), [`resume`](Self::resume) |
-/// | commands for the connection | [`hold_requests`](Self::hold_requests), [`accept_requests`](Self::accept_requests), [`close`](Self::close), [`take_upgrade`](Self::take_upgrade), [`lend`](Self::lend), [`release`](Self::release) |
+/// | commands for the connection | [`hold_requests`](Self::hold_requests), [`accept_requests`](Self::accept_requests), [`replace_refusal`](Self::replace_refusal), [`close`](Self::close), [`take_upgrade`](Self::take_upgrade), [`lend`](Self::lend), [`release`](Self::release) |
 /// | getters | [`current_request`](Self::current_request), [`response_state`](Self::response_state), [`wants_recv`](Self::wants_recv), [`watches_peer`](Self::watches_peer), [`wanted_storage`](Self::wanted_storage), [`storage_size`](Self::storage_size), [`is_idle`](Self::is_idle), [`lacks_proxy_header`](Self::lacks_proxy_header), [`state`](Self::state), [`now`](Self::now), [`served`](Self::served), [`peer`](Self::peer), [`is_peer_closed`](Self::is_peer_closed), [`has_dropped`](Self::has_dropped), [`limits`](Self::limits) |
 ///
 /// Inputs never fail: what the peer did wrong becomes a queued response,
@@ -112,6 +115,8 @@ pub struct Connection {
     default_headers: DefaultHeaders,
     /// Fields for the head of the current response, beside its own.
     added_fields: Option<Box<FieldLines>>,
+    /// The last response, where the connection made it and has not sent it.
+    unsent_refusal: Option<Box<UnsentRefusal>>,
     /// Bytes dropped while the connection closes.
     discarded: u64,
 
@@ -189,6 +194,7 @@ impl Connection {
             proxy_header,
             more_may_come: false,
             added_fields: None,
+            unsent_refusal: None,
             discarded: 0,
             ordinary_end: false,
         }

@@ -1,12 +1,15 @@
 //! Refuses what a peer sent, and responds where an application does not.
 
+use bytes::Bytes;
 use http::{Method, StatusCode, Version};
 
 use super::Connection;
 use super::events::CloseReason;
 use super::refusal::{HeadProgress, Refusal};
 use super::state::{Input, Receiving, Sending};
+use super::unsent_refusal::{RefusalFrame, RefusalResponse, UnsentRefusal};
 use crate::message::field_lines::FieldLines;
+use crate::message::misuse::Misuse;
 use crate::wire::encode::ResponseEncoder;
 use crate::wire::error::ProtocolError;
 use crate::wire::response_framing::FramingField;
@@ -59,29 +62,93 @@ impl Connection {
                 self.responses.open(None);
             }
             self.responses.begin(status);
-            self.queue();
-            let fields = FieldLines::text_plain();
-            let head = ResponseEncoder {
-                http_1_0,
-                status,
-                reason: None,
-                fields: fields.as_bytes(),
-                reserved: fields.reserved(),
-                framing: FramingField::Length(text.len() as u64 + 1),
-                connection: Some("close"),
-                default_headers: self.default_headers.at(self.now.wall, self.config.server),
-            };
-            let out = self.send.gather();
-            head.write(out);
-            if !head_only {
-                out.extend_from_slice(text.as_bytes());
-                out.push(b'\n');
-                self.responses.body(text.len() as u64 + 1);
-            }
+            let before = self.send.len();
+            let frame = RefusalFrame { status, http_1_0, head_only };
+            let body = self.queue_refusal(frame, &FieldLines::text_plain(), [text, "\n"].concat().into());
+            self.responses.body(body);
             self.responses.complete();
+            self.keep_refusal(frame, self.send.len() - before, reason);
         }
         self.end_request();
         self.events.close(reason);
         self.discard();
+    }
+}
+
+/// The response to a refused peer.
+impl Connection {
+    /// Returns once a response that the connection made itself, while none of it has left: call
+    /// [`replace_refusal`](Self::replace_refusal) to send other fields and another body. Ask behind
+    /// the last event and before [`poll_transmit`](Self::poll_transmit), which sends it as it is.
+    ///
+    /// ```
+    /// use httpants_core::{Config, Connection, ConnectionInfo, FieldLines, Now, Transmit};
+    ///
+    /// let now = Now::default();
+    /// let mut connection = Connection::new(Config::default().into(), ConnectionInfo::default(), now);
+    /// connection.receive(b"GET /a b HTTP/1.1\r\n", now);
+    /// while connection.poll_event().is_some() {}
+    /// let refusal = connection.poll_refusal().expect("a refused peer");
+    /// let page = format!("<h1>Error {}</h1>\n", refusal.status().as_u16());
+    /// connection.replace_refusal(&FieldLines::text_html(), page)?;
+    /// let Some(Transmit::Bytes(bytes)) = connection.poll_transmit() else { unreachable!() };
+    /// assert!(bytes.flatten().copied().collect::<Vec<_>>().ends_with(b"\r\n\r\n<h1>Error 400</h1>\n"));
+    /// # Ok::<(), httpants_core::Misuse>(())
+    /// ```
+    #[must_use]
+    pub fn poll_refusal(&mut self) -> Option<RefusalResponse> {
+        let unsent = self.unsent_refusal.as_mut()?;
+        if self.send.ends_with(unsent.length) { unsent.response.take() } else { None }
+    }
+
+    /// Replaces fields and body of the response to a refused peer. Status, Date, Server, framing
+    /// and Connection stay, and a response to HEAD gets no body. It can be replaced once.
+    ///
+    /// # Errors
+    /// [`Misuse::NoRequest`] where no such response waits, [`Misuse::HeadSent`] where some of it
+    /// has left, [`Misuse::Framing`] as [`FieldLines::check_reserved`].
+    pub fn replace_refusal(&mut self, fields: &FieldLines, content: impl Into<Bytes>) -> Result<(), Misuse> {
+        let content = content.into();
+        let unsent = self.unsent_refusal.as_ref().ok_or(Misuse::NoRequest)?;
+        let (frame, length) = (unsent.frame, unsent.length);
+        fields.check_reserved(content.len() as u64)?;
+        if !self.send.retract(length) {
+            return Err(Misuse::HeadSent);
+        }
+        self.unsent_refusal = None;
+        let body = self.queue_refusal(frame, fields, content);
+        self.responses.replace_last(body, self.unsent());
+        Ok(())
+    }
+
+    /// Queues the response of this connection to a peer that it refuses; returns the bytes of its
+    /// body.
+    pub(super) fn queue_refusal(&mut self, frame: RefusalFrame, fields: &FieldLines, content: Bytes) -> u64 {
+        let RefusalFrame { status, http_1_0, head_only } = frame;
+        let length = content.len() as u64;
+        self.queue();
+        let head = ResponseEncoder {
+            http_1_0,
+            status,
+            reason: None,
+            fields: fields.as_bytes(),
+            reserved: fields.reserved(),
+            framing: FramingField::Length(length),
+            connection: Some("close"),
+            default_headers: self.default_headers.at(self.now.wall, self.config.server),
+        };
+        head.write(self.send.gather());
+        if head_only {
+            return 0;
+        }
+        self.send.push(content);
+        length
+    }
+
+    /// Keeps what is needed to replace a response that was just queued, in so many bytes.
+    pub(super) fn keep_refusal(&mut self, frame: RefusalFrame, length: u64, reason: CloseReason) {
+        let refusal = self.events.refusal().cloned();
+        let response = RefusalResponse { status: frame.status, reason, refusal, request: self.current.clone() };
+        self.unsent_refusal = Some(Box::new(UnsentRefusal { frame, length, response: Some(response) }));
     }
 }

@@ -114,6 +114,18 @@ impl Responses {
         }
     }
 
+    /// The last one that leaves has another body now, and `unsent` bytes wait with it.
+    pub(super) fn replace_last(&mut self, body_bytes: u64, unsent: u64) {
+        let only = self.leaving.len() == self.reported + 1;
+        if let Some(last) = self.leaving.last_mut() {
+            last.stats.body_bytes = body_bytes;
+            last.end = self.sent.saturating_add(unsent).min(NEVER - 1);
+            if only {
+                self.next_end = last.end;
+            }
+        }
+    }
+
     /// What is kept of those that leave, in bytes.
     pub(super) fn memory(&self) -> u64 {
         ((self.leaving.len() - self.reported) * size_of::<LeavingResponse>()) as u64

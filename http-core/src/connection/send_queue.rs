@@ -203,6 +203,20 @@ impl SendQueue {
         }
     }
 
+    /// Returns true if the last `length` bytes wait in the gathering buffer.
+    pub(super) fn ends_with(&self, length: u64) -> bool {
+        (self.buffer.len() - self.covered.max(self.sent)) as u64 >= length
+    }
+
+    /// Drops the last `length` bytes, where all of them wait in the gathering buffer.
+    pub(super) fn retract(&mut self, length: u64) -> bool {
+        let has_them = self.ends_with(length);
+        if has_them {
+            self.buffer.truncate(self.buffer.len() - usize::try_from(length).unwrap_or(0));
+        }
+        has_them
+    }
+
     /// Drops everything that waits.
     pub(crate) fn clear(&mut self) {
         self.buffer.clear();

@@ -222,6 +222,35 @@ impl FieldLines {
         self.reserved.content_length
     }
 
+    /// Checks that these lines leave the framing of a body of this length, and the connection, to
+    /// the server: for responses whose framing is not the caller's.
+    ///
+    /// ```
+    /// use httpants_core::{FieldLines, Misuse};
+    ///
+    /// let mut fields = FieldLines::text_html();
+    /// assert_eq!(fields.check_reserved(5), Ok(()));
+    /// fields.push("Transfer-Encoding", "chunked")?;
+    /// assert_eq!(fields.check_reserved(5), Err(Misuse::Framing("Transfer-Encoding")));
+    /// # Ok::<(), Misuse>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Misuse::Framing`] for another Content-Length, and for Transfer-Encoding, Trailer, Upgrade
+    /// and `Connection: close`.
+    pub fn check_reserved(&self, length: u64) -> Result<(), Misuse> {
+        let reserved = self.reserved;
+        let conflict = match reserved.content_length {
+            Some(set) if set != length => "Content-Length",
+            _ if reserved.chunked => "Transfer-Encoding",
+            _ if reserved.trailer => "Trailer",
+            _ if reserved.upgrade => "Upgrade",
+            _ if reserved.close => "Connection",
+            _ => return Ok(()),
+        };
+        Err(Misuse::Framing(conflict))
+    }
+
     pub(crate) fn reserved(&self) -> ReservedFields {
         self.reserved
     }

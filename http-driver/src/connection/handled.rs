@@ -13,7 +13,7 @@ use crate::handler::{BodyPolicy, Handler};
 use crate::observe::{Metrics, guard, spans};
 use crate::request::collect::{CollectError, Collected, collect};
 use crate::request::{Body, Request};
-use crate::response::{Outlet, Progress, Response, Rest, StreamTask, UpgradeHandler};
+use crate::response::{Outlet, Progress, Response, Rest, ServerErrorKind, StreamTask, UpgradeHandler};
 
 type Collecting = Pin<Box<dyn Future<Output = Result<Collected, CollectError>> + Send>>;
 
@@ -93,7 +93,7 @@ where
             Ok(BodyPolicy::Stream) => self.stream(head, None, service, outlet),
             Ok(BodyPolicy::StreamUpTo(max_body)) => self.stream(head, Some(max_body), service, outlet),
             Ok(BodyPolicy::Refuse(response)) => self.respond(*response, outlet),
-            Err(_) => outlet.fail(),
+            Err(_) => outlet.fail(ServerErrorKind::Panic),
         }
     }
 
@@ -135,7 +135,7 @@ where
         let _entered = self.span.enter();
         match guard(outlet.metrics, "handler", || service.handler.call(request)) {
             Ok(future) => self.stage = Stage::Handler(Box::pin(future)),
-            Err(_) => outlet.fail(),
+            Err(_) => outlet.fail(ServerErrorKind::Panic),
         }
     }
 
@@ -194,7 +194,7 @@ where
         self.drop_stage(outlet.metrics);
         match polled {
             Ok(Poll::Ready(response)) => self.respond(response, outlet),
-            _ => outlet.fail(),
+            _ => outlet.fail(ServerErrorKind::Panic),
         }
     }
 

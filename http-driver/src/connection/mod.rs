@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use httpants_core::{ConnectionInfo, Event, Now, RequestHead};
+use httpants_core::{ConnectionInfo, Event, Now, RefusalResponse, RequestHead};
 use pin_project_lite::pin_project;
 use tracing::Span;
 
@@ -30,7 +30,7 @@ use self::upgrade::UpgradeTask;
 use crate::exchange::Exchange;
 use crate::handler::Handler;
 use crate::observe::{Observer, guard, spans};
-use crate::response::{Outlet, Upgraded};
+use crate::response::{Outlet, Upgraded, replace_refusal};
 use crate::runtime::Runtime;
 use crate::tls::Tls;
 
@@ -197,14 +197,16 @@ where
 
     /// Reports to the core what the transport did, consumes its events up to the next request, and
     /// takes the next transport work. Nothing else consumes events.
-    fn look(self: Pin<&mut Self>, context: &mut Context<'_>) -> Option<RequestHead> {
-        let this = self.project();
+    fn look(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Option<RequestHead> {
+        let this = self.as_mut().project();
         let (io, observer, now) = (this.io, this.observer, *this.now);
         let is_busy = !this.handled.is_idle();
         let (handed_over, shutdown) = (this.handed_over, std::mem::take(this.shutdown));
         observer.begin();
         let mut ready = false;
         let rest = this.rest;
+        let responses = &this.service.responses;
+        let mut refused = None;
         let look = |shared: &mut crate::exchange::Shared| {
             let parked = shared.begin_look();
             io.report(&mut shared.core, observer, now);
@@ -228,6 +230,12 @@ where
                 ready |= matches!(event, Event::Writable(_) | Event::Closed(_));
                 observer.event(event, &shared.core, now);
             }
+            if ready && responses.on_error.is_some() {
+                refused = shared.core.poll_refusal();
+                if refused.is_some() {
+                    return (None, parked);
+                }
+            }
             io.prepare(&mut shared.core);
             *rest = (!is_busy && io.is_at_rest()).then(|| io.rest(&mut shared.core));
             (None, parked)
@@ -235,7 +243,28 @@ where
         let ((head, _parked), own_woken) = this.exchange.with_own(context.waker(), look);
         this.handled.ready |= (own_woken | ready) && is_busy;
         observer.flush();
-        head
+        match refused {
+            None => head,
+            Some(refused) => self.look_again(&refused, context),
+        }
+    }
+
+    /// Asks the application for its response to a refused peer, and looks again: what was taken for
+    /// the transport could not be replaced.
+    #[cold]
+    fn look_again(
+        mut self: Pin<&mut Self>,
+        refused: &RefusalResponse,
+        context: &mut Context<'_>,
+    ) -> Option<RequestHead> {
+        let this = self.as_mut().project();
+        if let Some(on_error) = &this.service.responses.on_error {
+            let metrics = this.observer.metrics();
+            let own_woken = replace_refusal(on_error, refused, this.exchange, context.waker(), metrics);
+            this.handled.ready |= own_woken && !this.handled.is_idle();
+            *this.now = this.runtime.now_after(*this.now);
+        }
+        self.look(context)
     }
 
     fn begin(self: Pin<&mut Self>, head: RequestHead, context: &mut Context<'_>) {
@@ -245,7 +274,7 @@ where
             exchange: this.exchange,
             request: head.id(),
             open_files: &mut this.io.open_files,
-            file_policy: &this.service.files,
+            policy: &this.service.responses,
             metrics: this.observer.metrics(),
             now: *this.now,
             own: context.waker(),
@@ -264,7 +293,7 @@ where
             exchange: this.exchange,
             request: this.handled.request(),
             open_files: &mut this.io.open_files,
-            file_policy: &this.service.files,
+            policy: &this.service.responses,
             metrics: this.observer.metrics(),
             now: *this.now,
             own,

@@ -14,7 +14,7 @@ use crate::handler::{BodyPolicy, Handler};
 use crate::observe::Observed;
 use crate::observe::access_log::AccessLog;
 use crate::request::collect::Settings;
-use crate::response::files::FilePolicy;
+use crate::response::ResponsePolicy;
 use crate::runtime::Clock;
 
 type ChooseIntake = Box<dyn Fn(&RequestHead) -> BodyPolicy + Send + Sync>;
@@ -23,7 +23,7 @@ pub(crate) struct Service<H> {
     pub(crate) handler: H,
     pub(crate) environment: Arc<Environment>,
     pub(crate) choose_intake: Option<ChooseIntake>,
-    pub(crate) files: Arc<FilePolicy>,
+    pub(crate) responses: ResponsePolicy,
     pub(crate) settings: Arc<Settings>,
     pub(crate) observed: Observed,
     pub(crate) upgrade_grace: Duration,
@@ -38,7 +38,7 @@ pub(crate) struct ServiceParts<H> {
     /// A random one where there is none.
     pub(crate) cookie_keys: Option<KeyRing>,
     pub(crate) choose_intake: Option<ChooseIntake>,
-    pub(crate) files: FilePolicy,
+    pub(crate) responses: ResponsePolicy,
     pub(crate) settings: Settings,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) upgrade_grace: Duration,
@@ -56,7 +56,7 @@ impl<H: Handler> Service<H> {
             proxies,
             cookie_keys,
             choose_intake,
-            files,
+            responses,
             mut settings,
             access_log,
             upgrade_grace,
@@ -72,7 +72,7 @@ impl<H: Handler> Service<H> {
             handler,
             environment: environment.into(),
             choose_intake,
-            files: files.into(),
+            responses,
             settings: settings.into(),
             observed,
             upgrade_grace,

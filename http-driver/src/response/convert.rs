@@ -5,8 +5,8 @@ use http::StatusCode;
 use httpants_core::Misuse;
 use httpants_core::forms::ParseFormError;
 
-use super::Response;
 use super::files::NamedFile;
+use super::{Response, ServerError, ServerErrorKind};
 use crate::exchange::BodyError;
 use crate::observe::report::report;
 use crate::request::FormError;
@@ -76,15 +76,15 @@ impl From<BodyError> for Response {
         let response = match &error {
             BodyError::Storage(_) | BodyError::Taken => {
                 report!("a handler could not read the body", error);
-                Self::new(500)
+                Self::of_error(ServerError::new(ServerErrorKind::Body(error.clone())), "")
             }
             // Clients choose the type of a body, so this must not fill a log.
             BodyError::NotKept => {
                 tracing::debug!(%error, "a handler could not read the body");
-                Self::new(500)
+                Self::of_error(ServerError::new(ServerErrorKind::Body(error.clone())), "")
             }
             BodyError::Closed(_) | BodyError::ResponseFinished => Self::new(error.status().as_u16()),
-            _ => Self::text(format!("{error}\n")).with_status(error.status().as_u16()),
+            _ => Self::of_error(ServerError::new(ServerErrorKind::Body(error.clone())), format!("{error}\n")),
         };
         match error {
             BodyError::ContentEncoding => response.with_header("Accept-Encoding", "identity"),
@@ -96,7 +96,7 @@ impl From<BodyError> for Response {
 /// Creates a 400, 413 or 415 that names the violated rule.
 impl From<ParseFormError> for Response {
     fn from(fault: ParseFormError) -> Self {
-        let response = Self::text(format!("{fault}\n")).with_status(fault.status().as_u16());
+        let response = Self::of_error(ServerError::new(ServerErrorKind::Form(fault)), format!("{fault}\n"));
         match fault.accept_encoding() {
             Some(codings) => response.with_header("Accept-Encoding", codings),
             None => response,

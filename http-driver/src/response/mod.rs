@@ -1,10 +1,12 @@
 //! Responses of handlers.
 
 mod convert;
+mod error_page;
 pub(crate) mod files;
 mod location;
 mod outlet;
 mod responder;
+mod server_error;
 mod task;
 mod upgraded;
 
@@ -17,10 +19,12 @@ use futures_core::Stream;
 use http::StatusCode;
 use httpants_core::{FieldLines, Misuse, ResponseHead};
 
+pub(crate) use self::error_page::{ResponsePolicy, replace_refusal};
 use self::files::NamedFile;
 pub(crate) use self::files::{FileSender, OpenFiles, Stretch};
 pub(crate) use self::outlet::Outlet;
 pub use self::responder::Responder;
+pub use self::server_error::{ServerError, ServerErrorKind};
 pub(crate) use self::task::{Progress, Rest, StreamTask};
 pub use self::upgraded::Upgraded;
 use crate::observe::{Count, Metrics};
@@ -71,6 +75,8 @@ pub(crate) enum Content {
     Stream(ContentStream),
     File(Box<NamedFile>),
     Upgrade(UpgradeHandler),
+    /// The server's text for an error, for which the application may have a page.
+    Error(Box<ErrorText>),
     /// The application failed and has no response.
     #[cfg_attr(
         not(any(feature = "tower", feature = "json")),
@@ -81,7 +87,21 @@ pub(crate) enum Content {
     Sent,
 }
 
+/// An error that the server responds to, and its default text.
+pub(crate) struct ErrorText {
+    pub(crate) error: ServerError,
+    pub(crate) text: Bytes,
+}
+
 impl Response {
+    /// Creates the default response to an error of the server.
+    fn of_error(error: ServerError, text: impl Into<Bytes>) -> Self {
+        let text = text.into();
+        let fields = if text.is_empty() { FieldLines::new() } else { FieldLines::text_plain() };
+        let head = ResponseHead::with_fields(error.status(), fields);
+        Self { head, content: Content::Error(Box::new(ErrorText { error, text })), misuse: None }
+    }
+
     fn whole(head: ResponseHead, content: impl Into<Bytes>) -> Self {
         Self { head, content: Content::Whole(content.into()), misuse: None }
     }
@@ -279,12 +299,9 @@ impl Response {
                 (Self::from(fault), unread)
             }
             CollectError::Disk { error, unread } => {
-                let code = CollectError::disk_status(&error);
-                let text = match code {
-                    507 => "not enough disk space to store the body (RFC 4918 11.5)\n",
-                    _ => "cannot store the body\n",
-                };
-                (Self::text(text).with_status(code), unread)
+                let error = ServerError::with_status(ServerErrorKind::Storage, CollectError::disk_status(&error));
+                let text = format!("{error}\n");
+                (Self::of_error(error, text), unread)
             }
             CollectError::Connection => return None,
         };
@@ -324,6 +341,7 @@ impl fmt::Debug for Response {
             Content::Stream(_) => "stream".into(),
             Content::File(file) => format!("{file:?}"),
             Content::Upgrade(_) => "upgrade".into(),
+            Content::Error(own) => format!("{} bytes", own.text.len()),
             Content::Failed(_) => "failed".into(),
             Content::Sent => "sent".into(),
         };

@@ -2,10 +2,13 @@
 
 use std::task::Waker;
 
-use http::{Method, StatusCode};
+use bytes::Bytes;
+use http::Method;
 use httpants_core::{FieldLines, Misuse, Now, RequestId, ResponseHead, ResponseState};
 
-use super::files::{FilePolicy, OpenFiles};
+use super::error_page::{ErrorPage, ResponsePolicy};
+use super::files::OpenFiles;
+use super::server_error::{ServerError, ServerErrorKind};
 use crate::exchange::{Exchange, Shared};
 use crate::observe::report::report;
 use crate::observe::{Count, Metrics};
@@ -15,7 +18,7 @@ pub(crate) struct Outlet<'a> {
     pub(crate) exchange: &'a mut Exchange,
     pub(crate) request: RequestId,
     pub(crate) open_files: &'a mut OpenFiles,
-    pub(crate) file_policy: &'a FilePolicy,
+    pub(crate) policy: &'a ResponsePolicy,
     pub(crate) metrics: &'a Metrics,
     /// The time when the application last ran.
     pub(crate) now: Now,
@@ -72,25 +75,45 @@ impl Outlet<'_> {
         } else {
             tracing::debug!("{text}");
         }
-        self.respond_text(StatusCode::NOT_IMPLEMENTED, "Not Implemented\n");
+        self.respond_error(ServerErrorKind::Tunnel, "Not Implemented\n");
     }
 
     /// Handles a failed handler: sends 500 if nothing was sent, otherwise drops the connection, so
     /// that a broken response does not look complete. A refusal by the core stays.
-    pub(crate) fn fail(&mut self) {
-        self.respond_text(StatusCode::INTERNAL_SERVER_ERROR, "Internal Server Error\n");
+    pub(crate) fn fail(&mut self, kind: ServerErrorKind) {
+        self.respond_error(kind, "Internal Server Error\n");
     }
 
-    fn respond_text(&mut self, status: StatusCode, text: &'static str) {
+    #[cold]
+    fn respond_error(&mut self, kind: ServerErrorKind, text: &'static str) {
+        let error = ServerError::new(kind);
+        let mut head = ResponseHead::with_fields(error.status(), FieldLines::text_plain());
+        let body = self.error_page(&error, &mut head).unwrap_or(Bytes::from_static(text.as_bytes()));
         let request = self.request;
+        // The last handle of the body is dropped without the lock.
+        let kept = body.clone();
         self.with(|shared| {
-            if shared.core.response_state(request) == ResponseState::Expected {
-                let head = ResponseHead::with_fields(status, FieldLines::text_plain());
-                if shared.core.respond_with(request, &head, text).is_ok() {
-                    return;
-                }
+            if shared.core.response_state(request) == ResponseState::Expected
+                && shared.core.respond_with(request, &head, body).is_ok()
+            {
+                return;
             }
             let _ = shared.core.abort(request);
         });
+        drop(kept);
+    }
+
+    /// Asks the application for its response to an error; puts the fields into the head of the
+    /// default response and returns the body. Returns `None` for the default.
+    pub(super) fn error_page(&mut self, error: &ServerError, head: &mut ResponseHead) -> Option<Bytes> {
+        let on_error = self.policy.on_error.as_ref()?;
+        if self.state() != ResponseState::Expected {
+            return None;
+        }
+        let id = self.request;
+        let request = self.with(|shared| shared.core.current_request().cloned());
+        let request = request.filter(|request| request.id() == id);
+        let page = ErrorPage::of(on_error, error, request.as_ref(), self.metrics)?;
+        Some(page.apply(head))
     }
 }

@@ -7,7 +7,8 @@ use httpants_core::{BodyLen, Misuse, ResponseHead, ResponseState};
 
 use super::files;
 use super::outlet::Outlet;
-use super::{BoxError, Content, ContentStream, Piece, Response, UpgradeHandler};
+use super::server_error::ServerErrorKind;
+use super::{BoxError, Content, ContentStream, ErrorText, Piece, Response, UpgradeHandler};
 use crate::exchange::BodyError;
 use crate::observe::guard;
 use crate::observe::report::report;
@@ -62,10 +63,11 @@ impl Outlet<'_> {
                 Err(misuse) => {
                     let _ = guard(self.metrics, "drop of an upgrade", || drop(then));
                     self.report(&misuse);
-                    self.fail();
+                    self.fail(ServerErrorKind::Misuse(misuse));
                     return Rest::Nothing;
                 }
             },
+            Content::Error(own) => self.respond_with_page(head, *own),
             Content::Failed(error) => {
                 self.break_off(error);
                 return Rest::Nothing;
@@ -103,15 +105,27 @@ impl Outlet<'_> {
             return self.refuse_tunnel();
         }
         self.report(misuse);
-        self.fail();
+        self.fail(ServerErrorKind::Misuse(*misuse));
     }
 
     /// Checks that a responder has finished the response.
     fn check_sent(&mut self) {
         if !self.state().is_over() {
             report!("handler returned before its responder finished the response");
-            self.fail();
+            self.fail(ServerErrorKind::Failure);
         }
+    }
+
+    /// Sends an error of the server, with the application's page unless it chose another status.
+    #[cold]
+    fn respond_with_page(&mut self, mut head: ResponseHead, own: ErrorText) -> Result<Rest, Misuse> {
+        let ErrorText { error, text } = own;
+        let page = if head.status == error.status() { self.error_page(&error, &mut head) } else { None };
+        let (request, body) = (self.request, page.unwrap_or(text));
+        let kept = body.clone();
+        let given = self.with(|shared| shared.core.respond_with(request, &head, body));
+        drop(kept);
+        given.map(|()| Rest::Nothing)
     }
 
     fn begin_stream(&mut self, head: ResponseHead, stream: ContentStream) -> Result<Rest, Misuse> {
@@ -133,7 +147,7 @@ impl Outlet<'_> {
     fn break_off(&mut self, error: BoxError) {
         let state = self.state();
         let _ = guard(self.metrics, "formatting of an application error", || report_break(state, error));
-        self.fail();
+        self.fail(ServerErrorKind::Failure);
     }
 }
 
@@ -148,7 +162,7 @@ impl StreamTask {
             // Continue`, which must precede the final status.
             let polled = guard(outlet.metrics, "response stream", || self.stream.as_mut().poll_next(context));
             let Ok(polled) = polled else {
-                outlet.fail();
+                outlet.fail(ServerErrorKind::Panic);
                 return Progress::Done;
             };
             match self.pass_on(outlet, polled) {

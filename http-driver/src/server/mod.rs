@@ -6,6 +6,7 @@ mod bound;
 mod handle;
 mod listen;
 mod listen_socket;
+mod on_error;
 mod socket_file;
 mod start;
 mod stateful;
@@ -34,7 +35,8 @@ use crate::descriptors::default_connections;
 use crate::handler::{BodyPolicy, Handler};
 use crate::observe::access_log::AccessLog;
 use crate::request::collect::Settings;
-use crate::response::files::{FilePolicy, FileRoot};
+use crate::response::ResponsePolicy;
+use crate::response::files::FileRoot;
 use crate::runtime::Runtime;
 use crate::tls::Tls;
 
@@ -93,7 +95,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
             proxies: ProxyPolicy::default(),
             cookie_keys: None,
             choose_intake: None,
-            files: FilePolicy::default(),
+            responses: ResponsePolicy::default(),
             settings: Settings::new(runtime.blocking_pool()),
             access_log: None,
             upgrade_grace: Duration::from_secs(5),
@@ -312,7 +314,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// Default: the current directory when the first file is sent.
     #[must_use]
     pub fn file_root(mut self, root: FileRoot) -> Self {
-        self.parts.files.set_root(root);
+        self.parts.responses.files.set_root(root);
         self
     }
 
@@ -334,7 +336,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     #[must_use]
     #[doc(alias = "sendfile")]
     pub fn x_sendfile(mut self, policy: Sendfile) -> Self {
-        self.parts.files.sendfile = Some(policy);
+        self.parts.responses.files.sendfile = Some(policy);
         self
     }
 

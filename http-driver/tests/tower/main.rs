@@ -339,6 +339,22 @@ fn failures_are_500_or_break_the_connection() {
 }
 
 #[test]
+fn errors_of_the_server_have_the_page_of_the_application() {
+    let memory = Memory::new();
+    let server = Server::with_runtime(memory.clone(), TowerService::new(service_fn(application)));
+    memory.start(server.on_error(|error, _| Some(format!("page: {error}").into())));
+    for (request, status, end) in [
+        (head("GET", "/error", ""), 500, "page: Internal Server Error"),
+        (head("GET", "/no-handler", ""), 500, "page: Internal Server Error"),
+        (head("GET", "/a b", ""), 400, "target, one space, version (RFC 9112 3)"),
+        (head("GET", "/missing", ""), 404, "\r\n\r\n"),
+    ] {
+        let (_client, received) = exchange(&memory, &request);
+        assert!(received.starts_with(&format!("HTTP/1.1 {status} ")) && received.ends_with(end), "{received}");
+    }
+}
+
+#[test]
 fn trailer_fields_follow_a_chunked_body() {
     assert!(response("/trailers").ends_with("\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\nx-sum: 7\r\n\r\n"));
     assert!(response("/sized-trailers").ends_with("\r\nContent-Length: 1\r\n\r\na"));

@@ -199,6 +199,11 @@ macro_rules! conformance_suite {
                 site::a_file_that_was_found_is_sent_though_it_is_replaced
                 site::a_root_has_settings_and_a_displayed_file_a_name
             }
+            mod errors {
+                errors::errors_of_the_server_have_the_page_of_the_application
+                errors::a_page_that_cannot_be_sent_leaves_the_default
+                errors::head_gets_the_head_of_the_page
+            }
             mod leaving {
                 leaving::a_half_closed_client_is_served
                 leaving::a_half_closed_client_is_a_503_in_time

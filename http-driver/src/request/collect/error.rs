@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 
+use http::StatusCode;
 use httpants_core::forms::ParseFormError;
 
 use super::settings::Disk;
@@ -45,10 +46,12 @@ impl CollectError {
     }
 
     /// Returns the status for a failure of the disk.
-    pub(crate) fn disk_status(error: &io::Error) -> u16 {
+    pub(crate) fn disk_status(error: &io::Error) -> StatusCode {
         match error.kind() {
-            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => 507,
-            _ => 500,
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
+                StatusCode::INSUFFICIENT_STORAGE
+            }
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
 }

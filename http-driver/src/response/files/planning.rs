@@ -10,17 +10,40 @@ use httpants_core::{Headers, RequestHead, UnixTime};
 use super::named_file::Opened;
 use super::policy::FilePolicy;
 use crate::observe::report::report;
+use crate::response::ServerErrorKind;
 
 pub(super) const NO_CACHE: HeaderValue = HeaderValue::from_static("no-cache");
 
-/// A planned response and the file that its segments refer to.
-pub(super) type Planned = (Plan, Option<File>);
+/// A planned response.
+pub(super) struct Planned {
+    pub(super) plan: Plan,
+    /// The file that its segments refer to.
+    pub(super) file: Option<File>,
+    /// It is an error of the server, whatever status the application has set for the file.
+    pub(super) error: Option<ServerErrorKind>,
+}
+
+impl Planned {
+    fn new(plan: Plan, file: Option<File>) -> Self {
+        let error = error_of(plan.status);
+        Self { plan, file, error }
+    }
+}
+
+/// Returns the error of a plan for a file that is there.
+fn error_of(status: StatusCode) -> Option<ServerErrorKind> {
+    match status {
+        // It is not below the root of the server in front.
+        StatusCode::NOT_FOUND => Some(ServerErrorKind::File(FileError::NotFound)),
+        _ if status.is_server_error() => Some(ServerErrorKind::File(FileError::Failed)),
+        _ => status.is_client_error().then_some(ServerErrorKind::FileRequest),
+    }
+}
 
 /// What the responses to one request are planned with.
 pub(super) struct Planner<'a> {
     pub(super) request: &'a RequestHead,
     pub(super) policy: &'a FilePolicy,
-    /// The time in seconds since 1970.
     pub(super) wall: UnixTime,
 }
 
@@ -42,8 +65,8 @@ impl Planner<'_> {
             own.push((CACHE_CONTROL, NO_CACHE));
         }
         let method = if *self.request.method() == Method::HEAD { &Method::HEAD } else { &Method::GET };
-        let (plan, file) = self.opened(FileRequest { method, headers: &Headers::default() }, &own, opened);
-        (plan.with_status(status), file)
+        let planned = self.opened(FileRequest { method, headers: &Headers::default() }, &own, opened);
+        Planned { plan: planned.plan.with_status(status), ..planned }
     }
 
     /// Plans the redirect of a directory to its path with a slash.
@@ -53,7 +76,8 @@ impl Planner<'_> {
     }
 
     pub(super) fn fault(&self, own: &[Field], fault: FileError) -> Planned {
-        self.without_file(Plan::fault(self.request.method(), fault), own)
+        let plan = self.without_file(Plan::fault(self.request.method(), fault), own).plan;
+        Planned { plan, file: None, error: Some(ServerErrorKind::File(fault)) }
     }
 
     fn opened(&self, asked: FileRequest<'_>, own: &[Field], opened: Opened) -> Planned {
@@ -68,10 +92,12 @@ impl Planner<'_> {
             response.etag = root.settings.etag;
         }
         if let (Some(sendfile), Some(path)) = (&self.policy.sendfile, &opened.path) {
-            return (Plan::sendfile(asked, &response, sendfile, path, self.wall), None);
+            return Planned::new(Plan::sendfile(asked, &response, sendfile, path, self.wall), None);
         }
         match entropy(asked) {
-            Ok(entropy) => (Plan::new(asked, &response, opened.metadata, self.wall, entropy), Some(opened.file)),
+            Ok(entropy) => {
+                Planned::new(Plan::new(asked, &response, opened.metadata, self.wall, entropy), Some(opened.file))
+            }
             Err(fault) => self.fault(own, fault),
         }
     }
@@ -83,7 +109,7 @@ impl Planner<'_> {
         if let Some(sendfile) = &self.policy.sendfile {
             plan.fields.retain(|(name, _)| name != sendfile.header());
         }
-        (plan, None)
+        Planned::new(plan, None)
     }
 }
 

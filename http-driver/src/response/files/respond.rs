@@ -7,7 +7,7 @@ use httpants_core::{BodyLen, FieldLines, Misuse, ResponseHead};
 
 use super::named_file::NamedFile;
 use super::planning::{Planned, Planner};
-use crate::response::Outlet;
+use crate::response::{Outlet, ServerError};
 
 /// Responds with a file: opens it and plans the response without the lock, then queues the
 /// response.
@@ -19,10 +19,17 @@ pub(crate) fn respond(outlet: &mut Outlet<'_>, mut head: ResponseHead, file: Nam
     let (request, now) = outlet.with(|shared| (shared.core.current_request().cloned(), shared.core.now()));
     let request = request.filter(|request| request.id() == id).ok_or(Misuse::NoRequest)?;
     let own = take_fields(&mut head.fields)?;
-    let planner = Planner { request: &request, policy: outlet.file_policy, wall: now.wall };
-    let (plan, file) = plan(&planner, head.status, own, file);
+    let planner = Planner { request: &request, policy: &outlet.policy.files, wall: now.wall };
+    let Planned { plan, file, error } = plan(&planner, head.status, own, file);
     plan.append_fields(&mut head.fields)?;
     head.status = plan.status;
+    if let Some(kind) = error
+        && let Some(page) = outlet.error_page(&ServerError::with_status(kind, plan.status), &mut head)
+    {
+        // The last handle of the body is dropped without the lock.
+        let body = page.clone();
+        return outlet.with(|shared| shared.core.respond_with(id, &head, body));
+    }
     let number = outlet.open_files.next_number();
     let length = plan.content_length.map_or(BodyLen::Unknown, BodyLen::Known);
     let mut due = 0;

@@ -1,0 +1,135 @@
+//! Errors that the server responds to by itself.
+
+use std::fmt;
+
+use http::StatusCode;
+use httpants_core::files::FileError;
+use httpants_core::forms::ParseFormError;
+use httpants_core::{CloseReason, Misuse, ProtocolError, Refusal, RefusalResponse, Timer};
+
+use crate::exchange::BodyError;
+
+/// An error that the server responds to by itself, for
+/// [`Server::on_error`](crate::Server::on_error).
+///
+/// Its text is that of the default response, if that has one. It contains nothing that the client
+/// sent, and nothing of the application, so it can be sent and logged as it is.
+#[derive(Clone, Debug)]
+pub struct ServerError {
+    status: StatusCode,
+    kind: ServerErrorKind,
+    refusal: Option<Refusal>,
+}
+
+/// The cause of a [`ServerError`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServerErrorKind {
+    /// The request broke a rule of the protocol or exceeded a limit, or was too slow: 400, 408, 413,
+    /// 414, 417, 431, 501, 505.
+    Protocol(ProtocolError),
+    /// The handler was too late ([`Timer::Handler`], [`Timer::HalfClosed`]): 503.
+    Timeout(Timer),
+    /// The handler, its body policy or its stream panicked: 500.
+    Panic,
+    /// The response of the handler cannot be sent: 500.
+    Misuse(Misuse),
+    /// The handler failed without a response, such as a service or stream that returned an error,
+    /// or returned before its responder finished: 500.
+    Failure,
+    /// The handler returned 2xx to CONNECT without opening a tunnel: 501.
+    Tunnel,
+    /// The body is not an acceptable form, before the handler or as an error that it returned: 400,
+    /// 413, 415.
+    Form(ParseFormError),
+    /// The body cannot be read as the handler asked for it, whose error it returned: 400, 415, 500.
+    Body(BodyError),
+    /// The body could not be stored in a temporary file: 500, or 507 if the disk is full.
+    Storage,
+    /// A file is not there, may not be read or could not be read ([`NamedFile`](crate::NamedFile)):
+    /// 404, 403, 500.
+    File(FileError),
+    /// A file is there, but the request cannot have it: 405 for another method than GET and HEAD,
+    /// 412, 416.
+    FileRequest,
+}
+
+impl ServerError {
+    /// Creates the error of this kind, if that alone tells the status.
+    pub(crate) fn new(kind: ServerErrorKind) -> Self {
+        let status = match &kind {
+            ServerErrorKind::Protocol(error) => error.status(),
+            ServerErrorKind::Timeout(_) => StatusCode::SERVICE_UNAVAILABLE,
+            ServerErrorKind::Tunnel => StatusCode::NOT_IMPLEMENTED,
+            ServerErrorKind::Form(error) => error.status(),
+            ServerErrorKind::Body(error) => error.status(),
+            ServerErrorKind::File(error) => error.status(),
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        Self { status, kind, refusal: None }
+    }
+
+    pub(crate) fn with_status(kind: ServerErrorKind, status: StatusCode) -> Self {
+        Self { status, kind, refusal: None }
+    }
+
+    /// Returns the status, which is that of the response whatever its body is.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Returns the cause.
+    #[must_use]
+    pub fn kind(&self) -> &ServerErrorKind {
+        &self.kind
+    }
+
+    /// Returns what was read of a request that was refused by the protocol. If its head was not
+    /// accepted, this is all that is known of it, as raw bytes of the client: escape them.
+    #[must_use]
+    pub fn refusal(&self) -> Option<&Refusal> {
+        self.refusal.as_ref()
+    }
+}
+
+/// Converts the response of a core to a refused peer.
+impl From<&RefusalResponse> for ServerError {
+    fn from(response: &RefusalResponse) -> Self {
+        let kind = match response.reason() {
+            CloseReason::Refused(error) => ServerErrorKind::Protocol(error),
+            CloseReason::TimedOut(timer) => ServerErrorKind::Timeout(timer),
+            _ => ServerErrorKind::Failure,
+        };
+        Self { status: response.status(), kind, refusal: response.refusal().cloned() }
+    }
+}
+
+impl fmt::Display for ServerError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.kind {
+            ServerErrorKind::Protocol(error) => error.fmt(f),
+            ServerErrorKind::Timeout(_) => f.write_str("the application did not respond in time (RFC 9110 15.6.4)"),
+            ServerErrorKind::Form(error) => error.fmt(f),
+            ServerErrorKind::Body(error) if self.status != StatusCode::INTERNAL_SERVER_ERROR => error.fmt(f),
+            ServerErrorKind::Storage if self.status == StatusCode::INSUFFICIENT_STORAGE => {
+                f.write_str("not enough disk space to store the body (RFC 4918 11.5)")
+            }
+            ServerErrorKind::Storage => f.write_str("cannot store the body"),
+            _ => f.write_str(self.status.canonical_reason().unwrap_or("error")),
+        }
+    }
+}
+
+impl std::error::Error for ServerError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match &self.kind {
+            ServerErrorKind::Protocol(error) => Some(error),
+            ServerErrorKind::Misuse(error) => Some(error),
+            ServerErrorKind::Form(error) => Some(error),
+            ServerErrorKind::Body(error) => Some(error),
+            ServerErrorKind::File(error) => Some(error),
+            _ => None,
+        }
+    }
+}
