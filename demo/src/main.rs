@@ -68,6 +68,7 @@ where
         // The raw body is shown for forms, too.
         .forms(|limits| limits.keep_body = true)
         .workers(options.workers.0);
+    server = options.limit(server);
     if let Some(policy) = options.sendfile(service.files.path())? {
         server = server.x_sendfile(policy);
     }

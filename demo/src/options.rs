@@ -1,5 +1,6 @@
 //! The command line.
 
+mod connections;
 mod values;
 
 use std::env;
@@ -9,11 +10,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use httpants_driver::Server;
+use httpants_driver::runtime::Runtime;
 use httpants_tokio::protocol::Config;
 use httpants_tokio::protocol::proxy::XHeaders;
-use httpants_tokio::{ClientCertificates, FileRoot, Sendfile, Tls};
+use httpants_tokio::{ClientCertificates, FileRoot, Handler, Sendfile, Tls};
 use lexopt::{Arg, Parser};
 
+use connections::Connections;
 pub(crate) use values::{Address, Proxies, ProxyFields, RuntimeName, Secret, Workers};
 use values::{ByteCount, BytesPerSecond, FieldName, Prefix, Seconds};
 
@@ -62,6 +66,22 @@ Usage: demo [OPTIONS]
       --linger-timeout SECONDS from the last response to closing the connection, while waiting for
                                the client to close: after a refusal or a response sent before the
                                body was received [default: 30]; at most 2 after other responses
+      --max-connections N      maximum number of open connections
+                               [default: three quarters of the descriptors]
+      --when-full wait|refuse  what happens to connections over --max-connections: they wait, or get
+                               503 [default: wait]
+      --max-connections-per-address N
+                               maximum number of open connections of one client address (IPv6: of
+                               the first 64 bits); more get 503 [default: no limit]
+      --max-connection-age SECONDS
+                               close connections of about this age after their current response; up
+                               to 10 percent earlier, at random
+      --max-requests-per-connection N
+                               close connections after this many requests
+      --tcp-keepalive SECONDS  probe clients after this time without a byte
+      --backlog N              how many connections may wait to be accepted [default: 1024]
+      --socket-mode MODE       octal permissions of unix sockets, such as 660
+      --socket-group GID       number of the group of unix sockets
       --workers N              number of threads, up to 1024; 0 = one per core [default: 0]
       --access-log             write one line per request to standard error (Combined Log Format)
   -h, --help                   print this help
@@ -121,6 +141,7 @@ pub(crate) struct Options {
     write_timeout: Option<Seconds>,
     half_closed_timeout: Option<Seconds>,
     linger_timeout: Option<Seconds>,
+    connections: Connections,
 }
 
 impl Command {
@@ -148,6 +169,7 @@ impl Command {
 impl Options {
     /// Parses the value of this flag.
     fn read(&mut self, flag: Flag<'_>) -> Result<(), lexopt::Error> {
+        let Some(flag) = self.connections.read(flag)? else { return Ok(()) };
         match flag.name {
             "runtime" => self.runtime = flag.value()?,
             "listen" => self.listen.push(flag.value()?),
@@ -193,7 +215,7 @@ impl Options {
         if self.client_authorities.is_some() && self.tls_key.is_none() {
             return Err("--client-ca requires --tls-cert");
         }
-        Ok(())
+        self.connections.check()
     }
 
     /// Applies the given settings.
@@ -215,6 +237,11 @@ impl Options {
             // connections.
             timeouts.linger = whole.and_then(|whole| timeouts.linger.map(|default| default.min(whole)));
         }
+    }
+
+    /// Applies the settings of connections and listening sockets.
+    pub(crate) fn limit<R: Runtime, H: Handler>(&self, server: Server<R, H>) -> Server<R, H> {
+        self.connections.apply(server)
     }
 
     /// Returns which proxies are trusted, and which of their fields.

@@ -164,6 +164,25 @@ fn errors_are_one_line_naming_flag_and_value() {
             "--workers many",
             "invalid value \"many\" for --workers: expected a number of threads up to 1024, or 0 for one per core",
         ),
+        ("--max-connections 0", "invalid value \"0\" for --max-connections: expected a number from 1 to 4294967295"),
+        (
+            "--max-connections-per-address x",
+            "invalid value \"x\" for --max-connections-per-address: expected a number from 1 to 4294967295",
+        ),
+        (
+            "--max-requests-per-connection -1",
+            "invalid value \"-1\" for --max-requests-per-connection: expected a number from 1 to 4294967295",
+        ),
+        ("--when-full 503", "invalid value \"503\" for --when-full: expected wait or refuse"),
+        ("--max-connection-age old", "invalid value \"old\" for --max-connection-age: expected a number of seconds"),
+        ("--tcp-keepalive 0.5", "invalid value for --tcp-keepalive: expected at least 1 second, or 0 for none"),
+        ("--backlog 1.5", "invalid value \"1.5\" for --backlog: expected a number from 1 to 4294967295"),
+        ("--socket-mode 1777", "invalid value \"1777\" for --socket-mode: expected octal permissions such as 660"),
+        ("--socket-mode +66", "invalid value \"+66\" for --socket-mode: expected octal permissions such as 660"),
+        (
+            "--socket-group www",
+            "invalid value \"www\" for --socket-group: expected the number of a group; `getent group NAME` shows it",
+        ),
         ("--max-request -1", "invalid value \"-1\" for --max-request: expected a number of bytes without a unit"),
         ("--sendfile a:b", "invalid value \"a:b\" for --sendfile: expected a field name such as X-Accel-Redirect"),
         (

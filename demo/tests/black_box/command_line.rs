@@ -33,7 +33,9 @@ fn help_lists_every_flag() {
     ];
     let files = ["file-root", "sendfile", "sendfile-prefix", "listen-fds", "tls-cert", "tls-key", "client-ca"];
     let times = ["handshake-timeout", "accept-timeout", "linger-timeout", "body-rate"];
-    for flag in flags.into_iter().chain(others).chain(files).chain(times) {
+    let limits = ["max-connections", "max-connections-per-address", "when-full", "max-connection-age"];
+    let sockets = ["max-requests-per-connection", "tcp-keepalive", "backlog", "socket-mode", "socket-group"];
+    for flag in flags.into_iter().chain(others).chain(files).chain(times).chain(limits).chain(sockets) {
         assert!(help.contains(&format!("--{flag}")), "{flag}");
     }
 }

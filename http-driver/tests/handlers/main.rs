@@ -15,6 +15,7 @@ mod content_owners;
 mod draining;
 mod half_close;
 mod leaving;
+mod limits;
 mod outlive;
 mod panics;
 mod reading;

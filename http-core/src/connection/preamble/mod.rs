@@ -13,7 +13,6 @@ use super::refusal::{HeadProgress, Refusal};
 use super::state::{Input, PrefaceHeader, Receiving, State};
 use super::timers::{Earliest, Timer};
 use crate::message::connection_info::{Address, ConnectionInfo, Now};
-use crate::message::request::RequestHead;
 use crate::wire::error::ProtocolError;
 
 /// What the first bytes of a connection are that is to be secured, from
@@ -133,29 +132,25 @@ impl Connection {
 impl Connection {
     /// What a load balancer says of the connection, before anything else. It never gets a
     /// response: where it is wrong, what follows is not known to be HTTP.
-    pub(super) fn read_proxy_header(&mut self) -> Option<RequestHead> {
+    pub(super) fn read_proxy_header(&mut self) {
         let received = self.recv.filled();
         self.proxy_header = self.proxy_header.after(received);
         match ProxyHeader::parse(received) {
-            Ok(None) => {
-                self.await_more();
-                None
-            }
+            Ok(None) => self.await_more(),
             Ok(Some(header)) => {
                 self.recv.consume(header.len);
                 self.accept_proxy_header(header);
-                self.read_head()
             }
             Err(fault) => {
                 let refusal = Refusal::of_proxy_header(fault, received);
                 self.refuse_proxy_header(refusal);
-                None
             }
         }
     }
 
     fn accept_proxy_header(&mut self, header: ProxyHeader) {
         self.proxy_header = PrefaceHeader::Done;
+        self.events.accept_proxy_header();
         match header.endpoints {
             Endpoints::Inet { source, destination } => {
                 (self.peer.remote_addr, self.peer.local_addr) = (source.into(), destination.into());

@@ -7,6 +7,7 @@ pub mod ending;
 pub mod exchanges;
 pub mod files;
 pub mod leaving;
+pub mod limits;
 #[cfg(target_os = "linux")]
 pub mod linux;
 pub mod listening;
