@@ -14,7 +14,7 @@ use httpants_driver::Server;
 use httpants_driver::runtime::Runtime;
 use httpants_tokio::protocol::Config;
 use httpants_tokio::protocol::proxy::XHeaders;
-use httpants_tokio::{ClientCertificates, FileRoot, Handler, Sendfile, Tls};
+use httpants_tokio::{ClientCertificates, FileRoot, Handler, KeyRing, KeyRingFile, Sendfile, Tls};
 use lexopt::{Arg, Parser};
 
 use connections::Connections;
@@ -42,6 +42,8 @@ Usage: demo [OPTIONS]
       --sendfile-prefix PATH   path prefix that the proxy maps to the file root
       --cookie-secret TEXT     secret that signs cookies; may be given more than once: the first
                                signs, all verify [default: random]
+      --cookie-secret-file FILE
+                               file with a secret in each line, instead of --cookie-secret
       --xheaders all|CIDR      trust forwarded header fields from these proxies: all, or a network
                                or address; may be given more than once
       --xheaders-from NAME     header fields that these proxies set: x-forwarded
@@ -122,6 +124,7 @@ pub(crate) struct Options {
     pub(crate) workers: Workers,
     pub(crate) access_log: bool,
     pub(crate) cookie_secrets: Vec<Secret>,
+    cookie_secret_file: Option<PathBuf>,
     pub(crate) xheaders: Vec<Proxies>,
     pub(crate) xheaders_from: Option<ProxyFields>,
     tls_certificate: Option<PathBuf>,
@@ -183,6 +186,7 @@ impl Options {
             "sendfile" => self.sendfile = Some(flag.value()?),
             "sendfile-prefix" => self.sendfile_prefix = Some(flag.value()?),
             "cookie-secret" => self.cookie_secrets.push(flag.secret()?),
+            "cookie-secret-file" => self.cookie_secret_file = Some(flag.path()?),
             "xheaders" => self.xheaders.push(flag.value()?),
             "xheaders-from" => self.xheaders_from = Some(flag.value()?),
             "proxy-protocol" => self.proxy_protocol = true,
@@ -205,6 +209,9 @@ impl Options {
     fn check(&self) -> Result<(), &'static str> {
         if self.sendfile.is_none() && self.sendfile_prefix.is_some() {
             return Err("--sendfile-prefix requires --sendfile");
+        }
+        if self.cookie_secret_file.is_some() && !self.cookie_secrets.is_empty() {
+            return Err("--cookie-secret-file cannot be combined with --cookie-secret");
         }
         if self.xheaders.is_empty() && self.xheaders_from.is_some() {
             return Err("--xheaders-from requires --xheaders");
@@ -264,6 +271,15 @@ impl Options {
             ProxyFields::XForwarded => proxies.proto(),
             ProxyFields::XRealIp => proxies.x_real_ip(),
             ProxyFields::Forwarded => proxies.forwarded(),
+        }
+    }
+
+    /// Returns the secrets of cookies, if given.
+    pub(crate) fn cookie_keys(&self) -> io::Result<Option<KeyRing>> {
+        match &self.cookie_secret_file {
+            Some(file) => KeyRing::from_file(file).map(Some).map_err(|error| named("--cookie-secret-file", &error)),
+            None if self.cookie_secrets.is_empty() => Ok(None),
+            None => KeyRing::new(&self.cookie_secrets).map(Some).map_err(io::Error::other),
         }
     }
 

@@ -24,6 +24,7 @@ pub use crate::exchange::BodyError;
 #[cfg(feature = "json")]
 pub use crate::exchange::JsonError;
 pub use crate::handler::{BodyPolicy, Handler, LimitedPolicy};
+pub use crate::key_file::KeyRingFile;
 pub use crate::observe::access_log::AccessLog;
 pub use crate::observe::{CloseCounts, Counters, RefusalCounts, ResponseCounts, TimerCounts};
 pub use crate::request::upload::{BodyReader, Files, Pieces, TextField, TextFields, UploadedFile};

@@ -135,6 +135,23 @@ fn secrets_are_hidden_in_debug() {
 }
 
 #[test]
+fn cookie_keys_come_from_flags_or_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secrets");
+    let given = || options(&format!("--cookie-secret-file {}", path.display())).cookie_keys();
+    let error = given().unwrap_err().to_string();
+    assert!(error.starts_with(&format!("--cookie-secret-file: {}: ", path.display())), "{error}");
+    std::fs::write(&path, "short\n").unwrap();
+    assert!(given().unwrap_err().to_string().contains("line 1 is too short"));
+    let secret = "s".repeat(32);
+    std::fs::write(&path, format!("{secret}\n")).unwrap();
+    let sign = |keys: KeyRing| keys.sign("a", "b", 0, Duration::from_secs(1));
+    let by_flag = options(&format!("--cookie-secret {secret}")).cookie_keys().unwrap().unwrap();
+    assert_eq!(sign(given().unwrap().unwrap()), sign(by_flag));
+    assert!(options("").cookie_keys().unwrap().is_none());
+}
+
+#[test]
 fn help_and_version_take_precedence() {
     assert_eq!(parse("--help --nonsense"), Ok(Command::Help));
     assert_eq!(parse("-V"), Ok(Command::Version));
@@ -158,6 +175,8 @@ fn errors_are_one_line_naming_flag_and_value() {
             "invalid value \"x-forwarded-for\" for --xheaders-from: expected x-forwarded, x-real-ip or forwarded",
         ),
         ("--xheaders-from forwarded", "--xheaders-from requires --xheaders"),
+        ("--cookie-secret-file=", "invalid value \"\" for --cookie-secret-file: expected a path"),
+        ("--cookie-secret a --cookie-secret-file f", "--cookie-secret-file cannot be combined with --cookie-secret"),
         ("--sendfile-prefix /p", "--sendfile-prefix requires --sendfile"),
         ("--runtime glommio", "invalid value \"glommio\" for --runtime: expected tokio, smol or async-std"),
         (

@@ -25,6 +25,7 @@ fn help_lists_every_flag() {
         "workers",
         "access-log",
         "cookie-secret",
+        "cookie-secret-file",
         "xheaders",
         "xheaders-from",
         "proxy-protocol",

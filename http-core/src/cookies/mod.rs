@@ -27,6 +27,8 @@
 //! ```
 
 mod jar;
+mod key_error;
+mod key_lines;
 mod set_cookie;
 mod signed;
 
@@ -34,5 +36,6 @@ pub use crate::message::misuse::CookieError;
 pub use cookie::time;
 pub use cookie::{Cookie, CookieBuilder, Expiration, SameSite};
 pub use jar::Cookies;
+pub use key_error::KeyError;
 pub use set_cookie::{CookiesOut, remove, set};
-pub use signed::{KeyError, KeyRing, VerifyError};
+pub use signed::{KeyRing, VerifyError};

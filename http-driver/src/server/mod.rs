@@ -258,7 +258,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     }
 
     /// Sets [`cookie_secrets`](Self::cookie_secrets) as a ring of keys, which several servers can
-    /// share.
+    /// share; [`KeyRing::from_file`](crate::KeyRingFile::from_file) reads one from a file.
     #[must_use]
     pub fn cookie_keys(mut self, keys: KeyRing) -> Self {
         self.parts.cookie_keys = Some(keys);
