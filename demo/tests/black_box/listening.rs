@@ -62,7 +62,7 @@ fn connection_flags_limit_connections_and_sockets() {
     assert_eq!(demo.connect().get("/plaintext").status, 503);
     assert_eq!(first.get("/plaintext").status, 200);
     assert!(first.is_at_end());
-    let mut unix = || Client::new(UnixStream::connect(&path).unwrap());
+    let unix = || Client::new(UnixStream::connect(&path).unwrap());
     let (mut one, mut other, mut third) = (unix(), unix(), unix());
     assert_eq!((one.get("/plaintext").status, other.get("/plaintext").status), (200, 200));
     assert_eq!(third.get("/plaintext").status, 200);

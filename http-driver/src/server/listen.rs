@@ -217,8 +217,9 @@ fn tcp_socket(address: SocketAddr, share_port: bool, options: &SocketOptions) ->
 mod tests {
     use std::time::Duration;
 
+    use super::super::listen_socket::ListenSocket;
+    use super::super::socket_options::TcpKeepalive;
     use super::*;
-    use crate::server::{ListenSocket, TcpKeepalive};
 
     #[test]
     fn listen_addresses_parse() {
