@@ -20,6 +20,19 @@
 //! (default: one per processor). [`workers`](httpants_driver::Server::workers) is therefore the
 //! number of threads of [`BoundServer::run`] that accept, not of those that serve.
 //!
+//! # Work that blocks
+//!
+//! A handler that blocks stops all connections of its thread. Let such work run on async-std's threads for it:
+//!
+//! ```
+//! use httpants_async_std::{Request, Response};
+//!
+//! async fn uptime(_: Request) -> Response {
+//!     let read = async_std::task::spawn_blocking(|| std::fs::read_to_string("/proc/uptime")).await;
+//!     read.map_or_else(|_| Response::new(500), Response::text)
+//! }
+//! ```
+//!
 //! This crate contains no HTTP and no sockets: sockets and timers are
 //! [`httpants_driver::async_io`], and the server is re-exported with this runtime filled in.
 

@@ -18,6 +18,19 @@
 //! [`workers`](httpants_driver::Server::workers); a connection stays on its thread. All threads
 //! share smol's one reactor.
 //!
+//! # Work that blocks
+//!
+//! A handler that blocks stops all connections of its thread. Let such work run on smol's threads for it:
+//!
+//! ```
+//! use httpants_smol::{Request, Response};
+//!
+//! async fn uptime(_: Request) -> Response {
+//!     let read = smol::unblock(|| std::fs::read_to_string("/proc/uptime")).await;
+//!     read.map_or_else(|_| Response::new(500), Response::text)
+//! }
+//! ```
+//!
 //! This crate contains no HTTP and no sockets: sockets and timers are
 //! [`httpants_driver::async_io`], and the server is re-exported with this runtime filled in.
 

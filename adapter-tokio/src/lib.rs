@@ -17,6 +17,22 @@
 //! drivers. [`BoundServer::run`] is for programs without a runtime: it blocks, and creates a
 //! single-threaded runtime for each of the [`workers`](httpants_driver::Server::workers).
 //!
+//! # Work that blocks
+//!
+//! A handler that blocks stops all connections of its thread. Let such work run on tokio's threads for it:
+//!
+//! ```
+//! use httpants_tokio::{Request, Response};
+//!
+//! async fn uptime(_: Request) -> Response {
+//!     let read = tokio::task::spawn_blocking(|| std::fs::read_to_string("/proc/uptime")).await;
+//!     match read {
+//!         Ok(Ok(text)) => Response::text(text),
+//!         _ => Response::new(500),
+//!     }
+//! }
+//! ```
+//!
 //! This crate contains no HTTP: three small types implement the traits of
 //! [`httpants_driver::runtime`], and the server is re-exported with this runtime filled in.
 

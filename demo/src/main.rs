@@ -68,11 +68,12 @@ where
         // The raw body is shown for forms, too.
         .forms(|limits| limits.keep_body = true)
         .workers(options.workers.0);
+    server = options.limit(server);
     if let Some(policy) = options.sendfile(service.files.path())? {
         server = server.x_sendfile(policy);
     }
-    if !options.cookie_secrets.is_empty() {
-        server = server.cookie_secrets(&options.cookie_secrets).map_err(io::Error::other)?;
+    if let Some(keys) = options.cookie_keys()? {
+        server = server.cookie_keys(keys);
     }
     for address in &options.listen {
         server = server.listen(address);

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod connections;
 mod values;
 
 use std::env;
@@ -9,11 +10,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use httpants_driver::Server;
+use httpants_driver::runtime::Runtime;
 use httpants_tokio::protocol::Config;
 use httpants_tokio::protocol::proxy::XHeaders;
-use httpants_tokio::{ClientCertificates, FileRoot, Sendfile, Tls};
+use httpants_tokio::{ClientCertificates, FileRoot, Handler, KeyRing, KeyRingFile, Sendfile, Tls};
 use lexopt::{Arg, Parser};
 
+use connections::Connections;
 pub(crate) use values::{Address, Proxies, ProxyFields, RuntimeName, Secret, Workers};
 use values::{ByteCount, BytesPerSecond, FieldName, Prefix, Seconds};
 
@@ -41,6 +45,8 @@ Usage: demo [OPTIONS]
       --sendfile-prefix PATH   path prefix that the proxy maps to the file root
       --cookie-secret TEXT     secret that signs cookies; may be given more than once: the first
                                signs, all verify [default: random]
+      --cookie-secret-file FILE
+                               file with a secret in each line, instead of --cookie-secret
       --xheaders all|CIDR      trust forwarded header fields from these proxies: all, or a network
                                or address; may be given more than once
       --xheaders-from NAME     header fields that these proxies set: x-forwarded
@@ -65,6 +71,22 @@ Usage: demo [OPTIONS]
       --linger-timeout SECONDS from the last response to closing the connection, while waiting for
                                the client to close: after a refusal or a response sent before the
                                body was received [default: 30]; at most 2 after other responses
+      --max-connections N      maximum number of open connections
+                               [default: three quarters of the descriptors]
+      --when-full wait|refuse  what happens to connections over --max-connections: they wait, or get
+                               503 [default: wait]
+      --max-connections-per-address N
+                               maximum number of open connections of one client address (IPv6: of
+                               the first 64 bits); more get 503 [default: no limit]
+      --max-connection-age SECONDS
+                               close connections of about this age after their current response; up
+                               to 10 percent earlier, at random
+      --max-requests-per-connection N
+                               close connections after this many requests
+      --tcp-keepalive SECONDS  probe clients after this time without a byte
+      --backlog N              how many connections may wait to be accepted [default: 1024]
+      --socket-mode MODE       octal permissions of unix sockets, such as 660
+      --socket-group GID       number of the group of unix sockets
       --workers N              number of threads, up to 1024; 0 = one per core [default: 0]
       --access-log             write one line per request to standard error (Combined Log Format)
   -h, --help                   print this help
@@ -105,6 +127,7 @@ pub(crate) struct Options {
     pub(crate) workers: Workers,
     pub(crate) access_log: bool,
     pub(crate) cookie_secrets: Vec<Secret>,
+    cookie_secret_file: Option<PathBuf>,
     pub(crate) xheaders: Vec<Proxies>,
     pub(crate) xheaders_from: Option<ProxyFields>,
     tls_certificate: Option<PathBuf>,
@@ -126,6 +149,7 @@ pub(crate) struct Options {
     write_timeout: Option<Seconds>,
     half_closed_timeout: Option<Seconds>,
     linger_timeout: Option<Seconds>,
+    connections: Connections,
 }
 
 impl Command {
@@ -153,6 +177,7 @@ impl Command {
 impl Options {
     /// Parses the value of this flag.
     fn read(&mut self, flag: Flag<'_>) -> Result<(), lexopt::Error> {
+        let Some(flag) = self.connections.read(flag)? else { return Ok(()) };
         match flag.name {
             "runtime" => self.runtime = flag.value()?,
             "listen" => self.listen.push(flag.value()?),
@@ -168,6 +193,7 @@ impl Options {
             "sendfile" => self.sendfile = Some(flag.value()?),
             "sendfile-prefix" => self.sendfile_prefix = Some(flag.value()?),
             "cookie-secret" => self.cookie_secrets.push(flag.secret()?),
+            "cookie-secret-file" => self.cookie_secret_file = Some(flag.path()?),
             "xheaders" => self.xheaders.push(flag.value()?),
             "xheaders-from" => self.xheaders_from = Some(flag.value()?),
             "proxy-protocol" => self.proxy_protocol = true,
@@ -191,6 +217,9 @@ impl Options {
         if self.sendfile.is_none() && self.sendfile_prefix.is_some() {
             return Err("--sendfile-prefix requires --sendfile");
         }
+        if self.cookie_secret_file.is_some() && !self.cookie_secrets.is_empty() {
+            return Err("--cookie-secret-file cannot be combined with --cookie-secret");
+        }
         if self.xheaders.is_empty() && self.xheaders_from.is_some() {
             return Err("--xheaders-from requires --xheaders");
         }
@@ -200,7 +229,7 @@ impl Options {
         if self.client_authorities.is_some() && self.tls_key.is_none() {
             return Err("--client-ca requires --tls-cert");
         }
-        Ok(())
+        self.connections.check()
     }
 
     /// Applies the given settings.
@@ -224,6 +253,11 @@ impl Options {
         }
     }
 
+    /// Applies the settings of connections and listening sockets.
+    pub(crate) fn limit<R: Runtime, H: Handler>(&self, server: Server<R, H>) -> Server<R, H> {
+        self.connections.apply(server)
+    }
+
     /// Returns which proxies are trusted, and which of their fields.
     pub(crate) fn xheaders(&self) -> XHeaders {
         let everybody = self.xheaders.contains(&Proxies::All);
@@ -244,6 +278,15 @@ impl Options {
             ProxyFields::XForwarded => proxies.proto(),
             ProxyFields::XRealIp => proxies.x_real_ip(),
             ProxyFields::Forwarded => proxies.forwarded(),
+        }
+    }
+
+    /// Returns the secrets of cookies, if given.
+    pub(crate) fn cookie_keys(&self) -> io::Result<Option<KeyRing>> {
+        match &self.cookie_secret_file {
+            Some(file) => KeyRing::from_file(file).map(Some).map_err(|error| named("--cookie-secret-file", &error)),
+            None if self.cookie_secrets.is_empty() => Ok(None),
+            None => KeyRing::new(&self.cookie_secrets).map(Some).map_err(io::Error::other),
         }
     }
 

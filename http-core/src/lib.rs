@@ -113,8 +113,9 @@ mod wire;
 
 pub use connection::{
     Close, CloseReason, Config, Connection, Deadline, Dropped, Endpoints, Event, HalfClose, Limits, Preface,
-    ProxyHeader, ProxyHeaderError, Receiving, RecvBuffer, Refusal, RefusalResponse, Reply, ResponseState,
-    ResponseStats, Sending, Slices, State, Storage, Timeouts, Timer, Transmit, TransmitQueue, Transmitted,
+    ProxyHeader, ProxyHeaderError, Receiving, RecvBuffer, Refusal, RefusalResponse, Reply, RequestLimits,
+    ResponseState, ResponseStats, Sending, Slices, State, Storage, Timeouts, Timer, Transmit, TransmitQueue,
+    Transmitted,
 };
 pub use http::{Method, StatusCode, Version};
 pub use message::address::Address;

@@ -32,6 +32,7 @@ fn closed(connection: &mut Connection) -> Option<CloseReason> {
     loop {
         match connection.poll_event()? {
             Event::TimedOut(timer) => before = Some(CloseReason::TimedOut(timer)),
+            Event::ProxyHeader => {}
             Event::Refused(refusal) => before = Some(CloseReason::Refused(refusal.error())),
             Event::Closed(reason) => {
                 let is_told_before = matches!(reason, CloseReason::TimedOut(_) | CloseReason::Refused(_));
@@ -172,6 +173,7 @@ fn a_proxy_header_comes_before_the_handshake_at_every_cut() {
         assert_eq!(connection.peer().remote_addr, Address::Ip("203.0.113.9:50000".parse().unwrap()));
         connection.handle_secured(now(3_000));
         assert_eq!(connection.receive(REQUEST, now(3_000)), REQUEST.len(), "the header is not due again");
+        assert!(matches!(connection.poll_event(), Some(Event::ProxyHeader)));
         let Some(Event::Request(request)) = connection.poll_event() else { panic!() };
         assert_eq!(*request.peer(), *connection.peer());
         assert!(request.peer().secure);

@@ -13,7 +13,7 @@ pub use httpants_core::forms::{ParseFormError, Part, Variables};
 pub use httpants_core::proxy::{Client, XHeaders};
 pub use httpants_core::{
     Address, CloseReason, Config, ConnectionInfo, FieldLines, HalfClose, Headers, Misuse, ProtocolError, RequestHead,
-    ResponseHead, Timer,
+    RequestLimits, ResponseHead, Timer,
 };
 /// The rustls crate, for [`Tls::from_config`].
 #[cfg(feature = "_tls")]
@@ -23,14 +23,15 @@ pub use crate::draining::Draining;
 pub use crate::exchange::BodyError;
 #[cfg(feature = "json")]
 pub use crate::exchange::JsonError;
-pub use crate::handler::{BodyPolicy, Handler};
+pub use crate::handler::{BodyPolicy, Handler, LimitedPolicy};
+pub use crate::key_file::KeyRingFile;
 pub use crate::observe::access_log::AccessLog;
 pub use crate::observe::{CloseCounts, Counters, RefusalCounts, ResponseCounts, TimerCounts};
 pub use crate::request::upload::{BodyReader, Files, Pieces, TextField, TextFields, UploadedFile};
 pub use crate::request::{Body, FormError, MultipartStream, Request, StreamedPart};
 pub use crate::response::files::{FileRoot, NamedFile};
 pub use crate::response::{BoxError, Responder, Response, ServerError, ServerErrorKind, Upgraded};
-pub use crate::server::{Handle, ListenAddress, ListenSocket, StatefulHandler};
+pub use crate::server::{Handle, ListenAddress, ListenSocket, StatefulHandler, TcpKeepalive, WhenFull};
 #[cfg(feature = "_tls")]
 pub use crate::tls::{ClientCertificates, Tls, TlsError, TlsErrorKind, TlsSession};
 #[cfg(feature = "tower")]

@@ -2,7 +2,7 @@
 
 use std::future::Future;
 
-use httpants_core::{RequestHead, forms};
+use httpants_core::{RequestHead, RequestLimits, forms};
 
 use crate::request::Request;
 use crate::response::Response;
@@ -131,4 +131,53 @@ pub enum BodyPolicy {
     StreamUpTo(u64),
     /// Sends this response at once, without reading the body or calling the handler.
     Refuse(Box<Response>),
+    /// One of the others, with limits and timeouts of this request; made by
+    /// [`with_limits`](Self::with_limits).
+    Limited(Box<LimitedPolicy>),
+}
+
+/// A body policy with limits of its request.
+#[derive(Debug)]
+pub struct LimitedPolicy {
+    policy: BodyPolicy,
+    limits: RequestLimits,
+}
+
+impl BodyPolicy {
+    /// Sets limits and timeouts of this request, instead of the server's: size, time, rate and
+    /// framing of its body, and the time of its handler. They take precedence over those of
+    /// [`BufferWith`](Self::BufferWith) and [`StreamUpTo`](Self::StreamUpTo), and the last call
+    /// over those before.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use httpants_driver::{BodyPolicy, Request, RequestLimits, Server};
+    /// use httpants_testkit::memory::Memory;
+    ///
+    /// let backup = RequestLimits::new()
+    ///     .max_body_size(1 << 40)
+    ///     .body_timeout(Duration::from_secs(300))
+    ///     .body_rate(0)
+    ///     .handler_timeout(None);
+    /// let handler = async |_: Request| "stored";
+    /// let server = Server::with_runtime(Memory::new(), handler).intake(move |head| match head.path() {
+    ///     "/backup" => BodyPolicy::Stream.with_limits(backup.clone()),
+    ///     _ => BodyPolicy::Buffer,
+    /// });
+    /// # drop(server);
+    /// ```
+    #[must_use]
+    pub fn with_limits(self, limits: RequestLimits) -> Self {
+        let (policy, known) = self.into_parts();
+        let limits = limits.or(known.unwrap_or_default());
+        Self::Limited(Box::new(LimitedPolicy { policy, limits }))
+    }
+
+    /// Returns the policy and the limits of its request, if it has its own.
+    pub(crate) fn into_parts(self) -> (Self, Option<RequestLimits>) {
+        match self {
+            Self::Limited(limited) => (limited.policy, Some(limited.limits)),
+            policy => (policy, None),
+        }
+    }
 }

@@ -15,6 +15,7 @@ mod descriptors;
 mod draining;
 mod exchange;
 mod handler;
+mod key_file;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod observe;

@@ -135,6 +135,23 @@ fn secrets_are_hidden_in_debug() {
 }
 
 #[test]
+fn cookie_keys_come_from_flags_or_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secrets");
+    let given = || options(&format!("--cookie-secret-file {}", path.display())).cookie_keys();
+    let error = given().unwrap_err().to_string();
+    assert!(error.starts_with(&format!("--cookie-secret-file: {}: ", path.display())), "{error}");
+    std::fs::write(&path, "short\n").unwrap();
+    assert!(given().unwrap_err().to_string().contains("line 1 is too short"));
+    let secret = "s".repeat(32);
+    std::fs::write(&path, format!("{secret}\n")).unwrap();
+    let sign = |keys: KeyRing| keys.sign("a", "b", Default::default(), Duration::from_secs(1));
+    let by_flag = options(&format!("--cookie-secret {secret}")).cookie_keys().unwrap().unwrap();
+    assert_eq!(sign(given().unwrap().unwrap()), sign(by_flag));
+    assert!(options("").cookie_keys().unwrap().is_none());
+}
+
+#[test]
 fn help_and_version_take_precedence() {
     assert_eq!(parse("--help --nonsense"), Ok(Command::Help));
     assert_eq!(parse("-V"), Ok(Command::Version));
@@ -158,11 +175,32 @@ fn errors_are_one_line_naming_flag_and_value() {
             "invalid value \"x-forwarded-for\" for --xheaders-from: expected x-forwarded, x-real-ip or forwarded",
         ),
         ("--xheaders-from forwarded", "--xheaders-from requires --xheaders"),
+        ("--cookie-secret-file=", "invalid value \"\" for --cookie-secret-file: expected a path"),
+        ("--cookie-secret a --cookie-secret-file f", "--cookie-secret-file cannot be combined with --cookie-secret"),
         ("--sendfile-prefix /p", "--sendfile-prefix requires --sendfile"),
         ("--runtime glommio", "invalid value \"glommio\" for --runtime: expected tokio, smol or async-std"),
         (
             "--workers many",
             "invalid value \"many\" for --workers: expected a number of threads up to 1024, or 0 for one per core",
+        ),
+        ("--max-connections 0", "invalid value \"0\" for --max-connections: expected a number from 1 to 4294967295"),
+        (
+            "--max-connections-per-address x",
+            "invalid value \"x\" for --max-connections-per-address: expected a number from 1 to 4294967295",
+        ),
+        (
+            "--max-requests-per-connection -1",
+            "invalid value \"-1\" for --max-requests-per-connection: expected a number from 1 to 4294967295",
+        ),
+        ("--when-full 503", "invalid value \"503\" for --when-full: expected wait or refuse"),
+        ("--max-connection-age old", "invalid value \"old\" for --max-connection-age: expected a number of seconds"),
+        ("--tcp-keepalive 0.5", "invalid value for --tcp-keepalive: expected at least 1 second, or 0 for none"),
+        ("--backlog 1.5", "invalid value \"1.5\" for --backlog: expected a number from 1 to 4294967295"),
+        ("--socket-mode 1777", "invalid value \"1777\" for --socket-mode: expected octal permissions such as 660"),
+        ("--socket-mode +66", "invalid value \"+66\" for --socket-mode: expected octal permissions such as 660"),
+        (
+            "--socket-group www",
+            "invalid value \"www\" for --socket-group: expected the number of a group; `getent group NAME` shows it",
         ),
         ("--max-request -1", "invalid value \"-1\" for --max-request: expected a number of bytes without a unit"),
         ("--sendfile a:b", "invalid value \"a:b\" for --sendfile: expected a field name such as X-Accel-Redirect"),

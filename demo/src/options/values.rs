@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use httpants_tokio::protocol::proxy::XHeaders;
-use httpants_tokio::{ListenAddress, Misuse, Sendfile};
+use httpants_tokio::{ListenAddress, Misuse, Sendfile, WhenFull};
 
 /// The async runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
@@ -205,5 +205,60 @@ impl FromStr for BytesPerSecond {
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         text.parse().map(Self).map_err(|_| "expected a number of bytes per second, at most 4294967295")
+    }
+}
+
+/// A number of connections or requests.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Count(pub(super) u32);
+
+impl FromStr for Count {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let count = text.parse().ok().filter(|count| *count > 0);
+        count.map(Self).ok_or("expected a number from 1 to 4294967295")
+    }
+}
+
+/// The value of --when-full.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Full(pub(super) WhenFull);
+
+impl FromStr for Full {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "wait" => Ok(Self(WhenFull::Wait)),
+            "refuse" => Ok(Self(WhenFull::Refuse)),
+            _ => Err("expected wait or refuse"),
+        }
+    }
+}
+
+/// The permissions of socket files.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Mode(pub(super) u32);
+
+impl FromStr for Mode {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let is_octal = !text.is_empty() && text.bytes().all(|byte| matches!(byte, b'0'..=b'7'));
+        let mode = u32::from_str_radix(text, 8).ok().filter(|mode| is_octal && *mode <= 0o777);
+        mode.map(Self).ok_or("expected octal permissions such as 660")
+    }
+}
+
+/// The group of socket files.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Group(pub(super) u32);
+
+impl FromStr for Group {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        text.parse().map(Self).map_err(|_| "expected the number of a group; `getent group NAME` shows it")
     }
 }

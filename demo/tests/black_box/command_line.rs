@@ -25,6 +25,7 @@ fn help_lists_every_flag() {
         "workers",
         "access-log",
         "cookie-secret",
+        "cookie-secret-file",
         "xheaders",
         "xheaders-from",
         "proxy-protocol",
@@ -43,7 +44,9 @@ fn help_lists_every_flag() {
         "client-ca",
     ];
     let times = ["handshake-timeout", "accept-timeout", "linger-timeout", "body-rate"];
-    for flag in flags.into_iter().chain(others).chain(files).chain(times) {
+    let limits = ["max-connections", "max-connections-per-address", "when-full", "max-connection-age"];
+    let sockets = ["max-requests-per-connection", "tcp-keepalive", "backlog", "socket-mode", "socket-group"];
+    for flag in flags.into_iter().chain(others).chain(files).chain(times).chain(limits).chain(sockets) {
         assert!(help.contains(&format!("--{flag}")), "{flag}");
     }
 }

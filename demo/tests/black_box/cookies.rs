@@ -121,6 +121,22 @@ fn cookie_secrets_can_be_rotated() {
 }
 
 #[test]
+fn cookie_secrets_are_read_from_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("secrets");
+    let (new, old) = ("n".repeat(32), "o".repeat(32));
+    std::fs::write(&path, format!("{new}\n{old}\n")).unwrap();
+    let both = Demo::start(&["--cookie-secret-file", path.to_str().unwrap()]);
+    let by_both = signed(&mut both.connect(), "name=user&value=jo");
+    for (secret, of_both) in [(&new, json!("jo")), (&old, json!(null))] {
+        let one = Demo::start(&["--cookie-secret", secret]);
+        let by_one = signed(&mut one.connect(), "name=user&value=jo");
+        assert_eq!(verified(&mut both.connect(), "user", &by_one), json!("jo"));
+        assert_eq!(verified(&mut one.connect(), "user", &by_both), of_both);
+    }
+}
+
+#[test]
 fn default_cookie_secret_is_random_per_process() {
     let (one, other) = (Demo::start(&[]), Demo::start(&[]));
     let cookie = signed(&mut one.connect(), "name=user&value=jo");

@@ -1,6 +1,7 @@
 //! Tests of listening addresses.
 
 use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 
 use crate::client::Client;
@@ -45,6 +46,33 @@ fn workers_share_the_port_and_all_stop() {
     demo.terminate();
     assert!(clients.iter_mut().all(Client::is_at_end));
     assert_eq!(demo.exit().code(), Some(0));
+}
+
+#[test]
+fn connection_flags_limit_connections_and_sockets() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("demo.sock");
+    let unix = format!("unix:{}", path.display());
+    let flags = ["--max-connections-per-address", "1", "--max-requests-per-connection", "2", "--socket-mode", "600"];
+    let more = ["--tcp-keepalive", "60", "--backlog", "16", "--max-connections", "3", "--when-full", "refuse"];
+    let demo = Demo::listening(&["127.0.0.1:0", &unix], &[flags.as_slice(), &more].concat());
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let mut first = demo.connect();
+    assert_eq!(first.get("/plaintext").status, 200);
+    assert_eq!(demo.connect().get("/plaintext").status, 503);
+    assert_eq!(first.get("/plaintext").status, 200);
+    assert!(first.is_at_end());
+    let unix = || Client::new(UnixStream::connect(&path).unwrap());
+    let (mut one, mut other, mut third) = (unix(), unix(), unix());
+    assert_eq!((one.get("/plaintext").status, other.get("/plaintext").status), (200, 200));
+    assert_eq!(third.get("/plaintext").status, 200);
+    assert_eq!(unix().get("/plaintext").status, 503);
+}
+
+#[test]
+fn old_connection_is_closed() {
+    let demo = Demo::start(&["--max-connection-age", "0.2"]);
+    assert!(demo.connect().is_at_end());
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! How a request ends, and how a connection does.
 
+use core::time::Duration;
+
 use super::Connection;
 use super::events::CloseReason;
 use super::send_queue::Lent;
@@ -36,6 +38,33 @@ impl Connection {
         self.reset |= self.mode == Mode::UntilClose && self.state.send == Sending::Body;
     }
 
+    /// Ends a connection between requests, and any other after its current response.
+    pub(super) fn wind_down(&mut self, reason: CloseReason) {
+        let between_requests = self.state.is_between_requests();
+        if self.apply(Input::Shutdown) && between_requests {
+            self.ordinary_end = true;
+            self.events.close(reason);
+            self.settle();
+        }
+    }
+
+    /// Lets the connection live until this moment on the caller's monotonic clock
+    /// ([`Now::mono`](crate::Now::mono)). Then it closes as at a shutdown of the server: between
+    /// requests at once, else after its current response, which says so by `Connection: close`
+    /// where its head was not given before. A stream of another protocol is left alone.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use httpants_core::{Config, Connection, ConnectionInfo, Now, Timer};
+    ///
+    /// let mut connection = Connection::new(Config::default().into(), ConnectionInfo::default(), Now::default());
+    /// connection.expire_at(Duration::from_secs(5));
+    /// assert_eq!(connection.poll_timeout().map(|deadline| deadline.timer), Some(Timer::Age));
+    /// ```
+    pub fn expire_at(&mut self, at: Duration) {
+        self.uncommon.get_or_insert_default().expires = Some(at);
+    }
+
     /// Ends everything at once.
     pub(super) fn break_off(&mut self, reason: CloseReason) {
         let unfinished = self.state.send == Sending::Body || self.has_unsent();
@@ -54,13 +83,16 @@ impl Connection {
     #[inline(never)]
     pub(super) fn clear_request(&mut self) {
         self.pending = None;
+        if let Some(uncommon) = &mut self.uncommon {
+            uncommon.timeouts = None;
+        }
         self.added_fields = None;
         self.unpause();
     }
 
     /// The current request is over, for the application and for the core.
     pub(super) fn end_request(&mut self) {
-        if self.pending.is_some() || self.added_fields.is_some() || self.paused {
+        if self.pending.is_some() || self.uncommon.is_some() || self.added_fields.is_some() || self.paused {
             self.clear_request();
         }
         self.awaits_continue = false;

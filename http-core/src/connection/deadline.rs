@@ -14,7 +14,7 @@ impl Connection {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Deadline> {
         let times = &self.times;
-        let timeouts = &self.config.timeouts;
+        let timeouts = self.timeouts();
         let mut next = Earliest::default();
         if self.has_unsent() {
             next.offer(times.progress, timeouts.write, Timer::Write);
@@ -34,6 +34,11 @@ impl Connection {
             }
             (Receiving::Discard, Sending::Shut) => times.offer_linger(&mut next, timeouts, self.ordinary_end),
             _ => {}
+        }
+        if let Some(uncommon) = &self.uncommon
+            && self.may_go_on()
+        {
+            next.offer_at(uncommon.expires, Timer::Age);
         }
         let outstanding = self.state.awaits_response();
         if outstanding {
@@ -60,6 +65,12 @@ impl Connection {
         !self.paused && !self.awaits_continue
     }
 
+    /// Returns true if another request may follow.
+    fn may_go_on(&self) -> bool {
+        let is_open = matches!(self.state.send, Sending::Idle | Sending::Head | Sending::Body | Sending::Done);
+        self.state.persistent && is_open && self.state.recv != Receiving::Handshake
+    }
+
     /// Acts on the deadline of [`poll_timeout`](Self::poll_timeout), if it has come. Judged by
     /// `now`, so a call too early or too often does nothing.
     pub fn handle_timeout(&mut self, now: Now) {
@@ -84,6 +95,10 @@ impl Connection {
             Timer::Body | Timer::BodyRate => self.refuse(ProtocolError::BodyTimeout),
             Timer::Write => self.break_off(CloseReason::TimedOut(timer)),
             Timer::HalfClosed if self.state.send == Sending::Idle => self.break_off(CloseReason::TimedOut(timer)),
+            Timer::Age => {
+                self.uncommon.get_or_insert_default().expires = None;
+                self.wind_down(CloseReason::TimedOut(timer));
+            }
             Timer::Linger => drop(self.apply(Input::LingerEnd)),
             Timer::HalfClosed if self.state.send == Sending::Body => {
                 self.reset = true;

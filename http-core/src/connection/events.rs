@@ -18,6 +18,10 @@ use crate::wire::error::ProtocolError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
+    /// The PROXY header was accepted: [`peer`](crate::Connection::peer) has the addresses that it
+    /// names. The first event of a connection with
+    /// [`Config::proxy_protocol`](crate::Config::proxy_protocol).
+    ProxyHeader,
     /// A request head; a response is expected. Where
     /// [`has_body`](crate::RequestHead::has_body) says so, its body follows as `Data` and `End`.
     Request(RequestHead),
@@ -93,6 +97,9 @@ pub enum CloseReason {
     HandshakeFailed,
     /// The server shuts down.
     Shutdown,
+    /// The server has too many connections
+    /// ([`refuse_overloaded`](crate::Connection::refuse_overloaded)).
+    Overloaded,
     /// The application aborted, or ended a response before its Content-Length.
     Aborted,
     /// The transport failed.
@@ -109,6 +116,7 @@ impl fmt::Display for CloseReason {
             Self::TimedOut(timer) => write!(f, "timed out: {timer}"),
             Self::HandshakeFailed => f.write_str("the handshake of the transport failed"),
             Self::Shutdown => f.write_str("the server shuts down"),
+            Self::Overloaded => f.write_str("the server has too many connections"),
             Self::Aborted => f.write_str("the application aborted the response"),
             Self::IoError => f.write_str("the transport failed"),
         }
@@ -135,6 +143,7 @@ pub enum Close {
 pub(crate) struct PendingEvents {
     /// Whether one of those below may be there, but for `expect_100`.
     pub(crate) any: bool,
+    proxy_header: bool,
     timed_out: Option<Timer>,
     /// One that fired when the connection was closed already, because of the first perhaps.
     timed_out_closed: Option<Timer>,
@@ -159,6 +168,11 @@ impl PendingEvents {
     pub(crate) fn refuse(&mut self, refusal: Refusal) {
         self.any = true;
         self.refused = Some(Box::new(refusal));
+    }
+
+    pub(crate) fn accept_proxy_header(&mut self) {
+        self.any = true;
+        self.proxy_header = true;
     }
 
     pub(crate) fn has_refusal(&self) -> bool {
@@ -206,6 +220,9 @@ impl PendingEvents {
     /// The next event of the current request `id`; that there is room to send only while there is.
     #[inline(never)]
     pub(crate) fn next(&mut self, id: RequestId, has_room: bool) -> Option<Event> {
+        if core::mem::take(&mut self.proxy_header) {
+            return Some(Event::ProxyHeader);
+        }
         if let Some(timer) = self.timed_out.take() {
             return Some(Event::TimedOut(timer));
         }

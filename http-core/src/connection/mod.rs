@@ -13,6 +13,7 @@ mod recv_buffer;
 mod refusal;
 mod refuse;
 mod reply;
+mod request_limits;
 mod respond;
 mod responses;
 mod send_queue;
@@ -34,6 +35,7 @@ pub use self::lent_buffers::{Dropped, RecvBuffer, TransmitQueue, Transmitted};
 pub use self::preamble::{Endpoints, Preface, ProxyHeader, ProxyHeaderError};
 pub use self::refusal::Refusal;
 pub use self::reply::Reply;
+pub use self::request_limits::RequestLimits;
 pub use self::responses::ResponseState;
 pub use self::send_queue::{Slices, Transmit};
 pub use self::state::{Receiving, Sending, State};
@@ -81,8 +83,8 @@ use crate::wire::response_framing::Mode;
 /// | constructors | [`new`](Self::new), [`with_handshake`](Self::with_handshake) |
 /// | inputs | [`recv_buf`](Self::recv_buf) and [`handle_recv`](Self::handle_recv), or [`receive`](Self::receive), or [`lend_recv_buf`](Self::lend_recv_buf) and [`return_recv_buf`](Self::return_recv_buf); [`receive_preface`](Self::receive_preface), [`handle_secured`](Self::handle_secured), [`handle_handshake_failed`](Self::handle_handshake_failed); [`handle_eof`](Self::handle_eof), [`handle_peer_closed`](Self::handle_peer_closed), [`handle_sent`](Self::handle_sent) or [`handle_transmitted`](Self::handle_transmitted), [`handle_partly_transmitted`](Self::handle_partly_transmitted), [`handle_timeout`](Self::handle_timeout), [`handle_time`](Self::handle_time), [`handle_shutdown`](Self::handle_shutdown), [`handle_io_error`](Self::handle_io_error) |
 /// | outputs | [`poll_event`](Self::poll_event), [`poll_transmit`](Self::poll_transmit) or [`take_transmit`](Self::take_transmit), [`poll_close`](Self::poll_close), [`poll_timeout`](Self::poll_timeout), [`poll_send_room`](Self::poll_send_room), [`poll_refusal`](Self::poll_refusal), [`take_dropped`](Self::take_dropped) |
-/// | commands for a request | [`reply`](Self::reply), [`respond`](Self::respond), [`respond_with`](Self::respond_with), [`respond_upgrade`](Self::respond_upgrade), [`send`](Self::send), [`send_external`](Self::send_external), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`check_expectation`](Self::check_expectation), [`send_continue`](Self::send_continue), [`abort`](Self::abort), [`response_fields_mut`](Self::response_fields_mut), [`set_max_body_size`](Self::set_max_body_size), [`pause`](Self::pause), [`resume`](Self::resume) |
-/// | commands for the connection | [`hold_requests`](Self::hold_requests), [`accept_requests`](Self::accept_requests), [`replace_refusal`](Self::replace_refusal), [`close`](Self::close), [`take_upgrade`](Self::take_upgrade), [`lend`](Self::lend), [`release`](Self::release) |
+/// | commands for a request | [`reply`](Self::reply), [`respond`](Self::respond), [`respond_with`](Self::respond_with), [`respond_upgrade`](Self::respond_upgrade), [`send`](Self::send), [`send_external`](Self::send_external), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`check_expectation`](Self::check_expectation), [`send_continue`](Self::send_continue), [`abort`](Self::abort), [`response_fields_mut`](Self::response_fields_mut), [`set_max_body_size`](Self::set_max_body_size), [`set_request_limits`](Self::set_request_limits), [`pause`](Self::pause), [`resume`](Self::resume) |
+/// | commands for the connection | [`hold_requests`](Self::hold_requests), [`accept_requests`](Self::accept_requests), [`replace_refusal`](Self::replace_refusal), [`close`](Self::close), [`refuse_overloaded`](Self::refuse_overloaded), [`expire_at`](Self::expire_at), [`take_upgrade`](Self::take_upgrade), [`lend`](Self::lend), [`release`](Self::release) |
 /// | getters | [`current_request`](Self::current_request), [`response_state`](Self::response_state), [`wants_recv`](Self::wants_recv), [`watches_peer`](Self::watches_peer), [`wanted_storage`](Self::wanted_storage), [`storage_size`](Self::storage_size), [`is_idle`](Self::is_idle), [`lacks_proxy_header`](Self::lacks_proxy_header), [`state`](Self::state), [`now`](Self::now), [`served`](Self::served), [`peer`](Self::peer), [`is_peer_closed`](Self::is_peer_closed), [`has_dropped`](Self::has_dropped), [`limits`](Self::limits) |
 ///
 /// Inputs never fail: what the peer did wrong becomes a queued response,
@@ -112,6 +114,7 @@ pub struct Connection {
     served: u64,
     mode: Mode,
     pending: Option<Box<ResponseHead>>,
+    uncommon: Option<Box<Uncommon>>,
     default_headers: DefaultHeaders,
     /// Fields for the head of the current response, beside its own.
     added_fields: Option<Box<FieldLines>>,
@@ -153,6 +156,15 @@ pub struct Connection {
     ordinary_end: bool,
 }
 
+/// What few connections have, apart so that the others take no memory for it.
+#[derive(Debug, Default)]
+struct Uncommon {
+    /// When the connection is to close, as its caller said, until that was done.
+    expires: Option<Duration>,
+    /// The timeouts while the current request is handled, where it has its own.
+    timeouts: Option<Timeouts>,
+}
+
 /// Constructors.
 impl Connection {
     /// Creates a connection that was just accepted.
@@ -181,6 +193,7 @@ impl Connection {
             served: 0,
             mode: Mode::Without,
             pending: None,
+            uncommon: None,
             default_headers,
             awaits_continue: false,
             paused: false,
@@ -284,12 +297,7 @@ impl Connection {
     pub fn handle_shutdown(&mut self, now: Now) {
         self.set_now(now);
         self.times.shutdown.get_or_insert(self.now.mono);
-        let between_requests = self.state.is_between_requests();
-        if self.apply(Input::Shutdown) && between_requests {
-            self.ordinary_end = true;
-            self.events.close(CloseReason::Shutdown);
-            self.settle();
-        }
+        self.wind_down(CloseReason::Shutdown);
     }
 
     /// Records that the transport failed; nothing can be received or sent any more.

@@ -99,7 +99,8 @@ impl Connection {
                 Receiving::Idle | Receiving::Head if self.held => None,
                 Receiving::Idle | Receiving::Head if !self.has_backlog_room() => None,
                 Receiving::Idle if self.proxy_header != PrefaceHeader::Done => {
-                    self.read_proxy_header().map(Event::Request)
+                    self.read_proxy_header();
+                    None
                 }
                 Receiving::Idle | Receiving::Head => self.read_head().map(Event::Request),
                 Receiving::Body if self.events.expect_100 => self.judge_expectation(),

@@ -21,6 +21,29 @@ impl Connection {
         self.turn_away(fault.status(), fault.rule(), CloseReason::Refused(fault));
     }
 
+    /// Refuses a connection that the server has no room for: 503, then the connection closes.
+    /// It is for a new connection, once its transport is secured where it is to be; while a
+    /// response is outstanding or has begun it does nothing.
+    ///
+    /// ```
+    /// use httpants_core::{CloseReason, Config, Connection, ConnectionInfo, Event, Now, Transmit};
+    ///
+    /// let mut connection = Connection::new(Config::default().into(), ConnectionInfo::default(), Now::default());
+    /// connection.refuse_overloaded();
+    /// assert!(matches!(connection.poll_event(), Some(Event::Closed(CloseReason::Overloaded))));
+    /// let Some(Transmit::Bytes(slices)) = connection.poll_transmit() else { unreachable!() };
+    /// let response = slices.concat();
+    /// assert!(response.starts_with(b"HTTP/1.1 503 Service Unavailable\r\n"));
+    /// ```
+    #[cold]
+    pub fn refuse_overloaded(&mut self) {
+        if self.state.send == Sending::Idle {
+            let text = "the server has too many connections (RFC 9110 15.6.4)";
+            self.turn_away(StatusCode::SERVICE_UNAVAILABLE, text, CloseReason::Overloaded);
+            self.settle();
+        }
+    }
+
     /// Keeps what is known of the peer for [`Event::Refused`](super::Event::Refused).
     #[cold]
     fn note_refusal(&mut self, fault: ProtocolError) {

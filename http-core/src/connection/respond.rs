@@ -410,7 +410,7 @@ impl Connection {
         }
     }
 
-    fn outstanding(&self, request: RequestId) -> Result<(), Misuse> {
+    pub(super) fn outstanding(&self, request: RequestId) -> Result<(), Misuse> {
         match self.response_state(request) {
             ResponseState::Expected | ResponseState::Begun => Ok(()),
             ResponseState::Finished => Err(Misuse::NoRequest),

@@ -29,6 +29,9 @@ pub enum Timer {
     Handler,
     /// The peer ended its stream and accepts nothing more of its response: 503, or a reset.
     HalfClosed,
+    /// The connection is as old as it may become
+    /// ([`expire_at`](crate::Connection::expire_at)): it closes after its current response.
+    Age,
 }
 
 impl Timer {
@@ -45,6 +48,7 @@ impl Timer {
         Self::Linger,
         Self::Handler,
         Self::HalfClosed,
+        Self::Age,
     ];
 }
 
@@ -61,6 +65,7 @@ impl fmt::Display for Timer {
             Self::Linger => "linger",
             Self::Handler => "handler",
             Self::HalfClosed => "half closed",
+            Self::Age => "age",
         })
     }
 }

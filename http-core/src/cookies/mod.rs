@@ -30,6 +30,8 @@
 //! ```
 
 mod jar;
+mod key_error;
+mod key_lines;
 mod set_cookie;
 mod signed;
 
@@ -37,5 +39,6 @@ pub use crate::message::cookie_error::CookieError;
 pub use cookie::time;
 pub use cookie::{Cookie, CookieBuilder, Expiration, SameSite};
 pub use jar::Cookies;
+pub use key_error::KeyError;
 pub use set_cookie::{ATTRIBUTE_LIMIT, NAME_AND_VALUE_LIMIT, remove, set};
-pub use signed::{KeyError, KeyRing, VerifyError};
+pub use signed::{KeyRing, VerifyError};

@@ -10,6 +10,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use sha2::Sha256;
 
 use super::jar::Cookies;
+use super::key_error::KeyError;
 use super::set_cookie::needs_secure;
 use crate::UnixTime;
 use crate::message::request::RequestHead;
@@ -255,27 +256,6 @@ impl fmt::Display for VerifyError {
 }
 
 impl core::error::Error for VerifyError {}
-
-/// Secrets that make no [`KeyRing`]. It is the caller's fault, never the peer's.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum KeyError {
-    /// There is no secret.
-    NoSecret,
-    /// A secret is empty.
-    EmptySecret,
-}
-
-impl fmt::Display for KeyError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::NoSecret => "a key ring needs at least one secret",
-            Self::EmptySecret => "a cookie secret must not be empty; 32 random bytes are a good one",
-        })
-    }
-}
-
-impl core::error::Error for KeyError {}
 
 #[cfg(test)]
 mod tests {

@@ -64,6 +64,11 @@ impl Chunked {
         Self { position: Position::Size(0), remaining: 0, free: 0, budget, searched: 0, line_start: 0 }
     }
 
+    /// Sets the bytes left for framing that is not free, and for trailers.
+    pub(crate) fn set_overhead(&mut self, budget: usize) {
+        self.budget = budget;
+    }
+
     /// How many bytes of the current chunk's data are still to come.
     pub(crate) fn chunk_remaining(&self) -> u64 {
         if self.position == Position::Data { self.remaining } else { 0 }

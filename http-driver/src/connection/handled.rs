@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use httpants_core::{Now, RequestHead, RequestId};
+use httpants_core::{Now, RequestHead, RequestId, RequestLimits};
 use tracing::Span;
 
 use super::service::Service;
@@ -87,44 +87,60 @@ where
             return self.call(Request::without_body(head, outlet.exchange.clone()), service, outlet);
         }
         let intake = guard(outlet.metrics, "body policy", || service.intake(&head));
-        match intake {
-            Ok(BodyPolicy::Buffer) => self.collect(head, None, service, outlet),
-            Ok(BodyPolicy::BufferWith(limits)) => self.collect(head, Some(limits), service, outlet),
-            Ok(BodyPolicy::Stream) => self.stream(head, None, service, outlet),
-            Ok(BodyPolicy::StreamUpTo(max_body)) => self.stream(head, Some(max_body), service, outlet),
-            Ok(BodyPolicy::Refuse(response)) => self.respond(*response, outlet),
-            Err(_) => outlet.fail(ServerErrorKind::Panic),
+        let Ok((policy, limits)) = intake.map(BodyPolicy::into_parts) else {
+            return outlet.fail(ServerErrorKind::Panic);
+        };
+        match policy {
+            BodyPolicy::BufferWith(form) => {
+                let size = RequestLimits::new().max_body_size(form.max_body_size);
+                let limits = Some(limits.unwrap_or_default().or(size));
+                self.collect((head, limits), Some(form), service, outlet);
+            }
+            BodyPolicy::Stream => self.stream(head, limits, service, outlet),
+            BodyPolicy::StreamUpTo(max_body) => {
+                let size = RequestLimits::new().max_body_size(max_body);
+                self.stream(head, Some(limits.unwrap_or_default().or(size)), service, outlet);
+            }
+            BodyPolicy::Refuse(response) => self.respond(*response, outlet),
+            BodyPolicy::Buffer | BodyPolicy::Limited(_) => self.collect((head, limits), None, service, outlet),
         }
     }
 
     fn collect<H>(
         &mut self,
-        head: RequestHead,
-        limits: Option<Box<httpants_core::forms::Limits>>,
+        (head, limits): (RequestHead, Option<RequestLimits>),
+        mut form: Option<Box<httpants_core::forms::Limits>>,
         service: &Service<H>,
         outlet: &mut Outlet<'_>,
     ) where
         H: Handler<Future = F>,
     {
-        let max_body = limits.as_ref().map(|limits| limits.max_body_size);
-        let Some(body) = self.open_body(&head, max_body, outlet) else { return };
-        match collect(&head, body, limits, &service.settings) {
+        let Some(body) = self.open_body(&head, limits.as_ref(), outlet) else { return };
+        if let Some(size) = limits.and_then(|limits| limits.body_size()) {
+            form.get_or_insert_with(|| Box::new(service.settings.limits.clone())).max_body_size = size;
+        }
+        match collect(&head, body, form, &service.settings) {
             Ok(collecting) => self.stage = Stage::Collecting { head, collecting: Box::pin(collecting) },
             Err(error) => self.refuse(error, outlet),
         }
     }
 
-    fn stream<H>(&mut self, head: RequestHead, max_body: Option<u64>, service: &Service<H>, outlet: &mut Outlet<'_>)
-    where
+    fn stream<H>(
+        &mut self,
+        head: RequestHead,
+        limits: Option<RequestLimits>,
+        service: &Service<H>,
+        outlet: &mut Outlet<'_>,
+    ) where
         H: Handler<Future = F>,
     {
-        let Some(body) = self.open_body(&head, max_body, outlet) else { return };
+        let Some(body) = self.open_body(&head, limits.as_ref(), outlet) else { return };
         self.call(Request::new(head, body, None, outlet.exchange.clone()), service, outlet);
     }
 
     /// Opens the body for reading; returns `None` if the request was refused because of it.
-    fn open_body(&self, head: &RequestHead, max_body: Option<u64>, outlet: &mut Outlet<'_>) -> Option<Body> {
-        let opened = outlet.exchange.with(|shared| shared.open_body(head, max_body));
+    fn open_body(&self, head: &RequestHead, limits: Option<&RequestLimits>, outlet: &mut Outlet<'_>) -> Option<Body> {
+        let opened = outlet.exchange.with(|shared| shared.open_body(head, limits));
         opened.ok().map(|()| Body::arriving(outlet.exchange.clone(), head.id(), head.framing()))
     }
 

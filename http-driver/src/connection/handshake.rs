@@ -35,6 +35,10 @@ pub(crate) fn accept<T: Transport>(
 }
 
 impl<T: Transport> Handshaking<T> {
+    pub(crate) fn is_pending(&self) -> bool {
+        self.0.is_some()
+    }
+
     /// Continues the handshake. When it is over, returns the stream to use: secured, or plain if
     /// the core refused the peer or the handshake failed.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>, exchange: &Exchange, now: Now) -> Option<Stream<T>> {

@@ -1,5 +1,7 @@
 //! The task of one connection, as a hand-written `poll`.
 
+mod address_limit;
+mod admission;
 pub(crate) mod buffers;
 mod handled;
 mod handshake;
@@ -20,6 +22,8 @@ use httpants_core::{ConnectionInfo, Event, Now, RefusalResponse, RequestHead};
 use pin_project_lite::pin_project;
 use tracing::Span;
 
+pub(crate) use self::address_limit::AddressLimit;
+pub(crate) use self::admission::Admission;
 use self::handled::Handled;
 use self::handshake::Handshaking;
 use self::io::{Io, Sent};
@@ -48,6 +52,7 @@ pin_project! {
         runtime: R,
         service: Arc<Service<H>>,
         registration: Registration,
+        admission: Admission,
         handshaking: Handshaking<R::Transport>,
         io: Io<R::Transport>,
         exchange: Exchange,
@@ -100,6 +105,16 @@ pin_project! {
     }
 }
 
+/// A connection that was just accepted.
+pub(crate) struct Accepted<T> {
+    pub(crate) transport: T,
+    pub(crate) peer: ConnectionInfo,
+    pub(crate) registration: Registration,
+    pub(crate) admission: Admission,
+    /// How old it may become, if there is a limit.
+    pub(crate) age: Option<Duration>,
+}
+
 /// The result of a round.
 enum Round {
     /// Something happened: run another round.
@@ -119,21 +134,24 @@ where
     pub(crate) fn new(
         runtime: R,
         service: Arc<Service<H>>,
-        registration: Registration,
-        transport: R::Transport,
-        peer: ConnectionInfo,
+        accepted: Accepted<R::Transport>,
         tls: Option<&Tls>,
     ) -> Self {
+        let Accepted { transport, peer, registration, admission, age } = accepted;
         let span = spans::connection(registration.id(), &peer);
         let now = runtime.now();
-        let (core, stream, handshaking) =
+        let (mut core, stream, handshaking) =
             handshake::accept(Arc::clone(&service.environment.config), peer, now, transport, tls);
+        if let Some(age) = age {
+            core.expire_at(now.mono.saturating_add(age));
+        }
         let exchange = Exchange::new(core, Arc::clone(&service.environment));
         let observer = Observer::new(service.observed.clone());
         Self {
             runtime,
             service,
             registration,
+            admission,
             handshaking,
             io: Io::new(stream),
             exchange,
@@ -161,6 +179,10 @@ where
         if let Some(head) = self.as_mut().look(context) {
             self.as_mut().begin(head, context);
             moved = true;
+        }
+        if self.admission.is_refused() {
+            // The handshake goes on, but only to carry the refusal.
+            self.as_mut().project().registration.linger();
         }
         if self.handled.ready {
             self.as_mut().poll_handled(context);
@@ -201,6 +223,7 @@ where
         let this = self.as_mut().project();
         let (io, observer, now) = (this.io, this.observer, *this.now);
         let is_busy = !this.handled.is_idle();
+        let (admission, is_open) = (this.admission, !this.handshaking.is_pending());
         let (handed_over, shutdown) = (this.handed_over, std::mem::take(this.shutdown));
         observer.begin();
         let mut ready = false;
@@ -214,6 +237,9 @@ where
             if shutdown {
                 shared.core.handle_shutdown(now);
             }
+            if admission.is_refused() && is_open {
+                admission.refuse(&mut shared.core);
+            }
             loop {
                 if is_busy || io.open_files.is_full() || observer.is_full() {
                     shared.core.hold_requests();
@@ -224,6 +250,12 @@ where
                 if let Event::Request(head) = event {
                     observer.request(&head);
                     return (Some(head), parked);
+                }
+                if let Event::ProxyHeader = event {
+                    admission.header_received(shared.core.peer().remote_addr, observer.metrics());
+                    if is_open {
+                        admission.refuse(&mut shared.core);
+                    }
                 }
                 *handed_over |= matches!(event, Event::Upgraded(_));
                 // A stream that waited for room, or whose response can no longer be sent.

@@ -132,14 +132,23 @@ impl Registry {
     /// Reserves one of `most` places for a connection about to be accepted. If none is free,
     /// registers the task to be woken when one is.
     pub(crate) fn reserve(self: &Arc<Self>, most: usize, context: &Context<'_>) -> Option<Place> {
-        if !self.take_place(most) {
+        let taken = self.take_place(most).or_else(|| {
             register(&self.blocked, context);
             // A place that was released in between woke no task.
-            if !self.take_place(most) {
-                return None;
-            }
-        }
-        Some(Place { registry: Arc::clone(self) })
+            self.take_place(most)
+        });
+        taken.map(|taken| Place { registry: Arc::clone(self), taken })
+    }
+
+    /// Returns whether more than `most` places are taken by connections that do not only linger.
+    /// If so, closes the oldest of those that do.
+    #[cold]
+    fn is_crowded(&self, taken: usize, most: usize) -> bool {
+        let connections = self.connections();
+        let lingering = connections.lingering.len() + usize::from(connections.evicting);
+        drop(connections);
+        self.evict();
+        taken.saturating_sub(lingering) > most
     }
 
     /// Returns whether all of `most` places have become taken since the last call.
@@ -147,9 +156,10 @@ impl Registry {
         self.count() >= most && !self.full.swap(true, Ordering::AcqRel)
     }
 
-    fn take_place(&self, most: usize) -> bool {
+    /// Takes a place; returns how many are taken then.
+    fn take_place(&self, most: usize) -> Option<usize> {
         let more = |taken| (taken < most).then_some(taken + 1);
-        self.reserved.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
+        self.reserved.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok().map(|before| before + 1)
     }
 
     /// Closes the oldest lingering connection, if any: it has no work left but to wait. One at a
@@ -210,9 +220,17 @@ fn wake_all(tasks: &Mutex<Vec<Waker>>) {
 #[derive(Debug)]
 pub(crate) struct Place {
     registry: Arc<Registry>,
+    /// How many places were taken with this one.
+    taken: usize,
 }
 
 impl Place {
+    /// Returns whether this place is beyond the first `most`, even without those of connections
+    /// that only linger.
+    pub(crate) fn is_beyond(&self, most: usize) -> bool {
+        self.taken > most && self.registry.is_crowded(self.taken, most)
+    }
+
     /// Turns the place into a registered connection.
     pub(crate) fn register(self) -> Registration {
         let registry = Arc::clone(&self.registry);

@@ -19,7 +19,9 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
-use httpants_core::{CloseReason, Connection, Dropped, Event, Headers, Misuse, RequestHead, RequestId, ResponseState};
+use httpants_core::{
+    CloseReason, Connection, Dropped, Event, Headers, Misuse, RequestHead, RequestId, RequestLimits, ResponseState,
+};
 
 pub use self::body_error::BodyError;
 use self::body_queue::BodyQueue;
@@ -221,18 +223,18 @@ impl Shared {
         }
     }
 
-    /// Opens the body of the current request for a handle, up to `max_body` bytes if given. Nothing
-    /// of it is received before it is asked for.
+    /// Opens the body of the current request for a handle, with these limits if it has its own.
+    /// Nothing of it is received before it is asked for.
     ///
     /// # Errors
     /// Returns an error if the client waits for `100 Continue` with more than that; it is refused.
-    pub(crate) fn open_body(&mut self, head: &RequestHead, max_body: Option<u64>) -> Result<(), Misuse> {
+    pub(crate) fn open_body(&mut self, head: &RequestHead, limits: Option<&RequestLimits>) -> Result<(), Misuse> {
         let request = head.id();
         self.body = Some(Box::new(BodyQueue::new(head)));
         // Fails only if the connection has ended, and then nothing is received.
         let _ = self.core.pause(request);
-        if let Some(max_body) = max_body {
-            let _ = self.core.set_max_body_size(request, max_body);
+        if let Some(limits) = limits {
+            let _ = self.core.set_request_limits(request, limits);
         }
         self.core.check_expectation(request)
     }

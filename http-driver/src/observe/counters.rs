@@ -60,11 +60,16 @@ pub struct Counters {
     /// Connections that are open now.
     pub connections_open: u64,
     /// How often accepting paused because [`max_connections`](crate::Server::max_connections) were
-    /// open. Further connections are not refused: they wait.
+    /// open. Further connections wait, except with
+    /// [`WhenFull::Refuse`](crate::WhenFull::Refuse).
     pub accept_pauses: u64,
     /// How often accepting failed and paused because the process or the system was out of
     /// descriptors or memory.
     pub accept_errors: u64,
+    /// Connections refused with 503 because of
+    /// [`max_connections_per_address`](crate::Server::max_connections_per_address). `overloaded` of
+    /// `closes` includes them.
+    pub connections_over_address_limit: u64,
     /// Requests whose heads were accepted.
     pub requests: u64,
     /// Responses, by class of their status: sent completely, or aborted after the head. Includes
@@ -130,6 +135,8 @@ pub struct CloseCounts {
     pub timed_out: u64,
     /// [`CloseReason::Shutdown`].
     pub shutdown: u64,
+    /// [`CloseReason::Overloaded`]: connections over a limit of the server, refused with 503.
+    pub overloaded: u64,
     /// [`CloseReason::Aborted`].
     pub aborted: u64,
     /// [`CloseReason::IoError`].
@@ -198,15 +205,16 @@ pub(crate) enum Count {
     Panic,
     Spilled,
     TunnelRefused,
+    OverAddressLimit,
     Response(StatusCode),
     Close(CloseReason),
     Timeout(Timer),
     Refusal(ProtocolError),
 }
 
-const RESPONSES: usize = 11;
+const RESPONSES: usize = 12;
 const CLOSES: usize = RESPONSES + 6;
-const TIMEOUTS: usize = CLOSES + 9;
+const TIMEOUTS: usize = CLOSES + 10;
 /// Returns the count of each of `all`, in their order.
 fn counts<T: Copy, const N: usize>(all: &[T], count: impl Fn(T) -> u64) -> [u64; N] {
     let mut counts = [0; N];
@@ -234,6 +242,7 @@ impl Count {
             Self::Panic => 8,
             Self::Spilled => 9,
             Self::TunnelRefused => 10,
+            Self::OverAddressLimit => 11,
             Self::Response(status) => match status.as_u16() / 100 {
                 class @ 1..=5 => RESPONSES + class as usize - 1,
                 _ => RESPONSES + 5,
@@ -255,7 +264,8 @@ const fn reason_number(reason: CloseReason) -> usize {
         CloseReason::Shutdown => 5,
         CloseReason::Aborted => 6,
         CloseReason::HandshakeFailed => 7,
-        _ => 8,
+        CloseReason::Overloaded => 8,
+        _ => 9,
     }
 }
 
@@ -315,6 +325,7 @@ impl Metrics {
             connections_open,
             accept_pauses: of(Count::AcceptPause),
             accept_errors: of(Count::AcceptError),
+            connections_over_address_limit: of(Count::OverAddressLimit),
             requests: of(Count::Request),
             responses: ResponseCounts {
                 informational: class(0),
@@ -337,6 +348,7 @@ impl Metrics {
                 refused: self.sum(CLOSES + 3),
                 timed_out: self.sum(CLOSES + 4),
                 shutdown: close(CloseReason::Shutdown),
+                overloaded: close(CloseReason::Overloaded),
                 aborted: close(CloseReason::Aborted),
                 io_error: close(CloseReason::IoError),
                 handshake_failed: close(CloseReason::HandshakeFailed),
@@ -378,6 +390,7 @@ mod tests {
             CloseReason::Shutdown,
             CloseReason::Aborted,
             CloseReason::HandshakeFailed,
+            CloseReason::Overloaded,
             CloseReason::IoError,
         ];
         let mut places: Vec<usize> = [
@@ -392,6 +405,7 @@ mod tests {
             Count::Panic,
             Count::Spilled,
             Count::TunnelRefused,
+            Count::OverAddressLimit,
         ]
         .into_iter()
         .chain([101, 200, 304, 404, 500, 600].map(|code| Count::Response(StatusCode::from_u16(code).unwrap())))

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
+use super::connection_limits::ConnectionLimits;
 use super::handle::Handle;
 use super::socket_file::SocketFiles;
 use crate::connection::registry::Command;
-use crate::connection::{Serve, Service};
+use crate::connection::{Accepted, Serve, Service};
 use crate::handler::Handler;
 use crate::observe::Count;
 use crate::observe::report::report;
@@ -35,7 +36,7 @@ pin_project! {
         files: SocketFiles,
         // The listeners, with their TLS settings.
         listeners: Vec<(R::Listener, Option<Tls>)>,
-        max_connections: usize,
+        limits: ConnectionLimits,
         handle: Handle,
         // The end of a pause or of the grace period.
         #[pin]
@@ -58,7 +59,7 @@ where
         runtime: R,
         service: Arc<Service<H>>,
         listeners: Vec<(R::Listener, Option<Tls>)>,
-        max_connections: usize,
+        limits: ConnectionLimits,
         handle: Handle,
     ) -> Self {
         let files = SocketFiles::default();
@@ -67,7 +68,7 @@ where
             service,
             files,
             listeners,
-            max_connections,
+            limits,
             handle,
             sleep: None,
             shutdowns: 0,
@@ -118,10 +119,11 @@ where
             let before = accepted;
             let this = self.as_mut().project();
             let mut exhausted = None;
+            let places = this.limits.places();
             for (listener, tls) in this.listeners.iter_mut() {
-                let Some(place) = this.handle.registry.reserve(*this.max_connections, context) else {
+                let Some(place) = this.handle.registry.reserve(places, context) else {
                     // A released place wakes this task.
-                    if this.handle.registry.has_become_full(*this.max_connections) {
+                    if this.handle.registry.has_become_full(places) {
                         this.handle.metrics.one(Count::AcceptPause);
                     }
                     // After the check, so that a connection that begins to linger now sees it.
@@ -134,10 +136,11 @@ where
                         accepted += 1;
                         *this.exhausted = false;
                         this.handle.metrics.one(Count::Accepted);
-                        let registration = place.register();
+                        let admission = this.limits.admit(&place, &peer, &this.handle.metrics);
+                        let (registration, age) = (place.register(), this.limits.age());
+                        let accepted = Accepted { transport, peer, registration, admission, age };
                         let service = Arc::clone(this.service);
-                        let runtime = this.runtime.clone();
-                        this.runtime.spawn(Serve::new(runtime, service, registration, transport, peer, tls.as_ref()));
+                        this.runtime.spawn(Serve::new(this.runtime.clone(), service, accepted, tls.as_ref()));
                     }
                     Poll::Ready(Err(error)) if concerns_one_connection(&error) => accepted += 1,
                     Poll::Ready(Err(error)) => exhausted = Some(error),

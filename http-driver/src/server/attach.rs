@@ -41,11 +41,12 @@ where
     pub fn attach_to(self, listener: R::Listener) -> (Handle, impl Future<Output = ()> + 'static) {
         let handle = Handle::new(Arc::clone(&self.parts.settings.disk.metrics));
         let listeners = vec![(listener, self.tls.into_iter().next())];
+        let limits = self.limits.complete(&self.parts.config);
         let service = Service::new(self.parts, self.runtime.clock());
-        let (runtime, max_connections, registered) = (self.runtime, self.max_connections, handle.clone());
+        let (runtime, registered) = (self.runtime, handle.clone());
         let serving = async move {
             match service {
-                Ok(service) => Accepting::new(runtime, service, listeners, max_connections, registered).await,
+                Ok(service) => Accepting::new(runtime, service, listeners, limits, registered).await,
                 Err(error) => report!("the server cannot start", error),
             }
         };

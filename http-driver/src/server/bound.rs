@@ -5,9 +5,11 @@ use std::io;
 use std::sync::Arc;
 
 use super::accept::Accepting;
+use super::connection_limits::ConnectionLimits;
 use super::handle::Handle;
 use super::listen::{self, ListenAddress};
 use super::socket_file::SocketFiles;
+use super::socket_options::SocketOptions;
 use super::start::Start;
 use crate::connection::{Serve, Service};
 use crate::handler::Handler;
@@ -23,10 +25,11 @@ pub struct BoundServer<R, H> {
     pub(crate) service: Arc<Service<H>>,
     /// Declared before the sockets, because it must be dropped before them.
     pub(crate) files: SocketFiles,
-    /// A set of sockets for each worker.
-    pub(crate) sockets: Vec<Vec<Listening>>,
+    pub(super) sockets: Vec<Listening>,
     pub(crate) local_addresses: Vec<ListenAddress>,
-    pub(crate) max_connections: usize,
+    pub(super) workers: usize,
+    pub(super) options: SocketOptions,
+    pub(super) limits: ConnectionLimits,
     pub(crate) handle: Handle,
 }
 
@@ -55,33 +58,30 @@ where
     where
         R: Spawn<Serve<R, H>>,
     {
-        let sockets = self.sockets.into_iter().flatten().collect();
         let start = Start::of(1).pop();
-        serve_sockets(self.runtime, self.service, (sockets, self.files), self.max_connections, self.handle, start).await
+        serve_sockets(self.runtime, self.service, (self.sockets, self.files), self.limits, self.handle, start).await
     }
 
     /// Serves with the configured number of workers, on this thread and others, until the server is
     /// shut down.
     ///
     /// # Errors
-    /// Returns the errors of starting a runtime or a thread and of registering the sockets. No
-    /// connection was accepted then.
-    pub fn run(mut self) -> io::Result<()>
+    /// Returns the errors of starting a runtime or a thread, of binding the sockets of further
+    /// workers and of registering all of them. No connection was accepted then.
+    pub fn run(self) -> io::Result<()>
     where
         R: Spawn<Serve<R, H>> + Send,
         H: Send + Sync,
     {
-        let first = if self.sockets.is_empty() { Vec::new() } else { self.sockets.remove(0) };
-        let Self { runtime, service, sockets, files, max_connections, handle, .. } = self;
-        let mut starts = Start::of(1 + sockets.len());
+        let Self { runtime, service, sockets, files, workers, options, limits, handle, .. } = self;
+        let mut sockets = spread(sockets, workers, &options)?;
+        let mut starts = Start::of(workers);
         let mut work = |sockets: Vec<Listening>| {
             let (runtime, service, handle) = (runtime.clone(), Arc::clone(&service), handle.clone());
-            let (sockets, start) = ((sockets, files.clone()), starts.pop());
-            move || {
-                runtime.clone().block_on(serve_sockets(runtime, service, sockets, max_connections, handle, start))?
-            }
+            let (sockets, limits, start) = ((sockets, files.clone()), limits.clone(), starts.pop());
+            move || runtime.clone().block_on(serve_sockets(runtime, service, sockets, limits, handle, start))?
         };
-        let first = work(first);
+        let first = work(sockets.pop().unwrap_or_default());
         let mut threads = Vec::new();
         let mut result = Ok(());
         for (number, sockets) in sockets.into_iter().enumerate() {
@@ -107,11 +107,22 @@ impl<R, H> fmt::Debug for BoundServer<R, H> {
     }
 }
 
+/// Returns the sockets of each worker.
+fn spread(sockets: Vec<Listening>, workers: usize, options: &SocketOptions) -> io::Result<Vec<Vec<Listening>>> {
+    let mut all: Vec<Vec<Listening>> = (0..workers).map(|_| Vec::new()).collect();
+    for (socket, tls) in sockets {
+        for (worker, socket) in all.iter_mut().zip(socket.spread(workers, options)?) {
+            worker.push((socket, tls.clone()));
+        }
+    }
+    Ok(all)
+}
+
 async fn serve_sockets<R, H>(
     runtime: R,
     service: Arc<Service<H>>,
     (sockets, files): (Vec<Listening>, SocketFiles),
-    max_connections: usize,
+    limits: ConnectionLimits,
     handle: Handle,
     start: Option<Start>,
 ) -> io::Result<()>
@@ -123,7 +134,7 @@ where
     let mut listeners = Vec::with_capacity(sockets.len());
     for (socket, tls) in sockets {
         let listener = match socket {
-            listen::BoundSocket::Tcp(listener) => runtime.listen_tcp(listener)?,
+            listen::BoundSocket::Tcp { listener, .. } => runtime.listen_tcp(listener)?,
             #[cfg(unix)]
             listen::BoundSocket::Unix(listener) => runtime.listen_unix(listener)?,
         };
@@ -134,7 +145,7 @@ where
         None => true,
     };
     if has_started {
-        Accepting::new(runtime, service, listeners, max_connections, handle).with_files(files).await;
+        Accepting::new(runtime, service, listeners, limits, handle).with_files(files).await;
     }
     Ok(())
 }

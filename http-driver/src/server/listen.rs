@@ -7,10 +7,11 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddr
 use std::os::unix::net::UnixListener;
 use std::path::PathBuf;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 #[cfg(unix)]
 use super::socket_file;
+use super::socket_options::SocketOptions;
 
 /// An address to listen on.
 ///
@@ -74,29 +75,45 @@ impl From<SocketAddr> for ListenAddress {
 /// A bound, listening socket that is not yet registered with a runtime.
 #[derive(Debug)]
 pub(crate) enum BoundSocket {
-    Tcp(TcpListener),
+    /// `shares_port`: others of this process may be bound to its address.
+    Tcp { listener: TcpListener, shares_port: bool },
     #[cfg(unix)]
     Unix(UnixListener),
 }
 
 impl BoundSocket {
-    /// Returns `workers` handles to the same queue of connections.
-    pub(crate) fn share(self, workers: usize) -> io::Result<Vec<Self>> {
-        let mut shared = Vec::with_capacity(workers);
+    /// Returns a socket for each of several workers: with a queue of its own if the port may be
+    /// shared, otherwise with the same queue.
+    ///
+    /// # Errors
+    /// Returns the errors of the platform, prefixed with the address.
+    pub(crate) fn spread(self, workers: usize, options: &SocketOptions) -> io::Result<Vec<Self>> {
+        let mut all = Vec::with_capacity(workers);
         for _ in 1..workers {
-            shared.push(match &self {
-                Self::Tcp(listener) => listener.try_clone().map(Self::Tcp)?,
-                #[cfg(unix)]
-                Self::Unix(listener) => listener.try_clone().map(Self::Unix)?,
-            });
+            let another = self.another(options);
+            all.push(another.map_err(|error| match self.address() {
+                Ok(address) => cannot_listen(&address, &error),
+                Err(_) => error,
+            })?);
         }
-        shared.push(self);
-        Ok(shared)
+        all.push(self);
+        Ok(all)
+    }
+
+    fn another(&self, options: &SocketOptions) -> io::Result<Self> {
+        match self {
+            Self::Tcp { listener, shares_port: true } => listen_tcp(listener.local_addr()?, true, options),
+            Self::Tcp { listener, shares_port } => {
+                listener.try_clone().map(|listener| Self::Tcp { listener, shares_port: *shares_port })
+            }
+            #[cfg(unix)]
+            Self::Unix(listener) => listener.try_clone().map(Self::Unix),
+        }
     }
 
     pub(crate) fn address(&self) -> io::Result<ListenAddress> {
         match self {
-            Self::Tcp(listener) => listener.local_addr().map(ListenAddress::Socket),
+            Self::Tcp { listener, .. } => listener.local_addr().map(ListenAddress::Socket),
             #[cfg(unix)]
             Self::Unix(listener) => {
                 let address = listener.local_addr()?;
@@ -106,20 +123,23 @@ impl BoundSocket {
     }
 }
 
-/// Binds the sockets of one address, one for each worker.
+/// Binds the sockets of one address: more than one for a name with several addresses. With several
+/// workers, each can have its own.
 ///
 /// # Errors
 /// Returns the errors of the platform, prefixed with the address.
-pub(crate) fn bind(address: &ListenAddress, backlog: i32, workers: usize) -> io::Result<Vec<Vec<BoundSocket>>> {
+pub(crate) fn bind(address: &ListenAddress, options: &SocketOptions, workers: usize) -> io::Result<Vec<BoundSocket>> {
     let bound = match address {
         #[cfg(unix)]
-        ListenAddress::Unix(path) => socket_file::bind(path, backlog)
-            .and_then(|bound| BoundSocket::Unix(bound).share(workers))
-            .map(|sockets| vec![sockets]),
+        ListenAddress::Unix(path) => socket_file::bind(path, options).map(|bound| vec![BoundSocket::Unix(bound)]),
         _ => resolve(address)
-            .and_then(|addresses| addresses.iter().map(|&address| bind_tcp(address, backlog, workers)).collect()),
+            .and_then(|addresses| addresses.iter().map(|&address| bind_tcp(address, options, workers)).collect()),
     };
-    bound.map_err(|error| io::Error::new(error.kind(), format!("cannot listen on {address}: {error}")))
+    bound.map_err(|error| cannot_listen(address, &error))
+}
+
+fn cannot_listen(address: &ListenAddress, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("cannot listen on {address}: {error}"))
 }
 
 fn resolve(address: &ListenAddress) -> io::Result<Vec<SocketAddr>> {
@@ -157,25 +177,25 @@ fn any_address(port: u16) -> SocketAddr {
     SocketAddr::new(ip, port)
 }
 
-fn bind_tcp(address: SocketAddr, backlog: i32, workers: usize) -> io::Result<Vec<BoundSocket>> {
-    let first = tcp_socket(address, false)?;
-    if workers <= 1 {
-        first.listen(backlog)?;
-        return Ok(vec![BoundSocket::Tcp(first.into())]);
+fn bind_tcp(address: SocketAddr, options: &SocketOptions, workers: usize) -> io::Result<BoundSocket> {
+    if workers <= 1 || cfg!(not(unix)) {
+        return listen_tcp(address, false, options);
     }
+    let first = tcp_socket(address, false, options)?;
     // The first bind, without port sharing, fails if another process has the port; it also chose
     // the number for port 0.
     let found = first.local_addr()?.as_socket().unwrap_or(address);
     drop(first);
-    let shared = (0..workers).map(|_| {
-        let socket = tcp_socket(found, true)?;
-        socket.listen(backlog)?;
-        Ok(BoundSocket::Tcp(socket.into()))
-    });
-    shared.collect()
+    listen_tcp(found, true, options)
 }
 
-fn tcp_socket(address: SocketAddr, share_port: bool) -> io::Result<Socket> {
+fn listen_tcp(address: SocketAddr, shares_port: bool, options: &SocketOptions) -> io::Result<BoundSocket> {
+    let socket = tcp_socket(address, shares_port, options)?;
+    socket.listen(options.backlog)?;
+    Ok(BoundSocket::Tcp { listener: socket.into(), shares_port })
+}
+
+fn tcp_socket(address: SocketAddr, share_port: bool, options: &SocketOptions) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
         socket.set_only_v6(false)?;
@@ -187,8 +207,7 @@ fn tcp_socket(address: SocketAddr, share_port: bool) -> io::Result<Socket> {
     socket.set_reuse_port(share_port)?;
     #[cfg(not(unix))]
     let _ = share_port;
-    // Inherited by accepted sockets, which saves a system call per connection.
-    socket.set_tcp_nodelay(true)?;
+    options.set_inherited(SockRef::from(&socket))?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     Ok(socket)
@@ -196,6 +215,10 @@ fn tcp_socket(address: SocketAddr, share_port: bool) -> io::Result<Socket> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use super::super::listen_socket::ListenSocket;
+    use super::super::socket_options::TcpKeepalive;
     use super::*;
 
     #[test]
@@ -211,15 +234,16 @@ mod tests {
 
     #[test]
     fn errors_name_the_address() {
-        let taken = bind(&"127.0.0.1:0".into(), 16, 1).unwrap();
-        let address = taken[0][0].address().unwrap();
+        let options = SocketOptions::default();
+        let taken = bind(&"127.0.0.1:0".into(), &options, 1).unwrap();
+        let address = taken[0].address().unwrap();
         for workers in [1, 2] {
-            let error = bind(&address, 16, workers).unwrap_err();
+            let error = bind(&address, &options, workers).unwrap_err();
             assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
             assert!(error.to_string().contains(&address.to_string()), "{error}");
         }
         for bad in ["nonsense", "127.0.0.1:99999", "999.1.1.1:80", "unix:/no/such/folder/socket", "unix:"] {
-            let error = bind(&bad.into(), 16, 1).unwrap_err();
+            let error = bind(&bad.into(), &options, 1).unwrap_err();
             assert!(error.to_string().starts_with(&format!("cannot listen on {bad}: ")), "{error}");
         }
     }
@@ -229,16 +253,41 @@ mod tests {
         for bad in
             ["nonsense", "localhost", "127.0.0.1:99999", "/run/socket", "http://localhost:8080", ":80", "[::1", "[::1]"]
         {
-            let error = bind(&bad.into(), 16, 1).unwrap_err().to_string();
+            let error = bind(&bad.into(), &SocketOptions::default(), 1).unwrap_err().to_string();
             assert!(error.ends_with("; expected PORT, HOST:PORT or unix:PATH"), "{error}");
         }
     }
 
     #[test]
     fn workers_share_one_port() {
-        let sockets = bind(&"127.0.0.1:0".into(), 16, 3).unwrap().remove(0);
-        let addresses: Vec<_> = sockets.iter().map(|socket| socket.address().unwrap()).collect();
-        assert_eq!(addresses.len(), 3);
-        assert!(addresses.iter().all(|address| *address == addresses[0]));
+        let options = SocketOptions::default();
+        for workers in [1, 2] {
+            let bound = bind(&"127.0.0.1:0".into(), &options, workers).unwrap().remove(0);
+            let sockets = bound.spread(3, &options).unwrap();
+            let addresses: Vec<_> = sockets.iter().map(|socket| socket.address().unwrap()).collect();
+            assert_eq!(addresses.len(), 3);
+            assert!(addresses.iter().all(|address| *address == addresses[0]));
+            // While they are open, no other server gets the port.
+            assert_eq!(bind(&addresses[0], &options, 2).unwrap_err().kind(), io::ErrorKind::AddrInUse);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn accepted_sockets_inherit_the_options() {
+        let keepalive = TcpKeepalive::after(Duration::from_secs(61)).interval(Duration::from_secs(7)).probes(4);
+        let options = SocketOptions { keepalive: Some(keepalive), ..SocketOptions::default() };
+        let passed = ListenSocket::from(TcpListener::bind("127.0.0.1:0").unwrap()).bound(&options).unwrap();
+        for socket in [bind(&"127.0.0.1:0".into(), &options, 1).unwrap().remove(0), passed] {
+            let BoundSocket::Tcp { listener, .. } = socket else { panic!("no TCP socket") };
+            let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+            listener.set_nonblocking(false).unwrap();
+            let (accepted, _) = listener.accept().unwrap();
+            let accepted = SockRef::from(&accepted);
+            assert!(accepted.keepalive().unwrap() && accepted.tcp_nodelay().unwrap());
+            assert_eq!(accepted.tcp_keepalive_time().unwrap(), Duration::from_secs(61));
+            assert_eq!(accepted.tcp_keepalive_interval().unwrap(), Duration::from_secs(7));
+            assert_eq!(accepted.tcp_keepalive_retries().unwrap(), 4);
+        }
     }
 }

@@ -10,6 +10,7 @@ use listenfd::ListenFd;
 use socket2::SockRef;
 
 use super::listen::BoundSocket;
+use super::socket_options::SocketOptions;
 
 /// A listening socket created elsewhere, for [`Server::listener`](crate::Server::listener).
 ///
@@ -41,13 +42,12 @@ impl ListenSocket {
         taken.collect()
     }
 
-    /// Returns a socket for each worker, all with the same queue.
-    pub(crate) fn share(self, workers: usize) -> io::Result<Vec<BoundSocket>> {
-        if let BoundSocket::Tcp(listener) = &self.0 {
-            // Inherited by accepted sockets.
-            SockRef::from(listener).set_tcp_nodelay(true)?;
+    /// Returns the socket with these options, as far as they apply to one that is already bound.
+    pub(crate) fn bound(self, options: &SocketOptions) -> io::Result<BoundSocket> {
+        if let BoundSocket::Tcp { listener, .. } = &self.0 {
+            options.set_inherited(SockRef::from(listener))?;
         }
-        self.0.share(workers)
+        Ok(self.0)
     }
 }
 
@@ -60,7 +60,7 @@ fn take(descriptors: &mut ListenFd, place: usize) -> io::Result<ListenSocket> {
     let socket = found.ok_or(ErrorKind::NotFound)?;
     #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
     if !match &socket.0 {
-        BoundSocket::Tcp(listener) => SockRef::from(listener).is_listener()?,
+        BoundSocket::Tcp { listener, .. } => SockRef::from(listener).is_listener()?,
         BoundSocket::Unix(listener) => SockRef::from(listener).is_listener()?,
     } {
         return Err(io::Error::new(ErrorKind::InvalidInput, "socket is not listening"));
@@ -70,7 +70,7 @@ fn take(descriptors: &mut ListenFd, place: usize) -> io::Result<ListenSocket> {
 
 impl From<TcpListener> for ListenSocket {
     fn from(listener: TcpListener) -> Self {
-        Self(BoundSocket::Tcp(listener))
+        Self(BoundSocket::Tcp { listener, shares_port: false })
     }
 }
 

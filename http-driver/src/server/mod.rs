@@ -3,11 +3,15 @@
 mod accept;
 mod attach;
 mod bound;
+mod connection_limits;
+mod connection_settings;
 mod handle;
 mod listen;
 mod listen_socket;
 mod on_error;
 mod socket_file;
+mod socket_options;
+mod socket_settings;
 mod start;
 mod stateful;
 mod upload_settings;
@@ -25,13 +29,16 @@ use httpants_core::{Config, RequestHead};
 
 pub use self::bound::BoundServer;
 use self::bound::Listening;
+use self::connection_limits::ConnectionLimits;
+pub use self::connection_limits::WhenFull;
 pub use self::handle::Handle;
 pub use self::listen::ListenAddress;
 pub use self::listen_socket::ListenSocket;
 use self::socket_file::SocketFiles;
+use self::socket_options::SocketOptions;
+pub use self::socket_options::TcpKeepalive;
 pub use self::stateful::StatefulHandler;
 use crate::connection::{Service, ServiceParts};
-use crate::descriptors::default_connections;
 use crate::handler::{BodyPolicy, Handler};
 use crate::observe::access_log::AccessLog;
 use crate::request::collect::Settings;
@@ -72,8 +79,8 @@ pub struct Server<R, H> {
     sockets: Vec<ListenSocket>,
     /// The TLS settings of all other addresses; more than one is an error.
     tls: Vec<Tls>,
-    backlog: i32,
-    max_connections: usize,
+    options: SocketOptions,
+    limits: ConnectionLimits,
     workers: usize,
 }
 
@@ -106,9 +113,9 @@ impl<R: Runtime, H: Handler> Server<R, H> {
             addresses: Vec::new(),
             sockets: Vec::new(),
             tls: Vec::new(),
-            backlog: 1024,
-            max_connections: default_connections(),
-            workers: 1,
+            options: SocketOptions::default(),
+            limits: ConnectionLimits::default(),
+            workers: 0,
         }
     }
 
@@ -255,7 +262,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     }
 
     /// Sets [`cookie_secrets`](Self::cookie_secrets) as a ring of keys, which several servers can
-    /// share.
+    /// share; [`KeyRing::from_file`](crate::KeyRingFile::from_file) reads one from a file.
     #[must_use]
     pub fn cookie_keys(mut self, keys: KeyRing) -> Self {
         self.parts.cookie_keys = Some(keys);
@@ -340,25 +347,20 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// Sets how many connections may wait to be accepted. Default: 1024, as in Pants.
-    #[must_use]
-    pub fn backlog(mut self, connections: i32) -> Self {
-        self.backlog = connections.max(1);
-        self
-    }
-
-    /// Sets how many connections may be open at once, on all workers together; more wait to be
-    /// accepted. If none is free, a connection that only lingers after its last response is closed.
-    /// Default: three quarters of the process's limit of descriptors (`RLIMIT_NOFILE`), so that
-    /// some are left for files; without a limit, three quarters of 65,536.
-    #[must_use]
-    pub fn max_connections(mut self, connections: usize) -> Self {
-        self.max_connections = connections.max(1);
-        self
-    }
-
     /// Sets the number of threads of [`BoundServer::run`], each with its own runtime and listening
-    /// sockets; 0 is one per processor. Default: 1. [`BoundServer::serve`] starts no threads.
+    /// sockets. Default: 0, one for each processor that the process may use
+    /// ([`std::thread::available_parallelism`]). [`BoundServer::serve`] starts no threads.
+    ///
+    /// A handler that blocks, such as one that reads a file with [`std::fs`], asks a database by a
+    /// synchronous client or computes for long, stops all connections of its worker meanwhile. More
+    /// workers only hide that. Let such work run on the threads that the runtime has for it:
+    ///
+    /// | runtime | call |
+    /// |---|---|
+    /// | tokio | `tokio::task::spawn_blocking(work).await?` |
+    /// | smol | `smol::unblock(work).await` |
+    /// | async-std | `async_std::task::spawn_blocking(work).await` |
+    /// | any | [`Runtime::unblock`]`(work).await?` |
     #[must_use]
     pub fn workers(mut self, workers: usize) -> Self {
         self.workers = workers;
@@ -384,29 +386,24 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         if addresses.is_empty() && self.sockets.is_empty() {
             addresses.push((ListenAddress::Port(if common.is_none() { 80 } else { 443 }), None));
         }
-        let mut sockets: Vec<Vec<Listening>> = (0..workers).map(|_| Vec::new()).collect();
-        let mut local_addresses = Vec::new();
+        self.options.check()?;
+        let mut sockets: Vec<Listening> = Vec::new();
         #[cfg_attr(not(unix), expect(unused_mut, reason = "only unix has socket files"))]
         let mut files = SocketFiles::default();
-        let mut groups = Vec::new();
         for (address, tls) in &addresses {
-            let bound = listen::bind(address, self.backlog, workers)?;
-            groups.extend(bound.into_iter().map(|shared| (shared, tls.as_ref().or(common))));
+            let bound = listen::bind(address, &self.options, workers)?;
+            sockets.extend(bound.into_iter().map(|socket| (socket, tls.as_ref().or(common).cloned())));
             #[cfg(unix)]
             if let ListenAddress::Unix(path) = address {
                 files.made(path)?;
             }
         }
         for socket in self.sockets {
-            groups.push((socket.share(workers)?, common));
+            sockets.push((socket.bound(&self.options)?, common.cloned()));
         }
-        for (shared, tls) in groups {
-            local_addresses.extend(shared.first().map(listen::BoundSocket::address).transpose()?);
-            for (worker, socket) in sockets.iter_mut().zip(shared) {
-                worker.push((socket, tls.cloned()));
-            }
-        }
+        let local_addresses = sockets.iter().map(|(socket, _)| socket.address()).collect::<io::Result<_>>()?;
         let handle = Handle::new(Arc::clone(&self.parts.settings.disk.metrics));
+        let limits = self.limits.complete(&self.parts.config);
         let service = Service::new(self.parts, self.runtime.clock())?;
         Ok(BoundServer {
             runtime: self.runtime,
@@ -414,7 +411,9 @@ impl<R: Runtime, H: Handler> Server<R, H> {
             sockets,
             files,
             local_addresses,
-            max_connections: self.max_connections,
+            workers,
+            options: self.options,
+            limits,
             handle,
         })
     }

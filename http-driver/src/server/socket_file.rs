@@ -1,11 +1,11 @@
 //! The files of unix sockets, from bind to removal.
 
 #[cfg(unix)]
-use std::fs::File;
+use std::fs::{File, Permissions};
 #[cfg(unix)]
 use std::io;
 #[cfg(unix)]
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 #[cfg(unix)]
 use std::os::unix::net::UnixListener;
 #[cfg(unix)]
@@ -17,6 +17,9 @@ use std::sync::Arc;
 use rustix::fs::{FlockOperation, OFlags, flock};
 #[cfg(unix)]
 use socket2::{Domain, SockAddr, Socket, Type};
+
+#[cfg(unix)]
+use super::socket_options::SocketOptions;
 
 /// The files of unix sockets, shared by all workers: the last one to stop listening removes them.
 #[derive(Clone, Debug, Default)]
@@ -68,7 +71,7 @@ impl Drop for SocketFile {
 /// file could become that of a live server, and a socket that is bound and does not listen yet
 /// looks dead.
 #[cfg(unix)]
-pub(crate) fn bind(path: &Path, backlog: i32) -> io::Result<UnixListener> {
+pub(crate) fn bind(path: &Path, options: &SocketOptions) -> io::Result<UnixListener> {
     if path.as_os_str().is_empty() {
         // Linux would bind to an abstract name, which clients could not know.
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "missing socket path after unix:"));
@@ -81,8 +84,27 @@ pub(crate) fn bind(path: &Path, backlog: i32) -> io::Result<UnixListener> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address)?;
-    socket.listen(backlog)?;
+    // Nobody can connect before the socket listens.
+    let listens = restrict(path, options).and_then(|()| socket.listen(options.backlog));
+    if let Err(error) = listens {
+        let _ = std::fs::remove_file(path);
+        return Err(error);
+    }
     Ok(socket.into())
+}
+
+/// Sets the group and the permissions of the file.
+#[cfg(unix)]
+fn restrict(path: &Path, options: &SocketOptions) -> io::Result<()> {
+    let named = |what: &str, error: io::Error| io::Error::new(error.kind(), format!("{what}: {error}"));
+    if let Some(group) = options.unix_group {
+        chown(path, None, Some(group)).map_err(|error| named(&format!("cannot set the group {group}"), error))?;
+    }
+    if let Some(mode) = options.unix_mode {
+        let permissions = Permissions::from_mode(mode);
+        std::fs::set_permissions(path, permissions).map_err(|error| named("cannot set the permissions", error))?;
+    }
+    Ok(())
 }
 
 /// Returns whether no process listens on this socket file. A server with a full queue of
@@ -145,12 +167,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
         for _ in 0..100 {
-            drop(bind(&path, 16).unwrap());
+            drop(bind(&path, &SocketOptions::default()).unwrap());
             let barrier = Barrier::new(4);
             let bound: Vec<_> = std::thread::scope(|scope| {
                 let start = || {
                     barrier.wait();
-                    bind(&path, 16)
+                    bind(&path, &SocketOptions::default())
                 };
                 let threads: Vec<_> = (0..4).map(|_| scope.spawn(start)).collect();
                 threads.into_iter().filter_map(|thread| thread.join().unwrap().ok()).collect()
@@ -166,7 +188,7 @@ mod tests {
     fn server_with_a_full_queue_is_alive() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("socket");
-        let stuck = bind(&path, 1).unwrap();
+        let stuck = bind(&path, &SocketOptions { backlog: 1, ..SocketOptions::default() }).unwrap();
         let address = SockAddr::unix(&path).unwrap();
         let mut waiting = Vec::new();
         loop {
@@ -179,10 +201,36 @@ mod tests {
         }
         let (sender, receiver) = std::sync::mpsc::channel();
         let other = path.clone();
-        std::thread::spawn(move || sender.send(bind(&other, 16).map_err(|error| error.kind())));
+        std::thread::spawn(move || sender.send(bind(&other, &SocketOptions::default()).map_err(|error| error.kind())));
         let bound = receiver.recv_timeout(std::time::Duration::from_secs(10)).unwrap();
         assert_eq!(bound.map(drop), Err(io::ErrorKind::AddrInUse));
         drop(stuck);
-        bind(&path, 16).unwrap();
+        bind(&path, &SocketOptions::default()).unwrap();
+    }
+
+    #[test]
+    fn socket_file_has_the_mode_and_the_group() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        let group = folder.path().metadata().unwrap().gid();
+        let options = SocketOptions { unix_mode: Some(0o620), unix_group: Some(group), ..SocketOptions::default() };
+        let _listener = bind(&path, &options).unwrap();
+        let file = path.metadata().unwrap();
+        assert_eq!((file.permissions().mode() & 0o7777, file.gid()), (0o620, group));
+        UnixStream::connect(&path).unwrap();
+    }
+
+    #[test]
+    fn group_that_cannot_be_set_is_an_error_and_leaves_no_file() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("socket");
+        // No group can have this number.
+        let options = SocketOptions { unix_group: Some(u32::MAX - 1), ..SocketOptions::default() };
+        if rustix::process::geteuid().is_root() {
+            return;
+        }
+        let error = bind(&path, &options).unwrap_err();
+        assert!(error.to_string().starts_with("cannot set the group 4294967294: "), "{error}");
+        assert!(!path.exists());
     }
 }

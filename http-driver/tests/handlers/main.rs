@@ -16,6 +16,7 @@ mod draining;
 mod error_pages;
 mod half_close;
 mod leaving;
+mod limits;
 mod outlive;
 mod panics;
 mod reading;

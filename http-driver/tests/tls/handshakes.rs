@@ -352,6 +352,28 @@ fn proxy_header_precedes_the_handshake() {
     }
 }
 
+#[test]
+fn connection_over_a_limit_gets_its_503_over_tls() {
+    for header in [&b""[..], b"PROXY TCP4 203.0.113.9 10.0.0.1 50000 443\r\n"] {
+        let memory = Memory::new();
+        let handle = serve_with(&memory, tls(), |server| {
+            server.max_connections_per_address(1).config(|config| config.proxy_protocol = !header.is_empty())
+        });
+        let mut first = Client::new(&memory);
+        first.wire.send(header);
+        first.pump();
+        let mut second = Client::new(&memory);
+        second.wire.send(header);
+        second.pump();
+        let received = String::from_utf8(std::mem::take(&mut second.received)).unwrap();
+        assert!(received.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{received}");
+        assert!(second.is_closed && second.error.is_none());
+        assert!(first.shake_and_tell().starts_with("https://a.test/tls true "));
+        let counters = handle.counters();
+        assert_eq!((counters.connections_over_address_limit, counters.closes.overloaded), (1, 1));
+    }
+}
+
 const VERSION_2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0C\xCB\0\x71\x09\x0A\0\0\x01\xC3\x50\x01\xBB";
 
 impl Client {

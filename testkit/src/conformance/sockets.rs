@@ -54,7 +54,7 @@ where
     }
 
     fn server(&self, handler: CaseHandler) -> Server<R, CaseHandler> {
-        Server::with_runtime(self.runtime(), handler).listen("127.0.0.1:0")
+        Server::with_runtime(self.runtime(), handler).listen("127.0.0.1:0").workers(1)
     }
 
     fn start(&mut self, server: Server<R, CaseHandler>) -> Handle {

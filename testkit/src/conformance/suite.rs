@@ -115,6 +115,7 @@ macro_rules! conformance_suite {
                 starving::a_response_of_nothing_ends_with_its_client
                 #[cfg(unix)] listening::several_addresses_are_served_at_once
                 listening::both_families_are_served_by_one_port
+                #[cfg(unix)] limits::connections_of_unix_sockets_have_no_limit
             }
         }
     };
@@ -245,6 +246,12 @@ macro_rules! conformance_suite {
                 listening::connections_that_linger_make_room
                 listening::two_hundred_clients_are_served_at_once
                 listening::connections_come_and_go
+            }
+            mod limits {
+                limits::connections_over_the_limit_of_an_address_get_503
+                limits::a_full_server_refuses_where_it_is_to
+                limits::an_old_connection_closes_after_its_response
+                limits::a_request_has_limits_of_its_own
             }
         }
     };

@@ -17,7 +17,6 @@ use super::timers::{Earliest, Timer};
 use crate::message::address::Address;
 use crate::message::connection_info::ConnectionInfo;
 use crate::message::now::Now;
-use crate::message::request::RequestHead;
 use crate::wire::error::ProtocolError;
 
 /// The kind of the first bytes of a connection that is to be secured, from
@@ -136,29 +135,25 @@ impl Connection {
 impl Connection {
     /// What a load balancer says of the connection, before anything else. It never gets a
     /// response: where it is wrong, what follows is not known to be HTTP.
-    pub(super) fn read_proxy_header(&mut self) -> Option<RequestHead> {
+    pub(super) fn read_proxy_header(&mut self) {
         let received = self.recv.filled();
         self.proxy_header = self.proxy_header.after(received);
         match ProxyHeader::parse(received) {
-            Ok(None) => {
-                self.await_more();
-                None
-            }
+            Ok(None) => self.await_more(),
             Ok(Some(header)) => {
                 self.recv.consume(header.len);
                 self.accept_proxy_header(header);
-                self.read_head()
             }
             Err(fault) => {
                 let refusal = Refusal::of_proxy_header(fault, received, &self.config.limits);
                 self.refuse_proxy_header(refusal);
-                None
             }
         }
     }
 
     fn accept_proxy_header(&mut self, header: ProxyHeader) {
         self.proxy_header = PrefaceHeader::Done;
+        self.events.accept_proxy_header();
         match header.endpoints {
             Endpoints::Inet { source, destination } => {
                 (self.peer.remote_addr, self.peer.local_addr) = (source.into(), destination.into());

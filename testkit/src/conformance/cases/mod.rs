@@ -8,6 +8,7 @@ pub mod errors;
 pub mod exchanges;
 pub mod files;
 pub mod leaving;
+pub mod limits;
 #[cfg(target_os = "linux")]
 pub mod linux;
 pub mod listening;

@@ -1,0 +1,82 @@
+//! Secrets in the lines of a text, as in a file of secrets.
+
+use super::key_error::KeyError;
+use super::signed::KeyRing;
+
+/// The shortest secret: 16 random bytes in hexadecimal digits have this length, 32 in base64 more.
+const SHORTEST: usize = 32;
+
+impl KeyRing {
+    /// Makes a ring of the secrets in a text, one in each line: the first signs, all of them verify.
+    /// So a new secret goes into a line before the others, and the last line is removed when what it
+    /// signed has expired.
+    ///
+    /// The end of a line, LF or CR LF, is no part of its secret, and empty lines are skipped. A
+    /// secret is at least 32 printable ASCII characters, for example the output of `openssl rand
+    /// -base64 32`: random bytes in a file may contain line ends.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use httpants_core::cookies::KeyRing;
+    ///
+    /// let new = "bqNlZ0CXzSPqT4rWPLp+KHxBxzH7t0dQ9n8C2m4s6Yk=";
+    /// let old = "Oc5lqVqfZ0VbHj6jzK9s2WJt1RrVfM0a7uQpXyD3g4E=";
+    /// let keys = KeyRing::from_lines(format!("{new}\n{old}\n"))?;
+    /// let signed = KeyRing::new([old])?.sign("user", "alice", 0, Duration::from_secs(60));
+    /// assert!(keys.verify("user", signed.as_bytes(), UnixTime::from_secs(1)).is_ok());
+    /// # Ok::<(), httpants_core::cookies::KeyError>(())
+    /// ```
+    ///
+    /// # Errors
+    /// No secret at all, one that is too short, or one with other characters.
+    pub fn from_lines(text: impl AsRef<[u8]>) -> Result<Self, KeyError> {
+        let mut secrets = Vec::new();
+        for (index, line) in text.as_ref().split(|&byte| byte == b'\n').enumerate() {
+            let secret = line.strip_suffix(b"\r").unwrap_or(line);
+            let line = index + 1;
+            match secret.len() {
+                0 => continue,
+                _ if !secret.iter().all(|byte| matches!(byte, b' '..=b'~')) => return Err(KeyError::NotText { line }),
+                1..SHORTEST => return Err(KeyError::TooShort { line }),
+                _ => secrets.push(secret),
+            }
+        }
+        Self::new(secrets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::time::Duration;
+
+    use super::*;
+    use crate::UnixTime;
+
+    #[test]
+    fn line_ends_are_no_part_of_a_secret() {
+        let (new, old) = ["n", "o"].map(|key| key.repeat(SHORTEST)).into();
+        let signed = |secret: &String| {
+            KeyRing::new([secret]).unwrap().sign("c", "v", UnixTime::default(), Duration::from_secs(9))
+        };
+        for text in [format!("{new}\n{old}\n"), format!("{new}\n{old}"), format!("\r\n{new}\r\n\r\n{old}\r\n")] {
+            let keys = KeyRing::from_lines(&text).unwrap();
+            assert_eq!(keys.sign("c", "v", UnixTime::default(), Duration::from_secs(9)), signed(&new), "{text:?}");
+            assert!(keys.verify("c", signed(&old).as_bytes(), UnixTime::from_secs(1)).is_ok(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn text_without_usable_secrets_is_an_error() {
+        let long = "k".repeat(SHORTEST);
+        for (text, error) in [
+            (String::new(), KeyError::NoSecret),
+            ("\n\r\n\n".into(), KeyError::NoSecret),
+            (format!("{long}\n\n{}\n", "k".repeat(SHORTEST - 1)), KeyError::TooShort { line: 3 }),
+            (format!("{long}\n{long}\0"), KeyError::NotText { line: 2 }),
+            (format!("\u{e9}{long}"), KeyError::NotText { line: 1 }),
+        ] {
+            assert_eq!(KeyRing::from_lines(&text).err(), Some(error), "{text:?}");
+        }
+    }
+}
