@@ -27,7 +27,7 @@ pub use crate::handler::{BodyPolicy, Handler};
 pub use crate::observe::access_log::AccessLog;
 pub use crate::observe::{CloseCounts, Counters, RefusalCounts, ResponseCounts, TimerCounts};
 pub use crate::request::upload::{BodyReader, Files, Pieces, TextField, TextFields, UploadedFile};
-pub use crate::request::{Body, FormError, MultipartStream, Request, StreamedPart};
+pub use crate::request::{Body, BuildRequestError, FormError, MultipartStream, Request, RequestBuilder, StreamedPart};
 pub use crate::response::files::{FileRoot, NamedFile};
 pub use crate::response::{BoxError, Responder, Response, Upgraded};
 pub use crate::server::{Handle, ListenAddress, ListenSocket, StatefulHandler};

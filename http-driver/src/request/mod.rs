@@ -1,6 +1,7 @@
 //! A request as its handler receives it: head, body, and the responder.
 
 mod body;
+mod builder;
 mod client;
 pub(crate) mod collect;
 mod cookies;
@@ -20,6 +21,7 @@ use httpants_core::forms::{Multipart, ParseFormError, Variables, urlencoded};
 use httpants_core::{Connection, Headers, Misuse, RequestHead, RequestId};
 
 pub use self::body::Body;
+pub use self::builder::{BuildRequestError, RequestBuilder};
 pub use self::multipart_stream::{FormError, MultipartStream, StreamedPart};
 use self::upload::{BodyReader, Files, Form, TextFields};
 use crate::exchange::{Exchange, Shared};
