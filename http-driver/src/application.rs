@@ -35,6 +35,8 @@ pub use crate::server::{Handle, ListenAddress, ListenSocket, StatefulHandler};
 pub use crate::tls::{ClientCertificates, Tls, TlsError, TlsErrorKind, TlsSession};
 #[cfg(feature = "tower")]
 pub use crate::tower;
+#[cfg(feature = "websocket")]
+pub use crate::websocket;
 
 /// Exports from an adapter crate everything that applications use: all of
 /// [`application`](crate::application), and `Runtime`, `Server` and `BoundServer` with this runtime

@@ -1,6 +1,6 @@
 //! Tests of `TestServer` on each adapter: what a client reads of a response in memory.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 use std::time::Duration;
 
@@ -55,11 +55,17 @@ where
     R: TestRuntime,
 {
     let whole = server.get("/whole").send();
-    assert_eq!((whole.status().as_u16(), &whole.body()[..], &whole.headers()["X-Of"]), (200, &b"whole"[..], &"GET".parse().unwrap()));
+    assert_eq!(
+        (whole.status().as_u16(), &whole.body()[..], &whole.headers()["X-Of"]),
+        (200, &b"whole"[..], &"GET".parse().unwrap())
+    );
     let head = server.head("/whole").send();
     assert_eq!((&head.headers()["Content-Length"], head.body().len()), (&"5".parse().unwrap(), 0));
     let streamed = server.get("/stream").send();
-    assert_eq!((streamed.body().as_ref(), &streamed.headers()["Transfer-Encoding"]), (&b"abc"[..], &"chunked".parse().unwrap()));
+    assert_eq!(
+        (streamed.body().as_ref(), &streamed.headers()["Transfer-Encoding"]),
+        (&b"abc"[..], &"chunked".parse().unwrap())
+    );
     let trailers = server.get("/trailers").send();
     assert_eq!(trailers.body(), "abc");
     assert_eq!(trailers.extensions().get::<Trailers>().unwrap().0["x-sum"], "7");

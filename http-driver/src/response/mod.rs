@@ -22,6 +22,7 @@ pub(crate) use self::files::{FileSender, OpenFiles, Stretch};
 pub(crate) use self::outlet::Outlet;
 pub use self::responder::Responder;
 pub(crate) use self::task::{Progress, Rest, StreamTask};
+pub(crate) use self::upgraded::TimeLimit;
 pub use self::upgraded::Upgraded;
 use crate::observe::{Count, Metrics};
 use crate::request::collect::CollectError;

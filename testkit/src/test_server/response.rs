@@ -22,7 +22,8 @@ pub(super) async fn read(connection: &mut TestConnection, is_head: bool) -> Resu
         if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
             continue;
         }
-        let bodiless = status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
+        let bodiless =
+            status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
         if !is_head && !bodiless {
             reader.body(&mut response).await?;
         }
