@@ -10,7 +10,8 @@ use httpants_tokio::{Request, Response, Server};
 /// The application: it waits before it answers.
 async fn greet(mut request: Request) -> Response {
     tokio::time::sleep(Duration::from_secs(60)).await;
-    match (request.path(), request.text().await) {
+    let name = request.text().await;
+    match (request.path(), name) {
         ("/greet", Ok(name)) => Response::text(format!("hello {name}")),
         ("/greet", Err(error)) => error.into(),
         _ => Response::new(404),

@@ -42,6 +42,20 @@
 //! # }
 //! ```
 //!
+//! [`TestRequest`] has the other parts of a request: forms, cookies, addresses, and JSON with the
+//! feature `json`:
+//!
+//! ```
+//! # use httpants_tokio::testing::TestServer;
+//! # use httpants_tokio::{BodyError, Request};
+//! async fn sum(mut request: Request) -> Result<String, BodyError> {
+//!     Ok(request.json::<Vec<u32>>().await?.iter().sum::<u32>().to_string())
+//! }
+//!
+//! let server = TestServer::new(sum);
+//! assert_eq!(server.post("/").json(&[1, 2, 3]).send().body(), "6");
+//! ```
+//!
 //! [`memory`] is a server on a clock that the test moves, without tokio:
 //!
 //! ```

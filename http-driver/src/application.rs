@@ -12,8 +12,8 @@ pub use httpants_core::files::Sendfile;
 pub use httpants_core::forms::{ParseFormError, Part, Variables};
 pub use httpants_core::proxy::{Client, XHeaders};
 pub use httpants_core::{
-    Address, CloseReason, Config, ConnectionInfo, FieldLines, HalfClose, Headers, Misuse, ProtocolError, RequestHead,
-    ResponseHead, Timer,
+    Address, CloseReason, Config, ConnectionInfo, FieldLines, HalfClose, Headers, Misuse, ProtocolError, ProxyTlvs,
+    RequestHead, ResponseHead, Timer,
 };
 /// The rustls crate, for [`Tls::from_config`].
 #[cfg(feature = "_tls")]

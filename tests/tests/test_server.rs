@@ -33,6 +33,10 @@ async fn respond(mut request: Request) -> Response {
         "/form" => Response::text(request.post().get("name").unwrap_or("none").to_owned()),
         "/cookies" => Response::text(request.headers().get("Cookie").unwrap_or_default().to_vec()),
         "/client" => Response::text(format!("{:?} {}", request.remote_ip(), request.scheme())),
+        "/tlvs" => match request.remote_ip() {
+            Some(ip) => Response::text(format!("{ip} {:?}", request.proxy_tlvs().authority())),
+            None => Response::new(500),
+        },
         "/large" => Response::bytes("text/plain", vec![b'x'; 3 << 20]),
         _ => match request.bytes().await {
             Ok(body) => Response::bytes("text/plain", body),
@@ -116,6 +120,19 @@ fn connections_are_streams<R: TestRuntime>(server: &TestServer<R>) {
     assert_eq!(server.get("/upgrade").header("Connection", "upgrade").header("Upgrade", "echo").send().status(), 101);
 }
 
+fn additions_of_a_proxy_reach_the_handler<R: TestRuntime>(server: &TestServer<R>) {
+    let header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x18\xcb\0\x71\x09\x0a\0\0\x01\xc3\x50\x01\xbb\x02\0\x09a.example";
+    let request = b"GET /tlvs HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let response = server.block_on(async {
+        let mut connection = server.connect();
+        connection.send([&header[..], request].concat());
+        let mut received = Vec::new();
+        connection.read_to_end(&mut received).await.unwrap();
+        received
+    });
+    assert!(response.unwrap().ends_with(b"\r\n\r\n203.0.113.9 Some(\"a.example\")"));
+}
+
 macro_rules! on_each_adapter {
     ($($name:ident: $adapter:ident),*) => {
         $(mod $name {
@@ -140,6 +157,12 @@ macro_rules! on_each_adapter {
             #[test]
             fn connections_are_streams() {
                 super::connections_are_streams(&TestServer::new(super::respond));
+            }
+
+            #[test]
+            fn additions_of_a_proxy_reach_the_handler() {
+                let server = Server::new(super::respond).config(|config| config.proxy_protocol = true);
+                super::additions_of_a_proxy_reach_the_handler(&TestServer::of(server));
             }
 
             #[test]

@@ -5,5 +5,6 @@ mod convert;
 pub(crate) mod field_lines;
 pub(crate) mod headers;
 pub(crate) mod misuse;
+pub(crate) mod proxy_tlvs;
 pub(crate) mod request;
 pub(crate) mod response;

@@ -13,6 +13,7 @@ use super::refusal::{HeadProgress, Refusal};
 use super::state::{Input, PrefaceHeader, Receiving, State};
 use super::timers::{Earliest, Timer};
 use crate::message::connection_info::{Address, ConnectionInfo, Now};
+use crate::message::proxy_tlvs::ProxyTlvs;
 use crate::message::request::RequestHead;
 use crate::wire::error::ProtocolError;
 
@@ -75,7 +76,7 @@ impl Connection {
             return match ProxyHeader::parse(received) {
                 Ok(None) => Preface::NeedMore,
                 Ok(Some(header)) => {
-                    self.accept_proxy_header(header);
+                    self.accept_proxy_header(header, header.tlvs(received));
                     self.times.accepted = self.now.mono;
                     Preface::Header(header.len)
                 }
@@ -129,6 +130,15 @@ impl Connection {
     }
 }
 
+impl ProxyHeader {
+    /// Returns the additions (TLVs) of the header at the beginning of these bytes, from which it
+    /// was parsed.
+    #[must_use]
+    pub fn tlvs(&self, received: &[u8]) -> ProxyTlvs {
+        ProxyTlvs::new(received.get(self.len.saturating_sub(self.tlvs)..self.len).unwrap_or_default())
+    }
+}
+
 /// The PROXY protocol header.
 impl Connection {
     /// What a load balancer says of the connection, before anything else. It never gets a
@@ -142,8 +152,9 @@ impl Connection {
                 None
             }
             Ok(Some(header)) => {
+                let tlvs = header.tlvs(received);
                 self.recv.consume(header.len);
-                self.accept_proxy_header(header);
+                self.accept_proxy_header(header, tlvs);
                 self.read_head()
             }
             Err(fault) => {
@@ -154,8 +165,9 @@ impl Connection {
         }
     }
 
-    fn accept_proxy_header(&mut self, header: ProxyHeader) {
+    fn accept_proxy_header(&mut self, header: ProxyHeader, tlvs: ProxyTlvs) {
         self.proxy_header = PrefaceHeader::Done;
+        self.proxy_tlvs = tlvs;
         match header.endpoints {
             Endpoints::Inet { source, destination } => {
                 (self.peer.remote_addr, self.peer.local_addr) = (source.into(), destination.into());
