@@ -32,6 +32,7 @@ use crate::runtime::Transport;
 pub struct Upgraded {
     leftover: Bytes,
     drain: Drain,
+    #[cfg_attr(not(feature = "websocket"), expect(dead_code, reason = "only WebSockets limit themselves"))]
     limit: TimeLimit,
     transport: Box<dyn Transport + Send>,
 }
