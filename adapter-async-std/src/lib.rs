@@ -46,7 +46,17 @@ pub use httpants_driver::async_io::{AsyncIo, AsyncIoSleep, Listener, Transport};
 /// The runtime for the driver: async-std's reactor and thread pools.
 pub type AsyncStd = AsyncIo<Executor>;
 
-/// Tests of applications without sockets and without waiting. Feature `testing`.
+/// Tests of applications without sockets. Feature `testing`.
+///
+/// ```
+/// use httpants_async_std::Request;
+/// use httpants_async_std::testing::TestServer;
+///
+/// let server = TestServer::new(async |request: Request| format!("hello from {}", request.path()));
+/// assert_eq!(server.get("/a").send().body(), "hello from /a");
+/// ```
+///
+/// [`memory`](testing::memory) is a server on a clock that the test moves:
 ///
 /// ```
 /// use httpants_async_std::Request;
@@ -60,7 +70,12 @@ pub type AsyncStd = AsyncIo<Executor>;
 /// assert!(client.take_received().ends_with(b"\r\n\r\nhello from /a"));
 /// ```
 #[cfg(feature = "testing")]
-pub use httpants_testkit as testing;
+pub mod testing {
+    pub use httpants_testkit::*;
+
+    /// A server for tests on this runtime.
+    pub type TestServer = httpants_testkit::TestServer<crate::Runtime>;
+}
 
 httpants_driver::adapter!(AsyncStd);
 

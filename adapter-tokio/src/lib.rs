@@ -47,21 +47,8 @@ pub use listener::Listener;
 pub use runtime::{Tokio, TokioSleep};
 pub use transport::Transport;
 
-/// Tests of applications without sockets and without waiting. Feature `testing`.
-///
-/// ```
-/// use httpants_tokio::Request;
-/// use httpants_tokio::testing::memory::Memory;
-///
-/// let memory = Memory::new();
-/// memory.start(memory.server(async |request: Request| format!("hello from {}", request.path())));
-/// let client = memory.connect();
-/// client.send(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n");
-/// memory.run();
-/// assert!(client.take_received().ends_with(b"\r\n\r\nhello from /a"));
-/// ```
 #[cfg(feature = "testing")]
-pub use httpants_testkit as testing;
+pub mod testing;
 
 httpants_driver::adapter!(Tokio);
 

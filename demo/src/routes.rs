@@ -17,7 +17,7 @@ const MAX_PIECE: usize = 16 << 20;
 /// The state shared by the routes.
 #[derive(Debug)]
 pub(crate) struct Service<R> {
-    /// The runtime whose timers /slow, /stream and /ws use.
+    /// The runtime whose timers /slow and /stream use.
     pub(crate) runtime: R,
     /// The directory that /file/ serves.
     pub(crate) files: FileRoot,
@@ -59,7 +59,7 @@ where
         ("GET" | "HEAD", "/cookie/set") => cookies::set(&request).into(),
         ("GET" | "HEAD", "/cookie/set-secure") => cookies::set_secure(&request).into(),
         ("GET" | "HEAD", "/cookie/get-secure") => cookies::get_secure(&request).into(),
-        ("GET", "/ws") => websocket::respond(&request, &service.runtime),
+        ("GET", "/ws") => websocket::respond(&request).into(),
         ("GET" | "HEAD", path) if path.starts_with("/status/") => status(path),
         ("GET" | "HEAD", "/") if page::is_accepted(&request) => page::respond(&service.files).into(),
         _ => Box::pin(inspect::respond(request)).await.into(),

@@ -124,6 +124,7 @@ pub use message::field_lines::FieldLines;
 pub use message::headers::{CanonicalName, Headers};
 pub use message::misuse::Misuse;
 pub use message::now::Now;
+pub use message::proxy_tlvs::ProxyTlvs;
 pub use message::request::{RequestHead, RequestId};
 pub use message::response::{BodyLen, ResponseHead};
 pub use wire::date::UnixTime;

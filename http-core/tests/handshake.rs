@@ -8,8 +8,8 @@ mod common;
 use common::now;
 use httpants_core::proxy::ProxyPolicy;
 use httpants_core::{
-    Address, Close, CloseReason, Config, Connection, ConnectionInfo, Event, Preface, ProtocolError, Receiving, Sending,
-    Timer, Transmit,
+    Address, Close, CloseReason, Config, Connection, ConnectionInfo, Event, Now, Preface, ProtocolError, Receiving,
+    ResponseHead, Sending, Timer, Transmit,
 };
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -203,4 +203,37 @@ fn an_expected_proxy_header_is_awaited_and_a_wrong_one_gets_no_response() {
     assert!(!plain.lacks_proxy_header());
     assert_eq!(plain.receive_preface(REQUEST, now(0)), Preface::Refused);
     assert_eq!(closed(&mut plain), Some(CloseReason::Refused(ProtocolError::PlainRequest)));
+}
+
+/// Every request of a connection has what the proxy added, with TLS behind the header or not.
+#[test]
+fn additions_of_a_proxy_are_on_every_request() {
+    let header: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x10\xcb\0\x71\x09\x0a\0\0\x01\xc3\x50\x01\xbb\x02\0\x01a";
+    let now = Now::default();
+    for secured in [true, false] {
+        let mut config = Config::default();
+        config.proxy_protocol = true;
+        let info = ConnectionInfo::default();
+        let mut connection = match secured {
+            true => Connection::with_handshake(config.into(), info, now),
+            false => Connection::new(config.into(), info, now),
+        };
+        if secured {
+            let Preface::Header(length) = connection.receive_preface(header, now) else { panic!("no header") };
+            assert_eq!(length, header.len());
+            connection.handle_secured(now);
+        } else {
+            assert_eq!(connection.receive(header, now), header.len());
+        }
+        for _ in 0..2 {
+            let _ = connection.receive(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", now);
+            let request = core::iter::from_fn(|| connection.poll_event()).find_map(|event| match event {
+                Event::Request(request) => Some(request),
+                _ => None,
+            });
+            let request = request.unwrap();
+            assert_eq!(request.proxy_tlvs().iter().collect::<Vec<_>>(), [(2, &b"a"[..])]);
+            connection.respond_with(request.id(), &ResponseHead::default(), "").unwrap();
+        }
+    }
 }

@@ -12,8 +12,8 @@ pub use httpants_core::files::{EtagRecipe, Sendfile};
 pub use httpants_core::forms::{ParseFormError, Part, Variables};
 pub use httpants_core::proxy::{Client, XHeaders};
 pub use httpants_core::{
-    Address, CloseReason, Config, ConnectionInfo, FieldLines, HalfClose, Headers, Misuse, ProtocolError, RequestHead,
-    RequestLimits, ResponseHead, Timer,
+    Address, CloseReason, Config, ConnectionInfo, FieldLines, HalfClose, Headers, Misuse, ProtocolError, ProxyTlvs,
+    RequestHead, RequestLimits, ResponseHead, Timer,
 };
 /// The rustls crate, for [`Tls::from_config`].
 #[cfg(feature = "_tls")]
@@ -28,7 +28,7 @@ pub use crate::key_file::KeyRingFile;
 pub use crate::observe::access_log::AccessLog;
 pub use crate::observe::{CloseCounts, Counters, RefusalCounts, ResponseCounts, TimerCounts};
 pub use crate::request::upload::{BodyReader, Files, Pieces, TextField, TextFields, UploadedFile};
-pub use crate::request::{Body, FormError, MultipartStream, Request, StreamedPart};
+pub use crate::request::{Body, BuildRequestError, FormError, MultipartStream, Request, RequestBuilder, StreamedPart};
 pub use crate::response::files::{FileRoot, NamedFile};
 pub use crate::response::{BoxError, Responder, Response, ServerError, ServerErrorKind, Upgraded};
 pub use crate::server::{Handle, ListenAddress, ListenSocket, StatefulHandler, TcpKeepalive, WhenFull};
@@ -36,6 +36,8 @@ pub use crate::server::{Handle, ListenAddress, ListenSocket, StatefulHandler, Tc
 pub use crate::tls::{ClientCertificates, Tls, TlsError, TlsErrorKind, TlsSession};
 #[cfg(feature = "tower")]
 pub use crate::tower;
+#[cfg(feature = "websocket")]
+pub use crate::websocket;
 
 /// Exports from an adapter crate everything that applications use: all of
 /// [`application`](crate::application), and `Runtime`, `Server` and `BoundServer` with this runtime

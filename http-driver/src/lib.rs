@@ -30,6 +30,8 @@ mod tls;
 mod tls;
 #[cfg(feature = "tower")]
 pub mod tower;
+#[cfg(feature = "websocket")]
+pub mod websocket;
 
 pub use application::*;
 pub use connection::Serve;

@@ -2,6 +2,7 @@
 //!
 //! | module | for | what it does |
 //! |---|---|---|
+//! | [`TestServer`] | applications | sends requests to a server without sockets, on the clock of its runtime |
 //! | [`memory`] | applications | runs a server without sockets, on a clock that the test moves |
 //! | [`conformance`] | authors of runtimes | checks a runtime by more than eighty test cases |
 //! | [`simulation`] | authors of runtimes and of servers over the core | runs random scenarios that a seed repeats |
@@ -63,6 +64,11 @@
 pub mod conformance;
 pub mod memory;
 pub mod simulation;
+mod test_server;
+
+pub use test_server::{
+    InProcess, InProcessListener, Task, TestConnection, TestError, TestRequest, TestRuntime, TestServer, Trailers,
+};
 
 /// The README's example compiles and runs.
 #[cfg(doctest)]

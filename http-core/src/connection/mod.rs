@@ -55,6 +55,7 @@ use self::unsent_refusal::UnsentRefusal;
 use crate::message::connection_info::ConnectionInfo;
 use crate::message::field_lines::FieldLines;
 use crate::message::now::Now;
+use crate::message::proxy_tlvs::ProxyTlvs;
 use crate::message::request::{RecycledBuffers, RequestHead, RequestId};
 use crate::message::response::ResponseHead;
 use crate::wire::default_headers::DefaultHeaders;
@@ -148,6 +149,7 @@ pub struct Connection {
     shutdown_emitted: bool,
     /// Whether a PROXY header comes first, before a handshake or the first request.
     proxy_header: PrefaceHeader,
+    proxy_tlvs: ProxyTlvs,
     /// The client may be sending behind its last request: it did not say itself that it was the
     /// last. Decides how the connection closes, long after that request was accepted.
     more_may_come: bool,
@@ -205,6 +207,7 @@ impl Connection {
             reset: false,
             shutdown_emitted: false,
             proxy_header,
+            proxy_tlvs: ProxyTlvs::default(),
             more_may_come: false,
             added_fields: None,
             unsent_refusal: None,

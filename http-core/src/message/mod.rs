@@ -8,5 +8,6 @@ pub(crate) mod field_lines;
 pub(crate) mod headers;
 pub(crate) mod misuse;
 pub(crate) mod now;
+pub(crate) mod proxy_tlvs;
 pub(crate) mod request;
 pub(crate) mod response;

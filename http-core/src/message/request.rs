@@ -11,6 +11,7 @@ use http::{Method, StatusCode, Version};
 use crate::message::connection_info::ConnectionInfo;
 use crate::message::headers::Headers;
 use crate::message::now::Now;
+use crate::message::proxy_tlvs::ProxyTlvs;
 use crate::wire::head::{Head, HeadFacts};
 use crate::wire::request_framing::Framing;
 use crate::wire::response_framing;
@@ -69,6 +70,7 @@ pub(crate) struct Message {
     rewritten: Option<Box<str>>,
     headers: Headers,
     peer: ConnectionInfo,
+    proxy_tlvs: ProxyTlvs,
     received: Now,
     /// How long the request took, once its response was finished.
     took: OnceLock<Duration>,
@@ -132,6 +134,11 @@ impl Message {
             self.took.take();
         }
         self.head.facts
+    }
+
+    /// Takes what a proxy added to its header.
+    pub(crate) fn set_proxy_tlvs(&mut self, tlvs: &ProxyTlvs) {
+        self.proxy_tlvs.clone_from(tlvs);
     }
 }
 
@@ -262,6 +269,13 @@ impl RequestHead {
     #[must_use]
     pub fn peer(&self) -> &ConnectionInfo {
         &self.0.peer
+    }
+
+    /// Returns what a proxy added to its PROXY protocol header, such as the host name of SNI
+    /// ([`Config::proxy_protocol`](crate::Config::proxy_protocol)); empty without any.
+    #[must_use]
+    pub fn proxy_tlvs(&self) -> &ProxyTlvs {
+        &self.0.proxy_tlvs
     }
 
     /// Returns when the head was complete.

@@ -34,7 +34,7 @@ use self::upgrade::UpgradeTask;
 use crate::exchange::Exchange;
 use crate::handler::Handler;
 use crate::observe::{Observer, guard, spans};
-use crate::response::{Outlet, Upgraded, replace_refusal};
+use crate::response::{Outlet, TimeLimit, Upgraded, replace_refusal};
 use crate::runtime::Runtime;
 use crate::tls::Tls;
 
@@ -385,10 +385,10 @@ where
         let leftover = this.exchange.with(|shared| shared.core.take_upgrade());
         if let (Some(then), Some(stream)) = (this.handled.upgrade.take(), this.io.take_stream()) {
             let _entered = this.handled.span.enter();
-            let upgraded = guard(this.observer.metrics(), "upgrade", || {
-                then(Upgraded::new(stream, leftover, this.registration.drain().clone()))
-            });
-            *this.upgraded = upgraded.ok().map(UpgradeTask::new);
+            let limit = TimeLimit::default();
+            let stream = Upgraded::new(stream, leftover, this.registration.drain().clone(), limit.clone());
+            let upgraded = guard(this.observer.metrics(), "upgrade", || then(stream));
+            *this.upgraded = upgraded.ok().map(|future| UpgradeTask::new(future, limit));
         }
         true
     }
@@ -399,9 +399,9 @@ where
         let Some(upgraded) = this.upgraded else { return Poll::Ready(()) };
         let _entered = this.handled.span.enter();
         let polled = guard(this.observer.metrics(), "upgrade", || upgraded.poll(context));
+        let grace = this.registration.drain().has_begun().then_some(this.service.upgrade_grace);
         if let Ok(Poll::Pending) = polled
-            && (!this.registration.drain().has_begun()
-                || upgraded.has_time(context, this.runtime, this.timer, this.service.upgrade_grace))
+            && upgraded.has_time(context, this.runtime, this.timer, grace)
         {
             return Poll::Pending;
         }

@@ -9,7 +9,7 @@ use httpants_core::cookies::KeyRing;
 use httpants_core::proxy::ProxyPolicy;
 use httpants_core::{Config, RequestHead};
 
-use crate::exchange::Environment;
+use crate::exchange::{Environment, random_key};
 use crate::handler::{BodyPolicy, Handler};
 use crate::observe::Observed;
 use crate::observe::access_log::AccessLog;
@@ -92,12 +92,4 @@ impl<H> fmt::Debug for Service<H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Service").field("config", &self.environment.config).finish_non_exhaustive()
     }
-}
-
-/// Generates a secret that no other process knows, including later runs of the same program.
-fn random_key() -> io::Result<KeyRing> {
-    let mut secret = [0; 32];
-    getrandom::fill(&mut secret)
-        .map_err(|error| io::Error::other(format!("cannot generate a random cookie secret: {error}")))?;
-    KeyRing::new([secret]).map_err(io::Error::other)
 }

@@ -6,35 +6,45 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use super::timer::ConnectionTimer;
+use crate::response::TimeLimit;
 use crate::runtime::Runtime;
 
 /// The future of that protocol.
 pub(super) struct UpgradeTask {
     future: Pin<Box<dyn Future<Output = ()> + Send>>,
-    /// The end of its time, once the server shuts down.
-    end: Option<Duration>,
+    limit: TimeLimit,
+    /// The end that it has set itself.
+    limited: Option<Duration>,
+    /// The end of its grace, once the server shuts down.
+    grace_end: Option<Duration>,
 }
 
 impl UpgradeTask {
-    pub(super) fn new(future: Pin<Box<dyn Future<Output = ()> + Send>>) -> Box<Self> {
-        Box::new(Self { future, end: None })
+    pub(super) fn new(future: Pin<Box<dyn Future<Output = ()> + Send>>, limit: TimeLimit) -> Box<Self> {
+        Box::new(Self { future, limit, limited: None, grace_end: None })
     }
 
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
         self.future.as_mut().poll(context)
     }
 
-    /// Returns whether it may continue: for `grace` from the first call on.
+    /// Returns whether it may continue: for `grace` from the first call with one on, and no longer
+    /// than it has limited itself to.
     pub(super) fn has_time<R: Runtime>(
         &mut self,
         context: &mut Context<'_>,
         runtime: &R,
         mut timer: Pin<&mut ConnectionTimer<R::Sleep>>,
-        grace: Duration,
+        grace: Option<Duration>,
     ) -> bool {
+        let end_of = |span| runtime.now().mono.saturating_add(span);
+        if let Some(limit) = self.limit.take() {
+            self.limited = limit.map(end_of);
+        }
+        self.grace_end = self.grace_end.or_else(|| grace.map(end_of));
+        let Some(end) = self.limited.into_iter().chain(self.grace_end).min() else { return true };
         loop {
             let now = runtime.now().mono;
-            let end = *self.end.get_or_insert(now.saturating_add(grace));
             if now >= end {
                 return false;
             }

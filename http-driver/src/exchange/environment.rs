@@ -1,5 +1,6 @@
 //! Settings of a server that its requests need.
 
+use std::io;
 use std::sync::Arc;
 
 use httpants_core::Config;
@@ -17,4 +18,12 @@ pub(crate) struct Environment {
     pub(crate) proxies: Arc<ProxyPolicy>,
     pub(crate) cookie_keys: KeyRing,
     pub(crate) clock: Clock,
+}
+
+/// Generates a secret that no other process knows, including later runs of the same program.
+pub(crate) fn random_key() -> io::Result<KeyRing> {
+    let mut secret = [0; 32];
+    getrandom::fill(&mut secret)
+        .map_err(|error| io::Error::other(format!("cannot generate a random cookie secret: {error}")))?;
+    KeyRing::new([secret]).map_err(io::Error::other)
 }

@@ -25,7 +25,7 @@ use httpants_core::{
 
 pub use self::body_error::BodyError;
 use self::body_queue::BodyQueue;
-pub(crate) use self::environment::Environment;
+pub(crate) use self::environment::{Environment, random_key};
 #[cfg(feature = "json")]
 pub use self::json_error::JsonError;
 use self::waiting::{Waiters, Wakers, replace};

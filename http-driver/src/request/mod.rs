@@ -1,6 +1,7 @@
 //! A request as its handler receives it: head, body, and the responder.
 
 mod body;
+mod builder;
 mod client;
 pub(crate) mod collect;
 mod cookies;
@@ -21,6 +22,7 @@ use httpants_core::forms::{Multipart, ParseFormError, Variables, urlencoded};
 use httpants_core::{Connection, Headers, Misuse, RequestHead, RequestId};
 
 pub use self::body::Body;
+pub use self::builder::{BuildRequestError, RequestBuilder};
 pub use self::form_error::FormError;
 pub use self::multipart_stream::{MultipartStream, StreamedPart};
 use self::upload::{BodyReader, Files, Form, TextFields};

@@ -26,6 +26,7 @@ pub(crate) use self::outlet::Outlet;
 pub use self::responder::Responder;
 pub use self::server_error::{ServerError, ServerErrorKind};
 pub(crate) use self::task::{Progress, Rest, StreamTask};
+pub(crate) use self::upgraded::TimeLimit;
 pub use self::upgraded::Upgraded;
 use crate::observe::{Count, Metrics};
 use crate::request::collect::CollectError;

@@ -3,7 +3,10 @@
 use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use futures_io::{AsyncRead, AsyncWrite};
@@ -19,7 +22,8 @@ use crate::runtime::Transport;
 ///
 /// It implements the `futures-io` traits on every runtime, as async-tungstenite requires.
 /// `tokio_util::compat::FuturesAsyncReadCompatExt::compat` converts it to tokio's traits, for
-/// tokio-tungstenite and others; see the example `websocket` of `httpants-tokio`.
+/// tokio-tungstenite and others. [`Request::websocket`](crate::Request) does all of it for WebSockets,
+/// with the feature `websocket`.
 ///
 /// The server cannot end another protocol in order when it shuts down: wait for
 /// [`draining`](Self::draining) beside the stream, and end it by its own means (a WebSocket by a
@@ -28,18 +32,56 @@ use crate::runtime::Transport;
 pub struct Upgraded {
     leftover: Bytes,
     drain: Drain,
+    #[cfg_attr(not(feature = "websocket"), expect(dead_code, reason = "only WebSockets limit themselves"))]
+    limit: TimeLimit,
     transport: Box<dyn Transport + Send>,
 }
 
 impl Upgraded {
-    pub(crate) fn new(transport: impl Transport + Send, leftover: Bytes, drain: Drain) -> Self {
-        Self { leftover, drain, transport: Box::new(transport) }
+    pub(crate) fn new(transport: impl Transport + Send, leftover: Bytes, drain: Drain, limit: TimeLimit) -> Self {
+        Self { leftover, drain, limit, transport: Box::new(transport) }
+    }
+
+    #[cfg(feature = "websocket")]
+    pub(crate) fn limit(&self) -> TimeLimit {
+        self.limit.clone()
     }
 
     /// Waits until the server begins to shut down. The future does not borrow the stream, so both
     /// can be polled side by side.
     pub fn draining(&self) -> Draining {
         self.drain.draining()
+    }
+}
+
+/// The time that an upgraded protocol has left, set by itself while its future is polled.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TimeLimit(Arc<AtomicU64>);
+
+impl TimeLimit {
+    const UNCHANGED: u64 = 0;
+    const UNLIMITED: u64 = u64::MAX;
+
+    /// Ends the protocol after this span, unless it ends before.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn set(&self, span: Duration) {
+        let millis = u64::try_from(span.as_millis()).unwrap_or(Self::UNLIMITED);
+        self.0.store(millis.max(1), Ordering::Relaxed);
+    }
+
+    /// Takes the limit back.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn clear(&self) {
+        self.0.store(Self::UNLIMITED, Ordering::Relaxed);
+    }
+
+    /// Returns what was set since the last call: a span, or that there is no limit.
+    pub(crate) fn take(&self) -> Option<Option<Duration>> {
+        match self.0.swap(Self::UNCHANGED, Ordering::Relaxed) {
+            Self::UNCHANGED => None,
+            Self::UNLIMITED => Some(None),
+            millis => Some(Some(Duration::from_millis(millis))),
+        }
     }
 }
 

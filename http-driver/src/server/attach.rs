@@ -53,3 +53,28 @@ where
         (handle, serving)
     }
 }
+
+impl<R: Runtime, H: Handler> Server<R, H> {
+    /// Moves the handler and its settings to another runtime, such as one of a test. The addresses,
+    /// sockets and TLS settings to listen with are left out.
+    ///
+    /// ```
+    /// use httpants_driver::{Request, Server};
+    /// use httpants_testkit::memory::Memory;
+    ///
+    /// let server = Server::with_runtime(Memory::new(), async |_: Request| "hello").max_body_size(1024);
+    /// let memory = Memory::new();
+    /// memory.start(server.on_runtime(memory.clone()));
+    /// let client = memory.connect();
+    /// client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1025\r\n\r\n");
+    /// memory.run();
+    /// assert!(client.take_received().starts_with(b"HTTP/1.1 413 "));
+    /// ```
+    #[must_use]
+    pub fn on_runtime<S: Runtime>(self, runtime: S) -> Server<S, H> {
+        let Self { mut parts, options, limits, workers, .. } = self;
+        parts.settings.disk.pool = runtime.blocking_pool();
+        let (addresses, sockets, tls) = (Vec::new(), Vec::new(), Vec::new());
+        Server { runtime, parts, addresses, sockets, tls, options, limits, workers }
+    }
+}

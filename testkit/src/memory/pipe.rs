@@ -56,6 +56,8 @@ struct Pipe {
     writer: Option<Waker>,
     /// Who waits for the end of the client's stream.
     watcher: Option<Waker>,
+    /// The client, if it waits for bytes.
+    client: Option<Waker>,
 }
 
 type Shared = Arc<Mutex<Pipe>>;
@@ -80,6 +82,7 @@ pub(crate) fn pair(seed: u64, faults: Faults) -> (Client, MemoryTransport) {
         reader: None,
         writer: None,
         watcher: None,
+        client: None,
     }));
     (Client { pipe: Arc::clone(&pipe) }, MemoryTransport { pipe })
 }
@@ -151,6 +154,28 @@ impl Client {
     /// Sends bytes.
     pub fn send(&self, bytes: &[u8]) {
         self.change(|pipe| pipe.to_server.extend(bytes));
+    }
+
+    /// Waits for bytes and returns all that arrived; empty at the end of the stream. A limited
+    /// window ([`take_only`](Self::take_only)) grows again by their number.
+    pub(crate) fn poll_received(&self, context: &Context<'_>) -> Poll<io::Result<Vec<u8>>> {
+        let waker = context.waker().clone();
+        let mut pipe = lock(&self.pipe);
+        if pipe.to_client.is_empty() && !pipe.server_ended && !pipe.server_closed {
+            let replaced = pipe.client.replace(waker);
+            drop(pipe);
+            drop(replaced);
+            return Poll::Pending;
+        }
+        if pipe.to_client.is_empty() && pipe.server_reset {
+            return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
+        }
+        let received = std::mem::take(&mut pipe.to_client);
+        pipe.window = pipe.window.saturating_add(received.len());
+        let writer = pipe.writer.take();
+        drop(pipe);
+        writer.into_iter().for_each(Waker::wake);
+        Poll::Ready(Ok(received))
     }
 
     /// Ends its sending side; it may still receive.
@@ -245,17 +270,18 @@ impl Transport for MemoryTransport {
     }
 
     fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], _more: bool) -> Poll<io::Result<usize>> {
-        let mut pipe = lock(&self.pipe);
-        let offered = slices.iter().map(|slice| slice.len()).sum();
-        let count = ready!(pipe.poll_room(context, offered))?;
-        let mut left = count;
-        for slice in slices {
-            let taken = slice.get(..left).unwrap_or(slice);
-            pipe.to_client.extend_from_slice(taken);
-            left -= taken.len();
-        }
-        pipe.fill_window(count);
-        Poll::Ready(Ok(count))
+        self.change(|pipe| {
+            let offered = slices.iter().map(|slice| slice.len()).sum();
+            let count = ready!(pipe.poll_room(context, offered))?;
+            let mut left = count;
+            for slice in slices {
+                let taken = slice.get(..left).unwrap_or(slice);
+                pipe.to_client.extend_from_slice(taken);
+                left -= taken.len();
+            }
+            pipe.fill_window(count);
+            Poll::Ready(Ok(count))
+        })
     }
 
     fn poll_send_file(
@@ -265,15 +291,16 @@ impl Transport for MemoryTransport {
         offset: u64,
         length: u64,
     ) -> Option<Poll<io::Result<usize>>> {
-        let mut pipe = lock(&self.pipe);
-        pipe.faults.send_files.then(|| {
-            let offered = usize::try_from(length).unwrap_or(usize::MAX).min(MOST_OF_A_FILE);
-            let room = ready!(pipe.poll_room(context, offered))?;
-            let mut buffer = vec![0; room];
-            let count = read_at(file, &mut buffer, offset)?;
-            pipe.to_client.extend(buffer.iter().take(count));
-            pipe.fill_window(count);
-            Poll::Ready(Ok(count))
+        self.change(|pipe| {
+            pipe.faults.send_files.then(|| {
+                let offered = usize::try_from(length).unwrap_or(usize::MAX).min(MOST_OF_A_FILE);
+                let room = ready!(pipe.poll_room(context, offered))?;
+                let mut buffer = vec![0; room];
+                let count = read_at(file, &mut buffer, offset)?;
+                pipe.to_client.extend(buffer.iter().take(count));
+                pipe.fill_window(count);
+                Poll::Ready(Ok(count))
+            })
         })
     }
 
@@ -300,9 +327,19 @@ impl Transport for MemoryTransport {
 }
 
 impl MemoryTransport {
+    /// Changes what the client sees, and wakes it behind the lock.
+    fn change<T>(&self, change: impl FnOnce(&mut Pipe) -> T) -> T {
+        let mut pipe = lock(&self.pipe);
+        let result = change(&mut pipe);
+        let client = pipe.client.take();
+        drop(pipe);
+        client.into_iter().for_each(Waker::wake);
+        result
+    }
+
     /// Ends the sending side.
     pub fn shutdown(&mut self) {
-        lock(&self.pipe).server_ended = true;
+        self.change(|pipe| pipe.server_ended = true);
     }
 }
 
@@ -337,7 +374,7 @@ fn at_once<T>(poll: Poll<io::Result<T>>) -> io::Result<T> {
 
 impl Drop for MemoryTransport {
     fn drop(&mut self) {
-        lock(&self.pipe).server_closed = true;
+        self.change(|pipe| pipe.server_closed = true);
     }
 }
 

@@ -17,6 +17,7 @@ use super::timers::{Earliest, Timer};
 use crate::message::address::Address;
 use crate::message::connection_info::ConnectionInfo;
 use crate::message::now::Now;
+use crate::message::proxy_tlvs::ProxyTlvs;
 use crate::wire::error::ProtocolError;
 
 /// The kind of the first bytes of a connection that is to be secured, from
@@ -78,7 +79,7 @@ impl Connection {
             return match ProxyHeader::parse(received) {
                 Ok(None) => Preface::NeedMore,
                 Ok(Some(header)) => {
-                    self.accept_proxy_header(header);
+                    self.accept_proxy_header(header, header.tlvs(received));
                     self.times.accepted = self.now.mono;
                     Preface::Header(header.len)
                 }
@@ -131,6 +132,15 @@ impl Connection {
     }
 }
 
+impl ProxyHeader {
+    /// Returns the additions (TLVs) of the header at the beginning of these bytes, from which it
+    /// was parsed.
+    #[must_use]
+    pub fn tlvs(&self, received: &[u8]) -> ProxyTlvs {
+        ProxyTlvs::new(received.get(self.len.saturating_sub(self.tlvs)..self.len).unwrap_or_default())
+    }
+}
+
 /// The PROXY protocol header.
 impl Connection {
     /// What a load balancer says of the connection, before anything else. It never gets a
@@ -141,8 +151,9 @@ impl Connection {
         match ProxyHeader::parse(received) {
             Ok(None) => self.await_more(),
             Ok(Some(header)) => {
+                let tlvs = header.tlvs(received);
                 self.recv.consume(header.len);
-                self.accept_proxy_header(header);
+                self.accept_proxy_header(header, tlvs);
             }
             Err(fault) => {
                 let refusal = Refusal::of_proxy_header(fault, received, &self.config.limits);
@@ -151,8 +162,9 @@ impl Connection {
         }
     }
 
-    fn accept_proxy_header(&mut self, header: ProxyHeader) {
+    fn accept_proxy_header(&mut self, header: ProxyHeader, tlvs: ProxyTlvs) {
         self.proxy_header = PrefaceHeader::Done;
+        self.proxy_tlvs = tlvs;
         self.events.accept_proxy_header();
         match header.endpoints {
             Endpoints::Inet { source, destination } => {

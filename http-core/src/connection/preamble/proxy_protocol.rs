@@ -38,6 +38,8 @@ pub struct ProxyHeader {
     pub len: usize,
     /// Between whom the proxied connection is.
     pub endpoints: Endpoints,
+    /// How many of its last bytes are TLVs.
+    pub(super) tlvs: usize,
 }
 
 /// The ends of a proxied connection.
@@ -71,8 +73,7 @@ impl ProxyHeader {
     /// Call it again with all bytes so far when there are more. The response for a longer input
     /// is the same once it is not `None`, whatever follows.
     ///
-    /// Additions (TLVs) are checked for their lengths and skipped, their checksum is not
-    /// verified. After `LOCAL` and `AF_UNSPEC` the rest of the header may be anything.
+    /// Additions (TLVs) are checked for their lengths, their checksum is not verified. After `LOCAL` and `AF_UNSPEC` the rest of the header may be anything.
     ///
     /// # Errors
     /// It is the peer's fault, and there is no response: close the connection.
@@ -98,7 +99,7 @@ fn parse_1(rest: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     match end {
         Some((line, [b'\r', b'\n', ..])) => {
             let len = SIGNATURE_1.len() + line.len() + 2;
-            Ok(Some(ProxyHeader { len, endpoints: endpoints_1(line).ok_or(ProxyHeaderError::Line)? }))
+            Ok(Some(ProxyHeader { len, endpoints: endpoints_1(line).ok_or(ProxyHeaderError::Line)?, tlvs: 0 }))
         }
         Some((_, [b'\r'])) | None if !full => Ok(None),
         Some((_, [b'\r'])) | None => Err(ProxyHeaderError::TooLong),
@@ -164,10 +165,8 @@ fn parse_2(rest: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
         return Ok(None);
     };
     let endpoints = endpoints_2(addresses);
-    if endpoints != Endpoints::Kept {
-        check_additions(additions)?;
-    }
-    Ok(Some(ProxyHeader { len, endpoints }))
+    let tlvs = if endpoints == Endpoints::Kept { 0 } else { check_additions(additions)? };
+    Ok(Some(ProxyHeader { len, endpoints, tlvs }))
 }
 
 /// How many bytes the two addresses of a family take; `None` for combinations of family and
@@ -208,14 +207,15 @@ fn inet_2(source: impl Into<IpAddr>, destination: impl Into<IpAddr>, [a, b, c, d
 }
 
 /// Section 2.2, "additional fields": a type, a length of two bytes, and that many bytes, to the
-/// end.
-fn check_additions(mut additions: &[u8]) -> Result<(), ProxyHeaderError> {
+/// end. Returns how many bytes they are.
+fn check_additions(mut additions: &[u8]) -> Result<usize, ProxyHeaderError> {
+    let count = additions.len();
     while !additions.is_empty() {
         let (&[_, high, low], rest) = additions.split_first_chunk::<3>().ok_or(ProxyHeaderError::Addition)?;
         let size = usize::from(u16::from_be_bytes([high, low]));
         additions = rest.get(size..).ok_or(ProxyHeaderError::Addition)?;
     }
-    Ok(())
+    Ok(count)
 }
 
 /// Bytes at the start of a connection that are no header of the PROXY protocol.

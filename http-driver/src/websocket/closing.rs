@@ -1,0 +1,92 @@
+//! The task of a WebSocket: runs its handler, and closes it in order.
+
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::time::Duration;
+
+use async_tungstenite::WebSocketStream;
+use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
+use futures_io::{AsyncRead, AsyncWrite};
+
+use super::shared::{Connected, Shared};
+use super::socket::WebSocket;
+use crate::response::{TimeLimit, Upgraded};
+use crate::runtime::yield_now;
+
+/// How long the client may take for its Close and the end of its stream.
+const CLOSING: Duration = Duration::from_secs(5);
+/// How long handler and client may take for that once the server shuts down.
+const SHUTDOWN: Duration = Duration::from_secs(1);
+
+/// Runs the handler, beside the closing handshake.
+pub(super) async fn serve<F, Fut>(stream: Upgraded, config: WebSocketConfig, protocol: Option<String>, handler: F)
+where
+    F: FnOnce(WebSocket) -> Fut,
+    Fut: Future<Output = ()>,
+{
+    let (draining, limit) = (stream.draining(), stream.limit());
+    let stream = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
+    let shared = Shared::new(Connected::new(stream));
+    let mut handled = pin!(handler(WebSocket::new(shared.clone(), protocol)));
+    let mut closed = pin!(attend(&shared, draining, limit));
+    let (mut is_handled, mut is_closed) = (false, false);
+    poll_fn(|context| {
+        is_handled = is_handled || handled.as_mut().poll(context).is_ready();
+        is_closed = is_closed || closed.as_mut().poll(context).is_ready();
+        if is_handled && is_closed { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
+}
+
+/// Waits until the handler is done with the WebSocket or the server shuts down, and closes it.
+async fn attend(shared: &Shared, draining: impl Future<Output = ()>, limit: TimeLimit) {
+    let mut draining = pin!(draining);
+    let mut shuts_down = false;
+    let released = poll_fn(|context| {
+        if !shuts_down && draining.as_mut().poll(context).is_ready() {
+            shuts_down = true;
+            limit.set(SHUTDOWN);
+        }
+        shared.poll_released(context, shuts_down)
+    });
+    let Some(mut connected) = released.await else { return };
+    connected.close_with(if shuts_down { CloseCode::Away } else { CloseCode::Normal });
+    if !shuts_down {
+        limit.set(CLOSING);
+    }
+    let mut finished = pin!(finish(&mut connected));
+    poll_fn(|context| {
+        if !shuts_down && draining.as_mut().poll(context).is_ready() {
+            shuts_down = true;
+            limit.set(SHUTDOWN);
+        }
+        finished.as_mut().poll(context)
+    })
+    .await;
+    if !shuts_down {
+        limit.clear();
+    }
+}
+
+/// Sends the Close and waits for the client's. Where that does not come, because the client has
+/// broken the protocol, it waits for the end of its stream: closing a connection while the client
+/// is sending would reset it, and the Close might be lost.
+async fn finish(connected: &mut Connected) {
+    while let Some(Ok(_)) = poll_fn(|context| connected.poll_next(context)).await {
+        yield_now().await;
+    }
+    if poll_fn(|context| connected.poll_flush(context)).await.is_err() {
+        return;
+    }
+    let has_failed = connected.has_failed;
+    let stream = connected.stream.get_mut();
+    if poll_fn(|context| Pin::new(&mut *stream).poll_close(context)).await.is_err() || !has_failed {
+        return;
+    }
+    let mut dropped = vec![0; 16 << 10];
+    while let Ok(1..) = poll_fn(|context| Pin::new(&mut *stream).poll_read(context, &mut dropped)).await {
+        yield_now().await;
+    }
+}

@@ -1,0 +1,223 @@
+//! The place that a WebSocket shares with the task of its connection.
+//!
+//! Whoever polls the stream takes it out of the place meanwhile, so nothing is polled under the
+//! lock. The task of the connection takes it to send a Close when the server shuts down, whatever
+//! the handler waits for, and for good once the handler has dropped its [`WebSocket`].
+//!
+//! [`WebSocket`]: super::WebSocket
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use async_tungstenite::WebSocketStream;
+use async_tungstenite::tungstenite::protocol::CloseFrame;
+use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use async_tungstenite::tungstenite::{Error, Message};
+use futures_core::Stream;
+use futures_sink::Sink;
+
+use crate::response::Upgraded;
+
+/// Bytes of pongs that may wait for a client which does not read.
+const MAX_PONGS: usize = 64 << 10;
+/// Messages after which other tasks get a turn.
+const MAX_IN_A_ROW: u8 = 32;
+
+/// The stream, and how far it is closed.
+#[derive(Debug)]
+pub(super) struct Connected {
+    pub(super) stream: WebSocketStream<Upgraded>,
+    /// A Close of the server was queued.
+    pub(super) is_closing: bool,
+    /// The client broke the protocol or is gone, so nothing more can be read.
+    pub(super) has_failed: bool,
+    /// Bytes of pongs since the last flush.
+    pongs: usize,
+    /// Messages that the handler read without waiting.
+    in_a_row: u8,
+    /// The handler, while it waits for a message.
+    reader: Option<Waker>,
+}
+
+impl Connected {
+    pub(super) fn new(stream: WebSocketStream<Upgraded>) -> Self {
+        Self { stream, is_closing: false, has_failed: false, pongs: 0, in_a_row: 0, reader: None }
+    }
+
+    /// Queues a Close, unless either side has closed.
+    pub(super) fn close(&mut self, frame: CloseFrame) {
+        if !std::mem::replace(&mut self.is_closing, true) {
+            // Fails only if the client has closed or is gone.
+            let _ = Pin::new(&mut self.stream).start_send(Message::Close(Some(frame)));
+        }
+    }
+
+    pub(super) fn close_with(&mut self, code: CloseCode) {
+        self.close(CloseFrame { code, reason: "".into() });
+    }
+
+    pub(super) fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(context);
+        if flushed.is_ready() {
+            self.pongs = 0;
+        }
+        flushed
+    }
+
+    /// Returns the next message; queues a Close if the client breaks the protocol.
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
+        if self.has_failed {
+            return Poll::Ready(None);
+        }
+        if self.pongs > MAX_PONGS && self.poll_flush(context).is_pending() {
+            return Poll::Pending;
+        }
+        let next = Pin::new(&mut self.stream).poll_next(context);
+        match &next {
+            Poll::Ready(Some(Ok(Message::Ping(data)))) => self.pongs += data.len() + 2,
+            Poll::Ready(Some(Err(error))) => {
+                self.has_failed = true;
+                if let Some(code) = close_code(error) {
+                    self.close_with(code);
+                }
+            }
+            _ => {}
+        }
+        next
+    }
+}
+
+impl Connected {
+    /// Returns the next message for the handler, and lets other tasks run now and then: a client
+    /// may send without a pause.
+    pub(super) fn poll_message(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Message, Error>>> {
+        if self.in_a_row == MAX_IN_A_ROW {
+            self.in_a_row = 0;
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        let next = self.poll_next(context);
+        if next.is_ready() {
+            self.in_a_row += 1;
+        } else {
+            self.in_a_row = 0;
+            self.reader = Some(context.waker().clone());
+        }
+        next
+    }
+}
+
+/// Returns the status code for an error of the client (RFC 6455 section 7.4.1); `None` if the
+/// client is gone.
+fn close_code(error: &Error) -> Option<CloseCode> {
+    use async_tungstenite::tungstenite::error::ProtocolError;
+    match error {
+        Error::Protocol(ProtocolError::ResetWithoutClosingHandshake) => None,
+        Error::Protocol(_) => Some(CloseCode::Protocol),
+        Error::Utf8(_) => Some(CloseCode::Invalid),
+        Error::Capacity(_) => Some(CloseCode::Size),
+        _ => None,
+    }
+}
+
+/// The place of the stream.
+#[derive(Clone, Debug)]
+pub(super) struct Shared(Arc<Mutex<Place>>);
+
+#[derive(Debug)]
+struct Place {
+    connected: Option<Box<Connected>>,
+    /// The handler has dropped its WebSocket.
+    is_released: bool,
+    /// Waits until the stream is back.
+    user: Option<Waker>,
+    /// The task of the connection.
+    owner: Option<Waker>,
+}
+
+/// A stream that was taken out; goes back when this is dropped.
+struct Taken<'a> {
+    shared: &'a Shared,
+    connected: Option<Box<Connected>>,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let woken = {
+            let mut place = self.shared.place();
+            place.connected = self.connected.take();
+            place.user.take()
+        };
+        woken.into_iter().for_each(Waker::wake);
+    }
+}
+
+impl Shared {
+    pub(super) fn new(connected: Connected) -> Self {
+        let connected = Some(Box::new(connected));
+        Self(Arc::new(Mutex::new(Place { connected, is_released: false, user: None, owner: None })))
+    }
+
+    fn place(&self) -> MutexGuard<'_, Place> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Calls this with the stream, for the handler.
+    pub(super) fn poll<T>(
+        &self,
+        context: &mut Context<'_>,
+        call: impl FnOnce(&mut Connected, &mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let waker = context.waker().clone();
+        let connected = {
+            let mut place = self.place();
+            match place.connected.take() {
+                Some(connected) => connected,
+                None => {
+                    let replaced = place.user.replace(waker);
+                    drop(place);
+                    drop(replaced);
+                    return Poll::Pending;
+                }
+            }
+        };
+        let mut taken = Taken { shared: self, connected: Some(connected) };
+        match taken.connected.as_deref_mut() {
+            Some(connected) => call(connected, context),
+            None => Poll::Pending,
+        }
+    }
+
+    /// Notes that the handler has dropped its WebSocket.
+    pub(super) fn release(&self) {
+        let owner = {
+            let mut place = self.place();
+            place.is_released = true;
+            place.owner.take()
+        };
+        owner.into_iter().for_each(Waker::wake);
+    }
+
+    /// Waits until the handler has dropped its WebSocket, and returns the stream. Sends a Close with
+    /// 1001 meanwhile if the server shuts down.
+    pub(super) fn poll_released(&self, context: &mut Context<'_>, shuts_down: bool) -> Poll<Option<Box<Connected>>> {
+        let waker = context.waker().clone();
+        let replaced = {
+            let mut place = self.place();
+            if place.is_released {
+                return Poll::Ready(place.connected.take());
+            }
+            place.owner.replace(waker)
+        };
+        drop(replaced);
+        if shuts_down {
+            let _ = self.poll(context, |connected, context| {
+                connected.close_with(CloseCode::Away);
+                connected.reader.take().into_iter().for_each(Waker::wake);
+                connected.poll_flush(context)
+            });
+        }
+        Poll::Pending
+    }
+}
