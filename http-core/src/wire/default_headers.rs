@@ -91,4 +91,13 @@ mod tests {
         assert_eq!(written(default_headers, false, true), "Server: x\r\n");
         assert_eq!(written(default_headers, true, true), "");
     }
+
+    #[test]
+    fn the_room_is_exactly_that_of_both_lines() {
+        for server in [None, Some("x"), Some("a longer name")] {
+            let mut default_headers = DefaultHeaders::with_room_for(server);
+            let room = default_headers.lines.capacity();
+            assert_eq!(default_headers.at(UnixTime::from_secs(0), server).lines.len(), room);
+        }
+    }
 }
