@@ -29,7 +29,7 @@ pub use crate::observe::{CloseCounts, Counters, RefusalCounts, ResponseCounts, T
 pub use crate::request::upload::{BodyReader, Files, Pieces, TextField, TextFields, UploadedFile};
 pub use crate::request::{Body, FormError, MultipartStream, Request, StreamedPart};
 pub use crate::response::files::{FileRoot, NamedFile};
-pub use crate::response::{BoxError, Responder, Response, Upgraded};
+pub use crate::response::{BoxError, Event, EventError, Events, IntoEvent, Responder, Response, Upgraded};
 pub use crate::server::{Handle, ListenAddress, ListenSocket, StatefulHandler};
 #[cfg(feature = "_tls")]
 pub use crate::tls::{ClientCertificates, Tls, TlsError, TlsErrorKind, TlsSession};

@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use httpants_core::{Now, RequestHead, RequestId};
 use tracing::Span;
@@ -52,6 +53,14 @@ impl<F> Handled<F> {
 
     pub(super) fn request(&self) -> RequestId {
         self.request
+    }
+
+    /// Returns when the request is to be polled even if nothing has happened.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        match &self.stage {
+            Stage::Streaming(stream) => stream.deadline(),
+            _ => None,
+        }
     }
 
     /// Drops the current stage inside the request's span.

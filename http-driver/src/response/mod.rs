@@ -1,6 +1,7 @@
 //! Responses of handlers.
 
 mod convert;
+mod events;
 pub(crate) mod files;
 mod location;
 mod outlet;
@@ -17,6 +18,7 @@ use futures_core::Stream;
 use http::StatusCode;
 use httpants_core::{FieldLines, Misuse, ResponseHead};
 
+pub use self::events::{Event, EventError, Events, IntoEvent};
 use self::files::NamedFile;
 pub(crate) use self::files::{FileSender, OpenFiles, Stretch};
 pub(crate) use self::outlet::Outlet;
@@ -69,6 +71,7 @@ pub(crate) enum Piece {
 pub(crate) enum Content {
     Whole(Bytes),
     Stream(ContentStream),
+    Events(Events),
     File(Box<NamedFile>),
     Upgrade(UpgradeHandler),
     /// The application failed and has no response.
@@ -322,6 +325,7 @@ impl fmt::Debug for Response {
         let content = match &self.content {
             Content::Whole(bytes) => format!("{} bytes", bytes.len()),
             Content::Stream(_) => "stream".into(),
+            Content::Events(events) => format!("{events:?}"),
             Content::File(file) => format!("{file:?}"),
             Content::Upgrade(_) => "upgrade".into(),
             Content::Failed(_) => "failed".into(),

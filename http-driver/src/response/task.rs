@@ -2,10 +2,12 @@
 
 use std::error::Error;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use http::Method;
 use httpants_core::{BodyLen, Misuse, ResponseHead, ResponseState};
 
+use super::events::Heartbeat;
 use super::files;
 use super::outlet::Outlet;
 use super::{BoxError, Content, ContentStream, Piece, Response, UpgradeHandler};
@@ -22,6 +24,8 @@ pub(crate) struct StreamTask {
     /// The head, until it is sent.
     head: Option<ResponseHead>,
     stream: ContentStream,
+    /// For server-sent events.
+    heartbeat: Option<Heartbeat>,
 }
 
 /// The work left after a response was given to the core.
@@ -75,7 +79,8 @@ impl Outlet<'_> {
                 self.check_sent();
                 return Rest::Nothing;
             }
-            Content::Stream(stream) => self.begin_stream(head, stream),
+            Content::Stream(stream) => self.begin_stream(head, stream, None),
+            Content::Events(events) => self.begin_stream(head, events.stream, Some(events.heartbeat)),
         };
         result.unwrap_or_else(|misuse| {
             self.fail_with(&misuse);
@@ -115,7 +120,12 @@ impl Outlet<'_> {
         }
     }
 
-    fn begin_stream(&mut self, head: ResponseHead, stream: ContentStream) -> Result<Rest, Misuse> {
+    fn begin_stream(
+        &mut self,
+        head: ResponseHead,
+        stream: ContentStream,
+        heartbeat: Option<Heartbeat>,
+    ) -> Result<Rest, Misuse> {
         let (request, status) = (self.request, head.status);
         let (has_body, ends_http) = self.with(|shared| match shared.core.current_request() {
             None => (true, false),
@@ -124,7 +134,7 @@ impl Outlet<'_> {
             }
         });
         if has_body && !ends_http {
-            return Ok(Rest::Stream(StreamTask { head: Some(head), stream }));
+            return Ok(Rest::Stream(StreamTask { head: Some(head), stream, heartbeat }));
         }
         let _ = guard(self.metrics, "drop of a response stream", || drop(stream));
         self.with(|shared| {
@@ -145,17 +155,23 @@ impl Outlet<'_> {
 impl StreamTask {
     /// Passes pieces on while there are some and there is room.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>, outlet: &mut Outlet<'_>) -> Progress {
-        for _ in 0..PIECES {
+        for turn in 1..=PIECES {
             if self.head.is_none() && !self.has_room(outlet) {
+                self.heartbeat.iter_mut().for_each(Heartbeat::rest);
                 return Progress::Waiting;
             }
             // Polled before the head is sent: a stream that reads the request's body causes `100
             // Continue`, which must precede the final status.
-            let polled = guard(outlet.metrics, "response stream", || self.stream.as_mut().poll_next(context));
+            let polled = match self.heartbeat {
+                // Events that are always ready end with the server, too.
+                Some(_) if outlet.is_draining && turn == PIECES => Ok(Poll::Ready(None)),
+                _ => guard(outlet.metrics, "response stream", || self.stream.as_mut().poll_next(context)),
+            };
             let Ok(polled) = polled else {
                 outlet.fail();
                 return Progress::Done;
             };
+            let polled = self.beat(outlet, polled);
             match self.pass_on(outlet, polled) {
                 Ok(Some(progress)) => return progress,
                 Ok(None) => {}
@@ -166,6 +182,34 @@ impl StreamTask {
             }
         }
         Progress::Yielded
+    }
+
+    /// Returns when this is to be polled even if nothing has happened.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.heartbeat.as_ref().and_then(Heartbeat::due)
+    }
+
+    /// Puts a comment in the place of an event if it is time, and the end if the server shuts down.
+    fn beat(
+        &mut self,
+        outlet: &Outlet<'_>,
+        polled: Poll<Option<Result<Piece, BoxError>>>,
+    ) -> Poll<Option<Result<Piece, BoxError>>> {
+        let Some(heartbeat) = &mut self.heartbeat else { return polled };
+        let comment = match polled {
+            Poll::Pending if outlet.is_draining => return Poll::Ready(None),
+            Poll::Pending => heartbeat.comment(outlet.now.mono),
+            Poll::Ready(_) => None,
+        };
+        match comment {
+            Some(comment) => Poll::Ready(Some(Ok(Piece::Data(comment)))),
+            None => {
+                if polled.is_ready() {
+                    heartbeat.rest();
+                }
+                polled
+            }
+        }
     }
 
     fn has_room(&self, outlet: &mut Outlet<'_>) -> bool {

@@ -13,6 +13,7 @@
 mod bodiless;
 mod content_owners;
 mod draining;
+mod events;
 mod half_close;
 mod leaving;
 mod outlive;

@@ -172,6 +172,11 @@ macro_rules! conformance_suite {
                 responder::signed_cookies_are_known_on_another_connection
                 responder::time_counts_from_the_request
             }
+            mod events {
+                events::events_and_comments_arrive_as_they_are_made
+                events::the_stream_of_a_client_that_left_is_dropped
+                events::events_end_with_the_server
+            }
             mod content {
                 content::content_comes_by_its_length_and_in_chunks
                 content::large_content_comes_back_byte_for_byte
