@@ -6,6 +6,7 @@ mod content;
 mod deadline;
 mod events;
 mod getters;
+mod interim;
 mod lent_buffers;
 mod preamble;
 mod receive;
@@ -76,7 +77,7 @@ use crate::wire::response_framing::Mode;
 /// | constructors | [`new`](Self::new), [`with_handshake`](Self::with_handshake) |
 /// | inputs | [`recv_buf`](Self::recv_buf) and [`handle_recv`](Self::handle_recv), or [`receive`](Self::receive), or [`lend_recv_buf`](Self::lend_recv_buf) and [`return_recv_buf`](Self::return_recv_buf); [`receive_preface`](Self::receive_preface), [`handle_secured`](Self::handle_secured), [`handle_handshake_failed`](Self::handle_handshake_failed); [`handle_eof`](Self::handle_eof), [`handle_peer_closed`](Self::handle_peer_closed), [`handle_sent`](Self::handle_sent) or [`handle_transmitted`](Self::handle_transmitted), [`handle_partly_transmitted`](Self::handle_partly_transmitted), [`handle_timeout`](Self::handle_timeout), [`handle_time`](Self::handle_time), [`handle_shutdown`](Self::handle_shutdown), [`handle_io_error`](Self::handle_io_error) |
 /// | outputs | [`poll_event`](Self::poll_event), [`poll_transmit`](Self::poll_transmit) or [`take_transmit`](Self::take_transmit), [`poll_close`](Self::poll_close), [`poll_timeout`](Self::poll_timeout), [`poll_send_room`](Self::poll_send_room), [`take_dropped`](Self::take_dropped) |
-/// | commands for a request | [`reply`](Self::reply), [`respond`](Self::respond), [`respond_with`](Self::respond_with), [`respond_upgrade`](Self::respond_upgrade), [`send`](Self::send), [`send_external`](Self::send_external), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`check_expectation`](Self::check_expectation), [`send_continue`](Self::send_continue), [`abort`](Self::abort), [`response_fields_mut`](Self::response_fields_mut), [`set_max_body_size`](Self::set_max_body_size), [`pause`](Self::pause), [`resume`](Self::resume) |
+/// | commands for a request | [`reply`](Self::reply), [`respond`](Self::respond), [`respond_with`](Self::respond_with), [`respond_upgrade`](Self::respond_upgrade), [`send`](Self::send), [`send_external`](Self::send_external), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`check_expectation`](Self::check_expectation), [`send_continue`](Self::send_continue), [`send_interim`](Self::send_interim), [`abort`](Self::abort), [`response_fields_mut`](Self::response_fields_mut), [`set_max_body_size`](Self::set_max_body_size), [`pause`](Self::pause), [`resume`](Self::resume) |
 /// | commands for the connection | [`hold_requests`](Self::hold_requests), [`accept_requests`](Self::accept_requests), [`close`](Self::close), [`take_upgrade`](Self::take_upgrade), [`lend`](Self::lend), [`release`](Self::release) |
 /// | getters | [`current_request`](Self::current_request), [`response_state`](Self::response_state), [`wants_recv`](Self::wants_recv), [`watches_peer`](Self::watches_peer), [`wanted_storage`](Self::wanted_storage), [`storage_size`](Self::storage_size), [`is_idle`](Self::is_idle), [`lacks_proxy_header`](Self::lacks_proxy_header), [`state`](Self::state), [`now`](Self::now), [`served`](Self::served), [`peer`](Self::peer), [`is_peer_closed`](Self::is_peer_closed), [`has_dropped`](Self::has_dropped), [`limits`](Self::limits) |
 ///

@@ -168,6 +168,7 @@ macro_rules! conformance_suite {
                 responder::a_response_is_sent_in_one_call
                 responder::calls_in_a_wrong_order_are_errors
                 responder::a_slow_reader_makes_the_responder_wait
+                responder::interim_responses_arrive_before_the_response
                 responder::only_the_cookies_that_are_named_leave
                 responder::signed_cookies_are_known_on_another_connection
                 responder::time_counts_from_the_request
