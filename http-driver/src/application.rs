@@ -30,6 +30,8 @@ pub use crate::request::upload::{BodyReader, Files, Pieces, TextField, TextField
 pub use crate::request::{Body, FormError, MultipartStream, Request, StreamedPart};
 pub use crate::response::files::{FileRoot, NamedFile};
 pub use crate::response::{BoxError, Event, EventError, Events, IntoEvent, Responder, Response, Upgraded};
+#[cfg(feature = "compression")]
+pub use crate::response::{Compression, CompressionLevel, ContentCoding};
 pub use crate::server::{Handle, ListenAddress, ListenSocket, StatefulHandler};
 #[cfg(feature = "_tls")]
 pub use crate::tls::{ClientCertificates, Tls, TlsError, TlsErrorKind, TlsSession};

@@ -45,7 +45,7 @@ mod segment;
 mod tests;
 mod xsendfile;
 
-pub use coding::Coding;
+pub use coding::{Coding, accepted_coding};
 pub use disposition::attachment;
 pub use fault::FileError;
 pub use mime::content_type;

@@ -14,6 +14,7 @@ use crate::handler::{BodyPolicy, Handler};
 use crate::observe::Observed;
 use crate::observe::access_log::AccessLog;
 use crate::request::collect::Settings;
+use crate::response::Compression;
 use crate::response::files::FilePolicy;
 use crate::runtime::Clock;
 
@@ -24,6 +25,7 @@ pub(crate) struct Service<H> {
     pub(crate) environment: Arc<Environment>,
     pub(crate) choose_intake: Option<ChooseIntake>,
     pub(crate) files: Arc<FilePolicy>,
+    pub(crate) compression: Option<Compression>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) observed: Observed,
     pub(crate) upgrade_grace: Duration,
@@ -39,6 +41,7 @@ pub(crate) struct ServiceParts<H> {
     pub(crate) cookie_keys: Option<KeyRing>,
     pub(crate) choose_intake: Option<ChooseIntake>,
     pub(crate) files: FilePolicy,
+    pub(crate) compression: Option<Compression>,
     pub(crate) settings: Settings,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) upgrade_grace: Duration,
@@ -57,6 +60,7 @@ impl<H: Handler> Service<H> {
             cookie_keys,
             choose_intake,
             files,
+            compression,
             mut settings,
             access_log,
             upgrade_grace,
@@ -73,6 +77,7 @@ impl<H: Handler> Service<H> {
             environment: environment.into(),
             choose_intake,
             files: files.into(),
+            compression,
             settings: settings.into(),
             observed,
             upgrade_grace,

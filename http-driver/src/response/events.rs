@@ -9,14 +9,9 @@ use bytes::Bytes;
 use futures_core::Stream;
 use httpants_core::{FieldLines, ResponseHead};
 
+use super::heartbeat::Heartbeat;
 use super::{BoxError, Content, ContentStream, Piece, Response};
 use crate::request::Request;
-
-/// The interval that the HTML standard recommends for comments (section 9.2.7).
-const HEARTBEAT: Duration = Duration::from_secs(15);
-
-/// A comment, which clients ignore.
-const COMMENT: &[u8] = b":\n\n";
 
 /// A server-sent event, an item of [`Response::events`].
 ///
@@ -188,8 +183,8 @@ impl<E: Into<BoxError>> IntoEvent for Result<Event, E> {
 /// assert_eq!(response.head().fields.get("Content-Type"), Some(&b"text/event-stream"[..]));
 /// ```
 pub struct Events {
-    pub(super) stream: ContentStream,
-    pub(super) heartbeat: Heartbeat,
+    stream: ContentStream,
+    heartbeat: Heartbeat,
 }
 
 impl Events {
@@ -199,37 +194,35 @@ impl Events {
     where
         S: Stream<Item: IntoEvent> + Send + 'static,
     {
-        let heartbeat = Heartbeat { interval: Some(HEARTBEAT), due: None };
-        Self { stream: Box::pin(Encoded { stream: Box::pin(stream) }), heartbeat }
+        Self { stream: Box::pin(Encoded { stream: Box::pin(stream) }), heartbeat: Heartbeat::default() }
     }
 
     /// Sets after which time without an event a comment is sent, so that proxies keep the connection
     /// open and a client that has left is noticed. Default: 15 s.
     #[must_use]
     pub fn heartbeat(mut self, interval: Duration) -> Self {
-        // A comment that is always due would be sent without end.
-        self.heartbeat.interval = Some(interval.max(Duration::from_millis(1)));
+        self.heartbeat = Heartbeat::every(interval);
         self
     }
 
     /// Sends no comments. A client that has left is noticed with the next event.
     #[must_use]
     pub fn without_heartbeat(mut self) -> Self {
-        self.heartbeat.interval = None;
+        self.heartbeat = Heartbeat::never();
         self
     }
 }
 
 impl fmt::Debug for Events {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Events").field("heartbeat", &self.heartbeat.interval).finish_non_exhaustive()
+        f.debug_struct("Events").field("heartbeat", &self.heartbeat).finish_non_exhaustive()
     }
 }
 
 impl From<Events> for Response {
     fn from(events: Events) -> Self {
         let head = ResponseHead::with_fields(http::StatusCode::OK, FieldLines::new());
-        let response = Self { head, content: Content::Events(events), misuse: None };
+        let response = Self { head, content: Content::Events(events.stream, events.heartbeat), misuse: None };
         // nginx holds a response back unless this says otherwise.
         let fields =
             [("Content-Type", "text/event-stream"), ("Cache-Control", "no-store"), ("X-Accel-Buffering", "no")];
@@ -290,35 +283,6 @@ impl<S: Stream<Item: IntoEvent>> Stream for Encoded<S> {
     fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         let encode = |event: Event| Piece::Data(Bytes::from(event.to_string()));
         self.stream.as_mut().poll_next(context).map(|item| item.map(|item| item.into_event().map(encode)))
-    }
-}
-
-/// When a comment is sent in place of an event.
-#[derive(Debug)]
-pub(crate) struct Heartbeat {
-    interval: Option<Duration>,
-    /// The time of the next comment, while the stream waits for its next event.
-    due: Option<Duration>,
-}
-
-impl Heartbeat {
-    pub(super) fn due(&self) -> Option<Duration> {
-        self.due
-    }
-
-    /// Records that something is sent, or that nothing can be sent now.
-    pub(super) fn rest(&mut self) {
-        self.due = None;
-    }
-
-    /// Returns the comment if it is due, for a stream that waits for its next event.
-    pub(super) fn comment(&mut self, now: Duration) -> Option<Bytes> {
-        let due = *self.due.get_or_insert(now.saturating_add(self.interval?));
-        let is_due = due <= now;
-        if is_due {
-            self.due = None;
-        }
-        is_due.then(|| Bytes::from_static(COMMENT))
     }
 }
 

@@ -1,8 +1,14 @@
 //! Responses of handlers.
 
+#[cfg(feature = "compression")]
+mod compression;
+#[cfg(not(feature = "compression"))]
+#[path = "compression/unsupported.rs"]
+mod compression;
 mod convert;
 mod events;
 pub(crate) mod files;
+mod heartbeat;
 mod location;
 mod outlet;
 mod responder;
@@ -18,9 +24,14 @@ use futures_core::Stream;
 use http::StatusCode;
 use httpants_core::{FieldLines, Misuse, ResponseHead};
 
+#[cfg(not(feature = "compression"))]
+pub(crate) use self::compression::Compression;
+#[cfg(feature = "compression")]
+pub use self::compression::{Compression, CompressionLevel, ContentCoding};
 pub use self::events::{Event, EventError, Events, IntoEvent};
 use self::files::NamedFile;
 pub(crate) use self::files::{FileSender, OpenFiles, Stretch};
+use self::heartbeat::Heartbeat;
 pub(crate) use self::outlet::Outlet;
 pub use self::responder::Responder;
 pub(crate) use self::task::{Progress, Rest, StreamTask};
@@ -71,7 +82,7 @@ pub(crate) enum Piece {
 pub(crate) enum Content {
     Whole(Bytes),
     Stream(ContentStream),
-    Events(Events),
+    Events(ContentStream, Heartbeat),
     File(Box<NamedFile>),
     Upgrade(UpgradeHandler),
     /// The application failed and has no response.
@@ -325,7 +336,7 @@ impl fmt::Debug for Response {
         let content = match &self.content {
             Content::Whole(bytes) => format!("{} bytes", bytes.len()),
             Content::Stream(_) => "stream".into(),
-            Content::Events(events) => format!("{events:?}"),
+            Content::Events(_, heartbeat) => format!("events, {heartbeat:?}"),
             Content::File(file) => format!("{file:?}"),
             Content::Upgrade(_) => "upgrade".into(),
             Content::Failed(_) => "failed".into(),

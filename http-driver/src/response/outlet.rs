@@ -5,6 +5,7 @@ use std::task::Waker;
 use http::{Method, StatusCode};
 use httpants_core::{FieldLines, Misuse, Now, RequestId, ResponseHead, ResponseState};
 
+use super::Compression;
 use super::files::{FilePolicy, OpenFiles};
 use crate::exchange::{Exchange, Shared};
 use crate::observe::report::report;
@@ -16,6 +17,7 @@ pub(crate) struct Outlet<'a> {
     pub(crate) request: RequestId,
     pub(crate) open_files: &'a mut OpenFiles,
     pub(crate) file_policy: &'a FilePolicy,
+    pub(crate) compression: Option<&'a Compression>,
     pub(crate) metrics: &'a Metrics,
     /// The server has begun to shut down.
     pub(crate) is_draining: bool,

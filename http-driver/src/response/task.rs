@@ -4,20 +4,24 @@ use std::error::Error;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::Method;
 use httpants_core::{BodyLen, Misuse, ResponseHead, ResponseState};
 
-use super::events::Heartbeat;
+use super::compression::{self, Coder};
 use super::files;
+use super::heartbeat::Heartbeat;
 use super::outlet::Outlet;
 use super::{BoxError, Content, ContentStream, Piece, Response, UpgradeHandler};
 use crate::exchange::BodyError;
-use crate::observe::guard;
 use crate::observe::report::report;
+use crate::observe::{Panicked, guard};
 use crate::request::FormError;
 
 /// Polls of a stream before its bytes are written.
 const PIECES: usize = 32;
+/// Slices of pieces that are compressed before other tasks get a turn.
+const CODED: usize = 8;
 
 /// A response whose body is still being produced.
 pub(crate) struct StreamTask {
@@ -26,7 +30,12 @@ pub(crate) struct StreamTask {
     stream: ContentStream,
     /// For server-sent events.
     heartbeat: Option<Heartbeat>,
+    /// Compresses the pieces.
+    coder: Option<Coder>,
 }
+
+/// An error of the application that was logged.
+struct Failed;
 
 /// The work left after a response was given to the core.
 pub(crate) enum Rest {
@@ -34,6 +43,8 @@ pub(crate) enum Rest {
     Stream(StreamTask),
     Upgrade(UpgradeHandler),
 }
+
+type PolledPiece = Poll<Option<Result<Piece, BoxError>>>;
 
 /// The result of polling a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,10 +60,15 @@ impl Outlet<'_> {
     /// Gives the response of a handler to the core.
     pub(crate) fn respond(&mut self, response: Response) -> Rest {
         let request = self.request;
-        let Response { head, content, misuse } = response;
+        let Response { mut head, mut content, misuse } = response;
         if let Some(misuse) = misuse {
             return self.refuse(misuse, content);
         }
+        let Ok(coder) = self.compress(&mut head, &mut content) else {
+            let _ = guard(self.metrics, "drop of a response body", || drop(content));
+            self.fail();
+            return Rest::Nothing;
+        };
         let result = match content {
             Content::Whole(content) => {
                 // The last handle of the content is dropped without the lock.
@@ -79,12 +95,33 @@ impl Outlet<'_> {
                 self.check_sent();
                 return Rest::Nothing;
             }
-            Content::Stream(stream) => self.begin_stream(head, stream, None),
-            Content::Events(events) => self.begin_stream(head, events.stream, Some(events.heartbeat)),
+            Content::Stream(stream) => self.begin_stream(head, StreamTask::new(stream, None, coder)),
+            Content::Events(stream, heartbeat) => {
+                self.begin_stream(head, StreamTask::new(stream, Some(heartbeat), coder))
+            }
         };
         result.unwrap_or_else(|misuse| {
             self.fail_with(&misuse);
             Rest::Nothing
+        })
+    }
+
+    /// Compresses a response if the server does and the client accepts it; returns the coder of a body
+    /// that is still produced.
+    ///
+    /// # Errors
+    /// Returns an error, which was logged, if the application's choice or its fields are at fault.
+    fn compress(&mut self, head: &mut ResponseHead, content: &mut Content) -> Result<Option<Coder>, Failed> {
+        let Some(compression) = self.compression else { return Ok(None) };
+        let id = self.request;
+        let current = self.with(|shared| shared.core.current_request().cloned());
+        let Some(request) = current.filter(|request| request.id() == id) else { return Ok(None) };
+        let compressed = guard(self.metrics, "compression of a response", || {
+            compression::compress(compression, &request, head, content)
+        });
+        compressed.map_err(|_| Failed)?.map_err(|misuse| {
+            self.report(&misuse);
+            Failed
         })
     }
 
@@ -120,12 +157,7 @@ impl Outlet<'_> {
         }
     }
 
-    fn begin_stream(
-        &mut self,
-        head: ResponseHead,
-        stream: ContentStream,
-        heartbeat: Option<Heartbeat>,
-    ) -> Result<Rest, Misuse> {
+    fn begin_stream(&mut self, head: ResponseHead, task: StreamTask) -> Result<Rest, Misuse> {
         let (request, status) = (self.request, head.status);
         let (has_body, ends_http) = self.with(|shared| match shared.core.current_request() {
             None => (true, false),
@@ -134,9 +166,9 @@ impl Outlet<'_> {
             }
         });
         if has_body && !ends_http {
-            return Ok(Rest::Stream(StreamTask { head: Some(head), stream, heartbeat }));
+            return Ok(Rest::Stream(StreamTask { head: Some(head), ..task }));
         }
-        let _ = guard(self.metrics, "drop of a response stream", || drop(stream));
+        let _ = guard(self.metrics, "drop of a response stream", || drop(task));
         self.with(|shared| {
             shared.core.respond(request, &head, BodyLen::Unknown)?;
             shared.core.finish(request)
@@ -153,27 +185,35 @@ impl Outlet<'_> {
 }
 
 impl StreamTask {
+    fn new(stream: ContentStream, heartbeat: Option<Heartbeat>, coder: Option<Coder>) -> Self {
+        Self { head: None, stream, heartbeat, coder }
+    }
+
     /// Passes pieces on while there are some and there is room.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>, outlet: &mut Outlet<'_>) -> Progress {
+        let mut coded = 0;
         for turn in 1..=PIECES {
             if self.head.is_none() && !self.has_room(outlet) {
                 self.heartbeat.iter_mut().for_each(Heartbeat::rest);
                 return Progress::Waiting;
             }
-            // Polled before the head is sent: a stream that reads the request's body causes `100
-            // Continue`, which must precede the final status.
-            let polled = match self.heartbeat {
-                // Events that are always ready end with the server, too.
-                Some(_) if outlet.is_draining && turn == PIECES => Ok(Poll::Ready(None)),
-                _ => guard(outlet.metrics, "response stream", || self.stream.as_mut().poll_next(context)),
+            let passed = match self.coder.as_mut().and_then(Coder::step) {
+                Some(slice) => {
+                    coded += 1;
+                    let piece = slice.map(Piece::Data).map_err(BoxError::from);
+                    self.pass_on(outlet, Poll::Ready(Some(piece)), Bytes::new())
+                }
+                None => {
+                    let Ok(polled) = self.poll_stream(context, outlet, turn == PIECES) else {
+                        outlet.fail();
+                        return Progress::Done;
+                    };
+                    self.code(outlet, polled)
+                }
             };
-            let Ok(polled) = polled else {
-                outlet.fail();
-                return Progress::Done;
-            };
-            let polled = self.beat(outlet, polled);
-            match self.pass_on(outlet, polled) {
+            match passed {
                 Ok(Some(progress)) => return progress,
+                Ok(None) if coded == CODED => return Progress::Yielded,
                 Ok(None) => {}
                 Err(error) => {
                     outlet.break_off(error);
@@ -184,17 +224,44 @@ impl StreamTask {
         Progress::Yielded
     }
 
+    fn poll_stream(
+        &mut self,
+        context: &mut Context<'_>,
+        outlet: &Outlet<'_>,
+        is_last_turn: bool,
+    ) -> Result<PolledPiece, Panicked> {
+        // Events that are always ready end with the server, too.
+        if self.heartbeat.is_some() && outlet.is_draining && is_last_turn {
+            return Ok(Poll::Ready(None));
+        }
+        // Polled before the head is sent: a stream that reads the request's body causes `100
+        // Continue`, which must precede the final status.
+        let polled = guard(outlet.metrics, "response stream", || self.stream.as_mut().poll_next(context))?;
+        Ok(self.beat(outlet, polled))
+    }
+
+    /// Passes a piece on, or leaves it to the coder.
+    fn code(&mut self, outlet: &mut Outlet<'_>, polled: PolledPiece) -> Result<Option<Progress>, BoxError> {
+        match (&mut self.coder, polled) {
+            (Some(coder), Poll::Ready(Some(Ok(Piece::Data(data))))) => {
+                coder.push(data);
+                Ok(None)
+            }
+            (Some(coder), end @ Poll::Ready(None | Some(Ok(_)))) => {
+                let last = coder.finish()?;
+                self.pass_on(outlet, end, last)
+            }
+            (_, polled) => self.pass_on(outlet, polled, Bytes::new()),
+        }
+    }
+
     /// Returns when this is to be polled even if nothing has happened.
     pub(crate) fn deadline(&self) -> Option<Duration> {
         self.heartbeat.as_ref().and_then(Heartbeat::due)
     }
 
     /// Puts a comment in the place of an event if it is time, and the end if the server shuts down.
-    fn beat(
-        &mut self,
-        outlet: &Outlet<'_>,
-        polled: Poll<Option<Result<Piece, BoxError>>>,
-    ) -> Poll<Option<Result<Piece, BoxError>>> {
+    fn beat(&mut self, outlet: &Outlet<'_>, polled: PolledPiece) -> PolledPiece {
         let Some(heartbeat) = &mut self.heartbeat else { return polled };
         let comment = match polled {
             Poll::Pending if outlet.is_draining => return Poll::Ready(None),
@@ -218,11 +285,12 @@ impl StreamTask {
         !matches!(outlet.with(|shared| shared.core.poll_send_room(request)), Ok(0))
     }
 
-    /// Sends a piece of the body, after the head if that was not sent yet.
+    /// Sends a piece of the body, after the head if that was not sent yet, and `before` ahead of it.
     fn pass_on(
         &mut self,
         outlet: &mut Outlet<'_>,
-        polled: Poll<Option<Result<Piece, BoxError>>>,
+        polled: PolledPiece,
+        before: Bytes,
     ) -> Result<Option<Progress>, BoxError> {
         let piece = match polled {
             Poll::Ready(piece) => Some(piece.transpose()?),
@@ -235,6 +303,9 @@ impl StreamTask {
         let progress = outlet.with(|shared| {
             if let Some(head) = &head {
                 shared.core.respond(request, head, BodyLen::Unknown)?;
+            }
+            if !before.is_empty() {
+                shared.core.send(request, before)?;
             }
             match piece {
                 None => return Ok(Some(Progress::Waiting)),

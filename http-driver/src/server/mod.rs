@@ -94,6 +94,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
             cookie_keys: None,
             choose_intake: None,
             files: FilePolicy::default(),
+            compression: None,
             settings: Settings::new(runtime.blocking_pool()),
             access_log: None,
             upgrade_grace: Duration::from_secs(5),
@@ -335,6 +336,15 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     #[doc(alias = "sendfile")]
     pub fn x_sendfile(mut self, policy: Sendfile) -> Self {
         self.parts.files.sendfile = Some(policy);
+        self
+    }
+
+    /// Compresses the responses that clients accept compressed. Default: none is, because that can
+    /// reveal secrets: see [`Compression`].
+    #[cfg(feature = "compression")]
+    #[must_use]
+    pub fn compression(mut self, compression: crate::Compression) -> Self {
+        self.parts.compression = Some(compression);
         self
     }
 
