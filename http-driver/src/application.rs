@@ -19,6 +19,8 @@ pub use httpants_core::{
 #[cfg(feature = "_tls")]
 pub use rustls;
 
+#[cfg(feature = "compression")]
+pub use crate::content_coding::ContentCoding;
 pub use crate::draining::Draining;
 pub use crate::exchange::BodyError;
 #[cfg(feature = "json")]
@@ -26,12 +28,14 @@ pub use crate::exchange::JsonError;
 pub use crate::handler::{BodyPolicy, Handler};
 pub use crate::observe::access_log::AccessLog;
 pub use crate::observe::{CloseCounts, Counters, RefusalCounts, ResponseCounts, TimerCounts};
+#[cfg(feature = "compression")]
+pub use crate::request::Decompression;
 pub use crate::request::upload::{BodyReader, Files, Pieces, TextField, TextFields, UploadedFile};
 pub use crate::request::{Body, FormError, MultipartStream, Request, StreamedPart};
 pub use crate::response::files::{FileRoot, NamedFile};
 pub use crate::response::{BoxError, Event, EventError, Events, IntoEvent, Responder, Response, Upgraded};
 #[cfg(feature = "compression")]
-pub use crate::response::{Compression, CompressionLevel, ContentCoding};
+pub use crate::response::{Compression, CompressionLevel};
 pub use crate::server::{Handle, ListenAddress, ListenSocket, StatefulHandler};
 #[cfg(feature = "_tls")]
 pub use crate::tls::{ClientCertificates, Tls, TlsError, TlsErrorKind, TlsSession};

@@ -108,7 +108,7 @@ where
 
     fn collect<H>(
         &mut self,
-        head: RequestHead,
+        mut head: RequestHead,
         limits: Option<Box<httpants_core::forms::Limits>>,
         service: &Service<H>,
         outlet: &mut Outlet<'_>,
@@ -116,25 +116,47 @@ where
         H: Handler<Future = F>,
     {
         let max_body = limits.as_ref().map(|limits| limits.max_body_size);
-        let Some(body) = self.open_body(&head, max_body, outlet) else { return };
+        let Some(body) = self.open_body(&mut head, max_body, service, outlet) else { return };
         match collect(&head, body, limits, &service.settings) {
             Ok(collecting) => self.stage = Stage::Collecting { head, collecting: Box::pin(collecting) },
             Err(error) => self.refuse(error, outlet),
         }
     }
 
-    fn stream<H>(&mut self, head: RequestHead, max_body: Option<u64>, service: &Service<H>, outlet: &mut Outlet<'_>)
+    fn stream<H>(&mut self, mut head: RequestHead, max_body: Option<u64>, service: &Service<H>, outlet: &mut Outlet<'_>)
     where
         H: Handler<Future = F>,
     {
-        let Some(body) = self.open_body(&head, max_body, outlet) else { return };
+        let Some(body) = self.open_body(&mut head, max_body, service, outlet) else { return };
         self.call(Request::new(head, body, None, outlet.exchange.clone()), service, outlet);
     }
 
-    /// Opens the body for reading; returns `None` if the request was refused because of it.
-    fn open_body(&self, head: &RequestHead, max_body: Option<u64>, outlet: &mut Outlet<'_>) -> Option<Body> {
-        let opened = outlet.exchange.with(|shared| shared.open_body(head, max_body));
-        opened.ok().map(|()| Body::arriving(outlet.exchange.clone(), head.id(), head.framing()))
+    /// Opens the body for reading, and decodes it if the server does; returns `None` if the request
+    /// was refused because of it.
+    fn open_body<H>(
+        &mut self,
+        head: &mut RequestHead,
+        max_body: Option<u64>,
+        service: &Service<H>,
+        outlet: &mut Outlet<'_>,
+    ) -> Option<Body>
+    where
+        H: Handler<Future = F>,
+    {
+        let max_size = max_body.unwrap_or(service.environment.config.limits.max_body_size);
+        let decoder = match service.decompression.as_ref().map(|settings| settings.decoder(head, max_size)) {
+            None => None,
+            Some(Ok(decoder)) => decoder,
+            Some(Err(supported)) => {
+                self.respond(Response::unsupported_coding(&supported), outlet);
+                return None;
+            }
+        };
+        outlet.exchange.with(|shared| shared.open_body(head, max_body)).ok()?;
+        let body = Body::arriving(outlet.exchange.clone(), head.id(), head.framing());
+        let Some(decoder) = decoder else { return Some(body) };
+        *head = outlet.exchange.with(|shared| shared.core.set_body_decoded(head.id())).ok()?;
+        Some(body.decoded(decoder))
     }
 
     fn call<H>(&mut self, request: Request, service: &Service<H>, outlet: &mut Outlet<'_>)

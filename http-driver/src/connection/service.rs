@@ -13,6 +13,7 @@ use crate::exchange::Environment;
 use crate::handler::{BodyPolicy, Handler};
 use crate::observe::Observed;
 use crate::observe::access_log::AccessLog;
+use crate::request::Decompression;
 use crate::request::collect::Settings;
 use crate::response::Compression;
 use crate::response::files::FilePolicy;
@@ -26,6 +27,7 @@ pub(crate) struct Service<H> {
     pub(crate) choose_intake: Option<ChooseIntake>,
     pub(crate) files: Arc<FilePolicy>,
     pub(crate) compression: Option<Compression>,
+    pub(crate) decompression: Option<Decompression>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) observed: Observed,
     pub(crate) upgrade_grace: Duration,
@@ -42,6 +44,7 @@ pub(crate) struct ServiceParts<H> {
     pub(crate) choose_intake: Option<ChooseIntake>,
     pub(crate) files: FilePolicy,
     pub(crate) compression: Option<Compression>,
+    pub(crate) decompression: Option<Decompression>,
     pub(crate) settings: Settings,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) upgrade_grace: Duration,
@@ -61,6 +64,7 @@ impl<H: Handler> Service<H> {
             choose_intake,
             files,
             compression,
+            decompression,
             mut settings,
             access_log,
             upgrade_grace,
@@ -78,6 +82,7 @@ impl<H: Handler> Service<H> {
             choose_intake,
             files: files.into(),
             compression,
+            decompression,
             settings: settings.into(),
             observed,
             upgrade_grace,

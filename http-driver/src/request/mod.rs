@@ -5,6 +5,11 @@ mod client;
 pub(crate) mod collect;
 mod cookies;
 mod decoded;
+#[cfg(feature = "compression")]
+mod decompression;
+#[cfg(not(feature = "compression"))]
+#[path = "decompression/unsupported.rs"]
+mod decompression;
 mod joined;
 mod multipart_stream;
 pub(crate) mod upload;
@@ -20,6 +25,10 @@ use httpants_core::forms::{Multipart, ParseFormError, Variables, urlencoded};
 use httpants_core::{Connection, Headers, Misuse, RequestHead, RequestId};
 
 pub use self::body::Body;
+#[cfg(not(feature = "compression"))]
+pub(crate) use self::decompression::Decompression;
+#[cfg(feature = "compression")]
+pub use self::decompression::Decompression;
 pub use self::multipart_stream::{FormError, MultipartStream, StreamedPart};
 use self::upload::{BodyReader, Files, Form, TextFields};
 use crate::exchange::{Exchange, Shared};

@@ -27,7 +27,7 @@ use httpants_core::{FieldLines, Misuse, ResponseHead};
 #[cfg(not(feature = "compression"))]
 pub(crate) use self::compression::Compression;
 #[cfg(feature = "compression")]
-pub use self::compression::{Compression, CompressionLevel, ContentCoding};
+pub use self::compression::{Compression, CompressionLevel};
 pub use self::events::{Event, EventError, Events, IntoEvent};
 use self::files::NamedFile;
 pub(crate) use self::files::{FileSender, OpenFiles, Stretch};
@@ -300,9 +300,16 @@ impl Response {
                 };
                 (Self::text(text).with_status(code), unread)
             }
+            CollectError::Decoding { error, unread } => (Self::from(error), unread),
             CollectError::Connection => return None,
         };
         Some(if unread { response.with_header("Connection", "close") } else { response })
+    }
+
+    /// Returns the response to a request whose body has another coding than these.
+    pub(crate) fn unsupported_coding(supported: &str) -> Self {
+        let text = format!("unsupported Content-Encoding: expected one of {supported} (RFC 9110 15.5.16)\n");
+        Self::text(text).with_status(415).with_header("Accept-Encoding", supported)
     }
 
     fn note(&mut self, misuse: Misuse) {

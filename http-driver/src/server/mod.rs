@@ -95,6 +95,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
             choose_intake: None,
             files: FilePolicy::default(),
             compression: None,
+            decompression: None,
             settings: Settings::new(runtime.blocking_pool()),
             access_log: None,
             upgrade_grace: Duration::from_secs(5),
@@ -345,6 +346,15 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     #[must_use]
     pub fn compression(mut self, compression: crate::Compression) -> Self {
         self.parts.compression = Some(compression);
+        self
+    }
+
+    /// Decodes the bodies of requests with a `Content-Encoding`. Default: handlers receive bodies as
+    /// they were sent; forms, text and JSON get 415.
+    #[cfg(feature = "compression")]
+    #[must_use]
+    pub fn decompress_requests(mut self, decompression: crate::Decompression) -> Self {
+        self.parts.decompression = Some(decompression);
         self
     }
 

@@ -46,6 +46,20 @@ fn curl_decodes_responses_and_events() {
 }
 
 #[test]
+#[ignore = "needs curl and gzip (Debian: curl, gzip)"]
+fn curl_uploads_what_gzip_made() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("text");
+    std::fs::write(&file, text()).unwrap();
+    output("gzip", &["--best", file.to_str().unwrap()]);
+    let data = format!("@{}.gz", file.display());
+    for site in site::all() {
+        let length = curl(&["--data-binary", &data, "--header", "Content-Encoding: gzip", &site.url("/length")]);
+        assert_eq!(length, text().len().to_string(), "{}", site.name);
+    }
+}
+
+#[test]
 #[ignore = "needs curl (Debian: curl)"]
 fn curl_passes_over_interim_responses() {
     for site in site::all() {

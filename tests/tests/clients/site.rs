@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use futures_util::stream;
-use httpants_driver::{Compression, Event, Events, Handle, Misuse, Request, Response};
+use httpants_driver::{Compression, Decompression, Event, Events, Handle, Misuse, Request, Response};
 
 /// A server that runs until it is dropped.
 pub(crate) struct Site {
@@ -90,6 +90,10 @@ async fn respond(reports: Sender<String>, mut request: Request) -> Result<Respon
             Response::text(text())
         }
         "/events" => events(request.last_event_id()),
+        "/length" => match request.bytes().await {
+            Ok(body) => Response::text(body.len().to_string()),
+            Err(error) => error.into(),
+        },
         "/report" => {
             let report = request.text().await.unwrap_or_else(|error| error.to_string());
             let _ = reports.send(report);
@@ -103,7 +107,9 @@ macro_rules! sites {
     ($($adapter:ident),*) => {
         $(pub(crate) fn $adapter() -> Site {
             let (sender, reports) = channel();
-            let server = $adapter::Server::with_state(sender, respond).compression(Compression::default());
+            let server = $adapter::Server::with_state(sender, respond)
+                .compression(Compression::default())
+                .decompress_requests(Decompression::default());
             let bound = server.listen("127.0.0.1:0").bind().unwrap();
             let $adapter::ListenAddress::Socket(address) = bound.local_addresses()[0] else { panic!("no socket") };
             let handle = bound.handle();

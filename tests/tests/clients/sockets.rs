@@ -4,8 +4,12 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use compression_codecs::brotli::params::EncoderParams;
+use compression_codecs::core::Level;
 use compression_codecs::core::util::{PartialBuffer, WriteBuffer};
-use compression_codecs::{BrotliDecoder, DecodeV2, GzipDecoder, ZstdDecoder};
+use compression_codecs::{
+    BrotliDecoder, BrotliEncoder, DecodeV2, EncodeV2, GzipDecoder, GzipEncoder, ZstdDecoder, ZstdEncoder,
+};
 
 use crate::site::{self, LINK, Site, text};
 
@@ -37,6 +41,54 @@ fn decode(coding: &str, bytes: &[u8]) -> String {
             assert!(input.unwritten().is_empty(), "bytes behind the end of {coding}");
             return String::from_utf8(decoded).unwrap();
         }
+    }
+}
+
+fn encode(coding: &str, content: &[u8]) -> Vec<u8> {
+    let mut encoder: Box<dyn EncodeV2> = match coding {
+        "gzip" => Box::new(GzipEncoder::new(Level::Default.into())),
+        "br" => Box::new(BrotliEncoder::new(EncoderParams::default().quality(Level::Precise(5)))),
+        _ => Box::new(ZstdEncoder::new(3)),
+    };
+    let mut room = vec![0; content.len() + 1000];
+    let mut output = WriteBuffer::new_initialized(&mut room);
+    let mut input = PartialBuffer::new(content);
+    while !input.unwritten().is_empty() {
+        encoder.encode(&mut input, &mut output).unwrap();
+    }
+    assert!(encoder.finish(&mut output).unwrap());
+    output.written().to_vec()
+}
+
+/// Sends a coded body, and returns the status and all behind it.
+fn post(site: &Site, coding: &str, body: &[u8]) -> (u16, String) {
+    let mut stream = TcpStream::connect(site.address).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(30))).unwrap();
+    let length = body.len();
+    let head = format!(
+        "POST /length HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Encoding: {coding}\r\nContent-Length: {length}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).unwrap();
+    stream.write_all(body).unwrap();
+    let mut received = String::new();
+    stream.read_to_string(&mut received).unwrap();
+    (received[9..12].parse().unwrap(), received[12..].to_owned())
+}
+
+#[test]
+fn coded_requests_are_decoded_or_refused_on_each_runtime() {
+    let bomb = vec![0; 12 << 20];
+    for site in site::all() {
+        for coding in ["gzip", "br", "zstd"] {
+            let coded = encode(coding, text().as_bytes());
+            let (status, rest) = post(&site, coding, &coded);
+            assert_eq!(status, 200, "{}: {coding}", site.name);
+            assert!(rest.ends_with(&format!("\r\n\r\n{}", text().len())), "{}: {rest}", site.name);
+            assert_eq!(post(&site, coding, &coded[..coded.len() - 1]).0, 400, "{}: {coding}", site.name);
+            assert_eq!(post(&site, coding, &encode(coding, &bomb)).0, 413, "{}: {coding}", site.name);
+        }
+        let (status, rest) = post(&site, "deflate", b"hello");
+        assert!(status == 415 && rest.contains("\r\nAccept-Encoding: zstd, br, gzip\r\n"), "{}: {rest}", site.name);
     }
 }
 

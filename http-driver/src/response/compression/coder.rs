@@ -9,7 +9,8 @@ use compression_codecs::core::util::{PartialBuffer, WriteBuffer};
 use compression_codecs::zstd::params::CParameter;
 use compression_codecs::{BrotliEncoder, EncodeV2, GzipEncoder, ZstdEncoder};
 
-use super::coding::{CompressionLevel, ContentCoding};
+use super::level::CompressionLevel;
+use crate::content_coding::ContentCoding;
 
 /// The input that is coded in one step.
 const SLICE: usize = 16 << 10;
@@ -36,11 +37,11 @@ impl Coder {
         let encoder: Box<dyn EncodeV2 + Send> = match coding {
             ContentCoding::Gzip => Box::new(GzipEncoder::new(Level::Precise(choose(1, 6, 9)).into())),
             ContentCoding::Brotli => {
-                let params = EncoderParams::default().quality(Level::Precise(choose(1, 4, 9)));
+                let params = EncoderParams::default().quality(Level::Precise(choose(1, 4, 6)));
                 Box::new(BrotliEncoder::new(params.window_size(WINDOW.cast_signed())))
             }
             ContentCoding::Zstd => {
-                Box::new(ZstdEncoder::new_with_params(choose(1, 3, 12), &[CParameter::window_log(WINDOW)]))
+                Box::new(ZstdEncoder::new_with_params(choose(1, 3, 6), &[CParameter::window_log(WINDOW)]))
             }
         };
         Self { encoder, pending: Bytes::new(), output: Vec::new() }

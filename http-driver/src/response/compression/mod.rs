@@ -1,11 +1,11 @@
 //! Compression of responses.
 
 mod coder;
-mod coding;
 mod fields;
+mod level;
 mod settings;
 
 pub(crate) use self::coder::Coder;
-pub use self::coding::{CompressionLevel, ContentCoding};
 pub(super) use self::fields::compress;
+pub use self::level::CompressionLevel;
 pub use self::settings::Compression;

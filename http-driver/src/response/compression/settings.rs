@@ -7,7 +7,8 @@ use http::StatusCode;
 use httpants_core::files::accepted_coding;
 use httpants_core::{FieldLines, RequestHead, ResponseHead};
 
-use super::coding::{CompressionLevel, ContentCoding};
+use super::level::CompressionLevel;
+use crate::content_coding::ContentCoding;
 
 type Filter = dyn Fn(&RequestHead, &ResponseHead) -> bool + Send + Sync;
 
@@ -30,7 +31,8 @@ type Filter = dyn Fn(&RequestHead, &ResponseHead) -> bool + Send + Sync;
 /// comparison](https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.2). All that could have been
 /// compressed have `Vary: Accept-Encoding`. Bodies of up to 64 KiB keep a `Content-Length`; larger ones
 /// and streams are compressed while they are sent, each piece of a stream as a whole, so that the client
-/// can read it at once. That takes up to 3 MiB of memory for each response being sent.
+/// can read it at once. That takes up to 3 MiB of memory for each response being sent, and 8 MiB at
+/// [`CompressionLevel::Best`].
 ///
 /// # Secrets
 ///

@@ -1,4 +1,4 @@
-//! Content codings and levels.
+//! Content codings, of responses and requests.
 
 /// A content coding (RFC 9110 section 8.4.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,7 +13,7 @@ pub enum ContentCoding {
 }
 
 impl ContentCoding {
-    pub(super) const ALL: [Self; 3] = [Self::Zstd, Self::Brotli, Self::Gzip];
+    pub(crate) const ALL: [Self; 3] = [Self::Zstd, Self::Brotli, Self::Gzip];
 
     /// Returns the registered name, as `Content-Encoding` has it.
     #[must_use]
@@ -24,17 +24,4 @@ impl ContentCoding {
             Self::Gzip => "gzip",
         }
     }
-}
-
-/// How much time is spent on making responses smaller.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CompressionLevel {
-    /// gzip 1, brotli 1, zstd 1.
-    Fastest,
-    /// gzip 6, brotli 4, zstd 3.
-    #[default]
-    Default,
-    /// gzip 9, brotli 9, zstd 12: for responses that a cache in front keeps.
-    Best,
 }
