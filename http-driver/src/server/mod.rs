@@ -341,7 +341,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     }
 
     /// Compresses the responses that clients accept compressed. Default: none is, because that can
-    /// reveal secrets: see [`Compression`].
+    /// reveal secrets: see [`Compression`](crate::Compression).
     #[cfg(feature = "compression")]
     #[must_use]
     pub fn compression(mut self, compression: crate::Compression) -> Self {
