@@ -25,6 +25,8 @@ fn refuses_every_command(connection: &mut Connection, request: RequestId, expect
         connection.finish(request),
         connection.finish_with_trailers(request, &FieldLines::new()),
         connection.send_continue(request),
+        connection.send_interim(request, 103, &FieldLines::new()).map(|_| ()),
+        connection.set_body_decoded(request).map(|_| ()),
         connection.abort(request),
         connection.set_max_body_size(request, 0),
         connection.pause(request),
@@ -299,4 +301,22 @@ fn a_response_that_ends_http_has_no_body() {
         let status = ResponseHead::new(status).unwrap().status;
         assert_eq!(request(&mut connection).allows_response_body(status), expected, "{method} {status}");
     }
+}
+
+#[test]
+fn head_of_a_decoded_body_has_no_coding_and_the_body_its_framing() {
+    let mut connection = connection(Config::default());
+    let head =
+        b"POST / HTTP/1.1\r\nHost: a\r\ncontent-encoding: gzip\r\nContent-Length: 3\r\nContent-Type: x/y\r\n\r\nab";
+    give(&mut connection, head, 0);
+    let received = request(&mut connection);
+    let decoded = connection.set_body_decoded(received.id()).unwrap();
+    assert_eq!((decoded.headers().len(), decoded.headers().text("content-type")), (2, Some("x/y")));
+    assert_eq!(received.headers().len(), 4, "a head that was handed out stays");
+    assert_eq!((decoded.framing(), decoded.as_bytes()), (received.framing(), received.as_bytes()));
+    assert_eq!(connection.current_request().map(|head| head.headers().len()), Some(2));
+    give(&mut connection, b"c", 0);
+    assert_eq!(events(&mut connection), ["Data", "End"]);
+    connection.respond_with(received.id(), &ResponseHead::default(), "").unwrap();
+    assert_eq!(connection.set_body_decoded(received.id()).map(|_| ()), Err(Misuse::NoRequest));
 }

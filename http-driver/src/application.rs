@@ -19,6 +19,8 @@ pub use httpants_core::{
 #[cfg(feature = "_tls")]
 pub use rustls;
 
+#[cfg(feature = "compression")]
+pub use crate::content_coding::ContentCoding;
 pub use crate::draining::Draining;
 pub use crate::exchange::BodyError;
 #[cfg(feature = "json")]
@@ -27,10 +29,16 @@ pub use crate::handler::{BodyPolicy, Handler, LimitedPolicy};
 pub use crate::key_file::KeyRingFile;
 pub use crate::observe::access_log::AccessLog;
 pub use crate::observe::{CloseCounts, Counters, RefusalCounts, ResponseCounts, TimerCounts};
+#[cfg(feature = "compression")]
+pub use crate::request::Decompression;
 pub use crate::request::upload::{BodyReader, Files, Pieces, TextField, TextFields, UploadedFile};
 pub use crate::request::{Body, BuildRequestError, FormError, MultipartStream, Request, RequestBuilder, StreamedPart};
 pub use crate::response::files::{FileRoot, NamedFile};
-pub use crate::response::{BoxError, Responder, Response, ServerError, ServerErrorKind, Upgraded};
+pub use crate::response::{
+    BoxError, Event, EventError, Events, IntoEvent, Responder, Response, ServerError, ServerErrorKind, Upgraded,
+};
+#[cfg(feature = "compression")]
+pub use crate::response::{Compression, CompressionLevel};
 pub use crate::server::{Handle, ListenAddress, ListenSocket, StatefulHandler, TcpKeepalive, WhenFull};
 #[cfg(feature = "_tls")]
 pub use crate::tls::{ClientCertificates, Tls, TlsError, TlsErrorKind, TlsSession};

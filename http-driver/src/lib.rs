@@ -11,6 +11,8 @@ pub mod application;
 #[cfg(feature = "async-io")]
 pub mod async_io;
 mod connection;
+#[cfg(feature = "compression")]
+mod content_coding;
 mod descriptors;
 mod draining;
 mod exchange;

@@ -40,6 +40,8 @@ pub enum Instruction {
     Abort,
     /// Send 100 Continue.
     Continue,
+    /// Send an interim response.
+    Interim(u16),
     /// Limit the body of this request.
     Limit(u64),
     /// Stop reading the body until the next `Resume`.
@@ -79,6 +81,7 @@ fn instruction(text: &str) -> Result<(Instruction, &str), String> {
         ["finish"] => Instruction::Finish,
         ["abort"] => Instruction::Abort,
         ["continue"] => Instruction::Continue,
+        ["interim", status] => Instruction::Interim(status_code(status)?),
         ["pause"] => Instruction::Pause,
         ["resume"] => Instruction::Resume,
         ["limit", limit] => Instruction::Limit(number(limit)?),
@@ -262,6 +265,10 @@ impl Current {
             }
             Instruction::Abort => connection.abort(id),
             Instruction::Continue => connection.send_continue(id),
+            Instruction::Interim(status) => {
+                let fields = std::mem::take(&mut self.head).fields;
+                connection.send_interim(id, status, &fields).map(|_| ())
+            }
             Instruction::Limit(limit) => connection.set_max_body_size(id, limit),
             Instruction::Pause => connection.pause(id),
             Instruction::Resume => connection.resume(id),

@@ -79,7 +79,7 @@ impl Ends {
 
     /// Compares one report with the bytes at the front; returns the bytes after the response.
     fn check_response<'a>(&self, end: &ResponseStats, answer: &'a [u8]) -> Result<&'a [u8], String> {
-        let answer = answer.strip_prefix(b"HTTP/1.1 100 Continue\r\n\r\n").unwrap_or(answer);
+        let answer = behind_interim(answer);
         let Some(status) = end.status else {
             let is_nothing = end.body_bytes == 0 && !end.complete;
             return if is_nothing { Ok(answer) } else { Err("a response without a status".into()) };
@@ -159,6 +159,17 @@ impl Body {
             }
         }
     }
+}
+
+/// Returns the bytes behind the interim responses at the front; 101 is a final one.
+fn behind_interim(mut answer: &[u8]) -> &[u8] {
+    while answer.starts_with(b"HTTP/1.1 1")
+        && !answer.starts_with(b"HTTP/1.1 101")
+        && let Some((_, rest)) = find(answer, b"\r\n\r\n").and_then(|length| answer.split_at_checked(length + 4))
+    {
+        answer = rest;
+    }
+    answer
 }
 
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {

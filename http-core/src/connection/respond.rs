@@ -9,7 +9,7 @@ use super::responses::ResponseState;
 use super::state::{Input, Receiving, Sending};
 use crate::message::field_lines::FieldLines;
 use crate::message::misuse::Misuse;
-use crate::message::request::RequestId;
+use crate::message::request::{RequestHead, RequestId};
 use crate::message::response::{BodyLen, ResponseHead};
 use crate::wire::encode::{self, ResponseEncoder};
 use crate::wire::error::ProtocolError;
@@ -373,6 +373,20 @@ impl Connection {
         self.outstanding(request)?;
         self.content.limit = limit;
         Ok(())
+    }
+
+    /// Removes Content-Encoding and Content-Length from the head of this request, because the
+    /// application decodes its body and hands it on decoded; returns the head without them. Its
+    /// [`framing`](RequestHead::framing) and [bytes](RequestHead::as_bytes) stay as they were
+    /// received.
+    ///
+    /// # Errors
+    /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where the response is over.
+    pub fn set_body_decoded(&mut self, request: RequestId) -> Result<RequestHead, Misuse> {
+        self.outstanding(request)?;
+        let current = self.current.as_mut().ok_or(Misuse::NoRequest)?;
+        current.remove_content_coding();
+        Ok(current.clone())
     }
 
     /// Stops reading the body of this request, and its timers, until

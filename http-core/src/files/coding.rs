@@ -81,23 +81,47 @@ impl Coding {
     /// How much the request likes this coding; `None` where it does not name it, neither
     /// itself nor with `*`.
     fn weight(self, headers: &Headers) -> Option<Weight> {
-        let mut any = None;
-        for element in headers.list("accept-encoding") {
-            let Some((name, weight)) = weighted(element) else { continue };
-            if self.is_named(name) {
-                return Some(weight);
-            }
-            if name == b"*" {
-                any.get_or_insert(weight);
-            }
-        }
-        any
+        weight(headers, self.name())
     }
+}
 
-    /// `x-gzip` is gzip (RFC 9110 section 8.4.1.3).
-    fn is_named(self, name: &[u8]) -> bool {
-        name.eq_ignore_ascii_case(self.name().as_bytes()) || self == Self::Gzip && name.eq_ignore_ascii_case(b"x-gzip")
+/// Returns the coding that the request likes best among those with these registered names, the
+/// earlier one where it likes several equally; `None` for the content as it is.
+///
+/// ```
+/// use httpants_core::Headers;
+/// use httpants_core::files::accepted_coding;
+///
+/// let headers = Headers::parse(b"Accept-Encoding: gzip, br;q=0.8, zstd\r\n\r\n")?;
+/// assert_eq!(accepted_coding(&headers, ["zstd", "br", "gzip"]), Some("zstd"));
+/// assert_eq!(accepted_coding(&headers, ["deflate"]), None);
+/// # Ok::<(), httpants_core::ProtocolError>(())
+/// ```
+#[must_use]
+pub fn accepted_coding<'a>(headers: &Headers, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let least = weight(headers, "identity").unwrap_or_default().max(1);
+    let weighed = names.into_iter().filter_map(|name| Some((weight(headers, name)?, name)));
+    let best = weighed.reduce(|best, next| if next.0 > best.0 { next } else { best });
+    best.filter(|(weight, _)| *weight >= least).map(|(_, name)| name)
+}
+
+fn weight(headers: &Headers, coding: &str) -> Option<Weight> {
+    let mut any = None;
+    for element in headers.list("accept-encoding") {
+        let Some((name, weight)) = weighted(element) else { continue };
+        if is_coding(name, coding) {
+            return Some(weight);
+        }
+        if name == b"*" {
+            any.get_or_insert(weight);
+        }
     }
+    any
+}
+
+/// `x-gzip` is gzip (RFC 9110 section 8.4.1.3).
+fn is_coding(name: &[u8], coding: &str) -> bool {
+    name.eq_ignore_ascii_case(coding.as_bytes()) || coding == "gzip" && name.eq_ignore_ascii_case(b"x-gzip")
 }
 
 /// `codings [ weight ]`; `None` where the weight is none, so that a coding is never sent on
@@ -187,6 +211,28 @@ mod tests {
             ("Accept-Encoding: br;q=1;q=1\r\n", both, Identity),
         ] {
             assert_eq!(choose(accept, available), expected, "{accept:?} of {available:?}");
+        }
+    }
+
+    #[test]
+    fn names_are_chosen_as_the_request_likes_them() {
+        for (accept, expected) in [
+            ("", None),
+            ("Accept-Encoding: gzip, deflate, br, zstd\r\n", Some("zstd")),
+            ("Accept-Encoding: gzip, br;q=0.9\r\n", Some("gzip")),
+            ("Accept-Encoding: x-gzip\r\n", Some("gzip")),
+            ("Accept-Encoding: *\r\n", Some("zstd")),
+            ("Accept-Encoding: *;q=0, br\r\n", Some("br")),
+            ("Accept-Encoding: zstd;q=0, *;q=0.1\r\n", Some("br")),
+            ("Accept-Encoding: identity, gzip;q=0.5\r\n", None),
+            ("Accept-Encoding: identity, gzip\r\n", Some("gzip")),
+            ("Accept-Encoding: identity;q=0, gzip;q=0.001\r\n", Some("gzip")),
+            ("Accept-Encoding: identity;q=0\r\n", None),
+            ("Accept-Encoding: gzip;q=0, br;q=0\r\n", None),
+            ("Accept-Encoding: gzip;q=2\r\n", None),
+        ] {
+            let headers = Headers::parse(format!("{accept}\r\n").as_bytes()).unwrap();
+            assert_eq!(accepted_coding(&headers, ["zstd", "br", "gzip"]), expected, "{accept:?}");
         }
     }
 

@@ -50,7 +50,7 @@ mod tests;
 mod xsendfile;
 
 pub use accept::accepts_html;
-pub use coding::Coding;
+pub use coding::{Coding, accepted_coding};
 pub use disposition::{Disposition, attachment};
 pub use error::FileError;
 pub use media_types::MediaTypes;

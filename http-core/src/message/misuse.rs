@@ -24,6 +24,8 @@ pub enum Misuse {
     HeadDue,
     /// A status that is no final status was given to a call that needs one.
     InformationalStatus(u16),
+    /// A status outside 102 to 199 was given for an interim response.
+    InterimStatus(u16),
     /// A status outside 100 to 999.
     Status(u16),
     /// A field name that is not a token.
@@ -69,6 +71,9 @@ impl fmt::Display for Misuse {
             Self::HeadDue => f.write_str("expected send_status or respond before content or the end"),
             Self::InformationalStatus(code) => {
                 write!(f, "status {code} does not end a request; expected a status from 200")
+            }
+            Self::InterimStatus(code) => {
+                write!(f, "status {code} is not one of an interim response; expected 102 to 199")
             }
             Self::Status(code) => write!(f, "status {code} is outside 100 to 999"),
             Self::FieldName => f.write_str("a field name must be a token"),

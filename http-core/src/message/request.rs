@@ -157,6 +157,13 @@ fn rewritten(target: &Target, head: &[u8]) -> Option<Box<str>> {
 }
 
 impl RequestHead {
+    /// Removes the fields that a body has only as long as it is coded.
+    pub(crate) fn remove_content_coding(&mut self) {
+        let is_of_coding =
+            |name: &str| ["content-encoding", "content-length"].iter().any(|known| name.eq_ignore_ascii_case(known));
+        Arc::make_mut(&mut self.0).headers.retain(|name| !is_of_coding(name));
+    }
+
     /// A part of the target, which is ASCII.
     fn target_text(&self, span: Span) -> &str {
         core::str::from_utf8(span.slice(self.0.head.line.target_bytes(self.as_bytes()))).unwrap_or_default()

@@ -60,6 +60,15 @@ impl ResponseEncoder<'_> {
     }
 }
 
+/// An interim response with the lines of the application, each with its end.
+pub(crate) fn interim(out: &mut Vec<u8>, status: StatusCode, fields: &[u8]) {
+    out.extend_from_slice(b"HTTP/1.1 ");
+    out.extend_from_slice(status.as_str().as_bytes());
+    line(out, b" ", reason_phrase(status).as_bytes());
+    out.extend_from_slice(fields);
+    out.extend_from_slice(b"\r\n");
+}
+
 /// A line whose first bytes have a length known here, which makes copying them cheap.
 fn line<const N: usize>(out: &mut Vec<u8>, name: &[u8; N], value: &[u8]) {
     out.extend_from_slice(name);
@@ -70,6 +79,7 @@ fn line<const N: usize>(out: &mut Vec<u8>, name: &[u8; N], value: &[u8]) {
 /// The phrase of RFC 9110 section 15; the crate still has the older one for two statuses.
 fn reason_phrase(status: StatusCode) -> &'static str {
     match status {
+        StatusCode::EARLY_HINTS => "Early Hints",
         StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",
         StatusCode::UNPROCESSABLE_ENTITY => "Unprocessable Content",
         _ => status.canonical_reason().unwrap_or_default(),

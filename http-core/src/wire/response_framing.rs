@@ -35,6 +35,20 @@ pub(crate) struct ReservedFields {
     pub(crate) upgrade: bool,
 }
 
+impl ReservedFields {
+    /// Returns one of the fields that have no place in an interim response, if there is one.
+    pub(crate) fn framing(self) -> Option<&'static str> {
+        let fields = [
+            (self.content_length.is_some(), "Content-Length"),
+            (self.chunked, "Transfer-Encoding"),
+            (self.close, "Connection"),
+            (self.trailer, "Trailer"),
+            (self.upgrade, "Upgrade"),
+        ];
+        fields.into_iter().find(|(is_set, _)| *is_set).map(|(_, name)| name)
+    }
+}
+
 /// What the framing depends on beside the length of the body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Exchange<'a> {

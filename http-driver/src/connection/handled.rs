@@ -4,6 +4,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use httpants_core::{Now, RequestHead, RequestId, RequestLimits};
 use tracing::Span;
@@ -52,6 +53,14 @@ impl<F> Handled<F> {
 
     pub(super) fn request(&self) -> RequestId {
         self.request
+    }
+
+    /// Returns when the request is to be polled even if nothing has happened.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        match &self.stage {
+            Stage::Streaming(stream) => stream.deadline(),
+            _ => None,
+        }
     }
 
     /// Drops the current stage inside the request's span.
@@ -108,14 +117,14 @@ where
 
     fn collect<H>(
         &mut self,
-        (head, limits): (RequestHead, Option<RequestLimits>),
+        (mut head, limits): (RequestHead, Option<RequestLimits>),
         mut form: Option<Box<httpants_core::forms::Limits>>,
         service: &Service<H>,
         outlet: &mut Outlet<'_>,
     ) where
         H: Handler<Future = F>,
     {
-        let Some(body) = self.open_body(&head, limits.as_ref(), outlet) else { return };
+        let Some(body) = self.open_body(&mut head, limits.as_ref(), service, outlet) else { return };
         if let Some(size) = limits.and_then(|limits| limits.body_size()) {
             form.get_or_insert_with(|| Box::new(service.settings.limits.clone())).max_body_size = size;
         }
@@ -127,21 +136,44 @@ where
 
     fn stream<H>(
         &mut self,
-        head: RequestHead,
+        mut head: RequestHead,
         limits: Option<RequestLimits>,
         service: &Service<H>,
         outlet: &mut Outlet<'_>,
     ) where
         H: Handler<Future = F>,
     {
-        let Some(body) = self.open_body(&head, limits.as_ref(), outlet) else { return };
+        let Some(body) = self.open_body(&mut head, limits.as_ref(), service, outlet) else { return };
         self.call(Request::new(head, body, None, outlet.exchange.clone()), service, outlet);
     }
 
-    /// Opens the body for reading; returns `None` if the request was refused because of it.
-    fn open_body(&self, head: &RequestHead, limits: Option<&RequestLimits>, outlet: &mut Outlet<'_>) -> Option<Body> {
-        let opened = outlet.exchange.with(|shared| shared.open_body(head, limits));
-        opened.ok().map(|()| Body::arriving(outlet.exchange.clone(), head.id(), head.framing()))
+    /// Opens the body for reading, and decodes it if the server does; returns `None` if the request
+    /// was refused because of it.
+    fn open_body<H>(
+        &mut self,
+        head: &mut RequestHead,
+        limits: Option<&RequestLimits>,
+        service: &Service<H>,
+        outlet: &mut Outlet<'_>,
+    ) -> Option<Body>
+    where
+        H: Handler<Future = F>,
+    {
+        let max_size =
+            limits.and_then(RequestLimits::body_size).unwrap_or(service.environment.config.limits.max_body_size);
+        let decoder = match service.decompression.as_ref().map(|settings| settings.decoder(head, max_size)) {
+            None => None,
+            Some(Ok(decoder)) => decoder,
+            Some(Err(supported)) => {
+                self.respond(Response::unsupported_coding(&supported), outlet);
+                return None;
+            }
+        };
+        outlet.exchange.with(|shared| shared.open_body(head, limits)).ok()?;
+        let body = Body::arriving(outlet.exchange.clone(), head.id(), head.framing());
+        let Some(decoder) = decoder else { return Some(body) };
+        *head = outlet.exchange.with(|shared| shared.core.set_body_decoded(head.id())).ok()?;
+        Some(body.decoded(decoder))
     }
 
     fn call<H>(&mut self, request: Request, service: &Service<H>, outlet: &mut Outlet<'_>)

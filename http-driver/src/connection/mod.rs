@@ -308,6 +308,7 @@ where
             open_files: &mut this.io.open_files,
             policy: &this.service.responses,
             metrics: this.observer.metrics(),
+            is_draining: this.registration.drain().has_begun(),
             now: *this.now,
             own: context.waker(),
             ready: &mut ready,
@@ -327,6 +328,7 @@ where
             open_files: &mut this.io.open_files,
             policy: &this.service.responses,
             metrics: this.observer.metrics(),
+            is_draining: this.registration.drain().has_begun(),
             now: *this.now,
             own,
             ready: &mut ready,
@@ -362,15 +364,17 @@ where
                 deadline
             }
         };
-        let Some(deadline) = deadline else { return Poll::Pending };
-        if deadline > now.mono && !this.timer.as_mut().poll(context, this.runtime, deadline, now.mono) {
+        let heartbeat = this.handled.deadline();
+        let Some(earliest) = deadline.into_iter().chain(heartbeat).min() else { return Poll::Pending };
+        if earliest > now.mono && !this.timer.as_mut().poll(context, this.runtime, earliest, now.mono) {
             return Poll::Pending;
         }
         // The clock decides.
         *this.now = this.runtime.now();
         let now = *this.now;
+        this.handled.ready |= heartbeat.is_some_and(|heartbeat| heartbeat <= now.mono);
         // A slow peer may have read less than the runtime reports as room; that is progress, too.
-        if deadline <= now.mono && !this.io.retry_transmit(this.runtime, context) {
+        if deadline.is_some_and(|deadline| deadline <= now.mono) && !this.io.retry_transmit(this.runtime, context) {
             this.exchange.with_own(context.waker(), |shared| shared.core.handle_timeout(now));
         }
         Poll::Ready(())

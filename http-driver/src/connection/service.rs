@@ -13,6 +13,7 @@ use crate::exchange::{Environment, random_key};
 use crate::handler::{BodyPolicy, Handler};
 use crate::observe::Observed;
 use crate::observe::access_log::AccessLog;
+use crate::request::Decompression;
 use crate::request::collect::Settings;
 use crate::response::ResponsePolicy;
 use crate::runtime::Clock;
@@ -24,6 +25,7 @@ pub(crate) struct Service<H> {
     pub(crate) environment: Arc<Environment>,
     pub(crate) choose_intake: Option<ChooseIntake>,
     pub(crate) responses: ResponsePolicy,
+    pub(crate) decompression: Option<Decompression>,
     pub(crate) settings: Arc<Settings>,
     pub(crate) observed: Observed,
     pub(crate) upgrade_grace: Duration,
@@ -39,6 +41,7 @@ pub(crate) struct ServiceParts<H> {
     pub(crate) cookie_keys: Option<KeyRing>,
     pub(crate) choose_intake: Option<ChooseIntake>,
     pub(crate) responses: ResponsePolicy,
+    pub(crate) decompression: Option<Decompression>,
     pub(crate) settings: Settings,
     pub(crate) access_log: Option<AccessLog>,
     pub(crate) upgrade_grace: Duration,
@@ -57,6 +60,7 @@ impl<H: Handler> Service<H> {
             cookie_keys,
             choose_intake,
             responses,
+            decompression,
             mut settings,
             access_log,
             upgrade_grace,
@@ -73,6 +77,7 @@ impl<H: Handler> Service<H> {
             environment: environment.into(),
             choose_intake,
             responses,
+            decompression,
             settings: settings.into(),
             observed,
             upgrade_grace,

@@ -36,6 +36,10 @@ pub enum BodyError {
     Charset,
     /// It has a Content-Encoding other than identity: 415.
     ContentEncoding,
+    /// It is not valid in its Content-Encoding, or incomplete: 400.
+    Coding,
+    /// It is larger than allowed once it is decoded, or by a higher ratio: 413.
+    DecodedTooLarge,
     /// It is not valid in its charset: 400.
     InvalidText,
     /// It is not the JSON that was asked for: 400.
@@ -52,7 +56,8 @@ impl BodyError {
         match self {
             Self::Storage(_) | Self::NotKept | Self::Taken => StatusCode::INTERNAL_SERVER_ERROR,
             Self::ContentType { .. } | Self::Charset | Self::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            Self::InvalidText => StatusCode::BAD_REQUEST,
+            Self::InvalidText | Self::Coding => StatusCode::BAD_REQUEST,
+            Self::DecodedTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             #[cfg(feature = "json")]
             Self::Json(_) => StatusCode::BAD_REQUEST,
             Self::Closed(_) | Self::ResponseFinished => {
@@ -84,6 +89,8 @@ impl fmt::Display for BodyError {
             }
             Self::Charset => f.write_str("unsupported charset: expected utf-8, us-ascii or iso-8859-1"),
             Self::ContentEncoding => f.write_str("unsupported Content-Encoding: expected none (RFC 9110 15.5.16)"),
+            Self::Coding => f.write_str("the body is not valid in its Content-Encoding, or incomplete"),
+            Self::DecodedTooLarge => f.write_str("the decoded body is too large (RFC 9110 15.5.14)"),
             Self::InvalidText => f.write_str("the body is not valid in its charset"),
             #[cfg(feature = "json")]
             Self::Json(error) => error.fmt(f),

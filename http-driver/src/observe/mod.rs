@@ -11,4 +11,4 @@ pub(crate) mod spans;
 pub use self::counters::{CloseCounts, Counters, RefusalCounts, ResponseCounts, TimerCounts};
 pub(crate) use self::counters::{Count, Metrics};
 pub(crate) use self::observer::{Observed, Observer};
-pub(crate) use self::panics::guard;
+pub(crate) use self::panics::{Panicked, guard};

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use futures_core::Stream;
 use httpants_core::{Framing, Headers, RequestId};
 
+use super::decompression::Decoder;
 use super::joined::Joined;
 use super::upload::{BodyReader, Content, Pieces};
 use crate::exchange::{BodyError, Exchange};
@@ -49,7 +50,22 @@ enum Source {
         /// The error that ended it, once it was returned.
         failed: Failed,
     },
+    /// It arrives coded.
+    Decoding(Box<Decoding>),
 }
+
+/// A body that is decoded while it arrives.
+struct Decoding {
+    coded: Body,
+    decoder: Decoder,
+    done: bool,
+    /// Pieces since other tasks last got a turn.
+    pieces: usize,
+}
+
+/// Decoded pieces before other tasks get a turn: a body that becomes much larger must not occupy a
+/// thread.
+const PIECES: usize = 32;
 
 /// A note whether an error was returned. Further calls return it again, after letting other tasks
 /// run: a loop that only checks for the end must not occupy a thread.
@@ -92,6 +108,11 @@ impl Body {
         Self::new(Source::Arriving { exchange, request, remaining, done: false, failed: Failed::No })
     }
 
+    /// Decodes this body while it arrives.
+    pub(crate) fn decoded(self, decoder: Decoder) -> Self {
+        Self::new(Source::Decoding(Box::new(Decoding { coded: self, decoder, done: false, pieces: 0 })))
+    }
+
     /// Returns the next piece, never empty; `None` at the end. Pieces may be kept: together they
     /// hold at most twice their bytes and a constant per piece, however small the peer's segments
     /// and chunks are.
@@ -127,9 +148,9 @@ impl Body {
             Source::Stored(stored) => {
                 return Self::new(Source::Stored(Box::new((stored.0.again(), Headers::default())))).bytes().await;
             }
-            Source::Arriving { .. } if self.taken => return Err(BodyError::Taken),
+            Source::Arriving { .. } | Source::Decoding(_) if self.taken => return Err(BodyError::Taken),
             Source::Whole { content: None, .. } => return Err(BodyError::Taken),
-            Source::Lost { .. } | Source::Arriving { .. } => {}
+            Source::Lost { .. } | Source::Arriving { .. } | Source::Decoding(_) => {}
         }
         let content = self.bytes().await?;
         *self =
@@ -138,7 +159,7 @@ impl Body {
     }
 
     /// Returns the number of bytes left to read; `None` if it is not known because the body is
-    /// chunked, and if the body was not kept. If fewer arrive, [`next`](Self::next) returns an
+    /// chunked or coded, and if the body was not kept. If fewer arrive, [`next`](Self::next) returns an
     /// error.
     #[must_use]
     pub fn remaining(&self) -> Option<u64> {
@@ -146,7 +167,7 @@ impl Body {
             Source::Whole { content, .. } => content.as_ref().map_or(0, Bytes::len) as u64,
             Source::Stored(stored) => stored.0.remaining(),
             Source::Arriving { remaining, .. } => (*remaining)?,
-            Source::Lost { .. } => return None,
+            Source::Lost { .. } | Source::Decoding(_) => return None,
         };
         Some(source + self.collected.as_ref().map_or(0, |collected| collected.len() as u64))
     }
@@ -168,7 +189,7 @@ impl Body {
         match &self.source {
             Source::Whole { content, .. } => Some(BodyReader::new(Content::Memory(content.clone()?))),
             Source::Stored(stored) => Some(stored.0.reader()),
-            Source::Lost { .. } | Source::Arriving { .. } => None,
+            Source::Lost { .. } | Source::Arriving { .. } | Source::Decoding(_) => None,
         }
     }
 
@@ -178,6 +199,7 @@ impl Body {
         match &self.source {
             Source::Whole { trailers, .. } | Source::Lost { trailers, .. } => Some(trailers.clone()),
             Source::Stored(stored) => Some(stored.1.clone()),
+            Source::Decoding(decoding) => decoding.coded.trailers(),
             Source::Arriving { exchange, request, .. } => exchange.with(|shared| shared.trailers(*request)),
         }
     }
@@ -233,6 +255,14 @@ impl Body {
                 *failed = Failed::Once;
                 Poll::Ready(Some(Err(error.clone())))
             }
+            Source::Decoding(decoding) => {
+                let polled = decoding.poll(context);
+                if let Poll::Ready(Some(Err(error))) = &polled {
+                    let (error, trailers) = (error.clone(), Headers::default());
+                    self.source = Source::Lost { error, trailers, failed: Failed::Once };
+                }
+                polled
+            }
             Source::Arriving { exchange, request, remaining, done, failed } => {
                 let piece = exchange.poll_body(*request, context);
                 match &piece {
@@ -246,6 +276,37 @@ impl Body {
                 piece
             }
         }
+    }
+}
+
+impl Decoding {
+    fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
+        while !self.done {
+            if self.pieces == PIECES {
+                self.pieces = 0;
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            if let Some(piece) = self.decoder.next().transpose() {
+                self.pieces += 1;
+                return Poll::Ready(Some(piece));
+            }
+            match self.coded.poll_piece(context) {
+                Poll::Ready(Some(Ok(piece))) => self.decoder.push(piece),
+                Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
+                Poll::Ready(None) => {
+                    self.done = true;
+                    if let Err(error) = self.decoder.finish() {
+                        return Poll::Ready(Some(Err(error)));
+                    }
+                }
+                Poll::Pending => {
+                    self.pieces = 0;
+                    return Poll::Pending;
+                }
+            }
+        }
+        Poll::Ready(None)
     }
 }
 
@@ -265,7 +326,7 @@ impl fmt::Debug for Body {
             }
             Source::Stored(stored) => f.debug_tuple("Body").field(&stored.0).finish(),
             Source::Lost { error, .. } => write!(f, "Body({error})"),
-            Source::Arriving { .. } => f.write_str("Body(arriving)"),
+            Source::Arriving { .. } | Source::Decoding(_) => f.write_str("Body(arriving)"),
         }
     }
 }

@@ -332,7 +332,8 @@ impl From<CollectError> for BuildRequestError {
         match error {
             CollectError::Form { fault, .. } => Self::Form(fault),
             CollectError::Disk { error, .. } => Self::Io(error),
-            CollectError::Connection => Self::Length,
+            // A builder decodes nothing.
+            CollectError::Connection | CollectError::Decoding { .. } => Self::Length,
         }
     }
 }

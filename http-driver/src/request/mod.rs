@@ -6,6 +6,11 @@ mod client;
 pub(crate) mod collect;
 mod cookies;
 mod decoded;
+#[cfg(feature = "compression")]
+mod decompression;
+#[cfg(not(feature = "compression"))]
+#[path = "decompression/unsupported.rs"]
+mod decompression;
 mod form_error;
 mod joined;
 mod multipart_stream;
@@ -23,6 +28,10 @@ use httpants_core::{Connection, Headers, Misuse, RequestHead, RequestId};
 
 pub use self::body::Body;
 pub use self::builder::{BuildRequestError, RequestBuilder};
+#[cfg(not(feature = "compression"))]
+pub(crate) use self::decompression::Decompression;
+#[cfg(feature = "compression")]
+pub use self::decompression::Decompression;
 pub use self::form_error::FormError;
 pub use self::multipart_stream::{MultipartStream, StreamedPart};
 use self::upload::{BodyReader, Files, Form, TextFields};

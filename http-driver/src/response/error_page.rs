@@ -6,6 +6,7 @@ use std::task::Waker;
 use bytes::Bytes;
 use httpants_core::{FieldLines, RefusalResponse, RequestHead, ResponseHead};
 
+use super::compression::Compression;
 use super::files::FilePolicy;
 use super::server_error::ServerError;
 use super::{Content, Response};
@@ -20,6 +21,7 @@ pub(crate) type OnError = Box<dyn Fn(&ServerError, Option<&RequestHead>) -> Opti
 #[derive(Default)]
 pub(crate) struct ResponsePolicy {
     pub(crate) files: FilePolicy,
+    pub(crate) compression: Option<Compression>,
     pub(crate) on_error: Option<OnError>,
 }
 

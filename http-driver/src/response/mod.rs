@@ -1,8 +1,15 @@
 //! Responses of handlers.
 
+#[cfg(feature = "compression")]
+mod compression;
+#[cfg(not(feature = "compression"))]
+#[path = "compression/unsupported.rs"]
+mod compression;
 mod convert;
 mod error_page;
+mod events;
 pub(crate) mod files;
+mod heartbeat;
 mod location;
 mod outlet;
 mod responder;
@@ -19,9 +26,15 @@ use futures_core::Stream;
 use http::StatusCode;
 use httpants_core::{FieldLines, Misuse, ResponseHead};
 
+#[cfg(not(feature = "compression"))]
+pub(crate) use self::compression::Compression;
+#[cfg(feature = "compression")]
+pub use self::compression::{Compression, CompressionLevel};
 pub(crate) use self::error_page::{ResponsePolicy, replace_refusal};
+pub use self::events::{Event, EventError, Events, IntoEvent};
 use self::files::NamedFile;
 pub(crate) use self::files::{FileSender, OpenFiles, Stretch};
+use self::heartbeat::Heartbeat;
 pub(crate) use self::outlet::Outlet;
 pub use self::responder::Responder;
 pub use self::server_error::{ServerError, ServerErrorKind};
@@ -74,6 +87,7 @@ pub(crate) enum Piece {
 pub(crate) enum Content {
     Whole(Bytes),
     Stream(ContentStream),
+    Events(ContentStream, Heartbeat),
     File(Box<NamedFile>),
     Upgrade(UpgradeHandler),
     /// The server's text for an error, for which the application may have a page.
@@ -304,9 +318,16 @@ impl Response {
                 let text = format!("{error}\n");
                 (Self::of_error(error, text), unread)
             }
+            CollectError::Decoding { error, unread } => (Self::from(error), unread),
             CollectError::Connection => return None,
         };
         Some(if unread { response.with_header("Connection", "close") } else { response })
+    }
+
+    /// Returns the response to a request whose body has another coding than these.
+    pub(crate) fn unsupported_coding(supported: &str) -> Self {
+        let text = format!("unsupported Content-Encoding: expected one of {supported} (RFC 9110 15.5.16)\n");
+        Self::text(text).with_status(415).with_header("Accept-Encoding", supported)
     }
 
     fn note(&mut self, misuse: Misuse) {
@@ -340,6 +361,7 @@ impl fmt::Debug for Response {
         let content = match &self.content {
             Content::Whole(bytes) => format!("{} bytes", bytes.len()),
             Content::Stream(_) => "stream".into(),
+            Content::Events(_, heartbeat) => format!("events, {heartbeat:?}"),
             Content::File(file) => format!("{file:?}"),
             Content::Upgrade(_) => "upgrade".into(),
             Content::Error(own) => format!("{} bytes", own.text.len()),

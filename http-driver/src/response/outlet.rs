@@ -20,6 +20,8 @@ pub(crate) struct Outlet<'a> {
     pub(crate) open_files: &'a mut OpenFiles,
     pub(crate) policy: &'a ResponsePolicy,
     pub(crate) metrics: &'a Metrics,
+    /// The server has begun to shut down.
+    pub(crate) is_draining: bool,
     /// The time when the application last ran.
     pub(crate) now: Now,
     /// The waker of the connection's task.

@@ -62,6 +62,48 @@ impl Responder {
         self.reply(|reply| reply.send_status(code))
     }
 
+    /// Sends an interim response before the head, such as 103 Early Hints with `Link` fields, so that
+    /// the client can load what the page needs while the handler still works on it. Waits until there
+    /// is room for more. Returns false if the client speaks HTTP/1.0, which has no interim responses:
+    /// nothing is sent then. Any response may follow, also one that the handler returns without this
+    /// responder.
+    ///
+    /// ```
+    /// use httpants_driver::{Misuse, Request, Response};
+    ///
+    /// async fn page(request: Request) -> Result<Response, Misuse> {
+    ///     let hints = [("Link", "</style.css>; rel=preload; as=style")];
+    ///     request.responder().send_interim(103, hints).await?;
+    ///     Ok(Response::html("<!doctype html><link rel=stylesheet href=/style.css>"))
+    /// }
+    /// # let _ = page;
+    /// ```
+    ///
+    /// # Errors
+    /// Returns the errors of [`httpants_core::Connection::send_interim`], and errors for invalid
+    /// fields. Nothing was sent then.
+    pub async fn send_interim<N, V>(
+        &mut self,
+        code: u16,
+        fields: impl IntoIterator<Item = (N, V)>,
+    ) -> Result<bool, Misuse>
+    where
+        N: AsRef<str>,
+        V: AsRef<[u8]>,
+    {
+        // The application's iterator runs without the lock.
+        let fields = FieldLines::try_from_iter(fields)?;
+        let sent = self.exchange.with(|shared| {
+            let sent = shared.core.send_interim(self.request, code, &fields);
+            shared.notify();
+            sent
+        });
+        self.take_turn().await;
+        let sent = sent?;
+        self.wait_for_room().await?;
+        Ok(sent)
+    }
+
     /// Sends header fields; with `end_headers` the head is complete and is sent.
     ///
     /// # Errors
@@ -100,13 +142,22 @@ impl Responder {
         let kept = data.clone();
         let sent = self.reply(|reply| reply.send(data));
         drop(kept);
-        // Also if nothing can be sent: a loop that ignores that must not occupy a thread.
+        self.take_turn().await;
+        sent?;
+        self.wait_for_room().await
+    }
+
+    /// Lets other tasks have their turn now and then. Called also if nothing can be sent: a loop that
+    /// ignores that must not occupy a thread.
+    async fn take_turn(&mut self) {
         self.sent += 1;
         if self.sent >= PIECES {
             self.sent = 0;
             yield_now().await;
         }
-        sent?;
+    }
+
+    async fn wait_for_room(&mut self) -> Result<(), Misuse> {
         if self.exchange.room(self.request).await? {
             self.sent = 0;
         }

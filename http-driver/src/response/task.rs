@@ -2,26 +2,36 @@
 
 use std::error::Error;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use bytes::Bytes;
 use httpants_core::{BodyLen, Misuse, ResponseHead, ResponseState};
 
+use super::compression::{self, Coder};
 use super::files;
+use super::heartbeat::Heartbeat;
 use super::outlet::Outlet;
 use super::server_error::ServerErrorKind;
 use super::{BoxError, Content, ContentStream, ErrorText, Piece, Response, UpgradeHandler};
 use crate::exchange::BodyError;
-use crate::observe::guard;
 use crate::observe::report::report;
+use crate::observe::{Panicked, guard};
 use crate::request::FormError;
 
 /// Polls of a stream before its bytes are written.
 const PIECES: usize = 32;
+/// Slices of pieces that are compressed before other tasks get a turn.
+const CODED: usize = 8;
 
 /// A response whose body is still being produced.
 pub(crate) struct StreamTask {
     /// The head, until it is sent.
     head: Option<ResponseHead>,
     stream: ContentStream,
+    /// For server-sent events.
+    heartbeat: Option<Heartbeat>,
+    /// Compresses the pieces.
+    coder: Option<Coder>,
 }
 
 /// The work left after a response was given to the core.
@@ -30,6 +40,8 @@ pub(crate) enum Rest {
     Stream(StreamTask),
     Upgrade(UpgradeHandler),
 }
+
+type PolledPiece = Poll<Option<Result<Piece, BoxError>>>;
 
 /// The result of polling a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,10 +57,18 @@ impl Outlet<'_> {
     /// Gives the response of a handler to the core.
     pub(crate) fn respond(&mut self, response: Response) -> Rest {
         let request = self.request;
-        let Response { head, content, misuse } = response;
+        let Response { mut head, mut content, misuse } = response;
         if let Some(misuse) = misuse {
             return self.refuse(misuse, content);
         }
+        let coder = match self.compress(&mut head, &mut content) {
+            Ok(coder) => coder,
+            Err(kind) => {
+                let _ = guard(self.metrics, "drop of a response body", || drop(content));
+                self.fail(kind);
+                return Rest::Nothing;
+            }
+        };
         let result = match content {
             Content::Whole(content) => {
                 // The last handle of the content is dropped without the lock.
@@ -76,11 +96,33 @@ impl Outlet<'_> {
                 self.check_sent();
                 return Rest::Nothing;
             }
-            Content::Stream(stream) => self.begin_stream(head, stream),
+            Content::Stream(stream) => self.begin_stream(head, StreamTask::new(stream, None, coder)),
+            Content::Events(stream, heartbeat) => {
+                self.begin_stream(head, StreamTask::new(stream, Some(heartbeat), coder))
+            }
         };
         result.unwrap_or_else(|misuse| {
             self.fail_with(&misuse);
             Rest::Nothing
+        })
+    }
+
+    /// Compresses a response if the server does and the client accepts it; returns the coder of a body
+    /// that is still produced.
+    ///
+    /// # Errors
+    /// Returns an error, which was logged, if the application's choice or its fields are at fault.
+    fn compress(&mut self, head: &mut ResponseHead, content: &mut Content) -> Result<Option<Coder>, ServerErrorKind> {
+        let Some(compression) = &self.policy.compression else { return Ok(None) };
+        let id = self.request;
+        let current = self.with(|shared| shared.core.current_request().cloned());
+        let Some(request) = current.filter(|request| request.id() == id) else { return Ok(None) };
+        let compressed = guard(self.metrics, "compression of a response", || {
+            compression::compress(compression, &request, head, content)
+        });
+        compressed.map_err(|_| ServerErrorKind::Panic)?.map_err(|misuse| {
+            self.report(&misuse);
+            ServerErrorKind::Misuse(misuse)
         })
     }
 
@@ -128,14 +170,14 @@ impl Outlet<'_> {
         given.map(|()| Rest::Nothing)
     }
 
-    fn begin_stream(&mut self, head: ResponseHead, stream: ContentStream) -> Result<Rest, Misuse> {
+    fn begin_stream(&mut self, head: ResponseHead, task: StreamTask) -> Result<Rest, Misuse> {
         let (request, status) = (self.request, head.status);
         let has_body = self
             .with(|shared| shared.core.current_request().is_none_or(|request| request.allows_response_body(status)));
         if has_body {
-            return Ok(Rest::Stream(StreamTask { head: Some(head), stream }));
+            return Ok(Rest::Stream(StreamTask { head: Some(head), ..task }));
         }
-        let _ = guard(self.metrics, "drop of a response stream", || drop(stream));
+        let _ = guard(self.metrics, "drop of a response stream", || drop(task));
         self.with(|shared| {
             shared.core.respond(request, &head, BodyLen::Unknown)?;
             shared.core.finish(request)
@@ -152,21 +194,35 @@ impl Outlet<'_> {
 }
 
 impl StreamTask {
+    fn new(stream: ContentStream, heartbeat: Option<Heartbeat>, coder: Option<Coder>) -> Self {
+        Self { head: None, stream, heartbeat, coder }
+    }
+
     /// Passes pieces on while there are some and there is room.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>, outlet: &mut Outlet<'_>) -> Progress {
-        for _ in 0..PIECES {
+        let mut coded = 0;
+        for turn in 1..=PIECES {
             if self.head.is_none() && !self.has_room(outlet) {
+                self.heartbeat.iter_mut().for_each(Heartbeat::rest);
                 return Progress::Waiting;
             }
-            // Polled before the head is sent: a stream that reads the request's body causes `100
-            // Continue`, which must precede the final status.
-            let polled = guard(outlet.metrics, "response stream", || self.stream.as_mut().poll_next(context));
-            let Ok(polled) = polled else {
-                outlet.fail(ServerErrorKind::Panic);
-                return Progress::Done;
+            let passed = match self.coder.as_mut().and_then(Coder::step) {
+                Some(slice) => {
+                    coded += 1;
+                    let piece = slice.map(Piece::Data).map_err(BoxError::from);
+                    self.pass_on(outlet, Poll::Ready(Some(piece)), Bytes::new())
+                }
+                None => {
+                    let Ok(polled) = self.poll_stream(context, outlet, turn == PIECES) else {
+                        outlet.fail(ServerErrorKind::Panic);
+                        return Progress::Done;
+                    };
+                    self.code(outlet, polled)
+                }
             };
-            match self.pass_on(outlet, polled) {
+            match passed {
                 Ok(Some(progress)) => return progress,
+                Ok(None) if coded == CODED => return Progress::Yielded,
                 Ok(None) => {}
                 Err(error) => {
                     outlet.break_off(error);
@@ -177,17 +233,73 @@ impl StreamTask {
         Progress::Yielded
     }
 
+    fn poll_stream(
+        &mut self,
+        context: &mut Context<'_>,
+        outlet: &Outlet<'_>,
+        is_last_turn: bool,
+    ) -> Result<PolledPiece, Panicked> {
+        // Events that are always ready end with the server, too.
+        if self.heartbeat.is_some() && outlet.is_draining && is_last_turn {
+            return Ok(Poll::Ready(None));
+        }
+        // Polled before the head is sent: a stream that reads the request's body causes `100
+        // Continue`, which must precede the final status.
+        let polled = guard(outlet.metrics, "response stream", || self.stream.as_mut().poll_next(context))?;
+        Ok(self.beat(outlet, polled))
+    }
+
+    /// Passes a piece on, or leaves it to the coder.
+    fn code(&mut self, outlet: &mut Outlet<'_>, polled: PolledPiece) -> Result<Option<Progress>, BoxError> {
+        match (&mut self.coder, polled) {
+            (Some(coder), Poll::Ready(Some(Ok(Piece::Data(data))))) => {
+                coder.push(data);
+                Ok(None)
+            }
+            (Some(coder), end @ Poll::Ready(None | Some(Ok(_)))) => {
+                let last = coder.finish()?;
+                self.pass_on(outlet, end, last)
+            }
+            (_, polled) => self.pass_on(outlet, polled, Bytes::new()),
+        }
+    }
+
+    /// Returns when this is to be polled even if nothing has happened.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.heartbeat.as_ref().and_then(Heartbeat::due)
+    }
+
+    /// Puts a comment in the place of an event if it is time, and the end if the server shuts down.
+    fn beat(&mut self, outlet: &Outlet<'_>, polled: PolledPiece) -> PolledPiece {
+        let Some(heartbeat) = &mut self.heartbeat else { return polled };
+        let comment = match polled {
+            Poll::Pending if outlet.is_draining => return Poll::Ready(None),
+            Poll::Pending => heartbeat.comment(outlet.now.mono),
+            Poll::Ready(_) => None,
+        };
+        match comment {
+            Some(comment) => Poll::Ready(Some(Ok(Piece::Data(comment)))),
+            None => {
+                if polled.is_ready() {
+                    heartbeat.rest();
+                }
+                polled
+            }
+        }
+    }
+
     fn has_room(&self, outlet: &mut Outlet<'_>) -> bool {
         let request = outlet.request;
         // Without a connection the stream continues, to learn of it with its next piece.
         !matches!(outlet.with(|shared| shared.core.poll_send_room(request)), Ok(0))
     }
 
-    /// Sends a piece of the body, after the head if that was not sent yet.
+    /// Sends a piece of the body, after the head if that was not sent yet, and `before` ahead of it.
     fn pass_on(
         &mut self,
         outlet: &mut Outlet<'_>,
-        polled: Poll<Option<Result<Piece, BoxError>>>,
+        polled: PolledPiece,
+        before: Bytes,
     ) -> Result<Option<Progress>, BoxError> {
         let piece = match polled {
             Poll::Ready(piece) => Some(piece.transpose()?),
@@ -200,6 +312,9 @@ impl StreamTask {
         let progress = outlet.with(|shared| {
             if let Some(head) = &head {
                 shared.core.respond(request, head, BodyLen::Unknown)?;
+            }
+            if !before.is_empty() {
+                shared.core.send(request, before)?;
             }
             match piece {
                 None => return Ok(Some(Progress::Waiting)),

@@ -103,6 +103,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
             cookie_keys: None,
             choose_intake: None,
             responses: ResponsePolicy::default(),
+            decompression: None,
             settings: Settings::new(runtime.blocking_pool()),
             access_log: None,
             upgrade_grace: Duration::from_secs(5),
@@ -344,6 +345,24 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     #[doc(alias = "sendfile")]
     pub fn x_sendfile(mut self, policy: Sendfile) -> Self {
         self.parts.responses.files.sendfile = Some(policy);
+        self
+    }
+
+    /// Compresses the responses that clients accept compressed. Default: none is, because that can
+    /// reveal secrets: see [`Compression`](crate::Compression).
+    #[cfg(feature = "compression")]
+    #[must_use]
+    pub fn compression(mut self, compression: crate::Compression) -> Self {
+        self.parts.responses.compression = Some(compression);
+        self
+    }
+
+    /// Decodes the bodies of requests with a `Content-Encoding`. Default: handlers receive bodies as
+    /// they were sent; forms, text and JSON get 415.
+    #[cfg(feature = "compression")]
+    #[must_use]
+    pub fn decompress_requests(mut self, decompression: crate::Decompression) -> Self {
+        self.parts.decompression = Some(decompression);
         self
     }
 

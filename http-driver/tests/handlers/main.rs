@@ -14,6 +14,7 @@ mod bodiless;
 mod content_owners;
 mod draining;
 mod error_pages;
+mod events;
 mod half_close;
 mod leaving;
 mod limits;

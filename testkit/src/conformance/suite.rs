@@ -169,9 +169,15 @@ macro_rules! conformance_suite {
                 responder::a_response_is_sent_in_one_call
                 responder::calls_in_a_wrong_order_are_errors
                 responder::a_slow_reader_makes_the_responder_wait
+                responder::interim_responses_arrive_before_the_response
                 responder::only_the_cookies_that_are_named_leave
                 responder::signed_cookies_are_known_on_another_connection
                 responder::time_counts_from_the_request
+            }
+            mod events {
+                events::events_and_comments_arrive_as_they_are_made
+                events::the_stream_of_a_client_that_left_is_dropped
+                events::events_end_with_the_server
             }
             mod content {
                 content::content_comes_by_its_length_and_in_chunks

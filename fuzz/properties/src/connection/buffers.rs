@@ -77,7 +77,7 @@ impl World {
 
     fn command(&mut self, id: RequestId, command: u8) -> Result<(), Misuse> {
         let (connection, head) = (&mut self.connection, ResponseHead::default());
-        match command % 16 {
+        match command % 18 {
             0 => connection.respond(id, &head, BodyLen::Unknown),
             1 => connection.respond_with(id, &head, "stale"),
             2 => connection.respond_upgrade(id, &head),
@@ -93,6 +93,8 @@ impl World {
             12 => connection.poll_send_room(id).map(drop),
             13 => connection.response_fields_mut(id).map(|_| ()),
             14 => connection.reply(id).send_response("stale", 200, "text/plain"),
+            15 => connection.send_interim(id, 103, &FieldLines::new()).map(drop),
+            16 => connection.set_body_decoded(id).map(drop),
             _ => connection.reply(id).finish(),
         }
     }

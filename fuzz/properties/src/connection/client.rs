@@ -81,6 +81,7 @@ pub(super) fn check(world: &World) {
             assert!(broken || !given.finished, "response {at} is missing: {given:?}, {world:?}");
             return;
         };
+        assert_eq!(interim(rest, given.asked), given.interim, "the interim responses ahead of {at}");
         let whole = response.whole && !(response.until_close && broken);
         if given.status == 0 || (!given.finished && response.status != given.status) {
             // Not a response of the application: a refusal, or the time was over.
@@ -114,11 +115,25 @@ pub(super) fn check(world: &World) {
 pub(super) fn next(mut out: &[u8], asked: Asked) -> Option<(response::Response, &[u8])> {
     loop {
         let (response, rest) = response::read(out, asked)?;
-        if response.status != 100 {
+        if !is_interim(response.status) {
             return Some((response, rest));
         }
         out = rest;
     }
+}
+
+fn is_interim(status: u16) -> bool {
+    status < 200 && status != 101
+}
+
+/// The interim responses ahead of that, without those that ask for the content.
+fn interim(mut out: &[u8], asked: Asked) -> Vec<u16> {
+    let mut all = vec![];
+    while let Some((response, rest)) = response::read(out, asked).filter(|(response, _)| is_interim(response.status)) {
+        all.extend(Some(response.status).filter(|status| *status != 100));
+        out = rest;
+    }
+    all
 }
 
 impl Given {

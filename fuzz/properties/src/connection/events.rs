@@ -58,7 +58,7 @@ impl World {
         };
         let (id, has_body) = (request.id(), request.has_body());
         assert_eq!(id.index(), self.given.len() as u64 + 1);
-        self.given.push(Given { id, has_body, asked, status: 0, content: vec![], finished: false });
+        self.given.push(Given { id, has_body, asked, status: 0, interim: vec![], content: vec![], finished: false });
     }
 
     /// The id of the last request.

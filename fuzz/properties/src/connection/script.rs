@@ -166,6 +166,8 @@ pub(super) enum Operation {
     Respond(Given),
     /// The application responds by the calls of Pants.
     RespondByCalls { length: u16, finish: bool },
+    /// The application sends an interim response.
+    Interim(u8),
     /// A piece of content, and perhaps the end.
     Finish { length: u16, file: bool, end: u8 },
     /// Time passes: to the next deadline, short of it, past it, or by this many milliseconds.
@@ -218,7 +220,8 @@ impl<'a> Arbitrary<'a> for Operation {
             }
             34..=60 => Self::Poll { most: u.int_in_range(1..=9)?, go_on: u.arbitrary()? },
             61..=78 => Self::Transmit { most: if u.ratio(2, 3)? { 0 } else { u.arbitrary()? } },
-            79..=95 => Self::Respond(u.arbitrary()?),
+            79..=93 => Self::Respond(u.arbitrary()?),
+            94 | 95 => Self::Interim(u.arbitrary()?),
             96..=100 => Self::RespondByCalls { length: *u.choose(&[0, 5, 3000])?, finish: u.arbitrary()? },
             101..=110 => Self::Finish { length: *u.choose(&[0, 7, 2500])?, file: u.ratio(1, 5)?, end: u.arbitrary()? },
             111..=115 => Self::Time { how: u.arbitrary()?, millis: u.arbitrary()? },

@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use http::Version;
 use httpants_core::{
     BodyLen, Close, CloseReason, Config, Connection, ConnectionInfo, FieldLines, Misuse, Now, Receiving, RecvBuffer,
-    Reply, RequestId, ResponseHead, ResponseStats, Sending, Storage, Timer, Transmit, TransmitQueue, UnixTime,
+    Reply, RequestId, ResponseHead, ResponseState, ResponseStats, Sending, Storage, Timer, Transmit, TransmitQueue,
+    UnixTime,
 };
 
 use super::client;
@@ -20,6 +22,8 @@ pub(super) struct Given {
     pub(super) asked: Asked,
     /// 0 as long as nothing was given.
     pub(super) status: u16,
+    /// The interim responses ahead of it.
+    pub(super) interim: Vec<u16>,
     pub(super) content: Vec<u8>,
     pub(super) finished: bool,
 }
@@ -114,6 +118,7 @@ impl World {
             Operation::Transmit { most } => self.transmit(usize::from(*most)),
             Operation::Respond(given) => self.respond(given),
             Operation::RespondByCalls { length, finish } => self.respond_by_calls(usize::from(*length), *finish),
+            Operation::Interim(choice) => self.interim(*choice),
             Operation::Finish { length, file, end } => self.finish(usize::from(*length), *file, *end),
             Operation::Time { how, millis } => self.time(*how, u64::from(*millis)),
             Operation::Pause(pause) => {
@@ -230,6 +235,22 @@ impl World {
         assert_eq!(is_upgrade, status == 101 || tunnel);
         response.finished = chosen.whole || is_upgrade;
         response.content = if chosen.whole { content.into_bytes() } else { vec![] };
+    }
+
+    /// Sends an interim response; 100, 101 and final statuses are none.
+    fn interim(&mut self, choice: u8) {
+        let status = [103, 102, 199, 100, 101, 200][usize::from(choice) % 6];
+        let fields = FieldLines::try_from_iter([("Link", "</a>")]).unwrap();
+        let is_1_0 = self.connection.current_request().is_some_and(|request| request.version() == Version::HTTP_10);
+        let id = self.current();
+        let is_expected = self.connection.response_state(id) == ResponseState::Expected;
+        let given = self.connection.send_interim(id, status, &fields);
+        assert_eq!(given.is_ok(), is_expected && matches!(status, 102 | 103 | 199), "{given:?}");
+        if let Ok(sent) = given {
+            assert_eq!(sent, !is_1_0);
+            let response = self.given.last_mut().expect("it is sent ahead of a response only");
+            response.interim.extend(sent.then_some(status));
+        }
     }
 
     /// As Pants responds.

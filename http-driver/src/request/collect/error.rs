@@ -6,6 +6,7 @@ use http::StatusCode;
 use httpants_core::forms::ParseFormError;
 
 use super::settings::Disk;
+use crate::exchange::BodyError;
 use crate::observe::report::report;
 
 /// The error for which the body of a request was not buffered.
@@ -15,6 +16,8 @@ pub(crate) enum CollectError {
     Form { fault: ParseFormError, unread: bool },
     /// The temporary file could not be written.
     Disk { error: io::Error, unread: bool },
+    /// It cannot be decoded, or not within the limits.
+    Decoding { error: BodyError, unread: bool },
     /// The connection ended first.
     Connection,
 }
@@ -22,6 +25,14 @@ pub(crate) enum CollectError {
 impl CollectError {
     pub(super) fn form(fault: ParseFormError) -> Self {
         Self::Form { fault, unread: true }
+    }
+
+    /// Returns the error of a body that could not be read.
+    pub(super) fn body(error: BodyError) -> Self {
+        match error {
+            BodyError::Coding | BodyError::DecodedTooLarge => Self::Decoding { error, unread: true },
+            _ => Self::Connection,
+        }
     }
 
     pub(super) fn disk(error: io::Error) -> Self {

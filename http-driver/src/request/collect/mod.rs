@@ -21,8 +21,8 @@ use std::future::Future;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use httpants_core::RequestHead;
 use httpants_core::forms::{FormType, Limits, ParseFormError, urlencoded};
-use httpants_core::{Framing, RequestHead};
 
 pub(crate) use self::error::CollectError;
 use self::multipart::FormCollector;
@@ -64,12 +64,14 @@ pub(crate) fn collect(
     settings: &Arc<Settings>,
 ) -> Result<impl Future<Output = Result<Collected, CollectError>> + Send + 'static, CollectError> {
     let limits = limits.as_deref().unwrap_or(&settings.limits);
-    let mut collector = Collector::new(head, limits, settings)?;
+    // The core refuses a body that exceeds its limit, as for every other body.
+    let length = body.remaining().filter(|&length| length <= limits.max_body_size);
+    let mut collector = Collector::new(head, length, limits, settings)?;
     Ok(async move {
         while let Some(piece) = body.next().await {
             let pushed = match piece {
                 Ok(piece) => collector.push(piece).await,
-                Err(_) => Err(CollectError::Connection),
+                Err(error) => Err(CollectError::body(error)),
             };
             if let Err(error) = pushed {
                 error.log(&collector.settings.disk);
@@ -88,12 +90,12 @@ pub(crate) fn collect(
 }
 
 impl Collector {
-    fn new(head: &RequestHead, limits: &Limits, settings: &Arc<Settings>) -> Result<Self, ParseFormError> {
-        // The core refuses a body that exceeds its limit, as for every other body.
-        let length = match head.framing() {
-            Framing::Length(length) if length <= limits.max_body_size => Some(length),
-            _ => None,
-        };
+    fn new(
+        head: &RequestHead,
+        length: Option<u64>,
+        limits: &Limits,
+        settings: &Arc<Settings>,
+    ) -> Result<Self, ParseFormError> {
         let form_type = if settings.takes_form(head.method()) { FormType::of_headers(head.headers())? } else { None };
         let (raw, kind) = match form_type {
             Some(FormType::Multipart(boundary)) => {

@@ -5,6 +5,7 @@ pub mod content;
 pub mod contract;
 pub mod ending;
 pub mod errors;
+pub mod events;
 pub mod exchanges;
 pub mod files;
 pub mod leaving;

@@ -84,6 +84,40 @@ pub fn calls_in_a_wrong_order_are_errors<S: Stage>() {
     );
 }
 
+/// Interim responses leave while the handler still works, any number of them, but not to the
+/// older version.
+pub fn interim_responses_arrive_before_the_response<S: Stage>() {
+    let gate = Gate::default();
+    let kept = gate.clone();
+    let server = start::<S, _, _>(move |request: Request| {
+        let gate = kept.clone();
+        async move {
+            let mut responder = request.responder();
+            let is_new = responder.send_interim(103, [("Link", "</a.css>; rel=preload")]).await?;
+            for _ in 0..200 {
+                responder.send_interim(102, [("X-Fill", "x".repeat(1000))]).await?;
+            }
+            let refused = responder.send_interim(101, [("Upgrade", "x")]).await;
+            gate.pass().await;
+            Ok::<_, Misuse>(Response::text(format!("{is_new} {refused:?}")))
+        }
+    });
+    let mut client = server.connect();
+    client.send(get("/"));
+    let hints = "HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\n\r\n";
+    assert_eq!(client.take(hints.len()), hints.as_bytes());
+    let progress = format!("HTTP/1.1 102 Processing\r\nX-Fill: {}\r\n\r\n", "x".repeat(1000));
+    for _ in 0..200 {
+        assert_eq!(client.take(progress.len()), progress.as_bytes());
+    }
+    server.wait("the handler works on", || gate.arrived() == 1);
+    assert!(client.is_quiet());
+    gate.open();
+    assert_eq!(client.response().text(), "true Err(InterimStatus(101))");
+    let older = server.connect().ask("GET / HTTP/1.0\r\n\r\n");
+    assert_eq!((older.status, older.text()), (200, "false Err(InterimStatus(101))"));
+}
+
 /// `send` waits where the client does not read: what a handler produces is bounded by what the
 /// buffers hold, and all of it arrives once the client reads.
 pub fn a_slow_reader_makes_the_responder_wait<S: Stage>() {

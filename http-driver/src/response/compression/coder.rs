@@ -1,0 +1,113 @@
+//! The coder of one body.
+
+use std::io;
+
+use bytes::{Buf, Bytes};
+use compression_codecs::brotli::params::EncoderParams;
+use compression_codecs::core::Level;
+use compression_codecs::core::util::{PartialBuffer, WriteBuffer};
+use compression_codecs::zstd::params::CParameter;
+use compression_codecs::{BrotliEncoder, EncodeV2, GzipEncoder, ZstdEncoder};
+
+use super::level::CompressionLevel;
+use crate::content_coding::ContentCoding;
+
+/// The input that is coded in one step.
+const SLICE: usize = 16 << 10;
+/// The window of brotli and zstd, as a power of two: what of the content before it a coder looks at,
+/// and what it needs memory for.
+const WINDOW: u32 = 19;
+
+/// Codes the pieces of a body, a slice at a time.
+pub(crate) struct Coder {
+    encoder: Box<dyn EncodeV2 + Send>,
+    /// The rest of the current piece.
+    pending: Bytes,
+    /// The output of a step, grown as needed.
+    output: Vec<u8>,
+}
+
+impl Coder {
+    pub(super) fn new(coding: ContentCoding, level: CompressionLevel) -> Self {
+        let choose = |fastest, default, best| match level {
+            CompressionLevel::Fastest => fastest,
+            CompressionLevel::Default => default,
+            CompressionLevel::Best => best,
+        };
+        let encoder: Box<dyn EncodeV2 + Send> = match coding {
+            ContentCoding::Gzip => Box::new(GzipEncoder::new(Level::Precise(choose(1, 6, 9)).into())),
+            ContentCoding::Brotli => {
+                let params = EncoderParams::default().quality(Level::Precise(choose(1, 4, 6)));
+                Box::new(BrotliEncoder::new(params.window_size(WINDOW.cast_signed())))
+            }
+            ContentCoding::Zstd => {
+                Box::new(ZstdEncoder::new_with_params(choose(1, 3, 6), &[CParameter::window_log(WINDOW)]))
+            }
+        };
+        Self { encoder, pending: Bytes::new(), output: Vec::new() }
+    }
+
+    /// Codes a whole body.
+    pub(super) fn whole(&mut self, content: Bytes) -> io::Result<Bytes> {
+        let mut coded = Vec::with_capacity(content.len() / 2);
+        let mut input = PartialBuffer::new(&*content);
+        self.run(&mut coded, |encoder, output| {
+            encoder.encode(&mut input, output)?;
+            Ok(input.unwritten().is_empty())
+        })?;
+        self.run(&mut coded, |encoder, output| encoder.finish(output))?;
+        Ok(coded.into())
+    }
+
+    /// Takes the next piece.
+    pub(crate) fn push(&mut self, piece: Bytes) {
+        self.pending = piece;
+    }
+
+    /// Codes the next slice of the piece, and all that was held back behind its last one; `None` if
+    /// there is no piece.
+    pub(crate) fn step(&mut self) -> Option<io::Result<Bytes>> {
+        if self.pending.is_empty() {
+            return None;
+        }
+        Some(self.code_slice())
+    }
+
+    fn code_slice(&mut self) -> io::Result<Bytes> {
+        let mut coded = Vec::new();
+        let slice = self.pending.split_to(self.pending.len().min(SLICE));
+        let mut input = PartialBuffer::new(slice.chunk());
+        self.run(&mut coded, |encoder, output| {
+            encoder.encode(&mut input, output)?;
+            Ok(input.unwritten().is_empty())
+        })?;
+        if self.pending.is_empty() {
+            self.run(&mut coded, |encoder, output| encoder.flush(output))?;
+        }
+        Ok(coded.into())
+    }
+
+    /// Ends the coded content.
+    pub(crate) fn finish(&mut self) -> io::Result<Bytes> {
+        let mut coded = Vec::new();
+        self.run(&mut coded, |encoder, output| encoder.finish(output))?;
+        Ok(coded.into())
+    }
+
+    /// Repeats an operation with new room for its output until it is done.
+    fn run(
+        &mut self,
+        coded: &mut Vec<u8>,
+        mut operation: impl FnMut(&mut (dyn EncodeV2 + Send), &mut WriteBuffer<'_>) -> io::Result<bool>,
+    ) -> io::Result<()> {
+        self.output.resize(SLICE, 0);
+        loop {
+            let mut output = WriteBuffer::new_initialized(&mut self.output);
+            let done = operation(&mut *self.encoder, &mut output)?;
+            coded.extend_from_slice(output.written());
+            if done {
+                return Ok(());
+            }
+        }
+    }
+}

@@ -1,0 +1,66 @@
+//! Test of the memory of responses that are compressed while they are sent. It runs alone in its
+//! process, because it measures the process.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_core::Stream;
+use httpants_driver::{Compression, CompressionLevel, Request, Response, Server};
+use httpants_testkit::memory::Memory;
+
+const STREAMS: u64 = 4;
+/// What the documentation of `Compression` says, and what one of the stream itself may take.
+const ALLOWED: [(CompressionLevel, u64); 3] =
+    [(CompressionLevel::Fastest, 3 << 20), (CompressionLevel::Default, 3 << 20), (CompressionLevel::Best, 8 << 20)];
+
+/// Returns the memory of the process in bytes.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+}
+
+/// Some pieces of text, and then none for ever.
+struct Pieces(u32);
+
+impl Stream for Pieces {
+    type Item = Result<Bytes, std::io::Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(rest) = self.0.checked_sub(1) else { return Poll::Pending };
+        self.0 = rest;
+        let text: String = (0..5000).map(|number| format!("{} of a text\n", number * 7 + rest)).collect();
+        Poll::Ready(Some(Ok(text.into())))
+    }
+}
+
+#[test]
+fn stream_that_is_compressed_takes_bounded_memory() {
+    for (level, allowed) in ALLOWED {
+        for coding in ["zstd", "br", "gzip"] {
+            let memory = Memory::new();
+            let handler = async |_: Request| Response::stream(Pieces(7)).with_header("Content-Type", "text/plain");
+            let server = Server::with_runtime(memory.clone(), handler).compression(Compression::default().level(level));
+            memory.start(server);
+            let before = resident();
+            let clients: Vec<_> = (0..STREAMS)
+                .map(|_| {
+                    let client = memory.connect();
+                    client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: {coding}\r\n\r\n").as_bytes());
+                    for _ in 0..10 {
+                        memory.run();
+                        let _ = client.take_received();
+                    }
+                    client
+                })
+                .collect();
+            let each = resident().saturating_sub(before) / STREAMS;
+            assert!(each < allowed, "{coding} at {level:?}: {each} bytes");
+            drop(clients);
+        }
+    }
+}

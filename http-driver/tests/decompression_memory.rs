@@ -1,0 +1,86 @@
+//! Test of the memory of decompression bombs. It runs alone in its process, because it measures the
+//! process.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
+
+use compression_codecs::brotli::params::EncoderParams;
+use compression_codecs::core::Level;
+use compression_codecs::core::util::{PartialBuffer, WriteBuffer};
+use compression_codecs::{BrotliEncoder, EncodeV2, GzipEncoder};
+use httpants_driver::{BodyError, BodyPolicy, Decompression, Request, Server};
+use httpants_testkit::memory::Memory;
+
+/// What a block of a bomb is decoded to.
+const BLOCK: usize = 8 << 20;
+const DECODED: usize = 1 << 30;
+/// The window of brotli twice, while it grows, and buffers.
+const ALLOWED: u64 = 48 << 20;
+
+/// Returns the peak memory of the process in bytes.
+fn peak() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+}
+
+/// Codes a block of zeros again and again: each but the first one is the same, because it refers to the
+/// one before.
+fn bomb(mut encoder: impl EncodeV2) -> Vec<u8> {
+    let (zeros, mut room) = (vec![0; BLOCK], vec![0; 1 << 20]);
+    let mut block = || {
+        let mut output = WriteBuffer::new_initialized(&mut room);
+        let mut input = PartialBuffer::new(&*zeros);
+        while !input.unwritten().is_empty() {
+            encoder.encode(&mut input, &mut output).unwrap();
+        }
+        assert!(encoder.flush(&mut output).unwrap());
+        output.written().to_vec()
+    };
+    let (mut bomb, again) = (block(), block());
+    bomb.extend(again.repeat(DECODED / BLOCK - 1));
+    bomb
+}
+
+/// Reads a streamed body to its end or its error.
+async fn read(mut request: Request) -> Result<String, BodyError> {
+    let mut length = 0;
+    while let Some(piece) = request.body_mut().next().await {
+        let piece = piece?;
+        assert!(piece.iter().all(|byte| *byte == 0));
+        length += piece.len();
+    }
+    Ok(length.to_string())
+}
+
+#[test]
+fn bombs_take_bounded_memory_and_are_413() {
+    let gzip = bomb(GzipEncoder::new(Level::Best.into()));
+    let brotli = bomb(BrotliEncoder::new(EncoderParams::default().quality(Level::Precise(5)).window_size(24)));
+    assert!((1 << 19..2 << 20).contains(&gzip.len()) && brotli.len() < 10_000, "{} {}", gzip.len(), brotli.len());
+    let before = peak();
+    for decompression in [Decompression::default(), Decompression::default().max_ratio(u64::MAX)] {
+        let memory = Memory::new();
+        let server = Server::with_runtime(memory.clone(), read).decompress_requests(decompression);
+        memory.start(server.intake(|head| match head.path() {
+            "/stream" => BodyPolicy::StreamUpTo(64 << 20),
+            _ => BodyPolicy::Buffer,
+        }));
+        for path in ["/", "/stream"] {
+            for (coding, bomb) in [("gzip", &gzip), ("br", &brotli)] {
+                let client = memory.connect();
+                let length = bomb.len();
+                let head = format!(
+                    "POST {path} HTTP/1.1\r\nHost: a\r\nContent-Encoding: {coding}\r\nContent-Length: {length}\r\n\r\n"
+                );
+                client.send(head.as_bytes());
+                client.send(bomb);
+                memory.run();
+                let response = String::from_utf8(client.take_received()).unwrap();
+                assert!(response.starts_with("HTTP/1.1 413 "), "{path} {coding}: {response}");
+            }
+        }
+    }
+    let taken = peak() - before;
+    assert!(taken < ALLOWED, "{taken} bytes");
+}

@@ -1,0 +1,8 @@
+//! Tests of compression, server-sent events and interim responses: through the sockets of each
+//! adapter, and as curl, Node.js, Python and Chromium understand them.
+
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod programs;
+mod site;
+mod sockets;
