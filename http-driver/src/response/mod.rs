@@ -26,8 +26,6 @@ use futures_core::Stream;
 use http::StatusCode;
 use httpants_core::{FieldLines, Misuse, ResponseHead};
 
-#[cfg(not(feature = "compression"))]
-pub(crate) use self::compression::Compression;
 #[cfg(feature = "compression")]
 pub use self::compression::{Compression, CompressionLevel};
 pub(crate) use self::error_page::{ResponsePolicy, replace_refusal};
