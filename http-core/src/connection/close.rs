@@ -2,10 +2,10 @@
 
 use core::time::Duration;
 
-use super::Connection;
 use super::events::CloseReason;
 use super::send_queue::Lent;
 use super::state::{Input, Receiving, Sending};
+use super::{Connection, Uncommon};
 use crate::wire::response_framing::Mode;
 
 impl Connection {
@@ -18,7 +18,7 @@ impl Connection {
             // The end of the stream would look like the end of the response.
             Sending::Closing if self.reset => drop(self.apply(Input::Break)),
             Sending::Closing => {
-                self.unsent_refusal = None;
+                Uncommon::forget_refusal(&mut self.uncommon);
                 // What is sent to a closed socket is met by a reset, which may cost the
                 // client the response (RFC 9112 section 9.6). A secured transport announces the
                 // end (RFC 8446 section 6.1), which may have to wait for the socket.
@@ -74,7 +74,7 @@ impl Connection {
             self.responses.break_off();
             self.dropped = self.send.clear_into_segments();
             self.lent = Lent::default();
-            self.unsent_refusal = None;
+            Uncommon::forget_refusal(&mut self.uncommon);
             self.events.close(reason);
         }
     }

@@ -120,8 +120,6 @@ pub struct Connection {
     default_headers: DefaultHeaders,
     /// Fields for the head of the current response, beside its own.
     added_fields: Option<Box<FieldLines>>,
-    /// The last response, where the connection made it and has not sent it.
-    unsent_refusal: Option<Box<UnsentRefusal>>,
     /// Bytes dropped while the connection closes.
     discarded: u64,
 
@@ -150,7 +148,6 @@ pub struct Connection {
     shutdown_emitted: bool,
     /// Whether a PROXY header comes first, before a handshake or the first request.
     proxy_header: PrefaceHeader,
-    proxy_tlvs: ProxyTlvs,
     /// The client may be sending behind its last request: it did not say itself that it was the
     /// last. Decides how the connection closes, long after that request was accepted.
     more_may_come: bool,
@@ -166,6 +163,17 @@ struct Uncommon {
     expires: Option<Duration>,
     /// The timeouts while the current request is handled, where it has its own.
     timeouts: Option<Timeouts>,
+    /// The last response, where the connection made it and has not sent it.
+    unsent_refusal: Option<UnsentRefusal>,
+    proxy_tlvs: ProxyTlvs,
+}
+
+impl Uncommon {
+    fn forget_refusal(uncommon: &mut Option<Box<Self>>) {
+        if let Some(uncommon) = uncommon {
+            uncommon.unsent_refusal = None;
+        }
+    }
 }
 
 /// Constructors.
@@ -208,10 +216,8 @@ impl Connection {
             reset: false,
             shutdown_emitted: false,
             proxy_header,
-            proxy_tlvs: ProxyTlvs::default(),
             more_may_come: false,
             added_fields: None,
-            unsent_refusal: None,
             discarded: 0,
             ordinary_end: false,
         }

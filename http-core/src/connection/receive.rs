@@ -154,7 +154,7 @@ impl Connection {
                 let id = RequestId::new(self.served + 1);
                 let head = input.get(..length).unwrap_or_default();
                 let facts = message.fill(id, head, &self.peer, self.now);
-                message.set_proxy_tlvs(&self.proxy_tlvs);
+                message.set_proxy_tlvs(self.uncommon.as_ref().map(|uncommon| &uncommon.proxy_tlvs));
                 self.recv.consume(length);
                 Some(self.accept(facts))
             }

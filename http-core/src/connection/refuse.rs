@@ -3,11 +3,11 @@
 use bytes::Bytes;
 use http::{Method, StatusCode, Version};
 
-use super::Connection;
 use super::events::CloseReason;
 use super::refusal::{HeadProgress, Refusal};
 use super::state::{Input, Receiving, Sending};
 use super::unsent_refusal::{RefusalFrame, RefusalResponse, UnsentRefusal};
+use super::{Connection, Uncommon};
 use crate::message::field_lines::FieldLines;
 use crate::message::misuse::Misuse;
 use crate::wire::encode::ResponseEncoder;
@@ -32,7 +32,7 @@ impl Connection {
     /// connection.refuse_overloaded();
     /// assert!(matches!(connection.poll_event(), Some(Event::Closed(CloseReason::Overloaded))));
     /// let Some(Transmit::Bytes(slices)) = connection.poll_transmit() else { unreachable!() };
-    /// let response = slices.concat();
+    /// let response = slices.flatten().copied().collect::<Vec<_>>();
     /// assert!(response.starts_with(b"HTTP/1.1 503 Service Unavailable\r\n"));
     /// ```
     #[cold]
@@ -120,7 +120,7 @@ impl Connection {
     /// ```
     #[must_use]
     pub fn poll_refusal(&mut self) -> Option<RefusalResponse> {
-        let unsent = self.unsent_refusal.as_mut()?;
+        let unsent = self.uncommon.as_mut()?.unsent_refusal.as_mut()?;
         if self.send.ends_with(unsent.length) { unsent.response.take() } else { None }
     }
 
@@ -132,13 +132,14 @@ impl Connection {
     /// has left, [`Misuse::Framing`] as [`FieldLines::check_reserved`].
     pub fn replace_refusal(&mut self, fields: &FieldLines, content: impl Into<Bytes>) -> Result<(), Misuse> {
         let content = content.into();
-        let unsent = self.unsent_refusal.as_ref().ok_or(Misuse::NoRequest)?;
+        let unsent = self.uncommon.as_ref().and_then(|uncommon| uncommon.unsent_refusal.as_ref());
+        let unsent = unsent.ok_or(Misuse::NoRequest)?;
         let (frame, length) = (unsent.frame, unsent.length);
         fields.check_reserved(content.len() as u64)?;
         if !self.send.retract(length) {
             return Err(Misuse::HeadSent);
         }
-        self.unsent_refusal = None;
+        Uncommon::forget_refusal(&mut self.uncommon);
         let body = self.queue_refusal(frame, fields, content);
         self.responses.replace_last(body, self.unsent());
         Ok(())
@@ -172,6 +173,7 @@ impl Connection {
     pub(super) fn keep_refusal(&mut self, frame: RefusalFrame, length: u64, reason: CloseReason) {
         let refusal = self.events.refusal().cloned();
         let response = RefusalResponse { status: frame.status, reason, refusal, request: self.current.clone() };
-        self.unsent_refusal = Some(Box::new(UnsentRefusal { frame, length, response: Some(response) }));
+        self.uncommon.get_or_insert_default().unsent_refusal =
+            Some(UnsentRefusal { frame, length, response: Some(response) });
     }
 }

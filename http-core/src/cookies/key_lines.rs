@@ -18,12 +18,13 @@ impl KeyRing {
     /// ```
     /// use std::time::Duration;
     ///
+    /// use httpants_core::UnixTime;
     /// use httpants_core::cookies::KeyRing;
     ///
     /// let new = "bqNlZ0CXzSPqT4rWPLp+KHxBxzH7t0dQ9n8C2m4s6Yk=";
     /// let old = "Oc5lqVqfZ0VbHj6jzK9s2WJt1RrVfM0a7uQpXyD3g4E=";
     /// let keys = KeyRing::from_lines(format!("{new}\n{old}\n"))?;
-    /// let signed = KeyRing::new([old])?.sign("user", "alice", 0, Duration::from_secs(60));
+    /// let signed = KeyRing::new([old])?.sign("user", "alice", UnixTime::default(), Duration::from_secs(60));
     /// assert!(keys.verify("user", signed.as_bytes(), UnixTime::from_secs(1)).is_ok());
     /// # Ok::<(), httpants_core::cookies::KeyError>(())
     /// ```

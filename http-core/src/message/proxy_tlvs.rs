@@ -17,6 +17,7 @@ use alloc::sync::Arc;
 /// let mut connection = Connection::new(config.into(), ConnectionInfo::default(), now);
 /// let header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x1a\xcb\0\x71\x09\x0a\0\0\x01\xc3\x50\x01\xbb\x02\0\x0bexample.com";
 /// connection.receive(&[&header[..], b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"].concat(), now);
+/// assert!(matches!(connection.poll_event(), Some(Event::ProxyHeader)));
 /// let Some(Event::Request(request)) = connection.poll_event() else { unreachable!() };
 /// assert_eq!(request.proxy_tlvs().authority(), Some("example.com"));
 /// assert_eq!(request.proxy_tlvs().iter().collect::<Vec<_>>(), [(0x02, &b"example.com"[..])]);

@@ -137,8 +137,8 @@ impl Message {
     }
 
     /// Takes what a proxy added to its header.
-    pub(crate) fn set_proxy_tlvs(&mut self, tlvs: &ProxyTlvs) {
-        self.proxy_tlvs.clone_from(tlvs);
+    pub(crate) fn set_proxy_tlvs(&mut self, tlvs: Option<&ProxyTlvs>) {
+        self.proxy_tlvs = tlvs.cloned().unwrap_or_default();
     }
 }
 

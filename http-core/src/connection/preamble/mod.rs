@@ -164,7 +164,9 @@ impl Connection {
 
     fn accept_proxy_header(&mut self, header: ProxyHeader, tlvs: ProxyTlvs) {
         self.proxy_header = PrefaceHeader::Done;
-        self.proxy_tlvs = tlvs;
+        if tlvs != ProxyTlvs::default() {
+            self.uncommon.get_or_insert_default().proxy_tlvs = tlvs;
+        }
         self.events.accept_proxy_header();
         match header.endpoints {
             Endpoints::Inet { source, destination } => {
