@@ -7,7 +7,7 @@ use std::time::Duration;
 use httpants_tokio::testing::TestServer;
 use httpants_tokio::{Request, Response, Server};
 
-/// The application: it waits before it answers.
+/// The application: it waits before it responds.
 async fn greet(mut request: Request) -> Response {
     tokio::time::sleep(Duration::from_secs(60)).await;
     let name = request.text().await;

@@ -77,7 +77,7 @@ fn content_that_awaits_100_continue_is_not_late() {
     assert_eq!(timeout(&connection), Some((110_000, Timer::BodyRate)));
 }
 
-/// What goes wrong with a request costs the answers before it nothing.
+/// What goes wrong with a request costs the responses before it nothing.
 #[test]
 fn responses_before_a_broken_request_still_leave() {
     type Break = fn(&mut Connection);
@@ -103,7 +103,7 @@ fn responses_before_a_broken_request_still_leave() {
     }
 }
 
-/// An answer that only the end of the stream ends must not end with it when it broke off.
+/// A response that only the end of the stream ends must not end with it when it broke off.
 #[test]
 fn a_broken_response_of_http_1_0_is_reset() {
     let mut connection = connection(Config::default());
@@ -126,7 +126,7 @@ fn sizes_of_zero_or_without_end_are_served_too() {
         server.exchange(WRK.repeat(3).as_bytes());
         let post = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 100000\r\n\r\n{}", "x".repeat(100_000));
         server.exchange(post.as_bytes());
-        assert_eq!((server.answered, server.content), (4, 100_000), "{size}");
+        assert_eq!((server.responses, server.content), (4, 100_000), "{size}");
     }
     let mut config = Config::default();
     let limits = &mut config.limits;
@@ -138,7 +138,7 @@ fn sizes_of_zero_or_without_end_are_served_too() {
     config.timeouts.idle = Some(Duration::MAX);
     let mut server = Server::with(config);
     server.exchange(WRK.repeat(3).as_bytes());
-    assert_eq!(server.answered, 3);
+    assert_eq!(server.responses, 3);
 }
 
 /// Only what was written into the buffer that was handed out is input.
@@ -179,10 +179,10 @@ fn a_refused_head_request_gets_a_head() {
 }
 
 /// A client that did not know that its request is the last one may be sending the next one, for
-/// which it must not lose the answer.
+/// which it must not lose the response.
 #[test]
 fn an_end_that_the_client_did_not_announce_lingers() {
-    let answered = |config: Config, version: &str, field: &str| {
+    let responded = |config: Config, version: &str, field: &str| {
         let mut connection = connection(config);
         give(&mut connection, format!("GET / {version}\r\nHost: a\r\n{field}\r\n").as_bytes(), 0);
         events(&mut connection);
@@ -197,7 +197,7 @@ fn an_end_that_the_client_did_not_announce_lingers() {
         config
     };
     for (version, field) in [("HTTP/1.1", ""), ("HTTP/1.0", "Connection: keep-alive\r\n")] {
-        let mut connection = answered(last(), version, field);
+        let mut connection = responded(last(), version, field);
         assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite), "{version}");
         assert_eq!(timeout(&connection), Some((2000, Timer::Linger)));
         give(&mut connection, b"GET /more HTTP/1.1\r\nHost: a\r\n\r\n", 0);
@@ -208,7 +208,7 @@ fn an_end_that_the_client_did_not_announce_lingers() {
     }
     for (version, field) in [("HTTP/1.1", "Connection: close\r\n"), ("HTTP/1.0", "")] {
         for config in [Config::default(), last()] {
-            assert_eq!(answered(config, version, field).poll_close(), Some(Close::Now), "{version}");
+            assert_eq!(responded(config, version, field).poll_close(), Some(Close::Now), "{version}");
         }
     }
 }
@@ -298,7 +298,7 @@ fn storage_comes_back_from_a_connection_that_is_over() {
     assert!(connection.poll_transmit().is_none() && connection.poll_close().is_some());
 }
 
-/// An empty chunk would be the last one, and what follows it the start of another answer.
+/// An empty chunk would be the last one, and what follows it the start of another response.
 #[test]
 fn a_chunked_response_without_content_has_one_end() {
     let mut connection = connection(Config::default());
@@ -307,11 +307,11 @@ fn a_chunked_response_without_content_has_one_end() {
     let mut fields = FieldLines::new();
     fields.push("Transfer-Encoding", "chunked").unwrap();
     connection.respond_with(id(&connection), &ResponseHead::with_fields(Default::default(), fields), "").unwrap();
-    let answer = sent(&mut connection, 0);
-    assert_eq!(answer.split_once("\r\n\r\n").unwrap().1, "0\r\n\r\n");
+    let response = sent(&mut connection, 0);
+    assert_eq!(response.split_once("\r\n\r\n").unwrap().1, "0\r\n\r\n");
 }
 
-/// The new protocol must not answer before the old one has.
+/// The new protocol must not respond before the old one has.
 #[test]
 fn bytes_behind_an_upgrade_are_held_until_its_response_has_left() {
     let mut connection = connection(Config::default());

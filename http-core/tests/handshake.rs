@@ -137,12 +137,12 @@ fn a_request_without_tls_gets_400_at_every_cut() {
         assert_eq!(connection.receive_preface(&REQUEST[..length], now(0)), Preface::Refused);
         assert_eq!(closed(&mut connection), Some(CloseReason::Refused(ProtocolError::PlainRequest)));
         let Some(Transmit::Bytes(slices)) = connection.poll_transmit() else { panic!() };
-        let answer: Vec<u8> = slices.flatten().copied().collect();
-        connection.handle_sent(answer.len() as u64, now(0));
-        let answer = String::from_utf8(answer).unwrap();
-        assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{answer}");
-        assert!(answer.contains("\r\nConnection: close\r\n"), "{answer}");
-        assert!(answer.ends_with("a plain HTTP request was sent to a port that speaks TLS (RFC 9110 4.2.2)\n"));
+        let response: Vec<u8> = slices.flatten().copied().collect();
+        connection.handle_sent(response.len() as u64, now(0));
+        let response = String::from_utf8(response).unwrap();
+        assert!(response.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{response}");
+        assert!(response.contains("\r\nConnection: close\r\n"), "{response}");
+        assert!(response.ends_with("a plain HTTP request was sent to a port that speaks TLS (RFC 9110 4.2.2)\n"));
         assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
         assert_eq!(connection.state().send, Sending::Shut);
     }

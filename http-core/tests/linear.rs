@@ -19,7 +19,7 @@ fn head(size: usize, lines: usize) -> String {
 }
 
 /// Feeds heads of the size that the environment gives, one byte at a time; what the test
-/// below counts. Without a size it sees that such heads are answered.
+/// below counts. Without a size it sees that such heads get responses.
 #[test]
 fn heads_in_single_bytes() {
     let size = std::env::var(SIZE).map_or(1000, |size| size.parse().unwrap());
@@ -29,7 +29,7 @@ fn heads_in_single_bytes() {
     for lines in [1, 90] {
         head(size, lines).bytes().for_each(|byte| server.exchange(&[byte]));
     }
-    assert_eq!(server.answered, 2);
+    assert_eq!(server.responses, 2);
 }
 
 fn instructions(size: usize) -> u64 {

@@ -13,11 +13,11 @@ use httpants_core::{CloseReason, Config, Connection, ConnectionInfo, Event, Prot
 use common::{BROWSER, MIN, Server, WRK, now};
 
 /// Repeats the exchange, of which the first ones may allocate.
-fn allocates_nothing(input: &[u8], repetitions: usize, answers_each: usize) {
+fn allocates_nothing(input: &[u8], repetitions: usize, responses_each: usize) {
     let mut server = Server::new();
     (0..3).for_each(|_| server.exchange(input));
     let counted = measure(|| (0..repetitions).for_each(|_| server.exchange(input)));
-    assert_eq!(server.answered, (repetitions + 3) * answers_each);
+    assert_eq!(server.responses, (repetitions + 3) * responses_each);
     assert_eq!(counted.count_total, 0, "allocations in {repetitions} exchanges: {counted:?}");
 }
 
@@ -104,8 +104,8 @@ fn peak(client: impl FnOnce(&mut Connection)) -> u64 {
     measure(|| client(&mut Connection::new(config, ConnectionInfo::default(), now(0)))).bytes_max
 }
 
-/// Answers everything with `Hello, World!`; says why the connection was closed.
-fn answer(connection: &mut Connection) -> Option<CloseReason> {
+/// Responds to everything with `Hello, World!`; says why the connection was closed.
+fn respond(connection: &mut Connection) -> Option<CloseReason> {
     while let Some(event) = connection.poll_event() {
         match event {
             Event::Request(request) if !request.has_body() => {
@@ -130,7 +130,7 @@ fn a_client_that_never_reads_is_not_served_for_ever() {
     let peak = peak(|connection| {
         while connection.wants_recv() {
             taken += connection.receive(&input.as_bytes()[taken..], now(0));
-            assert_eq!(answer(connection), None);
+            assert_eq!(respond(connection), None);
         }
     });
     assert!(taken > limits.send_backlog / 2, "{taken} bytes were read");
@@ -151,7 +151,7 @@ fn chunks_of_one_byte_take_no_memory() {
             assert_eq!(connection.receive(head, now(0)), head.len());
             while reason.is_none() {
                 received += connection.receive(&chunks.as_bytes()[received % chunks.len()..], now(0));
-                reason = answer(connection);
+                reason = respond(connection);
             }
         });
         assert_eq!(reason, Some(CloseReason::Refused(fault)));
@@ -173,7 +173,7 @@ fn a_head_without_an_end_is_refused_at_its_limit() {
             assert_eq!(connection.receive(start, now(0)), start.len());
             let reason = loop {
                 received += connection.receive(line.as_bytes(), now(0));
-                if let Some(reason) = answer(connection) {
+                if let Some(reason) = respond(connection) {
                     break reason;
                 }
             };
@@ -195,8 +195,8 @@ fn what_arrives_behind_the_end_is_bounded_before_it_is_dropped() {
             taken += connection.receive(&[b'x'; 1000], now(0));
         }
         assert!(taken <= limits.recv_buffer, "{taken} bytes were read");
-        assert_eq!(answer(connection), Some(CloseReason::Aborted));
-        assert_eq!(answer(connection), None);
+        assert_eq!(respond(connection), Some(CloseReason::Aborted));
+        assert_eq!(respond(connection), None);
         assert!(connection.wants_recv(), "dropped, so there is room again");
     });
     assert!(peak < 3 * limits.recv_buffer as u64, "{peak} bytes at most");

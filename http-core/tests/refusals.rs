@@ -24,7 +24,7 @@ fn report(refusal: &Refusal) -> Report {
     (refusal.error(), request, text(refusal.request_line()), fields, refusal.offset())
 }
 
-/// The refusal of these bytes, in pieces of this size; a request without a body is answered.
+/// The refusal of these bytes, in pieces of this size; a request without a body gets a response.
 fn refused(config: Config, bytes: &[u8], piece: usize) -> Report {
     let mut connection = connection(config);
     let mut refusal = None;

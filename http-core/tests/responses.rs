@@ -107,7 +107,7 @@ fn pipelined_responses_end_one_by_one() {
 
 #[test]
 fn a_batch_that_breaks_says_what_of_it_has_left() {
-    let answered = || {
+    let responded = || {
         let mut connection = connection(Config::default());
         give(&mut connection, &GET.repeat(3), 0);
         let mut ends = vec![];
@@ -118,9 +118,9 @@ fn a_batch_that_breaks_says_what_of_it_has_left() {
         }
         (connection, ends)
     };
-    let total = answered().1[2].0;
+    let total = responded().1[2].0;
     for count in 0..=total {
-        let (mut connection, ends) = answered();
+        let (mut connection, ends) = responded();
         connection.handle_sent(count, now(0));
         connection.handle_io_error(now(0));
         let expected: Vec<_> = (1..)

@@ -8,7 +8,7 @@ use crate::log::Log;
 use crate::text;
 
 /// The script of an application without one.
-pub const DEFAULT: &str = "read; answer";
+pub const DEFAULT: &str = "read; respond";
 
 /// The instructions that the application carries out for each request.
 pub type Script = Vec<Instruction>;
@@ -21,7 +21,7 @@ pub enum Instruction {
     /// Wait for [`Step::Go`](crate::Step::Go).
     Hold,
     /// Respond with 200, method and target.
-    Answer,
+    RespondWithLine,
     /// Set a field for the next head.
     Field(String, Vec<u8>),
     /// Set the reason phrase of the next head.
@@ -77,7 +77,7 @@ fn instruction(text: &str) -> Result<(Instruction, &str), String> {
     let simple = match words.as_slice() {
         ["read"] => Instruction::Read,
         ["hold"] => Instruction::Hold,
-        ["answer"] => Instruction::Answer,
+        ["respond"] => Instruction::RespondWithLine,
         ["finish"] => Instruction::Finish,
         ["abort"] => Instruction::Abort,
         ["continue"] => Instruction::Continue,
@@ -163,7 +163,7 @@ impl App {
     /// is already finished.
     pub fn request(&mut self, request: &RequestHead, connection: &mut Connection, log: &mut Log) {
         let script = match request.target() {
-            "/front" | "/behind" => vec![Instruction::Read, Instruction::Answer],
+            "/front" | "/behind" => vec![Instruction::Read, Instruction::RespondWithLine],
             _ => self.script.clone(),
         };
         self.current = Some(Current {
@@ -241,7 +241,7 @@ impl Current {
                 self.waits = Waits::ForGo;
                 Ok(())
             }
-            Instruction::Answer => {
+            Instruction::RespondWithLine => {
                 let head = ResponseHead::with_fields(StatusCode::OK, FieldLines::text_plain());
                 connection.respond_with(id, &head, self.line.clone())
             }
@@ -301,7 +301,7 @@ mod tests {
         ];
         assert_eq!(script, expected);
         for wrong in
-            ["fly", "respond", "respond 200 x", "send", "field \"x\"", "read answer", "limit x", "send \"a\" b"]
+            ["fly", "respond x", "respond 200 x", "send", "field \"x\"", "read respond", "limit x", "send \"a\" b"]
         {
             assert!(parse(wrong).is_err(), "{wrong}");
         }

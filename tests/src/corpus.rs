@@ -17,7 +17,7 @@ pub struct Input {
     /// The application reads the body before it responds.
     pub reads: bool,
     /// The bytes of this server's response, with the harness's date.
-    pub answer: Vec<u8>,
+    pub response: Vec<u8>,
     /// The events that the application sees.
     pub events: Vec<String>,
 }
@@ -42,14 +42,14 @@ pub fn load() -> io::Result<Vec<Input>> {
 
 fn of_fixture<'a>(family: &'a str, fixture: &'a Fixture) -> impl Iterator<Item = Input> + 'a {
     let usual = app::parse(app::DEFAULT).is_ok_and(|script| script == fixture.script);
-    let unread = fixture.script == [Instruction::Answer];
+    let unread = fixture.script == [Instruction::RespondWithLine];
     let bytes = fixture.inputs.iter().enumerate().filter(move |_| (usual || unread) && !fixture.configured);
     bytes.filter_map(move |(count, steps)| match steps.as_slice() {
         [Step::Bytes(bytes)] => Some(Input {
             name: format!("{family}: {}, {}", fixture.title, count + 1),
             bytes: bytes.clone(),
             reads: usual,
-            answer: fixture.answer.clone(),
+            response: fixture.response.clone(),
             events: fixture.events.clone(),
         }),
         _ => None,
@@ -62,6 +62,6 @@ mod tests {
     fn corpus_covers_the_fixtures() {
         let inputs = super::load().unwrap();
         assert!(inputs.len() > 650, "{}", inputs.len());
-        assert!(inputs.iter().any(|input| !input.reads) && inputs.iter().any(|input| !input.answer.is_empty()));
+        assert!(inputs.iter().any(|input| !input.reads) && inputs.iter().any(|input| !input.response.is_empty()));
     }
 }

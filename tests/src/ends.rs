@@ -50,7 +50,7 @@ impl Ends {
     ///
     /// # Errors
     /// Returns the first difference.
-    pub fn check(&self, answer: &[u8], is_over: bool) -> Result<(), String> {
+    pub fn check(&self, response: &[u8], is_over: bool) -> Result<(), String> {
         if let Some(error) = self.errors.first() {
             return Err(error.clone());
         }
@@ -66,7 +66,7 @@ impl Ends {
         if has_refusal && !matches!(self.closed, Some(CloseReason::Refused(_))) {
             return Err(format!("a response to no request, and closed {:?}", self.closed));
         }
-        let mut rest = answer;
+        let mut rest = response;
         for end in &self.responses {
             rest = self.check_response(end, rest).map_err(|error| format!("{error}: {end:?}"))?;
         }
@@ -78,17 +78,17 @@ impl Ends {
     }
 
     /// Compares one report with the bytes at the front; returns the bytes after the response.
-    fn check_response<'a>(&self, end: &ResponseStats, answer: &'a [u8]) -> Result<&'a [u8], String> {
-        let answer = behind_interim(answer);
+    fn check_response<'a>(&self, end: &ResponseStats, response: &'a [u8]) -> Result<&'a [u8], String> {
+        let response = behind_interim(response);
         let Some(status) = end.status else {
             let is_nothing = end.body_bytes == 0 && !end.complete;
-            return if is_nothing { Ok(answer) } else { Err("a response without a status".into()) };
+            return if is_nothing { Ok(response) } else { Err("a response without a status".into()) };
         };
-        let Some(length) = find(answer, b"\r\n\r\n") else {
+        let Some(length) = find(response, b"\r\n\r\n") else {
             let is_nothing = end.body_bytes == 0 && !end.complete;
             return if is_nothing { Ok(&[]) } else { Err("its head was not sent".into()) };
         };
-        let (head, body) = answer.split_at_checked(length + 4).unwrap_or_default();
+        let (head, body) = response.split_at_checked(length + 4).unwrap_or_default();
         let head = String::from_utf8_lossy(head);
         if head.get(9..12) != Some(status.as_str()) {
             return Err(format!("another status was sent: {head}"));
@@ -162,14 +162,14 @@ impl Body {
 }
 
 /// Returns the bytes behind the interim responses at the front; 101 is a final one.
-fn behind_interim(mut answer: &[u8]) -> &[u8] {
-    while answer.starts_with(b"HTTP/1.1 1")
-        && !answer.starts_with(b"HTTP/1.1 101")
-        && let Some((_, rest)) = find(answer, b"\r\n\r\n").and_then(|length| answer.split_at_checked(length + 4))
+fn behind_interim(mut response: &[u8]) -> &[u8] {
+    while response.starts_with(b"HTTP/1.1 1")
+        && !response.starts_with(b"HTTP/1.1 101")
+        && let Some((_, rest)) = find(response, b"\r\n\r\n").and_then(|length| response.split_at_checked(length + 4))
     {
-        answer = rest;
+        response = rest;
     }
-    answer
+    response
 }
 
 fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
@@ -199,23 +199,23 @@ mod tests {
 
     #[test]
     fn differences_are_noticed() {
-        let (ends, answer) = served();
-        assert_eq!(ends.check(&answer, true), Ok(()));
+        let (ends, response) = served();
+        assert_eq!(ends.check(&response, true), Ok(()));
         for wrong in ["HTTP/1.1 201 ", "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nhello!", ""] {
             assert!(ends.check(&[wrong.as_bytes(), b"\r\nContent-Length: 5\r\n\r\nhello"].concat(), true).is_err());
         }
-        assert!(ends.check(&[&answer[..], b"HTTP"].concat(), true).is_err());
-        assert!(ends.check(&answer[..answer.len() - 1], true).is_err());
+        assert!(ends.check(&[&response[..], b"HTTP"].concat(), true).is_err());
+        assert!(ends.check(&response[..response.len() - 1], true).is_err());
 
-        let (mut missing, answer) = served();
+        let (mut missing, response) = served();
         missing.responses.clear();
-        assert_eq!((missing.check(b"", false), missing.check(&answer, true).is_err()), (Ok(()), true));
-        let (mut twice, answer) = served();
+        assert_eq!((missing.check(b"", false), missing.check(&response, true).is_err()), (Ok(()), true));
+        let (mut twice, response) = served();
         twice.responses.extend_from_within(..);
-        assert!(twice.check(&answer.repeat(2), true).is_err());
-        let (mut unannounced, answer) = served();
+        assert!(twice.check(&response.repeat(2), true).is_err());
+        let (mut unannounced, response) = served();
         unannounced.closed(CloseReason::TimedOut(httpants_core::Timer::Idle));
-        assert!(unannounced.check(&answer, true).is_err());
+        assert!(unannounced.check(&response, true).is_err());
     }
 
     #[test]

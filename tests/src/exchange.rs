@@ -54,7 +54,7 @@ pub struct Outcome {
     /// The events, as text.
     pub events: Vec<String>,
     /// The bytes that the peer got.
-    pub answer: Vec<u8>,
+    pub response: Vec<u8>,
     /// The state of the connection.
     pub end: End,
     /// The number of writes of the response.
@@ -82,7 +82,7 @@ pub struct Exchange {
     /// The peer ended its stream, and whether that was reported.
     eof: Option<bool>,
     blocked: bool,
-    answer: Vec<u8>,
+    response: Vec<u8>,
     writes: usize,
     shut: bool,
     closed: Option<Close>,
@@ -113,7 +113,7 @@ impl Exchange {
             socket: VecDeque::new(),
             eof: None,
             blocked: false,
-            answer: Vec::new(),
+            response: Vec::new(),
             writes: 0,
             shut: false,
             closed: None,
@@ -314,13 +314,13 @@ impl Exchange {
                 self.connection.take_transmit(&mut self.queue);
             }
             let mut room = self.style.write;
-            let before = self.answer.len();
+            let before = self.response.len();
             let transmit = if self.style.taken { self.queue.poll() } else { self.connection.poll_transmit() };
             match transmit {
                 Some(Transmit::Bytes(slices)) => {
                     for slice in slices {
                         let taken = slice.get(..room).unwrap_or(slice);
-                        self.answer.extend_from_slice(taken);
+                        self.response.extend_from_slice(taken);
                         room -= taken.len();
                     }
                 }
@@ -331,7 +331,7 @@ impl Exchange {
                 }
                 None => break,
             }
-            let count = (self.answer.len() - before) as u64;
+            let count = (self.response.len() - before) as u64;
             if self.style.taken {
                 let sent = self.queue.advance(count);
                 self.connection.handle_transmitted(&mut self.queue, sent, self.now);
@@ -359,7 +359,7 @@ impl Exchange {
         if self.closed == Some(Close::Reset) {
             self.log.line("reset".into());
         }
-        if let Err(error) = self.ends.check(&self.answer, self.upgraded || self.closed.is_some()) {
+        if let Err(error) = self.ends.check(&self.response, self.upgraded || self.closed.is_some()) {
             self.log.line(error);
         }
         let end = match self.closed {
@@ -369,7 +369,7 @@ impl Exchange {
         };
         Outcome {
             events: self.log.finish(),
-            answer: self.answer,
+            response: self.response,
             end,
             writes: self.writes,
             unread: self.socket.len(),

@@ -21,7 +21,7 @@ struct Message {
     content: Vec<u8>,
 }
 
-/// Returns the bytes of an answer block.
+/// Returns the bytes of an response block.
 ///
 /// # Errors
 /// Returns an error with the line.

@@ -34,7 +34,7 @@ pub struct Fixture {
     /// The expected lines of the log.
     pub events: Vec<String>,
     /// The expected bytes.
-    pub answer: Vec<u8>,
+    pub response: Vec<u8>,
 }
 
 /// A section while it is parsed.
@@ -95,7 +95,7 @@ impl Section<'_> {
             alone: self.header("alone").is_some(),
             inputs: self.inputs()?,
             events: self.block("events")?.iter().map(|&line| line.to_owned()).collect(),
-            answer: expected::expand(self.block("answer")?, &config)?,
+            response: expected::expand(self.block("response")?, &config)?,
             config: Arc::new(config),
         })
     }
@@ -127,7 +127,7 @@ impl Section<'_> {
                     }
                 }
                 "input" => inputs.push(steps::parse(lines)?),
-                "events" | "answer" => {}
+                "events" | "response" => {}
                 other => return Err(format!("an unknown block: {other}")),
             }
         }
@@ -149,7 +149,7 @@ mod tests {
     fn a_section_is_read() {
         let text = document(
             "# Title\nprose\n## One\nrow: a, b\nsource: RFC 9110 5.1; \"x\"\nconfig: limits.head = 9\nwrites: 1\n\n~~~input\nG\n~~~\n\
-             ~~~input\nx\n{each}\n~~~\n~~~each\ny\n{eof}\n~~~\n~~~events\nend\n~~~\n~~~answer\n~~~\n",
+             ~~~input\nx\n{each}\n~~~\n~~~each\ny\n{eof}\n~~~\n~~~events\nend\n~~~\n~~~response\n~~~\n",
         );
         let fixtures = parse(&text).unwrap();
         let one = &fixtures[0];
@@ -165,10 +165,10 @@ mod tests {
     fn invalid_input_is_an_error() {
         for body in [
             "## A\nrow: a\n~~~input\n~~~\n~~~events\n~~~\n",
-            "## A\nrow: a\n~~~events\n~~~\n~~~answer\n~~~\n",
-            "## A\nrow: a\n~~~input\n{each}\n~~~\n~~~events\n~~~\n~~~answer\n~~~\n",
-            "## A\nrow: a\napp: fly\n~~~input\n~~~\n~~~events\n~~~\n~~~answer\n~~~\n",
-            "## A\nrow: a\n~~~inputs\n~~~\n~~~events\n~~~\n~~~answer\n~~~\n",
+            "## A\nrow: a\n~~~events\n~~~\n~~~response\n~~~\n",
+            "## A\nrow: a\n~~~input\n{each}\n~~~\n~~~events\n~~~\n~~~response\n~~~\n",
+            "## A\nrow: a\napp: fly\n~~~input\n~~~\n~~~events\n~~~\n~~~response\n~~~\n",
+            "## A\nrow: a\n~~~inputs\n~~~\n~~~events\n~~~\n~~~response\n~~~\n",
         ] {
             assert!(parse(&document(body)).is_err(), "{body}");
         }

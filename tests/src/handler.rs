@@ -16,11 +16,11 @@ pub struct Plan {
     reads: bool,
     limit: Option<u64>,
     fields: Vec<(String, Vec<u8>)>,
-    answer: Answer,
+    response: Planned,
 }
 
 #[derive(Clone, Debug)]
-enum Answer {
+enum Planned {
     /// Respond with 200, method and target.
     Line,
     /// A body of known length.
@@ -36,7 +36,7 @@ enum Answer {
 #[must_use]
 pub fn plan(script: &Script) -> Option<Plan> {
     let mut rest = script.as_slice();
-    let mut plan = Plan { reads: false, limit: None, fields: Vec::new(), answer: Answer::Line };
+    let mut plan = Plan { reads: false, limit: None, fields: Vec::new(), response: Planned::Line };
     if let [Instruction::Limit(limit), tail @ ..] = rest {
         (plan.limit, rest) = (Some(*limit), tail);
     }
@@ -50,22 +50,22 @@ pub fn plan(script: &Script) -> Option<Plan> {
         plan.fields.push((name.clone(), value.clone()));
         rest = tail;
     }
-    plan.answer = match rest {
-        [Instruction::Answer] => Answer::Line,
+    plan.response = match rest {
+        [Instruction::RespondWithLine] => Planned::Line,
         [Instruction::Upgrade(101)] => {
             let at = plan.fields.iter().position(|(name, _)| name == "Upgrade")?;
             let protocol = String::from_utf8(plan.fields.remove(at).1).ok()?;
-            Answer::Upgrade(protocol.trim().to_owned())
+            Planned::Upgrade(protocol.trim().to_owned())
         }
         [Instruction::Respond(status, BodyLen::Known(length)), tail @ ..] => {
             let (pieces, end) = content(tail)?;
             let content: Bytes = pieces.concat().into();
             let whole = end?.is_empty() && content.len() as u64 == *length;
-            whole.then_some(Answer::Whole(*status, content))?
+            whole.then_some(Planned::Whole(*status, content))?
         }
         [Instruction::Respond(status, BodyLen::Unknown), tail @ ..] => {
             let (pieces, end) = content(tail)?;
-            Answer::Pieces { status: *status, pieces, end }
+            Planned::Pieces { status: *status, pieces, end }
         }
         _ => return None,
     };
@@ -111,21 +111,21 @@ impl Plan {
     ///
     /// # Errors
     /// Returns the misuse for a script that cannot be carried out.
-    pub async fn answer(self, mut request: Request) -> Result<Response, Misuse> {
+    pub async fn respond(self, mut request: Request) -> Result<Response, Misuse> {
         if self.reads && request.body_mut().bytes().await.is_err() {
             // The peer got its response, or is gone.
             return pending().await;
         }
         let line = format!("{} {}", request.method(), request.target());
-        let mut response = match self.answer {
-            Answer::Line => Response::text(line),
-            Answer::Whole(status, content) => {
+        let mut response = match self.response {
+            Planned::Line => Response::text(line),
+            Planned::Whole(status, content) => {
                 let mut response = Response::from(content).with_status(status);
                 response.fields_mut().remove("content-type");
                 response
             }
-            Answer::Upgrade(protocol) => Response::upgrade(&protocol, read_to_the_end),
-            Answer::Pieces { status, pieces, end } => {
+            Planned::Upgrade(protocol) => Response::upgrade(&protocol, read_to_the_end),
+            Planned::Pieces { status, pieces, end } => {
                 let mut responder = request.responder();
                 responder.send_status(status)?;
                 responder.send_headers(self.fields, true)?;

@@ -66,7 +66,7 @@ fn server<S: Stage>(
     intake: fn(&Plan) -> BodyPolicy,
 ) -> Server<S::Runtime, CaseHandler> {
     let (config, chosen) = (fixture.config.as_ref().clone(), plan.clone());
-    let application = CaseHandler::new(move |request| plan.clone().answer(request));
+    let application = CaseHandler::new(move |request| plan.clone().respond(request));
     stage.server(application).config(|settings| *settings = config).intake(move |_| intake(&chosen))
 }
 
@@ -96,7 +96,7 @@ fn compare<S: Stage>(stage: &S, fixture: &Fixture, steps: &[Step], bytes: &[u8])
     let script = fixture.script.clone();
     let expected = Exchange::new(Arc::clone(&fixture.config), script, Style::LENT).run(&steps, &[]);
     let is_reset = expected.events.iter().any(|event| event == "reset");
-    let due = without_dates(&expected.answer);
+    let due = without_dates(&expected.response);
     // Only a client that announced its end and continues to send may get a reset, which may lose
     // the response (RFC 9112 section 9.6).
     let trickle: Vec<_> = (1..bytes.len()).collect();
@@ -151,10 +151,10 @@ fn exchange(mut client: impl StageClient, bytes: &[u8], cuts: &[usize]) -> (Vec<
 }
 
 /// The wall-clock time differs from the fixture's.
-fn without_dates(answer: &[u8]) -> Vec<u8> {
+fn without_dates(response: &[u8]) -> Vec<u8> {
     const NAME: &[u8] = b"\r\nDate: ";
-    let mut masked = answer.to_vec();
-    let starts = answer.windows(NAME.len()).enumerate().filter(|(_, window)| *window == NAME);
+    let mut masked = response.to_vec();
+    let starts = response.windows(NAME.len()).enumerate().filter(|(_, window)| *window == NAME);
     for (at, _) in starts {
         let value = masked.iter_mut().skip(at + NAME.len());
         value.take_while(|byte| **byte != b'\r').for_each(|byte| *byte = b'-');
@@ -173,10 +173,10 @@ mod tests {
     fn a_difference_is_noticed() {
         let fence = "```";
         let document = format!(
-            "## A\nrow: a\n{fence}input\nGET / HTTP/1.1\\r\\n\nHost: a\\r\\n\n\\r\\n\n{fence}\n{fence}events\n{fence}\n{fence}answer\n{fence}\n"
+            "## A\nrow: a\n{fence}input\nGET / HTTP/1.1\\r\\n\nHost: a\\r\\n\n\\r\\n\n{fence}\n{fence}events\n{fence}\n{fence}response\n{fence}\n"
         );
         let fixtures = fixture::parse(&document).unwrap();
-        for (script, failures) in [("answer", 0), ("respond 200 length 2; send \"no\"; finish", 1)] {
+        for (script, failures) in [("respond", 0), ("respond 200 length 2; send \"no\"; finish", 1)] {
             let mut tally = Tally::default();
             let plan = handler::plan(&app::parse(script).unwrap()).unwrap();
             play_with::<InMemory>(&fixtures[0], plan, &mut tally);

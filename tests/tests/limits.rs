@@ -31,7 +31,7 @@ fn refused(linger: u64) -> Connection {
 
 /// Returns a connection that awaits the end of a peer that did not know that its request was the
 /// last.
-fn answered(linger: u64) -> Connection {
+fn responded(linger: u64) -> Connection {
     let mut config = Config::default();
     config.limits.linger = linger;
     config.limits.refusal_linger = 0;
@@ -100,9 +100,9 @@ fn linger_limit_is_exact_at_every_cut() {
         for linger in [20, 256 << 10] {
             assert_eq!(pour(&mut refused(linger as u64), linger - 1, piece), (linger - 1, None), "{piece}");
             assert_eq!(pour(&mut refused(linger as u64), linger, piece), (linger, Some(Close::Now)), "{piece}");
-            assert_eq!(pour(&mut answered(linger as u64), linger, piece), (linger, None), "{piece}");
+            assert_eq!(pour(&mut responded(linger as u64), linger, piece), (linger, None), "{piece}");
             assert_eq!(
-                pour(&mut answered(linger as u64), linger + 1, piece),
+                pour(&mut responded(linger as u64), linger + 1, piece),
                 (linger + 1, Some(Close::Now)),
                 "{piece}"
             );

@@ -50,7 +50,7 @@ fn exchange(address: SocketAddr, input: &Input) -> Result<(), String> {
         Err(error) if error.kind() == ErrorKind::ConnectionReset => response.extend(b"reset"),
         Err(error) => return Err(format!("{}: {error}", input.name)),
     }
-    let (expected, actual) = (text::display(&input.answer), text::display(&response));
+    let (expected, actual) = (text::display(&input.response), text::display(&response));
     let dateless = |text: &str| text.lines().filter(|line| !line.starts_with("Date: ")).collect::<Vec<_>>().join("\n");
     if dateless(&expected) == dateless(&actual) {
         return Ok(());

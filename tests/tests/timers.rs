@@ -123,7 +123,7 @@ impl Caller {
         assert_eq!(self.armed(), None);
     }
 
-    fn answered(&mut self, status: &str, now: u64) {
+    fn responded(&mut self, status: &str, now: u64) {
         while self.send(usize::MAX, now) > 0 {}
         let response = String::from_utf8(std::mem::take(&mut self.response)).unwrap();
         assert!(response.starts_with(&format!("HTTP/1.1 {status}")), "{response}");
@@ -157,7 +157,7 @@ fn head_timer_starts_at_first_byte_and_is_not_extended() {
     caller.receive(b" HTTP/1.1\r\nHost:", 19_000);
     caller.fires(Timer::Head, 20_000);
     assert!(matches!(caller.closed, Some(CloseReason::Refused(_))));
-    caller.answered("408", 20_000);
+    caller.responded("408", 20_000);
 }
 
 #[test]
@@ -167,7 +167,7 @@ fn head_timer_runs_for_each_request() {
     caller.response(2_000);
     caller.receive(b"G", 30_000);
     caller.fires(Timer::Head, 45_000);
-    caller.answered("200", 45_000);
+    caller.responded("200", 45_000);
 }
 
 #[test]
@@ -203,7 +203,7 @@ fn body_timer_restarts_with_each_byte() {
         assert_eq!(caller.armed(), Some((Timer::Body, now + 30_000)));
     }
     caller.fires(Timer::Body, 99_999);
-    caller.answered("408", 99_999);
+    caller.responded("408", 99_999);
 }
 
 #[test]
@@ -216,7 +216,7 @@ fn body_rate_applies_to_the_whole_body() {
     caller.receive(&[b'x'; 2_000], 10_000);
     caller.fires(Timer::BodyRate, 1_000 + 4_000 * 1_000 / 256 + 1);
     assert!(matches!(caller.closed, Some(CloseReason::Refused(_))));
-    caller.answered("408", 20_000);
+    caller.responded("408", 20_000);
 }
 
 #[test]
@@ -288,7 +288,7 @@ fn refusal_linger_restarts_with_each_byte_for_30_s() {
         let mut caller = Caller::new(|_| {});
         caller.receive(b"\n", 1_000);
         assert_eq!(caller.armed().map(|(timer, _)| timer), Some(Timer::Write));
-        caller.answered("400", 3_000);
+        caller.responded("400", 3_000);
         assert_eq!(caller.connection.poll_close(), Some(Close::ShutdownWrite));
         caller
     };
@@ -346,7 +346,7 @@ fn handler_timer_runs_until_the_response_head() {
     late.fires(Timer::Handler, 6_000);
     assert_eq!(late.closed, Some(CloseReason::TimedOut(Timer::Handler)));
     assert!(late.connection.respond(late.id(), &ResponseHead::new(200).unwrap(), BodyLen::Known(0)).is_err());
-    late.answered("503", 6_000);
+    late.responded("503", 6_000);
 
     let mut early = Caller::new(seconds);
     for now in [1_000, 10_000] {
@@ -377,7 +377,7 @@ fn handler_timer_stops_while_the_body_is_awaited() {
     assert_eq!(caller.armed(), Some((Timer::Body, 53_000)));
     caller.receive(&[b'x'; 5_000], 50_000);
     caller.fires(Timer::Handler, 52_000);
-    caller.answered("503", 52_000);
+    caller.responded("503", 52_000);
 }
 
 #[test]

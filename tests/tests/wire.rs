@@ -99,7 +99,7 @@ fn every_pair_of_cuts() {
                 let case = Case { fixture, steps };
                 for cut in cuts::every_pair(&case.bytes()) {
                     let outcome = case.run(steps, Style::LENT, &cut);
-                    let same = case.compare(&outcome, &fixture.events, &fixture.answer, &how(Style::LENT, &cut));
+                    let same = case.compare(&outcome, &fixture.events, &fixture.response, &how(Style::LENT, &cut));
                     same.unwrap_or_else(|error| {
                         panic!("tests/wire/{file}:{} {}\n{error}", fixture.line, fixture.title)
                     });
@@ -120,7 +120,7 @@ struct Case<'a> {
 impl Case<'_> {
     fn check(&self, pairs: bool) -> Result<(), String> {
         let whole = self.run(self.steps, Style::LENT, &[]);
-        self.compare(&whole, &self.fixture.events, &self.fixture.answer, "whole")?;
+        self.compare(&whole, &self.fixture.events, &self.fixture.response, "whole")?;
         if let Some(writes) = self.fixture.writes
             && whole.writes != writes
         {
@@ -150,7 +150,7 @@ impl Case<'_> {
             };
             for &style in styles {
                 let outcome = self.run(self.steps, style, cut);
-                self.compare(&outcome, &self.fixture.events, &self.fixture.answer, &how(style, cut))?;
+                self.compare(&outcome, &self.fixture.events, &self.fixture.response, &how(style, cut))?;
                 if outcome.refusal.as_deref() != refusal {
                     return Err(format!(
                         "run {}: {:?} was reported, not {refusal:?}",
@@ -176,30 +176,30 @@ impl Case<'_> {
 
         let mut with_next = self.steps.to_vec();
         with_next.push(Step::Bytes(BEHIND.to_vec()));
-        let (mut next_events, mut next_answer) = (fixture.events.clone(), fixture.answer.clone());
+        let (mut next_events, mut next_response) = (fixture.events.clone(), fixture.response.clone());
         if end == End::Open {
             next_events.extend(events("/behind"));
-            next_answer.extend(ok("/behind", age));
+            next_response.extend(ok("/behind", age));
         }
-        self.check_list(&joined(&with_next), &next_events, &next_answer, "with a request after it")?;
+        self.check_list(&joined(&with_next), &next_events, &next_response, "with a request after it")?;
 
         if !fixture.configured {
             let with_first: Vec<_> = [Step::Bytes(FRONT.to_vec())].into_iter().chain(self.steps.to_vec()).collect();
             let first_events: Vec<_> = events("/front").into_iter().chain(fixture.events.clone()).collect();
-            let first_answer = [ok("/front", Default::default()), fixture.answer.clone()].concat();
-            self.check_list(&joined(&with_first), &first_events, &first_answer, "with a request before it")?;
+            let first_response = [ok("/front", Default::default()), fixture.response.clone()].concat();
+            self.check_list(&joined(&with_first), &first_events, &first_response, "with a request before it")?;
         }
         Ok(())
     }
 
-    fn check_list(&self, steps: &[Step], events: &[String], answer: &[u8], name: &str) -> Result<(), String> {
+    fn check_list(&self, steps: &[Step], events: &[String], response: &[u8], name: &str) -> Result<(), String> {
         let every: Vec<_> = (1..steps::length(steps)).collect();
         let mut numbers = cuts::Numbers::new(7);
         let mut ways = vec![vec![], every];
         ways.extend((0..8).map(|_| vec![1 + numbers.below(steps::length(steps))]));
         for cut in ways {
             let outcome = self.run(steps, Style::LENT, &cut);
-            self.compare(&outcome, events, answer, &format!("{name}, {}", how(Style::LENT, &cut)))?;
+            self.compare(&outcome, events, response, &format!("{name}, {}", how(Style::LENT, &cut)))?;
         }
         Ok(())
     }
@@ -209,13 +209,13 @@ impl Case<'_> {
         Exchange::new(Arc::clone(&self.fixture.config), script, style).run(steps, cuts)
     }
 
-    fn compare(&self, outcome: &Outcome, events: &[String], answer: &[u8], how: &str) -> Result<(), String> {
-        if outcome.events == events && outcome.answer == answer {
+    fn compare(&self, outcome: &Outcome, events: &[String], response: &[u8], how: &str) -> Result<(), String> {
+        if outcome.events == events && outcome.response == response {
             return Ok(());
         }
         let input: Vec<_> = self.steps.iter().map(show).collect();
-        let expected = format!("{}\n--- answer\n{}", events.join("\n"), text::display(answer));
-        let actual = format!("{}\n--- answer\n{}", outcome.events.join("\n"), text::display(&outcome.answer));
+        let expected = format!("{}\n--- response\n{}", events.join("\n"), text::display(response));
+        let actual = format!("{}\n--- response\n{}", outcome.events.join("\n"), text::display(&outcome.response));
         Err(format!(
             "run {how}\n--- input\n{}\n--- expected events\n{expected}\n--- actual events\n{actual}",
             input.join("\n")
@@ -324,13 +324,13 @@ fn titles_are_unique() {
 #[test]
 fn a_difference_is_noticed() {
     let fence = "```";
-    let section = |events: &str, answer: &str| {
+    let section = |events: &str, response: &str| {
         format!(
-            "## A\nrow: a\n{fence}input\nGET / HTTP/1.1\\r\\n\nHost: a\\r\\n\n\\r\\n\n{fence}\n{fence}events\n{events}\n{fence}\n{fence}answer\n{answer}\n{fence}\n"
+            "## A\nrow: a\n{fence}input\nGET / HTTP/1.1\\r\\n\nHost: a\\r\\n\n\\r\\n\n{fence}\n{fence}events\n{events}\n{fence}\n{fence}response\n{response}\n{fence}\n"
         )
     };
-    let passes = |events: &str, answer: &str| {
-        let fixtures = fixture::parse(&section(events, answer)).unwrap();
+    let passes = |events: &str, response: &str| {
+        let fixtures = fixture::parse(&section(events, response)).unwrap();
         fixtures[0].inputs.iter().all(|steps| Case { fixture: &fixtures[0], steps }.check(true).is_ok())
     };
     let events = "request GET / HTTP/1.1\n  Host: a\nend";

@@ -48,7 +48,7 @@ fn head_has_the_fields_of_get_without_a_body() {
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_order() {
+fn pipelined_requests_get_responses_in_order() {
     let demo = Demo::start(&[]);
     let mut client = demo.connect();
     let requests: Vec<_> = (0..50)

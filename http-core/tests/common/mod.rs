@@ -29,15 +29,15 @@ pub(crate) fn now(millis: u64) -> Now {
     Now::new(Duration::ZERO, UnixTime::from_secs(1_795_352_400)).after(Duration::from_millis(millis))
 }
 
-/// A connection whose every request is answered at its end, with `Hello, World!` unless
+/// A connection whose every request gets its response at its end, with `Hello, World!` unless
 /// another body is set.
 pub(crate) struct Server {
     pub(crate) connection: Connection,
     pub(crate) millis: u64,
-    pub(crate) answered: usize,
+    pub(crate) responses: usize,
     /// Responses of which all has left.
     pub(crate) completed: usize,
-    /// Bytes that the answers had together.
+    /// Bytes that the responses had together.
     pub(crate) sent: u64,
     pub(crate) content: usize,
     pub(crate) body: Bytes,
@@ -55,7 +55,7 @@ impl Server {
         Self {
             connection: Connection::new(Arc::new(config), ConnectionInfo::default(), now(0)),
             millis: 0,
-            answered: 0,
+            responses: 0,
             completed: 0,
             sent: 0,
             content: 0,
@@ -64,7 +64,7 @@ impl Server {
         }
     }
 
-    /// The client sends this; what it is answered is taken at once. Some time passes.
+    /// The client sends this; its response is taken at once. Some time passes.
     pub(crate) fn exchange(&mut self, mut input: &[u8]) {
         while !input.is_empty() {
             self.millis += 3;
@@ -96,7 +96,7 @@ impl Server {
                 self.events();
             }
         }
-        assert_eq!(self.completed, self.answered);
+        assert_eq!(self.completed, self.responses);
     }
 
     pub(crate) fn turn(&mut self) {
@@ -105,7 +105,7 @@ impl Server {
             let count = match self.connection.poll_transmit() {
                 Some(Transmit::Bytes(slices)) => slices.map(|slice| slice.len() as u64).sum(),
                 Some(_) => panic!("no file was sent"),
-                None => return assert_eq!(self.completed, self.answered),
+                None => return assert_eq!(self.completed, self.responses),
             };
             self.sent += count;
             self.connection.handle_sent(count, now(self.millis));
@@ -131,7 +131,7 @@ impl Server {
 
     fn respond(&mut self, request: RequestId) {
         self.connection.respond_with(request, &self.head, self.body.clone()).unwrap();
-        self.answered += 1;
+        self.responses += 1;
     }
 }
 

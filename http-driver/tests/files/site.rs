@@ -147,7 +147,7 @@ fn with_policy(response: Response) -> Response {
 
 /// A parsed response.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Answer {
+pub(crate) struct ReceivedResponse {
     pub(crate) status: u16,
     head: String,
     pub(crate) content: Vec<u8>,
@@ -155,7 +155,7 @@ pub(crate) struct Answer {
     pub(crate) whole: bool,
 }
 
-impl Answer {
+impl ReceivedResponse {
     pub(crate) fn field(&self, name: &str) -> Option<&str> {
         self.fields(name).first().copied()
     }
@@ -191,7 +191,7 @@ pub(crate) fn windows<'a>(bytes: &'a [u8], needle: &'a [u8]) -> impl Iterator<It
 }
 
 /// Parses the responses to requests with these methods.
-pub(crate) fn responses(mut received: &[u8], methods: &[&str]) -> Vec<Answer> {
+pub(crate) fn responses(mut received: &[u8], methods: &[&str]) -> Vec<ReceivedResponse> {
     let mut all = Vec::new();
     for method in methods {
         let Some(end) = windows(received, b"\r\n\r\n").next() else {
@@ -200,7 +200,8 @@ pub(crate) fn responses(mut received: &[u8], methods: &[&str]) -> Vec<Answer> {
         };
         let head = String::from_utf8(received[..end].to_vec()).unwrap();
         received = &received[end + 4..];
-        let mut response = Answer { status: head[9..12].parse().unwrap(), head, content: Vec::new(), whole: true };
+        let mut response =
+            ReceivedResponse { status: head[9..12].parse().unwrap(), head, content: Vec::new(), whole: true };
         if *method != "HEAD" && !matches!(response.status, 204 | 304) {
             let length: usize = response.field("Content-Length").unwrap().parse().unwrap();
             let (content, rest) = received.split_at(length.min(received.len()));
@@ -219,7 +220,7 @@ pub(crate) fn request(method: &str, path: &str, fields: &str) -> Vec<u8> {
 }
 
 /// Returns the response to one request on its own connection.
-pub(crate) fn ask_with(memory: &Memory, method: &str, path: &str, fields: &str) -> Answer {
+pub(crate) fn ask_with(memory: &Memory, method: &str, path: &str, fields: &str) -> ReceivedResponse {
     let client = memory.connect();
     client.send(&request(method, path, fields));
     memory.run();
@@ -228,7 +229,7 @@ pub(crate) fn ask_with(memory: &Memory, method: &str, path: &str, fields: &str) 
     responses.remove(0)
 }
 
-pub(crate) fn ask(memory: &Memory, path: &str) -> Answer {
+pub(crate) fn ask(memory: &Memory, path: &str) -> ReceivedResponse {
     ask_with(memory, "GET", path, "")
 }
 

@@ -50,7 +50,7 @@ fn play(request: String) -> Vec<Got> {
         assert!(client.is_closed(), "{request}: it is never closed");
         world.assert_left();
     });
-    // Scanners send CONNECT: what it is answered with is a warning, not an error.
+    // Scanners send CONNECT: its refusal is a warning, not an error.
     let expected = usize::from(!received.contains(&not_implemented()));
     assert_eq!(errors.len(), expected, "{request}: {errors:?}");
     received

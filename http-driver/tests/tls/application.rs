@@ -79,14 +79,14 @@ pub(crate) fn serve(memory: &Memory, tls: Tls) -> Handle {
 pub(crate) fn serve_with<H: httpants_driver::Handler>(
     memory: &Memory,
     tls: Tls,
-    change: impl FnOnce(Server<Memory, fn(Request) -> Answer>) -> Server<Memory, H>,
+    change: impl FnOnce(Server<Memory, fn(Request) -> ResponseFuture>) -> Server<Memory, H>,
 ) -> Handle {
-    let handler: fn(Request) -> Answer = |request| Box::pin(application(request));
+    let handler: fn(Request) -> ResponseFuture = |request| Box::pin(application(request));
     let server = Server::with_runtime(memory.clone(), handler).tls(tls).intake(|_| BodyPolicy::Stream);
     memory.start(change(server))
 }
 
-type Answer = Pin<Box<dyn Future<Output = Result<Response, Misuse>> + Send>>;
+type ResponseFuture = Pin<Box<dyn Future<Output = Result<Response, Misuse>> + Send>>;
 
 /// Returns a directory that contains `large`.
 pub(crate) fn folder() -> (tempfile::TempDir, FileRoot) {

@@ -133,7 +133,7 @@ fn close_waits_for_the_last_encrypted_bytes() {
 }
 
 #[test]
-fn pipelined_requests_are_answered_in_order() {
+fn pipelined_requests_get_responses_in_order() {
     for seed in 0..10 {
         let memory = Memory::with_faults(seed, Faults::all());
         serve(&memory, tls());

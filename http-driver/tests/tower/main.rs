@@ -26,13 +26,13 @@ use httpants_testkit::memory::{Client, Faults, Memory};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Layer, Service, service_fn};
 
-type Answer = Response<UnsyncBoxBody<Bytes, BoxError>>;
+type TestResponse = Response<UnsyncBoxBody<Bytes, BoxError>>;
 
-fn full(content: impl Into<Bytes>) -> Answer {
+fn full(content: impl Into<Bytes>) -> TestResponse {
     Response::new(Full::new(content.into()).map_err(Into::into).boxed_unsync())
 }
 
-fn empty(status: StatusCode) -> Answer {
+fn empty(status: StatusCode) -> TestResponse {
     let mut response = Response::new(Empty::new().map_err(Into::into).boxed_unsync());
     *response.status_mut() = status;
     response
@@ -50,7 +50,7 @@ impl Frames {
         Self { frames: frames.into_iter().collect(), breaks: false, size: None }
     }
 
-    fn response(self) -> Answer {
+    fn response(self) -> TestResponse {
         Response::new(self.boxed_unsync())
     }
 }
@@ -77,7 +77,7 @@ fn data(text: &'static str) -> Frame<Bytes> {
     Frame::data(Bytes::from_static(text.as_bytes()))
 }
 
-async fn application(request: http::Request<Body>) -> Result<Answer, BoxError> {
+async fn application(request: http::Request<Body>) -> Result<TestResponse, BoxError> {
     let path = request.uri().path().to_owned();
     Ok(match path.as_str() {
         "/echo" => Response::new(request.into_body().map_err(Into::into).boxed_unsync()),
@@ -141,7 +141,7 @@ async fn echo<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) {
 
 fn start<S>(memory: &Memory, service: S) -> Handle
 where
-    S: Service<http::Request<Body>, Response = Answer> + Clone + 'static,
+    S: Service<http::Request<Body>, Response = TestResponse> + Clone + 'static,
     S::Error: Into<BoxError>,
 {
     let service = TowerService::new(service).extend(|_, extensions| {

@@ -57,7 +57,7 @@ fn cases() -> Vec<(&'static str, Change, Vec<u8>, u16, bool)> {
     ]
 }
 
-fn answer_to(change: Change, bytes: &[u8], memory: Memory, what: &str) -> (String, bool) {
+fn response_to(change: Change, bytes: &[u8], memory: Memory, what: &str) -> (String, bool) {
     let (world, calls) = World::describing(memory, change);
     let client = world.send(bytes);
     let response = String::from_utf8(client.take_received()).unwrap();
@@ -71,13 +71,13 @@ fn invalid_form_is_refused_the_same_at_every_cut() {
     for (what, change, content, status, ends) in cases() {
         for make in [request, chunked] {
             let bytes = make("POST", MULTIPART, &content);
-            let (expected, ended) = answer_to(change, &bytes, Memory::new(), what);
+            let (expected, ended) = response_to(change, &bytes, Memory::new(), what);
             assert!(expected.starts_with(&format!("HTTP/1.1 {status} ")), "{what}: {expected}");
             assert!(!expected.contains("bound") || expected.contains("boundary"), "{what}: input is not echoed");
             assert_eq!(expected.contains("Connection: close\r\n"), ends, "{what}: {expected}");
             assert_eq!(ended, ends, "{what}");
             for (seed, memory) in worlds(4) {
-                assert_eq!(answer_to(change, &bytes, memory, what).0, expected, "{what}, seed {seed}");
+                assert_eq!(response_to(change, &bytes, memory, what).0, expected, "{what}, seed {seed}");
             }
         }
     }

@@ -13,7 +13,7 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use requests::{Case, Differs};
-use response::{Answer, responses};
+use response::{ReceivedResponse, responses};
 use servers::Running;
 use tungstenite::Message;
 use tungstenite::client::IntoClientRequest;
@@ -25,7 +25,7 @@ fn connect(server: &Running) -> TcpStream {
 }
 
 /// Sends bytes, and reads to the end.
-fn exchange(server: &Running, bytes: &[u8]) -> Vec<Answer> {
+fn exchange(server: &Running, bytes: &[u8]) -> Vec<ReceivedResponse> {
     let stream = connect(server);
     let mut received = Vec::new();
     std::thread::scope(|scope| {
@@ -40,7 +40,7 @@ fn exchange(server: &Running, bytes: &[u8]) -> Vec<Answer> {
     responses(&received, bytes.starts_with(b"HEAD "))
 }
 
-fn without(responses: &[Answer], names: &[&str]) -> Vec<Answer> {
+fn without(responses: &[ReceivedResponse], names: &[&str]) -> Vec<ReceivedResponse> {
     let mut responses = responses.to_vec();
     for response in &mut responses {
         response.fields.retain(|name, _| !names.contains(&name.as_str()));

@@ -5,7 +5,7 @@ use std::fmt;
 
 /// A response without what servers are free to choose.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct ReceivedResponse {
     pub(crate) status: u16,
     /// The values of each field in order, with names in lower case; without Date and Server.
     pub(crate) fields: BTreeMap<String, Vec<String>>,
@@ -14,7 +14,7 @@ pub(crate) struct Answer {
     pub(crate) trailers: BTreeMap<String, Vec<String>>,
 }
 
-impl fmt::Debug for Answer {
+impl fmt::Debug for ReceivedResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let content = self.content.as_ref().map(|content| {
             let front = content.get(..200).unwrap_or(content);
@@ -26,7 +26,7 @@ impl fmt::Debug for Answer {
 
 /// Parses the final responses; 1xx are skipped, except 101, whose body is everything that follows.
 /// Those to HEAD have no body.
-pub(crate) fn responses(mut received: &[u8], head: bool) -> Vec<Answer> {
+pub(crate) fn responses(mut received: &[u8], head: bool) -> Vec<ReceivedResponse> {
     let mut all = Vec::new();
     while !received.is_empty() {
         let mut fields = [httparse::EMPTY_HEADER; 32];
@@ -35,8 +35,11 @@ pub(crate) fn responses(mut received: &[u8], head: bool) -> Vec<Answer> {
             panic!("no head: {}", received.escape_ascii());
         };
         received = &received[length..];
-        let mut response =
-            Answer { status: response.code.unwrap(), fields: collected(response.headers), ..Answer::default() };
+        let mut response = ReceivedResponse {
+            status: response.code.unwrap(),
+            fields: collected(response.headers),
+            ..ReceivedResponse::default()
+        };
         match response.status {
             101 => response.content = Some(std::mem::take(&mut received).to_vec()),
             100..200 => continue,
@@ -59,7 +62,7 @@ fn collected(headers: &[httparse::Header<'_>]) -> BTreeMap<String, Vec<String>> 
     fields
 }
 
-fn read_content(response: &mut Answer, received: &mut &[u8]) {
+fn read_content(response: &mut ReceivedResponse, received: &mut &[u8]) {
     if let Some(length) = response.fields.get("content-length") {
         let length: usize = length[0].parse().unwrap();
         if let Some((content, rest)) = received.split_at_checked(length) {
@@ -78,7 +81,7 @@ fn read_content(response: &mut Answer, received: &mut &[u8]) {
     }
 }
 
-fn read_chunks(response: &mut Answer, received: &mut &[u8]) -> Option<()> {
+fn read_chunks(response: &mut ReceivedResponse, received: &mut &[u8]) -> Option<()> {
     let content = response.content.insert(Vec::new());
     loop {
         let httparse::Status::Complete((line, size)) = httparse::parse_chunk_size(received).unwrap() else {

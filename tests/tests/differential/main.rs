@@ -109,7 +109,7 @@ fn compare_with_bytes(connection: &Passed, seen: &Seen) {
 fn compare_with_log(log: &[Logged], seen: &Seen) {
     let line = |method: &str, target: &str| format!("{method} {target}");
     let mut ours: Vec<_> = seen.values().flatten().map(|message| line(&message.method, &message.target)).collect();
-    let mut answered = Vec::new();
+    let mut responded = Vec::new();
     // First the requests that it must have seen.
     let (mut passed, others): (Vec<_>, Vec<_>) =
         log.iter().filter(|logged| logged.passed).partition(|logged| logged.status == 200);
@@ -117,13 +117,13 @@ fn compare_with_log(log: &[Logged], seen: &Seen) {
     for logged in passed {
         match ours.iter().position(|line| *line == logged.line) {
             Some(at) => drop(ours.swap_remove(at)),
-            None if logged.status == 200 => answered.push(&logged.line),
+            None if logged.status == 200 => responded.push(&logged.line),
             None => {}
         }
     }
     assert!(
-        ours.is_empty() && answered.is_empty(),
-        "seen, but not forwarded: {ours:?}\nwith a response, but not seen: {answered:?}"
+        ours.is_empty() && responded.is_empty(),
+        "seen, but not forwarded: {ours:?}\nwith a response, but not seen: {responded:?}"
     );
 }
 

@@ -21,10 +21,10 @@ class Handler(BaseHTTPRequestHandler):
     def __getattr__(self, name):
         if not name.startswith('do_'):
             raise AttributeError(name)
-        return self.answer
+        return self.response
     def address_string(self):
         return 'unix'
-    def answer(self):
+    def response(self):
         self.rfile.read(int(self.headers.get('content-length') or 0))
         self.send_response(200)
         self.send_header('Content-Length', '2')
@@ -51,7 +51,7 @@ fn successes(response: &[u8]) -> usize {
 fn inputs_refused_by_all_others_are_refused() {
     let servers = [start("node", &["-e", NODE]), start("python3", &["-c", PYTHON]), start("nginx", NGINX)];
     let inputs = &corpus::load().unwrap();
-    let ours: Vec<_> = inputs.iter().map(|input| successes(&input.answer)).collect();
+    let ours: Vec<_> = inputs.iter().map(|input| successes(&input.response)).collect();
     let theirs: Vec<Vec<usize>> = thread::scope(|scope| {
         let run = |server: &Program| {
             let responses = inputs.iter().map(|input| server.exchange(&input.bytes, true));
