@@ -315,6 +315,26 @@ fn stream_that_fails_does_not_end_its_coding() {
     }
 }
 
+#[test]
+fn bodies_of_another_length_than_announced_are_not_completed() {
+    let pieces = || Pieces(vec!["one", "two"]);
+    for (length, is_whole) in [("5", false), ("6", true), ("7", false)] {
+        let world = World::new(Some(Compression::default().min_size(1)), move |_| {
+            let response = Response::stream(pieces()).with_header("Content-Length", length);
+            response.with_header("Content-Type", "text/plain")
+        });
+        for coding in CODINGS {
+            let client = world.send("GET", &accept(coding));
+            let received = client.take_received();
+            let at = received.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
+            assert_eq!(unchunk(&received[at + 4..]).1, is_whole, "{coding} {length}");
+            assert_eq!(client.is_ended() || client.is_reset(), !is_whole, "{coding} {length}");
+        }
+    }
+    let world = World::new(Some(Compression::default()), |_| Response::text(text()).with_header("Content-Length", "9"));
+    assert!(world.ask("GET", &accept("gzip")).head.starts_with("HTTP/1.1 500 "));
+}
+
 /// Events that the test gives.
 #[derive(Clone, Default)]
 struct Source(Arc<Mutex<(Vec<Event>, Option<Waker>)>>);

@@ -122,6 +122,38 @@ fn coded_requests_are_decoded_however_they_are_read() {
 }
 
 #[test]
+fn the_end_of_a_coding_may_arrive_behind_a_full_piece() {
+    let world = World::new(Decompression::default(), 10 << 20);
+    for coding in CODINGS {
+        for size in [16_384, 32_768] {
+            let content = "a".repeat(size);
+            let coded_content = encode(coding, content.as_bytes());
+            for cut in 1..12.min(coded_content.len()) {
+                let step = coded_content.len() - cut;
+                let (status, _, body) = world.post("/", &coded(coding), &coded_content, step);
+                assert_eq!(status, 200, "{coding} {size} {cut}: {body}");
+                assert!(body == content, "{coding} {size} {cut}");
+            }
+        }
+    }
+}
+
+#[test]
+fn request_without_a_body_is_left_as_it_is() {
+    let memory = Memory::new();
+    let handler =
+        async |request: Request| Response::text(request.headers().text("content-encoding").unwrap().to_owned());
+    memory.start(Server::with_runtime(memory.clone(), handler).decompress_requests(Decompression::default()));
+    for coding in ["gzip", "deflate"] {
+        let client = memory.connect();
+        client.send(format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", coded(coding)).as_bytes());
+        memory.run();
+        let received = String::from_utf8(client.take_received()).unwrap();
+        assert!(received.starts_with("HTTP/1.1 200 ") && received.ends_with(coding), "{received}");
+    }
+}
+
+#[test]
 fn coded_forms_and_json_are_parsed() {
     let world = World::new(Decompression::default(), 10 << 20);
     let multipart = "--b\r\nContent-Disposition: form-data; name=name\r\n\r\nx y\r\n\

@@ -53,6 +53,54 @@ async fn read(mut request: Request) -> Result<String, BodyError> {
     Ok(length.to_string())
 }
 
+/// Returns the current memory of the process in bytes.
+fn resident() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().parse::<u64>().unwrap() << 10
+}
+
+/// Requests whose handlers continue when they have read their bodies keep no window.
+fn windows_are_freed_at_the_end_of_the_body() {
+    const REQUESTS: usize = 8;
+    let content = vec![0; BLOCK];
+    let mut encoder = BrotliEncoder::new(EncoderParams::default().quality(Level::Precise(5)).window_size(24));
+    let mut room = vec![0; 1 << 20];
+    let mut output = WriteBuffer::new_initialized(&mut room);
+    let mut input = PartialBuffer::new(&*content);
+    while !input.unwritten().is_empty() {
+        encoder.encode(&mut input, &mut output).unwrap();
+    }
+    assert!(encoder.finish(&mut output).unwrap());
+    let handler = async |mut request: Request| {
+        while let Some(piece) = request.body_mut().next().await {
+            piece?;
+        }
+        assert_eq!(request.body_mut().remaining(), Some(0));
+        std::future::pending::<Result<&str, BodyError>>().await
+    };
+    let memory = Memory::new();
+    let server =
+        Server::with_runtime(memory.clone(), handler).decompress_requests(Decompression::default().max_ratio(u64::MAX));
+    memory.start(server.intake(|_| BodyPolicy::Stream).max_body_size(1 << 30));
+    let before = resident();
+    let mut clients = Vec::new();
+    for _ in 0..REQUESTS {
+        let client = memory.connect();
+        let length = output.written().len();
+        client.send(
+            format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Encoding: br\r\nContent-Length: {length}\r\n\r\n")
+                .as_bytes(),
+        );
+        client.send(output.written());
+        memory.run();
+        assert_eq!(client.take_received(), b"");
+        clients.push(client);
+    }
+    let kept = resident().saturating_sub(before);
+    assert!(kept < 24 << 20, "{kept} bytes are kept by {REQUESTS} requests");
+}
+
 #[test]
 fn bombs_take_bounded_memory_and_are_413() {
     let gzip = bomb(GzipEncoder::new(Level::Best.into()));
@@ -83,4 +131,5 @@ fn bombs_take_bounded_memory_and_are_413() {
     }
     let taken = peak() - before;
     assert!(taken < ALLOWED, "{taken} bytes");
+    windows_are_freed_at_the_end_of_the_body();
 }

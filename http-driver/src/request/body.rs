@@ -58,7 +58,6 @@ enum Source {
 struct Decoding {
     coded: Body,
     decoder: Decoder,
-    done: bool,
     /// Pieces since other tasks last got a turn.
     pieces: usize,
 }
@@ -110,7 +109,7 @@ impl Body {
 
     /// Decodes this body while it arrives.
     pub(crate) fn decoded(self, decoder: Decoder) -> Self {
-        Self::new(Source::Decoding(Box::new(Decoding { coded: self, decoder, done: false, pieces: 0 })))
+        Self::new(Source::Decoding(Box::new(Decoding { coded: self, decoder, pieces: 0 })))
     }
 
     /// Returns the next piece, never empty; `None` at the end. Pieces may be kept: together they
@@ -257,9 +256,14 @@ impl Body {
             }
             Source::Decoding(decoding) => {
                 let polled = decoding.poll(context);
-                if let Poll::Ready(Some(Err(error))) = &polled {
-                    let (error, trailers) = (error.clone(), Headers::default());
-                    self.source = Source::Lost { error, trailers, failed: Failed::Once };
+                match &polled {
+                    Poll::Ready(Some(Err(error))) => {
+                        let (error, trailers) = (error.clone(), Headers::default());
+                        self.source = Source::Lost { error, trailers, failed: Failed::Once };
+                    }
+                    // The window of the decoder is not needed any more; the coded body has ended, too.
+                    Poll::Ready(None) => self.source = std::mem::replace(&mut decoding.coded, Self::empty()).source,
+                    Poll::Ready(Some(Ok(_))) | Poll::Pending => {}
                 }
                 polled
             }
@@ -281,7 +285,7 @@ impl Body {
 
 impl Decoding {
     fn poll(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Bytes, BodyError>>> {
-        while !self.done {
+        loop {
             if self.pieces == PIECES {
                 self.pieces = 0;
                 context.waker().wake_by_ref();
@@ -294,19 +298,13 @@ impl Decoding {
             match self.coded.poll_piece(context) {
                 Poll::Ready(Some(Ok(piece))) => self.decoder.push(piece),
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(error))),
-                Poll::Ready(None) => {
-                    self.done = true;
-                    if let Err(error) = self.decoder.finish() {
-                        return Poll::Ready(Some(Err(error)));
-                    }
-                }
+                Poll::Ready(None) => return Poll::Ready(self.decoder.finish().err().map(Err)),
                 Poll::Pending => {
                     self.pieces = 0;
                     return Poll::Pending;
                 }
             }
         }
-        Poll::Ready(None)
     }
 }
 

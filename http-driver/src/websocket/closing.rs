@@ -10,6 +10,7 @@ use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use futures_io::{AsyncRead, AsyncWrite};
 
+use super::paced::Paced;
 use super::shared::{Connected, Shared};
 use super::socket::WebSocket;
 use crate::response::{TimeLimit, Upgraded};
@@ -27,7 +28,7 @@ where
     Fut: Future<Output = ()>,
 {
     let (draining, limit) = (stream.draining(), stream.limit());
-    let stream = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
+    let stream = WebSocketStream::from_raw_socket(Paced::new(stream), Role::Server, Some(config)).await;
     let shared = Shared::new(Connected::new(stream));
     let mut handled = pin!(handler(WebSocket::new(shared.clone(), protocol)));
     let mut closed = pin!(attend(&shared, draining, limit));

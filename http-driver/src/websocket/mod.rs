@@ -47,6 +47,7 @@ mod closing;
 mod error;
 mod handshake;
 mod origin;
+mod paced;
 mod shared;
 mod socket;
 

@@ -13,8 +13,12 @@ impl Origins {
         self.any = true;
     }
 
+    /// Allows this origin, also if it is written as a URL or with the port of its scheme: browsers
+    /// send neither the slash nor that port.
     pub(super) fn allow(&mut self, origin: &str) {
-        self.allowed.push(origin.to_ascii_lowercase());
+        let origin = origin.trim().trim_end_matches('/').to_ascii_lowercase();
+        let own_port = if origin.starts_with("https://") { ":443" } else { ":80" };
+        self.allowed.push(origin.strip_suffix(own_port).unwrap_or(&origin).to_owned());
     }
 
     /// Returns whether a request for this host may come from the page of these Origin fields.
@@ -91,6 +95,20 @@ mod tests {
         origins.allow("HTTPS://app.example.org");
         assert!(origins.permit([foreign].into_iter(), "example.com"));
         assert!(!origins.permit([foreign, foreign].into_iter(), "example.com"));
+        for (allowed, origin, expected) in [
+            ("https://app.example.org/", "https://app.example.org", true),
+            ("https://app.example.org:443", "https://app.example.org", true),
+            ("http://[::1]:80/", "http://[::1]", true),
+            ("https://app.example.org:8443/", "https://app.example.org:8443", true),
+            ("https://app.example.org:80", "https://app.example.org", false),
+            ("http://app.example.org:443", "http://app.example.org", false),
+            ("http://app.example.org", "https://app.example.org", false),
+        ] {
+            let mut origins = Origins::default();
+            origins.allow(allowed);
+            let permitted = origins.permit([origin.as_bytes()].into_iter(), "example.com");
+            assert_eq!(permitted, expected, "{allowed} {origin}");
+        }
         origins.allow_any();
         assert!(origins.permit([&b"\xff"[..], foreign].into_iter(), "example.com"));
     }

@@ -17,7 +17,7 @@ use async_tungstenite::tungstenite::{Error, Message};
 use futures_core::Stream;
 use futures_sink::Sink;
 
-use crate::response::Upgraded;
+use super::paced::Paced;
 
 /// Bytes of pongs that may wait for a client which does not read.
 const MAX_PONGS: usize = 64 << 10;
@@ -27,7 +27,7 @@ const MAX_IN_A_ROW: u8 = 32;
 /// The stream, and how far it is closed.
 #[derive(Debug)]
 pub(super) struct Connected {
-    pub(super) stream: WebSocketStream<Upgraded>,
+    pub(super) stream: WebSocketStream<Paced>,
     /// A Close of the server was queued.
     pub(super) is_closing: bool,
     /// The client broke the protocol or is gone, so nothing more can be read.
@@ -41,7 +41,7 @@ pub(super) struct Connected {
 }
 
 impl Connected {
-    pub(super) fn new(stream: WebSocketStream<Upgraded>) -> Self {
+    pub(super) fn new(stream: WebSocketStream<Paced>) -> Self {
         Self { stream, is_closing: false, has_failed: false, pongs: 0, in_a_row: 0, reader: None }
     }
 

@@ -25,6 +25,8 @@ pub(crate) struct Coder {
     pending: Bytes,
     /// The output of a step, grown as needed.
     output: Vec<u8>,
+    /// What is left of the length that the application announced.
+    announced: Option<u64>,
 }
 
 impl Coder {
@@ -44,7 +46,7 @@ impl Coder {
                 Box::new(ZstdEncoder::new_with_params(choose(1, 3, 6), &[CParameter::window_log(WINDOW)]))
             }
         };
-        Self { encoder, pending: Bytes::new(), output: Vec::new() }
+        Self { encoder, pending: Bytes::new(), output: Vec::new(), announced: None }
     }
 
     /// Codes a whole body.
@@ -57,6 +59,11 @@ impl Coder {
         })?;
         self.run(&mut coded, |encoder, output| encoder.finish(output))?;
         Ok(coded.into())
+    }
+
+    /// Sets the length of the content: another one is an error, as it is without compression.
+    pub(super) fn announce(&mut self, length: Option<u64>) {
+        self.announced = length;
     }
 
     /// Takes the next piece.
@@ -76,6 +83,9 @@ impl Coder {
     fn code_slice(&mut self) -> io::Result<Bytes> {
         let mut coded = Vec::new();
         let slice = self.pending.split_to(self.pending.len().min(SLICE));
+        if let Some(left) = &mut self.announced {
+            *left = left.checked_sub(slice.len() as u64).ok_or_else(|| other_length("longer"))?;
+        }
         let mut input = PartialBuffer::new(slice.chunk());
         self.run(&mut coded, |encoder, output| {
             encoder.encode(&mut input, output)?;
@@ -89,6 +99,9 @@ impl Coder {
 
     /// Ends the coded content.
     pub(crate) fn finish(&mut self) -> io::Result<Bytes> {
+        if self.announced.is_some_and(|left| left > 0) {
+            return Err(other_length("shorter"));
+        }
         let mut coded = Vec::new();
         self.run(&mut coded, |encoder, output| encoder.finish(output))?;
         Ok(coded.into())
@@ -110,4 +123,8 @@ impl Coder {
             }
         }
     }
+}
+
+fn other_length(how: &str) -> io::Error {
+    io::Error::other(format!("the body is {how} than its Content-Length"))
 }

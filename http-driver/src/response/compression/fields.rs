@@ -30,6 +30,13 @@ pub(in crate::response) fn compress(
         return confirm(request.headers(), &mut head.fields).map(|()| None);
     }
     let announced = head.fields.content_length();
+    if let (Content::Whole(content), Some(length)) = (&*content, announced)
+        && length != content.len() as u64
+        && !(content.is_empty() && request.method() == http::Method::HEAD)
+    {
+        // It is refused, which a corrected length would hide.
+        return Ok(None);
+    }
     let size = match (&*content, announced) {
         (Content::Whole(content), None) => Sized::Known(content.len() as u64),
         (Content::Whole(_) | Content::Stream(_), Some(length)) => Sized::Known(length),
@@ -46,6 +53,7 @@ pub(in crate::response) fn compress(
     vary(&mut head.fields)?;
     let Some(coding) = compression.choose(request) else { return Ok(None) };
     let mut coder = Coder::new(coding, compression.level);
+    coder.announce(announced);
     let coded = match content {
         Content::Whole(whole) if whole.len() <= AT_ONCE && !whole.is_empty() => {
             let Ok(coded) = coder.whole(whole.clone()) else { return Ok(None) };
