@@ -9,10 +9,12 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_core::Stream;
-use httpants_driver::{Compression, CompressionLevel, Request, Response, Server};
+use httpants_driver::{Compression, CompressionLevel, Event, Request, Response, Server};
 use httpants_testkit::memory::Memory;
 
 const STREAMS: u64 = 4;
+/// What the documentation of `Compression` says of server-sent events.
+const EVENTS_ALLOWED: u64 = 1 << 20;
 /// What the documentation of `Compression` says, and what one of the stream itself may take.
 const ALLOWED: [(CompressionLevel, u64); 3] =
     [(CompressionLevel::Fastest, 3 << 20), (CompressionLevel::Default, 3 << 20), (CompressionLevel::Best, 8 << 20)];
@@ -38,29 +40,53 @@ impl Stream for Pieces {
     }
 }
 
+fn respond(lasts: bool) -> Response {
+    if lasts { Response::events(Events(3_000)) } else { Response::stream(Pieces(7)) }
+        .with_header("Content-Type", if lasts { "text/event-stream" } else { "text/plain" })
+}
+
+/// Some events, and then none for ever.
+struct Events(u32);
+
+impl Stream for Events {
+    type Item = Event;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Event>> {
+        let Some(rest) = self.0.checked_sub(1) else { return Poll::Pending };
+        self.0 = rest;
+        Poll::Ready(Some(Event::new(format!("{} of some events", rest * 7))))
+    }
+}
+
 #[test]
 fn stream_that_is_compressed_takes_bounded_memory() {
     for (level, allowed) in ALLOWED {
         for coding in ["zstd", "br", "gzip"] {
-            let memory = Memory::new();
-            let handler = async |_: Request| Response::stream(Pieces(7)).with_header("Content-Type", "text/plain");
-            let server = Server::with_runtime(memory.clone(), handler).compression(Compression::default().level(level));
-            memory.start(server);
-            let before = resident();
-            let clients: Vec<_> = (0..STREAMS)
-                .map(|_| {
-                    let client = memory.connect();
-                    client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: {coding}\r\n\r\n").as_bytes());
-                    for _ in 0..10 {
-                        memory.run();
-                        let _ = client.take_received();
-                    }
-                    client
-                })
-                .collect();
-            let each = resident().saturating_sub(before) / STREAMS;
-            assert!(each < allowed, "{coding} at {level:?}: {each} bytes");
-            drop(clients);
+            assert_memory(level, coding, false, allowed);
+            // Events last: many of them must fit.
+            assert_memory(level, coding, true, EVENTS_ALLOWED);
         }
     }
+}
+
+fn assert_memory(level: CompressionLevel, coding: &str, lasts: bool, allowed: u64) {
+    let memory = Memory::new();
+    let handler = move |_: Request| std::future::ready(respond(lasts));
+    let server = Server::with_runtime(memory.clone(), handler).compression(Compression::default().level(level));
+    memory.start(server);
+    let before = resident();
+    let clients: Vec<_> = (0..STREAMS)
+        .map(|_| {
+            let client = memory.connect();
+            client.send(format!("GET / HTTP/1.1\r\nHost: a\r\nAccept-Encoding: {coding}\r\n\r\n").as_bytes());
+            for _ in 0..10 {
+                memory.run();
+                let _ = client.take_received();
+            }
+            client
+        })
+        .collect();
+    let each = resident().saturating_sub(before) / STREAMS;
+    assert!(each < allowed, "{coding} at {level:?}, events {lasts}: {each} bytes");
+    drop(clients);
 }

@@ -17,6 +17,8 @@ const SLICE: usize = 16 << 10;
 /// The window of brotli and zstd, as a power of two: what of the content before it a coder looks at,
 /// and what it needs memory for.
 const WINDOW: u32 = 19;
+/// That of server-sent events, whose responses last.
+const EVENTS_WINDOW: u32 = 16;
 
 /// Codes the pieces of a body, a slice at a time.
 pub(crate) struct Coder {
@@ -31,6 +33,15 @@ pub(crate) struct Coder {
 
 impl Coder {
     pub(super) fn new(coding: ContentCoding, level: CompressionLevel) -> Self {
+        Self::with_window(coding, level, WINDOW)
+    }
+
+    /// Creates a coder of a response that lasts, and so takes little memory.
+    pub(super) fn for_events(coding: ContentCoding) -> Self {
+        Self::with_window(coding, CompressionLevel::Fastest, EVENTS_WINDOW)
+    }
+
+    fn with_window(coding: ContentCoding, level: CompressionLevel, window: u32) -> Self {
         let choose = |fastest, default, best| match level {
             CompressionLevel::Fastest => fastest,
             CompressionLevel::Default => default,
@@ -40,10 +51,10 @@ impl Coder {
             ContentCoding::Gzip => Box::new(GzipEncoder::new(Level::Precise(choose(1, 6, 9)).into())),
             ContentCoding::Brotli => {
                 let params = EncoderParams::default().quality(Level::Precise(choose(1, 4, 6)));
-                Box::new(BrotliEncoder::new(params.window_size(WINDOW.cast_signed())))
+                Box::new(BrotliEncoder::new(params.window_size(window.cast_signed())))
             }
             ContentCoding::Zstd => {
-                Box::new(ZstdEncoder::new_with_params(choose(1, 3, 6), &[CParameter::window_log(WINDOW)]))
+                Box::new(ZstdEncoder::new_with_params(choose(1, 3, 6), &[CParameter::window_log(window)]))
             }
         };
         Self { encoder, pending: Bytes::new(), output: Vec::new(), announced: None }

@@ -52,7 +52,10 @@ pub(in crate::response) fn compress(
     }
     vary(&mut head.fields)?;
     let Some(coding) = compression.choose(request) else { return Ok(None) };
-    let mut coder = Coder::new(coding, compression.level);
+    let mut coder = match content {
+        Content::Events(..) => Coder::for_events(coding),
+        _ => Coder::new(coding, compression.level),
+    };
     coder.announce(announced);
     let coded = match content {
         Content::Whole(whole) if whole.len() <= AT_ONCE && !whole.is_empty() => {

@@ -32,7 +32,7 @@ type Filter = dyn Fn(&RequestHead, &ResponseHead) -> bool + Send + Sync;
 /// compressed have `Vary: Accept-Encoding`. Bodies of up to 64 KiB keep a `Content-Length`; larger ones
 /// and streams are compressed while they are sent, each piece of a stream as a whole, so that the client
 /// can read it at once. That takes up to 3 MiB of memory for each response being sent, and 8 MiB at
-/// [`CompressionLevel::Best`].
+/// [`CompressionLevel::Best`]. Server-sent events last, so they take less than 1 MiB at any level.
 ///
 /// # Secrets
 ///
