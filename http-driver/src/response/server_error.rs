@@ -49,7 +49,7 @@ pub enum ServerErrorKind {
     /// The body cannot be read as the handler asked for it, whose error it returned: 400, 415, 500.
     Body(BodyError),
     /// The body has a `Content-Encoding` that the server does not decode
-    /// ([`Server::decompress_requests`](crate::Server::decompress_requests)): 415.
+    /// (`Server::decompress_requests`): 415.
     ContentEncoding,
     /// The body could not be stored in a temporary file: 500, or 507 if the disk is full.
     Storage,
