@@ -147,7 +147,8 @@ impl BodyPolicy {
     /// Sets limits and timeouts of this request, instead of the server's: size, time, rate and
     /// framing of its body, and the time of its handler. They take precedence over those of
     /// [`BufferWith`](Self::BufferWith) and [`StreamUpTo`](Self::StreamUpTo), and the last call
-    /// over those before.
+    /// over those before. A request without a body has no policy, and so the handler timeout of the
+    /// server.
     ///
     /// ```
     /// use std::time::Duration;

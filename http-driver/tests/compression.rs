@@ -377,6 +377,28 @@ fn each_event_and_comment_can_be_decoded_when_it_arrives() {
     }
 }
 
+/// Here the turn of a stream ends before it would without compression.
+#[test]
+fn shutdown_ends_compressed_events_that_are_always_ready() {
+    let (source, memory) = (Source::default(), Memory::new());
+    let given = source.clone();
+    let server = Server::with_runtime(memory.clone(), move |_: Request| {
+        let events = Events::new(given.clone());
+        async { Response::from(events) }
+    });
+    let handle = memory.start(server.compression(Compression::default()));
+    let client = memory.connect();
+    client.send(format!("GET / HTTP/1.1\r\nHost: a\r\n{}\r\n", accept("gzip")).as_bytes());
+    memory.run();
+    assert!(client.take_received().ends_with(b"\r\n\r\n"));
+    source.0.lock().unwrap().0.extend(std::iter::repeat_n(Event::new("again"), 10_000));
+    handle.shutdown(Duration::from_secs(3600));
+    memory.run();
+    let (content, whole) = unchunk(&client.take_received());
+    let count = String::from_utf8(decode("gzip", &content)).unwrap().matches("data: again\n\n").count();
+    assert!(whole && client.is_ended() && (1..100).contains(&count), "{count} events");
+}
+
 #[test]
 fn zstd_window_is_within_8_mb() {
     for level in [CompressionLevel::Fastest, CompressionLevel::Default, CompressionLevel::Best] {

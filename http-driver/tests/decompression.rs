@@ -10,7 +10,9 @@
 use compression_codecs::core::Level;
 use compression_codecs::core::util::{PartialBuffer, WriteBuffer};
 use compression_codecs::{BrotliEncoder, EncodeV2, GzipEncoder, ZstdEncoder};
-use httpants_driver::{BodyError, BodyPolicy, ContentCoding, Decompression, Request, Response, Server};
+use httpants_driver::{
+    BodyError, BodyPolicy, ContentCoding, Decompression, Request, Response, Server, ServerErrorKind,
+};
 use httpants_testkit::memory::Memory;
 
 const CODINGS: [&str; 3] = ["zstd", "br", "gzip"];
@@ -189,6 +191,23 @@ fn other_codings_are_415_before_the_body_is_sent() {
     );
     world.memory.run();
     assert!(client.take_received().starts_with(b"HTTP/1.1 415 "));
+}
+
+#[test]
+fn other_codings_have_the_page_of_the_application() {
+    let memory = Memory::new();
+    let server = Server::with_runtime(memory.clone(), describe).decompress_requests(Decompression::default());
+    memory.start(server.on_error(|error, request| {
+        assert_eq!((error.kind(), request.is_some()), (&ServerErrorKind::ContentEncoding, true));
+        Some(Response::html(format!("<p>{error}")))
+    }));
+    let client = memory.connect();
+    client.send(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Encoding: x\r\n\r\nx");
+    memory.run();
+    let received = String::from_utf8(client.take_received()).unwrap();
+    assert!(received.starts_with("HTTP/1.1 415 "), "{received}");
+    assert!(received.contains("\r\nAccept-Encoding: zstd, br, gzip\r\n"), "{received}");
+    assert!(received.ends_with("\r\n\r\n<p>unsupported Content-Encoding (RFC 9110 15.5.16)"), "{received}");
 }
 
 #[test]

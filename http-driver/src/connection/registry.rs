@@ -132,23 +132,26 @@ impl Registry {
     /// Reserves one of `most` places for a connection about to be accepted. If none is free,
     /// registers the task to be woken when one is.
     pub(crate) fn reserve(self: &Arc<Self>, most: usize, context: &Context<'_>) -> Option<Place> {
-        let taken = self.take_place(most).or_else(|| {
+        let is_taken = self.take_place(most) || {
             register(&self.blocked, context);
             // A place that was released in between woke no task.
             self.take_place(most)
-        });
-        taken.map(|taken| Place { registry: Arc::clone(self), taken })
+        };
+        is_taken.then(|| Place { registry: Arc::clone(self) })
     }
 
-    /// Returns whether more than `most` places are taken by connections that do not only linger.
-    /// If so, closes the oldest of those that do.
+    /// Returns whether more than `most` of `count` connections do not only linger. If not, closes
+    /// the oldest of those that do, in exchange for one that is served.
     #[cold]
-    fn is_crowded(&self, taken: usize, most: usize) -> bool {
+    fn is_crowded(&self, count: usize, most: usize) -> bool {
         let connections = self.connections();
         let lingering = connections.lingering.len() + usize::from(connections.evicting);
         drop(connections);
-        self.evict();
-        taken.saturating_sub(lingering) > most
+        let is_crowded = count.saturating_sub(lingering) > most;
+        if !is_crowded {
+            self.evict();
+        }
+        is_crowded
     }
 
     /// Returns whether all of `most` places have become taken since the last call.
@@ -156,10 +159,9 @@ impl Registry {
         self.count() >= most && !self.full.swap(true, Ordering::AcqRel)
     }
 
-    /// Takes a place; returns how many are taken then.
-    fn take_place(&self, most: usize) -> Option<usize> {
+    fn take_place(&self, most: usize) -> bool {
         let more = |taken| (taken < most).then_some(taken + 1);
-        self.reserved.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).ok().map(|before| before + 1)
+        self.reserved.fetch_update(Ordering::AcqRel, Ordering::Acquire, more).is_ok()
     }
 
     /// Closes the oldest lingering connection, if any: it has no work left but to wait. One at a
@@ -220,24 +222,16 @@ fn wake_all(tasks: &Mutex<Vec<Waker>>) {
 #[derive(Debug)]
 pub(crate) struct Place {
     registry: Arc<Registry>,
-    /// How many places were taken with this one.
-    taken: usize,
 }
 
 impl Place {
-    /// Returns whether this place is beyond the first `most`, even without those of connections
-    /// that only linger.
-    pub(crate) fn is_beyond(&self, most: usize) -> bool {
-        self.taken > most && self.registry.is_crowded(self.taken, most)
-    }
-
     /// Turns the place into a registered connection.
     pub(crate) fn register(self) -> Registration {
         let registry = Arc::clone(&self.registry);
-        registry.count.fetch_add(1, Ordering::AcqRel);
+        let count = registry.count.fetch_add(1, Ordering::AcqRel) + 1;
         let id = registry.registered.fetch_add(1, Ordering::Relaxed) + 1;
         let key = registry.connections().all.insert(Entry::default());
-        Registration { registry, key, id, waker: None, lingers: false, obeyed: Command::Serve, _place: self }
+        Registration { registry, key, id, count, waker: None, lingers: false, obeyed: Command::Serve, _place: self }
     }
 }
 
@@ -255,6 +249,8 @@ pub(crate) struct Registration {
     registry: Arc<Registry>,
     key: usize,
     id: u64,
+    /// The number of connections when it was registered, with itself.
+    count: usize,
     waker: Option<Waker>,
     lingers: bool,
     obeyed: Command,
@@ -265,6 +261,12 @@ impl Registration {
     /// Returns the id of the connection in its server, from 1.
     pub(crate) fn id(&self) -> u64 {
         self.id
+    }
+
+    /// Returns whether there were `most` others when it was registered, without those that only
+    /// linger.
+    pub(crate) fn is_beyond(&self, most: usize) -> bool {
+        self.count > most && self.registry.is_crowded(self.count, most)
     }
 
     /// Returns the signal of the server's shutdown.
@@ -358,6 +360,19 @@ mod tests {
             }
         });
         assert_eq!((registry.count(), registry.reserved.load(Ordering::Acquire)), (0, 0));
+    }
+
+    /// A worker reserves a place before it knows whether a connection comes.
+    #[test]
+    fn places_reserved_by_other_workers_are_no_connections() {
+        let registry = Arc::<Registry>::default();
+        let [other, first, second] =
+            [(); 3].map(|()| registry.reserve(3, &Context::from_waker(Waker::noop())).unwrap());
+        let first = first.register();
+        assert!(!first.is_beyond(1));
+        assert!(second.register().is_beyond(1));
+        drop(other);
+        assert_eq!((registry.count(), registry.reserved.load(Ordering::Acquire)), (1, 1));
     }
 
     #[test]

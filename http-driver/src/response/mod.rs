@@ -325,7 +325,8 @@ impl Response {
     /// Returns the response to a request whose body has another coding than these.
     pub(crate) fn unsupported_coding(supported: &str) -> Self {
         let text = format!("unsupported Content-Encoding: expected one of {supported} (RFC 9110 15.5.16)\n");
-        Self::text(text).with_status(415).with_header("Accept-Encoding", supported)
+        Self::of_error(ServerError::new(ServerErrorKind::ContentEncoding), text)
+            .with_header("Accept-Encoding", supported)
     }
 
     fn note(&mut self, misuse: Misuse) {

@@ -30,6 +30,10 @@ pub enum ServerErrorKind {
     Protocol(ProtocolError),
     /// The handler was too late ([`Timer::Handler`], [`Timer::HalfClosed`]): 503.
     Timeout(Timer),
+    /// The server has too many connections, or too many of this address
+    /// ([`WhenFull::Refuse`](crate::WhenFull::Refuse),
+    /// [`Server::max_connections_per_address`](crate::Server::max_connections_per_address)): 503.
+    Overloaded,
     /// The handler, its body policy or its stream panicked: 500.
     Panic,
     /// The response of the handler cannot be sent: 500.
@@ -44,6 +48,9 @@ pub enum ServerErrorKind {
     Form(ParseFormError),
     /// The body cannot be read as the handler asked for it, whose error it returned: 400, 415, 500.
     Body(BodyError),
+    /// The body has a `Content-Encoding` that the server does not decode
+    /// (`Server::decompress_requests`): 415.
+    ContentEncoding,
     /// The body could not be stored in a temporary file: 500, or 507 if the disk is full.
     Storage,
     /// A file is not there, may not be read or could not be read ([`NamedFile`](crate::NamedFile)):
@@ -59,7 +66,8 @@ impl ServerError {
     pub(crate) fn new(kind: ServerErrorKind) -> Self {
         let status = match &kind {
             ServerErrorKind::Protocol(error) => error.status(),
-            ServerErrorKind::Timeout(_) => StatusCode::SERVICE_UNAVAILABLE,
+            ServerErrorKind::Timeout(_) | ServerErrorKind::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            ServerErrorKind::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ServerErrorKind::Tunnel => StatusCode::NOT_IMPLEMENTED,
             ServerErrorKind::Form(error) => error.status(),
             ServerErrorKind::Body(error) => error.status(),
@@ -99,6 +107,7 @@ impl From<&RefusalResponse> for ServerError {
         let kind = match response.reason() {
             CloseReason::Refused(error) => ServerErrorKind::Protocol(error),
             CloseReason::TimedOut(timer) => ServerErrorKind::Timeout(timer),
+            CloseReason::Overloaded => ServerErrorKind::Overloaded,
             _ => ServerErrorKind::Failure,
         };
         Self { status: response.status(), kind, refusal: response.refusal().cloned() }
@@ -110,6 +119,8 @@ impl fmt::Display for ServerError {
         match &self.kind {
             ServerErrorKind::Protocol(error) => error.fmt(f),
             ServerErrorKind::Timeout(_) => f.write_str("the application did not respond in time (RFC 9110 15.6.4)"),
+            ServerErrorKind::Overloaded => f.write_str("the server has too many connections (RFC 9110 15.6.4)"),
+            ServerErrorKind::ContentEncoding => f.write_str("unsupported Content-Encoding (RFC 9110 15.5.16)"),
             ServerErrorKind::Form(error) => error.fmt(f),
             ServerErrorKind::Body(error) if self.status != StatusCode::INTERNAL_SERVER_ERROR => error.fmt(f),
             ServerErrorKind::Storage if self.status == StatusCode::INSUFFICIENT_STORAGE => {

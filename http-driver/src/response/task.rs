@@ -30,6 +30,8 @@ pub(crate) struct StreamTask {
     stream: ContentStream,
     /// For server-sent events.
     heartbeat: Option<Heartbeat>,
+    /// How often they were polled since the server began to shut down.
+    last_polls: usize,
     /// Compresses the pieces.
     coder: Option<Coder>,
 }
@@ -195,13 +197,13 @@ impl Outlet<'_> {
 
 impl StreamTask {
     fn new(stream: ContentStream, heartbeat: Option<Heartbeat>, coder: Option<Coder>) -> Self {
-        Self { head: None, stream, heartbeat, coder }
+        Self { head: None, stream, heartbeat, last_polls: 0, coder }
     }
 
     /// Passes pieces on while there are some and there is room.
     pub(crate) fn poll(&mut self, context: &mut Context<'_>, outlet: &mut Outlet<'_>) -> Progress {
         let mut coded = 0;
-        for turn in 1..=PIECES {
+        for _ in 0..PIECES {
             if self.head.is_none() && !self.has_room(outlet) {
                 self.heartbeat.iter_mut().for_each(Heartbeat::rest);
                 return Progress::Waiting;
@@ -213,7 +215,7 @@ impl StreamTask {
                     self.pass_on(outlet, Poll::Ready(Some(piece)), Bytes::new())
                 }
                 None => {
-                    let Ok(polled) = self.poll_stream(context, outlet, turn == PIECES) else {
+                    let Ok(polled) = self.poll_stream(context, outlet) else {
                         outlet.fail(ServerErrorKind::Panic);
                         return Progress::Done;
                     };
@@ -233,15 +235,13 @@ impl StreamTask {
         Progress::Yielded
     }
 
-    fn poll_stream(
-        &mut self,
-        context: &mut Context<'_>,
-        outlet: &Outlet<'_>,
-        is_last_turn: bool,
-    ) -> Result<PolledPiece, Panicked> {
+    fn poll_stream(&mut self, context: &mut Context<'_>, outlet: &Outlet<'_>) -> Result<PolledPiece, Panicked> {
         // Events that are always ready end with the server, too.
-        if self.heartbeat.is_some() && outlet.is_draining && is_last_turn {
-            return Ok(Poll::Ready(None));
+        if self.heartbeat.is_some() && outlet.is_draining {
+            if self.last_polls == PIECES {
+                return Ok(Poll::Ready(None));
+            }
+            self.last_polls += 1;
         }
         // Polled before the head is sent: a stream that reads the request's body causes `100
         // Continue`, which must precede the final status.

@@ -136,8 +136,8 @@ where
                         accepted += 1;
                         *this.exhausted = false;
                         this.handle.metrics.one(Count::Accepted);
-                        let admission = this.limits.admit(&place, &peer, &this.handle.metrics);
                         let (registration, age) = (place.register(), this.limits.age());
+                        let admission = this.limits.admit(&registration, &peer, &this.handle.metrics);
                         let accepted = Accepted { transport, peer, registration, admission, age };
                         let service = Arc::clone(this.service);
                         this.runtime.spawn(Serve::new(this.runtime.clone(), service, accepted, tls.as_ref()));

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use httpants_core::{Config, ConnectionInfo};
 
-use crate::connection::registry::Place;
+use crate::connection::registry::Registration;
 use crate::connection::{AddressLimit, Admission};
 use crate::descriptors::default_connections;
 use crate::observe::Metrics;
@@ -65,8 +65,8 @@ impl ConnectionLimits {
     }
 
     /// Decides about a connection that was just accepted.
-    pub(super) fn admit(&self, place: &Place, peer: &ConnectionInfo, metrics: &Metrics) -> Admission {
-        if self.when_full == WhenFull::Refuse && place.is_beyond(self.most) {
+    pub(super) fn admit(&self, registration: &Registration, peer: &ConnectionInfo, metrics: &Metrics) -> Admission {
+        if self.when_full == WhenFull::Refuse && registration.is_beyond(self.most) {
             return Admission::Refused;
         }
         match &self.addresses {

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use httpants_driver::protocol::{Config, Timer};
 use httpants_driver::{
     AccessLog, BodyPolicy, FileRoot, Misuse, ProtocolError, Request, RequestHead, Response, ServerError,
-    ServerErrorKind, StatusCode,
+    ServerErrorKind, StatusCode, WhenFull,
 };
 use httpants_testkit::memory::Memory;
 
@@ -188,6 +188,22 @@ fn responses_to_head_have_the_length_of_the_page_and_no_body() {
         let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
         assert!(length.parse::<usize>().unwrap() > 10 && head.ends_with("\r\n\r\n"), "{head}");
     }
+}
+
+#[test]
+fn connections_over_a_limit_have_a_page() {
+    let world = start_with(application, |server| {
+        server.max_connections(1).when_full(WhenFull::Refuse).on_error(|error, request| {
+            assert_eq!((error.kind(), request.is_none()), (&ServerErrorKind::Overloaded, true));
+            page(error, request).map(|page| page.with_header("Retry-After", "5"))
+        })
+    });
+    let _first = world.client("");
+    let refused = world.client("");
+    let received = text(&refused);
+    assert!(received.starts_with("HTTP/1.1 503 ") && received.contains("\r\nRetry-After: 5\r\n"), "{received}");
+    assert!(received.ends_with("\r\n\r\n503 -: the server has too many connections (RFC 9110 15.6.4)"), "{received}");
+    assert!(refused.is_ended());
 }
 
 #[test]

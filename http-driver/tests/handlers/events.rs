@@ -9,7 +9,7 @@ use futures_core::Stream;
 use httpants_driver::{Event, Events, Response};
 use httpants_testkit::memory::Client;
 
-use crate::world::{Notes, OnDrop, World, errors, get, seconds, start, text};
+use crate::world::{Notes, OnDrop, World, errors, get, in_time, seconds, start, text};
 
 /// Events that the test gives one by one.
 #[derive(Clone, Default)]
@@ -19,7 +19,8 @@ struct Source(Arc<Mutex<Given>>);
 struct Given {
     events: VecDeque<Result<Event, &'static str>>,
     ended: bool,
-    endless: bool,
+    /// What comes without end.
+    endless: Option<String>,
     waker: Option<Waker>,
 }
 
@@ -47,7 +48,7 @@ impl Stream for EventStream {
         let mut given = self.0.0.lock().unwrap();
         match given.events.pop_front() {
             Some(event) => Poll::Ready(Some(event)),
-            None if given.endless => Poll::Ready(Some(Ok(Event::new("again")))),
+            None if given.endless.is_some() => Poll::Ready(given.endless.clone().map(|data| Ok(Event::new(data)))),
             None if given.ended => Poll::Ready(None),
             None => {
                 given.waker = Some(context.waker().clone());
@@ -114,7 +115,7 @@ fn events_of_http_1_0_end_with_the_connection_and_head_has_none() {
     let older = world.client("GET / HTTP/1.0\r\n\r\n");
     assert!(text(&older).ends_with("\r\n\r\ndata: one\n\n") && older.is_ended());
     assert_eq!(notes.take(), ["none", "dropped"]);
-    source.change(|given| given.endless = true);
+    source.change(|given| given.endless = Some("again".into()));
     let head = world.client("HEAD / HTTP/1.1\r\nHost: a\r\n\r\n");
     let received = text(&head);
     assert!(received.contains("\r\nContent-Type: text/event-stream\r\n") && received.ends_with("\r\n\r\n"));
@@ -167,9 +168,9 @@ fn client_that_does_not_read_gets_no_comments_and_costs_no_time() {
     let client = world.connect();
     client.send(get("/").as_bytes());
     client.take_only(0);
-    source.change(|given| given.endless = true);
+    source.change(|given| given.endless = Some("again".into()));
     world.memory.run();
-    source.change(|given| given.endless = false);
+    source.change(|given| given.endless = None);
     world.memory.run();
     let polls = world.memory.polls();
     world.memory.advance(seconds(20));
@@ -213,13 +214,28 @@ fn shutdown_ends_events_without_end() {
     let (world, source, notes) = serve(|events| events);
     let client = world.client(get("/"));
     text(&client);
-    source.change(|given| given.endless = true);
+    source.change(|given| given.endless = Some("again".into()));
     world.handle.shutdown(seconds(3600));
     world.memory.run();
     let received = text(&client);
     assert!(received.ends_with("0\r\n\r\n") && client.is_ended());
     assert!((1..100).contains(&received.matches("data: again\n\n").count()), "{received}");
     assert_eq!(notes.take(), ["none", "dropped"]);
+}
+
+/// Where the room to send ends before the turn of the stream does.
+#[test]
+fn shutdown_ends_large_events_without_end() {
+    in_time(|| {
+        let (world, source, notes) = serve(|events| events);
+        let client = world.client(get("/"));
+        text(&client);
+        source.change(|given| given.endless = Some("x".repeat(20_000)));
+        world.handle.shutdown(seconds(3600));
+        world.memory.run();
+        assert!(text(&client).ends_with("0\r\n\r\n") && client.is_ended());
+        assert_eq!(notes.take(), ["none", "dropped"]);
+    });
 }
 
 #[test]

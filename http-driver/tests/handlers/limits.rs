@@ -140,6 +140,21 @@ fn full_server_refuses_when_asked_to() {
     assert_eq!((counters.closes.overloaded, counters.connections_over_address_limit), (201, 0));
 }
 
+/// Its response could be lost to a reset otherwise.
+#[test]
+fn refused_connections_linger_while_others_are_refused() {
+    let world = start_with(path, |server| server.max_connections(1).when_full(WhenFull::Refuse));
+    let first = world.client(get("/1"));
+    let upload = format!("{}{}", post_head("/", 1 << 20), "x".repeat(1000));
+    let refused: Vec<_> = (0..63).map(|_| world.client(&upload)).collect();
+    assert!(refused.iter().all(|client| client.is_ended() && !client.is_closed()));
+    // Beyond what may linger at a time, the oldest makes room.
+    let last = world.client(&upload);
+    assert_refused(&last);
+    assert!(refused.iter().filter(|client| client.is_closed()).count() <= 2);
+    assert_eq!(world.ask(&first, get("/1")), [ok("/1"), ok("/1")]);
+}
+
 #[test]
 fn last_request_of_a_connection_closes_it() {
     let world = start_with(path, |server| server.max_requests_per_connection(2));
