@@ -1,6 +1,6 @@
 //! Test of the example `reverse_proxy` between a client and an upstream server, on real sockets.
 
-#![allow(clippy::unwrap_used, reason = "a test may fail")]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test may fail")]
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -81,7 +81,7 @@ async fn respond(mut request: Request) -> Response {
             let lines = request.headers().iter_raw().map(|(name, value)| format!("{name}: {}", value.escape_ascii()));
             let mut lines: Vec<String> = lines.collect();
             lines.sort_unstable();
-            Response::text(lines.join("\n")).with_header("X-Path", request.url().to_owned())
+            Response::text(lines.join("\n")).with_header("X-Path", request.url())
         }
         "/broken" => Response::stream(stream::iter([Ok::<_, BoxError>(Bytes::from("half")), Err("broken".into())])),
         "/trailers" => {
