@@ -33,6 +33,36 @@
 //! }
 //! ```
 //!
+//! # Reverse proxies
+//!
+//! [`Request::upstream_headers`] returns the fields of a request for another server, and
+//! [`remove_hop_by_hop`](protocol::proxy::remove_hop_by_hop) removes those of the upstream connection
+//! from its response:
+//!
+//! ```
+//! use httpants_tokio::protocol::proxy::remove_hop_by_hop;
+//! use httpants_tokio::{Request, http};
+//!
+//! fn to_upstream(received: &Request) -> http::Request<()> {
+//!     let mut request = http::Request::<()>::from(received.head());
+//!     *request.headers_mut() = received.upstream_headers();
+//!     request
+//! }
+//!
+//! fn to_client<B>(mut response: http::Response<B>) -> http::Response<B> {
+//!     remove_hop_by_hop(response.headers_mut());
+//!     response
+//! }
+//!
+//! let received = Request::builder().header("Connection", "x-a").header("X-A", "1").build()?;
+//! assert!(!to_upstream(&received).headers().contains_key("x-a"));
+//! let response = http::Response::builder().header("Keep-Alive", "timeout=5").body(())?;
+//! assert!(to_client(response).headers().is_empty());
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! The example `reverse_proxy` streams requests and responses through hyper-util's client.
+//!
 //! This crate contains no HTTP: three small types implement the traits of
 //! [`httpants_driver::runtime`], and the server is re-exported with this runtime filled in.
 

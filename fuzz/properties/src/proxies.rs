@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
+use http::HeaderMap;
 use httpants_core::Headers;
-use httpants_core::proxy::{ProxyPolicy, Resolved, Scheme, XHeaders};
+use httpants_core::proxy::{ProxyPolicy, Resolved, Scheme, XHeaders, append_forwarded_for, remove_hop_by_hop};
 
 /// The proxies that are trusted, where some are.
 const TRUSTED: [&str; 3] = ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"];
@@ -137,6 +138,7 @@ impl Case {
         let policy = self.policy(self.switches);
         let [unix_peers, .., host] = self.switches;
         let Ok(headers) = Headers::parse(&[section, b"\r\n"].concat()) else { return };
+        passed_on(&headers, self.peer());
         let resolved = policy.resolve(self.peer(), &headers);
         if !self.trusts_peer(unix_peers) {
             return assert_eq!((resolved.remote_ip, resolved.scheme, resolved.host), (self.peer(), None, None));
@@ -250,6 +252,47 @@ impl Chain {
         }
         section + "\r\n"
     }
+}
+
+/// What a proxy passes on: no field of one connection; of the others each, in order, except those
+/// that Connection names; and the list of addresses ends with the peer.
+fn passed_on(headers: &Headers, peer: Option<IpAddr>) {
+    let mut fields = HeaderMap::from(headers);
+    remove_hop_by_hop(&mut fields);
+    for name in ["connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade"] {
+        assert!(!fields.contains_key(name), "{name}");
+    }
+    let options: Vec<u8> = headers.all("connection").collect::<Vec<_>>().join(&b',').to_ascii_lowercase();
+    let options = String::from_utf8_lossy(&options);
+    let named = |name: &str| options.split(',').any(|option| option.trim_matches([' ', '\t']) == name);
+    for name in HeaderMap::from(headers).keys() {
+        let left: Vec<_> = fields.get_all(name).iter().map(http::HeaderValue::as_bytes).collect();
+        let kept = left == headers.all(name.as_str()).collect::<Vec<_>>();
+        match name.as_str() {
+            "host" | "content-length" | "cookie" | "authorization" | "x-forwarded-for" | "forwarded" => assert!(kept),
+            _ => assert!(kept || left.is_empty()),
+        }
+        assert!(kept || named(name.as_str()) || is_hop_by_hop(name.as_str()), "{name} is lost");
+    }
+    if let Some(peer) = peer {
+        append_forwarded_for(&mut fields, peer);
+        let list = fields.get_all("x-forwarded-for").iter().collect::<Vec<_>>();
+        assert!(matches!(list[..], [list] if list.as_bytes().ends_with(peer.to_canonical().to_string().as_bytes())));
+    }
+}
+
+fn is_hop_by_hop(name: &str) -> bool {
+    const OTHERS: [&str; 8] = [
+        "connection",
+        "keep-alive",
+        "te",
+        "transfer-encoding",
+        "upgrade",
+        "http2-settings",
+        "trailer",
+        "proxy-connection",
+    ];
+    OTHERS.contains(&name) || name.starts_with("proxy-auth")
 }
 
 fn host(node: &Node) -> &'static str {

@@ -1,8 +1,10 @@
 //! What trusted proxies say about the client by the X- fields and Forwarded: its address, scheme
-//! and host. The PROXY protocol is [`ProxyHeader`](crate::ProxyHeader).
+//! and host. The PROXY protocol is [`ProxyHeader`](crate::ProxyHeader). And the fields that a reverse
+//! proxy passes on itself.
 
 mod client;
 mod forwarded;
+mod upstream;
 
 use core::fmt;
 use core::net::{IpAddr, Ipv6Addr};
@@ -14,6 +16,7 @@ use crate::message::headers::Headers;
 use crate::wire::host;
 
 pub use self::client::Client;
+pub use self::upstream::{append_forwarded_for, remove_hop_by_hop};
 
 /// The peers that are trusted proxies, and the fields that they write (`xheaders` in Pants).
 ///

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use http::HeaderMap;
 use httpants_core::proxy::Client;
 
 use super::Request;
@@ -56,5 +57,27 @@ impl Request {
     #[must_use]
     pub fn full_url(&self) -> String {
         self.client().full_url()
+    }
+
+    /// Returns the fields of this request for the server that a reverse proxy passes it on to:
+    /// without those of one connection, with the client and this connection's peer in
+    /// `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`, and nothing else that the
+    /// client claims about itself. Details:
+    /// [`ProxyPolicy::upstream_headers`](httpants_core::proxy::ProxyPolicy::upstream_headers).
+    ///
+    /// For the response, [`remove_hop_by_hop`](httpants_core::proxy::remove_hop_by_hop) is enough.
+    ///
+    /// ```
+    /// use httpants_driver::Request;
+    ///
+    /// let request = Request::builder().header("Connection", "x-a").header("X-A", "1").header("X-B", "2").build()?;
+    /// let fields = request.upstream_headers();
+    /// assert!(!fields.contains_key("connection") && !fields.contains_key("x-a"));
+    /// assert_eq!((&fields["x-b"], &fields["x-forwarded-proto"]), (&"2".parse()?, &"http".parse()?));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn upstream_headers(&self) -> HeaderMap {
+        self.exchange.environment().proxies.upstream_headers(&self.head)
     }
 }

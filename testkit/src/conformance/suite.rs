@@ -252,6 +252,7 @@ macro_rules! conformance_suite {
                 listening::connections_that_linger_make_room
                 listening::two_hundred_clients_are_served_at_once
                 listening::connections_come_and_go
+                listening::additions_of_a_proxy_reach_the_handler
             }
             mod limits {
                 limits::connections_over_the_limit_of_an_address_get_503

@@ -94,6 +94,37 @@ pub fn two_hundred_clients_are_served_at_once<S: Stage>() {
     server.wait_for_connections(0);
 }
 
+/// Of a PROXY header of version 2, the handler gets the client's address and the additions of the
+/// proxy, wherever the header is cut; the next request on the connection has them, too.
+pub fn additions_of_a_proxy_reach_the_handler<S: Stage>() {
+    let server = start_with::<S, _, _>(
+        async |request: Request| {
+            let tlvs = request.proxy_tlvs();
+            format!("{:?} {:?} {:?}", request.remote_ip(), tlvs.authority(), tlvs.get(0xe0))
+        },
+        |server| server.config(|config| config.proxy_protocol = true),
+    );
+    let header = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x1d\xcb\0\x71\x09\x0a\0\0\x01\xc3\x50\x01\xbb\
+        \x02\0\x09a.example\xe0\0\x02\xff\0";
+    for cut in [0, 1, 15, 16, 27, 29, 35, header.len() - 1] {
+        let mut client = server.connect();
+        let (first, rest) = header.split_at(cut);
+        client.send(first);
+        if cut > 0 {
+            assert!(client.is_quiet());
+        }
+        client.send([rest, &get("/")].concat());
+        let expected = "Some(203.0.113.9) Some(\"a.example\") Some([255, 0])";
+        assert_eq!(client.response().text(), expected, "cut {cut}");
+        assert_eq!(client.ask(get("/")).text(), expected, "cut {cut}");
+    }
+    // An addition that does not end with its header.
+    let mut client = server.connect();
+    client.send([&header[..header.len() - 3], &[9, 0, 0], &get("/")].concat());
+    client.expect_close();
+    server.wait_for_connections(0);
+}
+
 /// One connection after the other: none is forgotten, and nothing is left of those before.
 pub fn connections_come_and_go<S: Stage>() {
     let server = start::<S, _, _>(async |_: Request| "done");
