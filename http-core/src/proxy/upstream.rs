@@ -297,8 +297,7 @@ mod tests {
     }
 
     fn sent(policy: XHeaders, peer: &str, head: &str) -> HeaderMap {
-        let mut info = ConnectionInfo::default();
-        info.remote_addr = peer.parse().map_or(Address::Unix, Address::Ip);
+        let info = ConnectionInfo::new(peer.parse().map_or(Address::Unix, Address::Ip), Address::default());
         let mut connection = Connection::new(Config::default().into(), info, Now::default());
         let _ = connection.receive(head.as_bytes(), Now::default());
         let Some(Event::Request(request)) = connection.poll_event() else { panic!("no request: {head}") };
