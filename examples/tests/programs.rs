@@ -142,8 +142,9 @@ fn axum_works_on_tokio_and_smol() {
             socket.send("pants".into()).unwrap();
             assert_eq!(socket.read().unwrap().to_text().unwrap(), "pants");
         }
-        let coded = axum.begin("GET", "/hello/pants", "Accept-Encoding: gzip\r\nConnection: close\r\n", b"");
-        let coded: Vec<u8> = coded.bytes().map(Result::unwrap).collect();
+        let mut stream = axum.begin("GET", "/hello/pants", "Accept-Encoding: gzip\r\nConnection: close\r\n", b"");
+        let mut coded = vec![];
+        stream.read_to_end(&mut coded).unwrap();
         assert!(has(&String::from_utf8_lossy(&coded), "Content-Encoding: gzip"));
         assert!(has(&axum.get("/slow"), "HTTP/1.1 503"));
         assert!(axum.stop().contains("finished processing request"), "it is traced");
