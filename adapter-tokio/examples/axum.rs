@@ -4,8 +4,8 @@
 //! `ws://127.0.0.1:8080/echo`.
 //!
 //! Only the WebSocket needs tokio, because axum spawns its task there: without that route the same
-//! application runs on `httpants-smol` and `httpants-async-std`, and with it in a tokio context
-//! (`router.layer(MapFutureLayer::new(async_compat::Compat::new))`).
+//! application runs on `httpants-smol` and `httpants-async-std`, and with it in a tokio context, as
+//! the program `axum` in the folder `examples` does.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -78,8 +78,10 @@
 //! # Upgrades
 //! A service that returns 101, or 2xx to CONNECT, must add [`Upgrade`] to the extensions of its
 //! response. With the feature `hyper-upgrade`, requests that offer an upgrade also carry
-//! `hyper::upgrade::OnUpgrade`, which axum's `WebSocketUpgrade` uses. (axum spawns the socket's
-//! task on tokio, so that needs a tokio runtime.)
+//! `hyper::upgrade::OnUpgrade`, which axum's `WebSocketUpgrade` uses. axum spawns the socket's task
+//! on tokio, so that needs a tokio runtime, as tower-http's timeouts do. On other runtimes, lend
+//! the service one: `service_fn(move |request| Compat::new(service.clone().oneshot(request)))`, of
+//! the crates `tower` and `async-compat`. A response body is polled outside of it.
 //!
 //! A stream from hyper's `OnUpgrade` does not learn of a shutdown, as
 //! [`Upgraded`](crate::Upgraded) does: wait for

@@ -47,7 +47,7 @@ use super::settings::Settings;
 /// [`find`](Self::find) looks a file up before there is a response, so that an application
 /// continues with its own routes where there is none; [`serve`](Self::serve) always has a response,
 /// and sends the [`fallback`](Self::fallback) or the [`not_found`](Self::not_found) file where
-/// there is no other. The example `site` of `httpants-tokio` is a whole program.
+/// there is no other. The program `site` in the folder `examples` is a whole one.
 ///
 /// ```
 /// use httpants_driver::{FileRoot, Request, Response, Server};

@@ -1,9 +1,7 @@
 //! Login, logout and messages that are shown once, in signed cookies:
-//! `cargo run --example cookies -- [SECRETS-FILE]`.
-//!
+//! `cargo run -p httpants-examples --bin login -- [ADDRESS [SECRETS-FILE]]`.
 //! Try it in a browser, or: `curl -L -c jar -b jar -d name=alice http://127.0.0.1:8080/login`.
 
-use std::io;
 use std::time::Duration;
 
 use httpants_tokio::{KeyRing, KeyRingFile, Misuse, Request, Response, Server};
@@ -11,29 +9,20 @@ use httpants_tokio::{KeyRing, KeyRingFile, Misuse, Request, Response, Server};
 const FORM: &str = "<form method=post action=/login><input name=name><button>Log in</button></form>\n";
 
 async fn respond(request: Request) -> Result<Response, Misuse> {
-    match (request.method().as_str(), request.path()) {
-        ("POST", "/login") => {
-            // An application would check a password here.
-            let Some(name) = request.post().get("name").filter(|name| !name.is_empty()) else {
-                flash(&request, "Who are you?")?;
-                return Ok(Response::redirect("/"));
-            };
-            request.set_signed_cookie_with("user", name, Duration::from_secs(8 * 3600), |cookie| cookie)?;
-            flash(&request, "Welcome!")?;
-        }
-        ("POST", "/logout") => {
-            request.remove_signed_cookie("user")?;
-            flash(&request, "Good bye!")?;
-        }
+    let message = match (request.method().as_str(), request.path()) {
         ("GET" | "HEAD", "/") => return page(&request),
+        // An application would check a password.
+        ("POST", "/login") => match request.post().get("name").filter(|name| !name.is_empty()) {
+            Some(name) => request
+                .set_signed_cookie_with("user", name, Duration::from_secs(8 * 3600), |cookie| cookie)
+                .map(|()| "Welcome!")?,
+            None => "Who are you?",
+        },
+        ("POST", "/logout") => request.remove_signed_cookie("user").map(|()| "Good bye!")?,
         _ => return Ok(Response::new(404)),
-    }
+    };
+    request.set_signed_cookie_with("flash", message, Duration::from_secs(60), |cookie| cookie)?;
     Ok(Response::redirect("/"))
-}
-
-/// Keeps a message for the next page.
-fn flash(request: &Request, message: &str) -> Result<(), Misuse> {
-    request.set_signed_cookie_with("flash", message, Duration::from_secs(60), |cookie| cookie)
 }
 
 fn page(request: &Request) -> Result<Response, Misuse> {
@@ -48,10 +37,13 @@ fn page(request: &Request) -> Result<Response, Misuse> {
     })
 }
 
-fn main() -> io::Result<()> {
-    let mut server = Server::new(respond).listen("127.0.0.1:8080");
-    if let Some(secrets) = std::env::args_os().nth(1) {
+fn main() -> std::io::Result<()> {
+    let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
+    let mut server = Server::new(respond).listen(address);
+    if let Some(secrets) = std::env::args_os().nth(2) {
         server = server.cookie_keys(KeyRing::from_file(secrets)?);
     }
-    server.bind()?.run()
+    let bound = server.bind()?;
+    bound.local_addresses().iter().for_each(|address| println!("http://{address}/"));
+    bound.run()
 }

@@ -1,13 +1,15 @@
-//! Sends the time to browsers as server-sent events: `cargo run --example events -- [ADDRESS]`.
+//! Sends the time as server-sent events, and a table row by row:
+//! `cargo run -p httpants-examples --bin streams -- [ADDRESS]`.
 //!
 //! Open the printed address, or try `curl -N http://127.0.0.1:8080/events`.
 
+use std::convert::Infallible;
 use std::time::{Duration, SystemTime};
 
 use futures_util::stream;
 use httpants_tokio::{Event, EventError, Request, Response, Server};
 
-const PAGE: &str = "<!doctype html><title>Events</title><p id=time>waiting
+const PAGE: &str = "<!doctype html><title>Events</title><p id=time>waiting</p><a href=/squares.csv>squares</a>
 <script>
   const show = event => document.getElementById('time').textContent = `${event.data} (event ${event.lastEventId})`;
   new EventSource('/events').addEventListener('time', show);
@@ -22,6 +24,11 @@ async fn handler(request: Request) -> Response {
             let first = last.map_or(1, |last| last.saturating_add(1));
             Response::events(stream::unfold(first, async |number| Some((time(number).await, number.wrapping_add(1)))))
         }
+        "/squares.csv" => {
+            // A row is made when the client has taken those before it.
+            let rows = (0..100_000_u64).map(|n| Ok::<_, Infallible>(format!("{n},{}\r\n", n * n).into()));
+            Response::stream(stream::iter(rows)).with_header("Content-Type", "text/csv")
+        }
         _ => Response::new(404),
     }
 }
@@ -35,8 +42,6 @@ async fn time(number: u64) -> Result<Event, EventError> {
 fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
     let server = Server::new(handler).listen(address).bind()?;
-    for address in server.local_addresses() {
-        println!("http://{address}/");
-    }
+    server.local_addresses().iter().for_each(|address| println!("http://{address}/"));
     server.run()
 }

@@ -1,4 +1,4 @@
-//! Serves an application that routes in the browser: `cargo run --example site -- DIRECTORY
+//! Serves an application that routes in the browser: `cargo run -p httpants-examples --bin site -- DIRECTORY
 //! [ADDRESS]`.
 //!
 //! The directory has an `index.html`, which is sent for every path that a browser navigates to and
