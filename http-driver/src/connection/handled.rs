@@ -38,8 +38,8 @@ enum Stage<F> {
     /// The handler runs. Its future is boxed for each request, so that an idle connection does not
     /// reserve memory for it.
     Handler(Pin<Box<F>>),
-    /// A stream from the handler is being sent.
-    Streaming(StreamTask),
+    /// A stream from the handler is being sent. Boxed for the same reason.
+    Streaming(Box<StreamTask>),
 }
 
 impl<F> Handled<F> {

@@ -39,7 +39,7 @@ pub(crate) struct StreamTask {
 /// The work left after a response was given to the core.
 pub(crate) enum Rest {
     Nothing,
-    Stream(StreamTask),
+    Stream(Box<StreamTask>),
     Upgrade(UpgradeHandler),
 }
 
@@ -177,7 +177,7 @@ impl Outlet<'_> {
         let has_body = self
             .with(|shared| shared.core.current_request().is_none_or(|request| request.allows_response_body(status)));
         if has_body {
-            return Ok(Rest::Stream(StreamTask { head: Some(head), ..task }));
+            return Ok(Rest::Stream(Box::new(StreamTask { head: Some(head), ..task })));
         }
         let _ = guard(self.metrics, "drop of a response stream", || drop(task));
         self.with(|shared| {
