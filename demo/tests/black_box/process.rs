@@ -6,9 +6,6 @@ use std::time::{Duration, Instant};
 
 use crate::demo::PATIENCE;
 
-/// The socket pair through which the demo receives signals.
-const SIGNAL_SOCKETS: usize = 2;
-
 /// A process, read from `/proc`.
 pub(crate) struct Process {
     folder: PathBuf,
@@ -32,9 +29,14 @@ impl Process {
         entries.filter_map(|entry| Some(fs::read_link(entry.ok()?.path()).ok()?.display().to_string())).collect()
     }
 
-    /// Returns how many sockets it has open: one listens, the others are connections.
+    /// Returns how many sockets it has open: one listens, the others are connections. Pairs of unix
+    /// sockets without a path are left out: signals come through them.
     pub(crate) fn sockets(&self) -> usize {
-        self.descriptors().iter().filter(|link| link.starts_with("socket:")).count() - SIGNAL_SOCKETS
+        let table = fs::read_to_string("/proc/net/unix").unwrap();
+        let rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
+        let unnamed: Vec<_> = rows.filter(|row| row.len() == 7).map(|row| format!("socket:[{}]", row[6])).collect();
+        let is_counted = |link: &&String| link.starts_with("socket:") && !unnamed.contains(link);
+        self.descriptors().iter().filter(is_counted).count()
     }
 
     /// Returns how many descriptors are unnamed files in its directory of temporary files.

@@ -52,6 +52,9 @@ use httpants_core::{CloseReason, ProtocolError, Timer};
 /// assert!(text.contains("httpants_responses_total{class=\"2xx\"} 1\n"));
 /// assert!(text.contains("httpants_refusals_total{status=\"400\",reason=\"MissingHost\"} 1\n"));
 /// ```
+///
+/// A handler has no [`Handle`](crate::Handle) of its own server: serve metrics by a second one, whose
+/// state is the handle ([`Server::with_state`](crate::Server::with_state)).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Counters {

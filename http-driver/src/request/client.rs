@@ -46,7 +46,7 @@ impl Request {
     }
 
     /// Returns [`host`](Self::host) without its port, in lower case, an IPv6 address without
-    /// brackets.
+    /// brackets: add them in a URL if it contains a colon.
     #[must_use]
     pub fn hostname(&self) -> Cow<'_, str> {
         self.client().hostname()

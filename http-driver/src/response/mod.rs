@@ -197,6 +197,7 @@ impl Response {
     /// Creates a 302 to another location (RFC 9110 section 15.4.3). Characters that are not allowed
     /// in a URI are percent-encoded as UTF-8; existing encodings such as `%41` are kept. If the
     /// location comes from the client, check where it leads: `//example.com` is another server.
+    /// [`with_status(308)`](Self::with_status) makes it permanent and keeps the method.
     ///
     /// ```
     /// use httpants_driver::Response;
