@@ -25,8 +25,9 @@ def best(rounds, key="cpu"):
 def servers(part):
     measured = part["measured"]
     names = list(dict.fromkeys(name for rows in measured.values() for name in rows))
+    rounds = max(len(all_rounds) for rows in measured.values() for all_rounds in rows.values())
     lines = ["## Servers", "", where(part),
-             "Server CPU per request in microseconds, with the part in user mode in brackets; the least disturbed round. `floor` is "
+             f"Server CPU per request in microseconds, with the part in user mode in brackets; the least disturbed of {rounds} rounds. `floor` is "
              "the runtime without HTTP code. A server that responds incorrectly in a scenario has no figure.", "",
              "| server | " + " | ".join(measured) + " |", "|---|" + "---:|" * len(measured)]
     for name in sorted(names, key=order):
