@@ -2,10 +2,11 @@
 
 use core::time::Duration;
 
+use super::Connection;
 use super::events::CloseReason;
 use super::send_queue::Lent;
 use super::state::{Input, Receiving, Sending};
-use super::{Connection, Uncommon};
+use super::uncommon::Uncommon;
 use crate::wire::response_framing::Mode;
 
 impl Connection {

@@ -21,6 +21,7 @@ mod send_queue;
 mod state;
 mod storage;
 mod timers;
+mod uncommon;
 mod unsent_refusal;
 
 use alloc::collections::VecDeque;
@@ -52,11 +53,10 @@ use self::responses::Responses;
 use self::send_queue::{Lent, Segment, SendQueue};
 use self::state::Input;
 use self::timers::Times;
-use self::unsent_refusal::UnsentRefusal;
+use self::uncommon::Uncommon;
 use crate::message::connection_info::ConnectionInfo;
 use crate::message::field_lines::FieldLines;
 use crate::message::now::Now;
-use crate::message::proxy_tlvs::ProxyTlvs;
 use crate::message::request::{RecycledBuffers, RequestHead, RequestId};
 use crate::message::response::ResponseHead;
 use crate::wire::default_headers::DefaultHeaders;
@@ -154,26 +154,6 @@ pub struct Connection {
     /// The last request was received as a whole, or there is none, so that nothing is cut off that
     /// the peer is known to be sending. Decides how long a closing connection lingers.
     ordinary_end: bool,
-}
-
-/// What few connections have, apart so that the others take no memory for it.
-#[derive(Debug, Default)]
-struct Uncommon {
-    /// When the connection is to close, as its caller said, until that was done.
-    expires: Option<Duration>,
-    /// The timeouts while the current request is handled, where it has its own.
-    timeouts: Option<Timeouts>,
-    /// The last response, where the connection made it and has not sent it.
-    unsent_refusal: Option<UnsentRefusal>,
-    proxy_tlvs: ProxyTlvs,
-}
-
-impl Uncommon {
-    fn forget_refusal(uncommon: &mut Option<Box<Self>>) {
-        if let Some(uncommon) = uncommon {
-            uncommon.unsent_refusal = None;
-        }
-    }
 }
 
 /// Constructors.

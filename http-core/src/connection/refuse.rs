@@ -3,11 +3,12 @@
 use bytes::Bytes;
 use http::{Method, StatusCode, Version};
 
+use super::Connection;
 use super::events::CloseReason;
 use super::refusal::{HeadProgress, Refusal};
 use super::state::{Input, Receiving, Sending};
+use super::uncommon::Uncommon;
 use super::unsent_refusal::{RefusalFrame, RefusalResponse, UnsentRefusal};
-use super::{Connection, Uncommon};
 use crate::message::field_lines::FieldLines;
 use crate::message::misuse::Misuse;
 use crate::wire::encode::ResponseEncoder;
@@ -169,7 +170,7 @@ impl Connection {
         length
     }
 
-    /// Keeps what is needed to replace a response that was just queued, in so many bytes.
+    /// Keeps what is needed to replace a response that was just queued in `length` bytes.
     pub(super) fn keep_refusal(&mut self, frame: RefusalFrame, length: u64, reason: CloseReason) {
         let refusal = self.events.refusal().cloned();
         let response = RefusalResponse { status: frame.status, reason, refusal, request: self.current.clone() };

@@ -117,7 +117,7 @@ impl Reply<'_> {
     ///
     /// # Errors
     /// As [`Connection::send`] and [`Connection::respond`]. With [`Misuse::NoBody`] the head has
-    /// left, because it is all of the response that is due.
+    /// left, because the response consists of it.
     pub fn send(&mut self, data: impl Into<Bytes>) -> Result<(), Misuse> {
         let data = data.into();
         if let Some(head) = self.unsent_head() {

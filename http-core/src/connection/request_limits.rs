@@ -79,7 +79,7 @@ impl RequestLimits {
     }
 
     /// Sets how long a byte of the body may take ([`Timeouts::body`](crate::Timeouts::body)); `None`
-    /// switches the timer off.
+    /// disables the timer.
     #[must_use]
     pub fn body_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.body_timeout = Setting::Set(timeout.into());
@@ -87,7 +87,7 @@ impl RequestLimits {
     }
 
     /// Sets the lowest rate of the body in bytes per second
-    /// ([`Timeouts::body_rate`](crate::Timeouts::body_rate)); 0 switches it off.
+    /// ([`Timeouts::body_rate`](crate::Timeouts::body_rate)); 0 disables it.
     #[must_use]
     pub fn body_rate(mut self, bytes_per_second: u32) -> Self {
         self.body_rate = Some(bytes_per_second);
@@ -103,7 +103,7 @@ impl RequestLimits {
     }
 
     /// Sets how long the application may take to respond
-    /// ([`Timeouts::handler`](crate::Timeouts::handler)); `None` switches the timer off.
+    /// ([`Timeouts::handler`](crate::Timeouts::handler)); `None` disables the timer.
     #[must_use]
     pub fn handler_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.handler_timeout = Setting::Set(timeout.into());

@@ -67,7 +67,7 @@ impl KeyRing {
 
     /// Makes a ring of secrets, the signing one first.
     ///
-    /// Whoever guesses a secret can forge every value: use at least 32 random bytes. Shorter
+    /// Somebody who guesses a secret can forge every value: use at least 32 random bytes. Shorter
     /// ones are taken, because their length says little about how they were made. A server
     /// that is given no secret makes a random one at its start, and then its signed cookies do
     /// not outlive it.

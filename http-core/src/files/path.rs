@@ -166,7 +166,7 @@ impl RelativePath {
         }
     }
 
-    /// Returns the path of the file that stands for this directory, usually `index.html`.
+    /// Returns the path of the file that is served for this directory, usually `index.html`.
     ///
     /// # Errors
     /// [`FileError::NotFound`] for what is not one name, as in [`resolve`](Self::resolve).

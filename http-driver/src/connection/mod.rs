@@ -1,5 +1,6 @@
 //! The task of one connection, as a hand-written `poll`.
 
+mod accepted;
 mod address_limit;
 mod admission;
 pub(crate) mod buffers;
@@ -18,10 +19,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use httpants_core::{ConnectionInfo, Event, Now, RefusalResponse, RequestHead};
+use httpants_core::{Event, Now, RefusalResponse, RequestHead};
 use pin_project_lite::pin_project;
 use tracing::Span;
 
+pub(crate) use self::accepted::Accepted;
 pub(crate) use self::address_limit::AddressLimit;
 pub(crate) use self::admission::Admission;
 use self::handled::Handled;
@@ -103,16 +105,6 @@ pin_project! {
             observer.flush();
         }
     }
-}
-
-/// A connection that was just accepted.
-pub(crate) struct Accepted<T> {
-    pub(crate) transport: T,
-    pub(crate) peer: ConnectionInfo,
-    pub(crate) registration: Registration,
-    pub(crate) admission: Admission,
-    /// How old it may become, if there is a limit.
-    pub(crate) age: Option<Duration>,
 }
 
 /// The result of a round.

@@ -36,7 +36,7 @@ impl Joined {
         if self.joined.is_empty() {
             self.first
         } else if self.joined.len() < self.joined.capacity() / 2 {
-            // Whoever keeps it does not keep the unused capacity.
+            // A caller that keeps it does not keep the unused capacity.
             Bytes::copy_from_slice(&self.joined)
         } else {
             self.joined.freeze()

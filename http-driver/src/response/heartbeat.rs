@@ -43,7 +43,7 @@ impl Heartbeat {
         self.due = None;
     }
 
-    /// Returns the comment if it is due, for a stream that waits for its next event.
+    /// Returns the comment once its time has come, for a stream that waits for its next event.
     pub(super) fn comment(&mut self, now: Duration) -> Option<Bytes> {
         let due = *self.due.get_or_insert(now.saturating_add(self.interval?));
         let is_due = due <= now;

@@ -84,7 +84,7 @@ pub(crate) fn bind(path: &Path, options: &SocketOptions) -> io::Result<UnixListe
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address)?;
-    // Nobody can connect before the socket listens.
+    // No client can connect before the socket listens.
     let listens = restrict(path, options).and_then(|()| socket.listen(options.backlog));
     if let Err(error) = listens {
         let _ = std::fs::remove_file(path);

@@ -32,7 +32,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     }
 
     /// Sets the permissions of the files of unix sockets, such as `0o660`: clients need that to
-    /// write. Nobody can connect before they are set. Default: those that the process's umask
+    /// write. No client can connect before they are set. Default: those that the process's umask
     /// leaves.
     ///
     /// ```

@@ -1,6 +1,6 @@
 //! The place that a WebSocket shares with the task of its connection.
 //!
-//! Whoever polls the stream takes it out of the place meanwhile, so nothing is polled under the
+//! The task that polls the stream takes it out of the place meanwhile, so nothing is polled under the
 //! lock. The task of the connection takes it to send a Close when the server shuts down, whatever
 //! the handler waits for, and for good once the handler has dropped its [`WebSocket`].
 //!

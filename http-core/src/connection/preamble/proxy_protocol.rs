@@ -14,7 +14,7 @@ const FIXED_2: usize = 16;
 /// A header of the PROXY protocol, which a proxy sends once, before everything else (also
 /// before TLS).
 ///
-/// It is required where it is switched on: whoever can connect without a header could also
+/// It is required where it is enabled: a peer that can connect without a header could also
 /// forge one, so only proxies may reach such a listener.
 ///
 /// ```

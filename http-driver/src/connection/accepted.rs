@@ -1,0 +1,18 @@
+//! A connection that was just accepted.
+
+use std::time::Duration;
+
+use httpants_core::ConnectionInfo;
+
+use super::admission::Admission;
+use super::registry::Registration;
+
+/// A connection that was just accepted.
+pub(crate) struct Accepted<T> {
+    pub(crate) transport: T,
+    pub(crate) peer: ConnectionInfo,
+    pub(crate) registration: Registration,
+    pub(crate) admission: Admission,
+    /// Its maximum age, if there is a limit.
+    pub(crate) age: Option<Duration>,
+}
