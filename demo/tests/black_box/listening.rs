@@ -49,24 +49,30 @@ fn workers_share_the_port_and_all_stop() {
 }
 
 #[test]
-fn connection_flags_limit_connections_and_sockets() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("demo.sock");
-    let unix = format!("unix:{}", path.display());
-    let flags = ["--max-connections-per-address", "1", "--max-requests-per-connection", "2", "--socket-mode", "600"];
-    let more = ["--tcp-keepalive", "60", "--backlog", "16", "--max-connections", "3", "--when-full", "refuse"];
-    let demo = Demo::listening(&["127.0.0.1:0", &unix], &[flags.as_slice(), &more].concat());
-    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+fn connection_flags_limit_connections_of_an_address_and_their_requests() {
+    let flags = ["--max-connections-per-address", "1", "--max-requests-per-connection", "2"];
+    let demo = Demo::start(&[flags.as_slice(), &["--tcp-keepalive", "60", "--backlog", "16"]].concat());
     let mut first = demo.connect();
     assert_eq!(first.get("/plaintext").status, 200);
     assert_eq!(demo.connect().get("/plaintext").status, 503);
     assert_eq!(first.get("/plaintext").status, 200);
     assert!(first.is_at_end());
-    let unix = || Client::new(UnixStream::connect(&path).unwrap());
-    let (mut one, mut other, mut third) = (unix(), unix(), unix());
-    assert_eq!((one.get("/plaintext").status, other.get("/plaintext").status), (200, 200));
-    assert_eq!(third.get("/plaintext").status, 200);
-    assert_eq!(unix().get("/plaintext").status, 503);
+}
+
+#[test]
+fn connections_above_the_maximum_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("demo.sock");
+    let unix = format!("unix:{}", path.display());
+    let flags = ["--socket-mode", "600", "--max-connections", "3", "--when-full", "refuse"];
+    let _demo = Demo::listening(&["127.0.0.1:0", &unix], &flags);
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let connect = || Client::new(UnixStream::connect(&path).unwrap());
+    let mut held = [connect(), connect(), connect()];
+    for client in &mut held {
+        assert_eq!(client.get("/plaintext").status, 200);
+    }
+    assert_eq!(connect().get("/plaintext").status, 503);
 }
 
 #[test]

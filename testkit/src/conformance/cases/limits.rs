@@ -24,8 +24,8 @@ pub fn connections_over_the_limit_of_an_address_get_503<S: Stage>() {
     let response = third.response();
     assert_eq!((response.status, response.field("Connection")), (503, Some("close")));
     third.expect_end();
-    drop(first);
-    server.wait("a place is free", || server.handle.connections() <= 2);
+    drop((first, third));
+    server.wait_for_connections(1);
     let mut fourth = server.connect();
     assert_eq!(fourth.ask(get("/")).text(), "done");
     assert_eq!(server.handle.counters().connections_over_address_limit, 1);
