@@ -28,7 +28,7 @@ fn main() -> std::io::Result<()> {
         .route("/upload", post(upload).layer(DefaultBodyLimit::max(LARGEST)))
         .route("/echo", any(async |upgrade: WebSocketUpgrade| upgrade.on_upgrade(echo)));
     let service = TowerService::new(application).extend(|request, extensions| {
-        if let Address::Ip(remote) = request.peer().remote_addr {
+        if let Address::Ip(remote) = request.connection_info().remote_addr {
             extensions.insert(ConnectInfo(remote));
         }
     });

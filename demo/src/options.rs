@@ -14,7 +14,7 @@ use httpants_driver::Server;
 use httpants_driver::runtime::Runtime;
 use httpants_tokio::protocol::Config;
 use httpants_tokio::protocol::proxy::XHeaders;
-use httpants_tokio::{ClientCertificates, FileRoot, Handler, KeyRing, KeyRingFile, Sendfile, Tls};
+use httpants_tokio::{ClientCertificates, FileRoot, Handler, KeyRing, KeyRingFile, Tls, XSendfile};
 use lexopt::{Arg, Parser};
 
 use connections::Connections;
@@ -319,10 +319,10 @@ impl Options {
     }
 
     /// Returns the settings for files sent by a proxy, if given.
-    pub(crate) fn sendfile(&self, root: &Path) -> io::Result<Option<Sendfile>> {
+    pub(crate) fn sendfile(&self, root: &Path) -> io::Result<Option<XSendfile>> {
         let Some(header) = &self.sendfile else { return Ok(None) };
         // Both were already validated.
-        let policy = Sendfile::new(&header.0, root).map_err(io::Error::other)?;
+        let policy = XSendfile::new(&header.0, root).map_err(io::Error::other)?;
         Ok(Some(match &self.sendfile_prefix {
             Some(prefix) => policy.prefix(&prefix.0).map_err(io::Error::other)?,
             None => policy,

@@ -205,12 +205,12 @@ fn a_proxy_header_comes_first_or_the_connection_ends() {
                 assert_eq!(connection.receive(part, NOW), part.len());
                 while let Some(event) = connection.poll_event() {
                     if let Event::Request(request) = event {
-                        seen = request.peer().remote_addr.ip();
+                        seen = request.connection_info().remote_addr.ip();
                     }
                 }
             }
             assert_eq!(seen.unwrap().to_string(), remote, "cut at {cut}");
-            assert_eq!(connection.peer().remote_addr.ip(), seen);
+            assert_eq!(connection.connection_info().remote_addr.ip(), seen);
         }
     }
     let mut connection = connection(|config| config.proxy_protocol = true);

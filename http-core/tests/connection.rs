@@ -290,11 +290,11 @@ fn storage_comes_back_from_a_connection_that_is_over() {
     let mut connection = connection(Config::default());
     give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /half", 0);
     drop(connection.poll_event());
-    assert!(connection.release().is_none(), "it is in use");
+    assert!(connection.release_storage().is_none(), "it is in use");
     connection.handle_io_error(now(0));
-    let storage = connection.release().map(|storage| storage.size());
+    let storage = connection.release_storage().map(|storage| storage.size());
     assert_eq!(storage, Some(8 << 10));
-    assert!(connection.release().is_none());
+    assert!(connection.release_storage().is_none());
     assert!(connection.poll_transmit().is_none() && connection.poll_close().is_some());
 }
 

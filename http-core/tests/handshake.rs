@@ -61,7 +61,7 @@ fn a_secured_connection_serves_https_and_its_first_byte_has_its_own_time() {
     assert_eq!(armed(&connection), Some((Timer::Accept, 24_000)));
     assert_eq!(connection.receive(REQUEST, now(9_000)), REQUEST.len());
     let Some(Event::Request(request)) = connection.poll_event() else { panic!() };
-    assert!(request.peer().secure);
+    assert!(request.connection_info().secure);
     assert_eq!(ProxyPolicy::default().client(&request).full_url(), "https://a/");
 }
 
@@ -170,13 +170,13 @@ fn a_proxy_header_comes_before_the_handshake_at_every_cut() {
         }
         assert_eq!(armed(&connection), Some((Timer::Handshake, 12_000)));
         assert_eq!(connection.receive_preface(&bytes[HEADER.len()..], now(2_000)), Preface::Handshake);
-        assert_eq!(connection.peer().remote_addr, Address::Ip("203.0.113.9:50000".parse().unwrap()));
+        assert_eq!(connection.connection_info().remote_addr, Address::Ip("203.0.113.9:50000".parse().unwrap()));
         connection.handle_secured(now(3_000));
         assert_eq!(connection.receive(REQUEST, now(3_000)), REQUEST.len(), "the header is not due again");
         assert!(matches!(connection.poll_event(), Some(Event::ProxyHeader)));
         let Some(Event::Request(request)) = connection.poll_event() else { panic!() };
-        assert_eq!(*request.peer(), *connection.peer());
-        assert!(request.peer().secure);
+        assert_eq!(*request.connection_info(), *connection.connection_info());
+        assert!(request.connection_info().secure);
     }
 }
 

@@ -255,10 +255,10 @@ fn deadlines_pass_while_the_buffer_is_lent() {
     let buffer = gone.lend_recv_buf().unwrap();
     gone.handle_io_error(now(0));
     assert_eq!((events(&mut gone), gone.poll_close()), (vec!["Closed".to_owned()], Some(Close::Now)));
-    assert!(gone.release().is_none());
+    assert!(gone.release_storage().is_none());
     gone.return_recv_buf(buffer, 8, now(0));
     assert!(gone.poll_event().is_none() && gone.lend_recv_buf().is_none());
-    assert!(gone.release().is_some(), "the buffer can serve another connection");
+    assert!(gone.release_storage().is_some(), "the buffer can serve another connection");
 }
 
 #[test]
@@ -375,8 +375,8 @@ impl Chaos {
             13 => connection.hold_requests(),
             14 | 15 => connection.accept_requests(),
             16 if number == 0 => connection.close(),
-            17 => drop(connection.release()),
-            18 => drop(connection.lend(httpants_core::Storage::new(number as usize * 100))),
+            17 => drop(connection.release_storage()),
+            18 => drop(connection.supply_storage(httpants_core::Storage::new(number as usize * 100))),
             19 | 20 => drop(connection.take_transmit(&mut self.queue)),
             21..=24 => {
                 let sent = self.queue.advance(number * 20);

@@ -77,18 +77,18 @@ fn an_idle_connection_holds_less_than_a_kibibyte() {
         let mut connection = Connection::new(Arc::clone(&config), ConnectionInfo::default(), now(0));
         let mut storage = Some(Storage::new(8 << 10));
         for head in [BROWSER, WRK] {
-            assert!(storage.take().is_some_and(|storage| connection.lend(storage).is_none()));
+            assert!(storage.take().is_some_and(|storage| connection.supply_storage(storage).is_none()));
             assert_eq!(connection.receive(head.as_bytes(), now(0)), head.len());
             while let Some(event) = connection.poll_event() {
                 if let Event::Request(request) = event {
                     connection.respond_with(request.id(), &Default::default(), "x".repeat(100)).unwrap();
                 }
             }
-            assert!(connection.release().is_none(), "a response waits to be sent");
+            assert!(connection.release_storage().is_none(), "a response waits to be sent");
             connection.handle_sent(u64::MAX, now(1));
-            assert!(connection.release().is_none(), "its end was not reported");
+            assert!(connection.release_storage().is_none(), "its end was not reported");
             assert!(matches!(connection.poll_event(), Some(Event::ResponseEnd(_))));
-            storage = connection.release();
+            storage = connection.release_storage();
         }
         drop(storage);
         idle = Some(connection);

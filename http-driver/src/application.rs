@@ -8,7 +8,7 @@ pub use http::{self, Method, StatusCode};
 /// The protocol crate, for types that have no name here: cookies, forms, file plans, proxies.
 pub use httpants_core as protocol;
 pub use httpants_core::cookies::{Cookie, CookieBuilder, CookieError, Cookies, KeyError, KeyRing};
-pub use httpants_core::files::{EtagRecipe, Sendfile};
+pub use httpants_core::files::{EtagRecipe, XSendfile};
 pub use httpants_core::forms::{ParseFormError, Part, Variables};
 pub use httpants_core::proxy::{Client, XHeaders};
 pub use httpants_core::{

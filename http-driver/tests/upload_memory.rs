@@ -30,7 +30,7 @@ fn large_upload_takes_bounded_memory() {
         format!("{:?} {body:?}", request.files().get("f").map(|file| file.len()))
     });
     let server = server.intake(|head| {
-        let mut limits = forms::Limits::default();
+        let mut limits = forms::FormLimits::default();
         limits.max_body_size = 1 << 30;
         limits.keep_body = head.path() == "/kept";
         BodyPolicy::BufferWith(Box::new(limits))

@@ -102,7 +102,7 @@ impl Plan {
 
     fn buffered(&self) -> BodyPolicy {
         let Some(limit) = self.limit else { return BodyPolicy::Buffer };
-        let mut limits = forms::Limits::default();
+        let mut limits = forms::FormLimits::default();
         limits.max_body_size = limit;
         BodyPolicy::BufferWith(Box::new(limits))
     }

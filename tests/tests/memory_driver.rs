@@ -80,7 +80,7 @@ fn client_that_never_reads_stays_within_the_bound() {
 #[test]
 fn raw_bodies_stay_within_their_limits() {
     let content = vec![b'x'; 10 << 20];
-    let limits = forms::Limits::default();
+    let limits = forms::FormLimits::default();
     let whole = peak(|memory, client| {
         assert!(post(memory, &client, "/", "image/png", &content).ends_with("\r\n\r\n0"));
     });
@@ -98,7 +98,7 @@ fn part(disposition: &str, content: &[u8]) -> Vec<u8> {
 /// if the application asks for it.
 #[test]
 fn forms_stay_within_their_limits() {
-    let limits = forms::Limits::default();
+    let limits = forms::FormLimits::default();
     let (total, field) = (limits.total_memory as usize, limits.text_field as usize);
     let form = |part: &[u8], times: usize| [&part.repeat(times)[..], b"--b--\r\n"].concat();
     for (name, content, most) in [

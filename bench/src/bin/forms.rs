@@ -10,7 +10,7 @@ use bytes::Bytes;
 use futures::executor::block_on;
 use futures::stream::{self, Stream, StreamExt};
 use httpants_core::forms::urlencoded::{self, Options};
-use httpants_core::forms::{Boundary, Event, Limits, Multipart};
+use httpants_core::forms::{Boundary, FormLimits, Multipart, MultipartEvent};
 use memchr::memmem;
 
 const MIB: usize = 1 << 20;
@@ -93,7 +93,7 @@ fn lines(size: usize) -> Vec<u8> {
 }
 
 fn httpants_multipart(pieces: &[Bytes]) -> usize {
-    let mut limits = Limits::default();
+    let mut limits = FormLimits::default();
     limits.max_body_size = 2 * FILE as u64;
     let boundary = Boundary::new(BOUNDARY.as_bytes()).expect("a good boundary");
     let mut multipart = Multipart::new(&boundary, &limits);
@@ -101,8 +101,8 @@ fn httpants_multipart(pieces: &[Bytes]) -> usize {
     let mut take = |multipart: &mut Multipart| {
         while let Some(event) = multipart.poll_event().expect("a good form") {
             match event {
-                Event::Data(piece) => content += black_box(piece).len(),
-                Event::End => return true,
+                MultipartEvent::Data(piece) => content += black_box(piece).len(),
+                MultipartEvent::End => return true,
                 other => _ = black_box(other),
             }
         }

@@ -125,7 +125,7 @@ fn sendfile_policy_is_built_from_flag_and_root() {
     let root = Path::new("/srv");
     assert_eq!(options("").sendfile(root).unwrap(), None);
     let nginx = options("--sendfile X-Accel-Redirect --sendfile-prefix /p").sendfile(root).unwrap();
-    assert_eq!(nginx, Some(Sendfile::new("X-Accel-Redirect", root).unwrap().prefix("/p").unwrap()));
+    assert_eq!(nginx, Some(XSendfile::new("X-Accel-Redirect", root).unwrap().prefix("/p").unwrap()));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use httpants_tokio::protocol::proxy::XHeaders;
-use httpants_tokio::{ListenAddress, Misuse, Sendfile, WhenFull};
+use httpants_tokio::{ListenAddress, Misuse, WhenFull, XSendfile};
 
 /// The async runtime.
 #[derive(Clone, Copy, Debug, PartialEq, Default)]
@@ -90,7 +90,7 @@ impl FromStr for FieldName {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        match Sendfile::new(text, "/") {
+        match XSendfile::new(text, "/") {
             Ok(_) => Ok(Self(text.into())),
             Err(Misuse::Framing(_)) => Err("expected a field that does not frame messages"),
             Err(_) => Err("expected a field name such as X-Accel-Redirect"),
@@ -106,7 +106,7 @@ impl FromStr for Prefix {
     type Err = &'static str;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let tried = Sendfile::new("X-Sendfile", "/").and_then(|policy| policy.prefix(text));
+        let tried = XSendfile::new("X-Sendfile", "/").and_then(|policy| policy.prefix(text));
         tried.map(|_| Self(text.into())).map_err(|_| "expected a path of visible ASCII characters")
     }
 }

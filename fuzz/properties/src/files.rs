@@ -7,7 +7,7 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use http::{HeaderName, HeaderValue, Method};
 use httpants_core::files::{
     Coding, Disposition, EtagRecipe, Field, FileError, FileRequest, FileResponse, MediaTypes, Metadata, Plan, Segment,
-    Sendfile, accepts_html, attachment, content_type,
+    XSendfile, accepts_html, attachment, content_type,
 };
 use httpants_core::{FieldLines, Headers, UnixTime};
 
@@ -389,7 +389,7 @@ impl Case {
             assert_eq!(types.of("x.unknown").as_bytes(), b"application/octet-stream");
             let _ = types.of(self.filename.as_deref().unwrap_or_default());
         }
-        let policy = Sendfile::new("X-Accel-Redirect", "/srv").unwrap().prefix("/p").unwrap();
+        let policy = XSendfile::new("X-Accel-Redirect", "/srv").unwrap().prefix("/p").unwrap();
         if let Some((_, value)) = policy.field(std::path::Path::new(&self.name)) {
             let value = value.to_str().unwrap();
             assert!(value.starts_with("/p/") && !value.split('/').any(|name| name == ".."), "{value}");

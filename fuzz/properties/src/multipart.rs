@@ -3,7 +3,9 @@
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream};
-use httpants_core::forms::{Action, BodyPolicy, Boundary, Event, FormType, Limits, Multipart, ParseFormError};
+use httpants_core::forms::{
+    Action, BodyPolicy, Boundary, FormLimits, FormType, Multipart, MultipartEvent, ParseFormError,
+};
 
 use crate::oracle::multipart::{self, Fault};
 use crate::shown;
@@ -28,9 +30,9 @@ pub fn check(data: &[u8]) {
     let [choices, seed, rest @ ..] = data else { return };
     let boundary = BOUNDARIES[usize::from(choices >> 4) % BOUNDARIES.len()];
     match choices & 3 {
-        0 => content(rest, boundary, *seed, &Limits::default()),
+        0 => content(rest, boundary, *seed, &FormLimits::default()),
         1 => {
-            let mut limits = Limits::default();
+            let mut limits = FormLimits::default();
             (limits.max_body_size, limits.parts, limits.files) = (1000, 3, Some(1));
             (limits.part_header, limits.part_fields, limits.text_field) = (100, 2, 20);
             (limits.file, limits.preamble, limits.memory, limits.total_memory) = (Some(40), 10, 15, 30);
@@ -64,13 +66,13 @@ struct Part {
     whole: bool,
 }
 
-fn read(content: &[u8], boundary: &[u8], cut: Cut, limits: &Limits) -> Reported {
+fn read(content: &[u8], boundary: &[u8], cut: Cut, limits: &FormLimits) -> Reported {
     let boundary = Boundary::new(boundary).unwrap();
     let mut multipart = Multipart::new(&boundary, limits);
     let mut reported = Reported::default();
     let mut kept = Kept::new(limits);
     // However it is cut, the events show the same.
-    let show: fn(&Event) = if matches!(cut, Cut::Whole) { |event| drop(shown::debug(event)) } else { |_| {} };
+    let show: fn(&MultipartEvent) = if matches!(cut, Cut::Whole) { |event| drop(shown::debug(event)) } else { |_| {} };
     for piece in pieces(content, cut) {
         multipart.receive(Bytes::copy_from_slice(piece));
         reported.poll(&mut multipart, &mut kept, show);
@@ -82,7 +84,7 @@ fn read(content: &[u8], boundary: &[u8], cut: Cut, limits: &Limits) -> Reported 
 }
 
 impl Reported {
-    fn poll(&mut self, multipart: &mut Multipart, kept: &mut Kept, show: fn(&Event)) {
+    fn poll(&mut self, multipart: &mut Multipart, kept: &mut Kept, show: fn(&MultipartEvent)) {
         loop {
             match multipart.poll_event() {
                 Err(fault) => {
@@ -102,11 +104,11 @@ impl Reported {
         }
     }
 
-    fn event(&mut self, event: Event, kept: &mut Kept) {
+    fn event(&mut self, event: MultipartEvent, kept: &mut Kept) {
         assert!(!self.ended, "{event:?} behind the end");
         let open = self.parts.last_mut().filter(|part| !part.whole);
         match (event, open) {
-            (Event::PartStart(part), None) => {
+            (MultipartEvent::PartStart(part), None) => {
                 kept.intake.begin(&part);
                 assert_eq!(part.name(), String::from_utf8_lossy(part.name_bytes()));
                 assert_eq!(part.is_file(), part.filename_as_sent().is_some());
@@ -121,13 +123,13 @@ impl Reported {
                     whole: false,
                 });
             }
-            (Event::Data(data), Some(part)) => {
+            (MultipartEvent::Data(data), Some(part)) => {
                 assert!(!data.is_empty());
                 kept.data(data.len());
                 part.content.extend_from_slice(&data);
             }
-            (Event::PartEnd, Some(part)) => part.whole = true,
-            (Event::End, None) => self.ended = true,
+            (MultipartEvent::PartEnd, Some(part)) => part.whole = true,
+            (MultipartEvent::End, None) => self.ended = true,
             (event, open) => panic!("{event:?} while {open:?}"),
         }
     }
@@ -136,7 +138,7 @@ impl Reported {
 /// The memory that parts take when the actions of the policy are done.
 #[derive(Debug)]
 struct Kept {
-    limits: Limits,
+    limits: FormLimits,
     intake: BodyPolicy,
     before: u64,
     part: u64,
@@ -147,7 +149,7 @@ struct Kept {
 }
 
 impl Kept {
-    fn new(limits: &Limits) -> Self {
+    fn new(limits: &FormLimits) -> Self {
         let intake = BodyPolicy::new(limits);
         Self {
             limits: limits.clone(),
@@ -192,7 +194,7 @@ impl Kept {
 type Begin = fn(&mut BodyPolicy, Option<u64>) -> Result<(), ParseFormError>;
 
 /// Content that is no form, or an urlencoded one, kept as the intake says.
-fn taken_in(content: &[u8], seed: u8, limits: &Limits) {
+fn taken_in(content: &[u8], seed: u8, limits: &FormLimits) {
     let announced = (seed & 1 == 1).then_some(content.len() as u64);
     let ways: [Begin; 3] = [BodyPolicy::begin_raw, BodyPolicy::begin_body, BodyPolicy::begin_urlencoded];
     for (way, begin) in ways.into_iter().enumerate() {
@@ -207,7 +209,7 @@ fn taken_in(content: &[u8], seed: u8, limits: &Limits) {
     }
 }
 
-fn content(content: &[u8], boundary: &[u8], seed: u8, limits: &Limits) {
+fn content(content: &[u8], boundary: &[u8], seed: u8, limits: &FormLimits) {
     taken_in(content, seed, limits);
     let reported = split::same(content, u64::from(seed), |cut| read(content, boundary, cut, limits));
     let (parts, fault) = multipart::read(content, boundary);
@@ -287,7 +289,7 @@ fn is_named_once(part: &Part) -> bool {
 
 /// Checks that the boundary is the same, if both accept the Content-Type.
 fn content_type(value: &[u8]) {
-    let limits = Limits::default();
+    let limits = FormLimits::default();
     let ours = match FormType::of(value) {
         Ok(Some(FormType::Multipart(ours))) => ours,
         other => {
@@ -390,7 +392,7 @@ impl Form {
         if sent.len() > LONGEST {
             return;
         }
-        let limits = Limits::default();
+        let limits = FormLimits::default();
         content(&sent, boundary, seed, &limits);
         // A preamble or a content that holds a delimiter is another form.
         let (parts, fault) = multipart::read(&sent, boundary);

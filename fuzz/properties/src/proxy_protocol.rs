@@ -212,7 +212,7 @@ fn on_a_connection(bytes: &[u8], seed: u8, verdict: Result<Option<ProxyHeader>, 
                 Endpoints::Inet { source, .. } => source.into(),
                 _ => Address::Unix,
             };
-            assert_eq!(received.request.peer().remote_addr, expected);
+            assert_eq!(received.request.connection_info().remote_addr, expected);
         }
         // The header took some of the request.
         Ok(Some(_)) => {}

@@ -27,7 +27,7 @@ impl PartialEq for Received {
     fn eq(&self, other: &Self) -> bool {
         self.request.as_bytes() == other.request.as_bytes()
             && self.request.url() == other.request.url()
-            && self.request.peer() == other.request.peer()
+            && self.request.connection_info() == other.request.connection_info()
             && self.content == other.content
             && self.end == other.end
     }
@@ -115,7 +115,7 @@ impl Visit {
         }
         shown::debug(&Cookies::new(request.headers()));
         assert!(urlencoded::query(request).is_ok() || request.query().len() > 1000);
-        assert_eq!((request.peer().secure, request.time(NOW)), (false, std::time::Duration::ZERO));
+        assert_eq!((request.connection_info().secure, request.time(NOW)), (false, std::time::Duration::ZERO));
     }
 
     /// A request is complete: the application responds.
@@ -189,7 +189,7 @@ fn with_other_secrets(request: &RequestHead) -> Option<RequestHead> {
         other.extend([name.as_bytes(), b": ", value, b"\r\n"].concat());
     }
     other.extend(b"\r\n");
-    let mut connection = Connection::new(Arc::default(), *request.peer(), NOW);
+    let mut connection = Connection::new(Arc::default(), *request.connection_info(), NOW);
     assert_eq!(connection.receive(&other, NOW), other.len());
     let Some(Event::Request(other)) = connection.poll_event() else { panic!("{request:?} is none") };
     Some(other)

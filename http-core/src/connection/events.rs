@@ -18,7 +18,7 @@ use crate::wire::error::ProtocolError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// The PROXY header was accepted: [`peer`](crate::Connection::peer) has the addresses that it
+    /// The PROXY header was accepted: [`connection_info`](crate::Connection::connection_info) has the addresses that it
     /// names. The first event of a connection with
     /// [`Config::proxy_protocol`](crate::Config::proxy_protocol).
     ProxyHeader,

@@ -106,7 +106,7 @@ impl Connection {
 
     /// Returns the connection's two ends.
     #[must_use]
-    pub fn peer(&self) -> &ConnectionInfo {
+    pub fn connection_info(&self) -> &ConnectionInfo {
         &self.peer
     }
 }

@@ -9,8 +9,8 @@ use crate::message::request::RecycledBuffers;
 /// Buffers for one connection while it is busy; an idle one needs none.
 ///
 /// A caller with many connections keeps some of these, lends one to a connection that
-/// becomes readable ([`Connection::lend`]) and takes it back when the connection is idle
-/// ([`Connection::release`]). A caller who does not care ignores them: the connection makes
+/// becomes readable ([`Connection::supply_storage`]) and takes it back when the connection is idle
+/// ([`Connection::release_storage`]). A caller who does not care ignores them: the connection makes
 /// its own when it has none.
 #[derive(Debug)]
 pub struct Storage {
@@ -71,7 +71,7 @@ impl Connection {
     }
 
     /// Gives the connection storage to go on with; returns the storage it replaces.
-    pub fn lend(&mut self, storage: Storage) -> Option<Storage> {
+    pub fn supply_storage(&mut self, storage: Storage) -> Option<Storage> {
         let Storage { block, spare } = storage;
         self.give_spare(spare);
         let replaced = self.recv.give(block)?;
@@ -80,7 +80,7 @@ impl Connection {
 
     /// Takes the storage of a connection that is idle or over; `None` while it is in use.
     /// Storage of which a piece of content is still held is left to that.
-    pub fn release(&mut self) -> Option<Storage> {
+    pub fn release_storage(&mut self) -> Option<Storage> {
         if self.state.recv == Receiving::Closed {
             self.recv.consume(usize::MAX);
             self.send.clear();

@@ -59,4 +59,4 @@ pub use path::{FileKind, Lookup, RelativePath, below_root};
 pub use plan::{FileRequest, Plan, describes_file};
 pub use response::{EtagRecipe, Field, FileResponse, Metadata};
 pub use segment::Segment;
-pub use xsendfile::Sendfile;
+pub use xsendfile::XSendfile;

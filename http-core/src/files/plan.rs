@@ -21,7 +21,7 @@ use super::error::FileError;
 use super::range::{self, ByteRange, Selection};
 use super::response::{Field, FileResponse, Metadata, Shown};
 use super::segment::Segment;
-use super::xsendfile::Sendfile;
+use super::xsendfile::XSendfile;
 
 /// The parts of a request that decide how a file is sent.
 ///
@@ -198,7 +198,7 @@ impl Plan {
     pub fn sendfile(
         request: FileRequest<'_>,
         response: &FileResponse<'_>,
-        policy: &Sendfile,
+        policy: &XSendfile,
         path: &Path,
         wall: UnixTime,
     ) -> Self {

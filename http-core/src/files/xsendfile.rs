@@ -22,24 +22,24 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
 /// because whoever could would read any file that the server in front can.
 ///
 /// ```
-/// use httpants_core::files::Sendfile;
+/// use httpants_core::files::XSendfile;
 /// use std::path::Path;
 ///
 /// // nginx: location /protected/ { internal; alias /srv/www/; }
-/// let policy = Sendfile::new("X-Accel-Redirect", "/srv/www")?.prefix("/protected")?;
+/// let policy = XSendfile::new("X-Accel-Redirect", "/srv/www")?.prefix("/protected")?;
 /// let (name, value) = policy.field(Path::new("/srv/www/a b.txt")).unwrap();
 /// assert_eq!((name.as_str(), value.to_str()?), ("x-accel-redirect", "/protected/a%20b.txt"));
 /// assert_eq!(policy.field(Path::new("/etc/passwd")), None);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sendfile {
+pub struct XSendfile {
     header: HeaderName,
     root: PathBuf,
     prefix: Option<String>,
 }
 
-impl Sendfile {
+impl XSendfile {
     /// Takes the field's name, usually `X-Sendfile` or `X-Accel-Redirect`, and the directory
     /// outside of which no file is named: an absolute path with symbolic links resolved.
     ///
@@ -108,7 +108,7 @@ fn encode(path: &Path) -> String {
 mod tests {
     use super::*;
 
-    fn value(policy: &Sendfile, path: &str) -> Option<String> {
+    fn value(policy: &XSendfile, path: &str) -> Option<String> {
         policy.field(Path::new(path)).map(|(_, value)| value.to_str().unwrap().to_owned())
     }
 
@@ -135,7 +135,7 @@ mod tests {
             ("/srv/www", Some("/p"), "b/../../a.txt", None),
             ("/srv/www", None, "/srv/www/../a.txt", None),
         ] {
-            let mut policy = Sendfile::new("X-Sendfile", root).unwrap();
+            let mut policy = XSendfile::new("X-Sendfile", root).unwrap();
             if let Some(prefix) = prefix {
                 policy = policy.prefix(prefix).unwrap();
             }
@@ -147,7 +147,7 @@ mod tests {
     #[test]
     fn a_name_that_is_not_utf8() {
         use std::os::unix::ffi::OsStrExt;
-        let policy = Sendfile::new("X-Sendfile", "/srv").unwrap();
+        let policy = XSendfile::new("X-Sendfile", "/srv").unwrap();
         let path = Path::new(std::ffi::OsStr::from_bytes(b"/srv/\xff"));
         assert_eq!(policy.field(path).unwrap().1, "/srv/%FF");
     }
@@ -155,11 +155,11 @@ mod tests {
     #[test]
     fn what_the_configuration_may_hold() {
         for bad in ["", "X Sendfile", "X-Sendfile:", "X\r\nY", "X-S\u{e9}"] {
-            assert_eq!(Sendfile::new(bad, "/"), Err(Misuse::FieldName), "{bad:?}");
+            assert_eq!(XSendfile::new(bad, "/"), Err(Misuse::FieldName), "{bad:?}");
         }
-        assert_eq!(Sendfile::new("CONTENT-length", "/"), Err(Misuse::Framing("Content-Length")));
+        assert_eq!(XSendfile::new("CONTENT-length", "/"), Err(Misuse::Framing("Content-Length")));
         for bad in ["/a b", "/a\r\n", "/\u{e9}", "\t"] {
-            let policy = Sendfile::new("X-Sendfile", "/").unwrap();
+            let policy = XSendfile::new("X-Sendfile", "/").unwrap();
             assert_eq!(policy.prefix(bad), Err(Misuse::FieldValue), "{bad:?}");
         }
     }

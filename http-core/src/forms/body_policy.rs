@@ -1,6 +1,6 @@
 //! Memory or disk? The decision for each piece of content, as data.
 
-use super::{Limits, ParseFormError, Part};
+use super::{FormLimits, ParseFormError, Part};
 
 /// The place for a piece of content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,16 +20,16 @@ pub enum Action {
 
 /// The policy for where the contents of one request are stored while they arrive: text in memory;
 /// files and raw contents in memory while they are small, and in a temporary file from
-/// [`Limits::memory`] on.
+/// [`FormLimits::memory`] on.
 ///
 /// It counts and does nothing else: call `begin` or one of its kin before each content,
 /// [`data`](Self::data) before each piece is stored. A refusal comes before the piece is
 /// stored and before a file is created, and stands for all further calls.
 ///
 /// ```
-/// use httpants_core::forms::{Action, ParseFormError, BodyPolicy, Limits};
+/// use httpants_core::forms::{Action, ParseFormError, BodyPolicy, FormLimits};
 ///
-/// let mut policy = BodyPolicy::new(&Limits::default());
+/// let mut policy = BodyPolicy::new(&FormLimits::default());
 /// policy.begin_raw(None)?;
 /// assert_eq!(policy.data(200 << 10)?, Action::Keep);
 /// assert_eq!(policy.data(100 << 10)?, Action::Spill);
@@ -39,7 +39,7 @@ pub enum Action {
 /// ```
 #[derive(Clone, Debug)]
 pub struct BodyPolicy {
-    limits: Limits,
+    limits: FormLimits,
     /// Content of all kinds that has arrived.
     received: u64,
     /// What earlier contents hold in memory.
@@ -65,7 +65,7 @@ enum Overflow {
 impl BodyPolicy {
     /// Begins a request.
     #[must_use]
-    pub fn new(limits: &Limits) -> Self {
+    pub fn new(limits: &FormLimits) -> Self {
         Self {
             limits: limits.clone(),
             received: 0,
@@ -92,7 +92,7 @@ impl BodyPolicy {
     ///
     /// # Errors
     /// [`ParseFormError::ContentTooLarge`] where the length alone exceeds
-    /// [`Limits::max_body_size`].
+    /// [`FormLimits::max_body_size`].
     pub fn begin_raw(&mut self, length: Option<u64>) -> Result<(), ParseFormError> {
         self.expect(length, self.limits.max_body_size, ParseFormError::ContentTooLarge)?;
         let stays = length.is_none_or(|length| length <= self.limits.memory);
@@ -102,7 +102,7 @@ impl BodyPolicy {
 
     /// Begins the raw content of a multipart form, whose parts another policy takes: it stays
     /// in memory while it is small, and then goes to a temporary file only where
-    /// [`Limits::keep_body`] asks for it.
+    /// [`FormLimits::keep_body`] asks for it.
     ///
     /// # Errors
     /// As [`begin_raw`](Self::begin_raw).
@@ -120,8 +120,8 @@ impl BodyPolicy {
     ///
     /// # Errors
     /// [`ParseFormError::ContentTooLarge`] where the length alone exceeds
-    /// [`Limits::max_body_size`], [`ParseFormError::TotalTextTooLarge`] where it exceeds
-    /// [`Limits::total_memory`].
+    /// [`FormLimits::max_body_size`], [`ParseFormError::TotalTextTooLarge`] where it exceeds
+    /// [`FormLimits::total_memory`].
     pub fn begin_urlencoded(&mut self, length: Option<u64>) -> Result<(), ParseFormError> {
         self.expect(length, self.limits.max_body_size, ParseFormError::ContentTooLarge)?;
         self.expect(length, self.limits.total_memory, ParseFormError::TotalTextTooLarge)?;
@@ -132,8 +132,8 @@ impl BodyPolicy {
     /// Says where the next piece of the content, of `length` bytes, is to be stored.
     ///
     /// # Errors
-    /// [`ParseFormError::ContentTooLarge`] past [`Limits::max_body_size`], and
-    /// [`ParseFormError::TotalTextTooLarge`] where text exceeds [`Limits::total_memory`].
+    /// [`ParseFormError::ContentTooLarge`] past [`FormLimits::max_body_size`], and
+    /// [`ParseFormError::TotalTextTooLarge`] where text exceeds [`FormLimits::total_memory`].
     pub fn data(&mut self, length: usize) -> Result<Action, ParseFormError> {
         let length = u64::try_from(length).unwrap_or(u64::MAX);
         self.received = self.received.saturating_add(length);
@@ -184,8 +184,8 @@ mod tests {
     use super::*;
     use crate::Headers;
 
-    fn limits() -> Limits {
-        Limits { max_body_size: 1_000, memory: 100, total_memory: 300, ..Limits::default() }
+    fn limits() -> FormLimits {
+        FormLimits { max_body_size: 1_000, memory: 100, total_memory: 300, ..FormLimits::default() }
     }
 
     fn part(filename: &str) -> Part {
@@ -224,7 +224,7 @@ mod tests {
 
     #[test]
     fn the_body_of_a_form_is_dropped_at_n_plus_1_unless_it_is_asked_for() {
-        let kept = Limits { keep_body: true, ..limits() };
+        let kept = FormLimits { keep_body: true, ..limits() };
         for (length, limits, actions) in [
             (None, limits(), [Keep, Keep, Drop, Drop]),
             (Some(100), limits(), [Keep, Keep, Drop, Drop]),
@@ -267,7 +267,7 @@ mod tests {
         policy.begin(&file());
         assert_eq!(policy.data(1), Err(ParseFormError::ContentTooLarge));
         assert_eq!(policy.data(0), Err(ParseFormError::ContentTooLarge), "a refusal stands");
-        let mut policy = BodyPolicy::new(&Limits { max_body_size: u64::MAX, ..limits() });
+        let mut policy = BodyPolicy::new(&FormLimits { max_body_size: u64::MAX, ..limits() });
         policy.begin_raw(None).unwrap();
         assert_eq!(policy.data(usize::MAX), Ok(Spill));
         assert_eq!(policy.data(usize::MAX), Ok(Write));

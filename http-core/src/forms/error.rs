@@ -55,26 +55,26 @@ pub enum ParseFormError {
     ExtendedValue,
     /// A part with more than one Content-Type.
     DuplicateContentType,
-    /// More content than [`Limits::max_body_size`](super::Limits::max_body_size).
+    /// More content than [`FormLimits::max_body_size`](super::FormLimits::max_body_size).
     ContentTooLarge,
-    /// More parts than [`Limits::parts`](super::Limits::parts).
+    /// More parts than [`FormLimits::parts`](super::FormLimits::parts).
     TooManyParts,
-    /// More files than [`Limits::files`](super::Limits::files).
+    /// More files than [`FormLimits::files`](super::FormLimits::files).
     TooManyFiles,
-    /// Part header fields longer than [`Limits::part_header`](super::Limits::part_header).
+    /// Part header fields longer than [`FormLimits::part_header`](super::FormLimits::part_header).
     PartHeaderTooLong,
-    /// More part header fields than [`Limits::part_fields`](super::Limits::part_fields).
+    /// More part header fields than [`FormLimits::part_fields`](super::FormLimits::part_fields).
     TooManyPartFields,
-    /// A text field larger than [`Limits::text_field`](super::Limits::text_field).
+    /// A text field larger than [`FormLimits::text_field`](super::FormLimits::text_field).
     TextTooLarge,
-    /// Text that exceeds [`Limits::total_memory`](super::Limits::total_memory), all fields
+    /// Text that exceeds [`FormLimits::total_memory`](super::FormLimits::total_memory), all fields
     /// together.
     TotalTextTooLarge,
-    /// A file larger than [`Limits::file`](super::Limits::file).
+    /// A file larger than [`FormLimits::file`](super::FormLimits::file).
     FileTooLarge,
-    /// A preamble longer than [`Limits::preamble`](super::Limits::preamble).
+    /// A preamble longer than [`FormLimits::preamble`](super::FormLimits::preamble).
     PreambleTooLong,
-    /// An epilogue longer than [`Limits::preamble`](super::Limits::preamble).
+    /// An epilogue longer than [`FormLimits::preamble`](super::FormLimits::preamble).
     EpilogueTooLong,
     /// More variables than
     /// [`urlencoded::Options::variables`](super::urlencoded::Options::variables).

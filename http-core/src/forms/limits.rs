@@ -6,15 +6,15 @@
 /// was parsed, never by how the bytes were cut into pieces.
 ///
 /// ```
-/// use httpants_core::forms::Limits;
+/// use httpants_core::forms::FormLimits;
 ///
-/// let mut limits = Limits::default();
+/// let mut limits = FormLimits::default();
 /// limits.max_body_size = 1 << 30;
 /// limits.file = Some(200 << 20);
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Limits {
+pub struct FormLimits {
     /// The whole content, delimiters and part headers included (`max_request` in Pants).
     /// Default 10 MiB.
     pub max_body_size: u64,
@@ -50,7 +50,7 @@ pub struct Limits {
     pub keep_body: bool,
 }
 
-impl Default for Limits {
+impl Default for FormLimits {
     fn default() -> Self {
         Self {
             max_body_size: 10 << 20,

@@ -5,7 +5,7 @@
 //!
 //! ```text
 //! head -> FormType::of_headers -+- Urlencoded -> urlencoded::parse -> Variables
-//!                               +- Multipart  -> Multipart::receive -> Event -> BodyPolicy::data -> Action
+//!                               +- Multipart  -> Multipart::receive -> MultipartEvent -> BodyPolicy::data -> Action
 //! ```
 //!
 //! The text fields of a form become [`Variables`] (`post` in Pants), and the parts with a
@@ -14,10 +14,10 @@
 //!
 //! ```
 //! use bytes::Bytes;
-//! use httpants_core::forms::{Action, ParseFormError, Event, BodyPolicy, Limits, Multipart, Variables};
+//! use httpants_core::forms::{Action, ParseFormError, MultipartEvent, BodyPolicy, FormLimits, Multipart, Variables};
 //!
 //! # fn main() -> Result<(), ParseFormError> {
-//! let limits = Limits::default();
+//! let limits = FormLimits::default();
 //! let mut multipart = Multipart::for_content_type(b"multipart/form-data; boundary=b", &limits)?;
 //! let mut policy = BodyPolicy::new(&limits);
 //! multipart.receive(Bytes::from_static(
@@ -33,11 +33,11 @@
 //! let (mut part, mut memory) = (None, Vec::new());
 //! while let Some(event) = multipart.poll_event()? {
 //!     match event {
-//!         Event::PartStart(begun) => {
+//!         MultipartEvent::PartStart(begun) => {
 //!             policy.begin(&begun);
 //!             part = Some(begun);
 //!         }
-//!         Event::Data(piece) => match policy.data(piece.len())? {
+//!         MultipartEvent::Data(piece) => match policy.data(piece.len())? {
 //!             Action::Keep => memory.extend_from_slice(&piece),
 //!             // Here a file is created, and gets what `memory` holds and this piece.
 //!             Action::Spill => disk.extend([Bytes::from(std::mem::take(&mut memory)), piece]),
@@ -45,14 +45,14 @@
 //!             // Only of what `BodyPolicy::begin_body` began: the form's raw content.
 //!             Action::Drop => memory.clear(),
 //!         },
-//!         Event::PartEnd => {
+//!         MultipartEvent::PartEnd => {
 //!             let (part, content) = (part.take().unwrap(), std::mem::take(&mut memory));
 //!             match part.is_file() {
 //!                 true => files.push((part, content)),
 //!                 false => post.push(part.name_bytes(), &content),
 //!             }
 //!         }
-//!         Event::End => break,
+//!         MultipartEvent::End => break,
 //!         _ => {}
 //!     }
 //! }
@@ -81,8 +81,8 @@ mod variables;
 pub use body_policy::{Action, BodyPolicy};
 pub use boundary::{Boundary, FormType};
 pub use error::ParseFormError;
-pub use limits::Limits;
+pub use limits::FormLimits;
 pub use media_type::{MediaType, has_content_coding};
-pub use multipart::{Event, Multipart};
+pub use multipart::{Multipart, MultipartEvent};
 pub use part::{Part, charset};
 pub use variables::Variables;

@@ -7,7 +7,7 @@ use bytes::{Buf, Bytes};
 use memchr::memchr_iter;
 
 use super::delimiter::{Found, LINE_BREAK, Scanner};
-use super::{Boundary, FormType, Limits, ParseFormError, Part};
+use super::{Boundary, FormLimits, FormType, ParseFormError, Part};
 use crate::Headers;
 use crate::wire::error::ProtocolError;
 
@@ -22,33 +22,33 @@ mod tests;
 /// `(PartStart Data* PartEnd)* End`.
 ///
 /// Content leaves as slices of the pieces, uncopied. What is held between calls is the start
-/// of a delimiter or of a part's header fields, within [`Limits`]; and pieces that were given
+/// of a delimiter or of a part's header fields, within [`FormLimits`]; and pieces that were given
 /// before the events of earlier ones were taken.
 ///
 /// ```
 /// use bytes::Bytes;
-/// use httpants_core::forms::{Event, Limits, Multipart};
+/// use httpants_core::forms::{MultipartEvent, FormLimits, Multipart};
 ///
-/// let mut multipart = Multipart::for_content_type(b"multipart/form-data; boundary=b", &Limits::default())?;
+/// let mut multipart = Multipart::for_content_type(b"multipart/form-data; boundary=b", &FormLimits::default())?;
 /// let mut content = Vec::new();
 /// for piece in ["--b\r\nContent-Disposition: form-data; name=\"a\"\r\n", "\r\nhel", "lo\r", "\n--b", "--"] {
 ///     multipart.receive(Bytes::from_static(piece.as_bytes()));
 ///     while let Some(event) = multipart.poll_event()? {
 ///         match event {
-///             Event::PartStart(part) => assert_eq!(part.name(), "a"),
-///             Event::Data(piece) => content.extend_from_slice(&piece),
+///             MultipartEvent::PartStart(part) => assert_eq!(part.name(), "a"),
+///             MultipartEvent::Data(piece) => content.extend_from_slice(&piece),
 ///             _ => {}
 ///         }
 ///     }
 /// }
 /// multipart.handle_eof();
-/// assert!(matches!(multipart.poll_event(), Ok(Some(Event::PartEnd))));
-/// assert!(matches!(multipart.poll_event(), Ok(Some(Event::End))));
+/// assert!(matches!(multipart.poll_event(), Ok(Some(MultipartEvent::PartEnd))));
+/// assert!(matches!(multipart.poll_event(), Ok(Some(MultipartEvent::End))));
 /// assert_eq!(content, b"hello");
 /// # Ok::<(), httpants_core::forms::ParseFormError>(())
 /// ```
 pub struct Multipart {
-    limits: Limits,
+    limits: FormLimits,
     scanner: Scanner,
     state: State,
     /// What was received and not yet looked at: one piece, and those behind it.
@@ -76,7 +76,7 @@ enum State {
 
 /// An element of a multipart content, in order.
 #[non_exhaustive]
-pub enum Event {
+pub enum MultipartEvent {
     /// A part begins; its content follows.
     PartStart(Part),
     /// The next piece of the part's content; never empty.
@@ -90,7 +90,7 @@ pub enum Event {
 impl Multipart {
     /// Begins a content with this boundary.
     #[must_use]
-    pub fn new(boundary: &Boundary, limits: &Limits) -> Self {
+    pub fn new(boundary: &Boundary, limits: &FormLimits) -> Self {
         Self {
             scanner: Scanner::new(boundary),
             state: State::Preamble { room: limits.preamble },
@@ -110,7 +110,7 @@ impl Multipart {
     /// # Errors
     /// What [`FormType::of`] refuses, and [`ParseFormError::ContentType`] for any other type than
     /// `multipart/form-data`.
-    pub fn for_content_type(content_type: &[u8], limits: &Limits) -> Result<Self, ParseFormError> {
+    pub fn for_content_type(content_type: &[u8], limits: &FormLimits) -> Result<Self, ParseFormError> {
         match FormType::of(content_type)? {
             Some(FormType::Multipart(boundary)) => Ok(Self::new(&boundary, limits)),
             _ => Err(ParseFormError::ContentType),
@@ -122,7 +122,7 @@ impl Multipart {
     /// # Errors
     /// What [`FormType::of_headers`] refuses, and [`ParseFormError::ContentType`] for any other
     /// type than `multipart/form-data`.
-    pub fn for_headers(headers: &Headers, limits: &Limits) -> Result<Self, ParseFormError> {
+    pub fn for_headers(headers: &Headers, limits: &FormLimits) -> Result<Self, ParseFormError> {
         match FormType::of_headers(headers)? {
             Some(FormType::Multipart(boundary)) => Ok(Self::new(&boundary, limits)),
             _ => Err(ParseFormError::ContentType),
@@ -141,12 +141,12 @@ impl Multipart {
         self.ended = true;
     }
 
-    /// Returns the next event; `None` until there are more bytes, and behind [`Event::End`].
+    /// Returns the next event; `None` until there are more bytes, and behind [`MultipartEvent::End`].
     ///
     /// # Errors
     /// What is malformed or exceeds a limit. All further calls give the same.
     #[must_use = "events must be taken until there is none"]
-    pub fn poll_event(&mut self) -> Result<Option<Event>, ParseFormError> {
+    pub fn poll_event(&mut self) -> Result<Option<MultipartEvent>, ParseFormError> {
         let event = self.advance();
         if let Err(fault) = event {
             self.state = State::Refused(fault);
@@ -157,7 +157,7 @@ impl Multipart {
         event
     }
 
-    fn advance(&mut self) -> Result<Option<Event>, ParseFormError> {
+    fn advance(&mut self) -> Result<Option<MultipartEvent>, ParseFormError> {
         loop {
             let event = match self.state {
                 State::Preamble { room } => self.preamble(room)?,
@@ -199,7 +199,7 @@ impl Multipart {
         Ok(true)
     }
 
-    fn preamble(&mut self, room: u64) -> Result<Option<Event>, ParseFormError> {
+    fn preamble(&mut self, room: u64) -> Result<Option<MultipartEvent>, ParseFormError> {
         match self.scanner.next(&mut self.input)? {
             Some(Found::Content(ignored)) => {
                 let room = spend(room, &ignored).ok_or(ParseFormError::PreambleTooLong)?;
@@ -223,7 +223,7 @@ impl Multipart {
         Ok(())
     }
 
-    fn header(&mut self) -> Result<Option<Event>, ParseFormError> {
+    fn header(&mut self) -> Result<Option<MultipartEvent>, ParseFormError> {
         let end = end_of_fields(&self.header, &self.input);
         let taken = end.unwrap_or(self.input.len());
         if self.header.len() - LINE_BREAK.len() + taken > self.limits.part_header {
@@ -237,7 +237,7 @@ impl Multipart {
         let section = self.header.get(LINE_BREAK.len()..).unwrap_or_default();
         let part = Part::new(Headers::of_part(section, self.limits.part_fields).map_err(fault_of_fields)?)?;
         self.begin_content(&part)?;
-        Ok(Some(Event::PartStart(part)))
+        Ok(Some(MultipartEvent::PartStart(part)))
     }
 
     fn begin_content(&mut self, part: &Part) -> Result<(), ParseFormError> {
@@ -254,17 +254,17 @@ impl Multipart {
         Ok(())
     }
 
-    fn content(&mut self, room: u64, fault: ParseFormError) -> Result<Option<Event>, ParseFormError> {
+    fn content(&mut self, room: u64, fault: ParseFormError) -> Result<Option<MultipartEvent>, ParseFormError> {
         match self.scanner.next(&mut self.input)? {
             Some(Found::Content(piece)) => {
                 let room = spend(room, &piece).ok_or(fault)?;
                 self.state = State::Content { room, fault };
-                Ok(Some(Event::Data(piece)))
+                Ok(Some(MultipartEvent::Data(piece)))
             }
-            Some(Found::Delimiter) => self.begin_header().map(|()| Some(Event::PartEnd)),
+            Some(Found::Delimiter) => self.begin_header().map(|()| Some(MultipartEvent::PartEnd)),
             Some(Found::Close) => {
                 self.begin_epilogue();
-                Ok(Some(Event::PartEnd))
+                Ok(Some(MultipartEvent::PartEnd))
             }
             None => Ok(None),
         }
@@ -275,19 +275,19 @@ impl Multipart {
     }
 
     /// The content ended and all of it was looked at.
-    fn end(&mut self) -> Result<Option<Event>, ParseFormError> {
+    fn end(&mut self) -> Result<Option<MultipartEvent>, ParseFormError> {
         match self.state {
             State::Epilogue { .. } => {
                 self.state = State::Ended;
-                Ok(Some(Event::End))
+                Ok(Some(MultipartEvent::End))
             }
             State::Content { .. } if self.scanner.may_end() => {
                 self.begin_epilogue();
-                Ok(Some(Event::PartEnd))
+                Ok(Some(MultipartEvent::PartEnd))
             }
             State::Preamble { .. } if self.scanner.may_end() || self.is_empty() => {
                 self.state = State::Ended;
-                Ok(Some(Event::End))
+                Ok(Some(MultipartEvent::End))
             }
             _ => Err(ParseFormError::MissingClose),
         }
@@ -337,7 +337,7 @@ impl fmt::Debug for Multipart {
 }
 
 /// Shows of the content only its length.
-impl fmt::Debug for Event {
+impl fmt::Debug for MultipartEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PartStart(part) => f.debug_tuple("PartStart").field(part).finish(),

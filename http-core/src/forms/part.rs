@@ -6,20 +6,20 @@ use super::parameters;
 use crate::Headers;
 
 /// The header fields of one part (RFC 7578 section 4); its content follows in
-/// [`Event::Data`](super::Event::Data).
+/// [`MultipartEvent::Data`](super::MultipartEvent::Data).
 ///
 /// Text is UTF-8; where the peer sent other bytes, the text has U+FFFD in their place and the
 /// bytes are there too.
 ///
 /// ```
 /// use bytes::Bytes;
-/// use httpants_core::forms::{Boundary, Event, Limits, Multipart};
+/// use httpants_core::forms::{Boundary, MultipartEvent, FormLimits, Multipart};
 ///
-/// let mut multipart = Multipart::new(&Boundary::new(b"b")?, &Limits::default());
+/// let mut multipart = Multipart::new(&Boundary::new(b"b")?, &FormLimits::default());
 /// multipart.receive(Bytes::from_static(
 ///     b"--b\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"..\\a%22b.jpg\"\r\n\r\n",
 /// ));
-/// let Some(Event::PartStart(part)) = multipart.poll_event()? else { panic!("no part") };
+/// let Some(MultipartEvent::PartStart(part)) = multipart.poll_event()? else { panic!("no part") };
 /// assert_eq!((part.name(), part.filename()), ("photo", Some("a\"b.jpg")));
 /// assert_eq!(part.filename_as_sent(), Some(&b"..\\a%22b.jpg"[..]));
 /// assert_eq!((part.is_file(), part.content_type()), (true, None));

@@ -91,7 +91,7 @@ fn uri(request: &RequestHead) -> Uri {
     let mut parts = http::uri::Parts::default();
     let path = encoded(request.path());
     let path_and_query = if request.query().is_empty() { path } else { format!("{path}?{}", encoded(request.query())) };
-    let scheme = if request.peer().secure { "https" } else { "http" };
+    let scheme = if request.connection_info().secure { "https" } else { "http" };
     parts.path_and_query = PathAndQuery::try_from(path_and_query).ok();
     if !request.target().starts_with('/')
         && let (Ok(scheme), Ok(authority)) = (Scheme::try_from(scheme), Authority::try_from(request.host()))

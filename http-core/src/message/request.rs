@@ -274,7 +274,7 @@ impl RequestHead {
 
     /// Returns where the connection comes from.
     #[must_use]
-    pub fn peer(&self) -> &ConnectionInfo {
+    pub fn connection_info(&self) -> &ConnectionInfo {
         &self.0.peer
     }
 
@@ -375,7 +375,7 @@ impl fmt::Debug for RequestHead {
             .field("target", &self.target())
             .field("version", &self.version())
             .field("headers", self.headers())
-            .field("peer", self.peer())
+            .field("peer", self.connection_info())
             .finish_non_exhaustive()
     }
 }

@@ -40,7 +40,7 @@ impl ProxyPolicy {
     /// Finds the client of a request by its connection and its head.
     #[must_use]
     pub fn client<'r>(&self, request: &'r RequestHead) -> Client<'r> {
-        Client { request, resolved: self.resolve(request.peer().remote_addr.ip(), request.headers()) }
+        Client { request, resolved: self.resolve(request.connection_info().remote_addr.ip(), request.headers()) }
     }
 }
 
@@ -58,7 +58,7 @@ impl<'r> Client<'r> {
     pub fn scheme(&self) -> &'static str {
         match self.resolved.scheme {
             Some(scheme) => scheme.as_str(),
-            None if self.request.peer().secure => Scheme::Https.as_str(),
+            None if self.request.connection_info().secure => Scheme::Https.as_str(),
             None => Scheme::Http.as_str(),
         }
     }

@@ -160,7 +160,7 @@ impl ProxyPolicy {
             fields.remove(name);
         }
         let client = self.client(request);
-        let peer = request.peer().remote_addr.ip().map(|peer| peer.to_canonical());
+        let peer = request.connection_info().remote_addr.ip().map(|peer| peer.to_canonical());
         set(&mut fields, X_FORWARDED_FOR, &self.forwarded_for(peer, request.headers(), client.remote_ip()));
         set(&mut fields, X_FORWARDED_PROTO, client.scheme());
         set(&mut fields, X_FORWARDED_HOST, client.host());

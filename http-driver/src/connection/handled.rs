@@ -118,7 +118,7 @@ where
     fn collect<H>(
         &mut self,
         (mut head, limits): (RequestHead, Option<RequestLimits>),
-        mut form: Option<Box<httpants_core::forms::Limits>>,
+        mut form: Option<Box<httpants_core::forms::FormLimits>>,
         service: &Service<H>,
         outlet: &mut Outlet<'_>,
     ) where

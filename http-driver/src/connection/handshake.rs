@@ -60,7 +60,7 @@ impl<T: Transport> Handshaking<T> {
                 // An error of the peer, which was sent an alert. What it sent is escaped.
                 let remote = exchange.with(|shared| {
                     shared.core.handle_handshake_failed(now);
-                    shared.core.peer().remote_addr
+                    shared.core.connection_info().remote_addr
                 });
                 tracing::debug!(?remote, ?error, "TLS handshake failed");
                 Some(Stream::Plain(handshake.into_transport()))

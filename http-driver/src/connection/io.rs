@@ -184,7 +184,7 @@ impl<T: Transport> Io<T> {
         }
         if !self.drained && self.buffer.is_none() {
             if let Some(size) = core.wanted_storage()
-                && let Some(replaced) = core.lend(buffers::take(size))
+                && let Some(replaced) = core.supply_storage(buffers::take(size))
             {
                 buffers::put(replaced);
             }
@@ -200,7 +200,7 @@ impl<T: Transport> Io<T> {
 
     /// Returns the buffers of an idle or closed connection to the cache.
     pub(super) fn release(core: &mut Connection) {
-        if let Some(storage) = core.release() {
+        if let Some(storage) = core.release_storage() {
             buffers::put(storage);
         }
     }

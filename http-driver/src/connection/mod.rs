@@ -244,7 +244,7 @@ where
                     return (Some(head), parked);
                 }
                 if let Event::ProxyHeader = event {
-                    admission.header_received(shared.core.peer().remote_addr, observer.metrics());
+                    admission.header_received(shared.core.connection_info().remote_addr, observer.metrics());
                     if is_open {
                         admission.refuse(&mut shared.core);
                     }

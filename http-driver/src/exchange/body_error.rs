@@ -5,7 +5,7 @@ use std::io;
 
 use http::StatusCode;
 #[cfg(doc)]
-use httpants_core::forms::Limits;
+use httpants_core::forms::FormLimits;
 use httpants_core::{CloseReason, ProtocolError};
 
 #[cfg(feature = "json")]
@@ -22,8 +22,8 @@ pub enum BodyError {
     ResponseFinished,
     /// The temporary file that stores it could not be read.
     Storage(io::ErrorKind),
-    /// It belongs to a multipart form larger than [`Limits::memory`], of which only the parts were
-    /// kept, because [`Limits::keep_body`] is not set.
+    /// It belongs to a multipart form larger than [`FormLimits::memory`], of which only the parts were
+    /// kept, because [`FormLimits::keep_body`] is not set.
     NotKept,
     /// Pieces of it were read before, so it cannot be returned as a whole.
     Taken,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use httpants_core::Config;
 use httpants_core::cookies::KeyRing;
-use httpants_core::forms::Limits;
+use httpants_core::forms::FormLimits;
 use httpants_core::proxy::ProxyPolicy;
 
 use crate::runtime::Clock;
@@ -14,7 +14,7 @@ use crate::runtime::Clock;
 #[derive(Debug)]
 pub(crate) struct Environment {
     pub(crate) config: Arc<Config>,
-    pub(crate) form_limits: Limits,
+    pub(crate) form_limits: FormLimits,
     pub(crate) proxies: Arc<ProxyPolicy>,
     pub(crate) cookie_keys: KeyRing,
     pub(crate) clock: Clock,

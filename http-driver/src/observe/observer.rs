@@ -91,7 +91,7 @@ impl Observer {
                     metrics.one(Count::Response(status));
                 }
                 if let Some(log) = &mut self.log {
-                    log.response_end(stats, core.peer(), &self.observed.proxies, now);
+                    log.response_end(stats, core.connection_info(), &self.observed.proxies, now);
                 }
             }
             Event::TimedOut(timer) => metrics.one(Count::Timeout(timer)),
@@ -100,13 +100,14 @@ impl Observer {
                 metrics.one(Count::Close(reason));
                 if core.lacks_proxy_header() {
                     let fault = ProxyHeaderFault::Incomplete(reason);
-                    self.proxy_header.get_or_insert_with(|| Box::new((core.peer().remote_addr, fault)));
+                    self.proxy_header.get_or_insert_with(|| Box::new((core.connection_info().remote_addr, fault)));
                 }
             }
             Event::Refused(refusal) => {
                 metrics.one(Count::Refusal(refusal.error()));
                 if let Some(fault) = refusal.proxy_header() {
-                    self.proxy_header = Some(Box::new((core.peer().remote_addr, ProxyHeaderFault::Malformed(fault))));
+                    self.proxy_header =
+                        Some(Box::new((core.connection_info().remote_addr, ProxyHeaderFault::Malformed(fault))));
                 }
                 if self.is_logged {
                     self.log.get_or_insert_default().refused(refusal);

@@ -10,7 +10,7 @@ use std::time::{Instant, SystemTime};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method};
 use httpants_core::cookies::KeyRing;
-use httpants_core::forms::{Limits, ParseFormError};
+use httpants_core::forms::{FormLimits, ParseFormError};
 use httpants_core::proxy::{ProxyPolicy, XHeaders};
 use httpants_core::{
     Config, Connection, ConnectionInfo, Event, Headers, Misuse, Now, ProtocolError, RequestHead, UnixTime,
@@ -262,8 +262,8 @@ fn buffered(head: &RequestHead, body: Bytes, trailers: Headers) -> Result<Buffer
     }
 }
 
-fn form_limits() -> Limits {
-    let mut limits = Limits::default();
+fn form_limits() -> FormLimits {
+    let mut limits = FormLimits::default();
     limits.max_body_size = u64::MAX;
     limits
 }

@@ -3,7 +3,7 @@
 use std::ops::Deref;
 
 use bytes::Bytes;
-use httpants_core::forms::{Event, Limits, Multipart, ParseFormError, Part};
+use httpants_core::forms::{FormLimits, Multipart, MultipartEvent, ParseFormError, Part};
 
 use super::body::Body;
 use super::form_error::FormError;
@@ -16,7 +16,7 @@ impl Body {
     ///
     /// # Errors
     /// Returns [`ParseFormError`] for any other type, and for a missing or invalid boundary.
-    pub fn into_parts(self, content_type: &[u8], limits: &Limits) -> Result<MultipartStream, ParseFormError> {
+    pub fn into_parts(self, content_type: &[u8], limits: &FormLimits) -> Result<MultipartStream, ParseFormError> {
         Ok(MultipartStream::new(self, Multipart::for_content_type(content_type, limits)?))
     }
 }
@@ -76,14 +76,16 @@ impl MultipartStream {
     pub async fn next(&mut self) -> Result<Option<StreamedPart<'_>>, FormError> {
         loop {
             match self.event().await? {
-                Some(Event::PartStart(part)) => return Ok(Some(StreamedPart { part, ended: false, parts: self })),
+                Some(MultipartEvent::PartStart(part)) => {
+                    return Ok(Some(StreamedPart { part, ended: false, parts: self }));
+                }
                 Some(_) => {}
                 None => return Ok(None),
             }
         }
     }
 
-    async fn event(&mut self) -> Result<Option<Event>, FormError> {
+    async fn event(&mut self) -> Result<Option<MultipartEvent>, FormError> {
         let event = self.next_event().await;
         // A loop that ignores the error must not occupy a thread.
         if event.is_err() && std::mem::replace(&mut self.failed, true) {
@@ -92,7 +94,7 @@ impl MultipartStream {
         event
     }
 
-    async fn next_event(&mut self) -> Result<Option<Event>, FormError> {
+    async fn next_event(&mut self) -> Result<Option<MultipartEvent>, FormError> {
         loop {
             if let Some(event) = self.multipart.poll_event()? {
                 return Ok(Some(event));
@@ -129,7 +131,7 @@ impl StreamedPart<'_> {
     pub async fn data(&mut self) -> Result<Option<Bytes>, FormError> {
         while !self.ended {
             match self.parts.event().await? {
-                Some(Event::Data(piece)) => return Ok(Some(piece)),
+                Some(MultipartEvent::Data(piece)) => return Ok(Some(piece)),
                 // Only data precedes the end of the part.
                 _ => self.ended = true,
             }
@@ -138,8 +140,8 @@ impl StreamedPart<'_> {
     }
 
     /// Returns the rest of the content in one piece. Its size is limited by
-    /// [`Limits::text_field`](httpants_core::forms::Limits::text_field) for text, and by
-    /// [`Limits::file`](httpants_core::forms::Limits::file) and `max_body_size` for a file.
+    /// [`FormLimits::text_field`](httpants_core::forms::FormLimits::text_field) for text, and by
+    /// [`FormLimits::file`](httpants_core::forms::FormLimits::file) and `max_body_size` for a file.
     ///
     /// # Errors
     /// Returns the same errors as [`data`](Self::data).

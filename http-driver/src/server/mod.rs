@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use httpants_core::cookies::{KeyError, KeyRing};
-use httpants_core::files::Sendfile;
+use httpants_core::files::XSendfile;
 use httpants_core::proxy::{ProxyPolicy, XHeaders};
 use httpants_core::{Config, RequestHead};
 
@@ -291,7 +291,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// a body.
     ///
     /// ```
-    /// use httpants_driver::protocol::forms::Limits;
+    /// use httpants_driver::protocol::forms::FormLimits;
     /// use httpants_driver::{BodyPolicy, Request, Server};
     /// use httpants_testkit::memory::Memory;
     ///
@@ -331,19 +331,19 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// unreadable or outside file is never named. Default: this server sends files.
     ///
     /// ```
-    /// use httpants_driver::{Misuse, Request, Response, Sendfile, Server};
+    /// use httpants_driver::{Misuse, Request, Response, XSendfile, Server};
     /// use httpants_testkit::memory::Memory;
     ///
     /// # fn main() -> Result<(), Misuse> {
     /// // nginx: location /protected/ { internal; alias /srv/www/; }
-    /// let nginx = Sendfile::new("X-Accel-Redirect", "/srv/www")?.prefix("/protected")?;
+    /// let nginx = XSendfile::new("X-Accel-Redirect", "/srv/www")?.prefix("/protected")?;
     /// let handler = async |_: Request| Response::file("report.pdf");
     /// let server = Server::with_runtime(Memory::new(), handler).x_sendfile(nginx);
     /// # drop(server); Ok(()) }
     /// ```
     #[must_use]
     #[doc(alias = "sendfile")]
-    pub fn x_sendfile(mut self, policy: Sendfile) -> Self {
+    pub fn x_sendfile(mut self, policy: XSendfile) -> Self {
         self.parts.responses.files.sendfile = Some(policy);
         self
     }

@@ -12,7 +12,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// Changes the limits of buffered requests, and how much of them stays in memory.
     ///
     /// Each file that does not stay in memory takes a file descriptor while its request is handled:
-    /// if you raise `max_body_size` for many large uploads, limit [`files`](forms::Limits::files),
+    /// if you raise `max_body_size` for many large uploads, limit [`files`](forms::FormLimits::files),
     /// too. `max_body_size` is the same setting as [`max_body_size`](Self::max_body_size) and
     /// applies to every request.
     ///
@@ -26,7 +26,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// });
     /// ```
     #[must_use]
-    pub fn forms(mut self, change: impl FnOnce(&mut forms::Limits)) -> Self {
+    pub fn forms(mut self, change: impl FnOnce(&mut forms::FormLimits)) -> Self {
         let limits = &mut self.parts.settings.limits;
         limits.max_body_size = self.parts.config.limits.max_body_size;
         change(limits);
@@ -35,7 +35,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     }
 
     /// Changes how urlencoded variables are parsed: whether blank ones are kept, and their maximum
-    /// number. Text fields of multipart forms are parts, limited by [`forms::Limits::parts`], and
+    /// number. Text fields of multipart forms are parts, limited by [`forms::FormLimits::parts`], and
     /// kept even if empty.
     #[must_use]
     pub fn variables(mut self, change: impl FnOnce(&mut urlencoded::Options)) -> Self {

@@ -7,7 +7,7 @@ use std::io;
 #[derive(Debug)]
 pub struct TlsError {
     place: String,
-    fault: TlsErrorKind,
+    kind: TlsErrorKind,
 }
 
 /// The cause of a [`TlsError`].
@@ -43,21 +43,21 @@ pub enum TlsErrorKind {
 }
 
 impl TlsError {
-    pub(super) fn new(place: impl Into<String>, fault: TlsErrorKind) -> Self {
-        Self { place: place.into(), fault }
+    pub(super) fn new(place: impl Into<String>, kind: TlsErrorKind) -> Self {
+        Self { place: place.into(), kind }
     }
 
     /// Returns the cause.
     #[must_use]
-    pub fn fault(&self) -> &TlsErrorKind {
-        &self.fault
+    pub fn kind(&self) -> &TlsErrorKind {
+        &self.kind
     }
 }
 
 impl fmt::Display for TlsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { place, fault } = self;
-        write!(f, "{place}: {fault}")
+        let Self { place, kind } = self;
+        write!(f, "{place}: {kind}")
     }
 }
 
@@ -85,7 +85,7 @@ impl fmt::Display for TlsErrorKind {
 
 impl std::error::Error for TlsError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match &self.fault {
+        match &self.kind {
             TlsErrorKind::Unreadable(error) => Some(error),
             TlsErrorKind::BadCertificate(error) | TlsErrorKind::BadKey(error) | TlsErrorKind::Config(error) => {
                 Some(error)
@@ -97,7 +97,7 @@ impl std::error::Error for TlsError {
 
 impl From<TlsError> for io::Error {
     fn from(error: TlsError) -> Self {
-        let kind = match &error.fault {
+        let kind = match &error.kind {
             TlsErrorKind::Unreadable(cause) => cause.kind(),
             _ => io::ErrorKind::InvalidInput,
         };

@@ -45,7 +45,7 @@ impl<S> TowerService<S> {
     /// use httpants_driver::tower::TowerService;
     ///
     /// let service = TowerService::new(router).extend(|request, extensions| {
-    ///     if let Address::Ip(remote) = request.peer().remote_addr {
+    ///     if let Address::Ip(remote) = request.connection_info().remote_addr {
     ///         extensions.insert(ConnectInfo(remote));
     ///     }
     /// });

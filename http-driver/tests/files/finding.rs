@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use httpants_driver::{FileRoot, Request, Response, Sendfile, Server, StatefulHandler};
+use httpants_driver::{FileRoot, Request, Response, Server, StatefulHandler, XSendfile};
 use httpants_testkit::memory::Memory;
 
 use crate::site::{Site, ask, ask_with};
@@ -112,7 +112,7 @@ fn found_file_is_left_to_a_proxy() {
     let handler =
         async |files: FileRoot, request: Request| files.find(&request).await.unwrap_or_else(|| Response::new(404));
     let handler = StatefulHandler::new(site.files().precompressed(true), handler);
-    let front = Sendfile::new("X-Accel-Redirect", &site.root).unwrap().prefix("/internal").unwrap();
+    let front = XSendfile::new("X-Accel-Redirect", &site.root).unwrap().prefix("/internal").unwrap();
     memory.start(Server::with_runtime(memory.clone(), handler).x_sendfile(front));
     let response = ask_with(&memory, "GET", "/app.js", "Accept-Encoding: br\r\n");
     assert_eq!((response.status, response.field("X-Accel-Redirect")), (200, Some("/internal/app.js")));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::time::{Duration, UNIX_EPOCH};
 
-use httpants_driver::Sendfile;
+use httpants_driver::XSendfile;
 use httpants_testkit::memory::Memory;
 
 use crate::site::{LENGTH, Site, ask, ask_with, data, request, responses, windows};
@@ -146,7 +146,7 @@ fn application_fields_are_on_every_file_response() {
     for in_front in [false, true] {
         let memory = Memory::new();
         site.start_with(&memory, |server| match in_front {
-            true => server.x_sendfile(Sendfile::new("X-Accel-Redirect", &site.root).unwrap()),
+            true => server.x_sendfile(XSendfile::new("X-Accel-Redirect", &site.root).unwrap()),
             false => server,
         });
         for (status, method, path, fields) in [
@@ -242,7 +242,7 @@ fn x_sendfile_names_the_file() {
     for (prefix, header, before) in [(None, "X-Sendfile", root), (Some("/internal/"), "X-Accel-Redirect", "/internal")]
     {
         let memory = Memory::new();
-        let mut policy = Sendfile::new(header, &site.root).unwrap();
+        let mut policy = XSendfile::new(header, &site.root).unwrap();
         if let Some(prefix) = prefix {
             policy = policy.prefix(prefix).unwrap();
         }
@@ -272,7 +272,7 @@ fn x_sendfile_names_the_file() {
     }
     // The proxy knows only a part of this root.
     let memory = Memory::new();
-    let policy = Sendfile::new("X-Sendfile", site.root.join("docs")).unwrap();
+    let policy = XSendfile::new("X-Sendfile", site.root.join("docs")).unwrap();
     site.start_with(&memory, |server| server.x_sendfile(policy));
     assert_eq!(ask(&memory, "/f/hello.txt").status, 404);
     assert_eq!(ask(&memory, "/f/docs/").status, 200);

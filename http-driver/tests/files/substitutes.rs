@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 
-use httpants_driver::{FileRoot, Request, Response, Sendfile, Server};
+use httpants_driver::{FileRoot, Request, Response, Server, XSendfile};
 use httpants_testkit::memory::Memory;
 
 use crate::site::{Site, ask, ask_with};
@@ -157,7 +157,7 @@ fn only_the_fallback_is_left_to_a_proxy() {
     let memory = Memory::new();
     let files = site.files().precompressed(true).fallback("index.html").unwrap().not_found("docs/index.html").unwrap();
     let handler = move |request: Request| std::future::ready(respond(&files, &request));
-    let front = Sendfile::new("X-Accel-Redirect", &site.root).unwrap();
+    let front = XSendfile::new("X-Accel-Redirect", &site.root).unwrap();
     memory.start(Server::with_runtime(memory.clone(), handler).x_sendfile(front));
     let page = ask_with(&memory, "GET", "/deep", HTML);
     let expected = site.root.join("index.html").to_str().unwrap().to_owned();

@@ -55,8 +55,8 @@ fn error(certificate: &[u8], key: &[u8]) -> (Kind, String) {
     fs::write(path("key.pem"), key).unwrap();
     let from_files = Tls::from_pem_files(path("cert.pem"), path("key.pem")).unwrap_err();
     let from_bytes = Tls::from_pem(certificate, key).unwrap_err();
-    let kind = std::mem::discriminant(from_files.fault());
-    assert_eq!(kind, std::mem::discriminant(from_bytes.fault()));
+    let kind = std::mem::discriminant(from_files.kind());
+    assert_eq!(kind, std::mem::discriminant(from_bytes.kind()));
     let text = from_files.to_string().replace(&format!("{}/", folder.path().display()), "");
     assert!(
         text.starts_with("cert.pem: ") == from_bytes.to_string().starts_with("certificate passed as bytes: "),
@@ -130,7 +130,7 @@ fn sni_name_must_be_valid_and_match_its_certificate() {
         );
     }
     for name in ["c.test", "*.b.test"] {
-        assert!(matches!(sni(name).unwrap_err().fault(), TlsErrorKind::OtherName(_)), "{name}");
+        assert!(matches!(sni(name).unwrap_err().kind(), TlsErrorKind::OtherName(_)), "{name}");
     }
 }
 

@@ -72,7 +72,7 @@ fn failed_reload_changes_nothing() {
 
     fs::write(folder.path().join("cert.pem"), &other.certificate).unwrap();
     let error = tls.reload().unwrap_err();
-    assert!(matches!(error.fault(), TlsErrorKind::KeyMismatch(_)), "{error}");
+    assert!(matches!(error.kind(), TlsErrorKind::KeyMismatch(_)), "{error}");
     assert_eq!(served(&memory), old.der().to_vec());
 
     fs::remove_file(folder.path().join("key.pem")).unwrap();
@@ -100,11 +100,11 @@ fn rustls_configuration_is_used_unchanged() {
     assert_eq!(served(&memory), another.der().to_vec());
 
     let taken = tls.clone().sni("b.test", identity.certificate.as_bytes(), identity.key.as_bytes());
-    assert!(matches!(taken.unwrap_err().fault(), TlsErrorKind::OwnConfig));
+    assert!(matches!(taken.unwrap_err().kind(), TlsErrorKind::OwnConfig));
     let mut impossible = own(&identity);
     impossible.max_fragment_size = Some(1);
     let impossible = Arc::new(impossible);
-    assert!(matches!(Tls::from_config(Arc::clone(&impossible)).unwrap_err().fault(), TlsErrorKind::Config(_)));
+    assert!(matches!(Tls::from_config(Arc::clone(&impossible)).unwrap_err().kind(), TlsErrorKind::Config(_)));
     assert!(tls.replace_config(impossible).is_err());
     assert_eq!(served(&memory), another.der().to_vec());
 }

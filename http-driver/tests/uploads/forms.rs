@@ -223,7 +223,7 @@ fn no_body_is_no_form() {
 fn buffer_with_sets_limits_of_one_request() {
     let (world, _) = World::describing(Default::default(), |server| {
         server.max_body_size(1_000).intake(|head| {
-            let mut limits = forms::Limits::default();
+            let mut limits = forms::FormLimits::default();
             limits.max_body_size = 100_000;
             limits.memory = 10;
             limits.files = Some(1);

@@ -62,7 +62,7 @@ where
     R::Transport: Send,
 {
     let service = TowerService::new(application).extend(|request, extensions| {
-        if let Address::Ip(remote) = request.peer().remote_addr {
+        if let Address::Ip(remote) = request.connection_info().remote_addr {
             extensions.insert(ConnectInfo(remote));
         }
     });

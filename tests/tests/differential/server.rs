@@ -43,7 +43,7 @@ impl Recording {
 
 async fn response(request: Request, seen: Arc<Mutex<Seen>>) -> Response {
     let line = format!("{} {}", request.method(), request.target());
-    let Address::Ip(remote) = request.peer().remote_addr else { panic!("no socket") };
+    let Address::Ip(remote) = request.connection_info().remote_addr else { panic!("no socket") };
     let message = Message {
         method: request.method().to_string(),
         target: request.target().to_owned(),

@@ -371,9 +371,9 @@ impl World {
             Some(_) if choice % 8 == 7 => {}
             Some(storage) => {
                 self.lent = self.lent.max(storage.size());
-                self.storage = self.connection.lend(storage);
+                self.storage = self.connection.supply_storage(storage);
             }
-            None if self.connection.is_idle() => self.storage = self.connection.release(),
+            None if self.connection.is_idle() => self.storage = self.connection.release_storage(),
             None => {
                 let wanted = self.connection.wanted_storage().unwrap_or(100);
                 self.storage = Some(Storage::new([16, 100, wanted][usize::from(choice) % 3]));

@@ -52,7 +52,7 @@ pub enum Preface {
 /// connection.handle_secured(now);
 /// connection.receive(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n", now);
 /// let Some(Event::Request(request)) = connection.poll_event() else { unreachable!() };
-/// assert!(request.peer().secure);
+/// assert!(request.connection_info().secure);
 /// ```
 impl Connection {
     /// Creates a connection that was just accepted and begins with a handshake, of TLS. Nothing is

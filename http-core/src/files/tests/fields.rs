@@ -4,7 +4,7 @@ use std::path::Path;
 
 use http::header::{self, HeaderName, HeaderValue};
 
-use super::super::{Coding, Disposition, EtagRecipe, Field, FileError, MediaTypes, Sendfile};
+use super::super::{Coding, Disposition, EtagRecipe, Field, FileError, MediaTypes, XSendfile};
 use super::*;
 use crate::{CanonicalName, FieldLines, Misuse};
 
@@ -243,7 +243,7 @@ fn the_applications_fields_are_on_responses_without_the_file() {
     ]);
     let mut response = FileResponse::new("a.txt");
     response.headers = &fields;
-    let policy = Sendfile::new("Set-Cookie", "/srv/www").unwrap();
+    let policy = XSendfile::new("Set-Cookie", "/srv/www").unwrap();
     let headers = Headers::default();
     let request = FileRequest { method: &Method::GET, headers: &headers };
     let in_front = Plan::sendfile(request, &response, &policy, Path::new("/etc/passwd"), WALL);
@@ -328,7 +328,7 @@ fn faults() {
 
 #[test]
 fn sending_left_to_the_server_in_front() {
-    let policy = Sendfile::new("X-Accel-Redirect", "/srv/www").unwrap().prefix("/p").unwrap();
+    let policy = XSendfile::new("X-Accel-Redirect", "/srv/www").unwrap().prefix("/p").unwrap();
     // The request has no say in it, and the application does not name the field twice.
     let headers = Headers::parse(b"X-Accel-Redirect: /x\r\nX-Sendfile-Type: x\r\nRange: bytes=0-1\r\n\r\n").unwrap();
     let fields = own(&[("x-accel-redirect", "/y"), ("x-own", "1")]);

@@ -18,19 +18,19 @@ impl Log {
     fn take(&mut self, multipart: &mut Multipart) {
         loop {
             match multipart.poll_event() {
-                Ok(Some(Event::PartStart(part))) => {
+                Ok(Some(MultipartEvent::PartStart(part))) => {
                     assert_eq!(self.parts.len(), self.complete);
                     self.parts.push((part.name().to_string(), part.filename().map(str::to_string), Vec::new()));
                 }
-                Ok(Some(Event::Data(piece))) => {
+                Ok(Some(MultipartEvent::Data(piece))) => {
                     assert!(!piece.is_empty());
                     self.parts.last_mut().unwrap().2.extend_from_slice(&piece);
                 }
-                Ok(Some(Event::PartEnd)) => {
+                Ok(Some(MultipartEvent::PartEnd)) => {
                     self.complete += 1;
                     assert_eq!(self.parts.len(), self.complete);
                 }
-                Ok(Some(Event::End)) => {
+                Ok(Some(MultipartEvent::End)) => {
                     assert_eq!(self.end.replace(Ok(())), None);
                     assert_eq!(self.parts.len(), self.complete);
                 }
@@ -53,11 +53,11 @@ impl Log {
     }
 }
 
-fn parser(limits: &Limits) -> Multipart {
+fn parser(limits: &FormLimits) -> Multipart {
     Multipart::new(&Boundary::new(BOUNDARY).unwrap(), limits)
 }
 
-fn read_with<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, limits: &Limits) -> Log {
+fn read_with<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, limits: &FormLimits) -> Log {
     let (mut multipart, mut log) = (parser(limits), Log::default());
     for piece in pieces {
         multipart.receive(Bytes::copy_from_slice(piece));
@@ -70,10 +70,10 @@ fn read_with<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, limits: &Limits) ->
 }
 
 fn read(body: &[u8]) -> Log {
-    read_with([body], &Limits::default())
+    read_with([body], &FormLimits::default())
 }
 
-fn verdict(body: impl AsRef<[u8]>, limits: &Limits) -> Result<usize, ParseFormError> {
+fn verdict(body: impl AsRef<[u8]>, limits: &FormLimits) -> Result<usize, ParseFormError> {
     let body = body.as_ref();
     let whole = read_with([body], limits);
     assert_eq!(read_with(body.chunks(1), limits), whole, "byte by byte");
@@ -158,7 +158,7 @@ fn the_fixture_as_a_whole() {
 #[test]
 fn every_cut_gives_the_same() {
     let body = fixture();
-    let limits = Limits::default();
+    let limits = FormLimits::default();
     let whole = read(&body);
     for at in 0..=body.len() {
         let (head, tail) = body.split_at(at);
@@ -179,7 +179,7 @@ fn every_cut_gives_the_same() {
 #[test]
 fn pieces_may_pile_up_and_the_end_may_come_first() {
     let body = fixture();
-    let (mut multipart, mut log) = (parser(&Limits::default()), Log::default());
+    let (mut multipart, mut log) = (parser(&FormLimits::default()), Log::default());
     body.chunks(7).for_each(|piece| multipart.receive(Bytes::copy_from_slice(piece)));
     multipart.handle_eof();
     multipart.handle_eof();
@@ -249,7 +249,7 @@ fn agrees_with_a_reader_of_the_whole() {
         body += if random.below(4) > 0 { "\r\n--b0--\r\n" } else { "" };
         let log = read(body.as_bytes());
         let pieces: Vec<_> = body.as_bytes().chunks(1 + random.below(9)).collect();
-        assert_eq!(read_with(pieces, &Limits::default()), log, "{body:?}");
+        assert_eq!(read_with(pieces, &FormLimits::default()), log, "{body:?}");
         let contents = log.end.unwrap().ok().map(|()| log.parts.into_iter().map(|part| part.2).collect::<Vec<_>>());
         accepted += usize::from(contents.as_ref().is_some_and(|contents| contents.len() > 1));
         assert_eq!(contents, oracle(body.as_bytes()), "{body:?}");
@@ -260,11 +260,11 @@ fn agrees_with_a_reader_of_the_whole() {
 #[test]
 fn content_is_not_copied_and_little_is_held_back() {
     let boundary = Boundary::new(&[b'-'; 70]).unwrap();
-    let mut multipart = Multipart::new(&boundary, &Limits::default());
+    let mut multipart = Multipart::new(&boundary, &FormLimits::default());
     let dashes = "-".repeat(72);
     let start = format!("{dashes}\r\nContent-Disposition: form-data; name=f; filename=g\r\n\r\n");
     multipart.receive(Bytes::from(start));
-    assert!(matches!(multipart.poll_event(), Ok(Some(Event::PartStart(_)))));
+    assert!(matches!(multipart.poll_event(), Ok(Some(MultipartEvent::PartStart(_)))));
     let (mut random, mut received, mut delivered, mut copied) = (Random::new(3), 0, 0, 0);
     let near = format!("some content\r\n{dashes}x and more\r\n{}\r\n\r", "-".repeat(71));
     for _ in 0..20_000 {
@@ -273,7 +273,7 @@ fn content_is_not_copied_and_little_is_held_back() {
         received += piece.len();
         multipart.receive(piece.clone());
         while let Some(event) = multipart.poll_event().unwrap() {
-            let Event::Data(data) = event else { panic!("{event:?}") };
+            let MultipartEvent::Data(data) = event else { panic!("{event:?}") };
             delivered += data.len();
             if !piece.as_ptr_range().contains(&data.as_ptr()) {
                 assert!(data.len() <= boundary.as_bytes().len() + 4);
@@ -287,7 +287,7 @@ fn content_is_not_copied_and_little_is_held_back() {
 
 #[test]
 fn the_closing_boundary_is_required() {
-    let limits = Limits::default();
+    let limits = FormLimits::default();
     let whole = text("content") + "--b0--";
     for end in [1, 20, 51, 54, 60, whole.len() - 8, whole.len() - 3, whole.len() - 2, whole.len() - 1] {
         assert_eq!(verdict(&whole[..end], &limits), Err(ParseFormError::MissingClose), "{:?}", &whole[..end]);
@@ -320,11 +320,11 @@ fn the_closing_boundary_is_required() {
 
 #[test]
 fn empty_content_is_an_empty_form() {
-    assert_eq!(verdict("", &Limits::default()), Ok(0));
-    assert_eq!(read_with([], &Limits::default()), read(b"--b0--"));
-    assert_eq!(read_with([&b""[..]], &Limits { max_body_size: 0, ..Limits::default() }).end, Some(Ok(())));
+    assert_eq!(verdict("", &FormLimits::default()), Ok(0));
+    assert_eq!(read_with([], &FormLimits::default()), read(b"--b0--"));
+    assert_eq!(read_with([&b""[..]], &FormLimits { max_body_size: 0, ..FormLimits::default() }).end, Some(Ok(())));
     for content in ["\r", "\r\n", "-", "--", "--b0", "--b0-", "\r\n--b0\r\n"] {
-        assert_eq!(verdict(content, &Limits::default()), Err(ParseFormError::MissingClose), "{content:?}");
+        assert_eq!(verdict(content, &FormLimits::default()), Err(ParseFormError::MissingClose), "{content:?}");
     }
 }
 
@@ -332,12 +332,12 @@ fn empty_content_is_an_empty_form() {
 fn padding_is_bounded() {
     for (length, expected) in [(0, Ok(2)), (1, Ok(2)), (256, Ok(2)), (257, Err(ParseFormError::Padding))] {
         let body = format!("{}--b0{}\r\n{}--b0--", text(""), " \t".repeat(129).split_at(length).0, &text("")[6..]);
-        assert_eq!(verdict(body, &Limits::default()), expected, "{length}");
+        assert_eq!(verdict(body, &FormLimits::default()), expected, "{length}");
         let body = format!("{}--b0--{}\r\n{}", text(""), " ".repeat(length), text(""));
-        assert_eq!(verdict(body, &Limits::default()), expected.map(|_| 1), "{length}");
+        assert_eq!(verdict(body, &FormLimits::default()), expected.map(|_| 1), "{length}");
     }
     // What comes first is refused first, also where both are in one piece.
-    let limits = Limits { text_field: 5, ..Limits::default() };
+    let limits = FormLimits { text_field: 5, ..FormLimits::default() };
     assert_eq!(verdict(text("012345") + "--b0" + &" ".repeat(257), &limits), Err(ParseFormError::TextTooLarge));
 }
 
@@ -345,23 +345,23 @@ fn padding_is_bounded() {
 fn preamble_and_epilogue_are_bounded() {
     for (length, expected) in [(16_384, Ok(1)), (16_385, Err(ParseFormError::PreambleTooLong))] {
         let body = format!("{}\r\n{}--b0--", "p".repeat(length), text(""));
-        assert_eq!(verdict(body, &Limits::default()), expected, "{length}");
+        assert_eq!(verdict(body, &FormLimits::default()), expected, "{length}");
     }
     for (length, expected) in [(16_384, Ok(1)), (16_385, Err(ParseFormError::EpilogueTooLong))] {
         let body = format!("{}--b0--\r\n{}", text(""), "e".repeat(length));
-        assert_eq!(verdict(body, &Limits::default()), expected, "{length}");
+        assert_eq!(verdict(body, &FormLimits::default()), expected, "{length}");
     }
 }
 
 #[test]
 fn parts_are_counted() {
     for (count, expected) in [(1_000, Ok(1_000)), (1_001, Err(ParseFormError::TooManyParts))] {
-        assert_eq!(verdict(text("").repeat(count) + "--b0--", &Limits::default()), expected);
+        assert_eq!(verdict(text("").repeat(count) + "--b0--", &FormLimits::default()), expected);
     }
-    let limits = Limits { files: Some(2), ..Limits::default() };
+    let limits = FormLimits { files: Some(2), ..FormLimits::default() };
     assert_eq!(verdict([file(""), text(""), file(""), text("")].concat() + "--b0--", &limits), Ok(4));
     assert_eq!(verdict(file("").repeat(3) + "--b0--", &limits), Err(ParseFormError::TooManyFiles));
-    let limits = Limits { files: Some(0), parts: 1, ..Limits::default() };
+    let limits = FormLimits { files: Some(0), parts: 1, ..FormLimits::default() };
     assert_eq!(verdict(text("") + "--b0--", &limits), Ok(1));
     assert_eq!(verdict(file("") + "--b0--", &limits), Err(ParseFormError::TooManyFiles));
 }
@@ -378,20 +378,20 @@ fn part_headers_are_bounded() {
         ((16 << 10) + 1, Err(ParseFormError::PartHeaderTooLong)),
         (17 << 10, Err(ParseFormError::PartHeaderTooLong)),
     ] {
-        assert_eq!(verdict(body(length), &Limits::default()), expected, "{length}");
+        assert_eq!(verdict(body(length), &FormLimits::default()), expected, "{length}");
     }
-    let limits = Limits { part_header: 1 << 20, ..Limits::default() };
+    let limits = FormLimits { part_header: 1 << 20, ..FormLimits::default() };
     assert_eq!(
         verdict(body(70_000), &limits),
         Err(ParseFormError::PartHeaderTooLong),
         "the most there can be is 65,535"
     );
     let endless = format!("--b0\r\n{}", "X: y\r\n".repeat(3_000));
-    assert_eq!(verdict(endless, &Limits::default()), Err(ParseFormError::PartHeaderTooLong));
+    assert_eq!(verdict(endless, &FormLimits::default()), Err(ParseFormError::PartHeaderTooLong));
     for (fields, expected) in [(31, Ok(1)), (32, Err(ParseFormError::TooManyPartFields))] {
         let more = "X: y\r\n".repeat(fields);
         let body = format!("--b0\r\nContent-Disposition: form-data; name=a\r\n{more}\r\n\r\n--b0--");
-        assert_eq!(verdict(body, &Limits::default()), expected, "{fields}");
+        assert_eq!(verdict(body, &FormLimits::default()), expected, "{fields}");
     }
 }
 
@@ -399,11 +399,11 @@ fn part_headers_are_bounded() {
 fn a_text_field_is_bounded_and_a_file_by_option() {
     for (length, expected) in [(1 << 20, Ok(())), ((1 << 20) + 1, Err(ParseFormError::TextTooLarge))] {
         let content = "x".repeat(length);
-        let end = |body: String| read_with(body.as_bytes().chunks(1_021), &Limits::default()).end;
+        let end = |body: String| read_with(body.as_bytes().chunks(1_021), &FormLimits::default()).end;
         assert_eq!(end(text(&content) + "--b0--"), Some(expected));
         assert_eq!(end(file(&content) + "--b0--"), Some(Ok(())));
     }
-    let limits = Limits { file: Some(10), text_field: 5, ..Limits::default() };
+    let limits = FormLimits { file: Some(10), text_field: 5, ..FormLimits::default() };
     assert_eq!(verdict(file("0123456789") + &text("01234") + "--b0--", &limits), Ok(2));
     assert_eq!(verdict(file("01\r\n--b0x9a") + "--b0--", &limits), Err(ParseFormError::FileTooLarge));
     assert_eq!(verdict(file("0123456789") + &text("01\r\n-b") + "--b0--", &limits), Err(ParseFormError::TextTooLarge));
@@ -418,7 +418,7 @@ fn the_whole_is_bounded() {
         (10, Err(ParseFormError::ContentTooLarge)),
         (0, Err(ParseFormError::ContentTooLarge)),
     ] {
-        let limits = Limits { max_body_size: room as u64, ..Limits::default() };
+        let limits = FormLimits { max_body_size: room as u64, ..FormLimits::default() };
         assert_eq!(verdict(&body, &limits), expected);
     }
 }
@@ -431,7 +431,7 @@ fn boundaries_of_any_length() {
         let fields = "Content-Disposition: form-data; name=a\r\n\r\n";
         let body = format!("--{boundary}\r\n{fields}\r\n-{boundary}\r\n\r\n--{boundary}--");
         for size in [1, 2, 3, 1_000] {
-            let mut multipart = Multipart::for_content_type(content_type.as_bytes(), &Limits::default()).unwrap();
+            let mut multipart = Multipart::for_content_type(content_type.as_bytes(), &FormLimits::default()).unwrap();
             let mut log = Log::default();
             body.as_bytes().chunks(size).for_each(|piece| multipart.receive(Bytes::copy_from_slice(piece)));
             multipart.handle_eof();
@@ -441,16 +441,19 @@ fn boundaries_of_any_length() {
         }
     }
     let content_type = format!("multipart/form-data; boundary={}", "x".repeat(71));
-    let refused = Multipart::for_content_type(content_type.as_bytes(), &Limits::default());
+    let refused = Multipart::for_content_type(content_type.as_bytes(), &FormLimits::default());
     assert_eq!(refused.unwrap_err(), ParseFormError::Boundary);
     for other in [&b"text/plain"[..], b"application/x-www-form-urlencoded", b""] {
-        assert_eq!(Multipart::for_content_type(other, &Limits::default()).unwrap_err(), ParseFormError::ContentType);
+        assert_eq!(
+            Multipart::for_content_type(other, &FormLimits::default()).unwrap_err(),
+            ParseFormError::ContentType
+        );
     }
 }
 
 #[test]
 fn debug_shows_no_content() {
-    let mut multipart = parser(&Limits::default());
+    let mut multipart = parser(&FormLimits::default());
     multipart.receive(Bytes::from(text("secret")));
     assert!(!format!("{multipart:?}").contains("secret"));
     while let Some(event) = multipart.poll_event().unwrap() {

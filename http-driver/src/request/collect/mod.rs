@@ -22,7 +22,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use httpants_core::RequestHead;
-use httpants_core::forms::{FormType, Limits, ParseFormError, urlencoded};
+use httpants_core::forms::{FormLimits, FormType, ParseFormError, urlencoded};
 
 pub(crate) use self::error::CollectError;
 use self::multipart::FormCollector;
@@ -60,7 +60,7 @@ enum Kind {
 pub(crate) fn collect(
     head: &RequestHead,
     mut body: Body,
-    limits: Option<Box<Limits>>,
+    limits: Option<Box<FormLimits>>,
     settings: &Arc<Settings>,
 ) -> Result<impl Future<Output = Result<Collected, CollectError>> + Send + 'static, CollectError> {
     let limits = limits.as_deref().unwrap_or(&settings.limits);
@@ -93,7 +93,7 @@ impl Collector {
     fn new(
         head: &RequestHead,
         length: Option<u64>,
-        limits: &Limits,
+        limits: &FormLimits,
         settings: &Arc<Settings>,
     ) -> Result<Self, ParseFormError> {
         let form_type = if settings.takes_form(head.method()) { FormType::of_headers(head.headers())? } else { None };

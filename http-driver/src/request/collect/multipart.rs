@@ -3,7 +3,7 @@
 use std::fmt;
 
 use bytes::Bytes;
-use httpants_core::forms::{Action, BodyPolicy, Boundary, Event, Limits, Multipart, ParseFormError, Part};
+use httpants_core::forms::{Action, BodyPolicy, Boundary, FormLimits, Multipart, MultipartEvent, ParseFormError, Part};
 
 use super::error::CollectError;
 use super::settings::Disk;
@@ -25,7 +25,7 @@ pub(super) struct FormCollector {
 }
 
 impl FormCollector {
-    pub(super) fn new(boundary: &Boundary, limits: &Limits) -> Self {
+    pub(super) fn new(boundary: &Boundary, limits: &FormLimits) -> Self {
         Self {
             multipart: Multipart::new(boundary, limits),
             intake: BodyPolicy::new(limits),
@@ -60,12 +60,12 @@ impl FormCollector {
     async fn store_events(&mut self, disk: &Disk) -> Result<(), CollectError> {
         while let Some(event) = self.multipart.poll_event()? {
             match event {
-                Event::PartStart(part) => {
+                MultipartEvent::PartStart(part) => {
                     self.intake.begin(&part);
                     self.part = Some(part);
                 }
-                Event::Data(piece) => self.store(&piece, disk).await?,
-                Event::PartEnd => self.end_part(disk).await?,
+                MultipartEvent::Data(piece) => self.store(&piece, disk).await?,
+                MultipartEvent::PartEnd => self.end_part(disk).await?,
                 _ => {}
             }
         }

@@ -1,7 +1,7 @@
 //! The raw body: in memory while it is small, otherwise in a temporary file.
 
 use bytes::Bytes;
-use httpants_core::forms::{Action, BodyPolicy, Limits, ParseFormError};
+use httpants_core::forms::{Action, BodyPolicy, FormLimits, ParseFormError};
 
 use super::error::CollectError;
 use super::settings::Disk;
@@ -28,25 +28,25 @@ enum Place {
 
 impl Raw {
     /// Creates a raw body that moves to a file when it is too large for memory.
-    pub(super) fn new(length: Option<u64>, limits: &Limits) -> Result<Self, ParseFormError> {
+    pub(super) fn new(length: Option<u64>, limits: &FormLimits) -> Result<Self, ParseFormError> {
         Self::with(length, limits, |intake| intake.begin_raw(length))
     }
 
     /// Creates the raw body of an urlencoded form, which is refused when it is too large for
     /// memory.
-    pub(super) fn urlencoded(length: Option<u64>, limits: &Limits) -> Result<Self, ParseFormError> {
+    pub(super) fn urlencoded(length: Option<u64>, limits: &FormLimits) -> Result<Self, ParseFormError> {
         Self::with(length, limits, |intake| intake.begin_urlencoded(length))
     }
 
     /// Creates the raw body of a multipart form, which is discarded when it is too large for
     /// memory, or moves to a file if it is to be kept.
-    pub(super) fn multipart(length: Option<u64>, limits: &Limits) -> Result<Self, ParseFormError> {
+    pub(super) fn multipart(length: Option<u64>, limits: &FormLimits) -> Result<Self, ParseFormError> {
         Self::with(length, limits, |intake| intake.begin_body(length))
     }
 
     fn with(
         length: Option<u64>,
-        limits: &Limits,
+        limits: &FormLimits,
         begin: impl FnOnce(&mut BodyPolicy) -> Result<(), ParseFormError>,
     ) -> Result<Self, ParseFormError> {
         let mut intake = BodyPolicy::new(limits);

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use http::Method;
-use httpants_core::forms::{Limits, urlencoded};
+use httpants_core::forms::{FormLimits, urlencoded};
 
 use crate::observe::Metrics;
 use crate::runtime::BlockingPool;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) limits: Limits,
+    pub(crate) limits: FormLimits,
     pub(crate) variables: urlencoded::Options,
     /// Parse forms on PATCH, too.
     pub(crate) patch: bool,
@@ -30,7 +30,7 @@ pub(crate) struct Disk {
 impl Settings {
     pub(crate) fn new(pool: BlockingPool) -> Self {
         let disk = Disk { directory: std::env::temp_dir(), pool, metrics: Arc::default() };
-        Self { limits: Limits::default(), variables: urlencoded::Options::default(), patch: false, disk }
+        Self { limits: FormLimits::default(), variables: urlencoded::Options::default(), patch: false, disk }
     }
 
     /// Returns whether a body with this method is parsed as a form, if its type is one.

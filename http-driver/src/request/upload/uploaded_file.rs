@@ -14,7 +14,7 @@ use super::{BodyReader, Content, Pieces};
 use crate::runtime::BlockingPool;
 
 /// A file of a `multipart/form-data` request: in memory if it is small, otherwise in a temporary
-/// file ([`Limits::memory`](httpants_core::forms::Limits::memory)).
+/// file ([`Limits::memory`](httpants_core::forms::FormLimits::memory)).
 ///
 /// It derefs to [`Part`], which has the methods for its header fields:
 /// [`filename`](Part::filename), [`content_type`](Part::content_type), [`name`](Part::name),

@@ -3,7 +3,7 @@
 use std::sync::OnceLock;
 
 use httpants_core::Headers;
-use httpants_core::files::{FileError, Sendfile};
+use httpants_core::files::{FileError, XSendfile};
 
 use super::root::FileRoot;
 use crate::observe::report::report;
@@ -12,7 +12,7 @@ use crate::observe::report::report;
 #[derive(Debug, Default)]
 pub(crate) struct FilePolicy {
     root: OnceLock<FileRoot>,
-    pub(crate) sendfile: Option<Sendfile>,
+    pub(crate) sendfile: Option<XSendfile>,
 }
 
 impl FilePolicy {

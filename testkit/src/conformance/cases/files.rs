@@ -4,7 +4,7 @@ use std::fs::{self, File};
 use std::future::ready;
 use std::path::{Path, PathBuf};
 
-use httpants_driver::{FileRoot, ListenAddress, Request, Response, Sendfile};
+use httpants_driver::{FileRoot, ListenAddress, Request, Response, XSendfile};
 use tempfile::TempDir;
 
 use crate::conformance::caller::Caller;
@@ -172,7 +172,7 @@ pub fn a_file_is_left_to_the_server_in_front<S: Stage>() {
     let path = fs::canonicalize(folder.path()).expect("a folder");
     fs::write(path.join("a.txt"), "content").expect("a file");
     let root = FileRoot::open(&path).expect("a folder");
-    let front = Sendfile::new("X-Accel-Redirect", &path).and_then(|front| front.prefix("/protected"));
+    let front = XSendfile::new("X-Accel-Redirect", &path).and_then(|front| front.prefix("/protected"));
     let server = start_with::<S, _, _>(
         async |_: Request| Response::file("a.txt"),
         |server| server.file_root(root).x_sendfile(front.expect("a good field")),

@@ -13,7 +13,7 @@ use crate::conformance::running::{assert_same, get, noise, post, start, start_wi
 use crate::conformance::stage::{Platform, Stage};
 
 async fn remote(request: Request) -> String {
-    format!("{:?}", request.peer().remote_addr.ip())
+    format!("{:?}", request.connection_info().remote_addr.ip())
 }
 
 /// More connections than allowed wait to be accepted, and are served when others end.

@@ -22,7 +22,7 @@ fn part_headers_are_strict() {
         (&format!("{GOOD}; name=b\r\n"), DuplicateName),
     ] {
         let body = format!("--b0\r\n{fields}\r\ncontent\r\n--b0--\r\n");
-        assert_eq!(verdict(body, &Limits::default()), Err(expected), "{fields:?}");
+        assert_eq!(verdict(body, &FormLimits::default()), Err(expected), "{fields:?}");
     }
 }
 
@@ -33,10 +33,10 @@ fn quoted_names_may_hold_any_byte_but_nul_cr_and_lf() {
         let field = [b"content-Disposition: form-data; name=\"", &sent[..], b"\"; filename=\"", &sent, b"\""].concat();
         let body = [b"--b0\r\n", &field[..], b"\r\nContent-Type: a/b\r\n\r\nx\r\n--b0--"].concat();
         let expected = if matches!(byte, b'\0' | b'\r' | b'\n') { Err(ParseFormError::PartHeader) } else { Ok(1) };
-        assert_eq!(verdict(&body, &Limits::default()), expected, "{byte:#x}");
-        let mut multipart = parser(&Limits::default());
+        assert_eq!(verdict(&body, &FormLimits::default()), expected, "{byte:#x}");
+        let mut multipart = parser(&FormLimits::default());
         multipart.receive(Bytes::from(body));
-        if let Ok(Some(Event::PartStart(part))) = multipart.poll_event() {
+        if let Ok(Some(MultipartEvent::PartStart(part))) = multipart.poll_event() {
             assert_eq!((part.name_bytes(), part.filename_as_sent()), (&sent[..], Some(&sent[..])));
             assert_eq!(part.content_type(), Some("a/b"));
         }
@@ -71,7 +71,7 @@ fn controls_are_refused_everywhere_else() {
             (format!("Content-Disposition: {control}form-data; name=a\r\n"), ParseFormError::Disposition),
         ] {
             let body = format!("--b0\r\n{fields}\r\ncontent\r\n--b0--\r\n");
-            assert_eq!(verdict(body, &Limits::default()), Err(expected), "{fields:?}");
+            assert_eq!(verdict(body, &FormLimits::default()), Err(expected), "{fields:?}");
         }
     }
 }
@@ -115,7 +115,7 @@ fn real_clients() {
         ),
     ];
     for (content_type, body, expected) in clients {
-        let mut multipart = Multipart::for_content_type(content_type, &Limits::default()).unwrap();
+        let mut multipart = Multipart::for_content_type(content_type, &FormLimits::default()).unwrap();
         let mut log = Log::default();
         multipart.receive(Bytes::from_static(body));
         multipart.handle_eof();
