@@ -7,7 +7,7 @@ use std::pin::Pin;
 use futures_io::AsyncWrite;
 use httpants_driver::protocol::{Address, ConnectionInfo};
 use httpants_driver::runtime::sleep;
-use httpants_driver::{BodyPolicy, Request, RequestLimits, Response, Timer, WhenFull};
+use httpants_driver::{BodyPolicy, Request, RequestHead, RequestLimits, Response, Timer, WhenFull};
 use httpants_testkit::memory::{Client, Memory};
 
 use crate::world::{World, get, millis, ok, post_head, responses, seconds, start_with, text};
@@ -317,4 +317,73 @@ fn later_limits_of_a_policy_replace_earlier_ones() {
     assert!(!client.is_ended());
     world.memory.advance(seconds(5));
     assert_eq!(responses(&client)[0].0, 503);
+}
+
+/// Starts a server whose handlers of `/never` paths do not respond.
+fn start_choosing(choose: impl Fn(&RequestHead) -> Option<RequestLimits> + Send + Sync + 'static) -> World {
+    let handler = async |_: Memory, request: Request| match request.path().ends_with("never") {
+        true => pending::<String>().await,
+        false => request.path().to_owned(),
+    };
+    start_with(handler, |server| {
+        let server = server.config(|config| config.timeouts.handler = Some(seconds(30)));
+        server.max_body_size(10).request_limits(choose)
+    })
+}
+
+#[test]
+fn any_request_has_a_handler_timeout_of_its_own() {
+    let world = start_choosing(|head| {
+        head.path().starts_with("/report").then(|| RequestLimits::new().handler_timeout(seconds(300)))
+    });
+    let report = world.client([get("/report"), get("/report-never")].concat());
+    let upload = world.client(format!("{}x", post_head("/report-never", 1)));
+    // The limits of a request end with it.
+    let other = world.client([get("/report"), get("/never")].concat());
+    world.memory.advance(seconds(29));
+    assert_eq!(responses(&other), [ok("/report")]);
+    world.memory.advance(seconds(1));
+    assert_eq!(responses(&other)[0].0, 503);
+    world.memory.advance(seconds(269));
+    assert_eq!((responses(&report), responses(&upload)), (vec![ok("/report")], vec![]));
+    world.memory.advance(seconds(1));
+    assert_eq!((responses(&report)[0].0, responses(&upload)[0].0), (503, 503));
+}
+
+#[test]
+fn limits_of_the_policy_replace_those_of_the_server() {
+    let limits = || RequestLimits::new().max_body_size(30).handler_timeout(seconds(300));
+    let handler = async |_: Memory, request: Request| {
+        if request.path() == "/never" {
+            pending::<()>().await;
+        }
+        "done"
+    };
+    let world = start_with(handler, |server| {
+        server.max_body_size(10).request_limits(move |_| Some(limits())).intake(|head| match head.path() {
+            "/20" => BodyPolicy::StreamUpTo(20),
+            "/never" => BodyPolicy::Stream.with_limits(RequestLimits::new().handler_timeout(seconds(5))),
+            _ => BodyPolicy::Buffer,
+        })
+    });
+    for (path, length, status) in [("/", 30, "100"), ("/", 31, "413"), ("/20", 20, "200"), ("/20", 21, "413")] {
+        let expecting = post_head(path, length).replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n");
+        let client = world.client(expecting);
+        let received = text(&client);
+        assert!(received.starts_with(&format!("HTTP/1.1 {status} ")), "{path} {length} {received}");
+    }
+    let never = world.client(format!("{}{}", post_head("/never", 30), "x".repeat(30)));
+    world.memory.advance(seconds(5));
+    assert_eq!(responses(&never)[0].0, 503);
+}
+
+#[test]
+fn panic_in_the_choice_of_limits_is_a_500() {
+    let world = start_choosing(|head| match head.path() {
+        "/panic" => panic!("on purpose"),
+        _ => None,
+    });
+    let client = world.client([get("/panic"), get("/ok")].concat());
+    let received = responses(&client);
+    assert_eq!((received[0].0, &received[1]), (500, &ok("/ok")));
 }

@@ -259,6 +259,7 @@ macro_rules! conformance_suite {
                 limits::a_full_server_refuses_where_it_is_to
                 limits::an_old_connection_closes_after_its_response
                 limits::a_request_has_limits_of_its_own
+                limits::a_request_without_a_body_has_a_timeout_of_its_own
             }
         }
     };
