@@ -283,7 +283,8 @@ impl Connection {
     }
 
     /// Begins to shut down with the server: an idle connection closes, a busy one after its current
-    /// response.
+    /// response, which says so; where its head was given before, after the next one, if the request
+    /// for that was received by then.
     pub fn handle_shutdown(&mut self, now: Now) {
         self.set_now(now);
         self.times.shutdown.get_or_insert(self.now.mono);

@@ -192,6 +192,53 @@ fn old_connections_close_between_requests_or_after_the_response() {
     world.assert_left();
 }
 
+/// Responds in the way of the path, and goes on for ten seconds behind or within that.
+async fn respond_early(memory: Memory, request: Request) -> Response {
+    let mut responder = request.responder();
+    match request.path() {
+        "/whole" => {
+            let responded = responder.send_response("whole", 200, "text/plain").unwrap();
+            sleep(&memory, seconds(10)).await;
+            responded
+        }
+        "/stream" => {
+            responder.send_status(200).unwrap();
+            responder.send_headers([("X", "y")], true).unwrap();
+            sleep(&memory, seconds(10)).await;
+            responder.finish().await.unwrap()
+        }
+        path => Response::text(path.to_owned()),
+    }
+}
+
+#[test]
+fn request_behind_an_early_response_is_served_at_the_end() {
+    for path in ["/whole", "/stream"] {
+        for shuts_down in [false, true] {
+            let world = start_with(respond_early, |server| server.max_connection_age(seconds(5)));
+            let client = world.client([get(path), get("/next"), get("/never")].concat());
+            let alone = world.client(get(path));
+            if shuts_down {
+                world.handle.shutdown(seconds(100));
+            }
+            world.memory.advance(seconds(6));
+            assert!(!client.is_ended() && alone.is_ended() == (path == "/whole"), "{path}");
+            world.memory.advance(seconds(5));
+            let received = text(&client);
+            assert_eq!(received.matches("HTTP/1.1 200 ").count(), 2, "{received}");
+            let (first, next) = received.split_at(received.rfind("HTTP/1.1").unwrap());
+            assert!(!first.contains("\r\nConnection:"), "{received}");
+            assert!(next.contains("\r\nConnection: close\r\n") && next.ends_with("/next"), "{received}");
+            assert!(client.is_ended() && alone.is_ended());
+            drop((client, alone));
+            world.memory.run();
+            if !shuts_down {
+                world.assert_left();
+            }
+        }
+    }
+}
+
 #[test]
 fn age_cuts_no_response_and_no_upgraded_stream() {
     async fn application(memory: Memory, request: Request) -> Response {
