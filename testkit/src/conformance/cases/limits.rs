@@ -23,6 +23,7 @@ pub fn connections_over_the_limit_of_an_address_get_503<S: Stage>() {
     third.send_meanwhile(post("/", "", &noise(200_000)));
     let response = third.response();
     assert_eq!((response.status, response.field("Connection")), (503, Some("close")));
+    assert_eq!(response.text(), "too many connections from this address (RFC 9110 15.6.4)\n");
     third.expect_end();
     drop((first, third));
     server.wait_for_connections(1);
