@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use httpants_driver::Request;
+use httpants_driver::{Request, Response};
 
 use crate::conformance::handler::Gate;
 use crate::conformance::running::{Running, get, start};
@@ -133,4 +133,32 @@ pub fn no_more_connections_are_accepted<S: Platform>() {
     server.wait("the port is closed", || server.stage.connect_to(&address).is_err());
     gate.open();
     assert_eq!(busy.response().text(), "done");
+}
+
+/// A request that was received while the handler of the one before still ran, behind its response,
+/// is served with a response that says `Connection: close`.
+pub fn a_request_that_waits_for_a_handler_is_served<S: Stage>() {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let server = start::<S, _, _>(move |request: Request| {
+        let gate = waiting.clone();
+        async move {
+            if request.path() != "/early" {
+                return Response::text("done");
+            }
+            let responded = request.responder().send_response("early", 200, "text/plain").expect("a response");
+            gate.pass().await;
+            responded
+        }
+    });
+    let mut client = server.connect();
+    client.send([get("/early"), get("/")].concat());
+    assert_eq!(client.response().text(), "early");
+    server.wait("the handler runs", || gate.arrived() == 1);
+    server.handle.shutdown(LONG);
+    assert!(client.is_quiet());
+    gate.open();
+    let response = client.response();
+    assert_eq!((response.text(), response.field("Connection")), ("done", Some("close")));
+    client.expect_end();
 }
