@@ -91,7 +91,7 @@ where
     let scheme = if tls.is_some() { "https" } else { "http" };
     let bound = server.bind()?;
     service.handle.get_or_init(|| bound.handle());
-    signals::obey(bound.handle(), tls)?;
+    signals::obey(bound.handle(), options.drain_delay(), tls)?;
     for address in bound.local_addresses() {
         print(&match address {
             ListenAddress::Unix(_) => format!("httpants listens on {address}\n"),

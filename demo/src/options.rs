@@ -9,6 +9,7 @@ use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use httpants_driver::Server;
 use httpants_driver::runtime::Runtime;
@@ -88,12 +89,16 @@ Usage: demo [OPTIONS]
       --socket-mode MODE       octal permissions of unix sockets, such as 660
       --socket-group GID       number of the group of unix sockets
       --workers N              number of threads, up to 1024; 0 = one per core [default: 0]
+      --drain-delay SECONDS    from the first SIGTERM to the end of accepting; until then /healthz
+                               responds with 503, so that load balancers choose others
+                               [default: 0]
       --access-log             write one line per request to standard error (Combined Log Format)
   -h, --help                   print this help
   -V, --version                print the version
 
 SECONDS may have a fraction; 0 disables the timeout. The first SIGINT or SIGTERM stops accepting,
-finishes running requests and closes WebSockets; the second closes all connections.
+finishes running requests and closes WebSockets; the second closes all connections. With
+--drain-delay the first SIGTERM does that after the delay; a signal during the delay does it at once.
 
 Routes:
   /                        with text/html in Accept: a page to try the server
@@ -126,6 +131,7 @@ pub(crate) struct Options {
     pub(crate) listen_fds: bool,
     pub(crate) workers: Workers,
     pub(crate) access_log: bool,
+    drain_delay: Option<Seconds>,
     pub(crate) cookie_secrets: Vec<Secret>,
     cookie_secret_file: Option<PathBuf>,
     pub(crate) xheaders: Vec<Proxies>,
@@ -184,6 +190,7 @@ impl Options {
             "listen-fds" => self.listen_fds = true,
             "workers" => self.workers = flag.value()?,
             "access-log" => self.access_log = true,
+            "drain-delay" => self.drain_delay = Some(flag.value()?),
             "tls-cert" => self.tls_certificate = Some(flag.path()?),
             "tls-key" => self.tls_key = Some(flag.path()?),
             "client-ca" => self.client_authorities = Some(flag.path()?),
@@ -279,6 +286,11 @@ impl Options {
             ProxyFields::XRealIp => proxies.x_real_ip(),
             ProxyFields::Forwarded => proxies.forwarded(),
         }
+    }
+
+    /// Returns how long the server still accepts after SIGTERM.
+    pub(crate) fn drain_delay(&self) -> Duration {
+        self.drain_delay.and_then(|Seconds(delay)| delay).unwrap_or_default()
     }
 
     /// Returns the secrets of cookies, if given.

@@ -129,7 +129,7 @@ async fn slow(runtime: &impl Runtime, request: &Request) -> Result<&'static str,
 
 fn healthz<R>(service: &Service<R>) -> Response {
     match service.handle.get() {
-        Some(handle) if handle.is_draining() => Response::text("draining").with_status(503),
+        Some(handle) if !handle.is_ready() => Response::text("draining").with_status(503),
         _ => Response::text("ok"),
     }
 }

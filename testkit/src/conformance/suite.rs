@@ -244,6 +244,8 @@ macro_rules! conformance_suite {
                 ending::what_runs_is_finished_and_says_that_it_is_the_last
                 ending::a_request_that_is_being_sent_still_gets_a_response
                 ending::a_request_that_waits_for_a_handler_is_served
+                ending::a_delayed_shutdown_begins_when_its_delay_is_over
+                ending::a_server_serves_until_the_delay_is_over_or_shutdown_ends_it
                 ending::the_grace_is_the_hard_end
                 ending::close_drops_what_is_open
                 ending::a_handler_may_end_the_server

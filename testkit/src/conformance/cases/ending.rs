@@ -90,6 +90,53 @@ pub fn the_grace_is_the_hard_end<S: Stage>() {
     server.stage.end();
 }
 
+/// When the delay of a shutdown is over, it is as any other; a later request for a longer delay
+/// does not extend it.
+pub fn a_delayed_shutdown_begins_when_its_delay_is_over<S: Stage>() {
+    let (mut server, gate) = serve::<S>();
+    let (mut busy, mut idle) = (server.connect(), server.connect());
+    assert_eq!(idle.ask(get("/")).text(), "done");
+    busy.send(get("/slow"));
+    server.wait("the handler runs", || gate.arrived() == 1);
+    let delay = Duration::from_millis(300);
+    let since = server.stage.time();
+    server.handle.shutdown_after(delay, LONG);
+    server.handle.shutdown_after(LONG, LONG);
+    server.stage.pass(delay);
+    idle.expect_end();
+    assert!(server.handle.is_draining() && server.stage.time() - since >= delay, "it began before its time");
+    drop(idle);
+    gate.open();
+    let response = busy.response();
+    assert_eq!((response.text(), response.field("Connection")), ("done", Some("close")));
+    drop(busy);
+    server.stage.end();
+}
+
+/// Until then connections are accepted and requests are served as before: only `is_ready` differs.
+/// `shutdown` ends the delay.
+pub fn a_server_serves_until_the_delay_is_over_or_shutdown_ends_it<S: Stage>() {
+    let (mut server, _) = serve::<S>();
+    let mut known = server.connect();
+    assert_eq!(known.ask(get("/")).text(), "done");
+    assert!(server.handle.is_ready());
+    server.handle.shutdown_after(LONG, LONG);
+    let mut new = server.connect();
+    for client in [&mut known, &mut new] {
+        for _ in 0..2 {
+            let response = client.ask(get("/"));
+            assert_eq!((response.text(), response.field("Connection")), ("done", None));
+        }
+    }
+    assert!(!server.handle.is_ready() && !server.handle.is_draining());
+    server.handle.shutdown(LONG);
+    known.expect_end();
+    new.expect_end();
+    assert!(!server.handle.is_ready() && server.handle.is_draining());
+    drop((known, new));
+    server.stage.end();
+}
+
 /// `close` drops what is open, busy or not, and takes back a longer grace.
 pub fn close_drops_what_is_open<S: Stage>() {
     let (mut server, gate) = serve::<S>();
