@@ -118,7 +118,7 @@ pub enum BodyPolicy {
     /// Forms are parsed on POST and PUT ([`Request::post`], [`Request::files`]). The raw body is in
     /// memory if it is small, otherwise in a temporary file ([`Request::body`],
     /// [`Request::body_reader`]); the raw body of a large multipart form is kept only with
-    /// [`Limits::keep_body`](forms::FormLimits::keep_body).
+    /// [`FormLimits::keep_body`](forms::FormLimits::keep_body).
     #[default]
     Buffer,
     /// Buffers with limits of its own instead of the server's: the size of this request, and how

@@ -6,6 +6,8 @@
 //! carried out in many [`Style`]s and at any splits; the outcome must not change.
 
 pub mod app;
+#[cfg(doctest)]
+pub mod book;
 pub mod corpus;
 pub mod cuts;
 pub mod ends;

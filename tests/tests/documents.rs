@@ -1,4 +1,5 @@
-//! Tests of the documents: the tests that they name exist, and their links lead somewhere.
+//! Tests of the documents: the tests that they name exist, their links lead somewhere, and the book is
+//! complete.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
@@ -101,7 +102,8 @@ fn documents(folder: &Path) -> Vec<PathBuf> {
     let paths = entries.map(|entry| entry.unwrap().path());
     let is_source = |path: &PathBuf| {
         let name = path.file_name().unwrap().to_string_lossy();
-        !name.starts_with('.') && name != "target" && name != "corpus" && name != "found"
+        // `book` is the book as mdBook writes it.
+        !name.starts_with('.') && !matches!(name.as_ref(), "target" | "corpus" | "found" | "book")
     };
     let documents = paths.filter(is_source).flat_map(|path| match path.extension() {
         _ if path.is_dir() => documents(&path),
@@ -111,31 +113,110 @@ fn documents(folder: &Path) -> Vec<PathBuf> {
     documents.collect()
 }
 
-/// Returns the targets of the links of a document that are neither URLs nor anchors in it.
-fn links(document: &str) -> impl Iterator<Item = &str> {
+/// Returns the targets of the links of a document that are no URLs: the file, which is empty for this one,
+/// and the anchor.
+fn links(document: &str) -> impl Iterator<Item = (&str, Option<&str>)> {
     let targets = document.split("](").skip(1).filter_map(|rest| Some(rest.split_once(')')?.0));
     targets
-        .filter(|target| !target.contains("://") && !target.starts_with('#') && !target.contains(char::is_whitespace))
-        .map(|target| target.split_once('#').map_or(target, |(file, _)| file))
+        .filter(|target| !target.contains("://") && !target.contains(char::is_whitespace))
+        .map(|target| target.split_once('#').map_or((target, None), |(file, anchor)| (file, Some(anchor))))
+}
+
+/// Returns the anchors of the headings of a document, as mdBook and others make them.
+fn anchors(document: &str) -> Vec<String> {
+    let mut is_code = false;
+    let headings = document.lines().filter_map(|line| {
+        is_code ^= line.starts_with("```");
+        let heading = line.trim_start_matches('#');
+        if is_code || heading.len() == line.len() { None } else { heading.strip_prefix(' ') }
+    });
+    let anchor = |heading: &str| {
+        let kept = heading.chars().filter(|kept| kept.is_alphanumeric() || matches!(kept, ' ' | '-' | '_'));
+        kept.collect::<String>().to_lowercase().replace(' ', "-")
+    };
+    headings.map(anchor).collect()
 }
 
 #[test]
-fn relative_links_lead_to_existing_files() {
+fn relative_links_lead_to_existing_files_and_headings() {
     let documents = documents(&at("."));
     assert!(documents.len() > 20, "{documents:?}");
     let mut count = 0;
     for path in documents {
-        for target in links(&fs::read_to_string(&path).unwrap()) {
+        let text = fs::read_to_string(&path).unwrap();
+        for (file, anchor) in links(&text) {
             count += 1;
-            assert!(path.parent().unwrap().join(target).exists(), "{}: there is no {target}", path.display());
+            let target = if file.is_empty() { path.clone() } else { path.parent().unwrap().join(file) };
+            assert!(target.exists(), "{}: there is no {file}", path.display());
+            if let Some(anchor) = anchor.filter(|_| target.extension().is_some_and(|extension| extension == "md")) {
+                let anchors = anchors(&fs::read_to_string(&target).unwrap());
+                assert!(anchors.iter().any(|known| known == anchor), "{}: {file} has no {anchor}", path.display());
+            }
         }
     }
     assert!(count > 50, "{count} links were found");
 }
 
+/// Returns the pages of the book, with their paths below `docs`.
+fn pages() -> Vec<(String, String)> {
+    let folder = at("docs");
+    let pages = documents(&folder).into_iter().map(|path| {
+        let text = fs::read_to_string(&path).unwrap();
+        (path.strip_prefix(&folder).unwrap().to_string_lossy().replace('\\', "/"), text)
+    });
+    pages.filter(|(path, _)| path != "SUMMARY.md").collect()
+}
+
 #[test]
-fn options_in_the_readme_are_listed_in_the_help() {
-    let readme = fs::read_to_string(at("README.md")).unwrap();
+fn each_page_is_in_the_summary_of_the_book_once() {
+    let summary = fs::read_to_string(at("docs/SUMMARY.md")).unwrap();
+    let listed: Vec<_> = links(&summary).map(|(file, _)| file).collect();
+    for (page, text) in pages() {
+        assert_eq!(listed.iter().filter(|listed| **listed == page).count(), 1, "docs/SUMMARY.md and {page}");
+        assert!(text.starts_with("# "), "{page} begins with its title");
+    }
+}
+
+#[test]
+fn each_program_in_the_book_is_compiled() {
+    let compiled = fs::read_to_string(at("tests/src/book.rs")).unwrap();
+    let mut count = 0;
+    // The guide to runtimes quotes programs, which `http-driver/tests/polled.rs` compares.
+    for (page, text) in pages().into_iter().filter(|(page, _)| page != "custom-runtime.md") {
+        let fences = text.lines().filter_map(|line| line.trim_start().strip_prefix("```"));
+        let programs: Vec<_> = fences.filter(|fence| fence.starts_with("rust")).collect();
+        assert!(programs.iter().all(|fence| matches!(*fence, "rust" | "rust,no_run")), "{page}: {programs:?}");
+        let is_listed = compiled.contains(&format!("\"{page}\""));
+        assert_eq!(is_listed, !programs.is_empty(), "tests/src/book.rs and {page}");
+        count += programs.len();
+    }
+    assert!(count > 30, "{count} programs were found");
+}
+
+#[test]
+fn figures_of_speed_are_in_the_results() {
+    let results = fs::read_to_string(at("bench/RESULTS.md")).unwrap();
+    // From here to the next heading: before that, the README has numbers of versions.
+    for (path, from, figures) in [("README.md", "![Server CPU", 3), ("docs/explanation/speed.md", "# ", 40)] {
+        let text = fs::read_to_string(at(path)).unwrap();
+        let text = text.split_once(from).unwrap().1.split("\n## ").next().unwrap();
+        let numbers = text.split(|part: char| !part.is_ascii_digit() && part != '.' && part != ',');
+        let is_figure = |number: &&str| {
+            let parts = number.trim_matches(['.', ',']).split_once('.');
+            parts.is_some_and(|(_, part)| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        let found: Vec<_> = numbers.filter(is_figure).map(|number| number.trim_matches(['.', ','])).collect();
+        assert!(found.len() >= figures, "{path}: {found:?}");
+        for figure in found {
+            assert!(results.contains(figure), "{path}: {figure} is not in bench/RESULTS.md");
+        }
+    }
+}
+
+#[test]
+fn options_in_the_documents_are_listed_in_the_help() {
+    let pages: String = pages().into_iter().map(|(_, text)| text).collect();
+    let readme = fs::read_to_string(at("README.md")).unwrap() + &pages;
     let help = fs::read_to_string(at("demo/src/options.rs")).unwrap();
     let commands = readme.split('`').filter_map(|code| Some(code.split_once("cargo run --release -- ")?.1));
     let options: Vec<_> =
@@ -147,7 +228,8 @@ fn options_in_the_readme_are_listed_in_the_help() {
 }
 
 #[test]
-fn links_are_found_without_urls_and_anchors() {
+fn links_are_found_without_urls() {
     let document = "[a](b.md) [c](https://d) [e](#f) [g](h/i.md#j)";
-    assert_eq!(links(document).collect::<Vec<_>>(), ["b.md", "h/i.md"]);
+    assert_eq!(links(document).collect::<Vec<_>>(), [("b.md", None), ("", Some("f")), ("h/i.md", Some("j"))]);
+    assert_eq!(anchors("# A b\n```\n# c\n```\n## D: e-f, `g`\n"), ["a-b", "d-e-f-g"]);
 }

@@ -191,10 +191,10 @@ impl Request {
     /// Returns the whole body as received, if it is in memory; it is empty if the request has none.
     ///
     /// `None` if it is somewhere else: in a temporary file, where it is if it is larger than
-    /// [`Limits::memory`](httpants_core::forms::FormLimits::memory) (256 KiB by default); not received
-    /// yet, because it is streamed; not kept, because it is that of a large multipart form and
-    /// [`Limits::keep_body`](httpants_core::forms::FormLimits::keep_body) is not set; or taken through
-    /// [`body_mut`](Self::body_mut). [`bytes`](Self::bytes) returns it wherever it is.
+    /// [`FormLimits::memory`](httpants_core::forms::FormLimits::memory) (256 KiB by default); not
+    /// received yet, because it is streamed; not kept, because it is that of a large multipart form
+    /// and [`FormLimits::keep_body`](httpants_core::forms::FormLimits::keep_body) is not set; or taken
+    /// through [`body_mut`](Self::body_mut). [`bytes`](Self::bytes) returns it wherever it is.
     #[must_use]
     pub fn body(&self) -> Option<&Bytes> {
         self.body.as_whole()

@@ -47,7 +47,8 @@ pub enum ServerErrorKind {
     /// The body is not an acceptable form, before the handler or as an error that it returned: 400,
     /// 413, 415.
     Form(ParseFormError),
-    /// The body cannot be read as the handler asked for it, whose error it returned: 400, 415, 500.
+    /// The body cannot be read as the handler asked for it, whose error it returned: 400, 413, 415,
+    /// 500.
     Body(BodyError),
     /// The body has a `Content-Encoding` that the server does not decode
     /// (`Server::decompress_requests`): 415.

@@ -36,7 +36,7 @@
 //! is sent with the first poll. No temporary files are created, and the service parses forms
 //! itself. [`Server::intake`](crate::Server::intake) may still refuse a request or change its
 //! limit. It should not buffer: of a parsed multipart form, at most
-//! [`Limits::memory`](crate::protocol::forms::FormLimits::memory) is left for the service to read, and
+//! [`FormLimits::memory`](crate::protocol::forms::FormLimits::memory) is left for the service to read, and
 //! its body returns an error for more.
 //!
 //! [`Server::max_body_size`](crate::Server::max_body_size) applies: a body announced to be larger

@@ -1,0 +1,70 @@
+//! The page of all errors.
+
+use httpants_core::ProtocolError;
+
+use crate::{source, table};
+
+const HEAD: &str = "# Every error, and what the server responds to by itself
+
+Generated from the code by a test (`tests/tests/reference`): `UPDATE_REFERENCE=1 cargo test -p httpants-tests --test reference`
+writes it anew. `Server::on_error` replaces the pages of these responses ([error pages](../how-to/error-pages.md)). Which input
+gets which of them is in [verdicts](../protocol.md).
+
+";
+
+const PARTS: [(&str, &str, &str, &str); 8] = [
+    (
+        "ParseFormError",
+        "http-core/src/forms/error.rs",
+        "Errors of forms",
+        "400, 413 past a limit, 415 for a content coding.",
+    ),
+    ("BodyError", "http-driver/src/exchange/body_error.rs", "Errors of reading a body", "They convert into responses."),
+    (
+        "WebSocketError",
+        "http-driver/src/websocket/error.rs",
+        "Errors of a WebSocket handshake",
+        "They convert into responses.",
+    ),
+    (
+        "Misuse",
+        "http-core/src/message/misuse.rs",
+        "Misuse",
+        "What the application did wrong. Returned by a handler it becomes a 500, and an ERROR in the log.",
+    ),
+    ("CloseReason", "http-core/src/connection/events.rs", "Why connections end", "Counted by `Counters::closes`."),
+    ("TlsErrorKind", "http-driver/src/tls/error.rs", "Errors of TLS settings", "Returned when certificates are read."),
+    (
+        "CookieError",
+        "http-core/src/message/cookie_error.rs",
+        "Errors of cookies",
+        "In `Misuse::Cookie`, when a cookie is set.",
+    ),
+    ("FileError", "http-core/src/files/error.rs", "Errors of files", "404, 403 or 500."),
+];
+
+fn documented(path: &str, name: &str, columns: [&str; 2]) -> String {
+    let rows = source::variants(path, name).into_iter().map(|(variant, text)| {
+        assert!(!text.is_empty(), "{name}::{variant} has no documentation");
+        vec![format!("`{name}::{variant}`"), text]
+    });
+    table(&columns, rows)
+}
+
+pub(crate) fn page() -> String {
+    let mut page = HEAD.to_owned();
+    page += "## Responses of the server itself\n\n`ServerErrorKind`, the cause of a response that no handler gave.\n\n";
+    page += &documented("http-driver/src/response/server_error.rs", "ServerErrorKind", ["kind", "cause, and status"]);
+    page += "\n## Errors of the protocol\n\n`ProtocolError`, what a peer did wrong: each has one status and one fixed text.\n\n";
+    let described = source::variants("http-core/src/wire/error.rs", "ProtocolError");
+    assert_eq!(described.len(), ProtocolError::ALL.len());
+    let rows = ProtocolError::ALL.iter().zip(described).map(|(error, (name, text))| {
+        assert_eq!(format!("{error:?}"), name);
+        vec![format!("`{name}`"), error.status().as_u16().to_string(), error.to_string(), text]
+    });
+    page += &table(&["error", "status", "text of the response", "cause"], rows);
+    for (name, path, title, note) in PARTS {
+        page += &format!("\n## {title}\n\n{note}\n\n{}", documented(path, name, ["error", "meaning"]));
+    }
+    page
+}
