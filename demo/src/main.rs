@@ -1,12 +1,15 @@
 //! The demo server of httpants, and an example of an application.
 
 mod cookies;
+mod events;
 mod inspect;
+mod metrics;
 mod mistake;
 mod options;
 mod page;
 mod routes;
 mod samples;
+mod session;
 mod signals;
 mod websocket;
 
@@ -68,7 +71,7 @@ where
         // The raw body is shown for forms, too.
         .forms(|limits| limits.keep_body = true)
         .workers(options.workers.0);
-    server = options.limit(server);
+    server = options.codings(options.limit(server));
     if let Some(policy) = options.sendfile(service.files.path())? {
         server = server.x_sendfile(policy);
     }

@@ -15,12 +15,16 @@ use httpants_driver::Server;
 use httpants_driver::runtime::Runtime;
 use httpants_tokio::protocol::Config;
 use httpants_tokio::protocol::proxy::XHeaders;
-use httpants_tokio::{ClientCertificates, FileRoot, Handler, KeyRing, KeyRingFile, Tls, XSendfile};
+use httpants_tokio::{
+    ClientCertificates, Compression, Decompression, FileRoot, Handler, KeyRing, KeyRingFile, Tls, XSendfile,
+};
 use lexopt::{Arg, Parser};
 
 use connections::Connections;
 pub(crate) use values::{Address, Proxies, ProxyFields, RuntimeName, Secret, Workers};
 use values::{ByteCount, BytesPerSecond, FieldName, Prefix, Seconds};
+
+use crate::routes;
 
 pub(crate) const HELP: &str = "\
 The demo server of httpants: an HTTP/1.1 server that shows each request as it was parsed.
@@ -41,6 +45,9 @@ Usage: demo [OPTIONS]
       --file-fallback FILE     file below the file root that /file/ sends to browsers that navigate
                                to a path without a file, such as index.html
       --file-not-found FILE    file below the file root that /file/ sends with status 404
+      --compress               compress responses by zstd, brotli or gzip if the client accepts it;
+                               not files, and not JSON, which may contain cookies (BREACH)
+      --decompress-requests    decode request bodies with such a Content-Encoding; 415 for others
       --sendfile HEADER        let the proxy send files: respond with this header field, such as
                                X-Accel-Redirect (nginx) or X-Sendfile
       --sendfile-prefix PATH   path prefix that the proxy maps to the file root
@@ -107,11 +114,16 @@ Routes:
   /upload                  POST a multipart form: returns the number of parts and bytes
   /file/NAME               a file below the file root
   /stream?chunks=N&size=B&delay=MS
+  /events?count=N&delay=MS&retry=MS&heartbeat=MS
+                           server-sent events; continue behind Last-Event-ID
+  /lines?size=B            text that --compress compresses
   /slow?ms=N
   /cookie/set?NAME=VALUE&...
   /cookie/set-secure?name=N&value=V[&expires=SECONDS]
   /cookie/get-secure?name=N
-  /status/NNN  /healthz  /ws  /panic
+  /cookie/login /cookie/logout
+                           POST of the page: a signed cookie, and a message that is shown once
+  /status/NNN  /healthz  /metrics  /ws  /panic
   anything else            the request as received, as JSON
 ";
 
@@ -142,6 +154,8 @@ pub(crate) struct Options {
     file_root: Option<PathBuf>,
     file_fallback: Option<PathBuf>,
     file_not_found: Option<PathBuf>,
+    compress: bool,
+    decompress_requests: bool,
     sendfile: Option<FieldName>,
     sendfile_prefix: Option<Prefix>,
     proxy_protocol: bool,
@@ -197,6 +211,8 @@ impl Options {
             "file-root" => self.file_root = Some(flag.path()?),
             "file-fallback" => self.file_fallback = Some(flag.path()?),
             "file-not-found" => self.file_not_found = Some(flag.path()?),
+            "compress" => self.compress = true,
+            "decompress-requests" => self.decompress_requests = true,
             "sendfile" => self.sendfile = Some(flag.value()?),
             "sendfile-prefix" => self.sendfile_prefix = Some(flag.value()?),
             "cookie-secret" => self.cookie_secrets.push(flag.secret()?),
@@ -263,6 +279,17 @@ impl Options {
     /// Applies the settings of connections and listening sockets.
     pub(crate) fn limit<R: Runtime, H: Handler>(&self, server: Server<R, H>) -> Server<R, H> {
         self.connections.apply(server)
+    }
+
+    /// Enables the content codings.
+    pub(crate) fn codings<R: Runtime, H: Handler>(&self, mut server: Server<R, H>) -> Server<R, H> {
+        if self.compress {
+            server = server.compression(Compression::default().filter(routes::is_compressed));
+        }
+        if self.decompress_requests {
+            server = server.decompress_requests(Decompression::default());
+        }
+        server
     }
 
     /// Returns which proxies are trusted, and which of their fields.

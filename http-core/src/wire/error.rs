@@ -309,7 +309,8 @@ mod tests {
     #[test]
     fn ids_are_the_names_of_the_faults() {
         for fault in ProtocolError::ALL {
-            let words = format!("{fault:?}").chars().flat_map(|c| {
+            let name = format!("{fault:?}");
+            let words = name.chars().flat_map(|c| {
                 let hyphen = if c.is_ascii_uppercase() { Some('-') } else { None };
                 hyphen.into_iter().chain(Some(c.to_ascii_lowercase()))
             });
