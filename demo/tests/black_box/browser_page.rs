@@ -217,7 +217,7 @@ fn assert_compressed(browser: &mut Browser, codings: &[&str]) {
 fn assert_layout(browser: &mut Browser, screen: Screen) {
     let width = if screen == Screen::DarkPhone { 360 } else { 1280 };
     browser.wait_for("[innerWidth, document.documentElement.scrollWidth <= innerWidth]", json!([width, true]));
-    let cut = "[...document.querySelectorAll('main *')].filter(part => !part.closest('pre, .log, .hidden') \
+    let cut = "[...document.querySelectorAll('main *')].filter(part => !part.closest('pre, .log, .unseen') \
                && part.getBoundingClientRect().right > innerWidth).map(part => part.outerHTML)";
     browser.wait_for(cut, json!([]));
     let unnamed = "[...document.querySelectorAll('input, select, progress')].filter(field => \
