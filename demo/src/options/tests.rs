@@ -21,6 +21,7 @@ fn no_arguments_means_loopback_8080_with_server_defaults() {
     assert_eq!(options.listen, ["127.0.0.1:8080".parse().unwrap()]);
     assert_eq!((options.workers, options.access_log), (Workers(0), false));
     assert_eq!(options.drain_delay(), Duration::ZERO);
+    assert!(!options.compress && !options.decompress_requests);
 }
 
 #[test]
@@ -29,8 +30,9 @@ fn every_flag_sets_its_option() {
         "--listen 80 --listen=unix:/s --listen-fds --workers 3 --access-log --max-request 5 --head-timeout 1 \
          --idle-timeout 2.5 --body-timeout 3 --write-timeout 0 --half-closed-timeout 8 --proxy-protocol --cookie-secret a \
          --cookie-secret b --xheaders 10.0.0.0/8 --xheaders ::1 --handshake-timeout 4 --accept-timeout 5 \
-         --linger-timeout 6 --body-rate 7 --drain-delay 1.5",
+         --linger-timeout 6 --body-rate 7 --drain-delay 1.5 --compress --decompress-requests",
     );
+    assert!(options.compress && options.decompress_requests);
     let mut config = Config::default();
     options.apply(&mut config);
     assert_eq!(options.listen, ["80", "unix:/s"].map(|address| address.parse().unwrap()));

@@ -264,7 +264,6 @@ function prepareFiles() {
     );
     const start = response.status === 206 ? first : 0;
     at("range-bytes").textContent = dump(content.subarray(0, 1024), start);
-    at("range-bytes").hidden = content.length === 0;
   });
 }
 
@@ -315,7 +314,6 @@ function prepareCompression() {
         sizes.push(await measure(label, path, options, index));
       }
       at("sizes").tBodies[0].replaceChildren(...sizes.map(showSize));
-      at("sizes").hidden = false;
       say("compression-state", sizes.some(size => size.coding !== null)
         ? "" : "This server was started without --compress, so it sends everything as it is.");
     } catch (error) {

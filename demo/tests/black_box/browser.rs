@@ -29,13 +29,8 @@ pub(crate) enum Screen {
 
 impl Browser {
     pub(crate) fn start(screen: Screen) -> Self {
-        let mut driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
-        let port = lines
-            .map_while(Result::ok)
-            .find_map(|line| line.rsplit_once("successfully on port ")?.1.trim_end_matches('.').parse().ok());
-        let (client, profile) =
-            (Client::connect((Ipv4Addr::LOCALHOST, port.unwrap()).into()), tempfile::tempdir().unwrap());
+        let (driver, port) = start_driver();
+        let (client, profile) = (Client::connect((Ipv4Addr::LOCALHOST, port).into()), tempfile::tempdir().unwrap());
         let mut browser = Self { driver, client, session: String::new(), _profile: profile };
         let profile = format!("--user-data-dir={}", browser._profile.path().display());
         let options = json!({"args": [
@@ -84,11 +79,13 @@ impl Browser {
         self.in_session("/url", &json!({"url": url}));
     }
 
-    /// Returns the messages of the console since the last call: errors of scripts and requests, and
-    /// violations of the policy.
+    /// Returns the errors and warnings of the console since the last call: of scripts and requests,
+    /// and violations of the policy.
     pub(crate) fn console(&mut self) -> Vec<String> {
         let messages = self.in_session("/se/log", &json!({"type": "browser"}));
-        messages.as_array().unwrap().iter().map(|message| message["message"].to_string()).collect()
+        let messages = messages.as_array().unwrap().iter();
+        let serious = messages.filter(|message| message["level"] == "SEVERE" || message["level"] == "WARNING");
+        serious.map(|message| message["message"].to_string()).collect()
     }
 
     /// Presses a key, as many times.
@@ -141,6 +138,23 @@ impl Browser {
             std::thread::sleep(Duration::from_millis(50));
         }
     }
+}
+
+/// Starts the driver, and returns its port. It takes a free one for IPv4, which another program may
+/// have for IPv6; then it ends.
+fn start_driver() -> (Child, u16) {
+    for _ in 0..10 {
+        let mut driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn().unwrap();
+        let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
+        let port = lines
+            .map_while(Result::ok)
+            .find_map(|line| line.rsplit_once("successfully on port ")?.1.trim_end_matches('.').parse().ok());
+        if let Some(port) = port {
+            return (driver, port);
+        }
+        driver.wait().unwrap();
+    }
+    panic!("chromedriver finds no port");
 }
 
 impl Drop for Browser {
