@@ -21,7 +21,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 use httpants_driver::protocol::cookies::KeyRing;
 use httpants_driver::tower::{TowerService, Upgrade};
-use httpants_driver::{Body, BodyError, BodyPolicy, BoxError, Handle, Request, Server, Upgraded};
+use httpants_driver::{Body, BodyError, BodyPolicy, BoxError, Compression, Handle, Request, Server, Upgraded};
 use httpants_testkit::memory::{Client, Faults, Memory};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Layer, Service, service_fn};
@@ -94,6 +94,19 @@ async fn application(request: http::Request<Body>) -> Result<TestResponse, BoxEr
         "/trailers" => {
             let last = [("x-sum", "7"), ("content-length", "1"), ("transfer-encoding", "gzip"), ("expires", "0")];
             Frames::of([data("a"), data("b"), trailers(&last)]).response()
+        }
+        "/digests" => {
+            let last =
+                [("content-digest", "a"), ("x-sum", "7"), ("digest", "b"), ("repr-digest", "c"), ("content-md5", "d")];
+            let mut response = Frames::of([data("a"), trailers(&last)]).response();
+            response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
+            response
+        }
+        "/announced-digest" => {
+            let mut response = Frames::of([data("a"), trailers(&[("content-digest", "a")])]).response();
+            response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
+            response.headers_mut().insert("trailer", HeaderValue::from_static("Content-Digest"));
+            response
         }
         "/sized-trailers" => {
             Frames { size: Some(1), ..Frames::of([data("a"), trailers(&[("x-sum", "7")])]) }.response()
@@ -358,6 +371,29 @@ fn errors_of_the_server_have_the_page_of_the_application() {
 fn trailer_fields_follow_a_chunked_body() {
     assert!(response("/trailers").ends_with("\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\nx-sum: 7\r\n\r\n"));
     assert!(response("/sized-trailers").ends_with("\r\nContent-Length: 1\r\n\r\na"));
+}
+
+/// Their digests are of the bytes before compression.
+#[test]
+fn trailers_of_compressed_bodies_have_no_digest() {
+    let memory = Memory::new();
+    let server = Server::with_runtime(memory.clone(), TowerService::new(service_fn(application)));
+    memory.start(server.compression(Compression::default()));
+    let ask = |path: &str, accepted: &str| {
+        let client = memory.connect();
+        client.send(&head("GET", path, &format!("Accept-Encoding: {accepted}\r\n")));
+        memory.run();
+        String::from_utf8_lossy(&client.take_received()).into_owned()
+    };
+    let coded = ask("/digests", "gzip");
+    assert!(coded.contains("\r\nContent-Encoding: gzip\r\n"), "{coded}");
+    assert!(coded.ends_with("\r\n0\r\nx-sum: 7\r\n\r\n"), "{coded}");
+    let plain = ask("/digests", "identity");
+    assert!(
+        plain.ends_with("0\r\ncontent-digest: a\r\nx-sum: 7\r\ndigest: b\r\nrepr-digest: c\r\ncontent-md5: d\r\n\r\n")
+    );
+    let announced = ask("/announced-digest", "gzip");
+    assert!(announced.ends_with("\r\n\r\n1\r\na\r\n0\r\ncontent-digest: a\r\n\r\n"), "{announced}");
 }
 
 #[test]
