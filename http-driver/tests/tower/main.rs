@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
+mod bodies;
 mod on_upgrade;
 
 use std::cell::{Cell, RefCell};
@@ -21,7 +22,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Empty, Full};
 use httpants_driver::protocol::cookies::KeyRing;
 use httpants_driver::tower::{TowerService, Upgrade};
-use httpants_driver::{Body, BodyError, BodyPolicy, BoxError, Compression, Handle, Request, Server, Upgraded};
+use httpants_driver::{Body, BodyError, BodyPolicy, BoxError, Handle, Request, Server, Upgraded};
 use httpants_testkit::memory::{Client, Faults, Memory};
 use tower::limit::ConcurrencyLimitLayer;
 use tower::{Layer, Service, service_fn};
@@ -371,29 +372,6 @@ fn errors_of_the_server_have_the_page_of_the_application() {
 fn trailer_fields_follow_a_chunked_body() {
     assert!(response("/trailers").ends_with("\r\n\r\n1\r\na\r\n1\r\nb\r\n0\r\nx-sum: 7\r\n\r\n"));
     assert!(response("/sized-trailers").ends_with("\r\nContent-Length: 1\r\n\r\na"));
-}
-
-/// Their digests are of the bytes before compression.
-#[test]
-fn trailers_of_compressed_bodies_have_no_digest() {
-    let memory = Memory::new();
-    let server = Server::with_runtime(memory.clone(), TowerService::new(service_fn(application)));
-    memory.start(server.compression(Compression::default()));
-    let ask = |path: &str, accepted: &str| {
-        let client = memory.connect();
-        client.send(&head("GET", path, &format!("Accept-Encoding: {accepted}\r\n")));
-        memory.run();
-        String::from_utf8_lossy(&client.take_received()).into_owned()
-    };
-    let coded = ask("/digests", "gzip");
-    assert!(coded.contains("\r\nContent-Encoding: gzip\r\n"), "{coded}");
-    assert!(coded.ends_with("\r\n0\r\nx-sum: 7\r\n\r\n"), "{coded}");
-    let plain = ask("/digests", "identity");
-    assert!(
-        plain.ends_with("0\r\ncontent-digest: a\r\nx-sum: 7\r\ndigest: b\r\nrepr-digest: c\r\ncontent-md5: d\r\n\r\n")
-    );
-    let announced = ask("/announced-digest", "gzip");
-    assert!(announced.ends_with("\r\n\r\n1\r\na\r\n0\r\ncontent-digest: a\r\n\r\n"), "{announced}");
 }
 
 #[test]
