@@ -32,7 +32,9 @@ pub use crate::observe::{CloseCounts, Counters, RefusalCounts, ResponseCounts, T
 #[cfg(feature = "compression")]
 pub use crate::request::Decompression;
 pub use crate::request::upload::{BodyReader, Files, Pieces, TextField, TextFields, UploadedFile};
-pub use crate::request::{Body, BuildRequestError, FormError, MultipartStream, Request, RequestBuilder, StreamedPart};
+pub use crate::request::{
+    Body, BuildRequestError, FormError, MultipartStream, PathSegments, Request, RequestBuilder, StreamedPart,
+};
 pub use crate::response::files::{FileRoot, NamedFile};
 pub use crate::response::{
     BoxError, Event, EventError, Events, IntoEvent, Responder, Response, ServerError, ServerErrorKind, Upgraded,

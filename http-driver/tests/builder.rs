@@ -113,3 +113,39 @@ fn responder_of_a_built_request_accepts_a_response() {
     assert!(response.is_ok());
     assert_ne!(request.head().received(), Now::default());
 }
+
+#[test]
+fn https_url_has_the_host_and_the_port_that_is_asked_for() {
+    let of = |host: &str, target: &str, method: &str| {
+        Request::builder().method(method).target(target).header("Host", host).build().unwrap()
+    };
+    for (host, target, expected) in [
+        ("a.example", "/", Some("https://a.example/")),
+        ("A.example:80", "/b?c=//d", Some("https://A.example/b?c=//d")),
+        ("[::1]:8080", "//evil.example/", Some("https://[::1]//evil.example/")),
+        ("a:", "http://b.example:1/c", Some("https://b.example/c")),
+        ("", "/", None),
+        ("a", "*", None),
+    ] {
+        let method = if target == "*" { "OPTIONS" } else { "GET" };
+        assert_eq!(of(host, target, method).https_url(443).as_deref(), expected, "{host} {target}");
+    }
+    assert_eq!(of("[::1]:1", "/a", "POST").https_url(8443).as_deref(), Some("https://[::1]:8443/a"));
+    assert_eq!(of("a:1", "a:1", "CONNECT").https_url(443), None);
+    let mut info = ConnectionInfo::default();
+    info.secure = true;
+    assert_eq!(Request::builder().connection_info(info).build().unwrap().https_url(443), None);
+    let proxied = Request::builder().xheaders(XHeaders::TrustAll).header("X-Forwarded-Proto", "https");
+    assert_eq!(proxied.build().unwrap().https_url(443), None);
+}
+
+#[test]
+fn path_segments_can_be_matched() {
+    let of = |target: &str| Request::builder().target(target).build().unwrap().path_segments();
+    assert!(matches!(of("/users/%c3%a9%2F").to_vec()[..], ["users", "\u{e9}/"]));
+    assert!(matches!(of("/").to_vec()[..], [""]));
+    assert!(matches!(of("//a/").to_vec()[..], ["", "a", ""]));
+    let options = Request::builder().method("OPTIONS").target("*").build().unwrap().path_segments();
+    assert!(options.to_vec().is_empty());
+    assert_eq!(format!("{:?}", of("/a/b")), r#"["a", "b"]"#);
+}

@@ -189,7 +189,7 @@ fn nothing_is_compressed_by_default() {
 #[test]
 fn responses_that_must_stay_as_they_are() {
     type Make = fn() -> Response;
-    let cases: [(&str, Make); 16] = [
+    let cases: [(&str, Make); 23] = [
         ("small", || Response::text("x".repeat(1023))),
         ("empty", || Response::text("")),
         ("image", || Response::bytes("image/png", text())),
@@ -201,7 +201,17 @@ fn responses_that_must_stay_as_they_are() {
         ("digest", || Response::text(text()).with_header("Repr-Digest", "sha-256=:AA==:")),
         ("204", || Response::text(text()).with_status(204)),
         ("205", || Response::text(text()).with_status(205)),
-        ("304", || Response::text(text()).with_status(304)),
+        ("small 304", || Response::new(304).with_header("Content-Length", "1023")),
+        ("image 304", || Response::new(304).with_header("Content-Type", "image/png")),
+        ("coded 304", || Response::new(304).with_header("Content-Encoding", "gzip")),
+        ("digest 304", || Response::new(304).with_header("Repr-Digest", "sha-256=:AA==:")),
+        ("old digest", || Response::text(text()).with_header("Digest", "SHA-256=AA==")),
+        ("content digest", || Response::text(text()).with_header("Content-Digest", "sha-256=:AA==:")),
+        ("MD5", || Response::text(text()).with_header("Content-MD5", "AA==")),
+        ("digest in trailers", || {
+            let typed = Response::stream(Pieces(vec!["a"])).with_header("Content-Type", "text/x");
+            typed.with_header("Trailer", "Server-Timing, content-digest")
+        }),
         ("unsatisfiable", || Response::text(text()).with_status(416).with_header("Content-Range", "bytes */9")),
         ("short stream", || {
             Response::stream(Pieces(vec!["short"]))
@@ -261,12 +271,26 @@ fn not_modified_confirms_the_tag_that_the_client_has() {
     for (known, tag, vary) in [
         ("W/\"1\"", "W/\"1\"", Some("Accept-Encoding")),
         ("\"0\", W/\"1\"", "W/\"1\"", Some("Accept-Encoding")),
-        ("\"1\"", "\"1\"", None),
-        ("W/\"2\"", "\"1\"", None),
+        ("\"1\"", "\"1\"", Some("Accept-Encoding")),
+        ("W/\"2\"", "\"1\"", Some("Accept-Encoding")),
     ] {
         let got = world.ask("GET", &format!("If-None-Match: {known}\r\n"));
         assert_eq!((got.field("ETag"), got.field("Vary")), (Some(tag), vary), "{known}");
     }
+    // Without a tag, and with the fields that RFC 9110 section 15.4.5 lists.
+    let listed = "Cache-Control: max-age=5\r\nContent-Location: /a\r\nExpires: 0\r\nVary: Accept\r\n";
+    let world = World::new(Some(Compression::default()), |_| {
+        let response = Response::text(text()).with_status(304).with_header("Cache-Control", "max-age=5");
+        response.with_header("Content-Location", "/a").with_header("Expires", "0").with_header("Vary", "Accept")
+    });
+    for method in ["GET", "HEAD"] {
+        let head = world.ask(method, "If-Modified-Since: Sun, 22 Nov 2026 13:00:00 GMT\r\n").head;
+        assert!(head.contains(listed) && head.contains("\r\nVary: Accept-Encoding\r\n"), "{head}");
+        assert!(head.contains("\r\nDate: ") && !head.contains("Content-Encoding"), "{head}");
+    }
+    let filtered = Compression::default().filter(|request, _| request.path() == "/other");
+    let world = World::new(Some(filtered), |_| Response::text("").with_status(304));
+    assert_eq!(world.ask("GET", "").field("Vary"), None);
 }
 
 /// A stream of these pieces.

@@ -19,6 +19,15 @@ fn stream(pieces: &'static [&'static str]) -> Response {
 }
 
 async fn respond(mut request: Request) -> Response {
+    if request.method() == "CONNECT" {
+        return match &*request.hostname() {
+            "echo.example" => Response::tunnel(async |mut stream| {
+                let mut received = Vec::new();
+                let _ = stream.read_to_end(&mut received).await;
+            }),
+            _ => Response::text("no tunnel").with_status(403),
+        };
+    }
     match request.path() {
         "/whole" => Response::text("whole").with_header("X-Of", request.method().as_str()),
         "/stream" => stream(&["a", "bc"]),
@@ -120,6 +129,11 @@ fn connections_are_streams<R: TestRuntime>(server: &TestServer<R>) {
     let echoed = echoed.unwrap();
     assert!(echoed.starts_with(b"HTTP/1.1 101 ") && echoed.ends_with(b"\r\n\r\nhello"), "{}", echoed.escape_ascii());
     assert_eq!(server.get("/upgrade").header("Connection", "upgrade").header("Upgrade", "echo").send().status(), 101);
+    // The tunnel waits for its client, and that for no body.
+    let tunnel = server.request("CONNECT", "echo.example:1").send();
+    assert_eq!((tunnel.status().as_u16(), tunnel.body().len()), (200, 0));
+    let refused = server.request("CONNECT", "other.example:1").send();
+    assert_eq!((refused.status().as_u16(), refused.body().as_ref()), (403, &b"no tunnel"[..]));
 }
 
 fn additions_of_a_proxy_reach_the_handler<R: TestRuntime>(server: &TestServer<R>) {

@@ -26,6 +26,15 @@ async fn respond(request: Request) -> Result<Response, WebSocketError> {
         "/policy" => websocket.on_upgrade(async |socket| {
             socket.close(CloseFrame { code: CloseCode::Policy, reason: "enough".into() }).await;
         }),
+        "/pinged" => websocket
+            .ping_interval(Duration::from_millis(50))
+            .ping_timeout(PATIENCE)
+            .max_message_size(1000)
+            .on_upgrade(echo),
+        "/dropped" => {
+            let websocket = websocket.ping_interval(Duration::from_millis(50));
+            websocket.ping_timeout(Duration::from_millis(100)).on_upgrade(echo)
+        }
         "/panic" => websocket.on_upgrade(async |_| panic!("requested")),
         // It does not read.
         "/idle" => websocket.on_upgrade(async |_socket| std::future::pending().await),
@@ -261,6 +270,22 @@ fn shutdown_closes_with_1001(server: Running) {
     assert_eq!(rest, b"\x88\x02\x03\xe9");
 }
 
+/// The client library responds to pings while it reads.
+fn pings_keep_who_responds_and_drop_who_does_not(server: &Running) {
+    let mut client = server.connect("/pinged", &[]).unwrap();
+    for _ in 0..3 {
+        assert_eq!(client.read().unwrap(), Message::Ping(Default::default()));
+    }
+    client.send(Message::text("here")).unwrap();
+    while client.read().unwrap() != Message::text("here") {}
+    drop(client);
+    let silent = server.connect("/dropped", &[]).unwrap();
+    let mut received = Vec::new();
+    silent.get_ref().read_to_end(&mut received).unwrap();
+    assert_eq!(received, b"\x89\0");
+    server.wait_until_idle();
+}
+
 macro_rules! through_the_sockets_of {
     ($($name:ident: $adapter:ident),*) => {
         $(mod $name {
@@ -298,6 +323,13 @@ macro_rules! through_the_sockets_of {
             fn handler_that_ends_closes_in_order() {
                 let server = start();
                 super::handler_that_ends_closes_in_order(&server);
+                server.stop();
+            }
+
+            #[test]
+            fn clients_are_pinged() {
+                let server = start();
+                super::pings_keep_who_responds_and_drop_who_does_not(&server);
                 server.stop();
             }
 

@@ -13,10 +13,9 @@ async fn handler(request: Request) -> Response {
     if request.is_secure() {
         return Response::text("hello over TLS\n").with_header("Strict-Transport-Security", "max-age=31536000");
     }
-    match &*request.hostname() {
-        "" => Response::text("which host?\n").with_status(400),
-        v6 if v6.contains(':') => Response::redirect(&format!("https://[{v6}]{}", request.url())).with_status(308),
-        name => Response::redirect(&format!("https://{name}{}", request.url())).with_status(308),
+    match request.https_url(443) {
+        Some(url) => Response::redirect(&url).with_status(308),
+        None => Response::text("which host?\n").with_status(400),
     }
 }
 

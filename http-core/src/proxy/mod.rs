@@ -120,7 +120,20 @@ impl XHeaders {
         self.with(|proxies| proxies.host = true)
     }
 
-    /// Trusts peers on unix sockets, which have no address, along with the networks.
+    /// Trusts peers on unix sockets, which have no address, along with the networks. A proxy on a unix
+    /// socket alone needs no network: who may connect to the socket is a matter of its file mode.
+    ///
+    /// ```
+    /// use httpants_core::proxy::XHeaders;
+    ///
+    /// // nginx: proxy_pass http://unix:/run/app.sock:/;
+    /// //        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+    /// //        proxy_set_header X-Forwarded-Proto $scheme;
+    /// //        proxy_set_header Host $host;
+    /// let nginx = XHeaders::trusted([])?.unix_peers().proto();
+    /// # drop(nginx);
+    /// # Ok::<(), httpants_core::proxy::ParseNetworkError>(())
+    /// ```
     #[must_use]
     pub fn unix_peers(self) -> Self {
         self.with(|proxies| proxies.unix_peers = true)

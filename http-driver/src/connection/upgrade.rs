@@ -15,13 +15,15 @@ pub(super) struct UpgradeTask {
     limit: TimeLimit,
     /// The end that it has set itself.
     limited: Option<Duration>,
+    /// When it is to be polled even if nothing has happened.
+    alarm: Option<Duration>,
     /// The end of its grace, once the server shuts down.
     grace_end: Option<Duration>,
 }
 
 impl UpgradeTask {
     pub(super) fn new(future: Pin<Box<dyn Future<Output = ()> + Send>>, limit: TimeLimit) -> Box<Self> {
-        Box::new(Self { future, limit, limited: None, grace_end: None })
+        Box::new(Self { future, limit, limited: None, alarm: None, grace_end: None })
     }
 
     pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<()> {
@@ -42,13 +44,23 @@ impl UpgradeTask {
             self.limited = limit.map(end_of);
         }
         self.grace_end = self.grace_end.or_else(|| grace.map(end_of));
-        let Some(end) = self.limited.into_iter().chain(self.grace_end).min() else { return true };
+        if let Some(span) = self.limit.take_alarm() {
+            self.alarm = Some(end_of(span));
+        }
+        let end = self.limited.into_iter().chain(self.grace_end).min();
+        let Some(earliest) = end.into_iter().chain(self.alarm).min() else { return true };
         loop {
             let now = runtime.now().mono;
-            if now >= end {
+            if end.is_some_and(|end| now >= end) {
                 return false;
             }
-            if !timer.as_mut().poll(context, runtime, end, now) {
+            if self.alarm.is_some_and(|alarm| now >= alarm) {
+                self.alarm = None;
+                self.limit.ring();
+                context.waker().wake_by_ref();
+                return true;
+            }
+            if !timer.as_mut().poll(context, runtime, earliest, now) {
                 return true;
             }
         }

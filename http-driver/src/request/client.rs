@@ -59,6 +59,47 @@ impl Request {
         self.client().full_url()
     }
 
+    /// Returns the URL of this request over https on this port, to redirect to; 443 is left out. `None`
+    /// where such a redirect has no place: the request is [secure](Self::is_secure) already, has no
+    /// host, or has no path (`OPTIONS *`, CONNECT).
+    ///
+    /// The host is a valid one, but the client chose it: where a cache stores responses, redirect only
+    /// the hosts that the server is for ([`hostname`](Self::hostname)).
+    ///
+    /// ```
+    /// use httpants_driver::{Request, Response};
+    ///
+    /// async fn redirect(request: Request) -> Response {
+    ///     match request.https_url(443) {
+    ///         Some(url) => Response::redirect(&url).with_status(308),
+    ///         None => Response::new(400),
+    ///     }
+    /// }
+    ///
+    /// let request = Request::builder().header("Host", "example.com:8080").target("/a?b=c").build()?;
+    /// assert_eq!(request.https_url(443).as_deref(), Some("https://example.com/a?b=c"));
+    /// assert_eq!(request.https_url(8443).as_deref(), Some("https://example.com:8443/a?b=c"));
+    /// # let _ = redirect;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn https_url(&self, port: u16) -> Option<String> {
+        let client = self.client();
+        let (host, url) = (client.host(), self.head.url());
+        let end = match host.strip_prefix('[') {
+            Some(_) => host.find(']')? + 1,
+            None => host.find(':').unwrap_or(host.len()),
+        };
+        let host = host.get(..end).filter(|host| !host.is_empty())?;
+        if client.is_secure() || !url.starts_with('/') {
+            return None;
+        }
+        Some(match port {
+            443 => format!("https://{host}{url}"),
+            port => format!("https://{host}:{port}{url}"),
+        })
+    }
+
     /// Returns the fields of this request for the server that a reverse proxy passes it on to:
     /// without those of one connection, with the client and this connection's peer in
     /// `X-Forwarded-For`, `X-Forwarded-Proto` and `X-Forwarded-Host`, and nothing else that the

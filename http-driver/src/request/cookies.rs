@@ -107,7 +107,23 @@ impl Request {
     }
 
     /// Sets a signed cookie like [`set_signed_cookie`](Self::set_signed_cookie), with another
-    /// lifetime and other attributes.
+    /// lifetime and other attributes. The lifetime is the `Max-Age` of the cookie, and the server does
+    /// not accept its value for longer.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use httpants_driver::{Misuse, Request, Response};
+    /// use httpants_driver::protocol::cookies::SameSite;
+    ///
+    /// async fn login(request: Request) -> Result<Response, Misuse> {
+    ///     let hours = Duration::from_secs(12 * 3600);
+    ///     request.set_signed_cookie_with("user", "jo", hours, |cookie| cookie.same_site(SameSite::Strict))?;
+    ///     // An hour, with the attributes that all signed cookies have.
+    ///     request.set_signed_cookie_with("notice", "welcome", Duration::from_secs(3600), |cookie| cookie)?;
+    ///     Ok(Response::redirect("/"))
+    /// }
+    /// # let _ = login;
+    /// ```
     ///
     /// # Errors
     /// Returns the same errors as [`set_cookie`](Self::set_cookie).

@@ -14,6 +14,7 @@ mod decompression;
 mod form_error;
 mod joined;
 mod multipart_stream;
+mod path_segments;
 pub(crate) mod upload;
 
 use std::borrow::Cow;
@@ -34,6 +35,7 @@ pub(crate) use self::decompression::Decompression;
 pub use self::decompression::Decompression;
 pub use self::form_error::FormError;
 pub use self::multipart_stream::{MultipartStream, StreamedPart};
+pub use self::path_segments::PathSegments;
 use self::upload::{BodyReader, Files, Form, TextFields};
 use crate::exchange::{Exchange, Shared};
 
@@ -141,21 +143,41 @@ impl Request {
     /// Bytes that are not UTF-8 become U+FFFD, so do not use it to find files.
     ///
     /// ```
+    /// use httpants_driver::Request;
+    ///
+    /// let request = Request::builder().target("/users/Ad%61").build()?;
+    /// assert_eq!(request.segments().last().as_deref(), Some("Ada"));
+    /// # Ok::<(), httpants_driver::BuildRequestError>(())
+    /// ```
+    ///
+    /// [`path_segments`](Self::path_segments) returns them as a list to be matched.
+    pub fn segments(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let path = self.head.path().strip_prefix('/');
+        let segments = path.into_iter().flat_map(|path| path.split('/'));
+        segments.map(|segment| percent_encoding::percent_decode_str(segment).decode_utf8_lossy())
+    }
+
+    /// Returns the [`segments`](Self::segments) of the path as a list to be matched. It does not borrow
+    /// the request.
+    ///
+    /// ```
     /// use httpants_driver::{Request, Response};
     ///
-    /// async fn handler(request: Request) -> Response {
-    ///     let segments: Vec<_> = request.segments().collect();
-    ///     match segments.iter().map(|segment| &**segment).collect::<Vec<_>>()[..] {
+    /// async fn handler(mut request: Request) -> Response {
+    ///     match request.path_segments().to_vec()[..] {
     ///         ["users", name] => Response::text(format!("hello {name}")),
+    ///         ["notes", id, "text"] => match request.text().await {
+    ///             Ok(text) => Response::text(format!("{id}: {text}")),
+    ///             Err(error) => error.into(),
+    ///         },
     ///         _ => Response::new(404),
     ///     }
     /// }
     /// # let _ = handler;
     /// ```
-    pub fn segments(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        let path = self.head.path().strip_prefix('/');
-        let segments = path.into_iter().flat_map(|path| path.split('/'));
-        segments.map(|segment| percent_encoding::percent_decode_str(segment).decode_utf8_lossy())
+    #[must_use]
+    pub fn path_segments(&self) -> PathSegments {
+        PathSegments::new(self.segments())
     }
 
     /// Returns the first value of a variable of the query: empty if it has no value (`?debug`),

@@ -256,8 +256,11 @@ impl StreamTask {
                 coder.push(data);
                 Ok(None)
             }
-            (Some(coder), end @ Poll::Ready(None | Some(Ok(_)))) => {
+            (Some(coder), mut end @ Poll::Ready(None | Some(Ok(_)))) => {
                 let last = coder.finish()?;
+                if let Poll::Ready(Some(Ok(Piece::Trailers(trailers)))) = &mut end {
+                    coder.correct_trailers(trailers);
+                }
                 self.pass_on(outlet, end, last)
             }
             (_, polled) => self.pass_on(outlet, polled, Bytes::new()),

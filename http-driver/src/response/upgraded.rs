@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -54,9 +54,22 @@ impl Upgraded {
     }
 }
 
-/// The time that an upgraded protocol has left, set by itself while its future is polled.
+/// The time that an upgraded protocol has left, and its alarm, set by itself while its future is
+/// polled.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct TimeLimit(Arc<AtomicU64>);
+pub(crate) struct TimeLimit(Arc<Times>);
+
+#[derive(Debug, Default)]
+struct Times {
+    limit: AtomicU64,
+    alarm: AtomicU64,
+    has_rung: AtomicBool,
+}
+
+#[cfg(feature = "websocket")]
+fn millis(span: Duration) -> u64 {
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX).clamp(1, u64::MAX - 1)
+}
 
 impl TimeLimit {
     const UNCHANGED: u64 = 0;
@@ -65,23 +78,45 @@ impl TimeLimit {
     /// Ends the protocol after this span, unless it ends before.
     #[cfg(feature = "websocket")]
     pub(crate) fn set(&self, span: Duration) {
-        let millis = u64::try_from(span.as_millis()).unwrap_or(Self::UNLIMITED);
-        self.0.store(millis.max(1), Ordering::Relaxed);
+        self.0.limit.store(millis(span), Ordering::Relaxed);
     }
 
     /// Takes the limit back.
     #[cfg(feature = "websocket")]
     pub(crate) fn clear(&self) {
-        self.0.store(Self::UNLIMITED, Ordering::Relaxed);
+        self.0.limit.store(Self::UNLIMITED, Ordering::Relaxed);
     }
 
     /// Returns what was set since the last call: a span, or that there is no limit.
     pub(crate) fn take(&self) -> Option<Option<Duration>> {
-        match self.0.swap(Self::UNCHANGED, Ordering::Relaxed) {
+        match self.0.limit.swap(Self::UNCHANGED, Ordering::Relaxed) {
             Self::UNCHANGED => None,
             Self::UNLIMITED => Some(None),
             millis => Some(Some(Duration::from_millis(millis))),
         }
+    }
+
+    /// Has the protocol polled after this span, in place of the alarm before.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn set_alarm(&self, span: Duration) {
+        self.0.alarm.store(millis(span), Ordering::Relaxed);
+    }
+
+    /// Returns whether the time of the alarm has come, once.
+    #[cfg(feature = "websocket")]
+    pub(crate) fn has_rung(&self) -> bool {
+        self.0.has_rung.swap(false, Ordering::Relaxed)
+    }
+
+    /// Returns the alarm that was set since the last call.
+    pub(crate) fn take_alarm(&self) -> Option<Duration> {
+        let millis = self.0.alarm.swap(Self::UNCHANGED, Ordering::Relaxed);
+        (millis != Self::UNCHANGED).then(|| Duration::from_millis(millis))
+    }
+
+    /// Notes that the time of the alarm has come.
+    pub(crate) fn ring(&self) {
+        self.0.has_rung.store(true, Ordering::Relaxed);
     }
 }
 

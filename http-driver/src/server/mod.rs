@@ -281,7 +281,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// HAProxy's `option forwardfor`, trusts the client. [`XHeaders::TrustAll`] reads `X-Real-IP`,
     /// `X-Forwarded-For` and `X-Forwarded-Proto`, or `Forwarded` without any of these, from every
     /// peer, as in Pants: use it only for a server that is reachable through a proxy alone, and a
-    /// proxy that replaces all of these fields.
+    /// proxy that replaces all of these fields. Behind nginx on a unix socket use
+    /// `XHeaders::trusted([])?.`[`unix_peers()`](XHeaders::unix_peers).
     #[must_use]
     pub fn xheaders(mut self, xheaders: XHeaders) -> Self {
         self.parts.proxies.xheaders = xheaders;

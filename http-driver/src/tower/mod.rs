@@ -80,8 +80,7 @@
 //! response. With the feature `hyper-upgrade`, requests that offer an upgrade also carry
 //! `hyper::upgrade::OnUpgrade`, which axum's `WebSocketUpgrade` uses. axum spawns the socket's task
 //! on tokio, so that needs a tokio runtime, as tower-http's timeouts do. On other runtimes, lend
-//! the service one: `service_fn(move |request| Compat::new(service.clone().oneshot(request)))`, of
-//! the crates `tower` and `async-compat`. A response body is polled outside of it.
+//! the service one by [`TowerService::within`].
 //!
 //! A stream from hyper's `OnUpgrade` does not learn of a shutdown, as
 //! [`Upgraded`](crate::Upgraded) does: wait for
@@ -96,6 +95,7 @@ mod loan;
 mod response;
 mod service;
 mod upgrade;
+mod within;
 
 pub use self::service::{ResponseFuture, TowerService};
 pub use self::upgrade::Upgrade;

@@ -1,6 +1,7 @@
 //! Conversion of a service's response.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
@@ -13,6 +14,7 @@ use httpants_core::{FieldLines, Misuse, ResponseHead};
 #[cfg(feature = "hyper-upgrade")]
 use super::hyper::Offer;
 use super::upgrade::Upgrade;
+use super::within::{self, NOT_CALLED, Within};
 use crate::request::Request;
 use crate::response::{BoxError, Content, Piece, Response, UpgradeHandler};
 
@@ -52,6 +54,7 @@ impl Circumstances {
 pub(super) fn of<B>(
     mut response: http::Response<B>,
     circumstances: Circumstances,
+    within: Option<Arc<Within>>,
     context: &mut Context<'_>,
 ) -> Response
 where
@@ -73,7 +76,7 @@ where
         None => {}
     }
     let body = response.into_body();
-    if empty { without_content(head, &body) } else { with_content(head, body, context) }
+    if empty { without_content(head, &body) } else { with_content(head, body, within, context) }
 }
 
 /// Removes framing fields that frameworks set for any body. On 204 they must not be sent (RFC 9110
@@ -103,14 +106,14 @@ fn without_content(mut head: ResponseHead, body: &impl Body) -> Response {
     Response { head, content: Content::Stream(Box::pin(NoContent)), misuse: None }
 }
 
-fn with_content<B>(mut head: ResponseHead, body: B, context: &mut Context<'_>) -> Response
+fn with_content<B>(mut head: ResponseHead, body: B, within: Option<Arc<Within>>, context: &mut Context<'_>) -> Response
 where
     B: Body + Send + 'static,
     B::Error: Into<BoxError>,
 {
     let has_length = head.fields.content_length().is_some();
     let size = body.size_hint().exact();
-    let mut frames = Frames { body: Box::pin(body), first: None, sized: has_length || size.is_some() };
+    let mut frames = Frames { body: Box::pin(body), first: None, sized: has_length || size.is_some(), within };
     if let Some(size) = size {
         // A body that is already complete is sent with its head.
         match frames.poll_piece(context) {
@@ -138,6 +141,7 @@ struct Frames<B> {
     first: Option<Poll<Option<Result<Piece, BoxError>>>>,
     /// The response has a Content-Length, so it cannot have trailer fields.
     sized: bool,
+    within: Option<Arc<Within>>,
 }
 
 impl<B> Frames<B>
@@ -180,7 +184,11 @@ where
         let frames = self.get_mut();
         match frames.first.take() {
             Some(first) => first,
-            None => frames.poll_piece(context),
+            None => {
+                let within = frames.within.clone();
+                let polled = within::run(within.as_deref(), || frames.poll_piece(context));
+                polled.unwrap_or_else(|| Poll::Ready(Some(Err(NOT_CALLED.into()))))
+            }
         }
     }
 }

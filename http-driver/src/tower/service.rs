@@ -11,6 +11,7 @@ use pin_project_lite::pin_project;
 use tower_service::Service;
 
 use super::response::{self, Circumstances};
+use super::within::{self, NOT_CALLED, Within};
 use crate::handler::{BodyPolicy, Handler};
 use crate::request::{Body, Request};
 use crate::response::{BoxError, Response};
@@ -26,12 +27,13 @@ type Extend = dyn Fn(&Request, &mut Extensions) + Send + Sync;
 pub struct TowerService<S> {
     service: S,
     extend: Option<Arc<Extend>>,
+    within: Option<Arc<Within>>,
 }
 
 impl<S> TowerService<S> {
     /// Creates a handler from this service.
     pub fn new(service: S) -> Self {
-        Self { service, extend: None }
+        Self { service, extend: None, within: None }
     }
 
     /// Adds values to the extensions of each request, where services look for them.
@@ -53,6 +55,39 @@ impl<S> TowerService<S> {
     #[must_use]
     pub fn extend(mut self, extend: impl Fn(&Request, &mut Extensions) + Send + Sync + 'static) -> Self {
         self.extend = Some(Arc::new(extend));
+        self
+    }
+
+    /// Calls and polls the service, and polls the bodies of its responses, within this function, which
+    /// must call its argument. So a service that needs another runtime has its context, such as one with
+    /// `tokio::time` on smol or async-std. Its upgraded streams are polled outside.
+    ///
+    /// ```
+    /// # mod tokio { pub mod runtime {
+    /// #     pub struct Handle; pub struct Builder; pub struct Runtime;
+    /// #     impl Handle { pub fn enter(&self) {} }
+    /// #     impl Clone for Handle { fn clone(&self) -> Self { Self } }
+    /// #     impl Builder { pub fn new_multi_thread() -> Self { Self }
+    /// #         pub fn worker_threads(self, _: usize) -> Self { self } pub fn enable_all(self) -> Self { self }
+    /// #         pub fn build(self) -> std::io::Result<Runtime> { Ok(Runtime) } }
+    /// #     impl Runtime { pub fn handle(&self) -> &Handle { &Handle } }
+    /// # } }
+    /// # fn main() -> std::io::Result<()> {
+    /// # let router = ();
+    /// use httpants_driver::tower::TowerService;
+    ///
+    /// // It must live as long as the server.
+    /// let tokio = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build()?;
+    /// let handle = tokio.handle().clone();
+    /// let service = TowerService::new(router).within(move |poll| {
+    ///     let _entered = handle.enter();
+    ///     poll();
+    /// });
+    /// # drop(service); Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn within(mut self, within: impl Fn(&mut dyn FnMut()) + Send + Sync + 'static) -> Self {
+        self.within = Some(Arc::new(within));
         self
     }
 }
@@ -79,6 +114,7 @@ where
         ResponseFuture {
             stage: Stage::Ready { service: self.service.clone(), request: Some(converted) },
             circumstances,
+            within: self.within.clone(),
         }
     }
 
@@ -102,6 +138,7 @@ pin_project! {
         #[pin]
         stage: Stage<S, S::Future>,
         circumstances: Circumstances,
+        within: Option<Arc<Within>>,
     }
 }
 
@@ -127,6 +164,20 @@ where
     type Output = Response;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
+        let within = self.within.clone();
+        let polled = within::run(within.as_deref(), || self.poll_service(context));
+        polled.unwrap_or_else(|| Poll::Ready(response::failed(NOT_CALLED.into())))
+    }
+}
+
+impl<S, B> ResponseFuture<S>
+where
+    S: Service<http::Request<Body>, Response = http::Response<B>>,
+    S::Error: Into<BoxError>,
+    B: http_body::Body + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    fn poll_service(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Response> {
         let mut this = self.project();
         loop {
             let result = match this.stage.as_mut().project() {
@@ -146,7 +197,7 @@ where
             };
             this.stage.set(Stage::Done);
             return Poll::Ready(match result {
-                Ok(response) => response::of(response, std::mem::take(this.circumstances), context),
+                Ok(response) => response::of(response, std::mem::take(this.circumstances), this.within.take(), context),
                 Err(error) => response::failed(error.into()),
             });
         }

@@ -11,6 +11,7 @@ use async_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use futures_io::{AsyncRead, AsyncWrite};
 
 use super::paced::Paced;
+use super::pings::{PingSettings, Pings};
 use super::shared::{Connected, Shared};
 use super::socket::WebSocket;
 use crate::response::{TimeLimit, Upgraded};
@@ -18,20 +19,26 @@ use crate::runtime::yield_now;
 
 /// How long the client may take for its Close and the end of its stream.
 const CLOSING: Duration = Duration::from_secs(5);
-/// How long handler and client may take for that once the server shuts down.
+/// How long handler and client may take for that once the server shuts down, and the handler alone
+/// once its client does not respond.
 const SHUTDOWN: Duration = Duration::from_secs(1);
 
 /// Runs the handler, beside the closing handshake.
-pub(super) async fn serve<F, Fut>(stream: Upgraded, config: WebSocketConfig, protocol: Option<String>, handler: F)
-where
+pub(super) async fn serve<F, Fut>(
+    stream: Upgraded,
+    (config, pings): (WebSocketConfig, PingSettings),
+    protocol: Option<String>,
+    handler: F,
+) where
     F: FnOnce(WebSocket) -> Fut,
     Fut: Future<Output = ()>,
 {
     let (draining, limit) = (stream.draining(), stream.limit());
     let stream = WebSocketStream::from_raw_socket(Paced::new(stream), Role::Server, Some(config)).await;
     let shared = Shared::new(Connected::new(stream));
+    let pings = Pings::new(pings, &limit);
     let mut handled = pin!(handler(WebSocket::new(shared.clone(), protocol)));
-    let mut closed = pin!(attend(&shared, draining, limit));
+    let mut closed = pin!(attend(&shared, draining, limit, pings));
     let (mut is_handled, mut is_closed) = (false, false);
     poll_fn(|context| {
         is_handled = is_handled || handled.as_mut().poll(context).is_ready();
@@ -42,12 +49,16 @@ where
 }
 
 /// Waits until the handler is done with the WebSocket or the server shuts down, and closes it.
-async fn attend(shared: &Shared, draining: impl Future<Output = ()>, limit: TimeLimit) {
+async fn attend(shared: &Shared, draining: impl Future<Output = ()>, limit: TimeLimit, mut pings: Pings) {
     let mut draining = pin!(draining);
     let mut shuts_down = false;
     let released = poll_fn(|context| {
         if !shuts_down && draining.as_mut().poll(context).is_ready() {
             shuts_down = true;
+            limit.set(SHUTDOWN);
+        }
+        if !shuts_down && pings.poll(shared, context, &limit) {
+            tracing::debug!("the client of a WebSocket did not respond to a ping in time");
             limit.set(SHUTDOWN);
         }
         shared.poll_released(context, shuts_down)

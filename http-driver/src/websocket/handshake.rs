@@ -1,6 +1,7 @@
 //! The opening handshake (RFC 6455 section 4.2).
 
 use std::future::Future;
+use std::time::Duration;
 
 use async_tungstenite::tungstenite::handshake::derive_accept_key;
 use async_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -12,6 +13,7 @@ use httpants_core::{Headers, RequestHead};
 use super::closing::serve;
 use super::error::WebSocketError;
 use super::origin::Origins;
+use super::pings::PingSettings;
 use super::socket::WebSocket;
 use crate::request::Request;
 use crate::response::Response;
@@ -40,6 +42,7 @@ impl Request {
         Ok(WebSocketUpgrade {
             accept,
             config,
+            pings: PingSettings::default(),
             origins: Origins::default(),
             head: self.head().clone(),
             host: self.host().to_owned(),
@@ -91,6 +94,7 @@ fn accept(offers_upgrade: bool, headers: &Headers) -> Result<String, WebSocketEr
 pub struct WebSocketUpgrade {
     accept: String,
     config: WebSocketConfig,
+    pings: PingSettings,
     origins: Origins,
     head: RequestHead,
     host: String,
@@ -110,6 +114,46 @@ impl WebSocketUpgrade {
     /// Sets the maximum size of one frame, if it is to be smaller than that of a message.
     pub fn max_frame_size(mut self, bytes: usize) -> Self {
         self.config = self.config.max_frame_size(Some(bytes));
+        self
+    }
+
+    /// Sets how often the server sends a ping; `None` sends none. Default: 30 s.
+    ///
+    /// A client whose network is gone, or whose machine has crashed, does not end its connection: without
+    /// pings a handler that waits for it would wait for ever, with its memory and its descriptor. And
+    /// proxies end connections on which nothing is sent, many of them after 60 s. Every client
+    /// responds to pings without its application (RFC 6455 section 5.5.2), and the pongs are not
+    /// passed on to the handler.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use httpants_driver::websocket::{WebSocket, WebSocketError};
+    /// use httpants_driver::{Request, Response};
+    ///
+    /// async fn respond(request: Request) -> Result<Response, WebSocketError> {
+    ///     let websocket = request.websocket()?.ping_interval(Duration::from_secs(15));
+    ///     Ok(websocket.ping_timeout(Duration::from_secs(5)).on_upgrade(watch))
+    /// }
+    ///
+    /// async fn watch(mut socket: WebSocket) {
+    ///     while let Some(Ok(_)) = socket.next().await {}
+    /// }
+    /// # let _ = respond;
+    /// ```
+    pub fn ping_interval(mut self, interval: impl Into<Option<Duration>>) -> Self {
+        self.pings.interval = interval.into();
+        self
+    }
+
+    /// Sets how long after a ping something must be received from the client: a pong or anything else.
+    /// Then the connection is closed, [`WebSocket::next`] and [`WebSocket::send`] return an error of the
+    /// kind [`TimedOut`](std::io::ErrorKind::TimedOut), and the handler is dropped a second later. Default:
+    /// 20 s.
+    ///
+    /// One message is received before a handler asks for it. While it does not take that, a client that
+    /// is gone cannot be told from one that waits.
+    pub fn ping_timeout(mut self, timeout: Duration) -> Self {
+        self.pings.timeout = timeout;
         self
     }
 
@@ -152,8 +196,8 @@ impl WebSocketUpgrade {
         if !self.origins.permit(self.head.headers().all("Origin"), &self.host) {
             return WebSocketError::Origin.into();
         }
-        let (config, protocol) = (self.config, self.protocol.clone());
-        let response = Response::upgrade("websocket", move |stream| serve(stream, config, protocol, handler));
+        let (settings, protocol) = ((self.config, self.pings), self.protocol.clone());
+        let response = Response::upgrade("websocket", move |stream| serve(stream, settings, protocol, handler));
         let response = response.with_header("Sec-WebSocket-Accept", self.accept);
         match self.protocol {
             Some(protocol) => response.with_header("Sec-WebSocket-Protocol", protocol),

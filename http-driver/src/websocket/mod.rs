@@ -39,6 +39,7 @@
 //! | the server shuts down | 1001; the handler reads the end of the messages | 1 s for the handler and the client together |
 //! | the client breaks the protocol | 1002, or 1007 for invalid UTF-8, or 1009 for a message over the limit | as above, once the handler has dropped the socket |
 //! | the client closes | its own code | the handler reads the Close and then the end |
+//! | nothing comes from the client in time after a [ping](WebSocketUpgrade::ping_interval) | none | the connection is closed; the handler reads an error, and has 1 s |
 //!
 //! A handler that panics drops the connection. After [`Handle::shutdown`](crate::Handle::shutdown)
 //! nothing lasts longer than [`Server::upgrade_grace`](crate::Server::upgrade_grace).
@@ -48,6 +49,7 @@ mod error;
 mod handshake;
 mod origin;
 mod paced;
+mod pings;
 mod shared;
 mod socket;
 

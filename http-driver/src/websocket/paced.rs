@@ -15,14 +15,32 @@ const MAX_IN_A_ROW: u8 = 16;
 /// fragments without content and without an end.
 #[derive(Debug)]
 pub(super) struct Paced {
-    stream: Upgraded,
+    /// Dropped where the client was given up.
+    stream: Option<Upgraded>,
     /// Reads since the last one that waited.
     in_a_row: u8,
+    /// Bytes were received since this was last asked.
+    has_received: bool,
 }
 
 impl Paced {
     pub(super) fn new(stream: Upgraded) -> Self {
-        Self { stream, in_a_row: 0 }
+        Self { stream: Some(stream), in_a_row: 0, has_received: false }
+    }
+
+    /// Returns whether bytes were received since the last call.
+    pub(super) fn has_received(&mut self) -> bool {
+        std::mem::take(&mut self.has_received)
+    }
+
+    /// Closes the transport: the client is gone without a word.
+    pub(super) fn give_up(&mut self) {
+        self.stream = None;
+    }
+
+    fn stream(&mut self) -> io::Result<Pin<&mut Upgraded>> {
+        let gone = || io::Error::new(io::ErrorKind::TimedOut, "the client did not respond to a ping in time");
+        self.stream.as_mut().map(Pin::new).ok_or_else(gone)
     }
 }
 
@@ -33,7 +51,8 @@ impl AsyncRead for Paced {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let read = Pin::new(&mut self.stream).poll_read(context, buffer);
+        let read = self.stream()?.poll_read(context, buffer);
+        self.has_received |= matches!(read, Poll::Ready(Ok(1..)));
         self.in_a_row = if read.is_ready() { self.in_a_row + 1 } else { 0 };
         read
     }
@@ -41,14 +60,14 @@ impl AsyncRead for Paced {
 
 impl AsyncWrite for Paced {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(context, bytes)
+        self.stream()?.poll_write(context, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(context)
+        self.stream()?.poll_flush(context)
     }
 
     fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_close(context)
+        self.stream()?.poll_close(context)
     }
 }

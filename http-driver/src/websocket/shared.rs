@@ -14,6 +14,7 @@ use async_tungstenite::WebSocketStream;
 use async_tungstenite::tungstenite::protocol::CloseFrame;
 use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use async_tungstenite::tungstenite::{Error, Message};
+use bytes::Bytes;
 use futures_core::Stream;
 use futures_sink::Sink;
 
@@ -38,11 +39,27 @@ pub(super) struct Connected {
     in_a_row: u8,
     /// The handler, while it waits for a message.
     reader: Option<Waker>,
+    /// The handler, while it waits for room to send.
+    writer: Option<Waker>,
+    /// The pong to the last ping of the server was not received.
+    awaits_pong: bool,
+    /// A message that was read before the handler asked for it.
+    ahead: Option<Result<Message, Error>>,
 }
 
 impl Connected {
     pub(super) fn new(stream: WebSocketStream<Paced>) -> Self {
-        Self { stream, is_closing: false, has_failed: false, pongs: 0, in_a_row: 0, reader: None }
+        Self {
+            stream,
+            is_closing: false,
+            has_failed: false,
+            pongs: 0,
+            in_a_row: 0,
+            reader: None,
+            writer: None,
+            awaits_pong: false,
+            ahead: None,
+        }
     }
 
     /// Queues a Close, unless either side has closed.
@@ -73,7 +90,12 @@ impl Connected {
         if self.pongs > MAX_PONGS && self.poll_flush(context).is_pending() {
             return Poll::Pending;
         }
-        let next = Pin::new(&mut self.stream).poll_next(context);
+        let mut next = Pin::new(&mut self.stream).poll_next(context);
+        if matches!(&next, Poll::Ready(Some(Ok(Message::Pong(data)))) if data.is_empty() && self.awaits_pong) {
+            // That of a ping of the server is of no use to the handler.
+            self.awaits_pong = false;
+            next = Pin::new(&mut self.stream).poll_next(context);
+        }
         match &next {
             Poll::Ready(Some(Ok(Message::Ping(data)))) => self.pongs += data.len() + 2,
             Poll::Ready(Some(Err(error))) => {
@@ -97,7 +119,10 @@ impl Connected {
             context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        let next = self.poll_next(context);
+        let next = match self.ahead.take() {
+            Some(message) => Poll::Ready(Some(message)),
+            None => self.poll_next(context),
+        };
         if next.is_ready() {
             self.in_a_row += 1;
         } else {
@@ -105,6 +130,54 @@ impl Connected {
             self.reader = Some(context.waker().clone());
         }
         next
+    }
+}
+
+impl Connected {
+    /// Notes that the handler waits for room to send, unless this is ready.
+    pub(super) fn note_writer<T>(&mut self, polled: Poll<T>, context: &Context<'_>) -> Poll<T> {
+        self.writer = polled.is_pending().then(|| context.waker().clone());
+        polled
+    }
+
+    /// Wakes the handler, whatever it waits for.
+    pub(super) fn wake_handler(&mut self) {
+        self.reader.take().into_iter().chain(self.writer.take()).for_each(Waker::wake);
+    }
+
+    /// Queues a ping; returns whether another one may follow.
+    pub(super) fn ping(&mut self) -> bool {
+        if self.is_closing
+            || self.has_failed
+            || Pin::new(&mut self.stream).start_send(Message::Ping(Bytes::new())).is_err()
+        {
+            return false;
+        }
+        self.awaits_pong = true;
+        self.stream.get_mut().has_received();
+        true
+    }
+
+    /// Returns whether the client has sent anything since the last ping. If the handler does not read,
+    /// one message is read ahead; while it is not taken, nobody can tell.
+    pub(super) fn is_alive(&mut self, context: &mut Context<'_>) -> bool {
+        if self.stream.get_mut().has_received() || self.ahead.is_some() || self.has_failed {
+            return true;
+        }
+        if let Poll::Ready(message) = self.poll_next(context) {
+            self.ahead = message;
+            self.wake_handler();
+            return true;
+        }
+        // Its waker was replaced.
+        self.wake_handler();
+        self.stream.get_mut().has_received()
+    }
+
+    /// Closes the transport; the handler gets an error.
+    pub(super) fn give_up(&mut self) {
+        self.stream.get_mut().give_up();
+        self.wake_handler();
     }
 }
 
@@ -214,7 +287,7 @@ impl Shared {
         if shuts_down {
             let _ = self.poll(context, |connected, context| {
                 connected.close_with(CloseCode::Away);
-                connected.reader.take().into_iter().for_each(Waker::wake);
+                connected.wake_handler();
                 connected.poll_flush(context)
             });
         }

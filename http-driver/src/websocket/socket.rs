@@ -54,7 +54,13 @@ impl WebSocket {
         poll_fn(|context| self.poll_pending(context)).await?;
         self.pending = Some(message);
         poll_fn(|context| self.poll_pending(context)).await?;
-        poll_fn(|context| self.shared.poll(context, |connected, context| connected.poll_flush(context))).await
+        poll_fn(|context| {
+            self.shared.poll(context, |connected, context| {
+                let flushed = connected.poll_flush(context);
+                connected.note_writer(flushed, context)
+            })
+        })
+        .await
     }
 
     /// Closes the WebSocket with this status code and reason of up to 123 bytes. The client's Close
@@ -85,10 +91,10 @@ impl WebSocket {
         }
         let pending = &mut self.pending;
         self.shared.poll(context, |connected, context| {
-            let mut stream = Pin::new(&mut connected.stream);
-            let ready = ready!(stream.as_mut().poll_ready(context));
+            let polled = Pin::new(&mut connected.stream).poll_ready(context);
+            let ready = ready!(connected.note_writer(polled, context));
             match (ready, pending.take()) {
-                (Ok(()), Some(message)) => Poll::Ready(stream.start_send(message)),
+                (Ok(()), Some(message)) => Poll::Ready(Pin::new(&mut connected.stream).start_send(message)),
                 (ready, _) => Poll::Ready(ready),
             }
         })
@@ -117,7 +123,10 @@ impl Sink<Message> for WebSocket {
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<(), Error>> {
         ready!(self.poll_pending(context))?;
-        self.shared.poll(context, |connected, context| connected.poll_flush(context))
+        self.shared.poll(context, |connected, context| {
+            let flushed = connected.poll_flush(context);
+            connected.note_writer(flushed, context)
+        })
     }
 
     /// Sends what is pending and a Close with 1000.
@@ -125,7 +134,8 @@ impl Sink<Message> for WebSocket {
         ready!(self.poll_pending(context))?;
         self.shared.poll(context, |connected, context| {
             connected.close_with(CloseCode::Normal);
-            connected.poll_flush(context)
+            let flushed = connected.poll_flush(context);
+            connected.note_writer(flushed, context)
         })
     }
 }

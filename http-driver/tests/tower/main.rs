@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test may fail")]
 
+mod bodies;
 mod on_upgrade;
 
 use std::cell::{Cell, RefCell};
@@ -94,6 +95,19 @@ async fn application(request: http::Request<Body>) -> Result<TestResponse, BoxEr
         "/trailers" => {
             let last = [("x-sum", "7"), ("content-length", "1"), ("transfer-encoding", "gzip"), ("expires", "0")];
             Frames::of([data("a"), data("b"), trailers(&last)]).response()
+        }
+        "/digests" => {
+            let last =
+                [("content-digest", "a"), ("x-sum", "7"), ("digest", "b"), ("repr-digest", "c"), ("content-md5", "d")];
+            let mut response = Frames::of([data("a"), trailers(&last)]).response();
+            response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
+            response
+        }
+        "/announced-digest" => {
+            let mut response = Frames::of([data("a"), trailers(&[("content-digest", "a")])]).response();
+            response.headers_mut().insert("content-type", HeaderValue::from_static("text/plain"));
+            response.headers_mut().insert("trailer", HeaderValue::from_static("Content-Digest"));
+            response
         }
         "/sized-trailers" => {
             Frames { size: Some(1), ..Frames::of([data("a"), trailers(&[("x-sum", "7")])]) }.response()

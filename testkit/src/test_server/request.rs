@@ -15,7 +15,8 @@ use crate::memory::peer;
 /// blocks, by `.await` in an async one. Both return the whole response.
 ///
 /// Each request has a connection of its own. Host, and Content-Length if there is a body, are added
-/// unless they are set.
+/// unless they are set. A response that ends HTTP, which is 101 or a 2xx to CONNECT, is returned
+/// without a body, and its connection ends; for what follows use [`TestServer::connect`].
 #[must_use = "a request is sent by `send` or by `.await`"]
 #[derive(Debug)]
 pub struct TestRequest<'a, R: TestRuntime> {
@@ -117,12 +118,12 @@ impl<'a, R: TestRuntime> TestRequest<'a, R> {
     /// broken connections. The future does not borrow the server.
     pub fn result(self) -> impl Future<Output = Result<Response<Bytes>, TestError>> + Send + 'static + use<R> {
         let connection = self.server.connect_from(self.info);
-        let is_head = self.method == "HEAD";
+        let method = self.method.clone();
         let encoded = self.encode();
         async move {
             let mut connection: TestConnection = connection;
             connection.send(encoded?);
-            read(&mut connection, is_head).await
+            read(&mut connection, &method).await
         }
     }
 
@@ -147,7 +148,9 @@ impl<'a, R: TestRuntime> TestRequest<'a, R> {
             return Err(TestError::Request(mistake));
         }
         if !self.has("Host") {
-            self.headers.insert(0, ("Host".to_owned(), b"localhost".to_vec()));
+            // The authority that it asks for (RFC 9112 section 3.2).
+            let host = if self.method == "CONNECT" { self.target.clone() } else { "localhost".to_owned() };
+            self.headers.insert(0, ("Host".to_owned(), host.into_bytes()));
         }
         let has_meaning = matches!(&*self.method, "POST" | "PUT" | "PATCH");
         let is_framed = self.has("Content-Length") || self.has("Transfer-Encoding");

@@ -13,8 +13,9 @@ const MOST_FIELDS: usize = 256;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Trailers(pub HeaderMap);
 
-/// Reads the final response: interim ones are skipped, but for 101.
-pub(super) async fn read(connection: &mut TestConnection, is_head: bool) -> Result<Response<Bytes>, TestError> {
+/// Reads the final response to a request with this method: interim ones are skipped, but for 101. Behind
+/// that, and behind a 2xx to CONNECT, are bytes of another protocol.
+pub(super) async fn read(connection: &mut TestConnection, method: &str) -> Result<Response<Bytes>, TestError> {
     let mut reader = Reader { connection, buffer: BytesMut::new() };
     loop {
         let mut response = reader.head().await?;
@@ -22,9 +23,12 @@ pub(super) async fn read(connection: &mut TestConnection, is_head: bool) -> Resu
         if status.is_informational() && status != StatusCode::SWITCHING_PROTOCOLS {
             continue;
         }
-        let bodiless =
-            status.is_informational() || status == StatusCode::NO_CONTENT || status == StatusCode::NOT_MODIFIED;
-        if !is_head && !bodiless {
+        let bodiless = match method {
+            "HEAD" => true,
+            "CONNECT" if status.is_success() => true,
+            _ => status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED),
+        };
+        if !bodiless {
             reader.body(&mut response).await?;
         }
         return Ok(response);

@@ -12,6 +12,9 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use axum::Router;
+use axum::body::Body;
+use axum::routing::get;
 use requests::{Case, Differs};
 use response::{ReceivedResponse, responses};
 use servers::Running;
@@ -113,6 +116,28 @@ fn axum_continue_is_sent_when_the_body_is_read() {
         assert_eq!(read_to(&mut stream, b"\r\n\r\n"), b"HTTP/1.1 100 Continue\r\n\r\n", "{}", server.name);
         stream.write_all(b"hi").unwrap();
         read_to(&mut stream, b"Some(2) 2 {}");
+    }
+}
+
+/// Its service waits before the head, and its body before each piece.
+#[test]
+fn axum_bodies_have_the_timers_of_tokio_on_every_runtime() {
+    async fn ticks() -> Body {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        Body::from_stream(futures_util::stream::unfold(0, |count| async move {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            (count < 3).then(|| (Ok::<_, std::io::Error>(format!("tick {count}\n")), count + 1))
+        }))
+    }
+    let application = || Router::new().route("/ticks", get(ticks));
+    for server in [
+        servers::within_tokio::<httpants_tokio::Runtime>("httpants-tokio", application()),
+        servers::within_tokio::<httpants_smol::Runtime>("httpants-smol", application()),
+        servers::within_tokio::<httpants_async_std::Runtime>("httpants-async-std", application()),
+    ] {
+        let received = exchange(&server, b"GET /ticks HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        let content = received[0].content.as_deref();
+        assert_eq!(content, Some(&b"tick 0\ntick 1\ntick 2\n"[..]), "{}", server.name);
     }
 }
 

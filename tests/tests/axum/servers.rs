@@ -66,6 +66,14 @@ where
             extensions.insert(ConnectInfo(remote));
         }
     });
+    start::<R>(name, service)
+}
+
+fn start<R>(name: &'static str, service: TowerService<Router>) -> Running
+where
+    R: Runtime + Default + Spawn<Serve<R, TowerService<Router>>> + Send,
+    R::Transport: Send,
+{
     let bound = Server::<R, _>::new(service).listen("127.0.0.1:0").bind().unwrap();
     let Some(&ListenAddress::Socket(address)) = bound.local_addresses().first() else { panic!("a TCP address") };
     let handle: Handle = bound.handle();
@@ -75,9 +83,26 @@ where
 }
 
 /// axum spawns the task of a WebSocket on tokio, so on other runtimes the application is polled in
-/// a tokio context. Nothing else in it needs a runtime.
+/// a tokio context. Nothing else in it needs a runtime, but the body that `within_tokio` is for.
 fn with_tokio(application: Router) -> Router {
     application.layer(MapFutureLayer::new(Compat::new))
+}
+
+/// Starts this server on this runtime; the service and its bodies run in a context of tokio.
+pub(crate) fn within_tokio<R>(name: &'static str, application: Router) -> Running
+where
+    R: Runtime + Default + Spawn<Serve<R, TowerService<Router>>> + Send,
+    R::Transport: Send,
+{
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let tokio = runtime.handle().clone();
+    // Its timers are those of this thread, which ends with the test.
+    std::thread::spawn(move || runtime.block_on(std::future::pending::<()>()));
+    let service = TowerService::new(application).within(move |poll| {
+        let _entered = tokio.enter();
+        poll();
+    });
+    start::<R>(name, service)
 }
 
 /// Starts this server on every runtime.

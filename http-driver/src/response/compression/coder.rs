@@ -8,8 +8,10 @@ use compression_codecs::core::Level;
 use compression_codecs::core::util::{PartialBuffer, WriteBuffer};
 use compression_codecs::zstd::params::CParameter;
 use compression_codecs::{BrotliEncoder, EncodeV2, GzipEncoder, ZstdEncoder};
+use httpants_core::FieldLines;
 
 use super::level::CompressionLevel;
+use super::settings::remove_digests;
 use crate::content_coding::ContentCoding;
 
 /// The input that is coded in one step.
@@ -116,6 +118,11 @@ impl Coder {
         let mut coded = Vec::new();
         self.run(&mut coded, |encoder, output| encoder.finish(output))?;
         Ok(coded.into())
+    }
+
+    /// Removes the trailers that were made for the content before it was coded.
+    pub(crate) fn correct_trailers(&self, trailers: &mut FieldLines) {
+        remove_digests(trailers);
     }
 
     /// Repeats an operation with new room for its output until it is done.

@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_core::Stream;
 use http::StatusCode;
-use httpants_core::{FieldLines, Headers, Misuse, RequestHead, ResponseHead};
+use httpants_core::{FieldLines, Misuse, RequestHead, ResponseHead};
 
 use super::coder::Coder;
 use super::settings::{Compression, Sized, elements};
@@ -27,7 +27,7 @@ pub(in crate::response) fn compress(
     content: &mut Content,
 ) -> Result<Option<Coder>, Misuse> {
     if head.status == StatusCode::NOT_MODIFIED {
-        return confirm(request.headers(), &mut head.fields).map(|()| None);
+        return confirm(compression, request, head).map(|()| None);
     }
     let announced = head.fields.content_length();
     if let (Content::Whole(content), Some(length)) = (&*content, announced)
@@ -94,9 +94,13 @@ impl Stream for Once {
     }
 }
 
-/// Completes a 304: if the client has the compressed response, its fields are those of that (RFC 9110
-/// section 15.4.5).
-fn confirm(headers: &Headers, fields: &mut FieldLines) -> Result<(), Misuse> {
+/// Completes a 304 with the fields that a 200 would have (RFC 9110 section 15.4.5): `Vary` if that
+/// could be compressed, and the tag of the compressed response if the client has that.
+fn confirm(compression: &Compression, request: &RequestHead, head: &mut ResponseHead) -> Result<(), Misuse> {
+    if compression.may_have_compressed(request, head) {
+        vary(&mut head.fields)?;
+    }
+    let (headers, fields) = (request.headers(), &mut head.fields);
     let has_compressed = fields.get("etag").filter(|tag| tag.starts_with(b"\"")).is_some_and(|tag| {
         headers.list("if-none-match").any(|known| known.strip_prefix(b"W/").is_some_and(|known| known == tag))
     });

@@ -21,7 +21,8 @@ type Filter = dyn Fn(&RequestHead, &ResponseHead) -> bool + Send + Sync;
 /// - The body has at least [`min_size`](Self::min_size) bytes, or its length is not known.
 /// - The `Content-Type` is one that compression makes smaller ([`filter`](Self::filter)).
 /// - There is no `Content-Encoding`, `Content-Range`, `Cache-Control: no-transform` or digest of the
-///   content, and the status is not 204, 205, 206 or 304.
+///   content (`Content-Digest`, `Repr-Digest`, `Digest`, `Content-MD5`, also as a name in `Trailer`),
+///   and the status is not 204, 205, 206 or 304.
 /// - It is not a file, which is sent without being read: see
 ///   [`FileRoot::precompressed`](crate::FileRoot::precompressed). It is not sent by a
 ///   [`Responder`](crate::Responder).
@@ -29,7 +30,9 @@ type Filter = dyn Fn(&RequestHead, &ResponseHead) -> bool + Send + Sync;
 /// Compressed responses have `Content-Encoding`, and no `Accept-Ranges`. Their strong `ETag` becomes a
 /// weak one, because it names other bytes; compare `If-None-Match` by [weak
 /// comparison](https://www.rfc-editor.org/rfc/rfc9110#section-8.8.3.2). All that could have been
-/// compressed have `Vary: Accept-Encoding`. Bodies of up to 64 KiB keep a `Content-Length`; larger ones
+/// compressed have `Vary: Accept-Encoding`, and so has a 304, unless its fields show that its 200 would not
+/// be. Digests among the trailers of a compressed stream that did not announce them are removed, because
+/// they are those of other bytes. Bodies of up to 64 KiB keep a `Content-Length`; larger ones
 /// and streams are compressed while they are sent, each piece of a stream as a whole, so that the client
 /// can read it at once. That takes up to 3 MiB of memory for each response being sent, and 8 MiB at
 /// [`CompressionLevel::Best`]. Server-sent events last, so they take less than 1 MiB at any level.
@@ -132,10 +135,15 @@ impl Compression {
             Sized::Known(size) => size >= self.min_size.max(1),
             Sized::Unknown => true,
         };
-        has_content
-            && is_large
-            && !head.fields.iter().any(|(name, _)| EXCLUDED.iter().any(|known| name.eq_ignore_ascii_case(known)))
-            && !is_no_transform(&head.fields)
+        has_content && is_large && !has_excluded_fields(&head.fields)
+    }
+
+    /// Returns whether the 200 for which this 304 stands may have been compressed for some client: the
+    /// head of a 304 need not have its type and length.
+    pub(super) fn may_have_compressed(&self, request: &RequestHead, head: &ResponseHead) -> bool {
+        let is_included = head.fields.get("content-type").is_none() || self.includes(request, head);
+        let is_small = head.fields.content_length().is_some_and(|length| length < self.min_size.max(1));
+        is_included && !is_small && !has_excluded_fields(&head.fields)
     }
 
     pub(super) fn choose(&self, request: &RequestHead) -> Option<ContentCoding> {
@@ -155,9 +163,26 @@ impl fmt::Debug for Compression {
     }
 }
 
-/// Fields of a response that is coded, or a part, or would be another than its digest tells.
-const EXCLUDED: [&str; 6] =
-    ["Content-Encoding", "Content-Range", "Content-Digest", "Repr-Digest", "Digest", "Content-MD5"];
+/// Fields that tell a digest of the body as it was before compression.
+const DIGESTS: [&str; 4] = ["Content-Digest", "Repr-Digest", "Digest", "Content-MD5"];
+
+/// Returns whether a response is coded, or a part, or would be another than its digest tells, in its
+/// fields or in the trailers that it announces; or must not be transformed.
+fn has_excluded_fields(fields: &FieldLines) -> bool {
+    let is_digest = |name: &[u8]| DIGESTS.iter().any(|known| name.eq_ignore_ascii_case(known.as_bytes()));
+    let is_excluded = |name: &str| {
+        is_digest(name.as_bytes())
+            || ["Content-Encoding", "Content-Range"].iter().any(|known| name.eq_ignore_ascii_case(known))
+    };
+    fields.iter().any(|(name, _)| is_excluded(name))
+        || elements(fields, "trailer").any(is_digest)
+        || elements(fields, "cache-control").any(|directive| directive.eq_ignore_ascii_case(b"no-transform"))
+}
+
+/// Removes the trailers that tell a digest of a body that was compressed since.
+pub(super) fn remove_digests(trailers: &mut FieldLines) {
+    DIGESTS.iter().for_each(|name| trailers.remove(name));
+}
 
 /// Media types outside `text/` that are not compressed themselves.
 const TYPES: [&str; 17] = [
@@ -185,10 +210,6 @@ const TYPES: [&str; 17] = [
 pub(super) enum Sized {
     Known(u64),
     Unknown,
-}
-
-fn is_no_transform(fields: &FieldLines) -> bool {
-    elements(fields, "cache-control").any(|directive| directive.eq_ignore_ascii_case(b"no-transform"))
 }
 
 /// The elements of a list over all lines of a field.

@@ -4,7 +4,7 @@
 use std::io;
 
 use bytes::Bytes;
-use httpants_core::{Misuse, RequestHead, ResponseHead};
+use httpants_core::{FieldLines, Misuse, RequestHead, ResponseHead};
 
 use crate::response::Content;
 
@@ -28,6 +28,10 @@ impl Coder {
     }
 
     pub(crate) fn step(&mut self) -> Option<io::Result<Bytes>> {
+        match *self {}
+    }
+
+    pub(crate) fn correct_trailers(&self, _: &mut FieldLines) {
         match *self {}
     }
 

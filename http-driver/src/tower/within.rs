@@ -1,0 +1,19 @@
+//! The function that a service and its bodies run in.
+
+/// Calls its argument once, in a context that the application provides.
+pub(super) type Within = dyn Fn(&mut dyn FnMut()) + Send + Sync;
+
+/// Calls this within the function, if there is one; `None` if that did not call it.
+pub(super) fn run<T>(within: Option<&Within>, call: impl FnOnce() -> T) -> Option<T> {
+    let Some(within) = within else { return Some(call()) };
+    let (mut call, mut result) = (Some(call), None);
+    within(&mut || {
+        if let Some(call) = call.take() {
+            result = Some(call());
+        }
+    });
+    result
+}
+
+/// The mistake of a function that does not.
+pub(super) const NOT_CALLED: &str = "the function of TowerService::within did not call its argument";

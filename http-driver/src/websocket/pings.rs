@@ -1,0 +1,138 @@
+//! Pings of the server, which tell whether a client is still there.
+
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use super::shared::Shared;
+use crate::response::TimeLimit;
+
+/// The resolution of the alarm.
+const SHORTEST: Duration = Duration::from_millis(1);
+
+/// The settings of pings.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct PingSettings {
+    pub(super) interval: Option<Duration>,
+    pub(super) timeout: Duration,
+}
+
+impl Default for PingSettings {
+    fn default() -> Self {
+        Self { interval: Some(Duration::from_secs(30)), timeout: Duration::from_secs(20) }
+    }
+}
+
+/// The pings of one WebSocket.
+#[derive(Debug)]
+pub(super) struct Pings {
+    settings: PingSettings,
+    stage: Stage,
+    /// What was sent may wait for room.
+    unsent: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Stage {
+    /// There are none, or no more.
+    Off,
+    /// The next one is due at the alarm.
+    Resting,
+    /// The next one is due, as soon as the handler does not use the stream.
+    Due,
+    /// Something of the client is awaited: since `waited`, and looked for every `step`.
+    Awaiting { waited: Duration, step: Duration },
+    /// It is looked for, as soon as the handler does not use the stream.
+    Judging { waited: Duration, step: Duration },
+}
+
+impl Pings {
+    pub(super) fn new(settings: PingSettings, limit: &TimeLimit) -> Self {
+        let interval = settings.interval.map(|interval| interval.max(SHORTEST));
+        let settings = PingSettings { interval, timeout: settings.timeout.max(SHORTEST) };
+        let stage = match settings.interval {
+            Some(interval) => {
+                limit.set_alarm(interval);
+                Stage::Resting
+            }
+            None => Stage::Off,
+        };
+        Self { settings, stage, unsent: false }
+    }
+
+    /// Sends a ping when it is time; returns true, once, if the client did not respond to the last one.
+    pub(super) fn poll(&mut self, shared: &Shared, context: &mut Context<'_>, limit: &TimeLimit) -> bool {
+        if limit.has_rung() {
+            self.stage = match self.stage {
+                Stage::Resting => Stage::Due,
+                Stage::Awaiting { waited, step } => Stage::Judging { waited: waited.saturating_add(step), step },
+                stage => stage,
+            };
+        }
+        if let Stage::Judging { waited, step } = self.stage {
+            self.judge(shared, context, limit, (waited, step));
+            if let Stage::Off = self.stage {
+                return true;
+            }
+        }
+        if let Stage::Due = self.stage {
+            self.send(shared, context, limit);
+        }
+        if self.unsent {
+            let flush = shared.poll(context, |connected, context| {
+                let flushed = connected.poll_flush(context);
+                if flushed.is_ready() {
+                    // Its waker was replaced.
+                    connected.wake_handler();
+                }
+                flushed
+            });
+            self.unsent = flush.is_pending();
+        }
+        false
+    }
+
+    fn send(&mut self, shared: &Shared, context: &mut Context<'_>, limit: &TimeLimit) {
+        let Poll::Ready(sent) = shared.poll(context, |connected, _| Poll::Ready(connected.ping())) else { return };
+        self.unsent = sent;
+        self.stage = match self.settings.interval {
+            Some(interval) if sent => {
+                let step = interval.min(self.settings.timeout);
+                limit.set_alarm(step);
+                Stage::Awaiting { waited: Duration::ZERO, step }
+            }
+            _ => Stage::Off,
+        };
+    }
+
+    fn judge(
+        &mut self,
+        shared: &Shared,
+        context: &mut Context<'_>,
+        limit: &TimeLimit,
+        (waited, step): (Duration, Duration),
+    ) {
+        let timeout = self.settings.timeout;
+        let judged = shared.poll(context, |connected, context| {
+            let is_alive = connected.is_alive(context);
+            if !is_alive && waited >= timeout {
+                connected.give_up();
+            }
+            Poll::Ready(is_alive)
+        });
+        let Poll::Ready(is_alive) = judged else { return };
+        let rest = self.settings.interval.unwrap_or_default().saturating_sub(waited);
+        self.stage = match is_alive {
+            true if rest.is_zero() => Stage::Due,
+            true => {
+                limit.set_alarm(rest);
+                Stage::Resting
+            }
+            false if waited >= timeout => Stage::Off,
+            false => {
+                let step = step.min(timeout - waited);
+                limit.set_alarm(step);
+                Stage::Awaiting { waited, step }
+            }
+        };
+    }
+}
