@@ -67,6 +67,29 @@ def idle(part):
     return [*lines, ""]
 
 
+def scale(part):
+    lines = ["## Many connections", "", where(part),
+             "Held connections whose requests wait 10 ms in the handler, 50 a second and connection, at most 4,000 in all: server CPU per "
+             "request in microseconds, latency in milliseconds, and resident bytes of a connection before and while it is used.", ""]
+    for count, rows in part["measured"]["held"].items():
+        lines += [f"| {int(count):,} connections | CPU | p50 | p99 | p99.9 | bytes, idle | bytes, used |", "|---|" + "---:|" * 6]
+        lines += [f"| {name} | {number(row['cpu'])} | {latencies(row)} | {row['idle_bytes']:,.0f} | {row['bytes']:,.0f} |"
+                  for name, row in rows.items()]
+        lines.append("")
+    lines += ["## Latency at a fixed rate", "",
+              "`GET /plaintext` on 64 connections, sent when due and not when the response before has arrived; `-2` has two workers on "
+              "both processors, which they share with the load.", ""]
+    for rate, rows in part["measured"]["fixed"].items():
+        lines += [f"| {int(rate):,} requests a second | CPU | p50 | p99 | p99.9 |", "|---|" + "---:|" * 4]
+        lines += [f"| {name} | {number(row['cpu'])} | {latencies(row)} |" for name, row in rows.items()]
+        lines.append("")
+    return lines
+
+
+def latencies(row):
+    return " | ".join(f"{row[key] / 1000:.2f}" for key in ("p50", "p99", "p999"))
+
+
 def chart(title, values):
     """Returns a bar chart as SVG; shorter is better."""
     height = 40 + len(values) * (BAR + GAP)
@@ -105,6 +128,8 @@ def main():
         lines += in_memory(part)
     if part := everything.get("idle"):
         lines += idle(part)
+    if part := everything.get("scale"):
+        lines += scale(part)
     write("RESULTS.md", "\n".join(lines).rstrip() + "\n")
 
 

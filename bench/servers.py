@@ -42,7 +42,7 @@ PEERS = ["hyper", "axum", "actix", "ntex", "may_minihttp"]
 RUNTIMES = ["tokio", "smol", "async-std"]
 NGINX = """
 daemon off; user root; worker_processes 1; pid {folder}/nginx.pid; error_log stderr crit;
-events {{ worker_connections 8192; }}
+events {{ worker_connections 16384; }}
 http {{
   access_log off; sendfile on; tcp_nopush on; keepalive_requests 1000000000; default_type application/octet-stream;
   client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;

@@ -1,12 +1,15 @@
 //! The demo server of httpants, and an example of an application.
 
 mod cookies;
+mod events;
 mod inspect;
+mod metrics;
 mod mistake;
 mod options;
 mod page;
 mod routes;
 mod samples;
+mod session;
 mod signals;
 mod websocket;
 
@@ -68,7 +71,7 @@ where
         // The raw body is shown for forms, too.
         .forms(|limits| limits.keep_body = true)
         .workers(options.workers.0);
-    server = options.limit(server);
+    server = options.codings(options.limit(server));
     if let Some(policy) = options.sendfile(service.files.path())? {
         server = server.x_sendfile(policy);
     }
@@ -91,7 +94,7 @@ where
     let scheme = if tls.is_some() { "https" } else { "http" };
     let bound = server.bind()?;
     service.handle.get_or_init(|| bound.handle());
-    signals::obey(bound.handle(), tls)?;
+    signals::obey(bound.handle(), options.drain_delay(), tls)?;
     for address in bound.local_addresses() {
         print(&match address {
             ListenAddress::Unix(_) => format!("httpants listens on {address}\n"),

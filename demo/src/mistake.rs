@@ -2,6 +2,7 @@
 
 use std::io;
 use std::str::FromStr;
+use std::time::Duration;
 
 use httpants_tokio::protocol::forms::ParseFormError;
 use httpants_tokio::{BodyError, Misuse, Request, Response};
@@ -10,6 +11,8 @@ use httpants_tokio::{BodyError, Misuse, Request, Response};
 pub(crate) enum Mistake {
     /// An invalid or missing query parameter.
     Parameter(&'static str),
+    /// A request that a page of another site sent.
+    OtherSite,
     /// A malformed query or form.
     Form(ParseFormError),
     /// An incomplete request body.
@@ -26,6 +29,11 @@ pub(crate) fn parameter<T: FromStr>(request: &Request, name: &'static str, defau
         Some(value) => value.parse().map_err(|_| Mistake::Parameter(name)),
         None => Ok(default),
     }
+}
+
+/// Returns the query parameter with this name as milliseconds, or the default.
+pub(crate) fn milliseconds(request: &Request, name: &'static str, default: u64) -> Result<Duration, Mistake> {
+    parameter(request, name, default).map(Duration::from_millis)
 }
 
 /// Returns the required query parameter with this name.
@@ -62,6 +70,7 @@ impl From<Mistake> for Response {
         let fault = |text: &dyn std::fmt::Display, code| Self::text(format!("{text}\n")).with_status(code);
         match mistake {
             Mistake::Parameter(name) => fault(&format_args!("missing or invalid query parameter {name}"), 400),
+            Mistake::OtherSite => fault(&"sent by a page of another site", 403),
             Mistake::Form(error) => error.into(),
             Mistake::Body(error) => error.into(),
             Mistake::Disk(error) => {

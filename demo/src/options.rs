@@ -9,17 +9,22 @@ use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
+use std::time::Duration;
 
 use httpants_driver::Server;
 use httpants_driver::runtime::Runtime;
 use httpants_tokio::protocol::Config;
 use httpants_tokio::protocol::proxy::XHeaders;
-use httpants_tokio::{ClientCertificates, FileRoot, Handler, KeyRing, KeyRingFile, Tls, XSendfile};
+use httpants_tokio::{
+    ClientCertificates, Compression, Decompression, FileRoot, Handler, KeyRing, KeyRingFile, Tls, XSendfile,
+};
 use lexopt::{Arg, Parser};
 
 use connections::Connections;
 pub(crate) use values::{Address, Proxies, ProxyFields, RuntimeName, Secret, Workers};
 use values::{ByteCount, BytesPerSecond, FieldName, Prefix, Seconds};
+
+use crate::routes;
 
 pub(crate) const HELP: &str = "\
 The demo server of httpants: an HTTP/1.1 server that shows each request as it was parsed.
@@ -40,6 +45,9 @@ Usage: demo [OPTIONS]
       --file-fallback FILE     file below the file root that /file/ sends to browsers that navigate
                                to a path without a file, such as index.html
       --file-not-found FILE    file below the file root that /file/ sends with status 404
+      --compress               compress responses by zstd, brotli or gzip if the client accepts it;
+                               not files, and not JSON, which may contain cookies (BREACH)
+      --decompress-requests    decode request bodies with such a Content-Encoding; 415 for others
       --sendfile HEADER        let the proxy send files: respond with this header field, such as
                                X-Accel-Redirect (nginx) or X-Sendfile
       --sendfile-prefix PATH   path prefix that the proxy maps to the file root
@@ -88,12 +96,16 @@ Usage: demo [OPTIONS]
       --socket-mode MODE       octal permissions of unix sockets, such as 660
       --socket-group GID       number of the group of unix sockets
       --workers N              number of threads, up to 1024; 0 = one per core [default: 0]
+      --drain-delay SECONDS    from the first SIGTERM to the end of accepting; until then /healthz
+                               responds with 503, so that load balancers choose others
+                               [default: 0]
       --access-log             write one line per request to standard error (Combined Log Format)
   -h, --help                   print this help
   -V, --version                print the version
 
 SECONDS may have a fraction; 0 disables the timeout. The first SIGINT or SIGTERM stops accepting,
-finishes running requests and closes WebSockets; the second closes all connections.
+finishes running requests and closes WebSockets; the second closes all connections. With
+--drain-delay the first SIGTERM does that after the delay; a signal during the delay does it at once.
 
 Routes:
   /                        with text/html in Accept: a page to try the server
@@ -102,11 +114,16 @@ Routes:
   /upload                  POST a multipart form: returns the number of parts and bytes
   /file/NAME               a file below the file root
   /stream?chunks=N&size=B&delay=MS
+  /events?count=N&delay=MS&retry=MS&heartbeat=MS
+                           server-sent events; continue behind Last-Event-ID
+  /lines?size=B            text that --compress compresses
   /slow?ms=N
   /cookie/set?NAME=VALUE&...
   /cookie/set-secure?name=N&value=V[&expires=SECONDS]
   /cookie/get-secure?name=N
-  /status/NNN  /healthz  /ws  /panic
+  /cookie/login /cookie/logout
+                           POST of the page: a signed cookie, and a message that is shown once
+  /status/NNN  /healthz  /metrics  /ws  /panic
   anything else            the request as received, as JSON
 ";
 
@@ -126,6 +143,7 @@ pub(crate) struct Options {
     pub(crate) listen_fds: bool,
     pub(crate) workers: Workers,
     pub(crate) access_log: bool,
+    drain_delay: Option<Seconds>,
     pub(crate) cookie_secrets: Vec<Secret>,
     cookie_secret_file: Option<PathBuf>,
     pub(crate) xheaders: Vec<Proxies>,
@@ -136,6 +154,8 @@ pub(crate) struct Options {
     file_root: Option<PathBuf>,
     file_fallback: Option<PathBuf>,
     file_not_found: Option<PathBuf>,
+    compress: bool,
+    decompress_requests: bool,
     sendfile: Option<FieldName>,
     sendfile_prefix: Option<Prefix>,
     proxy_protocol: bool,
@@ -184,12 +204,15 @@ impl Options {
             "listen-fds" => self.listen_fds = true,
             "workers" => self.workers = flag.value()?,
             "access-log" => self.access_log = true,
+            "drain-delay" => self.drain_delay = Some(flag.value()?),
             "tls-cert" => self.tls_certificate = Some(flag.path()?),
             "tls-key" => self.tls_key = Some(flag.path()?),
             "client-ca" => self.client_authorities = Some(flag.path()?),
             "file-root" => self.file_root = Some(flag.path()?),
             "file-fallback" => self.file_fallback = Some(flag.path()?),
             "file-not-found" => self.file_not_found = Some(flag.path()?),
+            "compress" => self.compress = true,
+            "decompress-requests" => self.decompress_requests = true,
             "sendfile" => self.sendfile = Some(flag.value()?),
             "sendfile-prefix" => self.sendfile_prefix = Some(flag.value()?),
             "cookie-secret" => self.cookie_secrets.push(flag.secret()?),
@@ -258,6 +281,17 @@ impl Options {
         self.connections.apply(server)
     }
 
+    /// Enables the content codings.
+    pub(crate) fn codings<R: Runtime, H: Handler>(&self, mut server: Server<R, H>) -> Server<R, H> {
+        if self.compress {
+            server = server.compression(Compression::default().filter(routes::is_compressed));
+        }
+        if self.decompress_requests {
+            server = server.decompress_requests(Decompression::default());
+        }
+        server
+    }
+
     /// Returns which proxies are trusted, and which of their fields.
     pub(crate) fn xheaders(&self) -> XHeaders {
         let everybody = self.xheaders.contains(&Proxies::All);
@@ -279,6 +313,11 @@ impl Options {
             ProxyFields::XRealIp => proxies.x_real_ip(),
             ProxyFields::Forwarded => proxies.forwarded(),
         }
+    }
+
+    /// Returns how long the server still accepts after SIGTERM.
+    pub(crate) fn drain_delay(&self) -> Duration {
+        self.drain_delay.and_then(|Seconds(delay)| delay).unwrap_or_default()
     }
 
     /// Returns the secrets of cookies, if given.

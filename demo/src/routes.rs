@@ -1,23 +1,22 @@
 //! The routes.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use bytes::Bytes;
 use httpants_driver::runtime::{Runtime, sleep};
-use httpants_tokio::protocol::Framing;
-use httpants_tokio::{BodyError, BodyPolicy, FileRoot, FormError, Handle, Handler, Request, Response};
+use httpants_tokio::protocol::{Framing, RequestHead, ResponseHead};
+use httpants_tokio::{BodyError, BodyPolicy, Compression, FileRoot, FormError, Handle, Handler, Request, Response};
 
-use crate::mistake::{Mistake, parameter};
-use crate::{cookies, inspect, page, websocket};
+use crate::mistake::{Mistake, milliseconds, parameter};
+use crate::{cookies, events, inspect, metrics, page, samples, session, websocket};
 
-/// Maximum size of one chunk of /stream, which is held in memory.
+/// Maximum size of one chunk of /stream, and of /lines, which are held in memory.
 const MAX_PIECE: usize = 16 << 20;
 
 /// The state shared by the routes.
 #[derive(Debug)]
 pub(crate) struct Service<R> {
-    /// The runtime whose timers /slow and /stream use.
+    /// The runtime whose timers /slow, /stream and /events use.
     pub(crate) runtime: R,
     /// The directory that /file/ serves.
     pub(crate) files: FileRoot,
@@ -26,11 +25,17 @@ pub(crate) struct Service<R> {
 }
 
 /// Streams bodies that are only echoed or counted.
-pub(crate) fn intake(head: &httpants_tokio::protocol::RequestHead) -> BodyPolicy {
+pub(crate) fn intake(head: &RequestHead) -> BodyPolicy {
     match (head.method().as_str(), head.path()) {
         ("POST", "/echo" | "/echo-len" | "/upload") => BodyPolicy::Stream,
         _ => BodyPolicy::Buffer,
     }
+}
+
+/// Returns whether a response is compressed with --compress. JSON shows the client's cookies beside
+/// text that others may have chosen, so its length must not tell how alike they are (BREACH).
+pub(crate) fn is_compressed(_: &RequestHead, response: &ResponseHead) -> bool {
+    Compression::is_compressible(response) && response.fields.get("Content-Type") != Some(b"application/json")
 }
 
 /// Returns the handler of all requests.
@@ -54,14 +59,19 @@ where
         ("GET" | "HEAD", path) if path.starts_with("/file/") => service.files.serve(&request),
         ("GET" | "HEAD", "/stream") => Box::pin(stream(&service.runtime, &request)).await.into(),
         ("GET" | "HEAD", "/slow") => slow(&service.runtime, &request).await.into(),
+        ("GET" | "HEAD", "/events") => events::respond(&service.runtime, &request).into(),
+        ("GET" | "HEAD", "/lines") => lines(&request).into(),
         ("GET" | "HEAD", "/healthz") => healthz(&service),
+        ("GET" | "HEAD", "/metrics") => metrics::respond(service.handle.get()),
         ("GET" | "HEAD", "/panic") => fail(),
         ("GET" | "HEAD", "/cookie/set") => cookies::set(&request).into(),
         ("GET" | "HEAD", "/cookie/set-secure") => cookies::set_secure(&request).into(),
         ("GET" | "HEAD", "/cookie/get-secure") => cookies::get_secure(&request).into(),
+        ("POST", "/cookie/login") => session::login(&request).into(),
+        ("POST", "/cookie/logout") => session::logout(&request).into(),
         ("GET", "/ws") => websocket::respond(&request).into(),
         ("GET" | "HEAD", path) if path.starts_with("/status/") => status(path),
-        ("GET" | "HEAD", "/") if page::is_accepted(&request) => page::respond(&service.files).into(),
+        ("GET" | "HEAD", "/") if page::is_accepted(&request) => page::respond(&request, &service.files).into(),
         _ => Box::pin(inspect::respond(request)).await.into(),
     }
 }
@@ -100,7 +110,7 @@ async fn upload(mut request: Request) -> Result<String, FormError> {
 async fn stream(runtime: &impl Runtime, request: &Request) -> Result<Response, Mistake> {
     let chunks = parameter(request, "chunks", 10_u64)?;
     let size = parameter(request, "size", 1024_usize)?;
-    let delay = Duration::from_millis(parameter(request, "delay", 0)?);
+    let delay = milliseconds(request, "delay", 0)?;
     if size > MAX_PIECE {
         return Err(Mistake::Parameter("size"));
     }
@@ -122,14 +132,22 @@ async fn stream(runtime: &impl Runtime, request: &Request) -> Result<Response, M
     Ok(responder.finish().await?)
 }
 
+/// Returns lines of text, each with its offset.
+fn lines(request: &Request) -> Result<Response, Mistake> {
+    match parameter(request, "size", 65_536)? {
+        size if size > MAX_PIECE => Err(Mistake::Parameter("size")),
+        size => Ok(Response::text(samples::lines(size))),
+    }
+}
+
 async fn slow(runtime: &impl Runtime, request: &Request) -> Result<&'static str, Mistake> {
-    sleep(runtime, Duration::from_millis(parameter(request, "ms", 1000)?)).await;
+    sleep(runtime, milliseconds(request, "ms", 1000)?).await;
     Ok("slow")
 }
 
 fn healthz<R>(service: &Service<R>) -> Response {
     match service.handle.get() {
-        Some(handle) if handle.is_draining() => Response::text("draining").with_status(503),
+        Some(handle) if !handle.is_ready() => Response::text("draining").with_status(503),
         _ => Response::text("ok"),
     }
 }

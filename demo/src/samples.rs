@@ -21,8 +21,10 @@ pub(crate) fn make() -> io::Result<TempDir> {
 }
 
 /// Returns `length` bytes in lines of 16, each with its offset.
-fn lines(length: usize) -> String {
-    (0..length).step_by(16).map(|offset| format!("{offset:015}\n")).collect()
+pub(crate) fn lines(length: usize) -> String {
+    let mut lines: String = (0..length).step_by(16).map(|offset| format!("{offset:015}\n")).collect();
+    lines.truncate(length);
+    lines
 }
 
 #[cfg(test)]
@@ -34,5 +36,6 @@ mod tests {
         let lines = lines(16 << 10);
         assert_eq!(lines.len(), 16384);
         assert_eq!(&lines[16000..16016], "000000000016000\n");
+        assert_eq!(super::lines(20), "000000000000000\n0000");
     }
 }

@@ -11,9 +11,9 @@ use signal_hook::iterator::Signals;
 /// How long running requests may take to finish.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// Handles signals on a thread: the first SIGINT or SIGTERM drains the server, the second closes
-/// all connections. SIGHUP reloads certificates; without TLS it ends the program as usual.
-pub(crate) fn obey(handle: Handle, tls: Option<Tls>) -> io::Result<()> {
+/// Handles signals on a thread: the first SIGINT drains the server, and so does SIGTERM after
+/// `delay`; a signal in the delay ends it, and one after it closes all connections. SIGHUP reloads certificates; without TLS it ends the program as usual.
+pub(crate) fn obey(handle: Handle, delay: Duration, tls: Option<Tls>) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     if tls.is_some() {
         signals.add_signal(SIGHUP)?;
@@ -27,6 +27,7 @@ pub(crate) fn obey(handle: Handle, tls: Option<Tls>) -> io::Result<()> {
                     }
                 }
                 _ if handle.is_draining() => handle.close(),
+                (SIGTERM, _) if handle.is_ready() => handle.shutdown_after(delay, GRACE),
                 _ => handle.shutdown(GRACE),
             }
         }

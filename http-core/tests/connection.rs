@@ -284,6 +284,59 @@ fn reasons_are_reported_once() {
     assert_eq!(connection.poll_close(), Some(Close::Now));
 }
 
+/// Where no response has announced the end, a request that has come is served with one that does.
+#[test]
+fn request_that_waits_is_served_before_a_connection_ends() {
+    type End = fn(&mut Connection);
+    let ends: [End; 2] = [
+        |connection| connection.handle_shutdown(now(1)),
+        |connection| {
+            connection.expire_at(Duration::from_millis(1));
+            connection.handle_timeout(now(1));
+        },
+    ];
+    let post = "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+    for end in ends {
+        for waiting in ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HT", "\r\n", ""] {
+            let mut connection = connection(Config::default());
+            give(&mut connection, post.as_bytes(), 0);
+            let id = request(&mut connection).id();
+            connection.respond_with(id, &ResponseHead::default(), "first").unwrap();
+            // The rest of its body is drained, when the request behind it is received.
+            assert!(connection.poll_event().is_none());
+            end(&mut connection);
+            give(&mut connection, format!("hello{waiting}").as_bytes(), 1);
+            connection.hold_requests();
+            let is_served = waiting.starts_with('G');
+            let names = events(&mut connection);
+            assert_eq!(names.contains(&"Closed".to_owned()), !is_served, "{waiting:?} {names:?}");
+            end(&mut connection);
+            drop(events(&mut connection));
+            connection.accept_requests();
+            if is_served {
+                give(&mut connection, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"[waiting.len()..].as_bytes(), 2);
+                let id = request(&mut connection).id();
+                connection.respond_with(id, &ResponseHead::default(), "last").unwrap();
+            }
+            let sent = sent(&mut connection, 3);
+            assert_eq!(sent.matches("\r\nConnection: close\r\n").count(), usize::from(is_served), "{sent}");
+            assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
+        }
+    }
+}
+
+/// A part of a PROXY header is no request.
+#[test]
+fn connection_without_its_proxy_header_ends_at_once() {
+    let mut config = Config::default();
+    config.proxy_protocol = true;
+    let mut connection = connection(config);
+    give(&mut connection, b"PROXY TCP4 192.0.2.1", 0);
+    assert!(connection.poll_event().is_none());
+    connection.handle_shutdown(now(0));
+    assert_eq!(events(&mut connection), ["Closed"]);
+}
+
 /// What a connection held is of use to the next one, also when it ended in the middle.
 #[test]
 fn storage_comes_back_from_a_connection_that_is_over() {

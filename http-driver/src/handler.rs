@@ -147,8 +147,8 @@ impl BodyPolicy {
     /// Sets limits and timeouts of this request, instead of the server's: size, time, rate and
     /// framing of its body, and the time of its handler. They take precedence over those of
     /// [`BufferWith`](Self::BufferWith) and [`StreamUpTo`](Self::StreamUpTo), and the last call
-    /// over those before. A request without a body has no policy, and so the handler timeout of the
-    /// server.
+    /// over those before. A request without a body has no policy:
+    /// [`Server::request_limits`](crate::Server::request_limits) sets limits of any request.
     ///
     /// ```
     /// use std::time::Duration;
@@ -172,6 +172,15 @@ impl BodyPolicy {
         let (policy, known) = self.into_parts();
         let limits = limits.or(known.unwrap_or_default());
         Self::Limited(Box::new(LimitedPolicy { policy, limits }))
+    }
+
+    /// Returns the largest body that the policy itself allows, if it sets one.
+    pub(crate) fn max_body_size(&self) -> Option<u64> {
+        match self {
+            Self::BufferWith(form) => Some(form.max_body_size),
+            Self::StreamUpTo(size) => Some(*size),
+            _ => None,
+        }
     }
 
     /// Returns the policy and the limits of its request, if it has its own.

@@ -1,7 +1,5 @@
 //! Tests of parsing the command line.
 
-use std::time::Duration;
-
 use super::*;
 
 fn parse(line: &str) -> Result<Command, String> {
@@ -22,6 +20,7 @@ fn no_arguments_means_loopback_8080_with_server_defaults() {
     assert_eq!(format!("{config:?}"), format!("{:?}", Config::default()));
     assert_eq!(options.listen, ["127.0.0.1:8080".parse().unwrap()]);
     assert_eq!((options.workers, options.access_log), (Workers(0), false));
+    assert_eq!(options.drain_delay(), Duration::ZERO);
 }
 
 #[test]
@@ -30,7 +29,7 @@ fn every_flag_sets_its_option() {
         "--listen 80 --listen=unix:/s --listen-fds --workers 3 --access-log --max-request 5 --head-timeout 1 \
          --idle-timeout 2.5 --body-timeout 3 --write-timeout 0 --half-closed-timeout 8 --proxy-protocol --cookie-secret a \
          --cookie-secret b --xheaders 10.0.0.0/8 --xheaders ::1 --handshake-timeout 4 --accept-timeout 5 \
-         --linger-timeout 6 --body-rate 7",
+         --linger-timeout 6 --body-rate 7 --drain-delay 1.5",
     );
     let mut config = Config::default();
     options.apply(&mut config);
@@ -46,6 +45,7 @@ fn every_flag_sets_its_option() {
     assert_eq!(timeouts.body, Some(Duration::from_secs(3)));
     assert_eq!(timeouts.write, None);
     assert_eq!(timeouts.half_closed, Some(Duration::from_secs(8)));
+    assert_eq!(options.drain_delay(), Duration::from_millis(1500));
     assert_eq!(timeouts.handshake, Some(Duration::from_secs(4)));
     assert_eq!(timeouts.accept, Some(Duration::from_secs(5)));
     assert_eq!((timeouts.refusal_linger, timeouts.body_rate), (Some(Duration::from_secs(6)), 7));

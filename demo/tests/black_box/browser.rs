@@ -1,6 +1,5 @@
-//! Tests of the page in a browser, through WebDriver: JSON over HTTP.
+//! Chromium, controlled through WebDriver: JSON over HTTP.
 
-use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::Ipv4Addr;
 use std::process::{Child, Command, Stdio};
@@ -10,19 +9,26 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::client::Client;
-use crate::demo::{Demo, PATIENCE};
-use crate::tls::Certified;
+use crate::demo::PATIENCE;
 
 /// A browser session with its own profile; ends when this is dropped.
-struct Browser {
+pub(crate) struct Browser {
     driver: Child,
     client: Client,
     session: String,
     _profile: TempDir,
 }
 
+/// The screen that the browser emulates, and the colours that its user prefers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Screen {
+    LightDesktop,
+    /// 360 CSS pixels wide.
+    DarkPhone,
+}
+
 impl Browser {
-    fn start() -> Self {
+    pub(crate) fn start(screen: Screen) -> Self {
         let mut driver = Command::new("chromedriver").arg("--port=0").stdout(Stdio::piped()).spawn().unwrap();
         let lines = BufReader::new(driver.stdout.take().unwrap()).lines();
         let port = lines
@@ -38,9 +44,21 @@ impl Browser {
         ]});
         let response = browser.command(
             "/session",
-            &json!({"capabilities": {"alwaysMatch": {"goog:chromeOptions": options, "acceptInsecureCerts": true}}}),
+            &json!({"capabilities": {"alwaysMatch": {
+                "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}, "acceptInsecureCerts": true,
+            }}}),
         );
         browser.session = format!("/session/{}", response["sessionId"].as_str().unwrap());
+        let (width, height, colours) = match screen {
+            Screen::LightDesktop => (1280, 800, "light"),
+            Screen::DarkPhone => (360, 740, "dark"),
+        };
+        let metrics = json!({"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600});
+        browser.devtools("Emulation.setDeviceMetricsOverride", &metrics);
+        // A page that scrolls smoothly would move away from under a click.
+        let features = [("prefers-color-scheme", colours), ("prefers-reduced-motion", "reduce")];
+        let features = features.map(|(name, value)| json!({"name": name, "value": value}));
+        browser.devtools("Emulation.setEmulatedMedia", &json!({"features": features}));
         browser
     }
 
@@ -57,6 +75,29 @@ impl Browser {
         content["value"].clone()
     }
 
+    /// Runs a command of the Chrome DevTools protocol.
+    pub(crate) fn devtools(&mut self, command: &str, parameters: &Value) {
+        self.in_session("/goog/cdp/execute", &json!({"cmd": command, "params": parameters}));
+    }
+
+    pub(crate) fn open(&mut self, url: &str) {
+        self.in_session("/url", &json!({"url": url}));
+    }
+
+    /// Returns the messages of the console since the last call: errors of scripts and requests, and
+    /// violations of the policy.
+    pub(crate) fn console(&mut self) -> Vec<String> {
+        let messages = self.in_session("/se/log", &json!({"type": "browser"}));
+        messages.as_array().unwrap().iter().map(|message| message["message"].to_string()).collect()
+    }
+
+    /// Presses a key, as many times.
+    pub(crate) fn press(&mut self, key: &str, times: usize) {
+        let strokes = ["keyDown", "keyUp"].map(|kind| json!({"type": kind, "value": key}));
+        let strokes: Vec<_> = strokes.iter().cycle().take(2 * times).collect();
+        self.in_session("/actions", &json!({"actions": [{"type": "key", "id": "keyboard", "actions": strokes}]}));
+    }
+
     fn in_session(&mut self, path: &str, arguments: &Value) -> Value {
         let path = format!("{}{path}", self.session);
         self.command(&path, arguments)
@@ -68,23 +109,32 @@ impl Browser {
         format!("/element/{}", element.as_object().unwrap().values().next().unwrap().as_str().unwrap())
     }
 
-    fn enter(&mut self, selector: &str, text: &str) {
+    /// Replaces the text of a field, or chooses files.
+    pub(crate) fn enter(&mut self, selector: &str, text: &str) {
         let element = self.element(selector);
+        if !selector.contains("type=file") {
+            self.in_session(&format!("{element}/clear"), &json!({}));
+        }
         self.in_session(&format!("{element}/value"), &json!({"text": text}));
     }
 
-    fn click(&mut self, selector: &str) {
+    pub(crate) fn click(&mut self, selector: &str) {
         let element = self.element(selector);
         self.in_session(&format!("{element}/click"), &json!({}));
     }
 
+    /// Returns the value of this expression of the page.
+    pub(crate) fn evaluate(&mut self, expression: &str) -> Value {
+        self.in_session("/execute/sync", &json!({"script": format!("return {expression}"), "args": []}))
+    }
+
     /// Waits until this expression of the page has the value.
-    fn wait_for(&mut self, expression: &str, value: &Value) {
-        let (script, deadline) =
-            (json!({"script": format!("return {expression}"), "args": []}), Instant::now() + PATIENCE);
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, expression: &str, value: impl Into<Value>) {
+        let (value, deadline) = (value.into(), Instant::now() + PATIENCE);
         loop {
-            let now = self.in_session("/execute/sync", &script);
-            if now == *value {
+            let now = self.evaluate(expression);
+            if now == value {
                 return;
             }
             assert!(Instant::now() < deadline, "{expression} is {now}");
@@ -103,42 +153,4 @@ impl Drop for Browser {
         let _ = self.driver.kill();
         let _ = self.driver.wait();
     }
-}
-
-#[test]
-#[ignore = "needs chromium and chromedriver (Debian: chromium chromium-driver)"]
-fn chromium_loads_the_page_logs_in_and_uploads() {
-    use_the_page(&Demo::start(&[]));
-}
-
-#[test]
-#[ignore = "needs chromium and chromedriver (Debian: chromium chromium-driver)"]
-fn chromium_loads_the_page_over_tls() {
-    use_the_page(&Certified::new().start(&[]));
-}
-
-fn use_the_page(demo: &Demo) {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("\u{fc}ber file.bin");
-    fs::write(&file, vec![7; 3_000_000]).unwrap();
-    let mut browser = Browser::start();
-    browser.in_session("/url", &json!({"url": demo.url("/?q=%C3%A4")}));
-    browser.wait_for(
-        "(document.querySelector('#request').textContent.match(/\"q\": \\[\\s*\"(.*)\"/) || [])[1]",
-        &json!("\u{e4}"),
-    );
-    browser.wait_for(
-        "[...document.querySelectorAll('#files a')].map(a => a.textContent)",
-        &json!(["16k", "1m", "hello.txt", "index.html"]),
-    );
-    browser.wait_for("document.querySelector('#who').value", &json!("not logged in"));
-    browser.enter("#login input", "J\u{f6} & co; <b>");
-    browser.click("#login button");
-    browser.wait_for("document.querySelector('#who').value", &json!("logged in as J\u{f6} & co; <b>"));
-    browser.wait_for("document.cookie", &json!(""));
-    browser.enter("#upload input[name=note]", "four");
-    browser.enter("#upload input[type=file]", file.to_str().unwrap());
-    browser.click("#upload button");
-    browser.wait_for("document.querySelector('#uploaded').value", &json!("2 parts, 3000004 bytes"));
-    browser.wait_for("document.querySelector('#progress').value", &json!(1));
 }

@@ -46,7 +46,8 @@ fn help_lists_every_flag() {
     let times = ["handshake-timeout", "accept-timeout", "linger-timeout", "body-rate"];
     let limits = ["max-connections", "max-connections-per-address", "when-full", "max-connection-age"];
     let sockets = ["max-requests-per-connection", "tcp-keepalive", "backlog", "socket-mode", "socket-group"];
-    for flag in flags.into_iter().chain(others).chain(files).chain(times).chain(limits).chain(sockets) {
+    let codings = ["compress", "decompress-requests"];
+    for flag in flags.into_iter().chain(others).chain(codings).chain(files).chain(times).chain(limits).chain(sockets) {
         assert!(help.contains(&format!("--{flag}")), "{flag}");
     }
 }

@@ -12,6 +12,7 @@ use tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::client::Client;
 use crate::demo::{Demo, PATIENCE};
+use crate::process::wait_until;
 use crate::runtimes::RUNTIMES;
 use crate::websocket::{HANDSHAKE, assert_closes};
 
@@ -57,6 +58,30 @@ fn drain_serves_partially_received_request() {
     let response = client.response();
     assert_eq!((response.status, response.header("Connection")), (503, Some("close")));
     assert_eq!(demo.exit().code(), Some(0));
+}
+
+#[test]
+fn drain_delay_fails_the_health_check_and_serves_on() {
+    for runtime in RUNTIMES {
+        let mut demo = Demo::start(&["--runtime", runtime, "--workers", "2", "--drain-delay", "600"]);
+        let mut client = demo.connect();
+        assert_eq!(client.get("/healthz").text(), "ok");
+        demo.terminate();
+        wait_until("/healthz fails", || demo.get("/healthz").status == 503);
+        let response = client.get("/plaintext");
+        assert_eq!((response.text(), response.header("Connection")), ("Hello, World!", None));
+        assert_eq!(demo.get("/plaintext").status, 200);
+        // Ends the delay, and not the grace.
+        client.begin_slow(500);
+        demo.terminate();
+        demo.await_refusal();
+        assert_eq!(client.response().text(), "slow");
+        assert_eq!(demo.exit().code(), Some(0));
+
+        let mut demo = Demo::start(&["--runtime", runtime, "--workers", "2", "--drain-delay", "0.3"]);
+        demo.terminate();
+        assert_eq!(demo.exit().code(), Some(0), "the delay ends by itself");
+    }
 }
 
 #[test]

@@ -11,11 +11,15 @@
 
 mod activation;
 mod browser;
+mod browser_events;
+mod browser_page;
 mod client;
 mod command_line;
+mod compression;
 mod cookies;
 mod demo;
 mod draining;
+mod events;
 mod files;
 #[cfg(target_os = "linux")]
 mod hostile;
@@ -32,6 +36,7 @@ mod proxies;
 mod refusal_programs;
 mod routes;
 mod runtimes;
+mod session;
 mod timeouts;
 mod tls;
 mod tls_programs;

@@ -1,5 +1,9 @@
 //! Tests of the page at `/`.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use sha2::{Digest, Sha256};
+
 use crate::demo::Demo;
 
 #[test]
@@ -27,4 +31,29 @@ fn page_has_no_external_assets() {
     for foreign in ["http:", "https:", "src=", "@import", "url("] {
         assert!(!page.text().contains(foreign), "{foreign}");
     }
+}
+
+#[test]
+fn policy_allows_only_the_style_and_script_of_the_page() {
+    let demo = Demo::start(&[]);
+    let page = demo.connect().request("GET", "/", "Accept: text/html\r\n", "");
+    let policy: Vec<_> = page.header("Content-Security-Policy").unwrap().split("; ").collect();
+    for (name, directive) in [("style", "style-src"), ("script", "script-src")] {
+        let (begin, end) = (format!("<{name}>"), format!("</{name}>"));
+        let parts: Vec<_> = page.text().split(&begin).collect();
+        let &[_, part] = &parts[..] else { panic!("one {name}: {}", parts.len()) };
+        let hash = STANDARD.encode(Sha256::digest(part.split_once(&end).unwrap().0));
+        assert!(policy.contains(&&*format!("{directive} 'sha256-{hash}'")), "{policy:?}");
+    }
+    for directive in
+        ["default-src 'none'", "base-uri 'none'", "frame-ancestors 'none'", "require-trusted-types-for 'script'"]
+    {
+        assert!(policy.contains(&directive), "{policy:?}");
+    }
+    assert!(!page.header("Content-Security-Policy").unwrap().contains("unsafe"));
+    // They would need a hash of their own.
+    for inline in [" style=", " onclick=", " onload=", "javascript:"] {
+        assert!(!page.text().contains(inline), "{inline}");
+    }
+    assert_eq!(page.header("X-Content-Type-Options"), Some("nosniff"));
 }

@@ -93,6 +93,24 @@ fn healthz_returns_ok() {
 }
 
 #[test]
+fn metrics_count_requests() {
+    let demo = Demo::start(&[]);
+    let mut client = demo.connect();
+    assert_eq!(client.get("/status/404").status, 404);
+    let response = client.get("/metrics");
+    assert_eq!(response.header("Content-Type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    let lines: Vec<_> = response.text().lines().collect();
+    for line in [
+        "httpants_connections_open 1",
+        "httpants_requests_total 2",
+        "httpants_responses_total{class=\"4xx\"} 1",
+        "httpants_refusals_total{status=\"400\",reason=\"MissingHost\"} 0",
+    ] {
+        assert!(lines.contains(&line), "{line}: {}", response.text());
+    }
+}
+
+#[test]
 fn handler_panic_does_not_stop_the_server() {
     let demo = Demo::start(&[]);
     for _ in 0..3 {

@@ -4,6 +4,7 @@ use core::time::Duration;
 
 use super::Connection;
 use super::events::CloseReason;
+use super::preamble::PrefaceHeader;
 use super::send_queue::Lent;
 use super::state::{Input, Receiving, Sending};
 use super::uncommon::Uncommon;
@@ -39,9 +40,15 @@ impl Connection {
         self.reset |= self.mode == Mode::UntilClose && self.state.send == Sending::Body;
     }
 
-    /// Ends a connection between requests, and any other after its current response.
+    /// Ends a connection between requests, and any other after its current response; where nothing
+    /// has told the client so, a request that has come is served before, with a response that does.
     pub(super) fn wind_down(&mut self, reason: CloseReason) {
         let between_requests = self.state.is_between_requests();
+        let head_is_given = matches!(self.state.send, Sending::Body | Sending::Done);
+        if self.state.persistent && (head_is_given || between_requests && self.has_unparsed_request()) {
+            self.uncommon.get_or_insert_default().ending = true;
+            return;
+        }
         if self.apply(Input::Shutdown) && between_requests {
             self.ordinary_end = true;
             self.events.close(reason);
@@ -49,10 +56,33 @@ impl Connection {
         }
     }
 
+    /// Returns true if something of a request was received that waits to be parsed.
+    fn has_unparsed_request(&self) -> bool {
+        if self.recv.is_lent() {
+            return !self.recv.is_empty();
+        }
+        // Empty lines may wait for what follows them; a PROXY header is no request.
+        let has_byte = self.recv.filled().iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
+        has_byte && self.proxy_header == PrefaceHeader::Done
+    }
+
+    /// Ends a connection that was to end before, unless another request has come.
+    pub(super) fn wind_down_if_due(&mut self) {
+        if self.take_ending() {
+            self.wind_down(CloseReason::Finished);
+        }
+    }
+
+    /// Returns true, once, if the connection is to end and no response has said so.
+    pub(super) fn take_ending(&mut self) -> bool {
+        self.uncommon.as_deref_mut().is_some_and(|uncommon| core::mem::take(&mut uncommon.ending))
+    }
+
     /// Lets the connection live until this moment on the caller's monotonic clock
     /// ([`Now::mono`](crate::Now::mono)). Then it closes as at a shutdown of the server: between
     /// requests at once, else after its current response, which says so by `Connection: close`
-    /// where its head was not given before. A stream of another protocol is left alone.
+    /// where its head was not given before, or after the next one where that was received by then.
+    /// A stream of another protocol is left alone.
     ///
     /// ```
     /// use core::time::Duration;

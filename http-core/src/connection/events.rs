@@ -100,6 +100,9 @@ pub enum CloseReason {
     /// The server has too many connections
     /// ([`refuse_overloaded`](crate::Connection::refuse_overloaded)).
     Overloaded,
+    /// The address of the peer has too many connections
+    /// ([`refuse_address`](crate::Connection::refuse_address)).
+    AddressLimit,
     /// The application aborted, or ended a response before its Content-Length.
     Aborted,
     /// The transport failed.
@@ -117,6 +120,7 @@ impl fmt::Display for CloseReason {
             Self::HandshakeFailed => f.write_str("the handshake of the transport failed"),
             Self::Shutdown => f.write_str("the server shuts down"),
             Self::Overloaded => f.write_str("the server has too many connections"),
+            Self::AddressLimit => f.write_str("the address has too many connections"),
             Self::Aborted => f.write_str("the application aborted the response"),
             Self::IoError => f.write_str("the transport failed"),
         }

@@ -204,7 +204,8 @@ impl Connection {
         let has_content = facts.framing != Framing::None;
         let last = !self.config.keep_alive
             || !facts.persistent
-            || self.config.requests_per_connection.is_some_and(|most| self.served >= most);
+            || self.config.requests_per_connection.is_some_and(|most| self.served >= most)
+            || self.take_ending();
         self.more_may_come = facts.persistent;
         self.awaits_continue = facts.expects_continue;
         self.events.expect_100 = facts.expects_continue;

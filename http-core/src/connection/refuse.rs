@@ -38,9 +38,19 @@ impl Connection {
     /// ```
     #[cold]
     pub fn refuse_overloaded(&mut self) {
+        self.refuse_connection("the server has too many connections (RFC 9110 15.6.4)", CloseReason::Overloaded);
+    }
+
+    /// Does as [`refuse_overloaded`](Self::refuse_overloaded) with a connection of a peer whose
+    /// address has too many, and says so.
+    #[cold]
+    pub fn refuse_address(&mut self) {
+        self.refuse_connection("too many connections from this address (RFC 9110 15.6.4)", CloseReason::AddressLimit);
+    }
+
+    fn refuse_connection(&mut self, text: &str, reason: CloseReason) {
         if self.state.send == Sending::Idle {
-            let text = "the server has too many connections (RFC 9110 15.6.4)";
-            self.turn_away(StatusCode::SERVICE_UNAVAILABLE, text, CloseReason::Overloaded);
+            self.turn_away(StatusCode::SERVICE_UNAVAILABLE, text, reason);
             self.settle();
         }
     }

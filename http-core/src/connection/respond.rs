@@ -467,7 +467,10 @@ impl Connection {
             self.mode = Mode::Without;
         }
         match self.state.send {
-            Sending::Idle => self.times.idle = self.now.mono,
+            Sending::Idle => {
+                self.times.idle = self.now.mono;
+                self.wind_down_if_due();
+            }
             Sending::Closing => self.events.close(CloseReason::Finished),
             _ => {}
         }

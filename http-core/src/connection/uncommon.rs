@@ -11,6 +11,9 @@ use crate::message::proxy_tlvs::ProxyTlvs;
 pub(super) struct Uncommon {
     /// The time at which the caller wants the connection to close, until that was done.
     pub(super) expires: Option<Duration>,
+    /// The connection is to close, and no response has said so yet: once no request waits to be
+    /// parsed, or behind the next one.
+    pub(super) ending: bool,
     /// The timeouts while the current request is handled, if it has its own.
     pub(super) timeouts: Option<Timeouts>,
     /// The last response, if the connection made it and has not sent it.

@@ -1,6 +1,7 @@
 //! Received field sections: one piece of bytes and an index of small offsets.
 
 use core::fmt;
+use core::ops::Range;
 
 use crate::wire::error::ProtocolError;
 use crate::wire::fields;
@@ -126,13 +127,27 @@ impl Headers {
         self.spans().map(|(name, value)| (core::str::from_utf8(name).unwrap_or_default(), value))
     }
 
-    fn spans(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {
-        self.index.iter().map(|span| (span.name.slice(&self.bytes), span.value.slice(&self.bytes)))
+    /// Returns where the name and the value of each field line are in [`as_bytes`](Self::as_bytes),
+    /// in the order received.
+    ///
+    /// ```
+    /// let headers = httpants_core::Headers::parse(b"A: b\r\nC:d\r\n\r\n")?;
+    /// assert_eq!(headers.ranges().collect::<Vec<_>>(), [(0..1, 3..4), (6..7, 8..9)]);
+    /// # Ok::<(), httpants_core::ProtocolError>(())
+    /// ```
+    pub fn ranges(&self) -> impl Iterator<Item = (Range<usize>, Range<usize>)> {
+        self.index.iter().map(|span| (span.name.range(), span.value.range()))
     }
 
-    /// What the spans of the section refer to.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    /// Returns the bytes that the field lines were parsed from: of a request the whole head, of
+    /// trailers their section with its empty line.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
+    }
+
+    fn spans(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {
+        self.index.iter().map(|span| (span.name.slice(&self.bytes), span.value.slice(&self.bytes)))
     }
 }
 

@@ -351,7 +351,7 @@ impl RequestHead {
     /// Returns the head as it was received, its empty line included.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
-        self.0.headers.bytes()
+        self.0.headers.as_bytes()
     }
 }
 

@@ -19,6 +19,7 @@ use http::StatusCode;
 /// let Some(Event::Refused(refusal)) = connection.poll_event() else { unreachable!() };
 /// assert_eq!((refusal.error(), refusal.request_line()), (ProtocolError::ContentLength, &b"GET / HTTP/1.1"[..]));
 /// assert_eq!(refusal.error().status(), 400);
+/// assert_eq!((refusal.error().id(), refusal.error().section()), ("content-length", Some("RFC 9110 8.6")));
 /// assert_eq!(refusal.error().rule(), "Content-Length must be one decimal number (RFC 9110 8.6)");
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -164,6 +165,60 @@ impl ProtocolError {
         }
     }
 
+    /// Returns the id of the rule that was broken: a name that stays the same between versions, for
+    /// tools, logs and metrics. `docs/protocol.md` has the inputs that break it, under this id.
+    #[must_use]
+    pub const fn id(self) -> &'static str {
+        match self {
+            Self::EmptyLines => "empty-lines",
+            Self::BareLineFeed => "bare-line-feed",
+            Self::BareCarriageReturn => "bare-carriage-return",
+            Self::RequestLine => "request-line",
+            Self::Method => "method",
+            Self::MethodTooLong => "method-too-long",
+            Self::Version => "version",
+            Self::MajorVersion => "major-version",
+            Self::TargetByte => "target-byte",
+            Self::TargetTooLong => "target-too-long",
+            Self::AbsoluteForm => "absolute-form",
+            Self::TargetForm => "target-form",
+            Self::AuthorityForm => "authority-form",
+            Self::AsteriskForm => "asterisk-form",
+            Self::FieldName => "field-name",
+            Self::FieldValue => "field-value",
+            Self::TooManyFields => "too-many-fields",
+            Self::HeadTooLong => "head-too-long",
+            Self::MissingHost => "missing-host",
+            Self::DuplicateHost => "duplicate-host",
+            Self::Host => "host",
+            Self::HostZone => "host-zone",
+            Self::ContentLength => "content-length",
+            Self::DuplicateContentLength => "duplicate-content-length",
+            Self::ContentLengthAndTransferEncoding => "content-length-and-transfer-encoding",
+            Self::TransferEncodingVersion => "transfer-encoding-version",
+            Self::TransferEncoding => "transfer-encoding",
+            Self::TransferCoding => "transfer-coding",
+            Self::ChunkSize => "chunk-size",
+            Self::ChunkExtension => "chunk-extension",
+            Self::ChunkLineEnd => "chunk-line-end",
+            Self::ChunkOverhead => "chunk-overhead",
+            Self::BodyTooLarge => "body-too-large",
+            Self::Expectation => "expectation",
+            Self::ProxyHeader => "proxy-header",
+            Self::PlainRequest => "plain-request",
+            Self::HeadTimeout => "head-timeout",
+            Self::BodyTimeout => "body-timeout",
+        }
+    }
+
+    /// Returns the section that has the rule, such as `RFC 9110 8.6`; `None` for that of another
+    /// specification, the PROXY protocol.
+    #[must_use]
+    pub fn section(self) -> Option<&'static str> {
+        let (_, section) = self.rule().strip_suffix(')')?.rsplit_once(" (")?;
+        Some(section)
+    }
+
     /// Returns what was wrong, what was allowed, and the rule: a fixed text that is safe to send.
     #[must_use]
     pub fn rule(self) -> &'static str {
@@ -249,5 +304,27 @@ mod tests {
         let listed: Vec<_> = ProtocolError::ALL.iter().map(|fault| format!("{fault:?}")).collect();
         assert_eq!(named, listed);
         assert!(ProtocolError::ALL.iter().enumerate().all(|(number, fault)| *fault as usize == number));
+    }
+
+    #[test]
+    fn ids_are_the_names_of_the_faults() {
+        for fault in ProtocolError::ALL {
+            let name = format!("{fault:?}");
+            let words = name.chars().flat_map(|c| {
+                let hyphen = if c.is_ascii_uppercase() { Some('-') } else { None };
+                hyphen.into_iter().chain(Some(c.to_ascii_lowercase()))
+            });
+            assert_eq!(format!("-{}", fault.id()), words.collect::<String>());
+        }
+    }
+
+    #[test]
+    fn sections_are_at_the_end_of_the_texts() {
+        for fault in ProtocolError::ALL {
+            let section = fault.section().map(|section| section.strip_prefix("RFC ").unwrap());
+            assert_eq!(section.is_none(), *fault == ProtocolError::ProxyHeader, "{fault:?}");
+            let is_number = |c: char| c.is_ascii_digit() || matches!(c, '.' | ' ');
+            assert!(section.unwrap_or_default().chars().all(is_number), "{section:?}");
+        }
     }
 }

@@ -30,8 +30,12 @@ impl Span {
         self.start == self.end
     }
 
+    pub(crate) fn range(self) -> Range<usize> {
+        usize::from(self.start)..usize::from(self.end)
+    }
+
     pub(crate) fn slice(self, bytes: &[u8]) -> &[u8] {
-        bytes.get(usize::from(self.start)..usize::from(self.end)).unwrap_or_default()
+        bytes.get(self.range()).unwrap_or_default()
     }
 }
 

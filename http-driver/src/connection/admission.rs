@@ -14,8 +14,8 @@ pub(crate) enum Admission {
     Decided { _place: Option<Box<AddressPlace>> },
     /// The address is known once the PROXY header was received.
     AwaitsHeader(Arc<AddressLimit>),
-    /// It is refused as soon as its transport can carry a response.
-    Refused,
+    /// It is refused by this as soon as its transport can carry a response.
+    Refused(fn(&mut Connection)),
 }
 
 impl Admission {
@@ -30,13 +30,18 @@ impl Admission {
             Some(place) => Self::Decided { _place: place },
             None => {
                 metrics.one(Count::OverAddressLimit);
-                Self::Refused
+                Self::Refused(Connection::refuse_address)
             }
         }
     }
 
+    /// Returns the admission of a connection that the server has no room for.
+    pub(crate) fn overloaded() -> Self {
+        Self::Refused(Connection::refuse_overloaded)
+    }
+
     pub(super) fn is_refused(&self) -> bool {
-        matches!(self, Self::Refused)
+        matches!(self, Self::Refused(_))
     }
 
     /// Decides by the address of the PROXY header, where that was awaited.
@@ -50,8 +55,8 @@ impl Admission {
     /// Refuses the connection, where that is decided.
     #[cold]
     pub(super) fn refuse(&mut self, core: &mut Connection) {
-        if self.is_refused() {
-            core.refuse_overloaded();
+        if let Self::Refused(refuse) = self {
+            refuse(core);
             *self = Self::granted();
         }
     }

@@ -11,7 +11,7 @@ use tracing::Span;
 
 use super::service::Service;
 use crate::handler::{BodyPolicy, Handler};
-use crate::observe::{Metrics, guard, spans};
+use crate::observe::{Metrics, Panicked, guard, spans};
 use crate::request::collect::{CollectError, Collected, collect};
 use crate::request::{Body, Request};
 use crate::response::{Outlet, Progress, Response, Rest, ServerErrorKind, StreamTask, UpgradeHandler};
@@ -92,27 +92,39 @@ where
         self.request = head.id();
         self.ready = true;
         self.span = spans::request(&head);
+        let Ok(chosen) = self.choose_limits(&head, service, outlet) else {
+            return outlet.fail(ServerErrorKind::Panic);
+        };
         if !head.has_body() {
+            if let Some(limits) = chosen {
+                outlet.set_request_limits(&limits);
+            }
             return self.call(Request::without_body(head, outlet.exchange.clone()), service, outlet);
         }
         let intake = guard(outlet.metrics, "body policy", || service.intake(&head));
         let Ok((policy, limits)) = intake.map(BodyPolicy::into_parts) else {
             return outlet.fail(ServerErrorKind::Panic);
         };
+        let size = policy.max_body_size().map(|size| RequestLimits::new().max_body_size(size));
+        let limits = [limits, size, chosen].into_iter().flatten().reduce(RequestLimits::or);
         match policy {
-            BodyPolicy::BufferWith(form) => {
-                let size = RequestLimits::new().max_body_size(form.max_body_size);
-                let limits = Some(limits.unwrap_or_default().or(size));
-                self.collect((head, limits), Some(form), service, outlet);
-            }
-            BodyPolicy::Stream => self.stream(head, limits, service, outlet),
-            BodyPolicy::StreamUpTo(max_body) => {
-                let size = RequestLimits::new().max_body_size(max_body);
-                self.stream(head, Some(limits.unwrap_or_default().or(size)), service, outlet);
-            }
+            BodyPolicy::BufferWith(form) => self.collect((head, limits), Some(form), service, outlet),
+            BodyPolicy::Stream | BodyPolicy::StreamUpTo(_) => self.stream(head, limits, service, outlet),
             BodyPolicy::Refuse(response) => self.respond(*response, outlet),
             BodyPolicy::Buffer | BodyPolicy::Limited(_) => self.collect((head, limits), None, service, outlet),
         }
+    }
+
+    /// Returns the limits that the server chooses for this request, if any.
+    fn choose_limits<H>(
+        &self,
+        head: &RequestHead,
+        service: &Service<H>,
+        outlet: &Outlet<'_>,
+    ) -> Result<Option<RequestLimits>, Panicked> {
+        let Some(choose) = &service.choose_limits else { return Ok(None) };
+        let _entered = self.span.enter();
+        guard(outlet.metrics, "limits of a request", || choose(head))
     }
 
     fn collect<H>(

@@ -4,6 +4,7 @@ mod accepted;
 mod address_limit;
 mod admission;
 pub(crate) mod buffers;
+mod delayed;
 mod handled;
 mod handshake;
 mod io;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use slab::Slab;
 
+use super::delayed::{DelayedShutdowns, milliseconds};
 use crate::draining::Drain;
 
 /// A command to a connection.
@@ -28,6 +29,7 @@ pub(crate) struct Registry {
     /// The number of shutdown requests, and the shortest grace period given, in milliseconds.
     shutdowns: AtomicUsize,
     grace: AtomicU64,
+    delayed: DelayedShutdowns,
     count: AtomicUsize,
     /// The number of open connections, plus places reserved for connections about to be accepted.
     reserved: AtomicUsize,
@@ -66,6 +68,7 @@ impl Default for Registry {
             command: AtomicU8::default(),
             shutdowns: AtomicUsize::default(),
             grace: AtomicU64::new(u64::MAX),
+            delayed: DelayedShutdowns::default(),
             count: AtomicUsize::default(),
             reserved: AtomicUsize::default(),
             full: AtomicBool::default(),
@@ -108,9 +111,24 @@ impl Registry {
 
     /// Lets connections finish within `grace` from now.
     pub(crate) fn drain(&self, grace: Duration) {
-        self.grace.fetch_min(u64::try_from(grace.as_millis()).unwrap_or(u64::MAX), Ordering::AcqRel);
+        self.grace.fetch_min(milliseconds(grace), Ordering::AcqRel);
         self.shutdowns.fetch_add(1, Ordering::AcqRel);
         self.send_command(Command::Drain);
+    }
+
+    /// Lets the accept loops call [`drain`](Self::drain) after a delay.
+    pub(crate) fn drain_after(&self, delay: Duration, grace: Duration) {
+        self.delayed.request(delay, grace);
+        self.wake_watchers();
+    }
+
+    pub(crate) fn delayed(&self) -> &DelayedShutdowns {
+        &self.delayed
+    }
+
+    /// Returns whether no shutdown was requested.
+    pub(crate) fn is_ready(&self) -> bool {
+        self.delayed.count() == 0 && !self.drain.has_begun()
     }
 
     pub(crate) fn drain_signal(&self) -> &Drain {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use httpants_core::cookies::KeyRing;
 use httpants_core::proxy::ProxyPolicy;
-use httpants_core::{Config, RequestHead};
+use httpants_core::{Config, RequestHead, RequestLimits};
 
 use crate::exchange::{Environment, random_key};
 use crate::handler::{BodyPolicy, Handler};
@@ -19,11 +19,13 @@ use crate::response::ResponsePolicy;
 use crate::runtime::Clock;
 
 type ChooseIntake = Box<dyn Fn(&RequestHead) -> BodyPolicy + Send + Sync>;
+type ChooseLimits = Box<dyn Fn(&RequestHead) -> Option<RequestLimits> + Send + Sync>;
 
 pub(crate) struct Service<H> {
     pub(crate) handler: H,
     pub(crate) environment: Arc<Environment>,
     pub(crate) choose_intake: Option<ChooseIntake>,
+    pub(crate) choose_limits: Option<ChooseLimits>,
     pub(crate) responses: ResponsePolicy,
     pub(crate) decompression: Option<Decompression>,
     pub(crate) settings: Arc<Settings>,
@@ -40,6 +42,7 @@ pub(crate) struct ServiceParts<H> {
     /// A random one where there is none.
     pub(crate) cookie_keys: Option<KeyRing>,
     pub(crate) choose_intake: Option<ChooseIntake>,
+    pub(crate) choose_limits: Option<ChooseLimits>,
     pub(crate) responses: ResponsePolicy,
     pub(crate) decompression: Option<Decompression>,
     pub(crate) settings: Settings,
@@ -59,6 +62,7 @@ impl<H: Handler> Service<H> {
             proxies,
             cookie_keys,
             choose_intake,
+            choose_limits,
             responses,
             decompression,
             mut settings,
@@ -76,6 +80,7 @@ impl<H: Handler> Service<H> {
             handler,
             environment: environment.into(),
             choose_intake,
+            choose_limits,
             responses,
             decompression,
             settings: settings.into(),

@@ -138,7 +138,8 @@ pub struct CloseCounts {
     pub timed_out: u64,
     /// [`CloseReason::Shutdown`].
     pub shutdown: u64,
-    /// [`CloseReason::Overloaded`]: connections over a limit of the server, refused with 503.
+    /// [`CloseReason::Overloaded`] and [`CloseReason::AddressLimit`]: connections over a limit of
+    /// the server or of their address, refused with 503.
     pub overloaded: u64,
     /// [`CloseReason::Aborted`].
     pub aborted: u64,
@@ -267,7 +268,7 @@ const fn reason_number(reason: CloseReason) -> usize {
         CloseReason::Shutdown => 5,
         CloseReason::Aborted => 6,
         CloseReason::HandshakeFailed => 7,
-        CloseReason::Overloaded => 8,
+        CloseReason::Overloaded | CloseReason::AddressLimit => 8,
         _ => 9,
     }
 }

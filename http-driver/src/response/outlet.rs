@@ -4,7 +4,7 @@ use std::task::Waker;
 
 use bytes::Bytes;
 use http::Method;
-use httpants_core::{FieldLines, Misuse, Now, RequestId, ResponseHead, ResponseState};
+use httpants_core::{FieldLines, Misuse, Now, RequestId, RequestLimits, ResponseHead, ResponseState};
 
 use super::error_page::{ErrorPage, ResponsePolicy};
 use super::files::OpenFiles;
@@ -45,6 +45,12 @@ impl Outlet<'_> {
     pub(super) fn state(&mut self) -> ResponseState {
         let request = self.request;
         self.with(|shared| shared.core.response_state(request))
+    }
+
+    /// Sets limits of the request; without effect if the connection has ended.
+    pub(crate) fn set_request_limits(&mut self, limits: &RequestLimits) {
+        let request = self.request;
+        let _ = self.with(|shared| shared.core.set_request_limits(request, limits));
     }
 
     pub(super) fn report(&mut self, misuse: &Misuse) {

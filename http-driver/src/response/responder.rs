@@ -79,6 +79,10 @@ impl Responder {
     /// # let _ = page;
     /// ```
     ///
+    /// Some clients of HTTP/1.1 take any interim response but 100 for the final one, such as Python's
+    /// `http.client` and what uses it (requests, urllib3). Send others only to clients known to skip
+    /// them (RFC 8297 section 3): Chromium, curl, Node.js, httpx and aiohttp do.
+    ///
     /// # Errors
     /// Returns the errors of [`httpants_core::Connection::send_interim`], and errors for invalid
     /// fields. Nothing was sent then.

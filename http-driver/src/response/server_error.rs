@@ -30,10 +30,11 @@ pub enum ServerErrorKind {
     Protocol(ProtocolError),
     /// The handler was too late ([`Timer::Handler`], [`Timer::HalfClosed`]): 503.
     Timeout(Timer),
-    /// The server has too many connections, or too many of this address
-    /// ([`WhenFull::Refuse`](crate::WhenFull::Refuse),
-    /// [`Server::max_connections_per_address`](crate::Server::max_connections_per_address)): 503.
+    /// The server has too many connections ([`WhenFull::Refuse`](crate::WhenFull::Refuse)): 503.
     Overloaded,
+    /// The address of the client has too many connections
+    /// ([`Server::max_connections_per_address`](crate::Server::max_connections_per_address)): 503.
+    AddressLimit,
     /// The handler, its body policy or its stream panicked: 500.
     Panic,
     /// The response of the handler cannot be sent: 500.
@@ -67,7 +68,9 @@ impl ServerError {
     pub(crate) fn new(kind: ServerErrorKind) -> Self {
         let status = match &kind {
             ServerErrorKind::Protocol(error) => error.status(),
-            ServerErrorKind::Timeout(_) | ServerErrorKind::Overloaded => StatusCode::SERVICE_UNAVAILABLE,
+            ServerErrorKind::Timeout(_) | ServerErrorKind::Overloaded | ServerErrorKind::AddressLimit => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             ServerErrorKind::ContentEncoding => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             ServerErrorKind::Tunnel => StatusCode::NOT_IMPLEMENTED,
             ServerErrorKind::Form(error) => error.status(),
@@ -109,6 +112,7 @@ impl From<&RefusalResponse> for ServerError {
             CloseReason::Refused(error) => ServerErrorKind::Protocol(error),
             CloseReason::TimedOut(timer) => ServerErrorKind::Timeout(timer),
             CloseReason::Overloaded => ServerErrorKind::Overloaded,
+            CloseReason::AddressLimit => ServerErrorKind::AddressLimit,
             _ => ServerErrorKind::Failure,
         };
         Self { status: response.status(), kind, refusal: response.refusal().cloned() }
@@ -121,6 +125,7 @@ impl fmt::Display for ServerError {
             ServerErrorKind::Protocol(error) => error.fmt(f),
             ServerErrorKind::Timeout(_) => f.write_str("the application did not respond in time (RFC 9110 15.6.4)"),
             ServerErrorKind::Overloaded => f.write_str("the server has too many connections (RFC 9110 15.6.4)"),
+            ServerErrorKind::AddressLimit => f.write_str("too many connections from this address (RFC 9110 15.6.4)"),
             ServerErrorKind::ContentEncoding => f.write_str("unsupported Content-Encoding (RFC 9110 15.5.16)"),
             ServerErrorKind::Form(error) => error.fmt(f),
             ServerErrorKind::Body(error) if self.status != StatusCode::INTERNAL_SERVER_ERROR => error.fmt(f),

@@ -41,6 +41,11 @@ pin_project! {
         // The end of a pause or of the grace period.
         #[pin]
         sleep: Option<R::Sleep>,
+        // The number of delayed shutdowns seen, the end of the delay, and its timer.
+        delayed: usize,
+        delay_end: Option<Duration>,
+        #[pin]
+        delay: Option<R::Sleep>,
         // The number of shutdown requests seen, and the end of the grace period.
         shutdowns: usize,
         grace_end: Option<Duration>,
@@ -71,6 +76,9 @@ where
             limits,
             handle,
             sleep: None,
+            delayed: 0,
+            delay_end: None,
+            delay: None,
             shutdowns: 0,
             grace_end: None,
             exhausted: false,
@@ -94,6 +102,24 @@ where
         if this.grace_end.is_none_or(|known| end < known) {
             *this.grace_end = Some(end);
             this.sleep.set(Some(this.runtime.sleep_until(end)));
+        }
+    }
+
+    /// Lets a delayed shutdown begin when its delay is over.
+    fn end_delay(self: Pin<&mut Self>, context: &mut Context<'_>) {
+        let mut this = self.project();
+        let delayed = this.handle.registry.delayed();
+        let count = delayed.count();
+        if std::mem::replace(this.delayed, count) != count {
+            let end = this.runtime.now().mono.saturating_add(delayed.delay());
+            if this.delay_end.is_none_or(|known| end < known) {
+                *this.delay_end = Some(end);
+                this.delay.set(Some(this.runtime.sleep_until(end)));
+            }
+        }
+        if this.delay.as_mut().as_pin_mut().is_some_and(|delay| delay.poll_elapsed(context).is_ready()) {
+            this.delay.set(None);
+            this.handle.registry.drain(delayed.grace());
         }
     }
 
@@ -186,6 +212,9 @@ where
         let registry = Arc::clone(&self.handle.registry);
         // Before the checks, so that no change in between is missed.
         registry.watch(context);
+        if registry.command() == Command::Serve {
+            self.as_mut().end_delay(context);
+        }
         if registry.command() == Command::Serve {
             if !self.as_mut().is_asleep(context) {
                 self.as_mut().accept(context);

@@ -67,7 +67,7 @@ impl ConnectionLimits {
     /// Decides about a connection that was just accepted.
     pub(super) fn admit(&self, registration: &Registration, peer: &ConnectionInfo, metrics: &Metrics) -> Admission {
         if self.when_full == WhenFull::Refuse && registration.is_beyond(self.most) {
-            return Admission::Refused;
+            return Admission::overloaded();
         }
         match &self.addresses {
             None => Admission::granted(),

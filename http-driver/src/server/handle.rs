@@ -52,18 +52,65 @@ impl Handle {
         self.registry.drain(grace);
     }
 
+    /// Shuts the server down as [`shutdown`](Self::shutdown) does, but only after `delay`. Until
+    /// then it accepts connections and serves as usual, while [`is_ready`](Self::is_ready) returns
+    /// false: a health route that responds with 503 lets load balancers choose other servers
+    /// first, and no request meets a closed socket. The delay must be longer than they take to
+    /// notice: the interval of their checks times the number of failures, and a margin.
+    ///
+    /// If called more than once, the shortest delay and the shortest grace apply. `shutdown` and
+    /// [`close`](Self::close) end the delay. A server that does not run yet counts it from its
+    /// start.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use httpants_driver::{Request, Server};
+    /// use httpants_testkit::memory::Memory;
+    ///
+    /// let memory = Memory::new();
+    /// let handle = memory.start(Server::with_runtime(memory.clone(), async |_: Request| "hello"));
+    /// handle.shutdown_after(Duration::from_secs(10), Duration::from_secs(30));
+    /// assert!(!handle.is_ready() && !handle.is_draining());
+    ///
+    /// let client = memory.connect();
+    /// client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    /// memory.run();
+    /// assert!(client.take_received().ends_with(b"hello") && !client.is_ended());
+    ///
+    /// memory.advance(Duration::from_secs(10));
+    /// memory.run();
+    /// assert!(handle.is_draining() && client.is_ended());
+    /// ```
+    pub fn shutdown_after(&self, delay: Duration, grace: Duration) {
+        if delay.is_zero() {
+            self.shutdown(grace);
+        } else {
+            self.registry.drain_after(delay, grace);
+        }
+    }
+
     /// Stops listening and drops all connections (`close` in Pants).
     pub fn close(&self) {
         self.registry.send_command(Command::Close);
     }
 
-    /// Returns whether the server was asked to stop.
+    /// Returns whether the server should get more work, for health routes: false from the call of
+    /// [`shutdown`](Self::shutdown), [`shutdown_after`](Self::shutdown_after) or
+    /// [`close`](Self::close).
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.registry.is_ready()
+    }
+
+    /// Returns whether the shutdown has begun, after the delay of
+    /// [`shutdown_after`](Self::shutdown_after).
     #[must_use]
     pub fn is_draining(&self) -> bool {
         self.registry.drain_signal().has_begun()
     }
 
-    /// Waits for the call of [`shutdown`](Self::shutdown) or [`close`](Self::close).
+    /// Waits for the call of [`shutdown`](Self::shutdown) or [`close`](Self::close), or for the end
+    /// of the delay of [`shutdown_after`](Self::shutdown_after).
     pub fn draining(&self) -> Draining {
         self.registry.drain_signal().draining()
     }

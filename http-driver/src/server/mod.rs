@@ -9,6 +9,7 @@ mod handle;
 mod listen;
 mod listen_socket;
 mod on_error;
+mod request_settings;
 mod socket_file;
 mod socket_options;
 mod socket_settings;
@@ -102,6 +103,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
             proxies: ProxyPolicy::default(),
             cookie_keys: None,
             choose_intake: None,
+            choose_limits: None,
             responses: ResponsePolicy::default(),
             decompression: None,
             settings: Settings::new(runtime.blocking_pool()),

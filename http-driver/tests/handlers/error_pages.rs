@@ -204,6 +204,18 @@ fn connections_over_a_limit_have_a_page() {
     assert!(received.starts_with("HTTP/1.1 503 ") && received.contains("\r\nRetry-After: 5\r\n"), "{received}");
     assert!(received.ends_with("\r\n\r\n503 -: the server has too many connections (RFC 9110 15.6.4)"), "{received}");
     assert!(refused.is_ended());
+    let world = start_with(application, |server| {
+        server.max_connections_per_address(1).on_error(|error, request| {
+            assert_eq!(error.kind(), &ServerErrorKind::AddressLimit);
+            page(error, request)
+        })
+    });
+    let _first = world.client("");
+    let received = text(&world.client(""));
+    assert!(
+        received.ends_with("\r\n\r\n503 -: too many connections from this address (RFC 9110 15.6.4)"),
+        "{received}"
+    );
 }
 
 #[test]

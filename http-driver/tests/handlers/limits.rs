@@ -7,7 +7,7 @@ use std::pin::Pin;
 use futures_io::AsyncWrite;
 use httpants_driver::protocol::{Address, ConnectionInfo};
 use httpants_driver::runtime::sleep;
-use httpants_driver::{BodyPolicy, Request, RequestLimits, Response, Timer, WhenFull};
+use httpants_driver::{BodyPolicy, Request, RequestHead, RequestLimits, Response, Timer, WhenFull};
 use httpants_testkit::memory::{Client, Memory};
 
 use crate::world::{World, get, millis, ok, post_head, responses, seconds, start_with, text};
@@ -34,10 +34,18 @@ impl World {
 }
 
 fn assert_refused(client: &Client) {
+    assert_refused_by(client, "the server has too many connections");
+}
+
+fn assert_refused_address(client: &Client) {
+    assert_refused_by(client, "too many connections from this address");
+}
+
+fn assert_refused_by(client: &Client, limit: &str) {
     let received = text(client);
     assert!(received.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{received}");
     assert!(received.contains("\r\nConnection: close\r\n"), "{received}");
-    assert!(received.ends_with("\r\n\r\nthe server has too many connections (RFC 9110 15.6.4)\n"), "{received}");
+    assert!(received.ends_with(&format!("\r\n\r\n{limit} (RFC 9110 15.6.4)\n")), "{received}");
     assert!(client.is_ended() && !client.is_reset());
 }
 
@@ -48,7 +56,7 @@ fn connections_over_the_limit_of_an_address_get_503() {
     let second = world.client_from("192.0.2.1", "");
     assert_eq!(responses(&first), [ok("/1")]);
     let third = world.client_from("192.0.2.1", "");
-    assert_refused(&third);
+    assert_refused_address(&third);
     let other = world.client_from("192.0.2.2", &get("/other"));
     assert_eq!(responses(&other), [ok("/other")]);
     // A refused connection that still lingers does not count.
@@ -71,7 +79,7 @@ fn refused_client_that_sends_a_body_gets_its_response() {
     let upload = format!("{}{}", post_head("/", 1 << 20), "x".repeat(1 << 20));
     let second = world.client_from("192.0.2.1", &upload);
     world.memory.advance(millis(500));
-    assert_refused(&second);
+    assert_refused_address(&second);
     assert!(!second.is_closed());
     second.end();
     world.memory.run();
@@ -82,11 +90,11 @@ fn refused_client_that_sends_a_body_gets_its_response() {
 fn ipv6_clients_count_by_prefix_and_unix_clients_do_not_count() {
     let world = start_with(path, |server| server.max_connections_per_address(1));
     let _first = world.client_from("2001:db8::1", "");
-    assert_refused(&world.client_from("2001:db8::ffff:2", ""));
+    assert_refused_address(&world.client_from("2001:db8::ffff:2", ""));
     let other = world.client_from("2001:db8:0:1::1", &get("/other"));
     assert_eq!(responses(&other), [ok("/other")]);
     let _v4 = world.client_from("192.0.2.1", "");
-    assert_refused(&world.client_from("::ffff:192.0.2.1", ""));
+    assert_refused_address(&world.client_from("::ffff:192.0.2.1", ""));
     let unix: Vec<_> =
         (0..5).map(|_| world.memory.connect_from(ConnectionInfo::new(Address::Unix, Address::Unix))).collect();
     for client in &unix {
@@ -106,8 +114,8 @@ fn address_of_the_proxy_header_counts() {
     let second = balancer(&format!("{}{}", header("203.0.113.2"), get("/2")));
     assert_eq!((responses(&first), responses(&second)), (vec![ok("/1")], vec![ok("/2")]));
     // In one piece with a request, and before one.
-    assert_refused(&balancer(&format!("{}{}", header("203.0.113.1"), get("/again"))));
-    assert_refused(&balancer(&header("203.0.113.1")));
+    assert_refused_address(&balancer(&format!("{}{}", header("203.0.113.1"), get("/again"))));
+    assert_refused_address(&balancer(&header("203.0.113.1")));
     let waiting = balancer("PROXY TCP4 203.0.113.1 ");
     assert!(text(&waiting).is_empty() && !waiting.is_ended());
     drop(first);
@@ -117,7 +125,7 @@ fn address_of_the_proxy_header_counts() {
     assert_eq!(world.handle.counters().connections_over_address_limit, 2);
     // The peer itself, which the balancer uses for its checks.
     let _check = balancer("PROXY UNKNOWN\r\n");
-    assert_refused(&balancer("PROXY UNKNOWN\r\n"));
+    assert_refused_address(&balancer("PROXY UNKNOWN\r\n"));
 }
 
 #[test]
@@ -190,6 +198,53 @@ fn old_connections_close_between_requests_or_after_the_response() {
     drop((idle, busy, partial));
     world.memory.run();
     world.assert_left();
+}
+
+/// Responds in the way of the path, and goes on for ten seconds behind or within that.
+async fn respond_early(memory: Memory, request: Request) -> Response {
+    let mut responder = request.responder();
+    match request.path() {
+        "/whole" => {
+            let responded = responder.send_response("whole", 200, "text/plain").unwrap();
+            sleep(&memory, seconds(10)).await;
+            responded
+        }
+        "/stream" => {
+            responder.send_status(200).unwrap();
+            responder.send_headers([("X", "y")], true).unwrap();
+            sleep(&memory, seconds(10)).await;
+            responder.finish().await.unwrap()
+        }
+        path => Response::text(path.to_owned()),
+    }
+}
+
+#[test]
+fn request_behind_an_early_response_is_served_at_the_end() {
+    for path in ["/whole", "/stream"] {
+        for shuts_down in [false, true] {
+            let world = start_with(respond_early, |server| server.max_connection_age(seconds(5)));
+            let client = world.client([get(path), get("/next"), get("/never")].concat());
+            let alone = world.client(get(path));
+            if shuts_down {
+                world.handle.shutdown(seconds(100));
+            }
+            world.memory.advance(seconds(6));
+            assert!(!client.is_ended() && alone.is_ended() == (path == "/whole"), "{path}");
+            world.memory.advance(seconds(5));
+            let received = text(&client);
+            assert_eq!(received.matches("HTTP/1.1 200 ").count(), 2, "{received}");
+            let (first, next) = received.split_at(received.rfind("HTTP/1.1").unwrap());
+            assert!(!first.contains("\r\nConnection:"), "{received}");
+            assert!(next.contains("\r\nConnection: close\r\n") && next.ends_with("/next"), "{received}");
+            assert!(client.is_ended() && alone.is_ended());
+            drop((client, alone));
+            world.memory.run();
+            if !shuts_down {
+                world.assert_left();
+            }
+        }
+    }
 }
 
 #[test]
@@ -317,4 +372,73 @@ fn later_limits_of_a_policy_replace_earlier_ones() {
     assert!(!client.is_ended());
     world.memory.advance(seconds(5));
     assert_eq!(responses(&client)[0].0, 503);
+}
+
+/// Starts a server whose handlers of `/never` paths do not respond.
+fn start_choosing(choose: impl Fn(&RequestHead) -> Option<RequestLimits> + Send + Sync + 'static) -> World {
+    let handler = async |_: Memory, request: Request| match request.path().ends_with("never") {
+        true => pending::<String>().await,
+        false => request.path().to_owned(),
+    };
+    start_with(handler, |server| {
+        let server = server.config(|config| config.timeouts.handler = Some(seconds(30)));
+        server.max_body_size(10).request_limits(choose)
+    })
+}
+
+#[test]
+fn any_request_has_a_handler_timeout_of_its_own() {
+    let world = start_choosing(|head| {
+        head.path().starts_with("/report").then(|| RequestLimits::new().handler_timeout(seconds(300)))
+    });
+    let report = world.client([get("/report"), get("/report-never")].concat());
+    let upload = world.client(format!("{}x", post_head("/report-never", 1)));
+    // The limits of a request end with it.
+    let other = world.client([get("/report"), get("/never")].concat());
+    world.memory.advance(seconds(29));
+    assert_eq!(responses(&other), [ok("/report")]);
+    world.memory.advance(seconds(1));
+    assert_eq!(responses(&other)[0].0, 503);
+    world.memory.advance(seconds(269));
+    assert_eq!((responses(&report), responses(&upload)), (vec![ok("/report")], vec![]));
+    world.memory.advance(seconds(1));
+    assert_eq!((responses(&report)[0].0, responses(&upload)[0].0), (503, 503));
+}
+
+#[test]
+fn limits_of_the_policy_replace_those_of_the_server() {
+    let limits = || RequestLimits::new().max_body_size(30).handler_timeout(seconds(300));
+    let handler = async |_: Memory, request: Request| {
+        if request.path() == "/never" {
+            pending::<()>().await;
+        }
+        "done"
+    };
+    let world = start_with(handler, |server| {
+        server.max_body_size(10).request_limits(move |_| Some(limits())).intake(|head| match head.path() {
+            "/20" => BodyPolicy::StreamUpTo(20),
+            "/never" => BodyPolicy::Stream.with_limits(RequestLimits::new().handler_timeout(seconds(5))),
+            _ => BodyPolicy::Buffer,
+        })
+    });
+    for (path, length, status) in [("/", 30, "100"), ("/", 31, "413"), ("/20", 20, "200"), ("/20", 21, "413")] {
+        let expecting = post_head(path, length).replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n");
+        let client = world.client(expecting);
+        let received = text(&client);
+        assert!(received.starts_with(&format!("HTTP/1.1 {status} ")), "{path} {length} {received}");
+    }
+    let never = world.client(format!("{}{}", post_head("/never", 30), "x".repeat(30)));
+    world.memory.advance(seconds(5));
+    assert_eq!(responses(&never)[0].0, 503);
+}
+
+#[test]
+fn panic_in_the_choice_of_limits_is_a_500() {
+    let world = start_choosing(|head| match head.path() {
+        "/panic" => panic!("on purpose"),
+        _ => None,
+    });
+    let client = world.client([get("/panic"), get("/ok")].concat());
+    let received = responses(&client);
+    assert_eq!((received[0].0, &received[1]), (500, &ok("/ok")));
 }

@@ -243,6 +243,9 @@ macro_rules! conformance_suite {
                 ending::idle_connections_are_closed_at_once
                 ending::what_runs_is_finished_and_says_that_it_is_the_last
                 ending::a_request_that_is_being_sent_still_gets_a_response
+                ending::a_request_that_waits_for_a_handler_is_served
+                ending::a_delayed_shutdown_begins_when_its_delay_is_over
+                ending::a_server_serves_until_the_delay_is_over_or_shutdown_ends_it
                 ending::the_grace_is_the_hard_end
                 ending::close_drops_what_is_open
                 ending::a_handler_may_end_the_server
@@ -259,6 +262,7 @@ macro_rules! conformance_suite {
                 limits::a_full_server_refuses_where_it_is_to
                 limits::an_old_connection_closes_after_its_response
                 limits::a_request_has_limits_of_its_own
+                limits::a_request_without_a_body_has_a_timeout_of_its_own
             }
         }
     };

@@ -61,6 +61,9 @@ const PAGE: &str = "<!doctype html><title>Test</title><script type=module>
         source.addEventListener('end', add);
     });
     await done;
+    // When the first bytes of interim responses came, or 0.
+    report.interim = ['/text', '/hints'].map(path =>
+        performance.getEntriesByName(new URL(path, location).href)[0].firstInterimResponseStart > 0);
     await fetch('/report', { method: 'POST', body: JSON.stringify(report) });
 </script>";
 
@@ -80,8 +83,11 @@ async fn respond(reports: Sender<String>, mut request: Request) -> Result<Respon
         "/text" => Response::text(text()),
         "/plain" => Response::text(text()).with_header("Cache-Control", "no-transform"),
         "/stream" => {
-            let lines = text().lines().map(|line| Ok::<_, Misuse>(format!("{line}\n").into())).collect::<Vec<_>>();
-            Response::stream(stream::iter(lines)).with_header("Content-Type", "text/plain; charset=utf-8")
+            let text = text();
+            let lines: Vec<_> = text.split_inclusive('\n').collect();
+            // Each piece is compressed as a whole, which takes most of the time of these tests.
+            let pieces: Vec<_> = lines.chunks(20).map(|lines| Ok::<_, Misuse>(lines.concat().into())).collect();
+            Response::stream(stream::iter(pieces)).with_header("Content-Type", "text/plain; charset=utf-8")
         }
         "/hints" => {
             let mut responder = request.responder();

@@ -1,5 +1,7 @@
 //! `actix PORT`
 
+use std::time::Duration;
+
 use actix_files::NamedFile;
 use actix_multipart::Multipart;
 use actix_web::{App, HttpResponse, HttpServer, web};
@@ -7,6 +9,11 @@ use futures_util::TryStreamExt;
 
 async fn plaintext() -> HttpResponse {
     HttpResponse::Ok().insert_header(("Server", "actix")).content_type("text/plain").body("Hello, World!")
+}
+
+async fn slow() -> &'static str {
+    actix_web::rt::time::sleep(Duration::from_millis(10)).await;
+    "slow"
 }
 
 async fn file(name: web::Path<String>) -> actix_web::Result<NamedFile> {
@@ -34,7 +41,14 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             .route("/plaintext", web::get().to(plaintext))
             .route("/echo-len", web::post().to(async |body: web::Bytes| body.len().to_string()))
             .route("/file/{name}", web::get().to(file))
+            .route("/slow", web::get().to(slow))
             .route("/upload", web::post().to(upload))
     };
-    Ok(HttpServer::new(application).workers(1).backlog(4096).bind(("127.0.0.1", port))?.run().await?)
+    Ok(HttpServer::new(application)
+        .workers(1)
+        .keep_alive(Duration::from_secs(75))
+        .backlog(4096)
+        .bind(("127.0.0.1", port))?
+        .run()
+        .await?)
 }

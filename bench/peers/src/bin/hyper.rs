@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::error::Error;
 use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -56,6 +57,10 @@ async fn handle(request: Request<Incoming>) -> Result<Response<Body>, Failure> {
         (&Method::POST, "/echo-len") => {
             let body = request.into_body().collect().await?.to_bytes();
             Ok(Response::new(full(body.len().to_string())))
+        }
+        (&Method::GET, "/slow") => {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+            Ok(Response::new(full("slow")))
         }
         (&Method::GET, "/file/1m") => file("1m").await,
         (&Method::GET, "/file/16k") => file("16k").await,

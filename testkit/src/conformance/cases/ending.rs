@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use httpants_driver::Request;
+use httpants_driver::{Request, Response};
 
 use crate::conformance::handler::Gate;
 use crate::conformance::running::{Running, get, start};
@@ -90,6 +90,53 @@ pub fn the_grace_is_the_hard_end<S: Stage>() {
     server.stage.end();
 }
 
+/// When the delay of a shutdown is over, it is as any other; a later request for a longer delay
+/// does not extend it.
+pub fn a_delayed_shutdown_begins_when_its_delay_is_over<S: Stage>() {
+    let (mut server, gate) = serve::<S>();
+    let (mut busy, mut idle) = (server.connect(), server.connect());
+    assert_eq!(idle.ask(get("/")).text(), "done");
+    busy.send(get("/slow"));
+    server.wait("the handler runs", || gate.arrived() == 1);
+    let delay = Duration::from_millis(300);
+    let since = server.stage.time();
+    server.handle.shutdown_after(delay, LONG);
+    server.handle.shutdown_after(LONG, LONG);
+    server.stage.pass(delay);
+    idle.expect_end();
+    assert!(server.handle.is_draining() && server.stage.time() - since >= delay, "it began before its time");
+    drop(idle);
+    gate.open();
+    let response = busy.response();
+    assert_eq!((response.text(), response.field("Connection")), ("done", Some("close")));
+    drop(busy);
+    server.stage.end();
+}
+
+/// Until then connections are accepted and requests are served as before: only `is_ready` differs.
+/// `shutdown` ends the delay.
+pub fn a_server_serves_until_the_delay_is_over_or_shutdown_ends_it<S: Stage>() {
+    let (mut server, _) = serve::<S>();
+    let mut known = server.connect();
+    assert_eq!(known.ask(get("/")).text(), "done");
+    assert!(server.handle.is_ready());
+    server.handle.shutdown_after(LONG, LONG);
+    let mut new = server.connect();
+    for client in [&mut known, &mut new] {
+        for _ in 0..2 {
+            let response = client.ask(get("/"));
+            assert_eq!((response.text(), response.field("Connection")), ("done", None));
+        }
+    }
+    assert!(!server.handle.is_ready() && !server.handle.is_draining());
+    server.handle.shutdown(LONG);
+    known.expect_end();
+    new.expect_end();
+    assert!(!server.handle.is_ready() && server.handle.is_draining());
+    drop((known, new));
+    server.stage.end();
+}
+
 /// `close` drops what is open, busy or not, and takes back a longer grace.
 pub fn close_drops_what_is_open<S: Stage>() {
     let (mut server, gate) = serve::<S>();
@@ -133,4 +180,32 @@ pub fn no_more_connections_are_accepted<S: Platform>() {
     server.wait("the port is closed", || server.stage.connect_to(&address).is_err());
     gate.open();
     assert_eq!(busy.response().text(), "done");
+}
+
+/// A request that was received while the handler of the one before still ran, behind its response,
+/// is served with a response that says `Connection: close`.
+pub fn a_request_that_waits_for_a_handler_is_served<S: Stage>() {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let server = start::<S, _, _>(move |request: Request| {
+        let gate = waiting.clone();
+        async move {
+            if request.path() != "/early" {
+                return Response::text("done");
+            }
+            let responded = request.responder().send_response("early", 200, "text/plain").expect("a response");
+            gate.pass().await;
+            responded
+        }
+    });
+    let mut client = server.connect();
+    client.send([get("/early"), get("/")].concat());
+    assert_eq!(client.response().text(), "early");
+    server.wait("the handler runs", || gate.arrived() == 1);
+    server.handle.shutdown(LONG);
+    assert!(client.is_quiet());
+    gate.open();
+    let response = client.response();
+    assert_eq!((response.text(), response.field("Connection")), ("done", Some("close")));
+    client.expect_end();
 }

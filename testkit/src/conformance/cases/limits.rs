@@ -23,6 +23,7 @@ pub fn connections_over_the_limit_of_an_address_get_503<S: Stage>() {
     third.send_meanwhile(post("/", "", &noise(200_000)));
     let response = third.response();
     assert_eq!((response.status, response.field("Connection")), (503, Some("close")));
+    assert_eq!(response.text(), "too many connections from this address (RFC 9110 15.6.4)\n");
     third.expect_end();
     drop((first, third));
     server.wait_for_connections(1);
@@ -123,4 +124,36 @@ pub fn a_request_has_limits_of_its_own<S: Stage>() {
     server.wait_for_connections(2);
     server.stage.pass(span);
     assert_eq!(slow.response().status, 408);
+}
+
+/// A request without a body has a time of its own to be handled in, and the others have that of the
+/// server.
+pub fn a_request_without_a_body_has_a_timeout_of_its_own<S: Stage>() {
+    let gate = Gate::default();
+    let waiting = gate.clone();
+    let span = Duration::from_millis(300);
+    let server = start_with::<S, _, _>(
+        move |_: Request| {
+            let gate = waiting.clone();
+            async move {
+                gate.pass().await;
+                "done"
+            }
+        },
+        |server| {
+            server.config(|config| config.timeouts.handler = Some(span)).request_limits(|head| {
+                (head.path() == "/report").then(|| RequestLimits::new().handler_timeout(Duration::from_secs(3600)))
+            })
+        },
+    );
+    let (mut report, mut other) = (server.connect(), server.connect());
+    report.send(get("/report"));
+    other.send(get("/"));
+    server.wait("both are handled", || gate.arrived() == 2);
+    server.stage.pass(span);
+    assert_eq!(other.response().status, 503);
+    gate.open();
+    assert_eq!(report.response().text(), "done");
+    // The next request of the connection has the time of the server again.
+    assert_eq!(report.ask(get("/")).text(), "done");
 }

@@ -1,0 +1,42 @@
+//! The setting for the limits of single requests.
+
+use httpants_core::{RequestHead, RequestLimits};
+
+use super::Server;
+use crate::handler::Handler;
+use crate::runtime::Runtime;
+
+impl<R: Runtime, H: Handler> Server<R, H> {
+    /// Sets a function that chooses limits and timeouts of a request from its head, with a body or
+    /// without one. `None`, and what is not set, leaves those of the server. What
+    /// [`BodyPolicy`](crate::BodyPolicy) sets for the body of a request takes precedence. Default:
+    /// every request has the limits of the server.
+    ///
+    /// The function runs in the task of the connection, before [`Handler::intake`] and without a
+    /// lock; it must not block. If it panics, the response is 500.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use httpants_driver::{Request, RequestLimits, Server};
+    /// use httpants_testkit::memory::Memory;
+    ///
+    /// let minutes = |count| RequestLimits::new().handler_timeout(Duration::from_secs(60 * count));
+    /// let server = Server::with_runtime(Memory::new(), async |_: Request| "done")
+    ///     .config(|config| config.timeouts.handler = Some(Duration::from_secs(30)))
+    ///     .request_limits(move |head| match head.path() {
+    ///         "/report" => Some(minutes(5)),
+    ///         // A stream of events takes as long as it takes until its first byte.
+    ///         "/events" => Some(RequestLimits::new().handler_timeout(None)),
+    ///         _ => None,
+    ///     });
+    /// # drop(server);
+    /// ```
+    #[must_use]
+    pub fn request_limits(
+        mut self,
+        choose: impl Fn(&RequestHead) -> Option<RequestLimits> + Send + Sync + 'static,
+    ) -> Self {
+        self.parts.choose_limits = Some(Box::new(choose));
+        self
+    }
+}
