@@ -81,14 +81,15 @@ pub(crate) fn page() -> String {
     page += &documented("http-driver/src/response/server_error.rs", "ServerErrorKind", ["kind", "cause, and status"]);
     page += "\nBy status; those of `File` and `FileRequest` only where files are served:\n\n";
     page += &by_status();
-    page += "\n## Errors of the protocol\n\n`ProtocolError`, what a peer did wrong: each has one status and one fixed text.\n\n";
+    page += "\n## Errors of the protocol\n\n`ProtocolError`, what a peer did wrong: each has the id of a rule, one status and one fixed text.\n\n";
     let described = source::variants("http-core/src/wire/error.rs", "ProtocolError");
     assert_eq!(described.len(), ProtocolError::ALL.len());
     let rows = ProtocolError::ALL.iter().zip(described).map(|(error, (name, text))| {
         assert_eq!(format!("{error:?}"), name);
-        vec![format!("`{name}`"), error.status().as_u16().to_string(), error.to_string(), text]
+        let (status, id) = (error.status().as_u16().to_string(), format!("`{}`", error.id()));
+        vec![format!("`{name}`"), id, status, error.to_string(), text]
     });
-    page += &table(&["error", "status", "text of the response", "cause"], rows);
+    page += &table(&["error", "rule", "status", "text of the response", "cause"], rows);
     for (name, path, title, note) in PARTS {
         page += &format!("\n## {title}\n\n{note}\n\n{}", documented(path, name, ["error", "meaning"]));
     }
