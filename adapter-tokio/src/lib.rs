@@ -83,7 +83,7 @@ pub mod testing;
 httpants_driver::adapter!(Tokio);
 
 /// Compiles the examples of the workspace's README.
-#[cfg(all(doctest, feature = "tls"))]
+#[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
 

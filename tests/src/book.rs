@@ -18,6 +18,7 @@ pages! {
     Logins "tutorial/logins.md",
     TutorialHttps "tutorial/https.md",
     Testing "how-to/testing.md",
+    Json "how-to/json.md",
     Files "how-to/files.md",
     Forms "how-to/forms.md",
     Sessions "how-to/sessions.md",

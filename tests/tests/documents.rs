@@ -194,6 +194,15 @@ fn each_program_in_the_book_is_compiled() {
 }
 
 #[test]
+fn each_example_is_explained_in_the_book() {
+    let book: String = pages().into_iter().map(|(_, text)| text).collect();
+    for entry in fs::read_dir(at("examples/src/bin")).unwrap() {
+        let name = entry.unwrap().file_name();
+        assert!(book.contains(&format!("examples/src/bin/{})", name.display())), "no page links {}", name.display());
+    }
+}
+
+#[test]
 fn figures_of_speed_are_in_the_results() {
     let results = fs::read_to_string(at("bench/RESULTS.md")).unwrap();
     // From here to the next heading: before that, the README has numbers of versions.

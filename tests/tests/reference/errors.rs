@@ -1,5 +1,8 @@
 //! The page of all errors.
 
+use std::collections::BTreeMap;
+
+use http::StatusCode;
 use httpants_core::ProtocolError;
 
 use crate::{source, table};
@@ -51,18 +54,42 @@ fn documented(path: &str, name: &str, columns: [&str; 2]) -> String {
     table(&columns, rows)
 }
 
+/// Returns the statuses that the server responds with by itself, and the kinds of errors that have each.
+fn by_status() -> String {
+    let mut kinds = BTreeMap::<u16, Vec<String>>::new();
+    for (kind, text) in source::variants("http-driver/src/response/server_error.rs", "ServerErrorKind") {
+        let words = text.split(|part: char| !part.is_ascii_alphanumeric());
+        for status in words.filter(|word| word.len() == 3).filter_map(|word| word.parse().ok()) {
+            kinds.entry(status).or_default().push(format!("`{kind}`"));
+        }
+    }
+    for error in ProtocolError::ALL.iter().filter(|error| **error != ProtocolError::ProxyHeader) {
+        let status = error.status().as_u16();
+        let stated = kinds.get(&status).is_some_and(|kinds| kinds.iter().any(|kind| kind == "`Protocol`"));
+        assert!(stated, "ServerErrorKind::Protocol does not say that {error:?} has the status {status}");
+    }
+    let rows = kinds.into_iter().map(|(status, kinds)| {
+        let reason = StatusCode::from_u16(status).unwrap().canonical_reason().unwrap();
+        vec![status.to_string(), reason.into(), kinds.join(", ")]
+    });
+    table(&["status", "reason", "kinds"], rows)
+}
+
 pub(crate) fn page() -> String {
     let mut page = HEAD.to_owned();
     page += "## Responses of the server itself\n\n`ServerErrorKind`, the cause of a response that no handler gave.\n\n";
     page += &documented("http-driver/src/response/server_error.rs", "ServerErrorKind", ["kind", "cause, and status"]);
-    page += "\n## Errors of the protocol\n\n`ProtocolError`, what a peer did wrong: each has one status and one fixed text.\n\n";
+    page += "\nBy status; those of `File` and `FileRequest` only where files are served:\n\n";
+    page += &by_status();
+    page += "\n## Errors of the protocol\n\n`ProtocolError`, what a peer did wrong: each has the id of a rule, one status and one fixed text.\n\n";
     let described = source::variants("http-core/src/wire/error.rs", "ProtocolError");
     assert_eq!(described.len(), ProtocolError::ALL.len());
     let rows = ProtocolError::ALL.iter().zip(described).map(|(error, (name, text))| {
         assert_eq!(format!("{error:?}"), name);
-        vec![format!("`{name}`"), error.status().as_u16().to_string(), error.to_string(), text]
+        let (status, id) = (error.status().as_u16().to_string(), format!("`{}`", error.id()));
+        vec![format!("`{name}`"), id, status, error.to_string(), text]
     });
-    page += &table(&["error", "status", "text of the response", "cause"], rows);
+    page += &table(&["error", "rule", "status", "text of the response", "cause"], rows);
     for (name, path, title, note) in PARTS {
         page += &format!("\n## {title}\n\n{note}\n\n{}", documented(path, name, ["error", "meaning"]));
     }
