@@ -15,6 +15,7 @@ mod client;
 mod command_line;
 mod cookies;
 mod demo;
+mod deployment;
 mod draining;
 mod files;
 #[cfg(target_os = "linux")]
