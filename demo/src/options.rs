@@ -51,6 +51,8 @@ Usage: demo [OPTIONS]
       --sendfile HEADER        let the proxy send files: respond with this header field, such as
                                X-Accel-Redirect (nginx) or X-Sendfile
       --sendfile-prefix PATH   path prefix that the proxy maps to the file root
+      --sendfile-unescaped     do not percent-encode the path, for proxies that do not decode it:
+                               Caddy, and Apache with mod_xsendfile before 1.0
       --cookie-secret TEXT     secret that signs cookies; may be given more than once: the first
                                signs, all verify [default: random]
       --cookie-secret-file FILE
@@ -158,6 +160,7 @@ pub(crate) struct Options {
     decompress_requests: bool,
     sendfile: Option<FieldName>,
     sendfile_prefix: Option<Prefix>,
+    sendfile_unescaped: bool,
     proxy_protocol: bool,
     max_body_size: Option<ByteCount>,
     handshake_timeout: Option<Seconds>,
@@ -215,6 +218,7 @@ impl Options {
             "decompress-requests" => self.decompress_requests = true,
             "sendfile" => self.sendfile = Some(flag.value()?),
             "sendfile-prefix" => self.sendfile_prefix = Some(flag.value()?),
+            "sendfile-unescaped" => self.sendfile_unescaped = true,
             "cookie-secret" => self.cookie_secrets.push(flag.secret()?),
             "cookie-secret-file" => self.cookie_secret_file = Some(flag.path()?),
             "xheaders" => self.xheaders.push(flag.value()?),
@@ -239,6 +243,9 @@ impl Options {
     fn check(&self) -> Result<(), &'static str> {
         if self.sendfile.is_none() && self.sendfile_prefix.is_some() {
             return Err("--sendfile-prefix requires --sendfile");
+        }
+        if self.sendfile.is_none() && self.sendfile_unescaped {
+            return Err("--sendfile-unescaped requires --sendfile");
         }
         if self.cookie_secret_file.is_some() && !self.cookie_secrets.is_empty() {
             return Err("--cookie-secret-file cannot be combined with --cookie-secret");
@@ -362,6 +369,7 @@ impl Options {
         let Some(header) = &self.sendfile else { return Ok(None) };
         // Both were already validated.
         let policy = XSendfile::new(&header.0, root).map_err(io::Error::other)?;
+        let policy = if self.sendfile_unescaped { policy.unescaped() } else { policy };
         Ok(Some(match &self.sendfile_prefix {
             Some(prefix) => policy.prefix(&prefix.0).map_err(io::Error::other)?,
             None => policy,

@@ -30,7 +30,8 @@ fn every_flag_sets_its_option() {
         "--listen 80 --listen=unix:/s --listen-fds --workers 3 --access-log --max-request 5 --head-timeout 1 \
          --idle-timeout 2.5 --body-timeout 3 --write-timeout 0 --half-closed-timeout 8 --proxy-protocol --cookie-secret a \
          --cookie-secret b --xheaders 10.0.0.0/8 --xheaders ::1 --handshake-timeout 4 --accept-timeout 5 \
-         --linger-timeout 6 --body-rate 7 --drain-delay 1.5 --compress --decompress-requests",
+         --sendfile X-Sendfile --sendfile-unescaped --linger-timeout 6 --body-rate 7 --drain-delay 1.5 --compress \
+         --decompress-requests",
     );
     assert!(options.compress && options.decompress_requests);
     let mut config = Config::default();
@@ -48,6 +49,8 @@ fn every_flag_sets_its_option() {
     assert_eq!(timeouts.write, None);
     assert_eq!(timeouts.half_closed, Some(Duration::from_secs(8)));
     assert_eq!(options.drain_delay(), Duration::from_millis(1500));
+    let policy = XSendfile::new("X-Sendfile", "/").unwrap().unescaped();
+    assert_eq!(options.sendfile(Path::new("/")).unwrap(), Some(policy));
     assert_eq!(timeouts.handshake, Some(Duration::from_secs(4)));
     assert_eq!(timeouts.accept, Some(Duration::from_secs(5)));
     assert_eq!((timeouts.refusal_linger, timeouts.body_rate), (Some(Duration::from_secs(6)), 7));

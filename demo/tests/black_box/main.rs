@@ -18,6 +18,7 @@ mod command_line;
 mod compression;
 mod cookies;
 mod demo;
+mod deployment;
 mod draining;
 mod events;
 mod files;

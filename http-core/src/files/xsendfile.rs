@@ -11,8 +11,7 @@ use crate::Misuse;
 use super::path::below_root;
 use super::response::Field;
 
-/// Everything but `unreserved` (RFC 3986 section 2.3) and the slash. The servers that read
-/// such fields decode them (nginx, lighttpd, Apache with mod_xsendfile).
+/// Everything but `unreserved` (RFC 3986 section 2.3) and the slash.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
 /// `sendfile`, `sendfile_prefix` and `file_root` in Pants: which field tells the server in
@@ -37,6 +36,7 @@ pub struct XSendfile {
     header: HeaderName,
     root: PathBuf,
     prefix: Option<String>,
+    is_escaped: bool,
 }
 
 impl XSendfile {
@@ -60,7 +60,7 @@ impl XSendfile {
                 return Err(Misuse::Framing(name));
             }
         }
-        Ok(Self { header, root: root.into(), prefix: None })
+        Ok(Self { header, root: root.into(), prefix: None, is_escaped: true })
     }
 
     /// Puts this before the path and takes the root off it. It is sent as it is given, with one
@@ -76,6 +76,29 @@ impl XSendfile {
         Ok(self)
     }
 
+    /// Sends the path as it is. By default its characters are percent-encoded, as nginx, lighttpd
+    /// and mod_xsendfile 1.0 of Apache expect. mod_xsendfile 0.12, which Debian and Ubuntu have, and
+    /// Caddy do not decode it and find no file whose name has a space or a letter outside ASCII.
+    ///
+    /// A path that is no field value, because of control characters or of spaces at its end, has no
+    /// field then: the response is 404.
+    ///
+    /// ```
+    /// use httpants_core::files::XSendfile;
+    /// use std::path::Path;
+    ///
+    /// let policy = XSendfile::new("X-Sendfile", "/srv/www")?.unescaped();
+    /// let (_, value) = policy.field(Path::new("a b\u{fc}.txt")).unwrap();
+    /// assert_eq!(value.as_bytes(), "/srv/www/a b\u{fc}.txt".as_bytes());
+    /// assert_eq!(policy.field(Path::new("a\nb")), None);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn unescaped(mut self) -> Self {
+        self.is_escaped = false;
+        self
+    }
+
     /// Returns the name of the field.
     #[must_use]
     pub fn header(&self) -> &HeaderName {
@@ -83,25 +106,34 @@ impl XSendfile {
     }
 
     /// Returns the field for a file. A relative path is taken below the root; an absolute one is a
-    /// real path, as the file system resolves it. `None` for what is not below the root.
+    /// real path, as the file system resolves it. `None` for what is not below the root, and for what
+    /// cannot be sent [unescaped](Self::unescaped).
     #[must_use]
     pub fn field(&self, path: &Path) -> Option<Field> {
         let path = self.root.join(path);
         let below = below_root(&self.root, &path)?;
         let mut value = match &self.prefix {
-            Some(prefix) => prefix.clone(),
-            None => encode(&self.root).trim_end_matches('/').to_owned(),
+            Some(prefix) => prefix.clone().into_bytes(),
+            None => self.bytes(&self.root),
         };
+        if self.prefix.is_none() && value.ends_with(b"/") {
+            value.pop();
+        }
         for component in below.components() {
-            value.push('/');
-            value.push_str(&encode(component.as_ref()));
+            value.push(b'/');
+            value.extend(self.bytes(component.as_ref()));
+        }
+        // A recipient takes off the whitespace around a value (RFC 9110 section 5.5).
+        if value.ends_with(b" ") || value.ends_with(b"\t") {
+            return None;
         }
         Some((self.header.clone(), HeaderValue::try_from(value).ok()?))
     }
-}
 
-fn encode(path: &Path) -> String {
-    percent_encode(path.as_os_str().as_encoded_bytes(), PATH).to_string()
+    fn bytes(&self, path: &Path) -> Vec<u8> {
+        let bytes = path.as_os_str().as_encoded_bytes();
+        if self.is_escaped { percent_encode(bytes, PATH).to_string().into_bytes() } else { bytes.to_vec() }
+    }
 }
 
 #[cfg(test)]
@@ -140,6 +172,29 @@ mod tests {
                 policy = policy.prefix(prefix).unwrap();
             }
             assert_eq!(value(&policy, path).as_deref(), expected, "{root} {prefix:?} {path:?}");
+        }
+    }
+
+    #[test]
+    fn an_unescaped_path_is_sent_as_it_is_or_not_at_all() {
+        for (prefix, path, expected) in [
+            (None, "a b%20?#\"\u{e9}+;,.txt", Some("/srv/my www/a b%20?#\"\u{e9}+;,.txt")),
+            (Some("/p"), "a b/c d", Some("/p/a b/c d")),
+            (Some(""), " a", Some("/ a")),
+            (None, "a\tb", Some("/srv/my www/a\tb")),
+            (None, "a ", None),
+            (None, "a\t", None),
+            (None, "a\nb", None),
+            (None, "a\r\nX: y", None),
+            (None, "a\u{7f}", None),
+            (None, "../a", None),
+        ] {
+            let mut policy = XSendfile::new("X-Sendfile", "/srv/my www/").unwrap().unescaped();
+            if let Some(prefix) = prefix {
+                policy = policy.prefix(prefix).unwrap();
+            }
+            let value = policy.field(Path::new(path)).map(|(_, value)| value.as_bytes().to_vec());
+            assert_eq!(value.as_deref(), expected.map(str::as_bytes), "{prefix:?} {path:?}");
         }
     }
 
