@@ -9,7 +9,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -137,8 +136,9 @@ backend default {{ .host = "127.0.0.1"; .port = "{origin_port}"; }}
 sub vcl_recv {{ return (pass); }}
 """
 
+# The first one is this server, whose program is an option, and the origin of proxies.
 TARGETS = [
-    Target("httpants", [str(HERE.parent / "target/debug/garden"), "{port}"], ["cargo", "pkgid", "-p", "httpants-core"]),
+    Target("httpants", ["garden", "{port}"], ["cargo", "pkgid", "-p", "httpants-core"]),
     Target("nginx", ["nginx", "-p", "{folder}", "-c", "{folder}/configuration"], ["nginx", "-v"],
            NGINX % 'location / { return 200 "$request_method $request_uri"; }'.replace("{", "{{").replace("}", "}}")),
     Target("Node.js", ["node", "{servers}/node.js", "{port}"], ["node", "--version"]),
@@ -187,7 +187,8 @@ class Running:
                   "python": python, "servers": SERVERS}
         fill = lambda parts: [part.format(**values) for part in parts]
         (folder / "configuration").write_text(target.configuration.format(**values))
-        self.output = open(folder / "output", "wb")
+        self.file = folder / "output"
+        self.output = open(self.file, "wb")
         added = {name: value.format(**values) for name, value in target.environment.items()}
         environment = {**os.environ, **added, "PATH": f"{Path(python).parent}:{os.environ['PATH']}"}
         if target.prepare:
@@ -195,10 +196,11 @@ class Running:
         self.process = subprocess.Popen(fill(target.command), cwd=folder, stdin=subprocess.DEVNULL, stdout=self.output,
                                         stderr=self.output, env=environment, start_new_session=True)
 
-    def check(self, folder):
-        if self.process.poll() is not None:
-            text = (folder / "output").read_text(errors="replace")
-            sys.exit(f"{self.target.name} ended with status {self.process.returncode}:\n{text}")
+    def is_running(self):
+        return self.process.poll() is None
+
+    def printed(self):
+        return self.file.read_text(errors="replace")
 
     def stop(self):
         # Its own session, so that this includes its workers.

@@ -309,8 +309,9 @@ mod tests {
     #[test]
     fn ids_are_the_names_of_the_faults() {
         for fault in ProtocolError::ALL {
-            let words = format!("{fault:?}").chars().flat_map(|c| {
-                let hyphen = if c.is_ascii_uppercase() { Some('-') } else { None };
+            let name = format!("{fault:?}");
+            let words = name.chars().flat_map(|c| {
+                let hyphen = c.is_ascii_uppercase().then_some('-');
                 hyphen.into_iter().chain(Some(c.to_ascii_lowercase()))
             });
             assert_eq!(format!("-{}", fault.id()), words.collect::<String>());
