@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use httpants_core::{
-    CloseReason, Connection, ConnectionInfo, Event as CoreEvent, Now, Preface, Receiving, RequestHead, Transmit,
+    CloseReason, Connection, ConnectionInfo, Event as CoreEvent, Now, Preface, Receiving, RequestHead, RequestId,
+    Transmit,
 };
 
 use crate::event::Event;
@@ -163,11 +164,7 @@ impl<'a> Run<'a> {
                     self.respond();
                 }
             }
-            CoreEvent::Expect100(id) => {
-                if !self.settings.application.is_early() && self.connection.send_continue(id).is_ok() {
-                    self.events.push(Event::Continue { request: id.index() });
-                }
-            }
+            CoreEvent::Expect100(id) => self.send_continue(id),
             CoreEvent::Data(id, bytes) => self.data(id.index(), &bytes),
             CoreEvent::End(id, trailers) => {
                 self.events.push(Event::end(id.index(), self.position(), &trailers));
@@ -183,6 +180,12 @@ impl<'a> Run<'a> {
             CoreEvent::ResponseEnd(stats) => self.responses.extend(stats.status.map(|status| status.as_u16())),
             CoreEvent::Closed(reason) => self.closed = Some(reason),
             _ => {}
+        }
+    }
+
+    fn send_continue(&mut self, id: RequestId) {
+        if !self.settings.application.is_early() && self.connection.send_continue(id).is_ok() {
+            self.events.push(Event::Continue { request: id.index() });
         }
     }
 

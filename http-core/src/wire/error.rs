@@ -311,7 +311,7 @@ mod tests {
         for fault in ProtocolError::ALL {
             let name = format!("{fault:?}");
             let words = name.chars().flat_map(|c| {
-                let hyphen = if c.is_ascii_uppercase() { Some('-') } else { None };
+                let hyphen = c.is_ascii_uppercase().then_some('-');
                 hyphen.into_iter().chain(Some(c.to_ascii_lowercase()))
             });
             assert_eq!(format!("-{}", fault.id()), words.collect::<String>());
