@@ -183,6 +183,7 @@ fn errors_are_one_line_naming_flag_and_value() {
         ("--cookie-secret-file=", "invalid value \"\" for --cookie-secret-file: expected a path"),
         ("--cookie-secret a --cookie-secret-file f", "--cookie-secret-file cannot be combined with --cookie-secret"),
         ("--sendfile-prefix /p", "--sendfile-prefix requires --sendfile"),
+        ("--sendfile-unescaped", "--sendfile-unescaped requires --sendfile"),
         ("--runtime glommio", "invalid value \"glommio\" for --runtime: expected tokio, smol or async-std"),
         (
             "--workers many",

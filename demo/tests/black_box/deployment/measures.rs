@@ -118,7 +118,7 @@ pub(super) fn sent_files(kind: Kind, runtime: &str) -> String {
         _ => &["--sendfile-unescaped"],
     };
     let (_, path) = file(kind);
-    let sent = ["X-Accel-Redirect", "X-Sendfile"].into_iter().filter(|field| {
+    let mut sent = ["X-Accel-Redirect", "X-Sendfile"].into_iter().filter(|field| {
         let site = Site::start(kind, runtime, &[&["--sendfile", field], flags].concat());
         let mut client = site.connect();
         let response = client.get(path);
@@ -135,7 +135,7 @@ pub(super) fn sent_files(kind: Kind, runtime: &str) -> String {
         assert!(site.root.path().join(file(kind).0).exists());
         true
     });
-    sent.last().unwrap_or("no").into()
+    sent.next().unwrap_or("no").into()
 }
 
 /// Returns whether connections to the demo are kept, over those of clients or within one.

@@ -11,7 +11,7 @@ fn run(script: &str, arguments: &[&str]) {
 #[test]
 #[ignore = "runs python3 and haproxy (Debian: python3, haproxy)"]
 fn rolling_restart_behind_haproxy_fails_no_request() {
-    run("rolling_restart", &["--requests", "5000", "--rounds", "1"]);
+    run("rolling_restart", &["--requests", "5000", "--rounds", "1", "--until-down"]);
 }
 
 #[test]
