@@ -314,7 +314,7 @@ fn request_that_waits_is_served_before_a_connection_ends() {
             drop(events(&mut connection));
             connection.accept_requests();
             if is_served {
-                give(&mut connection, "GET / HTTP/1.1\r\nHost: a\r\n\r\n"[waiting.len()..].as_bytes(), 2);
+                give(&mut connection, &b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"[waiting.len()..], 2);
                 let id = request(&mut connection).id();
                 connection.respond_with(id, &ResponseHead::default(), "last").unwrap();
             }

@@ -257,8 +257,14 @@ pub struct Timeouts {
     /// content is awaited; then 503. Disabled by default.
     pub handler: Option<Duration>,
     /// After the client ended its stream, or from the head of a request that was accepted behind
-    /// that, without a byte of its response that it accepts; then 503 where no head has left,
-    /// else a reset. Default 30 s; `None` serves without limit.
+    /// that, without a byte that it accepts; then 503 where no head has left, else a reset. Default
+    /// 30 s; `None` serves without limit.
+    ///
+    /// Every byte that it accepts starts this time anew: of the response, which heartbeats of
+    /// server-sent events are part of, and of interim responses. So a client that only shut its
+    /// sending half and goes on reading is served as long as there is something to read, and an
+    /// application that wants to end an endless stream with the client's half asks whether the peer
+    /// has closed. One that is gone resets the connection or accepts nothing.
     pub half_closed: Option<Duration>,
 }
 

@@ -123,7 +123,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     }
 
     /// Adds an address to listen on; may be called more than once. Without one and without a
-    /// [`listener`](Self::listener) the server listens on port 80, or 443 with [`tls`](Self::tls).
+    /// [`listener`](Self::listener) the server listens on port 80, or 443 with `Server::tls`.
     /// The file of a unix socket is removed when the server stops listening, unless another file
     /// has replaced it.
     #[must_use]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_core::Stream;
 use httpants_driver::runtime::sleep;
-use httpants_driver::{BodyPolicy, HalfClose, Misuse, Request, Response};
+use httpants_driver::{BodyPolicy, Event, Events, HalfClose, Misuse, Request, Response};
 use httpants_testkit::memory::{Client, Memory};
 
 use crate::world::{Notes, OnDrop, World, get, ok, post_head, responses, seconds, start_with, text};
@@ -30,6 +30,17 @@ impl Stream for Waiting {
     }
 }
 
+/// Events that do not come.
+struct Silent;
+
+impl Stream for Silent {
+    type Item = Event;
+
+    fn poll_next(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Event>> {
+        Poll::Pending
+    }
+}
+
 /// Responds as selected by the path, and notes what is dropped.
 async fn application(memory: Memory, request: Request, notes: Notes) -> Result<Response, Misuse> {
     let path = request.path().to_owned();
@@ -43,6 +54,15 @@ async fn application(memory: Memory, request: Request, notes: Notes) -> Result<R
             pending().await
         }
         "/stream" => Ok(Response::stream(Waiting { given: false, _dropped: dropped })),
+        "/events" => Ok(Events::new(Silent).heartbeat(seconds(20)).into()),
+        "/silent-events" => Ok(Events::new(Silent).without_heartbeat().into()),
+        "/hints" => {
+            for _ in 0..10 {
+                responder.send_interim(103, [("Link", "</a.css>; rel=preload")]).await?;
+                sleep(&memory, seconds(20)).await;
+            }
+            Ok(Response::text("after the hints"))
+        }
         "/pieces" => {
             responder.send_status(200)?;
             for _ in 0..5 {
@@ -164,6 +184,30 @@ fn each_byte_sent_to_a_half_closed_client_is_progress() {
     world.memory.advance(TIMEOUT);
     assert!(client.is_closed());
     world.assert_left();
+}
+
+/// The client reads on, so there is somebody to serve.
+#[test]
+fn heartbeats_and_interim_responses_are_progress_too() {
+    let world = start(&Notes::default(), Some(seconds(30)), HalfClose::Serve);
+    let ask = |path: &str| {
+        let client = world.client(get(path));
+        client.end();
+        world.memory.run();
+        client
+    };
+    let (events, silent, hints) = (ask("/events"), ask("/silent-events"), ask("/hints"));
+    world.memory.advance(seconds(190));
+    assert!(!events.is_closed() && silent.is_reset());
+    assert_eq!(text(&events).matches(":\n\n").count(), 9);
+    world.memory.advance(seconds(10));
+    let received = text(&hints);
+    assert_eq!(received.matches("HTTP/1.1 103 ").count(), 10, "{received}");
+    assert!(received.ends_with("\r\n\r\nafter the hints"), "{received}");
+    // One that accepts nothing more is not served for long.
+    events.take_only(0);
+    world.memory.advance(seconds(60));
+    assert!(events.is_reset());
 }
 
 #[test]
