@@ -51,8 +51,8 @@ class Report:
             f"{len(self.cases)} inputs of `corpus/cases.json` were sent to {len(self.others)} servers and proxies on {date:%-d %B %Y}, each over "
             "a connection of its\nown, to the application of `oracle/servers` or through the proxy to this server. *Accepts more* counts "
             "the inputs of which a\nserver accepts more requests than this one, *accepts less* those of which it accepts fewer. *Hidden* counts "
-            "the inputs whose\nrequest `GET /hidden` gets a response there and not here; that is a fault only if the request before it, as the "
-            "server read it,\nincludes those bytes for another reader.",
+            "the inputs whose\nrequest `GET /hidden` gets a response there and not here; that is request smuggling only where a proxy in "
+            "front of the server\nreads the bytes differently.",
             self.servers(),
             "### By rule\n\nThe number of inputs refused here of which a server accepts more, for each [rule](../protocol.md#refusals); a dot is "
             "none.\n\n" + self.by_rule(False),
