@@ -7,12 +7,12 @@ BEGIN = "<!-- Written by oracle/compare: begin -->"
 END = "<!-- Written by oracle/compare: end -->"
 
 
-def write(path, cases, results, versions, stuck):
+def write(path, cases, results, versions):
     """Replaces what is between the marks of the document."""
     text = path.read_text()
     before, rest = text.split(BEGIN)
     _, after = rest.split(END)
-    path.write_text(before + BEGIN + "\n\n" + Report(cases, results, versions, stuck).text() + "\n" + END + after)
+    path.write_text(before + BEGIN + "\n\n" + Report(cases, results, versions).text() + "\n" + END + after)
 
 
 def table(heading, rows):
@@ -25,8 +25,8 @@ def escaped(text):
 
 
 class Report:
-    def __init__(self, cases, results, versions, stuck):
-        self.cases, self.versions, self.stuck = cases, versions, stuck
+    def __init__(self, cases, results, versions):
+        self.cases, self.versions = cases, versions
         self.others = {key: outcomes for key, outcomes in results.items() if key[0] != "httpants"}
 
     def ours(self, case):
@@ -51,8 +51,8 @@ class Report:
             f"{len(self.cases)} inputs of `corpus/cases.json` were sent to {len(self.others)} servers and proxies on {date:%-d %B %Y}, each over "
             "a connection of its\nown, to the application of `oracle/servers` or through the proxy to this server. *Accepts more* counts "
             "the inputs of which a\nserver accepts more requests than this one, *accepts less* those of which it accepts fewer. *Hidden* counts "
-            "the inputs whose\nrequest `GET /hidden` gets a response there and not here; that is a fault only if the request before it, as the "
-            "server read it,\nincludes those bytes for another reader.",
+            "the inputs whose\nrequest `GET /hidden` gets a response there and not here; that is request smuggling only where a proxy in "
+            "front of the server\nreads the bytes differently.",
             self.servers(),
             "### By rule\n\nThe number of inputs refused here of which a server accepts more, for each [rule](../protocol.md#refusals); a dot is "
             "none.\n\n" + self.by_rule(False),
@@ -69,11 +69,7 @@ class Report:
             [name, self.versions[key], "proxy" if proxy else "server", *(self.count(key, judge, every) for judge in judges)]
             for key in self.others for name, proxy in [key]
         ]
-        servers = table(["server", "version", "role", "accepts more", "accepts less", "hidden"], rows)
-        stuck = [f"{name}: {count}" for (name, _), count in self.stuck.items() if count]
-        if stuck:
-            servers += "\n\nInputs after which a server responded to nobody for 5 s, so that it was started again: " + ", ".join(stuck) + "."
-        return servers
+        return table(["server", "version", "role", "accepts more", "accepts less", "hidden"], rows)
 
     def by_rule(self, proxy):
         keys = [key for key in self.others if key[1] == proxy]

@@ -27,6 +27,8 @@ class Target:
     # Run before, in the folder.
     prepare: list = dataclasses.field(default_factory=list)
     proxy: bool = False
+    # The least time for which it must be silent before it is known to send no more.
+    quiet: float = 0
     # Modules of Python that must be there.
     modules: tuple = ()
     environment: dict = dataclasses.field(default_factory=dict)
@@ -162,7 +164,7 @@ TARGETS = [
     python_module("Twisted", "{servers}/standalone.py", "twisted", "{port}", modules=("twisted",)),
     python_module("Waitress", "-m", "waitress", "--listen=127.0.0.1:{port}", "--threads=64", "--connection-limit=1000", "wsgi:application",
                   modules=("waitress",), environment={"PYTHONPATH": str(SERVERS)}),
-    python_module("Cheroot", "{servers}/standalone.py", "cheroot", "{port}", modules=("cheroot",)),
+    python_module("Cheroot", "{servers}/standalone.py", "cheroot", "{port}", modules=("cheroot",), quiet=2.5),
     Target("http.server", ["{python}", "{servers}/standalone.py", "http_server", "{port}"], ["{python}", "--version"]),
     Target("nginx", ["nginx", "-p", "{folder}", "-c", "{folder}/configuration"], ["nginx", "-v"], NGINX % (
         "location / {{ proxy_pass http://origin; proxy_http_version 1.1; proxy_set_header Connection ''; "
