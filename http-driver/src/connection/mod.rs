@@ -6,6 +6,7 @@ mod admission;
 pub(crate) mod buffers;
 mod exchanges;
 mod handled;
+mod handover;
 mod handshake;
 mod io;
 mod own_exchange;
@@ -37,8 +38,8 @@ pub(crate) use self::service::{Service, ServiceParts};
 use self::timer::ConnectionTimer;
 use self::upgrade::UpgradeTask;
 use crate::handler::Handler;
-use crate::observe::{Observer, guard, spans};
-use crate::response::{Outlet, TimeLimit, Upgraded, replace_refusal};
+use crate::observe::{Observer, spans};
+use crate::response::{Outlet, replace_refusal};
 use crate::runtime::Runtime;
 use crate::tls::Tls;
 
@@ -411,41 +412,6 @@ where
             let exchange = this.exchange.get(&this.service.environment, now);
             exchange.with_own(context.waker(), |shared| shared.core.handle_timeout(now));
         }
-        Poll::Ready(())
-    }
-
-    /// Starts the upgrade handler once the core has released the stream.
-    fn hand_over(self: Pin<&mut Self>) -> bool {
-        let this = self.project();
-        if !std::mem::take(this.handed_over) {
-            return false;
-        }
-        let exchange = this.exchange.get(&this.service.environment, *this.now);
-        let leftover = exchange.with(|shared| shared.core.take_upgrade());
-        if let (Some(then), Some(stream)) = (this.handled.upgrade.take(), this.io.take_stream()) {
-            let _entered = this.handled.span.enter();
-            let limit = TimeLimit::default();
-            let stream = Upgraded::new(stream, leftover, this.registration.drain().clone(), limit.clone());
-            let upgraded = guard(this.observer.metrics(), "upgrade", || then(stream));
-            *this.upgraded = upgraded.ok().map(|future| UpgradeTask::new(future, limit));
-        }
-        true
-    }
-
-    /// Polls the upgraded protocol, if there is a handler for it.
-    fn poll_upgraded(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let this = self.project();
-        let Some(upgraded) = this.upgraded else { return Poll::Ready(()) };
-        let _entered = this.handled.span.enter();
-        let polled = guard(this.observer.metrics(), "upgrade", || upgraded.poll(context));
-        let grace = this.registration.drain().has_begun().then_some(this.service.upgrade_grace);
-        if let Ok(Poll::Pending) = polled
-            && upgraded.has_time(context, this.runtime, this.timer, grace)
-        {
-            return Poll::Pending;
-        }
-        let ended = this.upgraded.take();
-        let _ = guard(this.observer.metrics(), "drop of an upgrade", || drop(ended));
         Poll::Ready(())
     }
 
