@@ -162,10 +162,8 @@ where
     /// Runs one round: turns received bytes into requests, sends responses, then reads more.
     fn round(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Round {
         let mut moved = self.as_mut().handshake(context);
-        if std::mem::take(self.as_mut().project().receive_first) {
-            if !self.as_mut().receive(context) {
-                return if moved { Round::Again } else { Round::Wait };
-            }
+        if std::mem::take(self.as_mut().project().receive_first) && !self.as_mut().receive(context) {
+            return if moved { Round::Again } else { Round::Wait };
         }
         if let Some(head) = self.as_mut().look(context) {
             self.as_mut().begin(head, context);
