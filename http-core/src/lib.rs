@@ -112,8 +112,8 @@ mod random;
 mod wire;
 
 pub use connection::{
-    Close, CloseReason, Config, Connection, Deadline, Dropped, Endpoints, Event, HalfClose, Limits, Preface,
-    ProxyHeader, ProxyHeaderError, Receiving, RecvBuffer, Refusal, RefusalResponse, Reply, RequestLimits,
+    Close, CloseReason, Config, Connection, Deadline, Dropped, Endpoints, Event, HalfClose, IdleConnection, Limits,
+    Preface, ProxyHeader, ProxyHeaderError, Receiving, RecvBuffer, Refusal, RefusalResponse, Reply, RequestLimits,
     ResponseState, ResponseStats, Sending, Slices, State, Storage, Timeouts, Timer, Transmit, TransmitQueue,
     Transmitted,
 };

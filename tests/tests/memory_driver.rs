@@ -77,6 +77,27 @@ fn client_that_never_reads_stays_within_the_bound() {
     }
 }
 
+/// The task and the test's own pipe; what the connection shares with its handlers serves others.
+#[test]
+fn idle_connections_hold_little_memory() {
+    let mut clients = Vec::new();
+    let held = {
+        let memory = Memory::new();
+        memory.start(Server::with_runtime(memory.clone(), async |_: Request| "Hello, World!"));
+        let mut exchange = || {
+            let client = memory.connect();
+            client.send(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+            memory.run();
+            assert!(client.take_received().ends_with(b"Hello, World!"));
+            clients.push(client);
+        };
+        (0..28).for_each(|_| exchange());
+        measure(|| (0..100).for_each(|_| exchange())).bytes_current / 100
+    };
+    println!("{held} bytes of an idle connection and its client");
+    assert!(held < 1600, "{held} bytes");
+}
+
 #[test]
 fn raw_bodies_stay_within_their_limits() {
     let content = vec![b'x'; 10 << 20];

@@ -79,6 +79,13 @@ impl Connection {
         self.state.recv == Receiving::Idle && self.recv.is_empty() && !self.has_unsent() && !self.responses.has_next()
     }
 
+    /// Returns true if a request is awaited, and nothing was received of it. Responses may still
+    /// wait to be sent.
+    #[must_use]
+    pub fn awaits_request(&self) -> bool {
+        self.state.recv == Receiving::Idle && self.recv.is_empty()
+    }
+
     /// Returns true if something was received, but not all of the PROXY header that must come first
     /// ([`Config::proxy_protocol`](crate::Config::proxy_protocol)).
     #[must_use]

@@ -141,6 +141,11 @@ impl Responses {
         self.reached = NEVER - 1;
     }
 
+    /// Returns true if there is a response that has not left, or was not reported.
+    pub(super) fn has_any(&self) -> bool {
+        self.is_open || self.next_end != NEVER
+    }
+
     /// Returns true if a response has left, or never will.
     pub(super) fn has_next(&self) -> bool {
         self.next_end <= self.reached

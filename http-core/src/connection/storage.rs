@@ -59,7 +59,7 @@ impl Connection {
     #[must_use]
     pub fn wanted_storage(&self) -> Option<usize> {
         let size = self.wanted_size();
-        (self.wants_recv() && self.recv.wants(size)).then_some(size)
+        (self.recv.wants(size) && self.wants_recv()).then_some(size)
     }
 
     /// Returns the size of the receive buffer, in bytes; 0 where the connection has none. An

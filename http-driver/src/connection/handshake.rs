@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use httpants_core::{Config, Connection, ConnectionInfo, Now};
+use httpants_core::{Connection, ConnectionInfo, IdleConnection, Now};
 
+use super::own_exchange::OwnExchange;
 use super::stream::Stream;
-use crate::exchange::Exchange;
+use crate::exchange::{Environment, Exchange};
 use crate::observe::report::report;
 use crate::runtime::Transport;
 use crate::tls::{Handshake, Outcome, Tls};
@@ -14,24 +16,30 @@ use crate::tls::{Handshake, Outcome, Tls};
 /// The handshake in progress, if any.
 pub(crate) struct Handshaking<T>(Option<Box<Handshake<T>>>);
 
-/// Creates the core of an accepted connection, with its stream or the handshake that produces it.
-pub(crate) fn accept<T: Transport>(
-    config: Arc<Config>,
-    peer: ConnectionInfo,
+/// Creates the exchange of an accepted connection, with its stream or the handshake that produces
+/// it.
+pub(super) fn accept<T: Transport>(
+    environment: &Arc<Environment>,
+    (peer, age): (ConnectionInfo, Option<Duration>),
     now: Now,
     transport: T,
     tls: Option<&Tls>,
-) -> (Connection, Option<Stream<T>>, Handshaking<T>) {
+) -> (OwnExchange, Option<Stream<T>>, Handshaking<T>) {
+    let config = &environment.config;
+    let expires = age.map(|age| now.mono.saturating_add(age));
     let Some(tls) = tls else {
-        return (Connection::new(config, peer, now), Some(Stream::Plain(transport)), Handshaking(None));
+        let mut core = IdleConnection::new(config, peer, now);
+        expires.into_iter().for_each(|at| core.expire_at(at));
+        return (OwnExchange::idle(core.into()), Some(Stream::Plain(transport)), Handshaking(None));
     };
-    let mut core = Connection::with_handshake(config, peer, now);
+    let mut core = Connection::with_handshake(Arc::clone(config), peer, now);
+    expires.into_iter().for_each(|at| core.expire_at(at));
     let handshake = Handshake::new(tls, transport).map(Box::new);
     if let Err(error) = &handshake {
         report!("invalid TLS configuration", error);
         core.handle_io_error(now);
     }
-    (core, None, Handshaking(handshake.ok()))
+    (OwnExchange::busy(Exchange::new(core, Arc::clone(environment))), None, Handshaking(handshake.ok()))
 }
 
 impl<T: Transport> Handshaking<T> {

@@ -24,9 +24,8 @@ pub(super) struct Io<T> {
     /// The stream; `None` during the handshake and after a handover.
     stream: Option<Stream<T>>,
     buffer: Option<RecvBuffer>,
-    /// The size of the receive buffer that an idle connection needs when it becomes readable, until
-    /// the core next lends one.
-    resting: Option<usize>,
+    /// The core is idle, and has lent no buffer since it was.
+    resting: bool,
     received: Received,
     outgoing: TransmitQueue,
     sent: Transmitted,
@@ -52,6 +51,20 @@ enum Received {
     Bytes(usize),
     End,
     Failed,
+}
+
+impl Received {
+    fn of(polled: Poll<io::Result<usize>>) -> Self {
+        match polled {
+            Poll::Pending => Self::Nothing,
+            Poll::Ready(Ok(0)) => Self::End,
+            Poll::Ready(Ok(count)) => Self::Bytes(count),
+            // A TLS stream ended without `close_notify`. A body that this truncates was delimited,
+            // so it is not taken for complete; a response in progress may still be useful.
+            Poll::Ready(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => Self::End,
+            Poll::Ready(Err(_)) => Self::Failed,
+        }
+    }
 }
 
 /// The state of watching for the end of the peer's stream behind unread bytes.
@@ -87,7 +100,7 @@ impl<T: Transport> Io<T> {
         Self {
             stream,
             buffer: None,
-            resting: None,
+            resting: false,
             received: Received::Nothing,
             outgoing: TransmitQueue::default(),
             sent: Transmitted::default(),
@@ -109,23 +122,49 @@ impl<T: Transport> Io<T> {
         self.drained = false;
     }
 
-    /// Prepares to read the transport first if the connection was idle; returns whether it was.
-    pub(super) fn receive_first(&mut self) -> bool {
-        let Some(size) = self.resting.take() else { return false };
-        self.buffer = Some(buffers::take(size).into());
+    /// Returns whether the connection was idle when it was last looked at.
+    pub(super) fn is_resting(&self) -> bool {
+        self.resting
+    }
+
+    /// Does the same once.
+    pub(super) fn take_resting(&mut self) -> bool {
+        std::mem::take(&mut self.resting)
+    }
+
+    /// Reads once into a core that is not shared now; returns whether something happened.
+    pub(super) fn receive_into(
+        &mut self,
+        core: &mut Connection,
+        observer: &Observer,
+        now: Now,
+        context: &mut Context<'_>,
+    ) -> bool {
+        supply(core);
+        let room = core.recv_buf();
+        let Some(stream) = self.stream.as_mut().filter(|_| !room.is_empty()) else { return false };
+        match Received::of(stream.poll_recv(context, room)) {
+            Received::Nothing => {
+                self.drained = true;
+                return false;
+            }
+            Received::Bytes(count) => {
+                core.handle_recv(count, now);
+                observer.count(Count::Received, count as u64);
+            }
+            received => self.received = received,
+        }
         true
     }
 
-    /// Returns whether there is nothing to send and no buffer to receive into.
+    /// Returns whether there is nothing to send and nothing to receive.
     pub(super) fn is_at_rest(&self) -> bool {
-        self.buffer.is_none() && self.outgoing.is_empty() && self.stream.is_some()
+        self.drained && self.buffer.is_none() && self.outgoing.is_empty() && self.stream.is_some()
     }
 
-    /// Returns the buffers of an idle connection to the cache; returns the time of the next
-    /// deadline.
+    /// Prepares to wait; returns the time of the next deadline.
     pub(super) fn rest(&mut self, core: &mut Connection) -> Option<Duration> {
-        Self::release(core);
-        self.resting = if core.is_idle() { core.wanted_storage() } else { None };
+        self.resting = core.is_idle() && self.stream.is_some();
         core.poll_timeout().map(|deadline| deadline.at)
     }
 
@@ -170,9 +209,21 @@ impl<T: Transport> Io<T> {
         }
     }
 
-    /// Takes from the core the bytes to send and the buffer to receive into.
-    pub(super) fn prepare(&mut self, core: &mut Connection) {
-        self.resting = None;
+    /// Returns whether something may have arrived, and there is no buffer to receive it.
+    pub(super) fn may_receive(&self) -> bool {
+        self.buffer.is_none() && !self.drained && self.received == Received::Nothing && self.stream.is_some()
+    }
+
+    /// Takes the buffer to receive into from the core.
+    pub(super) fn borrow(&mut self, core: &mut Connection) {
+        supply(core);
+        self.buffer = core.lend_recv_buf();
+    }
+
+    /// Takes from the core the bytes to send and, while a request is handled, the buffer to receive
+    /// into.
+    pub(super) fn prepare(&mut self, core: &mut Connection, is_busy: bool) {
+        self.resting = false;
         core.take_transmit(&mut self.outgoing);
         match core.poll_close() {
             Some(Close::ShutdownWrite) => self.shutdown = Shutdown::Requested,
@@ -182,13 +233,8 @@ impl<T: Transport> Io<T> {
         if self.stream.is_none() {
             return;
         }
-        if !self.drained && self.buffer.is_none() {
-            if let Some(size) = core.wanted_storage()
-                && let Some(replaced) = core.supply_storage(buffers::take(size))
-            {
-                buffers::put(replaced);
-            }
-            self.buffer = core.lend_recv_buf();
+        if is_busy && self.may_receive() {
+            self.borrow(core);
         }
         match self.peer {
             PeerWatch::Off | PeerWatch::On => {
@@ -213,19 +259,9 @@ impl<T: Transport> Io<T> {
         if self.received != Received::Nothing {
             return false;
         }
-        self.received = match stream.poll_recv(context, buffer.room()) {
-            Poll::Pending => {
-                self.drained = true;
-                return false;
-            }
-            Poll::Ready(Ok(0)) => Received::End,
-            Poll::Ready(Ok(count)) => Received::Bytes(count),
-            // A TLS stream ended without `close_notify`. A body that this truncates was delimited,
-            // so it is not taken for complete; a response in progress may still be useful.
-            Poll::Ready(Err(error)) if error.kind() == ErrorKind::UnexpectedEof => Received::End,
-            Poll::Ready(Err(_)) => Received::Failed,
-        };
-        true
+        self.received = Received::of(stream.poll_recv(context, buffer.room()));
+        self.drained = self.received == Received::Nothing;
+        !self.drained
     }
 
     /// Watches for the end of the peer's stream behind unread bytes; returns whether it was found.
@@ -368,5 +404,14 @@ impl<T: Transport> Io<T> {
             stream.reset_on_close();
         }
         Some(stream)
+    }
+}
+
+/// Gives the core a receive buffer from the cache if it needs one.
+fn supply(core: &mut Connection) {
+    if let Some(size) = core.wanted_storage()
+        && let Some(replaced) = core.supply_storage(buffers::take(size))
+    {
+        buffers::put(replaced);
     }
 }

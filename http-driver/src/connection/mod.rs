@@ -5,9 +5,12 @@ mod address_limit;
 mod admission;
 pub(crate) mod buffers;
 mod delayed;
+mod exchanges;
 mod handled;
+mod handover;
 mod handshake;
 mod io;
+mod own_exchange;
 pub(crate) mod registry;
 mod service;
 mod stream;
@@ -30,14 +33,14 @@ pub(crate) use self::admission::Admission;
 use self::handled::Handled;
 use self::handshake::Handshaking;
 use self::io::{Io, Sent};
+use self::own_exchange::OwnExchange;
 use self::registry::{Command, Registration};
 pub(crate) use self::service::{Service, ServiceParts};
 use self::timer::ConnectionTimer;
 use self::upgrade::UpgradeTask;
-use crate::exchange::Exchange;
 use crate::handler::Handler;
-use crate::observe::{Observer, guard, spans};
-use crate::response::{Outlet, TimeLimit, Upgraded, replace_refusal};
+use crate::observe::{Observer, spans};
+use crate::response::{Outlet, replace_refusal};
 use crate::runtime::Runtime;
 use crate::tls::Tls;
 
@@ -58,7 +61,7 @@ pin_project! {
         admission: Admission,
         handshaking: Handshaking<R::Transport>,
         io: Io<R::Transport>,
-        exchange: Exchange,
+        exchange: OwnExchange,
         observer: Observer,
         handled: Handled<H::Future>,
         #[pin]
@@ -70,7 +73,7 @@ pin_project! {
         // The transport is closed; only a handler that has already responded is awaited.
         is_over: bool,
         shutdown: bool,
-        // The connection was idle: read the transport first.
+        // The connection was idle: read the transport first. It has no lock then.
         receive_first: bool,
         // The deadline of the last look, if nothing has happened since.
         rest: Option<Option<Duration>>,
@@ -86,7 +89,7 @@ pin_project! {
             this.handled.drop_all(this.upgraded.take(), this.observer.metrics());
             let (observer, io) = (&mut *this.observer, &mut *this.io);
             observer.begin();
-            let stream = this.exchange.with(|shared| {
+            let stream = this.exchange.get(&this.service.environment, *this.now).with(|shared| {
                 let now = shared.core.now();
                 shared.core.hold_requests();
                 io.report(&mut shared.core, observer, now);
@@ -133,12 +136,7 @@ where
         let Accepted { transport, peer, registration, admission, age } = accepted;
         let span = spans::connection(registration.id(), &peer);
         let now = runtime.now();
-        let (mut core, stream, handshaking) =
-            handshake::accept(Arc::clone(&service.environment.config), peer, now, transport, tls);
-        if let Some(age) = age {
-            core.expire_at(now.mono.saturating_add(age));
-        }
-        let exchange = Exchange::new(core, Arc::clone(&service.environment));
+        let (exchange, stream, handshaking) = handshake::accept(&service.environment, (peer, age), now, transport, tls);
         let observer = Observer::new(service.observed.clone());
         Self {
             runtime,
@@ -165,9 +163,8 @@ where
     /// Runs one round: turns received bytes into requests, sends responses, then reads more.
     fn round(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Round {
         let mut moved = self.as_mut().handshake(context);
-        if std::mem::take(self.as_mut().project().receive_first) {
-            let this = self.as_mut().project();
-            return if moved | this.io.receive(context) { Round::Again } else { Round::Wait };
+        if std::mem::take(self.as_mut().project().receive_first) && !self.as_mut().receive(context) {
+            return if moved { Round::Again } else { Round::Wait };
         }
         if let Some(head) = self.as_mut().look(context) {
             self.as_mut().begin(head, context);
@@ -180,9 +177,9 @@ where
         if self.handled.ready {
             self.as_mut().poll_handled(context);
             moved = true;
-            if !self.handled.ready {
-                // Process received bytes first: the body that the handler asks for, or the next
-                // request, whose response is sent in the same write.
+            // Process received bytes first: the body that the handler asks for, or the next
+            // request, whose response is sent in the same write.
+            if !self.handled.ready && !self.as_mut().take_response() {
                 return Round::Again;
             }
         }
@@ -197,13 +194,47 @@ where
         if this.io.is_shut_down() && this.handled.is_idle() {
             this.registration.linger();
         }
-        if moved | this.io.receive(context) { Round::Again } else { Round::Wait }
+        if moved | self.receive(context) { Round::Again } else { Round::Wait }
+    }
+
+    /// Takes the bytes of a whole response without another look, if there is nothing else to look
+    /// at; returns whether it did.
+    fn take_response(self: Pin<&mut Self>) -> bool {
+        let this = self.project();
+        if !this.handled.is_idle() {
+            return false;
+        }
+        let exchange = this.exchange.get(&this.service.environment, *this.now);
+        let Some(core) = exchange.core_mut().filter(|core| core.awaits_request()) else { return false };
+        this.io.prepare(core, false);
+        true
+    }
+
+    /// Reads once; returns whether something happened.
+    fn receive(self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
+        let this = self.project();
+        // While a request is handled, the core lends its buffer.
+        if !this.handled.is_idle() || !this.io.may_receive() {
+            return this.io.receive(context);
+        }
+        let exchange = this.exchange.get(&this.service.environment, *this.now);
+        match exchange.core_mut() {
+            Some(core) => this.io.receive_into(core, this.observer, *this.now, context),
+            None => {
+                exchange.with_own(context.waker(), |shared| this.io.borrow(&mut shared.core));
+                this.io.receive(context)
+            }
+        }
     }
 
     /// Continues the handshake, if any; returns whether it is over.
     fn handshake(self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
         let this = self.project();
-        let Some(stream) = this.handshaking.poll(context, this.exchange, *this.now) else {
+        if !this.handshaking.is_pending() {
+            return false;
+        }
+        let exchange = this.exchange.get(&this.service.environment, *this.now);
+        let Some(stream) = this.handshaking.poll(context, exchange, *this.now) else {
             return false;
         };
         this.io.set_stream(stream);
@@ -220,7 +251,7 @@ where
         let (handed_over, shutdown) = (this.handed_over, std::mem::take(this.shutdown));
         observer.begin();
         let mut ready = false;
-        let rest = this.rest;
+        let rest = &mut *this.rest;
         let responses = &this.service.responses;
         let mut refused = None;
         let look = |shared: &mut crate::exchange::Shared| {
@@ -261,12 +292,16 @@ where
                     return (None, parked);
                 }
             }
-            io.prepare(&mut shared.core);
+            io.prepare(&mut shared.core, is_busy);
             *rest = (!is_busy && io.is_at_rest()).then(|| io.rest(&mut shared.core));
             (None, parked)
         };
-        let ((head, _parked), own_woken) = this.exchange.with_own(context.waker(), look);
+        let ((head, _parked), own_woken) =
+            this.exchange.get(&this.service.environment, now).with_own(context.waker(), look);
         this.handled.ready |= (own_woken | ready) && is_busy;
+        if io.is_resting() {
+            this.exchange.rest(&this.service.environment);
+        }
         observer.flush();
         match refused {
             None => head,
@@ -285,7 +320,8 @@ where
         let this = self.as_mut().project();
         if let Some(on_error) = &this.service.responses.on_error {
             let metrics = this.observer.metrics();
-            let own_woken = replace_refusal(on_error, refused, this.exchange, context.waker(), metrics);
+            let exchange = this.exchange.get(&this.service.environment, *this.now);
+            let own_woken = replace_refusal(on_error, refused, exchange, context.waker(), metrics);
             this.handled.ready |= own_woken && !this.handled.is_idle();
             *this.now = this.runtime.now_after(*this.now);
         }
@@ -296,7 +332,7 @@ where
         let this = self.project();
         let mut ready = false;
         let mut outlet = Outlet {
-            exchange: this.exchange,
+            exchange: this.exchange.get(&this.service.environment, *this.now),
             request: head.id(),
             open_files: &mut this.io.open_files,
             policy: &this.service.responses,
@@ -316,7 +352,7 @@ where
         let earlier = *this.now;
         let mut ready = false;
         let mut outlet = Outlet {
-            exchange: this.exchange,
+            exchange: this.exchange.get(&this.service.environment, *this.now),
             request: this.handled.request(),
             open_files: &mut this.io.open_files,
             policy: &this.service.responses,
@@ -346,13 +382,17 @@ where
             None => {
                 let waker = (!this.handled.is_idle()).then(|| context.waker().clone());
                 let (io, observer) = (&mut *this.io, &*this.observer);
-                let ((deadline, parked), _) = this.exchange.with_own(context.waker(), |shared| {
+                let exchange = this.exchange.get(&this.service.environment, now);
+                let ((deadline, parked), _) = exchange.with_own(context.waker(), |shared| {
                     io.report(&mut shared.core, observer, now);
                     let deadline = io.rest(&mut shared.core);
                     (deadline, waker.map_or(Ok(()), |waker| shared.park(waker)))
                 });
                 if parked.is_err() {
                     return Poll::Ready(());
+                }
+                if io.is_resting() {
+                    this.exchange.rest(&this.service.environment);
                 }
                 deadline
             }
@@ -368,42 +408,9 @@ where
         this.handled.ready |= heartbeat.is_some_and(|heartbeat| heartbeat <= now.mono);
         // A slow peer may have read less than the runtime reports as room; that is progress, too.
         if deadline.is_some_and(|deadline| deadline <= now.mono) && !this.io.retry_transmit(this.runtime, context) {
-            this.exchange.with_own(context.waker(), |shared| shared.core.handle_timeout(now));
+            let exchange = this.exchange.get(&this.service.environment, now);
+            exchange.with_own(context.waker(), |shared| shared.core.handle_timeout(now));
         }
-        Poll::Ready(())
-    }
-
-    /// Starts the upgrade handler once the core has released the stream.
-    fn hand_over(self: Pin<&mut Self>) -> bool {
-        let this = self.project();
-        if !std::mem::take(this.handed_over) {
-            return false;
-        }
-        let leftover = this.exchange.with(|shared| shared.core.take_upgrade());
-        if let (Some(then), Some(stream)) = (this.handled.upgrade.take(), this.io.take_stream()) {
-            let _entered = this.handled.span.enter();
-            let limit = TimeLimit::default();
-            let stream = Upgraded::new(stream, leftover, this.registration.drain().clone(), limit.clone());
-            let upgraded = guard(this.observer.metrics(), "upgrade", || then(stream));
-            *this.upgraded = upgraded.ok().map(|future| UpgradeTask::new(future, limit));
-        }
-        true
-    }
-
-    /// Polls the upgraded protocol, if there is a handler for it.
-    fn poll_upgraded(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let this = self.project();
-        let Some(upgraded) = this.upgraded else { return Poll::Ready(()) };
-        let _entered = this.handled.span.enter();
-        let polled = guard(this.observer.metrics(), "upgrade", || upgraded.poll(context));
-        let grace = this.registration.drain().has_begun().then_some(this.service.upgrade_grace);
-        if let Ok(Poll::Pending) = polled
-            && upgraded.has_time(context, this.runtime, this.timer, grace)
-        {
-            return Poll::Pending;
-        }
-        let ended = this.upgraded.take();
-        let _ = guard(this.observer.metrics(), "drop of an upgrade", || drop(ended));
         Poll::Ready(())
     }
 
@@ -415,7 +422,8 @@ where
             let this = self.as_mut().project();
             *this.is_over = true;
             let request = this.handled.request();
-            let responded = this.exchange.with(|shared| {
+            let exchange = this.exchange.get(&this.service.environment, *this.now);
+            let responded = exchange.with(|shared| {
                 Io::<R::Transport>::release(&mut shared.core);
                 shared.has_responded(request)
             });
@@ -456,7 +464,7 @@ where
         *this.now = this.runtime.now();
         this.io.begin_poll();
         let may_rest = this.handled.is_idle() && command == Command::Serve && !*this.shutdown;
-        *this.receive_first = may_rest && this.io.receive_first();
+        *this.receive_first = may_rest && this.io.take_resting();
         *this.rest = None;
         this.handled.ready = !this.handled.is_idle();
         let mut drain = command == Command::Drain;

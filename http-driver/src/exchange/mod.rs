@@ -10,6 +10,7 @@
 mod body_error;
 mod body_queue;
 mod environment;
+mod idle;
 #[cfg(feature = "json")]
 mod json_error;
 mod waiting;
@@ -26,6 +27,7 @@ use httpants_core::{
 pub use self::body_error::BodyError;
 use self::body_queue::BodyQueue;
 pub(crate) use self::environment::{Environment, random_key};
+pub(crate) use self::idle::IdleExchange;
 #[cfg(feature = "json")]
 pub use self::json_error::JsonError;
 use self::waiting::{Waiters, Wakers, replace};

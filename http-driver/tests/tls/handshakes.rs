@@ -25,6 +25,19 @@ fn request_has_the_tls_session() {
     }
 }
 
+/// Idle connections share their state with the next busy one.
+#[test]
+fn connections_keep_their_own_session_between_requests() {
+    let memory = Memory::new();
+    serve(&memory, tls());
+    let mut clients = VERSIONS.map(|version| Client::with(&memory, &Arc::new(config(version, None)), "a.test").shake());
+    for _ in 0..3 {
+        let [first, second] = &mut clients;
+        assert!(first.content("/tls").contains(" TLSv1.2 "));
+        assert!(second.content("/tls").contains(" TLSv1.3 "));
+    }
+}
+
 #[test]
 fn handshake_flights_may_be_cut_anywhere() {
     for version in VERSIONS {

@@ -1,0 +1,78 @@
+//! A connection between requests, without the state that it shares with their handles.
+
+use std::sync::{Arc, OnceLock, PoisonError};
+
+use httpants_core::{Connection, IdleConnection, Now};
+
+use super::{Environment, Exchange, Shared};
+use crate::tls::TlsSession;
+
+/// An idle connection without its [`Exchange`], which can serve another one until there is a
+/// request.
+#[derive(Debug)]
+pub(crate) struct IdleExchange {
+    core: IdleConnection,
+    tls: Option<Box<TlsSession>>,
+}
+
+impl From<IdleConnection> for IdleExchange {
+    fn from(core: IdleConnection) -> Self {
+        Self { core, tls: None }
+    }
+}
+
+impl Exchange {
+    /// Moves the connection out if it is idle, no handle of a request is left, and its receive
+    /// buffer is not larger than what a head needs.
+    #[inline]
+    pub(crate) fn take_idle(&mut self) -> Option<IdleExchange> {
+        let inner = Arc::get_mut(&mut self.0)?;
+        let shared = inner.shared.get_mut().unwrap_or_else(PoisonError::into_inner);
+        if shared.core.storage_size() > shared.core.limits().recv_buffer {
+            return None;
+        }
+        let core = shared.take_idle()?;
+        let tls = if inner.tls.get().is_some() { inner.tls.take() } else { None };
+        Some(IdleExchange { core, tls })
+    }
+
+    /// Returns the core if no handle of a request is left.
+    pub(crate) fn core_mut(&mut self) -> Option<&mut Connection> {
+        let shared = Arc::get_mut(&mut self.0)?.shared.get_mut();
+        Some(&mut shared.unwrap_or_else(PoisonError::into_inner).core)
+    }
+
+    /// Goes on with a connection that was idle, in the place of one that was moved out.
+    pub(crate) fn restore(&mut self, idle: IdleExchange, now: Now) {
+        let IdleExchange { core, tls } = idle;
+        if let Some(inner) = Arc::get_mut(&mut self.0) {
+            inner.shared.get_mut().unwrap_or_else(PoisonError::into_inner).core.restore(core, now);
+            if let Some(tls) = tls {
+                inner.tls = OnceLock::from(tls);
+            }
+        }
+    }
+
+    /// Returns whether this belongs to the server with this environment.
+    pub(crate) fn is_of(&self, environment: &Arc<Environment>) -> bool {
+        Arc::ptr_eq(&self.0.environment, environment)
+    }
+
+    /// Returns whether the environment is used by `count` exchanges and nothing else.
+    pub(crate) fn is_orphaned(&self, count: usize) -> bool {
+        Arc::strong_count(&self.0.environment) <= count
+    }
+}
+
+impl Shared {
+    fn take_idle(&mut self) -> Option<IdleConnection> {
+        let is_used = self.body.is_some() | self.task.is_some() | !self.woken.is_empty();
+        if is_used || !self.writers.is_empty() || !self.watchers.is_empty() {
+            return None;
+        }
+        let core = self.core.take_idle()?;
+        self.responded = None;
+        self.changed = false;
+        Some(core)
+    }
+}
