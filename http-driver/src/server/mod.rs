@@ -298,7 +298,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// use httpants_driver::{BodyPolicy, Request, Server};
     /// use httpants_testkit::memory::Memory;
     ///
-    /// let mut photos = Limits::default();
+    /// let mut photos = FormLimits::default();
     /// photos.max_body_size = 5 << 20;
     /// let handler = async |request: Request| request.files().len().to_string();
     /// let server = Server::with_runtime(Memory::new(), handler).max_body_size(64 << 10).intake(move |request| {
