@@ -20,7 +20,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// use httpants_driver::{Request, RequestLimits, Server};
     /// use httpants_testkit::memory::Memory;
     ///
-    /// let minutes = |count| RequestLimits::new().handler_timeout(Duration::from_secs(60 * count));
+    /// let minutes = |count: u64| RequestLimits::new().handler_timeout(Duration::from_secs(60 * count));
     /// let server = Server::with_runtime(Memory::new(), async |_: Request| "done")
     ///     .config(|config| config.timeouts.handler = Some(Duration::from_secs(30)))
     ///     .request_limits(move |head| match head.path() {
