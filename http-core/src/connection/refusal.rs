@@ -100,6 +100,8 @@ impl Refusal {
     /// Returns the request line as far as it was read, without its end: raw bytes of the peer, to
     /// be escaped before they are shown. Empty where the head was accepted, and where the receive
     /// buffer was lent when the time ran out ([`lend_recv_buf`](crate::Connection::lend_recv_buf)).
+    /// Of what comes in place of a PROXY header or a TLS handshake, as much as was received by the
+    /// time of the refusal, which its first byte may cause.
     #[must_use]
     pub fn request_line(&self) -> &[u8] {
         let line = self.head.split(|&byte| byte == b'\n').next().unwrap_or_default();

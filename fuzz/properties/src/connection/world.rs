@@ -66,6 +66,8 @@ pub(super) struct World {
     shutdown_reported: bool,
     pub(super) end: Option<Close>,
     storage: Option<Storage>,
+    /// A connection that was moved out of its state while it was idle; another one goes on there.
+    vacated: Option<Connection>,
     /// The largest storage that was lent, in bytes.
     lent: usize,
 }
@@ -102,6 +104,7 @@ impl World {
             shutdown_reported: false,
             end: None,
             storage: None,
+            vacated: None,
             lent: 0,
             config,
         }
@@ -365,7 +368,21 @@ impl World {
         }
     }
 
+    /// Moves an idle connection into the state that another one has left, or a new one.
+    fn move_idle(&mut self) {
+        let (deadline, state) = (self.connection.poll_timeout(), self.connection.state());
+        let Some(idle) = self.connection.take_idle() else { return };
+        let config = self.config.clone().into();
+        let other = self.vacated.take().unwrap_or_else(|| Connection::new(config, ConnectionInfo::default(), self.now));
+        self.vacated = Some(std::mem::replace(&mut self.connection, other));
+        self.connection.restore(idle, self.now);
+        assert_eq!((self.connection.poll_timeout(), self.connection.state()), (deadline, state));
+    }
+
     fn exchange_storage(&mut self, choice: u8) {
+        if choice % 3 == 2 {
+            self.move_idle();
+        }
         match self.storage.take() {
             // Not of this connection's business: what it gave back is dropped.
             Some(_) if choice % 8 == 7 => {}
