@@ -325,6 +325,24 @@ fn request_that_waits_is_served_before_a_connection_ends() {
     }
 }
 
+/// What is in a lent buffer may be a request, until it is back.
+#[test]
+fn connection_ends_behind_what_was_no_request_in_a_lent_buffer() {
+    let mut connection = connection(Config::default());
+    give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
+    let id = request(&mut connection).id();
+    connection.respond(id, &ResponseHead::default(), BodyLen::Known(0)).unwrap();
+    connection.handle_shutdown(now(1));
+    give(&mut connection, b"\r\n", 1);
+    let lent = connection.lend_recv_buf().unwrap();
+    connection.finish(id).unwrap();
+    drop(sent(&mut connection, 2));
+    assert!(!events(&mut connection).contains(&"Closed".to_owned()));
+    connection.return_recv_buf(lent, 0, now(2));
+    assert!(events(&mut connection).contains(&"Closed".to_owned()));
+    assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
+}
+
 /// A part of a PROXY header is no request.
 #[test]
 fn connection_without_its_proxy_header_ends_at_once() {

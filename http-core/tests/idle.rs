@@ -44,7 +44,7 @@ fn idle_connections_take_turns_and_keep_their_own_state() {
             let due = (first.0 + allowed.as_millis() as u64, first.1);
             let due = if port == 2 { due.min((70_000, Timer::Age)) } else { due };
             assert_eq!(timeout(&connection), Some(due), "round {round}, connection {port}");
-            assert_eq!(connection.served(), round - 1);
+            assert_eq!((connection.served(), connection.position()), (round - 1, (round - 1) * WRK.len() as u64));
             let request = exchange(&mut connection, millis);
             assert_eq!((request.id().index(), *request.connection_info()), (round, peer(port as u16)));
             *place = connection.take_idle();

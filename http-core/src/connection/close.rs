@@ -73,6 +73,16 @@ impl Connection {
         }
     }
 
+    /// Ends a connection that was to end behind what was received, and that was no request after
+    /// all; returns whether it did.
+    pub(super) fn wind_down_without_request(&mut self) -> bool {
+        let before = self.state;
+        if self.state.recv == Receiving::Idle && !self.held {
+            self.wind_down_if_due();
+        }
+        self.state != before
+    }
+
     /// Returns true, once, if the connection is to end and no response has said so.
     pub(super) fn take_ending(&mut self) -> bool {
         self.uncommon.as_deref_mut().is_some_and(|uncommon| core::mem::take(&mut uncommon.ending))

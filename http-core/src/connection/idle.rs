@@ -14,7 +14,8 @@ use crate::message::now::Now;
 /// A connection that waits for a request, in little memory, from [`Connection::take_idle`].
 ///
 /// A caller with many connections keeps one of these for each that is idle, and a few
-/// [`Connection`]s, with their buffers, for those that are busy.
+/// [`Connection`]s, with their buffers, for those that are busy. Ids of requests count on each
+/// connection: keep them with the connection that they are of, also across [`Connection::restore`].
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -37,6 +38,8 @@ pub struct IdleConnection {
     /// When it was accepted, or became idle.
     since: Duration,
     served: u64,
+    /// How much was consumed of its stream, in bytes.
+    position: u64,
     uncommon: Option<Box<Uncommon>>,
     proxy_header: PrefaceHeader,
 }
@@ -45,7 +48,7 @@ impl IdleConnection {
     /// Creates a connection that was just accepted.
     pub fn new(config: &Config, peer: ConnectionInfo, now: Now) -> Self {
         let proxy_header = PrefaceHeader::first(config);
-        Self { peer, since: now.mono, served: 0, uncommon: None, proxy_header }
+        Self { peer, since: now.mono, served: 0, position: 0, uncommon: None, proxy_header }
     }
 
     /// Does as [`Connection::expire_at`].
@@ -69,6 +72,7 @@ impl Connection {
             peer: self.peer,
             since: if self.served == 0 { self.times.accepted } else { self.times.idle },
             served: self.served,
+            position: self.recv.position(),
             uncommon: self.uncommon.take(),
             proxy_header: self.proxy_header,
         })
@@ -82,7 +86,8 @@ impl Connection {
         if !self.is_vacant() {
             *self = Self::new(self.config.clone(), idle.peer, now);
         }
-        let IdleConnection { peer, since, served, uncommon, proxy_header } = idle;
+        let IdleConnection { peer, since, served, position, uncommon, proxy_header } = idle;
+        self.recv.set_position(position);
         self.peer = peer;
         self.now = Now { mono: now.mono.max(since), ..now };
         self.times = Times::new(since);

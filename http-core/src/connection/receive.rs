@@ -132,7 +132,7 @@ impl Connection {
             {
                 return Some(event);
             }
-            if self.state == before {
+            if self.state == before && !self.wind_down_without_request() {
                 return None;
             }
         }

@@ -92,6 +92,11 @@ impl RecvBuf {
         self.consumed
     }
 
+    /// Goes on in the stream of another connection, of which this was consumed.
+    pub(crate) fn set_position(&mut self, position: u64) {
+        self.consumed = position;
+    }
+
     /// Moves the buffer out, with room for at least `size` bytes. What was not consumed still
     /// counts here, but cannot be seen until [`take_back`](Self::take_back).
     pub(crate) fn lend(&mut self, size: usize) -> Self {

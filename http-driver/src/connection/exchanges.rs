@@ -11,8 +11,12 @@ use crate::exchange::{Environment, Exchange};
 /// same moment. Idle connections hold none.
 const KEPT: usize = 64;
 
+/// Servers that a thread keeps exchanges of. Those that are over cannot always be told from others,
+/// because other threads may keep exchanges of them, too; so the oldest makes room.
+const SERVERS: usize = 4;
+
 thread_local! {
-    /// By server. Servers with connections on one thread are few, usually one.
+    /// By server, the oldest first. Servers with connections on one thread are few, usually one.
     static SHELVES: RefCell<Vec<Vec<Exchange>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -59,10 +63,62 @@ fn add_shelf(shelves: &mut Vec<Vec<Exchange>>, exchange: Exchange) -> Option<Vec
     if let Some(shelf) = shelves.iter_mut().find(|shelf| is_left(shelf)) {
         return Some(std::mem::replace(shelf, vec![exchange]));
     }
+    let oldest = (shelves.len() >= SERVERS).then(|| shelves.remove(0));
     shelves.push(vec![exchange]);
-    None
+    oldest
 }
 
 fn is_of(shelf: &[Exchange], environment: &Arc<Environment>) -> bool {
     shelf.first().is_some_and(|first| first.is_of(environment))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exchange::random_key;
+    use crate::runtime::Clock;
+
+    fn environment() -> Arc<Environment> {
+        let environment = Environment {
+            config: Arc::default(),
+            form_limits: Default::default(),
+            proxies: Arc::default(),
+            cookie_keys: random_key().unwrap(),
+            clock: Clock::new(Now::default),
+        };
+        Arc::new(environment)
+    }
+
+    #[test]
+    fn exchanges_of_ended_servers_are_dropped_whichever_threads_keep_some() {
+        let first = environment();
+        let ended = Arc::downgrade(&first);
+        let kept_elsewhere = take(&first, Now::default());
+        for exchange in [take(&first, Now::default()), take(&first, Now::default())] {
+            put(exchange, &first);
+        }
+        drop(first);
+        for _ in 0..SERVERS {
+            let next = environment();
+            // Another thread keeps an exchange of each, too.
+            std::mem::forget(take(&next, Now::default()));
+            put(take(&next, Now::default()), &next);
+        }
+        drop(kept_elsewhere);
+        assert!(ended.upgrade().is_none());
+    }
+
+    #[test]
+    fn a_server_gets_its_own_exchanges_again() {
+        let (one, other) = (environment(), environment());
+        for environment in [&one, &other] {
+            put(take(environment, Now::default()), environment);
+        }
+        for environment in [&one, &other] {
+            let before = Arc::strong_count(environment);
+            let again = take(environment, Now::default());
+            assert!(again.is_of(environment));
+            assert_eq!(Arc::strong_count(environment), before, "it comes from the cache");
+        }
+    }
 }

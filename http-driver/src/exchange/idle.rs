@@ -47,9 +47,7 @@ impl Exchange {
         let IdleExchange { core, tls } = idle;
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.shared.get_mut().unwrap_or_else(PoisonError::into_inner).core.restore(core, now);
-            if let Some(tls) = tls {
-                inner.tls = OnceLock::from(tls);
-            }
+            inner.tls = tls.map_or_else(OnceLock::new, OnceLock::from);
         }
     }
 
