@@ -1,12 +1,44 @@
 //! An adapter that moves the buffers out of the connection, and callers whose ids are stale.
 
 use httpants_core::{
-    BodyLen, FieldLines, Misuse, RequestId, ResponseHead, Sending, Transmit, TransmitQueue, Transmitted,
+    BodyLen, Connection, ConnectionInfo, FieldLines, Misuse, RequestId, ResponseHead, Sending, Storage, Transmit,
+    TransmitQueue, Transmitted,
 };
 
 use super::world::World;
 
 impl World {
+    /// Moves an idle connection into the state that another one has left, or a new one.
+    fn move_idle(&mut self) {
+        let (deadline, state) = (self.connection.poll_timeout(), self.connection.state());
+        let Some(idle) = self.connection.take_idle() else { return };
+        let config = self.config.clone().into();
+        let other = self.vacated.take().unwrap_or_else(|| Connection::new(config, ConnectionInfo::default(), self.now));
+        self.vacated = Some(std::mem::replace(&mut self.connection, other));
+        self.connection.restore(idle, self.now);
+        assert_eq!((self.connection.poll_timeout(), self.connection.state()), (deadline, state));
+    }
+
+    /// The adapter takes or gives storage.
+    pub(super) fn exchange_storage(&mut self, choice: u8) {
+        if choice % 3 == 2 {
+            self.move_idle();
+        }
+        match self.storage.take() {
+            // Not of this connection's business: what it gave back is dropped.
+            Some(_) if choice % 8 == 7 => {}
+            Some(storage) => {
+                self.lent = self.lent.max(storage.size());
+                self.storage = self.connection.supply_storage(storage);
+            }
+            None if self.connection.is_idle() => self.storage = self.connection.release_storage(),
+            None => {
+                let wanted = self.connection.wanted_storage().unwrap_or(100);
+                self.storage = Some(Storage::new([16, 100, wanted][usize::from(choice) % 3]));
+            }
+        }
+    }
+
     /// Moves the receive buffer out, or brings it back with at most this many bytes.
     pub(super) fn lend_recv(&mut self, most: usize) {
         let Some(mut buffer) = self.buffer.take() else {

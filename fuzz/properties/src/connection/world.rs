@@ -65,11 +65,11 @@ pub(super) struct World {
     pub(super) cut_off: bool,
     shutdown_reported: bool,
     pub(super) end: Option<Close>,
-    storage: Option<Storage>,
+    pub(super) storage: Option<Storage>,
     /// A connection that was moved out of its state while it was idle; another one goes on there.
-    vacated: Option<Connection>,
+    pub(super) vacated: Option<Connection>,
     /// The largest storage that was lent, in bytes.
-    lent: usize,
+    pub(super) lent: usize,
 }
 
 impl std::fmt::Debug for World {
@@ -365,36 +365,6 @@ impl World {
             assert_ne!(self.connection.poll_timeout(), Some(deadline), "a deadline that came stays");
         } else {
             assert_eq!(self.connection.state(), state, "{deadline:?} came early");
-        }
-    }
-
-    /// Moves an idle connection into the state that another one has left, or a new one.
-    fn move_idle(&mut self) {
-        let (deadline, state) = (self.connection.poll_timeout(), self.connection.state());
-        let Some(idle) = self.connection.take_idle() else { return };
-        let config = self.config.clone().into();
-        let other = self.vacated.take().unwrap_or_else(|| Connection::new(config, ConnectionInfo::default(), self.now));
-        self.vacated = Some(std::mem::replace(&mut self.connection, other));
-        self.connection.restore(idle, self.now);
-        assert_eq!((self.connection.poll_timeout(), self.connection.state()), (deadline, state));
-    }
-
-    fn exchange_storage(&mut self, choice: u8) {
-        if choice % 3 == 2 {
-            self.move_idle();
-        }
-        match self.storage.take() {
-            // Not of this connection's business: what it gave back is dropped.
-            Some(_) if choice % 8 == 7 => {}
-            Some(storage) => {
-                self.lent = self.lent.max(storage.size());
-                self.storage = self.connection.supply_storage(storage);
-            }
-            None if self.connection.is_idle() => self.storage = self.connection.release_storage(),
-            None => {
-                let wanted = self.connection.wanted_storage().unwrap_or(100);
-                self.storage = Some(Storage::new([16, 100, wanted][usize::from(choice) % 3]));
-            }
         }
     }
 
