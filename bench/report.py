@@ -77,7 +77,7 @@ def scale(part):
                   for name, row in rows.items()]
         lines.append("")
     lines += ["## Latency at a fixed rate", "",
-              "`GET /plaintext` on 64 connections, sent when due and not when the response before has arrived; `-2` has two workers on "
+              "`GET /plaintext` on 64 connections, sent when scheduled and not when the response before has arrived; `-2` has two workers on "
               "both processors, which they share with the load.", ""]
     for rate, rows in part["measured"]["fixed"].items():
         lines += [f"| {int(rate):,} requests a second | CPU | p50 | p99 | p99.9 |", "|---|" + "---:|" * 4]

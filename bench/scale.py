@@ -6,7 +6,7 @@
 First 10 to 32,000 held connections with requests that wait 10 ms in the handler (at most 50 a second and
 connection, and 4,000 in all): resident bytes of a connection, and server CPU per request. Then requests at a
 fixed rate on 64 connections, 10,000 a second and half of what the demo serves at most: latencies, counted from
-when each request was due, and CPU. The server runs on processor 0 (with two workers on both) and the load on
+when each request was scheduled, and CPU. The server runs on processor 0 (with two workers on both) and the load on
 processor 1. Counts above the limit of file descriptors (`ulimit -Hn`) are left out. Adds to results.json.
 """
 import argparse

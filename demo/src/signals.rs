@@ -12,7 +12,8 @@ use signal_hook::iterator::Signals;
 const GRACE: Duration = Duration::from_secs(30);
 
 /// Handles signals on a thread: the first SIGINT drains the server, and so does SIGTERM after
-/// `delay`; a signal in the delay ends it, and one after it closes all connections. SIGHUP reloads certificates; without TLS it ends the program as usual.
+/// `delay`; a signal in the delay ends it, and one after it closes all connections. SIGHUP reloads
+/// certificates; without TLS it ends the program as usual.
 pub(crate) fn obey(handle: Handle, delay: Duration, tls: Option<Tls>) -> io::Result<()> {
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
     if tls.is_some() {

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use common::{BROWSER, WRK, connection, events, give, now, request, sent, timeout};
 use httpants_core::{
     BodyLen, Close, CloseReason, Config, Connection, Event, Misuse, Receiving, RecvBuffer, RequestId, ResponseHead,
-    Storage, Timer, Transmit, TransmitQueue, Transmitted,
+    Timer, Transmit, TransmitQueue, Transmitted,
 };
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -444,17 +444,6 @@ fn inputs_in_any_order_do_no_harm() {
         }
         chaos.check(&mut connection);
     }
-}
-
-#[test]
-fn another_buffer_while_one_is_lent_is_a_failure_and_no_gap() {
-    let mut connection = connection(Config::default());
-    let _lent = connection.lend_recv_buf().unwrap();
-    let mut other: RecvBuffer = Storage::new(8 << 10).into();
-    other.room()[..GET.len()].copy_from_slice(GET);
-    connection.return_recv_buf(other, GET.len(), now(0));
-    assert!(matches!(connection.poll_event(), Some(Event::Closed(CloseReason::IoError))));
-    assert_eq!(connection.poll_close(), Some(Close::Now));
 }
 
 #[test]

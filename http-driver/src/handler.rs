@@ -14,8 +14,9 @@ use crate::response::Response;
 ///
 /// State shared by all requests is passed by [`Server::with_state`](crate::Server::with_state), or
 /// captured by a closure; an async closure that borrows what it captured is no `Fn`, so use the
-/// former for that. An application error becomes a response, also with `?`, if it implements `Into<Response>`. There is no such conversion for
-/// [`std::io::Error`] and boxed errors, because internal errors are not shown to clients.
+/// former for that. An application error becomes a response, also with `?`, if it implements
+/// `Into<Response>`. There is no such conversion for [`std::io::Error`] and boxed errors, because
+/// internal errors are not shown to clients.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -88,7 +88,7 @@ fn read_the_request(browser: &mut Browser, screen: Screen) {
 fn log_in_and_out(browser: &mut Browser, demo: &Demo) {
     let (who, message) =
         ("document.querySelector('#who').textContent", "document.querySelector('#message')?.textContent");
-    browser.wait_for(who, "Nobody is logged in.");
+    browser.wait_for(who, "You are not logged in.");
     browser.enter("#name", NAME);
     browser.click("#log-in");
     browser.wait_for(who, format!("Logged in as {NAME}."));
@@ -99,7 +99,7 @@ fn log_in_and_out(browser: &mut Browser, demo: &Demo) {
     browser.wait_for(who, format!("Logged in as {NAME}."));
     browser.wait_for(message, Value::Null);
     browser.click("#log-out");
-    browser.wait_for(who, "Nobody is logged in.");
+    browser.wait_for(who, "You are not logged in.");
     browser.wait_for(message, "You are logged out.");
 }
 

@@ -18,8 +18,9 @@ use crate::wire::error::ProtocolError;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// The PROXY header was accepted: [`connection_info`](crate::Connection::connection_info) has the addresses that it
-    /// names. The first event of a connection with
+    /// The PROXY header was accepted:
+    /// [`connection_info`](crate::Connection::connection_info) has the addresses that it names. The
+    /// first event of a connection with
     /// [`Config::proxy_protocol`](crate::Config::proxy_protocol).
     ProxyHeader,
     /// A request head; a response is expected. Where

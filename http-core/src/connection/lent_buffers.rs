@@ -8,37 +8,17 @@ use super::Connection;
 use super::recv_buffer::RecvBuf;
 use super::send_queue::{Segment, SendQueue, Transmit};
 use super::state::Receiving;
-use super::storage::{SpareBuffers, Storage};
 use crate::message::now::Now;
 
-/// A buffer to receive into: a connection's own, from [`Connection::lend_recv_buf`], or one
-/// made of a [`Storage`] for a connection that is idle and has none.
+/// The buffer of a connection to receive into, from [`Connection::lend_recv_buf`].
 #[derive(Debug)]
 #[must_use = "give it back by return_recv_buf: the connection receives nothing without it"]
-pub struct RecvBuffer {
-    buffer: RecvBuf,
-    /// The rest of the storage, where it was made of one.
-    spare: Option<SpareBuffers>,
-}
-
-impl From<Storage> for RecvBuffer {
-    fn from(storage: Storage) -> Self {
-        let (block, spare) = storage.into_parts();
-        Self { buffer: RecvBuf::from(block), spare: Some(spare) }
-    }
-}
+pub struct RecvBuffer(RecvBuf);
 
 impl RecvBuffer {
     /// Returns room to read into, all of it initialised and never empty.
     pub fn room(&mut self) -> &mut [u8] {
-        self.buffer.rest()
-    }
-
-    /// Returns the storage that it was made of, where nothing was received into it.
-    #[must_use]
-    pub fn into_storage(self) -> Option<Storage> {
-        let Self { mut buffer, spare } = self;
-        Some(Storage::from_parts(buffer.release()?, spare?))
+        self.0.rest()
     }
 }
 
@@ -109,30 +89,16 @@ impl Connection {
             return None;
         }
         let size = self.wanted_size();
-        Some(RecvBuffer { buffer: self.recv.lend(size), spare: None })
+        Some(RecvBuffer(self.recv.lend(size)))
     }
 
-    /// Takes the receive buffer back, with `count` bytes read into the front of its room; or, where
-    /// none is lent, one that was made of a [`Storage`](super::Storage). (Where one is lent, the
-    /// bytes of another have no place in the stream: that is a failure of the transport.) For the
-    /// end of the stream give it back with 0 and call [`handle_eof`](Self::handle_eof).
+    /// Takes the receive buffer back, with `count` bytes read into the front of its room. For the end
+    /// of the stream give it back with 0 and call [`handle_eof`](Self::handle_eof).
     /// Behind [`Event::Upgraded`](super::Event::Upgraded) those bytes belong to the new protocol,
     /// too ([`take_upgrade`](Self::take_upgrade)).
     pub fn return_recv_buf(&mut self, buffer: RecvBuffer, count: usize, now: Now) {
-        let RecvBuffer { buffer, spare } = buffer;
-        match spare {
-            None => {
-                self.recv.take_back(buffer);
-                self.recv.commit(count);
-            }
-            Some(spare) => {
-                self.give_spare(spare);
-                if self.recv.is_lent() && count > 0 {
-                    return self.handle_io_error(now);
-                }
-                self.recv.adopt(buffer, count);
-            }
-        }
+        self.recv.take_back(buffer.0);
+        self.recv.commit(count);
         if self.state.recv == Receiving::Closed {
             self.recv.consume(usize::MAX);
         }

@@ -43,13 +43,6 @@ pub(crate) struct RecvBuf {
     consumed: u64,
 }
 
-impl From<Block> for RecvBuf {
-    fn from(block: Block) -> Self {
-        let offered = block.size();
-        Self { backing: Backing::Writable(block), offered, ..Self::default() }
-    }
-}
-
 impl RecvBuf {
     /// The size of the storage; 0 where there is none.
     pub(crate) fn size(&self) -> usize {
@@ -109,28 +102,6 @@ impl RecvBuf {
     pub(crate) fn take_back(&mut self, buffer: Self) {
         if self.is_lent() {
             *self = buffer;
-        }
-    }
-
-    /// Goes on in another buffer, of whose room the first `count` bytes were received; their
-    /// place is behind what was not consumed. Drops it where one is lent.
-    pub(crate) fn adopt(&mut self, mut buffer: Self, count: usize) {
-        if self.is_lent() {
-            return;
-        }
-        if self.is_empty() {
-            buffer.commit(count);
-            *self = Self { consumed: self.consumed, ..buffer };
-            return;
-        }
-        let mut rest = buffer.rest().get(..count).unwrap_or_default() as &[u8];
-        while let [_, ..] = rest {
-            let room = self.room(16);
-            let length = room.len().min(rest.len());
-            let (front, behind) = rest.split_at_checked(length).unwrap_or_default();
-            room.iter_mut().zip(front).for_each(|(place, byte)| *place = *byte);
-            self.commit(length);
-            rest = behind;
         }
     }
 

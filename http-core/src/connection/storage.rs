@@ -37,14 +37,6 @@ impl Storage {
         Self { block, spare: SpareBuffers::default() }
     }
 
-    pub(super) fn into_parts(self) -> (Block, SpareBuffers) {
-        (self.block, self.spare)
-    }
-
-    pub(super) fn from_parts(block: Block, spare: SpareBuffers) -> Self {
-        Self { block, spare }
-    }
-
     /// Returns the size of the receive buffer, in bytes.
     #[must_use]
     pub fn size(&self) -> usize {

@@ -17,7 +17,7 @@ const WELL_KNOWN: &str = ".well-known";
 /// [`NotFound`](FileError::NotFound) and never tidied up, so that a check of the path in
 /// front of this server, or in the application, sees what is opened.
 ///
-/// A symbolic link below the root can still lead out of it: whoever opens the file sees to
+/// A symbolic link below the root can still lead out of it: the caller that opens the file sees to
 /// that. [`below_root`] tells about a real path.
 ///
 /// ```

@@ -18,7 +18,7 @@ const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_')
 /// front which file to send.
 ///
 /// It only ever comes from the configuration. A request cannot enable it or name the field,
-/// because whoever could would read any file that the server in front can.
+/// because clients that could would read any file that the server in front can.
 ///
 /// ```
 /// use httpants_core::files::XSendfile;
@@ -77,8 +77,9 @@ impl XSendfile {
     }
 
     /// Sends the path as it is. By default its characters are percent-encoded, as nginx, lighttpd
-    /// and mod_xsendfile 1.0 of Apache expect. mod_xsendfile 0.12, which Debian and Ubuntu have, and
-    /// Caddy do not decode it and find no file whose name has a space or a letter outside ASCII.
+    /// and mod_xsendfile 1.0 of Apache expect. mod_xsendfile 0.12, which Debian and Ubuntu have,
+    /// and Caddy do not decode it, and find no file whose name has a space or a letter outside
+    /// ASCII.
     ///
     /// A path that is no field value, because of control characters or of spaces at its end, has no
     /// field then: the response is 404.
@@ -106,8 +107,8 @@ impl XSendfile {
     }
 
     /// Returns the field for a file. A relative path is taken below the root; an absolute one is a
-    /// real path, as the file system resolves it. `None` for what is not below the root, and for what
-    /// cannot be sent [unescaped](Self::unescaped).
+    /// real path, as the file system resolves it. `None` for what is not below the root, and for
+    /// what cannot be sent [unescaped](Self::unescaped).
     #[must_use]
     pub fn field(&self, path: &Path) -> Option<Field> {
         let path = self.root.join(path);

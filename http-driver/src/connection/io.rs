@@ -127,7 +127,7 @@ impl<T: Transport> Io<T> {
         self.resting
     }
 
-    /// Does the same once.
+    /// Returns the same, and forgets it.
     pub(super) fn take_resting(&mut self) -> bool {
         std::mem::take(&mut self.resting)
     }

@@ -22,8 +22,8 @@ pub enum BodyError {
     ResponseFinished,
     /// The temporary file that stores it could not be read.
     Storage(io::ErrorKind),
-    /// It belongs to a multipart form larger than [`FormLimits::memory`], of which only the parts were
-    /// kept, because [`FormLimits::keep_body`] is not set.
+    /// It belongs to a multipart form larger than [`FormLimits::memory`], of which only the parts
+    /// were kept, because [`FormLimits::keep_body`] is not set.
     NotKept,
     /// Pieces of it were read before, so it cannot be returned as a whole.
     Taken,

@@ -32,8 +32,7 @@ impl Exchange {
             return None;
         }
         let core = shared.take_idle()?;
-        let tls = if inner.tls.get().is_some() { inner.tls.take() } else { None };
-        Some(IdleExchange { core, tls })
+        Some(IdleExchange { core, tls: inner.tls.take() })
     }
 
     /// Returns the core if no handle of a request is left.
@@ -45,6 +44,7 @@ impl Exchange {
     /// Goes on with a connection that was idle, in the place of one that was moved out.
     pub(crate) fn restore(&mut self, idle: IdleExchange, now: Now) {
         let IdleExchange { core, tls } = idle;
+        // No handle of an exchange is left where its connection was moved out.
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.shared.get_mut().unwrap_or_else(PoisonError::into_inner).core.restore(core, now);
             inner.tls = tls.map_or_else(OnceLock::new, OnceLock::from);

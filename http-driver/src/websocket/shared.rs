@@ -159,7 +159,7 @@ impl Connected {
     }
 
     /// Returns whether the client has sent anything since the last ping. If the handler does not read,
-    /// one message is read ahead; while it is not taken, nobody can tell.
+    /// one message is read ahead; while it is not taken, the answer is unknown.
     pub(super) fn is_alive(&mut self, context: &mut Context<'_>) -> bool {
         if self.stream.get_mut().has_received() || self.ahead.is_some() || self.has_failed {
             return true;

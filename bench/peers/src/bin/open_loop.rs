@@ -1,8 +1,9 @@
-//! `open_loop PORT PATH CONNECTIONS RATE SECONDS`: GET requests at times that do not depend on the responses.
+//! `open_loop PORT PATH CONNECTIONS RATE SECONDS`: GET requests at times that do not depend on the
+//! responses.
 //!
-//! Request i is due at i / RATE seconds, on connection i modulo CONNECTIONS, and its latency counts from then, so
-//! a server that stalls pays for every request that had to wait. Prints one line of JSON; latencies are in
-//! microseconds. Busy while it runs: give it a processor of its own.
+//! Request i is scheduled at i / RATE seconds, on connection i modulo CONNECTIONS, and its latency
+//! counts from then, so a server that stalls pays for every request that had to wait. Prints one line
+//! of JSON; latencies are in microseconds. Busy while it runs: give it a processor of its own.
 
 use std::collections::VecDeque;
 use std::error::Error;
@@ -19,8 +20,8 @@ type Failure = Box<dyn Error>;
 
 struct Connection {
     stream: TcpStream,
-    /// When each request without a response was due; the first was sent.
-    due: VecDeque<Instant>,
+    /// When each request without a response was scheduled; the first was sent.
+    scheduled: VecDeque<Instant>,
     received: Vec<u8>,
 }
 
@@ -34,7 +35,7 @@ impl Connection {
         socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
         socket.set_tcp_nodelay(true)?;
         socket.set_nonblocking(true)?;
-        Ok(Self { stream: TcpStream::from_std(socket.into()), due: VecDeque::new(), received: Vec::new() })
+        Ok(Self { stream: TcpStream::from_std(socket.into()), scheduled: VecDeque::new(), received: Vec::new() })
     }
 
     /// Reads what is there; returns whether the response is whole.
@@ -97,14 +98,14 @@ impl Load {
 
     /// Returns whether a request has no response yet.
     fn is_waiting(&self) -> bool {
-        self.connections.iter().any(|connection| !connection.due.is_empty())
+        self.connections.iter().any(|connection| !connection.scheduled.is_empty())
     }
 
     /// Notes a request on a connection; sends it if the connection is idle.
-    fn ask(&mut self, number: usize, due: Instant) -> io::Result<()> {
+    fn ask(&mut self, number: usize, scheduled: Instant) -> io::Result<()> {
         let connection = &mut self.connections[number];
-        connection.due.push_back(due);
-        if connection.due.len() == 1 { connection.stream.write_all(&self.request) } else { Ok(()) }
+        connection.scheduled.push_back(scheduled);
+        if connection.scheduled.len() == 1 { connection.stream.write_all(&self.request) } else { Ok(()) }
     }
 
     /// Reads the responses that are there, without waiting.
@@ -113,9 +114,9 @@ impl Load {
         for event in &self.events {
             let connection = &mut self.connections[event.token().0];
             if connection.receive()? {
-                let due = connection.due.pop_front().ok_or("a response without a request")?;
-                self.latencies.record(u64::try_from(due.elapsed().as_micros())?)?;
-                if !connection.due.is_empty() {
+                let scheduled = connection.scheduled.pop_front().ok_or("a response without a request")?;
+                self.latencies.record(u64::try_from(scheduled.elapsed().as_micros())?)?;
+                if !connection.scheduled.is_empty() {
                     connection.stream.write_all(&self.request)?;
                 }
             }
@@ -128,9 +129,9 @@ impl Load {
         let count = self.connections.len();
         let mut asked = 0;
         while asked < requests || self.is_waiting() {
-            let due = start + Duration::from_secs_f64(f64::from(asked) / rate);
-            if asked < requests && Instant::now() >= due {
-                self.ask(asked as usize % count, due)?;
+            let scheduled = start + Duration::from_secs_f64(f64::from(asked) / rate);
+            if asked < requests && Instant::now() >= scheduled {
+                self.ask(asked as usize % count, scheduled)?;
                 asked += 1;
             }
             self.receive()?;

@@ -93,7 +93,7 @@ pub(super) fn forwarded(kind: Kind, runtime: &str) -> String {
     is_seen(&Site::start(kind, runtime, &["--xheaders", "127.0.0.1", "--xheaders-from", "forwarded"]))
 }
 
-/// Returns the version of the PROXY protocol in which the demo, which has TLS itself, is told the
+/// Returns the version of the PROXY protocol in which the demo, which has TLS itself, receives the
 /// client's address.
 pub(super) fn proxy_protocol(kind: Kind, runtime: &str) -> String {
     let certified = crate::tls::Certified::new();

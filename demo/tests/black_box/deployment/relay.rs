@@ -72,7 +72,7 @@ fn pass(proxy: &TcpStream, to: SocketAddr, received: &Received) {
     });
 }
 
-/// Copies to the end of the stream. An error ends both directions, because whoever caused it waits
+/// Copies to the end of the stream. An error ends both directions, because the side that caused it waits
 /// for nothing.
 fn copy(mut from: &TcpStream, mut to: &TcpStream, keep: impl Fn(&[u8])) {
     let mut buffer = vec![0; 64 << 10];
