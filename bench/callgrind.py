@@ -30,6 +30,7 @@ CASES = {
     "head-60k-bytewise": (1, 2, 4),
     "driver-wrk": (1, 100, 600),
     "driver-wrk-x16": (16, 100, 600),
+    "driver-file": (1, 100, 600),
 }
 # Increase in percent over which a comparison fails.
 LIMIT = 3

@@ -1,7 +1,9 @@
 //! `driver CASE ITERATIONS`: whole exchanges of the driver with a handler, over an in-memory
 //! transport and a runtime without threads. `callgrind.py` counts the instructions of one exchange.
+//! In the case `driver-file` the response is `load.lua`, opened by the handler.
 
 use std::cell::RefCell;
+use std::fs::File;
 use std::future::{Future, pending};
 use std::hint::black_box;
 use std::io::{self, IoSlice};
@@ -14,7 +16,7 @@ use std::time::Duration;
 
 use httpants_core::{ConnectionInfo, Now, UnixTime};
 use httpants_driver::runtime::{Blocking, BlockingPool, Clock, Listener, Runtime, Sleep, Spawn, Transport};
-use httpants_driver::{Request, Response, Server};
+use httpants_driver::{NamedFile, Request, Response, Server};
 
 const WRK: &str = "GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: bench/1.0\r\nAccept: */*\r\n\r\n";
 
@@ -51,6 +53,17 @@ impl Transport for OnWire {
         let count = slices.iter().map(|slice| black_box(slice).len()).sum();
         lock(&self.0).received += count;
         Poll::Ready(Ok(count))
+    }
+
+    fn poll_send_file(
+        &mut self,
+        _: &mut Context<'_>,
+        _: &File,
+        _: u64,
+        length: u64,
+    ) -> Option<Poll<io::Result<usize>>> {
+        lock(&self.0).received += length as usize;
+        Some(Poll::Ready(Ok(length as usize)))
     }
 
     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -131,9 +144,14 @@ impl<F: Future<Output = ()> + 'static> Spawn<F> for Bench {
     }
 }
 
-async fn plaintext(request: Request) -> Response {
-    black_box(request.path());
-    Response::text("Hello, World!")
+async fn respond(request: Request) -> Response {
+    match request.path() {
+        "/file" => match File::open(concat!(env!("CARGO_MANIFEST_DIR"), "/load.lua")) {
+            Ok(file) => Response::file(NamedFile::opened(file, "file.js")),
+            Err(error) => Response::text(error.to_string()).with_status(500),
+        },
+        _ => Response::text("Hello, World!"),
+    }
 }
 
 fn main() -> io::Result<()> {
@@ -142,11 +160,12 @@ fn main() -> io::Result<()> {
     let input = match case.as_str() {
         "driver-wrk" => WRK.to_owned(),
         "driver-wrk-x16" => WRK.repeat(16),
+        "driver-file" => WRK.replace("plaintext", "file"),
         _ => panic!("a case that callgrind.py names"),
     };
     let bench = Bench::default();
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
-    let bound = Server::with_runtime(bench.clone(), plaintext).listener(socket).bind()?;
+    let bound = Server::with_runtime(bench.clone(), respond).listener(socket).bind()?;
     let mut serving = pin!(async {
         bound.serve().await.expect("a server that starts");
         pending::<()>().await

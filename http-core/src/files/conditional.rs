@@ -8,14 +8,14 @@ use super::date;
 
 /// `entity-tag`, RFC 9110 section 8.8.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct EntityTag<'a> {
+struct EntityTag<'a> {
     weak: bool,
     /// Without the quotes. A backslash in it escapes nothing.
     opaque: &'a [u8],
 }
 
 impl<'a> EntityTag<'a> {
-    pub(crate) fn parse(value: &'a [u8]) -> Option<Self> {
+    fn parse(value: &'a [u8]) -> Option<Self> {
         Self::split_first(value).filter(|(_, rest)| rest.is_empty()).map(|(tag, _)| tag)
     }
 
@@ -63,12 +63,23 @@ fn entity_tags(mut rest: &[u8]) -> impl Iterator<Item = EntityTag<'_>> {
     })
 }
 
-/// What a precondition compares with: the validators that the 200 response carries.
+/// What a precondition compares with: the validators that the 200 response carries, parsed only
+/// where there is a precondition.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Validators<'a> {
-    pub(crate) entity_tag: Option<EntityTag<'a>>,
-    /// Whole seconds since 1970.
-    pub(crate) last_modified: Option<u64>,
+    pub(crate) entity_tag: Option<&'a [u8]>,
+    pub(crate) last_modified: Option<&'a [u8]>,
+}
+
+impl<'a> Validators<'a> {
+    fn entity_tag(self) -> Option<EntityTag<'a>> {
+        self.entity_tag.and_then(EntityTag::parse)
+    }
+
+    /// In whole seconds since 1970.
+    fn last_modified(self) -> Option<u64> {
+        self.last_modified.and_then(date::parse)
+    }
 }
 
 /// What the preconditions of a GET or HEAD request come to.
@@ -84,7 +95,7 @@ pub(crate) enum Precondition {
 
 /// Steps 1 to 4 of RFC 9110 section 13.2.2, for a representation that exists and a method
 /// that is GET or HEAD.
-pub(crate) fn evaluate(headers: &Headers, current: &Validators<'_>) -> Precondition {
+pub(crate) fn evaluate(headers: &Headers, current: Validators<'_>) -> Precondition {
     if headers.contains("if-match") {
         if !names_current(headers, "if-match", current, equal_strongly) {
             return Precondition::Failed;
@@ -111,7 +122,7 @@ pub(crate) fn evaluate(headers: &Headers, current: &Validators<'_>) -> Precondit
 ///
 /// A date is a strong validator only where the file cannot change again within that second
 /// (section 8.8.2.2), so the second has to be over.
-pub(crate) fn if_range(headers: &Headers, current: &Validators<'_>, wall: u64) -> bool {
+pub(crate) fn if_range(headers: &Headers, current: Validators<'_>, wall: u64) -> bool {
     let mut values = headers.all("if-range");
     let value = match (values.next(), values.next()) {
         (None, _) => return true,
@@ -119,8 +130,8 @@ pub(crate) fn if_range(headers: &Headers, current: &Validators<'_>, wall: u64) -
         (Some(_), Some(_)) => return false,
     };
     match EntityTag::parse(value) {
-        Some(tag) => current.entity_tag.is_some_and(|current| equal_strongly(&current, &tag)),
-        None => date::parse(value).is_some_and(|date| current.last_modified == Some(date) && date < wall),
+        Some(tag) => current.entity_tag().is_some_and(|current| equal_strongly(&current, &tag)),
+        None => date::parse(value).is_some_and(|date| current.last_modified() == Some(date) && date < wall),
     }
 }
 
@@ -128,27 +139,27 @@ pub(crate) fn if_range(headers: &Headers, current: &Validators<'_>, wall: u64) -
 fn names_current(
     headers: &Headers,
     name: &str,
-    current: &Validators<'_>,
+    current: Validators<'_>,
     equals: impl Fn(&EntityTag<'_>, &EntityTag<'_>) -> bool,
 ) -> bool {
     let mut elements = headers.list(name);
     if elements.next() == Some(b"*") && elements.next().is_none() {
         return true;
     }
-    let Some(current) = current.entity_tag else { return false };
+    let Some(current) = current.entity_tag() else { return false };
     headers.all(name).flat_map(entity_tags).any(|tag| equals(&current, &tag))
 }
 
 /// The date of the field and that of the representation. A field that is not one valid date
 /// is ignored, and so it is where the representation has none (RFC 9110 sections 13.1.3 and
 /// 13.1.4).
-fn dates(headers: &Headers, name: &str, current: &Validators<'_>) -> Option<(u64, u64)> {
+fn dates(headers: &Headers, name: &str, current: Validators<'_>) -> Option<(u64, u64)> {
     let mut lines = headers.all(name);
     let date = date::parse(lines.next()?)?;
     if lines.next().is_some() {
         return None;
     }
-    Some((date, current.last_modified?))
+    Some((date, current.last_modified()?))
 }
 
 #[cfg(test)]

@@ -23,17 +23,18 @@ pub fn content_type(name: &str) -> HeaderValue {
 /// The same with another charset for `text/*`, or none.
 pub(crate) fn with_charset(name: &str, charset: Option<&str>) -> HeaderValue {
     const UNKNOWN: HeaderValue = HeaderValue::from_static("application/octet-stream");
-    let Some(known) = registered(name).or_else(|| mime_guess::from_path(name).first_raw()) else {
+    let guess = |extension| registered(extension).or_else(|| mime_guess::from_ext(extension).first_raw());
+    let Some(known) = extension(name).and_then(guess) else {
         return UNKNOWN;
     };
     match charset.filter(|_| known.starts_with("text/")) {
-        Some(charset) => HeaderValue::try_from(format!("{known}; charset={charset}")).unwrap_or(UNKNOWN),
+        Some(charset) => HeaderValue::try_from([known, "; charset=", charset].concat()).unwrap_or(UNKNOWN),
         None => HeaderValue::from_static(known),
     }
 }
 
-/// The registered type, where the table of mime_guess has an older one or none.
-fn registered(name: &str) -> Option<&'static str> {
+/// The registered type of an extension, where the table of mime_guess has an older one or none.
+fn registered(extension: &str) -> Option<&'static str> {
     /// By extension: JavaScript modules (RFC 9239), fonts (RFC 8081), YAML (RFC 9512), Zstandard
     /// (RFC 8878), HTTP Live Streaming (RFC 8216), and the registry of IANA.
     const TYPES: [(&str, &str); 17] = [
@@ -55,7 +56,6 @@ fn registered(name: &str) -> Option<&'static str> {
         ("yml", "application/yaml"),
         ("toml", "application/toml"),
     ];
-    let extension = extension(name)?;
     TYPES.iter().find(|(known, _)| extension.eq_ignore_ascii_case(known)).map(|(_, registered)| *registered)
 }
 

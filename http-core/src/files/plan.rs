@@ -15,8 +15,7 @@ use crate::wire::grammar::trim_ows;
 use crate::{CanonicalName, FieldLines, Headers, Misuse, UnixTime};
 
 use super::byteranges::{Byteranges, content_range};
-use super::conditional::{self, EntityTag, Precondition, Validators};
-use super::date;
+use super::conditional::{self, Precondition, Validators};
 use super::error::FileError;
 use super::range::{self, ByteRange, Selection};
 use super::response::{Field, FileResponse, Metadata, Shown};
@@ -135,10 +134,10 @@ impl Plan {
         let wall = wall.as_secs();
         let fields = response.fields(&metadata, wall);
         let current = validators(&fields);
-        let plan = match conditional::evaluate(request.headers, &current) {
+        let plan = match conditional::evaluate(request.headers, current) {
             Precondition::Failed => Self::text(StatusCode::PRECONDITION_FAILED).with_own_fields(response.headers),
             Precondition::NotModified => Self::not_modified(fields),
-            Precondition::True => match selection(request, &fields, &current, metadata.len, wall) {
+            Precondition::True => match selection(request, &fields, current, metadata.len, wall) {
                 Selection::Whole => Self::whole(fields, metadata.len),
                 Selection::One(range) => Self::one_range(fields, range, metadata.len),
                 Selection::Several(ranges) => Self::several_ranges(fields, &ranges, metadata.len, entropy),
@@ -266,6 +265,8 @@ impl Plan {
     /// [`Misuse::Framing`] where the application gave a field of its own that contradicts the
     /// framing.
     pub fn append_fields(&self, lines: &mut FieldLines) -> Result<(), Misuse> {
+        // Of each line also colon, space and CRLF.
+        lines.reserve(self.fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum());
         for (name, value) in &self.fields {
             let value = trim_ows(value.as_bytes());
             match SPELLED.iter().find(|(known, _)| known == name) {
@@ -358,7 +359,7 @@ impl fmt::Debug for Plan {
 
 /// What Range selects where it counts: with GET (RFC 9110 section 14.2), in one line, and for
 /// the file as it is now.
-fn selection(request: FileRequest<'_>, fields: &[Field], current: &Validators<'_>, len: u64, wall: u64) -> Selection {
+fn selection(request: FileRequest<'_>, fields: &[Field], current: Validators<'_>, len: u64, wall: u64) -> Selection {
     let mut lines = request.headers.all("range");
     let (Some(value), None) = (lines.next(), lines.next()) else {
         return Selection::Whole;
@@ -379,8 +380,8 @@ fn selection(request: FileRequest<'_>, fields: &[Field], current: &Validators<'_
 /// The validators as they are sent, the application's own included.
 fn validators(fields: &[Field]) -> Validators<'_> {
     Validators {
-        entity_tag: find(fields, &ETAG).and_then(|value| EntityTag::parse(value.as_bytes())),
-        last_modified: find(fields, &LAST_MODIFIED).and_then(|value| date::parse(value.as_bytes())),
+        entity_tag: find(fields, &ETAG).map(HeaderValue::as_bytes),
+        last_modified: find(fields, &LAST_MODIFIED).map(HeaderValue::as_bytes),
     }
 }
 

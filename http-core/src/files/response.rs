@@ -9,6 +9,7 @@ use http::header::{
 
 use crate::UnixTime;
 use crate::message::headers::is_credential;
+use crate::wire::encode;
 
 use super::coding::Coding;
 use super::disposition::Disposition;
@@ -63,11 +64,18 @@ impl Metadata {
         let Self { len, modified, inode } = self;
         let UnixTime(modified) = modified.as_ref()?;
         let (seconds, nanoseconds) = (modified.as_secs(), modified.subsec_nanos());
-        let tag = match recipe {
-            EtagRecipe::WithInode => format!("\"{inode:x}-{len:x}-{seconds:x}.{nanoseconds:x}\""),
-            EtagRecipe::WithoutInode => format!("\"{len:x}-{seconds:x}.{nanoseconds:x}\""),
+        let mut tag = Vec::with_capacity(64);
+        tag.push(b'"');
+        let parts = [(*inode, b'-'), (*len, b'-'), (seconds, b'.'), (u64::from(nanoseconds), b'"')];
+        let skipped = match recipe {
+            EtagRecipe::WithInode => 0,
+            EtagRecipe::WithoutInode => 1,
             EtagRecipe::Off => return None,
         };
+        for (number, behind) in parts.into_iter().skip(skipped) {
+            encode::hexadecimal(&mut tag, number);
+            tag.push(behind);
+        }
         HeaderValue::try_from(tag).ok()
     }
 }

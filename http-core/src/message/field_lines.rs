@@ -93,6 +93,11 @@ impl FieldLines {
         Ok(())
     }
 
+    /// Makes room for this many bytes of further lines.
+    pub(crate) fn reserve(&mut self, bytes: usize) {
+        self.lines.to_mut().reserve(bytes);
+    }
+
     /// Makes lines of these names and values, in their order.
     ///
     /// # Errors

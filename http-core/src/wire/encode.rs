@@ -87,19 +87,25 @@ fn reason_phrase(status: StatusCode) -> &'static str {
 }
 
 /// `chunk-size CRLF`; the caller puts the data and a CRLF behind it.
-pub(crate) fn chunk_size(out: &mut Vec<u8>, mut length: u64) {
+pub(crate) fn chunk_size(out: &mut Vec<u8>, length: u64) {
+    hexadecimal(out, length);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// A number in hexadecimal digits, without leading zeros.
+pub(crate) fn hexadecimal(out: &mut Vec<u8>, mut number: u64) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut line = *b"0000000000000000\r\n";
+    let mut written = [b'0'; 16];
     let mut digits = 0;
-    for place in line.iter_mut().take(16).rev() {
-        *place = DIGITS.get((length & 15) as usize).copied().unwrap_or_default();
-        length >>= 4;
+    for place in written.iter_mut().rev() {
+        *place = DIGITS.get((number & 15) as usize).copied().unwrap_or_default();
+        number >>= 4;
         digits += 1;
-        if length == 0 {
+        if number == 0 {
             break;
         }
     }
-    out.extend_from_slice(line.get(16 - digits..).unwrap_or_default());
+    out.extend_from_slice(written.get(16 - digits..).unwrap_or_default());
 }
 
 /// `last-chunk trailer-section CRLF`, without the fields that must not stand there.

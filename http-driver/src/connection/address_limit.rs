@@ -16,17 +16,19 @@ pub(crate) struct AddressLimit {
 }
 
 /// What counts as one client: an IPv4 address, or the first 64 bits of an IPv6 address, because a
-/// client chooses the rest.
+/// client chooses the rest. Link-local addresses share these bits, so each of them counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Key {
     V4([u8; 4]),
     V6(u64),
+    LinkLocal([u8; 16]),
 }
 
 impl Key {
     fn of(ip: IpAddr) -> Self {
         match ip.to_canonical() {
             IpAddr::V4(ip) => Self::V4(ip.octets()),
+            IpAddr::V6(ip) if ip.is_unicast_link_local() => Self::LinkLocal(ip.octets()),
             IpAddr::V6(ip) => Self::V6((ip.to_bits() >> 64) as u64),
         }
     }
@@ -85,9 +87,10 @@ mod tests {
     fn addresses_are_counted_by_ipv4_and_ipv6_prefix() {
         let limit = Arc::new(AddressLimit::new(1));
         let enter = |ip: &str| limit.enter(Address::Ip(SocketAddr::new(ip.parse().unwrap(), 1)));
-        let places = ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8:0:1::1"].map(enter);
+        let places =
+            ["192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8:0:1::1", "fe80::1", "fe80::2", "::1"].map(enter);
         assert!(places.iter().all(Option::is_some));
-        for same in ["192.0.2.1", "::ffff:192.0.2.2", "2001:db8::ffff:1", "2001:db8:0:1:8000::"] {
+        for same in ["192.0.2.1", "::ffff:192.0.2.2", "2001:db8::ffff:1", "2001:db8:0:1:8000::", "fe80::2"] {
             assert!(enter(same).is_none(), "{same}");
         }
         drop(places);

@@ -90,7 +90,6 @@ where
         H: Handler<Future = F>,
     {
         self.request = head.id();
-        self.ready = true;
         self.span = spans::request(&head);
         let Ok(chosen) = self.choose_limits(&head, service, outlet) else {
             return outlet.fail(ServerErrorKind::Panic);

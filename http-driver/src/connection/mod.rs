@@ -166,16 +166,13 @@ where
         if std::mem::take(self.as_mut().project().receive_first) && !self.as_mut().receive(context) {
             return if moved { Round::Again } else { Round::Wait };
         }
-        if let Some(head) = self.as_mut().look(context) {
-            self.as_mut().begin(head, context);
-            moved = true;
-        }
+        let next = self.as_mut().look(context);
         if self.admission.is_refused() {
             // The handshake goes on, but only to carry the refusal.
             self.as_mut().project().registration.linger();
         }
-        if self.handled.ready {
-            self.as_mut().poll_handled(context);
+        if next.is_some() || self.handled.ready {
+            self.as_mut().poll_handled(next, context);
             moved = true;
             // Process received bytes first: the body that the handler asks for, or the next
             // request, whose response is sent in the same write.
@@ -328,40 +325,27 @@ where
         self.look(context)
     }
 
-    fn begin(self: Pin<&mut Self>, head: RequestHead, context: &mut Context<'_>) {
-        let this = self.project();
-        let mut ready = false;
-        let mut outlet = Outlet {
-            exchange: this.exchange.get(&this.service.environment, *this.now),
-            request: head.id(),
-            open_files: &mut this.io.open_files,
-            policy: &this.service.responses,
-            metrics: this.observer.metrics(),
-            is_draining: this.registration.drain().has_begun(),
-            now: *this.now,
-            own: context.waker(),
-            ready: &mut ready,
-        };
-        this.handled.begin(head, this.service, &mut outlet);
-    }
-
-    /// Polls the handler or its response, and reads the clock afterwards.
-    fn poll_handled(self: Pin<&mut Self>, context: &mut Context<'_>) {
+    /// Begins the next request, if any, polls the handler or its response, and reads the clock
+    /// afterwards.
+    fn poll_handled(self: Pin<&mut Self>, next: Option<RequestHead>, context: &mut Context<'_>) {
         let this = self.project();
         let own = context.waker();
         let earlier = *this.now;
         let mut ready = false;
         let mut outlet = Outlet {
-            exchange: this.exchange.get(&this.service.environment, *this.now),
-            request: this.handled.request(),
+            exchange: this.exchange.get(&this.service.environment, earlier),
+            request: next.as_ref().map_or(this.handled.request(), RequestHead::id),
             open_files: &mut this.io.open_files,
             policy: &this.service.responses,
             metrics: this.observer.metrics(),
             is_draining: this.registration.drain().has_begun(),
-            now: *this.now,
+            now: earlier,
             own,
             ready: &mut ready,
         };
+        if let Some(head) = next {
+            this.handled.begin(head, this.service, &mut outlet);
+        }
         this.handled.ready = false;
         let context = &mut Context::from_waker(own);
         this.handled.poll(context, this.service, &mut outlet, || this.runtime.now_after(earlier));
@@ -432,7 +416,7 @@ where
             }
         }
         if !self.handled.is_idle() {
-            self.as_mut().poll_handled(context);
+            self.as_mut().poll_handled(None, context);
         }
         if self.handled.is_idle() { Poll::Ready(()) } else { Poll::Pending }
     }

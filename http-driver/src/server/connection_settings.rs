@@ -47,9 +47,9 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// Sets how many connections one client address may have open at once, on all workers together;
     /// more get 503 and are closed. Default: no limit.
     ///
-    /// IPv6 addresses count by their first 64 bits. Unix sockets have no limit. With
-    /// [`Config::proxy_protocol`](httpants_core::Config::proxy_protocol) the address is that of the
-    /// PROXY header. Behind a proxy without it, the address is the proxy's, whatever
+    /// IPv6 addresses count by their first 64 bits, link-local ones as a whole. Unix sockets have no
+    /// limit. With [`Config::proxy_protocol`](httpants_core::Config::proxy_protocol) the address is
+    /// that of the PROXY header. Behind a proxy without it, the address is the proxy's, whatever
     /// [`xheaders`](Self::xheaders) says: let the proxy limit its clients. Over TLS the refusal
     /// follows the handshake; until then, such connections are the first to be closed when
     /// [`max_connections`](Self::max_connections) are open.

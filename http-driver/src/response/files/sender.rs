@@ -58,7 +58,15 @@ impl FileSender {
     }
 
     /// Drops the state, because nothing is left to send.
+    #[inline]
     pub(crate) fn forget(&mut self) {
+        if !matches!(self.piece, Piece::None) || self.spare.capacity() > 0 {
+            self.drop_state();
+        }
+    }
+
+    #[cold]
+    fn drop_state(&mut self) {
         self.piece = Piece::None;
         self.spare = Vec::new();
     }

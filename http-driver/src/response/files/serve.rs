@@ -19,8 +19,9 @@ impl FileRoot {
     /// The file is opened when the response is sent.
     #[must_use]
     pub fn serve(&self, request: &Request) -> Response {
-        let path = self.requested(request.path());
-        let is_below = self.below_mount(request.path()).is_some();
+        let requested = request.path();
+        let is_below = self.below_mount(requested).is_some();
+        let path = self.requested(requested);
         NamedFile::from_source(Source::Requested { root: self.clone(), path, is_below }).into()
     }
 
