@@ -45,7 +45,10 @@ impl Listener {
 
 /// Returns an error outside of a runtime, where tokio would panic when registering a socket.
 fn inside_runtime() -> io::Result<()> {
-    tokio::runtime::Handle::try_current().map(drop).map_err(io::Error::other)
+    match tokio::runtime::Handle::try_current() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(io::Error::other("outside of a tokio runtime: call run() instead of awaiting serve()")),
+    }
 }
 
 impl runtime::Listener for Listener {

@@ -56,5 +56,6 @@ async fn blocking_inside_the_runtime_is_an_error() {
 #[test]
 fn listening_outside_a_runtime_is_an_error() {
     let socket = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    assert!(Tokio::default().listen_tcp(socket).is_err());
+    let error = Tokio::default().listen_tcp(socket).unwrap_err();
+    assert_eq!(error.to_string(), "outside of a tokio runtime: call run() instead of awaiting serve()");
 }

@@ -70,10 +70,12 @@ macro_rules! adapter {
         /// The runtime of this crate. Every adapter uses this name.
         pub type Runtime = $runtime;
 
-        /// A server on this runtime.
+        /// A server on this runtime: [`httpants_driver::Server`](::httpants_driver::Server) lists all
+        /// settings.
         pub type Server<H> = $crate::Server<$runtime, H>;
 
-        /// A bound server on this runtime.
+        /// A bound server on this runtime; see
+        /// [`httpants_driver::BoundServer`](::httpants_driver::BoundServer).
         pub type BoundServer<H> = $crate::BoundServer<$runtime, H>;
     };
 }

@@ -17,6 +17,7 @@ pages! {
     Uploads "tutorial/uploads.md",
     Logins "tutorial/logins.md",
     TutorialHttps "tutorial/https.md",
+    Compiler "how-to/compiler.md",
     Testing "how-to/testing.md",
     Json "how-to/json.md",
     Files "how-to/files.md",

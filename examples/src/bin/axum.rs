@@ -33,15 +33,18 @@ async fn echo(mut socket: WebSocket) {
 fn main() -> io::Result<()> {
     tracing_subscriber::fmt().with_max_level(LevelFilter::DEBUG).with_writer(io::stderr).init();
     let mut arguments = std::env::args().skip(1);
-    let on_smol = arguments.next().is_some_and(|runtime| runtime == "smol");
+    let runtime = arguments.next().unwrap_or_else(|| "tokio".into());
     let address = arguments.next().unwrap_or_else(|| "127.0.0.1:8080".into());
     // The timeout and the WebSocket need tokio: on other runtimes, Compat lends them one.
     let application = application();
     let service = TowerService::new(service_fn(move |request| Compat::new(application.clone().oneshot(request))));
-    if on_smol {
+    if runtime == "smol" {
         let server = httpants_smol::Server::new(service).workers(2).listen(address).bind()?;
         server.local_addresses().iter().for_each(|address| println!("http://{address}/"));
         return server.run();
+    }
+    if runtime != "tokio" {
+        return Err(io::Error::other("usage: axum [tokio|smol [ADDRESS]]"));
     }
     let server = httpants_tokio::Server::new(service).workers(2).listen(address).bind()?;
     server.local_addresses().iter().for_each(|address| println!("http://{address}/"));

@@ -155,6 +155,9 @@ fn resolve(address: &ListenAddress) -> io::Result<Vec<SocketAddr>> {
     Ok(addresses)
 }
 
+/// The formats of an address in text, for error messages.
+const FORMATS: &str = "expected PORT, HOST:PORT or unix:PATH, with a port up to 65535 and an IPv6 address in brackets";
+
 /// Resolves a host name. Text that cannot contain a host, such as a path or a URL, is not looked
 /// up.
 fn look_up(name: &str) -> io::Result<Vec<SocketAddr>> {
@@ -163,9 +166,7 @@ fn look_up(name: &str) -> io::Result<Vec<SocketAddr>> {
         false => name.to_socket_addrs(),
     };
     found.map(Iterator::collect).map_err(|error| match error.kind() {
-        kind @ io::ErrorKind::InvalidInput => {
-            io::Error::new(kind, format!("{error}; expected PORT, HOST:PORT or unix:PATH"))
-        }
+        kind @ io::ErrorKind::InvalidInput => io::Error::new(kind, format!("{error}; {FORMATS}")),
         _ => error,
     })
 }
@@ -250,11 +251,20 @@ mod tests {
 
     #[test]
     fn invalid_address_error_shows_the_format() {
-        for bad in
-            ["nonsense", "localhost", "127.0.0.1:99999", "/run/socket", "http://localhost:8080", ":80", "[::1", "[::1]"]
-        {
+        for bad in [
+            "nonsense",
+            "localhost",
+            "99999",
+            "127.0.0.1:99999",
+            "/run/socket",
+            "http://localhost:8080",
+            ":80",
+            "::1:80",
+            "[::1",
+            "[::1]",
+        ] {
             let error = bind(&bad.into(), &SocketOptions::default(), 1).unwrap_err().to_string();
-            assert!(error.ends_with("; expected PORT, HOST:PORT or unix:PATH"), "{error}");
+            assert!(error.ends_with(&format!("; {FORMATS}")), "{error}");
         }
     }
 

@@ -56,6 +56,9 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// [`UploadedFile::persist`](crate::UploadedFile::persist) needs no copy. If it is in memory,
     /// such as `/tmp` on some systems, large uploads are in memory, too.
     ///
+    /// If it does not exist or cannot be written, bodies that need it get 500, and the error is
+    /// logged.
+    ///
     /// The files have no names, and only the server's user may read them. They are removed with
     /// their requests and with the process, however it ends.
     #[must_use]

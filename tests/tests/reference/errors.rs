@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use http::StatusCode;
-use httpants_core::ProtocolError;
+use httpants_core::{Config, Connection, ConnectionInfo, Event, Now, ProtocolError, ResponseHead, Transmit};
 
 use crate::{source, table};
 
@@ -68,11 +67,22 @@ fn by_status() -> String {
         let stated = kinds.get(&status).is_some_and(|kinds| kinds.iter().any(|kind| kind == "`Protocol`"));
         assert!(stated, "ServerErrorKind::Protocol does not say that {error:?} has the status {status}");
     }
-    let rows = kinds.into_iter().map(|(status, kinds)| {
-        let reason = StatusCode::from_u16(status).unwrap().canonical_reason().unwrap();
-        vec![status.to_string(), reason.into(), kinds.join(", ")]
-    });
+    let rows = kinds.into_iter().map(|(status, kinds)| vec![status.to_string(), reason(status), kinds.join(", ")]);
     table(&["status", "reason", "kinds"], rows)
+}
+
+/// Returns the reason phrase that the server sends with this status.
+fn reason(status: u16) -> String {
+    let now = Now::default();
+    let mut connection = Connection::new(Config::default().into(), ConnectionInfo::default(), now);
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+    assert_eq!(connection.receive(request, now), request.len());
+    let Some(Event::Request(request)) = connection.poll_event() else { unreachable!("a whole request was received") };
+    connection.respond_with(request.id(), &ResponseHead::new(status).unwrap(), "").unwrap();
+    let Some(Transmit::Bytes(slices)) = connection.poll_transmit() else { unreachable!("a response waits") };
+    let bytes = slices.collect::<Vec<_>>().concat();
+    let line = bytes.split(|byte| *byte == b'\r').next().unwrap();
+    String::from_utf8_lossy(line).strip_prefix(&format!("HTTP/1.1 {status} ")).unwrap().to_owned()
 }
 
 pub(crate) fn page() -> String {
