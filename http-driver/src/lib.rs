@@ -17,6 +17,7 @@ mod descriptors;
 mod draining;
 mod exchange;
 mod handler;
+#[cfg(feature = "cookies")]
 mod key_file;
 #[cfg(target_os = "linux")]
 pub mod linux;

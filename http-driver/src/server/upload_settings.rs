@@ -1,8 +1,8 @@
-//! The settings of a server for forms and uploads.
+//! The settings of a server for buffered bodies.
 
 use std::path::PathBuf;
 
-use httpants_core::forms::{self, urlencoded};
+use httpants_core::forms;
 
 use super::Server;
 use crate::handler::Handler;
@@ -31,23 +31,6 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         limits.max_body_size = self.parts.config.limits.max_body_size;
         change(limits);
         self.parts.config.limits.max_body_size = limits.max_body_size;
-        self
-    }
-
-    /// Changes how urlencoded variables are parsed: whether blank ones are kept, and their maximum
-    /// number. Text fields of multipart forms are parts, limited by [`forms::FormLimits::parts`], and
-    /// kept even if empty.
-    #[must_use]
-    pub fn variables(mut self, change: impl FnOnce(&mut urlencoded::Options)) -> Self {
-        change(&mut self.parts.settings.variables);
-        self
-    }
-
-    /// Sets whether forms are parsed on PATCH, too. Default: false, only on POST and PUT, as in
-    /// Pants.
-    #[must_use]
-    pub fn forms_on_patch(mut self, patch: bool) -> Self {
-        self.parts.settings.patch = patch;
         self
     }
 

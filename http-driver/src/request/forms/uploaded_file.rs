@@ -9,8 +9,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use httpants_core::forms::Part;
 
-use super::stored::{Mode, save};
-use super::{BodyReader, Content, Pieces};
+use crate::request::upload::{BodyReader, Content, Mode, Pieces, save};
 use crate::runtime::BlockingPool;
 
 /// A file of a `multipart/form-data` request: in memory if it is small, otherwise in a temporary

@@ -5,9 +5,9 @@ use std::ops::Deref;
 use bytes::Bytes;
 use httpants_core::forms::{FormLimits, Multipart, MultipartEvent, ParseFormError, Part};
 
-use super::body::Body;
-use super::form_error::FormError;
-use super::joined::Joined;
+use crate::request::body::Body;
+use crate::request::form_error::FormError;
+use crate::request::joined::Joined;
 use crate::runtime::yield_now;
 
 impl Body {
