@@ -7,6 +7,8 @@
 //!
 //! Applications use an adapter such as `httpants-tokio`, which re-exports what they need from here.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod application;
 #[cfg(feature = "async-io")]
 pub mod async_io;

@@ -297,7 +297,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     ///
     /// The head knows nothing of trusted proxies and cookie keys: use
     /// [`ProxyPolicy::client`](httpants_core::proxy::ProxyPolicy::client) and
-    /// [`KeyRing::signed_cookie`] to decide by the client's address or a signed cookie.
+    /// `KeyRing::signed_cookie` to decide by the client's address or a signed cookie.
     #[must_use]
     pub fn intake(mut self, choose: impl Fn(&RequestHead) -> BodyPolicy + Send + Sync + 'static) -> Self {
         self.parts.choose_intake = Some(Box::new(choose));

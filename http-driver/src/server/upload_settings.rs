@@ -9,7 +9,8 @@ use crate::handler::Handler;
 use crate::runtime::Runtime;
 
 impl<R: Runtime, H: Handler> Server<R, H> {
-    /// Changes the limits of buffered requests, and how much of them stays in memory.
+    /// Changes the limits of buffered requests, and how much of them stays in memory. With the
+    /// feature `forms` they include those of forms.
     ///
     /// Each file that does not stay in memory takes a file descriptor while its request is handled:
     /// if you raise `max_body_size` for many large uploads, limit [`files`](forms::FormLimits::files),
@@ -36,8 +37,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
 
     /// Sets the directory of temporary files for large bodies. Default: [`std::env::temp_dir`]. If
     /// it is on the file system where uploads are kept,
-    /// [`UploadedFile::persist`](crate::UploadedFile::persist) needs no copy. If it is in memory,
-    /// such as `/tmp` on some systems, large uploads are in memory, too.
+    /// `UploadedFile::persist` needs no copy. If it is in memory, such as `/tmp` on some systems,
+    /// large uploads are in memory, too.
     ///
     /// The files have no names, and only the server's user may read them. They are removed with
     /// their requests and with the process, however it ends.
