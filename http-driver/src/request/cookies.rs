@@ -11,6 +11,8 @@ use crate::exchange::Shared;
 /// Cookies to set (`cookies_out` in Pants). They are sent with the head of the response, however it
 /// is created.
 ///
+/// Needs the feature `cookies`.
+///
 /// ```
 /// use httpants_driver::protocol::cookies::Cookie;
 /// use httpants_driver::{Misuse, Request, Response};

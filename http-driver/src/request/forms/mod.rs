@@ -17,6 +17,7 @@ pub use self::text_fields::{TextField, TextFields};
 pub use self::uploaded_file::UploadedFile;
 use crate::request::Request;
 
+/// Forms of requests, with the feature `forms`.
 impl Request {
     /// Returns the variables of a buffered form, multi-valued and in order (`post` in Pants): those
     /// of `application/x-www-form-urlencoded`, and the text fields of `multipart/form-data`. As in

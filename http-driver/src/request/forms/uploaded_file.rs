@@ -15,6 +15,8 @@ use crate::runtime::BlockingPool;
 /// A file of a `multipart/form-data` request: in memory if it is small, otherwise in a temporary
 /// file ([`Limits::memory`](httpants_core::forms::FormLimits::memory)).
 ///
+/// Needs the feature `forms`.
+///
 /// It derefs to [`Part`], which has the methods for its header fields:
 /// [`filename`](Part::filename), [`content_type`](Part::content_type), [`name`](Part::name),
 /// [`filename_as_sent`](Part::filename_as_sent).

@@ -7,6 +7,7 @@ use httpants_core::{FieldLines, Misuse, ResponseHead};
 use super::named_file::NamedFile;
 use crate::response::{Content, Responder, Response};
 
+/// Files as responses, with the feature `files`.
 impl Response {
     /// Creates the response to the request from a file, with a status from 200 to 416 (`send_file`
     /// in Pants). A path is below [`Server::file_root`](crate::Server::file_root); see
@@ -35,6 +36,7 @@ impl From<NamedFile> for Response {
     }
 }
 
+/// Files as responses, with the feature `files`.
 impl Responder {
     /// Sends a whole response with a file in one call. The defaults of Pants are `None`, `true` and
     /// no headers. The path is relative to [`Server::file_root`](crate::Server::file_root), or
