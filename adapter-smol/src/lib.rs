@@ -31,8 +31,27 @@
 //! }
 //! ```
 //!
+//! # Features
+//!
+//! None is a default. Items that need one say so.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `full` | `cookies`, `files`, `forms` and `json`: what most applications use |
+//! | `cookies` | cookies of requests and responses, plain and signed |
+//! | `files` | files as responses: ranges, conditions, directories |
+//! | `forms` | urlencoded and multipart forms, with uploaded files |
+//! | `json` | bodies as JSON, by serde |
+//! | `tls`, `tls-aws-lc` | HTTPS through rustls |
+//! | `compression` | compressed responses, and requests |
+//! | `tower`, `hyper-upgrade` | any `tower` service as a handler |
+//! | `websocket` | WebSockets |
+//! | `testing` | servers without sockets, for tests of applications |
+//!
 //! This crate contains no HTTP and no sockets: sockets and timers are
 //! [`httpants_driver::async_io`], and the server is re-exported with this runtime filled in.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod executor;
 #[cfg(test)]

@@ -88,6 +88,7 @@
 //! | [`Misuse`] | what the caller did wrong |
 //! | `forms`, `cookies`, `files`, `proxy` | pure functions over messages, each a feature of this name that is on by default |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // What the core needs of the standard library is nearly all in `core` and `alloc`.
 #![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc, clippy::alloc_instead_of_core)]
 #![cfg_attr(

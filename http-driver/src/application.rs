@@ -7,9 +7,13 @@ pub use bytes::Bytes;
 pub use http::{self, Method, StatusCode};
 /// The protocol crate, for types that have no name here: cookies, forms, file plans, proxies.
 pub use httpants_core as protocol;
+#[cfg(feature = "cookies")]
 pub use httpants_core::cookies::{Cookie, CookieBuilder, CookieError, Cookies, KeyError, KeyRing};
+#[cfg(feature = "files")]
 pub use httpants_core::files::{EtagRecipe, XSendfile};
-pub use httpants_core::forms::{ParseFormError, Part, Variables};
+#[cfg(feature = "forms")]
+pub use httpants_core::forms::Part;
+pub use httpants_core::forms::{ParseFormError, Variables};
 pub use httpants_core::proxy::{Client, XHeaders};
 pub use httpants_core::{
     Address, CloseReason, Config, ConnectionInfo, FieldLines, HalfClose, Headers, Misuse, ProtocolError, ProxyTlvs,
@@ -26,15 +30,17 @@ pub use crate::exchange::BodyError;
 #[cfg(feature = "json")]
 pub use crate::exchange::JsonError;
 pub use crate::handler::{BodyPolicy, Handler, LimitedPolicy};
+#[cfg(feature = "cookies")]
 pub use crate::key_file::KeyRingFile;
 pub use crate::observe::access_log::AccessLog;
 pub use crate::observe::{CloseCounts, Counters, RefusalCounts, ResponseCounts, TimerCounts};
 #[cfg(feature = "compression")]
 pub use crate::request::Decompression;
-pub use crate::request::upload::{BodyReader, Files, Pieces, TextField, TextFields, UploadedFile};
-pub use crate::request::{
-    Body, BuildRequestError, FormError, MultipartStream, PathSegments, Request, RequestBuilder, StreamedPart,
-};
+#[cfg(feature = "forms")]
+pub use crate::request::forms::{Files, MultipartStream, StreamedPart, TextField, TextFields, UploadedFile};
+pub use crate::request::upload::{BodyReader, Pieces};
+pub use crate::request::{Body, BuildRequestError, FormError, PathSegments, Request, RequestBuilder};
+#[cfg(feature = "files")]
 pub use crate::response::files::{FileRoot, NamedFile};
 pub use crate::response::{
     BoxError, Event, EventError, Events, IntoEvent, Responder, Response, ServerError, ServerErrorKind, Upgraded,

@@ -116,17 +116,17 @@ where
 pub enum BodyPolicy {
     /// Reads the whole body before the handler runs, as in Pants. The default.
     ///
-    /// Forms are parsed on POST and PUT ([`Request::post`], [`Request::files`]). The raw body is in
-    /// memory if it is small, otherwise in a temporary file ([`Request::body`],
-    /// [`Request::body_reader`]); the raw body of a large multipart form is kept only with
-    /// [`FormLimits::keep_body`](forms::FormLimits::keep_body).
+    /// The raw body is in memory if it is small, otherwise in a temporary file ([`Request::body`],
+    /// [`Request::body_reader`]). With the feature `forms`, forms are parsed on POST and PUT
+    /// (`Request::post`, `Request::files`); the raw body of a large multipart form is kept only
+    /// with [`FormLimits::keep_body`](forms::FormLimits::keep_body).
     #[default]
     Buffer,
     /// Buffers with limits of its own instead of the server's: the size of this request, and how
     /// much of it stays in memory.
     BufferWith(Box<forms::FormLimits>),
     /// Starts the handler at once, which reads the body piece by piece ([`Request::body_mut`]) or a
-    /// form part by part ([`Request::parts`]). No temporary files are created.
+    /// form part by part (`Request::parts`). No temporary files are created.
     Stream,
     /// Streams with a limit of its own in bytes, instead of `max_body_size`.
     StreamUpTo(u64),

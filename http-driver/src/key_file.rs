@@ -6,6 +6,8 @@ use std::path::Path;
 use httpants_core::cookies::KeyRing;
 
 /// Reads a [`KeyRing`] from a file. Import it to call [`KeyRing::from_file`](Self::from_file).
+///
+/// Needs the feature `cookies`.
 pub trait KeyRingFile: Sized {
     /// Reads the secrets in the lines of a file: the first signs, all of them verify
     /// ([`KeyRing::from_lines`]).

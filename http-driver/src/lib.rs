@@ -7,6 +7,8 @@
 //!
 //! Applications use an adapter such as `httpants-tokio`, which re-exports what they need from here.
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
 pub mod application;
 #[cfg(feature = "async-io")]
 pub mod async_io;
@@ -17,6 +19,7 @@ mod descriptors;
 mod draining;
 mod exchange;
 mod handler;
+#[cfg(feature = "cookies")]
 mod key_file;
 #[cfg(target_os = "linux")]
 pub mod linux;

@@ -90,6 +90,20 @@ fn probe_has_the_endpoints_of_http11probe() {
     }
 }
 
+/// With this package alone, the server has no features: bodies of any type are buffered as they are.
+#[test]
+fn probe_returns_large_bodies_and_those_of_forms() {
+    let server = Server::start(env!("CARGO_BIN_EXE_probe"));
+    // The larger one goes through a temporary file.
+    let large = "0123456789abcdef".repeat(20 << 10);
+    for (content_type, body) in [("text/plain", &*large), ("application/x-www-form-urlencoded", "a=1&b=%20")] {
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Type: {content_type}\r\n");
+        let request = format!("{head}Content-Length: {}\r\n\r\n{body}", body.len());
+        let responses = server.exchange(request.as_bytes());
+        assert!(responses == [(200, body.to_owned())], "{content_type}: {:?}", responses.first().map(|first| first.0));
+    }
+}
+
 /// The tables are written for each server, and the verdicts of this one are those of the corpus.
 #[test]
 #[ignore = "runs Python, nginx and Node.js"]

@@ -5,11 +5,10 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use httpants_core::cookies::KeyRing;
 use httpants_core::proxy::ProxyPolicy;
 use httpants_core::{Config, RequestHead, RequestLimits};
 
-use crate::exchange::{Environment, random_key};
+use crate::exchange::{CookieKeys, Environment, random_key};
 use crate::handler::{BodyPolicy, Handler};
 use crate::observe::Observed;
 use crate::observe::access_log::AccessLog;
@@ -40,7 +39,7 @@ pub(crate) struct ServiceParts<H> {
     /// What proxies are trusted about.
     pub(crate) proxies: ProxyPolicy,
     /// A random one where there is none.
-    pub(crate) cookie_keys: Option<KeyRing>,
+    pub(crate) cookie_keys: Option<CookieKeys>,
     pub(crate) choose_intake: Option<ChooseIntake>,
     pub(crate) choose_limits: Option<ChooseLimits>,
     pub(crate) responses: ResponsePolicy,

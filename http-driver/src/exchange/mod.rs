@@ -9,6 +9,11 @@
 
 mod body_error;
 mod body_queue;
+#[cfg(feature = "cookies")]
+mod cookie_keys;
+#[cfg(not(feature = "cookies"))]
+#[path = "cookie_keys/unsupported.rs"]
+mod cookie_keys;
 mod environment;
 mod idle;
 #[cfg(feature = "json")]
@@ -26,7 +31,8 @@ use httpants_core::{
 
 pub use self::body_error::BodyError;
 use self::body_queue::BodyQueue;
-pub(crate) use self::environment::{Environment, random_key};
+pub(crate) use self::cookie_keys::{CookieKeys, random_key};
+pub(crate) use self::environment::Environment;
 pub(crate) use self::idle::IdleExchange;
 #[cfg(feature = "json")]
 pub use self::json_error::JsonError;

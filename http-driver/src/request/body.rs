@@ -93,6 +93,7 @@ impl Body {
     }
 
     /// Moves the body out, and leaves one that was taken.
+    #[cfg(any(feature = "forms", feature = "tower"))]
     pub(crate) fn take(&mut self) -> Self {
         let taken = Self::new(Source::Whole { content: None, trailers: Headers::default() });
         std::mem::replace(self, taken)

@@ -9,7 +9,6 @@ use std::time::{Instant, SystemTime};
 
 use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method};
-use httpants_core::cookies::KeyRing;
 use httpants_core::forms::{FormLimits, ParseFormError};
 use httpants_core::proxy::{ProxyPolicy, XHeaders};
 use httpants_core::{
@@ -17,9 +16,10 @@ use httpants_core::{
 };
 
 use super::collect::{CollectError, Collected, Settings, collect};
-use super::upload::{Content, Form};
+use super::forms::Form;
+use super::upload::Content;
 use super::{Body, Request};
-use crate::exchange::{Environment, Exchange, random_key};
+use crate::exchange::{CookieKeys, Environment, Exchange, random_key};
 use crate::runtime::{BlockingPool, Clock};
 
 /// A builder of requests for unit tests that call a handler directly, from [`Request::builder`].
@@ -64,7 +64,7 @@ pub struct RequestBuilder {
     fields: Vec<(String, Vec<u8>)>,
     body: Bytes,
     info: ConnectionInfo,
-    cookie_keys: Option<KeyRing>,
+    cookie_keys: Option<CookieKeys>,
     proxies: ProxyPolicy,
     /// The first field that cannot be sent.
     misuse: Option<Misuse>,
@@ -127,7 +127,8 @@ impl RequestBuilder {
 
     /// Sets the keys of signed cookies, as [`Server::cookie_keys`](crate::Server::cookie_keys).
     /// Default: a random one.
-    pub fn cookie_keys(mut self, keys: KeyRing) -> Self {
+    #[cfg(feature = "cookies")]
+    pub fn cookie_keys(mut self, keys: crate::KeyRing) -> Self {
         self.cookie_keys = Some(keys);
         self
     }

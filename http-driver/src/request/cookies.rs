@@ -2,13 +2,16 @@
 
 use std::time::Duration;
 
-use httpants_core::Misuse;
 use httpants_core::cookies::{self, Cookie, CookieBuilder, Cookies, KeyRing};
+use httpants_core::{Connection, Misuse, RequestId};
 
 use super::Request;
+use crate::exchange::Shared;
 
 /// Cookies to set (`cookies_out` in Pants). They are sent with the head of the response, however it
 /// is created.
+///
+/// Needs the feature `cookies`.
 ///
 /// ```
 /// use httpants_driver::protocol::cookies::Cookie;
@@ -151,6 +154,12 @@ impl Request {
         adjust: impl FnOnce(CookieBuilder<'static>) -> CookieBuilder<'static>,
     ) -> Result<(), Misuse> {
         self.remove_cookie(adjust(self.secured(KeyRing::removal(name))))
+    }
+
+    /// Calls the core, which checks that this is the current request.
+    fn core<T>(&self, call: impl FnOnce(&mut Connection, RequestId) -> Result<T, Misuse>) -> Result<T, Misuse> {
+        let request = self.head.id();
+        self.exchange.with(|shared: &mut Shared| call(&mut shared.core, request))
     }
 
     fn secured(&self, cookie: CookieBuilder<'static>) -> CookieBuilder<'static> {

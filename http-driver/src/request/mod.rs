@@ -4,6 +4,7 @@ mod body;
 mod builder;
 mod client;
 pub(crate) mod collect;
+#[cfg(feature = "cookies")]
 mod cookies;
 mod decoded;
 #[cfg(feature = "compression")]
@@ -12,8 +13,12 @@ mod decompression;
 #[path = "decompression/unsupported.rs"]
 mod decompression;
 mod form_error;
+#[cfg(feature = "forms")]
+pub(crate) mod forms;
+#[cfg(not(feature = "forms"))]
+#[path = "forms/unsupported.rs"]
+pub(crate) mod forms;
 mod joined;
-mod multipart_stream;
 mod path_segments;
 pub(crate) mod upload;
 
@@ -24,8 +29,8 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use httpants_core::forms::{Multipart, ParseFormError, Variables, urlencoded};
-use httpants_core::{Connection, Headers, Misuse, RequestHead, RequestId};
+use httpants_core::forms::{ParseFormError, Variables, urlencoded};
+use httpants_core::{Headers, RequestHead};
 
 pub use self::body::Body;
 pub use self::builder::{BuildRequestError, RequestBuilder};
@@ -34,10 +39,10 @@ pub(crate) use self::decompression::Decompression;
 #[cfg(feature = "compression")]
 pub use self::decompression::Decompression;
 pub use self::form_error::FormError;
-pub use self::multipart_stream::{MultipartStream, StreamedPart};
+use self::forms::Form;
 pub use self::path_segments::PathSegments;
-use self::upload::{BodyReader, Files, Form, TextFields};
-use crate::exchange::{Exchange, Shared};
+use self::upload::BodyReader;
+use crate::exchange::Exchange;
 
 /// A request with its body (`HTTPRequest` in Pants).
 ///
@@ -61,6 +66,7 @@ use crate::exchange::{Exchange, Shared};
 pub struct Request {
     head: RequestHead,
     body: Body,
+    #[cfg_attr(not(feature = "forms"), expect(dead_code, reason = "no body is parsed"))]
     form: Option<Box<Form>>,
     /// The variables of the query, once they were asked for.
     query: OnceLock<Box<Result<Variables, ParseFormError>>>,
@@ -101,41 +107,6 @@ impl Request {
     pub fn get(&self) -> Result<&Variables, ParseFormError> {
         let query = self.query.get_or_init(|| Box::new(urlencoded::query(&self.head)));
         query.as_ref().as_ref().map_err(Clone::clone)
-    }
-
-    /// Returns the variables of a buffered form, multi-valued and in order (`post` in Pants): those
-    /// of `application/x-www-form-urlencoded`, and the text fields of `multipart/form-data`. As in
-    /// Pants, urlencoded variables without a value are dropped unless
-    /// [`Server::variables`](crate::Server::variables) keeps them, and empty text fields are kept.
-    /// Forms are parsed on POST and PUT, and on PATCH with
-    /// [`Server::forms_on_patch`](crate::Server::forms_on_patch); otherwise it is empty. A
-    /// malformed or too large form is refused without calling the handler.
-    ///
-    /// ```
-    /// use httpants_driver::Request;
-    ///
-    /// async fn greet(request: Request) -> String {
-    ///     format!("hello {}", request.post().get("name").unwrap_or("stranger"))
-    /// }
-    /// # let _ = greet;
-    /// ```
-    #[must_use]
-    pub fn post(&self) -> &Variables {
-        &self.form().post
-    }
-
-    /// Returns the files of a buffered `multipart/form-data` form (`files` in Pants): the parts
-    /// with a `filename`. Files that are not persisted are removed with the request.
-    #[must_use]
-    pub fn files(&self) -> &Files {
-        &self.form().files
-    }
-
-    /// Returns the text fields of a buffered `multipart/form-data` form with the header fields of
-    /// their parts, their charset and their bytes; empty for any other body.
-    #[must_use]
-    pub fn text_fields(&self) -> TextFields<'_> {
-        self.form().text_fields()
     }
 
     /// Returns the segments of the path, each percent-decoded after the path was split: `/a%2Fb/`
@@ -188,26 +159,6 @@ impl Request {
     pub fn query_param(&self, name: &str) -> Option<Cow<'_, str>> {
         let mut variables = form_urlencoded::parse(self.head.query().as_bytes());
         variables.find(|(known, _)| known == name).map(|(_, value)| value)
-    }
-
-    fn form(&self) -> &Form {
-        self.form.as_deref().unwrap_or_else(|| Form::none())
-    }
-
-    /// Returns the parts of a `multipart/form-data` form as they arrive, for a streamed request
-    /// ([`BodyPolicy::Stream`](crate::BodyPolicy::Stream)). Nothing is stored. Takes the body out
-    /// of the request, so a second call returns no parts. The server's limits apply, and
-    /// `max_body_size` for the whole body.
-    ///
-    /// # Errors
-    /// Returns [`ParseFormError`] if the head is not that of such a form or has a Content-Encoding;
-    /// the body is left unchanged then.
-    pub fn parts(&mut self) -> Result<MultipartStream, ParseFormError> {
-        let mut limits = self.exchange.environment().form_limits.clone();
-        // The core enforces the limit of this request.
-        limits.max_body_size = u64::MAX;
-        let multipart = Multipart::for_headers(self.head.headers(), &limits)?;
-        Ok(MultipartStream::new(self.body.take(), multipart))
     }
 
     /// Returns the whole body as received, if it is in memory; it is empty if the request has none.
@@ -266,12 +217,6 @@ impl Request {
 
     pub(crate) fn exchange(&self) -> &Exchange {
         &self.exchange
-    }
-
-    /// Calls the core, which checks that this is the current request.
-    fn core<T>(&self, call: impl FnOnce(&mut Connection, RequestId) -> Result<T, Misuse>) -> Result<T, Misuse> {
-        let request = self.head.id();
-        self.exchange.with(|shared: &mut Shared| call(&mut shared.core, request))
     }
 
     /// Returns whether the client has ended its stream, or the request is over. The client may only

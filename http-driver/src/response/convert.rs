@@ -5,7 +5,6 @@ use http::StatusCode;
 use httpants_core::Misuse;
 use httpants_core::forms::ParseFormError;
 
-use super::files::NamedFile;
 use super::{Response, ServerError, ServerErrorKind};
 use crate::exchange::BodyError;
 use crate::observe::report::report;
@@ -111,13 +110,6 @@ impl From<FormError> for Response {
             FormError::Form(fault) => fault.into(),
             FormError::Body(error) => error.into(),
         }
-    }
-}
-
-/// Converts like [`Response::file`].
-impl From<NamedFile> for Response {
-    fn from(file: NamedFile) -> Self {
-        Self::file(file)
     }
 }
 

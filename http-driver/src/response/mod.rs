@@ -8,6 +8,10 @@ mod compression;
 mod convert;
 mod error_page;
 mod events;
+#[cfg(feature = "files")]
+pub(crate) mod files;
+#[cfg(not(feature = "files"))]
+#[path = "files/unsupported.rs"]
 pub(crate) mod files;
 mod heartbeat;
 mod location;
@@ -86,6 +90,7 @@ pub(crate) enum Content {
     Whole(Bytes),
     Stream(ContentStream),
     Events(ContentStream, Heartbeat),
+    #[cfg_attr(not(feature = "files"), expect(dead_code, reason = "no response is a file"))]
     File(Box<NamedFile>),
     Upgrade(UpgradeHandler),
     /// The server's text for an error, for which the application may have a page.
@@ -220,25 +225,6 @@ impl Response {
         E: Into<BoxError>,
     {
         let content = Content::Stream(Box::pin(Mapped { stream: Box::pin(stream) }));
-        Self { head: ResponseHead::default(), content, misuse: None }
-    }
-
-    /// Creates the response to the request from a file, with a status from 200 to 416 (`send_file`
-    /// in Pants). A path is below [`Server::file_root`](crate::Server::file_root); see
-    /// [`NamedFile`] and [`FileRoot`](crate::FileRoot) for other sources. Fields set by the
-    /// application replace those of the file. They are on every response, except that those
-    /// describing the file or its caching (type, coding, disposition, validators, Cache-Control,
-    /// Expires) are left out of 301, 403, 404, 405, 412, 416 and 500.
-    ///
-    /// ```
-    /// use httpants_driver::{NamedFile, Response};
-    ///
-    /// let _ = Response::file("logo.svg").with_header("Cache-Control", "no-cache");
-    /// let _ = Response::file(NamedFile::new("q3.csv").filename("Report.csv"));
-    /// ```
-    #[must_use]
-    pub fn file(file: impl Into<NamedFile>) -> Self {
-        let content = Content::File(Box::new(file.into()));
         Self { head: ResponseHead::default(), content, misuse: None }
     }
 

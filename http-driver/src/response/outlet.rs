@@ -17,6 +17,7 @@ use crate::observe::{Count, Metrics};
 pub(crate) struct Outlet<'a> {
     pub(crate) exchange: &'a mut Exchange,
     pub(crate) request: RequestId,
+    #[cfg_attr(not(feature = "files"), expect(dead_code, reason = "no response is a file"))]
     pub(crate) open_files: &'a mut OpenFiles,
     pub(crate) policy: &'a ResponsePolicy,
     pub(crate) metrics: &'a Metrics,

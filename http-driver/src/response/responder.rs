@@ -1,12 +1,9 @@
 //! Responding call by call, as in Pants, with backpressure.
 
-use std::path::Path;
-
 use bytes::Bytes;
 use httpants_core::{FieldLines, Misuse, Reply, RequestId};
 
 use super::Response;
-use super::files::NamedFile;
 use crate::exchange::{Exchange, Shared};
 use crate::request::Request;
 use crate::runtime::yield_now;
@@ -181,45 +178,6 @@ impl Responder {
         sent
     }
 
-    /// Sends a whole response with a file in one call. The defaults of Pants are `None`, `true` and
-    /// no headers. The path is relative to [`Server::file_root`](crate::Server::file_root), or
-    /// absolute and below it. With a `filename` the client should save the file under that name;
-    /// without `guess_mime` its type is `application/octet-stream`.
-    ///
-    /// ```
-    /// use httpants_driver::{Misuse, Request, Response};
-    ///
-    /// async fn handler(request: Request) -> Result<Response, Misuse> {
-    ///     request.responder().send_file("q3.csv", Some("Report.csv"), true, [("Cache-Control", "no-cache")])
-    /// }
-    /// # let _ = handler;
-    /// ```
-    ///
-    /// # Errors
-    /// Returns the errors of [`send_status`](Self::send_status), and errors for invalid headers. A
-    /// missing file is not an error but a response with 404.
-    pub fn send_file<N, V>(
-        self,
-        path: impl AsRef<Path>,
-        filename: Option<&str>,
-        guess_mime: bool,
-        headers: impl IntoIterator<Item = (N, V)>,
-    ) -> Result<Response, Misuse>
-    where
-        N: AsRef<str>,
-        V: AsRef<[u8]>,
-    {
-        let mut file = NamedFile::new(path).guess_mime(guess_mime);
-        if let Some(filename) = filename {
-            file = file.filename(filename);
-        }
-        let mut response = Response::file(file);
-        response.head.fields = FieldLines::try_from_iter(headers)?;
-        // Marks the head as begun until the head for the file is sent.
-        self.reply(|reply| reply.send_status(200))?;
-        Ok(response)
-    }
-
     /// Finishes the response; returns the value that the handler must return.
     ///
     /// # Errors
@@ -236,7 +194,7 @@ impl Responder {
         self.finishing(|shared, request| shared.core.finish_with_trailers(request, trailers))
     }
 
-    fn reply<T>(&self, call: impl FnOnce(&mut Reply<'_>) -> Result<T, Misuse>) -> Result<T, Misuse> {
+    pub(super) fn reply<T>(&self, call: impl FnOnce(&mut Reply<'_>) -> Result<T, Misuse>) -> Result<T, Misuse> {
         self.exchange.with(|shared| {
             let result = call(&mut shared.core.reply(self.request));
             // Queued bytes are sent by the connection's task, which may be another one.

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use http::StatusCode;
+#[cfg(feature = "files")]
 use httpants_core::files::FileError;
 use httpants_core::forms::ParseFormError;
 use httpants_core::{CloseReason, Misuse, ProtocolError, Refusal, RefusalResponse, Timer};
@@ -57,9 +58,11 @@ pub enum ServerErrorKind {
     Storage,
     /// A file is not there, may not be read or could not be read ([`NamedFile`](crate::NamedFile)):
     /// 404, 403, 500.
+    #[cfg(feature = "files")]
     File(FileError),
     /// A file is there, but the request cannot have it: 405 for another method than GET and HEAD,
     /// 412, 416.
+    #[cfg(feature = "files")]
     FileRequest,
 }
 
@@ -75,6 +78,7 @@ impl ServerError {
             ServerErrorKind::Tunnel => StatusCode::NOT_IMPLEMENTED,
             ServerErrorKind::Form(error) => error.status(),
             ServerErrorKind::Body(error) => error.status(),
+            #[cfg(feature = "files")]
             ServerErrorKind::File(error) => error.status(),
             _ => StatusCode::INTERNAL_SERVER_ERROR,
         };
@@ -145,6 +149,7 @@ impl std::error::Error for ServerError {
             ServerErrorKind::Misuse(error) => Some(error),
             ServerErrorKind::Form(error) => Some(error),
             ServerErrorKind::Body(error) => Some(error),
+            #[cfg(feature = "files")]
             ServerErrorKind::File(error) => Some(error),
             _ => None,
         }

@@ -5,6 +5,12 @@ mod attach;
 mod bound;
 mod connection_limits;
 mod connection_settings;
+#[cfg(feature = "cookies")]
+mod cookie_settings;
+#[cfg(feature = "files")]
+mod file_settings;
+#[cfg(feature = "forms")]
+mod form_settings;
 mod handle;
 mod listen;
 mod listen_socket;
@@ -23,8 +29,6 @@ use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
-use httpants_core::cookies::{KeyError, KeyRing};
-use httpants_core::files::XSendfile;
 use httpants_core::proxy::{ProxyPolicy, XHeaders};
 use httpants_core::{Config, RequestHead};
 
@@ -44,7 +48,6 @@ use crate::handler::{BodyPolicy, Handler};
 use crate::observe::access_log::AccessLog;
 use crate::request::collect::Settings;
 use crate::response::ResponsePolicy;
-use crate::response::files::FileRoot;
 use crate::runtime::Runtime;
 use crate::tls::Tls;
 
@@ -253,25 +256,6 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self.config(|config| config.keep_alive = keep_alive)
     }
 
-    /// Sets the secrets that sign and verify cookies (`cookie_secret` in Pants). The first signs,
-    /// all verify, so that secrets can be rotated. Default: a random one, so signed cookies become
-    /// invalid when the process ends.
-    ///
-    /// # Errors
-    /// Returns [`KeyError`] if there is no secret or an empty one.
-    pub fn cookie_secrets<S: AsRef<[u8]>>(self, secrets: impl IntoIterator<Item = S>) -> Result<Self, KeyError> {
-        let keys = KeyRing::new(secrets)?;
-        Ok(self.cookie_keys(keys))
-    }
-
-    /// Sets [`cookie_secrets`](Self::cookie_secrets) as a ring of keys, which several servers can
-    /// share; [`KeyRing::from_file`](crate::KeyRingFile::from_file) reads one from a file.
-    #[must_use]
-    pub fn cookie_keys(mut self, keys: KeyRing) -> Self {
-        self.parts.cookie_keys = Some(keys);
-        self
-    }
-
     /// Sets which proxies are trusted about the client's address, scheme and host, and which
     /// fields they write (`xheaders` in Pants). Default: none, so that `remote_ip` is the peer.
     ///
@@ -313,41 +297,10 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     ///
     /// The head knows nothing of trusted proxies and cookie keys: use
     /// [`ProxyPolicy::client`](httpants_core::proxy::ProxyPolicy::client) and
-    /// [`KeyRing::signed_cookie`] to decide by the client's address or a signed cookie.
+    /// `KeyRing::signed_cookie` to decide by the client's address or a signed cookie.
     #[must_use]
     pub fn intake(mut self, choose: impl Fn(&RequestHead) -> BodyPolicy + Send + Sync + 'static) -> Self {
         self.parts.choose_intake = Some(Box::new(choose));
-        self
-    }
-
-    /// Sets the directory for [`Responder::send_file`](crate::Responder::send_file) and
-    /// [`NamedFile::new`](crate::NamedFile::new), which never leave it (`file_root` in Pants).
-    /// Default: the current directory when the first file is sent.
-    #[must_use]
-    pub fn file_root(mut self, root: FileRoot) -> Self {
-        self.parts.responses.files.set_root(root);
-        self
-    }
-
-    /// Lets a proxy in front send files (`sendfile` and `sendfile_prefix` in Pants): responses with
-    /// a file have this header field and no body. The file is looked up nevertheless, so a missing,
-    /// unreadable or outside file is never named. Default: this server sends files.
-    ///
-    /// ```
-    /// use httpants_driver::{Misuse, Request, Response, XSendfile, Server};
-    /// use httpants_testkit::memory::Memory;
-    ///
-    /// # fn main() -> Result<(), Misuse> {
-    /// // nginx: location /protected/ { internal; alias /srv/www/; }
-    /// let nginx = XSendfile::new("X-Accel-Redirect", "/srv/www")?.prefix("/protected")?;
-    /// let handler = async |_: Request| Response::file("report.pdf");
-    /// let server = Server::with_runtime(Memory::new(), handler).x_sendfile(nginx);
-    /// # drop(server); Ok(()) }
-    /// ```
-    #[must_use]
-    #[doc(alias = "sendfile")]
-    pub fn x_sendfile(mut self, policy: XSendfile) -> Self {
-        self.parts.responses.files.sendfile = Some(policy);
         self
     }
 

@@ -1,15 +1,16 @@
-//! The settings of a server for forms and uploads.
+//! The settings of a server for buffered bodies.
 
 use std::path::PathBuf;
 
-use httpants_core::forms::{self, urlencoded};
+use httpants_core::forms;
 
 use super::Server;
 use crate::handler::Handler;
 use crate::runtime::Runtime;
 
 impl<R: Runtime, H: Handler> Server<R, H> {
-    /// Changes the limits of buffered requests, and how much of them stays in memory.
+    /// Changes the limits of buffered requests, and how much of them stays in memory. With the
+    /// feature `forms` they include those of forms.
     ///
     /// Each file that does not stay in memory takes a file descriptor while its request is handled:
     /// if you raise `max_body_size` for many large uploads, limit [`files`](forms::FormLimits::files),
@@ -34,27 +35,10 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// Changes how urlencoded variables are parsed: whether blank ones are kept, and their maximum
-    /// number. Text fields of multipart forms are parts, limited by [`forms::FormLimits::parts`], and
-    /// kept even if empty.
-    #[must_use]
-    pub fn variables(mut self, change: impl FnOnce(&mut urlencoded::Options)) -> Self {
-        change(&mut self.parts.settings.variables);
-        self
-    }
-
-    /// Sets whether forms are parsed on PATCH, too. Default: false, only on POST and PUT, as in
-    /// Pants.
-    #[must_use]
-    pub fn forms_on_patch(mut self, patch: bool) -> Self {
-        self.parts.settings.patch = patch;
-        self
-    }
-
     /// Sets the directory of temporary files for large bodies. Default: [`std::env::temp_dir`]. If
     /// it is on the file system where uploads are kept,
-    /// [`UploadedFile::persist`](crate::UploadedFile::persist) needs no copy. If it is in memory,
-    /// such as `/tmp` on some systems, large uploads are in memory, too.
+    /// `UploadedFile::persist` needs no copy. If it is in memory, such as `/tmp` on some systems,
+    /// large uploads are in memory, too.
     ///
     /// If it does not exist or cannot be written, bodies that need it get 500, and the error is
     /// logged.

@@ -12,7 +12,11 @@
 //! batches of memory, however large it is; a form whose raw body is kept takes twice that.
 
 mod error;
-mod multipart;
+#[cfg(feature = "forms")]
+mod form;
+#[cfg(not(feature = "forms"))]
+#[path = "form/unsupported.rs"]
+mod form;
 mod raw;
 mod settings;
 mod spool;
@@ -22,14 +26,15 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use httpants_core::RequestHead;
-use httpants_core::forms::{FormLimits, FormType, ParseFormError, urlencoded};
+use httpants_core::forms::{FormLimits, ParseFormError};
 
 pub(crate) use self::error::CollectError;
-use self::multipart::FormCollector;
+use self::form::FormCollector;
 use self::raw::Raw;
 pub(crate) use self::settings::Settings;
 use super::body::Body;
-use super::upload::{Content, Form};
+use super::forms::Form;
+use super::upload::Content;
 
 /// A completely received body.
 #[derive(Debug)]
@@ -42,15 +47,8 @@ pub(crate) struct Collected {
 #[derive(Debug)]
 struct Collector {
     raw: Raw,
-    kind: Kind,
+    form: FormCollector,
     settings: Arc<Settings>,
-}
-
-#[derive(Debug)]
-enum Kind {
-    Raw,
-    Urlencoded,
-    Multipart(Box<FormCollector>),
 }
 
 /// Reads the body of a request, with these limits if they differ from the server's.
@@ -96,59 +94,32 @@ impl Collector {
         limits: &FormLimits,
         settings: &Arc<Settings>,
     ) -> Result<Self, ParseFormError> {
-        let form_type = if settings.takes_form(head.method()) { FormType::of_headers(head.headers())? } else { None };
-        let (raw, kind) = match form_type {
-            Some(FormType::Multipart(boundary)) => {
-                let form = FormCollector::new(&boundary, limits);
-                (Raw::multipart(length, limits)?, Kind::Multipart(Box::new(form)))
-            }
-            Some(FormType::Urlencoded) => (Raw::urlencoded(length, limits)?, Kind::Urlencoded),
-            _ => (Raw::new(length, limits)?, Kind::Raw),
-        };
-        Ok(Self { raw, kind, settings: Arc::clone(settings) })
+        let (form, raw) = FormCollector::begin(head, length, limits, &settings.forms)?;
+        Ok(Self { raw, form, settings: Arc::clone(settings) })
     }
 
     async fn push(&mut self, piece: Bytes) -> Result<(), CollectError> {
         let disk = &self.settings.disk;
-        let Kind::Multipart(form) = &mut self.kind else {
-            return self.raw.push(piece, disk).await;
-        };
-        form.push(piece.clone(), disk).await?;
+        self.form.push(&piece, disk).await?;
         self.raw.push(piece, disk).await
     }
 
     async fn finish(self) -> Result<(Option<Content>, Option<Box<Form>>), CollectError> {
-        let Self { raw, kind, settings } = self;
+        let Self { raw, mut form, settings } = self;
         let disk = &settings.disk;
-        match kind {
-            Kind::Raw => Ok((raw.finish(disk).await?, None)),
-            Kind::Urlencoded => {
-                let content = raw.finish(disk).await?;
-                let form = match &content {
-                    Some(Content::Memory(content)) => {
-                        let post = urlencoded::parse(content, &settings.variables)?;
-                        Some(Box::new(Form { post, ..Form::default() }))
-                    }
-                    _ => None,
-                };
-                Ok((content, form))
-            }
-            Kind::Multipart(mut form) => match form.finish(disk).await {
-                Ok(form) => Ok((raw.finish(disk).await?, Some(form))),
-                Err(error) => {
-                    form.discard().await;
-                    raw.discard().await;
-                    Err(error)
-                }
-            },
+        if let Err(error) = form.end(disk).await {
+            form.discard().await;
+            raw.discard().await;
+            return Err(error);
         }
+        let content = raw.finish(disk).await?;
+        let form = form.into_form(content.as_ref())?;
+        Ok((content, form))
     }
 
     /// Drops what was stored, after pending writes.
     async fn discard(self) {
-        if let Kind::Multipart(form) = self.kind {
-            form.discard().await;
-        }
+        self.form.discard().await;
         self.raw.discard().await;
     }
 }

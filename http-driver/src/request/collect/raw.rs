@@ -32,19 +32,8 @@ impl Raw {
         Self::with(length, limits, |intake| intake.begin_raw(length))
     }
 
-    /// Creates the raw body of an urlencoded form, which is refused when it is too large for
-    /// memory.
-    pub(super) fn urlencoded(length: Option<u64>, limits: &FormLimits) -> Result<Self, ParseFormError> {
-        Self::with(length, limits, |intake| intake.begin_urlencoded(length))
-    }
-
-    /// Creates the raw body of a multipart form, which is discarded when it is too large for
-    /// memory, or moves to a file if it is to be kept.
-    pub(super) fn multipart(length: Option<u64>, limits: &FormLimits) -> Result<Self, ParseFormError> {
-        Self::with(length, limits, |intake| intake.begin_body(length))
-    }
-
-    fn with(
+    /// Creates a raw body that moves where a policy says that was begun like this.
+    pub(super) fn with(
         length: Option<u64>,
         limits: &FormLimits,
         begin: impl FnOnce(&mut BodyPolicy) -> Result<(), ParseFormError>,

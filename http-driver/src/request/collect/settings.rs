@@ -3,18 +3,16 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use http::Method;
-use httpants_core::forms::{FormLimits, urlencoded};
+use httpants_core::forms::FormLimits;
 
 use crate::observe::Metrics;
+use crate::request::forms::FormSettings;
 use crate::runtime::BlockingPool;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) limits: FormLimits,
-    pub(crate) variables: urlencoded::Options,
-    /// Parse forms on PATCH, too.
-    pub(crate) patch: bool,
+    pub(crate) forms: FormSettings,
     pub(crate) disk: Disk,
 }
 
@@ -30,15 +28,6 @@ pub(crate) struct Disk {
 impl Settings {
     pub(crate) fn new(pool: BlockingPool) -> Self {
         let disk = Disk { directory: std::env::temp_dir(), pool, metrics: Arc::default() };
-        Self { limits: FormLimits::default(), variables: urlencoded::Options::default(), patch: false, disk }
-    }
-
-    /// Returns whether a body with this method is parsed as a form, if its type is one.
-    pub(crate) fn takes_form(&self, method: &Method) -> bool {
-        match *method {
-            Method::POST | Method::PUT => true,
-            Method::PATCH => self.patch,
-            _ => false,
-        }
+        Self { limits: FormLimits::default(), forms: FormSettings::default(), disk }
     }
 }

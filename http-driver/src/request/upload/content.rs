@@ -23,7 +23,7 @@ impl Content {
         }
     }
 
-    pub(super) fn as_file(&self) -> Option<&File> {
+    pub(crate) fn as_file(&self) -> Option<&File> {
         match self {
             Self::Memory(_) => None,
             Self::File(stored) => stored.file().ok(),

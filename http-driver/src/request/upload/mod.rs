@@ -2,19 +2,13 @@
 //! temporary file.
 
 mod content;
-mod files;
-mod form;
 mod pieces;
 mod reader;
 mod stored;
-mod text_fields;
-mod uploaded_file;
 
 pub(crate) use content::Content;
-pub use files::Files;
-pub(crate) use form::Form;
 pub use pieces::Pieces;
 pub use reader::BodyReader;
+#[cfg(feature = "forms")]
+pub(crate) use stored::persist::{Mode, save};
 pub(crate) use stored::{Stored, create};
-pub use text_fields::{TextField, TextFields};
-pub use uploaded_file::UploadedFile;

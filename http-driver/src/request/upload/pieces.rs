@@ -21,8 +21,7 @@ const PIECE: usize = 256 << 10;
 /// A stream of the content from its start, in pieces of up to 256 KiB that are read on the blocking
 /// pool. Content in memory is one piece, not copied.
 ///
-/// It keeps the content alive. Returned by [`UploadedFile::pieces`](crate::UploadedFile::pieces);
-/// it can be the body of a response:
+/// It keeps the content alive. Returned by `UploadedFile::pieces`; it can be the body of a response:
 ///
 /// ```
 /// use httpants_driver::{Request, Response};

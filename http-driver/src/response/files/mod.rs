@@ -20,6 +20,7 @@ mod open_files;
 mod planning;
 mod policy;
 mod respond;
+mod response;
 mod root;
 mod sender;
 mod serve;

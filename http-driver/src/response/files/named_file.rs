@@ -14,6 +14,8 @@ use super::root::FileRoot;
 /// A file as a response, with the arguments of `send_file` in Pants;
 /// [`Response::file`](crate::Response::file) converts it.
 ///
+/// Needs the feature `files`.
+///
 /// The media type is derived from the name. `Last-Modified`, a strong `ETag`, `Accept-Ranges` and a
 /// freshness of a week are sent unless [`Response::with_header`](crate::Response::with_header) sets
 /// fields of these names; conditional requests, ranges and HEAD are evaluated against them. With a

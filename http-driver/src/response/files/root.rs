@@ -9,6 +9,8 @@ use super::settings::Settings;
 
 /// A directory whose files are served; clones share it.
 ///
+/// Needs the feature `files`.
+///
 /// Only regular files below the directory are sent. A path with `..` in any spelling, a device, and
 /// a symbolic link that leads out (even if it leads back in) get 404, as a missing file does; an
 /// absolute link may lead to a place below. Names that begin with a dot are hidden, except

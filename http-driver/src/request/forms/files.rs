@@ -5,6 +5,8 @@ use super::UploadedFile;
 /// The files of a `multipart/form-data` request, by the name of their field (`files` in Pants).
 /// Several may have the same name; their order is kept.
 ///
+/// Needs the feature `forms`.
+///
 /// ```
 /// use httpants_driver::Request;
 ///

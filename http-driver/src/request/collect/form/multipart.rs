@@ -5,14 +5,15 @@ use std::fmt;
 use bytes::Bytes;
 use httpants_core::forms::{Action, BodyPolicy, Boundary, FormLimits, Multipart, MultipartEvent, ParseFormError, Part};
 
-use super::error::CollectError;
-use super::settings::Disk;
-use super::spool::Spool;
-use crate::request::upload::{Content, Form, UploadedFile};
+use crate::request::collect::error::CollectError;
+use crate::request::collect::settings::Disk;
+use crate::request::collect::spool::Spool;
+use crate::request::forms::{Form, UploadedFile};
+use crate::request::upload::Content;
 
 /// Text fields become variables, files become [`UploadedFile`](crate::UploadedFile)s. Parts are
 /// processed one after the other, so at most one [`Spool`] is active.
-pub(super) struct FormCollector {
+pub(in crate::request::collect) struct MultipartCollector {
     multipart: Multipart,
     intake: BodyPolicy,
     part: Option<Part>,
@@ -24,7 +25,7 @@ pub(super) struct FormCollector {
     form: Box<Form>,
 }
 
-impl FormCollector {
+impl MultipartCollector {
     pub(super) fn new(boundary: &Boundary, limits: &FormLimits) -> Self {
         Self {
             multipart: Multipart::new(boundary, limits),
@@ -42,11 +43,15 @@ impl FormCollector {
         self.store_events(disk).await
     }
 
-    /// Returns the form after its last piece.
-    pub(super) async fn finish(&mut self, disk: &Disk) -> Result<Box<Form>, CollectError> {
+    /// Processes the end of the form.
+    pub(super) async fn end(&mut self, disk: &Disk) -> Result<(), CollectError> {
         self.multipart.handle_eof();
-        self.store_events(disk).await?;
-        Ok(std::mem::take(&mut self.form))
+        self.store_events(disk).await
+    }
+
+    /// Returns the form after its end.
+    pub(super) fn into_form(self) -> Box<Form> {
+        self.form
     }
 
     /// Drops what was stored, after pending writes.
@@ -110,8 +115,8 @@ impl FormCollector {
     }
 }
 
-impl fmt::Debug for FormCollector {
+impl fmt::Debug for MultipartCollector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FormCollector").field("multipart", &self.multipart).finish_non_exhaustive()
+        f.debug_struct("MultipartCollector").field("multipart", &self.multipart).finish_non_exhaustive()
     }
 }

@@ -9,12 +9,13 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use httpants_core::forms::Part;
 
-use super::stored::{Mode, save};
-use super::{BodyReader, Content, Pieces};
+use crate::request::upload::{BodyReader, Content, Mode, Pieces, save};
 use crate::runtime::BlockingPool;
 
 /// A file of a `multipart/form-data` request: in memory if it is small, otherwise in a temporary
 /// file ([`Limits::memory`](httpants_core::forms::FormLimits::memory)).
+///
+/// Needs the feature `forms`.
 ///
 /// It derefs to [`Part`], which has the methods for its header fields:
 /// [`filename`](Part::filename), [`content_type`](Part::content_type), [`name`](Part::name),

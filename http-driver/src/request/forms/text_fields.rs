@@ -9,6 +9,8 @@ use httpants_core::forms::{Variables, charset};
 /// The text fields of a buffered `multipart/form-data` form in order, each with the header fields
 /// of its part. [`Request::post`](crate::Request::post) has their names and values alone.
 ///
+/// Needs the feature `forms`.
+///
 /// ```
 /// use httpants_driver::{Request, Response};
 ///
@@ -68,6 +70,8 @@ impl<'a> TextFields<'a> {
 }
 
 /// A text field of a multipart form: name, header fields of its part, content.
+///
+/// Needs the feature `forms`.
 #[derive(Clone, Copy)]
 pub struct TextField<'a> {
     headers: &'a Headers,

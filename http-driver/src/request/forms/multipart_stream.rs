@@ -5,11 +5,12 @@ use std::ops::Deref;
 use bytes::Bytes;
 use httpants_core::forms::{FormLimits, Multipart, MultipartEvent, ParseFormError, Part};
 
-use super::body::Body;
-use super::form_error::FormError;
-use super::joined::Joined;
+use crate::request::body::Body;
+use crate::request::form_error::FormError;
+use crate::request::joined::Joined;
 use crate::runtime::yield_now;
 
+/// Forms in bodies, with the feature `forms`.
 impl Body {
     /// Returns the parts of the body if this Content-Type is `multipart/form-data`;
     /// [`Request::parts`](crate::Request::parts) is the usual way.
@@ -23,6 +24,8 @@ impl Body {
 
 /// The parts of a `multipart/form-data` body, one after the other as they arrive, without temporary
 /// files. Nothing is copied or stored, and nothing more is read from the peer than is taken here.
+///
+/// Needs the feature `forms`.
 ///
 /// ```
 /// use httpants_driver::{FormError, BodyPolicy, Request, Server};
@@ -116,6 +119,8 @@ impl MultipartStream {
 /// A part whose content is read as it arrives. It derefs to [`Part`], which has the methods for its
 /// header fields: [`name`](Part::name), [`filename`](Part::filename),
 /// [`content_type`](Part::content_type), [`is_file`](Part::is_file).
+///
+/// Needs the feature `forms`.
 #[derive(Debug)]
 pub struct StreamedPart<'a> {
     part: Part,

@@ -1,0 +1,42 @@
+//! The settings of a server for files.
+
+use httpants_core::files::XSendfile;
+
+use super::Server;
+use crate::handler::Handler;
+use crate::response::files::FileRoot;
+use crate::runtime::Runtime;
+
+/// Settings for files, with the feature `files`.
+impl<R: Runtime, H: Handler> Server<R, H> {
+    /// Sets the directory for [`Responder::send_file`](crate::Responder::send_file) and
+    /// [`NamedFile::new`](crate::NamedFile::new), which never leave it (`file_root` in Pants).
+    /// Default: the current directory when the first file is sent.
+    #[must_use]
+    pub fn file_root(mut self, root: FileRoot) -> Self {
+        self.parts.responses.files.set_root(root);
+        self
+    }
+
+    /// Lets a proxy in front send files (`sendfile` and `sendfile_prefix` in Pants): responses with
+    /// a file have this header field and no body. The file is looked up nevertheless, so a missing,
+    /// unreadable or outside file is never named. Default: this server sends files.
+    ///
+    /// ```
+    /// use httpants_driver::{Misuse, Request, Response, XSendfile, Server};
+    /// use httpants_testkit::memory::Memory;
+    ///
+    /// # fn main() -> Result<(), Misuse> {
+    /// // nginx: location /protected/ { internal; alias /srv/www/; }
+    /// let nginx = XSendfile::new("X-Accel-Redirect", "/srv/www")?.prefix("/protected")?;
+    /// let handler = async |_: Request| Response::file("report.pdf");
+    /// let server = Server::with_runtime(Memory::new(), handler).x_sendfile(nginx);
+    /// # drop(server); Ok(()) }
+    /// ```
+    #[must_use]
+    #[doc(alias = "sendfile")]
+    pub fn x_sendfile(mut self, policy: XSendfile) -> Self {
+        self.parts.responses.files.sendfile = Some(policy);
+        self
+    }
+}
