@@ -1,10 +1,11 @@
 //! `driver CASE ITERATIONS`: whole exchanges of the driver with a handler, over an in-memory
-//! transport and a runtime without threads. `callgrind.py` counts the instructions of one exchange.
+//! transport and a runtime without threads. Prints the last responses. `callgrind.py` counts the
+//! instructions of one exchange.
 
 use std::cell::RefCell;
 use std::future::{Future, pending};
 use std::hint::black_box;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -23,6 +24,8 @@ const WRK: &str = "GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent
 struct Wire {
     unread: Vec<u8>,
     received: usize,
+    /// What was received since it is `Some`.
+    recorded: Option<Vec<u8>>,
 }
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
@@ -49,7 +52,11 @@ impl Transport for OnWire {
 
     fn poll_send(&mut self, _: &mut Context<'_>, slices: &[IoSlice<'_>], _: bool) -> Poll<io::Result<usize>> {
         let count = slices.iter().map(|slice| black_box(slice).len()).sum();
-        lock(&self.0).received += count;
+        let mut wire = lock(&self.0);
+        wire.received += count;
+        if let Some(recorded) = &mut wire.recorded {
+            slices.iter().for_each(|slice| recorded.extend_from_slice(slice));
+        }
         Poll::Ready(Ok(count))
     }
 
@@ -154,12 +161,19 @@ fn main() -> io::Result<()> {
     let context = &mut Context::from_waker(Waker::noop());
     assert!(serving.as_mut().poll(context).is_pending());
     let mut task = bench.tasks.borrow_mut().pop().expect("a connection");
-    for _ in 0..iterations.parse().expect("a number") {
+    let mut exchange = || {
         lock(&bench.wire).unread.extend_from_slice(input.as_bytes());
         assert!(task.as_mut().poll(context).is_pending());
-    }
-    println!("{} bytes", lock(&bench.wire).received);
-    Ok(())
+    };
+    let iterations: u64 = iterations.parse().expect("a number");
+    (1..iterations).for_each(|_| exchange());
+    let before = lock(&bench.wire).received;
+    lock(&bench.wire).recorded = Some(Vec::new());
+    exchange();
+    let wire = lock(&bench.wire);
+    let recorded = wire.recorded.as_deref().expect("the last responses");
+    assert_eq!(wire.received, before + recorded.len());
+    io::stdout().write_all(recorded)
 }
 
 fn lock(wire: &Mutex<Wire>) -> MutexGuard<'_, Wire> {
