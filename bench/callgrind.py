@@ -38,11 +38,13 @@ POLICIES = {
     "cookies": (1, 100, 600),
     "ranges": (1, 100, 600),
 }
-CASES = COMPARED | POLICIES | {
+PAGES = {
     "encoding": (1, 100, 600),
-    "encoding-prepared": (1, 100, 600),
     "multipart": (1, 10, 60),
 }
+CASES = COMPARED | PAGES | POLICIES | {"encoding-prepared": (1, 100, 600)}
+# The programs of those that are not compared.
+MORE = ["--bin", "pages", "--bin", "policies"]
 # Increase in percent over which a comparison fails.
 LIMIT = 3
 # callgrind counts every step of `rep movsb` as one instruction: let glibc use its vector loops.
@@ -65,7 +67,12 @@ def collected(command, out="/dev/null"):
 
 
 def command(case, iterations, target=TARGET):
-    program = "policies" if case in POLICIES else "driver" if case.startswith("driver-") else "exchange"
+    if case in POLICIES:
+        program = "policies"
+    elif case in PAGES:
+        program = "pages"
+    else:
+        program = "driver" if case.startswith("driver-") else "exchange"
     return [os.path.join(target, "release", program), case, str(iterations)]
 
 
@@ -110,7 +117,7 @@ def holds(case, before_target):
 
 
 def main(arguments):
-    build(HERE, TARGET, "--bin", "policies")
+    build(HERE, TARGET, *MORE)
     match arguments:
         case ["--profile", case]:
             profile(case)

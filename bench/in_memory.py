@@ -164,7 +164,7 @@ def main():
     options = parser.parse_args()
     if unknown := [case for case in options.cases if case not in CASES]:
         parser.error(f"unknown: {', '.join(unknown)}; expected some of {', '.join(CASES)}")
-    callgrind.build(HERE, callgrind.TARGET, "--bin", "policies")
+    callgrind.build(HERE, callgrind.TARGET, *callgrind.MORE)
     results.build_peers()
     results.merge("in_memory", {case: measure(case, options.rounds) for case in options.cases})
 
