@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Instructions of one exchange in the core or through the driver, counted by callgrind (Debian package: valgrind).
+"""Instructions of one exchange in the core or through the driver, or of one call of the core's functions over messages,
+counted by callgrind (Debian package: valgrind).
 
     callgrind.py [CASE ...]             one line per case
     callgrind.py --profile CASE         instructions per function
@@ -16,8 +17,8 @@ import tempfile
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 TARGET = os.environ.get("CARGO_TARGET_DIR", os.path.join(HERE, "target"))
-# Case: requests per iteration, and the two numbers of iterations.
-CASES = {
+# Case: requests per iteration, and the two numbers of iterations. A comparison measures those of COMPARED.
+COMPARED = {
     "min": (1, 100, 600),
     "wrk": (1, 100, 600),
     "browser": (1, 100, 600),
@@ -32,6 +33,19 @@ CASES = {
     "driver-wrk-x16": (16, 100, 600),
     "driver-file": (1, 100, 600),
 }
+POLICIES = {
+    "multipart-parser": (1, 10, 60),
+    "urlencoded": (1, 100, 600),
+    "cookies": (1, 100, 600),
+    "ranges": (1, 100, 600),
+}
+PAGES = {
+    "encoding": (1, 100, 600),
+    "multipart": (1, 10, 60),
+}
+CASES = COMPARED | PAGES | POLICIES | {"encoding-prepared": (1, 100, 600)}
+# The programs of those that are not compared.
+MORE = ["--bin", "pages", "--bin", "policies"]
 # Increase in percent over which a comparison fails.
 LIMIT = 3
 # callgrind counts every step of `rep movsb` as one instruction: let glibc use its vector loops.
@@ -39,8 +53,8 @@ TUNABLES = "glibc.cpu.x86_rep_movsb_threshold=1000000000:glibc.cpu.x86_rep_stosb
 ENV = {**os.environ, "GLIBC_TUNABLES": TUNABLES}
 
 
-def build(folder, target):
-    command = ["cargo", "build", "--release", "--quiet", "--locked", "--bin", "exchange", "--bin", "driver"]
+def build(folder, target, *more):
+    command = ["cargo", "build", "--release", "--quiet", "--locked", "--bin", "exchange", "--bin", "driver", *more]
     subprocess.run(command, cwd=folder, env={**os.environ, "CARGO_TARGET_DIR": target}, check=True)
 
 
@@ -54,8 +68,13 @@ def collected(command, out="/dev/null"):
 
 
 def command(case, iterations, target=TARGET):
-    binary = os.path.join(target, "release", "driver" if case.startswith("driver-") else "exchange")
-    return [binary, case, str(iterations)]
+    if case in POLICIES:
+        program = "policies"
+    elif case in PAGES:
+        program = "pages"
+    else:
+        program = "driver" if case.startswith("driver-") else "exchange"
+    return [os.path.join(target, "release", program), case, str(iterations)]
 
 
 def instructions(case, target=TARGET):
@@ -86,7 +105,7 @@ def compare(commit):
             before_target = os.path.join(TARGET, "before")
             build(os.path.join(tree, "bench"), before_target)
             print(f"{'case':<20} {'before':>12} {'now':>12}", flush=True)
-            return [case for case in CASES if not holds(case, before_target)]
+            return [case for case in COMPARED if not holds(case, before_target)]
         finally:
             subprocess.run(["git", "-C", HERE, "worktree", "remove", "--force", tree], check=True)
 
@@ -99,7 +118,7 @@ def holds(case, before_target):
 
 
 def main(arguments):
-    build(HERE, TARGET)
+    build(HERE, TARGET, *MORE)
     match arguments:
         case ["--profile", case]:
             profile(case)

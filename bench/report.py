@@ -13,8 +13,20 @@ OTHER = "#57708a"
 
 def where(part):
     machine = part["machine"]
-    return (f"Commit {part['commit']}, Rust {machine['rust']}, Linux {machine['kernel']}, "
+    return (f"{commits(part)}, Rust {machine['rust']}, Linux {machine['kernel']}, "
             f"{machine['processors']} processors, {machine['model']}.\n")
+
+
+def commits(part):
+    """Names one commit, or which cases are of which."""
+    if "commit" in part:
+        return f"Commit {part['commit']}"
+    cases = {}
+    for case, commit in part["commits"].items():
+        cases.setdefault(commit, []).append(case)
+    if len(cases) == 1:
+        return f"Commit {next(iter(cases))}"
+    return "Commits " + ", ".join(f"{commit} ({', '.join(names)})" for commit, names in cases.items())
 
 
 def best(rounds, key="cpu"):
@@ -23,12 +35,23 @@ def best(rounds, key="cpu"):
 
 
 def servers(part):
-    measured = part["measured"]
+    lines = ["## Servers", "", where(part)]
+    tls = {scenario: rows for scenario, rows in part["measured"].items() if scenario.startswith("tls-")}
+    plain = {scenario: rows for scenario, rows in part["measured"].items() if scenario not in tls}
+    if plain:
+        lines += table(plain, "`floor` is the runtime without HTTP code. A server that responds incorrectly in a scenario has no figure.")
+    if tls:
+        lines += ["", "### TLS 1.3", "", *table(tls, "`tls-handshake` is a new connection with a full handshake and a request, "
+                                               "`tls-file-1m` a file of 1 MiB over kept-alive connections with AES-128-GCM. "
+                                               "`floor` is rustls on blocking sockets without HTTP code.")]
+    return lines
+
+
+def table(measured, notes):
     names = list(dict.fromkeys(name for rows in measured.values() for name in rows))
     rounds = max(len(all_rounds) for rows in measured.values() for all_rounds in rows.values())
-    lines = ["## Servers", "", where(part),
-             f"Server CPU per request in microseconds, with the part in user mode in brackets; the least disturbed of {rounds} rounds. `floor` is "
-             "the runtime without HTTP code. A server that responds incorrectly in a scenario has no figure.", "",
+    lines = [f"Server CPU per request in microseconds, with the part in user mode in brackets; the least disturbed of {rounds} "
+             f"round{'s' * (rounds > 1)}. {notes}", "",
              "| server | " + " | ".join(measured) + " |", "|---|" + "---:|" * len(measured)]
     for name in sorted(names, key=order):
         cells = [f"{number(best(rows[name]))} ({number(best(rows[name], 'user'))})" if name in rows else ""
@@ -49,7 +72,8 @@ def number(value):
 def in_memory(part):
     lines = ["## In memory", "", where(part),
              "One request and its response without a socket: nanoseconds, instructions, allocations. httparse with a constant response "
-             "is the least that a server does; http-net is driven as fast as it can be, and as its documentation shows.", ""]
+             "is the least that a server does; http-net is driven as fast as it can be, and as its documentation shows. The cases from "
+             "`multipart-parser` on are single functions. [README.md](README.md#in-memory) describes each.", ""]
     for case, rows in part["measured"].items():
         lines += [f"| {case} | ns | instructions | allocations |", "|---|---:|---:|---:|"]
         for name, row in rows.items():

@@ -3,6 +3,7 @@ import json
 import os
 import platform
 import subprocess
+import sys
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 FILE = os.path.join(HERE, "results.json")
@@ -19,9 +20,25 @@ def save(part, measured):
     """Replaces one part of results.json, and records where it was measured."""
     everything = load()
     everything[part] = {"machine": machine(), "commit": commit(), "measured": measured}
+    write(everything)
+
+
+def write(everything):
     with open(FILE, "w") as file:
         json.dump(everything, file, indent=1)
         file.write("\n")
+
+
+def merge(part, measured):
+    """Adds cases to one part of results.json, in place of those of an earlier run on this machine."""
+    everything = load()
+    before = everything.get(part, {})
+    if before and before["machine"] != machine():
+        print(f"{part}: earlier results are of another machine and are dropped", file=sys.stderr)
+        before = {}
+    everything[part] = {"machine": machine(), "commits": before.get("commits", {}) | dict.fromkeys(measured, commit()),
+                        "measured": before.get("measured", {}) | measured}
+    write(everything)
 
 
 def machine():

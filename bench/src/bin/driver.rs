@@ -1,12 +1,13 @@
 //! `driver CASE ITERATIONS`: whole exchanges of the driver with a handler, over an in-memory
-//! transport and a runtime without threads. `callgrind.py` counts the instructions of one exchange.
-//! In the case `driver-file` the response is `load.lua`, opened by the handler.
+//! transport and a runtime without threads. Prints the last responses. `callgrind.py` counts the
+//! instructions of one exchange. In the case `driver-file` the response is `load.lua`, opened by the
+//! handler.
 
 use std::cell::RefCell;
 use std::fs::File;
 use std::future::{Future, pending};
 use std::hint::black_box;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Write};
 use std::net::{Ipv4Addr, TcpListener};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -24,7 +25,8 @@ const WRK: &str = "GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent
 #[derive(Debug, Default)]
 struct Wire {
     unread: Vec<u8>,
-    received: usize,
+    /// The responses since this is `Some`.
+    recorded: Option<Vec<u8>>,
 }
 
 type Task = Pin<Box<dyn Future<Output = ()>>>;
@@ -51,7 +53,9 @@ impl Transport for OnWire {
 
     fn poll_send(&mut self, _: &mut Context<'_>, slices: &[IoSlice<'_>], _: bool) -> Poll<io::Result<usize>> {
         let count = slices.iter().map(|slice| black_box(slice).len()).sum();
-        lock(&self.0).received += count;
+        if let Some(recorded) = &mut lock(&self.0).recorded {
+            slices.iter().for_each(|slice| recorded.extend_from_slice(slice));
+        }
         Poll::Ready(Ok(count))
     }
 
@@ -173,12 +177,18 @@ fn main() -> io::Result<()> {
     let context = &mut Context::from_waker(Waker::noop());
     assert!(serving.as_mut().poll(context).is_pending());
     let mut task = bench.tasks.borrow_mut().pop().expect("a connection");
-    for _ in 0..iterations.parse().expect("a number") {
-        lock(&bench.wire).unread.extend_from_slice(input.as_bytes());
+    let iterations: u64 = iterations.parse().expect("a number");
+    for left in (0..iterations).rev() {
+        let mut wire = lock(&bench.wire);
+        wire.unread.extend_from_slice(input.as_bytes());
+        if left == 0 {
+            wire.recorded = Some(Vec::new());
+        }
+        drop(wire);
         assert!(task.as_mut().poll(context).is_pending());
     }
-    println!("{} bytes", lock(&bench.wire).received);
-    Ok(())
+    let wire = lock(&bench.wire);
+    io::stdout().write_all(wire.recorded.as_deref().expect("the last responses"))
 }
 
 fn lock(wire: &Mutex<Wire>) -> MutexGuard<'_, Wire> {

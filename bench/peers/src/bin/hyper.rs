@@ -1,4 +1,5 @@
-//! `hyper PORT`: hyper with its own connection loop; `--pipeline-flush` collects pipelined responses.
+//! `hyper PORT [--pipeline-flush] [--tls CERTIFICATE KEY]`: hyper with its own connection loop;
+//! `--pipeline-flush` collects pipelined responses, and `--tls` is tokio-rustls.
 
 use std::convert::Infallible;
 use std::error::Error;
@@ -15,6 +16,8 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio_rustls::TlsAcceptor;
 use tokio_util::io::ReaderStream;
 
 type Body = BoxBody<Bytes, io::Error>;
@@ -73,18 +76,34 @@ async fn handle(request: Request<Incoming>) -> Result<Response<Body>, Failure> {
     }
 }
 
+async fn serve(http: http1::Builder, stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let _ = http.serve_connection(TokioIo::new(stream), service_fn(handle)).await;
+}
+
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Failure> {
-    let port: u16 = std::env::args().nth(1).ok_or("expected a port")?.parse()?;
-    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port)).await?;
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let [port, flags @ ..] = &arguments[..] else { return Err("expected a port".into()) };
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", port.parse()?)).await?;
+    let tls = match flags {
+        [flag, certificate, key] if flag == "--tls" => {
+            Some(TlsAcceptor::from(httpants_peers::server_config(certificate, key)?))
+        }
+        _ => None,
+    };
     let mut http = http1::Builder::new();
-    http.pipeline_flush(std::env::args().any(|argument| argument == "--pipeline-flush"));
+    http.pipeline_flush(flags.iter().any(|flag| flag == "--pipeline-flush"));
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;
-        let connection = http.serve_connection(TokioIo::new(stream), service_fn(handle));
-        tokio::spawn(async move {
-            let _ = connection.await;
-        });
+        let (http, tls) = (http.clone(), tls.clone());
+        match tls {
+            None => drop(tokio::spawn(serve(http, stream))),
+            Some(tls) => drop(tokio::spawn(async move {
+                if let Ok(stream) = tls.accept(stream).await {
+                    serve(http, stream).await;
+                }
+            })),
+        }
     }
 }

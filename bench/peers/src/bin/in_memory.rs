@@ -1,56 +1,44 @@
 //! `in_memory PEER CASE ITERATIONS`: exchanges of other protocol code, without a socket, as
-//! `exchange` does them for httpants. `in_memory.py` measures them.
+//! `exchange` does them for httpants. Prints the responses to the last iteration. `in_memory.py`
+//! measures them.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::hint::black_box;
-use std::io;
+use std::io::{self, Write};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
 
 use bytes::{Bytes, BytesMut};
-use http_body_util::{BodyExt, Full};
-use hyper::header::{self, HeaderValue};
+use futures_util::TryStreamExt;
+use http_body_util::{BodyExt, BodyStream, Full};
+use hyper::body::Incoming;
+use hyper::header::{self, HeaderName, HeaderValue};
 
-const MIN: &str = "GET /plaintext HTTP/1.1\r\nHost: a\r\n\r\n";
-const WRK: &str = "GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: bench/1.0\r\nAccept: */*\r\n\r\n";
-const BROWSER: &str = concat!(
-    "GET /plaintext HTTP/1.1\r\nHost: www.example.com\r\nConnection: keep-alive\r\nCache-Control: max-age=0\r\n",
-    "sec-ch-ua: \"Chromium\";v=\"131\", \"Not_A Brand\";v=\"24\"\r\nsec-ch-ua-mobile: ?0\r\n",
-    "sec-ch-ua-platform: \"Linux\"\r\nUpgrade-Insecure-Requests: 1\r\n",
-    "User-Agent: Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/131.0.0.0 ",
-    "Safari/537.36\r\nAccept: text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8",
-    "\r\nSec-Fetch-Site: same-origin\r\nSec-Fetch-Mode: navigate\r\nSec-Fetch-Dest: document\r\n",
-    "Accept-Encoding: gzip, deflate, br, zstd\r\nAccept-Language: en-GB,en;q=0.9\r\n",
-    "Cookie: session=4f1c9a7be2d84c0fa1b2c3d4e5f60718; theme=dark; csrftoken=Zm9vYmFyYmF6cXV4\r\n\r\n",
-);
+use form::PIECE;
+use requests::{CONSTANT_FIELDS, VARYING_FIELDS};
+
+#[path = "../../../inputs/form.rs"]
+mod form;
+#[path = "../../../inputs/requests.rs"]
+mod requests;
+
 const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nserver: x\r\ncontent-type: text/plain\r\ncontent-length: 13\r\n\
     date: Sun, 22 Nov 2026 13:00:00 GMT\r\n\r\nHello, World!";
-const MIB: usize = 1 << 20;
-/// Maximum size of one read of a socket.
-const PIECE: usize = 64 << 10;
 /// The time, which http-net and httpants get as an argument.
 const NOW: u64 = 1_795_352_400;
-
-fn input(case: &str) -> Option<Vec<u8>> {
-    let upload = |framing: &str, body: Vec<u8>| {
-        [format!("POST /upload HTTP/1.1\r\nHost: a\r\n{framing}\r\n\r\n").into_bytes(), body].concat()
-    };
-    Some(match case {
-        "min" => MIN.into(),
-        "wrk" => WRK.into(),
-        "browser" => BROWSER.into(),
-        "wrk-x16" => WRK.repeat(16).into(),
-        "browser-x16" => BROWSER.repeat(16).into(),
-        "content-length-1m" => upload(&format!("Content-Length: {MIB}"), vec![b'x'; MIB]),
-        "chunked-4k-1m" => {
-            let chunk = [b"1000\r\n".to_vec(), vec![b'x'; 4096], b"\r\n".to_vec()].concat();
-            upload("Transfer-Encoding: chunked", [chunk.repeat(MIB / 4096), b"0\r\n\r\n".to_vec()].concat())
-        }
-        _ => return None,
-    })
-}
+/// The names of the fields of a page, as `http` and actix have them.
+const CONSTANT_NAMES: [HeaderName; 7] = [
+    header::CONTENT_TYPE,
+    header::CACHE_CONTROL,
+    header::VARY,
+    header::CONTENT_SECURITY_POLICY,
+    header::REFERRER_POLICY,
+    header::STRICT_TRANSPORT_SECURITY,
+    header::X_CONTENT_TYPE_OPTIONS,
+];
+const VARYING_NAMES: [HeaderName; 3] = [header::ETAG, header::LAST_MODIFIED, header::SET_COOKIE];
 
 /// The head parser of most Rust servers and a constant response: the least that a server does.
 fn httparse(input: &[u8], iterations: u64) {
@@ -77,16 +65,29 @@ fn httparse(input: &[u8], iterations: u64) {
         }
         black_box(&out);
     }
+    print(&out);
 }
 
-fn http_net_response() -> http_net::Response {
-    http_net::Response::new(200).header("server", "x").header("content-type", "text/plain").body(&b"Hello, World!"[..])
+fn print(responses: &[u8]) {
+    io::stdout().write_all(responses).expect("stdout");
+}
+
+fn http_net_response(case: &str) -> http_net::Response {
+    let mut response = http_net::Response::new(200).header("server", "x");
+    if case == "encoding" {
+        for (name, value) in CONSTANT_FIELDS.into_iter().chain(black_box(VARYING_FIELDS)) {
+            response = response.header(name, value);
+        }
+    } else {
+        response = response.header("content-type", "text/plain");
+    }
+    response.body(&b"Hello, World!"[..])
 }
 
 /// http-net as fast as it can be driven: its own receive buffer, a response that is built once.
-fn http_net_best(input: &[u8], iterations: u64) {
+fn http_net_best(case: &str, input: &[u8], iterations: u64) {
     use http_net::{DateCache, Limits, ServerConn, ServerEvent};
-    let (response, mut dates) = (http_net_response(), DateCache::new());
+    let (response, mut dates) = (http_net_response(case), DateCache::new());
     let limits = Limits::new().with_max_body(2 << 20);
     let mut connection = ServerConn::with_buffer(Vec::with_capacity(limits.buffer_capacity()), limits);
     let mut out = Vec::with_capacity(PIECE);
@@ -121,10 +122,11 @@ fn http_net_best(input: &[u8], iterations: u64) {
         }
         black_box(&out);
     }
+    print(&out);
 }
 
 /// http-net as its documentation uses it.
-fn http_net_ordinary(input: &[u8], iterations: u64) {
+fn http_net_ordinary(case: &str, input: &[u8], iterations: u64) {
     use http_net::{DateCache, Limits, Response, ServerConn, ServerEvent};
     let mut dates = DateCache::new();
     let mut connection = ServerConn::with_buffer(Vec::new(), Limits::new().with_max_body(2 << 20));
@@ -141,7 +143,10 @@ fn http_net_ordinary(input: &[u8], iterations: u64) {
                     black_box(body);
                 }
                 ServerEvent::RequestEnd => {
-                    let response = Response::text(200, "Hello, World!").header("server", "x");
+                    let response = match case {
+                        "encoding" => http_net_response(case),
+                        _ => Response::text(200, "Hello, World!").header("server", "x"),
+                    };
                     let date = dates.update(black_box(NOW));
                     connection.respond_with_date(&response, date, &mut out).expect("a response");
                 }
@@ -152,10 +157,38 @@ fn http_net_ordinary(input: &[u8], iterations: u64) {
         }
         black_box(&out);
     }
+    print(&out);
+}
+
+fn actix_response(case: &str) -> actix_http::Response<()> {
+    use actix_http::header;
+    let mut response = actix_http::Response::build(actix_http::StatusCode::OK);
+    response.insert_header((header::SERVER, "x"));
+    if case == "encoding" {
+        let constant = [
+            header::CONTENT_TYPE,
+            header::CACHE_CONTROL,
+            header::VARY,
+            header::CONTENT_SECURITY_POLICY,
+            header::REFERRER_POLICY,
+            header::STRICT_TRANSPORT_SECURITY,
+            header::X_CONTENT_TYPE_OPTIONS,
+        ];
+        for (name, (_, value)) in constant.into_iter().zip(CONSTANT_FIELDS) {
+            response.insert_header((name, header::HeaderValue::from_static(value)));
+        }
+        let varying = [header::ETAG, header::LAST_MODIFIED, header::SET_COOKIE];
+        for (name, (_, value)) in varying.into_iter().zip(black_box(VARYING_FIELDS)) {
+            response.insert_header((name, value));
+        }
+    } else {
+        response.insert_header((header::CONTENT_TYPE, "text/plain"));
+    }
+    response.message_body(()).expect("a response").drop_body()
 }
 
 /// The codec of actix-web, without its dispatcher.
-fn actix_codec(input: &[u8], iterations: u64) {
+fn actix_codec(case: &str, input: &[u8], iterations: u64) {
     use actix_http::body::BodySize;
     use actix_http::h1::{Codec, Message};
     use tokio_util::codec::{Decoder, Encoder};
@@ -163,22 +196,18 @@ fn actix_codec(input: &[u8], iterations: u64) {
         let mut codec = Codec::default();
         let (mut received, mut out) = (BytesMut::with_capacity(PIECE), BytesMut::with_capacity(PIECE));
         for _ in 0..iterations {
+            out.clear();
             received.extend_from_slice(black_box(input));
             while let Some(Message::Item(request)) = codec.decode(&mut received).expect("a request") {
                 black_box(request.path());
-                let response = actix_http::Response::build(actix_http::StatusCode::OK)
-                    .insert_header((actix_http::header::SERVER, "x"))
-                    .insert_header((actix_http::header::CONTENT_TYPE, "text/plain"))
-                    .message_body(())
-                    .expect("a response");
-                let head = Message::Item((response.drop_body(), BodySize::Sized(13)));
+                let head = Message::Item((actix_response(case), BodySize::Sized(13)));
                 codec.encode(head, &mut out).expect("a response");
                 codec.encode(Message::Chunk(Some(Bytes::from_static(b"Hello, World!"))), &mut out).expect("a body");
             }
             assert!(received.is_empty());
             black_box(&out);
-            out.clear();
         }
+        print(&out);
     });
 }
 
@@ -190,6 +219,8 @@ struct Memory {
     iterations: u64,
     may_receive: Rc<Cell<bool>>,
     is_response_awaited: bool,
+    /// The responses to the last input.
+    out: Rc<RefCell<Vec<u8>>>,
 }
 
 impl hyper::rt::Read for Memory {
@@ -204,6 +235,9 @@ impl hyper::rt::Read for Memory {
         if self.at == 0 && self.iterations == 0 {
             return Poll::Ready(Ok(()));
         }
+        if self.at == 0 {
+            self.out.borrow_mut().clear();
+        }
         // A piece ends where a read of a socket would, whatever the size of hyper's buffer is.
         let piece = PIECE - self.at % PIECE;
         let count = buffer.remaining().min(self.input.len() - self.at).min(piece);
@@ -213,17 +247,24 @@ impl hyper::rt::Read for Memory {
             (self.at, self.is_response_awaited) = (0, true);
             self.iterations -= 1;
         }
-        if self.at % PIECE == 0 || self.at == 0 {
+        if self.at.is_multiple_of(PIECE) || self.at == 0 {
             self.may_receive.set(false);
         }
         Poll::Ready(Ok(()))
     }
 }
 
+impl Memory {
+    fn write(&mut self, bytes: &[u8]) {
+        self.out.borrow_mut().extend_from_slice(black_box(bytes));
+    }
+}
+
 impl hyper::rt::Write for Memory {
     fn poll_write(mut self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         self.is_response_awaited = false;
-        Poll::Ready(Ok(black_box(bytes).len()))
+        self.write(bytes);
+        Poll::Ready(Ok(bytes.len()))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -244,39 +285,83 @@ impl hyper::rt::Write for Memory {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         self.is_response_awaited = false;
-        Poll::Ready(Ok(slices.iter().map(|slice| black_box(slice).len()).sum()))
+        slices.iter().for_each(|slice| self.write(slice));
+        Poll::Ready(Ok(slices.iter().map(|slice| slice.len()).sum()))
     }
 }
 
-async fn plaintext(request: hyper::Request<hyper::body::Incoming>) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
+type HyperResponse = hyper::Response<Full<Bytes>>;
+
+async fn plaintext(request: hyper::Request<Incoming>) -> Result<HyperResponse, Infallible> {
     black_box(request.uri().path());
     let mut body = request.into_body();
     while let Some(frame) = body.frame().await {
         black_box(frame.expect("a body"));
     }
-    let mut response = hyper::Response::new(Full::new(Bytes::from_static(b"Hello, World!")));
+    Ok(text_plain(Bytes::from_static(b"Hello, World!")))
+}
+
+fn text_plain(content: Bytes) -> HyperResponse {
+    let mut response = hyper::Response::new(Full::new(content));
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain"));
     response.headers_mut().insert(header::SERVER, HeaderValue::from_static("x"));
+    response
+}
+
+async fn page(request: hyper::Request<Incoming>) -> Result<HyperResponse, Infallible> {
+    black_box(request.uri().path());
+    let mut response = hyper::Response::new(Full::new(Bytes::from_static(b"Hello, World!")));
+    let headers = response.headers_mut();
+    headers.insert(header::SERVER, HeaderValue::from_static("x"));
+    for (name, (_, value)) in CONSTANT_NAMES.into_iter().zip(CONSTANT_FIELDS) {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+    for (name, (_, value)) in VARYING_NAMES.into_iter().zip(black_box(VARYING_FIELDS)) {
+        headers.insert(name, HeaderValue::try_from(value).expect("a good value"));
+    }
     Ok(response)
 }
 
-fn hyper(input: &[u8], iterations: u64) {
-    let may_receive = Rc::new(Cell::new(true));
+/// Parses a form with multer.
+async fn upload(request: hyper::Request<Incoming>) -> Result<HyperResponse, multer::Error> {
+    let content_type = request.headers()[header::CONTENT_TYPE].to_str().expect("a media type");
+    let boundary = multer::parse_boundary(content_type)?;
+    let pieces = BodyStream::new(request.into_body()).try_filter_map(async |frame| Ok(frame.into_data().ok()));
+    let mut form = multer::Multipart::new(pieces, boundary);
+    let (mut parts, mut bytes) = (0, 0);
+    while let Some(mut field) = form.next_field().await? {
+        parts += usize::from(!black_box(field.name()).expect("a name").is_empty());
+        while let Some(piece) = field.chunk().await? {
+            bytes += black_box(piece).len();
+        }
+    }
+    Ok(text_plain(format!("{parts} {bytes}").into()))
+}
+
+/// Serves the same client again and again, with its own connection loop.
+fn hyper<E, F>(input: &[u8], iterations: u64, handler: impl Fn(hyper::Request<Incoming>) -> F)
+where
+    E: Into<Box<dyn std::error::Error + Send + Sync>>,
+    F: Future<Output = Result<HyperResponse, E>>,
+{
+    let (may_receive, out) = (Rc::new(Cell::new(true)), Rc::new(RefCell::new(Vec::with_capacity(PIECE))));
     let memory = Memory {
         input: input.to_vec(),
         at: 0,
         iterations,
         may_receive: may_receive.clone(),
         is_response_awaited: false,
+        out: out.clone(),
     };
     let mut http = hyper::server::conn::http1::Builder::new();
     http.pipeline_flush(true);
-    let mut connection = pin!(http.serve_connection(memory, hyper::service::service_fn(plaintext)));
+    let mut connection = pin!(http.serve_connection(memory, hyper::service::service_fn(handler)));
     let mut context = Context::from_waker(Waker::noop());
     loop {
         may_receive.set(true);
         if let Poll::Ready(served) = connection.as_mut().poll(&mut context) {
-            return served.expect("a connection");
+            served.expect("a connection");
+            return print(&out.borrow());
         }
     }
 }
@@ -284,14 +369,16 @@ fn hyper(input: &[u8], iterations: u64) {
 fn main() {
     let arguments: Vec<_> = std::env::args().collect();
     let [_, peer, case, iterations] = &arguments[..] else { panic!("in_memory PEER CASE ITERATIONS") };
-    let input = input(case).expect("a case of in_memory.py");
+    let input = requests::input(case).expect("a case of in_memory.py");
     let iterations = iterations.parse().expect("a number");
-    match peer.as_str() {
-        "httparse" => httparse(&input, iterations),
-        "http-net-best" => http_net_best(&input, iterations),
-        "http-net-ordinary" => http_net_ordinary(&input, iterations),
-        "actix-codec" => actix_codec(&input, iterations),
-        "hyper" => hyper(&input, iterations),
+    match (peer.as_str(), case.as_str()) {
+        ("httparse", _) => httparse(&input, iterations),
+        ("http-net-best", _) => http_net_best(case, &input, iterations),
+        ("http-net-ordinary", _) => http_net_ordinary(case, &input, iterations),
+        ("actix-codec", _) => actix_codec(case, &input, iterations),
+        ("hyper", "encoding") => hyper(&input, iterations, page),
+        ("hyper", "multipart") => hyper(&input, iterations, upload),
+        ("hyper", _) => hyper(&input, iterations, plaintext),
         _ => panic!("a peer of in_memory.py"),
     }
 }
