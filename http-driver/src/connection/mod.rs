@@ -451,7 +451,10 @@ where
         *this.receive_first = may_rest && this.io.take_resting();
         *this.rest = None;
         this.handled.ready = !this.handled.is_idle();
+        // A response that is not yet there says that it is the last.
         let mut drain = command == Command::Drain;
+        *this.shutdown |= drain && !this.handled.is_idle();
+        drain &= this.handled.is_idle();
         let turn_end = this.now.mono.saturating_add(TURN);
         for _ in 0..ROUNDS {
             match self.as_mut().round(context) {

@@ -92,6 +92,21 @@ fn longer_grace_does_not_extend_a_shutdown() {
     assert_eq!((world.handle.connections(), world.memory.tasks()), (0, 0));
 }
 
+/// The task of the connection sees the shutdown and what ends the handler in the same turn.
+#[test]
+fn response_that_is_ready_when_the_shutdown_begins_says_that_it_is_the_last() {
+    let world = start(async |_, _: Request| "done");
+    let request = post("/", "12345");
+    let (before, behind) = request.split_at(request.len() - 2);
+    let client = world.client(before);
+    world.handle.shutdown(seconds(5));
+    client.send(behind.as_bytes());
+    world.memory.run();
+    let got = text(&client);
+    assert!(got.contains("\r\nConnection: close\r\n"), "{got}");
+    assert!(client.is_ended());
+}
+
 /// Works for 50 ms on the thread, as selected by the path, without awaiting.
 fn start_busy(notes: &Notes) -> World {
     let notes = notes.clone();
