@@ -33,8 +33,15 @@
 //! }
 //! ```
 //!
+//! # Examples
+//!
+//! The [examples of `httpants-tokio`](https://docs.rs/httpants-tokio/latest/httpants_tokio/#examples) run on this
+//! crate with its name in their place, except where they use tokio itself.
+//!
 //! This crate contains no HTTP and no sockets: sockets and timers are
 //! [`httpants_driver::async_io`], and the server is re-exported with this runtime filled in.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 mod executor;
 #[cfg(test)]

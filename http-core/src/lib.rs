@@ -16,8 +16,9 @@
 //!
 //! The caller owns the socket and the clock and moves bytes between them and a
 //! [`Connection`]; nothing in here reads a clock, blocks, spawns, or is unsafe. The contract
-//! stands on [`Connection`]. `examples/blocking.rs` serves over `std::net` with it
-//! in less than a hundred lines; the crate `httpants-driver` does it for async runtimes.
+//! stands on [`Connection`].
+//! [`examples/blocking.rs`](https://docs.rs/crate/httpants-core/latest/source/examples/blocking.rs) serves over
+//! `std::net` with it in less than a hundred lines; the crate `httpants-driver` does it for async runtimes.
 //!
 //! # One whole exchange
 //!
@@ -88,6 +89,7 @@
 //! | [`Misuse`] | what the caller did wrong |
 //! | `forms`, `cookies`, `files`, `proxy` | pure functions over messages, each a feature of this name that is on by default |
 
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // What the core needs of the standard library is nearly all in `core` and `alloc`.
 #![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc, clippy::alloc_instead_of_core)]
 #![cfg_attr(
@@ -130,3 +132,8 @@ pub use message::response::{BodyLen, ResponseHead};
 pub use wire::date::UnixTime;
 pub use wire::error::ProtocolError;
 pub use wire::request_framing::Framing;
+
+/// Compiles and runs the example of this crate's README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct CrateReadme;

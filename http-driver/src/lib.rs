@@ -5,7 +5,11 @@
 //! bodies, listening sockets, shutdown. An adapter implements the traits in [`runtime`] and
 //! contains no HTTP.
 //!
-//! Applications use an adapter such as `httpants-tokio`, which re-exports what they need from here.
+//! Applications use an adapter such as `httpants-tokio`, which re-exports what they need from here. The
+//! example [`polled`](https://docs.rs/crate/httpants-driver/latest/source/examples/polled/runtime.rs) is a
+//! runtime made of the standard library.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod application;
 #[cfg(feature = "async-io")]
@@ -39,11 +43,7 @@ pub use application::*;
 pub use connection::Serve;
 pub use server::{BoundServer, Server};
 
-/// Compiles and runs the examples of this crate's README and the core's.
+/// Compiles and runs the example of this crate's README.
 #[cfg(doctest)]
-mod readme {
-    #[doc = include_str!("../README.md")]
-    struct Driver;
-    #[doc = include_str!("../../http-core/README.md")]
-    struct Core;
-}
+#[doc = include_str!("../README.md")]
+struct CrateReadme;
