@@ -29,9 +29,9 @@ mod request;
 mod response;
 pub mod runtime;
 mod server;
-#[cfg(feature = "_tls")]
+#[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
 mod tls;
-#[cfg(not(feature = "_tls"))]
+#[cfg(not(any(feature = "tls", feature = "tls-aws-lc")))]
 #[path = "tls/unsupported.rs"]
 mod tls;
 #[cfg(feature = "tower")]

@@ -231,7 +231,7 @@ impl Plan {
     /// Adds the application's fields to a response that is not the file: those of
     /// [`FileResponse::headers`] but for the ones that describe the file or how long it may be
     /// cached, and those of a name that the plan has. [`new`](Self::new) and
-    /// [`sendfile`](Self::sendfile) do so; [`fault`](Self::fault) and
+    /// [`sendfile`](Self::sendfile) do so; [`error`](Self::error) and
     /// [`add_slash`](Self::add_slash) do not know the fields.
     ///
     /// ```
