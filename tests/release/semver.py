@@ -4,8 +4,8 @@
     tests/release/semver.py COMMIT                  # since a commit: the tag of the last release
     tests/release/semver.py COMMIT httpants-core    # some of the libraries
 
-Needs cargo-semver-checks. Builds the documentation of each library at both commits, in
-target/semver-checks: minutes. Fails on a breaking change unless the version has changed accordingly.
+Needs cargo-semver-checks. Builds each library and its dependencies at both commits, in
+target/semver-checks: minutes for each of them. Fails on a breaking change unless the version has changed accordingly.
 """
 
 import subprocess
