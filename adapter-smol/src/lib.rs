@@ -48,6 +48,11 @@
 //! | `websocket` | WebSockets |
 //! | `testing` | servers without sockets, for tests of applications |
 //!
+//! # Examples
+//!
+//! The [examples of `httpants-tokio`](https://docs.rs/httpants-tokio/latest/httpants_tokio/#examples) run on this
+//! crate with its name in their place, except where they use tokio itself.
+//!
 //! This crate contains no HTTP and no sockets: sockets and timers are
 //! [`httpants_driver::async_io`], and the server is re-exported with this runtime filled in.
 

@@ -35,17 +35,18 @@
 //!
 //! # Reverse proxies
 //!
-//! [`Request::upstream_headers`] returns the fields of a request for another server, and
+//! [`Request::upstream_headers`] returns the fields of a request for another server,
 //! [`remove_hop_by_hop`](protocol::proxy::remove_hop_by_hop) removes those of the upstream connection
-//! from its response:
+//! from its response, and [`append_via`](protocol::proxy::append_via) adds the proxy to `Via`:
 //!
 //! ```
-//! use httpants_tokio::protocol::proxy::remove_hop_by_hop;
+//! use httpants_tokio::protocol::proxy::{Pseudonym, append_via, remove_hop_by_hop};
 //! use httpants_tokio::{Request, http};
 //!
-//! fn to_upstream(received: &Request) -> http::Request<()> {
+//! fn to_upstream(received: &Request, proxy: &Pseudonym) -> http::Request<()> {
 //!     let mut request = http::Request::<()>::from(received.head());
 //!     *request.headers_mut() = received.upstream_headers();
+//!     append_via(request.headers_mut(), received.version(), proxy);
 //!     request
 //! }
 //!
@@ -55,13 +56,24 @@
 //! }
 //!
 //! let received = Request::builder().header("Connection", "x-a").header("X-A", "1").build()?;
-//! assert!(!to_upstream(&received).headers().contains_key("x-a"));
+//! let request = to_upstream(&received, &"edge".parse()?);
+//! assert!(!request.headers().contains_key("x-a") && request.headers()["via"] == "1.1 edge");
 //! let response = http::Response::builder().header("Keep-Alive", "timeout=5").body(())?;
 //! assert!(to_client(response).headers().is_empty());
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! The example `reverse_proxy` streams requests and responses through hyper-util's client.
+//! # Examples
+//!
+//! | program | shows |
+//! |---|---|
+//! | [`files`](https://docs.rs/crate/httpants-tokio/latest/source/examples/files.rs) | a directory as a site |
+//! | [`axum`](https://docs.rs/crate/httpants-tokio/latest/source/examples/axum.rs) | an axum application with uploads and a WebSocket |
+//! | [`websocket`](https://docs.rs/crate/httpants-tokio/latest/source/examples/websocket.rs) | a WebSocket without axum |
+//! | [`reverse_proxy`](https://docs.rs/crate/httpants-tokio/latest/source/examples/reverse_proxy.rs) | requests and responses streamed through hyper-util's client |
+//!
+//! The folder `examples` of the repository has short programs for routes, JSON, forms, logins, HTTPS, error
+//! pages, streams and tests.
 //!
 //! # Features
 //!
@@ -100,11 +112,6 @@ pub use transport::Transport;
 pub mod testing;
 
 httpants_driver::adapter!(Tokio);
-
-/// Compiles the examples of the workspace's README.
-#[cfg(doctest)]
-#[doc = include_str!("../../README.md")]
-struct Readme;
 
 /// Compiles the example of this crate's README.
 #[cfg(doctest)]

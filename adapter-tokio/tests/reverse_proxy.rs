@@ -33,7 +33,7 @@ impl Running {
     }
 
     fn before(upstream: SocketAddr) -> Self {
-        Self::start(example::proxy(upstream.to_string().parse().unwrap()))
+        Self::start(example::proxy(upstream.to_string().parse().unwrap(), "edge".parse().unwrap()))
     }
 
     fn connect(&self) -> TcpStream {
@@ -137,14 +137,14 @@ fn fields_of_one_connection_are_not_passed_on() {
     let proxy = Running::before(upstream.address);
     let request = "GET /fields?a=b HTTP/1.1\r\nHost: a.example\r\nConnection: close, X-Hop, Cookie\r\nX-Hop: 1\r\nX-End: 2\r\n\
         Cookie: c=d\r\nKeep-Alive: timeout=1\r\nTE: trailers\r\nUpgrade: h2c\r\nX-Forwarded-For: 10.0.0.1\r\n\
-        Forwarded: for=10.0.0.1\r\n\r\n";
+        Forwarded: for=10.0.0.1\r\nVia: 1.0 cache\r\n\r\n";
     let received = proxy.ask(request);
     let (head, content) = parts(&received);
     assert!(head.contains("\r\nx-path: /fields?a=b") && head.contains("\r\nconnection: close"), "{head}");
     assert_eq!(
         text(content),
-        "cookie: c=d\nhost: a.example\nx-end: 2\nx-forwarded-for: 127.0.0.1\nx-forwarded-host: a.example\n\
-         x-forwarded-proto: http"
+        "cookie: c=d\nhost: a.example\nvia: 1.0 cache, 1.1 edge\nx-end: 2\nx-forwarded-for: 127.0.0.1\n\
+         x-forwarded-host: a.example\nx-forwarded-proto: http"
     );
 }
 
@@ -166,6 +166,7 @@ fn fields_of_the_upstream_connection_are_not_passed_back() {
     let (head, content) = parts(&received);
     assert_eq!((content, head.lines().next()), (&b"hi"[..], Some("http/1.1 200 ok")));
     assert!(head.contains("\r\nset-cookie: c=d") && head.contains("\r\nconnection: close"), "{head}");
+    assert!(head.contains("\r\nvia: 1.1 edge"), "{head}");
     for name in ["x-hop", "keep-alive", "trailer", "proxy-authenticate"] {
         assert!(!head.contains(&format!("\r\n{name}:")), "{head}");
     }

@@ -137,6 +137,11 @@ pub fn advisories(rule: &str) -> BTreeSet<&'static str> {
     refused.flat_map(Case::advisories).collect()
 }
 
+/// Compiles and runs the example of this crate's README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct CrateReadme;
+
 #[cfg(test)]
 mod tests {
     use super::*;

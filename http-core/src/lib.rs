@@ -16,8 +16,9 @@
 //!
 //! The caller owns the socket and the clock and moves bytes between them and a
 //! [`Connection`]; nothing in here reads a clock, blocks, spawns, or is unsafe. The contract
-//! stands on [`Connection`]. `examples/blocking.rs` serves over `std::net` with it
-//! in less than a hundred lines; the crate `httpants-driver` does it for async runtimes.
+//! stands on [`Connection`].
+//! [`examples/blocking.rs`](https://docs.rs/crate/httpants-core/latest/source/examples/blocking.rs) serves over
+//! `std::net` with it in less than a hundred lines; the crate `httpants-driver` does it for async runtimes.
 //!
 //! # One whole exchange
 //!
@@ -131,3 +132,8 @@ pub use message::response::{BodyLen, ResponseHead};
 pub use wire::date::UnixTime;
 pub use wire::error::ProtocolError;
 pub use wire::request_framing::Framing;
+
+/// Compiles and runs the example of this crate's README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct CrateReadme;

@@ -20,7 +20,7 @@ pub use httpants_core::{
     RequestHead, RequestLimits, ResponseHead, Timer,
 };
 /// The rustls crate, for [`Tls::from_config`].
-#[cfg(feature = "_tls")]
+#[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
 pub use rustls;
 
 #[cfg(feature = "compression")]
@@ -48,7 +48,7 @@ pub use crate::response::{
 #[cfg(feature = "compression")]
 pub use crate::response::{Compression, CompressionLevel};
 pub use crate::server::{Handle, ListenAddress, ListenSocket, StatefulHandler, TcpKeepalive, WhenFull};
-#[cfg(feature = "_tls")]
+#[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
 pub use crate::tls::{ClientCertificates, Tls, TlsError, TlsErrorKind, TlsSession};
 #[cfg(feature = "tower")]
 pub use crate::tower;

@@ -8,7 +8,7 @@ use httpants_core::cookies::KeyRing;
 /// Reads a [`KeyRing`] from a file. Import it to call [`KeyRing::from_file`](Self::from_file).
 ///
 /// Needs the feature `cookies`.
-pub trait KeyRingFile: Sized {
+pub trait KeyRingFile: Sized + sealed::Sealed {
     /// Reads the secrets in the lines of a file: the first signs, all of them verify
     /// ([`KeyRing::from_lines`]).
     ///
@@ -32,6 +32,13 @@ pub trait KeyRingFile: Sized {
     /// [`KeyError`](httpants_core::cookies::KeyError) if there is no secret in it or one that is too
     /// short or not text. All of them name the file, and none shows a secret.
     fn from_file(path: impl AsRef<Path>) -> io::Result<Self>;
+}
+
+mod sealed {
+    /// Only `KeyRing` is read from files, so that methods can be added.
+    pub trait Sealed {}
+
+    impl Sealed for super::KeyRing {}
 }
 
 impl KeyRingFile for KeyRing {

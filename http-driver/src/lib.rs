@@ -5,7 +5,11 @@
 //! bodies, listening sockets, shutdown. An adapter implements the traits in [`runtime`] and
 //! contains no HTTP.
 //!
-//! Applications use an adapter such as `httpants-tokio`, which re-exports what they need from here.
+//! Applications use an adapter such as `httpants-tokio`, which re-exports what they need from here. The
+//! example [`polled`](https://docs.rs/crate/httpants-driver/latest/source/examples/polled/runtime.rs) is a
+//! runtime made of the standard library.
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
@@ -28,9 +32,9 @@ mod request;
 mod response;
 pub mod runtime;
 mod server;
-#[cfg(feature = "_tls")]
+#[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
 mod tls;
-#[cfg(not(feature = "_tls"))]
+#[cfg(not(any(feature = "tls", feature = "tls-aws-lc")))]
 #[path = "tls/unsupported.rs"]
 mod tls;
 #[cfg(feature = "tower")]
@@ -42,11 +46,7 @@ pub use application::*;
 pub use connection::Serve;
 pub use server::{BoundServer, Server};
 
-/// Compiles and runs the examples of this crate's README and the core's.
+/// Compiles and runs the example of this crate's README.
 #[cfg(doctest)]
-mod readme {
-    #[doc = include_str!("../README.md")]
-    struct Driver;
-    #[doc = include_str!("../../http-core/README.md")]
-    struct Core;
-}
+#[doc = include_str!("../README.md")]
+struct CrateReadme;

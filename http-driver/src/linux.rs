@@ -11,7 +11,6 @@ use std::task::Poll;
 use rustix::event::{Timespec, epoll};
 use rustix::io::{Errno, ReadWriteFlags};
 use rustix::net::{SendAncillaryBuffer, SendFlags, SocketFlags, acceptfrom_with, sendmsg};
-use socket2::Socket;
 
 use crate::descriptors::max_watches;
 
@@ -105,9 +104,9 @@ impl AsRawFd for PeerWatch {
 ///
 /// # Errors
 /// Returns the errors of accept4(2).
-pub fn accept(listener: impl AsFd) -> io::Result<(Socket, Option<SocketAddr>)> {
+pub fn accept(listener: impl AsFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> {
     let (socket, remote) = acceptfrom_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC)?;
-    Ok((socket.into(), remote.and_then(|remote| remote.try_into().ok())))
+    Ok((socket, remote.and_then(|remote| remote.try_into().ok())))
 }
 
 /// Sends the front of the slices; returns the number of bytes sent. With `more`, the kernel may

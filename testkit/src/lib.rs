@@ -59,7 +59,10 @@
 //!
 //! # Testing a server over the core
 //!
-//! See [`simulation`]: it runs any server that implements [`simulation::System`].
+//! See [`simulation`]: it runs any server that implements [`simulation::System`], such as that of the example
+//! [`by_hand`](https://docs.rs/crate/httpants-testkit/latest/source/examples/by_hand/server.rs).
+
+#![cfg_attr(docsrs, feature(doc_cfg))]
 
 pub mod conformance;
 pub mod memory;

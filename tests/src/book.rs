@@ -1,4 +1,5 @@
-//! The programs in the book (`docs`), which `cargo test --doc` compiles, and runs where they end.
+//! The programs in the book (`docs`) and in the README, which `cargo test --doc` compiles, and runs where
+//! they end.
 
 /// Includes a page for each name.
 macro_rules! pages {
@@ -11,6 +12,7 @@ macro_rules! pages {
 }
 
 pages! {
+    Readme "../README.md",
     FirstServer "tutorial/first-server.md",
     Routes "tutorial/routes.md",
     State "tutorial/state.md",

@@ -404,7 +404,7 @@ impl Case {
             shown::display(&FileError::from(kind));
         }
         for fault in [FileError::NotFound, FileError::Forbidden, FileError::Failed] {
-            let plan = Plan::fault(&method, fault);
+            let plan = Plan::error(&method, fault);
             assert_eq!((plan.status, plan.segments.is_empty()), (fault.status(), method == Method::HEAD));
         }
     }

@@ -37,8 +37,8 @@
 //! The input of [`raw`] has no structure of its own: a folder with one request in each file is a
 //! corpus. In the inputs of the other properties the first bytes choose limits, cuts or operations;
 //! their corpora are in the repository, and their dictionaries, in the format of libFuzzer and
-//! AFL++, are in the folder `dictionaries` of this package. `examples/replay.rs` checks a property
-//! on files. A loop without any fuzzer:
+//! AFL++, are in the folder `dictionaries` of this package. [`examples/replay.rs`](https://docs.rs/crate/httpants-properties/latest/source/examples/replay.rs)
+//! checks a property on files. A loop without any fuzzer:
 //!
 //! ```
 //! use httpants_properties::PROPERTIES;
@@ -135,3 +135,8 @@ pub const PROPERTIES: &[(&str, Property)] = &[
 pub fn property(name: &str) -> Option<Property> {
     PROPERTIES.iter().find(|(known, _)| *known == name).map(|(_, property)| *property)
 }
+
+/// Compiles and runs the example of this crate's README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct CrateReadme;

@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use arbitrary::{Arbitrary, Result, Unstructured};
 use http::HeaderMap;
 use httpants_core::Headers;
-use httpants_core::proxy::{ProxyPolicy, Resolved, Scheme, XHeaders, append_forwarded_for, remove_hop_by_hop};
+use httpants_core::proxy::{ProxyPolicy, Resolved, Scheme, XHeaders};
+use httpants_core::proxy::{append_forwarded_for, append_via, remove_hop_by_hop};
 
 /// The proxies that are trusted, where some are.
 const TRUSTED: [&str; 3] = ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"];
@@ -255,7 +256,7 @@ impl Chain {
 }
 
 /// What a proxy passes on: no field of one connection; of the others each, in order, except those
-/// that Connection names; and the list of addresses ends with the peer.
+/// that Connection names; and the lists of addresses and of proxies end with the peer and the proxy.
 fn passed_on(headers: &Headers, peer: Option<IpAddr>) {
     let mut fields = HeaderMap::from(headers);
     remove_hop_by_hop(&mut fields);
@@ -274,6 +275,9 @@ fn passed_on(headers: &Headers, peer: Option<IpAddr>) {
         }
         assert!(kept || named(name.as_str()) || is_hop_by_hop(name.as_str()), "{name} is lost");
     }
+    append_via(&mut fields, http::Version::HTTP_11, &"edge:80".parse().unwrap());
+    let via = fields.get_all("via").iter().collect::<Vec<_>>();
+    assert!(matches!(via[..], [via] if via.as_bytes().ends_with(b"1.1 edge:80")));
     if let Some(peer) = peer {
         append_forwarded_for(&mut fields, peer);
         let list = fields.get_all("x-forwarded-for").iter().collect::<Vec<_>>();

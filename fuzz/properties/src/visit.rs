@@ -14,6 +14,7 @@ use crate::split::{Cut, pieces};
 
 /// A request as the application got it.
 #[derive(Debug)]
+#[non_exhaustive]
 pub struct Received {
     /// Its head.
     pub request: RequestHead,
@@ -35,6 +36,7 @@ impl PartialEq for Received {
 
 /// The requests and the output of a connection.
 #[derive(Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Visit {
     /// The requests, in order.
     pub received: Vec<Received>,

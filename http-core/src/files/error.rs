@@ -5,7 +5,7 @@ use std::io::ErrorKind;
 
 use http::StatusCode;
 
-/// The reason why there is no file to plan a response for; [`Plan::fault`](crate::files::Plan::fault)
+/// The reason why there is no file to plan a response for; [`Plan::error`](crate::files::Plan::error)
 /// is the response then.
 ///
 /// ```

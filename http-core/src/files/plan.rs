@@ -97,7 +97,7 @@ impl FileRequest<'_> {
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Plan {
-    /// 200, 206, 304, 405, 412 or 416; 403, 404 or 500 from [`Plan::fault`], 301 from
+    /// 200, 206, 304, 405, 412 or 416; 403, 404 or 500 from [`Plan::error`], 301 from
     /// [`Plan::add_slash`].
     pub status: StatusCode,
     /// The fields in the order in which they are sent, without Content-Length and Date.
@@ -152,11 +152,11 @@ impl Plan {
     /// ```
     /// use httpants_core::files::{FileError, Plan};
     ///
-    /// assert_eq!(Plan::fault(&http::Method::GET, FileError::NotFound).status, 404);
+    /// assert_eq!(Plan::error(&http::Method::GET, FileError::NotFound).status, 404);
     /// ```
     #[must_use]
-    pub fn fault(method: &Method, fault: FileError) -> Self {
-        Self::text(fault.status()).for_method(method)
+    pub fn error(method: &Method, error: FileError) -> Self {
+        Self::text(error.status()).for_method(method)
     }
 
     /// Plans the response for a directory that was asked for without a slash behind its name:
@@ -181,7 +181,7 @@ impl Plan {
         let slash = if path.is_empty() { "" } else { "/" };
         let mark = if query.is_empty() { "" } else { "?" };
         let Ok(location) = HeaderValue::try_from(format!("/{path}{slash}{mark}{query}")) else {
-            return Self::fault(method, FileError::NotFound);
+            return Self::error(method, FileError::NotFound);
         };
         let mut plan = Self::text(StatusCode::MOVED_PERMANENTLY);
         plan.fields.push((LOCATION, location));
@@ -230,7 +230,7 @@ impl Plan {
     /// Adds the application's fields to a response that is not the file: those of
     /// [`FileResponse::headers`] but for the ones that describe the file or how long it may be
     /// cached, and those of a name that the plan has. [`new`](Self::new) and
-    /// [`sendfile`](Self::sendfile) do so; [`fault`](Self::fault) and
+    /// [`sendfile`](Self::sendfile) do so; [`error`](Self::error) and
     /// [`add_slash`](Self::add_slash) do not know the fields.
     ///
     /// ```
@@ -238,7 +238,7 @@ impl Plan {
     /// use http::header::{ETAG, HeaderValue, X_FRAME_OPTIONS};
     ///
     /// let own = [(X_FRAME_OPTIONS, HeaderValue::from_static("DENY")), (ETAG, HeaderValue::from_static("\"1\""))];
-    /// let plan = Plan::fault(&http::Method::GET, FileError::NotFound).with_own_fields(&own);
+    /// let plan = Plan::error(&http::Method::GET, FileError::NotFound).with_own_fields(&own);
     /// assert_eq!(plan.field("X-Frame-Options").unwrap(), "DENY");
     /// assert_eq!(plan.field("ETag"), None);
     /// ```

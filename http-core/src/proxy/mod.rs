@@ -5,6 +5,7 @@
 mod client;
 mod forwarded;
 mod upstream;
+mod via;
 
 use core::fmt;
 use core::net::{IpAddr, Ipv6Addr};
@@ -17,6 +18,7 @@ use crate::wire::host;
 
 pub use self::client::Client;
 pub use self::upstream::{append_forwarded_for, remove_hop_by_hop};
+pub use self::via::{ParsePseudonymError, Pseudonym, append_via};
 
 /// The peers that are trusted proxies, and the fields that they write (`xheaders` in Pants).
 ///

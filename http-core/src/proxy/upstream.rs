@@ -103,17 +103,22 @@ fn is_x_forwarded(name: &str) -> bool {
 /// # Ok::<(), std::net::AddrParseError>(())
 /// ```
 pub fn append_forwarded_for(fields: &mut HeaderMap, peer: IpAddr) {
+    append_element(fields, X_FORWARDED_FOR, &peer.to_canonical().to_string());
+}
+
+/// Appends an element to a list field, as one line. The element must be valid in a field.
+pub(super) fn append_element(fields: &mut HeaderMap, name: HeaderName, element: &str) {
     let mut list = Vec::new();
-    for line in fields.get_all(X_FORWARDED_FOR).iter().map(|line| grammar::trim_ows(line.as_bytes())) {
+    for line in fields.get_all(&name).iter().map(|line| grammar::trim_ows(line.as_bytes())) {
         if !line.is_empty() {
             list.extend_from_slice(line);
             list.extend_from_slice(b", ");
         }
     }
-    list.extend_from_slice(peer.to_canonical().to_string().as_bytes());
-    // Values and an address are a value again.
+    list.extend_from_slice(element.as_bytes());
+    // Values and an element are a value again.
     if let Ok(list) = HeaderValue::from_bytes(&list) {
-        fields.insert(X_FORWARDED_FOR, list);
+        fields.insert(name, list);
     }
 }
 
@@ -130,8 +135,8 @@ impl ProxyPolicy {
     ///   removed;
     /// - `Host` is that of the request's target where that has one (RFC 9112 section 3.2.2).
     ///
-    /// Via is left to the caller, and so is everything about the content: its length and coding
-    /// stay.
+    /// [`append_via`](super::append_via) is left to the caller, who knows the name of the proxy, and
+    /// so is everything about the content: its length and coding stay.
     ///
     /// ```
     /// use httpants_core::proxy::ProxyPolicy;

@@ -29,7 +29,7 @@ impl runtime::Listener for Listener {
     type Transport = Transport;
 
     fn poll_accept(&mut self, context: &mut Context<'_>) -> Poll<io::Result<(Transport, ConnectionInfo)>> {
-        self.socket.poll_read_with(context, |socket| accept(socket)).map(|accepted| {
+        self.socket.poll_read_with(context, accept).map(|accepted| {
             let (socket, remote) = accepted?;
             let remote = remote.map_or(Address::Unix, Address::from);
             Ok((Transport::new(socket, remote != Address::Unix)?, ConnectionInfo::new(remote, self.local)))
@@ -38,7 +38,9 @@ impl runtime::Listener for Listener {
 }
 
 #[cfg(target_os = "linux")]
-use crate::linux::accept;
+fn accept(listener: &socket2::Socket) -> io::Result<(socket2::Socket, Option<std::net::SocketAddr>)> {
+    crate::linux::accept(listener).map(|(socket, remote)| (socket.into(), remote))
+}
 
 /// Accepts a non-blocking connection; returns it with its IP address, if it has one.
 #[cfg(not(target_os = "linux"))]

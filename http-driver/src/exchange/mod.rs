@@ -96,7 +96,7 @@ impl Exchange {
     }
 
     /// Returns the TLS session.
-    #[cfg_attr(not(feature = "_tls"), expect(dead_code, reason = "there is no handshake"))]
+    #[cfg_attr(not(any(feature = "tls", feature = "tls-aws-lc")), expect(dead_code, reason = "there is no handshake"))]
     pub(crate) fn tls(&self) -> Option<&TlsSession> {
         self.0.tls.get().map(|session| &**session)
     }

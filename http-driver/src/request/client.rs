@@ -106,7 +106,8 @@ impl Request {
     /// client claims about itself. Details:
     /// [`ProxyPolicy::upstream_headers`](httpants_core::proxy::ProxyPolicy::upstream_headers).
     ///
-    /// For the response, [`remove_hop_by_hop`](httpants_core::proxy::remove_hop_by_hop) is enough.
+    /// Add [`append_via`](httpants_core::proxy::append_via) with the name of your proxy. For the response,
+    /// [`remove_hop_by_hop`](httpants_core::proxy::remove_hop_by_hop) is enough.
     ///
     /// ```
     /// use httpants_driver::Request;

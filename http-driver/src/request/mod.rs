@@ -209,7 +209,7 @@ impl Request {
 
     /// Returns the TLS session of the connection: version, names, the client's certificate. `None`
     /// for a plain connection, even if the client speaks TLS to a proxy in front.
-    #[cfg(feature = "_tls")]
+    #[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
     #[must_use]
     pub fn tls(&self) -> Option<&crate::TlsSession> {
         self.exchange.tls()

@@ -147,7 +147,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// let server = Server::with_runtime(Memory::new(), handler).listen(80).listen_tls(443, tls);
     /// # drop(server); Ok(()) }
     /// ```
-    #[cfg(feature = "_tls")]
+    #[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
     #[must_use]
     pub fn listen_tls(mut self, address: impl Into<ListenAddress>, tls: Tls) -> Self {
         self.addresses.push((address.into(), Some(tls)));
@@ -157,7 +157,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// Enables TLS on every address of [`listen`](Self::listen) (`startSSL` in Pants). Requests
     /// there have the scheme `https`; plain connections are refused. Calling it twice is an error
     /// of [`bind`](Self::bind).
-    #[cfg(feature = "_tls")]
+    #[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
     #[must_use]
     #[doc(alias = "start_tls", alias = "startSSL")]
     pub fn tls(mut self, tls: Tls) -> Self {

@@ -4,6 +4,7 @@ use super::{is_field_value, is_token, line, trim};
 
 /// A chunked body, as far as it was read.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Body {
     /// The content, as far as it is there.
     pub content: Vec<u8>,

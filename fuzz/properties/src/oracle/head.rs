@@ -22,6 +22,7 @@ pub enum Verdict {
 
 /// A request's head.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Head {
     /// Its method.
     pub method: Vec<u8>,

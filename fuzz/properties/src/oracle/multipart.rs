@@ -2,6 +2,7 @@
 
 /// One part: its header section without the empty line, and its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Part {
     /// The field lines, each with its line end.
     pub header: Vec<u8>,

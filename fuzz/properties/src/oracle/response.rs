@@ -4,6 +4,7 @@ use super::{is_field_value, is_token, line, trim};
 
 /// A response.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Response {
     /// HTTP/1.0, not 1.1.
     pub http_1_0: bool,

@@ -251,7 +251,7 @@ fn the_applications_fields_are_on_responses_without_the_file() {
         (412, 2, plan(&Method::GET, "If-Match: \"x\"\r\n", &response, metadata(LEN))),
         (416, 2, plan(&Method::GET, "Range: bytes=100-\r\n", &response, metadata(LEN))),
         (405, 2, plan(&Method::POST, "", &response, metadata(LEN))),
-        (404, 2, Plan::fault(&Method::GET, FileError::NotFound).with_own_fields(&fields)),
+        (404, 2, Plan::error(&Method::GET, FileError::NotFound).with_own_fields(&fields)),
         (301, 2, Plan::add_slash(&Method::HEAD, "/a", "").with_own_fields(&fields)),
         (404, 0, in_front),
     ] {
@@ -318,7 +318,7 @@ fn faults() {
         (ErrorKind::Other, 500),
     ] {
         for method in [Method::GET, Method::HEAD, Method::POST] {
-            let plan = Plan::fault(&method, FileError::from(kind));
+            let plan = Plan::error(&method, FileError::from(kind));
             check(&plan, &method, 0);
             assert_eq!(plan.status, status, "{kind}");
             assert_eq!(text(&plan, "content-type"), Some("text/plain; charset=utf-8"));

@@ -76,7 +76,7 @@ impl Planner<'_> {
     }
 
     pub(super) fn fault(&self, own: &[Field], fault: FileError) -> Planned {
-        let plan = self.without_file(Plan::fault(self.request.method(), fault), own).plan;
+        let plan = self.without_file(Plan::error(self.request.method(), fault), own).plan;
         Planned { plan, file: None, error: Some(ServerErrorKind::File(fault)) }
     }
 
