@@ -11,8 +11,6 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
-#![cfg_attr(docsrs, feature(doc_cfg))]
-
 pub mod application;
 #[cfg(feature = "async-io")]
 pub mod async_io;
