@@ -23,7 +23,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use httpants_core::{Event, Now, RefusalResponse, RequestHead};
+use httpants_core::{Event, Now, RefusalResponse, RequestHead, ResponseState};
 use pin_project_lite::pin_project;
 use tracing::Span;
 
@@ -353,6 +353,17 @@ where
         this.handled.ready |= ready;
     }
 
+    /// Returns whether a request is handled whose response has no head yet.
+    fn is_response_expected(self: Pin<&mut Self>) -> bool {
+        let this = self.project();
+        if this.handled.is_idle() {
+            return false;
+        }
+        let request = this.handled.request();
+        let exchange = this.exchange.get(&this.service.environment, *this.now);
+        exchange.with(|shared| shared.core.response_state(request) == ResponseState::Expected)
+    }
+
     /// Registers wakers and the timer because no progress is possible. Ready if something changed
     /// in the meantime.
     fn wait(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
@@ -451,11 +462,13 @@ where
         *this.receive_first = may_rest && this.io.take_resting();
         *this.rest = None;
         this.handled.ready = !this.handled.is_idle();
-        // A response that is not yet there says that it is the last.
         let mut drain = command == Command::Drain;
-        *this.shutdown |= drain && !this.handled.is_idle();
-        drain &= this.handled.is_idle();
-        let turn_end = this.now.mono.saturating_add(TURN);
+        if drain && self.as_mut().is_response_expected() {
+            // The response says that it is the last.
+            drain = false;
+            *self.as_mut().project().shutdown = true;
+        }
+        let turn_end = self.now.mono.saturating_add(TURN);
         for _ in 0..ROUNDS {
             match self.as_mut().round(context) {
                 Round::Again if !self.handled.is_idle() && self.now.mono >= turn_end => break,

@@ -248,3 +248,44 @@ fn attached_and_bound_servers_have_the_same_defaults() {
     };
     assert_eq!(defaults(true), defaults(false));
 }
+
+/// The response to the first request has not said that it is the last: the second request was there
+/// before the shutdown, though the task of the connection sees both in the same turn.
+#[test]
+fn request_that_was_there_before_the_shutdown_is_served_behind_a_given_head() {
+    let handler = async |memory: Memory, request: Request| {
+        let path = request.path().to_owned();
+        match &*path {
+            // The whole response is given, and the handler goes on.
+            "/given" => {
+                let sent = request.responder().send_response("first", 200, "text/plain")?;
+                sleep(&memory, millis(100)).await;
+                Ok::<_, Misuse>(sent)
+            }
+            // The head is given, and the end comes in the turn of the shutdown.
+            "/begun" => {
+                let mut responder = request.responder();
+                responder.send_status(200)?;
+                responder.send("fir").await?;
+                sleep(&memory, millis(100)).await;
+                responder.send("st").await?;
+                responder.finish().await
+            }
+            _ => Ok(Response::text("second")),
+        }
+    };
+    for (path, jump) in [("/given", 0), ("/given", 100), ("/begun", 0), ("/begun", 100)] {
+        let world = start(handler);
+        let client = world.client(get(path));
+        let head = text(&client);
+        assert!(head.starts_with("HTTP/1.1 200 ") && !head.contains("Connection: close"), "{head}");
+        client.send(get("/second").as_bytes());
+        world.memory.jump(millis(jump));
+        world.handle.shutdown(seconds(5));
+        world.memory.run();
+        world.memory.advance(seconds(1));
+        let got = text(&client);
+        assert!(got.ends_with("second"), "{path} {jump}: lost: {got:?}");
+        assert!(client.is_ended(), "{path} {jump}");
+    }
+}
