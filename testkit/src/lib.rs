@@ -7,7 +7,8 @@
 //! | [`conformance`] | authors of runtimes | checks a runtime by more than eighty test cases |
 //! | [`simulation`] | authors of runtimes and of servers over the core | runs random scenarios that a seed repeats |
 //!
-//! Applications reach it as the module `testing` of their adapter, with its feature `testing`:
+//! [`conformance`] and [`simulation`] are features of the same names, which are defaults. Applications
+//! reach the others as the module `testing` of their adapter, with its feature `testing`:
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -64,8 +65,10 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 
+#[cfg(feature = "conformance")]
 pub mod conformance;
 pub mod memory;
+#[cfg(feature = "simulation")]
 pub mod simulation;
 mod test_server;
 

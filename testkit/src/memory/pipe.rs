@@ -225,6 +225,7 @@ impl Client {
     }
 
     /// Whether the server's end pretended not to be ready since the last call.
+    #[cfg(feature = "simulation")]
     pub(crate) fn take_delayed(&self) -> bool {
         std::mem::take(&mut lock(&self.pipe).delayed)
     }

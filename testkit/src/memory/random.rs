@@ -23,6 +23,7 @@ impl Random {
     }
 
     /// One of these; there must be one.
+    #[cfg(feature = "simulation")]
     pub(crate) fn one_of<'a, T>(&mut self, choices: &'a [T]) -> &'a T {
         let place = self.below(choices.len());
         #[expect(clippy::indexing_slicing, reason = "the place is below the length")]
