@@ -83,7 +83,7 @@ Ciphersuites = TLS_AES_128_GCM_SHA256
 
 
 def commands(demo):
-    """Returns the command of each server; names in braces stand for what differs per start."""
+    """Returns the command of each server; names in braces are replaced at each start."""
     peer = lambda name: os.path.join(results.peers_target(), "release", name)
     servers = {}
     for runtime in RUNTIMES:

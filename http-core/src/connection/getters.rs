@@ -112,7 +112,8 @@ impl Connection {
     }
 
     /// Returns how many bytes of the stream were parsed: after
-    /// [`Event::Request`](crate::Event::Request) the end of its head, after [`Event::Data`](crate::Event::Data) that of the piece, after
+    /// [`Event::Request`](crate::Event::Request) the end of its head, after
+    /// [`Event::Data`](crate::Event::Data) that of the piece, after
     /// [`Event::End`](crate::Event::End) that of the body with its trailers. A PROXY header counts,
     /// unless it was received by [`receive_preface`](Self::receive_preface).
     #[must_use]

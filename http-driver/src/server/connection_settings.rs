@@ -81,8 +81,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// any other after its current response, which has `Connection: close` if its head was not sent
     /// before. If it was, and another request was received by then, that is served, too, and its
     /// response has the field. No response is cut off, and upgraded streams are left alone. Each
-    /// connection has a random age between 90 and 100 percent of the maximum, so that clients that came together do
-    /// not come again together. Default: no limit.
+    /// connection has a random age between 90 and 100 percent of the maximum, so that clients that
+    /// came together do not come again together. Default: no limit.
     ///
     /// ```
     /// use std::time::Duration;

@@ -28,7 +28,7 @@ const RESPONSE: &[u8] = b"HTTP/1.1 200 OK\r\nserver: x\r\ncontent-type: text/pla
     date: Sun, 22 Nov 2026 13:00:00 GMT\r\n\r\nHello, World!";
 /// The time, which http-net and httpants get as an argument.
 const NOW: u64 = 1_795_352_400;
-/// The names of the fields of a page, as `http` and actix have them.
+/// The names of the fields of a page; actix has types of an older `http`.
 const CONSTANT_NAMES: [HeaderName; 7] = [
     header::CONTENT_TYPE,
     header::CACHE_CONTROL,

@@ -30,7 +30,7 @@ impl FileRoot {
         self.with(|settings| settings.dotfiles = dotfiles)
     }
 
-    /// Sets the names of the files that stand for their directory; the first that exists is sent.
+    /// Sets the names of the files to send for a directory; the first that exists is sent.
     /// Without names, a directory gets 404. Default: `index.html`.
     ///
     /// # Errors
