@@ -105,16 +105,17 @@ impl Connection {
         self.handle_recv(count, now);
     }
 
-    /// Moves all that waits to be sent into an empty queue of the caller's; says whether
+    /// Moves all that waits to be sent to the end of a queue of the caller's; says whether
     /// there was something. Report what has left by
     /// [`handle_transmitted`](Self::handle_transmitted). Until then it counts as waiting.
     pub fn take_transmit(&mut self, queue: &mut TransmitQueue) -> bool {
-        if !queue.is_empty() || self.send.is_empty() {
+        if self.send.is_empty() {
             return false;
         }
-        core::mem::swap(&mut self.send, &mut queue.0);
-        self.lent.memory = self.lent.memory.saturating_add(queue.0.memory());
-        self.lent.files = self.lent.files.saturating_add(queue.0.len() - queue.0.memory());
+        let memory = self.send.memory();
+        self.lent.memory = self.lent.memory.saturating_add(memory);
+        self.lent.files = self.lent.files.saturating_add(self.send.len() - memory);
+        queue.0.take_over(&mut self.send);
         true
     }
 

@@ -136,12 +136,34 @@ impl SendQueue {
     }
 
     fn append(&mut self, segment: Segment) {
+        self.cover();
+        self.segments.push_back(segment);
+    }
+
+    /// Makes a segment of what is gathered behind the last one.
+    fn cover(&mut self) {
         let gathered = self.buffer.len() - self.covered.max(self.sent);
         if gathered > 0 {
             self.segments.push_back(Segment::Gathered(gathered));
         }
         self.covered = self.buffer.len();
-        self.segments.push_back(segment);
+    }
+
+    /// Moves all that waits in another queue behind what waits here.
+    pub(super) fn take_over(&mut self, other: &mut Self) {
+        if self.is_empty() {
+            return core::mem::swap(self, other);
+        }
+        if !other.segments.is_empty() {
+            self.cover();
+            let tail = other.buffer.len() - other.covered.max(other.sent);
+            self.segments.append(&mut other.segments);
+            self.covered += other.buffer.len() - other.sent - tail;
+        }
+        self.buffer.extend_from_slice(other.buffer.get(other.sent..).unwrap_or_default());
+        self.shared += other.shared;
+        self.external = self.external.saturating_add(other.external);
+        other.clear();
     }
 
     pub(crate) fn poll(&self) -> Option<Transmit<'_>> {
@@ -308,20 +330,50 @@ mod tests {
     #[test]
     fn every_way_to_send_it_sends_the_same() {
         for step in [1, 2, 3, 7, 1000, 5000] {
-            let mut queue = filled();
-            let mut out = Vec::new();
-            while let Some(transmit) = queue.poll() {
-                let piece = match transmit {
-                    Transmit::Bytes(slices) => slices.flatten().copied().take(step).collect(),
-                    Transmit::External { offset, length, .. } => {
-                        (offset..offset + length).take(step).map(|at| at as u8).collect::<Vec<_>>()
-                    }
-                };
-                queue.sent(piece.len() as u64);
-                out.extend(piece);
-            }
+            let out = drain(&mut filled(), step);
             let expected = [&b"headsmall"[..], &large(), b"tail", &(100..150).collect::<Vec<u8>>(), b"end"].concat();
             assert_eq!(out, expected, "in steps of {step}");
+        }
+    }
+
+    /// Takes bytes off the front of a queue until it is empty.
+    fn drain(queue: &mut SendQueue, step: usize) -> Vec<u8> {
+        let mut out = Vec::new();
+        while let Some(transmit) = queue.poll() {
+            let piece = match transmit {
+                Transmit::Bytes(slices) => slices.flatten().copied().take(step).collect(),
+                Transmit::External { offset, length, .. } => {
+                    (offset..offset + length).take(step).map(|at| at as u8).collect::<Vec<_>>()
+                }
+            };
+            queue.sent(piece.len() as u64);
+            out.extend(piece);
+        }
+        out
+    }
+
+    #[test]
+    fn what_is_taken_over_follows_what_waits() {
+        for (sent_here, sent_there, has_end) in [(0, 0, true), (3, 2, true), (3012, 3010, false), (3070, 3066, true)] {
+            let queues = || {
+                let (mut queue, mut other) = (filled(), filled());
+                if !has_end {
+                    queue.sent(queue.len() - 3);
+                    queue.push_external(1, 7, 9);
+                }
+                queue.sent(sent_here);
+                other.sent(sent_there);
+                (queue, other)
+            };
+            let (mut queue, mut other) = queues();
+            let expected = [drain(&mut queue, 1000), drain(&mut other, 1000)].concat();
+            let (mut queue, mut other) = queues();
+            let (length, memory) = (queue.len() + other.len(), queue.memory() + other.memory());
+            queue.take_over(&mut other);
+            assert_eq!((queue.len(), queue.memory(), other.len()), (length, memory, 0));
+            assert!(other.is_empty() && other.poll().is_none());
+            queue.gather().extend_from_slice(b"behind");
+            assert_eq!(drain(&mut queue, 5), [&expected[..], b"behind"].concat());
         }
     }
 

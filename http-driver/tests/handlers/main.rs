@@ -30,3 +30,4 @@ mod waiting;
 mod wakers;
 mod whole;
 mod world;
+mod writes;

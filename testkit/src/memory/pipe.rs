@@ -43,6 +43,8 @@ struct Pipe {
     to_client: Vec<u8>,
     /// Bytes that the client will still take.
     window: usize,
+    /// The server's writes.
+    writes: u64,
     client_ended: bool,
     client_reset: bool,
     server_ended: bool,
@@ -71,6 +73,7 @@ pub(crate) fn pair(seed: u64, faults: Faults) -> (Client, MemoryTransport) {
         to_server: VecDeque::new(),
         to_client: Vec::new(),
         window: usize::MAX,
+        writes: 0,
         client_ended: false,
         client_reset: false,
         server_ended: false,
@@ -122,7 +125,9 @@ impl Pipe {
         Poll::Ready(Ok(self.cut(room)))
     }
 
-    fn fill_window(&mut self, count: usize) {
+    /// Notes that the server has written this many bytes.
+    fn note_write(&mut self, count: usize) {
+        self.writes += 1;
         if self.window != usize::MAX {
             self.window -= count;
         }
@@ -235,6 +240,12 @@ impl Client {
     pub fn unread(&self) -> usize {
         lock(&self.pipe).to_server.len()
     }
+
+    /// Counts the writes of the server, each a system call on a socket.
+    #[must_use]
+    pub fn writes(&self) -> u64 {
+        lock(&self.pipe).writes
+    }
 }
 
 impl Drop for Client {
@@ -280,7 +291,7 @@ impl Transport for MemoryTransport {
                 pipe.to_client.extend_from_slice(taken);
                 left -= taken.len();
             }
-            pipe.fill_window(count);
+            pipe.note_write(count);
             Poll::Ready(Ok(count))
         })
     }
@@ -299,7 +310,7 @@ impl Transport for MemoryTransport {
                 let mut buffer = vec![0; room];
                 let count = read_at(file, &mut buffer, offset)?;
                 pipe.to_client.extend(buffer.iter().take(count));
-                pipe.fill_window(count);
+                pipe.note_write(count);
                 Poll::Ready(Ok(count))
             })
         })
