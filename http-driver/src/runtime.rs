@@ -294,6 +294,13 @@ pub fn sleep<R: Runtime>(runtime: &R, span: Duration) -> impl Future<Output = ()
     }
 }
 
+/// Returns the time for one read of a clock instead of two: the wall clock counts on from the last
+/// time that was read, and is read again once a second.
+pub(crate) fn read_clock<R: Runtime>(runtime: &R, last: Now) -> Now {
+    let now = runtime.now_after(last);
+    if now.mono.as_secs() == last.mono.as_secs() { now } else { runtime.now() }
+}
+
 /// Yields once to other tasks.
 pub(crate) async fn yield_now() {
     let mut yielded = false;

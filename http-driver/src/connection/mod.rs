@@ -41,7 +41,7 @@ use self::upgrade::UpgradeTask;
 use crate::handler::Handler;
 use crate::observe::{Observer, spans};
 use crate::response::{Outlet, replace_refusal};
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, read_clock};
 use crate::tls::Tls;
 
 /// Rounds before other tasks get a turn, so that a peer that pipelines endlessly does not occupy a
@@ -456,7 +456,7 @@ where
         if *this.is_over {
             return self.end(context);
         }
-        *this.now = this.runtime.now();
+        *this.now = read_clock(this.runtime, *this.now);
         this.io.begin_poll();
         let may_rest = this.handled.is_idle() && command == Command::Serve && !*this.shutdown;
         *this.receive_first = may_rest && this.io.take_resting();
