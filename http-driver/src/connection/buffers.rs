@@ -4,9 +4,8 @@ use std::cell::RefCell;
 
 use httpants_core::Storage;
 
-/// Buffers of each size that a thread keeps: about as many as connections that are busy at the same
-/// moment. Idle connections hold none.
-const KEPT: usize = 64;
+/// Buffers of each size that a thread keeps: as many as of the exchanges that they belong to.
+const KEPT: usize = 16;
 /// Number of sizes: two for each of two servers with different limits on one thread.
 const SIZES: usize = 4;
 

@@ -7,9 +7,10 @@ use httpants_core::{Connection, ConnectionInfo, Now};
 
 use crate::exchange::{Environment, Exchange};
 
-/// Exchanges of each server that a thread keeps: about as many as connections that are busy at the
-/// same moment. Idle connections hold none.
-const KEPT: usize = 64;
+/// Exchanges of each server that a thread keeps. Idle connections hold none, and one after the other
+/// takes the same; more are in use where requests wait. On a runtime that moves tasks between threads
+/// each thread comes to keep this number in time.
+const KEPT: usize = 16;
 
 /// Servers that a thread keeps exchanges of. Those that are over cannot always be told from others,
 /// because other threads may keep exchanges of them, too; so the oldest makes room.
