@@ -4,8 +4,11 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
 
 use std::collections::BTreeSet;
+use std::num::NonZero;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::thread;
 
 use httpants_tests::{
     End, Exchange, Fixture, Outcome, Script, Step, Style, app, cuts, expected, fixture, rows, steps, text,
@@ -92,23 +95,37 @@ fn check(file: &str) {
 #[test]
 #[ignore = "takes some minutes"]
 fn every_pair_of_cuts() {
+    let fixtures: Vec<_> =
+        FILES.iter().flat_map(|file| load(file).into_iter().map(move |fixture| (file, fixture))).collect();
+    let next = AtomicUsize::new(0);
+    let try_some = || {
+        let mut runs = 0;
+        while let Some((file, fixture)) = fixtures.get(next.fetch_add(1, Ordering::Relaxed)) {
+            runs += every_pair_of(file, fixture);
+        }
+        runs
+    };
+    let runs: usize = thread::scope(|scope| {
+        let count = thread::available_parallelism().map_or(1, NonZero::get);
+        let threads: Vec<_> = (0..count).map(|_| scope.spawn(try_some)).collect();
+        threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+    });
+    assert!(runs > 100_000, "{runs} runs");
+}
+
+/// Tries all pairs of cuts of a fixture; returns how many there are.
+fn every_pair_of(file: &str, fixture: &Fixture) -> usize {
     let mut runs = 0;
-    for file in FILES {
-        for fixture in &load(file) {
-            for steps in &fixture.inputs {
-                let case = Case { fixture, steps };
-                for cut in cuts::every_pair(&case.bytes()) {
-                    let outcome = case.run(steps, Style::LENT, &cut);
-                    let same = case.compare(&outcome, &fixture.events, &fixture.response, &how(Style::LENT, &cut));
-                    same.unwrap_or_else(|error| {
-                        panic!("tests/wire/{file}:{} {}\n{error}", fixture.line, fixture.title)
-                    });
-                    runs += 1;
-                }
-            }
+    for steps in &fixture.inputs {
+        let case = Case { fixture, steps };
+        for cut in cuts::every_pair(&case.bytes()) {
+            let outcome = case.run(steps, Style::LENT, &cut);
+            let same = case.compare(&outcome, &fixture.events, &fixture.response, &how(Style::LENT, &cut));
+            same.unwrap_or_else(|error| panic!("tests/wire/{file}:{} {}\n{error}", fixture.line, fixture.title));
+            runs += 1;
         }
     }
-    assert!(runs > 100_000, "{runs} runs");
+    runs
 }
 
 /// One input of a fixture.
