@@ -5,8 +5,7 @@ use std::future::Future;
 use async_std::task;
 use httpants_driver::async_io;
 
-/// The global executor of async-std. A panic ends only its task, and dropping a handle detaches the
-/// task.
+/// The global executor of async-std. Dropping a handle detaches the task.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Executor;
 

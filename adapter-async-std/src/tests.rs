@@ -1,7 +1,10 @@
 //! Tests of what async-std is responsible for: where tasks and work run, and the effects of a panic
 //! or a drop.
 
+use std::future::poll_fn;
+use std::panic::panic_any;
 use std::sync::mpsc::channel;
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -27,15 +30,37 @@ fn tasks_run_in_the_pool_from_any_thread() {
     assert!(reports.iter().all(|(_, place)| *place != thread::current().id()), "{reports:?}");
 }
 
+/// Panics when it is dropped.
+struct Panics;
+
+impl Drop for Panics {
+    fn drop(&mut self) {
+        panic!("a panic of the test");
+    }
+}
+
 #[test]
 fn panic_ends_only_its_task() {
     let runtime = AsyncStd::default();
-    for _ in 0..20 {
-        runtime.spawn(async { panic!("a panic of the test") });
+    let tasks: [fn(AsyncStd); 3] = [
+        |runtime| runtime.spawn(async { panic!("a panic of the test") }),
+        |runtime| runtime.spawn(async { panic_any(Panics) }),
+        |runtime| {
+            let held = Panics;
+            runtime.spawn(poll_fn(move |_| {
+                let _ = &held;
+                Poll::Ready(())
+            }));
+        },
+    ];
+    for spawn in tasks {
+        for _ in 0..20 {
+            spawn(runtime);
+        }
+        let (sender, receiver) = channel();
+        runtime.spawn(async move { sender.send("the pool continues").unwrap() });
+        assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Ok("the pool continues"));
     }
-    let (sender, receiver) = channel();
-    runtime.spawn(async move { sender.send("the pool continues").unwrap() });
-    assert_eq!(receiver.recv_timeout(Duration::from_secs(10)), Ok("the pool continues"));
 }
 
 #[test]

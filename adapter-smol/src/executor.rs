@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -28,8 +27,6 @@ pub struct Executor;
 
 impl async_io::Executor for Executor {
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) {
-        // smol propagates a panic to the thread that drives the executor.
-        let future = AssertUnwindSafe(future).catch_unwind();
         match WORKER.with_borrow(Option::clone) {
             Some(worker) => worker.spawn(future).detach(),
             None => smol::spawn(future).detach(),

@@ -1,7 +1,10 @@
 //! Tests of what smol is responsible for: where tasks and work run, and the effects of a panic or a
 //! drop.
 
+use std::future::poll_fn;
+use std::panic::panic_any;
 use std::sync::mpsc;
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -60,17 +63,39 @@ fn worker_drops_its_tasks_when_it_ends() {
     assert_eq!(receiver.try_recv(), Err(mpsc::TryRecvError::Disconnected));
 }
 
+/// Panics when it is dropped.
+struct Panics;
+
+impl Drop for Panics {
+    fn drop(&mut self) {
+        panic!("a panic of the test");
+    }
+}
+
 #[test]
 fn panic_ends_only_its_own_task() {
     let runtime = Smol::default();
     let here = thread::current().id();
-    let other = runtime.block_on(async {
-        runtime.spawn(async { panic!("a panic of the test") });
-        thread_of_a_task(runtime).await
-    });
-    assert_eq!(other.unwrap(), here);
-    runtime.spawn(async { panic!("a panic of the test") });
-    assert_ne!(smol::block_on(thread_of_a_task(runtime)), here);
+    let tasks: [fn(Smol); 3] = [
+        |runtime| runtime.spawn(async { panic!("a panic of the test") }),
+        |runtime| runtime.spawn(async { panic_any(Panics) }),
+        |runtime| {
+            let held = Panics;
+            runtime.spawn(poll_fn(move |_| {
+                let _ = &held;
+                Poll::Ready(())
+            }));
+        },
+    ];
+    for spawn in tasks {
+        let other = runtime.block_on(async {
+            spawn(runtime);
+            thread_of_a_task(runtime).await
+        });
+        assert_eq!(other.unwrap(), here);
+        spawn(runtime);
+        assert_ne!(smol::block_on(thread_of_a_task(runtime)), here);
+    }
 }
 
 #[test]

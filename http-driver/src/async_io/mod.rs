@@ -36,6 +36,7 @@
 //! # }
 //! ```
 
+mod contained;
 mod listener;
 mod socket;
 #[cfg(test)]
@@ -55,11 +56,13 @@ pub use listener::Listener;
 pub use timer::AsyncIoSleep;
 pub use transport::Transport;
 
+use self::contained::Contained;
+use crate::observe::discard;
 use crate::runtime::{Blocking, BlockingPool, Clock, Runtime, Spawn};
 
 /// An executor of tasks and blocking work.
 pub trait Executor: Clone + Debug + Send + Sync + 'static {
-    /// Runs the future in the background. A panic in it must not affect other tasks.
+    /// Runs the future in the background. Its panics are caught before.
     fn spawn(&self, future: impl Future<Output = ()> + Send + 'static);
 
     /// Runs blocking work on another thread, even if its result is not awaited. May be called
@@ -134,8 +137,10 @@ impl<E: Executor> Runtime for AsyncIo<E> {
     {
         // A panic becomes an error of this future only.
         let work = self.executor.unblock(|| {
-            let panicked = |_| io::Error::other("the blocking work panicked");
-            catch_unwind(AssertUnwindSafe(work)).map_err(panicked)
+            catch_unwind(AssertUnwindSafe(work)).map_err(|panic| {
+                discard(panic);
+                io::Error::other("the blocking work panicked")
+            })
         });
         Box::pin(work)
     }
@@ -151,6 +156,6 @@ impl<E: Executor> Runtime for AsyncIo<E> {
 
 impl<E: Executor, F: Future<Output = ()> + Send + 'static> Spawn<F> for AsyncIo<E> {
     fn spawn(&self, future: F) {
-        self.executor.spawn(future);
+        self.executor.spawn(Contained::new(future));
     }
 }

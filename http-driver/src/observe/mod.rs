@@ -11,4 +11,6 @@ pub(crate) mod spans;
 pub use self::counters::{CloseCounts, Counters, RefusalCounts, ResponseCounts, TimerCounts};
 pub(crate) use self::counters::{Count, Metrics};
 pub(crate) use self::observer::{Observed, Observer};
+#[cfg(feature = "async-io")]
+pub(crate) use self::panics::discard;
 pub(crate) use self::panics::{Panicked, guard};

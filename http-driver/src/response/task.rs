@@ -320,6 +320,8 @@ impl StreamTask {
                 shared.core.send(request, before)?;
             }
             match piece {
+                // A responder of the same request may have finished the response.
+                None if shared.core.response_state(request).is_over() => return Err(Misuse::NoRequest),
                 None => return Ok(Some(Progress::Waiting)),
                 Some(Some(Piece::Data(data))) => {
                     shared.core.send(request, data)?;

@@ -1,15 +1,18 @@
 //! Tests of handlers that continue after their response.
 
+use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
 use std::task::{Poll, Waker};
 
+use bytes::Bytes;
+use futures_util::stream::pending;
 use httpants_driver::runtime::sleep;
 use httpants_driver::{BodyError, BodyPolicy, Misuse, Request, Responder, Response};
 use httpants_testkit::memory::Memory;
 
 use crate::world::{
-    Notes, OnDrop, World, errors, get, millis, ok, post, post_head, responses, seconds, start_streaming, start_with,
-    text,
+    Notes, OnDrop, World, errors, get, millis, ok, post, post_head, responses, seconds, start, start_streaming,
+    start_with, text,
 };
 
 /// On `/one` the handler responds by its responder, works for 100 ms and then returns another
@@ -277,5 +280,38 @@ fn requests_arriving_as_a_late_handler_ends_are_served() {
         gate.open();
         assert_eq!(world.ask(&client, get("/next").repeat(count)), vec![ok("/next"); count], "{count}");
         assert_eq!(world.ask(&client, get("/last")), [ok("/last")], "after {count}");
+    }
+}
+
+/// The stream waits for ever, and the next request would wait with it.
+#[test]
+fn stream_ends_when_a_responder_finishes_its_response() {
+    for leaves in [false, true] {
+        let handler = async |memory: Memory, request: Request| {
+            if request.path() != "/stream" {
+                return Response::text(request.path().to_owned());
+            }
+            let clock = memory.clone();
+            memory.serve(async move {
+                sleep(&clock, millis(100)).await;
+                request.responder().finish().await.map(drop)
+            });
+            Response::stream(pending::<Result<Bytes, Infallible>>())
+        };
+        let errors = errors(|| {
+            let world = start(handler);
+            let client = world.client(get("/stream") + &get("/next"));
+            world.memory.advance(millis(99));
+            if leaves {
+                client.reset();
+            }
+            world.memory.advance(millis(1));
+            assert_eq!(responses(&client).len(), if leaves { 1 } else { 2 });
+            world.assert_serves_others();
+            client.reset();
+            world.memory.run();
+            world.assert_left();
+        });
+        assert!(errors.is_empty(), "{errors:?}");
     }
 }

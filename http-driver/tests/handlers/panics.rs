@@ -2,6 +2,7 @@
 //! affected.
 
 use std::future::{Future, pending};
+use std::panic::resume_unwind;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -296,4 +297,19 @@ fn panic_in_drop_at_reset_does_not_affect_others() {
             let _ = responses(&client);
         });
     }
+}
+
+/// The value of a panic may panic when it is dropped.
+#[test]
+fn panic_with_a_value_that_panics_is_only_a_500() {
+    let handler = async |_, request: Request| {
+        if request.path() == "/value" {
+            resume_unwind(Box::new(Panics));
+        }
+        Response::text(request.path().to_owned())
+    };
+    let world = start(handler);
+    let (received, client) = play(&world, get("/value"));
+    assert_eq!(received, [failed(), ok("/after")]);
+    assert!(!client.is_ended() && panics(&world) == 1);
 }
