@@ -283,6 +283,7 @@ mod tests {
             ("1\t;\ta=b;c\r\nx\r\n0\r\nT: 1\r\nU: 2\r\n\r\n", "x"),
             ("0000000000000001\r\nx\r\n0\r\n\r\n", "x"),
             ("1;a=\"\"\r\nx\r\n0\r\n\r\n", "x"),
+            ("1;a;b ;c\r\nx\r\n0;a;b ;c\r\n\r\n", "x"),
         ] {
             assert_eq!(verdict(input).as_deref(), Ok(content), "{input:?}");
         }
@@ -429,5 +430,9 @@ mod tests {
     fn bytes_behind_the_end_are_not_touched() {
         assert_eq!(decode(b"0\r\n\r\nGET", 100, 100).unwrap().2, 5);
         assert_eq!(decode(b"0\r\nT: 1\r\n\r\nGET", 100, 100).unwrap().1, b"T: 1\r\n\r\n");
+        let mut decoder = Chunked::new(100);
+        for input in [&b"0\r\n\r\nGET"[..], b"GET", b""] {
+            assert!(matches!(decoder.advance(input), Ok(Piece::End { .. })), "{}", input.escape_ascii());
+        }
     }
 }

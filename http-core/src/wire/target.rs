@@ -66,7 +66,7 @@ fn absolute_form(text: &[u8], start: usize) -> Result<Target, ProtocolError> {
     let colon = memchr::memchr(b':', text).ok_or(ProtocolError::TargetForm)?;
     let (scheme, rest) = text.split_at_checked(colon).unwrap_or_default();
     let Some(rest) = rest.strip_prefix(b"://") else {
-        return Err(match authority_form(text, Span::new(start..start + text.len())) {
+        return Err(match authority_form(text, Span::default()) {
             Ok(_) => ProtocolError::AuthorityForm,
             Err(_) => ProtocolError::TargetForm,
         });
