@@ -8,7 +8,7 @@ use std::time::Duration;
 use common::{connection, events, give, id, now, request, sent, timeout};
 use httpants_core::{
     BodyLen, Close, CloseReason, Config, Connection, ConnectionInfo, Event, IdleConnection, Misuse, ProtocolError,
-    Receiving, ResponseHead, Timer, Transmit, TransmitQueue,
+    Receiving, ResponseHead, Storage, Timer, Transmit, TransmitQueue,
 };
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -293,6 +293,49 @@ fn nothing_that_has_left_puts_off_no_timer() {
         // Sending as such is progress, too.
         let deadline = if waits { 1000 } else { deadline };
         assert_eq!(timeout(&connection), Some((deadline + half_closed, Timer::HalfClosed)), "{waits} {count}");
+    }
+}
+
+/// What the application holds back is not late, however often it says so.
+#[test]
+fn a_pause_counts_from_its_first_call() {
+    let mut config = Config::default();
+    (config.timeouts.body, config.timeouts.body_rate) = (None, 1);
+    config.timeouts.body_rate_grace = Duration::from_secs(10);
+    let mut connection = with_request(config.clone(), POST);
+    let request = id(&connection);
+    for millis in [1000, 5000] {
+        connection.handle_time(now(millis));
+        connection.pause(request).unwrap();
+        assert!(!connection.wants_recv());
+    }
+    connection.handle_time(now(9000));
+    connection.resume(request).unwrap();
+    assert_eq!(timeout(&connection), Some((18_000, Timer::BodyRate)));
+
+    // Where no body is read there is nothing to pause.
+    let mut connection = with_request(config, GET);
+    let request = id(&connection);
+    connection.pause(request).unwrap();
+    assert!(connection.wants_recv());
+}
+
+/// The caller gets back what it supplied before.
+#[test]
+fn supplied_storage_replaces_other() {
+    let mut connection = connection(Config::default());
+    assert!(connection.supply_storage(Storage::new(100)).is_none());
+    assert_eq!(connection.supply_storage(Storage::new(200)).map(|storage| storage.size()), Some(100));
+    assert_eq!(connection.storage_size(), 200);
+    assert_eq!(connection.release_storage().map(|storage| storage.size()), Some(200));
+}
+
+#[test]
+fn requests_tell_whether_their_client_waits() {
+    for (field, waits) in [("Expect: 100-continue\r\n", true), ("", false)] {
+        let mut connection = connection(Config::default());
+        give(&mut connection, format!("POST / HTTP/1.1\r\nHost: a\r\n{field}Content-Length: 5\r\n\r\n").as_bytes(), 0);
+        assert_eq!(request(&mut connection).expects_continue(), waits);
     }
 }
 

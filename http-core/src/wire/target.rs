@@ -215,7 +215,22 @@ mod tests {
         for good in ["/a/b;c?d=e/f?g", "http://[::1]:8/", "/%41", "*", "h:80", "[::1]:80", "/a:b@c,d"] {
             assert!(is_strict(good.as_bytes()), "{good}");
         }
-        for bad in ["/a|b", "/^", "/{", "/\\", "/a#b", "/[", "/%4", "/?[", "http://host/[", "/\"", "/<", "/a?u=://["] {
+        for bad in [
+            "/a|b",
+            "/^",
+            "/{",
+            "/\\",
+            "/a#b",
+            "/[",
+            "/%4",
+            "/%zz",
+            "/%4g",
+            "/?[",
+            "http://host/[",
+            "/\"",
+            "/<",
+            "/a?u=://[",
+        ] {
             assert!(!is_strict(bad.as_bytes()), "{bad}");
         }
     }
