@@ -330,6 +330,37 @@ fn supplied_storage_replaces_other() {
     assert_eq!(connection.release_storage().map(|storage| storage.size()), Some(200));
 }
 
+/// Also where an event is due: what stands in a buffer that is lent comes before the end.
+#[test]
+fn nothing_ends_while_the_buffer_is_lent() {
+    let mut config = Config::default();
+    config.limits.send_backlog = 1;
+    let mut connection = with_request(config, POST);
+    let request = id(&connection);
+    connection.respond(request, &ResponseHead::default(), BodyLen::Unknown).unwrap();
+    assert_eq!(connection.poll_send_room(request), Ok(0));
+    give(&mut connection, b"hello", 0);
+    let lent = connection.lend_recv_buf().unwrap();
+    connection.handle_eof(now(0));
+    assert!(connection.poll_event().is_none());
+    connection.return_recv_buf(lent, 0, now(0));
+    assert_eq!(events(&mut connection)[..2], ["Data", "End"]);
+}
+
+/// As long as the application is not ready: what is received then may be a request.
+#[test]
+fn a_held_connection_ends_once_it_goes_on() {
+    let mut connection = connection(Config::default());
+    connection.hold_requests();
+    give(&mut connection, b"\r\n", 0);
+    let lent = connection.lend_recv_buf().unwrap();
+    connection.handle_shutdown(now(0));
+    connection.return_recv_buf(lent, 0, now(0));
+    assert!(connection.poll_event().is_none());
+    connection.accept_requests();
+    assert_eq!(events(&mut connection), ["Closed"]);
+}
+
 #[test]
 fn requests_tell_whether_their_client_waits() {
     for (field, waits) in [("Expect: 100-continue\r\n", true), ("", false)] {
