@@ -311,9 +311,14 @@ fn a_pause_counts_from_its_first_call() {
 #[test]
 fn supplied_storage_replaces_other() {
     let mut connection = connection(Config::default());
-    assert!(connection.supply_storage(Storage::new(100)).is_none());
-    assert_eq!(connection.supply_storage(Storage::new(200)).map(|storage| storage.size()), Some(100));
-    assert_eq!(connection.storage_size(), 200);
+    let size = Config::default().limits.recv_buffer;
+    assert_eq!(connection.wanted_storage(), Some(size));
+    assert!(connection.supply_storage(Storage::new(size)).is_none());
+    assert_eq!(connection.wanted_storage(), None, "there is enough");
+    assert_eq!(connection.supply_storage(Storage::new(200)).map(|storage| storage.size()), Some(size));
+    assert_eq!((connection.storage_size(), connection.wanted_storage()), (200, Some(size)));
+    connection.handle_eof(now(0));
+    assert_eq!(connection.wanted_storage(), None, "nothing is received");
     assert_eq!(connection.release_storage().map(|storage| storage.size()), Some(200));
 }
 
