@@ -94,3 +94,49 @@ fn restoring_drops_a_connection_that_is_in_use() {
     assert!(connection.poll_transmit().is_none() && connection.poll_event().is_none());
     assert_eq!(exchange(&mut connection, 6).connection_info(), &peer(2));
 }
+
+/// Where an event may be due and the connection is held or lent, each alone is enough.
+#[test]
+fn a_connection_with_an_event_that_is_held_or_lent_is_not_idle() {
+    for lends in [true, false] {
+        let mut config = Config::default();
+        config.limits.send_backlog = 1;
+        let mut connection = common::connection(config);
+        give(&mut connection, WRK.as_bytes(), 0);
+        drop(connection.poll_event());
+        let id = id(&connection);
+        connection.respond(id, &ResponseHead::default(), BodyLen::Known(0)).unwrap();
+        assert_eq!(connection.poll_send_room(id), Ok(0));
+        connection.finish(id).unwrap();
+        connection.handle_sent(u64::MAX, now(0));
+        let lent = if lends { connection.lend_recv_buf() } else { None };
+        if !lends {
+            connection.hold_requests();
+        }
+        assert!(matches!(connection.poll_event(), Some(Event::ResponseEnd(_))));
+        assert!(connection.take_idle().is_none(), "lent: {lends}");
+        drop(lent);
+    }
+}
+
+#[test]
+fn a_connection_that_is_held_and_lent_is_not_idle() {
+    let mut connection = common::connection(Config::default());
+    let lent = connection.lend_recv_buf().unwrap();
+    connection.hold_requests();
+    assert!(connection.take_idle().is_none());
+    connection.accept_requests();
+    assert!(connection.take_idle().is_none());
+    connection.return_recv_buf(lent, 0, now(0));
+    assert!(connection.take_idle().is_some());
+}
+
+#[test]
+fn restored_connections_expect_no_time_before_their_last() {
+    let config = Config::default();
+    let idle = IdleConnection::new(&config, ConnectionInfo::default(), now(5000));
+    let mut connection = common::connection(config);
+    connection.restore(idle, now(1000));
+    assert_eq!(connection.now().mono, now(5000).mono);
+    assert_eq!(connection.now().wall, now(1000).wall);
+}

@@ -69,6 +69,26 @@ fn buffers_that_are_taken_out_allocate_nothing() {
     }
 }
 
+/// Storage that goes from one connection to the next has all that a request needs.
+#[test]
+fn connections_that_share_storage_allocate_nothing() {
+    let mut servers = [Server::new(), Server::new()];
+    let mut storage = Some(Storage::new(8 << 10));
+    let mut rounds = |count: usize| {
+        for _ in 0..count {
+            for server in &mut servers {
+                let supplied = storage.take().expect("it was released");
+                assert!(server.connection.supply_storage(supplied).is_none());
+                server.exchange(BROWSER.as_bytes());
+                storage = server.connection.release_storage();
+            }
+        }
+    };
+    rounds(3);
+    let counted = measure(|| rounds(100));
+    assert_eq!(counted.count_total, 0, "{counted:?}");
+}
+
 #[test]
 fn an_idle_connection_holds_less_than_a_kibibyte() {
     let config = Arc::new(Config::default());

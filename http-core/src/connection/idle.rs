@@ -94,8 +94,8 @@ impl Connection {
         self.served = served;
         self.uncommon = uncommon;
         self.proxy_header = proxy_header;
-        // Another request was awaited behind each that was served.
-        self.more_may_come = served > 0;
+        // Each request says so before it counts, and a silent client does not.
+        self.more_may_come = false;
     }
 
     /// Returns true if nothing but what an [`IdleConnection`] holds distinguishes this connection
@@ -103,7 +103,7 @@ impl Connection {
     /// connection leads out of this state.
     fn is_vacant(&self) -> bool {
         self.state == State::NEW
-            && !(self.held | self.end_of_stream | self.events.any | self.recv.is_lent())
+            && !(self.held | self.events.any | self.recv.is_lent())
             && self.empty_lines == 0
             && self.recv.is_empty()
             && !self.has_unsent()

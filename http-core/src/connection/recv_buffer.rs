@@ -172,7 +172,7 @@ impl RecvBuf {
     /// Ends with writable storage of at least `size` bytes.
     fn make_writable(&mut self, size: usize) {
         self.backing = match core::mem::take(&mut self.backing) {
-            Backing::Shared(bytes) if bytes.len() >= size => match bytes.try_into_mut() {
+            Backing::Shared(bytes) => match bytes.try_into_mut() {
                 Ok(block) => Backing::Writable(Block(block)),
                 Err(held) => Backing::Shared(held),
             },
@@ -271,6 +271,30 @@ mod tests {
         buffer.consume(40);
         assert_eq!(buffer.release().map(|block| block.size()), Some(64));
         assert_eq!(buffer.room(16).len(), 16);
+    }
+
+    #[test]
+    fn what_is_left_moves_to_the_front_where_under_a_quarter_is_free() {
+        for (filled, consumed, room) in [(24, 8, 8), (25, 8, 15), (32, 20, 20), (25, 0, 7), (24, 0, 8)] {
+            let mut buffer = RecvBuf::default();
+            buffer.room(32)[..filled].copy_from_slice(&[b'x'; 32][..filled]);
+            buffer.commit(filled);
+            buffer.consume(consumed);
+            assert_eq!(buffer.room(32).len(), room, "{filled} - {consumed}");
+            assert_eq!(buffer.filled(), &[b'x'; 32][consumed..filled]);
+        }
+    }
+
+    #[test]
+    fn storage_is_wanted_where_there_is_less() {
+        let mut buffer = RecvBuf::default();
+        assert!(buffer.wants(16) && !buffer.wants(0));
+        put(&mut buffer, b"x");
+        assert!(buffer.wants(17) && !buffer.wants(16) && !buffer.wants(15));
+        let lent = buffer.lend(16);
+        assert!(!buffer.wants(17));
+        buffer.take_back(lent);
+        assert!(buffer.wants(17));
     }
 
     #[test]

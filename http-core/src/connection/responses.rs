@@ -220,6 +220,47 @@ mod tests {
         assert_eq!(responses.memory(), 0);
     }
 
+    /// A response of a length that no counter holds is not one that has no end.
+    #[test]
+    fn a_response_without_measure_is_awaited() {
+        let mut responses = Responses::default();
+        responses.open(Some(RequestId::new(1)));
+        responses.close(u64::MAX);
+        assert!(responses.has_any() && !responses.has_next());
+        responses.replace_last(1, u64::MAX);
+        assert!(responses.has_any() && !responses.has_next());
+        responses.break_off();
+        assert!(responses.has_next() && responses.is_next_broken());
+        assert!(responses.take_broken().is_some_and(|stats| !stats.complete));
+        assert!(!responses.has_any());
+    }
+
+    #[test]
+    fn storage_is_passed_on_where_there_is_none() {
+        let mut responses = Responses::default();
+        responses.give(Leaving::with_capacity(7));
+        responses.give(Leaving::with_capacity(70));
+        assert_eq!(responses.leaving.capacity(), 7);
+        assert_eq!(responses.release().capacity(), 7);
+        assert_eq!(responses.leaving.capacity(), 0);
+    }
+
+    /// Also where some of them are reported together.
+    #[test]
+    fn the_queue_does_not_grow_behind_groups() {
+        let mut responses = Responses::default();
+        responses.open(None);
+        responses.close(0);
+        for _ in 0..10_000 {
+            for _ in 0..3 {
+                responses.open(None);
+                responses.close(0);
+            }
+            (0..3).for_each(|_| assert!(responses.take().is_some()));
+        }
+        assert!(responses.leaving.capacity() <= 4 * REPORTED && responses.memory() == 40);
+    }
+
     /// However long a connection has responses that leave, those that have left take no memory.
     #[test]
     fn the_queue_does_not_grow_behind_what_was_reported() {

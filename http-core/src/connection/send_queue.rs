@@ -186,8 +186,8 @@ impl SendQueue {
         while count > 0 {
             let gone = match self.segments.front_mut() {
                 None => {
-                    let tail = usize::try_from(count).unwrap_or(usize::MAX).min(self.buffer.len() - self.sent);
-                    self.sent += tail;
+                    let tail = usize::try_from(count).unwrap_or(usize::MAX);
+                    self.sent = self.sent.saturating_add(tail).min(self.buffer.len());
                     break;
                 }
                 Some(Segment::Gathered(length)) => {
@@ -387,5 +387,69 @@ mod tests {
         }
         assert!(queue.gather().capacity() < 4 * KEPT);
         assert_eq!(queue.len(), 1000);
+        // In large steps, too.
+        for _ in 0..1000 {
+            (0..20).for_each(|_| queue.push(Bytes::from(vec![0; 1000])));
+            queue.sent(20_000);
+        }
+        assert!(queue.gather().capacity() < 8 * KEPT);
+        assert_eq!(queue.len(), 1000);
+    }
+
+    #[test]
+    fn what_waits_in_segments_of_one_length_waits() {
+        let mut queue = SendQueue::default();
+        queue.push(large());
+        queue.push_external(7, 0, large().len() as u64);
+        assert!(!queue.is_empty() && queue.poll().is_some());
+    }
+
+    #[test]
+    fn no_stretch_of_a_file_is_empty() {
+        let mut queue = SendQueue::default();
+        queue.push_external(7, 0, 0);
+        assert!(queue.is_empty());
+        queue.gather().extend_from_slice(b"x");
+        assert_eq!(slices(&queue), [b"x"]);
+    }
+
+    #[test]
+    fn slices_tell_whether_a_file_follows() {
+        let file_follows = |queue: &SendQueue| match queue.poll() {
+            Some(Transmit::Bytes(slices)) => slices.file_follows(),
+            _ => panic!("bytes are expected"),
+        };
+        let mut queue = SendQueue::default();
+        queue.gather().extend_from_slice(b"head");
+        queue.push(large());
+        assert!(!file_follows(&queue));
+        queue.push_external(7, 0, 5);
+        assert!(file_follows(&queue));
+        queue.sent(3004 + 5 - 1);
+        queue.gather().extend_from_slice(b"x");
+        queue.sent(1);
+        assert!(!file_follows(&queue));
+    }
+
+    #[test]
+    fn storage_is_kept_within_a_limit_and_passed_on() {
+        let mut queue = SendQueue::default();
+        queue.gather().resize(4 * KEPT, 0);
+        queue.sent(u64::MAX);
+        assert!(queue.is_empty() && queue.buffer.capacity() <= KEPT);
+        queue.gather().resize(KEPT, 0);
+        queue.push(large());
+        queue.sent(u64::MAX);
+        assert_eq!(queue.buffer.capacity(), KEPT);
+
+        let mut next = SendQueue::default();
+        next.recycle(&mut queue);
+        assert!(next.buffer.capacity() == KEPT && next.segments.capacity() > 0);
+        assert!(queue.buffer.capacity() == 0 && queue.segments.capacity() == 0);
+        // What is in use stays.
+        next.gather().extend_from_slice(b"x");
+        queue.gather().reserve(1);
+        next.recycle(&mut queue);
+        assert_eq!(slices(&next), [b"x"]);
     }
 }

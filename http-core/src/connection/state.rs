@@ -141,7 +141,6 @@ impl State {
             (R::Closed, _, _) => None,
             (_, _, I::Break) => self.to(R::Closed, S::Closed),
             (R::SwitchedProtocol, _, I::Abort) => self.to(R::Done, S::Closing),
-            (R::SwitchedProtocol, _, _) => None,
 
             // Before the first request. There is nothing that an end could take away.
             (R::Handshake, S::Idle, I::Secured) => self.to(R::Idle, S::Idle),

@@ -240,6 +240,33 @@ impl Earliest {
 mod tests {
     use super::*;
 
+    /// What counted before it was reported as sent does not count again, and later bytes do.
+    #[test]
+    fn progress_counts_once() {
+        let at = Duration::from_secs;
+        let timeouts = Timeouts { write_rate: 1000, ..Timeouts::default() };
+        let mut times = Times::new(at(0));
+        times.progressed_ahead(at(100), 1500, &timeouts);
+        assert_eq!(times.progress, Duration::from_millis(1500));
+        times.progressed(at(100), 1000, &timeouts);
+        times.progressed(at(100), 500, &timeouts);
+        assert_eq!(times.progress, Duration::from_millis(1500));
+        times.progressed(at(100), 1000, &timeouts);
+        assert_eq!(times.progress, Duration::from_millis(2500));
+        times.progressed_ahead(at(100), 100, &timeouts);
+        times.progressed(at(100), 1000, &timeouts);
+        assert_eq!(times.progress, Duration::from_millis(3500));
+    }
+
+    #[test]
+    fn the_first_of_equal_deadlines_counts() {
+        let mut next = Earliest::default();
+        for (at, timer) in [(2, Timer::Write), (2, Timer::Idle), (1, Timer::Head), (1, Timer::Body), (3, Timer::Age)] {
+            next.offer(Duration::ZERO, Some(Duration::from_secs(at)), timer);
+        }
+        assert_eq!(next.deadline().map(|deadline| deadline.timer), Some(Timer::Head));
+    }
+
     #[test]
     fn all_timers_are_listed_at_their_numbers() {
         let source = include_str!("timers.rs");

@@ -176,6 +176,16 @@ mod tests {
     }
 
     #[test]
+    fn only_cookies_are_replaced() {
+        let mut fields = FieldLines::new();
+        fields.push("X-Cookie", "a=1").unwrap();
+        fields.push("set-cookie", "a=1").unwrap();
+        super::set(&mut fields, ("a", "2")).unwrap();
+        let lines: Vec<_> = fields.iter().collect();
+        assert_eq!(lines, [("X-Cookie", &b"a=1"[..]), ("Set-Cookie", b"a=2")]);
+    }
+
+    #[test]
     fn every_attribute_is_written() {
         let date = OffsetDateTime::from_unix_timestamp(784_111_777).unwrap();
         let cookie = Cookie::build(("a", "1"))

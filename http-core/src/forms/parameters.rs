@@ -137,6 +137,20 @@ mod tests {
     }
 
     #[test]
+    fn extended_names_are_those_of_rfc_2231() {
+        let is_extended = |name: &str| {
+            let line = format!("t;{name}=x");
+            split(line.as_bytes()).1.next().unwrap().unwrap().is_extended("boundary")
+        };
+        for name in ["boundary*", "BOUNDARY*", "boundary*0", "boundary*0*"] {
+            assert!(is_extended(name), "{name}");
+        }
+        for name in ["boundary", "boundaryx", "boundary0*", "xoundary*", "b*", "boundar*"] {
+            assert!(!is_extended(name), "{name}");
+        }
+    }
+
+    #[test]
     fn parameters() {
         assert_eq!(split(b"form-data ; a=b").0, b"form-data");
         assert_eq!(values("t"), Ok(vec![]));

@@ -205,6 +205,19 @@ mod tests {
     }
 
     #[test]
+    fn a_backslash_may_be_half_of_a_character() {
+        for (path, last) in [
+            (&b"a\\b"[..], &b"b"[..]),
+            (b"\xff/a\x7f\\b", b"b"),
+            (b"\xff/a\x80\\b", b"a\x80\\b"),
+            (b"\xff/a\x81\\b", b"a\x81\\b"),
+        ] {
+            let expected = String::from_utf8_lossy(last).into_owned();
+            assert_eq!(last_segment(path), Some(expected), "{}", path.escape_ascii());
+        }
+    }
+
+    #[test]
     fn the_last_segment_of_a_filename() {
         for (sent, last) in [
             ("a.txt", Some("a.txt")),

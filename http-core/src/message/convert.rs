@@ -183,6 +183,24 @@ mod tests {
     }
 
     #[test]
+    fn what_a_uri_cannot_hold_is_encoded() {
+        for (target, expected) in
+            [("/%41<", "/%41%3C"), ("/\"^>?\\", "/%22%5E%3E?%5C"), ("http://h/a\\b?\"", "http://h/a%5Cb?%22")]
+        {
+            assert_eq!(converted(target).uri().to_string(), expected, "{target}");
+        }
+    }
+
+    #[test]
+    fn trailers_are_those_that_may_stand_there() {
+        let mut map = HeaderMap::new();
+        map.insert(http::header::CONTENT_LENGTH, http::HeaderValue::from_static("5"));
+        map.insert("x-checksum", http::HeaderValue::from_static("1a2b"));
+        let trailers = FieldLines::trailers(&map).unwrap();
+        assert_eq!(trailers.iter().collect::<Vec<_>>(), [("x-checksum", &b"1a2b"[..])]);
+    }
+
+    #[test]
     fn responses_there_and_back() {
         let response = http::Response::builder().status(404).header("A", "1").header("Content-Length", "5").body(());
         let response = response.unwrap();

@@ -341,6 +341,19 @@ mod tests {
         assert_eq!(fields.as_bytes(), "a: \u{e9}\t x\r\n".as_bytes());
     }
 
+    /// A name of the length of one that the core owns is not that one.
+    #[test]
+    fn other_names_are_kept() {
+        let mut fields = FieldLines::new();
+        let names = ["dave", "serves", "trailex", "upgradx", "connectiox", "content-lengtx", "transfer-encodinx"];
+        for name in names {
+            fields.push(name, "x").unwrap();
+            assert!(fields.contains(&name.to_uppercase()) && !fields.contains("x"), "{name}");
+        }
+        assert_eq!(fields.iter().map(|(name, _)| name).collect::<Vec<_>>(), names);
+        assert_eq!(fields.reserved(), ReservedFields::default());
+    }
+
     #[test]
     fn framing_fields_are_wishes() {
         let mut fields = FieldLines::new();

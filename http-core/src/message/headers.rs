@@ -283,6 +283,18 @@ mod tests {
     }
 
     #[test]
+    fn names_are_compared_without_case_and_shown_in_canonical_case() {
+        let headers = headers("x-a: 1\r\nHOST: h\r\n\r\n");
+        assert!(!headers.is_empty() && Headers::default().is_empty());
+        let lines: Vec<_> = headers.iter().map(|(name, value)| (name.to_string(), name.as_sent(), value)).collect();
+        assert_eq!(lines, [("X-A".to_owned(), "x-a", &b"1"[..]), ("Host".to_owned(), "HOST", b"h")]);
+        let (name, _) = headers.iter().next().unwrap();
+        assert!(name == *"X-a" && name == "x-A" && name != *"x-b" && name != "x-b");
+        let places: Vec<_> = headers.ranges().collect();
+        assert_eq!(places, [(0..3, 5..6), (8..12, 14..15)]);
+    }
+
+    #[test]
     fn order_case_and_duplicates_are_kept() {
         let h = headers("b: 1\r\nA: 2\r\nB:\t3 \r\n\r\n");
         let raw: Vec<_> = h.iter_raw().map(|(n, v)| (n, String::from_utf8_lossy(v).into_owned())).collect();

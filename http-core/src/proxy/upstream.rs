@@ -315,6 +315,27 @@ mod tests {
         fields.get(X_FORWARDED_FOR).map(|list| list.to_str().unwrap().to_owned())
     }
 
+    /// A list that ends at the right client is the invention of a peer that is not trusted, or in a
+    /// field that the proxy does not set.
+    #[test]
+    fn a_list_is_believed_from_a_trusted_peer_in_the_field_that_it_sets() {
+        let trusted = || XHeaders::trusted(["10.0.0.0/8"]).unwrap();
+        let list = |client: &str| {
+            format!("X-Forwarded-For: {client}, 10.0.0.2\r\nX-Real-IP: {client}\r\nForwarded: for={client}\r\n")
+        };
+        for (policy, peer, client, expected) in [
+            (trusted(), "10.0.0.1:1", "203.0.113.9", "203.0.113.9, 10.0.0.2, 10.0.0.1"),
+            (trusted(), "192.0.2.1:1", "192.0.2.1", "192.0.2.1"),
+            (trusted().x_real_ip(), "10.0.0.1:1", "203.0.113.9", "203.0.113.9, 10.0.0.1"),
+            (trusted().x_real_ip(), "192.0.2.1:1", "192.0.2.1", "192.0.2.1"),
+            (trusted().forwarded(), "10.0.0.1:1", "203.0.113.9", "203.0.113.9, 10.0.0.1"),
+            (XHeaders::Off, "192.0.2.1:1", "192.0.2.1", "192.0.2.1"),
+        ] {
+            let name = format!("{policy:?} of {peer}");
+            assert_eq!(forwarded_for(policy, peer, &list(client)).as_deref(), Some(expected), "{name}");
+        }
+    }
+
     #[test]
     fn only_believed_addresses_are_passed_on() {
         let trusted = || XHeaders::trusted(["10.0.0.0/8"]).unwrap();

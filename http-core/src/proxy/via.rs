@@ -101,6 +101,13 @@ pub fn append_via(fields: &mut HeaderMap, received: Version, proxy: &Pseudonym) 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn pseudonyms_are_written_as_they_are() {
+        for name in ["a", "proxy-1", "example.com:8080"] {
+            assert_eq!(name.parse::<Pseudonym>().map(|name| name.as_str().to_owned()), Ok(name.to_owned()));
+        }
+    }
     use crate::message::headers::Headers;
 
     #[test]

@@ -283,6 +283,7 @@ mod tests {
             ("1\t;\ta=b;c\r\nx\r\n0\r\nT: 1\r\nU: 2\r\n\r\n", "x"),
             ("0000000000000001\r\nx\r\n0\r\n\r\n", "x"),
             ("1;a=\"\"\r\nx\r\n0\r\n\r\n", "x"),
+            ("1;a;b ;c\r\nx\r\n0;a;b ;c\r\n\r\n", "x"),
         ] {
             assert_eq!(verdict(input).as_deref(), Ok(content), "{input:?}");
         }
@@ -393,6 +394,29 @@ mod tests {
         }
     }
 
+    /// Not by a verdict: byte by byte it would be the same.
+    #[test]
+    fn plain_lines_are_taken_in_one_step() {
+        for (line, length) in [
+            (&b"5\r\nhello"[..], 3),
+            (b"A0\r\n", 4),
+            (b"000000000000001\r\n", 0),
+            (b"fffffffffffffff0\r\n", 18),
+            (b"00000000000000001\r\n", 0),
+            (b"0\r\n\r\n", 3),
+            (b"000000000000\r\n", 14),
+            (b"5;a\r\n", 0),
+            (b"5\r", 0),
+            (b"\r\n", 0),
+            (b"", 0),
+        ] {
+            assert_eq!(Chunked::new(0).fast_path(line), length, "{}", line.escape_ascii());
+        }
+        let behind_data = || Chunked { position: Position::DataCarriageReturn, ..Chunked::new(0) };
+        assert_eq!(behind_data().fast_path(b"\r\n5"), 2);
+        assert_eq!(behind_data().fast_path(b"\rX"), 0);
+    }
+
     #[test]
     fn a_size_of_64_bits_overflows_nothing() {
         for (line, budget) in [("ffffffffffffffff\r\n", 0), ("8000000000000000;aaaaaaaaaaaaaaaaaaaaaaaaaaaaa\r\n", 0)] {
@@ -406,5 +430,9 @@ mod tests {
     fn bytes_behind_the_end_are_not_touched() {
         assert_eq!(decode(b"0\r\n\r\nGET", 100, 100).unwrap().2, 5);
         assert_eq!(decode(b"0\r\nT: 1\r\n\r\nGET", 100, 100).unwrap().1, b"T: 1\r\n\r\n");
+        let mut decoder = Chunked::new(100);
+        for input in [&b"0\r\n\r\nGET"[..], b"GET", b""] {
+            assert!(matches!(decoder.advance(input), Ok(Piece::End { .. })), "{}", input.escape_ascii());
+        }
     }
 }

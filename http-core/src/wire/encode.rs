@@ -79,7 +79,6 @@ fn line<const N: usize>(out: &mut Vec<u8>, name: &[u8; N], value: &[u8]) {
 /// The phrase of RFC 9110 section 15; the crate still has the older one for two statuses.
 fn reason_phrase(status: StatusCode) -> &'static str {
     match status {
-        StatusCode::EARLY_HINTS => "Early Hints",
         StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",
         StatusCode::UNPROCESSABLE_ENTITY => "Unprocessable Content",
         _ => status.canonical_reason().unwrap_or_default(),
@@ -156,6 +155,24 @@ mod tests {
         );
         head.reason = Some("Odd");
         assert!(written(&head).starts_with("HTTP/1.0 799 Odd\r\n"));
+        head.status = StatusCode::OK;
+        assert!(written(&head).starts_with("HTTP/1.0 200 Odd\r\n"));
+        head.reason = None;
+        assert!(written(&head).starts_with("HTTP/1.0 200 OK\r\n"));
+        (head.http_1_0, head.reason) = (false, Some("Odd"));
+        assert!(written(&head).starts_with("HTTP/1.1 200 Odd\r\n"));
+    }
+
+    #[test]
+    fn phrases_are_those_of_rfc_9110() {
+        for (status, phrase) in
+            [(103, "Early Hints"), (404, "Not Found"), (413, "Content Too Large"), (422, "Unprocessable Content")]
+        {
+            assert_eq!(reason_phrase(StatusCode::from_u16(status).unwrap()), phrase);
+        }
+        let mut out = Vec::new();
+        interim(&mut out, StatusCode::EARLY_HINTS, b"Link: </a>\r\n");
+        assert_eq!(out, b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n");
     }
 
     #[test]

@@ -319,6 +319,23 @@ mod tests {
     }
 
     #[test]
+    fn statuses_are_those_of_the_fault() {
+        for fault in ProtocolError::ALL {
+            let status = match fault.id() {
+                "method-too-long" | "transfer-coding" => 501,
+                "major-version" => 505,
+                "target-too-long" => 414,
+                "too-many-fields" | "head-too-long" => 431,
+                "body-too-large" => 413,
+                "expectation" => 417,
+                "head-timeout" | "body-timeout" => 408,
+                _ => 400,
+            };
+            assert_eq!(fault.status().as_u16(), status, "{fault:?}");
+        }
+    }
+
+    #[test]
     fn sections_are_at_the_end_of_the_texts() {
         for fault in ProtocolError::ALL {
             let section = fault.section().map(|section| section.strip_prefix("RFC ").unwrap());

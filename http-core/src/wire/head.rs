@@ -289,6 +289,50 @@ mod tests {
         assert!(verdicts.len() > 20, "{verdicts:?}");
     }
 
+    /// A name, or an option, of the length and with the first letter of one that decides something
+    /// is not that one.
+    #[test]
+    fn names_are_compared_whole_and_without_case() {
+        let facts = |lines: &str| {
+            let input = format!("POST / HTTP/1.1\r\n{lines}\r\n");
+            let (mut head, mut index) = (Head::default(), Vec::new());
+            let length = HeadReader::new(HeadLimits::DEFAULT).advance(input.as_bytes(), &mut head, &mut index)?;
+            assert_eq!(length, Some(input.len()));
+            let HeadFacts { framing, persistent, expects_continue, upgrade, host } = head.facts;
+            Ok((framing, persistent, expects_continue, upgrade, host.slice(input.as_bytes()) == b"a"))
+        };
+        let upgrades = "Connection: upgrade\r\nUpgrade: x\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n";
+        let ignored = "Hosx: b\r\nExpecx: x\r\nUpgradx: x\r\nConnectiox: close, upgrade\r\nContent-Lengtx: x\r\n\
+                       Transfer-Encodinx: x\r\nConnection: closx, upgradx, keep-alivx\r\n";
+        for (lines, expected) in [
+            (format!("Host: a\r\n{upgrades}"), (Framing::Chunked, true, true, true, true)),
+            (format!("Host: a\r\n{upgrades}").to_lowercase(), (Framing::Chunked, true, true, true, true)),
+            (format!("HOST: a\r\n{}", upgrades.to_uppercase()), (Framing::Chunked, true, true, true, true)),
+            (format!("Host: a\r\n{ignored}"), (Framing::None, true, false, false, true)),
+            (format!("Host: a\r\n{ignored}Upgrade: x\r\n"), (Framing::None, true, false, false, true)),
+            (format!("Host: a\r\n{ignored}Connection: upgrade\r\n"), (Framing::None, true, false, false, true)),
+            ("Host: a\r\ncontent-length: 7\r\n".into(), (Framing::Length(7), true, false, false, true)),
+        ] {
+            assert_eq!(facts(&lines), Ok(expected), "{lines:?}");
+        }
+        for (lines, fault) in [
+            ("Hosx: a\r\n", ProtocolError::MissingHost),
+            ("Host: a\r\nhost: a\r\n", ProtocolError::DuplicateHost),
+            ("Host: a/b\r\n", ProtocolError::Host),
+            ("Host: [::1%eth0]\r\n", ProtocolError::HostZone),
+            ("Host: a\r\nexpect: x\r\n", ProtocolError::Expectation),
+        ] {
+            assert_eq!(facts(lines), Err(fault), "{lines:?}");
+        }
+        // In HTTP/1.0 only an option of this name keeps the connection open.
+        for (option, persistent) in [("keep-alive", true), ("Keep-Alive", true), ("keep-alivx", false)] {
+            let input = format!("GET / HTTP/1.0\r\nConnection: {option}\r\n\r\n");
+            let (mut head, mut index) = (Head::default(), Vec::new());
+            let read = HeadReader::new(HeadLimits::DEFAULT).advance(input.as_bytes(), &mut head, &mut index);
+            assert_eq!((read, head.facts.persistent), (Ok(Some(input.len())), persistent), "{option}");
+        }
+    }
+
     #[test]
     fn lists_are_read_over_lines_and_empty_elements() {
         let facts = |lines: &str| {

@@ -101,8 +101,8 @@ impl RequestLine {
 
 /// The line with the bytes over 0x7F of its target percent-encoded; `None` where there are none.
 fn encoded(line: &[u8]) -> Option<Vec<u8>> {
-    let start = memchr::memchr(b' ', line)? + 1;
-    let end = memchr::memrchr(b' ', line).filter(|&end| end > start)?;
+    let start = memchr::memchr(b' ', line)?;
+    let end = memchr::memrchr(b' ', line)?;
     let target = line.get(start..end)?;
     if target.is_ascii() {
         return None;
@@ -161,9 +161,7 @@ fn fault(line: &[u8], limits: &HeadLimits) -> ProtocolError {
     let version = parts.next();
     match version {
         None => ProtocolError::Version,
-        Some(version) if method.is_empty() || target.is_empty() || version.contains(&b' ') => {
-            ProtocolError::RequestLine
-        }
+        Some(version) if target.is_empty() || version.contains(&b' ') => ProtocolError::RequestLine,
         Some(_) if !grammar::is_token(method) => ProtocolError::Method,
         Some(_) if method.len() > limits.method => ProtocolError::MethodTooLong,
         Some([b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', b'0'..=b'9']) if *major != b'1' => {
@@ -213,6 +211,8 @@ mod tests {
             ("GET /", ProtocolError::Version),
             ("GET", ProtocolError::RequestLine),
             ("GET  / HTTP/1.1", ProtocolError::RequestLine),
+            ("GET  HTTP/1.1", ProtocolError::RequestLine),
+            ("GET  ", ProtocolError::RequestLine),
             ("GET /  HTTP/1.1", ProtocolError::RequestLine),
             ("GET / HTTP/1.1 ", ProtocolError::RequestLine),
             (" GET / HTTP/1.1", ProtocolError::RequestLine),
@@ -278,6 +278,9 @@ mod tests {
             (b"GET /\xe9 HTTP/1.1\n", ProtocolError::BareLineFeed),
             (b"GET http://\xe9/a HTTP/1.1\r\n", ProtocolError::TargetByte),
             (b"GET http://\xe9 HTTP/1.1\r\n", ProtocolError::TargetByte),
+            (b"GET http://h\xe9/ HTTP/1.1\r\n", ProtocolError::TargetByte),
+            (b"GE\xe9 /\xe9 HTTP/1.1\r\n", ProtocolError::Method),
+            (b"GE\xe9 / HTTP/1.1\r\n", ProtocolError::Method),
             (b"CONNECT \xe9:1 HTTP/1.1\r\n", ProtocolError::TargetByte),
             // What is encoded counts.
             (b"GET /\xe9\xe9\xe9\xe9 HTTP/1.1\r\n", ProtocolError::TargetTooLong),
@@ -293,6 +296,48 @@ mod tests {
         line.read(b"GET /b HTTP/1.1\r\n", &limits).unwrap();
         assert_eq!(line.target.whole.slice(line.target_bytes(b"GET /b")), b"/b");
         assert_eq!(read(&HeadLimits::DEFAULT, b"GET /\xe9 HTTP/1.1\r\n"), Err(ProtocolError::TargetByte));
+    }
+
+    /// However large its limit is: the parts of a target are indexed with 16 bits.
+    #[test]
+    fn an_encoded_target_is_no_longer_than_its_index_reaches() {
+        let limits = HeadLimits { target: usize::MAX, non_ascii_target: true, ..HeadLimits::DEFAULT };
+        let read = |length: usize| {
+            let line = [b"GET /\xe9", &[b'a'; 1 << 17][..length - 4], b" HTTP/1.1\r\n"].concat();
+            let mut parsed = RequestLine::default();
+            parsed.read(&line, &limits).map(|_| parsed.target.path.slice(parsed.target_bytes(&line)).len())
+        };
+        assert_eq!(read(MOST_BYTES), Ok(MOST_BYTES));
+        for more in [1, 2, MOST_BYTES + 1] {
+            assert_eq!(read(MOST_BYTES + more), Err(ProtocolError::TargetTooLong), "{more} more");
+        }
+    }
+
+    /// What is too long is judged before what else is wrong, and only that.
+    #[test]
+    fn a_wrong_line_is_too_long_behind_its_limits() {
+        let limits = HeadLimits { method: 4, target: 5, strict_target: true, ..HeadLimits::DEFAULT };
+        for (line, fault) in [
+            ("MMMM /\0aaa HTTP/1.1\r\n", ProtocolError::TargetByte),
+            ("MMMM /|aaa HTTP/1.1\r\n", ProtocolError::TargetByte),
+            ("MMMMM /\0 HTTP/1.1\r\n", ProtocolError::MethodTooLong),
+            ("MMMMMM /\0 HTTP/1.1\r\n", ProtocolError::MethodTooLong),
+            ("M /\0aaaa HTTP/1.1\r\n", ProtocolError::TargetTooLong),
+            ("M /\0aaaaa HTTP/1.1\r\n", ProtocolError::TargetTooLong),
+            ("M /|aaaa HTTP/1.1\r\n", ProtocolError::TargetTooLong),
+            ("M /\0aaaa HTTP/2.0\r\n", ProtocolError::MajorVersion),
+        ] {
+            let read = RequestLine::default().read(line.as_bytes(), &limits);
+            assert_eq!(read, Err(fault), "{line:?}");
+        }
+        for (window, fault) in [
+            ("MMMM /aaaaaaaa", ProtocolError::TargetTooLong),
+            ("MMMMM /aaaaaaa", ProtocolError::MethodTooLong),
+            ("MMMMMMMMMMMMMM", ProtocolError::MethodTooLong),
+            ("MMMM(/aaaaaaaa", ProtocolError::Method),
+        ] {
+            assert_eq!(no_end(window.as_bytes(), &limits), fault, "{window:?}");
+        }
     }
 
     #[test]

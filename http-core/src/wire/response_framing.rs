@@ -159,3 +159,68 @@ fn is_bodiless(status: StatusCode) -> bool {
 fn opens_tunnel(method: &Method, status: StatusCode) -> bool {
     *method == Method::CONNECT && status.is_success()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXCHANGE: Exchange<'_> = Exchange {
+        method: &Method::GET,
+        http_1_0: false,
+        offers_upgrade: false,
+        status: StatusCode::OK,
+        reserved: ReservedFields {
+            content_length: None,
+            chunked: false,
+            close: false,
+            date: false,
+            server: false,
+            trailer: false,
+            upgrade: false,
+        },
+    };
+
+    #[test]
+    fn a_length_that_was_set_is_that_of_the_body() {
+        let framed = |method: &Method, status: u16, given: u64, set: u64| {
+            let status = StatusCode::from_u16(status).unwrap();
+            let reserved = ReservedFields { content_length: Some(set), ..EXCHANGE.reserved };
+            Exchange { method, status, reserved, ..EXCHANGE }.frame(Some(given)).map(|framed| framed.field)
+        };
+        let conflict = Err(FramingConflict::Field("Content-Length"));
+        assert_eq!(framed(&Method::GET, 200, 5, 5), Ok(FramingField::Length(5)));
+        assert_eq!(framed(&Method::GET, 200, 0, 5), conflict);
+        // The length of a body that these do not have.
+        assert_eq!(framed(&Method::HEAD, 200, 0, 5), Ok(FramingField::Length(5)));
+        assert_eq!(framed(&Method::GET, 304, 0, 5), Ok(FramingField::Length(5)));
+        // RFC 9110 section 15.3.6: of a body that is empty.
+        assert_eq!(framed(&Method::GET, 205, 0, 0), Ok(FramingField::Length(0)));
+        assert_eq!(framed(&Method::GET, 205, 5, 5), conflict);
+        assert_eq!(framed(&Method::HEAD, 205, 0, 5), conflict);
+        assert_eq!(framed(&Method::GET, 204, 0, 0), conflict);
+    }
+
+    #[test]
+    fn switching_protocols_was_offered_and_is_named() {
+        for (offers_upgrade, upgrade) in [(true, true), (true, false), (false, true), (false, false)] {
+            let reserved = ReservedFields { upgrade, ..EXCHANGE.reserved };
+            let exchange = Exchange { offers_upgrade, reserved, status: StatusCode::SWITCHING_PROTOCOLS, ..EXCHANGE };
+            let expected = if offers_upgrade && upgrade { Ok(true) } else { Err(FramingConflict::Upgrade) };
+            assert_eq!(exchange.frame(None).map(|framed| framed.hands_over), expected);
+        }
+    }
+
+    #[test]
+    fn an_interim_response_has_no_fields_that_frame() {
+        assert_eq!(EXCHANGE.reserved.framing(), None);
+        for (reserved, name) in [
+            (ReservedFields { content_length: Some(0), ..EXCHANGE.reserved }, "Content-Length"),
+            (ReservedFields { chunked: true, ..EXCHANGE.reserved }, "Transfer-Encoding"),
+            (ReservedFields { close: true, ..EXCHANGE.reserved }, "Connection"),
+            (ReservedFields { trailer: true, ..EXCHANGE.reserved }, "Trailer"),
+            (ReservedFields { upgrade: true, ..EXCHANGE.reserved }, "Upgrade"),
+        ] {
+            assert_eq!(reserved.framing(), Some(name));
+        }
+    }
+}

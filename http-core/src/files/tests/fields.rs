@@ -17,6 +17,22 @@ fn listed(plan: &Plan) -> Vec<String> {
 }
 
 #[test]
+fn only_the_whole_file_gets_another_status() {
+    let gone = get("").with_status(StatusCode::GONE);
+    assert_eq!((gone.status, gone.segments.len(), gone.content_length), (StatusCode::GONE, 1, Some(LEN)));
+    for status in [StatusCode::NO_CONTENT, StatusCode::RESET_CONTENT, StatusCode::NOT_MODIFIED] {
+        let empty = get("").with_status(status);
+        assert_eq!((empty.status, empty.segments.len()), (status, 0));
+    }
+    for lines in ["Range: bytes=0-4\r\n", "Range: bytes=1000-\r\n", "If-None-Match: *\r\n"] {
+        let plan = get(lines);
+        let (status, segments) = (plan.status, plan.segments.clone());
+        let same = plan.with_status(StatusCode::GONE);
+        assert_eq!((same.status, same.segments), (status, segments), "{lines}");
+    }
+}
+
+#[test]
 fn a_plain_response() {
     let plan = get("");
     assert_eq!(plan.status, 200);

@@ -137,6 +137,20 @@ fn fixture() -> Vec<u8> {
 }
 
 #[test]
+fn only_multipart_forms_are_begun() {
+    for (field, expected) in [
+        ("Content-Type: multipart/form-data; boundary=x\r\n", Ok(())),
+        ("Content-Type: multipart/form-data\r\n", Err(ParseFormError::MissingBoundary)),
+        ("Content-Type: multipart/mixed; boundary=x\r\n", Err(ParseFormError::ContentType)),
+        ("Content-Type: application/x-www-form-urlencoded\r\n", Err(ParseFormError::ContentType)),
+        ("", Err(ParseFormError::ContentType)),
+    ] {
+        let headers = Headers::parse(format!("{field}\r\n").as_bytes()).unwrap();
+        assert_eq!(Multipart::for_headers(&headers, &FormLimits::default()).map(drop), expected, "{field}");
+    }
+}
+
+#[test]
 fn the_fixture_as_a_whole() {
     let near = NEAR.concat();
     let log = read(&fixture());

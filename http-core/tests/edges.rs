@@ -1,0 +1,479 @@
+//! What a connection says of itself, and what it wants, right at its limits.
+#![cfg(test)]
+
+mod common;
+
+use std::time::Duration;
+
+use common::{connection, events, give, id, now, request, sent, timeout};
+use httpants_core::{
+    BodyLen, Close, CloseReason, Config, Connection, ConnectionInfo, Event, Misuse, ProtocolError, Receiving,
+    ResponseHead, Storage, Timer, Transmit, TransmitQueue,
+};
+
+const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
+const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
+
+/// A connection with this request, which was taken.
+fn with_request(config: Config, head: &[u8]) -> Connection {
+    let mut connection = connection(config);
+    give(&mut connection, head, 0);
+    drop(request(&mut connection));
+    connection
+}
+
+#[test]
+fn end_of_the_peer_is_told() {
+    let mut connection = connection(Config::default());
+    assert!(!connection.is_peer_closed());
+    give(&mut connection, GET, 0);
+    drop(request(&mut connection));
+    assert!(!connection.is_peer_closed());
+    connection.handle_eof(now(0));
+    assert!(connection.is_peer_closed());
+
+    let mut connection = with_request(Config::default(), GET);
+    connection.handle_peer_closed(now(0));
+    assert!(connection.is_peer_closed());
+
+    // A connection that has ended has no peer, whoever ended it.
+    let mut connection = with_request(Config::default(), GET);
+    connection.handle_io_error(now(0));
+    assert!(connection.is_peer_closed() && connection.poll_close() == Some(Close::Now));
+}
+
+#[test]
+fn a_request_is_awaited_until_its_first_byte() {
+    let mut connection = connection(Config::default());
+    assert!(connection.awaits_request() && connection.is_idle());
+    give(&mut connection, b"G", 0);
+    assert!(!connection.awaits_request(), "not parsed yet");
+    assert!(connection.poll_event().is_none());
+    assert!(!connection.awaits_request());
+    give(&mut connection, &GET[1..], 0);
+    drop(request(&mut connection));
+    assert!(!connection.awaits_request());
+    let id = id(&connection);
+    connection.respond_with(id, &ResponseHead::default(), "x").unwrap();
+    assert!(connection.awaits_request() && !connection.is_idle(), "a response waits to be sent");
+}
+
+#[test]
+fn limits_are_those_of_the_configuration() {
+    let mut config = Config::default();
+    (config.limits.fields, config.limits.head) = (7, 1234);
+    let connection = connection(config);
+    assert_eq!((connection.limits().fields, connection.limits().head), (7, 1234));
+}
+
+/// One buffer is filled and no more, be it held back, or of a body, or behind a request.
+#[test]
+fn reading_stops_where_a_buffer_is_full() {
+    let mut config = Config::default();
+    config.limits.recv_buffer = 64;
+    let mut held = connection(config.clone());
+    held.hold_requests();
+    config.limits.body_buffer = 64;
+    let outstanding = with_request(config.clone(), GET);
+    let body = with_request(config, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n");
+    for mut connection in [held, outstanding, body] {
+        give(&mut connection, &[b'G'; 63], 0);
+        assert!(connection.wants_recv());
+        give(&mut connection, b"G", 0);
+        assert!(!connection.wants_recv());
+        assert_eq!(connection.receive(b"G", now(0)), 0);
+    }
+}
+
+/// RFC 9112 section 6.3: only a reset tells the client that the response is not whole.
+#[test]
+fn a_response_without_a_length_that_breaks_off_is_reset() {
+    let begin = || {
+        let mut config = Config::default();
+        (config.timeouts.body_rate, config.timeouts.write) = (0, None);
+        let mut connection = with_request(config, b"POST / HTTP/1.0\r\nContent-Length: 5\r\n\r\n");
+        let id = id(&connection);
+        connection.respond(id, &ResponseHead::default(), BodyLen::Unknown).unwrap();
+        connection.send(id, "part").unwrap();
+        connection
+    };
+    let mut late = begin();
+    let deadline = late.poll_timeout().unwrap();
+    assert_eq!(deadline.timer, Timer::Body);
+    // Nothing is cut off of what was queued.
+    late.handle_timeout(now(deadline.at.as_millis() as u64));
+    assert_eq!(late.poll_close(), None);
+    assert!(sent(&mut late, 60_000).ends_with("part"));
+    assert_eq!(late.poll_close(), Some(Close::Reset));
+
+    let mut broken = begin();
+    assert!(sent(&mut broken, 0).ends_with("part"));
+    broken.handle_io_error(now(0));
+    assert_eq!(broken.poll_close(), Some(Close::Reset));
+
+    // Others are seen to be cut off.
+    let mut known = with_request(Config::default(), POST);
+    let request = id(&known);
+    known.respond(request, &ResponseHead::default(), BodyLen::Known(10)).unwrap();
+    known.send(request, "part").unwrap();
+    drop(sent(&mut known, 0));
+    known.handle_io_error(now(0));
+    assert_eq!(known.poll_close(), Some(Close::Now));
+
+    // So does one of which all was queued, but not all has left.
+    let mut whole = with_request(Config::default(), b"GET / HTTP/1.0\r\n\r\n");
+    let request = id(&whole);
+    whole.respond(request, &ResponseHead::default(), BodyLen::Unknown).unwrap();
+    whole.finish(request).unwrap();
+    whole.handle_io_error(now(0));
+    assert_eq!(whole.poll_close(), Some(Close::Reset));
+}
+
+#[test]
+fn nothing_received_is_nothing() {
+    let mut config = Config::default();
+    config.timeouts.body_rate = 0;
+    let mut connection = with_request(config, POST);
+    let before = timeout(&connection);
+    connection.handle_recv(0, now(1000));
+    assert_eq!(connection.receive(b"", now(1000)), 0);
+    assert_eq!(timeout(&connection), before);
+    give(&mut connection, b"x", 1000);
+    assert_ne!(timeout(&connection), before);
+}
+
+/// No other request is parsed before less than the backlog waits.
+#[test]
+fn the_backlog_is_exact() {
+    let waiting = |backlog: usize| {
+        let mut config = Config::default();
+        config.limits.send_backlog = backlog;
+        let mut connection = with_request(config, &[GET, GET].concat());
+        let id = id(&connection);
+        connection.respond_with(id, &ResponseHead::default(), vec![b'x'; 5000]).unwrap();
+        connection
+    };
+    let room = |mut connection: Connection, backlog: usize| {
+        let id = request(&mut connection).id();
+        backlog - connection.poll_send_room(id).unwrap()
+    };
+    let size = room(waiting(1 << 20), 1 << 20);
+    assert!(size > 5000);
+    assert_eq!(room(waiting(size + 1), size + 1), size);
+    assert!(waiting(size).poll_event().is_none());
+    assert!(!waiting(size).wants_recv() && waiting(size + 1).wants_recv());
+}
+
+#[test]
+fn no_request_is_timed_while_responses_wait_to_be_sent() {
+    let mut config = Config::default();
+    config.timeouts.write = None;
+    let mut connection = with_request(config, GET);
+    let id = id(&connection);
+    connection.respond_with(id, &ResponseHead::default(), "x").unwrap();
+    assert_eq!(timeout(&connection), None);
+    drop(sent(&mut connection, 500));
+    assert!(matches!(timeout(&connection), Some((_, Timer::Idle))));
+}
+
+/// Bytes and stretches of files that were taken out wait, also where there are as many of both.
+#[test]
+fn what_was_taken_out_waits_until_it_has_left() {
+    let begin = |length: u64| {
+        let mut connection = with_request(Config::default(), GET);
+        let id = id(&connection);
+        connection.respond(id, &ResponseHead::default(), BodyLen::Known(length)).unwrap();
+        let Some(Transmit::Bytes(slices)) = connection.poll_transmit() else { panic!("a head is expected") };
+        let head = slices.map(<[u8]>::len).sum::<usize>() as u64;
+        connection.send_external(id, 1, 0, length).unwrap();
+        connection.finish(id).unwrap();
+        (connection, head)
+    };
+    let (_, head) = begin(100);
+    let (mut connection, head) = begin(head);
+    let mut queue = TransmitQueue::default();
+    assert!(connection.take_transmit(&mut queue));
+    assert!(!connection.is_idle() && connection.take_idle().is_none());
+    assert_eq!(timeout(&connection).map(|(_, timer)| timer), Some(Timer::Write));
+    for left in [true, false] {
+        let sent = queue.advance(head);
+        connection.handle_transmitted(&mut queue, sent, now(0));
+        assert_eq!(timeout(&connection).map(|(_, timer)| timer == Timer::Write), Some(left));
+    }
+    assert_eq!(events(&mut connection), ["ResponseEnd"]);
+    assert!(connection.is_idle() && connection.take_idle().is_some());
+}
+
+#[test]
+fn age_counts_where_another_request_may_follow() {
+    let expiring = |head: &[u8]| {
+        let mut connection = with_request(Config::default(), head);
+        connection.expire_at(Duration::from_millis(1));
+        connection
+    };
+    assert_eq!(timeout(&expiring(GET)), Some((1, Timer::Age)));
+    let last = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    assert_ne!(timeout(&expiring(last)), Some((1, Timer::Age)));
+
+    let mut closing = expiring(GET);
+    closing.close();
+    assert_ne!(timeout(&closing), Some((1, Timer::Age)));
+
+    let mut handshake = Connection::with_handshake(Config::default().into(), ConnectionInfo::default(), now(0));
+    handshake.expire_at(Duration::from_millis(1));
+    assert_ne!(timeout(&handshake), Some((1, Timer::Age)));
+}
+
+/// The buffer of a large body is for content that fills that of a head, known or received.
+#[test]
+fn buffers_grow_with_content_that_fills_them() {
+    let mut config = Config::default();
+    (config.limits.recv_buffer, config.limits.body_buffer) = (1 << 10, 1 << 14);
+    for (length, size) in [(1, 1 << 10), (1 << 10, 1 << 10), ((1 << 10) + 1, 1 << 14)] {
+        let head = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        let connection = with_request(config.clone(), head.as_bytes());
+        assert_eq!(connection.wanted_storage().unwrap_or(connection.storage_size()), size, "{length}");
+
+        let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let mut connection = with_request(config.clone(), head.as_bytes());
+        assert_eq!(connection.wanted_storage().unwrap_or(connection.storage_size()), 1 << 10);
+        // The rest of a chunk is known to come.
+        give(&mut connection, format!("{:x}\r\nx", length + 1).as_bytes(), 0);
+        assert_eq!(events(&mut connection), ["Data"]);
+        assert_eq!(connection.wanted_storage().unwrap_or(connection.storage_size()), size, "a chunk of {length} + 1");
+
+        // Of small ones as much is to be expected as was received.
+        let mut connection = with_request(config.clone(), head.as_bytes());
+        for _ in 0..length {
+            give(&mut connection, b"1\r\nx\r\n", 0);
+            assert_eq!(events(&mut connection), ["Data"]);
+        }
+        assert_eq!(connection.wanted_storage().unwrap_or(connection.storage_size()), size, "{length} chunks");
+    }
+}
+
+#[test]
+fn what_a_broken_connection_drops_is_given_out() {
+    let mut connection = with_request(Config::default(), GET);
+    let id = id(&connection);
+    connection.respond_with(id, &ResponseHead::default(), vec![b'x'; 5000]).unwrap();
+    assert!(!connection.has_dropped());
+    connection.handle_io_error(now(0));
+    assert!(connection.has_dropped());
+    drop(connection.take_dropped());
+    assert!(!connection.has_dropped());
+}
+
+/// What the transport holds is progress only where something waits.
+#[test]
+fn nothing_that_has_left_puts_off_no_timer() {
+    let mut config = Config::default();
+    (config.timeouts.handler, config.timeouts.write) = (None, None);
+    let half_closed = config.timeouts.half_closed.unwrap().as_millis() as u64;
+    for (waits, count, since) in [(true, 1, 1000), (true, 0, 0), (false, 1, 0), (false, 0, 0)] {
+        let mut connection = with_request(config.clone(), GET);
+        let id = id(&connection);
+        connection.handle_peer_closed(now(0));
+        connection.respond(id, &ResponseHead::default(), BodyLen::Unknown).unwrap();
+        if !waits {
+            drop(sent(&mut connection, 0));
+        }
+        connection.handle_partly_transmitted(count, now(1000));
+        assert_eq!(timeout(&connection), Some((since + half_closed, Timer::HalfClosed)), "{waits} {count}");
+    }
+}
+
+/// What the application holds back is not late, however often it says so.
+#[test]
+fn a_pause_counts_from_its_first_call() {
+    let mut config = Config::default();
+    (config.timeouts.body, config.timeouts.body_rate) = (None, 1);
+    config.timeouts.body_rate_grace = Duration::from_secs(10);
+    let mut connection = with_request(config.clone(), POST);
+    let request = id(&connection);
+    for millis in [1000, 5000] {
+        connection.handle_time(now(millis));
+        connection.pause(request).unwrap();
+        assert!(!connection.wants_recv());
+    }
+    connection.handle_time(now(9000));
+    connection.resume(request).unwrap();
+    assert_eq!(timeout(&connection), Some((18_000, Timer::BodyRate)));
+
+    // Where no body is read there is nothing to pause.
+    let mut connection = with_request(config, GET);
+    let request = id(&connection);
+    connection.pause(request).unwrap();
+    assert!(connection.wants_recv());
+}
+
+/// The caller gets back what it supplied before.
+#[test]
+fn supplied_storage_replaces_other() {
+    let mut connection = connection(Config::default());
+    let size = Config::default().limits.recv_buffer;
+    assert_eq!(connection.wanted_storage(), Some(size));
+    assert!(connection.supply_storage(Storage::new(size)).is_none());
+    assert_eq!(connection.wanted_storage(), None, "there is enough");
+    assert_eq!(connection.supply_storage(Storage::new(200)).map(|storage| storage.size()), Some(size));
+    assert_eq!((connection.storage_size(), connection.wanted_storage()), (200, Some(size)));
+    connection.handle_eof(now(0));
+    assert_eq!(connection.wanted_storage(), None, "nothing is received");
+    assert_eq!(connection.release_storage().map(|storage| storage.size()), Some(200));
+}
+
+/// Also where an event is due: what stands in a buffer that is lent comes before the end.
+#[test]
+fn nothing_ends_while_the_buffer_is_lent() {
+    let mut config = Config::default();
+    config.limits.send_backlog = 1;
+    let mut connection = with_request(config, POST);
+    let request = id(&connection);
+    connection.respond(request, &ResponseHead::default(), BodyLen::Unknown).unwrap();
+    assert_eq!(connection.poll_send_room(request), Ok(0));
+    give(&mut connection, b"hello", 0);
+    let lent = connection.lend_recv_buf().unwrap();
+    connection.handle_eof(now(0));
+    assert!(connection.poll_event().is_none());
+    connection.return_recv_buf(lent, 0, now(0));
+    assert_eq!(events(&mut connection)[..2], ["Data", "End"]);
+}
+
+/// As long as the application is not ready: what is received then may be a request.
+#[test]
+fn a_held_connection_ends_once_it_goes_on() {
+    let mut connection = connection(Config::default());
+    connection.hold_requests();
+    give(&mut connection, b"\r\n", 0);
+    let lent = connection.lend_recv_buf().unwrap();
+    connection.handle_shutdown(now(0));
+    connection.return_recv_buf(lent, 0, now(0));
+    assert!(connection.poll_event().is_none());
+    connection.accept_requests();
+    assert_eq!(events(&mut connection), ["Closed"]);
+}
+
+#[test]
+fn requests_tell_whether_their_client_waits() {
+    for (field, waits) in [("Expect: 100-continue\r\n", true), ("", false)] {
+        let mut connection = connection(Config::default());
+        give(&mut connection, format!("POST / HTTP/1.1\r\nHost: a\r\n{field}Content-Length: 5\r\n\r\n").as_bytes(), 0);
+        assert_eq!(request(&mut connection).expects_continue(), waits);
+    }
+}
+
+#[test]
+fn half_an_empty_line_begins_no_request() {
+    for (input, fault) in [
+        (&b"\rG"[..], ProtocolError::BareCarriageReturn),
+        (b"\r\n\r\r\n", ProtocolError::BareCarriageReturn),
+        (b"\n", ProtocolError::BareLineFeed),
+        (b"\r\n\n", ProtocolError::BareLineFeed),
+    ] {
+        let mut connection = connection(Config::default());
+        give(&mut connection, input, 0);
+        let Some(Event::Refused(refusal)) = connection.poll_event() else { panic!("not refused: {input:?}") };
+        assert_eq!(refusal.error(), fault);
+    }
+}
+
+/// Behind a response that is finished before its request is received.
+#[test]
+fn what_is_dropped_of_a_body_has_an_exact_limit() {
+    let mut config = Config::default();
+    config.limits.drain = 10;
+    let head = ResponseHead::default;
+    for (length, goes_on) in [(10, true), (11, false)] {
+        let post = format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {length}\r\n\r\n");
+        let mut connection = with_request(config.clone(), post.as_bytes());
+        let id = id(&connection);
+        connection.respond_with(id, &head(), "x").unwrap();
+        assert_eq!(sent(&mut connection, 0).contains("Connection: close"), !goes_on, "{length} bytes");
+        // A response without content that is begun, then ended, does not know of it.
+        let mut connection = with_request(config.clone(), post.as_bytes());
+        connection.respond(id, &head(), BodyLen::Known(0)).unwrap();
+        connection.finish(id).unwrap();
+        give(&mut connection, b"x", 0);
+        drop(connection.poll_event());
+        assert_eq!(matches!(connection.state().recv, Receiving::Drain), goes_on, "{length} bytes");
+
+        let chunks = "1\r\nx\r\n".repeat(length);
+        let post = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+        let mut connection = with_request(config.clone(), post.as_bytes());
+        connection.respond_with(id, &head(), "x").unwrap();
+        drop(sent(&mut connection, 0));
+        give(&mut connection, chunks.as_bytes(), 0);
+        drop(events(&mut connection));
+        assert_eq!(matches!(connection.state().recv, Receiving::Drain), goes_on, "{length} chunks");
+    }
+    // Of a request whose body was received nothing is left to drop.
+    let mut connection = with_request(config, POST);
+    give(&mut connection, b"hello", 0);
+    let id = id(&connection);
+    assert_eq!(events(&mut connection), ["Data", "End"]);
+    connection.respond_with(id, &head(), "x").unwrap();
+    assert!(!sent(&mut connection, 0).contains("Connection: close"));
+}
+
+#[test]
+fn a_buffer_for_heads_stays_while_a_connection_closes() {
+    let mut config = Config::default();
+    (config.limits.recv_buffer, config.limits.body_buffer) = (1 << 10, 1 << 14);
+    let mut connection = connection(config);
+    give(&mut connection, b"\n", 0);
+    assert!(events(&mut connection).starts_with(&["Refused".into()]));
+    assert_eq!(connection.storage_size(), 1 << 10);
+}
+
+/// The response to what is no request line is not that of the request before.
+#[test]
+fn a_refusal_takes_nothing_from_the_request_before() {
+    for before in ["HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"] {
+        let mut connection = with_request(Config::default(), before.as_bytes());
+        let id = id(&connection);
+        connection.respond_with(id, &ResponseHead::default(), "x").unwrap();
+        drop(sent(&mut connection, 0));
+        assert_eq!(events(&mut connection), ["ResponseEnd"]);
+        give(&mut connection, b"bad\r\n", 0);
+        drop(events(&mut connection));
+        let response = sent(&mut connection, 0);
+        let (head, body) = response.split_once("\r\n\r\n").unwrap();
+        assert!(head.starts_with("HTTP/1.1 400 ") && !body.is_empty(), "{response}");
+    }
+}
+
+#[test]
+fn a_connection_is_turned_away_before_its_first_request() {
+    for (refuse, reason) in [
+        (Connection::refuse_overloaded as fn(&mut Connection), CloseReason::Overloaded),
+        (Connection::refuse_address, CloseReason::AddressLimit),
+    ] {
+        let mut connection = connection(Config::default());
+        refuse(&mut connection);
+        assert!(matches!(connection.poll_event(), Some(Event::Closed(why)) if why == reason));
+        assert!(sent(&mut connection, 0).starts_with("HTTP/1.1 503 Service Unavailable\r\n"));
+
+        let mut connection = with_request(Config::default(), GET);
+        refuse(&mut connection);
+        assert!(connection.poll_event().is_none() && connection.poll_transmit().is_none());
+    }
+}
+
+#[test]
+fn an_expectation_that_is_too_large_is_refused_at_its_head() {
+    for (length, expected) in [(5, Ok(())), (6, Err(Misuse::Closed))] {
+        let mut config = Config::default();
+        config.limits.max_body_size = 5;
+        let post = format!("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n");
+        let mut connection = with_request(config, post.as_bytes());
+        let id = id(&connection);
+        assert_eq!(connection.check_expectation(id), expected);
+        assert_eq!(sent(&mut connection, 0).starts_with("HTTP/1.1 413 "), expected.is_err());
+    }
+    // Without an expectation it is refused when the body is asked for.
+    let mut config = Config::default();
+    config.limits.max_body_size = 1;
+    let mut connection = with_request(config, POST);
+    let id = id(&connection);
+    assert_eq!(connection.check_expectation(id), Ok(()));
+}
