@@ -21,6 +21,8 @@ pub(crate) mod forms;
 mod joined;
 mod path_segments;
 pub(crate) mod upload;
+#[cfg(feature = "websocket")]
+mod websocket_error;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -42,6 +44,8 @@ pub use self::form_error::FormError;
 use self::forms::Form;
 pub use self::path_segments::PathSegments;
 use self::upload::BodyReader;
+#[cfg(feature = "websocket")]
+pub use self::websocket_error::WebSocketError;
 use crate::exchange::Exchange;
 
 /// A request with its body (`HTTPRequest` in Pants).
