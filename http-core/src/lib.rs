@@ -129,7 +129,7 @@ pub use message::now::Now;
 pub use message::proxy_tlvs::ProxyTlvs;
 pub use message::request::{RequestHead, RequestId};
 pub use message::response::{BodyLen, ResponseHead};
-pub use wire::date::UnixTime;
+pub use wire::date::{UnixTime, UnixTimeError};
 pub use wire::error::ProtocolError;
 pub use wire::request_framing::Framing;
 
