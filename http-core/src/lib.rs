@@ -122,11 +122,11 @@ pub use connection::{
 pub use http::{Method, StatusCode, Version};
 pub use message::address::Address;
 pub use message::connection_info::ConnectionInfo;
-pub use message::field_lines::FieldLines;
-pub use message::headers::{CanonicalName, Headers};
+pub use message::field_lines::{FieldLines, FieldLinesIter};
+pub use message::headers::{CanonicalName, Headers, HeadersIter};
 pub use message::misuse::Misuse;
 pub use message::now::Now;
-pub use message::proxy_tlvs::ProxyTlvs;
+pub use message::proxy_tlvs::{ProxyTlvs, ProxyTlvsIter};
 pub use message::request::{RequestHead, RequestId};
 pub use message::response::{BodyLen, ResponseHead};
 pub use wire::date::{UnixTime, UnixTimeError};

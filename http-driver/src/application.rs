@@ -33,13 +33,15 @@ pub use crate::handler::{BodyPolicy, Handler, LimitedPolicy};
 #[cfg(feature = "cookies")]
 pub use crate::key_file::KeyRingFile;
 pub use crate::observe::access_log::AccessLog;
-pub use crate::observe::{CloseCounts, Counters, RefusalCounts, ResponseCounts, TimerCounts};
+pub use crate::observe::{CloseCounts, Counters, CountsIter, RefusalCounts, ResponseCounts, TimerCounts};
 #[cfg(feature = "compression")]
 pub use crate::request::Decompression;
 #[cfg(feature = "forms")]
-pub use crate::request::forms::{Files, MultipartStream, StreamedPart, TextField, TextFields, UploadedFile};
+pub use crate::request::forms::{
+    Files, MultipartStream, StreamedPart, TextField, TextFields, TextFieldsIter, UploadedFile,
+};
 pub use crate::request::upload::{BodyReader, Pieces};
-pub use crate::request::{Body, BuildRequestError, FormError, PathSegments, Request, RequestBuilder};
+pub use crate::request::{Body, BuildRequestError, FormError, PathSegments, PathSegmentsIter, Request, RequestBuilder};
 #[cfg(feature = "files")]
 pub use crate::response::files::{FileRoot, NamedFile};
 pub use crate::response::{

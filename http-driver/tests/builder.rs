@@ -148,4 +148,6 @@ fn path_segments_can_be_matched() {
     let options = Request::builder().method("OPTIONS").target("*").build().unwrap().path_segments();
     assert!(options.to_vec().is_empty());
     assert_eq!(format!("{:?}", of("/a/b")), r#"["a", "b"]"#);
+    let segments = of("/a%2Fb//c");
+    assert_eq!(((&segments).into_iter().collect::<Vec<_>>(), segments.iter().len()), (vec!["a/b", "", "c"], 3));
 }

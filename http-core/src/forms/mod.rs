@@ -85,4 +85,4 @@ pub use limits::FormLimits;
 pub use media_type::{MediaType, has_content_coding};
 pub use multipart::{Multipart, MultipartEvent};
 pub use part::{Part, charset};
-pub use variables::Variables;
+pub use variables::{Variables, VariablesIter, VariablesIterBytes};

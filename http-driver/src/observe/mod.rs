@@ -2,13 +2,15 @@
 
 pub(crate) mod access_log;
 mod counters;
+mod counts;
 mod escaped;
 mod observer;
 mod panics;
 pub(crate) mod report;
 pub(crate) mod spans;
 
-pub use self::counters::{CloseCounts, Counters, RefusalCounts, ResponseCounts, TimerCounts};
+pub use self::counters::{CloseCounts, Counters, ResponseCounts};
 pub(crate) use self::counters::{Count, Metrics};
+pub use self::counts::{CountsIter, RefusalCounts, TimerCounts};
 pub(crate) use self::observer::{Observed, Observer};
 pub(crate) use self::panics::{Panicked, guard};

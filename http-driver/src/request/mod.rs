@@ -42,7 +42,7 @@ pub(crate) use self::decompression::Decompression;
 pub use self::decompression::Decompression;
 pub use self::form_error::FormError;
 use self::forms::Form;
-pub use self::path_segments::PathSegments;
+pub use self::path_segments::{PathSegments, PathSegmentsIter};
 use self::upload::BodyReader;
 #[cfg(feature = "websocket")]
 pub use self::websocket_error::WebSocketError;

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use httpants_driver::protocol::RequestHead;
-use httpants_driver::{BodyError, BodyPolicy, Request, Response};
+use httpants_driver::{BodyError, BodyPolicy, ParseFormError, Request, Response};
 
 use crate::conformance::handler::Gate;
 use crate::conformance::running::{Running, assert_same, get, noise, post, post_chunked, start, start_with};
@@ -226,6 +226,40 @@ pub fn empty_parts_are_kept_and_have_their_headers<S: Stage>() {
     }
     let urlencoded = "Content-Type: application/x-www-form-urlencoded\r\n";
     assert_eq!(client.ask(post("/", urlencoded, b"a=&b=1")).text(), "1 None 0 None");
+}
+
+/// `for` iterates over whatever a request has several of, in the order received.
+pub fn collections_of_a_request_are_iterated_in_order<S: Stage>() {
+    let server = start::<S, _, _>(async |request: Request| -> Result<String, ParseFormError> {
+        let mut seen = Vec::new();
+        for segment in &request.path_segments() {
+            seen.push(segment.to_owned());
+        }
+        for (name, value) in request.get()? {
+            seen.push(format!("{name}={value}"));
+        }
+        for (name, value) in request.headers() {
+            seen.extend((name == "x-a").then(|| format!("{name}: {}", value.escape_ascii())));
+        }
+        for (name, value) in request.cookies() {
+            seen.push(format!("{}={}", name.escape_ascii(), value.escape_ascii()));
+        }
+        for (name, value) in request.post() {
+            seen.push(format!("{name}={value}"));
+        }
+        for field in request.text_fields() {
+            seen.push(format!("{} {}", field.name(), field.bytes().len()));
+        }
+        for file in request.files() {
+            seen.push(format!("{} {}", file.name(), file.len()));
+        }
+        Ok(seen.join(", "))
+    });
+    let part = |parameters: &str| format!("--b\r\nContent-Disposition: form-data; {parameters}\r\n\r\nx\r\n");
+    let form = [part("name=t"), part("name=u"), part("name=f; filename=y"), "--b--\r\n".into()].concat();
+    let fields = format!("{MULTIPART}X-A: 1\r\nCookie: c=1; d=2\r\nx-a: 2\r\n");
+    let response = server.connect().ask(post("/p/q?a=1&b=2", &fields, form.as_bytes()));
+    assert_eq!(response.text(), "p, q, a=1, b=2, X-A: 1, X-A: 2, c=1, d=2, t=x, u=x, t 1, u 1, f 1");
 }
 
 /// An uploaded file is moved where the application says, from memory and from disk.
