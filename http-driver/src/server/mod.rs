@@ -105,7 +105,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
             config: Config::default(),
             proxies: ProxyPolicy::default(),
             cookie_keys: None,
-            choose_intake: None,
+            choose_body_policy: None,
             choose_limits: None,
             responses: ResponsePolicy::default(),
             decompression: None,
@@ -274,7 +274,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     }
 
     /// Sets a function that chooses the body policy from the head of a request, instead of
-    /// [`Handler::intake`]. Without either, every body is buffered. Not called for requests without
+    /// [`Handler::body_policy`]. Without either, every body is buffered. Not called for requests without
     /// a body.
     ///
     /// ```
@@ -285,7 +285,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// let mut photos = FormLimits::default();
     /// photos.max_body_size = 5 << 20;
     /// let handler = async |request: Request| request.files().len().to_string();
-    /// let server = Server::with_runtime(Memory::new(), handler).max_body_size(64 << 10).intake(move |request| {
+    /// let server = Server::with_runtime(Memory::new(), handler).max_body_size(64 << 10).body_policy(move |request| {
     ///     match request.path() {
     ///         "/photos" => BodyPolicy::BufferWith(Box::new(photos.clone())),
     ///         "/backup" => BodyPolicy::StreamUpTo(1 << 40),
@@ -299,8 +299,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// [`ProxyPolicy::client`](httpants_core::proxy::ProxyPolicy::client) and
     /// `KeyRing::signed_cookie` to decide by the client's address or a signed cookie.
     #[must_use]
-    pub fn intake(mut self, choose: impl Fn(&RequestHead) -> BodyPolicy + Send + Sync + 'static) -> Self {
-        self.parts.choose_intake = Some(Box::new(choose));
+    pub fn body_policy(mut self, choose: impl Fn(&RequestHead) -> BodyPolicy + Send + Sync + 'static) -> Self {
+        self.parts.choose_body_policy = Some(Box::new(choose));
         self
     }
 
