@@ -49,7 +49,7 @@ pub(crate) struct ServiceParts<H> {
     pub(crate) upgrade_grace: Duration,
 }
 
-impl<H: Handler> Service<H> {
+impl<H> Service<H> {
     /// Creates the service, with defaults that depend on the process.
     ///
     /// # Errors
@@ -89,7 +89,10 @@ impl<H: Handler> Service<H> {
     }
 
     /// Returns the body policy for this request.
-    pub(crate) fn body_policy(&self, head: &RequestHead) -> BodyPolicy {
+    pub(crate) fn body_policy(&self, head: &RequestHead) -> BodyPolicy
+    where
+        H: Handler,
+    {
         match &self.choose_body_policy {
             Some(choose) => choose(head),
             None => self.handler.body_policy(head),

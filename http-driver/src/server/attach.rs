@@ -4,18 +4,14 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::accept::Accepting;
+use super::connect::connect;
 use super::{Handle, Server};
 use crate::connection::{Serve, Service};
 use crate::handler::Handler;
 use crate::observe::report::report;
 use crate::runtime::{Runtime, Spawn};
 
-impl<R, H> Server<R, H>
-where
-    R: Runtime + Spawn<Serve<R, H>>,
-    R::Transport: Send,
-    H: Handler,
-{
+impl<R: Runtime, H: 'static> Server<R, H> {
     /// Returns a future that serves the connections of this listener, and a handle to stop it.
     ///
     /// Use it where connections do not come from sockets that the server binds: in memory, from
@@ -43,10 +39,10 @@ where
         let listeners = vec![(listener, self.tls.into_iter().next())];
         let limits = self.limits.complete(&self.parts.config);
         let service = Service::new(self.parts, self.runtime.clock());
-        let (runtime, registered) = (self.runtime, handle.clone());
+        let (runtime, connect, registered) = (self.runtime, self.connect, handle.clone());
         let serving = async move {
             match service {
-                Ok(service) => Accepting::new(runtime, service, listeners, limits, registered).await,
+                Ok(service) => Accepting::new((runtime, connect, service), listeners, limits, registered).await,
                 Err(error) => report!("the server cannot start", error),
             }
         };
@@ -54,7 +50,7 @@ where
     }
 }
 
-impl<R: Runtime, H: Handler> Server<R, H> {
+impl<R: Runtime, H> Server<R, H> {
     /// Moves the handler and its settings to another runtime, such as one of a test. The addresses,
     /// sockets and TLS settings to listen with are left out.
     ///
@@ -71,10 +67,15 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// assert!(client.take_received().starts_with(b"HTTP/1.1 413 "));
     /// ```
     #[must_use]
-    pub fn on_runtime<S: Runtime>(self, runtime: S) -> Server<S, H> {
+    pub fn on_runtime<S>(self, runtime: S) -> Server<S, H>
+    where
+        S: Runtime + Spawn<Serve<S, H>>,
+        S::Transport: Send,
+        H: Handler,
+    {
         let Self { mut parts, options, limits, workers, .. } = self;
         parts.settings.disk.pool = runtime.blocking_pool();
         let (addresses, sockets, tls) = (Vec::new(), Vec::new(), Vec::new());
-        Server { runtime, parts, addresses, sockets, tls, options, limits, workers }
+        Server { runtime, connect, parts, addresses, sockets, tls, options, limits, workers }
     }
 }

@@ -6,10 +6,9 @@ use std::time::Duration;
 use super::Server;
 use super::connection_limits::{Age, WhenFull};
 use crate::connection::AddressLimit;
-use crate::handler::Handler;
 use crate::runtime::Runtime;
 
-impl<R: Runtime, H: Handler> Server<R, H> {
+impl<R: Runtime, H> Server<R, H> {
     /// Sets how many connections may be open at once, on all workers together;
     /// [`when_full`](Self::when_full) says what happens to more. If no place is free, a connection
     /// that only lingers after its last response is closed. Default: three quarters of the

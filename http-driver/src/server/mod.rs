@@ -3,6 +3,7 @@
 mod accept;
 mod attach;
 mod bound;
+mod connect;
 mod connection_limits;
 mod connection_settings;
 #[cfg(feature = "cookies")]
@@ -34,6 +35,7 @@ use httpants_core::{Config, RequestHead};
 
 pub use self::bound::BoundServer;
 use self::bound::Listening;
+use self::connect::{Connect, connect};
 use self::connection_limits::ConnectionLimits;
 pub use self::connection_limits::WhenFull;
 pub use self::handle::Handle;
@@ -43,12 +45,12 @@ use self::socket_file::SocketFiles;
 use self::socket_options::SocketOptions;
 pub use self::socket_options::TcpKeepalive;
 pub use self::stateful::StatefulHandler;
-use crate::connection::{Service, ServiceParts};
+use crate::connection::{Serve, Service, ServiceParts};
 use crate::handler::{BodyPolicy, Handler};
 use crate::observe::access_log::AccessLog;
 use crate::request::collect::Settings;
 use crate::response::ResponsePolicy;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, Spawn};
 use crate::tls::Tls;
 
 /// An HTTP server on a runtime (`HTTPServer` in Pants).
@@ -75,8 +77,9 @@ use crate::tls::Tls;
 /// [`access_log`](Self::access_log) writes lines for access log tools. If no subscriber was ever
 /// set, the first ERROR of each call site is written to standard error, except panics, which the
 /// panic hook writes.
-pub struct Server<R, H> {
+pub struct Server<R: Runtime, H> {
     runtime: R,
+    connect: Connect<R, H>,
     parts: ServiceParts<H>,
     /// The addresses, with their own TLS settings if they have some.
     addresses: Vec<(ListenAddress, Option<Tls>)>,
@@ -88,18 +91,26 @@ pub struct Server<R, H> {
     workers: usize,
 }
 
-impl<R: Runtime + Default, H: Handler> Server<R, H> {
+impl<R: Runtime, H> Server<R, H> {
     /// Creates a server with this handler on the default runtime.
     #[must_use]
-    pub fn new(handler: H) -> Self {
+    pub fn new(handler: H) -> Self
+    where
+        R: Default + Spawn<Serve<R, H>>,
+        R::Transport: Send,
+        H: Handler,
+    {
         Self::with_runtime(R::default(), handler)
     }
-}
 
-impl<R: Runtime, H: Handler> Server<R, H> {
     /// Creates a server on this runtime.
     #[must_use]
-    pub fn with_runtime(runtime: R, handler: H) -> Self {
+    pub fn with_runtime(runtime: R, handler: H) -> Self
+    where
+        R: Spawn<Serve<R, H>>,
+        R::Transport: Send,
+        H: Handler,
+    {
         let parts = ServiceParts {
             handler,
             config: Config::default(),
@@ -115,6 +126,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         };
         Self {
             runtime,
+            connect,
             parts,
             addresses: Vec::new(),
             sockets: Vec::new(),
@@ -382,6 +394,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         let service = Service::new(self.parts, self.runtime.clock())?;
         Ok(BoundServer {
             runtime: self.runtime,
+            connect: self.connect,
             service,
             sockets,
             files,
@@ -394,7 +407,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     }
 }
 
-impl<R, H> fmt::Debug for Server<R, H> {
+impl<R: Runtime, H> fmt::Debug for Server<R, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("addresses", &self.addresses)

@@ -3,11 +3,10 @@
 use httpants_core::RequestHead;
 
 use super::Server;
-use crate::handler::Handler;
 use crate::response::{Response, ServerError};
 use crate::runtime::Runtime;
 
-impl<R: Runtime, H: Handler> Server<R, H> {
+impl<R: Runtime, H> Server<R, H> {
     /// Sets a function that creates the response to errors that the server responds to by itself,
     /// instead of a line of plain text: refused requests, timeouts, panics, forms and files. See
     /// [`ServerErrorKind`](crate::ServerErrorKind) for all of them. It gets the head of the request

@@ -2,10 +2,9 @@
 
 use super::Server;
 use super::socket_options::TcpKeepalive;
-use crate::handler::Handler;
 use crate::runtime::Runtime;
 
-impl<R: Runtime, H: Handler> Server<R, H> {
+impl<R: Runtime, H> Server<R, H> {
     /// Sets how many connections may wait to be accepted, for each worker; systems have a maximum
     /// of their own (`net.core.somaxconn` on Linux). Default: 1024, as in Pants.
     #[must_use]
