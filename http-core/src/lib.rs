@@ -114,10 +114,10 @@ mod random;
 mod wire;
 
 pub use connection::{
-    Close, CloseReason, Config, Connection, Deadline, Dropped, Endpoints, Event, HalfClose, IdleConnection, Limits,
-    Preface, ProxyHeader, ProxyHeaderError, Receiving, RecvBuffer, Refusal, RefusalResponse, Reply, RequestLimits,
-    ResponseState, ResponseStats, Sending, Slices, State, Storage, Timeouts, Timer, Transmit, TransmitQueue,
-    Transmitted,
+    Close, CloseReason, Config, ConfigError, Connection, Deadline, Dropped, Endpoints, Event, HalfClose,
+    IdleConnection, Limits, Preface, ProxyHeader, ProxyHeaderError, Receiving, RecvBuffer, Refusal, RefusalResponse,
+    Reply, RequestLimits, ResponseState, ResponseStats, Sending, Slices, State, Storage, Timeouts, Timer, Transmit,
+    TransmitQueue, Transmitted,
 };
 pub use http::{Method, StatusCode, Version};
 pub use message::address::Address;

@@ -18,8 +18,8 @@ impl<R: Runtime, H: 'static> Server<R, H> {
     /// a simulator, or over a transport of another kind. Addresses and sockets that the server
     /// was to listen on are not used, and the first TLS configuration is used for all
     /// connections. The future ends after [`Handle::shutdown`] or [`Handle::close`]. If the
-    /// server cannot start, because no cookie keys can be generated, it reports that as an
-    /// event of `tracing` and ends.
+    /// server cannot start, because no cookie keys can be generated or a limit is 0 that must not
+    /// be, it reports that as an event of `tracing` and ends.
     ///
     /// ```
     /// use httpants_driver::{Request, Server};
@@ -35,10 +35,11 @@ impl<R: Runtime, H: 'static> Server<R, H> {
     /// ```
     #[must_use = "the server runs only while the future is polled"]
     pub fn attach_to(self, listener: R::Listener) -> (Handle, impl Future<Output = ()> + 'static) {
+        let checked = self.check_limits();
         let handle = Handle::new(Arc::clone(&self.parts.settings.disk.metrics));
         let listeners = vec![(listener, self.tls.into_iter().next())];
         let limits = self.limits.complete(&self.parts.config);
-        let service = Service::new(self.parts, self.runtime.clock());
+        let service = checked.and_then(|()| Service::new(self.parts, self.runtime.clock()));
         let (runtime, connect, registered) = (self.runtime, self.connect, handle.clone());
         let serving = async move {
             match service {

@@ -224,7 +224,8 @@ impl<R: Runtime, H> Server<R, H> {
         self
     }
 
-    /// Changes limits, timeouts and policies.
+    /// Changes limits, timeouts and policies. Settings with which no request could be served are an
+    /// error of [`bind`](Self::bind) ([`Config::check`]).
     ///
     /// ```
     /// use std::time::Duration;
@@ -359,7 +360,8 @@ impl<R: Runtime, H> Server<R, H> {
     ///
     /// # Errors
     /// Returns the errors of the platform, prefixed with the address; an error if `tls` was called
-    /// twice, or if no cookie secret was set and the system provides no random one.
+    /// twice, if a limit or timeout is 0 that must not be ([`Config::check`]), or if no cookie secret
+    /// was set and the system provides no random one.
     pub fn bind(self) -> io::Result<BoundServer<R, H>> {
         let workers = match self.workers {
             0 => std::thread::available_parallelism().map_or(1, NonZero::get),
@@ -368,12 +370,13 @@ impl<R: Runtime, H> Server<R, H> {
         if self.tls.len() > 1 {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "Server::tls was called more than once"));
         }
+        self.options.check()?;
+        self.check_limits()?;
         let common = self.tls.first();
         let mut addresses = self.addresses;
         if addresses.is_empty() && self.sockets.is_empty() {
             addresses.push((ListenAddress::Port(if common.is_none() { 80 } else { 443 }), None));
         }
-        self.options.check()?;
         let mut sockets: Vec<Listening> = Vec::new();
         #[cfg_attr(not(unix), expect(unused_mut, reason = "only unix has socket files"))]
         let mut files = SocketFiles::default();
@@ -404,6 +407,13 @@ impl<R: Runtime, H> Server<R, H> {
             limits,
             handle,
         })
+    }
+
+    /// Checks that connections and requests can be served.
+    fn check_limits(&self) -> io::Result<()> {
+        self.limits.check()?;
+        let config = &self.parts.config;
+        config.check().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
     }
 }
 
