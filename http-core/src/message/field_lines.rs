@@ -407,6 +407,9 @@ mod tests {
         fields.append(&more);
         let names: Vec<_> = (&fields).into_iter().map(|(name, _)| name.to_owned()).collect();
         assert_eq!(names, ["Content-Type", "A", "Server"]);
+        let mut lines = more.iter();
+        assert_eq!(format!("{lines:?}"), "FieldLinesIter { bytes: 11, .. }");
+        assert_eq!((lines.next(), lines.next()), (Some(("Server", &b"x"[..])), None));
         assert!(fields.reserved().server);
     }
 
