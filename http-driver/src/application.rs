@@ -16,8 +16,8 @@ pub use httpants_core::forms::Part;
 pub use httpants_core::forms::{ParseFormError, Variables};
 pub use httpants_core::proxy::{Client, XHeaders};
 pub use httpants_core::{
-    Address, CloseReason, Config, ConnectionInfo, FieldLines, HalfClose, Headers, Misuse, ProtocolError, ProxyTlvs,
-    RequestHead, RequestLimits, ResponseHead, Timer,
+    Address, CloseReason, Config, ConfigError, ConnectionInfo, FieldLines, HalfClose, Headers, Misuse, ProtocolError,
+    ProxyTlvs, RequestHead, RequestLimits, ResponseHead, Timer,
 };
 /// The rustls crate, for [`Tls::from_config`].
 #[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
