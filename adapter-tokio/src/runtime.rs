@@ -7,7 +7,7 @@ use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
-use httpants_core::{Now, UnixTime};
+use httpants_core::Now;
 use httpants_driver::runtime::{Blocking, BlockingPool, Clock, Runtime, Sleep, Spawn};
 use pin_project_lite::pin_project;
 use tokio::runtime::{Builder, Handle};
@@ -37,8 +37,7 @@ impl Runtime for Tokio {
     type Sleep = TokioSleep;
 
     fn now(&self) -> Now {
-        let wall = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        Now::new(self.origin.elapsed(), UnixTime(wall))
+        Now::new(self.origin.elapsed(), SystemTime::now().try_into().unwrap_or_default())
     }
 
     fn now_after(&self, earlier: Now) -> Now {

@@ -69,7 +69,7 @@ impl Handler for Upstream {
         Box::pin(respond(request))
     }
 
-    fn intake(&self, _: &httpants_tokio::RequestHead) -> BodyPolicy {
+    fn body_policy(&self, _: &httpants_tokio::RequestHead) -> BodyPolicy {
         BodyPolicy::Stream
     }
 }

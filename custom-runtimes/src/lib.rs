@@ -3,7 +3,7 @@
 
 use std::time::{Instant, SystemTime};
 
-use httpants_core::{Connection, Event, Misuse, Now, RequestId, ResponseHead, UnixTime};
+use httpants_core::{Connection, Event, Misuse, Now, RequestId, ResponseHead};
 
 /// Both clocks; the monotonic one counts from its creation.
 #[derive(Clone, Copy, Debug)]
@@ -21,7 +21,7 @@ impl Clocks {
     /// Returns the time for the core.
     #[must_use]
     pub fn now(&self) -> Now {
-        Now::new(self.start.elapsed(), UnixTime(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()))
+        Now::new(self.start.elapsed(), SystemTime::now().try_into().unwrap_or_default())
     }
 }
 

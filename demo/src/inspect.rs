@@ -46,7 +46,7 @@ fn lines(headers: &Headers) -> Value {
 /// Returns each name with all its values, in the order received.
 fn by_name(variables: &Variables) -> Map<String, Value> {
     let mut map = Map::new();
-    for (name, _) in variables.iter() {
+    for (name, _) in variables {
         map.entry(name).or_insert_with(|| variables.all(name).collect());
     }
     map
@@ -66,7 +66,7 @@ async fn content(request: &mut Request) -> Result<(u64, String), Mistake> {
 /// Returns the files of each field, in the order received.
 async fn files(request: &Request) -> Result<Map<String, Value>, Mistake> {
     let mut map = Map::new();
-    for file in request.files().iter() {
+    for file in request.files() {
         let (mut pieces, mut digest) = (file.pieces(), Sha256::new());
         while let Some(piece) = pieces.next().await {
             digest.update(piece?);
@@ -87,7 +87,7 @@ async fn files(request: &Request) -> Result<Map<String, Value>, Mistake> {
 /// Returns the first cookie of each name.
 fn cookies(request: &Request) -> Map<String, Value> {
     let mut map = Map::new();
-    for (name, value) in request.cookies().iter() {
+    for (name, value) in request.cookies() {
         let value = String::from_utf8_lossy(value);
         map.entry(String::from_utf8_lossy(name)).or_insert_with(|| value.into());
     }

@@ -65,7 +65,7 @@ where
     let files = options.pages(files)?.mount("/file");
     let service = Arc::new(Service { runtime: runtime.clone(), files, handle: OnceLock::new() });
     let mut server = Server::with_runtime(runtime, handler(Arc::clone(&service)))
-        .intake(routes::intake)
+        .body_policy(routes::body_policy)
         .config(|config| options.apply(config))
         .xheaders(options.xheaders())
         // The raw body is shown for forms, too.

@@ -34,11 +34,11 @@ fn text(counters: &Counters) -> String {
     line("upgrades_total", counters.upgrades);
     line("handler_panics_total", counters.handler_panics);
     line("uploads_spilled_total", counters.uploads_spilled);
-    for (fault, count) in counters.refusals.iter() {
+    for (fault, count) in &counters.refusals {
         let status = fault.status().as_u16();
         line(&format!("refusals_total{{status=\"{status}\",reason=\"{fault:?}\"}}"), count);
     }
-    for (timer, count) in counters.timeouts.iter() {
+    for (timer, count) in &counters.timeouts {
         line(&format!("timeouts_total{{timer=\"{timer}\"}}"), count);
     }
     text

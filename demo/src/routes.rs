@@ -25,7 +25,7 @@ pub(crate) struct Service<R> {
 }
 
 /// Streams bodies that are only echoed or counted.
-pub(crate) fn intake(head: &RequestHead) -> BodyPolicy {
+pub(crate) fn body_policy(head: &RequestHead) -> BodyPolicy {
     match (head.method().as_str(), head.path()) {
         ("POST", "/echo" | "/echo-len" | "/upload") => BodyPolicy::Stream,
         _ => BodyPolicy::Buffer,

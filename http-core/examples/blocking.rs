@@ -9,12 +9,10 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use httpants_core::{
-    Close, Config, Connection, ConnectionInfo, Event, Now, RequestId, ResponseHead, Transmit, UnixTime,
-};
+use httpants_core::{Close, Config, Connection, ConnectionInfo, Event, Now, RequestId, ResponseHead, Transmit};
 
 fn now(start: Instant) -> Now {
-    Now::new(start.elapsed(), UnixTime(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()))
+    Now::new(start.elapsed(), SystemTime::now().try_into().unwrap_or_default())
 }
 
 /// How long the socket may block; std takes no timeout of zero.

@@ -114,22 +114,22 @@ mod random;
 mod wire;
 
 pub use connection::{
-    Close, CloseReason, Config, Connection, Deadline, Dropped, Endpoints, Event, HalfClose, IdleConnection, Limits,
-    Preface, ProxyHeader, ProxyHeaderError, Receiving, RecvBuffer, Refusal, RefusalResponse, Reply, RequestLimits,
-    ResponseState, ResponseStats, Sending, Slices, State, Storage, Timeouts, Timer, Transmit, TransmitQueue,
-    Transmitted,
+    Close, CloseReason, Config, ConfigError, Connection, Deadline, Dropped, Endpoints, Event, HalfClose,
+    IdleConnection, Limits, Preface, ProxyHeader, ProxyHeaderError, Receiving, RecvBuffer, Refusal, RefusalResponse,
+    Reply, RequestLimits, ResponseState, ResponseStats, Sending, Slices, State, Storage, Timeouts, Timer, Transmit,
+    TransmitQueue, Transmitted,
 };
 pub use http::{Method, StatusCode, Version};
 pub use message::address::Address;
 pub use message::connection_info::ConnectionInfo;
-pub use message::field_lines::FieldLines;
-pub use message::headers::{CanonicalName, Headers};
+pub use message::field_lines::{FieldLines, FieldLinesIter};
+pub use message::headers::{CanonicalName, Headers, HeadersIter};
 pub use message::misuse::Misuse;
 pub use message::now::Now;
-pub use message::proxy_tlvs::ProxyTlvs;
+pub use message::proxy_tlvs::{ProxyTlvs, ProxyTlvsIter};
 pub use message::request::{RequestHead, RequestId};
 pub use message::response::{BodyLen, ResponseHead};
-pub use wire::date::UnixTime;
+pub use wire::date::{UnixTime, UnixTimeError};
 pub use wire::error::ProtocolError;
 pub use wire::request_framing::Framing;
 

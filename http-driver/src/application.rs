@@ -16,8 +16,8 @@ pub use httpants_core::forms::Part;
 pub use httpants_core::forms::{ParseFormError, Variables};
 pub use httpants_core::proxy::{Client, XHeaders};
 pub use httpants_core::{
-    Address, CloseReason, Config, ConnectionInfo, FieldLines, HalfClose, Headers, Misuse, ProtocolError, ProxyTlvs,
-    RequestHead, RequestLimits, ResponseHead, Timer,
+    Address, CloseReason, Config, ConfigError, ConnectionInfo, FieldLines, HalfClose, Headers, Misuse, ProtocolError,
+    ProxyTlvs, RequestHead, RequestLimits, ResponseHead, Timer,
 };
 /// The rustls crate, for [`Tls::from_config`].
 #[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
@@ -33,13 +33,15 @@ pub use crate::handler::{BodyPolicy, Handler, LimitedPolicy};
 #[cfg(feature = "cookies")]
 pub use crate::key_file::KeyRingFile;
 pub use crate::observe::access_log::AccessLog;
-pub use crate::observe::{CloseCounts, Counters, RefusalCounts, ResponseCounts, TimerCounts};
+pub use crate::observe::{CloseCounts, Counters, CountsIter, RefusalCounts, ResponseCounts, TimerCounts};
 #[cfg(feature = "compression")]
 pub use crate::request::Decompression;
 #[cfg(feature = "forms")]
-pub use crate::request::forms::{Files, MultipartStream, StreamedPart, TextField, TextFields, UploadedFile};
+pub use crate::request::forms::{
+    Files, MultipartStream, StreamedPart, TextField, TextFields, TextFieldsIter, UploadedFile,
+};
 pub use crate::request::upload::{BodyReader, Pieces};
-pub use crate::request::{Body, BuildRequestError, FormError, PathSegments, Request, RequestBuilder};
+pub use crate::request::{Body, BuildRequestError, FormError, PathSegments, PathSegmentsIter, Request, RequestBuilder};
 #[cfg(feature = "files")]
 pub use crate::response::files::{FileRoot, NamedFile};
 pub use crate::response::{

@@ -87,9 +87,9 @@ pub trait Handler: 'static {
     fn call(&self, request: Request) -> Self::Future;
 
     /// Returns the policy for the body of a request, chosen from its head, unless
-    /// [`Server::intake`](crate::Server::intake) is set. The default buffers it before
+    /// [`Server::body_policy`](crate::Server::body_policy) is set. The default buffers it before
     /// [`call`](Self::call). Not called for requests without a body.
-    fn intake(&self, head: &RequestHead) -> BodyPolicy {
+    fn body_policy(&self, head: &RequestHead) -> BodyPolicy {
         let _ = head;
         BodyPolicy::Buffer
     }
@@ -162,7 +162,7 @@ impl BodyPolicy {
     ///     .body_rate(0)
     ///     .handler_timeout(None);
     /// let handler = async |_: Request| "stored";
-    /// let server = Server::with_runtime(Memory::new(), handler).intake(move |head| match head.path() {
+    /// let server = Server::with_runtime(Memory::new(), handler).body_policy(move |head| match head.path() {
     ///     "/backup" => BodyPolicy::Stream.with_limits(backup.clone()),
     ///     _ => BodyPolicy::Buffer,
     /// });

@@ -49,7 +49,7 @@ fn built_request_is_as_one_from_a_connection() {
 #[test]
 fn signed_cookies_have_the_given_keys() {
     let keys = KeyRing::new(["secret"]).unwrap();
-    let now = UnixTime(std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap());
+    let now = UnixTime::try_from(std::time::SystemTime::now()).unwrap();
     let pair = format!("user={}", keys.sign("user", "Ada", now, KeyRing::LIFETIME));
     let read = |builder: RequestBuilder| builder.header("Cookie", &pair).build().unwrap().signed_cookie("user");
     assert_eq!(read(Request::builder().cookie_keys(keys)), Some(b"Ada".to_vec()));
@@ -148,4 +148,6 @@ fn path_segments_can_be_matched() {
     let options = Request::builder().method("OPTIONS").target("*").build().unwrap().path_segments();
     assert!(options.to_vec().is_empty());
     assert_eq!(format!("{:?}", of("/a/b")), r#"["a", "b"]"#);
+    let segments = of("/a%2Fb//c");
+    assert_eq!(((&segments).into_iter().collect::<Vec<_>>(), segments.iter().len()), (vec!["a/b", "", "c"], 3));
 }

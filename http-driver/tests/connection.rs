@@ -106,7 +106,7 @@ impl Stream for Numbers {
 fn start(memory: &Memory, change: impl FnOnce(Server<Memory, Box<App>>) -> Server<Memory, Box<App>>) -> Handle {
     let world = memory.clone();
     let handler: Box<App> = Box::new(move |request| Box::pin(application(world.clone(), request)));
-    let server = Server::with_runtime(memory.clone(), handler).intake(|head| match head.path() {
+    let server = Server::with_runtime(memory.clone(), handler).body_policy(|head| match head.path() {
         "/echo" | "/early" => BodyPolicy::Stream,
         "/refuse" => BodyPolicy::Refuse(Box::new(Response::new(403))),
         _ => BodyPolicy::Buffer,
@@ -411,7 +411,7 @@ fn leftovers_of_a_request_are_discarded() {
         place.set(Some(request.into_body()));
         async { "taken" }
     });
-    memory.start(server.intake(|_| BodyPolicy::Stream));
+    memory.start(server.body_policy(|_| BodyPolicy::Stream));
     let (client, received) = exchange(&memory, &post("/", b"12345"));
     assert_eq!(received, [ok("taken")]);
     let mut body = kept.take().unwrap();

@@ -66,7 +66,7 @@ impl World {
     fn new(decompression: Decompression, max_size: u64) -> Self {
         let memory = Memory::new();
         let server = Server::with_runtime(memory.clone(), describe).decompress_requests(decompression);
-        memory.start(server.max_body_size(max_size).intake(|head| match head.headers().text("policy") {
+        memory.start(server.max_body_size(max_size).body_policy(|head| match head.headers().text("policy") {
             Some("stream") => BodyPolicy::Stream,
             Some(limit) => BodyPolicy::StreamUpTo(limit.parse().unwrap()),
             None => BodyPolicy::Buffer,

@@ -82,7 +82,7 @@ fn windows_are_freed_at_the_end_of_the_body() {
     let memory = Memory::new();
     let server =
         Server::with_runtime(memory.clone(), handler).decompress_requests(Decompression::default().max_ratio(u64::MAX));
-    memory.start(server.intake(|_| BodyPolicy::Stream).max_body_size(1 << 30));
+    memory.start(server.body_policy(|_| BodyPolicy::Stream).max_body_size(1 << 30));
     let before = resident();
     let mut clients = Vec::new();
     for _ in 0..REQUESTS {
@@ -110,7 +110,7 @@ fn bombs_take_bounded_memory_and_are_413() {
     for decompression in [Decompression::default(), Decompression::default().max_ratio(u64::MAX)] {
         let memory = Memory::new();
         let server = Server::with_runtime(memory.clone(), read).decompress_requests(decompression);
-        memory.start(server.intake(|head| match head.path() {
+        memory.start(server.body_policy(|head| match head.path() {
             "/stream" => BodyPolicy::StreamUpTo(64 << 20),
             _ => BodyPolicy::Buffer,
         }));

@@ -120,7 +120,7 @@ fn no_lock_is_held_while_foreign_code_runs() {
                 let counted = Arc::clone(&count);
                 let server =
                     Server::with_runtime(memory.clone(), move |request| application(request, Arc::clone(&counted)));
-                let handle = memory.start(server.intake(|_| BodyPolicy::Stream));
+                let handle = memory.start(server.body_policy(|_| BodyPolicy::Stream));
                 let client = memory.connect();
                 client.take_only(50);
                 client.send(format!("POST {path} HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n").as_bytes());

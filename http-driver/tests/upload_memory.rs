@@ -29,7 +29,7 @@ fn large_upload_takes_bounded_memory() {
         let body = request.body_reader().map(|mut body| std::io::copy(&mut body, &mut std::io::sink()).unwrap());
         format!("{:?} {body:?}", request.files().get("f").map(|file| file.len()))
     });
-    let server = server.intake(|head| {
+    let server = server.body_policy(|head| {
         let mut limits = forms::FormLimits::default();
         limits.max_body_size = 1 << 30;
         limits.keep_body = head.path() == "/kept";

@@ -92,7 +92,7 @@ impl Plan {
     /// Returns the body policies that must make no difference: a response that does not wait for
     /// the body is sent to a stream.
     #[must_use]
-    pub fn intakes(&self) -> &'static [fn(&Self) -> BodyPolicy] {
+    pub fn body_policies(&self) -> &'static [fn(&Self) -> BodyPolicy] {
         if self.reads { &[Self::streamed, Self::buffered] } else { &[Self::streamed] }
     }
 

@@ -46,9 +46,9 @@ fn play_with<S: Stage>(fixture: &Fixture, plan: Plan, tally: &mut Tally) {
     });
     let inputs: Vec<_> = inputs.collect();
     tally.inputs += inputs.len();
-    for intake in plan.intakes() {
+    for policy in plan.body_policies() {
         let mut stage = S::set();
-        let handle = stage.start(server(&stage, fixture, plan.clone(), *intake));
+        let handle = stage.start(server(&stage, fixture, plan.clone(), *policy));
         for (steps, bytes) in &inputs {
             if let Err(difference) = compare(&stage, fixture, steps, bytes) {
                 tally.failures.push(format!("{}: {difference}", fixture.title));
@@ -63,11 +63,11 @@ fn server<S: Stage>(
     stage: &S,
     fixture: &Fixture,
     plan: Plan,
-    intake: fn(&Plan) -> BodyPolicy,
+    policy: fn(&Plan) -> BodyPolicy,
 ) -> Server<S::Runtime, CaseHandler> {
     let (config, chosen) = (fixture.config.as_ref().clone(), plan.clone());
     let application = CaseHandler::new(move |request| plan.clone().respond(request));
-    stage.server(application).config(|settings| *settings = config).intake(move |_| intake(&chosen))
+    stage.server(application).config(|settings| *settings = config).body_policy(move |_| policy(&chosen))
 }
 
 /// Returns all bytes that the client sends, if a client can cause what the fixture says.

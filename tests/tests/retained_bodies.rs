@@ -65,7 +65,7 @@ fn start(memory: &Memory, change: impl FnOnce(&mut Config)) -> Kept {
             pending::<String>().await
         }
     };
-    let server = Server::with_runtime(memory.clone(), handler).intake(|_| BodyPolicy::Stream);
+    let server = Server::with_runtime(memory.clone(), handler).body_policy(|_| BodyPolicy::Stream);
     memory.start(server.config(change));
     memory.run();
     kept
@@ -214,7 +214,7 @@ fn kept_trailers_hold_no_receive_block() {
             "done"
         }
     };
-    let server = Server::with_runtime(memory.clone(), handler).intake(|_| BodyPolicy::Stream);
+    let server = Server::with_runtime(memory.clone(), handler).body_policy(|_| BodyPolicy::Stream);
     memory.start(server);
     memory.run();
     let held = held(&memory, |client| {
@@ -242,7 +242,7 @@ fn undrained_body_holds_only_the_read_ahead() {
             }
             pending::<String>().await
         };
-        let server = Server::with_runtime(memory.clone(), handler).intake(|_| BodyPolicy::Stream);
+        let server = Server::with_runtime(memory.clone(), handler).body_policy(|_| BodyPolicy::Stream);
         memory.start(server.config(|config| config.timeouts.body = None));
         memory.run();
         let mut most = 0;

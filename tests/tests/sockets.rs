@@ -21,7 +21,7 @@ macro_rules! through_the_sockets_of {
                 let response = async |request: Request| Response::text(format!("{} {}", request.method(), request.target()));
                 let bound = Server::new(response)
                     .config(|config| config.server = Some(settings::SERVER))
-                    .intake(move |_| if reads { BodyPolicy::Buffer } else { BodyPolicy::Stream })
+                    .body_policy(move |_| if reads { BodyPolicy::Buffer } else { BodyPolicy::Stream })
                     .listen("127.0.0.1:0").bind().unwrap();
                 let ListenAddress::Socket(address) = bound.local_addresses()[0] else { panic!("no socket") };
                 let handle = bound.handle();

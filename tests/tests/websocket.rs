@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use httpants_driver::websocket::{CloseCode, CloseFrame, Message, WebSocket, WebSocketError};
-use httpants_driver::{Handle, Request, Response};
+use httpants_driver::{Handle, Request, RequestHead, Response, ServerError, ServerErrorKind};
 use tungstenite::client::IntoClientRequest;
 use tungstenite::{Error, WebSocket as Client};
 
@@ -41,8 +41,17 @@ async fn respond(request: Request) -> Result<Response, WebSocketError> {
         "/thread" => websocket.on_upgrade(async |socket| {
             thread::spawn(move || wait(echo(socket)));
         }),
+        "/paged" => websocket.on_upgrade(echo),
         _ => Response::new(404),
     })
+}
+
+/// The application's page for the errors of one path.
+fn page(error: &ServerError, request: Option<&RequestHead>) -> Option<Response> {
+    let ServerErrorKind::WebSocket(cause) = error.kind() else { return None };
+    assert_eq!(error.status(), cause.status());
+    let is_paged = request.is_some_and(|request| request.path() == "/paged");
+    is_paged.then(|| Response::html(format!("<p>{error}")).with_header("X-Page", "own"))
 }
 
 /// Polls on this thread, as an executor of another runtime does.
@@ -184,6 +193,25 @@ fn invalid_handshakes_get_their_status(server: &Running) {
     }
 }
 
+/// Status and fields of the handshake stay the server's.
+fn errors_of_the_handshake_have_the_page_of_the_application(server: &Running) {
+    const OFFER: &str = "Upgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+    let valid = format!("GET /paged HTTP/1.1\r\n{OFFER}Sec-WebSocket-Version: 13\r\n");
+    for (head, status, field, text) in [
+        (valid.replace("GET", "DELETE"), 405, "Allow: GET", "has the method GET"),
+        ("GET /paged HTTP/1.1\r\n".to_owned(), 426, "Upgrade: websocket", "expected a WebSocket handshake"),
+        (valid.replace("13", "8"), 426, "Sec-WebSocket-Version: 13", "expected 13"),
+        (valid.replace("Key: ", "Key: x"), 400, "Content-Type: text/html; charset=utf-8", "16 bytes in base64"),
+        (format!("{valid}Origin: http://evil.example\r\n"), 403, "X-Page: own", "origin are not allowed"),
+    ] {
+        let response = server.plain(&head);
+        let (fields, body) = response.split_once("\r\n\r\n").unwrap();
+        assert!(fields.starts_with(&format!("HTTP/1.1 {status} ")), "{response}");
+        assert!(fields.contains(&format!("\r\n{field}")) && fields.contains("\r\nX-Page: own"), "{response}");
+        assert!(body.starts_with("<p>") && body.ends_with(text), "{response}");
+    }
+}
+
 /// Returns a frame whose mask changes nothing.
 fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     let length = [&[0xff][..], &(payload.len() as u64).to_be_bytes()].concat();
@@ -295,7 +323,7 @@ macro_rules! through_the_sockets_of {
             use super::Running;
 
             fn start() -> Running {
-                let bound = Server::new(super::respond).listen("127.0.0.1:0").bind().unwrap();
+                let bound = Server::new(super::respond).on_error(super::page).listen("127.0.0.1:0").bind().unwrap();
                 let ListenAddress::Socket(address) = bound.local_addresses()[0] else { panic!("no socket") };
                 let handle = bound.handle();
                 Running { address, handle, thread: thread::spawn(|| bound.run().unwrap()) }
@@ -315,6 +343,7 @@ macro_rules! through_the_sockets_of {
             fn invalid_input_gets_its_status_or_close() {
                 let server = start();
                 super::invalid_handshakes_get_their_status(&server);
+                super::errors_of_the_handshake_have_the_page_of_the_application(&server);
                 super::errors_of_the_client_get_their_close(&server);
                 super::pings_of_a_client_that_does_not_read_are_bounded(&server);
                 server.stop();

@@ -22,7 +22,7 @@ async fn hash(mut request: Request) -> Result<Response, BodyError> {
 
 fn main() -> std::io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
-    let server = Server::new(hash).intake(|_| BodyPolicy::StreamUpTo(5 << 30)).listen(address).bind()?;
+    let server = Server::new(hash).body_policy(|_| BodyPolicy::StreamUpTo(5 << 30)).listen(address).bind()?;
     for address in server.local_addresses() {
         println!("http://{address}/");
     }

@@ -6,9 +6,7 @@ use httpants_tokio::{Request, Response, Server};
 
 async fn route(request: Request) -> Response {
     // Segments are percent-decoded one by one: an encoded slash does not separate them.
-    let segments: Vec<_> = request.segments().collect();
-    let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
-    match (request.method().as_str(), segments.as_slice()) {
+    match (request.method().as_str(), &request.path_segments().to_vec()[..]) {
         ("GET" | "HEAD", [""]) => Response::html("<a href=/search?q=pants>search</a>\n"),
         ("GET" | "HEAD", ["search"]) => search(&request),
         ("GET" | "HEAD", ["users", id, "name"]) => name(id),

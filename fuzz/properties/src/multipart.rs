@@ -4,7 +4,7 @@ use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream};
 use httpants_core::forms::{
-    Action, BodyPolicy, Boundary, FormLimits, FormType, Multipart, MultipartEvent, ParseFormError,
+    Action, Boundary, FormLimits, FormType, Multipart, MultipartEvent, ParseFormError, SpillPolicy,
 };
 
 use crate::oracle::multipart::{self, Fault};
@@ -109,7 +109,7 @@ impl Reported {
         let open = self.parts.last_mut().filter(|part| !part.whole);
         match (event, open) {
             (MultipartEvent::PartStart(part), None) => {
-                kept.intake.begin(&part);
+                kept.policy.begin(&part);
                 assert_eq!(part.name(), String::from_utf8_lossy(part.name_bytes()));
                 assert_eq!(part.is_file(), part.filename_as_sent().is_some());
                 assert_eq!(part.content_type(), part.headers().text("content-type"));
@@ -139,7 +139,7 @@ impl Reported {
 #[derive(Debug)]
 struct Kept {
     limits: FormLimits,
-    intake: BodyPolicy,
+    policy: SpillPolicy,
     before: u64,
     part: u64,
     is_file: bool,
@@ -150,10 +150,10 @@ struct Kept {
 
 impl Kept {
     fn new(limits: &FormLimits) -> Self {
-        let intake = BodyPolicy::new(limits);
+        let policy = SpillPolicy::new(limits);
         Self {
             limits: limits.clone(),
-            intake,
+            policy,
             before: 0,
             part: 0,
             is_file: false,
@@ -169,7 +169,7 @@ impl Kept {
     }
 
     fn data(&mut self, length: usize) {
-        match self.intake.data(length) {
+        match self.policy.data(length) {
             Ok(Action::Keep) => {
                 assert!(!self.on_disk && !self.dropped && !self.refused);
                 self.part += length as u64;
@@ -190,18 +190,18 @@ impl Kept {
     }
 }
 
-/// One of the ways in which an intake begins content.
-type Begin = fn(&mut BodyPolicy, Option<u64>) -> Result<(), ParseFormError>;
+/// One of the ways in which an policy begins content.
+type Begin = fn(&mut SpillPolicy, Option<u64>) -> Result<(), ParseFormError>;
 
-/// Content that is no form, or an urlencoded one, kept as the intake says.
+/// Content that is no form, or an urlencoded one, kept as the policy says.
 fn taken_in(content: &[u8], seed: u8, limits: &FormLimits) {
     let announced = (seed & 1 == 1).then_some(content.len() as u64);
-    let ways: [Begin; 3] = [BodyPolicy::begin_raw, BodyPolicy::begin_body, BodyPolicy::begin_urlencoded];
+    let ways: [Begin; 3] = [SpillPolicy::begin_raw, SpillPolicy::begin_body, SpillPolicy::begin_urlencoded];
     for (way, begin) in ways.into_iter().enumerate() {
         let raw = way < 2;
         let mut kept = Kept::new(limits);
         kept.begin(raw);
-        let begun = begin(&mut kept.intake, announced);
+        let begun = begin(&mut kept.policy, announced);
         kept.refused = begun.is_err();
         pieces(content, Cut::Sized(u64::from(seed))).for_each(|piece| kept.data(piece.len()));
         let most = if raw { limits.max_body_size } else { limits.max_body_size.min(limits.total_memory) };

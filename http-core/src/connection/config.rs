@@ -7,6 +7,7 @@ use crate::wire::limits::HeadLimits;
 use crate::wire::span::FieldSpan;
 
 /// The configuration of all connections of a server; shared between them in an `Arc`.
+/// [`check`](Self::check) finds settings with which no request could be served.
 ///
 /// ```
 /// use httpants_core::Config;
@@ -25,7 +26,7 @@ pub struct Config {
     /// Whether connections persist (`keep_alive` in Pants, default true). If not, every response
     /// carries `Connection: close`.
     pub keep_alive: bool,
-    /// How many requests one connection serves before it is closed; default no bound.
+    /// How many requests one connection serves before it is closed, at least 1; default no bound.
     pub requests_per_connection: Option<u64>,
     /// The value of the `Server` field where the application sets none; `None` sends no
     /// such field. Default `httpants/VERSION`.
@@ -88,24 +89,25 @@ pub enum HalfClose {
 }
 
 /// Sizes in bytes and counts. Each is enforced by what was parsed, never by how the bytes
-/// were cut into packets.
+/// were cut into packets. 0 allows nothing; it never means no limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
     /// The head, from the first byte of the request line to its empty line, white space
-    /// counted. Default 32 KiB: four times what browsers and proxies send with large
+    /// counted. At least 18. Default 32 KiB: four times what browsers and proxies send with large
     /// cookies. Values over 65,535 count as 65,535, because the index has 16-bit offsets.
     pub head: usize,
-    /// The request target. Default 8 KiB, which RFC 9112 section 3 recommends to support.
+    /// The request target. At least 1. Default 8 KiB, which RFC 9112 section 3 recommends to support.
     pub target: usize,
-    /// The method. Default 64; the longest registered one has 17.
+    /// The method. At least 3. Default 64; the longest registered one has 17.
     pub method: usize,
-    /// Field lines of a head or of a trailer section. Default 100.
+    /// Field lines of a head or of a trailer section. At least 1. Default 100.
     pub fields: usize,
     /// Empty lines before a request line that are skipped. Default 4 (RFC 9112 section 2.2
     /// asks for one at least).
     pub empty_lines: usize,
-    /// A request's content, after chunked decoding (`max_request` in Pants). Default 10 MiB.
+    /// A request's content, after chunked decoding (`max_request` in Pants). Default 10 MiB; 0 refuses
+    /// every body.
     pub max_body_size: u64,
     /// Framing of one chunked message in excess of what its chunks need, and its trailer
     /// lines, together. Of each chunk `16 + 2 * data` bytes of framing (size line, extensions,
@@ -215,7 +217,8 @@ const RESPONSE_HEAD: usize = 4 << 10;
 /// The connection itself, the request, and the queues of events and of segments to send.
 const FIXED: usize = 8 << 10;
 
-/// The time that each phase of a connection may take; `None` disables a timer.
+/// The time that each phase of a connection may take; `None` disables a timer. 0 is an error of
+/// [`Config::check`], except for lingering, where it is none at all.
 /// [`Timer`](crate::Timer) names them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -237,7 +240,7 @@ pub struct Timeouts {
     /// The slowest body, in bytes per second, judged from `body_rate_grace` on; then 408.
     /// Default 256; 0 disables it.
     pub body_rate: u32,
-    /// How long a body may be slower than `body_rate`. Default 10 s.
+    /// How long a body may be slower than `body_rate`; not 0. Default 10 s.
     pub body_rate_grace: Duration,
     /// Without progress in sending; then the connection is dropped. Default 30 s.
     pub write: Option<Duration>,

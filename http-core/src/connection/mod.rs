@@ -2,6 +2,7 @@
 
 mod close;
 mod config;
+mod config_error;
 mod content;
 mod deadline;
 mod events;
@@ -33,6 +34,7 @@ use core::time::Duration;
 use bytes::Bytes;
 
 pub use self::config::{Config, HalfClose, Limits, Timeouts};
+pub use self::config_error::ConfigError;
 pub use self::events::{Close, CloseReason, Event, ResponseStats};
 pub use self::idle::IdleConnection;
 pub use self::lent_buffers::{Dropped, RecvBuffer, TransmitQueue, Transmitted};

@@ -9,7 +9,8 @@ use crate::message::misuse::Misuse;
 use crate::message::request::RequestId;
 
 /// Limits of one request in place of those of [`Config`](crate::Config), for
-/// [`Connection::set_request_limits`]. What is not set stays as it is.
+/// [`Connection::set_request_limits`]. What is not set stays as it is. A timeout of 0 has passed at
+/// once; `None` is no limit.
 ///
 /// ```
 /// use core::time::Duration;

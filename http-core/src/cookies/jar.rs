@@ -1,8 +1,9 @@
 //! The received cookies.
 
 use core::fmt;
+use core::iter::{FusedIterator, Take};
 
-use crate::message::headers::Headers;
+use crate::message::headers::{Headers, HeadersIter};
 use crate::wire::grammar::trim_ows;
 
 /// The received cookies (`cookies` in Pants): a view of the `Cookie` lines that copies nothing.
@@ -30,6 +31,9 @@ use crate::wire::grammar::trim_ows;
 /// assert_eq!(cookies.text("a"), Some("1"));
 /// assert_eq!(cookies.text("b"), Some("two"));
 /// assert_eq!(cookies.iter().count(), 3);
+/// for (name, value) in cookies {
+///     println!("{}: {} bytes", name.escape_ascii(), value.len());
+/// }
 /// # Ok::<(), httpants_core::ProtocolError>(())
 /// ```
 #[derive(Clone, Copy)]
@@ -79,8 +83,8 @@ impl<'h> Cookies<'h> {
     }
 
     /// Returns names and values in the order received, duplicates included.
-    pub fn iter(&self) -> impl Iterator<Item = (&'h [u8], &'h [u8])> + use<'h> {
-        self.iter_raw().map(|(name, value)| (name, unquoted(value)))
+    pub fn iter(&self) -> CookiesIter<'h> {
+        CookiesIter { sent: self.sent().take(Self::LIMIT) }
     }
 
     /// Returns [`iter`](Self::iter) with the values as they were sent, quotes included.
@@ -94,10 +98,74 @@ impl<'h> Cookies<'h> {
         self.sent().nth(Self::LIMIT).is_some()
     }
 
-    fn sent(&self) -> impl Iterator<Item = (&'h [u8], &'h [u8])> + use<'h> {
-        self.headers.all("cookie").flat_map(|line| line.split(|&byte| byte == b';')).filter_map(name_and_value)
+    fn sent(&self) -> Sent<'h> {
+        Sent { lines: self.headers.iter(), pairs: None }
     }
 }
+
+/// Names and values, as [`iter`](Cookies::iter) returns them.
+impl<'h> IntoIterator for Cookies<'h> {
+    type Item = (&'h [u8], &'h [u8]);
+    type IntoIter = CookiesIter<'h>;
+
+    fn into_iter(self) -> CookiesIter<'h> {
+        self.iter()
+    }
+}
+
+/// The iterator of [`Cookies::iter`].
+#[derive(Clone)]
+pub struct CookiesIter<'h> {
+    sent: Take<Sent<'h>>,
+}
+
+impl<'h> Iterator for CookiesIter<'h> {
+    type Item = (&'h [u8], &'h [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.sent.next().map(|(name, value)| (name, unquoted(value)))
+    }
+}
+
+impl FusedIterator for CookiesIter<'_> {}
+
+/// Shows no cookie.
+impl fmt::Debug for CookiesIter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CookiesIter").finish_non_exhaustive()
+    }
+}
+
+/// All cookies as they were sent.
+#[derive(Clone)]
+struct Sent<'h> {
+    lines: HeadersIter<'h>,
+    /// What is left of a line, from the end of its last pair on.
+    pairs: Option<&'h [u8]>,
+}
+
+impl<'h> Iterator for Sent<'h> {
+    type Item = (&'h [u8], &'h [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let Some(line) = self.pairs.take() else {
+                self.pairs = Some(self.lines.find(|(name, _)| *name == "cookie")?.1);
+                continue;
+            };
+            let (pair, rest) = match memchr::memchr(b';', line) {
+                Some(end) => (line.get(..end)?, line.get(end + 1..)),
+                None => (line, None),
+            };
+            self.pairs = rest;
+            if let Some(cookie) = name_and_value(pair) {
+                return Some(cookie);
+            }
+        }
+    }
+}
+
+impl FusedIterator for Sent<'_> {}
 
 fn name_and_value(pair: &[u8]) -> Option<(&[u8], &[u8])> {
     let (name, value) = pair.split_at_checked(memchr::memchr(b'=', pair)?)?;
@@ -184,7 +252,7 @@ mod tests {
     fn several_lines_are_one_and_the_first_of_a_name_wins() {
         let h = headers("Cookie: a=1; b=2\r\nHost: x\r\ncookie: a=3; c=4\r\nCookies: d=5\r\nCookie2: e=6");
         let cookies = Cookies::new(&h);
-        assert_eq!(cookies.iter().count(), 4);
+        assert_eq!(cookies.into_iter().count(), 4);
         assert_eq!(cookies.text("a"), Some("1"));
         assert_eq!(cookies.text("c"), Some("4"));
         for absent in ["d", "e", "A", "", "a ", "%61"] {
@@ -229,5 +297,6 @@ mod tests {
     fn debug_shows_no_value() {
         let h = headers("Cookie: session=secret; \u{e9}=x");
         assert_eq!(format!("{:?}", Cookies::new(&h)), r#"{"session": "***", "\xc3\xa9": "***"}"#);
+        assert_eq!(format!("{:?}", Cookies::new(&h).iter()), "CookiesIter { .. }");
     }
 }

@@ -18,7 +18,7 @@
 //!
 //! // The client sends both back.
 //! let mut sent = b"Cookie: ".to_vec();
-//! for (_, line) in fields.iter() {
+//! for (_, line) in &fields {
 //!     sent.extend([line.split(|&byte| byte == b';').next().unwrap(), b"; "].concat());
 //! }
 //! let headers = Headers::parse(&[&sent, &b"\r\n\r\n"[..]].concat())?;
@@ -38,7 +38,7 @@ mod signed;
 pub use crate::message::cookie_error::CookieError;
 pub use cookie::time;
 pub use cookie::{Cookie, CookieBuilder, Expiration, SameSite};
-pub use jar::Cookies;
+pub use jar::{Cookies, CookiesIter};
 pub use key_error::KeyError;
 pub use set_cookie::{ATTRIBUTE_LIMIT, NAME_AND_VALUE_LIMIT, remove, set};
 pub use signed::{KeyRing, VerifyError};

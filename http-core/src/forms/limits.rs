@@ -3,7 +3,8 @@
 /// Sizes in bytes and counts past which a form is refused with 413, or moved out of memory.
 ///
 /// They are given with each message, so a request may have its own. Each is enforced by what
-/// was parsed, never by how the bytes were cut into pieces.
+/// was parsed, never by how the bytes were cut into pieces. 0 allows nothing; it never means no
+/// limit.
 ///
 /// ```
 /// use httpants_core::forms::FormLimits;

@@ -5,21 +5,21 @@
 //!
 //! ```text
 //! head -> FormType::of_headers -+- Urlencoded -> urlencoded::parse -> Variables
-//!                               +- Multipart  -> Multipart::receive -> MultipartEvent -> BodyPolicy::data -> Action
+//!                               +- Multipart  -> Multipart::receive -> MultipartEvent -> SpillPolicy::data -> Action
 //! ```
 //!
 //! The text fields of a form become [`Variables`] (`post` in Pants), and the parts with a
-//! `filename` its files. [`BodyPolicy`] says for each piece of them whether it stays in memory or
+//! `filename` its files. [`SpillPolicy`] says for each piece of them whether it stays in memory or
 //! goes to a temporary file; carrying that out is the driver's part:
 //!
 //! ```
 //! use bytes::Bytes;
-//! use httpants_core::forms::{Action, ParseFormError, MultipartEvent, BodyPolicy, FormLimits, Multipart, Variables};
+//! use httpants_core::forms::{Action, ParseFormError, MultipartEvent, SpillPolicy, FormLimits, Multipart, Variables};
 //!
 //! # fn main() -> Result<(), ParseFormError> {
 //! let limits = FormLimits::default();
 //! let mut multipart = Multipart::for_content_type(b"multipart/form-data; boundary=b", &limits)?;
-//! let mut policy = BodyPolicy::new(&limits);
+//! let mut policy = SpillPolicy::new(&limits);
 //! multipart.receive(Bytes::from_static(
 //!     b"--b\r\nContent-Disposition: form-data; name=\"title\"\r\n\r\nHoliday\r\n\
 //!       --b\r\nContent-Disposition: form-data; name=\"photo\"; filename=\"C:\\beach.jpg\"\r\n\
@@ -42,7 +42,7 @@
 //!             // Here a file is created, and gets what `memory` holds and this piece.
 //!             Action::Spill => disk.extend([Bytes::from(std::mem::take(&mut memory)), piece]),
 //!             Action::Write => disk.push(piece),
-//!             // Only of what `BodyPolicy::begin_body` began: the form's raw content.
+//!             // Only of what `SpillPolicy::begin_body` began: the form's raw content.
 //!             Action::Drop => memory.clear(),
 //!         },
 //!         MultipartEvent::PartEnd => {
@@ -64,7 +64,6 @@
 //! # }
 //! ```
 
-mod body_policy;
 mod boundary;
 mod delimiter;
 mod disposition;
@@ -75,14 +74,15 @@ mod media_type;
 mod multipart;
 mod parameters;
 mod part;
+mod spill_policy;
 pub mod urlencoded;
 mod variables;
 
-pub use body_policy::{Action, BodyPolicy};
 pub use boundary::{Boundary, FormType};
 pub use error::ParseFormError;
 pub use limits::FormLimits;
 pub use media_type::{MediaType, has_content_coding};
 pub use multipart::{Multipart, MultipartEvent};
 pub use part::{Part, charset};
-pub use variables::Variables;
+pub use spill_policy::{Action, SpillPolicy};
+pub use variables::{Variables, VariablesIter, VariablesIterBytes};

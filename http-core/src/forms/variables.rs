@@ -1,7 +1,9 @@
 //! Decoded variables: of a query, of an urlencoded content, of the text fields of a form.
 
 use core::fmt;
+use core::iter::{Enumerate, FusedIterator};
 use core::ops::Range;
+use core::slice;
 use std::sync::OnceLock;
 
 /// An ordered multi-map of names and values (`get` and `post` in Pants).
@@ -18,6 +20,9 @@ use std::sync::OnceLock;
 /// assert_eq!(get.all("tag").collect::<Vec<_>>(), ["a", "b&c"]);
 /// assert_eq!(get.get("note"), None);
 /// assert_eq!((get.get("x"), get.bytes("x")), (Some("\u{fffd}"), Some(&b"\xff"[..])));
+/// for (name, value) in &get {
+///     println!("{name} = {value}");
+/// }
 /// # Ok::<(), httpants_core::forms::ParseFormError>(())
 /// ```
 #[derive(Clone, Default)]
@@ -125,8 +130,8 @@ impl Variables {
     }
 
     /// Returns all variables as name and value, in order.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.numbers().map(|pair| (self.name(pair), self.value(pair)))
+    pub fn iter(&self) -> VariablesIter<'_> {
+        VariablesIter { pairs: self.numbers(), variables: self }
     }
 
     /// Returns [`get`](Self::get) as the bytes that were sent.
@@ -141,23 +146,21 @@ impl Variables {
     }
 
     /// Returns [`iter`](Self::iter) as the bytes that were sent.
-    pub fn iter_bytes(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.numbers().map(|(number, pair)| {
-            (self.as_sent(number, pair.start..pair.middle), self.as_sent(number + 1, pair.middle..pair.end))
-        })
+    pub fn iter_bytes(&self) -> VariablesIterBytes<'_> {
+        VariablesIterBytes { pairs: self.numbers(), variables: self }
     }
 
-    /// Each pair with the number of its name.
-    fn numbers(&self) -> impl Iterator<Item = (usize, Pair)> {
-        self.pairs.iter().enumerate().map(|(count, pair)| (count * 2, *pair))
+    /// Each pair with its number.
+    fn numbers(&self) -> Enumerate<slice::Iter<'_, Pair>> {
+        self.pairs.iter().enumerate()
     }
 
-    fn name(&self, (number, pair): (usize, Pair)) -> &str {
-        self.shown(number, pair.start..pair.middle)
+    fn name(&self, (number, pair): (usize, &Pair)) -> &str {
+        self.shown(number * 2, pair.start..pair.middle)
     }
 
-    fn value(&self, (number, pair): (usize, Pair)) -> &str {
-        self.shown(number + 1, pair.middle..pair.end)
+    fn value(&self, (number, pair): (usize, &Pair)) -> &str {
+        self.shown(number * 2 + 1, pair.middle..pair.end)
     }
 
     fn shown(&self, number: usize, range: Range<usize>) -> &str {
@@ -178,6 +181,106 @@ impl Variables {
     }
 }
 
+/// Adds variables behind the others, as [`push`](Variables::push) does.
+///
+/// ```
+/// use httpants_core::forms::Variables;
+///
+/// let mut variables = Variables::from_iter([("tag", "a"), ("tag", "b")]);
+/// variables.extend([("note", b"\xff")]);
+/// assert_eq!(variables.all("tag").collect::<Vec<_>>(), ["a", "b"]);
+/// assert_eq!(variables.bytes("note"), Some(&b"\xff"[..]));
+/// ```
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> Extend<(N, V)> for Variables {
+    fn extend<I: IntoIterator<Item = (N, V)>>(&mut self, variables: I) {
+        for (name, value) in variables {
+            self.push(name.as_ref(), value.as_ref());
+        }
+    }
+}
+
+/// Variables of these names and values, in their order.
+impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Variables {
+    fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
+        let mut collected = Self::default();
+        collected.extend(variables);
+        collected
+    }
+}
+
+/// All variables, as [`iter`](Variables::iter) returns them.
+impl<'a> IntoIterator for &'a Variables {
+    type Item = (&'a str, &'a str);
+    type IntoIter = VariablesIter<'a>;
+
+    fn into_iter(self) -> VariablesIter<'a> {
+        self.iter()
+    }
+}
+
+/// The iterator of [`Variables::iter`].
+#[derive(Clone)]
+pub struct VariablesIter<'a> {
+    pairs: Enumerate<slice::Iter<'a, Pair>>,
+    variables: &'a Variables,
+}
+
+impl<'a> Iterator for VariablesIter<'a> {
+    type Item = (&'a str, &'a str);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let pair = self.pairs.next()?;
+        Some((self.variables.name(pair), self.variables.value(pair)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.pairs.size_hint()
+    }
+}
+
+impl ExactSizeIterator for VariablesIter<'_> {}
+
+impl FusedIterator for VariablesIter<'_> {}
+
+/// Shows how many variables are left: forms carry passwords.
+impl fmt::Debug for VariablesIter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VariablesIter").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+/// The iterator of [`Variables::iter_bytes`].
+#[derive(Clone)]
+pub struct VariablesIterBytes<'a> {
+    pairs: Enumerate<slice::Iter<'a, Pair>>,
+    variables: &'a Variables,
+}
+
+impl<'a> Iterator for VariablesIterBytes<'a> {
+    type Item = (&'a [u8], &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let (number, pair) = self.pairs.next()?;
+        let name = self.variables.as_sent(number * 2, pair.start..pair.middle);
+        Some((name, self.variables.as_sent(number * 2 + 1, pair.middle..pair.end)))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.pairs.size_hint()
+    }
+}
+
+impl ExactSizeIterator for VariablesIterBytes<'_> {}
+
+impl FusedIterator for VariablesIterBytes<'_> {}
+
+/// Shows how many variables are left: forms carry passwords.
+impl fmt::Debug for VariablesIterBytes<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VariablesIterBytes").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
 /// Shows the names, and of the values only their lengths: forms carry passwords.
 impl fmt::Debug for Variables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -192,9 +295,7 @@ mod tests {
     use super::*;
 
     fn variables(pairs: &[(&[u8], &[u8])]) -> Variables {
-        let mut variables = Variables::default();
-        pairs.iter().for_each(|(name, value)| variables.push(name, value));
-        variables
+        pairs.iter().copied().collect()
     }
 
     #[test]
@@ -204,7 +305,8 @@ mod tests {
         assert_eq!(v.all("b").collect::<Vec<_>>(), ["1", ""]);
         assert_eq!((v.get("b"), v.get("B"), v.get(""), v.get("c")), (Some("1"), Some("3"), Some("4"), None));
         assert!(v.contains("a") && !v.contains("A"));
-        assert_eq!((v.len(), v.is_empty()), (5, false));
+        assert_eq!((v.len(), v.iter().len(), v.iter_bytes().len(), v.is_empty()), (5, 5, 5, false));
+        assert_eq!((&v).into_iter().last(), Some(("", "4")));
         assert!(Variables::default().is_empty());
     }
 
@@ -223,5 +325,8 @@ mod tests {
     fn debug_hides_values() {
         let shown = format!("{:?}", variables(&[(b"user", b"ann"), (b"password", b"secret")]));
         assert_eq!(shown, r#"{"user": "(3 bytes)", "password": "(6 bytes)"}"#);
+        let v = variables(&[(b"password", b"secret")]);
+        assert_eq!(format!("{:?}", v.iter()), "VariablesIter { len: 1, .. }");
+        assert_eq!(format!("{:?}", v.iter_bytes()), "VariablesIterBytes { len: 1, .. }");
     }
 }

@@ -135,7 +135,7 @@ impl From<&ResponseHead> for http::Response<()> {
     fn from(head: &ResponseHead) -> Self {
         let mut response = Self::new(());
         *response.status_mut() = head.status;
-        for (name, value) in head.fields.iter() {
+        for (name, value) in &head.fields {
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
                 response.headers_mut().append(name, value);
             }

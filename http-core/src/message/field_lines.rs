@@ -2,6 +2,7 @@
 
 use alloc::borrow::Cow;
 use core::fmt;
+use core::iter::FusedIterator;
 
 use crate::message::headers::is_credential;
 use crate::message::misuse::Misuse;
@@ -22,6 +23,9 @@ use crate::wire::response_framing::ReservedFields;
 /// fields.push("Vary", "Accept")?;
 /// assert_eq!(fields.get("content-type"), Some("text/plain".as_bytes()));
 /// assert_eq!(fields.push("X", "a\r\nSet-Cookie: b"), Err(Misuse::FieldValue));
+/// for (name, value) in &fields {
+///     println!("{name}: {}", value.escape_ascii());
+/// }
 /// # Ok::<(), Misuse>(())
 /// ```
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -210,16 +214,8 @@ impl FieldLines {
 
     /// Returns the lines in the order in which they are sent, without the fields that the core
     /// owns.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        let mut rest: &[u8] = &self.lines;
-        core::iter::from_fn(move || {
-            // A value holds no LF and a name no colon, so these are the ends of both.
-            let (line, tail) = rest.split_at_checked(memchr::memchr(b'\n', rest)? + 1)?;
-            rest = tail;
-            let (name, value) = line.split_at_checked(memchr::memchr(b':', line)?)?;
-            let value = value.get(2..value.len().checked_sub(2)?)?;
-            Some((core::str::from_utf8(name).ok()?, value))
-        })
+    pub fn iter(&self) -> FieldLinesIter<'_> {
+        FieldLinesIter { rest: &self.lines }
     }
 
     /// Returns the Content-Length that was set, if one was.
@@ -308,11 +304,49 @@ impl FieldLines {
     }
 }
 
+/// The lines, as [`iter`](FieldLines::iter) returns them.
+impl<'a> IntoIterator for &'a FieldLines {
+    type Item = (&'a str, &'a [u8]);
+    type IntoIter = FieldLinesIter<'a>;
+
+    fn into_iter(self) -> FieldLinesIter<'a> {
+        self.iter()
+    }
+}
+
+/// The iterator of [`FieldLines::iter`].
+#[derive(Clone)]
+pub struct FieldLinesIter<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Iterator for FieldLinesIter<'a> {
+    type Item = (&'a str, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        // A value holds no LF and a name no colon, so these are the ends of both.
+        let (line, rest) = self.rest.split_at_checked(memchr::memchr(b'\n', self.rest)? + 1)?;
+        self.rest = rest;
+        let (name, value) = line.split_at_checked(memchr::memchr(b':', line)?)?;
+        let value = value.get(2..value.len().checked_sub(2)?)?;
+        Some((core::str::from_utf8(name).ok()?, value))
+    }
+}
+
+impl FusedIterator for FieldLinesIter<'_> {}
+
+/// Shows how many bytes are left, because values may be credentials.
+impl fmt::Debug for FieldLinesIter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FieldLinesIter").field("bytes", &self.rest.len()).finish_non_exhaustive()
+    }
+}
+
 /// Shows every line; the values of credential fields as `***`.
 impl fmt::Debug for FieldLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
-        for (name, value) in self.iter() {
+        for (name, value) in self {
             if is_credential(name) {
                 map.entry(&name, &"***");
             } else {
@@ -384,8 +418,11 @@ mod tests {
         let mut more = FieldLines::new();
         more.push("Server", "x").unwrap();
         fields.append(&more);
-        let names: Vec<_> = fields.iter().map(|(name, _)| name.to_owned()).collect();
+        let names: Vec<_> = (&fields).into_iter().map(|(name, _)| name.to_owned()).collect();
         assert_eq!(names, ["Content-Type", "A", "Server"]);
+        let mut lines = more.iter();
+        assert_eq!(format!("{lines:?}"), "FieldLinesIter { bytes: 11, .. }");
+        assert_eq!((lines.next(), lines.next()), (Some(("Server", &b"x"[..])), None));
         assert!(fields.reserved().server);
     }
 

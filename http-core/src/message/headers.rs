@@ -1,7 +1,9 @@
 //! Received field sections: one piece of bytes and an index of small offsets.
 
 use core::fmt;
+use core::iter::FusedIterator;
 use core::ops::Range;
+use core::slice;
 
 use crate::wire::error::ProtocolError;
 use crate::wire::fields;
@@ -26,6 +28,9 @@ use crate::wire::span::FieldSpan;
 /// let headers = Headers::parse(b"host: example.com\r\nAccept: a\r\nACCEPT: b, c\r\n\r\n")?;
 /// assert_eq!(headers.get("Host"), Some(&b"example.com"[..]));
 /// assert_eq!(headers.list("accept").collect::<Vec<_>>(), [b"a", b"b", b"c"]);
+/// for (name, value) in &headers {
+///     println!("{name}: {}", value.escape_ascii());
+/// }
 /// assert_eq!(headers.iter().next().unwrap().0.to_string(), "Host");
 /// # Ok::<(), httpants_core::ProtocolError>(())
 /// ```
@@ -117,14 +122,13 @@ impl Headers {
     }
 
     /// Returns all field lines in the order received, names in canonical case.
-    pub fn iter(&self) -> impl Iterator<Item = (CanonicalName<'_>, &[u8])> {
-        self.iter_raw().map(|(name, value)| (CanonicalName(name), value))
+    pub fn iter(&self) -> HeadersIter<'_> {
+        HeadersIter { spans: self.index.iter(), bytes: &self.bytes }
     }
 
     /// Returns all field lines in the order received, names as they were sent.
-    pub fn iter_raw(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        // Names are tokens, so they are ASCII and the conversion never fails.
-        self.spans().map(|(name, value)| (core::str::from_utf8(name).unwrap_or_default(), value))
+    pub fn iter_raw(&self) -> impl DoubleEndedIterator<Item = (&str, &[u8])> + ExactSizeIterator {
+        self.iter().map(|(name, value)| (name.as_sent(), value))
     }
 
     /// Returns where the name and the value of each field line are in [`as_bytes`](Self::as_bytes),
@@ -148,6 +152,62 @@ impl Headers {
 
     fn spans(&self) -> impl DoubleEndedIterator<Item = (&[u8], &[u8])> {
         self.index.iter().map(|span| (span.name.slice(&self.bytes), span.value.slice(&self.bytes)))
+    }
+}
+
+/// All field lines, as [`iter`](Headers::iter) returns them.
+impl<'a> IntoIterator for &'a Headers {
+    type Item = (CanonicalName<'a>, &'a [u8]);
+    type IntoIter = HeadersIter<'a>;
+
+    fn into_iter(self) -> HeadersIter<'a> {
+        self.iter()
+    }
+}
+
+/// The iterator of [`Headers::iter`].
+#[derive(Clone)]
+pub struct HeadersIter<'a> {
+    spans: slice::Iter<'a, FieldSpan>,
+    bytes: &'a [u8],
+}
+
+impl<'a> HeadersIter<'a> {
+    fn line(&self, span: &FieldSpan) -> (CanonicalName<'a>, &'a [u8]) {
+        // Names are tokens, so they are ASCII and the conversion never fails.
+        let name = core::str::from_utf8(span.name.slice(self.bytes)).unwrap_or_default();
+        (CanonicalName(name), span.value.slice(self.bytes))
+    }
+}
+
+impl<'a> Iterator for HeadersIter<'a> {
+    type Item = (CanonicalName<'a>, &'a [u8]);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let span = self.spans.next()?;
+        Some(self.line(span))
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.spans.size_hint()
+    }
+}
+
+impl DoubleEndedIterator for HeadersIter<'_> {
+    fn next_back(&mut self) -> Option<Self::Item> {
+        let span = self.spans.next_back()?;
+        Some(self.line(span))
+    }
+}
+
+impl ExactSizeIterator for HeadersIter<'_> {}
+
+impl FusedIterator for HeadersIter<'_> {}
+
+/// Shows how many lines are left, because values may be credentials.
+impl fmt::Debug for HeadersIter<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HeadersIter").field("len", &self.len()).finish_non_exhaustive()
     }
 }
 
@@ -299,6 +359,8 @@ mod tests {
         let h = headers("b: 1\r\nA: 2\r\nB:\t3 \r\n\r\n");
         let raw: Vec<_> = h.iter_raw().map(|(n, v)| (n, String::from_utf8_lossy(v).into_owned())).collect();
         assert_eq!(raw, [("b", "1".into()), ("A", "2".into()), ("B", "3".into())]);
+        let canonical: Vec<_> = (&h).into_iter().rev().map(|(name, _)| name.to_string()).collect();
+        assert_eq!((canonical, h.iter().len()), (vec!["B".into(), "A".into(), "B".into()], 3));
         assert_eq!(h.all("b").collect::<Vec<_>>(), [b"1", b"3"]);
         assert_eq!(h.text("a"), Some("2"));
         assert!(!h.contains("c"));
@@ -327,6 +389,7 @@ mod tests {
         let shown = format!("{:?}", headers("Cookie: s=secret\r\nAuthorization: Basic eDp5\r\nX: \u{e9}\r\n\r\n"));
         assert!(!shown.contains("secret") && !shown.contains("eDp5"), "{shown}");
         assert!(shown.contains("\\xc3\\xa9"), "{shown}");
+        assert_eq!(format!("{:?}", headers("Cookie: s=secret\r\n\r\n").iter()), "HeadersIter { len: 1, .. }");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a proxy adds to a header of the PROXY protocol, version 2.
 
 use alloc::sync::Arc;
+use core::iter::FusedIterator;
 
 /// The additional fields (TLVs) of a PROXY protocol header of version 2, as the proxy sent them:
 /// types, lengths and values, at most 4,096 bytes together.
@@ -41,8 +42,8 @@ impl ProxyTlvs {
     }
 
     /// Returns the types and values in the order in which they were sent.
-    pub fn iter(&self) -> impl Iterator<Item = (u8, &[u8])> {
-        Fields(self.0.as_deref().map_or(&[], Vec::as_slice))
+    pub fn iter(&self) -> ProxyTlvsIter<'_> {
+        ProxyTlvsIter(self.0.as_deref().map_or(&[], Vec::as_slice))
     }
 
     /// Returns the first value of this type.
@@ -72,16 +73,27 @@ impl ProxyTlvs {
         if flags & CLIENT_CERT == 0 || verify != [0; 4] {
             return None;
         }
-        let (_, name) = Fields(fields).find(|(kind, _)| *kind == SSL_CN)?;
+        let (_, name) = ProxyTlvsIter(fields).find(|(kind, _)| *kind == SSL_CN)?;
         core::str::from_utf8(name).ok()
     }
 }
 
-/// Types and values: each a type, a length of two bytes, and that many bytes. Ends before one that
-/// is not whole.
-struct Fields<'a>(&'a [u8]);
+/// The types and values, as [`iter`](ProxyTlvs::iter) returns them.
+impl<'a> IntoIterator for &'a ProxyTlvs {
+    type Item = (u8, &'a [u8]);
+    type IntoIter = ProxyTlvsIter<'a>;
 
-impl<'a> Iterator for Fields<'a> {
+    fn into_iter(self) -> ProxyTlvsIter<'a> {
+        self.iter()
+    }
+}
+
+/// The iterator of [`ProxyTlvs::iter`].
+// Each is a type, a length of two bytes, and that many bytes. It ends before one that is not whole.
+#[derive(Clone, Debug)]
+pub struct ProxyTlvsIter<'a>(&'a [u8]);
+
+impl<'a> Iterator for ProxyTlvsIter<'a> {
     type Item = (u8, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
@@ -91,6 +103,8 @@ impl<'a> Iterator for Fields<'a> {
         Some((kind, value))
     }
 }
+
+impl FusedIterator for ProxyTlvsIter<'_> {}
 
 #[cfg(test)]
 mod tests {
@@ -110,7 +124,7 @@ mod tests {
         let tlvs =
             ProxyTlvs::new(&[field(4, b""), field(2, b"a.example"), field(2, b"b"), field(0xee, b"\xff")].concat());
         let expected: [(u8, &[u8]); 4] = [(4, b""), (2, b"a.example"), (2, b"b"), (0xee, b"\xff")];
-        assert_eq!(tlvs.iter().collect::<Vec<_>>(), expected);
+        assert_eq!((&tlvs).into_iter().collect::<Vec<_>>(), expected);
         assert_eq!((tlvs.authority(), tlvs.get(0xee), tlvs.get(1)), (Some("a.example"), Some(&b"\xff"[..]), None));
         assert_eq!(ProxyTlvs::new(&field(2, b"\xff")).authority(), None);
         assert!(ProxyTlvs::new(b"").is_empty() && !tlvs.is_empty());

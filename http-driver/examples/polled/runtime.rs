@@ -16,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 use httpants_driver::ConnectionInfo;
 #[cfg(target_os = "linux")]
 use httpants_driver::linux::PeerWatch;
-use httpants_driver::protocol::{Address, Now, UnixTime};
+use httpants_driver::protocol::{Address, Now};
 use httpants_driver::runtime::{self, Blocking, BlockingPool, Clock, Runtime, Sleep, Spawn};
 use socket2::Socket;
 
@@ -134,8 +134,7 @@ impl Runtime for Polled {
     type Sleep = Timer;
 
     fn now(&self) -> Now {
-        let wall = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
-        Now::new(self.origin.elapsed(), UnixTime(wall))
+        Now::new(self.origin.elapsed(), SystemTime::now().try_into().unwrap_or_default())
     }
 
     fn clock(&self) -> Clock {

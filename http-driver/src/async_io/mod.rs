@@ -51,7 +51,7 @@ use std::net::TcpListener;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant, SystemTime};
 
-use httpants_core::{Now, UnixTime};
+use httpants_core::Now;
 pub use listener::Listener;
 pub use timer::AsyncIoSleep;
 pub use transport::Transport;
@@ -105,7 +105,7 @@ impl<E: Executor> Runtime for AsyncIo<E> {
     type Sleep = AsyncIoSleep;
 
     fn now(&self) -> Now {
-        Now::new(self.origin.elapsed(), UnixTime(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default()))
+        Now::new(self.origin.elapsed(), SystemTime::now().try_into().unwrap_or_default())
     }
 
     fn now_after(&self, earlier: Now) -> Now {

@@ -36,7 +36,11 @@ impl Key {
 
 impl AddressLimit {
     pub(crate) fn new(most: usize) -> Self {
-        Self { most: most.max(1), open: Mutex::default() }
+        Self { most, open: Mutex::default() }
+    }
+
+    pub(crate) fn most(&self) -> usize {
+        self.most
     }
 
     /// Counts a connection of this address until the place is dropped. Returns `None` if the

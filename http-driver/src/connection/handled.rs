@@ -100,8 +100,8 @@ where
             }
             return self.call(Request::without_body(head, outlet.exchange.clone()), service, outlet);
         }
-        let intake = guard(outlet.metrics, "body policy", || service.intake(&head));
-        let Ok((policy, limits)) = intake.map(BodyPolicy::into_parts) else {
+        let policy = guard(outlet.metrics, "body policy", || service.body_policy(&head));
+        let Ok((policy, limits)) = policy.map(BodyPolicy::into_parts) else {
             return outlet.fail(ServerErrorKind::Panic);
         };
         let size = policy.max_body_size().map(|size| RequestLimits::new().max_body_size(size));

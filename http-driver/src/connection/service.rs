@@ -17,13 +17,13 @@ use crate::request::collect::Settings;
 use crate::response::ResponsePolicy;
 use crate::runtime::Clock;
 
-type ChooseIntake = Box<dyn Fn(&RequestHead) -> BodyPolicy + Send + Sync>;
+type ChooseBodyPolicy = Box<dyn Fn(&RequestHead) -> BodyPolicy + Send + Sync>;
 type ChooseLimits = Box<dyn Fn(&RequestHead) -> Option<RequestLimits> + Send + Sync>;
 
 pub(crate) struct Service<H> {
     pub(crate) handler: H,
     pub(crate) environment: Arc<Environment>,
-    pub(crate) choose_intake: Option<ChooseIntake>,
+    pub(crate) choose_body_policy: Option<ChooseBodyPolicy>,
     pub(crate) choose_limits: Option<ChooseLimits>,
     pub(crate) responses: ResponsePolicy,
     pub(crate) decompression: Option<Decompression>,
@@ -40,7 +40,7 @@ pub(crate) struct ServiceParts<H> {
     pub(crate) proxies: ProxyPolicy,
     /// A random one where there is none.
     pub(crate) cookie_keys: Option<CookieKeys>,
-    pub(crate) choose_intake: Option<ChooseIntake>,
+    pub(crate) choose_body_policy: Option<ChooseBodyPolicy>,
     pub(crate) choose_limits: Option<ChooseLimits>,
     pub(crate) responses: ResponsePolicy,
     pub(crate) decompression: Option<Decompression>,
@@ -49,7 +49,7 @@ pub(crate) struct ServiceParts<H> {
     pub(crate) upgrade_grace: Duration,
 }
 
-impl<H: Handler> Service<H> {
+impl<H> Service<H> {
     /// Creates the service, with defaults that depend on the process.
     ///
     /// # Errors
@@ -60,7 +60,7 @@ impl<H: Handler> Service<H> {
             config,
             proxies,
             cookie_keys,
-            choose_intake,
+            choose_body_policy,
             choose_limits,
             responses,
             decompression,
@@ -78,7 +78,7 @@ impl<H: Handler> Service<H> {
         Ok(Arc::new(Self {
             handler,
             environment: environment.into(),
-            choose_intake,
+            choose_body_policy,
             choose_limits,
             responses,
             decompression,
@@ -89,10 +89,13 @@ impl<H: Handler> Service<H> {
     }
 
     /// Returns the body policy for this request.
-    pub(crate) fn intake(&self, head: &RequestHead) -> BodyPolicy {
-        match &self.choose_intake {
+    pub(crate) fn body_policy(&self, head: &RequestHead) -> BodyPolicy
+    where
+        H: Handler,
+    {
+        match &self.choose_body_policy {
             Some(choose) => choose(head),
-            None => self.handler.intake(head),
+            None => self.handler.body_policy(head),
         }
     }
 }

@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use http::StatusCode;
 use httpants_core::{CloseReason, ProtocolError, Timer};
 
+use super::counts::{RefusalCounts, TimerCounts};
+
 /// What a server has done since it was created, from [`Handle::counters`](crate::Handle::counters).
 ///
 /// All numbers except [`connections_open`](Self::connections_open) only increase. They are read one
@@ -30,11 +32,11 @@ use httpants_core::{CloseReason, ProtocolError, Timer};
 ///     line("responses_total{class=\"2xx\"}", counters.responses.successful);
 ///     line("responses_total{class=\"4xx\"}", counters.responses.client_error);
 ///     line("responses_total{class=\"5xx\"}", counters.responses.server_error);
-///     for (fault, count) in counters.refusals.iter() {
+///     for (fault, count) in &counters.refusals {
 ///         let status = fault.status().as_u16();
 ///         line(&format!("refusals_total{{status=\"{status}\",reason=\"{fault:?}\"}}"), count);
 ///     }
-///     for (timer, count) in counters.timeouts.iter() {
+///     for (timer, count) in &counters.timeouts {
 ///         line(&format!("timeouts_total{{timer=\"{timer}\"}}"), count);
 ///     }
 ///     text
@@ -147,52 +149,6 @@ pub struct CloseCounts {
     pub io_error: u64,
     /// [`CloseReason::HandshakeFailed`].
     pub handshake_failed: u64,
-}
-
-/// RefusalCounts by protocol error.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RefusalCounts([u64; ProtocolError::ALL.len()]);
-
-impl RefusalCounts {
-    /// Returns the refusals for this error.
-    #[must_use]
-    pub fn of(&self, fault: ProtocolError) -> u64 {
-        self.0.get(fault as usize).copied().unwrap_or_default()
-    }
-
-    /// Returns the refusals with this status: 400, 408, 413, 414, 417, 431, 501 or 505.
-    #[must_use]
-    pub fn of_status(&self, status: u16) -> u64 {
-        self.iter().filter(|(fault, _)| fault.status() == status).map(|(_, count)| count).sum()
-    }
-
-    /// Iterates over all errors, including those with a count of 0.
-    pub fn iter(&self) -> impl Iterator<Item = (ProtocolError, u64)> + '_ {
-        ProtocolError::ALL.iter().copied().zip(self.0)
-    }
-}
-
-impl Default for RefusalCounts {
-    fn default() -> Self {
-        Self([0; ProtocolError::ALL.len()])
-    }
-}
-
-/// Timeouts by timer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct TimerCounts([u64; Timer::ALL.len()]);
-
-impl TimerCounts {
-    /// Returns the timeouts of this timer.
-    #[must_use]
-    pub fn of(&self, timer: Timer) -> u64 {
-        self.0.get(timer as usize).copied().unwrap_or_default()
-    }
-
-    /// Iterates over all timers.
-    pub fn iter(&self) -> impl Iterator<Item = (Timer, u64)> + '_ {
-        Timer::ALL.iter().copied().zip(self.0)
-    }
 }
 
 /// A counted event.

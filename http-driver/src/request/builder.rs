@@ -11,9 +11,7 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderName, HeaderValue, Method};
 use httpants_core::forms::{FormLimits, ParseFormError};
 use httpants_core::proxy::{ProxyPolicy, XHeaders};
-use httpants_core::{
-    Config, Connection, ConnectionInfo, Event, Headers, Misuse, Now, ProtocolError, RequestHead, UnixTime,
-};
+use httpants_core::{Config, Connection, ConnectionInfo, Event, Headers, Misuse, Now, ProtocolError, RequestHead};
 
 use super::collect::{CollectError, Collected, Settings, collect};
 use super::forms::Form;
@@ -279,7 +277,7 @@ fn blocking_pool() -> BlockingPool {
 
 fn system_clock() -> Clock {
     let origin = Instant::now();
-    Clock::new(move || Now::new(origin.elapsed(), UnixTime(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default())))
+    Clock::new(move || Now::new(origin.elapsed(), SystemTime::now().try_into().unwrap_or_default()))
 }
 
 /// The reason why a request cannot be built.

@@ -2,11 +2,18 @@
 
 use std::fmt;
 
+use http::StatusCode;
 use httpants_core::forms::ParseFormError;
 
 use crate::exchange::BodyError;
 
-/// The error of a form that is read part by part.
+/// The error of a form that is read part by part. It converts into the response.
+///
+/// ```
+/// use httpants_driver::{BodyError, FormError};
+///
+/// assert_eq!(FormError::from(BodyError::ContentEncoding).status(), 415);
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FormError {
@@ -14,6 +21,17 @@ pub enum FormError {
     Form(ParseFormError),
     /// The body is incomplete.
     Body(BodyError),
+}
+
+impl FormError {
+    /// Returns the status of the response to this error, which is that of its cause.
+    #[must_use]
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Form(fault) => fault.status(),
+            Self::Body(error) => error.status(),
+        }
+    }
 }
 
 impl fmt::Display for FormError {

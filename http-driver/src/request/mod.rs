@@ -21,6 +21,8 @@ pub(crate) mod forms;
 mod joined;
 mod path_segments;
 pub(crate) mod upload;
+#[cfg(feature = "websocket")]
+mod websocket_error;
 
 use std::borrow::Cow;
 use std::fmt;
@@ -40,8 +42,10 @@ pub(crate) use self::decompression::Decompression;
 pub use self::decompression::Decompression;
 pub use self::form_error::FormError;
 use self::forms::Form;
-pub use self::path_segments::PathSegments;
+pub use self::path_segments::{PathSegments, PathSegmentsIter};
 use self::upload::BodyReader;
+#[cfg(feature = "websocket")]
+pub use self::websocket_error::WebSocketError;
 use crate::exchange::Exchange;
 
 /// A request with its body (`HTTPRequest` in Pants).
@@ -109,27 +113,10 @@ impl Request {
         query.as_ref().as_ref().map_err(Clone::clone)
     }
 
-    /// Returns the segments of the path, each percent-decoded after the path was split: `/a%2Fb/`
-    /// has `a/b` and an empty one, `/` has an empty one; `*` and the target of CONNECT have none.
-    /// Bytes that are not UTF-8 become U+FFFD, so do not use it to find files.
-    ///
-    /// ```
-    /// use httpants_driver::Request;
-    ///
-    /// let request = Request::builder().target("/users/Ad%61").build()?;
-    /// assert_eq!(request.segments().last().as_deref(), Some("Ada"));
-    /// # Ok::<(), httpants_driver::BuildRequestError>(())
-    /// ```
-    ///
-    /// [`path_segments`](Self::path_segments) returns them as a list to be matched.
-    pub fn segments(&self) -> impl Iterator<Item = Cow<'_, str>> {
-        let path = self.head.path().strip_prefix('/');
-        let segments = path.into_iter().flat_map(|path| path.split('/'));
-        segments.map(|segment| percent_encoding::percent_decode_str(segment).decode_utf8_lossy())
-    }
-
-    /// Returns the [`segments`](Self::segments) of the path as a list to be matched. It does not borrow
-    /// the request.
+    /// Returns the segments of the path as a list to be matched, each percent-decoded after the path
+    /// was split: `/a%2Fb/` has `a/b` and an empty one, `/` has an empty one; `*` and the target of
+    /// CONNECT have none. Bytes that are not UTF-8 become U+FFFD, so do not use it to find files. It
+    /// does not borrow the request.
     ///
     /// ```
     /// use httpants_driver::{Request, Response};
@@ -148,7 +135,9 @@ impl Request {
     /// ```
     #[must_use]
     pub fn path_segments(&self) -> PathSegments {
-        PathSegments::new(self.segments())
+        let path = self.head.path().strip_prefix('/');
+        let segments = path.into_iter().flat_map(|path| path.split('/'));
+        PathSegments::new(segments.map(|segment| percent_encoding::percent_decode_str(segment).decode_utf8_lossy()))
     }
 
     /// Returns the first value of a variable of the query: empty if it has no value (`?debug`),

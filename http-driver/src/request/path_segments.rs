@@ -1,9 +1,23 @@
 //! The segments of a path, to be matched.
 
 use std::fmt;
+use std::iter::FusedIterator;
+use std::slice;
 
 /// The decoded segments of a path, from [`Request::path_segments`](crate::Request::path_segments). It
 /// does not borrow the request.
+///
+/// ```
+/// use httpants_driver::Request;
+///
+/// let request = Request::builder().target("/users/Ad%61").build()?;
+/// let segments = request.path_segments();
+/// assert_eq!(segments.iter().last(), Some("Ada"));
+/// for segment in &segments {
+///     println!("{segment}");
+/// }
+/// # Ok::<(), httpants_driver::BuildRequestError>(())
+/// ```
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct PathSegments {
     /// All of them, one behind the other.
@@ -23,9 +37,8 @@ impl PathSegments {
     }
 
     /// Returns the segments in order.
-    pub fn iter(&self) -> impl Iterator<Item = &str> {
-        let starts = std::iter::once(&0).chain(&self.ends);
-        starts.zip(&self.ends).map(|(&start, &end)| self.text.get(start..end).unwrap_or_default())
+    pub fn iter(&self) -> PathSegmentsIter<'_> {
+        PathSegmentsIter { text: &self.text, start: 0, ends: self.ends.iter() }
     }
 
     /// Returns the segments as a list whose slices can be matched.
@@ -34,6 +47,44 @@ impl PathSegments {
         self.iter().collect()
     }
 }
+
+/// The segments, as [`iter`](PathSegments::iter) returns them.
+impl<'a> IntoIterator for &'a PathSegments {
+    type Item = &'a str;
+    type IntoIter = PathSegmentsIter<'a>;
+
+    fn into_iter(self) -> PathSegmentsIter<'a> {
+        self.iter()
+    }
+}
+
+/// The iterator of [`PathSegments::iter`].
+#[derive(Clone, Debug)]
+pub struct PathSegmentsIter<'a> {
+    text: &'a str,
+    /// Where the next one starts.
+    start: usize,
+    ends: slice::Iter<'a, usize>,
+}
+
+impl<'a> Iterator for PathSegmentsIter<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let end = *self.ends.next()?;
+        let segment = self.text.get(self.start..end).unwrap_or_default();
+        self.start = end;
+        Some(segment)
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.ends.size_hint()
+    }
+}
+
+impl ExactSizeIterator for PathSegmentsIter<'_> {}
+
+impl FusedIterator for PathSegmentsIter<'_> {}
 
 impl fmt::Debug for PathSegments {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,6 +9,8 @@ use super::{Response, ServerError, ServerErrorKind};
 use crate::exchange::BodyError;
 use crate::observe::report::report;
 use crate::request::FormError;
+#[cfg(feature = "websocket")]
+use crate::request::WebSocketError;
 
 /// Creates a text response.
 impl From<&'static str> for Response {
@@ -109,6 +111,23 @@ impl From<FormError> for Response {
         match error {
             FormError::Form(fault) => fault.into(),
             FormError::Body(error) => error.into(),
+        }
+    }
+}
+
+/// Creates the response to a request that is not a WebSocket handshake, with what the client could
+/// send instead in `Allow`, `Upgrade` and `Sec-WebSocket-Version`.
+#[cfg(feature = "websocket")]
+impl From<WebSocketError> for Response {
+    fn from(error: WebSocketError) -> Self {
+        let response = Self::of_error(ServerError::new(ServerErrorKind::WebSocket(error)), format!("{error}\n"));
+        match error {
+            WebSocketError::Method => response.with_header("Allow", "GET"),
+            WebSocketError::Upgrade => response.with_header("Upgrade", "websocket"),
+            WebSocketError::Version => {
+                response.with_header("Upgrade", "websocket").with_header("Sec-WebSocket-Version", "13")
+            }
+            WebSocketError::Key | WebSocketError::Origin => response,
         }
     }
 }

@@ -71,7 +71,7 @@ impl ErrorPage {
     /// says of the error, such as `Allow` and `Content-Range`, stays unless the page says it too.
     pub(crate) fn apply(self, head: &mut ResponseHead) -> Bytes {
         head.fields.remove("Content-Type");
-        for (name, _) in self.fields.iter() {
+        for (name, _) in &self.fields {
             head.fields.remove(name);
         }
         head.fields.append(&self.fields);

@@ -9,6 +9,8 @@ use httpants_core::forms::ParseFormError;
 use httpants_core::{CloseReason, Misuse, ProtocolError, Refusal, RefusalResponse, Timer};
 
 use crate::exchange::BodyError;
+#[cfg(feature = "websocket")]
+use crate::request::WebSocketError;
 
 /// An error that the server responds to by itself, for
 /// [`Server::on_error`](crate::Server::on_error).
@@ -51,6 +53,9 @@ pub enum ServerErrorKind {
     /// The body cannot be read as the handler asked for it, whose error it returned: 400, 413, 415,
     /// 500.
     Body(BodyError),
+    /// The request is not a WebSocket handshake, or its page may not open one: 400, 403, 405, 426.
+    #[cfg(feature = "websocket")]
+    WebSocket(WebSocketError),
     /// The body has a `Content-Encoding` that the server does not decode
     /// (`Server::decompress_requests`): 415.
     ContentEncoding,
@@ -78,6 +83,8 @@ impl ServerError {
             ServerErrorKind::Tunnel => StatusCode::NOT_IMPLEMENTED,
             ServerErrorKind::Form(error) => error.status(),
             ServerErrorKind::Body(error) => error.status(),
+            #[cfg(feature = "websocket")]
+            ServerErrorKind::WebSocket(error) => error.status(),
             #[cfg(feature = "files")]
             ServerErrorKind::File(error) => error.status(),
             _ => StatusCode::INTERNAL_SERVER_ERROR,
@@ -133,6 +140,8 @@ impl fmt::Display for ServerError {
             ServerErrorKind::ContentEncoding => f.write_str("unsupported Content-Encoding (RFC 9110 15.5.16)"),
             ServerErrorKind::Form(error) => error.fmt(f),
             ServerErrorKind::Body(error) if self.status != StatusCode::INTERNAL_SERVER_ERROR => error.fmt(f),
+            #[cfg(feature = "websocket")]
+            ServerErrorKind::WebSocket(error) => error.fmt(f),
             ServerErrorKind::Storage if self.status == StatusCode::INSUFFICIENT_STORAGE => {
                 f.write_str("not enough disk space to store the body (RFC 4918 11.5)")
             }
@@ -149,6 +158,8 @@ impl std::error::Error for ServerError {
             ServerErrorKind::Misuse(error) => Some(error),
             ServerErrorKind::Form(error) => Some(error),
             ServerErrorKind::Body(error) => Some(error),
+            #[cfg(feature = "websocket")]
+            ServerErrorKind::WebSocket(error) => Some(error),
             #[cfg(feature = "files")]
             ServerErrorKind::File(error) => Some(error),
             _ => None,

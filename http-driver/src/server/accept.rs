@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use pin_project_lite::pin_project;
 
+use super::connect::Connect;
 use super::connection_limits::ConnectionLimits;
 use super::handle::Handle;
 use super::socket_file::SocketFiles;
 use crate::connection::registry::Command;
-use crate::connection::{Accepted, Serve, Service};
-use crate::handler::Handler;
+use crate::connection::{Accepted, Service};
 use crate::observe::Count;
 use crate::observe::report::report;
-use crate::runtime::{Listener, Runtime, Sleep, Spawn};
+use crate::runtime::{Listener, Runtime, Sleep};
 use crate::tls::Tls;
 
 /// Connections accepted in one turn before other tasks get a turn.
@@ -29,8 +29,9 @@ const EXHAUSTED: Duration = Duration::from_millis(100);
 pin_project! {
     /// The accept loop of one worker; completes when the server was stopped and its connections
     /// have ended.
-    pub(crate) struct Accepting<R: Runtime, H: Handler> {
+    pub(crate) struct Accepting<R: Runtime, H> {
         runtime: R,
+        connect: Connect<R, H>,
         service: Arc<Service<H>>,
         // Declared before the sockets, because it must be dropped before them.
         files: SocketFiles,
@@ -54,15 +55,9 @@ pin_project! {
     }
 }
 
-impl<R, H> Accepting<R, H>
-where
-    R: Runtime + Spawn<Serve<R, H>>,
-    R::Transport: Send,
-    H: Handler,
-{
+impl<R: Runtime, H> Accepting<R, H> {
     pub(crate) fn new(
-        runtime: R,
-        service: Arc<Service<H>>,
+        (runtime, connect, service): (R, Connect<R, H>, Arc<Service<H>>),
         listeners: Vec<(R::Listener, Option<Tls>)>,
         limits: ConnectionLimits,
         handle: Handle,
@@ -70,6 +65,7 @@ where
         let files = SocketFiles::default();
         Self {
             runtime,
+            connect,
             service,
             files,
             listeners,
@@ -165,8 +161,7 @@ where
                         let (registration, age) = (place.register(), this.limits.age());
                         let admission = this.limits.admit(&registration, &peer, &this.handle.metrics);
                         let accepted = Accepted { transport, peer, registration, admission, age };
-                        let service = Arc::clone(this.service);
-                        this.runtime.spawn(Serve::new(this.runtime.clone(), service, accepted, tls.as_ref()));
+                        (this.connect)(this.runtime, this.service, accepted, tls.as_ref());
                     }
                     Poll::Ready(Err(error)) if concerns_one_connection(&error) => accepted += 1,
                     Poll::Ready(Err(error)) => exhausted = Some(error),
@@ -200,12 +195,7 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::ConnectionReset | ErrorKind::Interrupted)
 }
 
-impl<R, H> Future for Accepting<R, H>
-where
-    R: Runtime + Spawn<Serve<R, H>>,
-    R::Transport: Send,
-    H: Handler,
-{
+impl<R: Runtime, H> Future for Accepting<R, H> {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {

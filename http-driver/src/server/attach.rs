@@ -4,26 +4,22 @@ use std::future::Future;
 use std::sync::Arc;
 
 use super::accept::Accepting;
+use super::connect::connect;
 use super::{Handle, Server};
 use crate::connection::{Serve, Service};
 use crate::handler::Handler;
 use crate::observe::report::report;
 use crate::runtime::{Runtime, Spawn};
 
-impl<R, H> Server<R, H>
-where
-    R: Runtime + Spawn<Serve<R, H>>,
-    R::Transport: Send,
-    H: Handler,
-{
+impl<R: Runtime, H: 'static> Server<R, H> {
     /// Returns a future that serves the connections of this listener, and a handle to stop it.
     ///
     /// Use it where connections do not come from sockets that the server binds: in memory, from
     /// a simulator, or over a transport of another kind. Addresses and sockets that the server
     /// was to listen on are not used, and the first TLS configuration is used for all
     /// connections. The future ends after [`Handle::shutdown`] or [`Handle::close`]. If the
-    /// server cannot start, because no cookie keys can be generated, it reports that as an
-    /// event of `tracing` and ends.
+    /// server cannot start, because no cookie keys can be generated or a limit is 0 that must not
+    /// be, it reports that as an event of `tracing` and ends.
     ///
     /// ```
     /// use httpants_driver::{Request, Server};
@@ -39,14 +35,15 @@ where
     /// ```
     #[must_use = "the server runs only while the future is polled"]
     pub fn attach_to(self, listener: R::Listener) -> (Handle, impl Future<Output = ()> + 'static) {
+        let checked = self.check_limits();
         let handle = Handle::new(Arc::clone(&self.parts.settings.disk.metrics));
         let listeners = vec![(listener, self.tls.into_iter().next())];
         let limits = self.limits.complete(&self.parts.config);
-        let service = Service::new(self.parts, self.runtime.clock());
-        let (runtime, registered) = (self.runtime, handle.clone());
+        let service = checked.and_then(|()| Service::new(self.parts, self.runtime.clock()));
+        let (runtime, connect, registered) = (self.runtime, self.connect, handle.clone());
         let serving = async move {
             match service {
-                Ok(service) => Accepting::new(runtime, service, listeners, limits, registered).await,
+                Ok(service) => Accepting::new((runtime, connect, service), listeners, limits, registered).await,
                 Err(error) => report!("the server cannot start", error),
             }
         };
@@ -54,7 +51,7 @@ where
     }
 }
 
-impl<R: Runtime, H: Handler> Server<R, H> {
+impl<R: Runtime, H> Server<R, H> {
     /// Moves the handler and its settings to another runtime, such as one of a test. The addresses,
     /// sockets and TLS settings to listen with are left out.
     ///
@@ -71,10 +68,15 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// assert!(client.take_received().starts_with(b"HTTP/1.1 413 "));
     /// ```
     #[must_use]
-    pub fn on_runtime<S: Runtime>(self, runtime: S) -> Server<S, H> {
+    pub fn on_runtime<S>(self, runtime: S) -> Server<S, H>
+    where
+        S: Runtime + Spawn<Serve<S, H>>,
+        S::Transport: Send,
+        H: Handler,
+    {
         let Self { mut parts, options, limits, workers, .. } = self;
         parts.settings.disk.pool = runtime.blocking_pool();
         let (addresses, sockets, tls) = (Vec::new(), Vec::new(), Vec::new());
-        Server { runtime, parts, addresses, sockets, tls, options, limits, workers }
+        Server { runtime, connect, parts, addresses, sockets, tls, options, limits, workers }
     }
 }

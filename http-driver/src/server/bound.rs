@@ -5,23 +5,24 @@ use std::io;
 use std::sync::Arc;
 
 use super::accept::Accepting;
+use super::connect::Connect;
 use super::connection_limits::ConnectionLimits;
 use super::handle::Handle;
 use super::listen::{self, ListenAddress};
 use super::socket_file::SocketFiles;
 use super::socket_options::SocketOptions;
 use super::start::Start;
-use crate::connection::{Serve, Service};
-use crate::handler::Handler;
-use crate::runtime::{Runtime, Spawn};
+use crate::connection::Service;
+use crate::runtime::Runtime;
 use crate::tls::Tls;
 
 /// A listening socket, with its TLS settings.
 pub(crate) type Listening = (listen::BoundSocket, Option<Tls>);
 
 /// A server with listening sockets. Connections wait in their queues until it runs.
-pub struct BoundServer<R, H> {
+pub struct BoundServer<R: Runtime, H> {
     pub(crate) runtime: R,
+    pub(super) connect: Connect<R, H>,
     pub(crate) service: Arc<Service<H>>,
     /// Declared before the sockets, because it must be dropped before them.
     pub(crate) files: SocketFiles,
@@ -33,10 +34,7 @@ pub struct BoundServer<R, H> {
     pub(crate) handle: Handle,
 }
 
-impl<R: Runtime, H: Handler> BoundServer<R, H>
-where
-    R::Transport: Send,
-{
+impl<R: Runtime, H> BoundServer<R, H> {
     /// Returns the addresses it listens on, with the assigned port if port 0 was requested.
     #[must_use]
     pub fn local_addresses(&self) -> &[ListenAddress] {
@@ -54,12 +52,10 @@ where
     ///
     /// # Errors
     /// Returns the errors of registering the sockets with the runtime.
-    pub async fn serve(self) -> io::Result<()>
-    where
-        R: Spawn<Serve<R, H>>,
-    {
+    pub async fn serve(self) -> io::Result<()> {
         let start = Start::of(1).pop();
-        serve_sockets(self.runtime, self.service, (self.sockets, self.files), self.limits, self.handle, start).await
+        let Self { runtime, connect, service, sockets, files, limits, handle, .. } = self;
+        serve_sockets((runtime, connect, service), (sockets, files), limits, handle, start).await
     }
 
     /// Serves with the configured number of workers, on this thread and others, until the server is
@@ -70,16 +66,17 @@ where
     /// workers and of registering all of them. No connection was accepted then.
     pub fn run(self) -> io::Result<()>
     where
-        R: Spawn<Serve<R, H>> + Send,
-        H: Send + Sync,
+        R: Send,
+        H: Send + Sync + 'static,
     {
-        let Self { runtime, service, sockets, files, workers, options, limits, handle, .. } = self;
+        let Self { runtime, connect, service, sockets, files, workers, options, limits, handle, .. } = self;
         let mut sockets = spread(sockets, workers, &options)?;
         let mut starts = Start::of(workers);
         let mut work = |sockets: Vec<Listening>| {
             let (runtime, service, handle) = (runtime.clone(), Arc::clone(&service), handle.clone());
             let (sockets, limits, start) = ((sockets, files.clone()), limits.clone(), starts.pop());
-            move || runtime.clone().block_on(serve_sockets(runtime, service, sockets, limits, handle, start))?
+            let service = (runtime.clone(), connect, service);
+            move || runtime.block_on(serve_sockets(service, sockets, limits, handle, start))?
         };
         let first = work(sockets.pop().unwrap_or_default());
         let mut threads = Vec::new();
@@ -101,7 +98,7 @@ where
     }
 }
 
-impl<R, H> fmt::Debug for BoundServer<R, H> {
+impl<R: Runtime, H> fmt::Debug for BoundServer<R, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("BoundServer").field("local_addresses", &self.local_addresses).finish_non_exhaustive()
     }
@@ -118,19 +115,13 @@ fn spread(sockets: Vec<Listening>, workers: usize, options: &SocketOptions) -> i
     Ok(all)
 }
 
-async fn serve_sockets<R, H>(
-    runtime: R,
-    service: Arc<Service<H>>,
+async fn serve_sockets<R: Runtime, H>(
+    (runtime, connect, service): (R, Connect<R, H>, Arc<Service<H>>),
     (sockets, files): (Vec<Listening>, SocketFiles),
     limits: ConnectionLimits,
     handle: Handle,
     start: Option<Start>,
-) -> io::Result<()>
-where
-    R: Runtime + Spawn<Serve<R, H>>,
-    R::Transport: Send,
-    H: Handler,
-{
+) -> io::Result<()> {
     let mut listeners = Vec::with_capacity(sockets.len());
     for (socket, tls) in sockets {
         let listener = match socket {
@@ -145,7 +136,7 @@ where
         None => true,
     };
     if has_started {
-        Accepting::new(runtime, service, listeners, limits, handle).with_files(files).await;
+        Accepting::new((runtime, connect, service), listeners, limits, handle).with_files(files).await;
     }
     Ok(())
 }

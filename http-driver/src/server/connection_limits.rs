@@ -2,6 +2,7 @@
 
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -46,6 +47,20 @@ impl Default for ConnectionLimits {
 }
 
 impl ConnectionLimits {
+    /// Checks the values.
+    pub(super) fn check(&self) -> io::Result<()> {
+        let expected = if self.most == 0 {
+            "max_connections: expected at least 1"
+        } else if self.addresses.as_ref().is_some_and(|limit| limit.most() == 0) {
+            "max_connections_per_address: expected at least 1"
+        } else if self.age.as_ref().is_some_and(|age| age.most.is_zero()) {
+            "max_connection_age: expected more than 0"
+        } else {
+            return Ok(());
+        };
+        Err(io::Error::new(io::ErrorKind::InvalidInput, expected))
+    }
+
     /// Returns how old a connection may become; for each one a little less than the maximum.
     pub(super) fn age(&self) -> Option<Duration> {
         self.age.as_ref().map(Age::of_one)

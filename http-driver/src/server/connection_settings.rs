@@ -6,18 +6,17 @@ use std::time::Duration;
 use super::Server;
 use super::connection_limits::{Age, WhenFull};
 use crate::connection::AddressLimit;
-use crate::handler::Handler;
 use crate::runtime::Runtime;
 
-impl<R: Runtime, H: Handler> Server<R, H> {
+impl<R: Runtime, H> Server<R, H> {
     /// Sets how many connections may be open at once, on all workers together;
     /// [`when_full`](Self::when_full) says what happens to more. If no place is free, a connection
     /// that only lingers after its last response is closed. Default: three quarters of the
     /// process's limit of descriptors (`RLIMIT_NOFILE`), so that some are left for files; without a
-    /// limit, three quarters of 65,536.
+    /// limit, three quarters of 65,536. 0 is an error of [`bind`](Self::bind).
     #[must_use]
     pub fn max_connections(mut self, connections: usize) -> Self {
-        self.limits.most = connections.max(1);
+        self.limits.most = connections;
         self
     }
 
@@ -45,7 +44,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     }
 
     /// Sets how many connections one client address may have open at once, on all workers together;
-    /// more get 503 and are closed. Default: no limit.
+    /// more get 503 and are closed. Default: no limit. 0 is an error of [`bind`](Self::bind).
     ///
     /// IPv6 addresses count by their first 64 bits, link-local ones as a whole. Unix sockets have no
     /// limit. With [`Config::proxy_protocol`](httpants_core::Config::proxy_protocol) the address is
@@ -70,10 +69,10 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     }
 
     /// Sets how many requests a connection serves before it is closed; the last response has
-    /// `Connection: close`. Default: no limit.
+    /// `Connection: close`. Default: no limit. 0 is an error of [`bind`](Self::bind).
     #[must_use]
     pub fn max_requests_per_connection(self, requests: u64) -> Self {
-        self.config(|config| config.requests_per_connection = Some(requests.max(1)))
+        self.config(|config| config.requests_per_connection = Some(requests))
     }
 
     /// Sets how old a connection may become, so that clients connect again now and then, and a load
@@ -82,7 +81,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// before. If it was, and another request was received by then, that is served, too, and its
     /// response has the field. No response is cut off, and upgraded streams are left alone. Each
     /// connection has a random age between 90 and 100 percent of the maximum, so that clients that
-    /// came together do not come again together. Default: no limit.
+    /// came together do not come again together. Default: no limit. 0 is an error of
+    /// [`bind`](Self::bind).
     ///
     /// ```
     /// use std::time::Duration;

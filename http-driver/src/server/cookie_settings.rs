@@ -3,11 +3,10 @@
 use httpants_core::cookies::{KeyError, KeyRing};
 
 use super::Server;
-use crate::handler::Handler;
 use crate::runtime::Runtime;
 
 /// Settings for signed cookies, with the feature `cookies`.
-impl<R: Runtime, H: Handler> Server<R, H> {
+impl<R: Runtime, H> Server<R, H> {
     /// Sets the secrets that sign and verify cookies (`cookie_secret` in Pants). The first signs,
     /// all verify, so that secrets can be rotated. Default: a random one, so signed cookies become
     /// invalid when the process ends.

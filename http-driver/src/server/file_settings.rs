@@ -3,12 +3,11 @@
 use httpants_core::files::XSendfile;
 
 use super::Server;
-use crate::handler::Handler;
 use crate::response::files::FileRoot;
 use crate::runtime::Runtime;
 
 /// Settings for files, with the feature `files`.
-impl<R: Runtime, H: Handler> Server<R, H> {
+impl<R: Runtime, H> Server<R, H> {
     /// Sets the directory for [`Responder::send_file`](crate::Responder::send_file) and
     /// [`NamedFile::new`](crate::NamedFile::new), which never leave it (`file_root` in Pants).
     /// Default: the current directory when the first file is sent.

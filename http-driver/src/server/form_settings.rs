@@ -3,11 +3,10 @@
 use httpants_core::forms::urlencoded;
 
 use super::Server;
-use crate::handler::Handler;
 use crate::runtime::Runtime;
 
 /// Settings for forms, with the feature `forms`.
-impl<R: Runtime, H: Handler> Server<R, H> {
+impl<R: Runtime, H> Server<R, H> {
     /// Changes how urlencoded variables are parsed: whether blank ones are kept, and their maximum
     /// number. Text fields of multipart forms are parts, limited by
     /// [`FormLimits::parts`](httpants_core::forms::FormLimits::parts), and kept even if empty.

@@ -3,6 +3,7 @@
 mod accept;
 mod attach;
 mod bound;
+mod connect;
 mod connection_limits;
 mod connection_settings;
 #[cfg(feature = "cookies")]
@@ -34,6 +35,7 @@ use httpants_core::{Config, RequestHead};
 
 pub use self::bound::BoundServer;
 use self::bound::Listening;
+use self::connect::{Connect, connect};
 use self::connection_limits::ConnectionLimits;
 pub use self::connection_limits::WhenFull;
 pub use self::handle::Handle;
@@ -43,12 +45,12 @@ use self::socket_file::SocketFiles;
 use self::socket_options::SocketOptions;
 pub use self::socket_options::TcpKeepalive;
 pub use self::stateful::StatefulHandler;
-use crate::connection::{Service, ServiceParts};
+use crate::connection::{Serve, Service, ServiceParts};
 use crate::handler::{BodyPolicy, Handler};
 use crate::observe::access_log::AccessLog;
 use crate::request::collect::Settings;
 use crate::response::ResponsePolicy;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, Spawn};
 use crate::tls::Tls;
 
 /// An HTTP server on a runtime (`HTTPServer` in Pants).
@@ -75,8 +77,9 @@ use crate::tls::Tls;
 /// [`access_log`](Self::access_log) writes lines for access log tools. If no subscriber was ever
 /// set, the first ERROR of each call site is written to standard error, except panics, which the
 /// panic hook writes.
-pub struct Server<R, H> {
+pub struct Server<R: Runtime, H> {
     runtime: R,
+    connect: Connect<R, H>,
     parts: ServiceParts<H>,
     /// The addresses, with their own TLS settings if they have some.
     addresses: Vec<(ListenAddress, Option<Tls>)>,
@@ -88,24 +91,32 @@ pub struct Server<R, H> {
     workers: usize,
 }
 
-impl<R: Runtime + Default, H: Handler> Server<R, H> {
+impl<R: Runtime, H> Server<R, H> {
     /// Creates a server with this handler on the default runtime.
     #[must_use]
-    pub fn new(handler: H) -> Self {
+    pub fn new(handler: H) -> Self
+    where
+        R: Default + Spawn<Serve<R, H>>,
+        R::Transport: Send,
+        H: Handler,
+    {
         Self::with_runtime(R::default(), handler)
     }
-}
 
-impl<R: Runtime, H: Handler> Server<R, H> {
     /// Creates a server on this runtime.
     #[must_use]
-    pub fn with_runtime(runtime: R, handler: H) -> Self {
+    pub fn with_runtime(runtime: R, handler: H) -> Self
+    where
+        R: Spawn<Serve<R, H>>,
+        R::Transport: Send,
+        H: Handler,
+    {
         let parts = ServiceParts {
             handler,
             config: Config::default(),
             proxies: ProxyPolicy::default(),
             cookie_keys: None,
-            choose_intake: None,
+            choose_body_policy: None,
             choose_limits: None,
             responses: ResponsePolicy::default(),
             decompression: None,
@@ -115,6 +126,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         };
         Self {
             runtime,
+            connect,
             parts,
             addresses: Vec::new(),
             sockets: Vec::new(),
@@ -212,7 +224,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         self
     }
 
-    /// Changes limits, timeouts and policies.
+    /// Changes limits, timeouts and policies. Settings with which no request could be served are an
+    /// error of [`bind`](Self::bind) ([`Config::check`]).
     ///
     /// ```
     /// use std::time::Duration;
@@ -274,7 +287,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     }
 
     /// Sets a function that chooses the body policy from the head of a request, instead of
-    /// [`Handler::intake`]. Without either, every body is buffered. Not called for requests without
+    /// [`Handler::body_policy`]. Without either, every body is buffered. Not called for requests without
     /// a body.
     ///
     /// ```
@@ -285,7 +298,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// let mut photos = FormLimits::default();
     /// photos.max_body_size = 5 << 20;
     /// let handler = async |request: Request| request.files().len().to_string();
-    /// let server = Server::with_runtime(Memory::new(), handler).max_body_size(64 << 10).intake(move |request| {
+    /// let server = Server::with_runtime(Memory::new(), handler).max_body_size(64 << 10).body_policy(move |request| {
     ///     match request.path() {
     ///         "/photos" => BodyPolicy::BufferWith(Box::new(photos.clone())),
     ///         "/backup" => BodyPolicy::StreamUpTo(1 << 40),
@@ -299,8 +312,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     /// [`ProxyPolicy::client`](httpants_core::proxy::ProxyPolicy::client) and
     /// `KeyRing::signed_cookie` to decide by the client's address or a signed cookie.
     #[must_use]
-    pub fn intake(mut self, choose: impl Fn(&RequestHead) -> BodyPolicy + Send + Sync + 'static) -> Self {
-        self.parts.choose_intake = Some(Box::new(choose));
+    pub fn body_policy(mut self, choose: impl Fn(&RequestHead) -> BodyPolicy + Send + Sync + 'static) -> Self {
+        self.parts.choose_body_policy = Some(Box::new(choose));
         self
     }
 
@@ -347,7 +360,8 @@ impl<R: Runtime, H: Handler> Server<R, H> {
     ///
     /// # Errors
     /// Returns the errors of the platform, prefixed with the address; an error if `tls` was called
-    /// twice, or if no cookie secret was set and the system provides no random one.
+    /// twice, if a limit or timeout is 0 that must not be ([`Config::check`]), or if no cookie secret
+    /// was set and the system provides no random one.
     pub fn bind(self) -> io::Result<BoundServer<R, H>> {
         let workers = match self.workers {
             0 => std::thread::available_parallelism().map_or(1, NonZero::get),
@@ -356,12 +370,13 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         if self.tls.len() > 1 {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "Server::tls was called more than once"));
         }
+        self.options.check()?;
+        self.check_limits()?;
         let common = self.tls.first();
         let mut addresses = self.addresses;
         if addresses.is_empty() && self.sockets.is_empty() {
             addresses.push((ListenAddress::Port(if common.is_none() { 80 } else { 443 }), None));
         }
-        self.options.check()?;
         let mut sockets: Vec<Listening> = Vec::new();
         #[cfg_attr(not(unix), expect(unused_mut, reason = "only unix has socket files"))]
         let mut files = SocketFiles::default();
@@ -382,6 +397,7 @@ impl<R: Runtime, H: Handler> Server<R, H> {
         let service = Service::new(self.parts, self.runtime.clock())?;
         Ok(BoundServer {
             runtime: self.runtime,
+            connect: self.connect,
             service,
             sockets,
             files,
@@ -392,9 +408,16 @@ impl<R: Runtime, H: Handler> Server<R, H> {
             handle,
         })
     }
+
+    /// Checks that connections and requests can be served.
+    fn check_limits(&self) -> io::Result<()> {
+        self.limits.check()?;
+        let config = &self.parts.config;
+        config.check().map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))
+    }
 }
 
-impl<R, H> fmt::Debug for Server<R, H> {
+impl<R: Runtime, H> fmt::Debug for Server<R, H> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("addresses", &self.addresses)

@@ -3,25 +3,25 @@
 use httpants_core::RequestHead;
 
 use super::Server;
-use crate::handler::Handler;
 use crate::response::{Response, ServerError};
 use crate::runtime::Runtime;
 
-impl<R: Runtime, H: Handler> Server<R, H> {
+impl<R: Runtime, H> Server<R, H> {
     /// Sets a function that creates the response to errors that the server responds to by itself,
     /// instead of a line of plain text: refused requests, timeouts, panics, forms and files. See
     /// [`ServerErrorKind`](crate::ServerErrorKind) for all of them. It gets the head of the request
     /// if that was accepted; [`ServerError::refusal`] has what was read of any other. `None` is the
     /// default response. Responses of the handler are not concerned, whatever their status; an error
     /// of this crate that the handler returns is ([`BodyError`](crate::BodyError),
-    /// [`FormError`](crate::FormError)), unless its status was changed.
+    /// [`FormError`](crate::FormError), `websocket::WebSocketError`), unless its status was changed.
     ///
     /// Fields and body are the application's. Status, `Content-Length` and closing are the server's,
-    /// and so is what it says of the error in `Accept-Encoding`, `Allow` or `Content-Range`, unless
-    /// the response has these fields, too. The status of the response is ignored. A response without
-    /// a whole body (stream, file, upgrade), or with `Transfer-Encoding`, `Trailer`, `Upgrade`,
-    /// `Connection: close` or another `Content-Length`, is a mistake: it is logged, and the default
-    /// is sent, as it is if the function panics. A response to HEAD is sent without its body.
+    /// and so is what it says of the error in `Accept-Encoding`, `Allow`, `Content-Range`,
+    /// `Sec-WebSocket-Version` or `Upgrade`, unless the response has these fields, too. The status of
+    /// the response is ignored. A response without a whole body (stream, file, upgrade), or with
+    /// `Transfer-Encoding`, `Trailer`, `Upgrade`, `Connection: close` or another `Content-Length`, is
+    /// a mistake: it is logged, and the default is sent, as it is if the function panics. A response
+    /// to HEAD is sent without its body.
     ///
     /// The function runs in the task of the connection, in the span of the connection and without a
     /// lock; it must not block. There is no response, and so no call, if the connection has ended or

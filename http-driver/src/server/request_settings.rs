@@ -3,16 +3,15 @@
 use httpants_core::{RequestHead, RequestLimits};
 
 use super::Server;
-use crate::handler::Handler;
 use crate::runtime::Runtime;
 
-impl<R: Runtime, H: Handler> Server<R, H> {
+impl<R: Runtime, H> Server<R, H> {
     /// Sets a function that chooses limits and timeouts of a request from its head, with a body or
     /// without one. `None`, and what is not set, leaves those of the server. What
     /// [`BodyPolicy`](crate::BodyPolicy) sets for the body of a request takes precedence. Default:
     /// every request has the limits of the server.
     ///
-    /// The function runs in the task of the connection, before [`Handler::intake`] and without a
+    /// The function runs in the task of the connection, before [`Handler::body_policy`](crate::Handler::body_policy) and without a
     /// lock; it must not block. If it panics, the response is 500.
     ///
     /// ```

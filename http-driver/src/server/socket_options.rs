@@ -95,6 +95,9 @@ impl SocketOptions {
             let text = "mode of unix sockets: expected permissions such as 0o660";
             return Err(io::Error::new(io::ErrorKind::InvalidInput, text));
         }
+        if self.backlog < 1 {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "backlog: expected at least 1"));
+        }
         self.keepalive.as_ref().map_or(Ok(()), TcpKeepalive::check)
     }
 
@@ -116,6 +119,7 @@ mod tests {
         let minute = TcpKeepalive::after(Duration::from_secs(60));
         for (options, expected) in [
             (SocketOptions { unix_mode: Some(0o1777), ..SocketOptions::default() }, "permissions such as 0o660"),
+            (SocketOptions { backlog: 0, ..SocketOptions::default() }, "backlog: expected at least 1"),
             (keepalive(TcpKeepalive::after(Duration::from_millis(999))), "at least one second"),
             (keepalive(minute.interval(Duration::ZERO)), "at least one second"),
             (keepalive(minute.probes(0)), "at least one probe"),

@@ -2,15 +2,15 @@
 
 use super::Server;
 use super::socket_options::TcpKeepalive;
-use crate::handler::Handler;
 use crate::runtime::Runtime;
 
-impl<R: Runtime, H: Handler> Server<R, H> {
+impl<R: Runtime, H> Server<R, H> {
     /// Sets how many connections may wait to be accepted, for each worker; systems have a maximum
-    /// of their own (`net.core.somaxconn` on Linux). Default: 1024, as in Pants.
+    /// of their own (`net.core.somaxconn` on Linux). Default: 1024, as in Pants. Less than 1 is an error of
+    /// [`bind`](Self::bind).
     #[must_use]
     pub fn backlog(mut self, connections: i32) -> Self {
-        self.options.backlog = connections.max(1);
+        self.options.backlog = connections;
         self
     }
 

@@ -4,10 +4,11 @@ use std::fmt;
 use std::future::Future;
 
 use super::Server;
+use crate::connection::Serve;
 use crate::handler::Handler;
 use crate::request::Request;
 use crate::response::Response;
-use crate::runtime::Runtime;
+use crate::runtime::{Runtime, Spawn};
 
 /// A function of a state and a request as a handler, from
 /// [`Server::with_state`](crate::Server::with_state); for a server on a runtime of your own give it
@@ -56,13 +57,7 @@ where
     }
 }
 
-impl<R, S, F, Fut> Server<R, StatefulHandler<S, F>>
-where
-    R: Runtime + Default,
-    S: Clone + 'static,
-    F: Fn(S, Request) -> Fut + 'static,
-    Fut: Future<Output: Into<Response>> + 'static,
-{
+impl<R: Runtime, S, F> Server<R, StatefulHandler<S, F>> {
     /// Creates a server that calls this function with a clone of this state and each request.
     ///
     /// ```
@@ -82,7 +77,14 @@ where
     /// # drop(server);
     /// ```
     #[must_use]
-    pub fn with_state(state: S, function: F) -> Self {
+    pub fn with_state<Fut>(state: S, function: F) -> Self
+    where
+        R: Default + Spawn<Serve<R, StatefulHandler<S, F>>>,
+        R::Transport: Send,
+        S: Clone + 'static,
+        F: Fn(S, Request) -> Fut + 'static,
+        Fut: Future<Output: Into<Response>> + 'static,
+    {
         Self::with_runtime(R::default(), StatefulHandler::new(state, function))
     }
 }

@@ -5,10 +5,9 @@ use std::path::PathBuf;
 use httpants_core::forms;
 
 use super::Server;
-use crate::handler::Handler;
 use crate::runtime::Runtime;
 
-impl<R: Runtime, H: Handler> Server<R, H> {
+impl<R: Runtime, H> Server<R, H> {
     /// Changes the limits of buffered requests, and how much of them stays in memory. With the
     /// feature `forms` they include those of forms.
     ///

@@ -34,7 +34,7 @@
 //! The request body is streamed: it is a [`Body`](crate::Body) that reads from the peer as it is
 //! polled, with its length as `size_hint` and its trailer fields as the last frame. `100 Continue`
 //! is sent with the first poll. No temporary files are created, and the service parses forms
-//! itself. [`Server::intake`](crate::Server::intake) may still refuse a request or change its
+//! itself. [`Server::body_policy`](crate::Server::body_policy) may still refuse a request or change its
 //! limit. It should not buffer: of a parsed multipart form, at most
 //! [`FormLimits::memory`](crate::protocol::forms::FormLimits::memory) is left for the service to read, and
 //! its body returns an error for more.

@@ -119,7 +119,7 @@ where
     }
 
     /// Streams every body.
-    fn intake(&self, _: &httpants_core::RequestHead) -> BodyPolicy {
+    fn body_policy(&self, _: &httpants_core::RequestHead) -> BodyPolicy {
         BodyPolicy::Stream
     }
 }

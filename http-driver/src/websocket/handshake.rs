@@ -11,11 +11,10 @@ use http::Method;
 use httpants_core::{Headers, RequestHead};
 
 use super::closing::serve;
-use super::error::WebSocketError;
 use super::origin::Origins;
 use super::pings::PingSettings;
 use super::socket::WebSocket;
-use crate::request::Request;
+use crate::request::{Request, WebSocketError};
 use crate::response::Response;
 
 /// The default limit of a message.
@@ -28,7 +27,8 @@ impl Request {
     /// settings of the WebSocket. Feature `websocket`. See [`websocket`](crate::websocket).
     ///
     /// # Errors
-    /// Returns [`WebSocketError`], which converts into the response.
+    /// Returns [`WebSocketError`], which converts into the response and passes through
+    /// [`Server::on_error`](crate::Server::on_error).
     pub fn websocket(&self) -> Result<WebSocketUpgrade, WebSocketError> {
         if *self.method() != Method::GET {
             return Err(WebSocketError::Method);

@@ -45,7 +45,6 @@
 //! nothing lasts longer than [`Server::upgrade_grace`](crate::Server::upgrade_grace).
 
 mod closing;
-mod error;
 mod handshake;
 mod origin;
 mod paced;
@@ -58,6 +57,6 @@ pub use async_tungstenite::tungstenite::Message;
 pub use async_tungstenite::tungstenite::protocol::CloseFrame;
 pub use async_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
-pub use self::error::WebSocketError;
 pub use self::handshake::WebSocketUpgrade;
 pub use self::socket::WebSocket;
+pub use crate::request::WebSocketError;

@@ -297,7 +297,7 @@ fn an_error_whose_status_the_handler_changes_is_its_own() {
 #[test]
 fn a_refusal_before_the_handler_is_the_applications_own() {
     let world = start_with(application, |server| {
-        server.on_error(page).intake(|head| match head.path() {
+        server.on_error(page).body_policy(|head| match head.path() {
             "/policy" => panic!("on purpose"),
             _ => BodyPolicy::Refuse(Box::new(Response::text("own").with_status(413))),
         })
@@ -323,7 +323,7 @@ fn a_handler_that_streams_responds_413_itself() {
         Response::text(received.to_string())
     };
     let world = start_with(handler, |server| {
-        server.config(configure).on_error(page).intake(|_| BodyPolicy::StreamUpTo(u64::MAX))
+        server.config(configure).on_error(page).body_policy(|_| BodyPolicy::StreamUpTo(u64::MAX))
     });
     let client = world.connect();
     assert_eq!(world.ask(&client, post("/", "12345")), [ok("5")]);

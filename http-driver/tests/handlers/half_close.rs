@@ -83,7 +83,7 @@ fn start(notes: &Notes, timeout: Option<Duration>, policy: HalfClose) -> World {
     let notes = notes.clone();
     let handler = move |memory, request| application(memory, request, notes.clone());
     start_with(handler, |server| {
-        server.intake(|_| BodyPolicy::Stream).config(|config| {
+        server.body_policy(|_| BodyPolicy::Stream).config(|config| {
             config.timeouts.half_closed = timeout;
             config.half_close = policy;
         })

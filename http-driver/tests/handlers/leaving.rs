@@ -166,7 +166,7 @@ fn closed_clients_are_dropped_within_the_timeout() {
         }
     };
     let world = start_with(handler, |server| {
-        server.intake(|_| BodyPolicy::Stream).config(|config| config.timeouts.half_closed = Some(seconds(10)))
+        server.body_policy(|_| BodyPolicy::Stream).config(|config| config.timeouts.half_closed = Some(seconds(10)))
     });
     for number in 0..CLIENTS {
         let (request, behind) = requests("/")[number % 4].clone();

@@ -290,7 +290,7 @@ fn start_limited(limits: RequestLimits, policy: fn() -> BodyPolicy) -> World {
         Err(error) => format!("{error}"),
     };
     start_with(handler, |server| {
-        server.max_body_size(10).intake(move |head| match head.path().starts_with("/own") {
+        server.max_body_size(10).body_policy(move |head| match head.path().starts_with("/own") {
             true => policy().with_limits(limits.clone()),
             false => policy(),
         })
@@ -415,7 +415,7 @@ fn limits_of_the_policy_replace_those_of_the_server() {
         "done"
     };
     let world = start_with(handler, |server| {
-        server.max_body_size(10).request_limits(move |_| Some(limits())).intake(|head| match head.path() {
+        server.max_body_size(10).request_limits(move |_| Some(limits())).body_policy(|head| match head.path() {
             "/20" => BodyPolicy::StreamUpTo(20),
             "/never" => BodyPolicy::Stream.with_limits(RequestLimits::new().handler_timeout(seconds(5))),
             _ => BodyPolicy::Buffer,

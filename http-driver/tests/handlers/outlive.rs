@@ -42,11 +42,11 @@ fn start_late(notes: &Notes) -> World {
             Ok::<_, Misuse>(response)
         }
     };
-    let intake = |head: &httpants_driver::protocol::RequestHead| match head.path() {
+    let policy = |head: &httpants_driver::protocol::RequestHead| match head.path() {
         "/streamed" => BodyPolicy::Stream,
         _ => BodyPolicy::Buffer,
     };
-    start_with(handler, |server| server.intake(intake))
+    start_with(handler, |server| server.body_policy(policy))
 }
 
 #[test]

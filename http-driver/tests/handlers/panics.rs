@@ -174,9 +174,9 @@ fn panic_of_an_upgrade_ends_its_connection() {
 }
 
 #[test]
-fn panic_in_intake_is_only_a_500() {
+fn panic_in_body_policy_is_only_a_500() {
     let world = start_with(application, |server| {
-        server.intake(|head| if head.path() == "/panic" { panic!("on purpose") } else { BodyPolicy::Buffer })
+        server.body_policy(|head| if head.path() == "/panic" { panic!("on purpose") } else { BodyPolicy::Buffer })
     });
     for body in ["", "12345"] {
         let (received, client) = play(&world, post("/panic", body));
@@ -187,7 +187,7 @@ fn panic_in_intake_is_only_a_500() {
     assert_eq!(panics(&world), 1);
 }
 
-/// A handler with its own intake.
+/// A handler with its own body policy.
 struct Chooses;
 
 impl Handler for Chooses {
@@ -198,13 +198,13 @@ impl Handler for Chooses {
         Box::pin(async move { Response::text(request.path().to_owned()) })
     }
 
-    fn intake(&self, _: &httpants_driver::protocol::RequestHead) -> BodyPolicy {
+    fn body_policy(&self, _: &httpants_driver::protocol::RequestHead) -> BodyPolicy {
         panic!("on purpose")
     }
 }
 
 #[test]
-fn panic_in_handler_intake_is_only_a_500() {
+fn panic_in_body_policy_of_the_handler_is_only_a_500() {
     let memory = Memory::new();
     let handle = memory.start(Server::with_runtime(memory.clone(), Chooses));
     let world = World { memory, handle };

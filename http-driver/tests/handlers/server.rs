@@ -133,7 +133,7 @@ fn start_busy(notes: &Notes) -> World {
             Ok::<_, Misuse>(response)
         }
     };
-    start_with(handler, |server| server.intake(|_| BodyPolicy::Buffer))
+    start_with(handler, |server| server.body_policy(|_| BodyPolicy::Buffer))
 }
 
 #[test]

@@ -158,7 +158,7 @@ fn start_reading(work: &Work) -> World {
     };
     start_with(handler, |server| {
         let server = server.forms(|limits| limits.memory = 10);
-        server.intake(|head| if head.path() == "/not-kept" { BodyPolicy::Buffer } else { BodyPolicy::Stream })
+        server.body_policy(|head| if head.path() == "/not-kept" { BodyPolicy::Buffer } else { BodyPolicy::Stream })
     })
 }
 
@@ -221,7 +221,7 @@ fn repeated_form_error_does_not_starve_other_tasks() {
                 "served"
             }
         };
-        let world = start_with(handler, |server| server.intake(|_| BodyPolicy::Stream));
+        let world = start_with(handler, |server| server.body_policy(|_| BodyPolicy::Stream));
         let (busy, other) = (world.connect(), world.connect());
         world.memory.run();
         let head = "POST / HTTP/1.1\r\nHost: a\r\nContent-Type: multipart/form-data; boundary=b\r\n";

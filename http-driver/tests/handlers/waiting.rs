@@ -55,7 +55,7 @@ fn start(notes: &Notes, responds: bool) -> World {
         }
     };
     start_with(handler, |server| {
-        server.intake(|_| httpants_driver::BodyPolicy::Stream).config(|config| {
+        server.body_policy(|_| httpants_driver::BodyPolicy::Stream).config(|config| {
             config.timeouts.handler = Some(seconds(50));
             config.timeouts.half_closed = Some(seconds(10));
             config.timeouts.body = Some(seconds(20));

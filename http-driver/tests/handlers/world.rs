@@ -57,7 +57,7 @@ where
     F: Fn(Memory, Request) -> Fut + 'static,
     Fut: Future<Output: Into<Response>> + 'static,
 {
-    start_with(handler, |server| server.intake(|_| BodyPolicy::Stream))
+    start_with(handler, |server| server.body_policy(|_| BodyPolicy::Stream))
 }
 
 /// Starts a server with settings.

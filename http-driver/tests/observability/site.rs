@@ -38,7 +38,7 @@ impl Site {
             .max_body_size(100_000)
             .forms(|limits| limits.memory = 1000)
             .xheaders(XHeaders::trusted(["192.0.2.1"]).unwrap())
-            .intake(|request| if request.path() == "/echo" { BodyPolicy::Stream } else { BodyPolicy::Buffer })
+            .body_policy(|request| if request.path() == "/echo" { BodyPolicy::Stream } else { BodyPolicy::Buffer })
             .access_log(log);
         let handle = memory.start(server);
         Self { memory, handle, lines }

@@ -82,7 +82,7 @@ pub(crate) fn serve_with<H: httpants_driver::Handler>(
     change: impl FnOnce(Server<Memory, fn(Request) -> ResponseFuture>) -> Server<Memory, H>,
 ) -> Handle {
     let handler: fn(Request) -> ResponseFuture = |request| Box::pin(application(request));
-    let server = Server::with_runtime(memory.clone(), handler).tls(tls).intake(|_| BodyPolicy::Stream);
+    let server = Server::with_runtime(memory.clone(), handler).tls(tls).body_policy(|_| BodyPolicy::Stream);
     memory.start(change(server))
 }
 

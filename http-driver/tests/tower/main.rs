@@ -212,7 +212,7 @@ fn bodies_stream_both_ways_at_any_cut() {
 fn buffered_form_is_readable_or_an_error() {
     let memory = Memory::new();
     let server = Server::with_runtime(memory.clone(), TowerService::new(service_fn(application)));
-    memory.start(server.intake(|_| BodyPolicy::Buffer));
+    memory.start(server.body_policy(|_| BodyPolicy::Buffer));
     let post = |content_type: &str, content: &str| {
         let fields = format!("Content-Type: {content_type}\r\nContent-Length: {}\r\n", content.len());
         exchange(&memory, &[&head("POST", "/collect", &fields)[..], content.as_bytes()].concat()).1

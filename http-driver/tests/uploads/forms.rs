@@ -222,7 +222,7 @@ fn no_body_is_no_form() {
 #[test]
 fn buffer_with_sets_limits_of_one_request() {
     let (world, _) = World::describing(Default::default(), |server| {
-        server.max_body_size(1_000).intake(|head| {
+        server.max_body_size(1_000).body_policy(|head| {
             let mut limits = forms::FormLimits::default();
             limits.max_body_size = 100_000;
             limits.memory = 10;

@@ -136,7 +136,7 @@ impl Handler for Describing {
 /// Returns everything that the body of a request became, one line each.
 fn describe(request: &Request) -> String {
     let mut text = String::new();
-    for (name, value) in request.post().iter() {
+    for (name, value) in request.post() {
         writeln!(text, "post {name}={value}").unwrap();
     }
     for file in request.files().iter() {

@@ -54,8 +54,9 @@ fn parts_are_the_same_at_every_cut() {
     ]
     .concat();
     for (seed, memory) in worlds(10) {
-        let world =
-            World::new(memory, describe, |server| server.upload_directory("/nowhere").intake(|_| BodyPolicy::Stream));
+        let world = World::new(memory, describe, |server| {
+            server.upload_directory("/nowhere").body_policy(|_| BodyPolicy::Stream)
+        });
         for make in [request, chunked] {
             assert_eq!(world.content(&make("POST", MULTIPART, &content)), expected, "seed {seed}");
         }
@@ -65,7 +66,7 @@ fn parts_are_the_same_at_every_cut() {
 #[test]
 fn empty_body_has_no_parts() {
     for (seed, memory) in worlds(4) {
-        let world = World::new(memory, describe, |server| server.intake(|_| BodyPolicy::Stream));
+        let world = World::new(memory, describe, |server| server.body_policy(|_| BodyPolicy::Stream));
         for make in [request, chunked] {
             assert_eq!(world.content(&make("POST", MULTIPART, b"")), "", "seed {seed}");
         }
@@ -74,7 +75,7 @@ fn empty_body_has_no_parts() {
 
 #[test]
 fn form_with_content_encoding_is_415() {
-    let world = World::new(Default::default(), describe, |server| server.intake(|_| BodyPolicy::Stream));
+    let world = World::new(Default::default(), describe, |server| server.body_policy(|_| BodyPolicy::Stream));
     let response = |fields: &str| world.response(&request("POST", &format!("{MULTIPART}{fields}"), &form(&[])));
     let refused = response("\r\nContent-Encoding: gzip");
     assert!(refused.starts_with("HTTP/1.1 415 ") && refused.contains("\r\nAccept-Encoding: identity\r\n"), "{refused}");
@@ -86,7 +87,7 @@ fn form_with_content_encoding_is_415() {
 #[test]
 fn limits_apply_and_errors_become_responses() {
     let world = World::new(Default::default(), describe, |server| {
-        server.max_body_size(10_000).forms(|limits| limits.text_field = 10).intake(|head| {
+        server.max_body_size(10_000).forms(|limits| limits.text_field = 10).body_policy(|head| {
             match head.method().as_str() {
                 "PUT" => BodyPolicy::StreamUpTo(50_000),
                 _ => BodyPolicy::Stream,
@@ -124,7 +125,7 @@ fn errors_are_returned_again() {
             assert!(matches!(none.next().await, Ok(None)), "the content was taken, and what is left is an empty form");
             "checked"
         },
-        |server| server.intake(|_| BodyPolicy::Stream),
+        |server| server.body_policy(|_| BodyPolicy::Stream),
     );
     assert!(world.content(&request("POST", MULTIPART, &form(&[part("x=y", b"")]))).ends_with("checked"));
 }
@@ -156,7 +157,7 @@ fn client_that_leaves_is_an_error() {
         "an error was returned"
     };
     for (_, memory) in worlds(5) {
-        let world = World::new(memory, handler, |server| server.intake(|_| BodyPolicy::Stream));
+        let world = World::new(memory, handler, |server| server.body_policy(|_| BodyPolicy::Stream));
         let bytes = request("POST", MULTIPART, &form(&[part("name=f; filename=x", &noise(100_000))]));
         for length in [150, 10_000, bytes.len() - 1] {
             let client = world.send(&bytes[..length]);

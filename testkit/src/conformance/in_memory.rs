@@ -35,6 +35,10 @@ impl Stage for InMemory {
         Ok(self.memory.listener())
     }
 
+    fn server(&self, handler: CaseHandler) -> Server<Memory, CaseHandler> {
+        self.memory.server(handler)
+    }
+
     fn start(&mut self, server: Server<Memory, CaseHandler>) -> Handle {
         self.memory.start(server)
     }

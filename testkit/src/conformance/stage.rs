@@ -36,9 +36,7 @@ pub trait Stage: Sized + 'static {
     fn listen(&mut self) -> io::Result<<Self::Runtime as Runtime>::Listener>;
 
     /// Returns a server on the runtime, for the case to configure before it starts.
-    fn server(&self, handler: CaseHandler) -> Server<Self::Runtime, CaseHandler> {
-        Server::with_runtime(self.runtime(), handler)
-    }
+    fn server(&self, handler: CaseHandler) -> Server<Self::Runtime, CaseHandler>;
 
     /// Runs a server in the background until its handle ends it.
     fn start(&mut self, server: Server<Self::Runtime, CaseHandler>) -> Handle;

@@ -189,6 +189,7 @@ macro_rules! conformance_suite {
                 content::content_that_is_too_large_is_refused_early
                 content::a_request_can_have_a_limit_of_its_own
                 content::forms_have_variables_and_files
+                content::collections_of_a_request_are_iterated_in_order
                 content::empty_parts_are_kept_and_have_their_headers
                 content::an_uploaded_file_is_kept_where_the_application_says
                 #[cfg(unix)] content::an_uploaded_file_is_kept_with_the_given_mode

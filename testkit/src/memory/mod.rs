@@ -127,7 +127,7 @@ impl Memory {
     /// Starts a server in the background. It serves the connections that
     /// [`connect`](Self::connect) makes, until the returned handle stops it; dropping the handle
     /// does not.
-    pub fn start<H: Handler>(&self, server: Server<Self, H>) -> Handle {
+    pub fn start<H: 'static>(&self, server: Server<Self, H>) -> Handle {
         let (handle, serving) = server.attach_to(self.listener());
         self.serve(serving);
         handle

@@ -108,7 +108,7 @@ impl Handler for Pages {
         Box::pin(respond(self.memory.clone(), Rc::clone(&self.journal), self.file.clone(), request))
     }
 
-    fn intake(&self, head: &httpants_core::RequestHead) -> BodyPolicy {
+    fn body_policy(&self, head: &httpants_core::RequestHead) -> BodyPolicy {
         if head.path().starts_with("/streamed/") { BodyPolicy::Stream } else { BodyPolicy::Buffer }
     }
 }

@@ -24,7 +24,7 @@ const PARTS: [(&str, &str, &str, &str); 8] = [
     ("BodyError", "http-driver/src/exchange/body_error.rs", "Errors of reading a body", "They convert into responses."),
     (
         "WebSocketError",
-        "http-driver/src/websocket/error.rs",
+        "http-driver/src/request/websocket_error.rs",
         "Errors of a WebSocket handshake",
         "They convert into responses.",
     ),

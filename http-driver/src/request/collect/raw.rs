@@ -1,7 +1,7 @@
 //! The raw body: in memory while it is small, otherwise in a temporary file.
 
 use bytes::Bytes;
-use httpants_core::forms::{Action, BodyPolicy, FormLimits, ParseFormError};
+use httpants_core::forms::{Action, FormLimits, ParseFormError, SpillPolicy};
 
 use super::error::CollectError;
 use super::settings::Disk;
@@ -12,7 +12,7 @@ use crate::request::upload::Content;
 /// The destination of the body. A single piece stays in its receive buffer.
 #[derive(Debug)]
 pub(super) struct Raw {
-    intake: BodyPolicy,
+    policy: SpillPolicy,
     /// The announced length.
     length: Option<u64>,
     place: Place,
@@ -29,22 +29,22 @@ enum Place {
 impl Raw {
     /// Creates a raw body that moves to a file when it is too large for memory.
     pub(super) fn new(length: Option<u64>, limits: &FormLimits) -> Result<Self, ParseFormError> {
-        Self::with(length, limits, |intake| intake.begin_raw(length))
+        Self::with(length, limits, |policy| policy.begin_raw(length))
     }
 
     /// Creates a raw body that moves where a policy says that was begun like this.
     pub(super) fn with(
         length: Option<u64>,
         limits: &FormLimits,
-        begin: impl FnOnce(&mut BodyPolicy) -> Result<(), ParseFormError>,
+        begin: impl FnOnce(&mut SpillPolicy) -> Result<(), ParseFormError>,
     ) -> Result<Self, ParseFormError> {
-        let mut intake = BodyPolicy::new(limits);
-        begin(&mut intake)?;
-        Ok(Self { intake, length, place: Place::Memory(Joined::default()) })
+        let mut policy = SpillPolicy::new(limits);
+        begin(&mut policy)?;
+        Ok(Self { policy, length, place: Place::Memory(Joined::default()) })
     }
 
     pub(super) async fn push(&mut self, piece: Bytes, disk: &Disk) -> Result<(), CollectError> {
-        let action = self.intake.data(piece.len())?;
+        let action = self.policy.data(piece.len())?;
         match (&mut self.place, action) {
             (Place::Memory(joined), Action::Keep) => joined.push(piece, self.length),
             (Place::Memory(joined), Action::Spill | Action::Write) => {

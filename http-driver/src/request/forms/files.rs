@@ -1,5 +1,7 @@
 //! The files of a form.
 
+use std::slice;
+
 use super::UploadedFile;
 
 /// The files of a `multipart/form-data` request, by the name of their field (`files` in Pants).
@@ -12,6 +14,9 @@ use super::UploadedFile;
 ///
 /// async fn sizes(request: Request) -> String {
 ///     let files = request.files();
+///     for file in files {
+///         println!("{}: {} bytes", file.name(), file.len());
+///     }
 ///     let photos = files.all("photo").map(|photo| photo.len().to_string());
 ///     photos.collect::<Vec<_>>().join(" ")
 /// }
@@ -58,7 +63,7 @@ impl Files {
 
     /// Iterates over all files in order; [`name`](httpants_core::forms::Part::name) is their
     /// field's name.
-    pub fn iter(&self) -> impl Iterator<Item = &UploadedFile> {
+    pub fn iter(&self) -> slice::Iter<'_, UploadedFile> {
         self.0.iter()
     }
 
@@ -72,5 +77,15 @@ impl Files {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+}
+
+/// All files, as [`iter`](Files::iter) returns them.
+impl<'a> IntoIterator for &'a Files {
+    type Item = &'a UploadedFile;
+    type IntoIter = slice::Iter<'a, UploadedFile>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
     }
 }

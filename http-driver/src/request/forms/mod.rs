@@ -13,7 +13,7 @@ pub use self::files::Files;
 pub(crate) use self::form::Form;
 pub use self::multipart_stream::{MultipartStream, StreamedPart};
 pub(crate) use self::settings::FormSettings;
-pub use self::text_fields::{TextField, TextFields};
+pub use self::text_fields::{TextField, TextFields, TextFieldsIter};
 pub use self::uploaded_file::UploadedFile;
 use crate::request::Request;
 

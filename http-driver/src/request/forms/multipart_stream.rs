@@ -45,7 +45,7 @@ impl Body {
 /// }
 ///
 /// let memory = Memory::new();
-/// let server = Server::with_runtime(memory.clone(), upload).intake(|_| BodyPolicy::StreamUpTo(10 << 30));
+/// let server = Server::with_runtime(memory.clone(), upload).body_policy(|_| BodyPolicy::StreamUpTo(10 << 30));
 /// memory.start(server);
 /// let client = memory.connect();
 /// client.send(

@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::iter::{FusedIterator, Zip};
+use std::slice;
 
 use httpants_core::Headers;
-use httpants_core::forms::{Variables, charset};
+use httpants_core::forms::{Variables, VariablesIterBytes, charset};
 
 /// The text fields of a buffered `multipart/form-data` form in order, each with the header fields
 /// of its part. [`Request::post`](crate::Request::post) has their names and values alone.
@@ -51,9 +53,8 @@ impl<'a> TextFields<'a> {
     }
 
     /// Iterates over all fields in order.
-    pub fn iter(self) -> impl Iterator<Item = TextField<'a>> {
-        let fields = self.headers.iter().zip(self.variables.iter_bytes());
-        fields.map(|(headers, (name, bytes))| TextField { headers, name, bytes })
+    pub fn iter(self) -> TextFieldsIter<'a> {
+        TextFieldsIter { fields: self.headers.iter().zip(self.variables.iter_bytes()) }
     }
 
     /// Returns the number of fields, including duplicates.
@@ -68,6 +69,38 @@ impl<'a> TextFields<'a> {
         self.headers.is_empty()
     }
 }
+
+/// All fields, as [`iter`](TextFields::iter) returns them.
+impl<'a> IntoIterator for TextFields<'a> {
+    type Item = TextField<'a>;
+    type IntoIter = TextFieldsIter<'a>;
+
+    fn into_iter(self) -> TextFieldsIter<'a> {
+        self.iter()
+    }
+}
+
+/// The iterator of [`TextFields::iter`].
+#[derive(Clone, Debug)]
+pub struct TextFieldsIter<'a> {
+    fields: Zip<slice::Iter<'a, Headers>, VariablesIterBytes<'a>>,
+}
+
+impl<'a> Iterator for TextFieldsIter<'a> {
+    type Item = TextField<'a>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.fields.next().map(|(headers, (name, bytes))| TextField { headers, name, bytes })
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.fields.size_hint()
+    }
+}
+
+impl ExactSizeIterator for TextFieldsIter<'_> {}
+
+impl FusedIterator for TextFieldsIter<'_> {}
 
 /// A text field of a multipart form: name, header fields of its part, content.
 ///

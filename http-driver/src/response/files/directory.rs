@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io;
 use std::path::{Component, Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use httpants_core::UnixTime;
 use httpants_core::files::{FileError, FileKind, Lookup, Metadata, RelativePath};
@@ -173,12 +172,12 @@ pub(crate) fn kind(metadata: &fs::Metadata) -> FileKind {
 
 /// Converts file metadata for the core.
 pub(crate) fn describe(metadata: &fs::Metadata) -> Metadata {
-    let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let modified = metadata.modified().ok().and_then(|time| UnixTime::try_from(time).ok());
     #[cfg(unix)]
     let inode = std::os::unix::fs::MetadataExt::ino(metadata);
     #[cfg(not(unix))]
     let inode = 0;
-    Metadata::new(metadata.len(), modified.map(UnixTime), inode)
+    Metadata::new(metadata.len(), modified, inode)
 }
 
 /// Returns options that wait for nothing (such as the other end of a pipe) and acquire no

@@ -68,7 +68,7 @@ fn plan(planner: &Planner<'_>, status: StatusCode, own: Vec<Field>, file: NamedF
 /// Takes the application's fields for the plan to place; fields that the core owns stay.
 fn take_fields(fields: &mut FieldLines) -> Result<Vec<Field>, Misuse> {
     let mut own = Vec::new();
-    for (name, value) in fields.iter() {
+    for (name, value) in &*fields {
         let name = HeaderName::try_from(name).map_err(|_| Misuse::FieldName)?;
         own.push((name, HeaderValue::from_bytes(value).map_err(|_| Misuse::FieldValue)?));
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use httpants_driver::protocol::RequestHead;
-use httpants_driver::{BodyError, BodyPolicy, Request, Response};
+use httpants_driver::{BodyError, BodyPolicy, ParseFormError, Request, Response};
 
 use crate::conformance::handler::Gate;
 use crate::conformance::running::{Running, assert_same, get, noise, post, post_chunked, start, start_with};
@@ -52,7 +52,7 @@ pub fn a_body_is_had_whole_wherever_it_is<S: Stage>() {
                 assert_eq!(text.as_bytes(), bytes);
                 Ok::<_, BodyError>(text)
             },
-            |server| server.intake(policy).max_body_size(400_000),
+            |server| server.body_policy(policy).max_body_size(400_000),
         );
         let mut client = server.connect();
         for size in [0, 1, 286_720, 400_000] {
@@ -74,7 +74,7 @@ pub fn content_streams_in_both_directions_at_once<S: Stage>() {
     let content = noise(8 << 20);
     let server = start_with::<S, _, _>(
         async |request: Request| Response::stream(request.into_body()),
-        |server| server.intake(|_| BodyPolicy::Stream),
+        |server| server.body_policy(|_| BodyPolicy::Stream),
     );
     let mut client = server.connect();
     for request in [post("/", "", &content), post_chunked("/", &content, 50_000, "")] {
@@ -105,7 +105,7 @@ pub fn a_slow_handler_makes_the_client_wait<S: Stage>() {
                 format!("{length} {sum}")
             }
         },
-        |server| server.max_body_size(64 << 20).intake(|_| BodyPolicy::Stream),
+        |server| server.max_body_size(64 << 20).body_policy(|_| BodyPolicy::Stream),
     );
     let content = noise(20 << 20);
     let mut client = server.connect();
@@ -122,7 +122,7 @@ pub fn a_client_that_expects_100_gets_it_or_the_refusal<S: Stage>() {
     let server = start_with::<S, _, _>(echo, |server| {
         server
             .max_body_size(100)
-            .intake(|head| if head.path() == "/stream" { BodyPolicy::Stream } else { BodyPolicy::Buffer })
+            .body_policy(|head| if head.path() == "/stream" { BodyPolicy::Stream } else { BodyPolicy::Buffer })
     });
     let head = |path: &str, length: usize| {
         format!("POST {path} HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: {length}\r\n\r\n")
@@ -153,10 +153,10 @@ pub fn content_that_is_too_large_is_refused_early<S: Stage>() {
     assert_eq!(client.ask(post("/", "", &noise(1000))).content.len(), 1000);
 }
 
-/// The intake can raise or lower the limit for one request by its head.
+/// The body policy can raise or lower the limit for one request by its head.
 pub fn a_request_can_have_a_limit_of_its_own<S: Stage>() {
     let server = start_with::<S, _, _>(echo, |server| {
-        server.max_body_size(10).intake(|head| match head.path() {
+        server.max_body_size(10).body_policy(|head| match head.path() {
             "/more" => BodyPolicy::StreamUpTo(100),
             "/no" => BodyPolicy::Refuse(Box::new(Response::new(403))),
             _ => BodyPolicy::Stream,
@@ -226,6 +226,40 @@ pub fn empty_parts_are_kept_and_have_their_headers<S: Stage>() {
     }
     let urlencoded = "Content-Type: application/x-www-form-urlencoded\r\n";
     assert_eq!(client.ask(post("/", urlencoded, b"a=&b=1")).text(), "1 None 0 None");
+}
+
+/// `for` iterates over whatever a request has several of, in the order received.
+pub fn collections_of_a_request_are_iterated_in_order<S: Stage>() {
+    let server = start::<S, _, _>(async |request: Request| -> Result<String, ParseFormError> {
+        let mut seen = Vec::new();
+        for segment in &request.path_segments() {
+            seen.push(segment.to_owned());
+        }
+        for (name, value) in request.get()? {
+            seen.push(format!("{name}={value}"));
+        }
+        for (name, value) in request.headers() {
+            seen.extend((name == "x-a").then(|| format!("{name}: {}", value.escape_ascii())));
+        }
+        for (name, value) in request.cookies() {
+            seen.push(format!("{}={}", name.escape_ascii(), value.escape_ascii()));
+        }
+        for (name, value) in request.post() {
+            seen.push(format!("{name}={value}"));
+        }
+        for field in request.text_fields() {
+            seen.push(format!("{} {}", field.name(), field.bytes().len()));
+        }
+        for file in request.files() {
+            seen.push(format!("{} {}", file.name(), file.len()));
+        }
+        Ok(seen.join(", "))
+    });
+    let part = |parameters: &str| format!("--b\r\nContent-Disposition: form-data; {parameters}\r\n\r\nx\r\n");
+    let form = [part("name=t"), part("name=u"), part("name=f; filename=y"), "--b--\r\n".into()].concat();
+    let fields = format!("{MULTIPART}X-A: 1\r\nCookie: c=1; d=2\r\nx-a: 2\r\n");
+    let response = server.connect().ask(post("/p/q?a=1&b=2", &fields, form.as_bytes()));
+    assert_eq!(response.text(), "p, q, a=1, b=2, X-A: 1, X-A: 2, c=1, d=2, t=x, u=x, t 1, u 1, f 1");
 }
 
 /// An uploaded file is moved where the application says, from memory and from disk.

@@ -51,7 +51,7 @@ pub(super) fn serve<S: Stage>(change: impl FnOnce(&mut Config)) -> (Running<S>, 
             Response::text(request.is_peer_closed().to_string())
         }
     };
-    let settings = |server: Server<S::Runtime, CaseHandler>| server.intake(|_| BodyPolicy::Stream).config(change);
+    let settings = |server: Server<S::Runtime, CaseHandler>| server.body_policy(|_| BodyPolicy::Stream).config(change);
     (start_with(handler, settings), gates)
 }
 

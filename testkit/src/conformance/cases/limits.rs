@@ -110,7 +110,7 @@ pub fn a_request_has_limits_of_its_own<S: Stage>() {
         },
         |server| {
             let limits = RequestLimits::new().max_body_size(20).body_timeout(span);
-            server.max_body_size(10).intake(move |head| match head.path() {
+            server.max_body_size(10).body_policy(move |head| match head.path() {
                 "/own" => BodyPolicy::Stream.with_limits(limits.clone()),
                 _ => BodyPolicy::Stream,
             })

@@ -37,11 +37,11 @@ impl FormCollector {
         Ok(match form_type {
             Some(FormType::Multipart(boundary)) => {
                 let form = MultipartCollector::new(&boundary, limits);
-                let raw = Raw::with(length, limits, |intake| intake.begin_body(length))?;
+                let raw = Raw::with(length, limits, |policy| policy.begin_body(length))?;
                 (Self::Multipart(Box::new(form)), raw)
             }
             Some(FormType::Urlencoded) => {
-                let raw = Raw::with(length, limits, |intake| intake.begin_urlencoded(length))?;
+                let raw = Raw::with(length, limits, |policy| policy.begin_urlencoded(length))?;
                 (Self::Urlencoded(settings.variables.clone()), raw)
             }
             _ => (Self::None, Raw::new(length, limits)?),

@@ -3,7 +3,9 @@
 use std::fmt;
 
 use bytes::Bytes;
-use httpants_core::forms::{Action, BodyPolicy, Boundary, FormLimits, Multipart, MultipartEvent, ParseFormError, Part};
+use httpants_core::forms::{
+    Action, Boundary, FormLimits, Multipart, MultipartEvent, ParseFormError, Part, SpillPolicy,
+};
 
 use crate::request::collect::error::CollectError;
 use crate::request::collect::settings::Disk;
@@ -15,7 +17,7 @@ use crate::request::upload::Content;
 /// processed one after the other, so at most one [`Spool`] is active.
 pub(in crate::request::collect) struct MultipartCollector {
     multipart: Multipart,
-    intake: BodyPolicy,
+    policy: SpillPolicy,
     part: Option<Part>,
     /// The content of the current part while it is in memory. It is copied, because a short piece
     /// would keep its whole receive buffer alive.
@@ -29,7 +31,7 @@ impl MultipartCollector {
     pub(super) fn new(boundary: &Boundary, limits: &FormLimits) -> Self {
         Self {
             multipart: Multipart::new(boundary, limits),
-            intake: BodyPolicy::new(limits),
+            policy: SpillPolicy::new(limits),
             part: None,
             held: Vec::new(),
             spool: None,
@@ -66,7 +68,7 @@ impl MultipartCollector {
         while let Some(event) = self.multipart.poll_event()? {
             match event {
                 MultipartEvent::PartStart(part) => {
-                    self.intake.begin(&part);
+                    self.policy.begin(&part);
                     self.part = Some(part);
                 }
                 MultipartEvent::Data(piece) => self.store(&piece, disk).await?,
@@ -78,7 +80,7 @@ impl MultipartCollector {
     }
 
     async fn store(&mut self, piece: &[u8], disk: &Disk) -> Result<(), CollectError> {
-        let action = self.intake.data(piece.len()).map_err(|fault: ParseFormError| CollectError::form(fault))?;
+        let action = self.policy.data(piece.len()).map_err(|fault: ParseFormError| CollectError::form(fault))?;
         match (action, &mut self.spool) {
             (Action::Keep, _) => {
                 self.held.extend_from_slice(piece);

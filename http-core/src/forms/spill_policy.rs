@@ -27,9 +27,9 @@ pub enum Action {
 /// stored and before a file is created, and stands for all further calls.
 ///
 /// ```
-/// use httpants_core::forms::{Action, ParseFormError, BodyPolicy, FormLimits};
+/// use httpants_core::forms::{Action, ParseFormError, SpillPolicy, FormLimits};
 ///
-/// let mut policy = BodyPolicy::new(&FormLimits::default());
+/// let mut policy = SpillPolicy::new(&FormLimits::default());
 /// policy.begin_raw(None)?;
 /// assert_eq!(policy.data(200 << 10)?, Action::Keep);
 /// assert_eq!(policy.data(100 << 10)?, Action::Spill);
@@ -38,7 +38,7 @@ pub enum Action {
 /// # Ok::<(), ParseFormError>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct BodyPolicy {
+pub struct SpillPolicy {
     limits: FormLimits,
     /// Content of all kinds that has arrived.
     received: u64,
@@ -62,7 +62,7 @@ enum Overflow {
     Dropped,
 }
 
-impl BodyPolicy {
+impl SpillPolicy {
     /// Begins a request.
     #[must_use]
     pub fn new(limits: &FormLimits) -> Self {
@@ -200,7 +200,7 @@ mod tests {
     #[test]
     fn a_file_moves_at_n_plus_1_and_only_once() {
         for pieces in [&[100][..], &[99, 1], &[50, 0, 50, 0]] {
-            let mut policy = BodyPolicy::new(&limits());
+            let mut policy = SpillPolicy::new(&limits());
             policy.begin(&file());
             for &piece in pieces {
                 assert_eq!(policy.data(piece), Ok(Keep), "{pieces:?}");
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn a_raw_content_of_known_length_moves_at_once() {
         for (length, first) in [(None, Keep), (Some(100), Keep), (Some(101), Spill), (Some(1_000), Spill)] {
-            let mut policy = BodyPolicy::new(&limits());
+            let mut policy = SpillPolicy::new(&limits());
             policy.begin_raw(length).unwrap();
             assert_eq!(policy.data(10), Ok(first), "{length:?}");
         }
@@ -232,34 +232,34 @@ mod tests {
             (None, kept.clone(), [Keep, Keep, Spill, Write]),
             (Some(101), kept, [Spill, Write, Write, Write]),
         ] {
-            let mut policy = BodyPolicy::new(&limits);
+            let mut policy = SpillPolicy::new(&limits);
             policy.begin_body(length).unwrap();
             assert_eq!([1, 99, 1, 0].map(|piece| policy.data(piece).unwrap()), actions, "{length:?}");
             assert_eq!(policy.data(900), Err(ParseFormError::ContentTooLarge));
         }
-        assert_eq!(BodyPolicy::new(&limits()).begin_body(Some(1_001)), Err(ParseFormError::ContentTooLarge));
+        assert_eq!(SpillPolicy::new(&limits()).begin_body(Some(1_001)), Err(ParseFormError::ContentTooLarge));
     }
 
     #[test]
     fn a_known_length_is_refused_before_a_byte_is_read() {
-        let mut policy = BodyPolicy::new(&limits());
+        let mut policy = SpillPolicy::new(&limits());
         assert_eq!(policy.begin_raw(Some(1_000)), Ok(()));
         assert_eq!(policy.begin_raw(Some(1_001)), Err(ParseFormError::ContentTooLarge));
         assert_eq!(policy.data(1), Err(ParseFormError::ContentTooLarge), "a refusal stands");
-        let mut policy = BodyPolicy::new(&limits());
+        let mut policy = SpillPolicy::new(&limits());
         assert_eq!(policy.begin_urlencoded(Some(300)), Ok(()));
         assert_eq!(policy.begin_urlencoded(Some(301)), Err(ParseFormError::TotalTextTooLarge));
         assert_eq!(policy.begin_raw(None), Err(ParseFormError::TotalTextTooLarge), "a refusal stands");
-        let mut policy = BodyPolicy::new(&limits());
+        let mut policy = SpillPolicy::new(&limits());
         assert_eq!(policy.begin_urlencoded(Some(1_001)), Err(ParseFormError::ContentTooLarge));
     }
 
     #[test]
     fn the_whole_is_refused_at_n_plus_1_before_a_file_is_created() {
-        let mut policy = BodyPolicy::new(&limits());
+        let mut policy = SpillPolicy::new(&limits());
         policy.begin_raw(None).unwrap();
         assert_eq!(policy.data(1_001), Err(ParseFormError::ContentTooLarge));
-        let mut policy = BodyPolicy::new(&limits());
+        let mut policy = SpillPolicy::new(&limits());
         for _ in 0..2 {
             policy.begin(&file());
             assert_eq!(policy.data(500), Ok(Spill));
@@ -267,7 +267,7 @@ mod tests {
         policy.begin(&file());
         assert_eq!(policy.data(1), Err(ParseFormError::ContentTooLarge));
         assert_eq!(policy.data(0), Err(ParseFormError::ContentTooLarge), "a refusal stands");
-        let mut policy = BodyPolicy::new(&FormLimits { max_body_size: u64::MAX, ..limits() });
+        let mut policy = SpillPolicy::new(&FormLimits { max_body_size: u64::MAX, ..limits() });
         policy.begin_raw(None).unwrap();
         assert_eq!(policy.data(usize::MAX), Ok(Spill));
         assert_eq!(policy.data(usize::MAX), Ok(Write));
@@ -275,14 +275,14 @@ mod tests {
 
     #[test]
     fn text_stays_in_memory_up_to_the_total() {
-        let mut policy = BodyPolicy::new(&limits());
+        let mut policy = SpillPolicy::new(&limits());
         policy.begin(&part(""));
         assert_eq!(policy.data(200), Ok(Keep));
         policy.begin(&part(""));
         assert_eq!(policy.data(100), Ok(Keep));
         assert_eq!(policy.data(1), Err(ParseFormError::TotalTextTooLarge));
         assert_eq!(policy.data(0), Err(ParseFormError::TotalTextTooLarge), "a refusal stands");
-        let mut policy = BodyPolicy::new(&limits());
+        let mut policy = SpillPolicy::new(&limits());
         policy.begin_urlencoded(None).unwrap();
         assert_eq!(policy.data(300), Ok(Keep));
         assert_eq!(policy.data(1), Err(ParseFormError::TotalTextTooLarge));
@@ -290,7 +290,7 @@ mod tests {
 
     #[test]
     fn small_files_move_where_the_total_is_used_up() {
-        let mut policy = BodyPolicy::new(&limits());
+        let mut policy = SpillPolicy::new(&limits());
         policy.begin(&part(""));
         assert_eq!(policy.data(250), Ok(Keep));
         policy.begin(&file());
@@ -310,7 +310,7 @@ mod tests {
     fn carried_out_by_a_driver() {
         let mut random = crate::random::Random::new(5);
         for _ in 0..2_000 {
-            let (mut policy, mut kept, mut received) = (BodyPolicy::new(&limits()), 0, 0);
+            let (mut policy, mut kept, mut received) = (SpillPolicy::new(&limits()), 0, 0);
             'request: for _ in 0..random.below(6) {
                 let (length, is_file) = (random.below(200), random.below(2) == 0);
                 policy.begin(&if is_file { file() } else { part("") });

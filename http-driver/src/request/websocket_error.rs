@@ -1,11 +1,21 @@
-//! Errors of the opening handshake.
+//! The error of a WebSocket handshake.
 
 use std::fmt;
 
-use crate::response::Response;
+use http::StatusCode;
 
 /// The reason why a request is not a WebSocket handshake (RFC 6455 section 4.2.1). It converts into
-/// the response.
+/// the response, with the page of [`Server::on_error`](crate::Server::on_error) if there is one.
+///
+/// ```
+/// use httpants_driver::Response;
+/// use httpants_driver::websocket::WebSocketError;
+///
+/// assert_eq!(WebSocketError::Origin.status(), 403);
+/// let response = Response::from(WebSocketError::Version);
+/// assert_eq!(response.status(), 426);
+/// assert_eq!(response.head().fields.get("Sec-WebSocket-Version"), Some(&b"13"[..]));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum WebSocketError {
@@ -21,6 +31,19 @@ pub enum WebSocketError {
     Origin,
 }
 
+impl WebSocketError {
+    /// Returns the status of the response to this error.
+    #[must_use]
+    pub fn status(self) -> StatusCode {
+        match self {
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Upgrade | Self::Version => StatusCode::UPGRADE_REQUIRED,
+            Self::Key => StatusCode::BAD_REQUEST,
+            Self::Origin => StatusCode::FORBIDDEN,
+        }
+    }
+}
+
 impl fmt::Display for WebSocketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -34,18 +57,3 @@ impl fmt::Display for WebSocketError {
 }
 
 impl std::error::Error for WebSocketError {}
-
-impl From<WebSocketError> for Response {
-    fn from(error: WebSocketError) -> Self {
-        let response = match error {
-            WebSocketError::Method => return Self::method_not_allowed(["GET"]),
-            WebSocketError::Upgrade => Self::text(format!("{error}\n")).with_status(426),
-            WebSocketError::Version => {
-                Self::text(format!("{error}\n")).with_status(426).with_header("Sec-WebSocket-Version", "13")
-            }
-            WebSocketError::Key => return Self::text(format!("{error}\n")).with_status(400),
-            WebSocketError::Origin => return Self::text(format!("{error}\n")).with_status(403),
-        };
-        response.with_header("Upgrade", "websocket")
-    }
-}
