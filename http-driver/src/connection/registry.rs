@@ -40,7 +40,7 @@ pub(crate) struct Registry {
     /// The number of connections registered so far.
     registered: AtomicU64,
     connections: Mutex<Connections>,
-    /// Wakers of tasks that wait for a command or for the end of a connection.
+    /// Wakers of tasks that wait for a command or, once there was one, for the end of a connection.
     watchers: Mutex<Vec<Waker>>,
     drain: Drain,
 }
@@ -206,7 +206,8 @@ impl Registry {
         }
     }
 
-    /// Registers the task to be woken at the next command or end of a connection.
+    /// Registers the task to be woken at the next command and, once there was one, at the next end of
+    /// a connection.
     pub(crate) fn watch(&self, context: &Context<'_>) {
         register(&self.watchers, context);
     }
@@ -350,10 +351,14 @@ impl Drop for Registration {
             connections.lingering.remove(&self.id);
             connections.evicting &= !removed.as_ref().is_some_and(|entry| entry.evicted);
         }
+        self.registry.count.fetch_sub(1, Ordering::AcqRel);
+        // Under the lock under which a command is stored: who sends one after this sees the number.
+        let is_awaited = self.registry.command() != Command::Serve;
         drop(connections);
         drop(removed);
-        self.registry.count.fetch_sub(1, Ordering::AcqRel);
-        self.registry.wake_watchers();
+        if is_awaited {
+            self.registry.wake_watchers();
+        }
     }
 }
 
@@ -441,14 +446,32 @@ mod tests {
         }
     }
 
+    struct Woken(AtomicUsize);
+
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn end_of_a_connection_wakes_accept_loops_only_in_a_shutdown() {
+        let registry = Arc::<Registry>::default();
+        let task = Arc::new(Woken(AtomicUsize::new(0)));
+        let waker = Arc::clone(&task).into();
+        let context = Context::from_waker(&waker);
+        let [first, second] = [(); 2].map(|()| registry.reserve(2, &context).unwrap().register());
+        registry.watch(&context);
+        drop(first);
+        assert_eq!(task.0.load(Ordering::Relaxed), 0);
+        registry.drain(Duration::ZERO);
+        registry.watch(&context);
+        drop(second);
+        assert_eq!((task.0.load(Ordering::Relaxed), registry.count()), (2, 0));
+    }
+
     #[test]
     fn released_place_wakes_waiting_tasks() {
-        struct Woken(AtomicUsize);
-        impl std::task::Wake for Woken {
-            fn wake(self: Arc<Self>) {
-                self.0.fetch_add(1, Ordering::Relaxed);
-            }
-        }
         let registry = Arc::<Registry>::default();
         let tasks = [(); 2].map(|()| Arc::new(Woken(AtomicUsize::new(0))));
         let place = registry.reserve(1, &Context::from_waker(Waker::noop())).unwrap();

@@ -171,7 +171,7 @@ impl<R: Runtime, H> Accepting<R, H> {
                 this.handle.metrics.one(Count::AcceptError);
                 // Logged once, because peers that hold all resources could otherwise fill the log.
                 if !std::mem::replace(self.as_mut().project().exhausted, true) {
-                    report!("accept failed; retrying when a connection closes", error);
+                    report!("accept failed; retrying ten times a second", error);
                 }
                 self.handle.registry.evict();
                 self.as_mut().sleep(EXHAUSTED);

@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes};
 use futures_core::Stream;
 use http::header::{self, HeaderMap};
 use http::{Extensions, Method, StatusCode};
-use http_body::{Body, Frame};
+use http_body::Body;
 use httpants_core::{FieldLines, Misuse, ResponseHead};
 
 #[cfg(feature = "hyper-upgrade")]
