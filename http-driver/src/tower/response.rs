@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes};
 use futures_core::Stream;
 use http::header::{self, HeaderMap};
 use http::{Extensions, Method, StatusCode};
-use http_body::{Body, Frame};
+use http_body::Body;
 use httpants_core::{FieldLines, Misuse, ResponseHead};
 
 #[cfg(feature = "hyper-upgrade")]
@@ -150,26 +150,18 @@ where
     B::Error: Into<BoxError>,
 {
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<Option<Result<Piece, BoxError>>> {
-        loop {
-            let Some(frame) = ready!(self.body.as_mut().poll_frame(context)) else {
-                return Poll::Ready(None);
-            };
-            match frame.map_err(Into::into).map(Frame::into_data) {
-                Err(error) => return Poll::Ready(Some(Err(error))),
-                Ok(Ok(mut data)) => {
-                    return Poll::Ready(Some(Ok(Piece::Data(data.copy_to_bytes(data.remaining())))));
-                }
-                Ok(Err(frame)) => match frame.into_trailers() {
-                    Ok(trailers) if !self.sized => {
-                        return Poll::Ready(Some(
-                            FieldLines::trailers(&trailers).map(Piece::Trailers).map_err(Into::into),
-                        ));
-                    }
-                    // HTTP/1.1 has no other frames.
-                    _ => {}
-                },
-            }
-        }
+        let Some(frame) = ready!(self.body.as_mut().poll_frame(context)) else {
+            return Poll::Ready(None);
+        };
+        Poll::Ready(Some(match frame.map_err(Into::into)?.into_data() {
+            Ok(mut data) => Ok(Piece::Data(data.copy_to_bytes(data.remaining()))),
+            Err(frame) => match frame.into_trailers() {
+                Ok(trailers) if !self.sized => FieldLines::trailers(&trailers).map(Piece::Trailers).map_err(Into::into),
+                // Not sent, and HTTP/1.1 has no other frames. Other tasks get their turns also behind
+                // endless ones.
+                _ => Ok(Piece::Data(Bytes::new())),
+            },
+        }))
     }
 }
 

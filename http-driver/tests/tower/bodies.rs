@@ -12,7 +12,7 @@ use httpants_driver::{Body, BoxError, Compression, Server};
 use httpants_testkit::memory::Memory;
 use tower::service_fn;
 
-use crate::{application, exchange, head};
+use crate::{application, data, exchange, head, trailers};
 
 #[test]
 fn service_and_body_are_polled_within_the_function() {
@@ -65,4 +65,28 @@ fn trailers_of_compressed_bodies_have_no_digest() {
     );
     let announced = ask("/announced-digest", "gzip");
     assert!(announced.ends_with("\r\n\r\n1\r\na\r\n0\r\ncontent-digest: a\r\n\r\n"), "{announced}");
+}
+
+/// They are ready without an end, as far as the server can tell.
+#[test]
+fn frames_that_are_not_sent_do_not_starve_other_tasks() {
+    const MOST: usize = 10_000;
+    let memory = Memory::new();
+    let service = service_fn(move |_: http::Request<Body>| {
+        let mut frames = 0;
+        let frames = futures_util::stream::poll_fn(move |_| {
+            frames += 1;
+            Poll::Ready(match frames {
+                1..MOST => Some(Ok::<_, BoxError>(trailers(&[("x-sum", "7")]))),
+                MOST => Some(Ok(data("x"))),
+                _ => None,
+            })
+        });
+        let response = Response::builder().header("Content-Length", 1).body(http_body_util::StreamBody::new(frames));
+        async { Ok::<_, BoxError>(response.unwrap()) }
+    });
+    memory.start(Server::with_runtime(memory.clone(), TowerService::new(service)));
+    let polls = memory.polls();
+    assert!(exchange(&memory, &head("GET", "/", "")).1.ends_with("Content-Length: 1\r\n\r\nx"));
+    assert!(memory.polls() - polls > 3, "{} polls", memory.polls() - polls);
 }
