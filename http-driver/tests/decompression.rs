@@ -7,6 +7,9 @@
     reason = "a test fails by panicking, and clippy.toml excepts only the test functions themselves"
 )]
 
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
 use compression_codecs::core::Level;
 use compression_codecs::core::util::{PartialBuffer, WriteBuffer};
 use compression_codecs::{BrotliEncoder, EncodeV2, GzipEncoder, ZstdEncoder};
@@ -274,4 +277,21 @@ fn decoded_bodies_have_a_limit_of_their_ratio() {
         let world = World::new(Decompression::default().max_ratio(u64::MAX), 10 << 20);
         assert_eq!(world.status(&fields, &encode(coding, &vec![b'x'; 2 << 20])), 200, "{coding}");
     }
+}
+
+/// Blocks without content cost a decoder that builds its tables for each of them a minute here, and this
+/// one a second or two.
+#[test]
+fn blocks_without_content_do_not_occupy_the_thread() {
+    /// The length of the coded body. Eight such blocks are five bytes.
+    const LENGTH: usize = 2 << 20;
+    let (sender, ended) = channel();
+    std::thread::spawn(move || {
+        let blocks = [0x02, 0x08, 0x20, 0x80, 0x00].repeat(LENGTH / 5);
+        let coded = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3], &*blocks, &[3, 0, 0, 0, 0, 0, 0, 0, 0, 0]].concat();
+        let world = World::new(Decompression::default(), 10 << 20);
+        sender.send(world.post("/", "Content-Encoding: gzip\r\n", &coded, coded.len())).unwrap();
+    });
+    let (status, _, body) = ended.recv_timeout(Duration::from_secs(40)).expect("it takes too long");
+    assert_eq!((status, &*body), (200, ""));
 }
