@@ -3,9 +3,13 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+use std::future::poll_fn;
+use std::pin::Pin;
+
 use allocation_counter::measure;
+use futures_io::AsyncRead;
 use httpants_core::{Config, forms};
-use httpants_driver::{Request, Server};
+use httpants_driver::{Request, Response, Server, Upgraded};
 use httpants_testkit::memory::{Client, Memory};
 
 /// The driver's own memory: the task, the exchange and the handler's future; and the test client's
@@ -96,6 +100,38 @@ fn idle_connections_hold_little_memory() {
     };
     println!("{held} bytes of an idle connection and its client");
     assert!(held < 1600, "{held} bytes");
+}
+
+/// Neither what was received in front of the other protocol nor the buffer that the body of its request
+/// was received into.
+#[test]
+fn upgraded_streams_keep_no_buffer_of_their_connection() {
+    const STREAMS: usize = 100;
+    let memory = Memory::new();
+    let handler = async |_: Request| {
+        Response::upgrade("echo", async |mut stream: Upgraded| {
+            let mut buffer = [0; 64];
+            while let Ok(1..) = poll_fn(|context| Pin::new(&mut stream).poll_read(context, &mut buffer)).await {}
+        })
+    };
+    memory.start(Server::with_runtime(memory.clone(), handler));
+    let head = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\nContent-Length: 100000\r\n\r\n";
+    let request = [head.as_bytes(), &[b'x'; 100_000], b"first bytes"].concat();
+    let mut clients = Vec::new();
+    let held = measure(|| {
+        for _ in 0..STREAMS {
+            let client = memory.connect();
+            for piece in request.chunks(1000) {
+                client.send(piece);
+                memory.run();
+            }
+            assert!(client.take_received().starts_with(b"HTTP/1.1 101 "));
+            clients.push(client);
+        }
+    });
+    let each = usize::try_from(held.bytes_current).unwrap() / STREAMS;
+    println!("{each} bytes for each upgraded stream");
+    assert!(each < 8 << 10, "{each} bytes");
 }
 
 #[test]

@@ -413,7 +413,10 @@ impl Connection {
     pub fn take_upgrade(&mut self) -> Bytes {
         if self.state.recv == Receiving::SwitchedProtocol && !self.has_unsent() {
             let length = self.recv.len();
-            self.recv.take(length)
+            let taken = self.recv.take(length);
+            // The other protocol may last, and nothing is received here any more.
+            drop(self.recv.release());
+            taken
         } else {
             Bytes::new()
         }

@@ -132,6 +132,10 @@ impl AsyncRead for Upgraded {
         if let Some(front) = buffer.get_mut(..count) {
             self.leftover.copy_to_slice(front);
         }
+        if self.leftover.is_empty() {
+            // It would keep the receive buffer, of which it was a slice.
+            self.leftover = Bytes::new();
+        }
         Poll::Ready(Ok(count))
     }
 }
