@@ -102,11 +102,10 @@ fn idle_connections_hold_little_memory() {
     assert!(held < 1600, "{held} bytes");
 }
 
-/// Neither what was received in front of the other protocol nor the buffer that the body of its request
-/// was received into.
+/// Neither head nor body of the request, nor what was received behind them.
 #[test]
 fn upgraded_streams_keep_no_buffer_of_their_connection() {
-    const STREAMS: usize = 100;
+    const STREAMS: usize = 50;
     let memory = Memory::new();
     let handler = async |_: Request| {
         Response::upgrade("echo", async |mut stream: Upgraded| {
@@ -115,11 +114,12 @@ fn upgraded_streams_keep_no_buffer_of_their_connection() {
         })
     };
     memory.start(Server::with_runtime(memory.clone(), handler));
-    let head = "GET / HTTP/1.1\r\nHost: a\r\nConnection: upgrade\r\nUpgrade: echo\r\nContent-Length: 100000\r\n\r\n";
+    let fields = "Host: a\r\nConnection: upgrade\r\nUpgrade: echo\r\nContent-Length: 100000\r\n";
+    let head = format!("GET / HTTP/1.1\r\n{fields}A: {}\r\n\r\n", "a".repeat(30_000));
     let request = [head.as_bytes(), &[b'x'; 100_000], b"first bytes"].concat();
     let mut clients = Vec::new();
-    let held = measure(|| {
-        for _ in 0..STREAMS {
+    let mut open = |count| {
+        for _ in 0..count {
             let client = memory.connect();
             for piece in request.chunks(1000) {
                 client.send(piece);
@@ -128,7 +128,10 @@ fn upgraded_streams_keep_no_buffer_of_their_connection() {
             assert!(client.take_received().starts_with(b"HTTP/1.1 101 "));
             clients.push(client);
         }
-    });
+    };
+    // The first ones fill the cache of buffers.
+    open(70);
+    let held = measure(|| open(STREAMS));
     let each = usize::try_from(held.bytes_current).unwrap() / STREAMS;
     println!("{each} bytes for each upgraded stream");
     assert!(each < 8 << 10, "{each} bytes");

@@ -416,8 +416,8 @@ impl Connection {
         if self.state.recv == Receiving::SwitchedProtocol && !self.has_unsent() {
             let length = self.recv.len();
             let taken = self.recv.take(length);
-            // The other protocol may last, and nothing is received here any more.
-            drop(self.recv.release());
+            // The other protocol may last, and none of the buffers is used again.
+            drop((self.recv.release(), self.send.release(), core::mem::take(&mut self.recycled)));
             taken
         } else {
             Bytes::new()
