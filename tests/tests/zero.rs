@@ -16,6 +16,10 @@ use httpants_driver::{Config, ListenAddress, Request, Serve};
 type Handler = fn(Request) -> Ready<String>;
 type Server<R> = httpants_driver::Server<R, Handler>;
 type Set<R> = fn(Server<R>) -> Server<R>;
+/// A setting at 0, at 1 and at its maximum, and its error at 0.
+type Setting<R> = (Set<R>, Set<R>, Set<R>, &'static str);
+/// A limit of forms, and the responses at 0, at 1 and at the maximum.
+type FormLimit = (fn(&mut FormLimits, u64), [&'static str; 3]);
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -46,8 +50,8 @@ where
     Ok(format!("{} {}", head.get(9..12).unwrap(), body.lines().next().unwrap_or_default()))
 }
 
-/// Each setting of a server with its errors at 0 and at 1; at the maximum, nothing is an error.
-fn settings<R: Runtime>() -> [(Set<R>, Set<R>, Set<R>, &'static str); 6] {
+/// What must not be 0.
+fn settings<R: Runtime>() -> [Setting<R>; 6] {
     [
         (
             |server| server.max_connections(0),
@@ -88,7 +92,7 @@ fn settings<R: Runtime>() -> [(Set<R>, Set<R>, Set<R>, &'static str); 6] {
     ]
 }
 
-/// What may be 0, and what a request without a body then gets.
+/// What may be 0: a request without a body is served.
 const ALLOWED: [fn(&mut Config, u64); 9] = [
     |config, n| config.limits.empty_lines = n as usize,
     |config, n| config.limits.max_body_size = n,
@@ -101,9 +105,8 @@ const ALLOWED: [fn(&mut Config, u64); 9] = [
     |config, n| config.limits.body_buffer = n as usize,
 ];
 
-/// Limits of forms, and the statuses at 0, 1 and the maximum for a form with a text field and a file
-/// of a byte each.
-const FORMS: [(fn(&mut FormLimits, u64), [&str; 3]); 10] = [
+/// For a form with a text field and a file of a byte each.
+const FORMS: [FormLimit; 10] = [
     (|forms, n| forms.max_body_size = n, ["413", "413", "200 1 1"]),
     (|forms, n| forms.parts = n as usize, ["413", "413", "200 1 1"]),
     (|forms, n| forms.files = Some(n as usize), ["413", "200 1 1", "200 1 1"]),
