@@ -322,7 +322,7 @@ fn supplied_storage_replaces_other() {
     assert_eq!(connection.release_storage().map(|storage| storage.size()), Some(200));
 }
 
-/// Also where an event is due: what stands in a buffer that is lent comes before the end.
+/// Not even if there is an event to return: what is in a lent buffer comes before the end.
 #[test]
 fn nothing_ends_while_the_buffer_is_lent() {
     let mut config = Config::default();

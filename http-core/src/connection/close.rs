@@ -40,8 +40,8 @@ impl Connection {
         self.reset |= self.mode == Mode::UntilClose && self.state.send == Sending::Body;
     }
 
-    /// Ends a connection between requests, and any other after its current response; where nothing
-    /// has told the client so, a request that has come is served before, with a response that does.
+    /// Ends a connection between requests, and any other after its current response; if no
+    /// response has said so, a request that was received is served first, and its response says it.
     pub(super) fn wind_down(&mut self, reason: CloseReason) {
         let between_requests = self.state.is_between_requests();
         let head_is_given = matches!(self.state.send, Sending::Body | Sending::Done);

@@ -12,7 +12,7 @@ use crate::exchange::{Environment, Exchange};
 /// each thread comes to keep this number in time.
 const KEPT: usize = 16;
 
-/// Servers that a thread keeps exchanges of. Those that are over cannot always be told from others,
+/// Servers that a thread keeps exchanges of. Those that have ended cannot always be recognised,
 /// because other threads may keep exchanges of them, too; so the oldest makes room.
 const SERVERS: usize = 4;
 

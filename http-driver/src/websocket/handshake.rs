@@ -151,7 +151,7 @@ impl WebSocketUpgrade {
     /// 20 s.
     ///
     /// One message is received before a handler asks for it. While it does not take that, a client that
-    /// is gone cannot be told from one that waits.
+    /// is gone looks like one that waits.
     pub fn ping_timeout(mut self, timeout: Duration) -> Self {
         self.pings.timeout = timeout;
         self
