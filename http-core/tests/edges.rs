@@ -36,7 +36,7 @@ fn end_of_the_peer_is_told() {
     connection.handle_peer_closed(now(0));
     assert!(connection.is_peer_closed());
 
-    // A connection that has ended has no peer, whoever ended it.
+    // A connection that has ended has no peer, whichever side ended it.
     let mut connection = with_request(Config::default(), GET);
     connection.handle_io_error(now(0));
     assert!(connection.is_peer_closed() && connection.poll_close() == Some(Close::Now));

@@ -97,7 +97,8 @@ pub struct Limits {
     /// counted. At least 18. Default 32 KiB: four times what browsers and proxies send with large
     /// cookies. Values over 65,535 count as 65,535, because the index has 16-bit offsets.
     pub head: usize,
-    /// The request target. At least 1. Default 8 KiB, which RFC 9112 section 3 recommends to support.
+    /// The request target. At least 1. Default 8 KiB, which RFC 9112 section 3 recommends to
+    /// support.
     pub target: usize,
     /// The method. At least 3. Default 64; the longest registered one has 17.
     pub method: usize,

@@ -94,7 +94,7 @@ impl Connection {
         self.served = served;
         self.uncommon = uncommon;
         self.proxy_header = proxy_header;
-        // Each request says so before it counts, and a silent client does not.
+        // Not what the last request of the connection that was here has left.
         self.more_may_come = false;
     }
 

@@ -11,8 +11,8 @@ impl<R: Runtime, H> Server<R, H> {
     /// [`BodyPolicy`](crate::BodyPolicy) sets for the body of a request takes precedence. Default:
     /// every request has the limits of the server.
     ///
-    /// The function runs in the task of the connection, before [`Handler::body_policy`](crate::Handler::body_policy) and without a
-    /// lock; it must not block. If it panics, the response is 500.
+    /// The function runs in the task of the connection, before
+    /// [`Handler::body_policy`](crate::Handler::body_policy) and without a lock; it must not block. If it panics, the response is 500.
     ///
     /// ```
     /// use std::time::Duration;

@@ -6,8 +6,8 @@ use crate::runtime::Runtime;
 
 impl<R: Runtime, H> Server<R, H> {
     /// Sets how many connections may wait to be accepted, for each worker; systems have a maximum
-    /// of their own (`net.core.somaxconn` on Linux). Default: 1024, as in Pants. Less than 1 is an error of
-    /// [`bind`](Self::bind).
+    /// of their own (`net.core.somaxconn` on Linux). Default: 1024, as in Pants. Less than 1 is an
+    /// error of [`bind`](Self::bind).
     #[must_use]
     pub fn backlog(mut self, connections: i32) -> Self {
         self.options.backlog = connections;
