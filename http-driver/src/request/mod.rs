@@ -113,10 +113,27 @@ impl Request {
         query.as_ref().as_ref().map_err(Clone::clone)
     }
 
-    /// Returns the segments of the path as a list to be matched, each percent-decoded after the path
-    /// was split: `/a%2Fb/` has `a/b` and an empty one, `/` has an empty one; `*` and the target of
-    /// CONNECT have none. Bytes that are not UTF-8 become U+FFFD, so do not use it to find files. It
-    /// does not borrow the request.
+    /// Returns the segments of the path, each percent-decoded after the path was split: `/a%2Fb/`
+    /// has `a/b` and an empty one, `/` has an empty one; `*` and the target of CONNECT have none.
+    /// Bytes that are not UTF-8 become U+FFFD, so do not use it to find files.
+    ///
+    /// ```
+    /// use httpants_driver::Request;
+    ///
+    /// let request = Request::builder().target("/users/Ad%61").build()?;
+    /// assert_eq!(request.segments().last().as_deref(), Some("Ada"));
+    /// # Ok::<(), httpants_driver::BuildRequestError>(())
+    /// ```
+    ///
+    /// [`path_segments`](Self::path_segments) returns them as a list to be matched.
+    pub fn segments(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        let path = self.head.path().strip_prefix('/');
+        let segments = path.into_iter().flat_map(|path| path.split('/'));
+        segments.map(|segment| percent_encoding::percent_decode_str(segment).decode_utf8_lossy())
+    }
+
+    /// Returns the [`segments`](Self::segments) of the path as a list to be matched. It does not borrow
+    /// the request.
     ///
     /// ```
     /// use httpants_driver::{Request, Response};
@@ -135,9 +152,7 @@ impl Request {
     /// ```
     #[must_use]
     pub fn path_segments(&self) -> PathSegments {
-        let path = self.head.path().strip_prefix('/');
-        let segments = path.into_iter().flat_map(|path| path.split('/'));
-        PathSegments::new(segments.map(|segment| percent_encoding::percent_decode_str(segment).decode_utf8_lossy()))
+        PathSegments::new(self.segments())
     }
 
     /// Returns the first value of a variable of the query: empty if it has no value (`?debug`),

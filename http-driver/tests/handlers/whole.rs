@@ -239,7 +239,11 @@ fn tuples_become_responses() {
 
 #[test]
 fn segments_are_split_before_they_are_decoded() {
-    let world = start(async |_: Memory, request: Request| format!("{:?}", request.path_segments()));
+    let world = start(async |_: Memory, request: Request| {
+        let segments: Vec<_> = request.segments().collect();
+        assert!(request.path_segments().iter().eq(segments.iter()));
+        format!("{segments:?}")
+    });
     for (target, segments) in [
         ("/", "[\"\"]"),
         ("/a%2Fb//c%zz/", "[\"a/b\", \"\", \"c%zz\", \"\"]"),
