@@ -7,9 +7,9 @@ use httpants_core::{Connection, ConnectionInfo, Now};
 
 use crate::exchange::{Environment, Exchange};
 
-/// Exchanges of each server that a thread keeps. Idle connections hold none, and one after the other
-/// takes the same; more are in use where requests wait. On a runtime that moves tasks between threads
-/// each thread comes to keep this number in time.
+/// Exchanges of each server that a thread keeps. Idle connections hold none, and requests that do not
+/// wait use one after the other. On a runtime that moves tasks between threads, each thread keeps this
+/// number in the end.
 const KEPT: usize = 16;
 
 /// Servers that a thread keeps exchanges of. Those that have ended cannot always be recognised,

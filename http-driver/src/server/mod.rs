@@ -287,8 +287,8 @@ impl<R: Runtime, H> Server<R, H> {
     }
 
     /// Sets a function that chooses the body policy from the head of a request, instead of
-    /// [`Handler::body_policy`]. Without either, every body is buffered. Not called for requests without
-    /// a body.
+    /// [`Handler::body_policy`]. Without either, every body is buffered. Not called for requests
+    /// without a body.
     ///
     /// ```
     /// use httpants_driver::protocol::forms::FormLimits;
