@@ -1,7 +1,7 @@
 //! Exchanges for busy connections, cached per thread.
 
 use std::cell::RefCell;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use httpants_core::{Connection, ConnectionInfo, Now};
 
@@ -12,13 +12,30 @@ use crate::exchange::{Environment, Exchange};
 /// number in the end.
 const KEPT: usize = 16;
 
-/// Servers that a thread keeps exchanges of. Those that have ended cannot always be recognised,
-/// because other threads may keep exchanges of them, too; so the oldest makes room.
+/// Servers that a thread keeps exchanges of. The oldest makes room for another one.
 const SERVERS: usize = 4;
 
+/// The exchanges of one server.
+struct Shelf {
+    server: Weak<Environment>,
+    exchanges: Vec<Exchange>,
+}
+
+impl Shelf {
+    fn is_of(&self, environment: &Arc<Environment>) -> bool {
+        std::ptr::eq(self.server.as_ptr(), Arc::as_ptr(environment))
+    }
+
+    /// Returns whether nothing but these exchanges uses the environment, so that its server has ended.
+    /// Exchanges that other threads keep hide that.
+    fn is_orphaned(&self) -> bool {
+        self.server.strong_count() <= self.exchanges.len()
+    }
+}
+
 thread_local! {
-    /// By server, the oldest first. Servers with connections on one thread are few, usually one.
-    static SHELVES: RefCell<Vec<Vec<Exchange>>> = const { RefCell::new(Vec::new()) };
+    /// The oldest first. Servers with connections on one thread are few, usually one.
+    static SHELVES: RefCell<Vec<Shelf>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Returns an exchange of this server without a connection, from the cache or new.
@@ -26,25 +43,28 @@ pub(super) fn take(environment: &Arc<Environment>, now: Now) -> Exchange {
     // The cache is gone if a task is dropped at the end of its thread.
     let used = SHELVES.try_with(|shelves| {
         let mut shelves = shelves.borrow_mut();
-        shelves.iter_mut().find(|shelf| is_of(shelf, environment))?.pop()
+        shelves.iter_mut().find(|shelf| shelf.is_of(environment))?.exchanges.pop()
     });
-    used.ok().flatten().unwrap_or_else(|| {
-        let core = Connection::new(Arc::clone(&environment.config), ConnectionInfo::default(), now);
-        Exchange::new(core, Arc::clone(environment))
-    })
+    used.ok().flatten().unwrap_or_else(|| create(environment, now))
+}
+
+#[inline(never)]
+fn create(environment: &Arc<Environment>, now: Now) -> Exchange {
+    let core = Connection::new(Arc::clone(&environment.config), ConnectionInfo::default(), now);
+    Exchange::new(core, Arc::clone(environment))
 }
 
 /// Returns an exchange without a connection to the cache.
 pub(super) fn put(exchange: Exchange, environment: &Arc<Environment>) {
     let left = SHELVES.try_with(|shelves| {
         let mut shelves = shelves.borrow_mut();
-        match shelves.iter_mut().find(|shelf| is_of(shelf, environment)) {
-            Some(shelf) if shelf.len() < KEPT => {
-                shelf.push(exchange);
+        match shelves.iter_mut().find(|shelf| shelf.is_of(environment)) {
+            Some(shelf) if shelf.exchanges.len() < KEPT => {
+                shelf.exchanges.push(exchange);
                 None
             }
             Some(_) => Some(vec![exchange]),
-            None => add_shelf(&mut shelves, exchange),
+            None => add_shelf(&mut shelves, environment, exchange),
         }
     });
     // Dropped behind the borrow.
@@ -54,23 +74,15 @@ pub(super) fn put(exchange: Exchange, environment: &Arc<Environment>) {
 }
 
 /// Begins the shelf of another server; returns what was left by one that is over.
-#[inline(never)]
-fn add_shelf(shelves: &mut Vec<Vec<Exchange>>, exchange: Exchange) -> Option<Vec<Exchange>> {
-    if let Some(empty) = shelves.iter_mut().find(|shelf| shelf.is_empty()) {
-        empty.push(exchange);
-        return None;
-    }
-    let is_left = |shelf: &Vec<Exchange>| shelf.first().is_some_and(|first| first.is_orphaned(shelf.len()));
-    if let Some(shelf) = shelves.iter_mut().find(|shelf| is_left(shelf)) {
-        return Some(std::mem::replace(shelf, vec![exchange]));
-    }
-    let oldest = (shelves.len() >= SERVERS).then(|| shelves.remove(0));
-    shelves.push(vec![exchange]);
-    oldest
-}
-
-fn is_of(shelf: &[Exchange], environment: &Arc<Environment>) -> bool {
-    shelf.first().is_some_and(|first| first.is_of(environment))
+#[cold]
+fn add_shelf(shelves: &mut Vec<Shelf>, environment: &Arc<Environment>, exchange: Exchange) -> Option<Vec<Exchange>> {
+    let added = Shelf { server: Arc::downgrade(environment), exchanges: vec![exchange] };
+    let left = match shelves.iter().position(Shelf::is_orphaned) {
+        Some(orphaned) => Some(shelves.remove(orphaned)),
+        None => (shelves.len() >= SERVERS).then(|| shelves.remove(0)),
+    };
+    shelves.push(added);
+    left.map(|shelf| shelf.exchanges)
 }
 
 #[cfg(test)]
@@ -118,7 +130,7 @@ mod tests {
         for environment in [&one, &other] {
             let before = Arc::strong_count(environment);
             let again = take(environment, Now::default());
-            assert!(again.is_of(environment));
+            assert!(std::ptr::eq(again.environment(), Arc::as_ptr(environment)));
             assert_eq!(Arc::strong_count(environment), before, "it comes from the cache");
         }
     }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use httpants_core::{Now, RequestHead, RequestId, RequestLimits};
 use tracing::Span;
 
+use super::boxed::BoxedFuture;
 use super::service::Service;
 use crate::handler::{BodyPolicy, Handler};
 use crate::observe::{Metrics, Panicked, guard, spans};
@@ -35,14 +36,14 @@ enum Stage<F> {
     Idle,
     /// The body is being read before the handler is called.
     Collecting { head: RequestHead, collecting: Collecting },
-    /// The handler runs. Its future is boxed for each request, so that an idle connection does not
-    /// reserve memory for it.
-    Handler(Pin<Box<F>>),
+    /// The handler runs. Its future is boxed, so that an idle connection does not reserve memory for
+    /// it.
+    Handler(BoxedFuture<F>),
     /// A stream from the handler is being sent. Boxed for the same reason.
     Streaming(Box<StreamTask>),
 }
 
-impl<F> Handled<F> {
+impl<F: 'static> Handled<F> {
     pub(super) fn new() -> Self {
         Self { request: RequestId::default(), stage: Stage::Idle, ready: false, upgrade: None, span: Span::none() }
     }
@@ -65,15 +66,18 @@ impl<F> Handled<F> {
 
     /// Drops the current stage inside the request's span.
     pub(super) fn drop_stage(&mut self, metrics: &Metrics) {
-        let _entered = self.span.enter();
+        let _entered = spans::enter(&self.span);
         let stage = std::mem::replace(&mut self.stage, Stage::Idle);
-        let _ = guard(metrics, "drop of a handler", || drop(stage));
+        let _ = guard(metrics, "drop of a handler", || match stage {
+            Stage::Handler(future) => future.end(),
+            stage => drop(stage),
+        });
     }
 
     /// Drops the current stage and any upgrade inside the request's span.
     pub(super) fn drop_all<T>(&mut self, upgraded: Option<T>, metrics: &Metrics) {
         self.drop_stage(metrics);
-        let _entered = self.span.enter();
+        let _entered = spans::enter(&self.span);
         let upgrade = self.upgrade.take();
         let _ = guard(metrics, "drop of an upgrade", || drop((upgrade, upgraded)));
     }
@@ -81,7 +85,7 @@ impl<F> Handled<F> {
 
 impl<F> Handled<F>
 where
-    F: Future,
+    F: Future + 'static,
     F::Output: Into<Response>,
 {
     /// Begins a request: decides how its body is read, and calls the handler if it need not wait.
@@ -122,7 +126,7 @@ where
         outlet: &Outlet<'_>,
     ) -> Result<Option<RequestLimits>, Panicked> {
         let Some(choose) = &service.choose_limits else { return Ok(None) };
-        let _entered = self.span.enter();
+        let _entered = spans::enter(&self.span);
         guard(outlet.metrics, "limits of a request", || choose(head))
     }
 
@@ -191,9 +195,9 @@ where
     where
         H: Handler<Future = F>,
     {
-        let _entered = self.span.enter();
-        match guard(outlet.metrics, "handler", || service.handler.call(request)) {
-            Ok(future) => self.stage = Stage::Handler(Box::pin(future)),
+        let _entered = spans::enter(&self.span);
+        match guard(outlet.metrics, "handler", || BoxedFuture::new(service.handler.call(request))) {
+            Ok(future) => self.stage = Stage::Handler(future),
             Err(_) => outlet.fail(ServerErrorKind::Panic),
         }
     }
@@ -243,8 +247,8 @@ where
     fn poll_handler(&mut self, context: &mut Context<'_>, outlet: &mut Outlet<'_>, clock: &impl Fn() -> Now) {
         let Stage::Handler(future) = &mut self.stage else { return };
         let polled = {
-            let _entered = self.span.enter();
-            guard(outlet.metrics, "handler", || future.as_mut().poll(context).map(Into::into))
+            let _entered = spans::enter(&self.span);
+            guard(outlet.metrics, "handler", || future.poll(context).map(Into::into))
         };
         outlet.now = clock();
         if let Ok(Poll::Pending) = polled {
@@ -260,7 +264,7 @@ where
     fn poll_stream(&mut self, context: &mut Context<'_>, outlet: &mut Outlet<'_>) {
         let Stage::Streaming(stream) = &mut self.stage else { return };
         let progress = {
-            let _entered = self.span.enter();
+            let _entered = spans::enter(&self.span);
             stream.poll(context, outlet)
         };
         match progress {

@@ -179,6 +179,24 @@ impl<T: Transport> Io<T> {
 
     /// Reports to the core what the transport did since the last call.
     pub(super) fn report(&mut self, core: &mut Connection, observer: &Observer, now: Now) {
+        let has_received = self.buffer.is_some() || self.received != Received::Nothing || self.peer == PeerWatch::Seen;
+        let is_broken = has_received && self.report_received(core, observer, now);
+        if self.partly > 0 {
+            core.handle_partly_transmitted(std::mem::take(&mut self.partly), now);
+        }
+        if self.sent != Transmitted::default() {
+            let sent = std::mem::take(&mut self.sent);
+            observer.count(Count::Sent, sent.count());
+            core.handle_transmitted(&mut self.outgoing, sent, now);
+        }
+        if is_broken || std::mem::take(&mut self.failed) {
+            core.handle_io_error(now);
+        }
+    }
+
+    /// Reports what was received while a request is handled, and the end of the peer's stream;
+    /// returns whether the transport failed.
+    fn report_received(&mut self, core: &mut Connection, observer: &Observer, now: Now) -> bool {
         let received = std::mem::take(&mut self.received);
         if let Some(buffer) = self.buffer.take() {
             if let Received::Bytes(count) = received {
@@ -196,17 +214,7 @@ impl<T: Transport> Io<T> {
             self.peer = PeerWatch::Reported;
             core.handle_peer_closed(now);
         }
-        if self.partly > 0 {
-            core.handle_partly_transmitted(std::mem::take(&mut self.partly), now);
-        }
-        if self.sent != Transmitted::default() {
-            let sent = std::mem::take(&mut self.sent);
-            observer.count(Count::Sent, sent.count());
-            core.handle_transmitted(&mut self.outgoing, sent, now);
-        }
-        if received == Received::Failed || std::mem::take(&mut self.failed) {
-            core.handle_io_error(now);
-        }
+        received == Received::Failed
     }
 
     /// Returns whether something may have arrived, and there is no buffer to receive it.

@@ -3,6 +3,7 @@
 mod accepted;
 mod address_limit;
 mod admission;
+mod boxed;
 pub(crate) mod buffers;
 mod delayed;
 mod exchanges;
@@ -439,8 +440,23 @@ where
 {
     type Output = ();
 
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let _entered = (!self.span.is_none()).then(|| self.span.clone().entered());
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        if self.span.is_none() { self.poll_connection(context) } else { self.poll_in_span(context) }
+    }
+}
+
+impl<R: Runtime, H: Handler> Serve<R, H>
+where
+    R::Transport: Send,
+{
+    #[cold]
+    fn poll_in_span(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let span = self.span.clone();
+        let _entered = span.enter();
+        self.poll_connection(context)
+    }
+
+    fn poll_connection(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         let this = self.as_mut().project();
         let (command, another_waker) = this.registration.poll_command(context);
         if command == Command::Close {

@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock, PoisonError};
 
 use httpants_core::{Connection, IdleConnection, Now};
 
-use super::{Environment, Exchange, Shared};
+use super::{Exchange, Shared};
 use crate::tls::TlsSession;
 
 /// An idle connection without its [`Exchange`], which can serve another one until there is a
@@ -49,16 +49,6 @@ impl Exchange {
             inner.shared.get_mut().unwrap_or_else(PoisonError::into_inner).core.restore(core, now);
             inner.tls = tls.map_or_else(OnceLock::new, OnceLock::from);
         }
-    }
-
-    /// Returns whether this belongs to the server with this environment.
-    pub(crate) fn is_of(&self, environment: &Arc<Environment>) -> bool {
-        Arc::ptr_eq(&self.0.environment, environment)
-    }
-
-    /// Returns whether the environment is used by `count` exchanges and nothing else.
-    pub(crate) fn is_orphaned(&self, count: usize) -> bool {
-        Arc::strong_count(&self.0.environment) <= count
     }
 }
 
