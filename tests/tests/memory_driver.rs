@@ -9,7 +9,7 @@ use std::pin::Pin;
 use allocation_counter::measure;
 use futures_io::AsyncRead;
 use httpants_core::{Config, forms};
-use httpants_driver::{Request, Response, Server, Upgraded};
+use httpants_driver::{BodyError, BodyPolicy, Request, Response, Server, Upgraded};
 use httpants_testkit::memory::{Client, Memory};
 
 /// The driver's own memory: the task, the exchange and the handler's future; and the test client's
@@ -79,6 +79,51 @@ fn client_that_never_reads_stays_within_the_bound() {
         });
         check(path, peak, PIECE);
     }
+}
+
+/// Returns the heap bytes that a request allocates once the first ones have filled the caches.
+fn allocated_by(server: Server<Memory, impl httpants_driver::Handler>, memory: &Memory, request: &[u8]) -> u64 {
+    const REQUESTS: u64 = 20;
+    memory.start(server);
+    let client = memory.connect();
+    let exchange = || {
+        for piece in request.chunks(64 << 10) {
+            client.send(piece);
+            memory.run();
+        }
+        assert!(client.take_received().starts_with(b"HTTP/1.1 200 "));
+    };
+    (0..5).for_each(|_| exchange());
+    measure(|| (0..REQUESTS).for_each(|_| exchange())).bytes_total / REQUESTS
+}
+
+/// The last piece of a body holds the receive buffer until the handler has taken it.
+#[test]
+fn streamed_body_is_received_into_buffers_that_are_used_again() {
+    let memory = Memory::new();
+    let handler = async |mut request: Request| {
+        let mut length = 0;
+        while let Some(piece) = request.body_mut().next().await {
+            length += piece?.len();
+        }
+        Ok::<_, BodyError>(length.to_string())
+    };
+    let server = Server::with_runtime(memory.clone(), handler).body_policy(|_| BodyPolicy::Stream);
+    let body = vec![b'x'; 1 << 20];
+    let request =
+        [format!("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n", body.len()).as_bytes(), &body].concat();
+    let allocated = allocated_by(server, &memory, &request);
+    println!("{allocated} bytes for each streamed body");
+    assert!(allocated < 16 << 10, "{allocated} bytes");
+}
+
+#[test]
+fn plain_request_allocates_nothing_but_what_the_test_receives() {
+    let memory = Memory::new();
+    let server = Server::with_runtime(memory.clone(), async |_: Request| "Hello, World!");
+    let allocated = allocated_by(server, &memory, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    println!("{allocated} bytes for each request");
+    assert!(allocated < 250, "{allocated} bytes");
 }
 
 /// The task and the test's own pipe; what the connection shares with its handlers serves others.

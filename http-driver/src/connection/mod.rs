@@ -252,6 +252,7 @@ where
         let rest = &mut *this.rest;
         let responses = &this.service.responses;
         let mut refused = None;
+        let own = context.waker();
         let look = |shared: &mut crate::exchange::Shared| {
             let parked = shared.begin_look();
             io.report(&mut shared.core, observer, now);
@@ -290,12 +291,14 @@ where
                     return (None, parked);
                 }
             }
-            io.prepare(&mut shared.core, is_busy);
+            // Not before the handler took the pieces that it is woken for: until then they hold the
+            // receive buffer, and another one would be needed.
+            let may_borrow = is_busy && !shared.wakes(own);
+            io.prepare(&mut shared.core, may_borrow);
             *rest = (!is_busy && io.is_at_rest()).then(|| io.rest(&mut shared.core));
             (None, parked)
         };
-        let ((head, _parked), own_woken) =
-            this.exchange.get(&this.service.environment, now).with_own(context.waker(), look);
+        let ((head, _parked), own_woken) = this.exchange.get(&this.service.environment, now).with_own(own, look);
         this.handled.ready |= (own_woken | ready) && is_busy;
         if io.is_resting() {
             this.exchange.rest(&this.service.environment);

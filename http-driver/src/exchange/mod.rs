@@ -141,13 +141,9 @@ impl Exchange {
         request: RequestId,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, BodyError>>> {
-        let polled = self.with(|shared| shared.next_piece(request));
-        if polled.is_ready() {
-            return polled;
-        }
         let waker = context.waker().clone();
-        let (polled, replaced) = self.with(|shared| shared.await_piece(request, waker));
-        drop(replaced);
+        let (polled, unused) = self.with(|shared| shared.await_piece(request, waker));
+        drop(unused);
         polled
     }
 
@@ -273,6 +269,11 @@ impl Shared {
         self.woken.extend(self.task.take());
     }
 
+    /// Returns whether the task with this waker is about to be woken.
+    pub(crate) fn wakes(&self, own: &Waker) -> bool {
+        self.woken.contains(own)
+    }
+
     /// Begins a look at the core: later changes are noticed by [`park`](Self::park). Returns the
     /// waker that the task waited with.
     pub(crate) fn begin_look(&mut self) -> Option<Waker> {
@@ -358,18 +359,23 @@ impl Shared {
     #[inline]
     fn settle(&mut self) -> Option<Unlocked> {
         let no_waiters = self.writers.is_empty() && self.watchers.is_empty() && self.woken.is_empty();
-        if no_waiters && self.body.is_none() && !self.core.has_dropped() {
+        if no_waiters && !self.is_body_over() && !self.core.has_dropped() {
             return None;
         }
         Some(self.settle_waiting())
     }
 
+    /// Returns whether there is the body of a request whose response is finished.
+    fn is_body_over(&self) -> bool {
+        let body = self.body.as_ref();
+        body.is_some_and(|body| self.core.response_state(body.request()) == ResponseState::Finished)
+    }
+
     fn settle_waiting(&mut self) -> Unlocked {
-        if let Some(body) = &mut self.body
-            && self.core.response_state(body.request()) == ResponseState::Finished
+        if self.is_body_over()
+            && let Some(mut body) = self.body.take()
         {
             self.woken.extend(body.take_reader());
-            self.body = None;
             self.woken.append(&mut self.writers);
             self.woken.append(&mut self.watchers);
         } else if !self.writers.is_empty() || !self.watchers.is_empty() {

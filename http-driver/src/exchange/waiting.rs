@@ -5,30 +5,42 @@ use std::task::Waker;
 /// Wakers, usually none or one. Cloning, waking and dropping them may run foreign code, so that
 /// happens outside of the lock.
 #[derive(Debug, Default)]
-pub(super) struct Wakers(Vec<Waker>);
+pub(super) struct Wakers {
+    first: Option<Waker>,
+    /// None without a first one.
+    others: Vec<Waker>,
+}
 
 impl Wakers {
     pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.first.is_none()
+    }
+
+    /// Returns whether this task is among those to be woken.
+    pub(super) fn contains(&self, own: &Waker) -> bool {
+        self.first.iter().chain(&self.others).any(|waker| waker.will_wake(own))
     }
 
     pub(super) fn extend(&mut self, waker: Option<Waker>) {
-        self.0.extend(waker);
+        match &self.first {
+            None => self.first = waker,
+            Some(_) => self.others.extend(waker),
+        }
     }
 
     /// Moves the wakers of all waiters here.
     pub(super) fn append(&mut self, waiters: &mut Waiters) {
-        self.0.extend(waiters.registered.drain(..).map(|(_, waker)| waker));
+        waiters.registered.drain(..).for_each(|(_, waker)| self.extend(Some(waker)));
     }
 
     pub(super) fn wake(self) {
-        self.0.into_iter().for_each(Waker::wake);
+        self.first.into_iter().chain(self.others).for_each(Waker::wake);
     }
 
     /// Wakes all tasks but the one with this waker; returns whether its waker was among them.
     pub(super) fn wake_others(self, own: &Waker) -> bool {
         let mut own_woken = false;
-        for waker in self.0 {
+        for waker in self.first.into_iter().chain(self.others) {
             if waker.will_wake(own) {
                 own_woken = true;
             } else {
