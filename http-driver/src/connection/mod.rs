@@ -11,6 +11,7 @@ mod handled;
 mod handover;
 mod handshake;
 mod io;
+mod look;
 mod own_exchange;
 pub(crate) mod registry;
 mod service;
@@ -24,7 +25,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use httpants_core::{Event, Now, RefusalResponse, RequestHead, ResponseState};
+use httpants_core::{Event, Now, RequestHead, ResponseState};
 use pin_project_lite::pin_project;
 use tracing::Span;
 
@@ -41,7 +42,7 @@ use self::timer::ConnectionTimer;
 use self::upgrade::UpgradeTask;
 use crate::handler::Handler;
 use crate::observe::{Observer, spans};
-use crate::response::{Outlet, replace_refusal};
+use crate::response::Outlet;
 use crate::runtime::{Runtime, read_clock};
 use crate::tls::Tls;
 
@@ -237,96 +238,6 @@ where
         };
         this.io.set_stream(stream);
         true
-    }
-
-    /// Reports to the core what the transport did, consumes its events up to the next request, and
-    /// takes the next transport work. Nothing else consumes events.
-    fn look(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Option<RequestHead> {
-        let this = self.as_mut().project();
-        let (io, observer, now) = (this.io, this.observer, *this.now);
-        let is_busy = !this.handled.is_idle();
-        let (admission, is_open) = (this.admission, !this.handshaking.is_pending());
-        let (handed_over, shutdown) = (this.handed_over, std::mem::take(this.shutdown));
-        observer.begin();
-        let mut ready = false;
-        let rest = &mut *this.rest;
-        let responses = &this.service.responses;
-        let mut refused = None;
-        let own = context.waker();
-        let look = |shared: &mut crate::exchange::Shared| {
-            let parked = shared.begin_look();
-            io.report(&mut shared.core, observer, now);
-            shared.core.handle_time(now);
-            if shutdown {
-                shared.core.handle_shutdown(now);
-            }
-            if admission.is_refused() && is_open {
-                admission.refuse(&mut shared.core);
-            }
-            loop {
-                if is_busy || io.open_files.is_full() || observer.is_full() {
-                    shared.core.hold_requests();
-                } else {
-                    shared.core.accept_requests();
-                }
-                let Some(event) = shared.poll_event() else { break };
-                if let Event::Request(head) = event {
-                    observer.request(&head);
-                    return (Some(head), parked);
-                }
-                if let Event::ProxyHeader = event {
-                    admission.header_received(shared.core.connection_info().remote_addr, observer.metrics());
-                    if is_open {
-                        admission.refuse(&mut shared.core);
-                    }
-                }
-                *handed_over |= matches!(event, Event::Upgraded(_));
-                // A stream that waited for room, or whose response can no longer be sent.
-                ready |= matches!(event, Event::Writable(_) | Event::Closed(_));
-                observer.event(event, &shared.core, now);
-            }
-            if ready && responses.on_error.is_some() {
-                refused = shared.core.poll_refusal();
-                if refused.is_some() {
-                    return (None, parked);
-                }
-            }
-            // Not before the handler took the pieces that it is woken for: until then they hold the
-            // receive buffer, and another one would be needed.
-            let may_borrow = is_busy && !shared.wakes(own);
-            io.prepare(&mut shared.core, may_borrow);
-            *rest = (!is_busy && io.is_at_rest()).then(|| io.rest(&mut shared.core));
-            (None, parked)
-        };
-        let ((head, _parked), own_woken) = this.exchange.get(&this.service.environment, now).with_own(own, look);
-        this.handled.ready |= (own_woken | ready) && is_busy;
-        if io.is_resting() {
-            this.exchange.rest(&this.service.environment);
-        }
-        observer.flush();
-        match refused {
-            None => head,
-            Some(refused) => self.look_again(&refused, context),
-        }
-    }
-
-    /// Asks the application for its response to a refused peer, and looks again: what was taken for
-    /// the transport could not be replaced.
-    #[cold]
-    fn look_again(
-        mut self: Pin<&mut Self>,
-        refused: &RefusalResponse,
-        context: &mut Context<'_>,
-    ) -> Option<RequestHead> {
-        let this = self.as_mut().project();
-        if let Some(on_error) = &this.service.responses.on_error {
-            let metrics = this.observer.metrics();
-            let exchange = this.exchange.get(&this.service.environment, *this.now);
-            let own_woken = replace_refusal(on_error, refused, exchange, context.waker(), metrics);
-            this.handled.ready |= own_woken && !this.handled.is_idle();
-            *this.now = this.runtime.now_after(*this.now);
-        }
-        self.look(context)
     }
 
     /// Begins the next request, if any, polls the handler or its response, and reads the clock
