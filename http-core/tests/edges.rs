@@ -59,6 +59,26 @@ fn a_request_is_awaited_until_its_first_byte() {
 }
 
 #[test]
+fn a_body_is_awaited_between_its_pieces_unless_reading_is_paused() {
+    let mut connection = connection(Config::default());
+    assert!(!connection.awaits_body());
+    give(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n", 0);
+    drop(request(&mut connection));
+    assert!(connection.awaits_body());
+    give(&mut connection, b"ab", 0);
+    assert!(!connection.awaits_body(), "not reported yet");
+    assert!(matches!(connection.poll_event(), Some(Event::Data(..))));
+    assert!(connection.awaits_body());
+    let id = id(&connection);
+    connection.pause(id).unwrap();
+    assert!(!connection.awaits_body());
+    connection.resume(id).unwrap();
+    assert!(connection.awaits_body());
+    connection.handle_eof(now(0));
+    assert!(!connection.awaits_body());
+}
+
+#[test]
 fn limits_are_those_of_the_configuration() {
     let mut config = Config::default();
     (config.limits.fields, config.limits.head) = (7, 1234);

@@ -86,6 +86,14 @@ impl Connection {
         self.state.recv == Receiving::Idle && self.recv.is_empty()
     }
 
+    /// Returns true if more of the body of the current request is awaited, and nothing that was
+    /// received of it is left to be reported.
+    #[must_use]
+    pub fn awaits_body(&self) -> bool {
+        let is_awaited = self.state.recv == Receiving::Body && !self.paused && !self.end_of_stream;
+        is_awaited && self.recv.is_empty() && !self.events.any
+    }
+
     /// Returns true if something was received, but not all of the PROXY header that must come first
     /// ([`Config::proxy_protocol`](crate::Config::proxy_protocol)).
     #[must_use]

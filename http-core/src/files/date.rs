@@ -1,14 +1,20 @@
 //! HTTP dates (RFC 9110 section 5.6.7) as whole seconds since 1970.
 
+use core::fmt::Write;
 use std::time::UNIX_EPOCH;
 
 use http::HeaderValue;
 
 use crate::wire::date::http_date;
 
+/// The length of an `IMF-fixdate`.
+const LENGTH: usize = 29;
+
 /// The date as an `IMF-fixdate`.
 pub(crate) fn format(seconds: u64) -> HeaderValue {
-    HeaderValue::try_from(http_date(seconds).to_string()).unwrap_or(HeaderValue::from_static(""))
+    let mut text = String::with_capacity(LENGTH);
+    let _ = write!(text, "{}", http_date(seconds));
+    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
 
 /// Reads `IMF-fixdate`, `rfc850-date` and `asctime-date`, from 1970 on. `None` for anything

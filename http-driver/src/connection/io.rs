@@ -230,6 +230,7 @@ impl<T: Transport> Io<T> {
 
     /// Takes from the core the bytes to send and, while a request is handled, the buffer to receive
     /// into.
+    #[inline]
     pub(super) fn prepare(&mut self, core: &mut Connection, is_busy: bool) {
         self.resting = false;
         core.take_transmit(&mut self.outgoing);

@@ -86,6 +86,37 @@ where
         }
     }
 
+    /// Takes the next transport work behind a handler's poll without a look, if that would find
+    /// nothing; returns whether it did. A look follows once the transport did the work.
+    pub(super) fn look_ahead(self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
+        if !self.handled.is_idle() {
+            return self.prepare_for_body(context);
+        }
+        // The whole response, and no other request was received.
+        let this = self.project();
+        let exchange = this.exchange.get(&this.service.environment, *this.now);
+        let Some(core) = exchange.core_mut().filter(|core| core.awaits_request()) else { return false };
+        this.io.prepare(core, false);
+        true
+    }
+
+    /// Makes room for more of the body that the handler reads, if that is awaited.
+    #[inline(never)]
+    fn prepare_for_body(self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
+        let this = self.project();
+        let io = this.io;
+        let exchange = this.exchange.get(&this.service.environment, *this.now);
+        let (is_awaited, own_woken) = exchange.with_own(context.waker(), |shared| {
+            let is_awaited = shared.core.awaits_body();
+            if is_awaited {
+                io.prepare(&mut shared.core, true);
+            }
+            is_awaited
+        });
+        this.handled.ready |= own_woken;
+        is_awaited
+    }
+
     /// Asks the application for its response to a refused peer, and looks again: what was taken for
     /// the transport could not be replaced.
     #[cold]

@@ -178,7 +178,7 @@ where
             moved = true;
             // Process received bytes first: the body that the handler asks for, or the next
             // request, whose response is sent in the same write.
-            if !self.handled.ready && !self.as_mut().take_response() {
+            if !self.handled.ready && !self.as_mut().look_ahead(context) {
                 return Round::Again;
             }
         }
@@ -194,19 +194,6 @@ where
             this.registration.linger();
         }
         if moved | self.receive(context) { Round::Again } else { Round::Wait }
-    }
-
-    /// Takes the bytes of a whole response without another look, if there is nothing else to look
-    /// at; returns whether it did.
-    fn take_response(self: Pin<&mut Self>) -> bool {
-        let this = self.project();
-        if !this.handled.is_idle() {
-            return false;
-        }
-        let exchange = this.exchange.get(&this.service.environment, *this.now);
-        let Some(core) = exchange.core_mut().filter(|core| core.awaits_request()) else { return false };
-        this.io.prepare(core, false);
-        true
     }
 
     /// Reads once; returns whether something happened.
