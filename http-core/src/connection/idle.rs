@@ -1,5 +1,6 @@
 //! A connection between requests, without the state that only a busy one needs.
 
+use alloc::sync::Arc;
 use core::time::Duration;
 
 use super::Connection;
@@ -84,7 +85,7 @@ impl Connection {
     #[inline]
     pub fn restore(&mut self, idle: IdleConnection, now: Now) {
         if !self.is_vacant() {
-            *self = Self::new(self.config.clone(), idle.peer, now);
+            self.renew(now);
         }
         let IdleConnection { peer, since, served, position, uncommon, proxy_header } = idle;
         self.recv.set_position(position);
@@ -96,6 +97,12 @@ impl Connection {
         self.proxy_header = proxy_header;
         // Not what the last request of the connection that was here has left.
         self.more_may_come = false;
+    }
+
+    /// Drops the connection, but for what the next one with the same configuration has, too.
+    fn renew(&mut self, now: Now) {
+        let default_headers = core::mem::take(&mut self.default_headers);
+        *self = Self::with_default_headers(Arc::clone(&self.config), default_headers, self.peer, now);
     }
 
     /// Returns true if nothing but what an [`IdleConnection`] holds distinguishes this connection

@@ -165,8 +165,18 @@ impl Connection {
     /// Creates a connection that was just accepted.
     #[must_use]
     pub fn new(config: Arc<Config>, peer: ConnectionInfo, now: Now) -> Self {
-        let proxy_header = PrefaceHeader::first(&config);
         let default_headers = DefaultHeaders::with_room_for(config.server);
+        Self::with_default_headers(config, default_headers, peer, now)
+    }
+
+    /// The fields are those of a connection with the same configuration, if any.
+    fn with_default_headers(
+        config: Arc<Config>,
+        default_headers: DefaultHeaders,
+        peer: ConnectionInfo,
+        now: Now,
+    ) -> Self {
+        let proxy_header = PrefaceHeader::first(&config);
         let reader = HeadReader::new(config.head_limits());
         Self {
             config,

@@ -109,6 +109,7 @@ pin_project! {
             });
             drop(stream);
             observer.flush();
+            this.exchange.end(&this.service.environment, *this.now);
         }
     }
 }

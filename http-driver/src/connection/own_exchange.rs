@@ -35,6 +35,15 @@ impl OwnExchange {
         })
     }
 
+    /// Gives the exchange of a closed connection to the cache, unless a handle of a request is left.
+    pub(super) fn end(&mut self, environment: &Arc<Environment>, now: Now) {
+        if let Some(mut exchange) = self.busy.take()
+            && exchange.vacate(now)
+        {
+            exchanges::put(exchange, environment);
+        }
+    }
+
     /// Gives the exchange to the cache if the connection is idle and no handle of a request is
     /// left; otherwise gives the buffers back.
     pub(super) fn rest(&mut self, environment: &Arc<Environment>) {

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, OnceLock, PoisonError};
 
-use httpants_core::{Connection, IdleConnection, Now};
+use httpants_core::{Connection, ConnectionInfo, IdleConnection, Now};
 
 use super::{Exchange, Shared};
 use crate::tls::TlsSession;
@@ -39,6 +39,19 @@ impl Exchange {
     pub(crate) fn core_mut(&mut self) -> Option<&mut Connection> {
         let shared = Arc::get_mut(&mut self.0)?.shared.get_mut();
         Some(&mut shared.unwrap_or_else(PoisonError::into_inner).core)
+    }
+
+    /// Drops the connection, which has ended, and what its requests have left; returns false if a
+    /// handle of one is left.
+    pub(crate) fn vacate(&mut self, now: Now) -> bool {
+        let Some(inner) = Arc::get_mut(&mut self.0) else { return false };
+        let shared = inner.shared.get_mut().unwrap_or_else(PoisonError::into_inner);
+        let Shared { core, body, responded, writers, watchers, task, changed, woken } = shared;
+        core.restore(IdleConnection::new(&inner.environment.config, ConnectionInfo::default(), now), now);
+        (*body, *responded, *task, *changed) = (None, None, None, false);
+        (*writers, *watchers, *woken) = Default::default();
+        inner.tls = OnceLock::new();
+        true
     }
 
     /// Goes on with a connection that was idle, in the place of one that was moved out.
