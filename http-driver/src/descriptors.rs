@@ -17,6 +17,13 @@ pub(crate) fn max_watches() -> usize {
     usize::try_from(limit().unwrap_or(UNLIMITED) / 8).unwrap_or(usize::MAX)
 }
 
+/// Returns the maximum number of files that connections keep open beside their first ones: a
+/// sixteenth of the descriptors.
+#[cfg(feature = "files")]
+pub(crate) fn max_further_files() -> usize {
+    usize::try_from(limit().unwrap_or(UNLIMITED) / 16).unwrap_or(usize::MAX)
+}
+
 fn connections_within(limit: Option<u64>) -> usize {
     let limit = limit.unwrap_or(UNLIMITED);
     usize::try_from(limit - limit / 4).unwrap_or(usize::MAX).max(1)
