@@ -3,36 +3,13 @@
 use std::collections::VecDeque;
 use std::fs::File;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::descriptors::max_further_files;
+use crate::descriptors::{FILES, Permit};
 
-/// Maximum number of files that one connection keeps open.
-const MOST: usize = 8;
-
-/// The number of files in the process that connections keep open beside their first ones, and the
-/// permits for the next.
-static FURTHER: AtomicUsize = AtomicUsize::new(0);
-
-/// A permit for a file beside the first one of its connection. They are limited, so that peers that
-/// pipeline requests without reading responses cannot use up the process's descriptors. Without
+/// Maximum number of files that one connection keeps open. Those behind the first one need permits, so
+/// that peers that pipeline requests without reading responses cannot use up the descriptors; without
 /// one, the next request waits until the files before it were sent.
-#[derive(Debug)]
-struct Permit(());
-
-impl Permit {
-    fn new() -> Option<Self> {
-        let most = max_further_files();
-        let more = |count| (count < most).then_some(count + 1);
-        FURTHER.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Self(()))
-    }
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        FURTHER.fetch_sub(1, Ordering::Relaxed);
-    }
-}
+const MOST: usize = 8;
 
 /// The open files of a connection, each under the number by which the core knows it. A file is
 /// closed as soon as its last byte was sent.
@@ -73,7 +50,7 @@ impl OpenFiles {
             return false;
         }
         if self.queue.len() < MOST && self.next.is_none() {
-            self.next = Permit::new();
+            self.next = FILES.take();
         }
         self.next.is_none()
     }
@@ -117,17 +94,17 @@ mod tests {
             files.keep(number, tempfile::tempfile().unwrap(), 2);
         }
         assert!(files.is_full());
-        assert_eq!(FURTHER.load(Ordering::Relaxed), MOST - 1);
+        assert_eq!(FILES.taken(), MOST - 1);
         files.sent(1);
         assert!(files.is_full());
         files.sent(1);
         assert!(!files.is_full());
         assert!(files.get(MOST as u64).is_some() && files.get(1).is_none());
         files.sent(2);
-        assert_eq!(FURTHER.load(Ordering::Relaxed), 0);
+        assert_eq!(FILES.taken(), 0);
         files.keep(9, tempfile::tempfile().unwrap(), 1);
         assert!(!files.is_full());
         drop(files);
-        assert_eq!(FURTHER.load(Ordering::Relaxed), 0);
+        assert_eq!(FILES.taken(), 0);
     }
 }
