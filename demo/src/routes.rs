@@ -4,7 +4,7 @@ use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 use httpants_driver::runtime::{Runtime, sleep};
-use httpants_tokio::protocol::{Framing, RequestHead, ResponseHead};
+use httpants_tokio::protocol::{RequestHead, ResponseHead};
 use httpants_tokio::{BodyError, BodyPolicy, Compression, FileRoot, FormError, Handle, Handler, Request, Response};
 
 use crate::mistake::{Mistake, milliseconds, parameter};
@@ -78,11 +78,13 @@ where
 
 fn echo(request: Request) -> Response {
     let content_type = request.headers().get("Content-Type").unwrap_or(b"application/octet-stream").to_vec();
-    let length = request.framing();
-    let response = Response::stream(request.into_body()).with_header("Content-Type", content_type);
+    let body = request.into_body();
+    // Not that of the request, which is another one if the body is decoded.
+    let length = body.remaining().filter(|&length| length > 0);
+    let response = Response::stream(body).with_header("Content-Type", content_type);
     match length {
-        Framing::Length(length) => response.with_header("Content-Length", length.to_string()),
-        _ => response,
+        Some(length) => response.with_header("Content-Length", length.to_string()),
+        None => response,
     }
 }
 

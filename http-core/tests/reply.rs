@@ -4,7 +4,7 @@
 mod common;
 
 use common::{connection, give, id, request, sent};
-use httpants_core::{BodyLen, Config, Connection, Misuse, ResponseHead, ResponseState, cookies};
+use httpants_core::{BodyLen, Config, Connection, Misuse, ResponseHead, ResponseState};
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
@@ -45,8 +45,8 @@ fn cookies_of_a_head_that_is_refused_are_still_set() {
     for names in [None, Some(&["a"][..])] {
         let mut connection = with_status(200);
         let id = id(&connection);
-        cookies::set(connection.response_fields_mut(id).unwrap(), ("a", "1")).unwrap();
-        cookies::set(connection.response_fields_mut(id).unwrap(), ("b", "2")).unwrap();
+        connection.response_fields_mut(id).unwrap().push("Set-Cookie", "a=1").unwrap();
+        connection.response_fields_mut(id).unwrap().push("Set-Cookie", "b=2").unwrap();
         connection.response_fields_mut(id).unwrap().push("Trailer", "X").unwrap();
         connection.reply(id).send_headers([("Content-Length", "0")], false).unwrap();
         assert_eq!(connection.reply(id).send_cookies(names, true), Err(Misuse::Framing("Trailer")));

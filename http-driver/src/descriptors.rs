@@ -1,5 +1,7 @@
 //! The budget of file descriptors of a process.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 /// The number assumed if the process has no limit on descriptors, or an unknown one.
 const UNLIMITED: u64 = 65_536;
 
@@ -10,11 +12,59 @@ pub(crate) fn default_connections() -> usize {
     connections_within(limit())
 }
 
-/// Returns the maximum number of peer watches: an eighth of the descriptors, so that clients which
-/// leave or half-close cannot use up the descriptors of files.
+/// A share of the process's descriptors, for what a connection holds beside its socket and one file:
+/// clients must not be able to use up the rest.
+#[derive(Debug)]
+pub(crate) struct Share {
+    /// The share is one part of this many.
+    parts: u64,
+    taken: AtomicUsize,
+}
+
+/// A permit for one descriptor of a share; returned on drop.
+#[derive(Debug)]
+pub(crate) struct Permit(&'static Share);
+
+/// The watches of peers that leave or half-close.
 #[cfg(target_os = "linux")]
-pub(crate) fn max_watches() -> usize {
-    usize::try_from(limit().unwrap_or(UNLIMITED) / 8).unwrap_or(usize::MAX)
+pub(crate) static WATCHES: Share = Share::one_of(8);
+
+/// The files that connections send, beside the first one of each.
+#[cfg(feature = "files")]
+pub(crate) static FILES: Share = Share::one_of(16);
+
+/// The temporary files of requests, beside the first one of each. Servers of uploads raise
+/// `max_body_size`, and a form of 10 MiB may have a thousand.
+#[cfg(feature = "forms")]
+pub(crate) static TEMPORARY_FILES: Share = Share::one_of(4);
+
+#[cfg_attr(
+    not(any(target_os = "linux", feature = "files", feature = "forms")),
+    expect(dead_code, reason = "a connection holds no more")
+)]
+impl Share {
+    const fn one_of(parts: u64) -> Self {
+        Self { parts, taken: AtomicUsize::new(0) }
+    }
+
+    /// Returns a permit if some are left.
+    pub(crate) fn take(&'static self) -> Option<Permit> {
+        let most = usize::try_from(limit().unwrap_or(UNLIMITED) / self.parts).unwrap_or(usize::MAX);
+        let more = |taken| (taken < most).then_some(taken + 1);
+        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Permit(self))
+    }
+
+    #[cfg(test)]
+    #[cfg_attr(not(feature = "files"), expect(dead_code, reason = "the test is one of files"))]
+    pub(crate) fn taken(&self) -> usize {
+        self.taken.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.taken.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 fn connections_within(limit: Option<u64>) -> usize {

@@ -5,14 +5,13 @@ use std::fs::File;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Poll;
 
 use rustix::event::{Timespec, epoll};
 use rustix::io::{Errno, ReadWriteFlags};
 use rustix::net::{SendAncillaryBuffer, SendFlags, SocketFlags, acceptfrom_with, sendmsg};
 
-use crate::descriptors::max_watches;
+use crate::descriptors::{Permit, WATCHES};
 
 /// A watch for the end of a peer's stream behind unread bytes, for
 /// [`Transport::poll_peer_closed`](crate::runtime::Transport::poll_peer_closed).
@@ -23,30 +22,7 @@ use crate::descriptors::max_watches;
 pub struct PeerWatch {
     epoll: OwnedFd,
     reset_only: bool,
-    _counted: CountedWatch,
-}
-
-/// The number of watches in the process.
-static WATCHES: AtomicUsize = AtomicUsize::new(0);
-
-#[derive(Debug)]
-struct CountedWatch;
-
-impl CountedWatch {
-    fn new() -> io::Result<Self> {
-        let most = max_watches();
-        let more = |count| (count < most).then_some(count + 1);
-        match WATCHES.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more) {
-            Ok(_) => Ok(Self),
-            Err(_) => Err(io::Error::new(io::ErrorKind::QuotaExceeded, "too many watched connections")),
-        }
-    }
-}
-
-impl Drop for CountedWatch {
-    fn drop(&mut self) {
-        WATCHES.fetch_sub(1, Ordering::Relaxed);
-    }
+    _permit: Permit,
 }
 
 impl PeerWatch {
@@ -58,12 +34,13 @@ impl PeerWatch {
     /// descriptors, and the errors of epoll_create1(2) and epoll_ctl(2). These are not errors of
     /// the connection, which is served without a watch then.
     pub fn new(socket: impl AsFd, reset_only: bool) -> io::Result<Self> {
-        let counted = CountedWatch::new()?;
+        let too_many = || io::Error::new(io::ErrorKind::QuotaExceeded, "too many watched connections");
+        let permit = WATCHES.take().ok_or_else(too_many)?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         // EPOLLERR and EPOLLHUP are always reported.
         let end = if reset_only { epoll::EventFlags::empty() } else { epoll::EventFlags::RDHUP };
         epoll::add(&epoll, socket, epoll::EventData::new_u64(0), end)?;
-        Ok(Self { epoll, reset_only, _counted: counted })
+        Ok(Self { epoll, reset_only, _permit: permit })
     }
 
     /// Returns whether it watches for a reset only.

@@ -91,6 +91,7 @@ fn coded_requests_are_decoded_on_each_runtime() {
         let coded = gzip(text.as_bytes());
         let fields = "Content-Encoding: gzip\r\n";
         assert_eq!(client.request("POST", "/echo-len", fields, &coded).text(), text.len().to_string(), "{runtime}");
+        assert_eq!(client.request("POST", "/echo", fields, &coded).text(), text, "{runtime}");
         let form = format!("{fields}Content-Type: application/x-www-form-urlencoded\r\n");
         assert_eq!(client.request("POST", "/x", &form, gzip(b"a=1&b=%C3%A4")).json()["post"]["b"][0], "\u{e4}");
         let mut other = demo.connect();

@@ -59,7 +59,8 @@ pub enum ServerErrorKind {
     /// The body has a `Content-Encoding` that the server does not decode
     /// (`Server::decompress_requests`): 415.
     ContentEncoding,
-    /// The body could not be stored in a temporary file: 500, or 507 if the disk is full.
+    /// The body could not be stored in a temporary file: 500, or 507 if the disk is full or the files of
+    /// forms take up a quarter of the process's descriptors.
     Storage,
     /// A file is not there, may not be read or could not be read ([`NamedFile`](crate::NamedFile)):
     /// 404, 403, 500.
@@ -143,7 +144,7 @@ impl fmt::Display for ServerError {
             #[cfg(feature = "websocket")]
             ServerErrorKind::WebSocket(error) => error.fmt(f),
             ServerErrorKind::Storage if self.status == StatusCode::INSUFFICIENT_STORAGE => {
-                f.write_str("not enough disk space to store the body (RFC 4918 11.5)")
+                f.write_str("not enough space to store the body (RFC 4918 11.5)")
             }
             ServerErrorKind::Storage => f.write_str("cannot store the body"),
             _ => f.write_str(self.status.canonical_reason().unwrap_or("error")),

@@ -38,9 +38,10 @@ impl Start {
         };
         waiting.into_iter().for_each(Waker::wake);
         poll_fn(|context| {
+            let waker = context.waker().clone();
             let mut shared = self.shared();
             if !shared.failed && shared.starting > 0 {
-                shared.waiting.push(context.waker().clone());
+                shared.waiting.push(waker);
                 return Poll::Pending;
             }
             Poll::Ready(!shared.failed)

@@ -15,8 +15,10 @@ use crate::response::Upgraded;
 
 #[derive(Debug, Default)]
 struct Loan {
-    /// `None` once it was returned or called back.
+    /// `None` while the borrower polls it, and once the loan is over.
     stream: Option<Upgraded>,
+    /// The stream was returned or called back.
+    is_over: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
     lender: Option<Waker>,
@@ -40,22 +42,46 @@ pub(super) struct Lent(Arc<Mutex<Loan>>);
 #[derive(Debug)]
 pub(super) struct Lender(Arc<Mutex<Loan>>);
 
+/// A stream that is polled, outside of the lock. It goes back when this is dropped, unless it was
+/// called back meanwhile.
+struct Taken<'a> {
+    loan: &'a Mutex<Loan>,
+    stream: Option<Upgraded>,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let mut loan = lock(self.loan);
+        if !loan.is_over {
+            loan.stream = self.stream.take();
+        }
+    }
+}
+
+/// What a poll of a borrowed stream waits for.
+type Direction = fn(&mut Loan) -> &mut Option<Waker>;
+
 impl Lent {
     fn poll<T>(
         &self,
         context: &mut Context<'_>,
-        waker: impl FnOnce(&mut Loan) -> &mut Option<Waker>,
+        direction: Direction,
         call: impl FnOnce(Pin<&mut Upgraded>, &mut Context<'_>) -> Poll<io::Result<T>>,
     ) -> Poll<io::Result<T>> {
-        let mut loan = lock(&self.0);
-        let Some(stream) = &mut loan.stream else {
-            return Poll::Ready(Err(ErrorKind::ConnectionAborted.into()));
+        // Registered before the poll: who calls the stream back during it wakes this task.
+        let waker = context.waker().clone();
+        let (stream, replaced) = {
+            let mut loan = lock(&self.0);
+            let stream = loan.stream.take();
+            let replaced = if stream.is_some() { direction(&mut loan).replace(waker) } else { Some(waker) };
+            (stream, replaced)
         };
-        let polled = call(Pin::new(stream), context);
-        if polled.is_pending() {
-            *waker(&mut loan) = Some(context.waker().clone());
+        drop(replaced);
+        let mut taken = Taken { loan: &self.0, stream };
+        match &mut taken.stream {
+            Some(stream) => call(Pin::new(stream), context),
+            None => Poll::Ready(Err(ErrorKind::ConnectionAborted.into())),
         }
-        polled
     }
 }
 
@@ -90,6 +116,7 @@ impl AsyncWrite for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let mut loan = lock(&self.0);
+        loan.is_over = true;
         let (stream, lender) = (loan.stream.take(), loan.lender.take());
         drop(loan);
         drop(stream);
@@ -104,22 +131,150 @@ impl Future for Lender {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut loan = lock(&self.0);
-        if loan.stream.is_none() {
-            return Poll::Ready(());
-        }
-        loan.lender = Some(context.waker().clone());
-        Poll::Pending
+        let waker = context.waker().clone();
+        let (polled, unused) = {
+            let mut loan = lock(&self.0);
+            if loan.is_over { (Poll::Ready(()), Some(waker)) } else { (Poll::Pending, loan.lender.replace(waker)) }
+        };
+        drop(unused);
+        polled
     }
 }
 
 impl Drop for Lender {
     fn drop(&mut self) {
         let mut loan = lock(&self.0);
+        loan.is_over = true;
         let (stream, wakers) = (loan.stream.take(), [loan.reader.take(), loan.writer.take()]);
         drop(loan);
         drop(stream);
         // Wakes the other side, which finds that the stream is gone.
         wakers.into_iter().flatten().for_each(Waker::wake);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Weak;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Wake;
+
+    use bytes::Bytes;
+
+    use super::*;
+    use crate::draining::Drain;
+    use crate::response::TimeLimit;
+    use crate::runtime::Transport;
+
+    /// What foreign code finds when it runs.
+    #[derive(Default)]
+    struct Place {
+        loan: Mutex<Weak<Mutex<Loan>>>,
+        /// Dropped by the next poll of the transport.
+        lender: Mutex<Option<Lender>>,
+        is_locked: AtomicBool,
+    }
+
+    impl Place {
+        fn check(&self) {
+            let loan = self.loan.lock().unwrap().upgrade();
+            if loan.is_some_and(|loan| loan.try_lock().is_err()) {
+                self.is_locked.store(true, Ordering::Relaxed);
+            }
+        }
+
+        fn poll<T>(&self) -> Poll<T> {
+            self.check();
+            let lender = self.lender.lock().unwrap().take();
+            // Under the lock, that would wait for itself.
+            if !self.is_locked.load(Ordering::Relaxed) {
+                drop(lender);
+            }
+            Poll::Pending
+        }
+    }
+
+    struct Checked(Arc<Place>);
+
+    impl Drop for Checked {
+        fn drop(&mut self) {
+            self.0.check();
+        }
+    }
+
+    impl Wake for Checked {
+        fn wake(self: Arc<Self>) {
+            self.0.check();
+        }
+    }
+
+    impl Transport for Checked {
+        fn poll_recv(&mut self, _: &mut Context<'_>, _: &mut [u8]) -> Poll<io::Result<usize>> {
+            self.0.poll()
+        }
+
+        fn poll_send(&mut self, _: &mut Context<'_>, _: &[IoSlice<'_>], _: bool) -> Poll<io::Result<usize>> {
+            self.0.poll()
+        }
+
+        fn poll_flush(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.0.poll()
+        }
+
+        fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.0.poll()
+        }
+    }
+
+    fn lent() -> (Lent, Lender, Arc<Place>) {
+        let place = Arc::<Place>::default();
+        let transport = Checked(Arc::clone(&place));
+        let (lent, lender) = lend(Upgraded::new(transport, Bytes::new(), Drain::default(), TimeLimit::default()));
+        *place.loan.lock().unwrap() = Arc::downgrade(&lent.0);
+        (lent, lender, place)
+    }
+
+    fn waker(place: &Arc<Place>) -> Waker {
+        Arc::new(Checked(Arc::clone(place))).into()
+    }
+
+    /// Polls with a new waker, so that the one before is dropped.
+    fn poll_all(lent: &mut Lent, place: &Arc<Place>) -> [bool; 4] {
+        let waker = waker(place);
+        let context = &mut Context::from_waker(&waker);
+        [
+            Pin::new(&mut *lent).poll_read(context, &mut [0]).is_pending(),
+            Pin::new(&mut *lent).poll_write(context, &[0]).is_pending(),
+            Pin::new(&mut *lent).poll_flush(context).is_pending(),
+            Pin::new(&mut *lent).poll_close(context).is_pending(),
+        ]
+    }
+
+    #[test]
+    fn transport_and_wakers_run_without_the_lock() {
+        for returns in [false, true] {
+            let (mut lent, mut lender, place) = lent();
+            for _ in 0..2 {
+                assert_eq!(poll_all(&mut lent, &place), [true; 4]);
+                assert!(Pin::new(&mut lender).poll(&mut Context::from_waker(&waker(&place))).is_pending());
+            }
+            if returns {
+                drop(lent);
+                assert!(Pin::new(&mut lender).poll(&mut Context::from_waker(&waker(&place))).is_ready());
+            } else {
+                drop(lender);
+                assert_eq!(poll_all(&mut lent, &place), [false; 4]);
+            }
+            assert!(!place.is_locked.load(Ordering::Relaxed), "foreign code ran under the lock");
+        }
+    }
+
+    #[test]
+    fn stream_called_back_while_it_is_polled_is_closed() {
+        let (mut lent, lender, place) = lent();
+        *place.lender.lock().unwrap() = Some(lender);
+        assert_eq!(poll_all(&mut lent, &place), [true, false, false, false]);
+        assert!(lock(&lent.0).stream.is_none());
+        assert_eq!(Arc::strong_count(&place), 1, "the transport is closed, and no waker is left");
     }
 }

@@ -31,6 +31,43 @@ fn server_recovers_from_descriptor_exhaustion() {
     attack.end(&format!("waits: {} ms of processor time a second; recovers", ticks * 10), 1024, Duration::from_secs(1));
 }
 
+/// Each request that is pipelined would hold another descriptor until its response was read.
+#[test]
+fn clients_that_read_no_files_leave_descriptors_for_others() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::File::create(folder.path().join("large")).unwrap().set_len(64 << 20).unwrap();
+    std::fs::write(folder.path().join("small"), "small").unwrap();
+    let demo = Demo::limited("ulimit -n 64", &["--file-root", folder.path().to_str().unwrap()]);
+    let mut clients: Vec<_> = (0..12).map(|_| demo.connect()).collect();
+    for client in &mut clients {
+        client.send("GET /file/large HTTP/1.1\r\nHost: a\r\n\r\n".repeat(8));
+        client.await_response();
+    }
+    assert_eq!(demo.get("/file/small").text(), "small");
+    assert!(!demo.stderr().contains("Too many open files"), "{}", demo.stderr());
+}
+
+/// Clients must not be able to fill the log, also if there are more of them than descriptors.
+#[test]
+fn lack_of_descriptors_for_files_is_logged_once() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::File::create(folder.path().join("large")).unwrap().set_len(64 << 20).unwrap();
+    let demo = Demo::limited("ulimit -n 64", &["--file-root", folder.path().to_str().unwrap()]);
+    let mut before = demo.connect();
+    let mut clients: Vec<_> = (0..32).map(|_| demo.connect()).collect();
+    for client in &mut clients {
+        client.send("GET /file/large HTTP/1.1\r\nHost: a\r\n\r\n");
+        client.await_response();
+    }
+    for _ in 0..20 {
+        assert_eq!(before.get("/file/large").status, 500);
+    }
+    drop(clients);
+    assert_eq!(demo.get("/plaintext").status, 200);
+    let log = demo.stderr();
+    assert_eq!(log.matches("cannot open a file").count(), 1, "{log}");
+}
+
 #[test]
 fn handler_panic_is_500_and_keeps_the_connection() {
     let demo = Demo::start(&[]);

@@ -37,3 +37,21 @@ fn upload_aborted_anywhere_leaves_no_file() {
     assert_eq!(demo.process().temporary_files(), 0);
     assert_eq!(demo.temporary_names(), samples);
 }
+
+/// What exceeds the memory of a form goes to temporary files, however small its files are.
+#[test]
+fn files_of_forms_leave_descriptors_for_others() {
+    let demo = Demo::limited("ulimit -n 64", &["--max-request", "100000000"]);
+    let large = vec![b'x'; 256 << 10];
+    let files = |count| {
+        let content = |number| if number < 40 { &large[..] } else { b"x" };
+        form(&(0..count).map(|number| part("; name=f; filename=x", content(number))).collect::<Vec<_>>())
+    };
+    // It has 12 temporary files, and does not end.
+    let waiting = request(MULTIPART, &files(52));
+    let mut first = open(&demo);
+    first.write_all(&waiting[..waiting.len() - 1]).unwrap();
+    assert_eq!(demo.connect().request("POST", "/any", MULTIPART, files(200)).status, 507);
+    assert_eq!(demo.connect().request("POST", "/any", MULTIPART, large_form()).status, 200);
+    assert!(!demo.stderr().contains("Too many open files"), "{}", demo.stderr());
+}

@@ -48,7 +48,7 @@ impl Raw {
         match (&mut self.place, action) {
             (Place::Memory(joined), Action::Keep) => joined.push(piece, self.length),
             (Place::Memory(joined), Action::Spill | Action::Write) => {
-                let mut spool = Spool::new(std::mem::take(joined).into_bytes().into());
+                let mut spool = Spool::new(std::mem::take(joined).into_bytes().into(), None);
                 let pushed = spool.push(&piece, disk).await;
                 self.place = Place::File(spool);
                 pushed.map_err(CollectError::disk)?;

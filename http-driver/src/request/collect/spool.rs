@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Write};
 
 use super::settings::Disk;
+use crate::descriptors::Permit;
 use crate::observe::Count;
 use crate::request::upload::{Stored, create};
 use crate::runtime::Blocking;
@@ -19,6 +20,7 @@ pub(super) struct Spool {
     batch: Vec<u8>,
     length: u64,
     state: State,
+    permit: Option<Permit>,
 }
 
 enum State {
@@ -30,9 +32,10 @@ enum State {
 }
 
 impl Spool {
-    /// Creates a spool that begins with what was held in memory.
-    pub(super) fn new(held: Vec<u8>) -> Self {
-        Self { length: held.len() as u64, batch: held, state: State::Idle(None, Vec::new()) }
+    /// Creates a spool that begins with what was held in memory. Files beside the first one of a request
+    /// need a permit.
+    pub(super) fn new(held: Vec<u8>, permit: Option<Permit>) -> Self {
+        Self { length: held.len() as u64, batch: held, state: State::Idle(None, Vec::new()), permit }
     }
 
     /// Adds a piece. Waits while one batch is being written and the next is full.
@@ -61,7 +64,7 @@ impl Spool {
         loop {
             match self.idle().await? {
                 (Some(file), _) if self.batch.is_empty() => {
-                    return Ok(Stored::new(file, self.length, disk.pool.clone()));
+                    return Ok(Stored::new(file, self.length, disk.pool.clone(), self.permit));
                 }
                 (file, spare) => self.state = State::Idle(file, spare),
             }

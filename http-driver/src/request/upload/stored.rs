@@ -11,6 +11,7 @@ use std::sync::atomic::AtomicBool;
 
 use bytes::Bytes;
 
+use crate::descriptors::Permit;
 use crate::runtime::{Blocking, BlockingPool};
 
 /// A completely written temporary file. It has no name, so it is removed with its last handle,
@@ -24,6 +25,7 @@ pub(crate) struct Stored {
     named: AtomicBool,
     length: u64,
     pool: BlockingPool,
+    permit: Option<Permit>,
 }
 
 /// Creates a file without a name that only the server's user may read or write.
@@ -39,8 +41,8 @@ pub(crate) fn create(directory: &Path) -> io::Result<File> {
 }
 
 impl Stored {
-    pub(crate) fn new(file: File, length: u64, pool: BlockingPool) -> Self {
-        Self { file: Some(file), named: AtomicBool::new(false), length, pool }
+    pub(crate) fn new(file: File, length: u64, pool: BlockingPool, permit: Option<Permit>) -> Self {
+        Self { file: Some(file), named: AtomicBool::new(false), length, pool, permit }
     }
 
     pub(crate) fn len(&self) -> u64 {
@@ -84,9 +86,10 @@ impl Stored {
 /// the blocking pool.
 impl Drop for Stored {
     fn drop(&mut self) {
-        let file = self.file.take();
+        let (file, permit) = (self.file.take(), self.permit.take());
         drop(self.pool.run(move || {
             drop(file);
+            drop(permit);
             Ok(())
         }));
     }

@@ -7,7 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use httpants_core::UnixTime;
 use httpants_core::files::{FileError, FileKind, Lookup, Metadata, RelativePath};
 
-use crate::observe::report::report;
+use super::fault;
 
 /// Maximum number of symbolic links in one path, as on Linux.
 const MOST_LINKS: usize = 40;
@@ -70,7 +70,7 @@ impl Directory {
 
     /// Opens the regular file at this path; for a directory, the first of these names in it.
     pub(crate) fn find(&self, path: RelativePath, index_names: &[Box<str>]) -> Result<Found, FileError> {
-        let (file, metadata) = self.open_file(path.as_str()).map_err(|error| fault(&error, path.as_str()))?;
+        let (file, metadata) = self.open_file(path.as_str()).map_err(|error| fault::of(&error, path.as_str()))?;
         match path.lookup(kind(&metadata))? {
             Lookup::Send(path) => Ok(Found { path, file, metadata: describe(&metadata) }),
             Lookup::Directory(directory) => {
@@ -224,23 +224,6 @@ fn same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
 #[cfg(not(unix))]
 fn same_file(one: &fs::Metadata, other: &fs::Metadata) -> bool {
     one.file_type() == other.file_type()
-}
-
-fn fault(error: &io::Error, path: &str) -> FileError {
-    #[cfg(unix)]
-    {
-        use rustix::io::Errno;
-        // A cycle of links; a socket or device without a driver or peer.
-        if let Some(Errno::LOOP | Errno::NXIO | Errno::NODEV) = Errno::from_io_error(error) {
-            return FileError::NotFound;
-        }
-    }
-    let fault = FileError::from(error.kind());
-    if fault == FileError::Failed {
-        let path = path.escape_debug();
-        report!("cannot open a file", error, path);
-    }
-    fault
 }
 
 #[cfg(target_os = "linux")]

@@ -14,6 +14,7 @@
 
 mod configure;
 mod directory;
+mod fault;
 mod located;
 mod named_file;
 mod open_files;

@@ -4,8 +4,11 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::sync::Arc;
 
-/// Maximum number of files that one connection keeps open, so that a peer that pipelines requests
-/// without reading responses cannot use up the process's descriptors.
+use crate::descriptors::{FILES, Permit};
+
+/// Maximum number of files that one connection keeps open. Those behind the first one need permits, so
+/// that peers that pipeline requests without reading responses cannot use up the descriptors; without
+/// one, the next request waits until the files before it were sent.
 const MOST: usize = 8;
 
 /// The open files of a connection, each under the number by which the core knows it. A file is
@@ -14,6 +17,8 @@ const MOST: usize = 8;
 pub(crate) struct OpenFiles {
     queue: VecDeque<OpenFile>,
     last: u64,
+    /// The permit for another file behind these.
+    next: Option<Permit>,
 }
 
 #[derive(Debug)]
@@ -22,6 +27,7 @@ struct OpenFile {
     file: Arc<File>,
     /// Bytes of it that are still to be sent.
     left: u64,
+    _permit: Option<Permit>,
 }
 
 impl OpenFiles {
@@ -34,18 +40,25 @@ impl OpenFiles {
     /// Keeps a file of which this many bytes are to be sent. Files are sent in the order of their
     /// numbers.
     pub(crate) fn keep(&mut self, number: u64, file: File, left: u64) {
-        self.queue.push_back(OpenFile { number, file: file.into(), left });
+        let permit = self.next.take();
+        self.queue.push_back(OpenFile { number, file: file.into(), left, _permit: permit });
     }
 
     /// Returns whether the next request has to wait.
-    pub(crate) fn is_full(&self) -> bool {
-        self.queue.len() >= MOST
+    pub(crate) fn is_full(&mut self) -> bool {
+        if self.queue.is_empty() {
+            return false;
+        }
+        if self.queue.len() < MOST && self.next.is_none() {
+            self.next = FILES.take();
+        }
+        self.next.is_none()
     }
 
     /// Returns the file with this number, which must be the first to be sent.
     pub(crate) fn get(&mut self, number: u64) -> Option<&Arc<File>> {
         while self.queue.front().is_some_and(|first| first.number < number) {
-            self.queue.pop_front();
+            self.close_first();
         }
         self.queue.front().filter(|first| first.number == number).map(|first| &first.file)
     }
@@ -55,8 +68,43 @@ impl OpenFiles {
         if let Some(first) = self.queue.front_mut() {
             first.left = first.left.saturating_sub(count);
             if first.left == 0 {
-                self.queue.pop_front();
+                self.close_first();
             }
         }
+    }
+
+    fn close_first(&mut self) {
+        self.queue.pop_front();
+        if self.queue.is_empty() {
+            self.next = None;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Also those of files that were not sent.
+    #[test]
+    fn permits_are_returned() {
+        let mut files = OpenFiles::default();
+        for number in 1..=MOST as u64 {
+            assert!(!files.is_full());
+            files.keep(number, tempfile::tempfile().unwrap(), 2);
+        }
+        assert!(files.is_full());
+        assert_eq!(FILES.taken(), MOST - 1);
+        files.sent(1);
+        assert!(files.is_full());
+        files.sent(1);
+        assert!(!files.is_full());
+        assert!(files.get(MOST as u64).is_some() && files.get(1).is_none());
+        files.sent(2);
+        assert_eq!(FILES.taken(), 0);
+        files.keep(9, tempfile::tempfile().unwrap(), 1);
+        assert!(!files.is_full());
+        drop(files);
+        assert_eq!(FILES.taken(), 0);
     }
 }

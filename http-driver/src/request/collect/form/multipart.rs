@@ -1,12 +1,14 @@
 //! Multipart forms, parsed as they arrive.
 
 use std::fmt;
+use std::io;
 
 use bytes::Bytes;
 use httpants_core::forms::{
     Action, Boundary, FormLimits, Multipart, MultipartEvent, ParseFormError, Part, SpillPolicy,
 };
 
+use crate::descriptors::{Permit, TEMPORARY_FILES};
 use crate::request::collect::error::CollectError;
 use crate::request::collect::settings::Disk;
 use crate::request::collect::spool::Spool;
@@ -24,6 +26,8 @@ pub(in crate::request::collect) struct MultipartCollector {
     held: Vec<u8>,
     /// The content of the current part once it is too large for memory.
     spool: Option<Spool>,
+    /// There is a temporary file.
+    has_stored: bool,
     form: Box<Form>,
 }
 
@@ -35,6 +39,7 @@ impl MultipartCollector {
             part: None,
             held: Vec::new(),
             spool: None,
+            has_stored: false,
             form: Box::default(),
         }
     }
@@ -86,8 +91,11 @@ impl MultipartCollector {
                 self.held.extend_from_slice(piece);
                 Ok(())
             }
-            (_, spool) => {
-                let spool = spool.get_or_insert_with(|| Spool::new(std::mem::take(&mut self.held)));
+            (_, Some(spool)) => spool.push(piece, disk).await.map_err(CollectError::disk),
+            (_, spool @ None) => {
+                let permit = if self.has_stored { Some(permit().map_err(CollectError::disk)?) } else { None };
+                self.has_stored = true;
+                let spool = spool.insert(Spool::new(std::mem::take(&mut self.held), permit));
                 spool.push(piece, disk).await.map_err(CollectError::disk)
             }
         }
@@ -115,6 +123,12 @@ impl MultipartCollector {
             self.form.files.push(UploadedFile::new(part, content, disk.pool.clone()));
         }
     }
+}
+
+/// Returns the permit for a temporary file beside the first one of a request.
+fn permit() -> io::Result<Permit> {
+    let too_many = || io::Error::new(io::ErrorKind::QuotaExceeded, "too many temporary files of forms");
+    TEMPORARY_FILES.take().ok_or_else(too_many)
 }
 
 impl fmt::Debug for MultipartCollector {
