@@ -1,5 +1,6 @@
 //! The budget of file descriptors of a process.
 
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// The number assumed if the process has no limit on descriptors, or an unknown one.
@@ -18,6 +19,8 @@ pub(crate) fn default_connections() -> usize {
 pub(crate) struct Share {
     /// The share is one part of this many.
     parts: u64,
+    /// The number of its descriptors, once one was asked for.
+    most: OnceLock<usize>,
     taken: AtomicUsize,
 }
 
@@ -44,13 +47,14 @@ pub(crate) static TEMPORARY_FILES: Share = Share::one_of(4);
 )]
 impl Share {
     const fn one_of(parts: u64) -> Self {
-        Self { parts, taken: AtomicUsize::new(0) }
+        Self { parts, most: OnceLock::new(), taken: AtomicUsize::new(0) }
     }
 
     /// Returns a permit if some are left.
     pub(crate) fn take(&'static self) -> Option<Permit> {
-        let most = usize::try_from(limit().unwrap_or(UNLIMITED) / self.parts).unwrap_or(usize::MAX);
-        let more = |taken| (taken < most).then_some(taken + 1);
+        let share = || usize::try_from(limit().unwrap_or(UNLIMITED) / self.parts).unwrap_or(usize::MAX);
+        let most = self.most.get_or_init(share);
+        let more = |taken| (taken < *most).then_some(taken + 1);
         self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).ok().map(|_| Permit(self))
     }
 
