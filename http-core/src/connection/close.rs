@@ -12,10 +12,16 @@ use crate::wire::response_framing::Mode;
 
 impl Connection {
     /// What follows once the queue is empty, or has room again.
+    #[inline]
     pub(super) fn settle(&mut self) {
-        if self.has_unsent() {
-            return;
+        if matches!(self.state.send, Sending::Closing | Sending::SwitchedProtocol) && !self.has_unsent() {
+            self.end_of_queue();
         }
+    }
+
+    /// The last byte has left.
+    #[inline(never)]
+    fn end_of_queue(&mut self) {
         match self.state.send {
             // The end of the stream would look like the end of the response.
             Sending::Closing if self.reset => drop(self.apply(Input::Break)),

@@ -16,14 +16,15 @@ impl Connection {
         let times = &self.times;
         let timeouts = self.timeouts();
         let mut next = Earliest::default();
-        if self.has_unsent() {
+        let has_unsent = self.has_unsent();
+        if has_unsent {
             next.offer(times.progress, timeouts.write, Timer::Write);
         }
         match (self.state.recv, self.state.send) {
             (Receiving::Handshake, _) => self.offer_handshake(&mut next),
             // The application is busy with the request before, or its response leaves.
             (Receiving::Idle | Receiving::Head, _) if self.held => {}
-            (Receiving::Idle, _) if self.has_unsent() => {}
+            (Receiving::Idle, _) if has_unsent => {}
             (Receiving::Idle, _) if self.served == 0 => next.offer(times.accepted, timeouts.accept, Timer::Accept),
             (Receiving::Idle, _) => next.offer(times.idle, timeouts.idle, Timer::Idle),
             (Receiving::Head, _) => next.offer(times.head, timeouts.head, Timer::Head),

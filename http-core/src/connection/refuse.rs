@@ -167,10 +167,9 @@ impl Connection {
             status,
             reason: None,
             fields: fields.as_bytes(),
-            reserved: fields.reserved(),
             framing: FramingField::Length(length),
             connection: Some("close"),
-            default_headers: self.default_headers.at(self.now.wall, self.config.server),
+            default_lines: self.default_headers.at(self.now.wall, self.config.server).without(fields.reserved()),
         };
         head.write(self.send.gather());
         if head_only {

@@ -101,11 +101,10 @@ impl Connection {
             http_1_0,
             status: head.status,
             reason: head.reason(),
+            default_lines: self.default_headers.at(self.now.wall, self.config.server).without(reserved),
             fields: head.fields.as_bytes(),
-            reserved,
             framing: framed.field,
             connection,
-            default_headers: self.default_headers.at(self.now.wall, self.config.server),
         }
         .write(self.send.gather());
         self.mode = framed.mode;
@@ -434,6 +433,7 @@ impl Connection {
 
     pub(super) fn head_expected(&self, request: RequestId) -> Result<(), Misuse> {
         match self.response_state(request) {
+            ResponseState::Expected => Ok(()),
             ResponseState::Begun => Err(Misuse::HeadSent),
             _ => self.outstanding(request),
         }

@@ -253,8 +253,8 @@ impl FieldLines {
         Err(Misuse::Framing(conflict))
     }
 
-    pub(crate) fn reserved(&self) -> ReservedFields {
-        self.reserved
+    pub(crate) fn reserved(&self) -> &ReservedFields {
+        &self.reserved
     }
 
     pub(crate) fn as_bytes(&self) -> &[u8] {
@@ -385,7 +385,7 @@ mod tests {
             assert!(fields.contains(&name.to_uppercase()) && !fields.contains("x"), "{name}");
         }
         assert_eq!(fields.iter().map(|(name, _)| name).collect::<Vec<_>>(), names);
-        assert_eq!(fields.reserved(), ReservedFields::default());
+        assert_eq!(*fields.reserved(), ReservedFields::default());
     }
 
     #[test]
@@ -396,7 +396,7 @@ mod tests {
         fields.push("Transfer-Encoding", "chunked").unwrap();
         assert!(fields.is_empty());
         assert_eq!(
-            fields.reserved(),
+            *fields.reserved(),
             ReservedFields { content_length: Some(12), chunked: true, close: true, ..ReservedFields::default() }
         );
         assert_eq!(fields.push("Content-Length", "13"), Err(Misuse::Framing("Content-Length")));

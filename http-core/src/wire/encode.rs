@@ -2,8 +2,7 @@
 
 use http::StatusCode;
 
-use crate::wire::default_headers::DefaultHeaders;
-use crate::wire::response_framing::{FramingField, ReservedFields};
+use crate::wire::response_framing::FramingField;
 use crate::wire::trailers;
 
 /// All that stands in the head of a response.
@@ -13,19 +12,24 @@ pub(crate) struct ResponseEncoder<'a> {
     pub(crate) status: StatusCode,
     /// In place of the registered phrase.
     pub(crate) reason: Option<&'a str>,
-    /// The lines of the application, each with its end, without those of `reserved`.
+    /// The lines of Server and Date, each with its end, as far as they are not among `fields`.
+    pub(crate) default_lines: &'a [u8],
+    /// The lines of the application, each with its end, without those that the core owns.
     pub(crate) fields: &'a [u8],
-    pub(crate) reserved: ReservedFields,
     pub(crate) framing: FramingField,
     /// The value of the Connection field, if it is sent.
     pub(crate) connection: Option<&'static str>,
-    pub(crate) default_headers: &'a DefaultHeaders,
 }
 
 impl ResponseEncoder<'_> {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        self.write_status_line(out);
-        self.default_headers.write(self.reserved, out);
+        if self.status == StatusCode::OK && self.reason.is_none() && !self.http_1_0 {
+            // Nearly every response starts so.
+            out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        } else {
+            self.write_other_status_line(out);
+        }
+        out.extend_from_slice(self.default_lines);
         out.extend_from_slice(self.fields);
         match self.framing {
             FramingField::None => {}
@@ -46,12 +50,8 @@ impl ResponseEncoder<'_> {
         out.extend_from_slice(b"\r\n");
     }
 
-    fn write_status_line(&self, out: &mut Vec<u8>) {
-        if self.status == StatusCode::OK && self.reason.is_none() && !self.http_1_0 {
-            // Nearly every response starts so.
-            out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
-            return;
-        }
+    #[inline(never)]
+    fn write_other_status_line(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(if self.http_1_0 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
         out.extend_from_slice(self.status.as_str().as_bytes());
         // The space stays also where there is no phrase (RFC 9112 section 4).
@@ -120,7 +120,6 @@ pub(crate) fn last_chunk<'a>(out: &mut Vec<u8>, trailers: impl IntoIterator<Item
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::date::UnixTime;
 
     fn written(head: &ResponseEncoder<'_>) -> String {
         let mut out = Vec::new();
@@ -130,21 +129,18 @@ mod tests {
 
     #[test]
     fn heads() {
-        let mut default_headers = DefaultHeaders::default();
         let mut head = ResponseEncoder {
             http_1_0: false,
             status: StatusCode::OK,
             reason: None,
+            default_lines: b"Server: x\r\n",
             fields: b"Content-Type: text/plain; charset=utf-8\r\n",
-            reserved: ReservedFields::default(),
             framing: FramingField::Length(13),
             connection: None,
-            default_headers: default_headers.at(UnixTime::from_secs(1_795_352_400), Some("x")),
         };
         assert_eq!(
             written(&head),
-            "HTTP/1.1 200 OK\r\nServer: x\r\nDate: Sun, 22 Nov 2026 13:00:00 GMT\r\n\
-             Content-Type: text/plain; charset=utf-8\r\nContent-Length: 13\r\n\r\n"
+            "HTTP/1.1 200 OK\r\nServer: x\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 13\r\n\r\n"
         );
         (head.http_1_0, head.status, head.framing, head.connection) =
             (true, StatusCode::from_u16(799).unwrap(), FramingField::Chunked, Some("close"));

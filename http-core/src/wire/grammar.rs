@@ -17,8 +17,16 @@ impl ByteSet {
     /// The bytes of the set that stand in front, and what follows them.
     #[inline]
     pub(crate) fn split<'a>(&self, bytes: &'a [u8]) -> (&'a [u8], &'a [u8]) {
-        let end = bytes.iter().position(|&byte| !self.contains(byte)).unwrap_or(bytes.len());
-        bytes.split_at_checked(end).unwrap_or((bytes, &[]))
+        let mut rest = bytes;
+        // The compiler unrolls the search in a group of known size.
+        while let Some((group, tail)) = rest.split_first_chunk::<8>() {
+            match group.iter().position(|&byte| !self.contains(byte)) {
+                None => rest = tail,
+                Some(at) => return bytes.split_at_checked(bytes.len() - rest.len() + at).unwrap_or((bytes, &[])),
+            }
+        }
+        let end = rest.iter().position(|&byte| !self.contains(byte)).unwrap_or(rest.len());
+        bytes.split_at_checked(bytes.len() - rest.len() + end).unwrap_or((bytes, &[]))
     }
 }
 
@@ -158,6 +166,21 @@ mod tests {
             assert_eq!(trim_ows(&[byte, b'x', byte]), [byte, b'x', byte]);
         }
         assert_eq!(trim_ows(b" \t"), b"");
+    }
+
+    /// In groups and behind them.
+    #[test]
+    fn a_set_ends_at_every_place() {
+        static LETTERS: ByteSet = byte_set!(is_lower);
+        const fn is_lower(byte: u8) -> bool {
+            byte.is_ascii_lowercase()
+        }
+        let letters = [b'a'; 30];
+        for (length, place) in (0..=30).flat_map(|length| (0..=length).map(move |place| (length, place))) {
+            let mut text = letters[..length].to_vec();
+            text.iter_mut().skip(place).for_each(|byte| *byte = b':');
+            assert_eq!(LETTERS.split(&text), text.split_at(place), "{place} of {length}");
+        }
     }
 
     #[test]

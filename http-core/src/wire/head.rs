@@ -92,6 +92,9 @@ impl HeadReader {
     }
 
     /// Reads the field lines that are there; says whether the section has ended.
+    ///
+    /// Apart, so that the loop has the registers for itself.
+    #[inline(never)]
     fn read_fields(
         &mut self,
         window: &[u8],
@@ -105,9 +108,8 @@ impl HeadReader {
                 Some(Line::End) => break true,
                 Some(Line::Field(..)) if index.len() == self.limits.fields => return Err(ProtocolError::TooManyFields),
                 Some(Line::Field(name, value)) => {
-                    let field = FieldSpan::of(name, value, window);
-                    known.note(name, value, field);
-                    index.push(field);
+                    index.push(FieldSpan::of(name, value, window));
+                    known.note(name, value, window);
                 }
             }
         };
@@ -135,26 +137,53 @@ struct KnownFields {
     other_expectation: bool,
 }
 
+/// The first letter of the names of each length that decide something.
+const FIRST_LETTERS: [u8; 18] = {
+    let mut letters = [0; 18];
+    (letters[4], letters[6], letters[7]) = (b'h', b'e', b'u');
+    (letters[10], letters[14], letters[17]) = (b'c', b'c', b't');
+    letters
+};
+
 impl KnownFields {
-    fn note(&mut self, name: &[u8], value: &[u8], field: FieldSpan) {
-        let is = |known: &[u8]| name == known || name.eq_ignore_ascii_case(known);
+    /// Notes a field, if it is one of those that decide something.
+    #[inline(always)]
+    fn note(&mut self, name: &[u8], value: &[u8], head: &[u8]) {
         // Length and first letter tell nearly all names apart without a comparison.
-        match (name.len(), name.first().map_or(0, u8::to_ascii_lowercase)) {
-            (4, b'h') if is(b"Host") => self.repeated_host |= self.host.replace(field.value).is_some(),
-            (6, b'e') if is(b"Expect") => self.expect(value),
-            (7, b'u') if is(b"Upgrade") => {
-                // h2c is ignored: this server speaks HTTP/1 only.
-                self.upgrade |= grammar::list_elements(value).any(|protocol| !protocol.eq_ignore_ascii_case(b"h2c"));
-            }
-            (10, b'c') if is(b"Connection") => self.connection(value),
-            (14, b'c') if is(b"Content-Length") => self.framing.content_length(value),
-            (17, b't') if is(b"Transfer-Encoding") => self.framing.transfer_encoding(value),
+        let [first, ..] = name else { return };
+        if FIRST_LETTERS.get(name.len()) == Some(&(first | 0x20)) {
+            self.note_known(name, value, head);
+        }
+    }
+
+    #[inline(never)]
+    fn note_known(&mut self, name: &[u8], value: &[u8], head: &[u8]) {
+        let is = |known: &[u8]| name == known || name.eq_ignore_ascii_case(known);
+        match name.len() {
+            4 if is(b"Host") => self.repeated_host |= self.host.replace(Span::of(value, head)).is_some(),
+            6 if is(b"Expect") => self.expect(value),
+            7 if is(b"Upgrade") => self.upgrade(value),
+            10 if is(b"Connection") => self.connection(value),
+            14 if is(b"Content-Length") => self.framing.content_length(value),
+            17 if is(b"Transfer-Encoding") => self.framing.transfer_encoding(value),
             _ => {}
         }
     }
 
+    /// RFC 9110 section 7.8: a list. h2c is ignored: this server speaks HTTP/1 only.
+    #[inline(never)]
+    fn upgrade(&mut self, value: &[u8]) {
+        self.upgrade |= grammar::list_elements(value).any(|protocol| !protocol.eq_ignore_ascii_case(b"h2c"));
+    }
+
     /// RFC 9110 section 7.6.1: a list, compared without case.
+    #[inline(never)]
     fn connection(&mut self, value: &[u8]) {
+        // What nearly every client sends, without a list to take apart.
+        if value == b"keep-alive" {
+            self.keep_alive = true;
+            return;
+        }
         for option in grammar::list_elements(value) {
             match option.len() {
                 5 if option.eq_ignore_ascii_case(b"close") => self.close = true,
@@ -166,6 +195,7 @@ impl KnownFields {
     }
 
     /// RFC 9110 section 10.1.1: a list, which may be empty.
+    #[inline(never)]
     fn expect(&mut self, value: &[u8]) {
         for expectation in grammar::list_elements(value) {
             if expectation.eq_ignore_ascii_case(b"100-continue") {

@@ -24,6 +24,7 @@ pub(crate) struct FramingFields {
 }
 
 impl FramingFields {
+    #[inline(never)]
     pub(crate) fn content_length(&mut self, value: &[u8]) {
         self.content_length = Some(match (self.content_length, grammar::decimal(value)) {
             (Some(_), _) => Err(ProtocolError::DuplicateContentLength),
@@ -33,6 +34,7 @@ impl FramingFields {
         });
     }
 
+    #[inline(never)]
     pub(crate) fn transfer_encoding(&mut self, value: &[u8]) {
         self.transfer_encoding = Some(match self.transfer_encoding {
             Some(_) => Err(ProtocolError::TransferEncoding),

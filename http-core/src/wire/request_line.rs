@@ -49,11 +49,15 @@ impl RequestLine {
         let &Parts { method, target, path, minor, .. } = parts;
         // RFC 9110 section 2.5: a higher minor version is served as the highest one known.
         self.version = if minor == b'0' { Version::HTTP_10 } else { Version::HTTP_11 };
-        self.method = match method {
-            _ if method.len() > limits.method => return Err(ProtocolError::MethodTooLong),
-            b"GET" => Method::GET,
-            _ => Method::from_bytes(method).map_err(|_| ProtocolError::Method)?,
-        };
+        if method.len() > limits.method {
+            return Err(ProtocolError::MethodTooLong);
+        }
+        // Nearly all requests have it, and so had the one before.
+        if method != b"GET" {
+            self.method = Method::from_bytes(method).map_err(|_| ProtocolError::Method)?;
+        } else if self.method != Method::GET {
+            self.method = Method::GET;
+        }
         if target.len() > limits.target {
             return Err(ProtocolError::TargetTooLong);
         }
@@ -232,6 +236,16 @@ mod tests {
             ("GET / HTTP/1.1\r", ProtocolError::Version),
         ] {
             assert_eq!(line(text).map(|_| ()), Err(fault), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_method_is_that_of_the_line_and_not_of_the_one_before() {
+        let mut parsed = RequestLine::default();
+        for method in ["GET", "POST", "GET", "GET", "GEX", "POST", "X", "GET"] {
+            let line = format!("{method} / HTTP/1.1\r\n");
+            assert_eq!(parsed.read(line.as_bytes(), &HeadLimits::DEFAULT), Ok(Some(line.len())));
+            assert_eq!(parsed.method, method);
         }
     }
 

@@ -56,7 +56,7 @@ pub(crate) struct Exchange<'a> {
     pub(crate) http_1_0: bool,
     pub(crate) offers_upgrade: bool,
     pub(crate) status: StatusCode,
-    pub(crate) reserved: ReservedFields,
+    pub(crate) reserved: &'a ReservedFields,
 }
 
 /// The framing of a response.
@@ -169,7 +169,7 @@ mod tests {
         http_1_0: false,
         offers_upgrade: false,
         status: StatusCode::OK,
-        reserved: ReservedFields {
+        reserved: &ReservedFields {
             content_length: None,
             chunked: false,
             close: false,
@@ -184,8 +184,8 @@ mod tests {
     fn a_length_that_was_set_is_that_of_the_body() {
         let framed = |method: &Method, status: u16, given: u64, set: u64| {
             let status = StatusCode::from_u16(status).unwrap();
-            let reserved = ReservedFields { content_length: Some(set), ..EXCHANGE.reserved };
-            Exchange { method, status, reserved, ..EXCHANGE }.frame(Some(given)).map(|framed| framed.field)
+            let reserved = ReservedFields { content_length: Some(set), ..*EXCHANGE.reserved };
+            Exchange { method, status, reserved: &reserved, ..EXCHANGE }.frame(Some(given)).map(|framed| framed.field)
         };
         let conflict = Err(FramingConflict::Field("Content-Length"));
         assert_eq!(framed(&Method::GET, 200, 5, 5), Ok(FramingField::Length(5)));
@@ -203,8 +203,9 @@ mod tests {
     #[test]
     fn switching_protocols_was_offered_and_is_named() {
         for (offers_upgrade, upgrade) in [(true, true), (true, false), (false, true), (false, false)] {
-            let reserved = ReservedFields { upgrade, ..EXCHANGE.reserved };
-            let exchange = Exchange { offers_upgrade, reserved, status: StatusCode::SWITCHING_PROTOCOLS, ..EXCHANGE };
+            let reserved = ReservedFields { upgrade, ..*EXCHANGE.reserved };
+            let exchange =
+                Exchange { offers_upgrade, reserved: &reserved, status: StatusCode::SWITCHING_PROTOCOLS, ..EXCHANGE };
             let expected = if offers_upgrade && upgrade { Ok(true) } else { Err(FramingConflict::Upgrade) };
             assert_eq!(exchange.frame(None).map(|framed| framed.hands_over), expected);
         }
@@ -214,11 +215,11 @@ mod tests {
     fn an_interim_response_has_no_fields_that_frame() {
         assert_eq!(EXCHANGE.reserved.framing(), None);
         for (reserved, name) in [
-            (ReservedFields { content_length: Some(0), ..EXCHANGE.reserved }, "Content-Length"),
-            (ReservedFields { chunked: true, ..EXCHANGE.reserved }, "Transfer-Encoding"),
-            (ReservedFields { close: true, ..EXCHANGE.reserved }, "Connection"),
-            (ReservedFields { trailer: true, ..EXCHANGE.reserved }, "Trailer"),
-            (ReservedFields { upgrade: true, ..EXCHANGE.reserved }, "Upgrade"),
+            (ReservedFields { content_length: Some(0), ..*EXCHANGE.reserved }, "Content-Length"),
+            (ReservedFields { chunked: true, ..*EXCHANGE.reserved }, "Transfer-Encoding"),
+            (ReservedFields { close: true, ..*EXCHANGE.reserved }, "Connection"),
+            (ReservedFields { trailer: true, ..*EXCHANGE.reserved }, "Trailer"),
+            (ReservedFields { upgrade: true, ..*EXCHANGE.reserved }, "Upgrade"),
         ] {
             assert_eq!(reserved.framing(), Some(name));
         }
