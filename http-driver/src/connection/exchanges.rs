@@ -86,21 +86,20 @@ fn add_shelf(shelves: &mut Vec<Shelf>, environment: &Arc<Environment>, exchange:
 }
 
 #[cfg(test)]
+pub(super) fn environment() -> Arc<Environment> {
+    let environment = Environment {
+        config: Arc::default(),
+        form_limits: Default::default(),
+        proxies: Arc::default(),
+        cookie_keys: crate::exchange::random_key().unwrap(),
+        clock: crate::runtime::Clock::new(Now::default),
+    };
+    Arc::new(environment)
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exchange::random_key;
-    use crate::runtime::Clock;
-
-    fn environment() -> Arc<Environment> {
-        let environment = Environment {
-            config: Arc::default(),
-            form_limits: Default::default(),
-            proxies: Arc::default(),
-            cookie_keys: random_key().unwrap(),
-            clock: Clock::new(Now::default),
-        };
-        Arc::new(environment)
-    }
 
     #[test]
     fn exchanges_of_ended_servers_are_dropped_whichever_threads_keep_some() {

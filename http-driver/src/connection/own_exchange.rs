@@ -60,3 +60,53 @@ impl OwnExchange {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use httpants_core::{Event, RequestId};
+
+    use super::super::exchanges::{environment, take};
+    use super::*;
+
+    /// Returns the exchange of a connection that was closed while its request was handled.
+    fn closed(environment: &Arc<Environment>) -> (OwnExchange, RequestId) {
+        let now = Now::default();
+        let mut own = OwnExchange::busy(take(environment, now));
+        let request = own.get(environment, now).with(|shared| {
+            let _ = shared.core.receive(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nbody", now);
+            let Some(Event::Request(head)) = shared.core.poll_event() else { panic!("no request") };
+            shared.open_body(&head, None).unwrap();
+            shared.set_responded(head.id());
+            shared.notify();
+            shared.core.handle_io_error(now);
+            head.id()
+        });
+        (own, request)
+    }
+
+    #[test]
+    fn exchange_of_a_closed_connection_is_emptied_and_used_again() {
+        let (environment, now) = (environment(), Now::default());
+        let (mut own, request) = closed(&environment);
+        let before = Arc::strong_count(&environment);
+        own.end(&environment, now);
+        let mut again = take(&environment, now);
+        assert_eq!(Arc::strong_count(&environment), before, "it comes from the cache");
+        again.with(|shared| {
+            assert!(!shared.has_responded(request) && !shared.core.is_peer_closed());
+            assert!(shared.core.current_request().is_none() && shared.core.poll_event().is_none());
+        });
+        assert!(again.take_idle().is_some());
+    }
+
+    #[test]
+    fn exchange_with_a_handle_left_stays_with_it() {
+        let (environment, now) = (environment(), Now::default());
+        let (mut own, request) = closed(&environment);
+        let handle = own.get(&environment, now).clone();
+        own.end(&environment, now);
+        let next = take(&environment, now);
+        assert!(next.with(|shared| shared.core.is_idle()));
+        assert!(handle.with(|shared| shared.has_responded(request) && shared.core.is_peer_closed()));
+    }
+}
