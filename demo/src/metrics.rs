@@ -36,7 +36,7 @@ fn text(counters: &Counters) -> String {
     line("uploads_spilled_total", counters.uploads_spilled);
     for (fault, count) in &counters.refusals {
         let status = fault.status().as_u16();
-        line(&format!("refusals_total{{status=\"{status}\",reason=\"{fault:?}\"}}"), count);
+        line(&format!("refusals_total{{status=\"{status}\",reason=\"{}\"}}", fault.id()), count);
     }
     for (timer, count) in &counters.timeouts {
         line(&format!("timeouts_total{{timer=\"{timer}\"}}"), count);

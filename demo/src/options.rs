@@ -112,7 +112,8 @@ finishes running requests and closes WebSockets; the second closes all connectio
 Routes:
   /                        with text/html in Accept: a page to try the server
   /plaintext               Hello, World!
-  /echo /echo-len          POST: returns the body, or its length
+  /echo                    POST: returns the body as it arrives; a body that is refused aborts it
+  /echo-len                POST: returns the length of the body
   /upload                  POST a multipart form: returns the number of parts and bytes
   /file/NAME               a file below the file root
   /stream?chunks=N&size=B&delay=MS

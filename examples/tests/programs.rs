@@ -128,7 +128,7 @@ fn error_pages_are_the_applications_and_are_counted() {
     assert!(body(&program::rest(&mut bad)).contains("\"status\":400"));
     let metrics = program::exchange(&pages.addresses[1], "GET", "/metrics", "", b"");
     assert!(body(&metrics).starts_with("requests_total 2\n"), "{metrics}");
-    assert!(metrics.contains("refusals_total{reason=\"MissingHost\"} 1\n"), "{metrics}");
+    assert!(metrics.contains("refusals_total{reason=\"missing-host\"} 1\n"), "{metrics}");
 }
 
 #[test]

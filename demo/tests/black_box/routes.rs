@@ -104,7 +104,7 @@ fn metrics_count_requests() {
         "httpants_connections_open 1",
         "httpants_requests_total 2",
         "httpants_responses_total{class=\"4xx\"} 1",
-        "httpants_refusals_total{status=\"400\",reason=\"MissingHost\"} 0",
+        "httpants_refusals_total{status=\"400\",reason=\"missing-host\"} 0",
     ] {
         assert!(lines.contains(&line), "{line}: {}", response.text());
     }

@@ -28,7 +28,7 @@ async fn metrics(site: Handle, _: Request) -> Response {
     let (requests, open) = (counters.requests, counters.connections_open);
     let mut text = format!("requests_total {requests}\nconnections_open {open}\n");
     for (error, count) in counters.refusals.iter().filter(|(_, count)| *count > 0) {
-        text += &format!("refusals_total{{reason=\"{error:?}\"}} {count}\n");
+        text += &format!("refusals_total{{reason=\"{}\"}} {count}\n", error.id());
     }
     Response::bytes("text/plain; version=0.0.4", text)
 }

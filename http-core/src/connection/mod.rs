@@ -80,7 +80,9 @@ use crate::wire::response_framing::Mode;
 ///    something, go back to 1, because room may be what the next request waited for;
 /// 3. [`poll_close`](Self::poll_close): do what it says;
 /// 4. [`poll_timeout`](Self::poll_timeout): wait for the socket, but no longer than that;
-///    [`wants_recv`](Self::wants_recv) says whether to wait for bytes.
+///    [`wants_recv`](Self::wants_recv) says whether to wait for bytes. Then call
+///    [`handle_timeout`](Self::handle_timeout), also if bytes were received: no other method acts on
+///    a deadline, and a client that sends a byte now and then would have all the time it wants.
 ///
 /// # The methods
 ///

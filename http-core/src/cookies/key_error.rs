@@ -36,3 +36,10 @@ impl fmt::Display for KeyError {
 }
 
 impl core::error::Error for KeyError {}
+
+/// Is of the kind `InvalidInput`, so that a `main` that returns `std::io::Result` can use `?`.
+impl From<KeyError> for std::io::Error {
+    fn from(error: KeyError) -> Self {
+        Self::new(std::io::ErrorKind::InvalidInput, error)
+    }
+}

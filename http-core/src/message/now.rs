@@ -9,6 +9,15 @@ use crate::wire::date::UnixTime;
 /// The core reads no clock. `mono` drives the deadlines: it counts from any origin that the
 /// caller picks and must not go backwards (a step back is taken for no time passing). `wall`
 /// is for the Date field, cookies and file dates.
+///
+/// ```
+/// use std::time::{Instant, SystemTime};
+/// use httpants_core::Now;
+///
+/// let origin = Instant::now();
+/// let now = Now::new(origin.elapsed(), SystemTime::now().try_into().unwrap_or_default());
+/// assert!(now.wall.as_secs() > 0);
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Now {
     /// Monotonic time since the caller's origin.

@@ -34,7 +34,7 @@ use super::counts::{RefusalCounts, TimerCounts};
 ///     line("responses_total{class=\"5xx\"}", counters.responses.server_error);
 ///     for (fault, count) in &counters.refusals {
 ///         let status = fault.status().as_u16();
-///         line(&format!("refusals_total{{status=\"{status}\",reason=\"{fault:?}\"}}"), count);
+///         line(&format!("refusals_total{{status=\"{status}\",reason=\"{}\"}}", fault.id()), count);
 ///     }
 ///     for (timer, count) in &counters.timeouts {
 ///         line(&format!("timeouts_total{{timer=\"{timer}\"}}"), count);
@@ -52,7 +52,7 @@ use super::counts::{RefusalCounts, TimerCounts};
 /// # memory.run();
 /// let text = prometheus(&handle.counters());
 /// assert!(text.contains("httpants_responses_total{class=\"2xx\"} 1\n"));
-/// assert!(text.contains("httpants_refusals_total{status=\"400\",reason=\"MissingHost\"} 1\n"));
+/// assert!(text.contains("httpants_refusals_total{status=\"400\",reason=\"missing-host\"} 1\n"));
 /// ```
 ///
 /// A handler has no [`Handle`](crate::Handle) of its own server: serve metrics by a second one, whose

@@ -50,7 +50,7 @@ impl From<u16> for Response {
 /// Creates a response without a body.
 impl From<StatusCode> for Response {
     fn from(status: StatusCode) -> Self {
-        Self::new(status.as_u16())
+        Self::new(status)
     }
 }
 
@@ -84,7 +84,7 @@ impl From<BodyError> for Response {
                 tracing::debug!(%error, "a handler could not read the body");
                 Self::of_error(ServerError::new(ServerErrorKind::Body(error.clone())), "")
             }
-            BodyError::Closed(_) | BodyError::ResponseFinished => Self::new(error.status().as_u16()),
+            BodyError::Closed(_) | BodyError::ResponseFinished => Self::new(error.status()),
             _ => Self::of_error(ServerError::new(ServerErrorKind::Body(error.clone())), format!("{error}\n")),
         };
         match error {
@@ -145,7 +145,7 @@ impl<T: Into<Self>, E: Into<Self>> From<Result<T, E>> for Response {
 /// Sets the status.
 impl<T: Into<Self>> From<(StatusCode, T)> for Response {
     fn from((status, response): (StatusCode, T)) -> Self {
-        response.into().with_status(status.as_u16())
+        response.into().with_status(status)
     }
 }
 

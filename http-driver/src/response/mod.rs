@@ -132,10 +132,17 @@ impl Response {
         Self { head: ResponseHead::default(), content: Content::Sent, misuse: None }
     }
 
-    /// Creates a response without a body. A code outside 200 to 999 is a mistake;
-    /// [`with_header`](Self::with_header) describes how those are handled.
+    /// Creates a response without a body, from a number or a [`StatusCode`]. A code outside 200 to
+    /// 999 is a mistake; [`with_header`](Self::with_header) describes how those are handled.
+    ///
+    /// ```
+    /// use httpants_driver::{Response, StatusCode};
+    ///
+    /// assert_eq!(Response::new(404).status(), StatusCode::NOT_FOUND);
+    /// assert_eq!(Response::new(StatusCode::NOT_FOUND).status(), 404);
+    /// ```
     #[must_use]
-    pub fn new(code: u16) -> Self {
+    pub fn new(code: impl Into<u16> + TryInto<StatusCode>) -> Self {
         Self::whole(ResponseHead::default(), Bytes::new()).with_status(code)
     }
 
@@ -252,9 +259,11 @@ impl Response {
         Self { head: ResponseHead::default(), content, misuse: None }
     }
 
-    /// Sets the status.
+    /// Sets the status, by a number or a [`StatusCode`].
     #[must_use]
-    pub fn with_status(mut self, code: u16) -> Self {
+    pub fn with_status(mut self, code: impl Into<u16> + TryInto<StatusCode>) -> Self {
+        // `Into<u16>` alone would not tell the compiler which type a literal has.
+        let code = code.into();
         match StatusCode::from_u16(code) {
             Ok(status) => self.head.status = status,
             Err(_) => self.note(Misuse::Status(code)),
@@ -265,9 +274,18 @@ impl Response {
     /// Sets a field, in place of all lines with its name; [`fields_mut`](Self::fields_mut) can add
     /// another line. If the name or value cannot be sent, the response becomes a 500, and the
     /// error is logged; `fields_mut` returns such errors instead.
+    ///
+    /// ```
+    /// use httpants_driver::Response;
+    /// use httpants_driver::http::header::{CACHE_CONTROL, HeaderValue};
+    ///
+    /// let response = Response::text("hello").with_header("X-Frame-Options", "DENY");
+    /// let response = response.with_header(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    /// assert_eq!(response.head().fields.get("Cache-Control"), Some(&b"no-store"[..]));
+    /// ```
     #[must_use]
-    pub fn with_header(mut self, name: &str, value: impl AsRef<[u8]>) -> Self {
-        if let Err(misuse) = self.head.fields.set(name, value) {
+    pub fn with_header(mut self, name: impl AsRef<str>, value: impl AsRef<[u8]>) -> Self {
+        if let Err(misuse) = self.head.fields.set(name.as_ref(), value) {
             self.note(misuse);
         }
         self

@@ -75,8 +75,8 @@ use crate::tls::Tls;
 ///
 /// Events of the application are inside these spans if its subscriber enables them.
 /// [`access_log`](Self::access_log) writes lines for access log tools. If no subscriber was ever
-/// set, the first ERROR of each call site is written to standard error, except panics, which the
-/// panic hook writes.
+/// set, each call site writes up to 16 different ERRORs to standard error, each once, except panics,
+/// which the panic hook writes.
 pub struct Server<R: Runtime, H> {
     runtime: R,
     connect: Connect<R, H>,

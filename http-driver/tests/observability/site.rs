@@ -80,7 +80,7 @@ async fn application(memory: Memory, request: Request) -> Response {
         "/echo" => Response::stream(request.into_body()),
         "/upgrade" => Response::upgrade("echo", async |_| {}),
         "/panic" => panic!("on purpose"),
-        "/status" => Response::new(request.query().parse().unwrap()),
+        "/status" => Response::new(request.query().parse::<u16>().unwrap()),
         _ => "hello".into(),
     }
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::site::{Site, get};
 
 const CHILD: &str = "OBSERVABILITY_CHILD";
-const TEST: &str = "stderr::failures_go_to_stderr_once_without_a_subscriber";
+const TEST: &str = "stderr::failures_go_to_stderr_once_each_without_a_subscriber";
 
 /// Runs the test again in a child process with this action.
 fn child(action: &str) -> Vec<String> {
@@ -17,12 +17,15 @@ fn child(action: &str) -> Vec<String> {
     text.lines().filter(|line| line.starts_with("httpants: ")).map(Into::into).collect()
 }
 
-/// Causes two responses that cannot be sent, two aborted by the application, and one aborted by a
-/// peer.
+/// Causes responses that cannot be sent for 20 reasons, each twice, two aborted by the application,
+/// and one aborted by a peer.
 fn fail() {
     let site = Site::new();
-    for path in ["/status?7", "/status?8", "/broken", "/broken"] {
-        site.exchange(&get(path));
+    for status in (1..=20).flat_map(|status| [status, status]) {
+        site.exchange(&get(&format!("/status?{status}")));
+    }
+    for _ in 0..2 {
+        site.exchange(&get("/broken"));
     }
     let (client, _) = site.exchange(b"POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nabc");
     client.end();
@@ -30,15 +33,15 @@ fn fail() {
 }
 
 #[test]
-fn failures_go_to_stderr_once_without_a_subscriber() {
+fn failures_go_to_stderr_once_each_without_a_subscriber() {
     match std::env::var(CHILD).as_deref() {
         Ok("alone") => fail(),
         Ok(_) => tracing::subscriber::with_default(tracing_subscriber::registry(), fail),
         Err(_) => {
-            let expected = [
-                "httpants: cannot send a response; misuse: status 7 is outside 100 to 999",
-                "httpants: response aborted; error: on purpose",
-            ];
+            let misuse =
+                |status| format!("httpants: cannot send a response; misuse: status {status} is outside 100 to 999");
+            let mut expected: Vec<_> = (1..=16).map(misuse).collect();
+            expected.push("httpants: response aborted; error: on purpose".to_owned());
             assert_eq!(child("alone"), expected);
             assert_eq!(child("with a subscriber"), [""; 0]);
         }

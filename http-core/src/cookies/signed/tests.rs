@@ -234,6 +234,12 @@ fn secrets_that_are_none() {
 }
 
 #[test]
+fn errors_of_secrets_become_errors_of_io() {
+    let error = std::io::Error::from(KeyError::NoSecret);
+    assert_eq!((error.kind(), error.to_string()), (std::io::ErrorKind::InvalidInput, KeyError::NoSecret.to_string()));
+}
+
+#[test]
 fn debug_shows_no_key() {
     assert_eq!(format!("{:?}", ring(&["hunter2", "old"])), "KeyRing(2 keys: ***)");
 }
