@@ -14,16 +14,14 @@ mod signals;
 mod websocket;
 
 use std::io::{self, Write};
-use std::pin::Pin;
 use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use httpants_driver::runtime::{Runtime, Spawn};
-use httpants_driver::{BoundServer, Serve, Server};
-use httpants_tokio::{AccessLog, FileRoot, Handler, ListenAddress, Tls};
+use httpants_driver::{Serve, Server};
+use httpants_tokio::{AccessLog, FileRoot, Handler, ListenAddress};
 use options::{Command, Options, RuntimeName};
 use routes::Service;
-use signals::Registered;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::filter_fn;
@@ -51,12 +49,9 @@ fn start(options: &Options) -> io::Result<()> {
     }
 }
 
-/// The task that obeys signals.
-type Obey = Pin<Box<dyn Future<Output = ()> + Send>>;
-
 fn serve<R, H>(options: &Options, runtime: R, handler: fn(Arc<Service<R>>) -> H) -> io::Result<()>
 where
-    R: Runtime<Transport: Send> + Spawn<Serve<R, H>> + Spawn<Obey> + Send,
+    R: Runtime<Transport: Send> + Spawn<Serve<R, H>> + Send,
     H: Handler + Send + Sync,
 {
     let samples;
@@ -69,7 +64,7 @@ where
     };
     let files = options.pages(files)?.mount("/file");
     let service = Arc::new(Service { runtime: runtime.clone(), files, handle: OnceLock::new() });
-    let mut server = Server::with_runtime(runtime.clone(), handler(Arc::clone(&service)))
+    let mut server = Server::with_runtime(runtime, handler(Arc::clone(&service)))
         .body_policy(routes::body_policy)
         .config(|config| options.apply(config))
         .xheaders(options.xheaders())
@@ -96,35 +91,16 @@ where
     if let Some(tls) = &tls {
         server = server.tls(tls.clone());
     }
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let bound = server.bind()?;
     service.handle.get_or_init(|| bound.handle());
-    run(options, runtime, bound, tls)
-}
-
-/// Serves until a signal ends it.
-fn run<R, H>(options: &Options, runtime: R, bound: BoundServer<R, H>, tls: Option<Tls>) -> io::Result<()>
-where
-    R: Runtime<Transport: Send> + Spawn<Obey> + Send,
-    H: Handler + Send + Sync,
-{
-    let scheme = if tls.is_some() { "https" } else { "http" };
-    let line = |address: &ListenAddress| match address {
-        ListenAddress::Unix(_) => format!("httpants listens on {address}\n"),
-        _ => format!("httpants listens on {scheme}://{address}/\n"),
-    };
-    let lines: String = bound.local_addresses().iter().map(line).collect();
-    let signals = Registered::new(tls.is_some())?;
-    let (handle, delay) = (bound.handle(), options.drain_delay());
-    if options.workers.0 == 1 {
-        return runtime.block_on(async {
-            let signals = signals.on(runtime.clone()).await?;
-            runtime.spawn(Box::pin(signals.obey(handle, delay, tls)));
-            print(&lines);
-            bound.serve().await
-        })?;
+    signals::obey(bound.handle(), options.drain_delay(), tls)?;
+    for address in bound.local_addresses() {
+        print(&match address {
+            ListenAddress::Unix(_) => format!("httpants listens on {address}\n"),
+            _ => format!("httpants listens on {scheme}://{address}/\n"),
+        });
     }
-    signals.obey_on_thread(runtime, handle, delay, tls)?;
-    print(&lines);
     bound.run()
 }
 

@@ -29,14 +29,13 @@ impl Process {
         entries.filter_map(|entry| Some(fs::read_link(entry.ok()?.path()).ok()?.display().to_string())).collect()
     }
 
-    /// Returns how many sockets it has open: one listens, the others are connections. Those through
-    /// which signals come are left out: unix sockets without a path, or with one of that name.
+    /// Returns how many sockets it has open: one listens, the others are connections. Pairs of unix
+    /// sockets without a path are left out: signals come through them.
     pub(crate) fn sockets(&self) -> usize {
         let table = fs::read_to_string("/proc/net/unix").unwrap();
         let rows = table.lines().map(|row| row.split_whitespace().collect::<Vec<_>>());
-        let of_signals = rows.filter(|row| row.get(7).is_none_or(|path| path.ends_with("/signals")));
-        let of_signals: Vec<_> = of_signals.map(|row| format!("socket:[{}]", row[6])).collect();
-        let is_counted = |link: &&String| link.starts_with("socket:") && !of_signals.contains(link);
+        let unnamed: Vec<_> = rows.filter(|row| row.len() == 7).map(|row| format!("socket:[{}]", row[6])).collect();
+        let is_counted = |link: &&String| link.starts_with("socket:") && !unnamed.contains(link);
         self.descriptors().iter().filter(is_counted).count()
     }
 
