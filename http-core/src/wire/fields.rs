@@ -46,7 +46,7 @@ impl<'a> Lines<'a> {
         match colon {
             [b':', value @ ..] if !name.is_empty() => {
                 let value = match value {
-                    // Nearly every value stands behind one space.
+                    // Nearly every value follows a single space.
                     [b' ', rest @ ..] if rest.first().is_some_and(|&first| first > b' ') => rest,
                     _ => trim_ows_start(value),
                 };

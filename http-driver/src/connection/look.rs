@@ -40,7 +40,7 @@ where
                 admission.refuse(&mut shared.core);
             }
             loop {
-                if is_busy || io.open_files.is_full() || observer.is_full() {
+                if is_busy || !io.open_files.reserve() || observer.is_full() {
                     shared.core.hold_requests();
                 } else {
                     shared.core.accept_requests();

@@ -31,12 +31,12 @@ pub(crate) fn request(request: &RequestHead) -> Span {
     )
 }
 
-/// Enters a span until the guard is dropped. Does as [`Span::enter`] does, but what a span without
-/// a subscriber executes is one comparison, and the rest is not part of the function that enters it.
+/// Enters a span until the guard is dropped, like [`Span::enter`]. A span without a subscriber costs
+/// one comparison, because the rest is not inlined.
 #[inline]
 pub(crate) fn enter(span: &Span) -> Entered<'_> {
     if !span.is_none() {
-        tell_entered(span);
+        enter_enabled(span);
     }
     Entered(span)
 }
@@ -49,20 +49,20 @@ impl Drop for Entered<'_> {
     #[inline]
     fn drop(&mut self) {
         if !self.0.is_none() {
-            tell_left(self.0);
+            exit_enabled(self.0);
         }
     }
 }
 
 #[cold]
 #[inline(never)]
-fn tell_entered(span: &Span) {
+fn enter_enabled(span: &Span) {
     span.with_subscriber(|(id, subscriber)| subscriber.enter(id));
 }
 
 #[cold]
 #[inline(never)]
-fn tell_left(span: &Span) {
+fn exit_enabled(span: &Span) {
     span.with_subscriber(|(id, subscriber)| subscriber.exit(id));
 }
 

@@ -44,15 +44,15 @@ impl OpenFiles {
         self.queue.push_back(OpenFile { number, file: file.into(), left, _permit: permit });
     }
 
-    /// Returns whether the next request has to wait.
-    pub(crate) fn is_full(&mut self) -> bool {
+    /// Reserves room for the file of the next request; returns false if that has to wait.
+    pub(crate) fn reserve(&mut self) -> bool {
         if self.queue.is_empty() {
-            return false;
+            return true;
         }
         if self.queue.len() < MOST && self.next.is_none() {
             self.next = FILES.take();
         }
-        self.next.is_none()
+        self.next.is_some()
     }
 
     /// Returns the file with this number, which must be the first to be sent.
@@ -90,20 +90,20 @@ mod tests {
     fn permits_are_returned() {
         let mut files = OpenFiles::default();
         for number in 1..=MOST as u64 {
-            assert!(!files.is_full());
+            assert!(files.reserve());
             files.keep(number, tempfile::tempfile().unwrap(), 2);
         }
-        assert!(files.is_full());
+        assert!(!files.reserve());
         assert_eq!(FILES.taken(), MOST - 1);
         files.sent(1);
-        assert!(files.is_full());
+        assert!(!files.reserve());
         files.sent(1);
-        assert!(!files.is_full());
+        assert!(files.reserve());
         assert!(files.get(MOST as u64).is_some() && files.get(1).is_none());
         files.sent(2);
         assert_eq!(FILES.taken(), 0);
         files.keep(9, tempfile::tempfile().unwrap(), 1);
-        assert!(!files.is_full());
+        assert!(files.reserve());
         drop(files);
         assert_eq!(FILES.taken(), 0);
     }

@@ -33,8 +33,8 @@ pub(crate) fn respond(_: &mut Outlet<'_>, _: ResponseHead, file: NamedFile) -> R
 }
 
 impl OpenFiles {
-    pub(crate) fn is_full(&self) -> bool {
-        false
+    pub(crate) fn reserve(&self) -> bool {
+        true
     }
 
     pub(crate) fn get(&self, _: u64) -> Option<&NamedFile> {
