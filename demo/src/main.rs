@@ -18,10 +18,11 @@ use std::process::ExitCode;
 use std::sync::{Arc, OnceLock};
 
 use httpants_driver::runtime::{Runtime, Spawn};
-use httpants_driver::{Serve, Server};
+use httpants_driver::{BoundServer, Serve, Server};
 use httpants_tokio::{AccessLog, FileRoot, Handler, ListenAddress};
 use options::{Command, Options, RuntimeName};
 use routes::Service;
+use signals::Controls;
 use tracing::level_filters::LevelFilter;
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::filter_fn;
@@ -43,16 +44,22 @@ fn main() -> ExitCode {
 fn start(options: &Options) -> io::Result<()> {
     log();
     match options.runtime {
-        RuntimeName::Tokio => serve(options, httpants_tokio::Runtime::default(), routes::handler),
-        RuntimeName::Smol => serve(options, httpants_smol::Runtime::default(), routes::handler),
-        RuntimeName::AsyncStd => serve(options, httpants_async_std::Runtime::default(), routes::handler),
+        RuntimeName::Tokio => {
+            let run = if options.workers.0 == 1 { run_on_tokio } else { run };
+            serve(options, httpants_tokio::Runtime::default(), routes::handler, run)
+        }
+        RuntimeName::Smol => serve(options, httpants_smol::Runtime::default(), routes::handler, run),
+        RuntimeName::AsyncStd => serve(options, httpants_async_std::Runtime::default(), routes::handler, run),
     }
 }
 
-fn serve<R, H>(options: &Options, runtime: R, handler: fn(Arc<Service<R>>) -> H) -> io::Result<()>
+/// Serves until signals end it; the lines are printed when it obeys them.
+type Run<R, H> = fn(server: BoundServer<R, H>, controls: Controls, lines: &str) -> io::Result<()>;
+
+fn serve<R, H>(options: &Options, runtime: R, handler: fn(Arc<Service<R>>) -> H, run: Run<R, H>) -> io::Result<()>
 where
-    R: Runtime<Transport: Send> + Spawn<Serve<R, H>> + Send,
-    H: Handler + Send + Sync,
+    R: Runtime<Transport: Send> + Spawn<Serve<R, H>>,
+    H: Handler,
 {
     let samples;
     let files = match options.file_root()? {
@@ -94,14 +101,36 @@ where
     let scheme = if tls.is_some() { "https" } else { "http" };
     let bound = server.bind()?;
     service.handle.get_or_init(|| bound.handle());
-    signals::obey(bound.handle(), options.drain_delay(), tls)?;
-    for address in bound.local_addresses() {
-        print(&match address {
-            ListenAddress::Unix(_) => format!("httpants listens on {address}\n"),
-            _ => format!("httpants listens on {scheme}://{address}/\n"),
-        });
-    }
-    bound.run()
+    let line = |address: &ListenAddress| match address {
+        ListenAddress::Unix(_) => format!("httpants listens on {address}\n"),
+        _ => format!("httpants listens on {scheme}://{address}/\n"),
+    };
+    let lines: String = bound.local_addresses().iter().map(line).collect();
+    let controls = Controls { handle: bound.handle(), delay: options.drain_delay(), tls };
+    run(bound, controls, &lines)
+}
+
+fn run<R, H>(server: BoundServer<R, H>, controls: Controls, lines: &str) -> io::Result<()>
+where
+    R: Runtime + Send,
+    H: Handler + Send + Sync,
+{
+    controls.obey_on_thread()?;
+    print(lines);
+    server.run()
+}
+
+/// Runs one worker of tokio without another thread.
+fn run_on_tokio<H: Handler>(
+    server: BoundServer<httpants_tokio::Runtime, H>,
+    controls: Controls,
+    lines: &str,
+) -> io::Result<()> {
+    httpants_tokio::Runtime::default().block_on(async {
+        controls.obey_on_tokio()?;
+        print(lines);
+        server.serve().await
+    })?
 }
 
 /// Logs warnings, and peers without a valid PROXY header, to standard error.

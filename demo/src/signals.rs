@@ -1,37 +1,88 @@
 //! Signals that stop the program or reload certificates.
 
+use std::future::poll_fn;
 use std::io;
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
 use httpants_tokio::{Handle, Tls};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How long running requests may take to finish.
 const GRACE: Duration = Duration::from_secs(30);
 
-/// Handles signals on a thread: the first SIGINT drains the server, and so does SIGTERM after
-/// `delay`; a signal in the delay ends it, and one after it closes all connections. SIGHUP reloads
+/// What signals act on: the first SIGINT drains the server, and so does SIGTERM after `delay`; a
+/// signal in the delay ends it, and one after it closes all connections. SIGHUP reloads
 /// certificates; without TLS it ends the program as usual.
-pub(crate) fn obey(handle: Handle, delay: Duration, tls: Option<Tls>) -> io::Result<()> {
-    let mut signals = Signals::new([SIGINT, SIGTERM])?;
-    if tls.is_some() {
-        signals.add_signal(SIGHUP)?;
+#[derive(Clone)]
+pub(crate) struct Controls {
+    pub(crate) handle: Handle,
+    pub(crate) delay: Duration,
+    pub(crate) tls: Option<Tls>,
+}
+
+impl Controls {
+    /// Obeys signals on a thread of their own.
+    pub(crate) fn obey_on_thread(self) -> io::Result<()> {
+        let mut signals = Signals::new(self.signals())?;
+        thread::Builder::new().name("signals".into()).spawn(move || {
+            for number in signals.forever() {
+                self.obey(number);
+            }
+        })?;
+        Ok(())
     }
-    thread::Builder::new().name("signals".into()).spawn(move || {
-        for signal in signals.forever() {
-            match (signal, &tls) {
-                (SIGHUP, Some(tls)) => {
-                    if let Err(error) = tls.reload() {
-                        tracing::error!(%error, "certificate reload failed; keeping the current certificates");
-                    }
+
+    /// Obeys signals in a task of the current tokio runtime: threads share their descriptors, so a
+    /// second one would make the system calls of the first dearer.
+    pub(crate) fn obey_on_tokio(self) -> io::Result<()> {
+        let register = |&number: &i32| Ok((number, signal(SignalKind::from_raw(number))?));
+        let mut signals = self.signals().iter().map(register).collect::<io::Result<Vec<_>>>()?;
+        tokio::spawn(async move {
+            while let Some(number) = next(&mut signals).await {
+                let controls = self.clone();
+                match number {
+                    SIGHUP => drop(tokio::task::spawn_blocking(move || controls.obey(number))),
+                    _ => controls.obey(number),
                 }
-                _ if handle.is_draining() => handle.close(),
-                (SIGTERM, _) if handle.is_ready() => handle.shutdown_after(delay, GRACE),
-                _ => handle.shutdown(GRACE),
+            }
+        });
+        Ok(())
+    }
+
+    fn signals(&self) -> &'static [i32] {
+        if self.tls.is_some() { &[SIGINT, SIGTERM, SIGHUP] } else { &[SIGINT, SIGTERM] }
+    }
+
+    fn obey(&self, signal: i32) {
+        match (signal, &self.tls) {
+            (SIGHUP, Some(tls)) => {
+                if let Err(error) = tls.reload() {
+                    tracing::error!(%error, "certificate reload failed; keeping the current certificates");
+                }
+            }
+            _ if self.handle.is_draining() => self.handle.close(),
+            (SIGTERM, _) if self.handle.is_ready() => self.handle.shutdown_after(self.delay, GRACE),
+            _ => self.handle.shutdown(GRACE),
+        }
+    }
+}
+
+/// Waits for the next of these signals, which does not come if none can any more.
+async fn next(signals: &mut [(i32, Signal)]) -> Option<i32> {
+    poll_fn(|context| {
+        let mut is_open = false;
+        for (number, signal) in &mut *signals {
+            match signal.poll_recv(context) {
+                Poll::Ready(Some(())) => return Poll::Ready(Some(*number)),
+                Poll::Ready(None) => {}
+                Poll::Pending => is_open = true,
             }
         }
-    })?;
-    Ok(())
+        if is_open { Poll::Pending } else { Poll::Ready(None) }
+    })
+    .await
 }
