@@ -122,6 +122,11 @@ impl Sleep for TokioSleep {
 
 /// Returns the origin plus `at`. A time that the clock cannot represent becomes one in a year.
 fn moment(origin: Instant, at: Duration) -> Instant {
+    origin.checked_add(at).unwrap_or_else(in_a_year)
+}
+
+#[cold]
+fn in_a_year() -> Instant {
     const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
-    origin.checked_add(at).unwrap_or_else(|| Instant::now() + YEAR)
+    Instant::now() + YEAR
 }

@@ -48,6 +48,7 @@ impl Connection {
 
     /// Ends a connection between requests, and any other after its current response; if no
     /// response has said so, a request that was received is served first, and its response says it.
+    #[cold]
     pub(super) fn wind_down(&mut self, reason: CloseReason) {
         let between_requests = self.state.is_between_requests();
         let head_is_given = matches!(self.state.send, Sending::Body | Sending::Done);
@@ -113,6 +114,7 @@ impl Connection {
     }
 
     /// Ends everything at once.
+    #[cold]
     pub(super) fn break_off(&mut self, reason: CloseReason) {
         let unfinished = self.state.send == Sending::Body || self.has_unsent();
         if self.apply(Input::Break) {

@@ -13,6 +13,19 @@ impl Connection {
     /// Returns the next deadline; `None` when nothing is timed.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Deadline> {
+        let is_between_requests = self.state.recv == Receiving::Idle && self.served > 0 && !self.held;
+        // Most of the time nothing but the next request is awaited.
+        if is_between_requests && !self.has_unsent() && self.uncommon.is_none() && self.peer_closed_at.is_none() {
+            let mut next = Earliest::default();
+            next.offer(self.times.idle, self.config.timeouts.idle, Timer::Idle);
+            return next.deadline();
+        }
+        self.earliest_deadline()
+    }
+
+    /// Apart, so that the usual case is a few instructions.
+    #[inline(never)]
+    fn earliest_deadline(&self) -> Option<Deadline> {
         let times = &self.times;
         let timeouts = self.timeouts();
         let mut next = Earliest::default();

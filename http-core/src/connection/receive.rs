@@ -159,10 +159,7 @@ impl Connection {
                 Some(self.accept(facts))
             }
             Ok(None) => {
-                if self.apply(Input::FirstByte) {
-                    self.times.head = self.now.mono;
-                }
-                self.await_more();
+                self.await_rest_of_head();
                 None
             }
             Err(fault) => {
@@ -172,8 +169,17 @@ impl Connection {
         }
     }
 
+    /// Most heads come whole.
     #[cold]
+    fn await_rest_of_head(&mut self) {
+        if self.apply(Input::FirstByte) {
+            self.times.head = self.now.mono;
+        }
+        self.await_more();
+    }
+
     /// Reads up to the first byte of a head; says whether it is there.
+    #[cold]
     fn skip_empty_lines(&mut self) -> bool {
         loop {
             match self.recv.filled() {

@@ -17,6 +17,7 @@ use crate::wire::response_framing::FramingField;
 
 /// Refusing.
 impl Connection {
+    #[cold]
     pub(super) fn refuse(&mut self, fault: ProtocolError) {
         self.note_refusal(fault);
         self.turn_away(fault.status(), fault.rule(), CloseReason::Refused(fault));

@@ -26,6 +26,19 @@ enum Follows {
     OtherProtocol,
 }
 
+/// The value of Connection behind a head, if it is sent. Who sends Upgrade names it there (RFC 9110
+/// section 7.8).
+#[cold]
+fn connection_field(http_1_0: bool, hands_over: bool, upgrade: bool, persistent: bool) -> Option<&'static str> {
+    match (hands_over, upgrade) {
+        (true, upgrade) => upgrade.then_some("Upgrade"),
+        (false, true) if !persistent => Some("close, Upgrade"),
+        (false, true) => Some(if http_1_0 { "keep-alive, Upgrade" } else { "Upgrade" }),
+        (false, false) if !persistent => Some("close"),
+        (false, false) => http_1_0.then_some("keep-alive"),
+    }
+}
+
 /// Commands for a request.
 impl Connection {
     /// Sends the head of the response to this request. Date, Server, the framing fields and
@@ -88,14 +101,9 @@ impl Connection {
             self.apply(Input::Last);
         }
         let persistent = self.state.persistent;
-        // Who sends Upgrade names it in Connection (RFC 9110 section 7.8).
-        let connection = match (framed.hands_over, reserved.upgrade) {
-            (true, upgrade) => upgrade.then_some("Upgrade"),
-            (false, true) if !persistent => Some("close, Upgrade"),
-            (false, true) => Some(if http_1_0 { "keep-alive, Upgrade" } else { "Upgrade" }),
-            (false, false) if !persistent => Some("close"),
-            (false, false) => http_1_0.then_some("keep-alive"),
-        };
+        let is_usual = persistent && !http_1_0 && !framed.hands_over && !reserved.upgrade;
+        let connection =
+            if is_usual { None } else { connection_field(http_1_0, framed.hands_over, reserved.upgrade, persistent) };
         self.queue();
         ResponseEncoder {
             http_1_0,
@@ -111,11 +119,17 @@ impl Connection {
         self.responses.begin(head.status);
         self.events.expect_100 = false;
         if framed.hands_over {
-            self.responses.complete();
-            self.apply(Input::HandOver);
-            self.end_request();
+            self.hand_over();
         }
         Ok(())
+    }
+
+    /// Ends HTTP behind the head.
+    #[cold]
+    fn hand_over(&mut self) {
+        self.responses.complete();
+        self.apply(Input::HandOver);
+        self.end_request();
     }
 
     /// The head without Trailer: the trailers of this response are dropped, too.

@@ -97,11 +97,15 @@ impl RecycledBuffers {
     /// The place for the next request's head: the storage kept, unless somebody holds it.
     #[inline]
     pub(crate) fn message(&mut self) -> &mut Message {
-        let request = self.0.get_or_insert_default();
-        if request.is_shared() {
-            *request = RequestHead::default();
+        if self.0.as_ref().is_none_or(RequestHead::is_shared) {
+            self.renew();
         }
-        Arc::make_mut(&mut request.0)
+        Arc::make_mut(&mut self.0.get_or_insert_default().0)
+    }
+
+    #[cold]
+    fn renew(&mut self) {
+        self.0 = Some(RequestHead::default());
     }
 
     /// The request whose head was filled in.

@@ -77,9 +77,15 @@ impl HeadReader {
                 return Ok(Some(self.line_start));
             }
         }
+        self.miss_end(window, input.len() < limit)
+    }
+
+    /// The end of the head is not there; nearly every head comes whole.
+    #[cold]
+    fn miss_end(&mut self, window: &[u8], has_room: bool) -> Result<Option<usize>, ProtocolError> {
         self.searched = window.len();
         match self.line_start {
-            _ if input.len() < limit => Ok(None),
+            _ if has_room => Ok(None),
             // A head of exactly the limit would have ended by now.
             0 => Err(request_line::no_end(window, &self.limits)),
             _ => Err(ProtocolError::HeadTooLong),
@@ -208,9 +214,17 @@ impl KnownFields {
 
     fn host(&self, head: &[u8], http_1_0: bool) -> Result<Span, ProtocolError> {
         match self.host {
+            Some(value) if !self.repeated_host && host::is_host(value.slice(head)) => Ok(value),
+            host => self.other_host(host, head, http_1_0),
+        }
+    }
+
+    /// No host, or none that is accepted.
+    #[cold]
+    fn other_host(&self, host: Option<Span>, head: &[u8], http_1_0: bool) -> Result<Span, ProtocolError> {
+        match host {
             _ if self.repeated_host => Err(ProtocolError::DuplicateHost),
-            Some(value) if !host::is_host(value.slice(head)) => Err(host::host_fault(value.slice(head))),
-            Some(value) => Ok(value),
+            Some(value) => Err(host::host_fault(value.slice(head))),
             None if http_1_0 => Ok(Span::default()),
             None => Err(ProtocolError::MissingHost),
         }

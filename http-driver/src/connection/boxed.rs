@@ -28,7 +28,7 @@ pub(super) struct BoxedFuture<F>(Empty<F>);
 impl<F: 'static> BoxedFuture<F> {
     pub(super) fn new(future: F) -> Self {
         let used = SHELVES.try_with(|shelves| shelf_of(&mut shelves.borrow_mut())?.pop());
-        let mut place = used.ok().flatten().unwrap_or_else(|| Box::pin(None));
+        let mut place = used.ok().flatten().unwrap_or_else(new_box);
         place.as_mut().set(Some(future));
         Self(place)
     }
@@ -60,6 +60,11 @@ impl<F: Future> BoxedFuture<F> {
             None => Poll::Pending,
         }
     }
+}
+
+#[cold]
+fn new_box<F>() -> Empty<F> {
+    Box::pin(None)
 }
 
 fn shelf_of<F: 'static>(shelves: &mut [Box<dyn Any>]) -> Option<&mut Vec<Empty<F>>> {

@@ -25,7 +25,12 @@ pub(crate) fn take(size: usize) -> Storage {
         let (_, shelf) = pool.shelves.iter_mut().find(|(kept, _)| *kept == size)?;
         shelf.pop()
     });
-    used.unwrap_or_else(|| Storage::new(size))
+    used.unwrap_or_else(|| create(size))
+}
+
+#[cold]
+fn create(size: usize) -> Storage {
+    Storage::new(size)
 }
 
 /// Returns a buffer to the cache.

@@ -48,7 +48,7 @@ pub(super) fn take(environment: &Arc<Environment>, now: Now) -> Exchange {
     used.ok().flatten().unwrap_or_else(|| create(environment, now))
 }
 
-#[inline(never)]
+#[cold]
 fn create(environment: &Arc<Environment>, now: Now) -> Exchange {
     let core = Connection::new(Arc::clone(&environment.config), ConnectionInfo::default(), now);
     Exchange::new(core, Arc::clone(environment))

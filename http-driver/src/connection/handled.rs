@@ -104,6 +104,19 @@ where
             }
             return self.call(Request::without_body(head, outlet.exchange.clone()), service, outlet);
         }
+        self.begin_with_body(head, chosen, service, outlet);
+    }
+
+    #[inline(never)]
+    fn begin_with_body<H>(
+        &mut self,
+        head: RequestHead,
+        chosen: Option<RequestLimits>,
+        service: &Service<H>,
+        outlet: &mut Outlet<'_>,
+    ) where
+        H: Handler<Future = F>,
+    {
         let policy = guard(outlet.metrics, "body policy", || service.body_policy(&head));
         let Ok((policy, limits)) = policy.map(BodyPolicy::into_parts) else {
             return outlet.fail(ServerErrorKind::Panic);

@@ -257,6 +257,7 @@ where
     }
 
     /// Returns whether a request is handled whose response has no head yet.
+    #[cold]
     fn is_response_expected(self: Pin<&mut Self>) -> bool {
         let this = self.project();
         if this.handled.is_idle() {

@@ -319,6 +319,7 @@ impl Registration {
         (if is_new { self.obeyed } else { Command::Serve }, another_waker)
     }
 
+    #[inline(never)]
     fn register_waker(&self) {
         let waker = self.waker.clone();
         let replaced = match self.registry.connections().all.get_mut(self.key) {
@@ -338,6 +339,7 @@ impl Registration {
         self.registry.evict_if_full();
     }
 
+    #[cold]
     fn is_evicted(&self) -> bool {
         self.registry.connections().all.get(self.key).is_some_and(|entry| entry.evicted)
     }

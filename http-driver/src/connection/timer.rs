@@ -41,12 +41,21 @@ impl<S: Sleep> ConnectionTimer<S> {
     where
         R: Runtime<Sleep = S>,
     {
+        let is_set = self.armed.is_some_and(|armed| now < armed && armed <= at);
+        if is_set && self.registered {
+            return false;
+        }
+        self.set(context, runtime, at, is_set)
+    }
+
+    /// Sets the timer, unless it is set, and gives it the task's waker.
+    #[inline(never)]
+    fn set<R>(self: Pin<&mut Self>, context: &mut Context<'_>, runtime: &R, at: Duration, is_set: bool) -> bool
+    where
+        R: Runtime<Sleep = S>,
+    {
         let mut this = self.project();
-        if this.armed.is_some_and(|armed| now < armed && armed <= at) {
-            if *this.registered {
-                return false;
-            }
-        } else {
+        if !is_set {
             *this.armed = Some(at);
             match this.sleep.as_mut().as_pin_mut() {
                 Some(sleep) => sleep.reset(at),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use httpants_core::proxy::ProxyPolicy;
-use httpants_core::{Address, CloseReason, Connection, Event, Now, ProxyHeaderError, RequestHead};
+use httpants_core::{Address, CloseReason, Connection, Event, Now, ProxyHeaderError, Refusal, RequestHead};
 
 use super::access_log::{self, AccessLog, AccessLogState};
 use super::counters::{Count, Metrics};
@@ -98,23 +98,29 @@ impl Observer {
             Event::Upgraded(_) => metrics.one(Count::Upgrade),
             Event::Closed(reason) => {
                 metrics.one(Count::Close(reason));
-                if core.lacks_proxy_header() {
-                    let fault = ProxyHeaderFault::Incomplete(reason);
-                    self.proxy_header.get_or_insert_with(|| Box::new((core.connection_info().remote_addr, fault)));
+                if core.lacks_proxy_header() && self.proxy_header.is_none() {
+                    self.note_proxy_header(core, ProxyHeaderFault::Incomplete(reason));
                 }
             }
-            Event::Refused(refusal) => {
-                metrics.one(Count::Refusal(refusal.error()));
-                if let Some(fault) = refusal.proxy_header() {
-                    self.proxy_header =
-                        Some(Box::new((core.connection_info().remote_addr, ProxyHeaderFault::Malformed(fault))));
-                }
-                if self.is_logged {
-                    self.log.get_or_insert_default().refused(refusal);
-                }
-            }
+            Event::Refused(refusal) => self.refused(refusal, core),
             _ => {}
         }
+    }
+
+    #[cold]
+    fn refused(&mut self, refusal: Box<Refusal>, core: &Connection) {
+        self.observed.metrics.one(Count::Refusal(refusal.error()));
+        if let Some(fault) = refusal.proxy_header() {
+            self.note_proxy_header(core, ProxyHeaderFault::Malformed(fault));
+        }
+        if self.is_logged {
+            self.log.get_or_insert_default().refused(refusal);
+        }
+    }
+
+    #[cold]
+    fn note_proxy_header(&mut self, core: &Connection, fault: ProxyHeaderFault) {
+        self.proxy_header = Some(Box::new((core.connection_info().remote_addr, fault)));
     }
 
     /// Returns whether too many heads wait for their responses to accept another request.

@@ -76,6 +76,7 @@ impl Outlet<'_> {
 
     /// Refuses CONNECT with 501, because the handler returned 2xx without opening a tunnel, which a
     /// 2xx would promise. Scanners send CONNECT, so this must not fill the log.
+    #[cold]
     pub(super) fn refuse_tunnel(&mut self) {
         self.metrics.one(Count::TunnelRefused);
         let text = "CONNECT refused with 501: the handler returned 2xx without an upgrade";
@@ -89,11 +90,11 @@ impl Outlet<'_> {
 
     /// Handles a failed handler: sends 500 if nothing was sent, otherwise drops the connection, so
     /// that a broken response does not look complete. A refusal by the core stays.
+    #[cold]
     pub(crate) fn fail(&mut self, kind: ServerErrorKind) {
         self.respond_error(kind, "Internal Server Error\n");
     }
 
-    #[cold]
     fn respond_error(&mut self, kind: ServerErrorKind, text: &'static str) {
         let error = ServerError::new(kind);
         let mut head = ResponseHead::with_fields(error.status(), FieldLines::text_plain());

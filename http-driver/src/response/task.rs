@@ -129,6 +129,7 @@ impl Outlet<'_> {
     }
 
     /// Handles a response that could not be created, or a misuse that the handler returned.
+    #[cold]
     fn refuse(&mut self, misuse: Misuse, content: Content) -> Rest {
         let _ = guard(self.metrics, "drop of a response body", || drop(content));
         if misuse == Misuse::NoBody && self.state() == ResponseState::Begun {
@@ -144,6 +145,7 @@ impl Outlet<'_> {
 
     /// Handles a response that cannot be sent. A 2xx to CONNECT means that the handler has no
     /// tunnel to open.
+    #[cold]
     fn fail_with(&mut self, misuse: &Misuse) {
         if *misuse == Misuse::Upgrade && self.is_tunnel_expected() {
             return self.refuse_tunnel();
@@ -188,6 +190,7 @@ impl Outlet<'_> {
     }
 
     /// Aborts the response because the application failed with this error.
+    #[cold]
     fn break_off(&mut self, error: BoxError) {
         let state = self.state();
         let _ = guard(self.metrics, "formatting of an application error", || report_break(state, error));
