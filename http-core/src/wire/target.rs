@@ -44,6 +44,7 @@ pub(crate) fn parse(text: &[u8], path: usize, start: usize, method: &Method) -> 
 }
 
 /// `absolute-path [ "?" query ]`; a `#` starts the fragment, an attribute of its own in Pants.
+#[inline(never)]
 fn origin_form(text: &[u8], path: usize, start: usize) -> Target {
     let end = text.len();
     // The first `#` ends the query, the first `?` before it ends the path.
@@ -62,6 +63,7 @@ fn origin_form(text: &[u8], path: usize, start: usize) -> Target {
 }
 
 /// `http(s)://authority [ path ] [ "?" query ]`, RFC 9112 section 3.2.2.
+#[cold]
 fn absolute_form(text: &[u8], start: usize) -> Result<Target, ProtocolError> {
     let colon = memchr::memchr(b':', text).ok_or(ProtocolError::TargetForm)?;
     let (scheme, rest) = text.split_at_checked(colon).unwrap_or_default();
@@ -87,6 +89,7 @@ fn absolute_form(text: &[u8], start: usize) -> Result<Target, ProtocolError> {
 }
 
 /// `host ":" port`, RFC 9112 section 3.2.3.
+#[cold]
 fn authority_form(text: &[u8], whole: Span) -> Result<Target, ProtocolError> {
     let colon = text.iter().rposition(|&byte| byte == b':').ok_or(ProtocolError::AuthorityForm)?;
     let port = text.get(colon + 1..).and_then(grammar::decimal);

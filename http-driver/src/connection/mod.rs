@@ -216,10 +216,12 @@ where
 
     /// Continues the handshake, if any; returns whether it is over.
     fn handshake(self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
+        self.handshaking.is_pending() && self.continue_handshake(context)
+    }
+
+    #[inline(never)]
+    fn continue_handshake(self: Pin<&mut Self>, context: &mut Context<'_>) -> bool {
         let this = self.project();
-        if !this.handshaking.is_pending() {
-            return false;
-        }
         let exchange = this.exchange.get(&this.service.environment, *this.now);
         let Some(stream) = this.handshaking.poll(context, exchange, *this.now) else {
             return false;
@@ -271,36 +273,58 @@ where
     /// Registers wakers and the timer because no progress is possible. Ready if something changed
     /// in the meantime.
     fn wait(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut this = self.as_mut().project();
+        let this = self.as_mut().project();
         if !this.handled.is_idle() && this.io.watch_peer(context) {
             return Poll::Ready(());
         }
-        let now = *this.now;
         let deadline = match this.rest.take() {
             Some(deadline) => deadline,
-            None => {
-                let waker = (!this.handled.is_idle()).then(|| context.waker().clone());
-                let (io, observer) = (&mut *this.io, &*this.observer);
-                let exchange = this.exchange.get(&this.service.environment, now);
-                let ((deadline, parked), _) = exchange.with_own(context.waker(), |shared| {
-                    io.report(&mut shared.core, observer, now);
-                    let deadline = io.rest(&mut shared.core);
-                    (deadline, waker.map_or(Ok(()), |waker| shared.park(waker)))
-                });
-                if parked.is_err() {
-                    return Poll::Ready(());
-                }
-                if io.is_resting() {
-                    this.exchange.rest(&this.service.environment);
-                }
-                deadline
-            }
+            None => match self.as_mut().park(context) {
+                Some(deadline) => deadline,
+                None => return Poll::Ready(()),
+            },
         };
+        let mut this = self.as_mut().project();
         let heartbeat = this.handled.deadline();
         let Some(earliest) = deadline.into_iter().chain(heartbeat).min() else { return Poll::Pending };
-        if earliest > now.mono && !this.timer.as_mut().poll(context, this.runtime, earliest, now.mono) {
+        let now = this.now.mono;
+        if earliest > now && !this.timer.as_mut().poll(context, this.runtime, earliest, now) {
             return Poll::Pending;
         }
+        self.pass_deadline(deadline, heartbeat, context);
+        Poll::Ready(())
+    }
+
+    /// Registers the task's waker, unless something changed in the meantime, and returns the deadline
+    /// of the core.
+    #[inline(never)]
+    fn park(self: Pin<&mut Self>, context: &mut Context<'_>) -> Option<Option<Duration>> {
+        let this = self.project();
+        let now = *this.now;
+        let waker = (!this.handled.is_idle()).then(|| context.waker().clone());
+        let (io, observer) = (&mut *this.io, &*this.observer);
+        let exchange = this.exchange.get(&this.service.environment, now);
+        let ((deadline, parked), _) = exchange.with_own(context.waker(), |shared| {
+            io.report(&mut shared.core, observer, now);
+            let deadline = io.rest(&mut shared.core);
+            (deadline, waker.map_or(Ok(()), |waker| shared.park(waker)))
+        });
+        parked.ok()?;
+        if io.is_resting() {
+            this.exchange.rest(&this.service.environment);
+        }
+        Some(deadline)
+    }
+
+    /// Acts on a deadline that may have come.
+    #[cold]
+    fn pass_deadline(
+        self: Pin<&mut Self>,
+        deadline: Option<Duration>,
+        heartbeat: Option<Duration>,
+        context: &mut Context<'_>,
+    ) {
+        let this = self.project();
         // The clock decides.
         *this.now = this.runtime.now();
         let now = *this.now;
@@ -310,11 +334,11 @@ where
             let exchange = this.exchange.get(&this.service.environment, now);
             exchange.with_own(context.waker(), |shared| shared.core.handle_timeout(now));
         }
-        Poll::Ready(())
     }
 
     /// Ends the connection after its transport is closed. A handler that has responded runs to its
     /// end; any other is dropped.
+    #[inline(never)]
     fn end(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
         if !self.is_over {
             let _ = self.as_mut().look(context);

@@ -76,6 +76,7 @@ impl FileSender {
     /// # Errors
     /// Returns the errors of the transport and of reading, and [`ErrorKind::UnexpectedEof`] if the
     /// file ends before the range does.
+    #[inline(never)]
     pub(crate) fn poll_send<R: Runtime>(
         &mut self,
         runtime: &R,
