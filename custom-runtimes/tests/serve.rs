@@ -91,6 +91,39 @@ fn serves(program: &str) {
             response.push(byte[0]);
         }
     }
+    serves_others_beside_a_flood(&server);
+}
+
+/// Exchanges with the server while a client sends requests without end and reads every response.
+fn serves_others_beside_a_flood(server: &Server) {
+    let flood = &server.connect();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let requests = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(200);
+            let mut writer = flood;
+            while writer.write_all(&requests).is_ok() {}
+        });
+        let (begun, wait_for_it) = std::sync::mpsc::channel();
+        scope.spawn(move || {
+            let mut total = 0;
+            let mut buffer = vec![0; 1 << 16];
+            let mut reader = flood;
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                total += count;
+                if total > 1 << 20 {
+                    let _ = begun.send(());
+                }
+            }
+        });
+        wait_for_it.recv().unwrap();
+        let mut other = server.connect();
+        let mut start = [0; 15];
+        let read = other.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").and_then(|()| other.read_exact(&mut start));
+        // Ends the threads, which the scope waits for, before anything fails.
+        flood.shutdown(Shutdown::Both).unwrap();
+        read.unwrap();
+        assert_eq!(&start, b"HTTP/1.1 200 OK");
+    });
 }
 
 #[test]
