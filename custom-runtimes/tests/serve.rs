@@ -7,6 +7,8 @@ use std::net::{Shutdown, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+const DESCRIPTORS: usize = 64;
+
 struct Server {
     process: Child,
     address: String,
@@ -15,8 +17,14 @@ struct Server {
 impl Server {
     /// Starts a program of this package; returns `None` if it reports that it cannot run here.
     fn start(program: &str) -> Option<Self> {
-        let mut process =
-            Command::new(program).arg("127.0.0.1:0").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // With few descriptors, so that a test can use all of them.
+        let command = format!("ulimit -n {DESCRIPTORS}; exec \"$0\" 127.0.0.1:0");
+        let mut process = Command::new("sh")
+            .args(["-c", &command, program])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         if line.is_empty() {
@@ -92,6 +100,15 @@ fn serves(program: &str) {
         }
     }
     serves_others_beside_a_flood(&server);
+    serves_when_descriptors_are_free_again(&server);
+}
+
+/// Exchanges with the server after more clients came and left than it had descriptors for.
+fn serves_when_descriptors_are_free_again(server: &Server) {
+    let clients: Vec<_> = (0..2 * DESCRIPTORS).map(|_| server.connect()).collect();
+    drop(clients);
+    let received = server.exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(received.starts_with(b"HTTP/1.1 200 OK\r\n"));
 }
 
 /// Exchanges with the server while a client sends requests without end and reads every response.

@@ -22,6 +22,8 @@ const LISTENER: Token = Token(usize::MAX);
 // How often a client is read from before the others have their turn: one that sends requests as
 // fast as they are read would occupy the loop for ever.
 const READS: u32 = 16;
+// When accepting is tried again after an error: the connections that wait are not reported again.
+const PAUSE: Duration = Duration::from_millis(100);
 
 struct Client {
     socket: TcpStream,
@@ -109,22 +111,25 @@ struct Server {
     deadlines: BTreeSet<(Duration, usize)>,
     /// The clients whose turn ended with more to do.
     unfinished: BTreeSet<usize>,
+    /// When accepting is tried again after an error.
+    accept_at: Option<Duration>,
     config: Arc<Config>,
     clocks: Clocks,
 }
 
 impl Server {
-    fn accept(&mut self) -> io::Result<()> {
+    fn accept(&mut self) {
+        self.accept_at = None;
         loop {
             let (mut socket, remote) = match self.listener.accept() {
                 Ok(accepted) => accepted,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 // This client has left; others may wait.
                 Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => continue,
                 Err(error) => {
-                    // Accepting is retried with the next connection.
                     eprintln!("accept failed: {error}");
-                    return Ok(());
+                    self.accept_at = Some(self.clocks.now().mono + PAUSE);
+                    return;
                 }
             };
             // Some systems have no address for a socket whose client has left already.
@@ -132,7 +137,10 @@ impl Server {
             let peer = ConnectionInfo::new(remote, local);
             let entry = self.clients.vacant_entry();
             let interest = Interest::READABLE | Interest::WRITABLE;
-            self.poll.registry().register(&mut socket, Token(entry.key()), interest)?;
+            if let Err(error) = self.poll.registry().register(&mut socket, Token(entry.key()), interest) {
+                eprintln!("registering a connection failed: {error}");
+                continue;
+            }
             let key = entry.key();
             entry.insert(Client {
                 socket,
@@ -172,10 +180,11 @@ impl Server {
             return Some(Duration::ZERO);
         }
         let now = self.clocks.now().mono;
-        self.deadlines.first().map(|(at, _)| at.saturating_sub(now))
+        let first = self.deadlines.first().map(|(at, _)| *at);
+        first.into_iter().chain(self.accept_at).min().map(|at| at.saturating_sub(now))
     }
 
-    fn run(&mut self) -> io::Result<()> {
+    fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(256);
         loop {
             match self.poll.poll(&mut events, self.wait()) {
@@ -185,7 +194,7 @@ impl Server {
             let unfinished = std::mem::take(&mut self.unfinished);
             for event in &events {
                 if event.token() == LISTENER {
-                    self.accept()?;
+                    self.accept();
                     continue;
                 }
                 let Token(key) = event.token();
@@ -199,6 +208,9 @@ impl Server {
                 self.drive(key);
             }
             let now = self.clocks.now().mono;
+            if self.accept_at.is_some_and(|at| at <= now) {
+                self.accept();
+            }
             while let Some(&(at, key)) = self.deadlines.first()
                 && at <= now
             {
@@ -216,7 +228,15 @@ fn main() -> io::Result<()> {
     let mut listener = TcpListener::from_std(listener);
     let poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    let (clients, deadlines, unfinished) = (Slab::new(), BTreeSet::new(), BTreeSet::new());
-    let (config, clocks) = (Arc::new(Config::default()), Clocks::default());
-    Server { poll, listener, clients, deadlines, unfinished, config, clocks }.run()
+    let server = Server {
+        poll,
+        listener,
+        clients: Slab::new(),
+        deadlines: BTreeSet::new(),
+        unfinished: BTreeSet::new(),
+        accept_at: None,
+        config: Arc::new(Config::default()),
+        clocks: Clocks::default(),
+    };
+    server.run()
 }
