@@ -7,6 +7,8 @@ use std::net::{Shutdown, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+const DESCRIPTORS: usize = 64;
+
 struct Server {
     process: Child,
     address: String,
@@ -15,8 +17,14 @@ struct Server {
 impl Server {
     /// Starts a program of this package; returns `None` if it reports that it cannot run here.
     fn start(program: &str) -> Option<Self> {
-        let mut process =
-            Command::new(program).arg("127.0.0.1:0").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        // With few descriptors, so that a test can use all of them.
+        let command = format!("ulimit -n {DESCRIPTORS}; exec \"$0\" 127.0.0.1:0");
+        let mut process = Command::new("sh")
+            .args(["-c", &command, program])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
         if line.is_empty() {
@@ -91,6 +99,48 @@ fn serves(program: &str) {
             response.push(byte[0]);
         }
     }
+    serves_others_beside_a_flood(&server);
+    serves_when_descriptors_are_free_again(&server);
+}
+
+/// Exchanges with the server after more clients came and left than it had descriptors for.
+fn serves_when_descriptors_are_free_again(server: &Server) {
+    let clients: Vec<_> = (0..2 * DESCRIPTORS).map(|_| server.connect()).collect();
+    drop(clients);
+    let received = server.exchange(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n");
+    assert!(received.starts_with(b"HTTP/1.1 200 OK\r\n"));
+}
+
+/// Exchanges with the server while a client sends requests without end and reads every response.
+fn serves_others_beside_a_flood(server: &Server) {
+    let flood = &server.connect();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let requests = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".repeat(200);
+            let mut writer = flood;
+            while writer.write_all(&requests).is_ok() {}
+        });
+        let (begun, wait_for_it) = std::sync::mpsc::channel();
+        scope.spawn(move || {
+            let mut total = 0;
+            let mut buffer = vec![0; 1 << 16];
+            let mut reader = flood;
+            while let Ok(count @ 1..) = reader.read(&mut buffer) {
+                total += count;
+                if total > 1 << 20 {
+                    let _ = begun.send(());
+                }
+            }
+        });
+        wait_for_it.recv().unwrap();
+        let mut other = server.connect();
+        let mut start = [0; 15];
+        let read = other.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").and_then(|()| other.read_exact(&mut start));
+        // Ends the threads, which the scope waits for, before anything fails.
+        flood.shutdown(Shutdown::Both).unwrap();
+        read.unwrap();
+        assert_eq!(&start, b"HTTP/1.1 200 OK");
+    });
 }
 
 #[test]

@@ -7,6 +7,7 @@
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::Arc;
+use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
 use httpants_core::{Close, Config, Connection, ConnectionInfo, Event, Now, RequestId, ResponseHead, Transmit};
@@ -76,8 +77,13 @@ fn main() -> io::Result<()> {
     let config = Arc::new(Config::default());
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
     for socket in TcpListener::bind(address)?.incoming() {
-        let (socket, config) = (socket?, Arc::clone(&config));
-        std::thread::spawn(move || serve(socket, config));
+        let config = Arc::clone(&config);
+        // Without descriptors or threads, a client has to wait until others have left.
+        let started = socket.and_then(|socket| thread::Builder::new().spawn(move || serve(socket, config)));
+        if let Err(error) = started {
+            eprintln!("cannot serve a connection: {error}");
+            thread::sleep(Duration::from_millis(100));
+        }
     }
     Ok(())
 }

@@ -3,7 +3,8 @@
 //! In this folder: `cargo run --bin event_loop -- 127.0.0.1:8080`
 //!
 //! Readiness is edge-triggered: it is reported once and must be remembered, because the core may
-//! not want bytes, or have any to send, at that moment.
+//! not want bytes, or have any to send, at that moment. For the same reason a client whose turn has
+//! ended must be remembered: nothing else reports it again.
 
 use std::collections::BTreeSet;
 use std::io::{self, ErrorKind, IoSlice, Read, Write};
@@ -18,6 +19,11 @@ use mio::{Events, Interest, Poll, Token};
 use slab::Slab;
 
 const LISTENER: Token = Token(usize::MAX);
+// How often a client is read from before the others have their turn: one that sends requests as
+// fast as they are read would occupy the loop for ever.
+const READS: u32 = 16;
+// When accepting is tried again after an error: the connections that wait are not reported again.
+const PAUSE: Duration = Duration::from_millis(100);
 
 struct Client {
     socket: TcpStream,
@@ -31,13 +37,16 @@ struct Client {
 
 enum Next {
     Wait,
+    /// The turn is over, and there is more to do.
+    Continue,
     Close,
 }
 
 impl Client {
-    /// Does everything that is possible before the next event of the socket or the clock.
+    /// Does what is possible before the next event of the socket or the clock, for one turn.
     fn drive(&mut self, clocks: Clocks) -> io::Result<Next> {
         self.connection.handle_timeout(clocks.now());
+        let mut reads = 0;
         loop {
             self.application.handle_events(&mut self.connection);
             if self.writable && self.send(clocks)? {
@@ -52,9 +61,14 @@ impl Client {
                 Some(_) => return Ok(Next::Close),
                 None => {}
             }
-            if !(self.readable && self.connection.wants_recv() && self.receive(clocks)?) {
+            if !(self.readable && self.connection.wants_recv()) {
                 return Ok(Next::Wait);
             }
+            if reads == READS {
+                return Ok(Next::Continue);
+            }
+            reads += 1;
+            self.receive(clocks)?;
         }
     }
 
@@ -68,14 +82,14 @@ impl Client {
         Ok(sent.is_some())
     }
 
-    fn receive(&mut self, clocks: Clocks) -> io::Result<bool> {
+    fn receive(&mut self, clocks: Clocks) -> io::Result<()> {
         let received = ready(&mut self.readable, self.socket.read(self.connection.recv_buf()))?;
         match received {
             Some(0) => self.connection.handle_eof(clocks.now()),
             Some(count) => self.connection.handle_recv(count, clocks.now()),
             None => {}
         }
-        Ok(received.is_some())
+        Ok(())
     }
 }
 
@@ -95,26 +109,38 @@ struct Server {
     listener: TcpListener,
     clients: Slab<Client>,
     deadlines: BTreeSet<(Duration, usize)>,
+    /// The clients whose turn ended with more to do.
+    unfinished: BTreeSet<usize>,
+    /// When accepting is tried again after an error.
+    accept_at: Option<Duration>,
     config: Arc<Config>,
     clocks: Clocks,
 }
 
 impl Server {
-    fn accept(&mut self) -> io::Result<()> {
+    fn accept(&mut self) {
+        self.accept_at = None;
         loop {
             let (mut socket, remote) = match self.listener.accept() {
                 Ok(accepted) => accepted,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                // This client has left; others may wait.
+                Err(error) if matches!(error.kind(), ErrorKind::ConnectionAborted | ErrorKind::Interrupted) => continue,
                 Err(error) => {
-                    // Accepting is retried with the next connection.
                     eprintln!("accept failed: {error}");
-                    return Ok(());
+                    self.accept_at = Some(self.clocks.now().mono + PAUSE);
+                    return;
                 }
             };
-            let peer = ConnectionInfo::new(remote, socket.local_addr()?);
+            // Some systems have no address for a socket whose client has left already.
+            let Ok(local) = socket.local_addr() else { continue };
+            let peer = ConnectionInfo::new(remote, local);
             let entry = self.clients.vacant_entry();
             let interest = Interest::READABLE | Interest::WRITABLE;
-            self.poll.registry().register(&mut socket, Token(entry.key()), interest)?;
+            if let Err(error) = self.poll.registry().register(&mut socket, Token(entry.key()), interest) {
+                eprintln!("registering a connection failed: {error}");
+                continue;
+            }
             let key = entry.key();
             entry.insert(Client {
                 socket,
@@ -137,7 +163,10 @@ impl Server {
             self.deadlines.remove(&(at, key));
         }
         match next {
-            Ok(Next::Wait) => {
+            Ok(next @ (Next::Wait | Next::Continue)) => {
+                if let Next::Continue = next {
+                    self.unfinished.insert(key);
+                }
                 client.deadline = client.connection.poll_timeout().map(|deadline| deadline.at);
                 self.deadlines.extend(client.deadline.map(|at| (at, key)));
             }
@@ -145,18 +174,27 @@ impl Server {
         }
     }
 
-    fn run(&mut self) -> io::Result<()> {
+    /// Returns how long to wait for an event of a socket.
+    fn wait(&self) -> Option<Duration> {
+        if !self.unfinished.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let now = self.clocks.now().mono;
+        let first = self.deadlines.first().map(|(at, _)| *at);
+        first.into_iter().chain(self.accept_at).min().map(|at| at.saturating_sub(now))
+    }
+
+    fn run(mut self) -> io::Result<()> {
         let mut events = Events::with_capacity(256);
         loop {
-            let now = self.clocks.now().mono;
-            let wait = self.deadlines.first().map(|(at, _)| at.saturating_sub(now));
-            match self.poll.poll(&mut events, wait) {
+            match self.poll.poll(&mut events, self.wait()) {
                 Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error),
                 _ => {}
             }
+            let unfinished = std::mem::take(&mut self.unfinished);
             for event in &events {
                 if event.token() == LISTENER {
-                    self.accept()?;
+                    self.accept();
                     continue;
                 }
                 let Token(key) = event.token();
@@ -166,7 +204,13 @@ impl Server {
                 }
                 self.drive(key);
             }
+            for key in unfinished {
+                self.drive(key);
+            }
             let now = self.clocks.now().mono;
+            if self.accept_at.is_some_and(|at| at <= now) {
+                self.accept();
+            }
             while let Some(&(at, key)) = self.deadlines.first()
                 && at <= now
             {
@@ -184,7 +228,15 @@ fn main() -> io::Result<()> {
     let mut listener = TcpListener::from_std(listener);
     let poll = Poll::new()?;
     poll.registry().register(&mut listener, LISTENER, Interest::READABLE)?;
-    let (clients, deadlines) = (Slab::new(), BTreeSet::new());
-    let (config, clocks) = (Arc::new(Config::default()), Clocks::default());
-    Server { poll, listener, clients, deadlines, config, clocks }.run()
+    let server = Server {
+        poll,
+        listener,
+        clients: Slab::new(),
+        deadlines: BTreeSet::new(),
+        unfinished: BTreeSet::new(),
+        accept_at: None,
+        config: Arc::new(Config::default()),
+        clocks: Clocks::default(),
+    };
+    server.run()
 }

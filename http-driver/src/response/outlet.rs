@@ -57,8 +57,11 @@ impl Outlet<'_> {
     pub(super) fn report(&mut self, misuse: &Misuse) {
         let request = self.request;
         let responded = self.with(|shared| shared.has_responded(request));
-        // An ended connection is not an error of the application; a second response is.
-        if !responded && (*misuse == Misuse::Closed || self.state() == ResponseState::Closed) {
+        // An ended connection is not an error of the application; a second response is, and so is
+        // one that ended too early, which ends the connection.
+        let is_short = matches!(misuse, Misuse::TooLittleContent { .. });
+        let has_ended = *misuse == Misuse::Closed || self.state() == ResponseState::Closed;
+        if !responded && !is_short && has_ended {
             tracing::debug!(%misuse, "the connection ended before its response");
         } else {
             report!("cannot send a response", misuse);

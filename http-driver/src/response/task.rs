@@ -343,7 +343,9 @@ impl StreamTask {
 /// Logs an ERROR only for failures of the application, so that no peer can fill the log.
 #[expect(clippy::needless_pass_by_value, reason = "it is dropped where a panic is caught")]
 fn report_break(state: ResponseState, error: BoxError) {
-    let is_peers = state.is_over() || is_peers_fault(&*error);
+    // A response that ends too early ends the connection, but not because of the peer.
+    let is_short = matches!(error.downcast_ref(), Some(Misuse::TooLittleContent { .. }));
+    let is_peers = state.is_over() && !is_short || is_peers_fault(&*error);
     let text = error.to_string();
     let error = text.escape_debug();
     if is_peers {

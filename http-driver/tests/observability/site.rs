@@ -10,7 +10,7 @@ use futures_core::Stream;
 use httpants_driver::protocol::Config;
 use httpants_driver::protocol::proxy::XHeaders;
 use httpants_driver::runtime::{Runtime, Sleep};
-use httpants_driver::{AccessLog, BodyPolicy, Handle, Request, Response, Server};
+use httpants_driver::{AccessLog, BodyPolicy, Handle, Misuse, Request, Response, Server};
 use httpants_testkit::memory::{Client, Memory};
 
 pub(crate) struct Site {
@@ -69,6 +69,8 @@ async fn application(memory: Memory, request: Request) -> Response {
         "/large" => Response::bytes("application/octet-stream", vec![b'x'; 100_000]),
         "/chunks" => Response::stream(Pieces { left: 10, fail: false }),
         "/broken" => Response::stream(Pieces { left: 3, fail: true }),
+        "/short" => Response::stream(Pieces { left: 3, fail: false }).with_header("Content-Length", "20007"),
+        "/short-responder" => short(request).await.unwrap_or_else(Into::into),
         "/slow" => {
             sleep(&memory, Duration::from_secs(5)).await;
             "slow".into()
@@ -83,6 +85,14 @@ async fn application(memory: Memory, request: Request) -> Response {
         "/status" => Response::new(request.query().parse::<u16>().unwrap()),
         _ => "hello".into(),
     }
+}
+
+async fn short(request: Request) -> Result<Response, Misuse> {
+    let mut responder = request.responder();
+    responder.send_status(200)?;
+    responder.send_headers([("Content-Length", "5")], true)?;
+    responder.send("abc").await?;
+    responder.finish().await
 }
 
 async fn sleep(memory: &Memory, span: Duration) {

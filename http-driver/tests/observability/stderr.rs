@@ -17,10 +17,12 @@ fn child(action: &str) -> Vec<String> {
     text.lines().filter(|line| line.starts_with("httpants: ")).map(Into::into).collect()
 }
 
-/// Causes responses that cannot be sent for 20 reasons, each twice, two aborted by the application,
-/// and one aborted by a peer.
+/// Causes two responses that end too early, some that cannot be sent for 20 reasons, each twice,
+/// two aborted by the application, and one aborted by a peer.
 fn fail() {
     let site = Site::new();
+    site.exchange(&get("/short"));
+    site.exchange(&get("/short-responder"));
     for status in (1..=20).flat_map(|status| [status, status]) {
         site.exchange(&get(&format!("/status?{status}")));
     }
@@ -40,7 +42,14 @@ fn failures_go_to_stderr_once_each_without_a_subscriber() {
         Err(_) => {
             let misuse =
                 |status| format!("httpants: cannot send a response; misuse: status {status} is outside 100 to 999");
-            let mut expected: Vec<_> = (1..=16).map(misuse).collect();
+            let mut expected = [
+                "httpants: response aborted; error: the response ended 7 bytes before its Content-Length",
+                "httpants: cannot send a response; misuse: the response ended 2 bytes before its Content-Length",
+            ]
+            .map(String::from)
+            .to_vec();
+            // Up to 16 for each place in the code.
+            expected.extend((1..=15).map(misuse));
             expected.push("httpants: response aborted; error: on purpose".to_owned());
             assert_eq!(child("alone"), expected);
             assert_eq!(child("with a subscriber"), [""; 0]);

@@ -15,7 +15,8 @@ const HEAD: &str = "# Every limit, timer and default
 Generated from the code by a test (`tests/tests/reference`): `UPDATE_REFERENCE=1 cargo test -p httpants-tests --test reference`
 writes it anew. `config.` names fields of `Config` (`Server::config(|config| ..)`), `forms.` those of `FormLimits`
 (`Server::forms(|forms| ..)`), `variables.` those of `Options` (`Server::variables(|variables| ..)`). Everything else is a method
-of the type that is named. Sizes are in bytes. What is refused, and how, is in [errors](errors.md) and [verdicts](../protocol.md).
+of the type that is named. A timeout is `Some(duration)`; `None` disables it. Sizes are in bytes. What is refused, and how, is
+in [errors](errors.md) and [verdicts](../protocol.md).
 
 ";
 
