@@ -10,6 +10,7 @@
     reason = "a test fails by panicking, and clippy.toml excepts only the test functions themselves"
 )]
 
+mod accepting;
 mod bodiless;
 mod content_owners;
 mod draining;
