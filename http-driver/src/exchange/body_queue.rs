@@ -97,13 +97,6 @@ impl BodyQueue {
         (!std::mem::replace(&mut self.asked, true)).then(|| std::mem::take(&mut self.continue_expected))
     }
 
-    /// Notes that the client waits for `100 Continue`; returns whether it has to keep waiting
-    /// because the body is not wanted yet.
-    pub(super) fn expect_continue(&mut self) -> bool {
-        self.continue_expected = !self.asked;
-        self.continue_expected
-    }
-
     pub(super) fn reader(&mut self) -> &mut Option<Waker> {
         &mut self.reader
     }

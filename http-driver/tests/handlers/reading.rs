@@ -203,6 +203,21 @@ fn reader_in_a_task_learns_of_an_early_last_response() {
     }
 }
 
+/// The client waits for that without bytes of its body.
+#[test]
+fn continue_is_sent_when_the_handler_reads_and_not_before() {
+    let world = start_streaming(async |memory, mut request: Request| {
+        sleep(&memory, seconds(2)).await;
+        request.body_mut().bytes().await.map(Response::text)
+    });
+    let client = world.client("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    world.memory.advance(seconds(1));
+    assert_eq!(text(&client), "");
+    world.memory.advance(seconds(1));
+    assert_eq!(text(&client), "HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(world.ask(&client, "12345"), [ok("12345")]);
+}
+
 #[test]
 fn read_after_finish_is_an_error_at_once() {
     let heads = [
