@@ -122,6 +122,7 @@ mod tests {
 
     #[test]
     fn exchanges_of_an_ended_server_make_room_for_the_next_server() {
+        SHELVES.take();
         let first = environment();
         let ended = Arc::downgrade(&first);
         put(take(&first, Now::default()), &first);
