@@ -11,6 +11,7 @@
 )]
 
 mod accepting;
+mod altered;
 mod bodiless;
 mod content_owners;
 mod draining;
@@ -26,6 +27,7 @@ mod reentrant;
 mod server;
 mod starvation;
 mod stateful;
+mod turns;
 mod upgrades;
 mod waiting;
 mod wakers;
