@@ -1,12 +1,17 @@
 //! Tests of reading a request body: dropped reads, other tasks, and reads after the response.
 
+use std::error::Error;
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
+use futures_util::stream;
 use httpants_driver::runtime::{Spawn, sleep};
 use httpants_driver::{Body, BodyError, Misuse, Request, Response};
 use httpants_testkit::memory::Memory;
 
-use crate::world::{Notes, World, get, millis, ok, post_head, responses, seconds, start_streaming, text, timeout};
+use crate::world::{
+    Notes, World, errors, get, millis, ok, post_head, responses, seconds, start_streaming, text, timeout,
+};
 
 const CHUNKED: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
@@ -216,6 +221,25 @@ fn continue_is_sent_when_the_handler_reads_and_not_before() {
     world.memory.advance(seconds(1));
     assert_eq!(text(&client), "HTTP/1.1 100 Continue\r\n\r\n");
     assert_eq!(world.ask(&client, "12345"), [ok("12345")]);
+}
+
+/// No peer can fill the log with errors.
+#[test]
+fn response_that_fails_because_of_a_malformed_form_is_no_error_of_the_application() {
+    let world = start_streaming(async |_, mut request: Request| {
+        let error = request.parts().unwrap().next().await.unwrap_err();
+        let error = if request.path() == "/direct" { error.into() } else { std::io::Error::other(error).into() };
+        Response::stream(stream::iter([Err::<Bytes, Box<dyn Error + Send + Sync>>(error)]))
+    });
+    let logged = errors(|| {
+        for path in ["/direct", "/wrapped"] {
+            let head =
+                post_head(path, 6).replace("\r\n\r\n", "\r\nContent-Type: multipart/form-data; boundary=x\r\n\r\n");
+            let client = world.client(head + "no end");
+            assert_eq!(responses(&client)[0].0, 500);
+        }
+    });
+    assert_eq!(logged, [""; 0]);
 }
 
 #[test]
