@@ -46,3 +46,23 @@ pub(crate) fn put(storage: Storage) {
         }
     });
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kept(size: usize) -> Option<usize> {
+        POOL.with_borrow(|pool| pool.shelves.iter().find(|(kept, _)| *kept == size).map(|(_, shelf)| shelf.len()))
+    }
+
+    #[test]
+    fn a_limited_number_of_buffers_of_each_size_is_used_again() {
+        POOL.take();
+        (0..KEPT + 3).for_each(|_| put(Storage::new(100)));
+        assert_eq!(kept(100), Some(KEPT));
+        assert_eq!((take(100).size(), kept(100)), (100, Some(KEPT - 1)));
+        assert_eq!((take(200).size(), kept(200)), (200, None));
+        (2..=SIZES + 1).for_each(|number| put(Storage::new(number * 100)));
+        assert_eq!((kept(SIZES * 100), kept((SIZES + 1) * 100)), (Some(1), None));
+    }
+}

@@ -121,6 +121,27 @@ mod tests {
     }
 
     #[test]
+    fn exchanges_of_an_ended_server_make_room_for_the_next_server() {
+        SHELVES.take();
+        let first = environment();
+        let ended = Arc::downgrade(&first);
+        put(take(&first, Now::default()), &first);
+        drop(first);
+        assert!(ended.upgrade().is_some(), "the cache keeps them");
+        let next = environment();
+        put(take(&next, Now::default()), &next);
+        assert!(ended.upgrade().is_none());
+    }
+
+    #[test]
+    fn a_thread_keeps_a_limited_number_of_exchanges() {
+        let environment = environment();
+        let used: Vec<_> = (0..KEPT + 3).map(|_| take(&environment, Now::default())).collect();
+        used.into_iter().for_each(|exchange| put(exchange, &environment));
+        assert_eq!(Arc::strong_count(&environment), 1 + KEPT);
+    }
+
+    #[test]
     fn a_server_gets_its_own_exchanges_again() {
         let (one, other) = (environment(), environment());
         for environment in [&one, &other] {

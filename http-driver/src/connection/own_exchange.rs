@@ -90,6 +90,7 @@ mod tests {
         let (mut own, request) = closed(&environment);
         let before = Arc::strong_count(&environment);
         own.end(&environment, now);
+        assert_eq!(Arc::strong_count(&environment), before, "the cache keeps it");
         let mut again = take(&environment, now);
         assert_eq!(Arc::strong_count(&environment), before, "it comes from the cache");
         again.with(|shared| {

@@ -401,6 +401,17 @@ mod tests {
     }
 
     #[test]
+    fn a_connection_that_was_told_to_make_room_does_not_count() {
+        let registry = Arc::<Registry>::default();
+        let register = || registry.reserve(3, &Context::from_waker(Waker::noop())).unwrap().register();
+        let (mut lingering, _served) = (register(), register());
+        lingering.linger();
+        registry.evict();
+        let next = register();
+        assert!(!next.is_beyond(2) && next.is_beyond(1));
+    }
+
+    #[test]
     fn shutdown_has_begun_when_a_connection_sees_the_command() {
         struct Looks(Arc<Registry>);
         impl std::task::Wake for Looks {

@@ -97,18 +97,57 @@ impl BodyQueue {
         (!std::mem::replace(&mut self.asked, true)).then(|| std::mem::take(&mut self.continue_expected))
     }
 
-    /// Notes that the client waits for `100 Continue`; returns whether it has to keep waiting
-    /// because the body is not wanted yet.
-    pub(super) fn expect_continue(&mut self) -> bool {
-        self.continue_expected = !self.asked;
-        self.continue_expected
-    }
-
     pub(super) fn reader(&mut self) -> &mut Option<Waker> {
         &mut self.reader
     }
 
     pub(super) fn take_reader(&mut self) -> Option<Waker> {
         self.reader.take()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use httpants_core::{Config, Connection, ConnectionInfo, Event, Now};
+
+    use super::*;
+
+    fn queue() -> BodyQueue {
+        let mut core = Connection::new(Config::default().into(), ConnectionInfo::default(), Now::default());
+        let _ = core.receive(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n", Now::default());
+        let Some(Event::Request(head)) = core.poll_event() else { panic!("no request") };
+        BodyQueue::new(&head)
+    }
+
+    fn next(queue: &mut BodyQueue) -> Bytes {
+        let Poll::Ready(Some(Ok(piece))) = queue.poll() else { panic!("no piece") };
+        piece
+    }
+
+    #[test]
+    fn small_pieces_are_copied_together_and_others_stay_slices() {
+        let mut queue = queue();
+        let whole = Bytes::from_static(b"abcdefghij");
+        for range in [0..2, 2..4, 4..7, 7..10, 0..1] {
+            assert!(!queue.push(whole.slice(range), 3));
+        }
+        assert_eq!(next(&mut queue), "abcd");
+        assert_eq!(next(&mut queue).as_ptr(), whole[4..].as_ptr());
+        assert_eq!(next(&mut queue).as_ptr(), whole[7..].as_ptr());
+        assert_eq!(next(&mut queue), "a");
+        assert!(queue.poll().is_pending());
+    }
+
+    #[test]
+    fn full_queue_is_asked_for_again_once_it_was_drained() {
+        let mut queue = queue();
+        assert_eq!((queue.ask(), queue.ask()), (Some(false), None), "no client waits for 100 Continue");
+        for _ in 0..2 {
+            assert!(!queue.push(Bytes::from(vec![0; READ_AHEAD - 1]), 0));
+            assert_eq!(queue.ask(), None);
+            assert!(queue.push(Bytes::from_static(b"x"), 0));
+            assert_eq!(queue.ask(), Some(false));
+            assert_eq!((next(&mut queue).len(), next(&mut queue).len()), (READ_AHEAD - 1, 1));
+        }
     }
 }

@@ -212,7 +212,8 @@ impl Shared {
             match self.core.poll_event()? {
                 Event::Data(_, data) => self.receive(data),
                 Event::End(_, trailers) => self.end_body(Ok(trailers)),
-                Event::Expect100(_) => self.expect_continue(),
+                // `100 Continue` is sent once the body is asked for.
+                Event::Expect100(_) => {}
                 Event::Writable(request) => {
                     self.woken.append(&mut self.writers);
                     return Some(Event::Writable(request));
@@ -306,14 +307,6 @@ impl Shared {
         if let Some(body) = &mut self.body {
             body.end(end);
             self.woken.extend(body.take_reader());
-        }
-    }
-
-    fn expect_continue(&mut self) {
-        let Some(body) = &mut self.body else { return };
-        if !body.expect_continue() {
-            // A body that is too large is refused by this call; the event for it follows.
-            let _ = self.core.send_continue(body.request());
         }
     }
 

@@ -93,3 +93,90 @@ pub(super) fn replace(place: &mut Option<Waker>, waker: Waker) -> Option<Waker> 
         place => place.replace(waker),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+
+    /// Counts how often its task was woken.
+    #[derive(Default)]
+    struct Task(AtomicUsize);
+
+    impl Task {
+        fn woken(&self) -> usize {
+            self.0.load(Ordering::Relaxed)
+        }
+    }
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Returns three tasks and a waker of each.
+    fn tasks() -> ([Arc<Task>; 3], [Waker; 3]) {
+        let tasks: [Arc<Task>; 3] = Default::default();
+        let wakers = tasks.clone().map(Waker::from);
+        (tasks, wakers)
+    }
+
+    fn wake(waiters: &mut Waiters) {
+        let mut wakers = Wakers::default();
+        wakers.append(waiters);
+        wakers.wake();
+    }
+
+    #[test]
+    fn each_waiter_is_woken_where_it_waited_last() {
+        let (tasks, [first, second, third]) = tasks();
+        let (mut waiters, mut one, mut other) = (Waiters::default(), None, None);
+        assert!(waiters.register(&mut one, first.clone()).is_none());
+        assert!(waiters.register(&mut other, second).is_none());
+        assert!(waiters.register(&mut one, third).is_some_and(|unused| unused.will_wake(&first)));
+        wake(&mut waiters);
+        assert_eq!(tasks.map(|task| task.woken()), [0, 1, 1]);
+    }
+
+    #[test]
+    fn removed_waiter_is_not_woken() {
+        let (tasks, wakers) = tasks();
+        let (mut waiters, mut numbers) = (Waiters::default(), [None; 3]);
+        for (number, waker) in numbers.iter_mut().zip(wakers) {
+            waiters.register(number, waker);
+        }
+        assert!(waiters.remove(numbers[0].unwrap()).is_some());
+        assert!(waiters.remove(numbers[0].unwrap()).is_none());
+        wake(&mut waiters);
+        assert!(waiters.is_empty());
+        assert_eq!(tasks.map(|task| task.woken()), [0, 1, 1]);
+    }
+
+    #[test]
+    fn a_reader_that_moves_to_another_task_is_woken_there() {
+        let (_, [first, second, _]) = tasks();
+        let mut place = None;
+        assert!(replace(&mut place, first.clone()).is_none());
+        assert!(replace(&mut place, first.clone()).is_some());
+        assert!(replace(&mut place, second.clone()).is_some_and(|unused| unused.will_wake(&first)));
+        assert!(place.is_some_and(|kept| kept.will_wake(&second)));
+    }
+
+    #[test]
+    fn the_own_task_is_reported_instead_of_woken() {
+        let (tasks, wakers) = tasks();
+        for with_own in [false, true] {
+            let mut woken = Wakers::default();
+            woken.extend(Some(wakers[0].clone()));
+            woken.extend(with_own.then(|| wakers[1].clone()));
+            woken.extend(Some(wakers[2].clone()));
+            assert_eq!(woken.contains(&wakers[1]), with_own);
+            assert_eq!(woken.wake_others(&wakers[1]), with_own);
+        }
+        assert_eq!(tasks.map(|task| task.woken()), [2, 0, 2]);
+    }
+}

@@ -100,11 +100,7 @@ impl Body {
     }
 
     pub(crate) fn arriving(exchange: Exchange, request: RequestId, framing: Framing) -> Self {
-        let remaining = match framing {
-            Framing::None => Some(0),
-            Framing::Length(length) => Some(length),
-            _ => None,
-        };
+        let remaining = if let Framing::Length(length) = framing { Some(length) } else { None };
         Self::new(Source::Arriving { exchange, request, remaining, done: false, failed: Failed::No })
     }
 

@@ -10,6 +10,8 @@
     reason = "a test fails by panicking, and clippy.toml excepts only the test functions themselves"
 )]
 
+mod accepting;
+mod altered;
 mod bodiless;
 mod content_owners;
 mod draining;
@@ -25,6 +27,7 @@ mod reentrant;
 mod server;
 mod starvation;
 mod stateful;
+mod turns;
 mod upgrades;
 mod waiting;
 mod wakers;

@@ -1,12 +1,17 @@
 //! Tests of reading a request body: dropped reads, other tasks, and reads after the response.
 
+use std::error::Error;
 use std::sync::{Arc, Mutex};
 
+use bytes::Bytes;
+use futures_util::stream;
 use httpants_driver::runtime::{Spawn, sleep};
 use httpants_driver::{Body, BodyError, Misuse, Request, Response};
 use httpants_testkit::memory::Memory;
 
-use crate::world::{Notes, World, get, millis, ok, post_head, responses, seconds, start_streaming, text, timeout};
+use crate::world::{
+    Notes, World, errors, get, millis, ok, post_head, responses, seconds, start_streaming, text, timeout,
+};
 
 const CHUNKED: &str = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
@@ -201,6 +206,40 @@ fn reader_in_a_task_learns_of_an_early_last_response() {
         assert!(text(&client).ends_with("early") && client.is_ended());
         assert_eq!(notes.take(), ["ResponseFinished"], "{path}");
     }
+}
+
+/// The client waits for that without bytes of its body.
+#[test]
+fn continue_is_sent_when_the_handler_reads_and_not_before() {
+    let world = start_streaming(async |memory, mut request: Request| {
+        sleep(&memory, seconds(2)).await;
+        request.body_mut().bytes().await.map(Response::text)
+    });
+    let client = world.client("POST / HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+    world.memory.advance(seconds(1));
+    assert_eq!(text(&client), "");
+    world.memory.advance(seconds(1));
+    assert_eq!(text(&client), "HTTP/1.1 100 Continue\r\n\r\n");
+    assert_eq!(world.ask(&client, "12345"), [ok("12345")]);
+}
+
+/// No peer can fill the log with errors.
+#[test]
+fn response_that_fails_because_of_a_malformed_form_is_no_error_of_the_application() {
+    let world = start_streaming(async |_, mut request: Request| {
+        let error = request.parts().unwrap().next().await.unwrap_err();
+        let error = if request.path() == "/direct" { error.into() } else { std::io::Error::other(error).into() };
+        Response::stream(stream::iter([Err::<Bytes, Box<dyn Error + Send + Sync>>(error)]))
+    });
+    let logged = errors(|| {
+        for path in ["/direct", "/wrapped"] {
+            let head =
+                post_head(path, 6).replace("\r\n\r\n", "\r\nContent-Type: multipart/form-data; boundary=x\r\n\r\n");
+            let client = world.client(head + "no end");
+            assert_eq!(responses(&client)[0].0, 500);
+        }
+    });
+    assert_eq!(logged, [""; 0]);
 }
 
 #[test]

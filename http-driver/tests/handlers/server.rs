@@ -92,6 +92,23 @@ fn longer_grace_does_not_extend_a_shutdown() {
     assert_eq!((world.handle.connections(), world.memory.tasks()), (0, 0));
 }
 
+#[test]
+fn delayed_shutdown_begins_at_the_earliest_of_its_times() {
+    // Each request is made so many seconds after the one before, with such a delay.
+    for (requests, begins) in [([(0, 5), (0, 60)], 5), ([(0, 60), (4, 5)], 9), ([(0, 5), (4, 60)], 5)] {
+        let world = start(async |_, _: Request| "served");
+        for (after, delay) in requests {
+            world.memory.advance(seconds(after));
+            world.handle.shutdown_after(seconds(delay), seconds(1));
+            world.memory.run();
+        }
+        world.memory.advance(seconds(begins) - world.memory.now().mono - millis(1));
+        assert!(!world.handle.is_draining(), "{requests:?}");
+        world.memory.advance(millis(1));
+        assert!(world.handle.is_draining(), "{requests:?}");
+    }
+}
+
 /// The task of the connection sees the shutdown and what ends the handler in the same turn.
 #[test]
 fn response_that_is_ready_when_the_shutdown_begins_says_that_it_is_the_last() {

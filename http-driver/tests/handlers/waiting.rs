@@ -7,7 +7,7 @@ use httpants_driver::runtime::Spawn;
 use httpants_driver::{Misuse, Request, Response};
 use httpants_testkit::memory::{Client, Memory};
 
-use crate::world::{Notes, World, millis, post_head, seconds, start_with};
+use crate::world::{Notes, World, get, millis, ok, post_head, responses, seconds, start_with};
 
 /// Waits in another task; notes how the wait ended.
 async fn wait(mut request: Request, notes: Notes) {
@@ -147,6 +147,17 @@ fn write_timeout_ends_the_write() {
     world.memory.advance(seconds(20));
     assert_eq!(notes.take(), ["Err(Closed)"]);
     world.assert_left();
+}
+
+/// A request without a body, of which nothing is left at the end.
+#[test]
+fn end_of_the_response_ends_the_wait_for_the_end_of_the_peer() {
+    let notes = Notes::default();
+    let world = start(&notes, true);
+    let client = world.client(get("/watcher"));
+    assert_eq!(notes.take(), [""; 0]);
+    world.memory.advance(seconds(1));
+    assert_eq!((responses(&client), notes.take()), (vec![ok("late")], vec!["true".to_owned()]));
 }
 
 #[test]

@@ -68,13 +68,10 @@ fn body_says_where_it_is_not() {
 fn body_that_was_taken_in_pieces_is_an_error_and_not_what_is_left() {
     let handler = async |_: Memory, mut request: Request| {
         let _ = request.body_mut().next().await;
-        let error = request.bytes().await.unwrap_err();
-        assert_eq!((error.clone(), request.body()), (BodyError::Taken, None));
-        Response::from(error)
+        format!("{:?} {:?}", request.bytes().await, request.body())
     };
     for world in [start(handler), start_streaming(handler)] {
-        let [(status, _)] = &world.ask(&world.connect(), with_length("/", "", b"body"))[..] else { panic!() };
-        assert_eq!(*status, 500);
+        assert_eq!(world.ask(&world.connect(), with_length("/", "", b"body")), [ok("Err(Taken) None")]);
     }
     // What is in a file can be read again.
     let handler = async |_: Memory, mut request: Request| {

@@ -43,6 +43,8 @@ struct Pipe {
     to_client: Vec<u8>,
     /// Bytes that the client will still take.
     window: usize,
+    /// The server was not told of that room: it can use it where it tries again.
+    unreported: bool,
     /// The server's writes.
     writes: u64,
     client_ended: bool,
@@ -73,6 +75,7 @@ pub(crate) fn pair(seed: u64, faults: Faults) -> (Client, MemoryTransport) {
         to_server: VecDeque::new(),
         to_client: Vec::new(),
         window: usize::MAX,
+        unreported: false,
         writes: 0,
         client_ended: false,
         client_reset: false,
@@ -114,7 +117,7 @@ impl Pipe {
         if self.server_ended {
             return Poll::Ready(Err(ErrorKind::BrokenPipe.into()));
         }
-        if self.window == 0 {
+        if self.window == 0 || self.unreported {
             self.writer = Some(context.waker().clone());
             return Poll::Pending;
         }
@@ -195,12 +198,14 @@ impl Client {
 
     /// Reads only this many more bytes, until the next call: 0 is a client that never reads.
     pub fn take_only(&self, bytes: usize) {
-        self.change(|pipe| pipe.window = bytes);
+        self.change(|pipe| (pipe.window, pipe.unreported) = (bytes, false));
     }
 
-    /// Does the same without waking the server, as a kernel with little room in its buffer does.
+    /// Does the same without telling a server that waits for it, as a kernel with little room in its
+    /// buffer does: the server can send when it tries again ([`Transport::retry_send`]).
     pub fn take_only_unreported(&self, bytes: usize) {
-        lock(&self.pipe).window = bytes;
+        let mut pipe = lock(&self.pipe);
+        (pipe.window, pipe.unreported) = (bytes, pipe.writer.is_some());
     }
 
     /// Returns what arrived since the last call.
@@ -294,6 +299,10 @@ impl Transport for MemoryTransport {
             pipe.note_write(count);
             Poll::Ready(Ok(count))
         })
+    }
+
+    fn retry_send(&mut self) {
+        lock(&self.pipe).unreported = false;
     }
 
     fn poll_send_file(
