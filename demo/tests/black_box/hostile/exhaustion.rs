@@ -55,6 +55,8 @@ fn lack_of_descriptors_for_files_is_logged_once() {
     let demo = Demo::limited("ulimit -n 64", &["--file-root", folder.path().to_str().unwrap()]);
     let mut before = demo.connect();
     let mut clients: Vec<_> = (0..32).map(|_| demo.connect()).collect();
+    // All have their descriptors before the files take the others.
+    clients.iter_mut().for_each(|client| assert_eq!(client.get("/plaintext").status, 200));
     for client in &mut clients {
         client.send("GET /file/large HTTP/1.1\r\nHost: a\r\n\r\n");
         client.await_response();
