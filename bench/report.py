@@ -49,9 +49,10 @@ def servers(part):
 
 def table(measured, notes):
     names = list(dict.fromkeys(name for rows in measured.values() for name in rows))
-    rounds = max(len(all_rounds) for rows in measured.values() for all_rounds in rows.values())
+    counts = {len(all_rounds) for rows in measured.values() for all_rounds in rows.values()}
+    rounds = " or ".join(map(str, sorted(counts)))
     lines = [f"Server CPU per request in microseconds, with the part in user mode in brackets; the least disturbed of {rounds} "
-             f"round{'s' * (rounds > 1)}. {notes}", "",
+             f"round{'s' * (counts != {1})}. {notes}", "",
              "| server | " + " | ".join(measured) + " |", "|---|" + "---:|" * len(measured)]
     for name in sorted(names, key=order):
         cells = [f"{number(best(rows[name]))} ({number(best(rows[name], 'user'))})" if name in rows else ""

@@ -26,10 +26,12 @@ struct Connection {
 }
 
 impl Connection {
-    /// Connects from one of several addresses, because one has fewer than 65,536 ports.
+    /// Connects from one of several addresses, because one has fewer than 65,536 ports, and not from
+    /// those of a run before, whose connections the kernel remembers for a minute.
     fn open(port: u16, number: usize) -> io::Result<Self> {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None)?;
-        let from = Ipv4Addr::new(127, 0, 0, 2 + u8::try_from(number / 20_000).unwrap_or(0));
+        let run = u8::try_from(std::process::id() % 250).unwrap_or(0);
+        let from = Ipv4Addr::new(127, 0, 1 + run, 2 + u8::try_from(number / 20_000).unwrap_or(0));
         socket.set_reuse_address(true)?;
         socket.bind(&SocketAddr::from((from, 0)).into())?;
         socket.connect(&SocketAddr::from((Ipv4Addr::LOCALHOST, port)).into())?;
