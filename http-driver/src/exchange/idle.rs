@@ -60,9 +60,9 @@ impl Exchange {
         // No handle of an exchange is left where its connection was moved out.
         if let Some(inner) = Arc::get_mut(&mut self.0) {
             inner.shared.get_mut().unwrap_or_else(PoisonError::into_inner).core.restore(core, now);
-            if let Some(tls) = tls {
-                // It was taken out with the connection.
-                let _ = inner.tls.set(tls);
+            // Few connections have one, and that of another connection was taken out with it.
+            if tls.is_some() || inner.tls.get().is_some() {
+                inner.tls = tls.map_or_else(OnceLock::new, OnceLock::from);
             }
         }
     }
