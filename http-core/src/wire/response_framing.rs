@@ -83,21 +83,6 @@ impl Exchange<'_> {
     /// 8.6, from the side that sends.
     pub(crate) fn frame(&self, length: Option<u64>) -> Result<Framed, FramingConflict> {
         let reserved = self.reserved;
-        let is_framed_here = reserved.content_length.is_none() && !reserved.chunked && !reserved.trailer;
-        // Nearly every response.
-        if is_framed_here && self.status == StatusCode::OK && *self.method == Method::GET && !self.http_1_0 {
-            let (mode, field) = match length {
-                Some(length) => (Mode::Length(length), FramingField::Length(length)),
-                None => (Mode::Chunked, FramingField::Chunked),
-            };
-            return Ok(Framed { mode, field, hands_over: false });
-        }
-        self.frame_other(length)
-    }
-
-    #[inline(never)]
-    fn frame_other(&self, length: Option<u64>) -> Result<Framed, FramingConflict> {
-        let reserved = self.reserved;
         if self.hands_over()? {
             return Ok(Framed { mode: Mode::Without, field: FramingField::None, hands_over: true });
         }

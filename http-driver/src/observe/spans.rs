@@ -6,8 +6,7 @@
 use std::fmt;
 
 use httpants_core::{Address, ConnectionInfo, RequestHead};
-use tracing::level_filters::LevelFilter;
-use tracing::{Level, Span};
+use tracing::Span;
 
 use super::escaped::Escaped;
 
@@ -23,11 +22,6 @@ pub(crate) fn connection(id: u64, peer: &ConnectionInfo) -> Span {
 /// that this one does not know.
 #[inline]
 pub(crate) fn request(request: &RequestHead) -> Span {
-    if LevelFilter::current() < Level::INFO { Span::none() } else { enabled_request(request) }
-}
-
-#[inline(never)]
-fn enabled_request(request: &RequestHead) -> Span {
     tracing::info_span!(
         target: "httpants::request",
         "request",

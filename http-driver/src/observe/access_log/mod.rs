@@ -100,13 +100,7 @@ impl fmt::Debug for AccessLog {
 }
 
 /// Returns whether a subscriber enables the events.
-#[inline]
 pub(crate) fn has_subscriber() -> bool {
-    tracing::level_filters::LevelFilter::current() >= tracing::Level::INFO && is_enabled()
-}
-
-#[inline(never)]
-fn is_enabled() -> bool {
     tracing::enabled!(target: TARGET, tracing::Level::INFO)
 }
 
