@@ -1,15 +1,13 @@
 //! Signals that stop the program or reload certificates.
 
-use std::future::poll_fn;
 use std::io;
-use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
 use httpants_tokio::{Handle, Tls};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// How long running requests may take to finish.
 const GRACE: Duration = Duration::from_secs(30);
@@ -36,20 +34,22 @@ impl Controls {
         Ok(())
     }
 
-    /// Obeys signals in a task of the current tokio runtime: threads share their descriptors, so a
+    /// Obeys signals in tasks of the current tokio runtime: threads share their descriptors, so a
     /// second one would make the system calls of the first dearer.
-    pub(crate) fn obey_on_tokio(self) -> io::Result<()> {
-        let register = |&number: &i32| Ok((number, signal(SignalKind::from_raw(number))?));
-        let mut signals = self.signals().iter().map(register).collect::<io::Result<Vec<_>>>()?;
-        tokio::spawn(async move {
-            while let Some(number) = next(&mut signals).await {
-                let controls = self.clone();
-                match number {
-                    SIGHUP => drop(tokio::task::spawn_blocking(move || controls.obey(number))),
-                    _ => controls.obey(number),
+    pub(crate) fn obey_on_tokio(&self) -> io::Result<()> {
+        for &number in self.signals() {
+            let (controls, mut signal) = (self.clone(), signal(SignalKind::from_raw(number))?);
+            tokio::spawn(async move {
+                while signal.recv().await.is_some() {
+                    let controls = controls.clone();
+                    match number {
+                        // It reads files.
+                        SIGHUP => drop(tokio::task::spawn_blocking(move || controls.obey(number)).await),
+                        _ => controls.obey(number),
+                    }
                 }
-            }
-        });
+            });
+        }
         Ok(())
     }
 
@@ -69,20 +69,4 @@ impl Controls {
             _ => self.handle.shutdown(GRACE),
         }
     }
-}
-
-/// Waits for the next of these signals, which does not come if none can any more.
-async fn next(signals: &mut [(i32, Signal)]) -> Option<i32> {
-    poll_fn(|context| {
-        let mut is_open = false;
-        for (number, signal) in &mut *signals {
-            match signal.poll_recv(context) {
-                Poll::Ready(Some(())) => return Poll::Ready(Some(*number)),
-                Poll::Ready(None) => {}
-                Poll::Pending => is_open = true,
-            }
-        }
-        if is_open { Poll::Pending } else { Poll::Ready(None) }
-    })
-    .await
 }
