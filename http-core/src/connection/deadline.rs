@@ -18,12 +18,15 @@ impl Connection {
         if is_between_requests && !self.has_unsent() && self.uncommon.is_none() && self.peer_closed_at.is_none() {
             let mut next = Earliest::default();
             next.offer(self.times.idle, self.config.timeouts.idle, Timer::Idle);
-            return next.deadline();
+            let deadline = next.deadline();
+            debug_assert_eq!(deadline, self.earliest_deadline());
+            return deadline;
         }
         self.earliest_deadline()
     }
 
-    /// Apart, so that the usual case is a few instructions.
+    /// Returns the earliest of the deadlines that the state has. Not inlined, so that the usual case
+    /// stays a few instructions.
     #[inline(never)]
     fn earliest_deadline(&self) -> Option<Deadline> {
         let times = &self.times;

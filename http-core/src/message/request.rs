@@ -103,6 +103,7 @@ impl RecycledBuffers {
         Arc::make_mut(&mut self.0.get_or_insert_default().0)
     }
 
+    /// Takes new storage in the place of one that is missing or in use.
     #[cold]
     fn renew(&mut self) {
         self.0 = Some(RequestHead::default());

@@ -107,6 +107,7 @@ where
         self.begin_with_body(head, chosen, service, outlet);
     }
 
+    /// Begins a request with a body as its policy says. Not inlined, because most have none.
     #[inline(never)]
     fn begin_with_body<H>(
         &mut self,

@@ -295,8 +295,8 @@ where
         Poll::Ready(())
     }
 
-    /// Registers the task's waker, unless something changed in the meantime, and returns the deadline
-    /// of the core.
+    /// Registers the task's waker and returns the deadline of the core, if it has one; returns `None`
+    /// instead if something changed in the meantime. Not inlined, because an idle connection skips it.
     #[inline(never)]
     fn park(self: Pin<&mut Self>, context: &mut Context<'_>) -> Option<Option<Duration>> {
         let this = self.project();

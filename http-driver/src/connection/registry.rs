@@ -401,7 +401,7 @@ mod tests {
     }
 
     #[test]
-    fn a_connection_that_was_told_to_make_room_does_not_count() {
+    fn evicted_connection_does_not_count() {
         let registry = Arc::<Registry>::default();
         let register = || registry.reserve(3, &Context::from_waker(Waker::noop())).unwrap().register();
         let (mut lingering, _served) = (register(), register());

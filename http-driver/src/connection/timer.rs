@@ -41,21 +41,21 @@ impl<S: Sleep> ConnectionTimer<S> {
     where
         R: Runtime<Sleep = S>,
     {
-        let is_set = self.armed.is_some_and(|armed| now < armed && armed <= at);
-        if is_set && self.registered {
+        let is_armed = self.armed.is_some_and(|armed| now < armed && armed <= at);
+        if is_armed && self.registered {
             return false;
         }
-        self.set(context, runtime, at, is_set)
+        self.poll_sleep(context, runtime, at, is_armed)
     }
 
-    /// Sets the timer, unless it is set, and gives it the task's waker.
+    /// Polls the timer with the task's waker, after setting it unless that `is_armed`.
     #[inline(never)]
-    fn set<R>(self: Pin<&mut Self>, context: &mut Context<'_>, runtime: &R, at: Duration, is_set: bool) -> bool
+    fn poll_sleep<R>(self: Pin<&mut Self>, context: &mut Context<'_>, runtime: &R, at: Duration, is_armed: bool) -> bool
     where
         R: Runtime<Sleep = S>,
     {
         let mut this = self.project();
-        if !is_set {
+        if !is_armed {
             *this.armed = Some(at);
             match this.sleep.as_mut().as_pin_mut() {
                 Some(sleep) => sleep.reset(at),
