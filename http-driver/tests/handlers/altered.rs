@@ -1,5 +1,5 @@
-//! The in-memory runtime with a listener that fails as told, a clock that goes on by itself, and
-//! tasks that move.
+//! The in-memory runtime with a listener that can fail, a clock that can advance whenever it is read,
+//! and tasks that move.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -23,9 +23,9 @@ use httpants_testkit::memory::{Client, Memory, MemoryListener, MemorySleep, Memo
 #[derive(Clone)]
 pub(crate) struct Altered {
     pub(crate) memory: Memory,
-    /// The listener fails like this before it accepts.
+    /// The errors of the listener, before it accepts.
     failures: Rc<RefCell<VecDeque<ErrorKind>>>,
-    /// Each look at the clock takes so long.
+    /// The time that passes with each reading of the clock.
     tick: Rc<Cell<Duration>>,
 }
 

@@ -94,7 +94,7 @@ fn longer_grace_does_not_extend_a_shutdown() {
 
 #[test]
 fn delayed_shutdown_begins_at_the_earliest_of_its_times() {
-    // Each request is made so many seconds after the one before, with such a delay.
+    // For each request, the seconds since the one before, and its delay.
     for (requests, begins) in [([(0, 5), (0, 60)], 5), ([(0, 60), (4, 5)], 9), ([(0, 5), (4, 60)], 5)] {
         let world = start(async |_, _: Request| "served");
         for (after, delay) in requests {

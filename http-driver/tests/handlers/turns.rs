@@ -14,7 +14,7 @@ use httpants_testkit::memory::Client;
 use crate::altered::Altered;
 use crate::world::{Got, get, millis, ok, responses, seconds, text};
 
-/// Yields so many pieces at once, and notes how many it has yielded.
+/// Yields `count` pieces without waiting, and counts them in `done`.
 #[derive(Clone)]
 struct Pieces {
     done: Arc<AtomicUsize>,

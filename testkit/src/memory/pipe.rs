@@ -43,7 +43,7 @@ struct Pipe {
     to_client: Vec<u8>,
     /// Bytes that the client will still take.
     window: usize,
-    /// The server was not told of that room: it can use it where it tries again.
+    /// That room is not reported to the server, which can use it once it tries again.
     unreported: bool,
     /// The server's writes.
     writes: u64,
@@ -201,8 +201,8 @@ impl Client {
         self.change(|pipe| (pipe.window, pipe.unreported) = (bytes, false));
     }
 
-    /// Does the same without telling a server that waits for it, as a kernel with little room in its
-    /// buffer does: the server can send when it tries again ([`Transport::retry_send`]).
+    /// Does the same without waking a server that waits for room, as a kernel with little room in its
+    /// buffer does: the server can send once it tries again ([`Transport::retry_send`]).
     pub fn take_only_unreported(&self, bytes: usize) {
         let mut pipe = lock(&self.pipe);
         (pipe.window, pipe.unreported) = (bytes, pipe.writer.is_some());
