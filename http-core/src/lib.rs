@@ -84,7 +84,7 @@
 //! | [`Connection`] | the state machine: everything above |
 //! | [`Config`] | limits, timeouts and policies, each with its reason |
 //! | [`RequestHead`], [`Headers`] | what a request says |
-//! | [`ResponseHead`], [`FieldLines`], [`Reply`] | what a response is made of |
+//! | [`ResponseHead`], [`FieldLines`], [`ResponseWriter`] | what a response is made of |
 //! | [`ProtocolError`], [`CloseReason`] | what a peer did wrong, why a connection ended |
 //! | [`Misuse`] | what the caller did wrong |
 //! | `forms`, `cookies`, `files`, `proxy` | pure functions over messages, each a feature of this name that is on by default |
@@ -116,8 +116,8 @@ mod wire;
 pub use connection::{
     Close, CloseReason, Config, ConfigError, Connection, Deadline, Dropped, Endpoints, Event, HalfClose,
     IdleConnection, Limits, Preface, ProxyHeader, ProxyHeaderError, Receiving, RecvBuffer, Refusal, RefusalResponse,
-    Reply, RequestLimits, ResponseState, ResponseStats, Sending, Slices, State, Storage, Timeouts, Timer, Transmit,
-    TransmitQueue, Transmitted,
+    RequestLimits, ResponseState, ResponseStats, ResponseWriter, Sending, Slices, State, Storage, Timeouts, Timer,
+    Transmit, TransmitQueue, Transmitted,
 };
 pub use http::{Method, StatusCode, Version};
 pub use message::address::Address;

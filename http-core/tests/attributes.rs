@@ -172,11 +172,11 @@ fn a_reply_can_choose_its_cookies() {
         cookies::set(added, Cookie::new("a", "1")).unwrap();
         cookies::set(added, Cookie::new("b", "2")).unwrap();
         added.push("X-Other", "stays").unwrap();
-        let mut reply = connection.reply(id);
-        assert_eq!(reply.send_cookies(None, false), Err(Misuse::HeadDue));
-        reply.send_status(200).unwrap();
-        reply.send_cookies(names, false).unwrap();
-        reply.finish().unwrap();
+        let mut writer = connection.response_writer(id);
+        assert_eq!(writer.send_cookies(None, false), Err(Misuse::HeadDue));
+        writer.send_status(200).unwrap();
+        writer.send_cookies(names, false).unwrap();
+        writer.finish().unwrap();
         let response = sent(&mut connection);
         let cookies: Vec<_> = response.lines().filter_map(|line| line.strip_prefix("Set-Cookie: ")).collect();
         assert_eq!(cookies, expected);

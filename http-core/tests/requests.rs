@@ -33,12 +33,12 @@ fn refuses_every_command(connection: &mut Connection, request: RequestId, expect
         connection.resume(request),
         connection.poll_send_room(request).map(|_| ()),
         connection.response_fields_mut(request).map(|_| ()),
-        connection.reply(request).send_status(200),
-        connection.reply(request).send_headers([("A", "b")], true),
-        connection.reply(request).send_cookies(None, true),
-        connection.reply(request).send("late"),
-        connection.reply(request).send_response("late", 200, "text/plain"),
-        connection.reply(request).finish(),
+        connection.response_writer(request).send_status(200),
+        connection.response_writer(request).send_headers([("A", "b")], true),
+        connection.response_writer(request).send_cookies(None, true),
+        connection.response_writer(request).send("late"),
+        connection.response_writer(request).send_response("late", 200, "text/plain"),
+        connection.response_writer(request).finish(),
     ];
     for (number, result) in results.into_iter().enumerate() {
         assert_eq!(result, Err(expected), "command {number}");
@@ -102,9 +102,9 @@ fn a_command_for_a_finished_request_changes_nothing() {
     // Nor does it where the next request is outstanding, with or without a head.
     let second = request(&mut connection).id();
     refuses_every_command(&mut connection, first, Misuse::NoRequest);
-    connection.reply(second).send_status(201).unwrap();
+    connection.response_writer(second).send_status(201).unwrap();
     refuses_every_command(&mut connection, first, Misuse::NoRequest);
-    connection.reply(second).send_headers([("Content-Length", "6")], true).unwrap();
+    connection.response_writer(second).send_headers([("Content-Length", "6")], true).unwrap();
     refuses_every_command(&mut connection, first, Misuse::NoRequest);
     connection.send(second, "second").unwrap();
     connection.finish(second).unwrap();
@@ -148,7 +148,7 @@ fn a_response_without_a_body_takes_no_content() {
         connection.respond(id, &head, BodyLen::Unknown).unwrap();
         assert_eq!(connection.send(id, "content"), Err(Misuse::NoBody));
         assert_eq!(connection.send_external(id, 1, 0, 5), Err(Misuse::NoBody));
-        assert_eq!(connection.reply(id).send("content"), Err(Misuse::NoBody));
+        assert_eq!(connection.response_writer(id).send("content"), Err(Misuse::NoBody));
         assert_eq!((connection.send(id, ""), connection.send_external(id, 1, 0, 0)), (Ok(()), Ok(())));
         connection.finish(id).unwrap();
         // A whole response drops its content, so that one handler can serve GET and HEAD.
@@ -180,7 +180,7 @@ fn only_respond_upgrade_ends_http() {
         let other = ResponseHead::new(404).unwrap();
         assert_eq!(connection.respond_upgrade(id, &other), Err(Misuse::Upgrade));
         let expected = if status == 101 { Err(Misuse::InformationalStatus(101)) } else { Ok(()) };
-        assert_eq!(connection.reply(id).send_status(status), expected);
+        assert_eq!(connection.response_writer(id).send_status(status), expected);
         assert!(connection.poll_transmit().is_none(), "{status}");
         connection.respond_upgrade(id, &head).unwrap();
         assert!(sent(&mut connection, 0).starts_with(&format!("HTTP/1.1 {status} ")));

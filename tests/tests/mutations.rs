@@ -47,7 +47,9 @@ impl Fault {
         let places = match suite {
             "lib" => vec![format!("http-core/src/{module}.rs"), format!("http-core/src/{module}/tests.rs")],
             "attributes" | "connection" | "half_close" | "handshake" | "lent" | "memory" | "refusals"
-            | "replaced_refusals" | "reply" | "requests" | "responses" => vec![format!("http-core/tests/{suite}.rs")],
+            | "replaced_refusals" | "requests" | "response_writer" | "responses" => {
+                vec![format!("http-core/tests/{suite}.rs")]
+            }
             _ => vec![format!("tests/tests/{suite}.rs")],
         };
         let sources: String = places.iter().filter_map(|place| fs::read_to_string(at(place)).ok()).collect();

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use http::StatusCode;
 use httpants_core::cookies::{self, KeyRing};
 use httpants_core::{
-    BodyLen, Config, Connection, ConnectionInfo, Event, FieldLines, Misuse, Reply, RequestId, ResponseHead, Sending,
-    State, Transmit,
+    BodyLen, Config, Connection, ConnectionInfo, Event, FieldLines, Misuse, RequestId, ResponseHead, ResponseWriter,
+    Sending, State, Transmit,
 };
 
 use crate::oracle::response::{self, Asked, Response};
@@ -292,12 +292,12 @@ impl Case {
             Way::WrongLength(by) => connection.respond(id, head, BodyLen::Known(length.wrapping_add(u64::from(by))))?,
             Way::Response(choice) => {
                 return connection
-                    .reply(id)
+                    .response_writer(id)
                     .send_response(content.to_vec(), self.status, ["text/plain", "a\r\nb"][usize::from(choice % 2)])
                     .map(|()| true);
             }
             Way::Calls | Way::CallsWithLength => {
-                return self.give_by_calls(&mut connection.reply(id), head, content, asked);
+                return self.give_by_calls(&mut connection.response_writer(id), head, content, asked);
             }
         }
         let no_body = has_no_body(head, asked);
@@ -317,24 +317,24 @@ impl Case {
 
     fn give_by_calls(
         &self,
-        reply: &mut Reply<'_>,
+        writer: &mut ResponseWriter<'_>,
         head: &ResponseHead,
         content: &[u8],
         asked: Asked,
     ) -> Result<bool, Misuse> {
-        reply.send_status(head.status.as_u16())?;
-        reply.send_headers(head.fields.iter().map(|(name, value)| (name.to_owned(), value.to_vec())), false)?;
+        writer.send_status(head.status.as_u16())?;
+        writer.send_headers(head.fields.iter().map(|(name, value)| (name.to_owned(), value.to_vec())), false)?;
         if matches!(self.way, Way::CallsWithLength) {
-            reply.send_headers([("Content-Length", content.len().to_string())], false)?;
+            writer.send_headers([("Content-Length", content.len().to_string())], false)?;
         }
         if let Some(all) = self.choose {
-            reply.send_cookies(if all { None } else { Some(&["a"]) }, false)?;
+            writer.send_cookies(if all { None } else { Some(&["a"]) }, false)?;
         }
         if !content.is_empty() {
-            let sent = reply.send(Bytes::copy_from_slice(content));
+            let sent = writer.send(Bytes::copy_from_slice(content));
             without_body(sent, has_no_body(head, asked))?;
         }
-        if self.finish { reply.finish().map(|()| true) } else { Ok(false) }
+        if self.finish { writer.finish().map(|()| true) } else { Ok(false) }
     }
 
     fn compare(&self, response: &Response, head: &ResponseHead, accepted: bool, asked: Asked, state: &State) {

@@ -35,8 +35,14 @@ impl Connection {
     /// [`Misuse::Framing`] for `Content-Length`, `Transfer-Encoding`, `Connection`, `Trailer` and
     /// `Upgrade`. [`Misuse::HeadSent`] where the response has begun, [`Misuse::NoRequest`] where it
     /// is finished, [`Misuse::Closed`] where the connection closes. Nothing was sent then.
-    pub fn send_interim(&mut self, request: RequestId, status: u16, fields: &FieldLines) -> Result<bool, Misuse> {
+    pub fn send_interim(
+        &mut self,
+        request: RequestId,
+        status: impl Into<u16> + TryInto<StatusCode>,
+        fields: &FieldLines,
+    ) -> Result<bool, Misuse> {
         self.head_expected(request)?;
+        let status = status.into();
         if !(102..200).contains(&status) {
             return Err(Misuse::InterimStatus(status));
         }

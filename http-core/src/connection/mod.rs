@@ -15,9 +15,9 @@ mod receive;
 mod recv_buffer;
 mod refusal;
 mod refuse;
-mod reply;
 mod request_limits;
 mod respond;
+mod response_writer;
 mod responses;
 mod send_queue;
 mod state;
@@ -40,8 +40,8 @@ pub use self::idle::IdleConnection;
 pub use self::lent_buffers::{Dropped, RecvBuffer, TransmitQueue, Transmitted};
 pub use self::preamble::{Endpoints, Preface, ProxyHeader, ProxyHeaderError};
 pub use self::refusal::Refusal;
-pub use self::reply::Reply;
 pub use self::request_limits::RequestLimits;
+pub use self::response_writer::ResponseWriter;
 pub use self::responses::ResponseState;
 pub use self::send_queue::{Slices, Transmit};
 pub use self::state::{Receiving, Sending, State};
@@ -91,7 +91,7 @@ use crate::wire::response_framing::Mode;
 /// | constructors | [`new`](Self::new), [`with_handshake`](Self::with_handshake) |
 /// | inputs | [`recv_buf`](Self::recv_buf) and [`handle_recv`](Self::handle_recv), or [`receive`](Self::receive), or [`lend_recv_buf`](Self::lend_recv_buf) and [`return_recv_buf`](Self::return_recv_buf); [`receive_preface`](Self::receive_preface), [`handle_secured`](Self::handle_secured), [`handle_handshake_failed`](Self::handle_handshake_failed); [`handle_eof`](Self::handle_eof), [`handle_peer_closed`](Self::handle_peer_closed), [`handle_sent`](Self::handle_sent) or [`handle_transmitted`](Self::handle_transmitted), [`handle_partly_transmitted`](Self::handle_partly_transmitted), [`handle_timeout`](Self::handle_timeout), [`handle_time`](Self::handle_time), [`handle_shutdown`](Self::handle_shutdown), [`handle_io_error`](Self::handle_io_error) |
 /// | outputs | [`poll_event`](Self::poll_event), [`poll_transmit`](Self::poll_transmit) or [`take_transmit`](Self::take_transmit), [`poll_close`](Self::poll_close), [`poll_timeout`](Self::poll_timeout), [`poll_send_room`](Self::poll_send_room), [`poll_refusal`](Self::poll_refusal), [`take_dropped`](Self::take_dropped) |
-/// | commands for a request | [`reply`](Self::reply), [`respond`](Self::respond), [`respond_with`](Self::respond_with), [`respond_upgrade`](Self::respond_upgrade), [`send`](Self::send), [`send_external`](Self::send_external), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`check_expectation`](Self::check_expectation), [`send_continue`](Self::send_continue), [`send_interim`](Self::send_interim), [`abort`](Self::abort), [`response_fields_mut`](Self::response_fields_mut), [`set_max_body_size`](Self::set_max_body_size), [`set_request_limits`](Self::set_request_limits), [`set_body_decoded`](Self::set_body_decoded), [`pause`](Self::pause), [`resume`](Self::resume) |
+/// | commands for a request | [`response_writer`](Self::response_writer), [`respond`](Self::respond), [`respond_with`](Self::respond_with), [`respond_upgrade`](Self::respond_upgrade), [`send`](Self::send), [`send_external`](Self::send_external), [`finish`](Self::finish), [`finish_with_trailers`](Self::finish_with_trailers), [`check_expectation`](Self::check_expectation), [`send_continue`](Self::send_continue), [`send_interim`](Self::send_interim), [`abort`](Self::abort), [`response_fields_mut`](Self::response_fields_mut), [`set_max_body_size`](Self::set_max_body_size), [`set_request_limits`](Self::set_request_limits), [`set_body_decoded`](Self::set_body_decoded), [`pause`](Self::pause), [`resume`](Self::resume) |
 /// | commands for the connection | [`hold_requests`](Self::hold_requests), [`accept_requests`](Self::accept_requests), [`replace_refusal`](Self::replace_refusal), [`close`](Self::close), [`refuse_overloaded`](Self::refuse_overloaded), [`refuse_address`](Self::refuse_address), [`expire_at`](Self::expire_at), [`take_upgrade`](Self::take_upgrade), [`supply_storage`](Self::supply_storage), [`release_storage`](Self::release_storage), [`take_idle`](Self::take_idle), [`restore`](Self::restore) |
 /// | getters | [`current_request`](Self::current_request), [`response_state`](Self::response_state), [`wants_recv`](Self::wants_recv), [`watches_peer`](Self::watches_peer), [`wanted_storage`](Self::wanted_storage), [`storage_size`](Self::storage_size), [`is_idle`](Self::is_idle), [`awaits_request`](Self::awaits_request), [`awaits_body`](Self::awaits_body), [`lacks_proxy_header`](Self::lacks_proxy_header), [`state`](Self::state), [`now`](Self::now), [`served`](Self::served), [`position`](Self::position), [`connection_info`](Self::connection_info), [`is_peer_closed`](Self::is_peer_closed), [`has_dropped`](Self::has_dropped), [`limits`](Self::limits) |
 ///

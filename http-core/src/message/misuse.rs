@@ -10,7 +10,7 @@ use crate::wire::response_framing::FramingConflict;
 /// It is the caller's fault, never the peer's. Nothing was sent or changed by the call, with three
 /// exceptions. [`TooLittleContent`](Self::TooLittleContent), and a body that is refused with 413 by
 /// `check_expectation` or `send_continue`, close the connection. With [`NoBody`](Self::NoBody) of
-/// [`Reply::send`](crate::Reply::send) the head was sent.
+/// [`ResponseWriter::send`](crate::ResponseWriter::send) the head was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Misuse {

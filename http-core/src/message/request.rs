@@ -310,7 +310,7 @@ impl RequestHead {
 
     /// Records that the response is finished. The first time counts.
     pub(crate) fn freeze_time(&self, now: Now) {
-        let _ = self.0.took.set(self.time(now));
+        let _ = self.0.took.set(now.mono.saturating_sub(self.received().mono));
     }
 
     /// Identifies the request in the events and commands of its connection.

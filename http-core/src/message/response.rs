@@ -26,11 +26,21 @@ pub struct ResponseHead {
 }
 
 impl ResponseHead {
-    /// Creates a head with this status and no fields.
+    /// Creates a head with this status, from a number or a [`StatusCode`], and no fields.
+    ///
+    /// ```
+    /// use httpants_core::ResponseHead;
+    /// use http::StatusCode;
+    ///
+    /// assert_eq!(ResponseHead::new(404)?.status, ResponseHead::new(StatusCode::NOT_FOUND)?.status);
+    /// # Ok::<(), httpants_core::Misuse>(())
+    /// ```
     ///
     /// # Errors
     /// [`Misuse::Status`] outside 100 to 999.
-    pub fn new(status: u16) -> Result<Self, Misuse> {
+    pub fn new(status: impl Into<u16> + TryInto<StatusCode>) -> Result<Self, Misuse> {
+        // `Into<u16>` alone would not tell the compiler which type a literal has.
+        let status = status.into();
         let status = StatusCode::from_u16(status).map_err(|_| Misuse::Status(status))?;
         Ok(Self { status, ..Self::default() })
     }

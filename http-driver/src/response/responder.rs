@@ -1,7 +1,8 @@
 //! Responding call by call, as in Pants, with backpressure.
 
 use bytes::Bytes;
-use httpants_core::{FieldLines, Misuse, Reply, RequestId};
+use http::StatusCode;
+use httpants_core::{FieldLines, Misuse, RequestId, ResponseWriter};
 
 use super::Response;
 use crate::exchange::{Exchange, Shared};
@@ -54,9 +55,10 @@ impl Responder {
     /// Sends the status, in the request's version and with its registered phrase.
     ///
     /// # Errors
-    /// Returns the same errors as [`Reply::send_status`].
-    pub fn send_status(&mut self, code: u16) -> Result<(), Misuse> {
-        self.reply(|reply| reply.send_status(code))
+    /// Returns the same errors as [`ResponseWriter::send_status`].
+    pub fn send_status(&mut self, status: impl Into<u16> + TryInto<StatusCode>) -> Result<(), Misuse> {
+        let status = status.into();
+        self.write(|writer| writer.send_status(status))
     }
 
     /// Sends an interim response before the head, such as 103 Early Hints with `Link` fields, so that
@@ -85,17 +87,18 @@ impl Responder {
     /// fields. Nothing was sent then.
     pub async fn send_interim<N, V>(
         &mut self,
-        code: u16,
+        status: impl Into<u16> + TryInto<StatusCode>,
         fields: impl IntoIterator<Item = (N, V)>,
     ) -> Result<bool, Misuse>
     where
         N: AsRef<str>,
         V: AsRef<[u8]>,
     {
+        let status = status.into();
         // The application's iterator runs without the lock.
         let fields = FieldLines::try_from_iter(fields)?;
         let sent = self.exchange.with(|shared| {
-            let sent = shared.core.send_interim(self.request, code, &fields);
+            let sent = shared.core.send_interim(self.request, status, &fields);
             shared.notify();
             sent
         });
@@ -108,7 +111,7 @@ impl Responder {
     /// Sends header fields; with `end_headers` the head is complete and is sent.
     ///
     /// # Errors
-    /// Returns the same errors as [`Reply::send_headers`].
+    /// Returns the same errors as [`ResponseWriter::send_headers`].
     pub fn send_headers<N, V>(
         &mut self,
         headers: impl IntoIterator<Item = (N, V)>,
@@ -120,28 +123,28 @@ impl Responder {
     {
         // The application's iterator runs without the lock.
         let fields = FieldLines::try_from_iter(headers)?;
-        self.reply(|reply| reply.send_fields(&fields, end_headers))
+        self.write(|writer| writer.send_fields(&fields, end_headers))
     }
 
     /// Sends the cookies that were set for the response: all, or those named. Without this call all
     /// are sent with the head; with it the others are not sent.
     ///
     /// # Errors
-    /// Returns the same errors as [`Reply::send_cookies`].
+    /// Returns the same errors as [`ResponseWriter::send_cookies`].
     pub fn send_cookies(&mut self, names: Option<&[&str]>, end_headers: bool) -> Result<(), Misuse> {
-        self.reply(|reply| reply.send_cookies(names, end_headers))
+        self.write(|writer| writer.send_cookies(names, end_headers))
     }
 
     /// Sends a piece of the body; waits until there is room for the next one.
     ///
     /// # Errors
-    /// Returns the same errors as [`Reply::send`], and [`Misuse::Closed`] if the connection has
+    /// Returns the same errors as [`ResponseWriter::send`], and [`Misuse::Closed`] if the connection has
     /// ended.
     pub async fn send(&mut self, data: impl Into<Bytes>) -> Result<(), Misuse> {
         let data = data.into();
         // The last handle of the data is dropped without the lock.
         let kept = data.clone();
-        let sent = self.reply(|reply| reply.send(data));
+        let sent = self.write(|writer| writer.send(data));
         drop(kept);
         self.take_turn().await;
         sent?;
@@ -168,12 +171,18 @@ impl Responder {
     /// Sends a whole response in one call. The defaults of Pants are 200 and `text/plain`.
     ///
     /// # Errors
-    /// Returns the same errors as [`Reply::send_response`].
-    pub fn send_response(self, content: impl Into<Bytes>, code: u16, content_type: &str) -> Result<Response, Misuse> {
-        let content = content.into();
+    /// Returns the same errors as [`ResponseWriter::send_response`].
+    pub fn send_response(
+        self,
+        content: impl Into<Bytes>,
+        status: impl Into<u16> + TryInto<StatusCode>,
+        content_type: &str,
+    ) -> Result<Response, Misuse> {
+        let (content, status) = (content.into(), status.into());
         let kept = content.clone();
-        let sent =
-            self.finishing(|shared, request| shared.core.reply(request).send_response(content, code, content_type));
+        let sent = self.finishing(|shared, request| {
+            shared.core.response_writer(request).send_response(content, status, content_type)
+        });
         drop(kept);
         sent
     }
@@ -181,9 +190,9 @@ impl Responder {
     /// Finishes the response; returns the value that the handler must return.
     ///
     /// # Errors
-    /// Returns the same errors as [`Reply::finish`].
+    /// Returns the same errors as [`ResponseWriter::finish`].
     pub async fn finish(self) -> Result<Response, Misuse> {
-        self.finishing(|shared, request| shared.core.reply(request).finish())
+        self.finishing(|shared, request| shared.core.response_writer(request).finish())
     }
 
     /// Finishes like [`finish`](Self::finish), with trailer fields after a chunked body.
@@ -194,9 +203,12 @@ impl Responder {
         self.finishing(|shared, request| shared.core.finish_with_trailers(request, trailers))
     }
 
-    pub(super) fn reply<T>(&self, call: impl FnOnce(&mut Reply<'_>) -> Result<T, Misuse>) -> Result<T, Misuse> {
+    pub(super) fn write<T>(
+        &self,
+        call: impl FnOnce(&mut ResponseWriter<'_>) -> Result<T, Misuse>,
+    ) -> Result<T, Misuse> {
         self.exchange.with(|shared| {
-            let result = call(&mut shared.core.reply(self.request));
+            let result = call(&mut shared.core.response_writer(self.request));
             // Queued bytes are sent by the connection's task, which may be another one.
             shared.notify();
             result

@@ -123,10 +123,10 @@ impl World {
             11 => connection.resume(id),
             12 => connection.poll_send_room(id).map(drop),
             13 => connection.response_fields_mut(id).map(|_| ()),
-            14 => connection.reply(id).send_response("stale", 200, "text/plain"),
+            14 => connection.response_writer(id).send_response("stale", 200, "text/plain"),
             15 => connection.send_interim(id, 103, &FieldLines::new()).map(drop),
             16 => connection.set_body_decoded(id).map(drop),
-            _ => connection.reply(id).finish(),
+            _ => connection.response_writer(id).finish(),
         }
     }
 }

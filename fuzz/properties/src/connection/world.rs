@@ -6,8 +6,8 @@ use bytes::Bytes;
 use http::Version;
 use httpants_core::{
     BodyLen, Close, CloseReason, Config, Connection, ConnectionInfo, FieldLines, Misuse, Now, Receiving, RecvBuffer,
-    Reply, RequestId, ResponseHead, ResponseState, ResponseStats, Sending, Storage, Timer, Transmit, TransmitQueue,
-    UnixTime,
+    RequestId, ResponseHead, ResponseState, ResponseStats, ResponseWriter, Sending, Storage, Timer, Transmit,
+    TransmitQueue, UnixTime,
 };
 
 use super::client;
@@ -262,18 +262,18 @@ impl World {
             return;
         }
         let content = "s".repeat(length);
-        let calls = |reply: &mut Reply<'_>| {
-            reply.send_status(201)?;
-            reply.send_headers([("X", "y")], false)?;
-            match reply.send(content.clone()) {
+        let calls = |writer: &mut ResponseWriter<'_>| {
+            writer.send_status(201)?;
+            writer.send_headers([("X", "y")], false)?;
+            match writer.send(content.clone()) {
                 // The head has left.
                 Err(Misuse::NoBody) => Ok(()),
                 sent => sent,
             }
         };
-        let mut reply = self.connection.reply(self.given.last().map(|last| last.id).unwrap_or_default());
-        let given = calls(&mut reply);
-        let finished = given.is_ok() && finish && reply.finish().is_ok();
+        let mut writer = self.connection.response_writer(self.given.last().map(|last| last.id).unwrap_or_default());
+        let given = calls(&mut writer);
+        let finished = given.is_ok() && finish && writer.finish().is_ok();
         if given.is_ok()
             && let Some(response) = self.given.last_mut()
         {

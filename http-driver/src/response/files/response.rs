@@ -73,7 +73,7 @@ impl Responder {
         let mut response = Response::file(file);
         response.head.fields = FieldLines::try_from_iter(headers)?;
         // Marks the head as begun until the head for the file is sent.
-        self.reply(|reply| reply.send_status(200))?;
+        self.write(|writer| writer.send_status(200))?;
         Ok(response)
     }
 }

@@ -1,6 +1,7 @@
 //! Responds as Pants does: status, fields, content and end, one call after the other.
 
 use bytes::Bytes;
+use http::StatusCode;
 
 use super::Connection;
 use super::responses::ResponseState;
@@ -10,7 +11,7 @@ use crate::message::request::RequestId;
 use crate::message::response::{BodyLen, ResponseHead};
 
 /// The response to the current request, made call by call; from
-/// [`Connection::reply`](Connection::reply).
+/// [`Connection::response_writer`](Connection::response_writer).
 ///
 /// The order is `send_status`, `send_headers` (once or several times), `send`, `finish`; a
 /// call out of turn is a [`Misuse`] that says which one was expected. The framing is the core's:
@@ -23,15 +24,15 @@ use crate::message::response::{BodyLen, ResponseHead};
 /// # let mut connection = Connection::new(Config::default().into(), ConnectionInfo::default(), now);
 /// # connection.receive(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", now);
 /// # let Some(Event::Request(request)) = connection.poll_event() else { unreachable!() };
-/// let mut reply = connection.reply(request.id());
-/// reply.send_status(200)?;
-/// reply.send_headers([("Content-Type", "text/plain"), ("Content-Length", "5")], false)?;
-/// reply.send("hello")?;
-/// reply.finish()?;
+/// let mut writer = connection.response_writer(request.id());
+/// writer.send_status(200)?;
+/// writer.send_headers([("Content-Type", "text/plain"), ("Content-Length", "5")], false)?;
+/// writer.send("hello")?;
+/// writer.finish()?;
 /// # Ok::<(), httpants_core::Misuse>(())
 /// ```
 #[derive(Debug)]
-pub struct Reply<'a> {
+pub struct ResponseWriter<'a> {
     connection: &'a mut Connection,
     request: RequestId,
 }
@@ -39,21 +40,21 @@ pub struct Reply<'a> {
 /// Commands for a request, by the names of Pants.
 impl Connection {
     /// Responds to this request call by call.
-    pub fn reply(&mut self, request: RequestId) -> Reply<'_> {
-        Reply { connection: self, request }
+    pub fn response_writer(&mut self, request: RequestId) -> ResponseWriter<'_> {
+        ResponseWriter { connection: self, request }
     }
 }
 
-impl Reply<'_> {
+impl ResponseWriter<'_> {
     /// Sends the status (200 by default in Pants), with its registered reason phrase and in the
     /// request's version. It leaves with the header fields.
     ///
     /// # Errors
     /// [`Misuse::HeadSent`] the second time, [`Misuse::Status`] outside 100 to 999, and what
     /// [`Connection::respond`] says of informational ones.
-    pub fn send_status(&mut self, code: u16) -> Result<(), Misuse> {
-        self.check_status(code)?;
-        self.connection.pending = Some(Box::new(ResponseHead::new(code)?));
+    pub fn send_status(&mut self, status: impl Into<u16> + TryInto<StatusCode>) -> Result<(), Misuse> {
+        let head = self.new_head(status.into())?;
+        self.connection.pending = Some(Box::new(head));
         Ok(())
     }
 
@@ -134,9 +135,13 @@ impl Reply<'_> {
     ///
     /// # Errors
     /// As [`Connection::respond`].
-    pub fn send_response(&mut self, content: impl Into<Bytes>, code: u16, content_type: &str) -> Result<(), Misuse> {
-        self.check_status(code)?;
-        let mut head = ResponseHead::new(code)?;
+    pub fn send_response(
+        &mut self,
+        content: impl Into<Bytes>,
+        status: impl Into<u16> + TryInto<StatusCode>,
+        content_type: &str,
+    ) -> Result<(), Misuse> {
+        let mut head = self.new_head(status.into())?;
         head.fields.push("Content-Type", content_type)?;
         self.connection.respond_with(self.request, &head, content)
     }
@@ -153,16 +158,16 @@ impl Reply<'_> {
         self.connection.finish(self.request)
     }
 
-    /// Checks that this may be the status, and that none was sent.
-    fn check_status(&self, code: u16) -> Result<(), Misuse> {
+    /// Creates a head with this status, if none was sent.
+    fn new_head(&self, status: u16) -> Result<ResponseHead, Misuse> {
         self.connection.head_expected(self.request)?;
         if self.connection.pending.is_some() {
             return Err(Misuse::HeadSent);
         }
-        if (100..200).contains(&code) {
-            return Err(Misuse::InformationalStatus(code));
+        if (100..200).contains(&status) {
+            return Err(Misuse::InformationalStatus(status));
         }
-        Ok(())
+        ResponseHead::new(status)
     }
 
     /// The head that `send_status` began.

@@ -13,7 +13,7 @@ fn with_status(status: u16) -> Connection {
     let mut connection = connection(Config::default());
     give(&mut connection, GET, 0);
     let id = request(&mut connection).id();
-    connection.reply(id).send_status(status).unwrap();
+    connection.response_writer(id).send_status(status).unwrap();
     connection
 }
 
@@ -22,7 +22,7 @@ fn finished(connection: &mut Connection) -> String {
     let id = id(connection);
     assert_eq!(connection.response_state(id), ResponseState::Expected);
     assert!(connection.poll_transmit().is_none(), "nothing was sent");
-    connection.reply(id).finish().unwrap();
+    connection.response_writer(id).finish().unwrap();
     sent(connection, 0)
 }
 
@@ -30,9 +30,9 @@ fn finished(connection: &mut Connection) -> String {
 fn headers_that_contradict_the_framing_are_not_kept() {
     for first in [None, Some(("A", "1"))] {
         let mut connection = with_status(204);
-        let mut reply = connection.reply(id(&connection));
-        reply.send_headers(first, false).unwrap();
-        let refused = reply.send_headers([("B", "2"), ("Content-Length", "5"), ("Server", "x")], true);
+        let mut writer = connection.response_writer(id(&connection));
+        writer.send_headers(first, false).unwrap();
+        let refused = writer.send_headers([("B", "2"), ("Content-Length", "5"), ("Server", "x")], true);
         assert_eq!(refused, Err(Misuse::Framing("Content-Length")));
         let out = finished(&mut connection);
         assert!(out.starts_with("HTTP/1.1 204 ") && out.contains("\r\nServer: httpants"), "{out}");
@@ -48,8 +48,8 @@ fn cookies_of_a_head_that_is_refused_are_still_set() {
         connection.response_fields_mut(id).unwrap().push("Set-Cookie", "a=1").unwrap();
         connection.response_fields_mut(id).unwrap().push("Set-Cookie", "b=2").unwrap();
         connection.response_fields_mut(id).unwrap().push("Trailer", "X").unwrap();
-        connection.reply(id).send_headers([("Content-Length", "0")], false).unwrap();
-        assert_eq!(connection.reply(id).send_cookies(names, true), Err(Misuse::Framing("Trailer")));
+        connection.response_writer(id).send_headers([("Content-Length", "0")], false).unwrap();
+        assert_eq!(connection.response_writer(id).send_cookies(names, true), Err(Misuse::Framing("Trailer")));
         connection.response_fields_mut(id).unwrap().remove("trailer");
         let out = finished(&mut connection);
         assert_eq!((out.matches("Set-Cookie: a=1").count(), out.matches("Set-Cookie: b=2").count()), (1, 1), "{out}");
@@ -67,13 +67,13 @@ fn a_whole_response_that_is_refused_leaves_no_head() {
         (100, "text/plain", Misuse::InformationalStatus(100)),
         (101, "text/plain", Misuse::InformationalStatus(101)),
     ] {
-        assert_eq!(connection.reply(id).send_response("x", code, content_type), Err(expected));
-        assert_eq!(connection.reply(id).send("x"), Err(Misuse::HeadDue), "{code} {content_type:?}");
+        assert_eq!(connection.response_writer(id).send_response("x", code, content_type), Err(expected));
+        assert_eq!(connection.response_writer(id).send("x"), Err(Misuse::HeadDue), "{code} {content_type:?}");
     }
     connection.response_fields_mut(id).unwrap().push("Content-Length", "2").unwrap();
-    let refused = connection.reply(id).send_response("x", 200, "text/plain");
+    let refused = connection.response_writer(id).send_response("x", 200, "text/plain");
     assert_eq!(refused, Err(Misuse::Framing("Content-Length")));
-    connection.reply(id).send_response("xy", 201, "text/plain").unwrap();
+    connection.response_writer(id).send_response("xy", 201, "text/plain").unwrap();
     assert!(sent(&mut connection, 0).starts_with("HTTP/1.1 201 "));
 }
 
@@ -81,7 +81,7 @@ fn a_whole_response_that_is_refused_leaves_no_head() {
 fn a_whole_response_is_refused_where_a_status_was_sent() {
     let mut connection = with_status(202);
     let id = id(&connection);
-    assert_eq!(connection.reply(id).send_response("x", 200, "text/plain"), Err(Misuse::HeadSent));
+    assert_eq!(connection.response_writer(id).send_response("x", 200, "text/plain"), Err(Misuse::HeadSent));
     assert!(finished(&mut connection).starts_with("HTTP/1.1 202 "));
 }
 
@@ -89,11 +89,11 @@ fn a_whole_response_is_refused_where_a_status_was_sent() {
 fn content_beyond_its_length_sends_no_head() {
     let mut connection = with_status(200);
     let id = id(&connection);
-    connection.reply(id).send_headers([("Content-Length", "3")], false).unwrap();
-    assert_eq!(connection.reply(id).send("four"), Err(Misuse::TooMuchContent { due: 3, given: 4 }));
+    connection.response_writer(id).send_headers([("Content-Length", "3")], false).unwrap();
+    assert_eq!(connection.response_writer(id).send("four"), Err(Misuse::TooMuchContent { due: 3, given: 4 }));
     assert_eq!(connection.response_state(id), ResponseState::Expected);
-    connection.reply(id).send("abc").unwrap();
-    connection.reply(id).finish().unwrap();
+    connection.response_writer(id).send("abc").unwrap();
+    connection.response_writer(id).finish().unwrap();
     assert!(sent(&mut connection, 0).ends_with("\r\n\r\nabc"));
 }
 
@@ -102,7 +102,7 @@ fn content_is_counted_with_the_fields_that_were_added() {
     let mut connection = with_status(200);
     let id = id(&connection);
     connection.response_fields_mut(id).unwrap().push("Content-Length", "3").unwrap();
-    assert_eq!(connection.reply(id).send("four"), Err(Misuse::TooMuchContent { due: 3, given: 4 }));
+    assert_eq!(connection.response_writer(id).send("four"), Err(Misuse::TooMuchContent { due: 3, given: 4 }));
     assert_eq!(connection.response_state(id), ResponseState::Expected);
 }
 
@@ -111,9 +111,9 @@ fn a_status_does_not_outlive_the_head_of_another_call() {
     let mut connection = with_status(500);
     let id = id(&connection);
     connection.respond(id, &ResponseHead::new(200).unwrap(), BodyLen::Known(1)).unwrap();
-    assert_eq!(connection.reply(id).send_status(500), Err(Misuse::HeadSent));
-    connection.reply(id).send("x").unwrap();
-    connection.reply(id).finish().unwrap();
+    assert_eq!(connection.response_writer(id).send_status(500), Err(Misuse::HeadSent));
+    connection.response_writer(id).send("x").unwrap();
+    connection.response_writer(id).finish().unwrap();
     let out = sent(&mut connection, 0);
     assert!(out.starts_with("HTTP/1.1 200 ") && out.ends_with("\r\n\r\nx"), "{out}");
 }
