@@ -10,7 +10,9 @@ use std::task::{Context, Poll, ready};
 
 #[cfg(target_os = "linux")]
 use httpants_driver::linux::{PeerWatch, declined, send, send_file};
-use httpants_driver::runtime;
+#[cfg(target_os = "linux")]
+use httpants_driver::runtime::PeerClose;
+use httpants_driver::runtime::{self, SendHint};
 #[cfg(target_os = "linux")]
 use tokio::io::Interest;
 #[cfg(target_os = "linux")]
@@ -89,15 +91,20 @@ impl runtime::Transport for Transport {
         received.map_ok(|()| buffer.filled().len())
     }
 
-    fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>> {
+    fn poll_send(
+        &mut self,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+        hint: SendHint,
+    ) -> Poll<io::Result<usize>> {
         #[cfg(target_os = "linux")]
-        if self.retries || more {
+        if self.retries || hint == SendHint::More {
             // Unix sockets have no such flag.
-            let more = more && matches!(self.socket, Socket::Tcp(_));
-            return self.poll_write_with(context, |socket| send(socket, slices, more));
+            let hint = if matches!(self.socket, Socket::Tcp(_)) { hint } else { SendHint::Last };
+            return self.poll_write_with(context, |socket| send(socket, slices, hint));
         }
         #[cfg(not(target_os = "linux"))]
-        let _ = more;
+        let _ = hint;
         match slices {
             [slice] => on_socket!(&mut self.socket, stream => Pin::new(stream).poll_write(context, slice)),
             _ => on_socket!(&mut self.socket, stream => Pin::new(stream).poll_write_vectored(context, slices)),
@@ -125,10 +132,10 @@ impl runtime::Transport for Transport {
     }
 
     #[cfg(target_os = "linux")]
-    fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
+    fn poll_peer_closed(&mut self, context: &mut Context<'_>, awaited: PeerClose) -> Poll<io::Result<()>> {
         let watch = match self.peer.take() {
-            Some(watch) if watch.get_ref().is_reset_only() == reset_only => watch,
-            _ => match self.watch_peer(reset_only) {
+            Some(watch) if watch.get_ref().awaited() == awaited => watch,
+            _ => match self.watch_peer(awaited) {
                 Ok(watch) => Box::new(watch),
                 // Out of descriptors, which is not an error of the connection.
                 Err(_) => return Poll::Pending,
@@ -154,8 +161,8 @@ impl runtime::Transport for Transport {
 
 #[cfg(target_os = "linux")]
 impl Transport {
-    fn watch_peer(&self, reset_only: bool) -> io::Result<AsyncFd<PeerWatch>> {
-        let watch = on_socket!(&self.socket, stream => PeerWatch::new(stream, reset_only))?;
+    fn watch_peer(&self, awaited: PeerClose) -> io::Result<AsyncFd<PeerWatch>> {
+        let watch = on_socket!(&self.socket, stream => PeerWatch::new(stream, awaited))?;
         // The replacement of this function is unsafe, because a descriptor might change between
         // calls. A `PeerWatch` owns its descriptor, which never changes.
         #[expect(deprecated, reason = "unsafe code is forbidden here, and the condition holds")]

@@ -26,6 +26,8 @@ mod key_file;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod observe;
+#[cfg(target_os = "linux")]
+mod page_cache;
 mod request;
 mod response;
 pub mod runtime;

@@ -2,16 +2,17 @@
 //! non-blocking socket.
 
 use std::fs::File;
-use std::io::{self, IoSlice, IoSliceMut};
+use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::task::Poll;
 
 use rustix::event::{Timespec, epoll};
-use rustix::io::{Errno, ReadWriteFlags};
+use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendFlags, SocketFlags, acceptfrom_with, sendmsg};
 
 use crate::descriptors::{Permit, WATCHES};
+use crate::runtime::{PeerClose, SendHint};
 
 /// A watch for the end of a peer's stream behind unread bytes, for
 /// [`Transport::poll_peer_closed`](crate::runtime::Transport::poll_peer_closed).
@@ -21,32 +22,34 @@ use crate::descriptors::{Permit, WATCHES};
 #[derive(Debug)]
 pub struct PeerWatch {
     epoll: OwnedFd,
-    reset_only: bool,
+    awaited: PeerClose,
     _permit: Permit,
 }
 
 impl PeerWatch {
-    /// Watches a socket for the end of the peer's stream and for a reset, or with `reset_only` for
-    /// a reset alone.
+    /// Watches a socket for the end of the peer's stream and for a reset, or for a reset alone.
     ///
     /// # Errors
     /// Returns [`io::ErrorKind::QuotaExceeded`] if watches already use an eighth of the process's
     /// descriptors, and the errors of epoll_create1(2) and epoll_ctl(2). These are not errors of
     /// the connection, which is served without a watch then.
-    pub fn new(socket: impl AsFd, reset_only: bool) -> io::Result<Self> {
+    pub fn new(socket: impl AsFd, awaited: PeerClose) -> io::Result<Self> {
         let too_many = || io::Error::new(io::ErrorKind::QuotaExceeded, "too many watched connections");
         let permit = WATCHES.take().ok_or_else(too_many)?;
         let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
         // EPOLLERR and EPOLLHUP are always reported.
-        let end = if reset_only { epoll::EventFlags::empty() } else { epoll::EventFlags::RDHUP };
+        let end = match awaited {
+            PeerClose::EndOrReset => epoll::EventFlags::RDHUP,
+            PeerClose::Reset => epoll::EventFlags::empty(),
+        };
         epoll::add(&epoll, socket, epoll::EventData::new_u64(0), end)?;
-        Ok(Self { epoll, reset_only, _permit: permit })
+        Ok(Self { epoll, awaited, _permit: permit })
     }
 
-    /// Returns whether it watches for a reset only.
+    /// Returns what it watches for.
     #[must_use]
-    pub fn is_reset_only(&self) -> bool {
-        self.reset_only
+    pub fn awaited(&self) -> PeerClose {
+        self.awaited
     }
 
     /// Returns ready at the end of the stream, and an error for a reset.
@@ -86,14 +89,14 @@ pub fn accept(listener: impl AsFd) -> io::Result<(OwnedFd, Option<SocketAddr>)> 
     Ok((socket, remote.and_then(|remote| remote.try_into().ok())))
 }
 
-/// Sends the front of the slices; returns the number of bytes sent. With `more`, the kernel may
-/// hold them back until more bytes come (`MSG_MORE`).
+/// Sends the front of the slices; returns the number of bytes sent. With [`SendHint::More`] the
+/// kernel may hold them back until more bytes come (`MSG_MORE`).
 ///
 /// # Errors
 /// Returns the errors of send(2) and sendmsg(2).
-pub fn send(socket: impl AsFd, slices: &[IoSlice<'_>], more: bool) -> io::Result<usize> {
+pub fn send(socket: impl AsFd, slices: &[IoSlice<'_>], hint: SendHint) -> io::Result<usize> {
     let mut flags = SendFlags::NOSIGNAL;
-    flags.set(SendFlags::MORE, more);
+    flags.set(SendFlags::MORE, hint == SendHint::More);
     Ok(match slices {
         [slice] => rustix::net::send(socket, slice, flags),
         _ => sendmsg(socket, slices, &mut SendAncillaryBuffer::default(), flags),
@@ -120,35 +123,5 @@ pub fn declined(sent: Poll<io::Result<usize>>) -> Option<Poll<io::Result<usize>>
     match &sent {
         Poll::Ready(Err(error)) if matches!(Errno::from_io_error(error), Some(Errno::INVAL | Errno::NOSYS)) => None,
         _ => Some(sent),
-    }
-}
-
-/// Reads bytes of the file at `offset` that the kernel has in memory. Returns `None` if it would
-/// wait for a disk, if the file system does not support that (`RWF_NOWAIT` of preadv2(2)), and if
-/// nothing was read: Linux 5.9 and 5.10 may report that before the end of the file.
-pub(crate) fn read_cached(file: &File, buffer: &mut [u8], offset: u64) -> Option<usize> {
-    // -1 would mean the file's current position.
-    i64::try_from(offset).ok()?;
-    let buffers = &mut [IoSliceMut::new(buffer)];
-    rustix::io::preadv2(file, buffers, offset, ReadWriteFlags::NOWAIT).ok().filter(|count| *count > 0)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn read_cached_returns_file_bytes_and_never_0() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("file");
-        std::fs::write(&path, b"0123456789").unwrap();
-        let file = File::open(path).unwrap();
-        let mut buffer = [0; 4];
-        // Not every file system supports it.
-        if let Some(count) = read_cached(&file, &mut buffer, 3) {
-            assert_eq!(buffer[..count], b"3456"[..count]);
-        }
-        assert_eq!(read_cached(&file, &mut buffer, 10), None);
-        assert_eq!(read_cached(&file, &mut buffer, u64::MAX), None);
     }
 }

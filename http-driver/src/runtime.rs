@@ -28,9 +28,13 @@ pub trait Transport: Unpin + 'static {
     fn poll_recv(&mut self, context: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>>;
 
     /// Writes the front of the slices, in one system call if the platform can; returns the number
-    /// of bytes written. With `more`, other bytes follow at once, so the platform may hold these
-    /// back (`MSG_MORE`).
-    fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>>;
+    /// of bytes written.
+    fn poll_send(
+        &mut self,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+        hint: SendHint,
+    ) -> Poll<io::Result<usize>>;
 
     /// Makes the next send try to write even though the runtime reported no room. Called when
     /// [`timeouts.write`](httpants_core::Timeouts::write) expires.
@@ -65,20 +69,40 @@ pub trait Transport: Unpin + 'static {
         None
     }
 
-    /// Waits for the end of the peer's stream behind unread bytes: `Ok` once the peer has ended it,
-    /// an error once the connection is reset. With `reset_only` the end of the stream is already
-    /// known. Reading would return those bytes first, and readability would only report them.
+    /// Waits until the peer closes the connection behind unread bytes: `Ok` once the peer has ended
+    /// its stream, an error once the connection is reset. Reading would return those bytes first, and
+    /// readability would only report them.
     ///
     /// The default never becomes ready: a client that leaves behind unread bytes is then noticed
     /// when something is sent to it.
-    fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
-        let _ = (context, reset_only);
+    fn poll_peer_closed(&mut self, context: &mut Context<'_>, awaited: PeerClose) -> Poll<io::Result<()>> {
+        let _ = (context, awaited);
         Poll::Pending
     }
 
     /// Makes the coming close a reset (`SO_LINGER` 0), if the transport can, so that the peer does
     /// not take an incomplete response for a complete one.
     fn reset_on_close(&mut self) {}
+}
+
+/// A hint for [`Transport::poll_send`]: whether other bytes follow.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum SendHint {
+    /// Nothing follows at once: send the bytes without delay, with those held back before.
+    #[default]
+    Last,
+    /// Other bytes follow at once: the platform may hold these back (`MSG_MORE`).
+    More,
+}
+
+/// The ways for a peer to close a connection that [`Transport::poll_peer_closed`] waits for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum PeerClose {
+    /// The end of the peer's stream, or a reset.
+    #[default]
+    EndOrReset,
+    /// A reset only, because the end of the stream is already known.
+    Reset,
 }
 
 /// A listening socket of the runtime.
@@ -252,7 +276,7 @@ pub trait Runtime: Clone + 'static {
     /// The default reads what Linux has in memory; on other systems it returns `None`.
     fn read_cached(&self, file: &std::fs::File, buffer: &mut [u8], offset: u64) -> Option<usize> {
         #[cfg(target_os = "linux")]
-        return crate::linux::read_cached(file, buffer, offset);
+        return crate::page_cache::read_cached(file, buffer, offset);
         #[cfg(not(target_os = "linux"))]
         {
             let _ = (file, buffer, offset);

@@ -12,7 +12,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use httpants_driver::protocol::{ConnectionInfo, Now};
-use httpants_driver::runtime::{Blocking, BlockingPool, Clock, Listener, Runtime, Spawn, Transport};
+use httpants_driver::runtime::{Blocking, BlockingPool, Clock, Listener, Runtime, SendHint, Spawn, Transport};
 use httpants_testkit::memory::{Memory, MemoryListener, MemorySleep, MemoryTransport};
 use httpants_testkit::simulation::{Outcome, Simulator, Violation};
 
@@ -48,7 +48,7 @@ impl Completing {
     fn poll_in_flight(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         let context = &mut wakes_if(context, self.fault != Fault::LosesTheWriter);
         while !self.in_flight.is_empty() {
-            let count = ready!(self.socket.poll_send(context, &[IoSlice::new(&self.in_flight)], false))?;
+            let count = ready!(self.socket.poll_send(context, &[IoSlice::new(&self.in_flight)], SendHint::Last))?;
             self.in_flight.drain(..count);
         }
         Poll::Ready(Ok(()))
@@ -74,7 +74,7 @@ impl Transport for Completing {
         Poll::Ready(self.received.read(buffer))
     }
 
-    fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], _: bool) -> Poll<io::Result<usize>> {
+    fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], _: SendHint) -> Poll<io::Result<usize>> {
         if self.fault == Fault::OverwritesTheBuffer {
             self.in_flight.clear();
         }

@@ -16,7 +16,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use httpants_core::{ConnectionInfo, Now, UnixTime};
-use httpants_driver::runtime::{Blocking, BlockingPool, Clock, Listener, Runtime, Sleep, Spawn, Transport};
+use httpants_driver::runtime::{Blocking, BlockingPool, Clock, Listener, Runtime, SendHint, Sleep, Spawn, Transport};
 use httpants_driver::{NamedFile, Request, Response, Server};
 
 const WRK: &str = "GET /plaintext HTTP/1.1\r\nHost: 127.0.0.1:8080\r\nUser-Agent: bench/1.0\r\nAccept: */*\r\n\r\n";
@@ -51,7 +51,7 @@ impl Transport for OnWire {
         Poll::Ready(Ok(count))
     }
 
-    fn poll_send(&mut self, _: &mut Context<'_>, slices: &[IoSlice<'_>], _: bool) -> Poll<io::Result<usize>> {
+    fn poll_send(&mut self, _: &mut Context<'_>, slices: &[IoSlice<'_>], _: SendHint) -> Poll<io::Result<usize>> {
         let count = slices.iter().map(|slice| black_box(slice).len()).sum();
         if let Some(recorded) = &mut lock(&self.0).recorded {
             slices.iter().for_each(|slice| recorded.extend_from_slice(slice));

@@ -17,7 +17,9 @@ use httpants_driver::ConnectionInfo;
 #[cfg(target_os = "linux")]
 use httpants_driver::linux::PeerWatch;
 use httpants_driver::protocol::{Address, Now};
-use httpants_driver::runtime::{self, Blocking, BlockingPool, Clock, Runtime, Sleep, Spawn};
+#[cfg(target_os = "linux")]
+use httpants_driver::runtime::PeerClose;
+use httpants_driver::runtime::{self, Blocking, BlockingPool, Clock, Runtime, SendHint, Sleep, Spawn};
 use socket2::Socket;
 
 // The interval at which waiting tasks are woken.
@@ -52,7 +54,7 @@ impl runtime::Transport for Transport {
         attempt(context, || self.0.read(buffer))
     }
 
-    fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], _: bool) -> Poll<io::Result<usize>> {
+    fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], _: SendHint) -> Poll<io::Result<usize>> {
         attempt(context, || self.0.write_vectored(slices))
     }
 
@@ -66,9 +68,9 @@ impl runtime::Transport for Transport {
     }
 
     #[cfg(target_os = "linux")]
-    fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
+    fn poll_peer_closed(&mut self, context: &mut Context<'_>, awaited: PeerClose) -> Poll<io::Result<()>> {
         // Out of descriptors, which is not an error of the connection.
-        let Ok(watch) = PeerWatch::new(&self.0, reset_only) else { return wait(context) };
+        let Ok(watch) = PeerWatch::new(&self.0, awaited) else { return wait(context) };
         match watch.poll()? {
             Poll::Ready(()) => Poll::Ready(Ok(())),
             Poll::Pending => wait(context),

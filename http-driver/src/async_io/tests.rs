@@ -10,7 +10,7 @@ use ::async_io::{Async, block_on};
 
 use super::{Listener, Transport};
 use crate::protocol::Address;
-use crate::runtime::{Listener as _, Transport as _};
+use crate::runtime::{Listener as _, SendHint, Transport as _};
 
 /// Connects a client; returns the accepted connection and the client.
 fn pair() -> (Transport, TcpStream) {
@@ -48,7 +48,10 @@ fn socket_waits_after_a_short_read_only() {
 fn existing_connections_can_be_converted() {
     let (mut far, client) = pair();
     let mut near = Transport::try_from(Async::new(client).unwrap()).unwrap();
-    assert_eq!(block_on(poll_fn(|context| far.poll_send(context, &[IoSlice::new(b"hello")], false))).unwrap(), 5);
+    assert_eq!(
+        block_on(poll_fn(|context| far.poll_send(context, &[IoSlice::new(b"hello")], SendHint::Last))).unwrap(),
+        5
+    );
     assert_eq!(recv(&mut near, &mut [0; 8]), b"hello");
     #[cfg(unix)]
     {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ::async_io::Async;
 
 use super::socket::Socket;
-use crate::runtime;
+use crate::runtime::{self, SendHint};
 
 /// A connected socket that async-io watches.
 #[derive(Debug)]
@@ -74,10 +74,15 @@ impl runtime::Transport for Transport {
         received
     }
 
-    fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>> {
+    fn poll_send(
+        &mut self,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+        hint: SendHint,
+    ) -> Poll<io::Result<usize>> {
         // Unix sockets have no such flag.
-        let more = more && self.is_tcp;
-        self.socket.poll_write_with(context, |socket| send(socket, slices, more))
+        let hint = if self.is_tcp { hint } else { SendHint::Last };
+        self.socket.poll_write_with(context, |socket| send(socket, slices, hint))
     }
 
     fn poll_shutdown(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -97,10 +102,10 @@ impl runtime::Transport for Transport {
     }
 
     #[cfg(target_os = "linux")]
-    fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
+    fn poll_peer_closed(&mut self, context: &mut Context<'_>, awaited: PeerClose) -> Poll<io::Result<()>> {
         let watch = match self.peer.take() {
-            Some(watch) if watch.get_ref().is_reset_only() == reset_only => watch,
-            _ => match PeerWatch::new(self.socket.inner(), reset_only).and_then(Async::new_nonblocking) {
+            Some(watch) if watch.get_ref().awaited() == awaited => watch,
+            _ => match PeerWatch::new(self.socket.inner(), awaited).and_then(Async::new_nonblocking) {
                 Ok(watch) => Box::new(watch),
                 // Out of descriptors, which is not an error of the connection.
                 Err(_) => return Poll::Pending,
@@ -125,9 +130,11 @@ impl runtime::Transport for Transport {
 
 #[cfg(target_os = "linux")]
 use crate::linux::{PeerWatch, send};
+#[cfg(target_os = "linux")]
+use crate::runtime::PeerClose;
 
 #[cfg(not(target_os = "linux"))]
-fn send(mut socket: &socket2::Socket, slices: &[IoSlice<'_>], _: bool) -> io::Result<usize> {
+fn send(mut socket: &socket2::Socket, slices: &[IoSlice<'_>], _: SendHint) -> io::Result<usize> {
     use std::io::Write;
     match slices {
         [slice] => socket.write(slice),

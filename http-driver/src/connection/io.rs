@@ -14,7 +14,7 @@ use super::buffers;
 use super::stream::Stream;
 use crate::observe::{Count, Observer};
 use crate::response::{FileSender, OpenFiles, Stretch};
-use crate::runtime::{Runtime, Transport};
+use crate::runtime::{PeerClose, Runtime, SendHint, Transport};
 
 /// Maximum number of slices in one vectored write.
 const SLICES: usize = 16;
@@ -279,7 +279,8 @@ impl<T: Transport> Io<T> {
         else {
             return false;
         };
-        match (stream.poll_peer_closed(context, self.peer == PeerWatch::Reported), self.peer) {
+        let awaited = if self.peer == PeerWatch::Reported { PeerClose::Reset } else { PeerClose::EndOrReset };
+        match (stream.poll_peer_closed(context, awaited), self.peer) {
             (Poll::Pending, _) => return false,
             (Poll::Ready(Ok(())), PeerWatch::On) => self.peer = PeerWatch::Seen,
             (Poll::Ready(_), _) => {
@@ -343,14 +344,14 @@ impl<T: Transport> Io<T> {
                     return Ok(moved);
                 }
                 Some(Transmit::Bytes(slices)) => {
-                    let more = slices.file_follows();
+                    let hint = if slices.file_follows() { SendHint::More } else { SendHint::Last };
                     let mut gathered = [IoSlice::new(&[]); SLICES];
                     let mut count = 0;
                     for (place, slice) in gathered.iter_mut().zip(slices) {
                         *place = IoSlice::new(slice);
                         count += 1;
                     }
-                    stream.poll_send(context, gathered.get(..count).unwrap_or_default(), more)
+                    stream.poll_send(context, gathered.get(..count).unwrap_or_default(), hint)
                 }
                 Some(Transmit::External { .. }) if self.files.is_spent() => return Ok(Sent::Enough),
                 Some(Transmit::External { file, offset, length }) => {

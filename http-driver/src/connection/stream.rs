@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 
-use crate::runtime::Transport;
+use crate::runtime::{PeerClose, SendHint, Transport};
 use crate::tls::TlsStream;
 
 pub(crate) enum Stream<T> {
@@ -44,8 +44,13 @@ impl<T: Transport> Transport for Stream<T> {
         on_stream!(self, transport => transport.poll_recv(context, buffer))
     }
 
-    fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>> {
-        on_stream!(self, transport => transport.poll_send(context, slices, more))
+    fn poll_send(
+        &mut self,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+        hint: SendHint,
+    ) -> Poll<io::Result<usize>> {
+        on_stream!(self, transport => transport.poll_send(context, slices, hint))
     }
 
     fn retry_send(&mut self) {
@@ -70,8 +75,8 @@ impl<T: Transport> Transport for Stream<T> {
         on_stream!(self, transport => transport.poll_send_file(context, file, offset, length))
     }
 
-    fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
-        on_stream!(self, transport => transport.poll_peer_closed(context, reset_only))
+    fn poll_peer_closed(&mut self, context: &mut Context<'_>, awaited: PeerClose) -> Poll<io::Result<()>> {
+        on_stream!(self, transport => transport.poll_peer_closed(context, awaited))
     }
 
     fn reset_on_close(&mut self) {

@@ -12,7 +12,7 @@ use bytes::{Buf, Bytes};
 use futures_io::{AsyncRead, AsyncWrite};
 
 use crate::draining::{Drain, Draining};
-use crate::runtime::Transport;
+use crate::runtime::{SendHint, Transport};
 
 /// The raw stream after an upgrade or CONNECT, beginning with bytes that the peer sent after its
 /// request. Dropping it closes the connection.
@@ -150,7 +150,7 @@ impl AsyncWrite for Upgraded {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.transport.poll_send(context, slices, false)
+        self.transport.poll_send(context, slices, SendHint::Last)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

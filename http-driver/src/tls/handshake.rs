@@ -7,7 +7,7 @@ use httpants_core::Preface;
 use rustls::ServerConnection;
 
 use super::{Tls, TlsSession, TlsStream};
-use crate::runtime::Transport;
+use crate::runtime::{SendHint, Transport};
 
 /// A handshake in progress, in the task of its connection.
 pub(crate) struct Handshake<T> {
@@ -57,7 +57,7 @@ impl<T: Transport> Handshake<T> {
             }
         }
         loop {
-            ready!(stream.poll_drain(context, false))?;
+            ready!(stream.poll_drain(context, SendHint::Last))?;
             if !stream.session().is_handshaking() {
                 return Poll::Ready(Ok(Outcome::Secured));
             }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use rustls::ServerConnection;
 
 use super::received::Received;
-use crate::runtime::Transport;
+use crate::runtime::{PeerClose, SendHint, Transport};
 
 /// Bytes that are encrypted at once and wait to be sent: four records, as much as usually fits one
 /// system call.
@@ -63,7 +63,7 @@ impl<T: Transport> TlsStream<T> {
         self.received.consume(if count == 0 { usize::MAX } else { count });
         let result = self.session.process_new_packets();
         // Alerts, tickets and key updates. What is not sent now is sent with the next bytes.
-        let _ = self.poll_drain(context, false);
+        let _ = self.poll_drain(context, SendHint::Last);
         match result {
             Ok(_) => Poll::Ready(Ok(!ended)),
             Err(error) => {
@@ -74,9 +74,9 @@ impl<T: Transport> TlsStream<T> {
     }
 
     /// Sends encrypted bytes until none are left.
-    pub(super) fn poll_drain(&mut self, context: &mut Context<'_>, more: bool) -> Poll<io::Result<()>> {
+    pub(super) fn poll_drain(&mut self, context: &mut Context<'_>, hint: SendHint) -> Poll<io::Result<()>> {
         while self.session.wants_write() {
-            let mut outgoing = Outgoing { transport: &mut self.transport, context, more };
+            let mut outgoing = Outgoing { transport: &mut self.transport, context, hint };
             match self.session.write_tls(&mut outgoing) {
                 Ok(0) => return Poll::Ready(Err(ErrorKind::WriteZero.into())),
                 Ok(count) => self.left = self.left.saturating_add(count as u64),
@@ -97,7 +97,7 @@ impl<T: Transport> TlsStream<T> {
         if !std::mem::replace(&mut self.said_end, true) {
             self.session.send_close_notify();
         }
-        self.poll_drain(context, false)
+        self.poll_drain(context, SendHint::Last)
     }
 }
 
@@ -129,10 +129,15 @@ impl<T: Transport> Transport for TlsStream<T> {
 
     /// Accepts no more than is encrypted at once, and only after everything accepted before was
     /// sent.
-    fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], more: bool) -> Poll<io::Result<usize>> {
-        ready!(self.poll_drain(context, true))?;
+    fn poll_send(
+        &mut self,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+        hint: SendHint,
+    ) -> Poll<io::Result<usize>> {
+        ready!(self.poll_drain(context, SendHint::More))?;
         let count = self.session.writer().write_vectored(slices)?;
-        match self.poll_drain(context, more) {
+        match self.poll_drain(context, hint) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             _ => Poll::Ready(Ok(count)),
         }
@@ -143,7 +148,7 @@ impl<T: Transport> Transport for TlsStream<T> {
     }
 
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_drain(context, false)
+        self.poll_drain(context, SendHint::Last)
     }
 
     fn poll_shutdown(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -151,8 +156,8 @@ impl<T: Transport> Transport for TlsStream<T> {
         self.transport.poll_shutdown(context)
     }
 
-    fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
-        self.transport.poll_peer_closed(context, reset_only)
+    fn poll_peer_closed(&mut self, context: &mut Context<'_>, awaited: PeerClose) -> Poll<io::Result<()>> {
+        self.transport.poll_peer_closed(context, awaited)
     }
 
     fn reset_on_close(&mut self) {
@@ -164,7 +169,7 @@ impl<T: Transport> Transport for TlsStream<T> {
 struct Outgoing<'a, 'b, T> {
     transport: &'a mut T,
     context: &'a mut Context<'b>,
-    more: bool,
+    hint: SendHint,
 }
 
 impl<T: Transport> Write for Outgoing<'_, '_, T> {
@@ -173,7 +178,7 @@ impl<T: Transport> Write for Outgoing<'_, '_, T> {
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self.transport.poll_send(self.context, slices, self.more) {
+        match self.transport.poll_send(self.context, slices, self.hint) {
             Poll::Ready(sent) => sent,
             Poll::Pending => Err(ErrorKind::WouldBlock.into()),
         }

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 
 use httpants_core::Preface;
 
-use crate::runtime::Transport;
+use crate::runtime::{SendHint, Transport};
 
 #[derive(Clone, Debug)]
 pub(crate) enum Tls {}
@@ -62,7 +62,7 @@ impl<T: Transport> Transport for TlsStream<T> {
         match self.0 {}
     }
 
-    fn poll_send(&mut self, _: &mut Context<'_>, _: &[IoSlice<'_>], _: bool) -> Poll<io::Result<usize>> {
+    fn poll_send(&mut self, _: &mut Context<'_>, _: &[IoSlice<'_>], _: SendHint) -> Poll<io::Result<usize>> {
         match self.0 {}
     }
 

@@ -164,7 +164,7 @@ mod tests {
     use super::*;
     use crate::draining::Drain;
     use crate::response::TimeLimit;
-    use crate::runtime::Transport;
+    use crate::runtime::{SendHint, Transport};
 
     /// What foreign code finds when it runs.
     #[derive(Default)]
@@ -213,7 +213,7 @@ mod tests {
             self.0.poll()
         }
 
-        fn poll_send(&mut self, _: &mut Context<'_>, _: &[IoSlice<'_>], _: bool) -> Poll<io::Result<usize>> {
+        fn poll_send(&mut self, _: &mut Context<'_>, _: &[IoSlice<'_>], _: SendHint) -> Poll<io::Result<usize>> {
             self.0.poll()
         }
 

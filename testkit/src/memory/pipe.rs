@@ -6,7 +6,7 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, Waker, ready};
 
-use httpants_driver::runtime::Transport;
+use httpants_driver::runtime::{PeerClose, SendHint, Transport};
 
 use super::random::Random;
 
@@ -286,7 +286,12 @@ impl Transport for MemoryTransport {
         Poll::Ready(Ok(count))
     }
 
-    fn poll_send(&mut self, context: &mut Context<'_>, slices: &[IoSlice<'_>], _more: bool) -> Poll<io::Result<usize>> {
+    fn poll_send(
+        &mut self,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+        _hint: SendHint,
+    ) -> Poll<io::Result<usize>> {
         self.change(|pipe| {
             let offered = slices.iter().map(|slice| slice.len()).sum();
             let count = ready!(pipe.poll_room(context, offered))?;
@@ -330,12 +335,12 @@ impl Transport for MemoryTransport {
         Poll::Ready(Ok(()))
     }
 
-    fn poll_peer_closed(&mut self, context: &mut Context<'_>, reset_only: bool) -> Poll<io::Result<()>> {
+    fn poll_peer_closed(&mut self, context: &mut Context<'_>, awaited: PeerClose) -> Poll<io::Result<()>> {
         let mut pipe = lock(&self.pipe);
         if pipe.client_reset {
             return Poll::Ready(Err(ErrorKind::ConnectionReset.into()));
         }
-        if pipe.client_ended && !reset_only {
+        if pipe.client_ended && awaited == PeerClose::EndOrReset {
             return Poll::Ready(Ok(()));
         }
         pipe.watcher = Some(context.waker().clone());
@@ -378,7 +383,7 @@ impl Write for MemoryTransport {
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        at_once(self.poll_send(&mut Context::from_waker(Waker::noop()), slices, false))
+        at_once(self.poll_send(&mut Context::from_waker(Waker::noop()), slices, SendHint::Last))
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use crate::observe::report::report;
-use crate::runtime::{Blocking, Runtime, Transport};
+use crate::runtime::{Blocking, Runtime, SendHint, Transport};
 
 /// File bytes that one poll of a connection may send before other tasks get a turn: about 0.1 ms.
 /// Turns below 256 KiB cost more per byte, longer ones save nothing.
@@ -128,7 +128,8 @@ impl FileSender {
                 Piece::Read { buffer, sent, end } => {
                     let rest = buffer.get(*sent..*end).unwrap_or_default();
                     let more = stretch.length > rest.len() as u64;
-                    let count = ready!(transport.poll_send(context, &[IoSlice::new(rest)], more))?;
+                    let hint = if more { SendHint::More } else { SendHint::Last };
+                    let count = ready!(transport.poll_send(context, &[IoSlice::new(rest)], hint))?;
                     if count == 0 {
                         return Poll::Ready(Err(ErrorKind::WriteZero.into()));
                     }

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use httpants_driver::protocol::ConnectionInfo;
-use httpants_driver::runtime::{Listener as _, Runtime, Sleep, Transport as _};
+use httpants_driver::runtime::{Listener as _, Runtime, SendHint, Sleep, Transport as _};
 
 use super::waking::Flag;
 use crate::conformance::running::{assert_same, noise};
@@ -62,26 +62,26 @@ impl<S: Stage> Pair<S> {
         self.transport.poll_recv(&mut Context::from_waker(waker), &mut [0; 64]).is_pending()
     }
 
-    pub(super) async fn try_send(&mut self, bytes: &[u8], more: bool) -> io::Result<usize> {
-        poll_fn(|context| self.transport.poll_send(context, &[IoSlice::new(bytes)], more)).await
+    pub(super) async fn try_send(&mut self, bytes: &[u8], hint: SendHint) -> io::Result<usize> {
+        poll_fn(|context| self.transport.poll_send(context, &[IoSlice::new(bytes)], hint)).await
     }
 
-    pub(super) async fn send(&mut self, mut bytes: &[u8], more: bool) {
+    pub(super) async fn send(&mut self, mut bytes: &[u8], hint: SendHint) {
         while !bytes.is_empty() {
-            let count = self.try_send(bytes, more).await.expect("a connection that takes bytes");
+            let count = self.try_send(bytes, hint).await.expect("a connection that takes bytes");
             assert!(0 < count && count <= bytes.len(), "{count} of {} bytes were sent", bytes.len());
             bytes = &bytes[count..];
         }
     }
 
     /// Sends from this pattern until a send waits with this waker; how much went.
-    pub(super) fn fill(&mut self, waker: &Waker, pattern: &[u8], more: bool) -> usize {
+    pub(super) fn fill(&mut self, waker: &Waker, pattern: &[u8], hint: SendHint) -> usize {
         let mut sent = 0;
         loop {
             assert!(sent < pattern.len(), "{sent} bytes were taken for a client that reads none");
             let end = pattern.len().min(sent + (1 << 20));
             let slices = [IoSlice::new(&pattern[sent..end])];
-            match self.transport.poll_send(&mut Context::from_waker(waker), &slices, more) {
+            match self.transport.poll_send(&mut Context::from_waker(waker), &slices, hint) {
                 Poll::Ready(count) => sent += count.expect("a connection that takes bytes"),
                 Poll::Pending => return sent,
             }
@@ -184,8 +184,8 @@ pub fn slices_leave_in_order_and_shutdown_ends_the_stream<S: Stage>() {
                 skipped -= front;
                 IoSlice::new(&piece[front..])
             });
-            let more = sent == 0;
-            let count = poll_fn(|context| pair.transport.poll_send(context, &rest, more)).await.expect("a send");
+            let hint = if sent == 0 { SendHint::More } else { SendHint::Last };
+            let count = poll_fn(|context| pair.transport.poll_send(context, &rest, hint)).await.expect("a send");
             assert!(count > 0, "nothing of {} bytes was sent", whole.len() - sent);
             sent += count;
         }
@@ -200,11 +200,11 @@ pub fn slices_leave_in_order_and_shutdown_ends_the_stream<S: Stage>() {
 /// A client that does not read makes sending wait, and its reading wakes the sender; no byte is
 /// lost or doubled between the two, whether more follows or not.
 pub fn sending_waits_for_a_slow_reader<S: Stage>() {
-    for more in [false, true] {
+    for hint in [SendHint::Last, SendHint::More] {
         with_pair(async |mut pair: Pair<S>| {
             let pattern = plenty();
             let flag = Flag::new();
-            let mut sent = pair.fill(&flag.waker(), &pattern, more);
+            let mut sent = pair.fill(&flag.waker(), &pattern, hint);
             let mut received = Vec::new();
             // Once more than what waits has been read, there is room.
             while !flag.is_up() {
@@ -231,7 +231,7 @@ pub fn sending_waits_for_a_slow_reader<S: Stage>() {
 impl<S: Stage> Pair<S> {
     /// One send; 0 where it waits.
     fn fill_once(&mut self, waker: &Waker, bytes: &[u8]) -> usize {
-        match self.transport.poll_send(&mut Context::from_waker(waker), &[IoSlice::new(bytes)], false) {
+        match self.transport.poll_send(&mut Context::from_waker(waker), &[IoSlice::new(bytes)], SendHint::Last) {
             Poll::Ready(count) => count.expect("a connection that takes bytes"),
             Poll::Pending => 0,
         }
@@ -255,8 +255,8 @@ pub fn a_send_wakes_the_waker_of_its_last_poll<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         let (first, last) = (Flag::new(), Flag::new());
         let pattern = plenty();
-        let mut sent = pair.fill(&first.waker(), &pattern, false);
-        sent += pair.fill(&last.waker(), &pattern[sent..], false);
+        let mut sent = pair.fill(&first.waker(), &pattern, SendHint::Last);
+        sent += pair.fill(&last.waker(), &pattern[sent..], SendHint::Last);
         pair.client_gets(sent).await;
         let (runtime, waker) = (pair.stage.runtime(), last.waker());
         last.until(&runtime, "the last waker of a send", || pair.fill_once(&waker, b"x") > 0).await;
@@ -270,7 +270,7 @@ pub fn a_task_that_reads_and_sends_is_woken_by_either<S: Stage>() {
             let (flag, pattern, runtime) = (Flag::new(), plenty(), pair.stage.runtime());
             let waker = flag.waker();
             assert!(pair.recv_waits(&waker));
-            let sent = pair.fill(&waker, &pattern, false);
+            let sent = pair.fill(&waker, &pattern, SendHint::Last);
             if read_last {
                 assert!(pair.recv_waits(&waker));
             }
@@ -298,7 +298,7 @@ pub fn a_reset_by_the_peer_is_an_error<S: Stage>() {
         flag.up(&stage.runtime(), "the reader of a connection that was reset").await;
         let read = poll_fn(|context| transport.poll_recv(context, &mut [0; 8])).await;
         assert!(read.is_err(), "a reset was read as {read:?}");
-        let sent = poll_fn(|context| transport.poll_send(context, &[IoSlice::new(b"x")], false)).await;
+        let sent = poll_fn(|context| transport.poll_send(context, &[IoSlice::new(b"x")], SendHint::Last)).await;
         assert!(sent.is_err(), "{sent:?} bytes were sent behind a reset");
     });
 }
@@ -306,7 +306,7 @@ pub fn a_reset_by_the_peer_is_an_error<S: Stage>() {
 /// Dropping the transport closes the connection: what was sent arrives, then the end.
 pub fn a_dropped_transport_is_the_end<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
-        pair.send(b"all of it", false).await;
+        pair.send(b"all of it", SendHint::Last).await;
         let Pair { stage, transport, client } = pair;
         drop(transport);
         assert_eq!(gets_all(&stage, client).await, (b"all of it".to_vec(), Received::End));
@@ -316,7 +316,7 @@ pub fn a_dropped_transport_is_the_end<S: Stage>() {
 /// `reset_on_close` makes the coming close a reset, so that a broken response does not look whole.
 pub fn a_close_can_be_a_reset<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
-        pair.send(b"half a response", false).await;
+        pair.send(b"half a response", SendHint::Last).await;
         pair.transport.reset_on_close();
         let Pair { stage, transport, client } = pair;
         drop(transport);

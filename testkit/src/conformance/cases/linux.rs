@@ -8,7 +8,7 @@ use std::io::{Seek, SeekFrom, Write};
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use httpants_driver::runtime::Transport as _;
+use httpants_driver::runtime::{SendHint, Transport as _};
 
 use super::contract::{Pair, with_pair};
 use super::waking::Flag;
@@ -38,7 +38,7 @@ pub fn a_file_is_sent_from_where_it_is_asked_for_to_its_end<S: Stage>() {
         for (offset, length, sent) in [(2, 3, 3), (8, u64::MAX, 2), (10, 5, 0), (11, 5, 0)] {
             assert_eq!(pair.send_file(&file, offset, length).await, sent, "{length} bytes from {offset}");
         }
-        pair.send(b".", false).await;
+        pair.send(b".", SendHint::Last).await;
         assert_eq!(pair.client_gets(6).await.0, b"23489.");
     });
 }
@@ -94,16 +94,16 @@ pub fn what_is_no_file_to_send_from_is_left_to_the_driver<S: Platform>() {
 /// of its may be early.
 const HELD: Duration = Duration::from_millis(150);
 
-/// With `more`, a head waits for its content and leaves in one packet with it (`MSG_MORE`).
+/// With [`SendHint::More`] a head waits for its content and leaves in one packet with it (`MSG_MORE`).
 pub fn what_has_more_behind_it_leaves_together_with_it<S: Platform>() {
     let is_held = || {
         with_pair(async |mut pair: Pair<S>| {
             let since = pair.stage.time();
-            pair.send(b"head, ", true).await;
+            pair.send(b"head, ", SendHint::More).await;
             let mut received = Vec::new();
             let held = pair.client.receive(&mut received, Duration::ZERO) == Received::Nothing;
             assert!(held || pair.stage.time() - since > HELD, "it left alone");
-            pair.send(b"content", false).await;
+            pair.send(b"content", SendHint::Last).await;
             received.extend(pair.client_gets(13 - received.len()).await.0);
             assert_eq!(received, b"head, content");
             held

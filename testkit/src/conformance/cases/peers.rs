@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use httpants_driver::runtime::{Runtime, Sleep, Transport as _};
+use httpants_driver::runtime::{PeerClose, Runtime, Sleep, Transport as _};
 
 use super::contract::{Pair, with_pair};
 use super::leaving::serve;
@@ -20,8 +20,8 @@ const UNREAD: usize = 10_000;
 
 impl<S: Stage> Pair<S> {
     /// Whether the wait goes on with this waker.
-    fn closed_waits(&mut self, waker: &Waker, reset_only: bool) -> bool {
-        match self.transport.poll_peer_closed(&mut Context::from_waker(waker), reset_only) {
+    fn closed_waits(&mut self, waker: &Waker, awaited: PeerClose) -> bool {
+        match self.transport.poll_peer_closed(&mut Context::from_waker(waker), awaited) {
             Poll::Pending => true,
             Poll::Ready(Ok(())) => false,
             Poll::Ready(Err(error)) => panic!("a connection that is open: {error}"),
@@ -29,13 +29,13 @@ impl<S: Stage> Pair<S> {
     }
 
     /// Waits so long; how often the task was polled, and what it got.
-    async fn wait_for_close(&mut self, span: Duration, reset_only: bool) -> (usize, Option<io::Result<()>>) {
+    async fn wait_for_close(&mut self, span: Duration, awaited: PeerClose) -> (usize, Option<io::Result<()>>) {
         let runtime = self.stage.runtime();
         let mut end = pin!(runtime.sleep_until(runtime.now().mono + span));
         let mut polls = 0;
         poll_fn(|context| {
             polls += 1;
-            if let Poll::Ready(closed) = self.transport.poll_peer_closed(context, reset_only) {
+            if let Poll::Ready(closed) = self.transport.poll_peer_closed(context, awaited) {
                 return Poll::Ready((polls, Some(closed)));
             }
             end.as_mut().poll_elapsed(context).map(|()| (polls, None))
@@ -44,18 +44,22 @@ impl<S: Stage> Pair<S> {
     }
 }
 
-/// Waits while the client is there, whether it has sent something or not, and with `reset_only`
-/// also behind its end; and does not turn in a loop meanwhile.
+/// Waits while the client is there, whether it has sent something or not, and for a reset also
+/// behind its end; and does not turn in a loop meanwhile.
 pub fn a_client_that_is_there_is_waited_for<S: Stage>() {
-    for (unread, ended, reset_only) in
-        [(0, false, false), (UNREAD, false, false), (UNREAD, false, true), (0, true, true), (UNREAD, true, true)]
-    {
+    for (unread, ended, awaited) in [
+        (0, false, PeerClose::EndOrReset),
+        (UNREAD, false, PeerClose::EndOrReset),
+        (UNREAD, false, PeerClose::Reset),
+        (0, true, PeerClose::Reset),
+        (UNREAD, true, PeerClose::Reset),
+    ] {
         with_pair(async |mut pair: Pair<S>| {
             pair.client.send(&noise(unread));
             if ended {
                 pair.client.end();
             }
-            let (polls, closed) = pair.wait_for_close(Duration::from_millis(100), reset_only).await;
+            let (polls, closed) = pair.wait_for_close(Duration::from_millis(100), awaited).await;
             assert!(closed.is_none(), "unread {unread}, ended {ended}: {closed:?}");
             // One for each millisecond is a runtime that looks again and again, which it may.
             assert!(polls < 300, "unread {unread}, ended {ended}: {polls} polls");
@@ -71,10 +75,13 @@ pub fn the_end_behind_unread_bytes_is_noticed<S: Stage>() {
             let sent = noise(unread);
             pair.client.send(&sent);
             let (first, last, runtime) = (Flag::new(), Flag::new(), pair.stage.runtime());
-            assert!(pair.closed_waits(&first.waker(), false) && pair.closed_waits(&last.waker(), false));
+            assert!(
+                pair.closed_waits(&first.waker(), PeerClose::EndOrReset)
+                    && pair.closed_waits(&last.waker(), PeerClose::EndOrReset)
+            );
             pair.client.end();
             let waker = last.waker();
-            last.until(&runtime, "who waits for the end", || !pair.closed_waits(&waker, false)).await;
+            last.until(&runtime, "who waits for the end", || !pair.closed_waits(&waker, PeerClose::EndOrReset)).await;
             let mut buffer = vec![0; unread + 1];
             let mut read = 0;
             while read < unread {
@@ -91,7 +98,7 @@ pub fn an_end_before_the_first_poll_is_noticed<S: Stage>() {
     with_pair(async |mut pair: Pair<S>| {
         pair.client.send(&noise(UNREAD));
         pair.client.end();
-        let (_, closed) = pair.wait_for_close(Duration::from_secs(10), false).await;
+        let (_, closed) = pair.wait_for_close(Duration::from_secs(10), PeerClose::EndOrReset).await;
         assert!(matches!(closed, Some(Ok(()))), "{closed:?}");
     });
 }
@@ -103,17 +110,18 @@ pub fn a_reset_behind_unread_bytes_is_an_error<S: Stage>() {
             pair.client.send(&noise(unread));
             if ended {
                 pair.client.end();
-                let (_, closed) = pair.wait_for_close(Duration::from_secs(10), false).await;
+                let (_, closed) = pair.wait_for_close(Duration::from_secs(10), PeerClose::EndOrReset).await;
                 assert!(matches!(closed, Some(Ok(()))), "{closed:?}");
             }
             let (flag, runtime) = (Flag::new(), pair.stage.runtime());
-            assert!(pair.closed_waits(&flag.waker(), ended));
+            let awaited = if ended { PeerClose::Reset } else { PeerClose::EndOrReset };
+            assert!(pair.closed_waits(&flag.waker(), awaited));
             let Pair { mut transport, client, .. } = pair;
             client.reset();
             let mut closed = Ok(());
             let reset = || {
                 let waker = flag.waker();
-                match transport.poll_peer_closed(&mut Context::from_waker(&waker), ended) {
+                match transport.poll_peer_closed(&mut Context::from_waker(&waker), awaited) {
                     Poll::Pending => false,
                     Poll::Ready(result) => {
                         closed = result;

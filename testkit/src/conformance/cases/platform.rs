@@ -12,7 +12,7 @@ use crate::conformance::handler::Gate;
 use crate::conformance::stage::{PATIENCE, Platform};
 use httpants_driver::ListenAddress;
 use httpants_driver::protocol::{Address, ConnectionInfo};
-use httpants_driver::runtime::{Runtime, Spawn};
+use httpants_driver::runtime::{Runtime, SendHint, Spawn};
 
 /// An accepted connection comes with the addresses of both its ends.
 pub fn an_accepted_connection_knows_both_ends<S: Platform>() {
@@ -45,8 +45,8 @@ pub fn unix_sockets_have_no_internet_address<S: Platform>() {
         pair.client.send(b"ping");
         let mut buffer = [0; 8];
         assert_eq!(pair.recv(&mut buffer).await, 4);
-        for (bytes, more) in [(b"po", true), (b"ng", false)] {
-            pair.send(bytes, more).await;
+        for (bytes, hint) in [(b"po", SendHint::More), (b"ng", SendHint::Last)] {
+            pair.send(bytes, hint).await;
         }
         assert_eq!(pair.client_gets(4).await.0, b"pong");
         pair.transport.reset_on_close();
