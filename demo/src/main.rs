@@ -15,7 +15,7 @@ mod websocket;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use httpants_driver::runtime::{Runtime, Spawn};
 use httpants_driver::{BoundServer, Serve, Server};
@@ -70,7 +70,7 @@ where
         }
     };
     let files = options.pages(files)?.mount("/file");
-    let service = Arc::new(Service { runtime: runtime.clone(), files, handle: OnceLock::new() });
+    let service = Arc::new(Service { runtime: runtime.clone(), files });
     let mut server = Server::with_runtime(runtime, handler(Arc::clone(&service)))
         .body_policy(routes::body_policy)
         .config(|config| options.apply(config))
@@ -100,7 +100,6 @@ where
     }
     let scheme = if tls.is_some() { "https" } else { "http" };
     let bound = server.bind()?;
-    service.handle.get_or_init(|| bound.handle());
     let line = |address: &ListenAddress| match address {
         ListenAddress::Unix(_) => format!("httpants listens on {address}\n"),
         _ => format!("httpants listens on {scheme}://{address}/\n"),

@@ -2,12 +2,11 @@
 
 use std::fmt::Write;
 
-use httpants_tokio::{Counters, Handle, Response};
+use httpants_tokio::{Counters, Request, Response};
 
-/// Returns the counters; 503 in the moment before the server is bound.
-pub(crate) fn respond(handle: Option<&Handle>) -> Response {
-    let Some(handle) = handle else { return Response::new(503) };
-    Response::bytes("text/plain; version=0.0.4; charset=utf-8", text(&handle.counters()))
+/// Returns the counters of the server that received the request.
+pub(crate) fn respond(request: &Request) -> Response {
+    Response::bytes("text/plain; version=0.0.4; charset=utf-8", text(&request.server_handle().counters()))
 }
 
 fn text(counters: &Counters) -> String {

@@ -1,11 +1,11 @@
 //! The routes.
 
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use bytes::Bytes;
 use httpants_driver::runtime::{Runtime, sleep};
 use httpants_tokio::protocol::{RequestHead, ResponseHead};
-use httpants_tokio::{BodyError, BodyPolicy, Compression, FileRoot, FormError, Handle, Handler, Request, Response};
+use httpants_tokio::{BodyError, BodyPolicy, Compression, FileRoot, FormError, Handler, Request, Response};
 
 use crate::mistake::{Mistake, milliseconds, parameter};
 use crate::{cookies, events, inspect, metrics, page, samples, session, websocket};
@@ -20,8 +20,6 @@ pub(crate) struct Service<R> {
     pub(crate) runtime: R,
     /// The directory that /file/ serves.
     pub(crate) files: FileRoot,
-    /// Set once the server is bound.
-    pub(crate) handle: OnceLock<Handle>,
 }
 
 /// Streams bodies that are only echoed or counted.
@@ -61,8 +59,8 @@ where
         ("GET" | "HEAD", "/slow") => slow(&service.runtime, &request).await.into(),
         ("GET" | "HEAD", "/events") => events::respond(&service.runtime, &request).into(),
         ("GET" | "HEAD", "/lines") => lines(&request).into(),
-        ("GET" | "HEAD", "/healthz") => healthz(&service),
-        ("GET" | "HEAD", "/metrics") => metrics::respond(service.handle.get()),
+        ("GET" | "HEAD", "/healthz") => healthz(&request),
+        ("GET" | "HEAD", "/metrics") => metrics::respond(&request),
         ("GET" | "HEAD", "/panic") => fail(),
         ("GET" | "HEAD", "/cookie/set") => cookies::set(&request).into(),
         ("GET" | "HEAD", "/cookie/set-secure") => cookies::set_secure(&request).into(),
@@ -147,11 +145,8 @@ async fn slow(runtime: &impl Runtime, request: &Request) -> Result<&'static str,
     Ok("slow")
 }
 
-fn healthz<R>(service: &Service<R>) -> Response {
-    match service.handle.get() {
-        Some(handle) if !handle.is_ready() => Response::text("draining").with_status(503),
-        _ => Response::text("ok"),
-    }
+fn healthz(request: &Request) -> Response {
+    if request.server_handle().is_ready() { Response::text("ok") } else { Response::text("draining").with_status(503) }
 }
 
 fn status(path: &str) -> Response {

@@ -25,13 +25,13 @@ pub use rustls;
 
 #[cfg(feature = "compression")]
 pub use crate::content_coding::ContentCoding;
-pub use crate::draining::Draining;
 pub use crate::exchange::BodyError;
 #[cfg(feature = "json")]
 pub use crate::exchange::JsonError;
 pub use crate::handler::{BodyPolicy, Handler, LimitedPolicy};
 #[cfg(feature = "cookies")]
 pub use crate::key_file::KeyRingFile;
+pub use crate::lifecycle::{Draining, Handle};
 pub use crate::observe::access_log::AccessLog;
 pub use crate::observe::{CloseCounts, Counters, CountsIter, RefusalCounts, ResponseCounts, TimerCounts};
 #[cfg(feature = "compression")]
@@ -49,7 +49,7 @@ pub use crate::response::{
 };
 #[cfg(feature = "compression")]
 pub use crate::response::{Compression, CompressionLevel};
-pub use crate::server::{Handle, ListenAddress, ListenSocket, StatefulHandler, TcpKeepalive, WhenFull};
+pub use crate::server::{ListenAddress, ListenSocket, StatefulHandler, TcpKeepalive, WhenFull};
 #[cfg(any(feature = "tls", feature = "tls-aws-lc"))]
 pub use crate::tls::{ClientCertificates, Tls, TlsError, TlsErrorKind, TlsSession};
 #[cfg(feature = "tower")]

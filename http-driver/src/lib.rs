@@ -18,11 +18,11 @@ mod connection;
 #[cfg(feature = "compression")]
 mod content_coding;
 mod descriptors;
-mod draining;
 mod exchange;
 mod handler;
 #[cfg(feature = "cookies")]
 mod key_file;
+mod lifecycle;
 #[cfg(target_os = "linux")]
 pub mod linux;
 mod observe;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use httpants_core::ConnectionInfo;
 
 use super::admission::Admission;
-use super::registry::Registration;
+use crate::lifecycle::Registration;
 
 /// A connection that was just accepted.
 pub(crate) struct Accepted<T> {

@@ -93,6 +93,7 @@ pub(super) fn environment() -> Arc<Environment> {
         proxies: Arc::default(),
         cookie_keys: crate::exchange::random_key().unwrap(),
         clock: crate::runtime::Clock::new(Now::default),
+        handle: crate::lifecycle::Handle::new(Arc::default()),
     };
     Arc::new(environment)
 }

@@ -10,6 +10,7 @@ use httpants_core::{Config, RequestHead, RequestLimits};
 
 use crate::exchange::{CookieKeys, Environment, random_key};
 use crate::handler::{BodyPolicy, Handler};
+use crate::lifecycle::Handle;
 use crate::observe::Observed;
 use crate::observe::access_log::AccessLog;
 use crate::request::Decompression;
@@ -54,7 +55,7 @@ impl<H> Service<H> {
     ///
     /// # Errors
     /// Returns an error if the system provides no random key for signed cookies.
-    pub(crate) fn new(parts: ServiceParts<H>, clock: Clock) -> io::Result<Arc<Self>> {
+    pub(crate) fn new(parts: ServiceParts<H>, clock: Clock, handle: Handle) -> io::Result<Arc<Self>> {
         let ServiceParts {
             handler,
             config,
@@ -74,7 +75,7 @@ impl<H> Service<H> {
         let proxies = Arc::new(proxies);
         let observed = Observed::new(Arc::clone(&settings.disk.metrics), access_log, Arc::clone(&proxies));
         let form_limits = settings.limits.clone();
-        let environment = Environment { config: config.into(), form_limits, proxies, cookie_keys, clock };
+        let environment = Environment { config: config.into(), form_limits, proxies, cookie_keys, clock, handle };
         Ok(Arc::new(Self {
             handler,
             environment: environment.into(),

@@ -7,9 +7,10 @@ use httpants_core::forms::FormLimits;
 use httpants_core::proxy::ProxyPolicy;
 
 use super::cookie_keys::CookieKeys;
+use crate::lifecycle::Handle;
 use crate::runtime::Clock;
 
-/// The settings and the clock of a server, shared by all its connections.
+/// The settings, the clock and the handle of a server, shared by all its connections.
 #[derive(Debug)]
 pub(crate) struct Environment {
     pub(crate) config: Arc<Config>,
@@ -19,4 +20,5 @@ pub(crate) struct Environment {
     #[cfg_attr(not(feature = "cookies"), expect(dead_code, reason = "no cookie is signed"))]
     pub(crate) cookie_keys: CookieKeys,
     pub(crate) clock: Clock,
+    pub(crate) handle: Handle,
 }

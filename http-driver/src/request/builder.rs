@@ -18,6 +18,7 @@ use super::forms::Form;
 use super::upload::Content;
 use super::{Body, Request};
 use crate::exchange::{CookieKeys, Environment, Exchange, random_key};
+use crate::lifecycle::Handle;
 use crate::runtime::{BlockingPool, Clock};
 
 /// A builder of requests for unit tests that call a handler directly, from [`Request::builder`].
@@ -155,7 +156,8 @@ impl RequestBuilder {
         let (body, form) = buffered(&head, body.freeze(), trailers)?;
         let cookie_keys = self.cookie_keys.map_or_else(random_key, Ok).map_err(BuildRequestError::Io)?;
         let proxies = Arc::new(self.proxies);
-        let environment = Environment { config, form_limits: form_limits(), proxies, cookie_keys, clock };
+        let (form_limits, handle) = (form_limits(), Handle::new(Arc::default()));
+        let environment = Environment { config, form_limits, proxies, cookie_keys, clock, handle };
         Ok(Request::new(head, body, form, Exchange::new(core, environment.into())))
     }
 

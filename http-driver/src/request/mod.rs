@@ -47,6 +47,7 @@ use self::upload::BodyReader;
 #[cfg(feature = "websocket")]
 pub use self::websocket_error::WebSocketError;
 use crate::exchange::Exchange;
+use crate::lifecycle::Handle;
 
 /// A request with its body (`HTTPRequest` in Pants).
 ///
@@ -217,6 +218,33 @@ impl Request {
     #[must_use]
     pub fn tls(&self) -> Option<&crate::TlsSession> {
         self.exchange.tls()
+    }
+
+    /// Returns the handle of the server that received the request, for routes that report its
+    /// health or counters, and for streams that end when a shutdown begins.
+    ///
+    /// A request from [`Request::builder`] has a handle of its own, of a server without connections.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use httpants_driver::{Request, Response};
+    ///
+    /// async fn health(request: Request) -> Response {
+    ///     Response::new(if request.server_handle().is_ready() { 200 } else { 503 })
+    /// }
+    ///
+    /// # fn main() -> Result<(), httpants_driver::BuildRequestError> {
+    /// let request = Request::builder().target("/health").build()?;
+    /// request.server_handle().shutdown(Duration::from_secs(30));
+    /// # use httpants_driver::runtime::Runtime;
+    /// # let response = httpants_testkit::memory::Memory::new().block_on(health(request)).unwrap();
+    /// // In an async test: let response = health(request).await;
+    /// assert_eq!(response.status(), 503);
+    /// # Ok(()) }
+    /// ```
+    #[must_use]
+    pub fn server_handle(&self) -> &Handle {
+        &self.exchange.environment().handle
     }
 
     pub(crate) fn exchange(&self) -> &Exchange {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Buf, Bytes};
 use futures_io::{AsyncRead, AsyncWrite};
 
-use crate::draining::{Drain, Draining};
+use crate::lifecycle::{Drain, Draining};
 use crate::runtime::{SendHint, Transport};
 
 /// The raw stream after an upgrade or CONNECT, beginning with bytes that the peer sent after its

@@ -11,10 +11,9 @@ use pin_project_lite::pin_project;
 
 use super::connect::Connect;
 use super::connection_limits::ConnectionLimits;
-use super::handle::Handle;
 use super::socket_file::SocketFiles;
-use crate::connection::registry::Command;
 use crate::connection::{Accepted, Service};
+use crate::lifecycle::{Command, Handle};
 use crate::observe::Count;
 use crate::observe::report::report;
 use crate::runtime::{Listener, Runtime, Sleep};

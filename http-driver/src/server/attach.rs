@@ -3,11 +3,12 @@
 use std::future::Future;
 use std::sync::Arc;
 
+use super::Server;
 use super::accept::Accepting;
 use super::connect::connect;
-use super::{Handle, Server};
 use crate::connection::{Serve, Service};
 use crate::handler::Handler;
+use crate::lifecycle::Handle;
 use crate::observe::report::report;
 use crate::runtime::{Runtime, Spawn};
 
@@ -39,7 +40,7 @@ impl<R: Runtime, H: 'static> Server<R, H> {
         let handle = Handle::new(Arc::clone(&self.parts.settings.disk.metrics));
         let listeners = vec![(listener, self.tls.into_iter().next())];
         let limits = self.limits.complete(&self.parts.config);
-        let service = checked.and_then(|()| Service::new(self.parts, self.runtime.clock()));
+        let service = checked.and_then(|()| Service::new(self.parts, self.runtime.clock(), handle.clone()));
         let (runtime, connect, registered) = (self.runtime, self.connect, handle.clone());
         let serving = async move {
             match service {

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use super::accept::Accepting;
 use super::connect::Connect;
 use super::connection_limits::ConnectionLimits;
-use super::handle::Handle;
 use super::listen::{self, ListenAddress};
 use super::socket_file::SocketFiles;
 use super::socket_options::SocketOptions;
 use super::start::Start;
 use crate::connection::Service;
+use crate::lifecycle::Handle;
 use crate::runtime::Runtime;
 use crate::tls::Tls;
 

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use httpants_core::{Config, ConnectionInfo};
 
-use crate::connection::registry::Registration;
 use crate::connection::{AddressLimit, Admission};
 use crate::descriptors::default_connections;
+use crate::lifecycle::Registration;
 use crate::observe::Metrics;
 
 /// Connections over the maximum that may be open while they are

@@ -12,7 +12,6 @@ mod cookie_settings;
 mod file_settings;
 #[cfg(feature = "forms")]
 mod form_settings;
-mod handle;
 mod listen;
 mod listen_socket;
 mod on_error;
@@ -38,7 +37,6 @@ use self::bound::Listening;
 use self::connect::{Connect, connect};
 use self::connection_limits::ConnectionLimits;
 pub use self::connection_limits::WhenFull;
-pub use self::handle::Handle;
 pub use self::listen::ListenAddress;
 pub use self::listen_socket::ListenSocket;
 use self::socket_file::SocketFiles;
@@ -47,6 +45,7 @@ pub use self::socket_options::TcpKeepalive;
 pub use self::stateful::StatefulHandler;
 use crate::connection::{Serve, Service, ServiceParts};
 use crate::handler::{BodyPolicy, Handler};
+use crate::lifecycle::Handle;
 use crate::observe::access_log::AccessLog;
 use crate::request::collect::Settings;
 use crate::response::ResponsePolicy;
@@ -394,7 +393,7 @@ impl<R: Runtime, H> Server<R, H> {
         let local_addresses = sockets.iter().map(|(socket, _)| socket.address()).collect::<io::Result<_>>()?;
         let handle = Handle::new(Arc::clone(&self.parts.settings.disk.metrics));
         let limits = self.limits.complete(&self.parts.config);
-        let service = Service::new(self.parts, self.runtime.clock())?;
+        let service = Service::new(self.parts, self.runtime.clock(), handle.clone())?;
         Ok(BoundServer {
             runtime: self.runtime,
             connect: self.connect,

@@ -162,7 +162,7 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::draining::Drain;
+    use crate::lifecycle::Drain;
     use crate::response::TimeLimit;
     use crate::runtime::{SendHint, Transport};
 

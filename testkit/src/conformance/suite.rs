@@ -250,6 +250,7 @@ macro_rules! conformance_suite {
                 ending::the_grace_is_the_hard_end
                 ending::close_drops_what_is_open
                 ending::a_handler_may_end_the_server
+                ending::a_response_may_end_when_a_shutdown_begins
             }
             mod listening {
                 listening::connections_over_the_cap_wait

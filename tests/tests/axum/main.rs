@@ -10,11 +10,14 @@ mod servers;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::routing::get;
+use axum::{Extension, Router};
+use futures_util::{StreamExt, stream};
+use httpants_driver::Request;
 use requests::{Case, Differs};
 use response::{ReceivedResponse, responses};
 use servers::Running;
@@ -138,6 +141,34 @@ fn axum_bodies_have_the_timers_of_tokio_on_every_runtime() {
         let received = exchange(&server, b"GET /ticks HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
         let content = received[0].content.as_deref();
         assert_eq!(content, Some(&b"tick 0\ntick 1\ntick 2\n"[..]), "{}", server.name);
+    }
+}
+
+/// The application reaches the server through the request in the extensions.
+#[test]
+fn axum_stream_ends_when_a_shutdown_begins() {
+    async fn endless(Extension(request): Extension<Arc<Request>>) -> Body {
+        let pieces = stream::iter(["begun"]).chain(stream::pending());
+        Body::from_stream(pieces.map(Ok::<_, axum::Error>).take_until(request.server_handle().draining()))
+    }
+    async fn shutdown(Extension(request): Extension<Arc<Request>>) {
+        // Longer than the test waits.
+        request.server_handle().shutdown(Duration::from_secs(60));
+    }
+    let application = || Router::new().route("/endless", get(endless)).route("/shutdown", get(shutdown));
+    for server in [
+        servers::httpants::<httpants_tokio::Runtime>("httpants-tokio", application()),
+        servers::httpants::<httpants_smol::Runtime>("httpants-smol", application()),
+        servers::httpants::<httpants_async_std::Runtime>("httpants-async-std", application()),
+    ] {
+        let mut stream = connect(&server);
+        stream.write_all(b"GET /endless HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let mut received = read_to(&mut stream, b"begun\r\n");
+        exchange(&server, b"GET /shutdown HTTP/1.1\r\nHost: a\r\n\r\n");
+        stream.read_to_end(&mut received).unwrap();
+        let responses = responses(&received, false);
+        assert_eq!(responses.len(), 1, "{}", server.name);
+        assert_eq!(responses[0].content.as_deref(), Some(&b"begun"[..]), "{}", server.name);
     }
 }
 

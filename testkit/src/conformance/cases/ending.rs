@@ -153,17 +153,32 @@ pub fn close_drops_what_is_open<S: Stage>() {
 
 /// A handler can stop the server.
 pub fn a_handler_may_end_the_server<S: Stage>() {
-    let handle = std::sync::Arc::new(std::sync::OnceLock::<httpants_driver::Handle>::new());
-    let known = std::sync::Arc::clone(&handle);
-    let mut server = start::<S, _, _>(move |_: Request| {
-        if let Some(handle) = known.get() {
-            handle.shutdown(LONG);
-        }
+    let mut server = start::<S, _, _>(|request: Request| {
+        request.server_handle().shutdown(LONG);
         async { "good bye" }
     });
-    handle.set(server.handle.clone()).expect("a handle that is set once");
     let mut client = server.connect();
     assert_eq!(client.ask(get("/")).text(), "good bye");
+    client.expect_end();
+    drop(client);
+    server.stage.end();
+}
+
+/// A handler that waits for the shutdown finishes its response long before the grace is over.
+pub fn a_response_may_end_when_a_shutdown_begins<S: Stage>() {
+    let mut server = start::<S, _, _>(async |request: Request| {
+        let mut responder = request.responder();
+        responder.send_status(200)?;
+        responder.send("hello, ").await?;
+        request.server_handle().draining().await;
+        responder.send("good bye").await?;
+        responder.finish().await
+    });
+    let mut client = server.connect();
+    client.send(get("/"));
+    server.wait("the response has begun", || server.handle.counters().bytes_sent > 0);
+    server.handle.shutdown(LONG);
+    assert_eq!(client.response().text(), "hello, good bye");
     client.expect_end();
     drop(client);
     server.stage.end();

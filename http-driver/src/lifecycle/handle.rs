@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::connection::registry::{Command, Registry};
-use crate::draining::Draining;
+use super::draining::Draining;
+use super::registry::{Command, Registry};
 use crate::observe::{Counters, Metrics};
 
 /// A handle to a server; clones are equivalent.
 ///
-/// Get it from [`BoundServer::handle`](crate::BoundServer::handle) before the server runs, and use
-/// it from any thread, for example from one that waits for signals.
+/// Get it from [`BoundServer::handle`](crate::BoundServer::handle) before the server runs, or in a
+/// handler from [`Request::server_handle`](crate::Request::server_handle), and use it from any
+/// thread, for example from one that waits for signals.
 ///
 /// ```
 /// use std::time::Duration;
@@ -110,7 +111,22 @@ impl Handle {
     }
 
     /// Waits for the call of [`shutdown`](Self::shutdown) or [`close`](Self::close), or for the end
-    /// of the delay of [`shutdown_after`](Self::shutdown_after).
+    /// of the delay of [`shutdown_after`](Self::shutdown_after). A response that has no end by itself
+    /// can so be finished before the grace is over:
+    ///
+    /// ```
+    /// use httpants_driver::{Misuse, Request, Response};
+    ///
+    /// async fn notes(request: Request) -> Result<Response, Misuse> {
+    ///     let mut responder = request.responder();
+    ///     responder.send_status(200)?;
+    ///     responder.send("waiting for the shutdown\n").await?;
+    ///     request.server_handle().draining().await;
+    ///     responder.send("good bye\n").await?;
+    ///     responder.finish().await
+    /// }
+    /// # let _ = notes;
+    /// ```
     pub fn draining(&self) -> Draining {
         self.registry.drain_signal().draining()
     }

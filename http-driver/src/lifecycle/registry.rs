@@ -9,7 +9,7 @@ use std::time::Duration;
 use slab::Slab;
 
 use super::delayed::{DelayedShutdowns, milliseconds};
-use crate::draining::Drain;
+use super::draining::Drain;
 
 /// A command to a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
