@@ -1,10 +1,10 @@
 //! Published inputs of HTTP request smuggling, each with its sources and with the verdict of
 //! [httpants](https://docs.rs/httpants-core): for tests of other parsers, proxies and servers.
 //!
-//! The inputs were written for httpants after what was published: advisories, research and the
-//! RFCs. In most of them a request `GET /hidden` stands where a parser that reads the bytes
-//! differently would find one. The file `cases.json` of this package has the same for every
-//! language; see the README for its format.
+//! The inputs were written for httpants from published advisories, research and the RFCs. Most of
+//! them contain a request `GET /hidden` that only a parser with a different interpretation of the
+//! bytes would find. The file `cases.json` of this package contains the same cases for other
+//! languages; see the README for its format.
 //!
 //! ```
 //! let case = httpants_corpus::cases().iter().find(|case| case.rule.as_deref() == Some("field-name")).unwrap();
@@ -23,23 +23,23 @@ use serde::{Deserialize, Deserializer};
 /// The JSON file: an object with a description and the list `cases`.
 pub const JSON: &str = include_str!("../cases.json");
 
-/// One input, and what becomes of it.
+/// An input and its expected result.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Case {
-    /// Its name, which stays the same between versions unless the input changes:
-    /// `te-te/white-space-before-the-colon/1`.
+    /// The name of the case, which stays the same between versions unless the input changes, such
+    /// as `te-te/white-space-before-the-colon/1`.
     pub id: String,
     /// The family of request smuggling, such as `cl-te`.
     pub family: String,
-    /// What is special about the input, in words.
+    /// A description of the input.
     pub title: String,
-    /// Where such an input was published: advisories (`CVE-`, `GHSA-`, `VSV`), sections of RFCs
-    /// that decide the verdict, and titles of research in quotation marks.
+    /// The publications about such inputs: advisories (`CVE-`, `GHSA-`, `VSV`), RFC sections that
+    /// determine the verdict, and titles of research in quotation marks.
     pub sources: Vec<String>,
-    /// The rows of `docs/protocol.md` of httpants that it shows.
+    /// The rows of httpants' `docs/protocol.md` that the case demonstrates.
     pub rows: Vec<String>,
-    /// What the application does with each request; it can make a difference.
+    /// The behaviour of the application, which may affect the result.
     pub application: Application,
     /// All bytes that the client sends.
     #[serde(deserialize_with = "base64")]
@@ -48,27 +48,27 @@ pub struct Case {
     pub requests: Vec<Request>,
     /// The verdict on the whole input.
     pub verdict: Verdict,
-    /// The id of the rule that it breaks, if it is refused.
+    /// The id of the broken rule, if the input is refused.
     pub rule: Option<String>,
-    /// The status for that rule.
+    /// The status of the response for that rule.
     pub status: Option<u16>,
-    /// Where the refused element begins in the bytes, if it is refused.
+    /// Offset in `bytes` of the refused element, if the input is refused.
     pub offset: Option<u64>,
     /// The statuses of all responses. The last one is that of the refusal, unless the response to
     /// the request had been sent.
     pub responses: Vec<u16>,
 }
 
-/// What the application does with a request.
+/// The behaviour of the application for a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Application {
-    /// It reads the body, then responds with 200, and to CONNECT with 405.
+    /// Reads the body, then responds with 200, and to CONNECT with 405.
     Reads,
-    /// It responds at once and reads no body.
+    /// Responds at once without reading the body.
     RespondsEarly,
-    /// It reads the body and accepts each offer to switch protocols with 101.
+    /// Reads the body and accepts each offer to switch protocols with 101.
     Upgrades,
 }
 
@@ -77,11 +77,11 @@ pub enum Application {
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Verdict {
-    /// All of it is requests, or the connection ended as it should after one of them.
+    /// The whole input consists of requests, or the connection ended normally after one of them.
     Accepted,
-    /// Some of it breaks a rule.
+    /// A part of the input breaks a rule.
     Refused,
-    /// It ends inside a request.
+    /// The input ends inside a request.
     Incomplete,
 }
 
@@ -89,9 +89,9 @@ pub enum Verdict {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[non_exhaustive]
 pub struct Request {
-    /// Its method.
+    /// The method.
     pub method: String,
-    /// Its target as sent.
+    /// The target as sent.
     pub target: String,
 }
 
@@ -125,8 +125,8 @@ pub fn cases() -> &'static [Case] {
     &CASES
 }
 
-/// Returns the advisories on inputs that break this rule: errors of other servers that accept what
-/// httpants refuses for it. Empty for an unknown id.
+/// Returns the advisories on inputs that break this rule, that is, about other servers that accept
+/// inputs which httpants refuses by it. Empty for an unknown id.
 ///
 /// ```
 /// assert!(httpants_corpus::advisories("content-length").contains("CVE-2021-32715"));

@@ -1,5 +1,5 @@
-//! An HTTP server over plain `std::net`, one thread a connection: the whole contract of the
-//! core in one loop. `cargo run -p httpants-core --example blocking`, then
+//! An HTTP server over `std::net` with one thread per connection, which shows the whole contract of
+//! the core in one loop. Run `cargo run -p httpants-core --example blocking`, then
 //! `curl -d hello http://127.0.0.1:8080/`.
 
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is a caller of the core")]
@@ -16,7 +16,7 @@ fn now(start: Instant) -> Now {
     Now::new(start.elapsed(), SystemTime::now().try_into().unwrap_or_default())
 }
 
-/// How long the socket may block; std takes no timeout of zero.
+/// Returns how long the socket may block; std does not accept a timeout of zero.
 fn wait(connection: &Connection, start: Instant) -> Option<Duration> {
     let deadline = connection.poll_timeout()?;
     Some(deadline.at.saturating_sub(start.elapsed()).max(Duration::from_millis(1)))
@@ -26,7 +26,7 @@ fn ran_out(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
 }
 
-/// Sends the body of the request back. It fails where the connection has ended meanwhile.
+/// Sends the body of the request back. Fails if the connection has ended in the meantime.
 fn respond(connection: &mut Connection, request: RequestId, content: &mut Vec<u8>) {
     let _ = connection.respond_with(request, &ResponseHead::default(), std::mem::take(content));
 }
@@ -78,7 +78,7 @@ fn main() -> io::Result<()> {
     let address = std::env::args().nth(1).unwrap_or_else(|| "127.0.0.1:8080".into());
     for socket in TcpListener::bind(address)?.incoming() {
         let config = Arc::clone(&config);
-        // Without descriptors or threads, a client has to wait until others have left.
+        // Without free descriptors or threads, a client has to wait until others have finished.
         let started = socket.and_then(|socket| thread::Builder::new().spawn(move || serve(socket, config)));
         if let Err(error) = started {
             eprintln!("cannot serve a connection: {error}");

@@ -1,8 +1,8 @@
-//! The HTTP/1.1 server protocol without any IO: bytes in, events and requests out, response
-//! bytes out, deadlines as data.
+//! The HTTP/1.1 server protocol without IO: it takes received bytes and returns events and
+//! requests, bytes to send, and deadlines.
 //!
 //! ```text
-//!              bytes                                       bytes, or "this stretch of file 7"
+//!              bytes                                       bytes, or a range of a file
 //!   socket ------------> recv_buf, handle_recv      poll_transmit, handle_sent ----------> socket
 //!                              \                       /
 //!                               +---- Connection -----+----- poll_close ----------------> socket
@@ -14,13 +14,14 @@
 //!                              +----- application -----+
 //! ```
 //!
-//! The caller owns the socket and the clock and moves bytes between them and a
-//! [`Connection`]; nothing in here reads a clock, blocks, spawns, or is unsafe. The contract
-//! stands on [`Connection`].
-//! [`examples/blocking.rs`](https://docs.rs/crate/httpants-core/latest/source/examples/blocking.rs) serves over
-//! `std::net` with it in less than a hundred lines; the crate `httpants-driver` does it for async runtimes.
+//! The caller owns the socket and the clock, moves bytes between the socket and a [`Connection`],
+//! and passes the time. This crate reads no clock, does not block or spawn, and has no unsafe code.
+//! The documentation of [`Connection`] describes the contract.
+//! [`examples/blocking.rs`](https://docs.rs/crate/httpants-core/latest/source/examples/blocking.rs)
+//! is a server over `std::net` in less than a hundred lines; the crate `httpants-driver` serves on
+//! async runtimes.
 //!
-//! # One whole exchange
+//! # A complete exchange
 //!
 //! ```
 //! use std::sync::Arc;
@@ -30,11 +31,11 @@
 //! let now = Now::new(Duration::ZERO, UnixTime::from_secs(1_795_352_400));
 //! let mut connection = Connection::new(Arc::new(Config::default()), ConnectionInfo::default(), now);
 //!
-//! // In: what the socket gave.
+//! // Input: bytes that were read from the socket.
 //! let taken = connection.receive(b"GET /?to=you HTTP/1.1\r\nHost: example.com\r\n\r\n", now);
 //! assert_eq!(taken, 44);
 //!
-//! // Out: what it means.
+//! // Output: the request.
 //! let Some(Event::Request(request)) = connection.poll_event() else { unreachable!() };
 //! assert_eq!((request.path(), request.query(), request.host()), ("/", "to=you", "example.com"));
 //! assert!(!request.has_body() && connection.poll_event().is_none());
@@ -56,7 +57,7 @@
 //! let Some(Event::ResponseEnd(stats)) = connection.poll_event() else { unreachable!() };
 //! assert!(stats.request == Some(request.id()) && stats.body_bytes == 5 && stats.complete);
 //!
-//! // And until when to wait for the next request.
+//! // The deadline for the next request.
 //! assert!(connection.is_idle());
 //! assert_eq!(connection.poll_timeout().map(|deadline| deadline.at), Some(Duration::from_secs(75)));
 //! # Ok::<(), httpants_core::Misuse>(())
@@ -64,8 +65,8 @@
 //!
 //! # Layers
 //!
-//! Each folder imports from those to its right alone, and its files from each other in one
-//! direction:
+//! Each folder imports only from the folders to its right, and there are no import cycles between
+//! its files:
 //!
 //! ```text
 //! connection/ (the state machine)         \
@@ -73,24 +74,24 @@
 //! cookies/ files/ forms/ proxy/ (policies) /
 //! ```
 //!
-//! `wire` turns bytes into the parts of messages and back, `message` has requests, fields and the
-//! heads of responses, and holds no configuration. A policy is of use without a connection and gets
-//! its settings as arguments; a connection knows no policy.
+//! `wire` parses and encodes the parts of messages. `message` has requests, fields and the heads of
+//! responses, and contains no configuration. Policies can be used without a connection and take
+//! their settings as arguments; the connection does not use them.
 //!
-//! # What is where
+//! # Overview
 //!
 //! | | |
 //! |---|---|
-//! | [`Connection`] | the state machine: everything above |
+//! | [`Connection`] | the state machine described above |
 //! | [`Config`] | limits, timeouts and policies, each with its reason |
-//! | [`RequestHead`], [`Headers`] | what a request says |
-//! | [`ResponseHead`], [`FieldLines`], [`ResponseWriter`] | what a response is made of |
-//! | [`ProtocolError`], [`CloseReason`] | what a peer did wrong, why a connection ended |
-//! | [`Misuse`] | what the caller did wrong |
-//! | `forms`, `cookies`, `files`, `proxy` | pure functions over messages, each a feature of this name that is on by default |
+//! | [`RequestHead`], [`Headers`] | the head of a request |
+//! | [`ResponseHead`], [`FieldLines`], [`ResponseWriter`] | the head of a response, and responses call by call |
+//! | [`ProtocolError`], [`CloseReason`] | errors of the peer, and the reasons why a connection ends |
+//! | [`Misuse`] | errors of the caller |
+//! | `forms`, `cookies`, `files`, `proxy` | pure functions on messages, each behind a feature of the same name that is enabled by default |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
-// What the core needs of the standard library is nearly all in `core` and `alloc`.
+// Nearly everything that the core needs is in `core` and `alloc`.
 #![warn(clippy::std_instead_of_core, clippy::std_instead_of_alloc, clippy::alloc_instead_of_core)]
 #![cfg_attr(
     not(all(feature = "cookies", feature = "files", feature = "forms", feature = "proxy")),

@@ -1,15 +1,15 @@
-//! Repeatable choices for tests.
+//! A deterministic random generator for tests.
 
-/// xorshift64.
+/// A xorshift64 generator.
 pub(crate) struct Random(u64);
 
 impl Random {
-    /// Begins with a number that is not 0.
+    /// Creates a generator; the seed must not be 0.
     pub(crate) fn new(seed: u64) -> Self {
         Self(seed)
     }
 
-    /// A number from 0 to `end` - 1.
+    /// Returns a number from 0 to `end` - 1.
     pub(crate) fn below(&mut self, end: usize) -> usize {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;

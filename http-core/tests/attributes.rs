@@ -1,4 +1,4 @@
-//! What a request says of itself: variables, cookies, and whom it comes from.
+//! Tests of the properties of a request: variables, cookies, and the client.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test may fail")]
 
@@ -67,7 +67,7 @@ fn policy(xheaders: XHeaders) -> ProxyPolicy {
 }
 
 #[test]
-fn proxies_are_believed_only_where_they_are_trusted() {
+fn fields_of_proxies_are_read_only_if_trusted() {
     let head = "GET / HTTP/1.1\r\nHost: inside\r\nX-Forwarded-For: 203.0.113.9, 192.0.2.7\r\n\
                 X-Forwarded-Proto: https\r\nX-Forwarded-Host: Outside:1\r\n\r\n";
     let mut connection = connection(|_| {});
@@ -86,7 +86,7 @@ fn proxies_are_believed_only_where_they_are_trusted() {
     assert_eq!(other.client(&request).remote_ip().unwrap().to_string(), "10.0.0.1");
 }
 
-/// RFC 9112 sections 3.2.4 and 3.3.
+/// Tests RFC 9112 sections 3.2.4 and 3.3.
 #[test]
 fn a_request_about_the_server_as_a_whole_has_no_path() {
     let mut connection = connection(|_| {});
@@ -106,7 +106,7 @@ fn a_request_about_the_server_as_a_whole_has_no_path() {
 }
 
 #[test]
-fn cookies_come_in_and_go_out() {
+fn cookies_are_received_and_set() {
     let keys = KeyRing::new(["a secret of some length"]).unwrap();
     let value = keys.sign("login", "jo", NOW.wall, Duration::from_secs(60));
     let mut connection = connection(|_| {});
@@ -130,7 +130,7 @@ fn cookies_come_in_and_go_out() {
 }
 
 #[test]
-fn added_fields_count_for_the_framing_and_outlive_a_misuse() {
+fn added_fields_affect_framing_and_are_kept_on_misuse() {
     let mut connection = connection(|_| {});
     let id = request(&mut connection, "GET / HTTP/1.1\r\nHost: x\r\n\r\n").id();
     connection.response_fields_mut(id).unwrap().push("Content-Length", "5").unwrap();
@@ -144,7 +144,7 @@ fn added_fields_count_for_the_framing_and_outlive_a_misuse() {
 }
 
 #[test]
-fn clients_are_secure_over_https_and_where_a_trusted_proxy_says_so() {
+fn clients_are_secure_over_https_or_by_a_trusted_proxy() {
     let forwarded = "GET / HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\nX-Forwarded-Proto: https\r\n\r\n";
     let plain = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
     for (direct, trusted, head, secure) in [

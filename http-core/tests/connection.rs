@@ -1,4 +1,4 @@
-//! What a connection does in the corners of its states.
+//! Tests of a connection in rare combinations of states and inputs.
 #![cfg(test)]
 
 mod common;
@@ -11,7 +11,7 @@ use httpants_core::{
     Transmit,
 };
 
-/// The places of the fields are those of the head, not of the part of it behind the request line.
+/// The ranges of fields are offsets in the whole head, not from the end of the request line.
 #[test]
 fn fields_are_found_in_the_head() {
     let mut connection = connection(Config::default());
@@ -22,9 +22,9 @@ fn fields_are_found_in_the_head() {
     assert_eq!(request.host(), "example.com");
 }
 
-/// A caller who asks on every tick must not keep an idle connection alive by that.
+/// A caller that polls on every tick must not keep an idle connection alive.
 #[test]
-fn asking_in_vain_does_not_move_the_idle_deadline() {
+fn polling_without_events_does_not_move_the_idle_deadline() {
     let mut server = Server::new();
     server.exchange(WRK.as_bytes());
     let start = server.millis;
@@ -49,9 +49,9 @@ fn a_clock_that_steps_back_brings_no_deadline_forward() {
     assert_eq!(events(&mut connection), ["Data"]);
 }
 
-/// The client is not to blame for the time in which the application did not read.
+/// Time in which the application did not read is not counted as time of the client.
 #[test]
-fn content_is_not_late_that_was_not_asked_for() {
+fn paused_content_is_not_late() {
     let mut connection = connection(Config::default());
     give(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 50\r\n\r\nfirst", 0);
     assert_eq!(events(&mut connection), ["Request", "Data"]);
@@ -77,7 +77,7 @@ fn content_that_awaits_100_continue_is_not_late() {
     assert_eq!(timeout(&connection), Some((110_000, Timer::BodyRate)));
 }
 
-/// What goes wrong with a request costs the responses before it nothing.
+/// An error in a request does not affect the responses before it.
 #[test]
 fn responses_before_a_broken_request_still_leave() {
     type Break = fn(&mut Connection);
@@ -103,7 +103,7 @@ fn responses_before_a_broken_request_still_leave() {
     }
 }
 
-/// A response that only the end of the stream ends must not end with it when it broke off.
+/// A response that ends with the connection must not end normally if it broke off.
 #[test]
 fn a_broken_response_of_http_1_0_is_reset() {
     let mut connection = connection(Config::default());
@@ -141,7 +141,7 @@ fn sizes_of_zero_or_without_end_are_served_too() {
     assert_eq!(server.responses, 3);
 }
 
-/// Only what was written into the buffer that was handed out is input.
+/// Only bytes that were written into the returned buffer are input.
 #[test]
 fn bytes_that_were_not_written_are_not_input() {
     let mut server = Server::new();
@@ -151,9 +151,9 @@ fn bytes_that_were_not_written_are_not_input() {
     assert!(server.connection.is_idle());
 }
 
-/// One abort too many does not cost the client what it was promised.
+/// A superfluous abort does not affect a finished response.
 #[test]
-fn giving_up_after_the_end_does_nothing() {
+fn abort_after_the_end_does_nothing() {
     let mut connection = connection(Config::default());
     give(&mut connection, b"GET / HTTP/3.0\r\n", 0);
     assert_eq!(events(&mut connection), ["Refused", "Closed"]);
@@ -165,7 +165,7 @@ fn giving_up_after_the_end_does_nothing() {
     assert_eq!(timeout(&connection), Some((5000, Timer::Linger)));
 }
 
-/// A refusal of HEAD has no content either, once the request line says that it is one.
+/// A refusal of a HEAD request has no content, once its request line was read.
 #[test]
 fn a_refused_head_request_gets_a_head() {
     for (request, has_content) in [("HEAD / HTTP/1.1\r\n\r\n", false), ("GET / HTTP/1.1\r\n\r\n", true)] {
@@ -178,8 +178,8 @@ fn a_refused_head_request_gets_a_head() {
     }
 }
 
-/// A client that did not know that its request is the last one may be sending the next one, for
-/// which it must not lose the response.
+/// A client that did not announce its last request may be sending another one, and must not lose
+/// the response because of it.
 #[test]
 fn an_end_that_the_client_did_not_announce_lingers() {
     let responded = |config: Config, version: &str, field: &str| {
@@ -213,9 +213,9 @@ fn an_end_that_the_client_did_not_announce_lingers() {
     }
 }
 
-/// What a refused client goes on sending is read and dropped, up to a bound.
+/// Bytes that a refused client continues to send are read and dropped, up to a limit.
 #[test]
-fn lingering_has_its_bounds() {
+fn lingering_is_bounded_in_bytes_and_time() {
     let mut config = Config::default();
     config.limits.refusal_linger = 100_000;
     let mut connection = connection(config);
@@ -233,9 +233,9 @@ fn lingering_has_its_bounds() {
     assert_eq!(connection.poll_close(), Some(Close::Now));
 }
 
-/// A caller that looks at the events late misses none.
+/// A caller that polls late misses no event.
 #[test]
-fn timeouts_before_and_behind_the_close_are_both_reported() {
+fn timeouts_before_and_after_the_close_are_reported() {
     let mut connection = connection(Config::default());
     give(&mut connection, b"G", 0);
     assert_eq!(events(&mut connection), [""; 0]);
@@ -284,7 +284,7 @@ fn reasons_are_reported_once() {
     assert_eq!(connection.poll_close(), Some(Close::Now));
 }
 
-/// Where no response has announced the end, a request that has come is served with one that does.
+/// If no response has announced the end, a received request is served with a response that does.
 #[test]
 fn request_that_waits_is_served_before_a_connection_ends() {
     type End = fn(&mut Connection);
@@ -302,7 +302,7 @@ fn request_that_waits_is_served_before_a_connection_ends() {
             give(&mut connection, post.as_bytes(), 0);
             let id = request(&mut connection).id();
             connection.respond_with(id, &ResponseHead::default(), "first").unwrap();
-            // The rest of its body is drained, when the request behind it is received.
+            // The rest of its body is drained when the next request is received.
             assert!(connection.poll_event().is_none());
             end(&mut connection);
             give(&mut connection, format!("hello{waiting}").as_bytes(), 1);
@@ -325,9 +325,9 @@ fn request_that_waits_is_served_before_a_connection_ends() {
     }
 }
 
-/// What is in a lent buffer may be a request, until it is back.
+/// Bytes in a lent buffer may be a request, so the connection waits until it is returned.
 #[test]
-fn connection_ends_behind_what_was_no_request_in_a_lent_buffer() {
+fn connection_ends_after_a_lent_buffer_without_a_request() {
     let mut connection = connection(Config::default());
     give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", 0);
     let id = request(&mut connection).id();
@@ -343,7 +343,7 @@ fn connection_ends_behind_what_was_no_request_in_a_lent_buffer() {
     assert_eq!(connection.poll_close(), Some(Close::ShutdownWrite));
 }
 
-/// A part of a PROXY header is no request.
+/// A part of a PROXY header is not a request.
 #[test]
 fn connection_without_its_proxy_header_ends_at_once() {
     let mut config = Config::default();
@@ -355,9 +355,10 @@ fn connection_without_its_proxy_header_ends_at_once() {
     assert_eq!(events(&mut connection), ["Closed"]);
 }
 
-/// What a connection held is of use to the next one, also when it ended in the middle.
+/// The storage of a connection can be used by the next one, even if it ended in the middle of a
+/// request.
 #[test]
-fn storage_comes_back_from_a_connection_that_is_over() {
+fn storage_is_released_by_a_closed_connection() {
     let mut connection = connection(Config::default());
     give(&mut connection, b"GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /half", 0);
     drop(connection.poll_event());
@@ -369,7 +370,7 @@ fn storage_comes_back_from_a_connection_that_is_over() {
     assert!(connection.poll_transmit().is_none() && connection.poll_close().is_some());
 }
 
-/// An empty chunk would be the last one, and what follows it the start of another response.
+/// An empty chunk would be the last one, and bytes after it the start of another response.
 #[test]
 fn a_chunked_response_without_content_has_one_end() {
     let mut connection = connection(Config::default());
@@ -382,7 +383,7 @@ fn a_chunked_response_without_content_has_one_end() {
     assert_eq!(response.split_once("\r\n\r\n").unwrap().1, "0\r\n\r\n");
 }
 
-/// The new protocol must not respond before the old one has.
+/// The new protocol must not send before the response of HTTP was sent.
 #[test]
 fn bytes_behind_an_upgrade_are_held_until_its_response_has_left() {
     let mut connection = connection(Config::default());
@@ -397,7 +398,7 @@ fn bytes_behind_an_upgrade_are_held_until_its_response_has_left() {
     assert_eq!(connection.take_upgrade(), "new");
 }
 
-/// An application that asked how much content it may give waits for room, not for what is over.
+/// `Writable` is emitted only while there is room, and a response that can use it.
 #[test]
 fn room_to_send_is_reported_while_there_is_some_and_a_response_to_fill_it() {
     let mut config = Config::default();
@@ -416,7 +417,7 @@ fn room_to_send_is_reported_while_there_is_some_and_a_response_to_fill_it() {
     assert_eq!(events(&mut connection), [""; 0], "once");
 }
 
-/// What follows is another protocol's.
+/// After the head, the stream belongs to another protocol.
 #[test]
 fn no_room_is_reported_behind_a_tunnel() {
     let mut config = Config::default();
@@ -433,7 +434,7 @@ fn no_room_is_reported_behind_a_tunnel() {
     assert_eq!(events(&mut connection), ["ResponseEnd", "Upgraded"]);
 }
 
-/// Fewer system calls for an upload, and no more memory for what a small buffer holds.
+/// Large buffers save system calls in uploads; small content does not need them.
 #[test]
 fn only_content_larger_than_a_buffer_gets_a_larger_one() {
     for (length, size) in [(8 << 10, 8 << 10), ((8 << 10) + 1, 64 << 10)] {

@@ -1,11 +1,11 @@
-//! The table of methods in the documentation of `Connection` names each of them once.
+//! Test that the table of methods in the documentation of `Connection` lists each of them once.
 #![cfg(test)]
 #![allow(clippy::disallowed_methods, reason = "a test is not the core")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The public methods in the `impl Connection` blocks of a file.
+/// Returns the public methods in the `impl Connection` blocks of a file.
 fn methods(text: &str) -> Vec<&str> {
     let blocks = text.split("\nimpl Connection {\n").skip(1);
     let lines = blocks.flat_map(|block| block.split("\n}\n").next().unwrap().lines());
@@ -13,7 +13,7 @@ fn methods(text: &str) -> Vec<&str> {
     signatures.map(|signature| signature.split(['(', '<']).next().unwrap()).collect()
 }
 
-/// The methods that rows of the table name.
+/// Returns the methods in the rows of the table.
 fn named(text: &str) -> Vec<&str> {
     let rows = text.lines().filter(|line| line.starts_with("/// | "));
     rows.flat_map(|row| row.split("](Self::").skip(1)).map(|rest| rest.split(')').next().unwrap()).collect()

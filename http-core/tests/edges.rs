@@ -1,4 +1,4 @@
-//! What a connection says of itself, and what it wants, right at its limits.
+//! Tests of the getters and the behaviour of a connection exactly at its limits.
 #![cfg(test)]
 
 mod common;
@@ -14,7 +14,7 @@ use httpants_core::{
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 const POST: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
 
-/// A connection with this request, which was taken.
+/// Returns a connection whose request event was taken.
 fn with_request(config: Config, head: &[u8]) -> Connection {
     let mut connection = connection(config);
     give(&mut connection, head, 0);
@@ -23,7 +23,7 @@ fn with_request(config: Config, head: &[u8]) -> Connection {
 }
 
 #[test]
-fn end_of_the_peer_is_told() {
+fn end_of_the_peers_stream_is_reported() {
     let mut connection = connection(Config::default());
     assert!(!connection.is_peer_closed());
     give(&mut connection, GET, 0);
@@ -36,7 +36,7 @@ fn end_of_the_peer_is_told() {
     connection.handle_peer_closed(now(0));
     assert!(connection.is_peer_closed());
 
-    // A connection that has ended has no peer, whichever side ended it.
+    // The peer of a closed connection counts as closed, whichever side ended it.
     let mut connection = with_request(Config::default(), GET);
     connection.handle_io_error(now(0));
     assert!(connection.is_peer_closed() && connection.poll_close() == Some(Close::Now));
@@ -86,7 +86,7 @@ fn limits_are_those_of_the_configuration() {
     assert_eq!((connection.limits().fields, connection.limits().head), (7, 1234));
 }
 
-/// One buffer is filled and no more, be it held back, or of a body, or behind a request.
+/// At most one buffer is filled while requests are held, in a body, and after a request.
 #[test]
 fn reading_stops_where_a_buffer_is_full() {
     let mut config = Config::default();
@@ -105,7 +105,7 @@ fn reading_stops_where_a_buffer_is_full() {
     }
 }
 
-/// RFC 9112 section 6.3: only a reset tells the client that the response is not whole.
+/// Only a reset informs the client that the response is incomplete (RFC 9112 section 6.3).
 #[test]
 fn a_response_without_a_length_that_breaks_off_is_reset() {
     let begin = || {
@@ -120,7 +120,7 @@ fn a_response_without_a_length_that_breaks_off_is_reset() {
     let mut late = begin();
     let deadline = late.poll_timeout().unwrap();
     assert_eq!(deadline.timer, Timer::Body);
-    // Nothing is cut off of what was queued.
+    // Queued bytes are not cut off.
     late.handle_timeout(now(deadline.at.as_millis() as u64));
     assert_eq!(late.poll_close(), None);
     assert!(sent(&mut late, 60_000).ends_with("part"));
@@ -131,7 +131,7 @@ fn a_response_without_a_length_that_breaks_off_is_reset() {
     broken.handle_io_error(now(0));
     assert_eq!(broken.poll_close(), Some(Close::Reset));
 
-    // Others are seen to be cut off.
+    // For other framings the client detects that the response is cut off.
     let mut known = with_request(Config::default(), POST);
     let request = id(&known);
     known.respond(request, &ResponseHead::default(), BodyLen::Known(10)).unwrap();
@@ -140,7 +140,7 @@ fn a_response_without_a_length_that_breaks_off_is_reset() {
     known.handle_io_error(now(0));
     assert_eq!(known.poll_close(), Some(Close::Now));
 
-    // So does one of which all was queued, but not all has left.
+    // The same applies to a response that was queued but not sent completely.
     let mut whole = with_request(Config::default(), b"GET / HTTP/1.0\r\n\r\n");
     let request = id(&whole);
     whole.respond(request, &ResponseHead::default(), BodyLen::Unknown).unwrap();
@@ -162,7 +162,7 @@ fn nothing_received_is_nothing() {
     assert_ne!(timeout(&connection), before);
 }
 
-/// No other request is parsed before less than the backlog waits.
+/// No further request is parsed until less than the backlog waits.
 #[test]
 fn the_backlog_is_exact() {
     let waiting = |backlog: usize| {
@@ -196,9 +196,9 @@ fn no_request_is_timed_while_responses_wait_to_be_sent() {
     assert!(matches!(timeout(&connection), Some((_, Timer::Idle))));
 }
 
-/// Bytes and stretches of files that were taken out wait, also where there are as many of both.
+/// Bytes and ranges of files that were taken out count as waiting, even if they are equally long.
 #[test]
-fn what_was_taken_out_waits_until_it_has_left() {
+fn taken_bytes_count_as_waiting_until_sent() {
     let begin = |length: u64| {
         let mut connection = with_request(Config::default(), GET);
         let id = id(&connection);
@@ -244,7 +244,7 @@ fn age_counts_where_another_request_may_follow() {
     assert_ne!(timeout(&handshake), Some((1, Timer::Age)));
 }
 
-/// The buffer of a large body is for content that fills that of a head, known or received.
+/// The buffer for bodies is used for known or received content beyond the buffer for heads.
 #[test]
 fn buffers_grow_with_content_that_fills_them() {
     let mut config = Config::default();
@@ -257,12 +257,12 @@ fn buffers_grow_with_content_that_fills_them() {
         let head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
         let mut connection = with_request(config.clone(), head.as_bytes());
         assert_eq!(connection.wanted_storage().unwrap_or(connection.storage_size()), 1 << 10);
-        // The rest of a chunk is known to come.
+        // The rest of a chunk is known to follow.
         give(&mut connection, format!("{:x}\r\nx", length + 1).as_bytes(), 0);
         assert_eq!(events(&mut connection), ["Data"]);
         assert_eq!(connection.wanted_storage().unwrap_or(connection.storage_size()), size, "a chunk of {length} + 1");
 
-        // Of small ones as much is to be expected as was received.
+        // With small chunks, as much is expected as was received.
         let mut connection = with_request(config.clone(), head.as_bytes());
         for _ in 0..length {
             give(&mut connection, b"1\r\nx\r\n", 0);
@@ -273,7 +273,7 @@ fn buffers_grow_with_content_that_fills_them() {
 }
 
 #[test]
-fn what_a_broken_connection_drops_is_given_out() {
+fn content_dropped_by_a_broken_connection_is_returned() {
     let mut connection = with_request(Config::default(), GET);
     let id = id(&connection);
     connection.respond_with(id, &ResponseHead::default(), vec![b'x'; 5000]).unwrap();
@@ -284,9 +284,9 @@ fn what_a_broken_connection_drops_is_given_out() {
     assert!(!connection.has_dropped());
 }
 
-/// What the transport holds is progress only where something waits.
+/// Bytes that the transport has sent partly are progress only if something waits.
 #[test]
-fn nothing_that_has_left_puts_off_no_timer() {
+fn sent_bytes_extend_the_write_timer_only_if_others_wait() {
     let mut config = Config::default();
     (config.timeouts.handler, config.timeouts.write) = (None, None);
     let half_closed = config.timeouts.half_closed.unwrap().as_millis() as u64;
@@ -303,7 +303,7 @@ fn nothing_that_has_left_puts_off_no_timer() {
     }
 }
 
-/// What the application holds back is not late, however often it says so.
+/// A paused body is not late, even if it is paused more than once.
 #[test]
 fn a_pause_counts_from_its_first_call() {
     let mut config = Config::default();
@@ -320,14 +320,14 @@ fn a_pause_counts_from_its_first_call() {
     connection.resume(request).unwrap();
     assert_eq!(timeout(&connection), Some((18_000, Timer::BodyRate)));
 
-    // Where no body is read there is nothing to pause.
+    // Without a body that is being read, pausing has no effect.
     let mut connection = with_request(config, GET);
     let request = id(&connection);
     connection.pause(request).unwrap();
     assert!(connection.wants_recv());
 }
 
-/// The caller gets back what it supplied before.
+/// The caller gets the previously supplied storage back.
 #[test]
 fn supplied_storage_replaces_other() {
     let mut connection = connection(Config::default());
@@ -342,7 +342,7 @@ fn supplied_storage_replaces_other() {
     assert_eq!(connection.release_storage().map(|storage| storage.size()), Some(200));
 }
 
-/// Not even if there is an event to return: what is in a lent buffer comes before the end.
+/// Not even if there is an event to return: bytes in a lent buffer precede the end.
 #[test]
 fn nothing_ends_while_the_buffer_is_lent() {
     let mut config = Config::default();
@@ -359,9 +359,9 @@ fn nothing_ends_while_the_buffer_is_lent() {
     assert_eq!(events(&mut connection)[..2], ["Data", "End"]);
 }
 
-/// As long as the application is not ready: what is received then may be a request.
+/// While the application is not ready, received bytes may be a request.
 #[test]
-fn a_held_connection_ends_once_it_goes_on() {
+fn held_connection_ends_when_it_continues() {
     let mut connection = connection(Config::default());
     connection.hold_requests();
     give(&mut connection, b"\r\n", 0);
@@ -383,7 +383,7 @@ fn requests_tell_whether_their_client_waits() {
 }
 
 #[test]
-fn half_an_empty_line_begins_no_request() {
+fn half_an_empty_line_does_not_begin_a_request() {
     for (input, fault) in [
         (&b"\rG"[..], ProtocolError::BareCarriageReturn),
         (b"\r\n\r\r\n", ProtocolError::BareCarriageReturn),
@@ -397,9 +397,9 @@ fn half_an_empty_line_begins_no_request() {
     }
 }
 
-/// Behind a response that is finished before its request is received.
+/// The limit applies after a response that is finished before its request is received.
 #[test]
-fn what_is_dropped_of_a_body_has_an_exact_limit() {
+fn drain_limit_is_exact() {
     let mut config = Config::default();
     config.limits.drain = 10;
     let head = ResponseHead::default;
@@ -409,7 +409,7 @@ fn what_is_dropped_of_a_body_has_an_exact_limit() {
         let id = id(&connection);
         connection.respond_with(id, &head(), "x").unwrap();
         assert_eq!(sent(&mut connection, 0).contains("Connection: close"), !goes_on, "{length} bytes");
-        // A response without content that is begun, then ended, does not know of it.
+        // A response that is begun and finished in separate calls does not announce the close.
         let mut connection = with_request(config.clone(), post.as_bytes());
         connection.respond(id, &head(), BodyLen::Known(0)).unwrap();
         connection.finish(id).unwrap();
@@ -426,7 +426,7 @@ fn what_is_dropped_of_a_body_has_an_exact_limit() {
         drop(events(&mut connection));
         assert_eq!(matches!(connection.state().recv, Receiving::Drain), goes_on, "{length} chunks");
     }
-    // Of a request whose body was received nothing is left to drop.
+    // If the body of a request was received, nothing remains to be dropped.
     let mut connection = with_request(config, POST);
     give(&mut connection, b"hello", 0);
     let id = id(&connection);
@@ -445,9 +445,9 @@ fn a_buffer_for_heads_stays_while_a_connection_closes() {
     assert_eq!(connection.storage_size(), 1 << 10);
 }
 
-/// The response to what is no request line is not that of the request before.
+/// The refusal of a malformed request line must not use properties of the previous request.
 #[test]
-fn a_refusal_takes_nothing_from_the_request_before() {
+fn refusal_does_not_use_the_previous_request() {
     for before in ["HEAD / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"] {
         let mut connection = with_request(Config::default(), before.as_bytes());
         let id = id(&connection);
@@ -490,7 +490,7 @@ fn an_expectation_that_is_too_large_is_refused_at_its_head() {
         assert_eq!(connection.check_expectation(id), expected);
         assert_eq!(sent(&mut connection, 0).starts_with("HTTP/1.1 413 "), expected.is_err());
     }
-    // Without an expectation it is refused when the body is asked for.
+    // Without an expectation, the body is refused when events are polled.
     let mut config = Config::default();
     config.limits.max_body_size = 1;
     let mut connection = with_request(config, POST);

@@ -1,4 +1,4 @@
-//! Clients that hold their content back until they are asked for it (RFC 9110 section 10.1.1).
+//! Tests of clients that hold their content back until `100 Continue` (RFC 9110 section 10.1.1).
 #![cfg(test)]
 
 mod common;
@@ -16,7 +16,7 @@ fn expecting() -> (Connection, RequestId) {
 }
 
 #[test]
-fn a_response_may_take_its_time_while_the_client_holds_its_content_back() {
+fn body_timers_are_stopped_while_the_client_holds_its_content() {
     let (mut connection, id) = expecting();
     connection.respond(id, &ResponseHead::default(), BodyLen::Unknown).unwrap();
     for second in 1..600 {
@@ -31,7 +31,7 @@ fn a_response_may_take_its_time_while_the_client_holds_its_content_back() {
 }
 
 #[test]
-fn content_that_is_sent_all_the_same_is_timed() {
+fn content_that_is_sent_without_100_is_timed() {
     let (mut connection, id) = expecting();
     connection.respond(id, &ResponseHead::default(), BodyLen::Unknown).unwrap();
     sent(&mut connection, 0);
@@ -45,8 +45,8 @@ fn content_that_is_sent_all_the_same_is_timed() {
 }
 
 #[test]
-fn the_time_that_it_held_its_content_back_counts_once() {
-    // Asked for behind a pause, and during one.
+fn time_of_held_back_content_is_counted_once() {
+    // `100 Continue` is sent after a pause, and during one.
     for resume_first in [true, false] {
         let (mut connection, id) = expecting();
         connection.pause(id).unwrap();
@@ -72,7 +72,7 @@ fn the_time_that_it_held_its_content_back_counts_once() {
 }
 
 #[test]
-fn content_that_came_unasked_leaves_the_connection_open() {
+fn content_sent_without_100_keeps_the_connection_open() {
     let (mut connection, id) = expecting();
     give(&mut connection, b"hello", 0);
     assert_eq!(events(&mut connection), ["Expect100", "Data", "End"]);

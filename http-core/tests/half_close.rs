@@ -1,4 +1,4 @@
-//! Clients that end their stream, or its sending half, before they have their response.
+//! Tests of clients that end their stream, or its sending side, before they receive the response.
 #![cfg(test)]
 
 mod common;
@@ -14,7 +14,7 @@ use httpants_core::{
 const GET: &[u8] = GET_TEXT.as_bytes();
 const GET_TEXT: &str = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// A connection whose client has sent a request and ended its stream at the first second.
+/// Returns a connection whose client has sent a request and ended its stream after one second.
 fn half_closed(config: Config) -> (Connection, RequestId) {
     let mut connection = connection(config);
     give(&mut connection, GET, 0);
@@ -83,7 +83,7 @@ fn each_byte_that_the_client_takes_moves_the_deadline() {
         connection.handle_sent(1, now(second * 1_000));
         assert_eq!(timeout(&connection).map(|(at, _)| at), Some((second + 30) * 1_000));
     }
-    // What the client took before it ended its stream is no progress behind that.
+    // Bytes that the client accepted before it ended its stream do not count as progress.
     let mut early = common::connection(Config::default());
     give(&mut early, GET, 0);
     let id = request(&mut early).id();
@@ -94,7 +94,7 @@ fn each_byte_that_the_client_takes_moves_the_deadline() {
 }
 
 #[test]
-fn a_request_that_waited_has_all_of_its_time() {
+fn request_that_waited_has_the_full_time() {
     let mut connection = connection(Config::default());
     give(&mut connection, GET, 0);
     let first = request(&mut connection).id();
@@ -104,7 +104,7 @@ fn a_request_that_waited_has_all_of_its_time() {
     sent(&mut connection, 0);
     connection.handle_eof(now(0));
     assert_eq!(events(&mut connection), ["ResponseEnd"]);
-    // The application goes on behind its first response.
+    // The application continues after its first response.
     connection.handle_time(now(40_000));
     connection.accept_requests();
     request(&mut connection);
@@ -112,7 +112,7 @@ fn a_request_that_waited_has_all_of_its_time() {
 }
 
 #[test]
-fn a_deadline_of_its_own_or_none() {
+fn deadline_can_be_changed_or_disabled() {
     let with = |half_closed| {
         let mut config = Config::default();
         config.timeouts.half_closed = half_closed;
@@ -134,7 +134,7 @@ fn a_finished_response_has_only_its_write_deadline() {
 }
 
 #[test]
-fn no_deadline_stays_where_the_last_response_leaves() {
+fn deadline_ends_with_the_last_response() {
     for closes in [true, false] {
         let mut config = Config::default();
         (config.timeouts.write, config.keep_alive) = (None, !closes);
@@ -162,7 +162,7 @@ fn the_policy_can_drop_such_requests() {
     assert!(connection.respond_with(id, &ResponseHead::default(), "late").is_err());
     assert!(connection.poll_transmit().is_none());
 
-    // In the middle of a response, and where the end is seen behind bytes that were not read.
+    // In the middle of a response, and if the end is detected after unread bytes.
     let mut begun = common::connection(policy());
     give(&mut begun, GET, 0);
     let id = request(&mut begun).id();
@@ -172,7 +172,7 @@ fn the_policy_can_drop_such_requests() {
     assert_eq!(events(&mut begun), ["ResponseEnd", "Closed"]);
     assert!(begun.poll_transmit().is_none() && begun.poll_close().is_some());
 
-    // Between requests it changes nothing.
+    // Between requests the policy has no effect.
     let mut idle = common::connection(policy());
     idle.handle_eof(now(0));
     assert!(matches!(idle.poll_event(), Some(Event::Closed(CloseReason::PeerClosed))));
@@ -187,7 +187,7 @@ fn an_end_behind_unread_requests_costs_none_of_them() {
         let first = connection.receive(rest, now(0));
         rest = &rest[first..];
         let id = request(&mut connection).id();
-        // The application is busy, and bytes are left in the socket.
+        // The application is busy, and bytes remain in the socket.
         while connection.wants_recv() && !rest.is_empty() {
             let taken = connection.receive(rest, now(0));
             rest = &rest[taken..];
@@ -205,7 +205,7 @@ fn an_end_behind_unread_requests_costs_none_of_them() {
     }
 }
 
-/// Serves all requests until the connection closes; returns what is sent.
+/// Serves all requests until the connection closes. Returns the bytes that are sent.
 fn serve(connection: &mut Connection, mut rest: &[u8], millis: u64) -> String {
     let (mut out, mut closed) = (String::new(), None);
     while closed.is_none() {
@@ -237,7 +237,7 @@ fn serve(connection: &mut Connection, mut rest: &[u8], millis: u64) -> String {
 }
 
 #[test]
-fn a_request_whose_body_is_not_read_learns_of_the_end() {
+fn end_is_reported_if_the_body_is_not_read() {
     let mut connection = connection(Config::default());
     give(&mut connection, b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n", 0);
     let id = request(&mut connection).id();
@@ -256,7 +256,7 @@ fn a_request_whose_body_is_not_read_learns_of_the_end() {
 }
 
 #[test]
-fn an_upgraded_stream_is_none_of_the_timers_business() {
+fn upgraded_stream_has_no_deadline() {
     let mut connection = connection(Config::default());
     give(&mut connection, b"CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\n\r\n", 0);
     let id = request(&mut connection).id();
@@ -268,7 +268,7 @@ fn an_upgraded_stream_is_none_of_the_timers_business() {
 }
 
 #[test]
-fn a_client_that_left_while_the_application_goes_on_is_dropped_in_time() {
+fn closed_client_is_dropped_while_the_application_continues() {
     for behind in ["", "G", GET_TEXT] {
         let mut connection = connection(Config::default());
         give(&mut connection, GET, 0);
@@ -291,7 +291,7 @@ fn a_client_that_left_while_the_application_goes_on_is_dropped_in_time() {
 }
 
 #[test]
-fn the_end_behind_unread_requests_is_watched_while_the_application_goes_on() {
+fn end_is_watched_while_the_application_continues() {
     let mut connection = connection(Config::default());
     give(&mut connection, GET, 0);
     let id = request(&mut connection).id();

@@ -1,5 +1,4 @@
-//! Connections that are to be secured: what may come before the handshake, and how long it may
-//! take.
+//! Tests of TLS connections: bytes before or in place of the handshake, and its timeouts.
 #![cfg(test)]
 
 #[path = "common/mod.rs"]
@@ -51,7 +50,7 @@ fn is_over(connection: &mut Connection) {
 }
 
 #[test]
-fn a_secured_connection_serves_https_and_its_first_byte_has_its_own_time() {
+fn secured_connection_serves_https_within_the_accept_timeout() {
     let mut connection = connection(|_| {});
     assert_eq!(armed(&connection), Some((Timer::Handshake, 10_000)));
     assert!(!connection.wants_recv() && connection.recv_buf().is_empty() && !connection.is_idle());
@@ -79,7 +78,7 @@ fn the_end_of_a_secured_connection_is_announced_before_it_is_closed() {
 }
 
 #[test]
-fn a_handshake_has_its_time_and_then_nothing_is_said() {
+fn handshake_timeout_closes_without_a_response() {
     let mut connection = connection(|_| {});
     assert_eq!(connection.receive_preface(HELLO, now(5_000)), Preface::Handshake);
     connection.handle_timeout(now(9_999));
@@ -98,7 +97,7 @@ fn a_shutdown_drops_a_handshake() {
 }
 
 #[test]
-fn an_end_during_the_handshake_is_one() {
+fn end_of_stream_during_the_handshake_is_a_failure() {
     let mut connection = connection(|_| {});
     connection.handle_eof(now(1));
     assert_eq!(closed(&mut connection), Some(CloseReason::Truncated));
@@ -106,7 +105,7 @@ fn an_end_during_the_handshake_is_one() {
 }
 
 #[test]
-fn a_peer_whose_handshake_failed_has_time_to_see_why() {
+fn failed_handshake_lingers_for_the_alert() {
     let mut connection = connection(|_| {});
     connection.handle_handshake_failed(now(1_000));
     assert_eq!(closed(&mut connection), Some(CloseReason::HandshakeFailed));
@@ -120,7 +119,7 @@ fn a_peer_whose_handshake_failed_has_time_to_see_why() {
 }
 
 #[test]
-fn a_failure_behind_the_handshake_is_none_of_it() {
+fn failure_after_the_handshake_is_ignored() {
     let mut connection = connection(|_| {});
     connection.handle_secured(now(0));
     connection.handle_handshake_failed(now(0));
@@ -181,7 +180,7 @@ fn a_proxy_header_comes_before_the_handshake_at_every_cut() {
 }
 
 #[test]
-fn an_expected_proxy_header_is_awaited_and_a_wrong_one_gets_no_response() {
+fn proxy_header_is_awaited_and_invalid_ones_get_no_response() {
     let mut slow = connection(|config| config.proxy_protocol = true);
     assert_eq!(slow.receive_preface(b"", now(0)), Preface::NeedMore);
     assert!(!slow.lacks_proxy_header(), "nothing was received");
@@ -205,9 +204,9 @@ fn an_expected_proxy_header_is_awaited_and_a_wrong_one_gets_no_response() {
     assert_eq!(closed(&mut plain), Some(CloseReason::Refused(ProtocolError::PlainRequest)));
 }
 
-/// Every request of a connection has what the proxy added, with TLS behind the header or not.
+/// Every request of a connection has the TLVs of the proxy, with or without TLS after the header.
 #[test]
-fn additions_of_a_proxy_are_on_every_request() {
+fn tlvs_of_a_proxy_are_on_every_request() {
     let header: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x10\xcb\0\x71\x09\x0a\0\0\x01\xc3\x50\x01\xbb\x02\0\x01a";
     let now = Now::default();
     for secured in [true, false] {

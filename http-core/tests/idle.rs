@@ -1,4 +1,4 @@
-//! Connections that are moved out while they are idle, and share what a busy one needs.
+//! Tests of connections that are moved out while they are idle and share the buffers of busy ones.
 #![cfg(test)]
 
 mod common;
@@ -16,7 +16,7 @@ fn peer(port: u16) -> ConnectionInfo {
     ConnectionInfo::new(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), SocketAddr::from((Ipv4Addr::LOCALHOST, 80)))
 }
 
-/// Receives a request at this time, responds and sends all of it.
+/// Receives a request at this time, responds and sends the whole response.
 fn exchange(connection: &mut Connection, millis: u64) -> RequestHead {
     give(connection, WRK.as_bytes(), millis);
     let Some(Event::Request(request)) = connection.poll_event() else { panic!("a request is expected") };
@@ -81,7 +81,7 @@ fn connection_that_is_not_idle_stays() {
     assert!(connection.take_idle().is_some());
 }
 
-/// What is restored over a connection in use is not touched by it.
+/// The state of a connection in use does not affect one that is restored in its place.
 #[test]
 fn restoring_drops_a_connection_that_is_in_use() {
     let config = Arc::new(Config::default());
@@ -95,7 +95,8 @@ fn restoring_drops_a_connection_that_is_in_use() {
     assert_eq!(exchange(&mut connection, 6).connection_info(), &peer(2));
 }
 
-/// Where an event may be due and the connection is held or lent, each alone is enough.
+/// A pending event together with a held connection or a lent buffer is tested, because each alone
+/// prevents idling.
 #[test]
 fn a_connection_with_an_event_that_is_held_or_lent_is_not_idle() {
     for lends in [true, false] {
@@ -132,7 +133,7 @@ fn a_connection_that_is_held_and_lent_is_not_idle() {
 }
 
 #[test]
-fn restored_connections_expect_no_time_before_their_last() {
+fn time_of_restored_connections_does_not_go_backwards() {
     let config = Config::default();
     let idle = IdleConnection::new(&config, ConnectionInfo::default(), now(5000));
     let mut connection = common::connection(config);

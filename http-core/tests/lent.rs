@@ -1,4 +1,5 @@
-//! Buffers that leave the connection: the same bytes and events, whatever inputs come meanwhile.
+//! Tests of buffers that are moved out of the connection: bytes and events are the same, whatever
+//! inputs occur in the meantime.
 #![cfg(test)]
 
 mod common;
@@ -15,17 +16,18 @@ use httpants_core::{
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// How the bytes of an exchange pass between the connection and its transport.
+/// The way in which bytes pass between the connection and its transport.
 #[derive(Clone, Copy, Debug)]
 struct Style {
-    /// Whether the buffers are moved out.
+    /// True if the buffers are moved out.
     lent: bool,
-    /// How many bytes are read and written at most at once.
+    /// Maximum numbers of bytes that are read and written at once.
     read: usize,
     write: usize,
 }
 
-/// What came of an exchange: the events, adjacent pieces of content merged, and what was sent.
+/// The result of an exchange: the events, with adjacent pieces of content merged, and the sent
+/// bytes.
 #[derive(Debug, Default, PartialEq)]
 struct Outcome {
     events: Vec<String>,
@@ -49,7 +51,7 @@ impl Outcome {
                 }
                 _ => {}
             }
-            // When a response ends among the other events depends on how it leaves.
+            // The position of a response's end among other events depends on how it is sent.
             self.events.push(format!("{event:?}"));
         }
         if let Some(close) = connection.poll_close() {
@@ -57,7 +59,7 @@ impl Outcome {
         }
     }
 
-    /// The events of the requests, and those of the responses.
+    /// Returns the events of the requests, and those of the responses.
     fn sorted(mut self) -> (Self, Vec<String>) {
         let (ends, others) = self.events.drain(..).partition(|event| event.starts_with("ResponseEnd"));
         self.events = others;
@@ -95,7 +97,7 @@ fn respond(connection: &mut Connection, id: RequestId) {
     assert_eq!(result, Ok(()));
 }
 
-/// The bytes of a transmit, at most `most`; a file has the byte `f` everywhere.
+/// Returns at most `most` bytes of a transmit; all bytes of a file are `f`.
 fn taken(transmit: Transmit<'_>, most: usize) -> Vec<u8> {
     match transmit {
         Transmit::Bytes(slices) => slices.flatten().copied().take(most).collect(),
@@ -126,7 +128,7 @@ fn exchange(mut input: &[u8], style: Style) -> (Outcome, Vec<String>) {
                 let bytes = taken(transmit, style.write);
                 sent += queue.advance(bytes.len() as u64);
                 outcome.out.extend(bytes);
-                // What has left is reported now and then.
+                // Sent bytes are reported from time to time.
                 if sent.count() % 3 == 0 || queue.is_empty() {
                     connection.handle_transmitted(&mut queue, std::mem::take(&mut sent), now(0));
                     outcome.events(&mut connection);
@@ -219,7 +221,7 @@ fn nothing_is_parsed_while_the_buffer_is_lent() {
 }
 
 #[test]
-fn more_bytes_than_fit_are_not_believed() {
+fn count_beyond_the_buffer_is_capped() {
     let mut connection = connection(Config::default());
     let mut buffer = connection.lend_recv_buf().unwrap();
     let size = buffer.room().len();
@@ -231,7 +233,7 @@ fn more_bytes_than_fit_are_not_believed() {
     assert!(format!("{connection:?}").contains(&received), "{connection:?}");
 }
 
-/// Timers, shutdowns and failures come while the transport has the buffer.
+/// Timeouts, shutdowns and failures occur while the transport has the buffer.
 #[test]
 fn deadlines_pass_while_the_buffer_is_lent() {
     let mut config = Config::default();
@@ -244,7 +246,7 @@ fn deadlines_pass_while_the_buffer_is_lent() {
     assert_eq!(events(&mut late), ["TimedOut", "Refused", "Closed"]);
     assert!(sent(&mut late, 15_000).starts_with("HTTP/1.1 408 "));
     assert_eq!((late.poll_close(), timeout(&late)), (Some(Close::ShutdownWrite), Some((20_000, Timer::Linger))));
-    // The bytes are dropped when they are back, each counted once.
+    // The bytes are dropped when they are returned, and counted once.
     buffer.room()[..24].fill(b'x');
     late.return_recv_buf(buffer, 24, now(15_001));
     assert_eq!((events(&mut late), late.poll_close()), (vec!["ResponseEnd".to_owned()], None));
@@ -287,12 +289,12 @@ fn a_queue_that_is_out_still_counts_as_waiting() {
     assert!(queue.is_empty());
     connection.handle_transmitted(&mut queue, sent, now(7_000));
     assert_eq!(events(&mut connection), ["ResponseEnd"]);
-    // More than was taken out moves nothing.
+    // Reporting more than was taken out has no effect.
     connection.handle_transmitted(&mut queue, sent, now(8_000));
     assert_eq!((events(&mut connection), connection.poll_close()), (vec![], None));
 }
 
-/// Content of an application, which tells that it was dropped.
+/// Content of an application that counts when it is dropped.
 struct Owned(Arc<AtomicUsize>);
 
 impl AsRef<[u8]> for Owned {
@@ -328,14 +330,14 @@ fn content_that_breaks_is_dropped_by_the_caller() {
     assert_eq!(drops.load(Ordering::Relaxed), 2);
 }
 
-/// SplitMix64.
+/// Returns a random number below `below` (SplitMix64).
 fn random(state: &mut u64, below: u64) -> u64 {
     *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let mixed = (*state ^ *state >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     (mixed ^ mixed >> 27) % below
 }
 
-/// A caller that does everything at any time.
+/// A caller that makes any call at any time.
 #[derive(Default)]
 struct Chaos {
     buffer: Option<RecvBuffer>,
@@ -413,7 +415,7 @@ impl Chaos {
         }
     }
 
-    /// Each request has the end of its response, in order.
+    /// Asserts that the end of each response was reported, in order.
     fn check(mut self, connection: &mut Connection) {
         if let Some(buffer) = self.buffer.take() {
             connection.return_recv_buf(buffer, 0, now(self.now));
@@ -438,7 +440,7 @@ fn inputs_in_any_order_do_no_harm() {
         let mut chaos = Chaos::default();
         for _ in 0..random(&mut state, 300) {
             let (choice, number) = (random(&mut state, 42), random(&mut state, 100));
-            // What is out of turn is refused.
+            // Calls that are out of order are refused.
             let _ = chaos.step(&mut connection, choice, number);
         }
         chaos.check(&mut connection);
@@ -466,7 +468,7 @@ fn the_large_buffer_of_a_refused_body_is_not_kept() {
 }
 
 #[test]
-fn what_left_of_a_unit_is_progress_once() {
+fn partly_transmitted_bytes_are_progress_once() {
     let mut connection = connection(Config::default());
     give(&mut connection, GET, 0);
     let id = request(&mut connection).id();
@@ -474,13 +476,13 @@ fn what_left_of_a_unit_is_progress_once() {
     connection.respond_with(id, &ResponseHead::default(), vec![b'x'; 100_000]).unwrap();
     assert!(connection.take_transmit(&mut queue));
     assert_eq!(timeout(&connection), Some((30_000, Timer::Write)));
-    // 10,000 bytes are 39 s at 256 bytes a second.
+    // 10,000 bytes take 39 s at 256 bytes per second.
     connection.handle_partly_transmitted(10_000, now(20_000));
     assert_eq!(timeout(&connection), Some((50_000, Timer::Write)));
     let sent = queue.advance(10_256);
     connection.handle_transmitted(&mut queue, sent, now(40_000));
     assert_eq!(timeout(&connection), Some((51_000, Timer::Write)), "256 of them are new");
-    // Nothing waits, and nothing is kept for the next response.
+    // Nothing waits, and no progress is carried over to the next response.
     let sent = queue.advance(u64::MAX);
     connection.handle_transmitted(&mut queue, sent, now(41_000));
     connection.handle_partly_transmitted(1_000_000, now(41_000));

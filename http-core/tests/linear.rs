@@ -1,4 +1,4 @@
-//! What a head costs in pieces: twice the bytes, twice the instructions.
+//! Test that the cost of a head in pieces is linear: twice the bytes take twice the instructions.
 #![cfg(test)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test is not the core")]
 
@@ -11,15 +11,15 @@ use httpants_core::Config;
 
 const SIZE: &str = "HTTPANTS_HEAD_SIZE";
 
-/// A head of this size in bytes, with long lines or with short ones.
+/// Returns a head of this size in bytes, with this number of lines.
 fn head(size: usize, lines: usize) -> String {
     let start = "GET / HTTP/1.1\r\nHost: a\r\n";
     let each = (size - start.len() - 2) / lines - "X: \r\n".len();
     format!("{start}{}\r\n", format!("X: {}\r\n", "v".repeat(each)).repeat(lines))
 }
 
-/// Feeds heads of the size that the environment gives, one byte at a time; what the test
-/// below counts. Without a size it sees that such heads get responses.
+/// Receives heads of the size that the environment sets, one byte at a time; the test below counts
+/// its instructions. Without a size it asserts that such heads get responses.
 #[test]
 fn heads_in_single_bytes() {
     let size = std::env::var(SIZE).map_or(1000, |size| size.parse().unwrap());

@@ -1,5 +1,5 @@
-//! What a connection takes from the allocator: nothing while it is busy, next to nothing
-//! while it is idle, and never more than its limits.
+//! Tests of the memory of a connection: it allocates nothing for further requests, needs little
+//! while it is idle, and never exceeds its limits.
 #![cfg(test)]
 
 mod common;
@@ -12,7 +12,7 @@ use httpants_core::{CloseReason, Config, Connection, ConnectionInfo, Event, Prot
 
 use common::{BROWSER, MIN, Server, WRK, now};
 
-/// Repeats the exchange, of which the first ones may allocate.
+/// Asserts that repeated exchanges do not allocate, except the first ones.
 fn allocates_nothing(input: &[u8], repetitions: usize, responses_each: usize) {
     let mut server = Server::new();
     (0..3).for_each(|_| server.exchange(input));
@@ -54,7 +54,7 @@ fn content_of_a_mebibyte_allocates_nothing() {
     allocates_nothing(chunked.as_bytes(), 100, 1);
 }
 
-/// The way of callers that share a connection behind a lock.
+/// As used by callers that share a connection behind a lock.
 #[test]
 fn buffers_that_are_taken_out_allocate_nothing() {
     for size in [13, 100_000] {
@@ -69,7 +69,7 @@ fn buffers_that_are_taken_out_allocate_nothing() {
     }
 }
 
-/// Storage that goes from one connection to the next has all that a request needs.
+/// Storage that is passed from one connection to the next contains everything that a request needs.
 #[test]
 fn connections_that_share_storage_allocate_nothing() {
     let mut servers = [Server::new(), Server::new()];
@@ -118,13 +118,13 @@ fn an_idle_connection_holds_less_than_a_kibibyte() {
     assert!(idle.is_some_and(|connection| connection.is_idle()));
 }
 
-/// The most bytes that were held on the heap while this client was served.
+/// Returns the maximum number of bytes on the heap while this client was served.
 fn peak(client: impl FnOnce(&mut Connection)) -> u64 {
     let config = Arc::new(Config::default());
     measure(|| client(&mut Connection::new(config, ConnectionInfo::default(), now(0)))).bytes_max
 }
 
-/// Responds to everything with `Hello, World!`; says why the connection was closed.
+/// Responds to all requests with `Hello, World!`. Returns the reason if the connection was closed.
 fn respond(connection: &mut Connection) -> Option<CloseReason> {
     while let Some(event) = connection.poll_event() {
         match event {
@@ -140,10 +140,10 @@ fn respond(connection: &mut Connection) -> Option<CloseReason> {
 }
 
 #[test]
-fn a_client_that_never_reads_is_not_served_for_ever() {
+fn client_that_never_reads_has_bounded_memory() {
     let limits = Config::default().limits;
-    // The queue doubles when it grows, and a response may begin right below its limit. What is
-    // kept of each response until it has left takes little beside responses of this size.
+    // The queue doubles when it grows, and a response may begin just below the limit. The entry
+    // that is kept for each unsent response is small compared with responses of this size.
     let most = limits.recv_buffer + 2 * (limits.send_backlog + 1024) + limits.send_backlog / 8 + 4096;
     let mut taken = 0;
     let input = WRK.repeat(100_000);
@@ -177,7 +177,7 @@ fn chunks_of_one_byte_take_no_memory() {
         assert_eq!(reason, Some(CloseReason::Refused(fault)));
         assert!(peak < 4 * limits.body_buffer as u64, "{peak} bytes at most");
         if fault == ProtocolError::ChunkOverhead {
-            // 8 bytes of each chunk count.
+            // 8 bytes of each chunk count against the limit.
             assert!(received < (limits.chunk_overhead / 8 + 1) * chunk.len() + limits.recv_buffer, "{received} bytes");
         }
     }
@@ -210,7 +210,7 @@ fn what_arrives_behind_the_end_is_bounded_before_it_is_dropped() {
     let peak = peak(|connection| {
         connection.close();
         let mut taken = 0;
-        // A caller that reads as long as bytes are wanted, and looks at the events later.
+        // A caller that reads as long as bytes are wanted, and polls events later.
         while connection.wants_recv() {
             taken += connection.receive(&[b'x'; 1000], now(0));
         }

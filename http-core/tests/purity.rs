@@ -1,12 +1,13 @@
-//! The core does no IO and asks for no time and no randomness: it names nothing that does.
+//! Test that the core does no IO and uses neither clocks nor randomness, because its source
+//! contains no names of such items.
 #![cfg(test)]
 #![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a test is not the core")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// What no line of the core may name, outside comments and tests. `clippy.toml` forbids the
-/// same where it is used under another name.
+/// Names that no line of the core may contain, except comments and tests. `clippy.toml` forbids the
+/// same items under other names.
 const IMPURE: [&str; 37] = [
     "std::fs",
     "std::io;",
@@ -60,7 +61,7 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The code of a file: its unit tests stand at the end, behind `#[cfg(test)]`.
+/// Returns the code of a file: its unit tests are at the end, after `#[cfg(test)]`.
 fn code(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let lines = text.lines().enumerate().take_while(|(_, line)| !line.starts_with("#[cfg(test)]"));
     lines.filter(|(_, line)| !line.trim_start().starts_with("//"))

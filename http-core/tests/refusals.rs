@@ -1,4 +1,4 @@
-//! What is reported of a peer that is refused, however its bytes are cut.
+//! Tests of the reports about refused peers, which do not depend on how the bytes are cut.
 #![cfg(test)]
 
 mod common;
@@ -9,7 +9,7 @@ use httpants_core::{
     RequestId,
 };
 
-/// What a refusal says: the fault, the request, the request line, the fields, the offset.
+/// The contents of a refusal: the error, the request, the request line, the fields, the offset.
 type Report = (ProtocolError, Option<u64>, String, Vec<(String, String)>, u64);
 
 fn report(refusal: &Refusal) -> Report {
@@ -24,7 +24,8 @@ fn report(refusal: &Refusal) -> Report {
     (refusal.error(), request, text(refusal.request_line()), fields, refusal.offset())
 }
 
-/// The refusal of these bytes, in pieces of this size; a request without a body gets a response.
+/// Returns the refusal of these bytes in pieces of this size. A request without a body gets a
+/// response.
 fn refused(config: Config, bytes: &[u8], piece: usize) -> Report {
     let mut connection = connection(config);
     let mut refusal = None;
@@ -52,8 +53,8 @@ fn refused(config: Config, bytes: &[u8], piece: usize) -> Report {
     refusal.unwrap_or_else(|| panic!("not refused: {}", bytes.escape_ascii()))
 }
 
-/// The report of this input behind a request that was served, checked at several cuts. The
-/// offset counts from the start of the input.
+/// Returns the report about this input, and asserts that it is the same at several cuts and after a
+/// request that was served. The offset is relative to the start of the input.
 fn check(config: impl Fn() -> Config, input: &str) -> Report {
     let mut whole = refused(config(), input.as_bytes(), usize::MAX);
     for piece in [1, 2, 3, 5, 7, 11, 20, 50] {
@@ -151,7 +152,7 @@ fn a_head_over_a_limit_is_reported_up_to_it() {
 }
 
 #[test]
-fn empty_lines_are_reported_where_the_first_one_too_many_stands() {
+fn offset_of_empty_lines_is_that_of_the_first_excess_one() {
     let mut limits = Config::default().limits;
     limits.empty_lines = 2;
     let config = || {
@@ -191,7 +192,7 @@ fn a_fault_in_a_body_is_reported_with_the_request_and_the_chunk() {
 }
 
 #[test]
-fn a_request_that_takes_too_long_is_reported_as_far_as_it_came() {
+fn late_request_is_reported_as_far_as_it_was_received() {
     for (input, line, names) in [
         ("GET /a", "GET /a", fields(&[])),
         ("GET /a HTTP/1.1\r\nHost: a\r\nB: 2\r\nC: unfinish", LINE, fields(&[("Host", "a"), ("B", "2")])),
@@ -208,7 +209,7 @@ fn a_request_that_takes_too_long_is_reported_as_far_as_it_came() {
 }
 
 #[test]
-fn what_comes_in_place_of_a_handshake_is_reported() {
+fn bytes_in_place_of_a_handshake_are_reported() {
     let mut plain = Connection::with_handshake(Config::default().into(), ConnectionInfo::default(), now(0));
     assert_eq!(plain.receive_preface(b"GET /a HTTP/1.1\r\nHost: a\r\n\r\n", now(0)), Preface::Refused);
     let Some(Event::Refused(refusal)) = plain.poll_event() else { panic!() };
@@ -246,7 +247,7 @@ fn no_more_of_a_refused_head_is_kept_than_a_head_may_have() {
 }
 
 #[test]
-fn no_more_of_a_refused_head_is_kept_than_its_index_holds() {
+fn refused_head_is_kept_up_to_65535_bytes() {
     let mut config = Config::default();
     (config.limits.head, config.limits.recv_buffer) = (usize::MAX, 1 << 20);
     let mut connection = Connection::with_handshake(config.into(), ConnectionInfo::default(), now(0));

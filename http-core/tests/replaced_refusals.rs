@@ -1,4 +1,4 @@
-//! The response to a refused peer with the fields and the body of the caller.
+//! Tests of responses to refused peers whose fields and body the caller has replaced.
 #![cfg(test)]
 
 mod common;
@@ -24,7 +24,7 @@ fn fields() -> FieldLines {
         .unwrap()
 }
 
-/// What leaves instead of the default.
+/// Returns the expected response with a replaced body.
 fn page(version: &str, status: &str, body: &str) -> String {
     format!(
         "{version} {status}\r\nServer: x\r\nDate: Sun, 22 Nov 2026 13:00:00 GMT\r\n\
@@ -34,7 +34,7 @@ fn page(version: &str, status: &str, body: &str) -> String {
     )
 }
 
-/// A connection that was refused because of this, and its refusal.
+/// Returns a connection that was refused because of this input, and the refusal response.
 fn refused(config: Config, input: &str) -> (Connection, RefusalResponse) {
     let mut connection = connection(config);
     give(&mut connection, input.as_bytes(), 0);
@@ -44,13 +44,14 @@ fn refused(config: Config, input: &str) -> (Connection, RefusalResponse) {
     (connection, refusal)
 }
 
-/// The ends of all responses.
+/// Returns the ends of all responses.
 fn stats(connection: &mut Connection) -> Vec<ResponseStats> {
     let stats = |event| if let Event::ResponseEnd(stats) = event { Some(stats) } else { None };
     std::iter::from_fn(|| connection.poll_event()).filter_map(stats).collect()
 }
 
-/// Everything that is sent for this input in pieces of this size, in writes of this size.
+/// Returns everything that is sent for this input, received in pieces and sent in writes of these
+/// sizes.
 fn exchange(input: &[u8], piece: usize, write: usize) -> String {
     let mut config = with_name();
     config.limits.max_body_size = 10;
@@ -121,7 +122,7 @@ fn the_page_is_the_same_however_bytes_are_cut() {
 }
 
 #[test]
-fn a_refusal_tells_what_it_is_the_response_to() {
+fn refusal_response_has_its_reason_and_request() {
     let (_, refusal) = refused(with_name(), "GET / HTTP/1.1\r\nOrigin: b\r\n\r\n");
     assert_eq!(refusal.status(), 400);
     assert_eq!(refusal.reason(), CloseReason::Refused(ProtocolError::MissingHost));
@@ -231,7 +232,7 @@ fn the_end_of_a_replaced_response_counts_its_own_body() {
         assert_eq!(ends.iter().map(|end| end.body_bytes).collect::<Vec<_>>(), [5, due]);
         assert!(ends.iter().all(|end| end.complete) && ends[1].request.is_none());
     }
-    // Only some of it leaves.
+    // Only part of it is sent.
     let (mut connection, _) = refused(with_name(), "bad\r\n");
     connection.replace_refusal(&fields(), large.clone()).unwrap();
     connection.handle_sent(1000, now(0));

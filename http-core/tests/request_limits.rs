@@ -1,4 +1,4 @@
-//! Limits of one request in place of those of the configuration.
+//! Tests of limits of one request that override those of the configuration.
 #![cfg(test)]
 
 mod common;
@@ -10,7 +10,7 @@ use httpants_core::{
     CloseReason, Config, Connection, Event, Misuse, ProtocolError, RequestLimits, ResponseHead, Timer,
 };
 
-/// A connection that reads the body of a request whose head ends with these fields.
+/// Returns a connection that reads the body of a request whose head ends with these fields.
 fn reading(config: Config, fields: &str, limits: &RequestLimits) -> Connection {
     let mut connection = connection(config);
     give(&mut connection, format!("POST / HTTP/1.1\r\nHost: a\r\n{fields}\r\n\r\n").as_bytes(), 0);
@@ -19,7 +19,7 @@ fn reading(config: Config, fields: &str, limits: &RequestLimits) -> Connection {
     connection
 }
 
-/// How a connection ends that gets this content.
+/// Returns the reason for which a connection closes after this content.
 fn verdict(mut connection: Connection, content: &str) -> Option<CloseReason> {
     give(&mut connection, content.as_bytes(), 0);
     std::iter::from_fn(|| connection.poll_event()).find_map(|event| match event {
@@ -131,7 +131,7 @@ fn limits_end_with_the_request() {
 }
 
 #[test]
-fn what_is_set_wins_over_other_limits() {
+fn set_limits_override_other_limits() {
     let seconds = Duration::from_secs;
     let own = RequestLimits::new().max_body_size(1).body_timeout(None).body_rate(3);
     let other = RequestLimits::new()

@@ -1,4 +1,4 @@
-//! Commands name their request, and requests can be held back.
+//! Tests of the request ids of commands, and of held requests.
 #![cfg(test)]
 
 mod common;
@@ -11,7 +11,8 @@ use httpants_core::{
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// Every command with the id of a request that is none of the outstanding ones.
+/// Asserts that every command with the id of a request that is not outstanding fails with
+/// `expected`.
 fn refuses_every_command(connection: &mut Connection, request: RequestId, expected: Misuse) {
     let head = ResponseHead::default();
     let before = (connection.state(), connection.poll_timeout(), format!("{connection:?}"));
@@ -99,7 +100,7 @@ fn a_command_for_a_finished_request_changes_nothing() {
     connection.respond_with(first, &ResponseHead::default(), "first").unwrap();
     refuses_every_command(&mut connection, first, Misuse::NoRequest);
 
-    // Nor does it where the next request is outstanding, with or without a head.
+    // The same while the next request is outstanding, with or without a response head.
     let second = request(&mut connection).id();
     refuses_every_command(&mut connection, first, Misuse::NoRequest);
     connection.response_writer(second).send_status(201).unwrap();
@@ -114,7 +115,7 @@ fn a_command_for_a_finished_request_changes_nothing() {
 }
 
 #[test]
-fn a_command_for_a_request_that_has_not_come_changes_nothing() {
+fn command_for_a_future_request_changes_nothing() {
     let mut connection = connection(Config::default());
     refuses_every_command(&mut connection, RequestId::default(), Misuse::NoRequest);
     let mut other = common::connection(Config::default());
@@ -129,7 +130,7 @@ fn a_command_for_a_request_that_has_not_come_changes_nothing() {
 }
 
 #[test]
-fn commands_say_that_the_connection_has_closed() {
+fn commands_fail_with_closed_on_a_closed_connection() {
     let mut connection = connection(Config::default());
     give(&mut connection, GET, 0);
     let id = request(&mut connection).id();
@@ -151,7 +152,7 @@ fn a_response_without_a_body_takes_no_content() {
         assert_eq!(connection.response_writer(id).send("content"), Err(Misuse::NoBody));
         assert_eq!((connection.send(id, ""), connection.send_external(id, 1, 0, 0)), (Ok(()), Ok(())));
         connection.finish(id).unwrap();
-        // A whole response drops its content, so that one handler can serve GET and HEAD.
+        // `respond_with` drops the content, so that one handler can serve GET and HEAD.
         let second = request(&mut connection).id();
         connection.respond_with(second, &head, "content").unwrap();
         let out = sent(&mut connection, 0);
@@ -219,7 +220,7 @@ fn a_held_connection_parses_nothing_and_its_timers_wait() {
     assert_eq!(events(&mut connection), [""; 0]);
     assert_eq!(timeout(&connection), Some((115_000, Timer::Head)));
 
-    // A head that has begun waits, too.
+    // A head that was received partly also waits.
     connection.hold_requests();
     give(&mut connection, b"Host: a\r\n\r\n", 101_000);
     connection.handle_timeout(now(200_000));
@@ -228,7 +229,7 @@ fn a_held_connection_parses_nothing_and_its_timers_wait() {
     assert_eq!(timeout(&connection), Some((215_000, Timer::Head)));
     let id = request(&mut connection).id();
 
-    // So does what is pipelined behind a response that is finished.
+    // So does a request that is pipelined after a finished response.
     give(&mut connection, GET, 200_000);
     connection.hold_requests();
     connection.respond_with(id, &ResponseHead::default(), "").unwrap();
@@ -260,7 +261,7 @@ fn the_end_of_the_stream_closes_a_held_connection() {
     assert!(matches!(idle.poll_event(), Some(Event::Closed(CloseReason::PeerClosed))));
     assert_eq!(idle.poll_close(), Some(Close::Now));
 
-    // What came before it is served first.
+    // Requests that were received before it are served first.
     let mut busy = connection(Config::default());
     busy.hold_requests();
     give(&mut busy, GET, 0);

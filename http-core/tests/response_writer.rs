@@ -1,4 +1,4 @@
-//! A response made call by call: a call that fails changes nothing.
+//! Tests of responses call by call: a call that fails changes nothing.
 #![cfg(test)]
 
 mod common;
@@ -8,7 +8,7 @@ use httpants_core::{BodyLen, Config, Connection, Misuse, ResponseHead, ResponseS
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// A request whose response is begun with this status, by `send_status`.
+/// Returns a connection with a request whose response was begun with this status by `send_status`.
 fn with_status(status: u16) -> Connection {
     let mut connection = connection(Config::default());
     give(&mut connection, GET, 0);
@@ -86,7 +86,7 @@ fn a_whole_response_is_refused_where_a_status_was_sent() {
 }
 
 #[test]
-fn content_beyond_its_length_sends_no_head() {
+fn content_beyond_the_length_does_not_send_the_head() {
     let mut connection = with_status(200);
     let id = id(&connection);
     connection.response_writer(id).send_headers([("Content-Length", "3")], false).unwrap();

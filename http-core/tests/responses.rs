@@ -1,4 +1,4 @@
-//! Each request has one end of its response, which says what has left.
+//! Tests of the ends of responses: one for each request, with the number of sent bytes.
 #![cfg(test)]
 
 mod common;
@@ -10,8 +10,8 @@ use httpants_core::{
 
 const GET: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// The next event, which is the end of a response: of which request, its status, the bytes of
-/// its body that have left, and whether it is complete.
+/// Returns the next event, which must be the end of a response: its request, its status, the number
+/// of sent bytes of its body, and true if it is complete.
 fn ended(connection: &mut Connection) -> (Option<u64>, Option<u16>, u64, bool) {
     match connection.poll_event() {
         Some(Event::ResponseEnd(stats)) => parts(stats),
@@ -24,7 +24,7 @@ fn parts(stats: ResponseStats) -> (Option<u64>, Option<u16>, u64, bool) {
     (request.map(RequestId::index), status.map(|status| status.as_u16()), body_bytes, complete)
 }
 
-/// The ends of all responses; other events are left away.
+/// Returns the ends of all responses, without other events.
 fn all_ended(connection: &mut Connection) -> Vec<(Option<u64>, Option<u16>, u64, bool)> {
     let end = |event| if let Event::ResponseEnd(stats) = event { Some(parts(stats)) } else { None };
     std::iter::from_fn(|| connection.poll_event()).filter_map(end).collect()
@@ -55,7 +55,7 @@ fn a_response_ends_when_its_last_byte_has_left() {
     assert!(connection.poll_event().is_none() && connection.is_idle());
 }
 
-/// All of what was given may have left before the application says that it was all.
+/// All queued bytes may be sent before the application finishes the response.
 #[test]
 fn a_response_does_not_end_before_it_is_finished() {
     let mut connection = connection(Config::default());
@@ -97,7 +97,7 @@ fn pipelined_responses_end_one_by_one() {
     for (number, end) in (1..).zip(&ends) {
         connection.handle_sent(end - sent - 1, now(0));
         assert!(connection.poll_event().is_none(), "response {number}");
-        // The first byte of the next one, if there is one.
+        // Sends the first byte of the next response, if there is one.
         connection.handle_sent(2, now(0));
         sent = end + 1;
         assert_eq!(ended(&mut connection), (Some(number), Some(200), number, true));
@@ -135,7 +135,7 @@ fn a_batch_that_breaks_says_what_of_it_has_left() {
 }
 
 #[test]
-fn a_response_that_breaks_off_has_the_bytes_of_its_body_that_left() {
+fn broken_response_reports_the_sent_bytes_of_its_body() {
     for length in [BodyLen::Known(10), BodyLen::Unknown] {
         let mut connection = connection(Config::default());
         give(&mut connection, GET, 0);
@@ -148,7 +148,7 @@ fn a_response_that_breaks_off_has_the_bytes_of_its_body_that_left() {
         connection.handle_io_error(now(1));
         let (request, status, body, complete) = ended(&mut connection);
         assert_eq!((request, status, complete), (Some(1), Some(200), false));
-        // Of a chunked one the framing that did not leave counts, too: "gh\r\n".
+        // For a chunked response, unsent framing is counted as body: "gh\r\n".
         assert_eq!(body, if length == BodyLen::Unknown { 8 - 4 } else { 6 }, "{length:?}");
         assert_eq!(events(&mut connection), ["Closed"]);
     }
@@ -219,7 +219,7 @@ fn the_refusal_of_a_body_is_the_response_to_its_request() {
     let body = out.split_once("\r\n\r\n").unwrap().1.len() as u64;
     assert_eq!(ended(&mut before), (Some(1), Some(400), body, true));
 
-    // A response that has begun cannot be taken back.
+    // A response that has begun cannot be withdrawn.
     let mut within = connection(Config::default());
     give(&mut within, head, 0);
     let first = request(&mut within).id();
@@ -231,7 +231,7 @@ fn the_refusal_of_a_body_is_the_response_to_its_request() {
     sent(&mut within, 0);
     assert_eq!(ended(&mut within), (Some(1), Some(200), 4, false));
 
-    // Also where all of it has left.
+    // Even if all of it was sent.
     let mut sent_on = connection(Config::default());
     give(&mut sent_on, head, 0);
     let first = request(&mut sent_on).id();
@@ -241,7 +241,7 @@ fn the_refusal_of_a_body_is_the_response_to_its_request() {
     give(&mut sent_on, b"x\r\n", 0);
     assert_eq!(events(&mut sent_on), ["Refused", "ResponseEnd", "Closed"], "the reason comes before the end");
 
-    // Nor one that is finished.
+    // The same applies to a finished response.
     let mut behind = connection(Config::default());
     give(&mut behind, head, 0);
     let first = request(&mut behind).id();
@@ -256,7 +256,7 @@ fn the_refusal_of_a_body_is_the_response_to_its_request() {
 }
 
 #[test]
-fn the_core_responds_for_a_handler_that_is_late() {
+fn core_responds_if_the_handler_is_late() {
     let mut config = Config::default();
     config.timeouts.handler = Some(std::time::Duration::from_secs(1));
     let mut connection = connection(config);
@@ -294,7 +294,7 @@ fn an_upgrade_ends_with_its_head() {
     assert!(connection.poll_event().is_none());
 }
 
-/// What has left of what was taken out counts like what was sent from the connection.
+/// Bytes that were taken out and sent count like bytes sent from the connection.
 #[test]
 fn a_response_that_was_taken_out_ends_when_it_has_left() {
     for broken_at in [None, Some(2), Some(7)] {
@@ -320,7 +320,7 @@ fn a_response_that_was_taken_out_ends_when_it_has_left() {
     }
 }
 
-/// No event belongs to a response that was never made.
+/// No event is emitted for a response that does not exist.
 #[test]
 fn connections_without_a_request_end_without_a_response() {
     type End = fn(&mut Connection);
@@ -341,7 +341,7 @@ fn connections_without_a_request_end_without_a_response() {
 }
 
 #[test]
-fn a_framing_field_that_the_status_excludes_is_named() {
+fn misuse_contains_the_framing_field_that_is_excluded() {
     for (status, name, value) in [
         (204, "Transfer-Encoding", "chunked"),
         (204, "Content-Length", "0"),

@@ -2,16 +2,16 @@
 
 use httpants_core::{Connection, Method, Misuse, RequestHead, ResponseHead};
 
-/// What the application does with a request.
+/// The behaviour of the application for a request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Application {
-    /// It reads the body, then responds with 200, and to CONNECT with 405.
+    /// Reads the body, then responds with 200, and to CONNECT with 405. The default.
     #[default]
     Reads,
-    /// It responds at once and reads no body.
+    /// Responds at once without reading the body.
     RespondsEarly,
-    /// It reads the body and accepts each offer to switch protocols: with 101, and CONNECT with 200.
+    /// Reads the body and accepts each offer to switch protocols with 101, and CONNECT with 200.
     Upgrades,
 }
 
@@ -21,7 +21,7 @@ impl Application {
         self == Self::RespondsEarly
     }
 
-    /// Responds to this request. It fails if the connection has ended meanwhile.
+    /// Responds to this request. Fails if the connection has ended in the meantime.
     pub(crate) fn respond(self, request: &RequestHead, connection: &mut Connection) -> Result<(), Misuse> {
         let is_connect = *request.method() == Method::CONNECT;
         if self == Self::Upgrades && is_connect {

@@ -1,21 +1,21 @@
-//! The same input in other pieces.
+//! Parsing of the same input in other pieces.
 
 use crate::report::Report;
 use crate::run::parse;
 use crate::settings::Settings;
 
-/// A way to split an input that changes what is found in it: an error of the parser.
+/// A way to split an input that changes the result, which is an error of the parser.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Difference {
-    /// Where the input was split.
+    /// The offsets at which the input was split.
     pub cuts: Vec<usize>,
-    /// What was found then.
+    /// The result for these pieces.
     pub report: Report,
 }
 
-/// Parses the input split at each position, and byte by byte; returns each split that changes what
-/// is found. There should be none.
+/// Parses the input split at each position, and byte by byte. Returns each split that changes the
+/// result; there should be none.
 #[must_use]
 pub fn every_cut(input: &[u8], settings: &Settings, whole: &Report) -> Vec<Difference> {
     let single = (1..input.len()).map(|cut| vec![cut]);

@@ -1,4 +1,4 @@
-//! What was found in the input, in order.
+//! The parts that were found in the input.
 
 use std::ops::Range;
 
@@ -11,28 +11,28 @@ use crate::json;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event {
-    /// The PROXY protocol header, and the addresses that it names.
+    /// The PROXY protocol header.
     ProxyHeader {
-        /// Where it ends.
+        /// Offset of its end.
         end: u64,
-        /// The client and the address that it connected to.
+        /// The addresses in the header: that of the client, and the one that it connected to.
         addresses: [Address; 2],
     },
     /// The head of a request.
     Request {
         /// The index of the request, from 1.
         index: u64,
-        /// The head with its empty line.
+        /// The range of the head, including its empty line.
         range: Range<u64>,
         /// The bytes of the method, the target and the version.
         line: [Vec<u8>; 3],
-        /// The version under which the request is served.
+        /// The version with which the request is served.
         protocol: &'static str,
-        /// The host that the request is for.
+        /// The host of the request.
         host: String,
-        /// How the body is delimited.
+        /// The framing of the body.
         framing: Framing,
-        /// Whether the client waits for `100 Continue`.
+        /// True if the client waits for `100 Continue`.
         expects_continue: bool,
         /// The field lines.
         fields: Vec<Field>,
@@ -42,11 +42,11 @@ pub enum Event {
         /// The index of the request.
         request: u64,
     },
-    /// Bytes of the body that follow each other in the input: of a chunked body the data of one chunk.
+    /// Consecutive bytes of the body in the input; for a chunked body, the data of one chunk.
     Data {
         /// The index of the request.
         request: u64,
-        /// Where they are.
+        /// The range of the bytes.
         range: Range<u64>,
         /// The bytes.
         bytes: Vec<u8>,
@@ -55,16 +55,16 @@ pub enum Event {
     End {
         /// The index of the request.
         request: u64,
-        /// Where the body with its trailers ends.
+        /// Offset of the end of the body, including its trailers.
         offset: u64,
-        /// The trailer fields that are kept.
+        /// The trailer fields that are not dropped.
         trailers: Vec<Field>,
     },
     /// The stream belongs to another protocol from here on.
     Upgraded {
         /// The index of the request.
         request: u64,
-        /// Where the other protocol begins.
+        /// Offset at which the other protocol begins.
         offset: u64,
     },
 }
@@ -75,11 +75,11 @@ pub enum Event {
 pub struct Field {
     /// The name as sent.
     pub name: Vec<u8>,
-    /// Where it is.
+    /// Its range in the input.
     pub name_range: Range<u64>,
-    /// The value without white space around it.
+    /// The value without surrounding white space.
     pub value: Vec<u8>,
-    /// Where it is.
+    /// Its range in the input.
     pub value_range: Range<u64>,
 }
 
@@ -102,7 +102,7 @@ impl Event {
         }
     }
 
-    /// Returns where it ends in the input.
+    /// Returns the offset of its end in the input.
     pub(crate) fn end_of_range(&self) -> u64 {
         match self {
             Self::ProxyHeader { end, .. } => *end,

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use serde_json::{Value, json};
 
-/// Returns bytes as JSON: a string if they are UTF-8, otherwise an object with the one key `hex`
-/// and two lower-case digits for each byte. Both can be converted back without loss, and cannot be
-/// confused.
+/// Returns bytes as JSON: a string if they are UTF-8, otherwise an object with the single key `hex`
+/// and two lower-case digits for each byte. Both can be converted back without loss and without
+/// ambiguity.
 ///
 /// ```
 /// use httpants_parse::json_of_bytes;

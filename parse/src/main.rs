@@ -13,11 +13,11 @@ use serde_json::{Value, json};
 
 use options::{Command, Cuts, HELP, Options};
 
-/// Wrong arguments, or an input that is not what they say (EX_USAGE).
+/// Wrong arguments, or an input that does not match them (EX_USAGE).
 const USAGE: u8 = 64;
 /// An input cannot be read (EX_NOINPUT).
 const NO_INPUT: u8 = 66;
-/// What is found depends on how the input is split: an error of the parser (EX_SOFTWARE).
+/// The result depends on how the input is split, which is an error of the parser (EX_SOFTWARE).
 const DIFFERENCE: u8 = 70;
 /// The output cannot be written (EX_IOERR).
 const NO_OUTPUT: u8 = 74;

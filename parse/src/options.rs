@@ -30,34 +30,36 @@ Server:
                                read it and accept each upgrade and CONNECT [default: read]
       --half-close serve|drop  serve requests of clients that end their stream at once, or drop them
                                [default: serve]
-      --open                   the client does not end its stream behind the input
-      --tls                    the listener expects TLS; the input is what arrives in its place
+      --open                   the client does not end its stream after the input
+      --tls                    the listener expects TLS, but receives the input without TLS
       --proxy-protocol         a PROXY protocol header comes first
       --no-keep-alive          close the connection after the first response
       --max-requests N         close the connection after this many requests
       --strict-target          allow only the characters of RFC 3986 in targets
-      --non-ascii-target       percent-encode bytes over 0x7F in targets
+      --non-ascii-target       percent-encode bytes above 0x7F in targets
 
 Limits:
-      --max-head BYTES         size of a head [default: 32768]
-      --max-target BYTES       size of a request target [default: 8192]
-      --max-method BYTES       size of a method [default: 64]
-      --max-fields N           field lines of a head, or of trailers [default: 100]
-      --max-empty-lines N      empty lines before a request line [default: 4]
-      --max-body BYTES         size of a body [default: 10485760]
-      --chunk-overhead BYTES   size of chunk framing beyond what is needed, and of trailers
-                               [default: 16384]
-      --drain BYTES            unread body that is read and dropped after a response [default: 65536]
+      --max-head BYTES         maximum size of a head [default: 32768]
+      --max-target BYTES       maximum size of a request target [default: 8192]
+      --max-method BYTES       maximum size of a method [default: 64]
+      --max-fields N           maximum number of field lines of a head, or of trailers
+                               [default: 100]
+      --max-empty-lines N      maximum number of empty lines before a request line [default: 4]
+      --max-body BYTES         maximum size of a body [default: 10485760]
+      --chunk-overhead BYTES   maximum size of chunk framing beyond the free allowance, and of
+                               trailers [default: 16384]
+      --drain BYTES            maximum size of an unread body that is read and dropped after a
+                               response [default: 65536]
 
   -h, --help                   print this help
   -V, --version                print the version
 
 Output: one object in each line. Those of a connection have the key event: proxy-header, request,
-continue, data, end, upgraded, refused, and difference for --cuts all. The last one of each input
-has the key verdict: accepted, refused or incomplete. Offsets and ranges are bytes from the start
-of the input; a range ends before its second number. Bytes are a string if they are UTF-8,
-otherwise an object like {\"hex\": \"61ff\"}. Advisories are those on other servers that accept
-inputs which break the same rule.
+continue, data, end, upgraded, refused, and difference for --cuts all. The last object of each input
+has the key verdict: accepted, refused or incomplete. Offsets and ranges are bytes from the start of
+the input; a range ends before its second number. Bytes are a string if they are UTF-8, otherwise an
+object like {\"hex\": \"61ff\"}. Advisories are those on other servers that accept inputs which
+break the same rule.
 
 Exit status: 0 all inputs accepted, 1 one refused, 2 none refused but one incomplete, 64 wrong
 usage, 66 unreadable input, 70 a difference for --cuts all, 74 unwritable output.
@@ -72,7 +74,7 @@ pub(crate) enum Command {
     Version,
 }
 
-/// How inputs are split.
+/// The way in which inputs are split.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Cuts {
     At(Vec<usize>),
@@ -120,7 +122,7 @@ impl Command {
 }
 
 impl Options {
-    /// Parses a flag; returns false if it is none of these.
+    /// Parses a flag; returns false if the option is not one.
     fn read(&mut self, name: &str, parser: &mut Parser) -> Result<bool, lexopt::Error> {
         let config = &mut self.settings.config;
         match name {
@@ -158,7 +160,7 @@ impl Options {
         Ok(true)
     }
 
-    /// Parses a limit; returns false if it is none.
+    /// Parses a limit; returns false if the option is not one.
     fn read_limit(&mut self, name: &str, parser: &mut Parser) -> Result<bool, lexopt::Error> {
         let config = &mut self.settings.config;
         let limits = &mut config.limits;

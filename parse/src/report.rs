@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::event::Event;
 use crate::json;
 
-/// Everything that was found in an input.
+/// The result of parsing an input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Report {
@@ -14,16 +14,16 @@ pub struct Report {
     pub events: Vec<Event>,
     /// The verdict on the whole input.
     pub verdict: Verdict,
-    /// Why it was refused, if it was.
+    /// The refusal, if the input was refused.
     pub refusal: Option<Refused>,
-    /// How the connection ended, or in which state it is.
+    /// The reason why the connection ended, or its state.
     pub reason: String,
     /// The statuses of the final responses.
     pub responses: Vec<u16>,
-    /// How many requests were accepted. The body of the last one may be refused or incomplete.
+    /// Number of accepted requests. The body of the last one may be refused or incomplete.
     pub requests: u64,
-    /// Where the verdict was reached: where the refused element begins, or the incomplete one, or the
-    /// end of what was parsed.
+    /// Offset to which the verdict applies: the start of the refused or the incomplete element, or
+    /// the end of the parsed input.
     pub offset: u64,
 }
 
@@ -31,11 +31,11 @@ pub struct Report {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Verdict {
-    /// All of it is requests, or the connection ended after one of them as it should.
+    /// The whole input consists of requests, or the connection ended normally after one of them.
     Accepted,
-    /// It ends inside a request, or has none.
+    /// The input ends inside a request, or has none.
     Incomplete,
-    /// Some of it breaks a rule.
+    /// A part of the input breaks a rule.
     Refused,
 }
 
@@ -45,17 +45,17 @@ pub enum Verdict {
 pub struct Refused {
     /// The rule that was broken.
     pub error: ProtocolError,
-    /// Where the refused element begins.
+    /// Offset of the refused element.
     pub offset: u64,
-    /// The index of the request whose body is refused.
+    /// The index of the request whose body is refused, if it is a body.
     pub request: Option<u64>,
-    /// The request line of a refused head, as far as it was read. Empty if what precedes HTTP is
-    /// refused, the PROXY header or the handshake: that is done as soon as it can be, so what was
-    /// received by then depends on the network.
+    /// The part of the request line of a refused head that was read. Empty if the refused bytes are
+    /// in place of a PROXY header or a handshake: these are refused as early as possible, so the
+    /// number of received bytes depends on the network.
     pub request_line: Vec<u8>,
-    /// The field lines of a refused head before the fault: names and values.
+    /// The field lines of a refused head before the error: names and values.
     pub fields: Vec<(Vec<u8>, Vec<u8>)>,
-    /// What is wrong with a PROXY header.
+    /// The error of a PROXY header.
     pub proxy_header: Option<String>,
 }
 
@@ -94,7 +94,7 @@ pub fn status(error: ProtocolError) -> Option<u16> {
 }
 
 impl Verdict {
-    /// Returns its name in the output.
+    /// Returns the name of the verdict in the output.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -106,7 +106,7 @@ impl Verdict {
 }
 
 impl Report {
-    /// Returns the verdict as a JSON object; `length` is that of the input.
+    /// Returns the verdict as a JSON object; `length` is the length of the input.
     #[must_use]
     pub fn verdict_to_json(&self, length: usize) -> Value {
         let error = self.refusal.as_ref().map(|refusal| refusal.error);

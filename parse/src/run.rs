@@ -1,4 +1,4 @@
-//! One connection that is given an input.
+//! A run of one connection with an input.
 
 use std::sync::Arc;
 
@@ -11,8 +11,8 @@ use crate::event::Event;
 use crate::report::{Refused, Report, Verdict};
 use crate::settings::{Settings, StreamEnd};
 
-/// Parses an input that arrives in pieces, split at these positions in ascending order; others are
-/// ignored. Each request gets a response, so that the next one is parsed.
+/// Parses an input that arrives in pieces, split at the positions in `cuts`, which must be
+/// ascending; others are ignored. Each request gets a response, so that the next one is parsed.
 #[must_use]
 pub fn parse(input: &[u8], cuts: &[usize], settings: &Settings) -> Report {
     let mut run = Run::new(settings);
@@ -31,13 +31,13 @@ struct Run<'a> {
     connection: Connection,
     /// Bytes that were delivered and not accepted.
     socket: Vec<u8>,
-    /// How many bytes came before those that the connection has received.
+    /// Number of bytes before those that the connection has received.
     preface: u64,
-    /// The handshake is awaited, or has begun.
+    /// `Some` while a handshake is expected; true once it has begun.
     handshake: Option<bool>,
     /// The request that is being received or responded to.
     request: Option<RequestHead>,
-    /// It awaits its response.
+    /// True if the request needs a response.
     due: bool,
     events: Vec<Event>,
     refusal: Option<Refused>,
@@ -92,7 +92,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Judges what arrives in place of a handshake.
+    /// Classifies bytes that arrive in place of a handshake.
     fn read_preface(&mut self) {
         while self.handshake == Some(false) {
             match self.connection.receive_preface(&self.socket, NOW) {
@@ -128,7 +128,8 @@ impl<'a> Run<'a> {
                 self.connection.handle_sent(sent, NOW);
                 length += sent;
             }
-            // The driver closes the socket if this says so; it takes no more bytes then.
+            // A driver would close the socket as returned here; the connection then receives no
+            // more bytes.
             let _ = self.connection.poll_close();
             if length == 0 {
                 return progress;
@@ -139,7 +140,7 @@ impl<'a> Run<'a> {
     fn respond(&mut self) {
         self.due = false;
         if let Some(request) = &self.request {
-            // It fails only if the connection has ended, of which an event tells.
+            // It fails only if the connection has ended, which an event reports.
             let _ = self.settings.application.respond(request, &mut self.connection);
         }
     }
@@ -159,7 +160,7 @@ impl<'a> Run<'a> {
                 self.events.push(Event::request(&head, self.position()));
                 self.due = !head.has_body();
                 self.request = Some(head);
-                // Before anything of the body is parsed.
+                // Before any of the body is parsed.
                 if self.settings.application.is_early() {
                     self.respond();
                 }
@@ -189,7 +190,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Appends to the piece before, if the bytes follow each other in the input.
+    /// Appends the piece to the previous one if their bytes are consecutive in the input.
     fn data(&mut self, index: u64, piece: &[u8]) {
         let end = self.position();
         let start = end.saturating_sub(piece.len() as u64);
@@ -205,7 +206,7 @@ impl<'a> Run<'a> {
 
     fn finish(mut self) -> Report {
         let is_upgraded = self.connection.state().recv == Receiving::SwitchedProtocol;
-        // What follows is dropped, or is not HTTP.
+        // The bytes that follow are dropped, or are not HTTP.
         let position = match self.closed {
             _ if is_upgraded => self.parsed(),
             Some(_) => self.parsed(),
@@ -241,12 +242,12 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Returns where the last event ends.
+    /// Returns the offset of the end of the last event.
     fn parsed(&self) -> u64 {
         self.events.iter().map(Event::end_of_range).max().unwrap_or_default()
     }
 
-    /// Returns true if each request has got its response.
+    /// Returns true if each request has received its response.
     fn has_responded(&self) -> bool {
         self.responses.len() as u64 == self.connection.served()
     }

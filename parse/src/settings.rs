@@ -1,4 +1,4 @@
-//! What a run depends on besides its input.
+//! The settings of a run.
 
 use httpants_core::Config;
 
@@ -10,24 +10,24 @@ use crate::application::Application;
 pub struct Settings {
     /// The configuration of the connection. Its timeouts do not matter: no time passes.
     pub config: Config,
-    /// What the application does with each request.
+    /// The behaviour of the application for each request.
     pub application: Application,
-    /// The listener expects TLS, and the input is what arrives in its place.
+    /// True if the listener expects TLS, and the input arrives in place of the handshake.
     pub tls: bool,
-    /// What follows the input.
+    /// The end of the stream after the input.
     pub end: StreamEnd,
 }
 
-/// What follows the last byte of the input.
+/// The end of the stream after the last byte of the input.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum StreamEnd {
-    /// The client ends its stream after it has got its responses.
+    /// The client ends its stream after it has received its responses. The default.
     #[default]
     AfterResponses,
-    /// The client ends its stream at once, and the server learns of it before it responds, which
-    /// makes a difference with [`HalfClose::Drop`](httpants_core::HalfClose::Drop).
+    /// The client ends its stream at once, and the server detects that before it responds. The
+    /// result differs with [`HalfClose::Drop`](httpants_core::HalfClose::Drop).
     BeforeResponses,
-    /// Nothing: the client waits.
+    /// The client keeps its stream open and waits.
     Open,
 }

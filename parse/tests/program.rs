@@ -1,4 +1,4 @@
-//! Tests of the program as others run it.
+//! Tests of the program as a process.
 
 // A failing test panics.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)]
@@ -12,12 +12,12 @@ fn run(arguments: &[&str], input: &[u8]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_httpants-parse"));
     let command = command.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     let mut child = command.spawn().unwrap();
-    // A program that refuses its arguments may have ended before it reads.
+    // If the program refuses its arguments, it may have ended before it reads.
     let _ = child.stdin.take().unwrap().write_all(input);
     child.wait_with_output().unwrap()
 }
 
-/// Returns the exit status and the lines of a run that writes no error.
+/// Returns the exit status and the output lines of a run that writes no error.
 fn lines(arguments: &[&str], input: &[u8]) -> (i32, Vec<Value>) {
     let output = run(arguments, input);
     assert_eq!(String::from_utf8_lossy(&output.stderr), "");
@@ -25,7 +25,7 @@ fn lines(arguments: &[&str], input: &[u8]) -> (i32, Vec<Value>) {
     (output.status.code().unwrap(), text.lines().map(|line| serde_json::from_str(line).unwrap()).collect())
 }
 
-/// Returns the exit status and the verdict, whatever is before it.
+/// Returns the exit status and the verdict, which is the last line.
 fn verdict(arguments: &[&str], input: &[u8]) -> (i32, Value) {
     let (status, lines) = lines(arguments, input);
     (status, lines.last().unwrap().clone())

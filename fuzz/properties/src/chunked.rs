@@ -1,4 +1,4 @@
-//! Chunked content: sizes, extensions, trailers (RFC 9112 section 7.1).
+//! The property of chunked content: sizes, extensions, trailers (RFC 9112 section 7.1).
 
 use std::sync::Arc;
 
@@ -11,15 +11,16 @@ use crate::visit::{Visit, visit};
 
 const HEAD: &[u8] = b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
 
-/// The first byte chooses the limits, and whether the rest is the content itself or describes
-/// one that is well-formed; the second chooses the cuts.
+/// Checks that chunked content is decoded correctly. The first byte chooses the limits, and whether
+/// the rest is the content itself or a description of well-formed content; the second byte chooses
+/// the cuts.
 ///
-/// However it is cut, the content is what [`oracle::chunked`](crate::oracle::chunked) reads, up to
-/// the same end, and httparse reads the same sizes; what is well-formed comes out as it was put
-/// in; what is refused is outside the grammar or over a limit.
+/// For all cuts, the content and its end are the same as for
+/// [`oracle::chunked`](crate::oracle::chunked), and httparse parses the same sizes; well-formed
+/// content is decoded to its original; refused content is malformed or exceeds a limit.
 ///
 /// # Panics
-/// If the property does not hold.
+/// If the property does not hold for `data`.
 pub fn check(data: &[u8]) {
     let [choices, seed, rest @ ..] = data else { return };
     if choices & 1 == 1 {
@@ -73,34 +74,34 @@ fn compare(config: &Config, visit: &Visit, sent: &[u8]) {
         (Some(B::ChunkOverhead), End::At(length)) => {
             assert!(overhead(&oracle, sent.len() - length) > limit);
         }
-        // Trailers that fill their room are refused before their end, which has none, and so is
-        // a size line; the line end behind its data counts ahead.
+        // Trailers that have used up the budget are refused before their end, and so is a size
+        // line; the line end after its data is counted in advance.
         (Some(B::ChunkOverhead), _) => assert!(oracle.excess + oracle.left as u64 + 2 > limit),
         (Some(B::TooManyFields | B::HeadTooLong), _) => {}
-        // The byte that is wrong is known before its line has ended.
+        // The invalid byte is detected before the line has ended.
         (Some(B::ChunkSize | B::ChunkExtension | B::ChunkLineEnd), End::NeedMore) => {}
         (Some(_), End::Refused) => {}
         (Some(fault), end) => panic!("{fault:?} of a body that is well-formed: {end:?}"),
         (None, End::NeedMore) => assert_eq!(visit.closed, Some(CloseReason::Truncated)),
-        // The trailer section is checked when it is there as a whole.
+        // The trailer section is checked when it is complete.
         (None, End::Refused) => assert_eq!(visit.closed, Some(CloseReason::Truncated)),
         (None, End::At(_)) => panic!("not read to its end: {visit:?}"),
     }
 }
 
-/// The overhead of a body that has ended, with `behind` bytes after it: the framing that its
-/// chunks do not need, and the trailer lines without the empty line.
+/// Returns the overhead of a body that has ended, with `behind` bytes after it: the framing beyond
+/// the free allowance, and the trailer lines without the empty line.
 fn overhead(body: &chunked::Body, behind: usize) -> u64 {
     body.excess + (body.left - behind - 2) as u64
 }
 
-/// The fields that RFC 9110 section 6.5.1 keeps out of trailers.
+/// Returns true for fields that RFC 9110 section 6.5.1 excludes from trailers.
 pub(crate) fn is_dropped(name: &[u8]) -> bool {
     let name = name.to_ascii_lowercase();
     let of_routing = name.starts_with(b"x-forwarded-") || name.starts_with(b"proxy-") || name.starts_with(b"if-");
     let name = std::str::from_utf8(&name).unwrap();
     match name {
-        // Only these of their kind.
+        // Of the routing fields, only these.
         _ if of_routing => [
             "x-forwarded-for",
             "x-forwarded-host",
@@ -124,8 +125,9 @@ pub(crate) fn is_dropped(name: &[u8]) -> bool {
     }
 }
 
-/// Checks that both read the same size, if both read one. httparse alone reads sizes behind blanks
-/// and with more than 16 digits, and extensions of any bytes; we alone read LF-free lines only.
+/// Checks that both parse the same size, if both accept the line. Only httparse accepts sizes after
+/// blanks or with more than 16 digits, and extensions of any bytes; only the core refuses LF in a
+/// line.
 fn sizes_as_httparse(line: &[u8]) {
     let Ok(httparse::Status::Complete((length, size))) = httparse::parse_chunk_size(line) else { return };
     let mut body = line[..length].to_vec();
@@ -225,7 +227,7 @@ impl Body {
     }
 }
 
-/// Checks that what is put in comes out.
+/// Checks that an encoded body is decoded to its original.
 fn round_trip(body: &Body, seed: u8) {
     let mut config = Config::default();
     config.limits.fields = 10_000;

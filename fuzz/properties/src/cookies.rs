@@ -1,4 +1,4 @@
-//! Cookies: received, set, signed (RFC 6265).
+//! The property of received, set and signed cookies (RFC 6265).
 
 use std::time::Duration;
 
@@ -8,12 +8,12 @@ use cookie::{Cookie, SameSite};
 use httpants_core::cookies::{self, CookieError, Cookies, KeyRing, VerifyError};
 use httpants_core::{FieldLines, Headers, UnixTime};
 
-/// The first byte chooses what the rest is: the value of Cookie fields, a cookie to set, or one
-/// to sign and to change.
+/// Checks received, set or signed cookies. The first byte chooses the meaning of the rest: the
+/// values of Cookie fields, a cookie to set, or one to sign and to change.
 ///
-/// What is received is what the crate cookie splits off, value for value; what is set is read
-/// back by that crate as it was given, or refused for what would break it; what was signed comes
-/// back, and nothing that was changed, renamed, expired or signed with another key does.
+/// Received cookies are the same as those of the crate cookie; a cookie that is set is read back
+/// unchanged by that crate, or refused because it would be malformed; signed values are verified,
+/// unless they were changed, renamed, expired or signed with another key.
 ///
 /// # Panics
 /// If the property does not hold.
@@ -45,7 +45,7 @@ fn received(line: &[u8]) {
     let Some(Ok(lines)) = Some(headers.all("cookie").map(std::str::from_utf8).collect::<Result<Vec<_>, _>>()) else {
         return;
     };
-    // The crate trims whatever Unicode calls white space, we what HTTP does; quotes it keeps.
+    // The crate trims all Unicode white space, the core only that of HTTP. The crate keeps quotes.
     let foreign = |c: char| c.is_whitespace() && c != ' ' && c != '\t';
     if lines.iter().any(|line| line.contains(foreign)) || cookies.is_truncated() {
         return;
@@ -134,13 +134,13 @@ impl Given {
             Ok(()) => {
                 let line = last_line(&out);
                 let name = line.split_once('=').unwrap().0;
-                // RFC 6265 section 5.3: a cookie is known by its name, domain and path.
+                // RFC 6265 section 5.3: a cookie is identified by its name, domain and path.
                 let is_theme = cookie.name() == "theme" && cookie.path().is_none() && cookie.domain().is_none();
                 let after = if is_theme { 1 } else { before + 1 };
                 assert_eq!((name, out.iter().count()), (cookie.name(), after));
                 assert!(crate::oracle::is_field_value(line.as_bytes()) && crate::oracle::is_token(name.as_bytes()));
                 let read = Cookie::parse(&*line).unwrap();
-                // The crate trims whatever Unicode calls white space, we what HTTP does.
+                // The crate trims all Unicode white space, the core only that of HTTP.
                 assert_eq!((read.name(), read.value()), (cookie.name(), cookie.value().trim()), "{line}");
                 assert_eq!(read.http_only().unwrap_or(false), cookie.http_only().unwrap_or(false));
                 assert!(
@@ -162,7 +162,7 @@ impl Given {
         }
     }
 
-    /// Checks that what a browser sends back is what was set.
+    /// Checks that a cookie is received unchanged when a browser sends it back.
     fn comes_back(&self, line: &str) {
         let (name, value) = line.split(';').next().unwrap().split_once('=').unwrap();
         let headers = Headers::parse(format!("Cookie: {name}={value}\r\n\r\n").as_bytes()).unwrap();
@@ -175,12 +175,12 @@ fn last_line(fields: &FieldLines) -> String {
     String::from_utf8(fields.iter().last().unwrap().1.to_vec()).unwrap()
 }
 
-/// Returns whether a part of a cookie survives its way through a header field.
+/// Returns true if a part of a cookie stays unchanged in a header field.
 fn is_plain(part: &str) -> bool {
     crate::oracle::is_field_value(part.as_bytes()) && !part.contains([';', '\t']) && part.trim_matches(' ') == part
 }
 
-/// A value to sign, and what happens to it.
+/// A value to sign, and the changes to it.
 #[derive(Debug, Arbitrary)]
 struct Signed {
     value: Vec<u8>,

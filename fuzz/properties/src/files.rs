@@ -1,4 +1,4 @@
-//! Conditional and range requests for files: what is sent of them (RFC 9110 sections 13 and 14).
+//! The property of conditional and range requests for files (RFC 9110 sections 13 and 14).
 
 use std::io::ErrorKind;
 use std::time::Duration;
@@ -15,12 +15,12 @@ use crate::shown;
 
 const WALL: UnixTime = UnixTime::from_secs(1_795_352_400);
 
-/// The data describes a file, a response and a request for it, or ends with the request's
-/// header fields themselves.
+/// Checks the plan of a response. The data describes a file, a response and a request for it, or
+/// ends with the header fields of the request.
 ///
-/// The status is the one that the steps of RFC 9110 section 13.2.2 give, the bytes are those
-/// that the ranges name, once each; whatever the fields hold, the segments lie in the file, add
-/// up to the announced length, and the fields of the response are field lines.
+/// The status is that of the steps of RFC 9110 section 13.2.2, and the bytes are those of the
+/// requested ranges, each once. For all fields, the segments are within the file and have the
+/// announced total length, and the fields of the response are valid field lines.
 ///
 /// # Panics
 /// If the property does not hold.
@@ -99,7 +99,7 @@ impl<'a> Arbitrary<'a> for Spec {
 }
 
 impl Spec {
-    /// The positions that it names in a file of this length.
+    /// Returns true if the range contains this position in a file of this length.
     fn contains(self, at: u16, len: u16) -> bool {
         match self {
             Self::FromTo(first, last) => first <= at && at <= last,
@@ -127,7 +127,7 @@ impl Case {
     }
 
     fn metadata(&self) -> Metadata {
-        // Never in the future, where Last-Modified would be the response's own date.
+        // Never in the future, where Last-Modified would be the date of the response.
         let modified = self
             .modified
             .map(|(seconds, nanos)| UnixTime(Duration::new(u64::from(seconds % 1_700_000_000) + 1000, nanos.into())));
@@ -166,7 +166,7 @@ impl Case {
         plan
     }
 
-    /// Checks what holds for every plan.
+    /// Checks the invariants of every plan.
     fn consistent(&self, plan: &Plan) {
         shown::debug(plan);
         let sum: u64 = plan.segments.iter().map(Segment::len).sum();
@@ -195,7 +195,7 @@ impl Case {
         }
     }
 
-    /// Header fields of any kind.
+    /// Checks a plan for arbitrary header fields.
     fn anything(&self, section: &[u8]) {
         let Ok(headers) = Headers::parse(&[section, b"\r\n"].concat()) else { return };
         let plan = self.plan(&headers);
@@ -230,7 +230,7 @@ impl Case {
         }
     }
 
-    /// The steps of RFC 9110 section 13.2.2.
+    /// Returns the status by the steps of RFC 9110 section 13.2.2.
     fn status(&self, plain: &Plan, tag: Option<&str>, date: Option<u64>) -> u16 {
         let strong = tag.is_some_and(|tag| !tag.starts_with("W/"));
         let matches = |tags: Tags, strongly: bool| match tags {
@@ -274,16 +274,16 @@ impl Case {
             return 416;
         }
         let pieces = self.pieces(specs);
-        // Content-Encoding would be that of the multipart content.
+        // Content-Encoding would apply to the multipart content.
         if pieces > 1 && plain.field("content-encoding").is_some() { 200 } else { 206 }
     }
 
-    /// The ranges that are read: 1 to 16 of them.
+    /// Returns the ranges that are honoured: 1 to 16.
     fn specs(&self) -> Option<&[Spec]> {
         self.range.as_deref().filter(|specs| (1..=16).contains(&specs.len()))
     }
 
-    /// How many stretches are left when those that overlap are one.
+    /// Returns the number of ranges after merging those that overlap.
     fn pieces(&self, specs: &[Spec]) -> usize {
         let len = u16::from(self.len);
         let mut stretches: Vec<(u16, u16)> = Vec::new();
@@ -380,7 +380,7 @@ impl Case {
         lines.collect::<String>() + "\r\n"
     }
 
-    /// Names of files in fields.
+    /// Checks names of files in fields.
     fn names(&self) {
         disposition(&self.name);
         location(&self.name);
@@ -410,7 +410,7 @@ impl Case {
     }
 }
 
-/// Whatever a path begins with, with a slash behind it is one on the same server.
+/// Checks that a redirect to any path with a slash stays on the same server.
 fn location(path: &str) {
     let path: String = path.chars().filter(char::is_ascii_graphic).collect();
     let plan = Plan::add_slash(&Method::GET, &path, "a=b");
@@ -420,7 +420,8 @@ fn location(path: &str) {
     assert_eq!(own.trim_end_matches('/'), path.trim_start_matches(['/', '\\']).trim_end_matches('/'));
 }
 
-/// The last part of the name comes back whole, from `filename*` where there is one.
+/// Checks that the last segment of the name is read back completely, from `filename*` if there is
+/// one.
 fn disposition(name: &str) {
     let value = attachment(name);
     let text = value.to_str().expect("ASCII only");

@@ -1,4 +1,4 @@
-//! Request heads (RFC 9112 sections 2, 3, 5 and 6).
+//! The property of request heads (RFC 9112 sections 2, 3, 5 and 6).
 
 use std::sync::Arc;
 
@@ -9,11 +9,12 @@ use crate::oracle::head::{self, Verdict};
 use crate::split;
 use crate::visit::{Visit, visit};
 
-/// The first byte chooses the limits, the second the cuts; the rest is what a client sends.
+/// Checks the verdict on a request head. The first byte chooses the limits, the second the cuts;
+/// the rest is sent by a client.
 ///
-/// However it is cut, the verdict on the first head is that of
-/// [`oracle::head`](crate::oracle::head): the same request, or the same status. Where http-net or
-/// httparse decide otherwise, it is for a reason that is listed here.
+/// For all cuts, the verdict on the first head is that of [`oracle::head`](crate::oracle::head):
+/// the same request, or the same status. Differences from http-net and httparse are only those
+/// listed in this file.
 ///
 /// # Panics
 /// If the property does not hold.
@@ -96,7 +97,7 @@ fn same_as_http_net(visit: &Visit, bytes: &[u8]) {
     }
 }
 
-/// Returns the reason for which http-net refuses what we accept.
+/// Returns the reason why http-net refuses a head that the core accepts.
 fn only_we_accept(error: HttpError, ours: &RequestHead) -> Option<&'static str> {
     Some(match (error, ours.headers().get("host").unwrap_or_default()) {
         (HttpError::InvalidTarget, _) => "browsers send | ^ { } in queries, and http-net takes no such byte and no #",
@@ -108,7 +109,7 @@ fn only_we_accept(error: HttpError, ours: &RequestHead) -> Option<&'static str> 
     })
 }
 
-/// Returns the reason for which we refuse what http-net accepts.
+/// Returns the reason why the core refuses a head that http-net accepts.
 fn only_http_net_accepts<T: AsRef<str>>(
     fault: ProtocolError,
     target: &str,
@@ -117,7 +118,8 @@ fn only_http_net_accepts<T: AsRef<str>>(
 ) -> Option<&'static str> {
     let (scheme, authority) = target.split_once("://").unwrap_or(("", target));
     let authority = authority.split(['/', '?']).next().unwrap_or_default();
-    // What is in brackets must be an address here; a comma is how two joined Host lines look.
+    // The core requires an address in brackets, and refuses a comma, which may come from two joined
+    // Host lines.
     let is_looser = |host: &str| host.starts_with('[') || host.contains(',');
     let port = |authority: &str| authority.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
     Some(match fault {
@@ -140,7 +142,7 @@ fn only_http_net_accepts<T: AsRef<str>>(
     })
 }
 
-/// Returns whether an element of a list without quoted commas is empty.
+/// Returns true if an element of a list without quoted commas is empty.
 fn has_empty_element(list: &str) -> bool {
     list.split(',').any(|element| crate::oracle::trim(element.as_bytes()).is_empty())
 }
@@ -157,8 +159,8 @@ fn same_as_httparse(visit: &Visit, bytes: &[u8]) {
         }
         (Some(ours), Ok(httparse::Status::Partial)) => panic!("half of it is a request: {ours:?}"),
         (Some(ours), Err(error)) => {
-            // httparse knows two versions; all from HTTP/1.2 on are served as 1.1 (RFC 9110 section
-            // 2.5).
+            // httparse knows two versions; the core serves HTTP/1.2 and higher minor versions as
+            // 1.1 (RFC 9110 section 2.5).
             assert!(error == httparse::Error::Version, "{error:?} for httparse: {ours:?}");
         }
         (None, Ok(httparse::Status::Complete(_))) => {
@@ -169,8 +171,7 @@ fn same_as_httparse(visit: &Visit, bytes: &[u8]) {
     }
 }
 
-/// Returns the reason for which we refuse what httparse accepts, which reads lines and decides
-/// nothing.
+/// Returns the reason why the core refuses a head that httparse accepts, which only splits lines.
 fn only_httparse_accepts(fault: ProtocolError) -> Option<&'static str> {
     use ProtocolError as B;
     Some(match fault {

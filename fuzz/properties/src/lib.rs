@@ -1,30 +1,30 @@
 //! Properties of [`httpants_core`] that hold for every input, for fuzzers and property tests.
 //!
-//! A [`Property`] is a function of bytes that panics where it does not hold. From the bytes it
-//! makes what a peer sends, what an application responds, or what happens to a connection, and it
-//! compares the core with an independent implementation:
+//! A [`Property`] is a function of bytes that panics if the property does not hold for them. It
+//! derives from the bytes the input of a peer, the response of an application, or the operations on
+//! a connection, and compares the core with an independent implementation:
 //!
 //! | property | compared with |
 //! |---|---|
 //! | [`head`] | [`oracle::head`], http-net, httparse |
 //! | [`target`] | [`oracle::head`], `http::Uri` |
-//! | [`chunked`] | [`oracle::chunked`], httparse, what was encoded |
-//! | [`connection`] | [`oracle::response`], [`oracle::chunked`], what was sent and what the application responded |
-//! | [`raw`] | the same, for input that is what a client sends, byte for byte |
-//! | [`multipart`] | [`oracle::multipart`], multer, what was encoded |
+//! | [`chunked`] | [`oracle::chunked`], httparse, the content before encoding |
+//! | [`connection`] | [`oracle::response`], [`oracle::chunked`], the requests and responses that were sent |
+//! | [`raw`] | the same, for input that a client sends unchanged |
+//! | [`multipart`] | [`oracle::multipart`], multer, the form before encoding |
 //! | [`urlencoded`] | form_urlencoded |
-//! | [`proxies`] | a plain walk over the chain that was written |
-//! | [`proxy_protocol`] | ppp, what was encoded |
-//! | [`cookies`] | cookie, what was set and signed |
+//! | [`proxies`] | a simple walk over the chain of proxies |
+//! | [`proxy_protocol`] | ppp, the header before encoding |
+//! | [`cookies`] | cookie, the values that were set and signed |
 //! | [`files`] | the steps of RFC 9110 section 13.2.2, sets of positions, httpdate |
-//! | [`response`] | [`oracle::response`], httparse, what the application gave |
+//! | [`response`] | [`oracle::response`], httparse, the response of the application |
 //!
-//! Where input arrives in pieces, each is also compared with itself: [`split::same`] reads it
-//! whole, byte by byte and in pieces.
+//! For input that arrives in pieces, each property also compares the core with itself:
+//! [`split::same`] reads the input as a whole, byte by byte and in pieces.
 //!
 //! # With another fuzzer
 //!
-//! A property needs nothing but bytes, so every fuzzer runs it. With AFL++, for instance:
+//! A property needs only bytes, so any fuzzer can run it. For example, with AFL++:
 //!
 //! ```text
 //! // cargo add afl httpants-properties; cargo afl build
@@ -34,10 +34,11 @@
 //! }
 //! ```
 //!
-//! The input of [`raw`] has no structure of its own: a folder with one request in each file is a
+//! The input of [`raw`] has no special structure: a folder with one request in each file is a
 //! corpus. In the inputs of the other properties the first bytes choose limits, cuts or operations;
 //! their corpora are in the repository, and their dictionaries, in the format of libFuzzer and
-//! AFL++, are in the folder `dictionaries` of this package. [`examples/replay.rs`](https://docs.rs/crate/httpants-properties/latest/source/examples/replay.rs)
+//! AFL++, are in the folder `dictionaries` of this package.
+//! [`examples/replay.rs`](https://docs.rs/crate/httpants-properties/latest/source/examples/replay.rs)
 //! checks a property on files. A loop without any fuzzer:
 //!
 //! ```
@@ -63,15 +64,15 @@
 //!
 //! # For your own code
 //!
-//! The parts also test other code. [`oracle::response`] reads the output of an adapter strictly;
-//! [`split::same`] compares a parser of pieces with itself; the readers in [`oracle`] are second
-//! opinions about HTTP:
+//! Parts of this crate can also test other code. [`oracle::response`] strictly parses the output of
+//! an adapter; [`split::same`] compares an incremental parser with itself; the parsers in
+//! [`oracle`] are independent implementations of HTTP:
 //!
 //! ```
 //! use httpants_properties::oracle::response::{self, Asked};
 //! use httpants_properties::split::{self, pieces};
 //!
-//! // What a client of your adapter got.
+//! // The bytes that a client of your adapter has received.
 //! let out = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 //! let (responses, rest) = response::read_all(out, &[Asked::Other]);
 //! assert_eq!((responses[0].content.as_slice(), rest), (&b"ok"[..], &b""[..]));
@@ -111,10 +112,10 @@ pub mod visit;
 
 pub use connection::raw;
 
-/// A function of bytes that panics where the property does not hold for them.
+/// A function of bytes that panics if the property does not hold for them.
 pub type Property = fn(&[u8]);
 
-/// All properties, by the names of their fuzz targets.
+/// All properties, with the names of their fuzz targets.
 pub const PROPERTIES: &[(&str, Property)] = &[
     ("chunked", chunked::check),
     ("connection", connection::check),
@@ -130,7 +131,7 @@ pub const PROPERTIES: &[(&str, Property)] = &[
     ("urlencoded", urlencoded::check),
 ];
 
-/// Returns the property of this name.
+/// Returns the property with this name.
 #[must_use]
 pub fn property(name: &str) -> Option<Property> {
     PROPERTIES.iter().find(|(known, _)| *known == name).map(|(_, property)| *property)

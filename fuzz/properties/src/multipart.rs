@@ -1,4 +1,5 @@
-//! `multipart/form-data` (RFC 7578), its Content-Type, and where its parts are kept.
+//! The property of `multipart/form-data` (RFC 7578), its Content-Type, and the storage of its
+//! parts.
 
 use arbitrary::{Arbitrary, Unstructured};
 use bytes::Bytes;
@@ -11,18 +12,19 @@ use crate::oracle::multipart::{self, Fault};
 use crate::shown;
 use crate::split::{self, Cut, pieces};
 
-/// The longest form that is tried, in bytes: more of the same only takes time from others.
+/// Maximum length of a form in bytes; longer ones only take time from other inputs.
 const LONGEST: usize = 20_000;
 
 const BOUNDARIES: [&[u8]; 5] =
     [b"b", b"--", b"----WebKitFormBoundary0123456789abcdef", b"'()+_,-./:=?X", b"*{} ~$\xff"];
 
-/// The first byte chooses what the rest is: the content of a form, the description of one that
-/// is well-formed, or a Content-Type; the second chooses the cuts.
+/// Checks the parser of forms. The first byte chooses the meaning of the rest: the content of a
+/// form, the description of a well-formed form, or a Content-Type; the second byte chooses the
+/// cuts.
 ///
-/// However it is cut, a content has the parts that [`oracle::multipart`](crate::oracle::multipart)
-/// and, where it accepts them too, multer read; a well-formed form comes out as it was put in;
-/// what is held in memory stays under its limits.
+/// For all cuts, content has the same parts as for [`oracle::multipart`](crate::oracle::multipart)
+/// and, if it accepts them, for multer; a well-formed form is parsed to its original; the content
+/// in memory stays within its limits.
 ///
 /// # Panics
 /// If the property does not hold.
@@ -48,7 +50,7 @@ pub fn check(data: &[u8]) {
     }
 }
 
-/// What a parser reported: parts with their fields and content.
+/// The output of a parser: parts with their fields and content.
 #[derive(Debug, Default, PartialEq)]
 struct Reported {
     parts: Vec<Part>,
@@ -71,7 +73,7 @@ fn read(content: &[u8], boundary: &[u8], cut: Cut, limits: &FormLimits) -> Repor
     let mut multipart = Multipart::new(&boundary, limits);
     let mut reported = Reported::default();
     let mut kept = Kept::new(limits);
-    // However it is cut, the events show the same.
+    // The events are the same for all cuts, so their `Debug` text is checked once.
     let show: fn(&MultipartEvent) = if matches!(cut, Cut::Whole) { |event| drop(shown::debug(event)) } else { |_| {} };
     for piece in pieces(content, cut) {
         multipart.receive(Bytes::copy_from_slice(piece));
@@ -90,7 +92,7 @@ impl Reported {
                 Err(fault) => {
                     assert!(self.fault.is_none_or(|known| known == fault), "{fault:?} after {:?}", self.fault);
                     self.fault = Some(fault);
-                    // What came before a fault may be more or less, as the pieces were cut.
+                    // The amount of content before an error depends on the cuts.
                     shown::display(&fault);
                     assert!([400, 413].contains(&fault.status().as_u16()));
                     return self.parts.retain(|part| part.whole);
@@ -135,7 +137,7 @@ impl Reported {
     }
 }
 
-/// The memory that parts take when the actions of the policy are done.
+/// The memory that parts take when the actions of the policy are carried out.
 #[derive(Debug)]
 struct Kept {
     limits: FormLimits,
@@ -190,10 +192,10 @@ impl Kept {
     }
 }
 
-/// One of the ways in which an policy begins content.
+/// A method of the policy that begins content.
 type Begin = fn(&mut SpillPolicy, Option<u64>) -> Result<(), ParseFormError>;
 
-/// Content that is no form, or an urlencoded one, kept as the policy says.
+/// Checks the policy with content that is not a form, or an urlencoded one.
 fn taken_in(content: &[u8], seed: u8, limits: &FormLimits) {
     let announced = (seed & 1 == 1).then_some(content.len() as u64);
     let ways: [Begin; 3] = [SpillPolicy::begin_raw, SpillPolicy::begin_body, SpillPolicy::begin_urlencoded];
@@ -229,7 +231,7 @@ fn content(content: &[u8], boundary: &[u8], seed: u8, limits: &FormLimits) {
         (Some(fault @ (ParseFormError::MissingClose | ParseFormError::Padding)), theirs) => {
             panic!("{fault:?}, {theirs:?}")
         }
-        // What is in the header of a part, and the limits, are not the oracle's business.
+        // The oracle checks neither part headers nor limits.
         (Some(_), _) => {}
     }
     if reported.fault.is_none() {
@@ -237,7 +239,7 @@ fn content(content: &[u8], boundary: &[u8], seed: u8, limits: &FormLimits) {
     }
 }
 
-/// A field line without the white space that is not part of its value.
+/// Returns a field line without the white space that is not part of its value.
 fn trimmed(line: &[u8]) -> Vec<u8> {
     let colon = line.iter().position(|&byte| byte == b':').unwrap_or(line.len() - 1);
     let value = line[colon + 1..].strip_suffix(b"\r\n").unwrap_or_default();
@@ -246,9 +248,8 @@ fn trimmed(line: &[u8]) -> Vec<u8> {
 
 /// Checks that multer reads the same parts, if it accepts the content.
 ///
-/// It differs by design, and nothing is compared, where `--boundary` stands in the preamble
-/// without a line break before it, or in a content without a line end behind it: for multer each
-/// of these is a delimiter.
+/// Nothing is compared if `--boundary` occurs in the preamble without a line break before it, or in
+/// content without a line end after it: multer treats these as delimiters, by design.
 fn same_as_multer(reported: &Reported, content: &[u8], boundary: &[u8]) {
     let dashed = [b"--", boundary].concat();
     let seen = content.windows(dashed.len()).filter(|window| *window == dashed).count();
@@ -259,7 +260,7 @@ fn same_as_multer(reported: &Reported, content: &[u8], boundary: &[u8]) {
     let pieces = stream::iter([Ok::<_, std::io::Error>(Bytes::copy_from_slice(content))]).fuse();
     let mut theirs = multer::Multipart::new(pieces, text);
     let mut parts = reported.parts.iter();
-    // All is there, so nothing is waited for.
+    // All input is available, so nothing has to be awaited.
     while let Some(Ok(Some(field))) = theirs.next_field().now_or_never() {
         let part = parts.next().expect("multer reads no more parts");
         if let (Some(name), true) = (field.name(), is_named_once(part)) {
@@ -272,10 +273,9 @@ fn same_as_multer(reported: &Reported, content: &[u8], boundary: &[u8]) {
     }
 }
 
-/// Returns whether the name is the only one that multer could take for it: that crate looks for the
-/// letters `name` behind a blank or a semicolon, within quoted strings as well, and takes a tab and
-/// escapes for a part of what follows. And for it the first quote ends a value, and an encoded word
-/// is a name like any other.
+/// Returns true if multer can find only this name: that crate searches for the letters `name` after
+/// a blank or a semicolon, even within quoted strings, and treats a tab and escapes as part of the
+/// text that follows. It ends a value at the first quote, and does not decode encoded words.
 fn is_named_once(part: &Part) -> bool {
     let mut values = part.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("content-disposition"));
     let (Some((_, value)), None) = (values.next(), values.next()) else { return false };
@@ -326,7 +326,7 @@ struct Field {
     content: Vec<Piece>,
 }
 
-/// A piece of content, many of which are nearly a delimiter.
+/// A piece of content, often one that resembles a delimiter.
 #[derive(Debug, Arbitrary)]
 enum Piece {
     Bytes(Vec<u8>),
@@ -354,8 +354,9 @@ impl Piece {
     }
 }
 
-/// As browsers do it. A percent sign is left out: what it means depends on what follows. NUL is
-/// refused, and what begins with `=?` may be an encoded word.
+/// Escapes a name like browsers. Percent signs are removed, because their meaning depends on the
+/// characters after them; so are NUL, which is refused, and a leading `=?`, which may begin an
+/// encoded word.
 fn escape(name: &str) -> (String, String) {
     let name = name.replace(['%', '\0'], "").trim_start_matches("=?").to_owned();
     let escaped = name.replace('"', "%22").replace('\r', "%0D").replace('\n', "%0A");
@@ -394,7 +395,7 @@ impl Form {
         }
         let limits = FormLimits::default();
         content(&sent, boundary, seed, &limits);
-        // A preamble or a content that holds a delimiter is another form.
+        // A preamble or content that contains a delimiter results in another form.
         if multipart::read(&sent, boundary) != (expected, None) {
             return;
         }

@@ -1,4 +1,5 @@
-//! X-Real-IP, X-Forwarded-For, -Proto, -Host and Forwarded (RFC 7239), from trusted peers.
+//! The property of X-Real-IP, X-Forwarded-For, -Proto, -Host and Forwarded (RFC 7239) from trusted
+//! peers.
 
 use std::net::IpAddr;
 
@@ -8,16 +9,16 @@ use httpants_core::Headers;
 use httpants_core::proxy::{ProxyPolicy, Resolved, Scheme, XHeaders};
 use httpants_core::proxy::{append_forwarded_for, append_via, remove_hop_by_hop};
 
-/// The proxies that are trusted, where some are.
+/// The trusted proxies, in cases with trusted proxies.
 const TRUSTED: [&str; 3] = ["10.0.0.0/8", "192.0.2.1", "2001:db8::/32"];
 
-/// The data describes a policy, a peer and a chain of proxies, or ends with the header fields
-/// themselves.
+/// Checks the resolved client. The data describes a policy, a peer and a chain of proxies, or ends
+/// with the header fields.
 ///
-/// Of a peer that is not trusted nothing is believed. What a trusted chain wrote gives the
-/// address, scheme and host that a plain walk over it gives, and whatever the client claims to
-/// the left of that changes nothing. Whatever the fields hold, the address is the peer's or one
-/// of theirs, and the host is one.
+/// Fields of a peer that is not trusted are ignored. For the fields of a trusted chain, the result
+/// has the address, scheme and host that a simple walk over the chain finds, and claims of the
+/// client to the left of them change nothing. For all fields, the address is the peer's or one in
+/// the fields, and the host is valid.
 ///
 /// # Panics
 /// If the property does not hold.
@@ -37,7 +38,7 @@ struct Case {
     chain: Chain,
 }
 
-/// A node on the way.
+/// A client or proxy in the chain.
 #[derive(Clone, Debug)]
 enum Hop {
     Trusted(IpAddr),
@@ -70,7 +71,7 @@ impl Hop {
         }
     }
 
-    /// As a proxy would write it.
+    /// Returns the text that a proxy would write.
     fn text(&self, port: Option<u16>) -> String {
         match (self, port) {
             (Self::Trusted(IpAddr::V6(v6)) | Self::Other(IpAddr::V6(v6)), Some(port)) => format!("[{v6}]:{port}"),
@@ -81,7 +82,7 @@ impl Hop {
     }
 }
 
-/// What each proxy appended, from the client on.
+/// The elements that the proxies appended, beginning with that of the client.
 #[derive(Debug, Arbitrary)]
 struct Chain {
     forwarded: bool,
@@ -98,7 +99,7 @@ struct Node {
 }
 
 impl Case {
-    /// Reads the fields that the switches choose.
+    /// Returns a policy that reads the selected fields.
     fn policy(&self, [unix_peers, x_real_ip, forwarded, proto, host]: [bool; 5]) -> ProxyPolicy {
         let change = |on: bool, change: fn(XHeaders) -> XHeaders| if on { change } else { std::convert::identity };
         let mut policy = ProxyPolicy::default();
@@ -134,7 +135,7 @@ impl Case {
         }
     }
 
-    /// Header fields of any kind.
+    /// Checks arbitrary header fields.
     fn anything(&self, section: &[u8]) {
         let policy = self.policy(self.switches);
         let [unix_peers, .., host] = self.switches;
@@ -147,7 +148,7 @@ impl Case {
         let text = String::from_utf8_lossy(section).to_ascii_lowercase();
         if resolved.remote_ip != self.peer() {
             let address = resolved.remote_ip.expect("an address stays one");
-            // By what it is, not by how it is spelled.
+            // Compares addresses, not their text.
             let words = text.split(|c: char| !c.is_ascii_hexdigit() && c != ':' && c != '.');
             let written = words.flat_map(|word| [Some(word), word.rsplit_once(':').map(|(word, _)| word)]).flatten();
             let mut written =
@@ -174,14 +175,15 @@ impl Chain {
         let policy = case.policy([unix_peers, false, self.forwarded, true, true]);
         let expected = self.walk(case, unix_peers);
         let section = self.write("");
-        // Err: more lines than a request can have.
+        // It fails if there are more lines than a request can have.
         let Ok(headers) = Headers::parse(section.as_bytes()) else { return };
         let resolved = policy.resolve(case.peer(), &headers);
         assert_eq!((resolved.remote_ip, resolved.scheme, resolved.host), expected, "{section:?} from {:?}", case.peer);
         self.claims_change_nothing(case, &policy, &resolved);
     }
 
-    /// RFC 7239 section 5.2 and the meaning of X-Forwarded-For, walked from the nearest proxy.
+    /// Walks the chain from the nearest proxy, by RFC 7239 section 5.2 and the meaning of
+    /// X-Forwarded-For.
     fn walk(&self, case: &Case, unix_peers: bool) -> (Option<IpAddr>, Option<Scheme>, Option<&'static str>) {
         let mut found = (case.peer(), None, None);
         if !case.trusts_peer(unix_peers) {
@@ -190,7 +192,7 @@ impl Chain {
         for node in self.hops.iter().rev() {
             let scheme = if node.https { Scheme::Https } else { Scheme::Http };
             let address = node.hop.address().or(case.peer());
-            // Where everybody is trusted, no host is read.
+            // If every peer is trusted, no host is read.
             found = (address, Some(scheme), (!case.everybody).then(|| host(node)));
             if !case.trusts(&node.hop) {
                 break;
@@ -199,7 +201,7 @@ impl Chain {
         found
     }
 
-    /// Where the walk ended before the client's own words, these are not read.
+    /// Checks that the client's claims are not read if the walk ended before them.
     fn claims_change_nothing(&self, case: &Case, policy: &ProxyPolicy, known: &Resolved<'_>) {
         if self.hops.iter().all(|node| case.trusts(&node.hop)) {
             return;
@@ -220,8 +222,8 @@ impl Chain {
             if self.forwarded { &["Forwarded"] } else { &["X-Forwarded-For", "X-Forwarded-Proto", "X-Forwarded-Host"] };
         let mut section = String::new();
         for (kind, name) in names.iter().enumerate() {
-            // The claim stands in the field that is walked; the client cannot know how long
-            // the others will be.
+            // The claim is in the field that is walked; the client cannot know the length of the
+            // others.
             let mut line = if kind == 0 { claim.to_owned() } else { String::new() };
             for node in &self.hops {
                 if node.new_line && !line.is_empty() {
@@ -255,8 +257,9 @@ impl Chain {
     }
 }
 
-/// What a proxy passes on: no field of one connection; of the others each, in order, except those
-/// that Connection names; and the lists of addresses and of proxies end with the peer and the proxy.
+/// Checks the fields that a proxy forwards: no hop-by-hop fields; all others in order, except those
+/// that Connection lists; and the lists of addresses and of proxies end with the peer and the
+/// proxy.
 fn passed_on(headers: &Headers, peer: Option<IpAddr>) {
     let mut fields = HeaderMap::from(headers);
     remove_hop_by_hop(&mut fields);

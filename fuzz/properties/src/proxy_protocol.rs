@@ -1,4 +1,4 @@
-//! The PROXY protocol, versions 1 and 2.
+//! The property of the PROXY protocol, versions 1 and 2.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
@@ -13,13 +13,13 @@ use crate::visit::visit;
 
 const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n";
 
-/// The first byte chooses whether the rest is what a proxy sends or describes a header; the
-/// second chooses the cuts.
+/// Checks the parser of PROXY headers. The first byte chooses whether the rest is sent by a proxy
+/// or describes a header; the second byte chooses the cuts.
 ///
-/// A prefix of a header is the beginning of one, and its verdict stays once it is known; the
-/// crate ppp gives the same one then, and awaits more as long as we do, but for the reasons
-/// that are listed; what is written is read; on a connection the request behind it comes from
-/// where it says, however all of it is cut.
+/// A prefix of a header needs more bytes, and the verdict does not change once it is known. The
+/// crate ppp has the same verdict, and needs more bytes as long as the core does, except for the
+/// listed reasons. An encoded header is parsed to its original. On a connection, the request after
+/// the header has the addresses in it, for all cuts.
 ///
 /// # Panics
 /// If the property does not hold.
@@ -43,7 +43,8 @@ fn read(bytes: &[u8], seed: u8) {
     on_a_connection(bytes, seed, verdict);
 }
 
-/// The verdict, once known, does not change with more bytes; it is known at the limits.
+/// Checks that the verdict, once known, does not change with more bytes, and that it is known at
+/// the limits.
 fn prefixes(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     let mut known = None;
     for length in 0..=bytes.len().min(ProxyHeader::LIMIT + 10) {
@@ -69,7 +70,7 @@ fn prefixes(bytes: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     known.unwrap_or(Ok(None))
 }
 
-/// ppp's verdict on bytes.
+/// The verdict of ppp.
 #[derive(Debug, PartialEq)]
 enum Theirs {
     Header(Endpoints),
@@ -107,7 +108,7 @@ fn ppp(bytes: &[u8]) -> Theirs {
     })
 }
 
-/// The bytes up to the one with which our verdict is known.
+/// Compares with ppp, for the bytes up to the one at which the core's verdict is known.
 fn same_as_ppp(read: &[u8], verdict: Result<Option<ProxyHeader>, ProxyHeaderError>) {
     match (verdict, ppp(read)) {
         (Ok(Some(header)), Theirs::Header(endpoints)) => assert_eq!(header.endpoints, endpoints),
@@ -122,7 +123,7 @@ fn same_as_ppp(read: &[u8], verdict: Result<Option<ProxyHeader>, ProxyHeaderErro
     }
 }
 
-/// Returns the reason for which ppp does not accept what we accept.
+/// Returns the reason why ppp does not accept a header that the core accepts.
 fn only_we_accept(header: &[u8], theirs: &Theirs) -> Option<&'static str> {
     let is_unknown = header.starts_with(b"PROXY UNKNOWN");
     Some(match theirs {
@@ -137,7 +138,7 @@ fn only_we_accept(header: &[u8], theirs: &Theirs) -> Option<&'static str> {
     })
 }
 
-/// Returns the reason for which ppp does not refuse what we refuse, or not yet.
+/// Returns the reason why ppp does not refuse, or not yet, bytes that the core refuses.
 fn only_we_refuse(fault: ProxyHeaderError, read: &[u8], theirs: &Theirs) -> Option<&'static str> {
     let waits = *theirs == Theirs::NeedMore;
     let is_line = read.starts_with(b"PROXY ");
@@ -160,7 +161,7 @@ fn only_we_refuse(fault: ProxyHeaderError, read: &[u8], theirs: &Theirs) -> Opti
     })
 }
 
-/// A prefix of a header that we accept.
+/// Checks a prefix of a header that the core accepts.
 fn awaited_by_ppp(prefix: &[u8], header: &[u8]) {
     let reason = match ppp(prefix) {
         Theirs::NeedMore => return,
@@ -190,7 +191,8 @@ fn inet(source: impl Into<IpAddr>, port: u16, destination: impl Into<IpAddr>, ot
     }
 }
 
-/// The header is taken off, and the request behind it comes from where it says.
+/// Checks that a connection removes the header, and that the request after it has the addresses in
+/// the header.
 fn on_a_connection(bytes: &[u8], seed: u8, verdict: Result<Option<ProxyHeader>, ProxyHeaderError>) {
     let mut config = Config::default();
     config.proxy_protocol = true;
@@ -214,7 +216,7 @@ fn on_a_connection(bytes: &[u8], seed: u8, verdict: Result<Option<ProxyHeader>, 
             };
             assert_eq!(received.request.connection_info().remote_addr, expected);
         }
-        // The header took some of the request.
+        // The header includes a part of the request.
         Ok(Some(_)) => {}
     }
 }

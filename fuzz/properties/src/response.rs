@@ -1,4 +1,4 @@
-//! Responses: a strict client reads what the application gave.
+//! The property of responses: a strict client reads the response of the application.
 
 use std::time::Duration;
 
@@ -15,11 +15,11 @@ use crate::oracle::response::{self, Asked, Response};
 use crate::shown;
 use crate::visit::NOW;
 
-/// The data describes a request and a response to it.
+/// Checks a response. The data describes a request and a response to it.
 ///
-/// What was accepted is read by [`oracle::response`](crate::oracle::response), and by httparse, as
-/// it was given: status, reason, fields in their order, content, trailers; nothing stands outside
-/// the framing that was promised. What was refused sent nothing.
+/// [`oracle::response`](crate::oracle::response) and httparse parse accepted responses to the
+/// original status, reason, fields in order, content and trailers, and no bytes are outside the
+/// announced framing. Refused calls send nothing.
 ///
 /// # Panics
 /// If the property does not hold.
@@ -37,7 +37,7 @@ struct Case {
     fields: Vec<(Name, Value)>,
     cookies: Vec<(String, String)>,
     signed_cookie: Option<(String, Vec<u8>)>,
-    /// Which cookies leave, by calls.
+    /// The cookies to send, with a response call by call.
     choose: Option<bool>,
     trailers: Vec<(Name, Value)>,
     way: Way,
@@ -76,7 +76,8 @@ struct Piece {
 }
 
 impl Piece {
-    /// One in sixteen is long: more of the same only takes time from others.
+    /// Returns the length. One in sixteen is long; more long ones would only take time from other
+    /// inputs.
     fn length(&self) -> usize {
         let length = usize::from(self.length);
         if length >> 12 == 15 { length } else { length % 1000 }
@@ -167,7 +168,7 @@ impl Case {
         content
     }
 
-    /// The field lines that the type takes, as they were pushed.
+    /// Returns the field lines that are valid, in the order in which they were pushed.
     fn lines(fields: &[(Name, Value)]) -> FieldLines {
         let mut lines = FieldLines::new();
         for (name, value) in fields {
@@ -188,7 +189,7 @@ impl Case {
         lines
     }
 
-    /// A field that is set stands once; one that is removed is gone, as if it never was.
+    /// Checks that a field that is set occurs once, and that one that is removed leaves no trace.
     fn changed(mut lines: FieldLines, fields: &[(Name, Value)]) {
         for (name, value) in fields {
             let before = lines.iter().filter(|(known, _)| !known.eq_ignore_ascii_case(name.text())).count();
@@ -227,7 +228,7 @@ impl Case {
         }
         let out = take(&mut connection);
         if out.is_empty() {
-            // By calls, the head waits for the first content or the end.
+            // Call by call, the head is sent with the first content or the end.
             return assert!(given == Ok(false) && matches!(self.way, Way::Calls | Way::CallsWithLength), "{given:?}");
         }
         let (response, rest) = response::read(&out, asked).expect("a head is sent as a whole");
@@ -238,7 +239,7 @@ impl Case {
 
     fn set_cookies(&self, connection: &mut Connection, id: RequestId) {
         for (name, value) in &self.cookies {
-            // What cannot be set is checked by another property.
+            // Cookies that cannot be set are checked by another property.
             let fields = connection.response_fields_mut(id).unwrap();
             let _ = cookies::set(fields, (name.clone(), value.clone()));
         }
@@ -249,8 +250,8 @@ impl Case {
         }
     }
 
-    /// Gives the response, by an upgrade where that is the only way; `Ok(finished)` where nothing
-    /// was refused.
+    /// Sends the response, by an upgrade if that is the only way. Returns `Ok(finished)` if no call
+    /// failed.
     fn give_or_upgrade(
         &self,
         connection: &mut Connection,
@@ -266,7 +267,7 @@ impl Case {
         }
         let given = self.give(connection, id, head, content, asked);
         assert!(!ends_http || given.is_err() || connection.state().send == Sending::Head, "it ends HTTP: {given:?}");
-        // The last way has fields of its own.
+        // The last way has its own fields.
         if given != Err(Misuse::Upgrade) || matches!(self.way, Way::Response(_)) {
             return given;
         }
@@ -274,8 +275,8 @@ impl Case {
         connection.respond_upgrade(id, head).map(|()| true)
     }
 
-    /// Gives the response; `Ok(finished)` where nothing was refused. Content that the response
-    /// cannot have is refused and left away.
+    /// Sends the response. Returns `Ok(finished)` if no call failed. Content that the response
+    /// cannot have is refused and omitted.
     fn give(
         &self,
         connection: &mut Connection,
@@ -349,7 +350,7 @@ impl Case {
             Way::Response(_) => vec![("Content-Type", &b"text/plain"[..])],
             _ => head.fields.iter().collect(),
         };
-        // Trailers are announced where they can follow, or could behind the response to a GET.
+        // Trailer is sent if trailers can follow, or could follow in the response to a GET.
         let tunnel = asked == Asked::Connect && head.status.is_success();
         if http_1_0 || tunnel || matches!(response.status, 101 | 204 | 205 | 304) {
             given.retain(|(name, _)| !name.eq_ignore_ascii_case("Trailer"));
@@ -363,7 +364,7 @@ impl Case {
         assert!(is_given("Date") || dates.count() == 1);
         let servers = response.fields.iter().filter(|(name, _)| name.eq_ignore_ascii_case("Server")).count();
         assert!(is_given("Server") || servers == usize::from(self.server));
-        // No field that was not given.
+        // There is no field that the application did not set.
         const OURS: [&str; 6] = ["date", "server", "content-length", "transfer-encoding", "connection", "set-cookie"];
         let foreign =
             response.fields.iter().find(|(name, _)| !is_given(name) && !OURS.contains(&&*name.to_ascii_lowercase()));
@@ -371,7 +372,7 @@ impl Case {
         let content = self.content();
         if tunnel || asked == Asked::Head || matches!(response.status, 101 | 204 | 205 | 304) {
             assert!(response.content.is_empty());
-            // RFC 9110 section 15.3.6: 205 has none either, but a client frames it like others.
+            // RFC 9110 section 15.3.6: 205 has no content either, but clients frame it like others.
             let length = response.field("Content-Length");
             assert!(response.status != 205 || tunnel || length == Some(b"0"), "{length:?}");
         } else {
@@ -403,14 +404,14 @@ impl Case {
     }
 }
 
-/// Connection says what becomes of the connection, and names Upgrade.
+/// Checks that Connection announces whether the connection persists, and lists Upgrade.
 fn compare_connection(response: &Response, state: &State) {
     let options: Vec<String> = response.connection_options().collect();
     let has = |option: &str| options.iter().any(|known| known == option);
     assert!(options.iter().all(|option| matches!(&**option, "close" | "keep-alive" | "upgrade")), "{options:?}");
     let persists = state.persistent && state.send == Sending::Idle;
     assert!(!persists || !has("close"), "{options:?}");
-    // RFC 9110 section 7.8: who sends Upgrade names it.
+    // RFC 9110 section 7.8: a sender of Upgrade must list it in Connection.
     let has_upgrade = response.fields.iter().any(|(name, _)| name.eq_ignore_ascii_case("Upgrade"));
     assert_eq!(has("upgrade"), has_upgrade);
 }
@@ -419,7 +420,7 @@ fn has_no_body(head: &ResponseHead, asked: Asked) -> bool {
     asked == Asked::Head || matches!(head.status.as_u16(), 204 | 205 | 304)
 }
 
-/// Content is refused where there can be none, and nowhere else.
+/// Checks that content is refused if the response cannot have any, and only then.
 fn without_body(sent: Result<(), Misuse>, no_body: bool) -> Result<(), Misuse> {
     match sent {
         Err(Misuse::NoBody) => {
@@ -433,7 +434,7 @@ fn without_body(sent: Result<(), Misuse>, no_body: bool) -> Result<(), Misuse> {
     }
 }
 
-/// Takes all that waits to be sent.
+/// Takes all bytes that wait to be sent.
 fn take(connection: &mut Connection) -> Vec<u8> {
     let mut out = Vec::new();
     loop {
@@ -448,7 +449,7 @@ fn take(connection: &mut Connection) -> Vec<u8> {
     }
 }
 
-/// httparse reads the same head.
+/// Checks that httparse parses the same head.
 fn same_as_httparse(out: &[u8], response: &Response) {
     let mut room = vec![httparse::EMPTY_HEADER; response.fields.len()];
     let mut theirs = httparse::Response::new(&mut room);

@@ -1,20 +1,20 @@
-//! Texts that end up in logs.
+//! Checks of texts that are written to logs.
 
 use std::fmt::{Debug, Display};
 
-/// Returns the `Debug` text of a value from the network, and checks that it holds no control
-/// character, which a terminal or a log would interpret.
+/// Returns the `Debug` text of a value from the network, and checks that it contains no control
+/// character, which a terminal or a log viewer would interpret.
 ///
 /// # Panics
-/// If it holds one.
+/// If it contains one.
 pub fn debug(value: &impl Debug) -> String {
     printable(format!("{value:?}"))
 }
 
-/// Returns the `Display` text of a message, checked in the same way.
+/// Returns the `Display` text of a message after the same check.
 ///
 /// # Panics
-/// If it is empty or holds a control character.
+/// If it is empty or contains a control character.
 pub fn display(value: &impl Display) -> String {
     let text = printable(value.to_string());
     assert!(!text.is_empty());
@@ -22,7 +22,7 @@ pub fn display(value: &impl Display) -> String {
 }
 
 fn printable(text: String) -> String {
-    // Without a branch for each byte, because a fuzzer counts comparisons.
+    // Without a branch for each byte, because fuzzers count branches.
     let has_ascii_control = text.bytes().fold(false, |found, byte| found | (byte < b' ') | (byte == 0x7f));
     let has_control = has_ascii_control || !text.is_ascii() && text.contains(char::is_control);
     assert!(!has_control, "{}", text.escape_debug());

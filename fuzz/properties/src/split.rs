@@ -1,27 +1,28 @@
-//! Cutting bytes into pieces: how they arrive must not change what they mean.
+//! Cuts of bytes into pieces, which must not change the result of parsing them.
 
-/// The longest input, in bytes, that [`same`] reads byte by byte. A longer one is read so in
-/// [`Cut::Windows`], because the time of each execution would grow with its length.
+/// Maximum length in bytes of an input that [`same`] reads byte by byte as a whole. In longer ones
+/// only [`Cut::Windows`] are read byte by byte, because the time of each execution would grow with
+/// the length.
 pub const EXHAUSTIVE: usize = 512;
 
-/// How many bytes of a window are pieces of their own.
+/// Number of bytes in a window, each of which is a separate piece.
 const WINDOW: usize = 64;
 
-/// How bytes are cut.
+/// A way to cut bytes.
 #[derive(Clone, Copy, Debug)]
 pub enum Cut {
-    /// Not at all.
+    /// One piece.
     Whole,
-    /// Behind each byte.
+    /// After each byte.
     Bytes,
-    /// Behind each byte of three short windows, and at their ends: one around a line end, one
-    /// anywhere, both derived from this number, and one at the end of the input.
+    /// After each byte of three short windows: one around a line end and one anywhere, both derived
+    /// from this number, and one at the end of the input.
     Windows(u64),
     /// Into pieces whose sizes are derived from this number.
     Sized(u64),
 }
 
-/// Numbers derived from a number: SplitMix64 (Steele, Lea and Flood, 2014).
+/// A generator of numbers: SplitMix64 (Steele, Lea and Flood, 2014).
 pub(crate) struct Numbers(u64);
 
 impl Numbers {
@@ -35,13 +36,13 @@ impl Numbers {
         mixed ^ mixed >> 27
     }
 
-    /// Returns a number below `bound`, or 0 where that is 0.
+    /// Returns a number below `bound`, or 0 if that is 0.
     fn below(&mut self, bound: usize) -> usize {
         (self.next() % bound.max(1) as u64) as usize
     }
 }
 
-/// Returns where the windows of [`Cut::Windows`] begin.
+/// Returns the starts of the windows of [`Cut::Windows`].
 fn windows(bytes: &[u8], seed: u64) -> [usize; 3] {
     let mut numbers = Numbers(seed);
     let line_ends = memchr::memchr_iter(b'\n', bytes).count();
@@ -75,11 +76,12 @@ pub fn pieces(bytes: &[u8], cut: Cut) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// Reads `bytes` whole, byte by byte and in pieces that are derived from `seed`, and returns what
-/// all three readings gave. Of more than [`EXHAUSTIVE`] bytes, windows are read byte by byte.
+/// Calls `read` for `bytes` as a whole, byte by byte and in pieces that are derived from `seed`,
+/// and returns the common result. Of more than [`EXHAUSTIVE`] bytes, only windows are read byte by
+/// byte.
 ///
 /// # Panics
-/// If one reading differs from another.
+/// If one result differs from another.
 pub fn same<T: PartialEq + std::fmt::Debug>(bytes: &[u8], seed: u64, read: impl Fn(Cut) -> T) -> T {
     let whole = read(Cut::Whole);
     let single = if bytes.len() <= EXHAUSTIVE { Cut::Bytes } else { Cut::Windows(seed) };

@@ -1,4 +1,4 @@
-//! Request targets, the hosts they imply, and the paths below a root (RFC 9112 section 3.2).
+//! The property of request targets, their hosts, and the paths below a root (RFC 9112 section 3.2).
 
 use std::path::{Component, Path};
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use crate::oracle::head::{self, Verdict};
 use crate::split::Cut;
 use crate::visit::visit;
 
-/// The first byte chooses the method and whether only RFC 3986's characters are allowed; the
-/// rest is the target.
+/// Checks a request target. The first byte chooses the method and whether only the characters of
+/// RFC 3986 are allowed; the rest is the target.
 ///
-/// The verdict is that of [`oracle::head`](crate::oracle::head); the parts of a target, put
-/// together, are the target; where `http::Uri` accepts it too, the parts are the same; no path
-/// leads out of a root.
+/// The verdict is that of [`oracle::head`](crate::oracle::head); the parts of a target, joined, are
+/// the target; if `http::Uri` also accepts it, its parts are the same; no path leads outside a
+/// root.
 ///
 /// # Panics
 /// If the property does not hold.
@@ -47,7 +47,7 @@ pub fn check(data: &[u8]) {
     below_decoded(&String::from_utf8_lossy(target));
 }
 
-/// The parts of a target, put together, are the target.
+/// Checks that the parts of a target, joined, are the target.
 fn parts(request: &RequestHead) {
     let target = request.target();
     let connect = request.method() == "CONNECT";
@@ -79,10 +79,10 @@ fn parts(request: &RequestHead) {
     assert!(name.starts_with(&*request.hostname()), "{} of {}", request.hostname(), request.host());
 }
 
-/// `http::Uri` splits at the same places.
+/// Checks that `http::Uri` splits a target in the same way.
 ///
-/// Where it takes no such target (bytes that browsers send, more than 65,534 bytes) the
-/// conversion writes them encoded; a fragment it drops; an empty path it calls `/`.
+/// If `http::Uri` does not accept a target (certain characters that browsers send, more than 65,534
+/// bytes), the conversion encodes it. It drops a fragment, and an empty path becomes `/`.
 fn same_as_uri(request: &RequestHead) {
     let converted = http::Request::<()>::from(request);
     let uri = converted.uri();
@@ -93,8 +93,8 @@ fn same_as_uri(request: &RequestHead) {
     if request.method() == "CONNECT" {
         return assert_eq!(uri.authority().map(|authority| authority.as_str()), Some(request.target()));
     }
-    // For http::Uri `*` is a path, as here; so is what begins with two slashes. It does not know
-    // what an absolute form without a path means for OPTIONS.
+    // For http::Uri, `*` is a path, as in the core; so is a target that begins with two slashes. It
+    // does not handle the special meaning of an absolute form without a path for OPTIONS.
     let of_the_server = uri.authority().is_some() && request.path() == "*";
     assert_eq!(uri.path(), if of_the_server { "/" } else { request.path() });
     assert_eq!(uri.query().unwrap_or_default(), request.query());
@@ -103,7 +103,7 @@ fn same_as_uri(request: &RequestHead) {
     }
 }
 
-/// A path of a request stays below the root, or is none.
+/// Checks that a path of a request stays below the root or is refused.
 fn below(path: &str) {
     if let Ok(resolved) = RelativePath::resolve(path.strip_prefix('/').unwrap_or(path)) {
         stays_below(&resolved);

@@ -1,4 +1,4 @@
-//! `application/x-www-form-urlencoded`: queries and forms (WHATWG URL section 5.1).
+//! The property of `application/x-www-form-urlencoded`: queries and forms (WHATWG URL section 5.1).
 
 use std::borrow::Cow;
 
@@ -7,11 +7,11 @@ use httpants_core::forms::urlencoded::{Options, parse};
 
 use crate::shown;
 
-/// The first byte chooses the options; the rest is the content.
+/// Checks urlencoded content. The first byte chooses the options; the rest is the content.
 ///
-/// The variables are those that the crate form_urlencoded reads, and what that crate writes of
-/// them is read as the same again; blank ones and those over the limit are handled as the
-/// options say.
+/// The variables are the same as those of the crate form_urlencoded, and are parsed to the same
+/// after that crate has encoded them; blank variables and those beyond the limit are handled
+/// according to the options.
 ///
 /// # Panics
 /// If the property does not hold.
@@ -41,7 +41,7 @@ pub fn check(data: &[u8]) {
         assert_eq!((name, value), (&*String::from_utf8_lossy(name_bytes), &*String::from_utf8_lossy(value_bytes)));
         assert!(ours.bytes(&String::from_utf8_lossy(name_bytes)).is_some() || std::str::from_utf8(name_bytes).is_err());
     }
-    // Written again by the other crate, and the bytes by hand.
+    // Encoded again by the other crate, and bytes that are not UTF-8 by hand.
     let written = form_urlencoded::Serializer::new(String::new()).extend_pairs(ours.iter()).finish();
     assert!(parse(written.as_bytes(), &options).unwrap().iter().eq(ours.iter()), "{written}");
     let encode = |bytes| form_urlencoded::byte_serialize(bytes).collect::<String>();

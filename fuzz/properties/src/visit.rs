@@ -1,4 +1,4 @@
-//! Runs one connection: the bytes of a client in, its requests and the output out.
+//! A run of one connection: takes the bytes of a client, and returns its requests and the output.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use httpants_core::{
 use crate::shown;
 use crate::split::{Cut, pieces};
 
-/// A request as the application got it.
+/// A request as the application has received it.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Received {
-    /// Its head.
+    /// The head of the request.
     pub request: RequestHead,
-    /// Its content, as far as it came.
+    /// The content that was received.
     pub content: Vec<u8>,
-    /// Its trailer lines, once its end was reported.
+    /// The trailer lines, once the end of the body was reported.
     pub end: Option<Vec<(String, Vec<u8>)>>,
 }
 
@@ -40,21 +40,21 @@ impl PartialEq for Received {
 pub struct Visit {
     /// The requests, in order.
     pub received: Vec<Received>,
-    /// The bytes that the client got.
+    /// The bytes that the client has received.
     pub out: Vec<u8>,
     /// The ends of the responses.
     pub ends: Vec<ResponseStats>,
-    /// The report about a peer that was refused.
+    /// The report about the refusal, if there was one.
     pub refusal: Option<String>,
-    /// The reason for which the connection was closed, if it was.
+    /// The reason why the connection was closed, if it was.
     pub closed: Option<CloseReason>,
 }
 
 /// The time of every visit.
 pub const NOW: Now = Now::new(std::time::Duration::ZERO, UnixTime::from_secs(1_795_352_400));
 
-/// Sends `bytes`, cut like this, to a new connection. Its application reads all content and
-/// then responds; no time passes, and with `eof` the stream ends behind them.
+/// Sends `bytes`, cut by `cut`, to a new connection. The application reads all content and then
+/// responds; no time passes, and with `eof` the stream ends after the bytes.
 ///
 /// # Panics
 /// If the connection neither takes the bytes nor reports that it wants none.
@@ -67,7 +67,7 @@ pub fn visit(config: &Arc<Config>, bytes: &[u8], cut: Cut, eof: bool) -> Visit {
             let taken = connection.receive(piece, NOW);
             piece = &piece[taken..];
             visit.turn(&mut connection);
-            // What is left when the connection wants no more will never be read.
+            // The rest is never read if the connection does not receive any more.
             assert!(taken > 0 || is_over(&connection), "nothing is taken in {:?}", connection.state());
             if taken == 0 {
                 return visit;
@@ -88,7 +88,7 @@ fn is_over(connection: &Connection) -> bool {
 }
 
 impl Visit {
-    /// The application and the transport do what they can.
+    /// Handles all pending events and sends all pending bytes.
     fn turn(&mut self, connection: &mut Connection) {
         loop {
             while let Some(event) = connection.poll_event() {
@@ -101,7 +101,7 @@ impl Visit {
         }
     }
 
-    /// Checks what is derived from a request, and its `Debug` text.
+    /// Checks the derived values of a request, and its `Debug` text.
     fn look_at(&self, request: &RequestHead) {
         let shown = shown::debug(request);
         if let Some(other) = with_other_secrets(request) {
@@ -120,7 +120,7 @@ impl Visit {
         assert_eq!((request.connection_info().secure, request.time(NOW)), (false, std::time::Duration::ZERO));
     }
 
-    /// A request is complete: the application responds.
+    /// Responds to a request that is complete.
     fn end(&mut self, connection: &mut Connection, id: RequestId, trailers: Vec<(String, Vec<u8>)>) {
         let received = self.received.last_mut().unwrap();
         received.end = Some(trailers);
@@ -164,7 +164,8 @@ impl Visit {
     }
 }
 
-/// Returns the report about a refusal, without what depends on how much was received.
+/// Returns the report about a refusal, without the parts that depend on the number of received
+/// bytes.
 fn show(refusal: &Refusal) -> String {
     shown::debug(refusal);
     if refusal.error() == ProtocolError::ProxyHeader {
@@ -176,7 +177,7 @@ fn show(refusal: &Refusal) -> String {
     format!("{:?} of {:?} at {}: {line} {fields:?}", refusal.error(), refusal.request(), refusal.offset())
 }
 
-/// Returns the request with other credentials, if it has some: its `Debug` text must be the same.
+/// Returns the request with other credentials, if it has any; its `Debug` text must be the same.
 fn with_other_secrets(request: &RequestHead) -> Option<RequestHead> {
     const SECRET: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
     let is_secret = |name: &str| SECRET.iter().any(|secret| name.eq_ignore_ascii_case(secret));

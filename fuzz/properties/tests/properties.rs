@@ -1,10 +1,10 @@
-//! The properties under proptest: each gets bytes of all kinds, mixed with the words of its
-//! dictionary, and a failure is made as small as it goes.
+//! Tests of the properties with proptest: each gets random bytes mixed with the words of its
+//! dictionary, and failures are minimized.
 #![cfg(test)]
 
 use proptest::prelude::*;
 
-/// Bytes that a failure shows as a literal.
+/// Bytes that are shown as a literal in a failure.
 #[derive(Clone)]
 struct Data(Vec<u8>);
 
@@ -14,7 +14,8 @@ impl std::fmt::Debug for Data {
     }
 }
 
-/// The words of a dictionary in libFuzzer's format: one in quotes a line, `#` begins a comment.
+/// Returns the words of a dictionary in libFuzzer's format: one quoted word per line, `#` begins a
+/// comment.
 fn words(dictionary: &str) -> Vec<Vec<u8>> {
     dictionary.lines().filter(|line| line.starts_with('"')).map(word).collect()
 }
@@ -38,7 +39,7 @@ fn word(line: &str) -> Vec<u8> {
     }
 }
 
-/// Up to `most` words and bytes, behind the bytes by which a property chooses.
+/// Generates up to `most` words and bytes, after the bytes by which a property chooses.
 fn mixed(dictionary: &str, most: usize) -> impl Strategy<Value = Data> + use<> {
     let word = prop_oneof![
         4 => proptest::sample::select(words(dictionary)),
@@ -50,7 +51,7 @@ fn mixed(dictionary: &str, most: usize) -> impl Strategy<Value = Data> + use<> {
         .prop_map(|(choices, words)| Data([&choices[..], &words.concat()].concat()))
 }
 
-/// Up to `most` words and bytes, and nothing before them.
+/// Generates up to `most` words and bytes.
 fn words_only(dictionary: &str, most: usize) -> impl Strategy<Value = Data> + use<> {
     mixed(dictionary, most).prop_map(|Data(data)| Data(data[2..].to_vec()))
 }

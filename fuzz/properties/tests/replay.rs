@@ -1,5 +1,5 @@
-//! The committed corpora and found cases, tried again; and that targets, properties and
-//! dictionaries belong together.
+//! Tests of the committed corpora and found cases, and of the completeness of targets, properties
+//! and dictionaries.
 #![cfg(test)]
 
 use std::collections::BTreeSet;
@@ -42,7 +42,7 @@ macro_rules! replays {
 
 replays!(chunked connection cookies files head multipart proxies proxy_protocol raw response target urlencoded);
 
-/// Each property has a target of one line, a dictionary, and nothing else has one.
+/// Each property has a target of one line and a dictionary, and there are no others.
 #[test]
 fn targets_properties_and_dictionaries_belong_together() {
     let properties: BTreeSet<String> = PROPERTIES.iter().map(|(name, _)| (*name).to_owned()).collect();

@@ -1,4 +1,4 @@
-//! How a request ends, and how a connection does.
+//! The end of requests and of connections.
 
 use core::time::Duration;
 
@@ -11,7 +11,7 @@ use super::uncommon::Uncommon;
 use crate::wire::response_framing::Mode;
 
 impl Connection {
-    /// What follows once the queue is empty, or has room again.
+    /// Continues a connection that closes or switches protocols once the send queue is empty.
     #[inline]
     pub(super) fn settle(&mut self) {
         if matches!(self.state.send, Sending::Closing | Sending::SwitchedProtocol) && !self.has_unsent() {
@@ -19,17 +19,18 @@ impl Connection {
         }
     }
 
-    /// The last byte has left.
+    /// Handles that the last queued byte was sent.
     #[inline(never)]
     fn end_of_queue(&mut self) {
         match self.state.send {
-            // The end of the stream would look like the end of the response.
+            // Without a reset, the client would take the end of the stream for the end of the
+            // response.
             Sending::Closing if self.reset => drop(self.apply(Input::Break)),
             Sending::Closing => {
                 Uncommon::forget_refusal(&mut self.uncommon);
-                // What is sent to a closed socket is met by a reset, which may cost the
-                // client the response (RFC 9112 section 9.6). A secured transport announces the
-                // end (RFC 8446 section 6.1), which may have to wait for the socket.
+                // Bytes that arrive at a closed socket cause a reset, through which the client may
+                // lose the response (RFC 9112 section 9.6). TLS sends close_notify (RFC 8446
+                // section 6.1), which may have to wait for the socket.
                 let sends_on = self.more_may_come || !self.recv.is_empty();
                 let linger = !self.end_of_stream && (self.peer.secure || sends_on);
                 self.times.shut = self.now.mono;
@@ -41,13 +42,15 @@ impl Connection {
         }
     }
 
-    /// A response that only the end of the stream ends will not have its end.
+    /// Marks the connection for a reset if it breaks inside a response that ends with the
+    /// connection.
     pub(super) fn mark_broken(&mut self) {
         self.reset |= self.mode == Mode::UntilClose && self.state.send == Sending::Body;
     }
 
-    /// Ends a connection between requests, and any other after its current response; if no
-    /// response has said so, a request that was received is served first, and its response says it.
+    /// Ends the connection: between requests at once, otherwise after the current response. If the
+    /// head of that response was queued without `Connection: close`, or if a request was received
+    /// but not parsed, one more request is served, with `Connection: close` in its response.
     #[cold]
     pub(super) fn wind_down(&mut self, reason: CloseReason) {
         let between_requests = self.state.is_between_requests();
@@ -63,25 +66,25 @@ impl Connection {
         }
     }
 
-    /// Returns true if something of a request was received that waits to be parsed.
+    /// Returns true if bytes of a request were received that have not been parsed.
     fn has_unparsed_request(&self) -> bool {
         if self.recv.is_lent() {
             return !self.recv.is_empty();
         }
-        // Empty lines may wait for what follows them; a PROXY header is no request.
+        // Empty lines that wait for more bytes, and a PROXY header, are not a request.
         let has_byte = self.recv.filled().iter().any(|byte| !matches!(byte, b'\r' | b'\n'));
         has_byte && self.proxy_header == PrefaceHeader::Done
     }
 
-    /// Ends a connection that was to end before, unless another request has come.
+    /// Ends a connection whose end was deferred, unless another request was received.
     pub(super) fn wind_down_if_due(&mut self) {
         if self.take_ending() {
             self.wind_down(CloseReason::Finished);
         }
     }
 
-    /// Ends a connection that was to end behind what was received, and that was no request after
-    /// all; returns whether it did.
+    /// Ends a connection whose end was deferred because of received bytes that turned out not to be
+    /// a request. Returns true if the state changed.
     pub(super) fn wind_down_without_request(&mut self) -> bool {
         let before = self.state;
         if self.state.recv == Receiving::Idle && !self.held {
@@ -90,16 +93,18 @@ impl Connection {
         self.state != before
     }
 
-    /// Returns true, once, if the connection is to end and no response has said so.
+    /// Returns true, once, if the end of the connection was deferred and no response has announced
+    /// it.
     pub(super) fn take_ending(&mut self) -> bool {
         self.uncommon.as_deref_mut().is_some_and(|uncommon| core::mem::take(&mut uncommon.ending))
     }
 
-    /// Lets the connection live until this moment on the caller's monotonic clock
-    /// ([`Now::mono`](crate::Now::mono)). Then it closes as at a shutdown of the server: between
-    /// requests at once, else after its current response, which says so by `Connection: close`
-    /// where its head was not given before, or after the next one where that was received by then.
-    /// A stream of another protocol is left alone.
+    /// Sets the time at which the connection closes, on the caller's monotonic clock
+    /// ([`Now::mono`](crate::Now::mono)). It then closes as in a [shutdown](Self::handle_shutdown)
+    /// of the server: between requests at once, otherwise after its current response, which carries
+    /// `Connection: close`. If bytes of another request were received before a response could
+    /// announce the end, that request is still served first. A stream of another protocol is not
+    /// affected.
     ///
     /// ```
     /// use core::time::Duration;
@@ -113,7 +118,7 @@ impl Connection {
         self.uncommon.get_or_insert_default().expires = Some(at);
     }
 
-    /// Ends everything at once.
+    /// Breaks the connection at once and drops what waits to be sent.
     #[cold]
     pub(super) fn break_off(&mut self, reason: CloseReason) {
         let unfinished = self.state.send == Sending::Body || self.has_unsent();
@@ -128,7 +133,7 @@ impl Connection {
         }
     }
 
-    /// Forgets what few requests have.
+    /// Clears the state that only few requests have.
     #[inline(never)]
     pub(super) fn clear_request(&mut self) {
         self.pending = None;
@@ -139,7 +144,7 @@ impl Connection {
         self.unpause();
     }
 
-    /// The current request is over, for the application and for the core.
+    /// Ends the current request, for the application and for the core.
     pub(super) fn end_request(&mut self) {
         if self.pending.is_some() || self.uncommon.is_some() || self.added_fields.is_some() || self.paused {
             self.clear_request();

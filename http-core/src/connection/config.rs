@@ -1,4 +1,4 @@
-//! Every limit, timeout and policy of a connection, each with its default and its reason.
+//! The limits, timeouts and policies of a connection, each with its default and its reason.
 
 use core::time::Duration;
 
@@ -6,7 +6,7 @@ use crate::wire::fields::MOST_BYTES;
 use crate::wire::limits::HeadLimits;
 use crate::wire::span::FieldSpan;
 
-/// The configuration of all connections of a server; shared between them in an `Arc`.
+/// The configuration of all connections of a server, shared between them in an `Arc`.
 /// [`check`](Self::check) finds settings with which no request could be served.
 ///
 /// ```
@@ -19,35 +19,36 @@ use crate::wire::span::FieldSpan;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Config {
-    /// Sizes and counts past which a request is refused.
+    /// Maximum sizes and counts; requests that exceed them are refused.
     pub limits: Limits,
-    /// How long each phase may take.
+    /// Maximum duration of each phase.
     pub timeouts: Timeouts,
-    /// Whether connections persist (`keep_alive` in Pants, default true). If not, every response
-    /// carries `Connection: close`.
+    /// True if connections persist (`keep_alive` in Pants). If false, every response carries
+    /// `Connection: close`. Default true.
     pub keep_alive: bool,
-    /// How many requests one connection serves before it is closed, at least 1; default no bound.
+    /// Maximum number of requests on one connection, at least 1. The connection is closed after the
+    /// response to the last one. No limit by default.
     pub requests_per_connection: Option<u64>,
-    /// The value of the `Server` field where the application sets none; `None` sends no
-    /// such field. Default `httpants/VERSION`.
+    /// Value of the `Server` field for responses in which the application sets none; `None` omits
+    /// the field. Default `httpants/VERSION`.
     pub server: Option<&'static str>,
-    /// Whether each connection begins with a PROXY protocol header, version 1 or 2, from a
-    /// load balancer. It is required then, so enable it only where every peer sends one.
+    /// True if each connection must begin with a PROXY protocol header, version 1 or 2, from a load
+    /// balancer. Connections without it are refused, so enable it only if every peer sends one.
     /// Disabled by default.
     pub proxy_protocol: bool,
-    /// What becomes of a request whose client ended its stream before it got the response.
+    /// Treatment of a request whose client ended its stream before it received the response.
     /// Default [`HalfClose::Serve`].
     pub half_close: HalfClose,
-    /// Accept only the characters of RFC 3986 in the request target, and no `#`. Disabled
+    /// True to accept only the characters of RFC 3986 in the request target, and no `#`. Disabled
     /// by default, because browsers send `|`, `^`, `{` and `\` in queries.
     pub strict_target: bool,
-    /// Read bytes over 0x7F in the request target as if they were percent-encoded. Disabled by
-    /// default: they are refused. Some proxies send them, such as nginx with a variable in
-    /// `proxy_pass http://backend$uri`, which has the path decoded. Path, query and
-    /// [`url`](crate::RequestHead::url) show the encoded form, and its length is what
-    /// [`Limits::target`] bounds; [`as_bytes`](crate::RequestHead::as_bytes) has the bytes as sent.
-    /// A host in the target is never read so. [`strict_target`](Self::strict_target) wins over this
-    /// option.
+    /// True to percent-encode bytes above 0x7F in the request target. Disabled by default: they are
+    /// refused. Some proxies send them, such as nginx with a variable in `proxy_pass
+    /// http://backend$uri`, which contains the decoded path. Path, query and
+    /// [`url`](crate::RequestHead::url) return the encoded form, to which [`Limits::target`]
+    /// applies; [`as_bytes`](crate::RequestHead::as_bytes) returns the bytes as sent. Such bytes in
+    /// the host of a target are always refused. [`strict_target`](Self::strict_target) overrides
+    /// this option.
     pub non_ascii_target: bool,
 }
 
@@ -68,7 +69,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// What the parser of heads needs of it.
+    /// Returns the settings that the parser of heads needs.
     pub(super) fn head_limits(&self) -> HeadLimits {
         let Limits { head, target, method, fields, .. } = self.limits;
         let Self { strict_target, non_ascii_target, .. } = *self;
@@ -76,66 +77,71 @@ impl Config {
     }
 }
 
-/// The fate of a request whose client ended its stream, which may only be its sending half
-/// (RFC 9112 section 9.6): clients, CDNs and load balancers do so and wait for the response.
+/// The treatment of a request whose client ended its stream before it received the response. The
+/// client may have closed only its sending side (RFC 9112 section 9.6): clients, CDNs and load
+/// balancers do that and wait for the response.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum HalfClose {
-    /// Its response is sent, within [`Timeouts::half_closed`]. The default.
+    /// The response is sent, within [`Timeouts::half_closed`]. The default.
     #[default]
     Serve,
-    /// The connection is dropped at once, and the response with it.
+    /// The connection and the response are dropped at once.
     Drop,
 }
 
-/// Sizes in bytes and counts. Each is enforced by what was parsed, never by how the bytes
-/// were cut into packets. 0 allows nothing; it never means no limit.
+/// The maximum sizes, in bytes, and counts of a connection. Their enforcement never depends on how
+/// the bytes are cut into packets. 0 allows nothing; it never means no limit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
-    /// The head, from the first byte of the request line to its empty line, white space
-    /// counted. At least 18. Default 32 KiB: four times what browsers and proxies send with large
-    /// cookies. Values over 65,535 count as 65,535, because the index has 16-bit offsets.
+    /// Maximum size of a request head, from the first byte of the request line to the empty line,
+    /// white space included. At least 18. Default 32 KiB: four times what browsers and proxies send
+    /// with large cookies. Values over 65,535 count as 65,535, because the index has 16-bit
+    /// offsets.
     pub head: usize,
-    /// The request target. At least 1. Default 8 KiB, which RFC 9112 section 3 recommends to
-    /// support.
+    /// Maximum length of the request target. At least 1. Default 8 KiB, which RFC 9112 section 3
+    /// recommends to support.
     pub target: usize,
-    /// The method. At least 3. Default 64; the longest registered one has 17.
+    /// Maximum length of the method. At least 3. Default 64; the longest registered method has 17
+    /// bytes.
     pub method: usize,
-    /// Field lines of a head or of a trailer section. At least 1. Default 100.
+    /// Maximum number of field lines in a head or in a trailer section. At least 1. Default 100.
     pub fields: usize,
-    /// Empty lines before a request line that are skipped. Default 4 (RFC 9112 section 2.2
-    /// asks for one at least).
+    /// Maximum number of empty lines that are skipped before a request line. Default 4 (RFC 9112
+    /// section 2.2 requires at least one).
     pub empty_lines: usize,
-    /// A request's content, after chunked decoding (`max_request` in Pants). Default 10 MiB; 0 refuses
-    /// every body.
+    /// Maximum size of the content of a request, after chunked decoding (`max_request` in Pants).
+    /// Default 10 MiB; 0 refuses every body.
     pub max_body_size: u64,
-    /// Framing of one chunked message in excess of what its chunks need, and its trailer
-    /// lines, together. Of each chunk `16 + 2 * data` bytes of framing (size line, extensions,
-    /// line ends) are free, so that chunks may be as small as one byte; what exceeds that adds
-    /// up. Default 16 KiB, because extensions are not in use.
+    /// Maximum number of bytes of chunk framing beyond a free allowance, plus the trailer lines, in
+    /// one chunked message. The allowance of each chunk is `16 + 2 * data` bytes for size line,
+    /// extensions and line ends, so that chunks of one byte are possible; framing beyond it adds
+    /// up. Default 16 KiB, because extensions are not used in practice.
     pub chunk_overhead: usize,
-    /// Content that is read and dropped when the response was finished before it was read, so
-    /// that the connection can be used again. Default 64 KiB; what is longer closes.
+    /// Maximum number of bytes of content that are read and dropped if the response was finished
+    /// before the content was read, so that the connection can be reused. Default 64 KiB; if more
+    /// content remains, the connection closes.
     pub drain: u64,
-    /// Bytes that are read and dropped behind the last response, so that the peer receives that
-    /// response and not a reset. Default 256 KiB. Behind a refusal
-    /// [`refusal_linger`](Self::refusal_linger) counts instead.
+    /// Maximum number of bytes that are read and dropped after the last response, so that the peer
+    /// receives that response and not a reset. Default 256 KiB. After a refusal,
+    /// [`refusal_linger`](Self::refusal_linger) applies instead.
     pub linger: u64,
-    /// The same behind a refusal, and behind the response to a request whose content was not read
-    /// to its end: most clients read the response only once they have sent all of the content.
-    /// Default 64 MiB, read into one buffer of `recv_buffer` bytes; [`Timeouts::refusal_linger`]
-    /// and [`Timeouts::refusal_linger_idle`] bound the time.
+    /// Like [`linger`](Self::linger), after a refusal, and after the response to a request whose
+    /// content was not read completely: most clients read the response only after they have sent
+    /// all of the content. Default 64 MiB, read into one buffer of `recv_buffer` bytes;
+    /// [`Timeouts::refusal_linger`] and [`Timeouts::refusal_linger_idle`] limit the time.
     pub refusal_linger: u64,
-    /// Bytes of responses that may wait to be sent: from there on no further pipelined request is
-    /// parsed, and [`poll_send_room`](crate::Connection::poll_send_room) is 0. Each finished
-    /// response among them counts for 40 more. Default 64 KiB; 0 counts as 1.
+    /// Maximum number of bytes of responses that may wait to be sent. At this limit no further
+    /// pipelined request is parsed, and [`poll_send_room`](crate::Connection::poll_send_room)
+    /// returns 0. Each finished response among them counts as 40 additional bytes. Default 64 KiB;
+    /// 0 counts as 1.
     pub send_backlog: usize,
-    /// The size of a receive buffer for heads and small bodies. Default 8 KiB. Values below
-    /// 16 bytes count as 16, those over 16 MiB as 16 MiB.
+    /// Size of the receive buffer for heads and small bodies. Default 8 KiB. Values below 16 bytes
+    /// count as 16, those over 16 MiB as 16 MiB.
     pub recv_buffer: usize,
-    /// The size of a receive buffer for bodies larger than that. Default 64 KiB: fewer system
-    /// calls no longer pay beyond it. Bounded like `recv_buffer`.
+    /// Size of the receive buffer for bodies larger than `recv_buffer`. Default 64 KiB; beyond it,
+    /// fewer system calls bring no further gain. At least `recv_buffer`, at most 16 MiB.
     pub body_buffer: usize,
 }
 
@@ -160,13 +166,13 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Returns the most that a connection takes from the allocator, in bytes, whatever its peer
-    /// sends and however slowly it reads. With the defaults 391 KiB; a connection that is idle
-    /// takes less than 1 KiB.
+    /// Returns the maximum memory in bytes that a connection allocates, whatever its peer sends and
+    /// however slowly it reads: 391 KiB with the defaults. An idle connection allocates less than 1
+    /// KiB.
     ///
-    /// Content that was handed out as [`Event::Data`](crate::Event::Data) is its holder's, and
-    /// so is content that was given to be sent: of the application's own there are the heads
-    /// of responses in it, with 4 KiB each at most.
+    /// Content that was handed out as [`Event::Data`](crate::Event::Data), and content that the
+    /// application provided to be sent, are not included. Heads of responses are included, assuming
+    /// at most 4 KiB each.
     ///
     /// ```
     /// use httpants_core::Config;
@@ -178,97 +184,106 @@ impl Limits {
     /// ```
     #[must_use]
     pub fn memory_bound(&self) -> usize {
-        // What must be complete before it is parsed is kept in the receive buffer, which doubles
-        // to the next power of two beside the one before.
+        // Heads and trailer sections stay in the receive buffer until they are complete. It grows
+        // to the next power of two, and the previous buffer still exists while it is copied.
         let trailers = self.chunk_overhead.saturating_add(2);
         let whole = self.head_size().max(trailers).saturating_add(1);
         let received = whole.checked_next_power_of_two().unwrap_or(usize::MAX).max(self.body_size()).saturating_mul(2);
-        // A copy of the head, one of the trailers, and the places of their lines.
+        // A copy of the head, a copy of the trailers, and the indexes of their lines.
         let copied = self.head_size().saturating_add(trailers);
         let indexed = self.fields.saturating_mul(2 * size_of::<FieldSpan>()).saturating_mul(2);
-        // Responses are gathered below the backlog, the last one may begin right there, and
-        // their buffer doubles.
+        // Responses are gathered up to the backlog, the last one may begin just below it, and the
+        // buffer doubles when it grows.
         let sent = self.backlog().saturating_add(RESPONSE_HEAD).saturating_mul(3);
         [copied, indexed, sent, FIXED].into_iter().fold(received, usize::saturating_add)
     }
 
-    /// The most bytes that a head has.
+    /// Returns the maximum size of a head in bytes.
     pub(crate) fn head_size(&self) -> usize {
         self.head.min(MOST_BYTES)
     }
 
-    /// The size of a receive buffer for heads, within what makes sense.
+    /// Returns the size of a receive buffer for heads, clamped to 16 bytes to 16 MiB.
     pub(crate) fn recv_size(&self) -> usize {
         self.recv_buffer.clamp(16, 16 << 20)
     }
 
-    /// The size of a receive buffer for large bodies.
+    /// Returns the size of a receive buffer for large bodies, clamped to `recv_size` to 16 MiB.
     pub(crate) fn body_size(&self) -> usize {
         self.body_buffer.clamp(self.recv_size(), 16 << 20)
     }
 
-    /// From how many waiting bytes on no further request is parsed.
+    /// Returns the number of waiting bytes from which on no further request is parsed.
     pub(crate) fn backlog(&self) -> usize {
         self.send_backlog.max(1)
     }
 }
 
-/// The head of a response, as far as [`Limits::memory_bound`] goes.
+/// The size of a response head that [`Limits::memory_bound`] assumes.
 const RESPONSE_HEAD: usize = 4 << 10;
-/// The connection itself, the request, and the queues of events and of segments to send.
+/// Memory of the connection itself, the request, and the queues of events and of segments to send.
 const FIXED: usize = 8 << 10;
 
-/// The time that each phase of a connection may take; `None` disables a timer. 0 is an error of
-/// [`Config::check`], except for lingering, where it is none at all.
-/// [`Timer`](crate::Timer) names them.
+/// The maximum duration of each phase of a connection; `None` disables a timer. 0 is an error in
+/// [`Config::check`], except for lingering, where 0 means not to linger. [`Timer`](crate::Timer)
+/// names the timers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Timeouts {
-    /// From accepting a connection that is to be secured to the end of its handshake (TLS),
-    /// or from its PROXY header where there is one; then it is closed. Default 10 s.
+    /// Maximum time from accepting a TLS connection, or from the end of its PROXY header, to the
+    /// end of its handshake; then the connection is closed. Default 10 s.
     pub handshake: Option<Duration>,
-    /// From accepting the connection, or from the end of its handshake, to its first byte;
-    /// also until its PROXY header is complete; then it is closed. Default 15 s.
+    /// Maximum time from accepting the connection, or from the end of its handshake, to its first
+    /// byte, or to the end of its PROXY header if that is expected; then the connection is closed.
+    /// Default 15 s.
     pub accept: Option<Duration>,
-    /// From the first byte of a head to its end; then 408. Default 15 s.
+    /// Maximum time from the first byte of a request head to its end; then the response is 408.
+    /// Default 15 s.
     pub head: Option<Duration>,
-    /// Between requests on a connection kept alive; then it is closed. Default 75 s, above the 60 s
-    /// after which common load balancers give their own connections up: of two ends that close, a
-    /// balancer should be the first, or it sends a request into a connection that is closing.
+    /// Maximum time between requests on a persistent connection; then it is closed. Default 75 s,
+    /// longer than the 60 s after which common load balancers close idle connections: the load
+    /// balancer should close first, otherwise it may send a request on a connection that the server
+    /// is closing.
     pub idle: Option<Duration>,
-    /// Without a byte of a body that is being read; then 408. Default 30 s.
+    /// Maximum time without a byte of a body that is being read; then the response is 408. Default
+    /// 30 s.
     pub body: Option<Duration>,
-    /// The slowest body, in bytes per second, judged from `body_rate_grace` on; then 408.
-    /// Default 256; 0 disables it.
+    /// Minimum average rate of a body in bytes per second, checked from `body_rate_grace` on; if it
+    /// is lower, the response is 408. Default 256; 0 disables the check.
     pub body_rate: u32,
-    /// How long a body may be slower than `body_rate`; not 0. Default 10 s.
+    /// Time from the start of a body during which `body_rate` is not checked; more than 0. Default
+    /// 10 s.
     pub body_rate_grace: Duration,
-    /// Without progress in sending; then the connection is dropped. Default 30 s.
+    /// Maximum time without progress in sending, as defined by `write_rate`; then the connection is
+    /// dropped. Default 30 s.
     pub write: Option<Duration>,
-    /// The least progress in sending, in bytes per second: each byte that the transport takes
-    /// puts the end of `write` off by no more than its time at this rate. Default 256; 0 disables
-    /// it, and any byte is progress.
+    /// Minimum rate of sending in bytes per second: each byte that the transport accepts extends
+    /// the `write` timeout by at most the time that it takes at this rate. Default 256; with 0, any
+    /// byte restarts the timeout.
     pub write_rate: u32,
-    /// How long the end of the peer's stream is awaited behind the last response. Default 2 s.
+    /// Maximum time to wait for the end of the peer's stream after the last response; then the
+    /// connection is closed. Default 2 s.
     pub linger: Option<Duration>,
-    /// The same behind a refusal, and behind the response to a request whose content was not read
-    /// to its end, where the peer goes on sending. Default 30 s. From a shutdown of the server on
-    /// `linger` counts there, too.
+    /// Like `linger`, after a refusal, and after the response to a request whose content was not
+    /// read completely, while the peer continues to send. Default 30 s. Once the server shuts down,
+    /// `linger` also applies, counted from the shutdown.
     pub refusal_linger: Option<Duration>,
-    /// How long the next byte is awaited then. Default 5 s.
+    /// Maximum time to wait for the next byte during `refusal_linger`; then the connection is
+    /// closed. Default 5 s.
     pub refusal_linger_idle: Option<Duration>,
-    /// From the head of a request to the head of its response, without the time in which its
-    /// content is awaited; then 503. Disabled by default.
+    /// Maximum time from the head of a request to the head of its response, not counting the time
+    /// spent waiting for content from the peer; then the response is 503. Disabled by default.
     pub handler: Option<Duration>,
-    /// After the client ended its stream, or from the head of a request that was accepted behind
-    /// that, without a byte that it accepts; then 503 where no head has left, else a reset. Default
-    /// 30 s; `None` serves without limit.
+    /// Maximum time without a byte that the client accepts, counted from the end of its stream, or
+    /// from the head of a request that was accepted after that; then the response is 503, or the
+    /// connection is reset if the head of the response was sent. Default 30 s; `None` serves
+    /// without limit.
     ///
-    /// Every byte that it accepts starts this time anew: of the response, which heartbeats of
-    /// server-sent events are part of, and of interim responses. So a client that only shut its
-    /// sending half and goes on reading is served as long as there is something to read, and an
-    /// application that wants to end an endless stream with the client's half asks whether the peer
-    /// has closed. One that is gone resets the connection or accepts nothing.
+    /// Every byte that the client accepts restarts this timeout: bytes of the response, including
+    /// heartbeats of server-sent events, and of interim responses. A client that closed only its
+    /// sending side and continues to read is therefore served as long as there is something to
+    /// send; an application that wants to end an endless stream in this case must check whether the
+    /// peer has closed. A client that is gone resets the connection or accepts nothing.
     pub half_closed: Option<Duration>,
 }
 

@@ -1,4 +1,4 @@
-//! The check of a configuration.
+//! Validation of a configuration.
 
 use core::error::Error;
 use core::fmt;
@@ -11,7 +11,7 @@ const SHORTEST_HEAD: usize = 18;
 /// `GET`.
 const SHORTEST_METHOD: usize = 3;
 
-/// A setting of a [`Config`] with which no request could be served, from [`Config::check`].
+/// The error of [`Config::check`]: a setting with which no request could be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ConfigError {
     setting: &'static str,
@@ -35,16 +35,16 @@ impl fmt::Display for ConfigError {
 impl Error for ConfigError {}
 
 impl Config {
-    /// Checks that requests can be served with these settings. A server does so when it starts;
-    /// call it before the first [`Connection`](crate::Connection), which takes any settings and then
-    /// refuses or closes what is beyond them.
+    /// Checks that requests can be served with these settings. Call it before the first
+    /// [`Connection`](crate::Connection) is created; the driver's server does so when it starts. A
+    /// connection accepts any settings, and refuses or closes what exceeds them.
     ///
-    /// A limit of 0 allows nothing and never means no limit: that is an error where nothing could be
-    /// served, and else what it says, such as no body at all, or no lingering. A timeout of 0 would
-    /// end what it times before it begins; `None` is no limit. Those of lingering may be 0.
+    /// A limit of 0 allows nothing and never means no limit. It is an error if nothing could be
+    /// served with it; otherwise it is valid, such as no body at all. A timeout of 0 would expire
+    /// immediately and is an error, except for lingering; `None` means no limit.
     ///
     /// # Errors
-    /// Returns the first setting that is too small.
+    /// [`ConfigError`] with the first setting that is too small.
     ///
     /// ```
     /// use httpants_core::Config;
@@ -79,7 +79,7 @@ impl Config {
 }
 
 impl Timeouts {
-    /// Returns the first timeout that ends what it times before it begins.
+    /// Returns the error of the first timeout that is 0.
     fn zero(&self) -> Option<ConfigError> {
         let timeouts = [
             ("timeouts.handshake", self.handshake),
@@ -103,14 +103,14 @@ mod tests {
     use super::*;
     use crate::{Connection, ConnectionInfo, Event, Now};
 
-    /// Sets a setting to a number; 1 is one second for a time.
+    /// A function that sets a setting to a number, in seconds for a timeout.
     type Set = fn(&mut Config, u64);
 
     fn span(number: u64) -> Duration {
         if number == u64::MAX { Duration::MAX } else { Duration::from_secs(number) }
     }
 
-    /// All numbers and times of a configuration, with the smallest value that is no error.
+    /// All numbers and timeouts of a configuration, each with its smallest valid value.
     const SETTINGS: [(&str, u64, Set); 28] = [
         ("requests_per_connection", 1, |config, n| config.requests_per_connection = Some(n)),
         ("limits.head", 18, |config, n| config.limits.head = n as usize),
@@ -142,7 +142,7 @@ mod tests {
         ("timeouts.half_closed", 1, |config, n| config.timeouts.half_closed = Some(span(n))),
     ];
 
-    /// Sends the shortest request.
+    /// Returns true if a connection serves the shortest request.
     fn is_served(config: Config) -> bool {
         let now = Now::default();
         let mut connection = Connection::new(config.into(), ConnectionInfo::default(), now);

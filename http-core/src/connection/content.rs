@@ -1,19 +1,20 @@
-//! The body of the current request, as far as it is still to come.
+//! The part of the current request's body that has not been parsed.
 
 use crate::wire::chunked::Chunked;
 use crate::wire::request_framing::Framing;
 
-/// The content of the current request, as far as it is still to come.
+/// The part of the current request's content that has not been parsed.
 #[derive(Debug, Default)]
 pub(super) struct Content {
     pub(super) coding: Coding,
-    /// Where it begins in the stream, or in a chunked one the end of the last whole chunk's data.
+    /// Offset in the stream at which the content begins; in a chunked body, the end of the last
+    /// chunk whose data is complete.
     pub(super) element: u64,
-    /// Decoded bytes that came.
+    /// Number of decoded bytes that were received.
     pub(super) received: u64,
-    /// Decoded bytes that may come.
+    /// Maximum number of decoded bytes.
     pub(super) limit: u64,
-    /// Decoded bytes dropped after the response was finished.
+    /// Number of decoded bytes that were dropped after the response was finished.
     pub(super) drained: u64,
 }
 
@@ -21,7 +22,7 @@ pub(super) struct Content {
 pub(super) enum Coding {
     #[default]
     None,
-    /// This many bytes are to come.
+    /// Content-Length, with the number of bytes that remain.
     Length(u64),
     Chunked(Chunked),
 }
@@ -36,7 +37,7 @@ impl Content {
         Self { coding, element, received: 0, limit, drained: 0 }
     }
 
-    /// Returns true if more than this many bytes are known, or likely, to come.
+    /// Returns true if more than `size` bytes are known, or likely, to follow.
     pub(super) fn is_longer_than(&self, size: usize) -> bool {
         match &self.coding {
             Coding::None => false,
@@ -45,8 +46,8 @@ impl Content {
         }
     }
 
-    /// How many bytes may stand unread in a receive buffer of `size` bytes: a trailer section
-    /// stands there until it is complete, or longer than its limit.
+    /// Returns the number of unparsed bytes that a receive buffer of `size` bytes may hold: a
+    /// trailer section stays in it until it is complete or exceeds its limit.
     pub(super) fn room(&self, size: usize) -> usize {
         match &self.coding {
             Coding::None | Coding::Length(_) => size,
@@ -54,7 +55,7 @@ impl Content {
         }
     }
 
-    /// Bytes that are known to come.
+    /// Returns the number of bytes that are known to follow.
     pub(super) fn announced(&self) -> u64 {
         match &self.coding {
             Coding::None => 0,

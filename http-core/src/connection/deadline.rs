@@ -1,4 +1,4 @@
-//! Which timers of a connection run, and what follows when one of them ends.
+//! The deadlines of a connection, and the actions when they pass.
 
 use http::StatusCode;
 
@@ -10,11 +10,11 @@ use crate::message::now::Now;
 use crate::wire::error::ProtocolError;
 
 impl Connection {
-    /// Returns the next deadline; `None` when nothing is timed.
+    /// Returns the next deadline; `None` if no timer runs.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Deadline> {
         let is_between_requests = self.state.recv == Receiving::Idle && self.served > 0 && !self.held;
-        // Most of the time nothing but the next request is awaited.
+        // The usual case: the connection only waits for the next request.
         if is_between_requests && !self.has_unsent() && self.uncommon.is_none() && self.peer_closed_at.is_none() {
             let mut next = Earliest::default();
             next.offer(self.times.idle, self.config.timeouts.idle, Timer::Idle);
@@ -25,8 +25,8 @@ impl Connection {
         self.earliest_deadline()
     }
 
-    /// Returns the earliest of the deadlines that the state has. Not inlined, so that the usual case
-    /// stays a few instructions.
+    /// Returns the earliest deadline in the current state. Not inlined, so that the usual case
+    /// takes few instructions.
     #[inline(never)]
     fn earliest_deadline(&self) -> Option<Deadline> {
         let times = &self.times;
@@ -38,13 +38,13 @@ impl Connection {
         }
         match (self.state.recv, self.state.send) {
             (Receiving::Handshake, _) => self.offer_handshake(&mut next),
-            // The application is busy with the request before, or its response leaves.
+            // The application is busy with the previous request, or its response is being sent.
             (Receiving::Idle | Receiving::Head, _) if self.held => {}
             (Receiving::Idle, _) if has_unsent => {}
             (Receiving::Idle, _) if self.served == 0 => next.offer(times.accepted, timeouts.accept, Timer::Accept),
             (Receiving::Idle, _) => next.offer(times.idle, timeouts.idle, Timer::Idle),
             (Receiving::Head, _) => next.offer(times.head, timeouts.head, Timer::Head),
-            // Not while it is the application that is awaited.
+            // Only while the connection waits for the peer, not for the application.
             (Receiving::Body | Receiving::Drain, _) if self.awaits_content() => {
                 next.offer(times.content, timeouts.body, Timer::Body);
                 next.offer_at(times.slowest_content(timeouts), Timer::BodyRate);
@@ -59,25 +59,25 @@ impl Connection {
         }
         let outstanding = self.state.awaits_response();
         if outstanding {
-            // While content is awaited it is the peer that takes its time.
+            // Time spent waiting for content is the peer's, not the handler's.
             let reads = self.state.recv == Receiving::Body && self.awaits_content();
             if self.state.send == Sending::Head && !reads {
                 times.offer_handler(&mut next, timeouts);
             }
         }
-        // Also where the application is still busy with a request whose response has left, and the
-        // connection would go on.
+        // This includes an application that is still busy with a request whose response was sent,
+        // on a connection that would continue.
         if let Some(since) = self.peer_closed_at
             && (outstanding || self.held && self.state.send == Sending::Idle)
         {
-            // A request that waited for the one before has all of its time.
+            // A request that had to wait for the previous one gets the full time.
             let since = since.max(times.sent).max(times.request);
             next.offer(since, timeouts.half_closed, Timer::HalfClosed);
         }
         next.deadline()
     }
 
-    /// Returns true if it is the peer that is awaited, once content is to come.
+    /// Returns true if the connection waits for the peer to send content.
     fn awaits_content(&self) -> bool {
         !self.paused && !self.awaits_continue
     }
@@ -88,8 +88,8 @@ impl Connection {
         self.state.persistent && is_open && self.state.recv != Receiving::Handshake
     }
 
-    /// Acts on the deadline of [`poll_timeout`](Self::poll_timeout), if it has come. Judged by
-    /// `now`, so a call too early or too often does nothing.
+    /// Acts on the deadline of [`poll_timeout`](Self::poll_timeout) if `now` has reached it. A call
+    /// that is too early or repeated does nothing.
     pub fn handle_timeout(&mut self, now: Now) {
         self.set_now(now);
         if let Some(deadline) = self.poll_timeout()
@@ -103,7 +103,7 @@ impl Connection {
         self.events.time_out(timer);
         match timer {
             Timer::Handshake | Timer::Accept | Timer::Idle => {
-                // A client that was silent for so long is not sending.
+                // A client that sent nothing for this time is assumed not to be sending.
                 self.more_may_come = false;
                 self.apply(Input::IdleTimeout);
                 self.events.close(CloseReason::TimedOut(timer));

@@ -1,4 +1,4 @@
-//! What a connection reports to its caller.
+//! The events that a connection reports to its caller.
 
 use core::fmt;
 
@@ -11,74 +11,76 @@ use crate::message::headers::Headers;
 use crate::message::request::{RequestHead, RequestId};
 use crate::wire::error::ProtocolError;
 
-/// A thing that happened, from [`Connection::poll_event`](crate::Connection::poll_event).
+/// An event of a connection, from [`Connection::poll_event`](crate::Connection::poll_event).
 ///
-/// For each request: `Request`; where it has a body, perhaps `Expect100`, then `Data` any
-/// number of times, and `End`; and one `ResponseEnd` when its response has left or never will.
+/// The events of a request are: `Request`; if it has a body, possibly `Expect100`, then any number
+/// of `Data`, and `End`; and one `ResponseEnd` when its response was sent or has failed.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Event {
-    /// The PROXY header was accepted:
-    /// [`connection_info`](crate::Connection::connection_info) has the addresses that it names. The
-    /// first event of a connection with
+    /// The PROXY header was accepted, and [`connection_info`](crate::Connection::connection_info)
+    /// returns its addresses. The first event of a connection with
     /// [`Config::proxy_protocol`](crate::Config::proxy_protocol).
     ProxyHeader,
-    /// A request head; a response is expected. Where
-    /// [`has_body`](crate::RequestHead::has_body) says so, its body follows as `Data` and `End`.
+    /// A request head was received; a response is expected. If
+    /// [`has_body`](crate::RequestHead::has_body) returns true, the body follows as `Data` and
+    /// `End`.
     Request(RequestHead),
-    /// The client waits for `100 Continue` before it sends the body: call
-    /// [`send_continue`](crate::Connection::send_continue) to get it, or respond without.
+    /// The client waits for `100 Continue` before it sends the body. Call
+    /// [`send_continue`](crate::Connection::send_continue) to receive the body, or respond without
+    /// it.
     Expect100(RequestId),
-    /// A piece of the request's body, never empty, as it was received: a slice of the receive
-    /// buffer, without a copy. However short it is, it keeps that whole buffer
+    /// A piece of the request's body, never empty: a slice of the receive buffer, without a copy.
+    /// However short it is, it prevents that whole buffer
     /// ([`storage_size`](crate::Connection::storage_size), up to
-    /// [`Limits::body_buffer`](crate::Limits::body_buffer) or more) from being used again or freed,
-    /// and the connection takes another one for what it receives next. A peer may send single
-    /// bytes, so copy what is kept for long (`Bytes::copy_from_slice(&piece)`, or into a buffer
-    /// that grows), and drop the piece; that pays off for pieces under half of the buffer. The
-    /// driver does so.
+    /// [`Limits::body_buffer`](crate::Limits::body_buffer) or more) from being reused or freed, and
+    /// the connection allocates another one for the bytes that follow. A peer may send single
+    /// bytes, so copy pieces that are kept for long (`Bytes::copy_from_slice(&piece)`, or into a
+    /// growing buffer) and drop the originals; this is worthwhile for pieces shorter than half of
+    /// the buffer. The driver does so.
     Data(RequestId, Bytes),
-    /// The body is complete; the trailer fields, which are empty for most requests.
+    /// The body is complete. Contains the trailer fields, which are empty for most requests.
     End(RequestId, Headers),
-    /// There is room to send again, after [`poll_send_room`](crate::Connection::poll_send_room) was 0.
+    /// More of the response can be queued, after
+    /// [`poll_send_room`](crate::Connection::poll_send_room) returned 0.
     Writable(RequestId),
-    /// The peer ended its stream while the response to its request is outstanding. It may only
-    /// have closed its sending side, so the response is still sent, unless
-    /// [`Config::half_close`](crate::Config::half_close) says otherwise.
+    /// The peer ended its stream while the response to its request is outstanding. It may have
+    /// closed only its sending side, so the response is still sent. Not emitted with
+    /// [`HalfClose::Drop`](crate::HalfClose::Drop), which closes the connection instead.
     PeerClosed(RequestId),
-    /// The stream is the application's now; the response's head has left.
-    /// [`take_upgrade`](crate::Connection::take_upgrade) has the bytes already read.
+    /// The head of the response that ends HTTP was sent, and the stream belongs to the application.
+    /// [`take_upgrade`](crate::Connection::take_upgrade) returns the bytes that were already read.
     Upgraded(RequestId),
-    /// A response has left with its last byte, or never will: one event for each request, and
-    /// for each response to something that was no request.
+    /// The last byte of a response was sent, or the response has failed. Emitted once for each
+    /// request, and for each response to input that was not a request.
     ResponseEnd(ResponseStats),
     /// A deadline has passed.
     TimedOut(Timer),
-    /// The peer was refused; [`Closed`](Self::Closed) follows.
+    /// Input of the peer was refused; [`Closed`](Self::Closed) follows.
     Refused(Box<Refusal>),
-    /// Nothing more will be parsed, and why. Only [`ResponseEnd`](Self::ResponseEnd) can follow,
-    /// because bytes may still wait to be sent, and [`TimedOut`](Self::TimedOut) with
-    /// [`Timer::Write`] or [`Timer::Linger`].
+    /// No further input will be parsed, for this reason. Bytes may still wait to be sent, so
+    /// [`ResponseEnd`](Self::ResponseEnd), and [`TimedOut`](Self::TimedOut) with [`Timer::Write`]
+    /// or [`Timer::Linger`], can follow.
     Closed(CloseReason),
 }
 
-/// The end of a response, from [`Event::ResponseEnd`].
+/// The result of sending a response, from [`Event::ResponseEnd`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ResponseStats {
-    /// The request that it belongs to; `None` for the refusal of something that was no request.
+    /// The request that the response belongs to; `None` for the refusal of input that was not a
+    /// request.
     pub request: Option<RequestId>,
-    /// Its status; `None` where the connection ended before a response had begun.
+    /// The status of the response; `None` if the connection ended before a response had begun.
     pub status: Option<StatusCode>,
-    /// Bytes of the body that have left, without the framing of chunks. Of a chunked response
-    /// that broke off, framing that has not left counts as body that has not, so that the number
-    /// is never too large.
+    /// Number of bytes of the body that were sent, without chunk framing. If a chunked response
+    /// broke off, unsent framing is counted as unsent body, so that the number is never too large.
     pub body_bytes: u64,
-    /// Whether all of the response has left.
+    /// True if the complete response was sent.
     pub complete: bool,
 }
 
-/// The reason why a connection ended, reported once by [`Event::Closed`](crate::Event::Closed).
+/// The reason why a connection ended, reported once in [`Event::Closed`](crate::Event::Closed).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CloseReason {
@@ -91,20 +93,19 @@ pub enum CloseReason {
     Truncated,
     /// A request was refused.
     Refused(ProtocolError),
-    /// A timer ran out, other than those that refuse a request with 408.
+    /// A timer expired, other than those that refuse a request with 408.
     TimedOut(Timer),
-    /// The handshake that was to secure the transport failed, or the peer ended the stream
-    /// during it.
+    /// The TLS handshake failed, or the peer ended the stream during it.
     HandshakeFailed,
-    /// The server shuts down.
+    /// The server is shutting down.
     Shutdown,
     /// The server has too many connections
     /// ([`refuse_overloaded`](crate::Connection::refuse_overloaded)).
     Overloaded,
-    /// The address of the peer has too many connections
+    /// The peer's address has too many connections
     /// ([`refuse_address`](crate::Connection::refuse_address)).
     AddressLimit,
-    /// The application aborted, or ended a response before its Content-Length.
+    /// The application aborted the response, or finished it before the end of its Content-Length.
     Aborted,
     /// The transport failed.
     IoError,
@@ -128,37 +129,37 @@ impl fmt::Display for CloseReason {
     }
 }
 
-/// The way to end the transport, from [`Connection::poll_close`](crate::Connection::poll_close).
+/// An instruction to shut down or close the transport, from
+/// [`Connection::poll_close`](crate::Connection::poll_close).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Close {
-    /// Shut the sending side down and go on receiving: the peer gets its time to read the
+    /// Shut down the sending side and continue to receive, so that the peer has time to read the
     /// last response before a reset could destroy it.
     ShutdownWrite,
     /// Close the socket.
     Now,
-    /// Close the socket so that the peer sees a reset (`SO_LINGER` 0): the response broke off
-    /// where only the end of the stream could have marked its end, or its client had ended its
-    /// stream and accepted nothing more.
+    /// Close the socket so that the peer sees a reset (`SO_LINGER` 0): a response that ends with
+    /// the connection broke off, or the client had ended its stream and accepted nothing more.
     Reset,
 }
 
-/// Events that do not come from parsing, until they are emitted.
+/// Events that were not emitted yet and do not result from parsing.
 #[derive(Debug, Default)]
 pub(crate) struct PendingEvents {
-    /// Whether one of those below may be there, but for `expect_100`.
+    /// True if one of the events below, other than `expect_100`, may be pending.
     pub(crate) any: bool,
     proxy_header: bool,
     timed_out: Option<Timer>,
-    /// One that fired when the connection was closed already, because of the first perhaps.
+    /// A timer that expired after the connection was closed, possibly by `timed_out`.
     timed_out_closed: Option<Timer>,
     refused: Option<Box<Refusal>>,
-    /// Emitted when the body is asked for, if it is not refused then.
+    /// True until the body is asked for; then the event is emitted or the body is refused.
     pub(crate) expect_100: bool,
     end: bool,
-    /// The application saw no room to send and waits for some.
+    /// True if the application found no room to send and waits for it.
     blocked: bool,
-    /// `None` until the stream is handed over, then whether that was emitted.
+    /// `None` until the stream is handed over, then true once the event was emitted.
     upgraded: Option<bool>,
     closed: Option<CloseReason>,
     closed_emitted: bool,
@@ -188,13 +189,13 @@ impl PendingEvents {
         self.refused.as_deref()
     }
 
-    /// The body is complete, and has no trailers.
+    /// Records that the body is complete and has no trailers.
     pub(crate) fn end(&mut self) {
         self.any = true;
         self.end = true;
     }
 
-    /// Whether the application waits for room to send.
+    /// Records whether the application waits for room to send.
     pub(crate) fn block(&mut self, blocked: bool) {
         self.any |= blocked;
         self.blocked = blocked;
@@ -215,14 +216,15 @@ impl PendingEvents {
         self.upgraded.get_or_insert(false);
     }
 
-    /// Forgets what belongs to a request that is over.
+    /// Clears the events of a request that has ended.
     pub(crate) fn forget_request(&mut self) {
         self.expect_100 = false;
         self.end = false;
         self.blocked = false;
     }
 
-    /// The next event of the current request `id`; that there is room to send only while there is.
+    /// Returns the next event. `id` is the current request; `Writable` is returned only if
+    /// `has_room` is true.
     #[inline(never)]
     pub(crate) fn next(&mut self, id: RequestId, has_room: bool) -> Option<Event> {
         if core::mem::take(&mut self.proxy_header) {
@@ -248,7 +250,7 @@ impl PendingEvents {
             *emitted = true;
             return Some(Event::Upgraded(id));
         }
-        // A stream that was handed over takes no body of a response.
+        // After the stream was handed over, no body of a response is sent.
         self.any = self.blocked && self.upgraded.is_none();
         if self.any && has_room {
             self.blocked = false;

@@ -1,4 +1,4 @@
-//! A connection between requests, without the state that only a busy one needs.
+//! Idle connections, without the state that only busy ones need.
 
 use alloc::sync::Arc;
 use core::time::Duration;
@@ -12,11 +12,11 @@ use super::uncommon::Uncommon;
 use crate::message::connection_info::ConnectionInfo;
 use crate::message::now::Now;
 
-/// A connection that waits for a request, in little memory, from [`Connection::take_idle`].
+/// A connection that waits for a request and takes little memory, from [`Connection::take_idle`].
 ///
-/// A caller with many connections keeps one of these for each that is idle, and a few
-/// [`Connection`]s, with their buffers, for those that are busy. Ids of requests count on each
-/// connection: keep them with the connection that they are of, also across [`Connection::restore`].
+/// A caller with many connections keeps one of these for each idle connection, and a few
+/// [`Connection`]s with their buffers for the busy ones. Request ids are counted per connection:
+/// keep them with the connection that they belong to, also across [`Connection::restore`].
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -36,10 +36,10 @@ use crate::message::now::Now;
 #[must_use = "the connection goes on with it"]
 pub struct IdleConnection {
     peer: ConnectionInfo,
-    /// When it was accepted, or became idle.
+    /// Time at which the connection was accepted or became idle.
     since: Duration,
     served: u64,
-    /// How much was consumed of its stream, in bytes.
+    /// Number of bytes of its stream that were consumed.
     position: u64,
     uncommon: Option<Box<Uncommon>>,
     proxy_header: PrefaceHeader,
@@ -52,7 +52,7 @@ impl IdleConnection {
         Self { peer, since: now.mono, served: 0, position: 0, uncommon: None, proxy_header }
     }
 
-    /// Does as [`Connection::expire_at`].
+    /// Sets the time at which the connection closes, like [`Connection::expire_at`].
     pub fn expire_at(&mut self, at: Duration) {
         self.uncommon.get_or_insert_default().expires = Some(at);
     }
@@ -60,9 +60,9 @@ impl IdleConnection {
 
 /// Memory, for callers with many connections.
 impl Connection {
-    /// Moves the connection out if it is idle, and nothing of it was reported that a caller must
-    /// still act on; [`restore`](Self::restore) brings it back. What stays here is unused until
-    /// then: its buffers, for the next connection that is restored here.
+    /// Moves the connection out if it is idle and the caller does not have to act on it; otherwise
+    /// returns `None`. [`restore`](Self::restore) moves it back. This value keeps its buffers for
+    /// the next connection that is restored into it, and must not be used until then.
     #[inline]
     #[must_use = "the connection goes on with it"]
     pub fn take_idle(&mut self) -> Option<IdleConnection> {
@@ -79,9 +79,9 @@ impl Connection {
         })
     }
 
-    /// Goes on with a connection that was idle, in the place of one that was taken out of here or
-    /// has received nothing; with any other, that one is dropped. The configuration is the one
-    /// that this connection was created with.
+    /// Continues an idle connection in this value, whose previous connection must have been taken
+    /// out or have received nothing; any other is dropped. The configuration is the one that this
+    /// value was created with.
     #[inline]
     pub fn restore(&mut self, idle: IdleConnection, now: Now) {
         if !self.is_vacant() {
@@ -95,19 +95,19 @@ impl Connection {
         self.served = served;
         self.uncommon = uncommon;
         self.proxy_header = proxy_header;
-        // Not what the last request of the connection that was here has left.
+        // The previous connection's last request must not affect this one.
         self.more_may_come = false;
     }
 
-    /// Drops the connection, but for what the next one with the same configuration has, too.
+    /// Drops the connection, except what the next one with the same configuration can reuse.
     fn renew(&mut self, now: Now) {
         let default_headers = core::mem::take(&mut self.default_headers);
         *self = Self::with_default_headers(Arc::clone(&self.config), default_headers, self.peer, now);
     }
 
-    /// Returns true if nothing but what an [`IdleConnection`] holds distinguishes this connection
-    /// from a new one. What belongs to a request ends with it, and what begins the end of the
-    /// connection leads out of this state.
+    /// Returns true if this connection differs from a new one only by what an [`IdleConnection`]
+    /// stores. State of a request is cleared with it, and a connection that has begun to close is
+    /// in another state.
     fn is_vacant(&self) -> bool {
         self.state == State::NEW
             && !(self.held | self.events.any | self.recv.is_lent())

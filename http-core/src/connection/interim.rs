@@ -1,4 +1,4 @@
-//! Interim responses: 103 Early Hints and their like.
+//! Interim responses, such as 103 Early Hints.
 
 use http::{StatusCode, Version};
 
@@ -10,12 +10,12 @@ use crate::wire::encode;
 
 /// Interim responses.
 impl Connection {
-    /// Sends an interim response with these fields ahead of the response to this request, such as
-    /// 103 with `Link` fields (Early Hints, RFC 8297). May be called more than once. Returns false
-    /// to a client of HTTP/1.0, which knows no interim responses (RFC 9110 section 15.2) and gets
-    /// none.
+    /// Sends an interim response with these fields before the response to this request, such as 103
+    /// with `Link` fields (Early Hints, RFC 8297). May be called more than once. Returns false, and
+    /// sends nothing, if the request is HTTP/1.0, which has no interim responses (RFC 9110 section
+    /// 15.2).
     ///
-    /// It takes memory until it has left, like a piece of a body
+    /// It takes memory until it is sent, like a piece of a body
     /// ([`poll_send_room`](Self::poll_send_room)).
     ///
     /// ```
@@ -30,11 +30,11 @@ impl Connection {
     /// ```
     ///
     /// # Errors
-    /// [`Misuse::InterimStatus`] for a status outside 102 to 199: 100 and 101 are
+    /// [`Misuse::InterimStatus`] for a status outside 102 to 199; 100 and 101 are sent by
     /// [`send_continue`](Self::send_continue) and [`respond_upgrade`](Self::respond_upgrade).
     /// [`Misuse::Framing`] for `Content-Length`, `Transfer-Encoding`, `Connection`, `Trailer` and
-    /// `Upgrade`. [`Misuse::HeadSent`] where the response has begun, [`Misuse::NoRequest`] where it
-    /// is finished, [`Misuse::Closed`] where the connection closes. Nothing was sent then.
+    /// `Upgrade`. [`Misuse::HeadSent`] if the response has begun, [`Misuse::NoRequest`] if it is
+    /// finished, [`Misuse::Closed`] if the connection is closing. Nothing is sent in these cases.
     pub fn send_interim(
         &mut self,
         request: RequestId,

@@ -1,8 +1,8 @@
-//! Buffers that leave the connection while the transport works with them.
+//! Buffers that are moved out of the connection while the transport uses them.
 //!
-//! A caller that shares a connection behind a lock must not hold it while the transport runs,
-//! which may be foreign code. So it moves the buffers out, unlocks, reads or writes, and brings
-//! them, or the number of bytes, back.
+//! A caller that shares a connection behind a lock must not hold the lock while it calls the
+//! transport, which may be foreign code. It moves the buffers out, unlocks, reads or writes, and
+//! then returns the buffers or the number of bytes.
 
 use super::Connection;
 use super::recv_buffer::RecvBuf;
@@ -10,24 +10,24 @@ use super::send_queue::{Segment, SendQueue, Transmit};
 use super::state::Receiving;
 use crate::message::now::Now;
 
-/// The buffer of a connection to receive into, from [`Connection::lend_recv_buf`].
+/// The receive buffer of a connection, from [`Connection::lend_recv_buf`].
 #[derive(Debug)]
 #[must_use = "give it back by return_recv_buf: the connection receives nothing without it"]
 pub struct RecvBuffer(RecvBuf);
 
 impl RecvBuffer {
-    /// Returns room to read into, all of it initialised and never empty.
+    /// Returns the free space to read into, which is initialised and never empty.
     pub fn room(&mut self) -> &mut [u8] {
         self.0.rest()
     }
 }
 
-/// Bytes and stretches of files that were taken out of a connection to be sent, from
+/// Bytes and ranges of files that were taken out of a connection to be sent, from
 /// [`Connection::take_transmit`].
 #[derive(Debug, Default)]
 pub struct TransmitQueue(SendQueue);
 
-/// Bytes that have left, from [`TransmitQueue::advance`]; for
+/// The number of bytes that were sent, from [`TransmitQueue::advance`], to be passed to
 /// [`Connection::handle_transmitted`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[must_use = "the connection must know what has left"]
@@ -37,7 +37,7 @@ pub struct Transmitted {
 }
 
 impl Transmitted {
-    /// Returns how many bytes have left.
+    /// Returns the number of bytes that were sent.
     #[must_use]
     pub fn count(self) -> u64 {
         self.memory.saturating_add(self.files)
@@ -52,13 +52,13 @@ impl core::ops::AddAssign for Transmitted {
 }
 
 impl TransmitQueue {
-    /// Returns bytes, or a stretch of a file, to be sent next; `None` when nothing waits here.
+    /// Returns the bytes, or the range of a file, to be sent next; `None` if the queue is empty.
     #[must_use]
     pub fn poll(&self) -> Option<Transmit<'_>> {
         self.0.poll()
     }
 
-    /// Removes `count` bytes, which have left, from the front.
+    /// Removes `count` bytes, which were sent, from the front.
     pub fn advance(&mut self, count: u64) -> Transmitted {
         let before = (self.0.memory(), self.0.len());
         self.0.sent(count);
@@ -66,24 +66,26 @@ impl TransmitQueue {
         Transmitted { memory, files: before.1.saturating_sub(self.0.len()).saturating_sub(memory) }
     }
 
-    /// Returns true if nothing waits here.
+    /// Returns true if the queue is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
-/// Content that the connection dropped unsent, from [`Connection::take_dropped`]. Dropping it
-/// may run the application's code, where the content is its own ([`bytes::Bytes::from_owner`]).
+/// Content that the connection dropped without sending it, from [`Connection::take_dropped`].
+/// Dropping this value may run code of the application, if the content was made with
+/// [`bytes::Bytes::from_owner`].
 #[derive(Debug, Default)]
 pub struct Dropped {
     _segments: alloc::collections::VecDeque<Segment>,
 }
 
-/// In and out, for callers that share the connection behind a lock.
+/// Input and output for callers that share the connection behind a lock.
 impl Connection {
-    /// Moves the receive buffer out; `None` while nothing is to be received
-    /// ([`wants_recv`](Self::wants_recv)). Nothing is parsed until it is given back.
+    /// Moves the receive buffer out; returns `None` if nothing is to be received
+    /// ([`wants_recv`](Self::wants_recv)) or the buffer is already lent. Nothing is parsed until it
+    /// is returned by [`return_recv_buf`](Self::return_recv_buf).
     pub fn lend_recv_buf(&mut self) -> Option<RecvBuffer> {
         if self.recv.is_lent() || !self.wants_recv() {
             return None;
@@ -92,10 +94,10 @@ impl Connection {
         Some(RecvBuffer(self.recv.lend(size)))
     }
 
-    /// Takes the receive buffer back, with `count` bytes read into the front of its room. For the end
-    /// of the stream give it back with 0 and call [`handle_eof`](Self::handle_eof).
-    /// Behind [`Event::Upgraded`](super::Event::Upgraded) those bytes belong to the new protocol,
-    /// too ([`take_upgrade`](Self::take_upgrade)).
+    /// Takes the receive buffer back, with `count` bytes read into the beginning of its free space.
+    /// At the end of the stream, return it with 0 and call [`handle_eof`](Self::handle_eof). After
+    /// [`Event::Upgraded`](super::Event::Upgraded) these bytes also belong to the new protocol
+    /// ([`take_upgrade`](Self::take_upgrade)).
     pub fn return_recv_buf(&mut self, buffer: RecvBuffer, count: usize, now: Now) {
         self.recv.take_back(buffer.0);
         self.recv.commit(count);
@@ -105,9 +107,9 @@ impl Connection {
         self.handle_recv(count, now);
     }
 
-    /// Moves all that waits to be sent to the end of a queue of the caller's; says whether
-    /// there was something. Report what has left by
-    /// [`handle_transmitted`](Self::handle_transmitted). Until then it counts as waiting.
+    /// Moves everything that waits to be sent to the end of `queue`. Returns false if nothing was
+    /// waiting. Report sent bytes by [`handle_transmitted`](Self::handle_transmitted); until then
+    /// they count as waiting.
     pub fn take_transmit(&mut self, queue: &mut TransmitQueue) -> bool {
         if self.send.is_empty() {
             return false;
@@ -119,8 +121,8 @@ impl Connection {
         true
     }
 
-    /// Records bytes of what [`take_transmit`](Self::take_transmit) gave as sent. A queue that is
-    /// empty gives its storage back.
+    /// Records bytes that were moved out by [`take_transmit`](Self::take_transmit) as sent. If
+    /// `queue` is empty, its storage is returned to the connection.
     pub fn handle_transmitted(&mut self, queue: &mut TransmitQueue, sent: Transmitted, now: Now) {
         self.set_now(now);
         if queue.is_empty() {
@@ -133,11 +135,11 @@ impl Connection {
         self.has_sent(memory.saturating_add(files));
     }
 
-    /// Records that `count` bytes have left of what the transport holds and reports as transmitted
-    /// only as a whole, as a secured one does with its records: progress for
+    /// Records that the transport has sent `count` bytes of a unit that it will report as
+    /// transmitted only as a whole, such as a TLS record. They count only as progress for
     /// [`Timeouts::write`](crate::Timeouts::write) and
-    /// [`half_closed`](crate::Timeouts::half_closed), and nothing else. It counts once: what is
-    /// transmitted later is so much less progress.
+    /// [`half_closed`](crate::Timeouts::half_closed). The same number of bytes is subtracted from
+    /// the progress when they are reported as transmitted later, so that nothing counts twice.
     pub fn handle_partly_transmitted(&mut self, count: u64, now: Now) {
         self.set_now(now);
         if count > 0 && self.has_unsent() {
@@ -145,13 +147,13 @@ impl Connection {
         }
     }
 
-    /// Returns true if [`take_dropped`](Self::take_dropped) has something.
+    /// Returns true if [`take_dropped`](Self::take_dropped) would return content.
     #[must_use]
     pub fn has_dropped(&self) -> bool {
         !self.dropped.is_empty()
     }
 
-    /// Takes what the connection dropped unsent when it broke. Drop it where no lock is held.
+    /// Takes the content that was unsent when the connection broke. Drop it while no lock is held.
     #[must_use = "it is dropped where this is dropped"]
     pub fn take_dropped(&mut self) -> Dropped {
         Dropped { _segments: core::mem::take(&mut self.dropped) }

@@ -1,4 +1,4 @@
-//! One connection: its parts, and the contract of its methods.
+//! The connection: its state and the contract of its methods.
 
 mod close;
 mod config;
@@ -67,22 +67,22 @@ use crate::wire::default_headers::DefaultHeaders;
 use crate::wire::head::HeadReader;
 use crate::wire::response_framing::Mode;
 
-/// One accepted connection, from its first byte to its close, without any IO.
+/// An accepted connection, from its first byte to its close, without any IO.
 ///
 /// # The contract
 ///
-/// The caller owns the socket and the clock. After every input it asks, in this order:
+/// The caller owns the socket and the clock. After every input it calls, in this order:
 ///
-/// 1. [`poll_event`](Self::poll_event) until `None`: here bytes become requests, and the
-///    caller responds to them;
-/// 2. [`poll_transmit`](Self::poll_transmit): write what it gives, report it by
-///    [`handle_sent`](Self::handle_sent), until `None` or the socket is full; having sent
-///    something, go back to 1, because room may be what the next request waited for;
-/// 3. [`poll_close`](Self::poll_close): do what it says;
-/// 4. [`poll_timeout`](Self::poll_timeout): wait for the socket, but no longer than that;
-///    [`wants_recv`](Self::wants_recv) says whether to wait for bytes. Then call
-///    [`handle_timeout`](Self::handle_timeout), also if bytes were received: no other method acts on
-///    a deadline, and a client that sends a byte now and then would have all the time it wants.
+/// 1. [`poll_event`](Self::poll_event) until it returns `None`: it parses requests, to which the
+///    caller responds;
+/// 2. [`poll_transmit`](Self::poll_transmit): write the bytes that it returns and report them by
+///    [`handle_sent`](Self::handle_sent), until it returns `None` or the socket is full. After
+///    sending something go back to 1, because the next request may have waited for room to send;
+/// 3. [`poll_close`](Self::poll_close): shut down or close the socket if it says so;
+/// 4. [`poll_timeout`](Self::poll_timeout): wait for the socket until this deadline at most;
+///    [`wants_recv`](Self::wants_recv) returns true if bytes are to be read. Then call
+///    [`handle_timeout`](Self::handle_timeout), also if bytes were received: no other method acts
+///    on a deadline, so a client that sends a byte now and then would never time out.
 ///
 /// # The methods
 ///
@@ -95,11 +95,11 @@ use crate::wire::response_framing::Mode;
 /// | commands for the connection | [`hold_requests`](Self::hold_requests), [`accept_requests`](Self::accept_requests), [`replace_refusal`](Self::replace_refusal), [`close`](Self::close), [`refuse_overloaded`](Self::refuse_overloaded), [`refuse_address`](Self::refuse_address), [`expire_at`](Self::expire_at), [`take_upgrade`](Self::take_upgrade), [`supply_storage`](Self::supply_storage), [`release_storage`](Self::release_storage), [`take_idle`](Self::take_idle), [`restore`](Self::restore) |
 /// | getters | [`current_request`](Self::current_request), [`response_state`](Self::response_state), [`wants_recv`](Self::wants_recv), [`watches_peer`](Self::watches_peer), [`wanted_storage`](Self::wanted_storage), [`storage_size`](Self::storage_size), [`is_idle`](Self::is_idle), [`awaits_request`](Self::awaits_request), [`awaits_body`](Self::awaits_body), [`lacks_proxy_header`](Self::lacks_proxy_header), [`state`](Self::state), [`now`](Self::now), [`served`](Self::served), [`position`](Self::position), [`connection_info`](Self::connection_info), [`is_peer_closed`](Self::is_peer_closed), [`has_dropped`](Self::has_dropped), [`limits`](Self::limits) |
 ///
-/// Inputs never fail: what the peer did wrong becomes a queued response,
-/// [`Event::Refused`] and [`Event::Closed`]. They are safe in any order, and one too many does
-/// nothing. Commands carry the id of their request, which is checked; they fail with
-/// [`Misuse`](crate::Misuse) where the caller is wrong, and then change nothing, with the three
-/// exceptions that it names.
+/// Inputs never fail: an error of the peer results in a queued response, [`Event::Refused`] and
+/// [`Event::Closed`]. They are safe in any order, and a superfluous one does nothing. Commands take
+/// the id of their request and check it. They fail with [`Misuse`](crate::Misuse) if the caller
+/// uses them wrongly, and then change nothing, except in the three cases that its documentation
+/// names.
 pub struct Connection {
     config: Arc<Config>,
     peer: ConnectionInfo,
@@ -107,9 +107,9 @@ pub struct Connection {
     state: State,
     recv: RecvBuf,
     send: SendQueue,
-    /// Bytes that were taken out of `send` and have not left.
+    /// Number of bytes that were taken out of `send` and have not been sent.
     lent: Lent,
-    /// What `send` held when the connection broke.
+    /// The segments that were in `send` when the connection broke.
     dropped: VecDeque<Segment>,
     events: PendingEvents,
     responses: Responses,
@@ -124,41 +124,45 @@ pub struct Connection {
     pending: Option<Box<ResponseHead>>,
     uncommon: Option<Box<Uncommon>>,
     default_headers: DefaultHeaders,
-    /// Fields for the head of the current response, beside its own.
+    /// Fields to add to the head of the current response.
     added_fields: Option<Box<FieldLines>>,
-    /// Bytes dropped while the connection closes.
+    /// Number of bytes that were dropped while the connection closes.
     discarded: u64,
 
-    // What follows is no part of `state`: it holds in several states, and in the table it would
-    // multiply their rows without a transition of its own.
-    /// The client holds its body back until `100 Continue` or a response. It may also send it
-    /// without either (RFC 9110 section 10.1.1), so nothing ends this but the body.
+    // The fields below are not part of `state`, because they apply in several states: in its table
+    // they would multiply the rows without adding a transition.
+    /// True if the client may hold its body back until `100 Continue` or a response. It may also
+    /// send the body without either (RFC 9110 section 10.1.1), so a response does not reset this.
     awaits_continue: bool,
-    /// The application takes nothing of the body now: it is not parsed, and its timers wait.
+    /// True while the application does not read the body: it is not parsed, and its timers are
+    /// stopped.
     paused: bool,
-    /// When the body was paused, or asked for where it was held back.
+    /// Time at which the body was paused, or at which a body that was held back was asked for.
     paused_at: Duration,
-    /// No request is parsed: the application is busy with the one before, whose response may have
-    /// left.
+    /// True while no request is parsed because the application is busy with the previous one, whose
+    /// response may have been sent.
     held: bool,
-    /// When the peer was seen to have ended its stream, perhaps behind bytes that were not read:
-    /// they are still parsed, each under the state of its own request.
+    /// Time at which the end of the peer's stream was detected, possibly after bytes that were not
+    /// read: these are still parsed, in the state of the request that they belong to.
     peer_closed_at: Option<Duration>,
-    /// [`Event::PeerClosed`] was emitted for the current request; each gets it once.
+    /// True if [`Event::PeerClosed`] was emitted for the current request; it is emitted once for
+    /// each.
     peer_closed_emitted: bool,
-    /// All that the peer sent was received. It becomes [`Input::EndOfStream`] once it is parsed.
+    /// True if everything that the peer sent was received. Becomes [`Input::EndOfStream`] once all
+    /// of it is parsed.
     end_of_stream: bool,
-    /// The socket is to be reset when it is closed, which may be after other bytes have left.
+    /// True if the socket is to be reset when it is closed, possibly after other bytes were sent.
     reset: bool,
-    /// [`Close::ShutdownWrite`] was returned, once for the state [`Sending::Shut`].
+    /// True if [`Close::ShutdownWrite`] was returned; it is returned once in the state
+    /// [`Sending::Shut`].
     shutdown_emitted: bool,
-    /// Whether a PROXY header comes first, before a handshake or the first request.
+    /// Progress of the PROXY header that precedes a handshake or the first request.
     proxy_header: PrefaceHeader,
-    /// The client may be sending behind its last request: it did not say itself that it was the
-    /// last. Decides how the connection closes, long after that request was accepted.
+    /// True if the client may send more after its last request, because that did not ask to close
+    /// the connection. Determines how the connection closes, long after the request was accepted.
     more_may_come: bool,
-    /// The last request was received as a whole, or there is none, so that nothing is cut off that
-    /// the peer is known to be sending. Decides how long a closing connection lingers.
+    /// True if the last request was received completely, or there is none, so that the peer is not
+    /// known to be sending. Determines how long a closing connection lingers.
     ordinary_end: bool,
 }
 
@@ -171,7 +175,7 @@ impl Connection {
         Self::with_default_headers(config, default_headers, peer, now)
     }
 
-    /// The fields are those of a connection with the same configuration, if any.
+    /// Creates a connection with the default headers of another one with the same configuration.
     fn with_default_headers(
         config: Arc<Config>,
         default_headers: DefaultHeaders,
@@ -220,10 +224,10 @@ impl Connection {
     }
 }
 
-/// Inputs: what happens to the socket and the clock.
+/// Inputs: events of the socket and the clock.
 impl Connection {
-    /// Returns room to read the socket into, all of it initialised: the only copy of what is
-    /// received. Empty when nothing is wanted ([`wants_recv`](Self::wants_recv)).
+    /// Returns the free space of the receive buffer, which is initialised, to read from the socket.
+    /// Empty if nothing is to be received ([`wants_recv`](Self::wants_recv)).
     pub fn recv_buf(&mut self) -> &mut [u8] {
         if !self.wants_recv() {
             return &mut [];
@@ -232,8 +236,9 @@ impl Connection {
         self.recv.room(size)
     }
 
-    /// Records that `count` bytes were read into the front of [`recv_buf`](Self::recv_buf). For the
-    /// end of the stream call [`handle_eof`](Self::handle_eof); 0 bytes mean nothing.
+    /// Records that `count` bytes were read into the beginning of [`recv_buf`](Self::recv_buf). At
+    /// the end of the stream call [`handle_eof`](Self::handle_eof) instead; a `count` of 0 only
+    /// updates the time.
     pub fn handle_recv(&mut self, count: usize, now: Now) {
         self.set_now(now);
         if count > 0 {
@@ -242,8 +247,8 @@ impl Connection {
         }
     }
 
-    /// Copies bytes in, for callers that already hold them; returns how many were taken.
-    /// Offer the rest again after the events were polled.
+    /// Copies bytes into the receive buffer, for callers that already have them in memory. Returns
+    /// the number of bytes taken; pass the rest again after polling the events.
     #[must_use = "what was not taken must be offered again"]
     pub fn receive(&mut self, bytes: &[u8], now: Now) -> usize {
         let room = self.recv_buf();
@@ -255,22 +260,22 @@ impl Connection {
         count
     }
 
-    /// Records that the peer ended its stream, and that all of it was received. What it sent before
-    /// is still served.
+    /// Records that the peer ended its stream and that all of it was received. Complete requests in
+    /// it are still served.
     pub fn handle_eof(&mut self, now: Now) {
         self.set_now(now);
         self.end_of_stream = true;
         self.peer_closed_at.get_or_insert(self.now.mono);
     }
 
-    /// Records that the peer ended its stream behind bytes that were not received yet
-    /// (`EPOLLRDHUP`), which [`handle_eof`](Self::handle_eof) could report only later.
+    /// Records that the peer ended its stream after bytes that were not received yet
+    /// (`EPOLLRDHUP`). [`handle_eof`](Self::handle_eof) follows once they are received.
     pub fn handle_peer_closed(&mut self, now: Now) {
         self.set_now(now);
         self.peer_closed_at.get_or_insert(self.now.mono);
     }
 
-    /// Records that `count` bytes of what [`poll_transmit`](Self::poll_transmit) gave have left.
+    /// Records that `count` bytes returned by [`poll_transmit`](Self::poll_transmit) were sent.
     pub fn handle_sent(&mut self, count: u64, now: Now) {
         self.set_now(now);
         let count = count.min(self.send.len());
@@ -293,37 +298,39 @@ impl Connection {
         self.settle();
     }
 
-    /// Records that nothing but time has passed. Each other input tells the time too.
+    /// Updates the time without another input. All other inputs update it, too.
     pub fn handle_time(&mut self, now: Now) {
         self.set_now(now);
     }
 
-    /// Begins to shut down with the server: an idle connection closes, a busy one after its current
-    /// response, which says so; where its head was given before, after the next one, if the request
-    /// for that was received by then.
+    /// Begins a shutdown: a connection between requests closes, a busy one closes after its current
+    /// response, which carries `Connection: close`. If bytes of another request were received
+    /// before a response could announce the end, that request is still served, and its response
+    /// announces the end.
     pub fn handle_shutdown(&mut self, now: Now) {
         self.set_now(now);
         self.times.shutdown.get_or_insert(self.now.mono);
         self.wind_down(CloseReason::Shutdown);
     }
 
-    /// Records that the transport failed; nothing can be received or sent any more.
+    /// Records that the transport failed. Nothing is received or sent any more.
     pub fn handle_io_error(&mut self, now: Now) {
         self.set_now(now);
         self.break_off(CloseReason::IoError);
     }
 }
 
-/// Outputs: what the caller is to do.
+/// Outputs: actions for the caller.
 impl Connection {
-    /// Returns bytes, or a stretch of a file, to be sent next; `None` when nothing waits.
+    /// Returns the bytes, or the range of a file, to be sent next; `None` if nothing waits to be
+    /// sent.
     #[must_use]
     pub fn poll_transmit(&self) -> Option<Transmit<'_>> {
         self.send.poll()
     }
 
-    /// Returns how the socket is to be shut down or closed; `None` while it is in use. The
-    /// shutdown is reported once, the close on every call.
+    /// Returns how to shut down or close the socket; `None` while it is in use. The shutdown is
+    /// returned once, the close on every call.
     #[must_use]
     pub fn poll_close(&mut self) -> Option<Close> {
         match self.state.send {
@@ -335,16 +342,17 @@ impl Connection {
     }
 }
 
-/// The common ground of the parts.
+/// Helpers of the modules of the connection.
 impl Connection {
     fn set_now(&mut self, now: Now) {
-        // A clock that steps back must not make deadlines come early or never.
+        // A clock that steps back must not cause early or missed deadlines.
         self.now = Now { mono: self.now.mono.max(now.mono), wall: now.wall };
     }
 
-    /// Applies an input to the state; false where it has no meaning there.
+    /// Applies an input to the state. Returns false if the input has no effect in this state.
     ///
-    /// Inlined, because the input is known at each call, which leaves little of the table.
+    /// Inlined, because the input is a constant at each call, which reduces the table to a few
+    /// cases.
     #[inline(always)]
     fn apply(&mut self, input: Input) -> bool {
         let next = self.state.after(input);
@@ -358,7 +366,7 @@ impl Connection {
         self.backlog() < self.config.limits.backlog() as u64
     }
 
-    /// What takes memory until it has left, in bytes.
+    /// Returns the memory in bytes that is used by what waits to be sent.
     fn backlog(&self) -> u64 {
         match self.send.memory().saturating_add(self.lent.memory) {
             0 => 0,
@@ -366,7 +374,7 @@ impl Connection {
         }
     }
 
-    /// How many bytes wait to be sent, those included that were taken out.
+    /// Returns the number of bytes that wait to be sent, including those that were taken out.
     fn unsent(&self) -> u64 {
         self.send.len().saturating_add(self.lent.memory).saturating_add(self.lent.files)
     }
@@ -375,12 +383,12 @@ impl Connection {
         !self.send.is_empty() || self.lent.memory | self.lent.files != 0
     }
 
-    /// The id of the last request that was accepted.
+    /// Returns the id of the last accepted request.
     fn current_id(&self) -> RequestId {
         RequestId::new(self.served)
     }
 
-    /// The queue to send with; an empty one starts the write timer.
+    /// Returns the send queue; if nothing waits, starts the write timer.
     fn queue(&mut self) -> &mut SendQueue {
         if !self.has_unsent() {
             self.times.progress = self.now.mono;
@@ -404,13 +412,13 @@ impl fmt::Debug for Connection {
 
 /// Commands for the connection.
 impl Connection {
-    /// Parses no further request until [`accept_requests`](Self::accept_requests), because
-    /// the application is not ready for one. The timers that await one wait, too.
+    /// Stops parsing requests until [`accept_requests`](Self::accept_requests), because the
+    /// application is not ready for another one. The timers for the next request are stopped, too.
     pub fn hold_requests(&mut self) {
         self.held = true;
     }
 
-    /// Goes on behind [`hold_requests`](Self::hold_requests).
+    /// Continues to parse requests after [`hold_requests`](Self::hold_requests).
     pub fn accept_requests(&mut self) {
         if core::mem::take(&mut self.held) && self.state.send == Sending::Idle {
             self.times.idle = self.now.mono;
@@ -421,14 +429,14 @@ impl Connection {
         }
     }
 
-    /// Takes the bytes that were already read behind the request when [`Event::Upgraded`] was
-    /// emitted. They come before whatever the socket gives next. Empty before that event.
+    /// Takes the bytes that were read after the request by the time of [`Event::Upgraded`]. They
+    /// precede the bytes that the socket returns next. Empty before that event.
     #[must_use = "these bytes belong to the new protocol"]
     pub fn take_upgrade(&mut self) -> Bytes {
         if self.state.recv == Receiving::SwitchedProtocol && !self.has_unsent() {
             let length = self.recv.len();
             let taken = self.recv.take(length);
-            // The other protocol may last, and none of the buffers is used again.
+            // The other protocol may last long and does not use these buffers.
             drop((self.recv.release(), self.send.release(), core::mem::take(&mut self.recycled)));
             taken
         } else {

@@ -1,4 +1,4 @@
-//! Received bytes become events.
+//! Parsing of received bytes into events.
 
 use super::Connection;
 use super::config::HalfClose;
@@ -15,12 +15,12 @@ use crate::wire::request_framing::Framing;
 use crate::wire::trailers;
 
 impl Connection {
-    /// Returns what happened next; `None` when more bytes, a response or room to send are needed.
+    /// Returns the next event; `None` if more bytes, a response or room to send are needed.
     ///
-    /// Parsing happens here, so that nothing is parsed before the caller can take it.
+    /// Bytes are parsed here, so that nothing is parsed before the caller can take the result.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
-        // Why a response was refused comes before its end.
+        // `Refused` precedes the end of the response to the refusal.
         if self.responses.has_next() && !self.events.has_refusal() {
             return self.response_end();
         }
@@ -29,9 +29,9 @@ impl Connection {
         }
         match self.state.recv {
             _ if self.recv.is_lent() => None,
-            // The usual ends of a turn: a request is awaited, or its response.
+            // The usual end of a turn: the connection waits for a request, or for a response.
             Receiving::Idle | Receiving::Done if self.recv.is_empty() && self.peer_closed_at.is_none() => None,
-            // And its usual start: a whole head.
+            // The usual start of a turn: a complete head.
             Receiving::Idle if !self.held && self.has_backlog_room() && self.proxy_header == PrefaceHeader::Done => {
                 match self.read_head() {
                     Some(request) => Some(Event::Request(request)),
@@ -42,7 +42,8 @@ impl Connection {
         }
     }
 
-    /// Apart, as the next one, so that the usual turn saves no registers for it.
+    /// Takes the end of the next response. A separate function, like the next one, so that the
+    /// usual turn saves no registers for it.
     #[inline(never)]
     fn response_end(&mut self) -> Option<Event> {
         if self.responses.is_next_broken() {
@@ -70,7 +71,8 @@ impl Connection {
         self.events.next(self.current_id(), self.has_backlog_room())
     }
 
-    /// A client that waits to hear whether it may send too much hears that it may not.
+    /// Emits `Expect100`, or refuses the body of a client that waits for `100 Continue` if it is
+    /// too large.
     #[inline(never)]
     fn judge_expectation(&mut self) -> Option<Event> {
         self.events.expect_100 = false;
@@ -82,7 +84,8 @@ impl Connection {
         }
     }
 
-    /// Apart, so that asking in vain costs next to nothing.
+    /// Parses input until there is an event or more is needed. A separate function, so that a poll
+    /// without an event costs little.
     #[inline(never)]
     fn read(&mut self) -> Option<Event> {
         loop {
@@ -169,7 +172,7 @@ impl Connection {
         }
     }
 
-    /// Most heads come whole.
+    /// Waits for the rest of a head. Cold, because most heads arrive whole.
     #[cold]
     fn await_rest_of_head(&mut self) {
         if self.apply(Input::FirstByte) {
@@ -178,7 +181,7 @@ impl Connection {
         self.await_more();
     }
 
-    /// Reads up to the first byte of a head; says whether it is there.
+    /// Skips empty lines before a head. Returns true if its first byte has arrived.
     #[cold]
     fn skip_empty_lines(&mut self) -> bool {
         loop {
@@ -191,7 +194,7 @@ impl Connection {
                     self.recv.consume(2);
                     continue;
                 }
-                // What an empty line begins with does not begin a head.
+                // A CR may begin another empty line, but not a head.
                 [] | [b'\r'] => self.await_more(),
                 [b'\n', ..] => self.refuse(ProtocolError::BareLineFeed),
                 [b'\r', ..] => self.refuse(ProtocolError::BareCarriageReturn),
@@ -228,7 +231,7 @@ impl Connection {
     }
 
     fn read_content(&mut self) -> Option<Event> {
-        // It sends although the response has begun, without a 100.
+        // The client sends its body after the response has begun, without a 100.
         if self.awaits_continue && self.state.send == Sending::Body && !self.recv.is_empty() {
             self.end_expectation();
         }
@@ -244,7 +247,7 @@ impl Connection {
         None
     }
 
-    /// The next piece of content, or its end, off the front of the buffer.
+    /// Takes the next piece of content, or its end, from the buffer.
     fn next_content(&mut self) -> Result<Option<Event>, ProtocolError> {
         match &mut self.content.coding {
             Coding::None => Ok(None),
@@ -269,8 +272,8 @@ impl Connection {
                 }
                 Piece::Data { framing, length } => {
                     self.recv.consume(framing);
-                    // The whole chunk counts, so that the verdict does not depend on how
-                    // much of it has come.
+                    // The size of the whole chunk counts, so that the verdict does not depend on
+                    // how much of it has arrived.
                     let chunk = (length as u64).saturating_add(decoder.chunk_remaining());
                     if chunk > self.content.limit.saturating_sub(self.content.received) {
                         return Err(ProtocolError::BodyTooLarge);
@@ -318,7 +321,7 @@ impl Connection {
     /// Drops the body of a request whose response is finished.
     fn drain(&mut self) {
         let most = self.config.limits.drain;
-        // The limit on content is the application's; what is dropped has its own.
+        // The limit on content is for the application; dropped content has a separate limit.
         self.content.limit = u64::MAX;
         loop {
             if self.content.drained.saturating_add(self.content.announced()) > most {
@@ -339,7 +342,7 @@ impl Connection {
         }
     }
 
-    /// More bytes are needed; where none can come, the request is cut off.
+    /// Waits for more bytes; after the end of the stream, ends the connection.
     pub(super) fn await_more(&mut self) {
         if !self.end_of_stream {
             return;
@@ -354,8 +357,8 @@ impl Connection {
         }
     }
 
-    /// The request is complete, or is not read, and its response is outstanding: the
-    /// application learns that the peer ended its stream.
+    /// Reports that the peer ended its stream while the response to a request is outstanding that
+    /// is complete or not being read.
     fn watch_peer(&mut self) -> Option<Event> {
         if !self.state.awaits_response()
             || self.peer_closed_at.is_none()
@@ -370,20 +373,20 @@ impl Connection {
         Some(Event::PeerClosed(self.current_id()))
     }
 
-    /// Behind the current request nothing comes.
+    /// Records the end of the stream if nothing follows the current request.
     fn watch_for_end(&mut self) {
         if self.end_of_stream && self.recv.is_empty() {
             self.apply(Input::EndOfStream);
         }
     }
 
-    /// Drops what comes while the connection closes.
+    /// Drops bytes that arrive while the connection closes.
     pub(super) fn discard(&mut self) {
-        // Without what stands in a buffer that is lent: that comes back.
+        // Bytes in a lent buffer are counted when it is returned.
         self.discarded = self.discarded.saturating_add(self.recv.filled().len() as u64);
         self.recv.consume(usize::MAX);
         if self.recv.size() > self.config.limits.recv_size() {
-            // That of a body is too large to be kept for as long as this may take.
+            // A buffer for bodies is too large to be kept while the connection lingers.
             drop(self.recv.release());
         }
         if self.end_of_stream {
@@ -393,14 +396,13 @@ impl Connection {
         }
     }
 
-    /// How many bytes may be dropped while the connection closes.
+    /// Returns the maximum number of bytes to drop while the connection closes.
     pub(super) fn linger_limit(&self) -> u64 {
         let limits = &self.config.limits;
         if self.ordinary_end { limits.linger } else { limits.refusal_linger }
     }
 
-    /// Returns true if content may be read as a whole under the limit; judged before `100
-    /// Continue`.
+    /// Returns true if the announced content is within the limit; checked before `100 Continue`.
     pub(super) fn content_fits(&self) -> bool {
         self.content.announced() <= self.content.limit.saturating_sub(self.content.received)
     }

@@ -1,16 +1,16 @@
-//! The receive buffer: the kernel writes into it, and content leaves it without a copy.
+//! The receive buffer: the kernel writes into it, and content is taken out without a copy.
 
 use bytes::{Bytes, BytesMut};
 
-/// Memory for received bytes: a fixed length, all of it initialised.
+/// Initialised memory of a fixed length for received bytes.
 #[derive(Debug)]
 pub(crate) struct Block(BytesMut);
 
 impl Block {
     pub(crate) fn new(size: usize) -> Self {
         let mut block = BytesMut::zeroed(size);
-        // Splitting makes the storage a shared one, so that no later turn from writable to
-        // shared and back allocates.
+        // Splitting makes the storage shared, so that later conversions between writable and shared
+        // do not allocate.
         drop(block.split_off(size));
         Self(block)
     }
@@ -25,26 +25,27 @@ enum Backing {
     #[default]
     None,
     Writable(Block),
-    /// Slices of it have been given away; it is written to again once they are dropped.
+    /// Slices of it were handed out; it can be written to again once they are dropped.
     Shared(Bytes),
-    /// The caller has it, to read into ([`RecvBuf::lend`]).
+    /// The caller has the buffer to read into it ([`RecvBuf::lend`]).
     Lent,
 }
 
-/// The bytes received and not yet parsed, and the room behind them.
+/// The bytes that were received and not parsed, and the free space after them.
 #[derive(Debug, Default)]
 pub(crate) struct RecvBuf {
     backing: Backing,
     start: usize,
     end: usize,
-    /// How much room was handed out to be written into: no more than that is believed.
+    /// Length of the free space that was handed out; [`commit`](Self::commit) accepts at most this
+    /// many bytes.
     offered: usize,
-    /// Bytes that were consumed since the connection began.
+    /// Number of bytes that were consumed since the start of the connection.
     consumed: u64,
 }
 
 impl RecvBuf {
-    /// The size of the storage; 0 where there is none.
+    /// Returns the size of the storage; 0 if there is none.
     pub(crate) fn size(&self) -> usize {
         match &self.backing {
             Backing::None | Backing::Lent => 0,
@@ -53,7 +54,7 @@ impl RecvBuf {
         }
     }
 
-    /// What was received and not consumed.
+    /// Returns the bytes that were received and not consumed.
     pub(crate) fn filled(&self) -> &[u8] {
         let storage: &[u8] = match &self.backing {
             Backing::None | Backing::Lent => return &[],
@@ -71,7 +72,7 @@ impl RecvBuf {
         self.start == self.end
     }
 
-    /// Drops bytes from the front.
+    /// Removes bytes from the front.
     pub(crate) fn consume(&mut self, length: usize) {
         if !self.is_lent() {
             let start = self.start.saturating_add(length).min(self.end);
@@ -80,25 +81,25 @@ impl RecvBuf {
         }
     }
 
-    /// Where in the stream the first byte stands that was not consumed.
+    /// Returns the offset in the stream of the first byte that was not consumed.
     pub(crate) fn position(&self) -> u64 {
         self.consumed
     }
 
-    /// Goes on in the stream of another connection, of which this was consumed.
+    /// Sets the number of consumed bytes, to continue the stream of another connection.
     pub(crate) fn set_position(&mut self, position: u64) {
         self.consumed = position;
     }
 
-    /// Moves the buffer out, with room for at least `size` bytes. What was not consumed still
-    /// counts here, but cannot be seen until [`take_back`](Self::take_back).
+    /// Moves the buffer out, with storage of at least `size` bytes. Bytes that were not consumed
+    /// still count in [`len`](Self::len), but cannot be read until [`take_back`](Self::take_back).
     pub(crate) fn lend(&mut self, size: usize) -> Self {
         self.room(size);
         let lent = Self { backing: Backing::Lent, ..*self };
         core::mem::replace(self, lent)
     }
 
-    /// Moves a buffer in that was lent; drops it where there is another one by now.
+    /// Moves a lent buffer back in; drops it if there is another one by now.
     pub(crate) fn take_back(&mut self, buffer: Self) {
         if self.is_lent() {
             *self = buffer;
@@ -109,7 +110,7 @@ impl RecvBuf {
         matches!(self.backing, Backing::Lent)
     }
 
-    /// Takes bytes from the front as a slice of the storage.
+    /// Takes `length` bytes from the front as a slice of the storage.
     pub(crate) fn take(&mut self, length: usize) -> Bytes {
         let range = self.start..self.start.saturating_add(length.min(self.filled().len()));
         self.consumed += range.len() as u64;
@@ -128,12 +129,12 @@ impl RecvBuf {
         slice
     }
 
-    /// Notes bytes that were written at the front of [`room`](Self::room).
+    /// Records bytes that were written to the beginning of [`room`](Self::room).
     pub(crate) fn commit(&mut self, length: usize) {
         self.end += length.min(core::mem::take(&mut self.offered));
     }
 
-    /// Room to receive into, in storage of at least `size` bytes, behind what is there.
+    /// Returns free space after the received bytes, in storage of at least `size` bytes.
     pub(crate) fn room(&mut self, size: usize) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
@@ -147,7 +148,7 @@ impl RecvBuf {
         self.rest()
     }
 
-    /// The room behind what was received.
+    /// Returns the free space after the received bytes.
     pub(crate) fn rest(&mut self) -> &mut [u8] {
         let Backing::Writable(block) = &mut self.backing else {
             return &mut [];
@@ -155,7 +156,7 @@ impl RecvBuf {
         block.0.get_mut(self.end..).unwrap_or_default()
     }
 
-    /// Ends with room in writable storage of at least `size` bytes.
+    /// Ensures free space in writable storage of at least `size` bytes.
     #[inline(never)]
     fn make_room(&mut self, size: usize) {
         let size = if self.len() < size { size } else { (self.len() + 1).next_power_of_two() };
@@ -169,7 +170,7 @@ impl RecvBuf {
         }
     }
 
-    /// Ends with writable storage of at least `size` bytes.
+    /// Ensures writable storage of at least `size` bytes.
     fn make_writable(&mut self, size: usize) {
         self.backing = match core::mem::take(&mut self.backing) {
             Backing::Shared(bytes) => match bytes.try_into_mut() {
@@ -188,8 +189,8 @@ impl RecvBuf {
         }
     }
 
-    /// Goes on in another block, with what was not consumed; returns the one before where
-    /// it is not held elsewhere.
+    /// Continues in another block, into which the unconsumed bytes are copied. Returns the previous
+    /// block unless slices of it are held elsewhere, or `block` itself if it cannot be used.
     pub(crate) fn give(&mut self, mut block: Block) -> Option<Block> {
         if self.is_lent() {
             return Some(block);
@@ -207,12 +208,12 @@ impl RecvBuf {
         }
     }
 
-    /// Returns true if a block of this size would be of use.
+    /// Returns true if a block of this size is larger than the current one.
     pub(crate) fn wants(&self, size: usize) -> bool {
         !self.is_lent() && self.size() < size
     }
 
-    /// Gives the storage back when it is empty and no part of it is held elsewhere.
+    /// Returns the storage if it is empty and no part of it is held elsewhere.
     pub(crate) fn release(&mut self) -> Option<Block> {
         if !self.is_empty() || self.is_lent() {
             return None;

@@ -1,4 +1,4 @@
-//! What is known of a peer that was refused.
+//! The details of a refusal.
 
 use bytes::Bytes;
 
@@ -9,8 +9,8 @@ use crate::wire::error::ProtocolError;
 use crate::wire::fields::{Line, Lines};
 use crate::wire::grammar;
 
-/// The reason why a peer was refused, and what was read of its request: for error pages, access
-/// logs and tools that compare parsers.
+/// The reason why input of a peer was refused, and the part of the request that was read: for error
+/// pages, access logs and tools that compare parsers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refusal {
     error: ProtocolError,
@@ -21,12 +21,12 @@ pub struct Refusal {
 }
 
 impl Refusal {
-    /// The refusal of the body of a request, in the element that begins there.
+    /// Creates the refusal of the body of a request; the refused element begins at `offset`.
     pub(super) fn of_body(error: ProtocolError, request: RequestId, offset: u64) -> Self {
         Self { error, request: Some(request), offset, head: Bytes::new(), proxy_header: None }
     }
 
-    /// The refusal of a head that is not complete: where it begins in the stream, and what was
+    /// Creates the refusal of a head, from its offset in the stream and the bytes that were
     /// received of it.
     pub(super) fn of_head(
         error: ProtocolError,
@@ -35,7 +35,8 @@ impl Refusal {
         limits: &Limits,
     ) -> Self {
         let head = match head {
-            // A first byte that begins no method is refused alone, whatever came with it.
+            // A first byte that cannot begin a method is refused alone, regardless of the bytes
+            // after it.
             [first, ..] if !grammar::is_tchar(*first) && !matches!(first, b'\r' | b'\n') => {
                 head.get(..1).unwrap_or(head)
             }
@@ -44,15 +45,15 @@ impl Refusal {
         Self::of_received(error, (start, head), judged, limits)
     }
 
-    /// The refusal of a connection that begins with this in place of a PROXY header.
+    /// Creates the refusal of a connection that begins with these bytes instead of a PROXY header.
     pub(super) fn of_proxy_header(fault: ProxyHeaderError, received: &[u8], limits: &Limits) -> Self {
         let received = (0, received);
         let refusal = Self::of_received(ProtocolError::ProxyHeader, received, HeadProgress::RequestLine, limits);
         Self { proxy_header: Some(fault), ..refusal }
     }
 
-    /// Only the lines up to the faulty one are kept, and no more than a head may have, however much
-    /// was received.
+    /// Creates a refusal. It keeps only the lines up to the faulty one, and no more bytes than a
+    /// head may have.
     fn of_received(
         error: ProtocolError,
         (start, received): (u64, &[u8]),
@@ -61,7 +62,7 @@ impl Refusal {
     ) -> Self {
         let head = received.get(..limits.head_size()).unwrap_or(received);
         let (length, faulty) = match judged {
-            // An empty line is none of a request, and half of one may be all that was received.
+            // An empty line is not a request line, and possibly only half of one was received.
             HeadProgress::RequestLine if matches!(head.first(), Some(b'\r' | b'\n')) => (0, 0),
             HeadProgress::RequestLine => (first_line(head), 0),
             HeadProgress::Fields => judged_fields(head, limits.fields),
@@ -77,39 +78,40 @@ impl Refusal {
         self.error
     }
 
-    /// Returns what is wrong with the PROXY header, where that was refused.
+    /// Returns the error of the PROXY header, if that was refused.
     #[must_use]
     pub fn proxy_header(&self) -> Option<ProxyHeaderError> {
         self.proxy_header
     }
 
-    /// Returns the request, where its head was accepted and its body is refused.
+    /// Returns the request, if its head was accepted and its body is refused.
     #[must_use]
     pub fn request(&self) -> Option<RequestId> {
         self.request
     }
 
-    /// Returns where the refused element begins, in bytes from the start of the connection: the
-    /// line that is malformed, or the head where it is refused as a whole; the body, or in a
-    /// chunked one the end of the last chunk whose data is complete.
+    /// Returns the offset of the refused element, in bytes from the start of the connection: the
+    /// start of the malformed field line, or of the head if it is refused as a whole; the start of
+    /// the body, or for a chunked body the end of the last chunk whose data is complete.
     #[must_use]
     pub fn offset(&self) -> u64 {
         self.offset
     }
 
-    /// Returns the request line as far as it was read, without its end: raw bytes of the peer, to
-    /// be escaped before they are shown. Empty where the head was accepted, and where the receive
-    /// buffer was lent when the time ran out ([`lend_recv_buf`](crate::Connection::lend_recv_buf)).
-    /// Of what comes in place of a PROXY header or a TLS handshake, as much as was received by the
-    /// time of the refusal, which its first byte may cause.
+    /// Returns the part of the request line that was read, without its line end. These are raw
+    /// bytes of the peer: escape them before they are shown. Empty if the head was accepted, and if
+    /// the receive buffer was lent when a timer expired
+    /// ([`lend_recv_buf`](crate::Connection::lend_recv_buf)). For bytes in place of a PROXY header
+    /// or a TLS handshake, returns as much of the first line as was received by the time of the
+    /// refusal, which may be one byte.
     #[must_use]
     pub fn request_line(&self) -> &[u8] {
         let line = self.head.split(|&byte| byte == b'\n').next().unwrap_or_default();
         line.strip_suffix(b"\r").unwrap_or(line)
     }
 
-    /// Returns the field lines that were complete and well-formed before the fault, as raw bytes;
-    /// of too many also the first that was too much.
+    /// Returns the names and values of the well-formed field lines before the error, as raw bytes.
+    /// If there were too many, the first line beyond the limit is included.
     pub fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let mut lines = self.field_lines();
         core::iter::from_fn(move || match lines.next() {
@@ -118,7 +120,8 @@ impl Refusal {
         })
     }
 
-    /// Returns the first field of this name that was complete, as raw bytes.
+    /// Returns the value of the first complete field with this name, as raw bytes. The name is
+    /// compared without case.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&[u8]> {
         self.fields().find(|(known, _)| known.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
@@ -129,22 +132,22 @@ impl Refusal {
     }
 }
 
-/// How far a head was judged when it was refused.
+/// The part of a head that was being parsed when it was refused.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum HeadProgress {
-    /// Its request line, or what stands in place of one.
+    /// The request line, or bytes in place of one.
     RequestLine,
-    /// Its field lines.
+    /// The field lines.
     Fields,
 }
 
-/// The length of the first line with its end.
+/// Returns the length of the first line including its end.
 fn first_line(head: &[u8]) -> usize {
     memchr::memchr(b'\n', head).map_or(head.len(), |end| end + 1)
 }
 
-/// Where the lines that were judged end, and where the line begins that is no field line; 0
-/// where all of them are.
+/// Returns the end of the lines that were parsed, and the start of the line that is not a field
+/// line, or 0 if all of them are.
 fn judged_fields(head: &[u8], limit: usize) -> (usize, usize) {
     let fields = head.get(first_line(head)..).unwrap_or_default();
     let mut lines = Lines::new(fields);

@@ -1,4 +1,4 @@
-//! Refuses what a peer sent, and responds where an application does not.
+//! Refusals of the peer, and the responses that the connection makes itself.
 
 use bytes::Bytes;
 use http::{Method, StatusCode, Version};
@@ -23,9 +23,9 @@ impl Connection {
         self.turn_away(fault.status(), fault.rule(), CloseReason::Refused(fault));
     }
 
-    /// Refuses a connection that the server has no room for: 503, then the connection closes.
-    /// It is for a new connection, once its transport is secured where it is to be; while a
-    /// response is outstanding or has begun it does nothing.
+    /// Refuses a connection because the server has too many: sends 503, then closes. Call it on a
+    /// new connection, after the handshake if it uses TLS. Does nothing while a response is
+    /// outstanding or has begun.
     ///
     /// ```
     /// use httpants_core::{CloseReason, Config, Connection, ConnectionInfo, Event, Now, Transmit};
@@ -42,8 +42,8 @@ impl Connection {
         self.refuse_connection("the server has too many connections (RFC 9110 15.6.4)", CloseReason::Overloaded);
     }
 
-    /// Does as [`refuse_overloaded`](Self::refuse_overloaded) with a connection of a peer whose
-    /// address has too many, and says so.
+    /// Refuses a connection because the peer's address has too many, otherwise like
+    /// [`refuse_overloaded`](Self::refuse_overloaded).
     #[cold]
     pub fn refuse_address(&mut self) {
         self.refuse_connection("too many connections from this address (RFC 9110 15.6.4)", CloseReason::AddressLimit);
@@ -56,14 +56,14 @@ impl Connection {
         }
     }
 
-    /// Keeps what is known of the peer for [`Event::Refused`](super::Event::Refused).
+    /// Records the details of the refusal for [`Event::Refused`](super::Event::Refused).
     #[cold]
     fn note_refusal(&mut self, fault: ProtocolError) {
         if self.events.is_closed() {
             return;
         }
         let refusal = match self.state.recv {
-            // Its response may be finished already.
+            // The response may already be finished.
             Receiving::Body | Receiving::Drain => Refusal::of_body(fault, self.current_id(), self.content.element),
             _ => {
                 let judged = match self.reader.has_request_line() {
@@ -76,7 +76,7 @@ impl Connection {
         self.events.refuse(refusal);
     }
 
-    /// Responds with an error and closes, or breaks a response off that has begun already.
+    /// Responds with an error and closes, or breaks off a response that has begun.
     #[cold]
     pub(super) fn turn_away(&mut self, status: StatusCode, text: &str, reason: CloseReason) {
         let (head_only, http_1_0) = match &self.current {
@@ -112,9 +112,10 @@ impl Connection {
 
 /// The response to a refused peer.
 impl Connection {
-    /// Returns once a response that the connection made itself, while none of it has left: call
-    /// [`replace_refusal`](Self::replace_refusal) to send other fields and another body. Ask behind
-    /// the last event and before [`poll_transmit`](Self::poll_transmit), which sends it as it is.
+    /// Returns, once, a response that the connection made itself and of which nothing was sent.
+    /// Call [`replace_refusal`](Self::replace_refusal) to send other fields and another body. Call
+    /// this after the last event and before [`poll_transmit`](Self::poll_transmit), which sends the
+    /// response unchanged.
     ///
     /// ```
     /// use httpants_core::{Config, Connection, ConnectionInfo, FieldLines, Now, Transmit};
@@ -136,12 +137,13 @@ impl Connection {
         if self.send.ends_with(unsent.length) { unsent.response.take() } else { None }
     }
 
-    /// Replaces fields and body of the response to a refused peer. Status, Date, Server, framing
-    /// and Connection stay, and a response to HEAD gets no body. It can be replaced once.
+    /// Replaces the fields and the body of the response to a refused peer. The status and the
+    /// fields for Date, Server, framing and Connection stay, and a response to HEAD gets no body. A
+    /// response can be replaced once.
     ///
     /// # Errors
-    /// [`Misuse::NoRequest`] where no such response waits, [`Misuse::HeadSent`] where some of it
-    /// has left, [`Misuse::Framing`] as [`FieldLines::check_reserved`].
+    /// [`Misuse::NoRequest`] if no such response waits, [`Misuse::HeadSent`] if part of it was
+    /// sent, [`Misuse::Framing`] as for [`FieldLines::check_reserved`].
     pub fn replace_refusal(&mut self, fields: &FieldLines, content: impl Into<Bytes>) -> Result<(), Misuse> {
         let content = content.into();
         let unsent = self.uncommon.as_ref().and_then(|uncommon| uncommon.unsent_refusal.as_ref());
@@ -157,8 +159,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Queues the response of this connection to a peer that it refuses; returns the bytes of its
-    /// body.
+    /// Queues the response to a refused peer. Returns the length of its body in bytes.
     pub(super) fn queue_refusal(&mut self, frame: RefusalFrame, fields: &FieldLines, content: Bytes) -> u64 {
         let RefusalFrame { status, http_1_0, head_only } = frame;
         let length = content.len() as u64;
@@ -180,7 +181,7 @@ impl Connection {
         length
     }
 
-    /// Keeps what is needed to replace a response that was just queued in `length` bytes.
+    /// Stores what is needed to replace the response of `length` bytes that was just queued.
     pub(super) fn keep_refusal(&mut self, frame: RefusalFrame, length: u64, reason: CloseReason) {
         let refusal = self.events.refusal().cloned();
         let response = RefusalResponse { status: frame.status, reason, refusal, request: self.current.clone() };

@@ -8,15 +8,15 @@ use super::content::Coding;
 use crate::message::misuse::Misuse;
 use crate::message::request::RequestId;
 
-/// Limits of one request in place of those of [`Config`](crate::Config), for
-/// [`Connection::set_request_limits`]. What is not set stays as it is. A timeout of 0 has passed at
-/// once; `None` is no limit.
+/// Limits of one request that override those of [`Config`](crate::Config), for
+/// [`Connection::set_request_limits`]. Limits that are not set stay unchanged. A timeout of 0
+/// expires at once; `None` means no limit.
 ///
 /// ```
 /// use core::time::Duration;
 /// use httpants_core::RequestLimits;
 ///
-/// // A slow upload of up to 1 TiB, whose handler has an hour behind it.
+/// // A slow upload of up to 1 TiB, whose handler may take an hour besides receiving it.
 /// let limits = RequestLimits::new()
 ///     .max_body_size(1 << 40)
 ///     .body_timeout(Duration::from_secs(120))
@@ -34,13 +34,13 @@ pub struct RequestLimits {
     handler_timeout: Setting,
 }
 
-/// A timeout of a request.
+/// A setting for a timeout of one request.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Setting {
-    /// That of the server.
+    /// The timeout of the server.
     #[default]
     Kept,
-    /// This one, or none.
+    /// This timeout, or no limit.
     Set(Option<Duration>),
 }
 
@@ -63,39 +63,40 @@ impl RequestLimits {
         Self::default()
     }
 
-    /// Sets the largest body in bytes ([`Limits::max_body_size`](crate::Limits::max_body_size)).
+    /// Sets the maximum size of the body in bytes
+    /// ([`Limits::max_body_size`](crate::Limits::max_body_size)).
     #[must_use]
     pub fn max_body_size(mut self, bytes: u64) -> Self {
         self.max_body_size = Some(bytes);
         self
     }
 
-    /// Sets how many bytes the framing of a chunked body may have in excess
-    /// ([`Limits::chunk_overhead`](crate::Limits::chunk_overhead)). As many may have to be held at
-    /// once.
+    /// Sets the maximum number of bytes of chunk framing beyond the free allowance, plus trailers
+    /// ([`Limits::chunk_overhead`](crate::Limits::chunk_overhead)). Trailers of this size may have
+    /// to be held in memory.
     #[must_use]
     pub fn chunk_overhead(mut self, bytes: usize) -> Self {
         self.chunk_overhead = Some(bytes);
         self
     }
 
-    /// Sets how long a byte of the body may take ([`Timeouts::body`](crate::Timeouts::body)); `None`
-    /// disables the timer.
+    /// Sets the maximum time without a byte of the body
+    /// ([`Timeouts::body`](crate::Timeouts::body)); `None` disables the timer.
     #[must_use]
     pub fn body_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.body_timeout = Setting::Set(timeout.into());
         self
     }
 
-    /// Sets the lowest rate of the body in bytes per second
-    /// ([`Timeouts::body_rate`](crate::Timeouts::body_rate)); 0 disables it.
+    /// Sets the minimum rate of the body in bytes per second
+    /// ([`Timeouts::body_rate`](crate::Timeouts::body_rate)); 0 disables the check.
     #[must_use]
     pub fn body_rate(mut self, bytes_per_second: u32) -> Self {
         self.body_rate = Some(bytes_per_second);
         self
     }
 
-    /// Sets how long the body may be slower than that
+    /// Sets the time during which the rate of the body is not checked
     /// ([`Timeouts::body_rate_grace`](crate::Timeouts::body_rate_grace)).
     #[must_use]
     pub fn body_rate_grace(mut self, grace: Duration) -> Self {
@@ -103,7 +104,7 @@ impl RequestLimits {
         self
     }
 
-    /// Sets how long the application may take to respond
+    /// Sets the maximum time for the application to respond
     /// ([`Timeouts::handler`](crate::Timeouts::handler)); `None` disables the timer.
     #[must_use]
     pub fn handler_timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
@@ -111,7 +112,7 @@ impl RequestLimits {
         self
     }
 
-    /// Returns these limits, and those of `other` where these are not set.
+    /// Returns these limits; those that are not set are taken from `other`.
     #[must_use]
     pub fn or(self, other: Self) -> Self {
         Self {
@@ -124,7 +125,7 @@ impl RequestLimits {
         }
     }
 
-    /// Returns the largest body in bytes, if it is set.
+    /// Returns the maximum size of the body in bytes, if it is set.
     #[must_use]
     pub fn body_size(&self) -> Option<u64> {
         self.max_body_size
@@ -144,12 +145,12 @@ impl RequestLimits {
 }
 
 impl Connection {
-    /// Sets limits of this request in place of those of the configuration, until its response is
-    /// finished. Sizes are judged when the body is asked for, so call it on
+    /// Sets limits of this request that override those of the configuration until its response is
+    /// finished. Sizes are checked when events of the body are polled, so call it on
     /// [`Event::Request`](crate::Event::Request).
     ///
     /// # Errors
-    /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where the response is over.
+    /// [`Misuse::NoRequest`] for a finished response, [`Misuse::Closed`] on a closing connection.
     pub fn set_request_limits(&mut self, request: RequestId, limits: &RequestLimits) -> Result<(), Misuse> {
         self.outstanding(request)?;
         if let Some(size) = limits.max_body_size {
@@ -165,7 +166,7 @@ impl Connection {
         Ok(())
     }
 
-    /// The timeouts that count now: those of the current request, if it has its own.
+    /// Returns the timeouts of the current request, or of the configuration if it has none.
     pub(super) fn timeouts(&self) -> &Timeouts {
         let own = self.uncommon.as_deref().and_then(|uncommon| uncommon.timeouts.as_ref());
         own.unwrap_or(&self.config.timeouts)

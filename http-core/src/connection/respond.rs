@@ -1,4 +1,4 @@
-//! Commands: the application responds.
+//! Commands with which the application responds.
 
 use bytes::Bytes;
 use http::Version;
@@ -17,7 +17,7 @@ use crate::wire::response_framing::{Exchange, FramingField, Mode};
 
 const CRLF: &[u8] = b"\r\n";
 
-/// What comes behind the head of a response.
+/// The kind of bytes that follow the head of a response.
 #[derive(Clone, Copy)]
 enum Follows {
     Body,
@@ -26,8 +26,8 @@ enum Follows {
     OtherProtocol,
 }
 
-/// The value of Connection behind a head, if it is sent. Who sends Upgrade names it there (RFC 9110
-/// section 7.8).
+/// Returns the value of the Connection field, if it is sent. A sender of Upgrade must list it in
+/// Connection (RFC 9110 section 7.8).
 #[cold]
 fn connection_field(http_1_0: bool, hands_over: bool, upgrade: bool, persistent: bool) -> Option<&'static str> {
     match (hands_over, upgrade) {
@@ -43,14 +43,16 @@ fn connection_field(http_1_0: bool, hands_over: bool, upgrade: bool, persistent:
 impl Connection {
     /// Sends the head of the response to this request. Date, Server, the framing fields and
     /// Connection are added. Responses to HEAD, and 204, 205 and 304, have no body
-    /// ([`RequestHead::allows_response_body`](crate::RequestHead::allows_response_body)). Trailer is
-    /// left out where [trailers](Self::finish_with_trailers) are dropped, except with HEAD.
+    /// ([`RequestHead::allows_response_body`](crate::RequestHead::allows_response_body)). Trailer
+    /// is removed if [trailers](Self::finish_with_trailers) are dropped, except in responses to
+    /// HEAD.
     ///
     /// # Errors
-    /// [`Misuse::NoRequest`] where the response to this request is finished,
-    /// [`Misuse::HeadSent`] where it has begun, others where the status is informational or
-    /// ends HTTP ([`respond_upgrade`](Self::respond_upgrade)), or a field contradicts the
-    /// framing. Nothing was sent then.
+    /// [`Misuse::NoRequest`] if the response to this request is finished, [`Misuse::Closed`] if the
+    /// connection is closing, [`Misuse::HeadSent`] if the response has begun,
+    /// [`Misuse::InformationalStatus`] for a 1xx status other than 101, [`Misuse::Upgrade`] for a
+    /// status that ends HTTP ([`respond_upgrade`](Self::respond_upgrade)), [`Misuse::Framing`] for
+    /// a field that contradicts the framing. Nothing is sent in these cases.
     pub fn respond(&mut self, request: RequestId, head: &ResponseHead, length: BodyLen) -> Result<(), Misuse> {
         self.head_expected(request)?;
         self.queue_head(head, length, Follows::Body)?;
@@ -58,19 +60,19 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends HTTP on the connection: sends the head of a 101, or of a 2xx to CONNECT, behind
-    /// which the stream is the application's ([`Event::Upgraded`](super::Event::Upgraded)).
+    /// Ends HTTP on the connection: sends the head of a 101, or of a 2xx to CONNECT, after which
+    /// the stream belongs to the application ([`Event::Upgraded`](super::Event::Upgraded)).
     ///
     /// # Errors
-    /// [`Misuse::Upgrade`] for any other status, where the request offers no upgrade, and
-    /// before its body was received; others as [`respond`](Self::respond).
+    /// [`Misuse::Upgrade`] for any other status, if the request offers no upgrade, and before its
+    /// body was received; others as for [`respond`](Self::respond).
     pub fn respond_upgrade(&mut self, request: RequestId, head: &ResponseHead) -> Result<(), Misuse> {
         self.head_expected(request)?;
         self.queue_head(head, BodyLen::Unknown, Follows::OtherProtocol)
     }
 
-    /// Queues the head of a response, after which nothing of it can be changed. The state
-    /// follows in the caller, unless the response hands the stream over.
+    /// Queues the head of a response, which cannot be changed afterwards. The caller updates the
+    /// state, unless the response hands the stream over.
     fn queue_head(&mut self, head: &ResponseHead, length: BodyLen, follows: Follows) -> Result<(), Misuse> {
         if self.added_fields.is_some() {
             return self.queue_head_and_added_fields(head, length, follows);
@@ -94,8 +96,8 @@ impl Connection {
             return Err(Misuse::Upgrade);
         }
         let last = matches!(follows, Follows::Close);
-        // A client that got no 100 may send its content or not: what comes
-        // next could be either (RFC 9110 section 10.1.1).
+        // A client that received no 100 may send its content or not, so the next bytes could be
+        // content or a request (RFC 9110 section 10.1.1).
         let unknown = self.awaits_continue && self.state.recv == Receiving::Body;
         if last || framed.mode == Mode::UntilClose || reserved.close || unknown {
             self.apply(Input::Last);
@@ -124,7 +126,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends HTTP behind the head.
+    /// Ends HTTP after the head.
     #[cold]
     fn hand_over(&mut self) {
         self.responses.complete();
@@ -132,7 +134,7 @@ impl Connection {
         self.end_request();
     }
 
-    /// The head without Trailer: the trailers of this response are dropped, too.
+    /// Queues the head without Trailer, because the trailers of this response are dropped.
     #[cold]
     fn queue_head_without_trailer(
         &mut self,
@@ -145,7 +147,7 @@ impl Connection {
         self.queue_head(&whole, length, follows)
     }
 
-    /// The head with the fields that were added, which stay where it cannot be sent.
+    /// Queues the head with the added fields; keeps them if it cannot be queued.
     #[cold]
     fn queue_head_and_added_fields(
         &mut self,
@@ -163,22 +165,21 @@ impl Connection {
         queued
     }
 
-    /// Returns fields that leave with the head of the response to this request, however it is
-    /// given, behind those of the head itself: the place of the cookies to set (`cookies_out` in
-    /// Pants), by `cookies::set`.
+    /// Returns fields that are appended to the head of the response to this request, whichever
+    /// method sends it. Cookies to set (`cookies_out` in Pants) are added here by `cookies::set`.
     ///
     /// # Errors
-    /// [`Misuse::NoRequest`] where the response is finished, [`Misuse::HeadSent`] where it has
-    /// begun, [`Misuse::Closed`] where the connection closes.
+    /// [`Misuse::NoRequest`] if the response is finished, [`Misuse::HeadSent`] if it has begun,
+    /// [`Misuse::Closed`] if the connection is closing.
     pub fn response_fields_mut(&mut self, request: RequestId) -> Result<&mut FieldLines, Misuse> {
         self.head_expected(request)?;
         Ok(self.added_fields.get_or_insert_default())
     }
 
-    /// Sends a whole response in one call.
+    /// Sends a complete response in one call.
     ///
     /// # Errors
-    /// As [`respond`](Self::respond).
+    /// As for [`respond`](Self::respond).
     pub fn respond_with(
         &mut self,
         request: RequestId,
@@ -187,8 +188,8 @@ impl Connection {
     ) -> Result<(), Misuse> {
         let content = content.into();
         self.head_expected(request)?;
-        // Where too much is left to drain behind a response that is finished at once, the
-        // connection will close, and the response says so (RFC 9112 section 9.6).
+        // If more content remains than may be drained after this response, the connection will
+        // close, and the response announces it (RFC 9112 section 9.6).
         let last = self.state.recv == Receiving::Body && self.content.announced() > self.config.limits.drain;
         let follows = if last { Follows::Close } else { Follows::Body };
         self.queue_head(head, BodyLen::Known(content.len() as u64), follows)?;
@@ -210,13 +211,14 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a piece of the body behind the head, framed as the head promised. An empty piece
-    /// sends nothing.
+    /// Sends a piece of the body with the framing that the head announced. An empty piece sends
+    /// nothing.
     ///
     /// # Errors
-    /// [`Misuse::TooMuchContent`] where the piece exceeds the Content-Length and
-    /// [`Misuse::NoBody`] where the response can have no body: nothing of the piece is sent.
-    /// [`Misuse::HeadDue`], [`Misuse::NoRequest`] or [`Misuse::Closed`] out of turn.
+    /// [`Misuse::TooMuchContent`] if the piece exceeds the Content-Length, [`Misuse::NoBody`] if
+    /// the response cannot have a body, [`Misuse::HeadDue`] before the head was sent,
+    /// [`Misuse::NoRequest`] if the response is finished, [`Misuse::Closed`] if the connection is
+    /// closing. Nothing of the piece is sent in these cases.
     pub fn send(&mut self, request: RequestId, content: impl Into<Bytes>) -> Result<(), Misuse> {
         let content = content.into();
         self.spend(request, content.len() as u64)?;
@@ -226,12 +228,12 @@ impl Connection {
         Ok(())
     }
 
-    /// Returns how many bytes of the body the application should give at most before it waits for
-    /// [`Event::Writable`](super::Event::Writable), which is emitted once this has returned 0. More
-    /// is taken, but it takes memory.
+    /// Returns the number of bytes of the body that the application should send before it waits for
+    /// [`Event::Writable`](super::Event::Writable), which is emitted after this has returned 0.
+    /// More bytes are accepted, but are held in memory.
     ///
     /// # Errors
-    /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where nothing can be sent any more.
+    /// [`Misuse::NoRequest`] for a finished response, [`Misuse::Closed`] on a closing connection.
     pub fn poll_send_room(&mut self, request: RequestId) -> Result<usize, Misuse> {
         self.outstanding(request)?;
         let waiting = usize::try_from(self.backlog()).unwrap_or(usize::MAX);
@@ -252,12 +254,13 @@ impl Connection {
         }
     }
 
-    /// Sends a stretch of a file as a piece of content, without seeing it: it comes back as
-    /// [`Transmit::External`](super::Transmit::External) with the number that the caller
-    /// gives the file here.
+    /// Sends a range of a file as a piece of the body, without reading it:
+    /// [`poll_transmit`](Self::poll_transmit) returns it as
+    /// [`Transmit::External`](super::Transmit::External) with `file`, a number that the caller
+    /// chooses for the file. `offset` and `length` are in bytes.
     ///
     /// # Errors
-    /// As [`send`](Self::send).
+    /// As for [`send`](Self::send).
     pub fn send_external(&mut self, request: RequestId, file: u64, offset: u64, length: u64) -> Result<(), Misuse> {
         self.spend(request, length)?;
         if length > 0 {
@@ -274,22 +277,21 @@ impl Connection {
         Ok(())
     }
 
-    /// Ends the response. The next pipelined request is parsed from here on, or the connection
-    /// closes.
+    /// Ends the response. After it, the next pipelined request is parsed, or the connection closes.
     ///
     /// # Errors
-    /// [`Misuse::TooLittleContent`] where content is missing: the connection is dropped then, so
-    /// that the response does not look whole. Others as [`send`](Self::send).
+    /// [`Misuse::TooLittleContent`] if content is missing; the connection is then closed, so that
+    /// the response does not look complete. Others as for [`send`](Self::send).
     pub fn finish(&mut self, request: RequestId) -> Result<(), Misuse> {
         self.end(request, None)
     }
 
-    /// Does as [`finish`](Self::finish) with trailer fields behind a chunked response; they are
-    /// dropped for HTTP/1.0, HEAD, 204, 205 and 304, and so are fields that must not stand in
-    /// trailers (RFC 9110 section 6.5.1), such as Content-Type and Set-Cookie.
+    /// Ends the response like [`finish`](Self::finish), with trailer fields after a chunked body.
+    /// They are dropped for HTTP/1.0, HEAD, 204, 205 and 304, and so are fields that are not
+    /// allowed in trailers (RFC 9110 section 6.5.1), such as Content-Type and Set-Cookie.
     ///
     /// # Errors
-    /// [`Misuse::Trailers`] where the response has a Content-Length; else as `finish`.
+    /// [`Misuse::Trailers`] if the response has a Content-Length; others as for `finish`.
     pub fn finish_with_trailers(&mut self, request: RequestId, trailers: &FieldLines) -> Result<(), Misuse> {
         self.end(request, Some(trailers).filter(|trailers| !trailers.is_empty()))
     }
@@ -314,11 +316,12 @@ impl Connection {
         Ok(())
     }
 
-    /// Refuses a request at its head whose client waits for `100 Continue` with a body that is
-    /// larger than allowed. Without it that happens when the events are polled.
+    /// Refuses a request whose client waits for `100 Continue` and whose body is larger than
+    /// allowed. Without this call, that happens when events are polled.
     ///
     /// # Errors
-    /// [`Misuse::Closed`] where the request was refused by this.
+    /// [`Misuse::Closed`] if this call has refused the request; others as for
+    /// [`respond`](Self::respond).
     pub fn check_expectation(&mut self, request: RequestId) -> Result<(), Misuse> {
         self.head_expected(request)?;
         if self.awaits_continue && !self.content_fits() {
@@ -328,11 +331,12 @@ impl Connection {
         Ok(())
     }
 
-    /// Asks the client for the content that it holds back (`100 Continue`).
+    /// Sends `100 Continue`, to ask the client for the content that it holds back.
     ///
     /// # Errors
-    /// [`Misuse::Continue`] where the client does not wait for it (any more).
-    /// [`Misuse::Closed`] where the content is larger than allowed and was refused by this.
+    /// [`Misuse::Continue`] if the client does not wait for it, or no longer does.
+    /// [`Misuse::Closed`] if the content is larger than allowed and was refused by this call.
+    /// Others as for [`respond`](Self::respond).
     pub fn send_continue(&mut self, request: RequestId) -> Result<(), Misuse> {
         self.head_expected(request)?;
         if !self.awaits_continue {
@@ -344,7 +348,7 @@ impl Connection {
         Ok(())
     }
 
-    /// The client sends the content that it held back; from now on it can be late.
+    /// Records that the client may send the content that it held back; its timers start now.
     pub(super) fn end_expectation(&mut self) {
         self.awaits_continue = false;
         self.events.expect_100 = false;
@@ -352,19 +356,19 @@ impl Connection {
         self.paused_at = self.now.mono;
     }
 
-    /// Gives the response up: what was queued still leaves, then the connection closes, so
-    /// that the peer sees the break.
+    /// Aborts the response: bytes that were queued are still sent, then the connection closes, so
+    /// that the peer detects the incomplete response.
     ///
     /// # Errors
-    /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where the response is over.
+    /// [`Misuse::NoRequest`] for a finished response, [`Misuse::Closed`] on a closing connection.
     pub fn abort(&mut self, request: RequestId) -> Result<(), Misuse> {
         self.outstanding(request)?;
         self.close();
         Ok(())
     }
 
-    /// Closes the connection behind what was queued, whatever it is doing; a response that is
-    /// outstanding breaks off. Once the connection is about to be closed it does nothing.
+    /// Closes the connection in any state after the queued bytes were sent; an outstanding response
+    /// breaks off. Does nothing if the connection is already closing.
     pub fn close(&mut self) {
         self.mark_broken();
         let between_requests = self.state.is_between_requests();
@@ -376,25 +380,24 @@ impl Connection {
         }
     }
 
-    /// Sets the largest body of this request, in bytes, in place of
-    /// [`Limits::max_body_size`](crate::Limits::max_body_size). Judged when the body is asked
-    /// for, so call it on [`Event::Request`](super::Event::Request).
+    /// Sets the maximum size of this request's body in bytes, which overrides
+    /// [`Limits::max_body_size`](crate::Limits::max_body_size). It is checked when events of the
+    /// body are polled, so call it on [`Event::Request`](super::Event::Request).
     ///
     /// # Errors
-    /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where the response is over.
+    /// [`Misuse::NoRequest`] for a finished response, [`Misuse::Closed`] on a closing connection.
     pub fn set_max_body_size(&mut self, request: RequestId, limit: u64) -> Result<(), Misuse> {
         self.outstanding(request)?;
         self.content.limit = limit;
         Ok(())
     }
 
-    /// Removes Content-Encoding and Content-Length from the head of this request, because the
-    /// application decodes its body and hands it on decoded; returns the head without them. Its
-    /// [`framing`](RequestHead::framing) and [bytes](RequestHead::as_bytes) stay as they were
-    /// received.
+    /// Removes Content-Encoding and Content-Length from the head of this request, for an
+    /// application that decodes the body before it passes it on. Returns the head without them. Its
+    /// [`framing`](RequestHead::framing) and [bytes](RequestHead::as_bytes) stay as received.
     ///
     /// # Errors
-    /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where the response is over.
+    /// [`Misuse::NoRequest`] for a finished response, [`Misuse::Closed`] on a closing connection.
     pub fn set_body_decoded(&mut self, request: RequestId) -> Result<RequestHead, Misuse> {
         self.outstanding(request)?;
         let current = self.current.as_mut().ok_or(Misuse::NoRequest)?;
@@ -402,12 +405,11 @@ impl Connection {
         Ok(current.clone())
     }
 
-    /// Stops reading the body of this request, and its timers, until
-    /// [`resume`](Self::resume): the application is busy with what it has. Without a body
-    /// that is being read it does nothing.
+    /// Stops reading the body of this request, and its timers, until [`resume`](Self::resume),
+    /// while the application processes what it has. Does nothing if no body is being read.
     ///
     /// # Errors
-    /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where the response is over.
+    /// [`Misuse::NoRequest`] for a finished response, [`Misuse::Closed`] on a closing connection.
     pub fn pause(&mut self, request: RequestId) -> Result<(), Misuse> {
         self.outstanding(request)?;
         if self.state.recv == Receiving::Body && !self.paused {
@@ -420,10 +422,10 @@ impl Connection {
         Ok(())
     }
 
-    /// Goes on reading the body of this request.
+    /// Continues to read the body of this request after [`pause`](Self::pause).
     ///
     /// # Errors
-    /// [`Misuse::NoRequest`] or [`Misuse::Closed`] where the response is over.
+    /// [`Misuse::NoRequest`] for a finished response, [`Misuse::Closed`] on a closing connection.
     pub fn resume(&mut self, request: RequestId) -> Result<(), Misuse> {
         self.outstanding(request)?;
         self.unpause();
@@ -431,7 +433,7 @@ impl Connection {
     }
 
     pub(super) fn unpause(&mut self) {
-        // What is held back is not late: that time counts once, when it is asked for.
+        // Content that the client holds back is not late: its time starts when it is asked for.
         if core::mem::take(&mut self.paused) && !self.awaits_continue {
             self.times.resumed(self.now.mono, self.paused_at);
         }
@@ -460,7 +462,7 @@ impl Connection {
         }
     }
 
-    /// Counts a piece of the body.
+    /// Counts a piece of the body against the announced length.
     fn spend(&mut self, request: RequestId, given: u64) -> Result<(), Misuse> {
         self.body_expected(request)?;
         match &mut self.mode {
@@ -473,10 +475,11 @@ impl Connection {
         Ok(())
     }
 
-    /// The last byte of a response is queued; perhaps its request is still to be drained.
+    /// Handles that the last byte of a response was queued; the content of its request may still
+    /// have to be drained.
     pub(super) fn end_of_response(&mut self) {
         self.end_request();
-        // Until it has left, a response that only the end of the stream ends can be cut off.
+        // A response that ends with the connection can be cut off until it is sent completely.
         if self.mode != Mode::UntilClose {
             self.mode = Mode::Without;
         }

@@ -1,4 +1,4 @@
-//! Responds as Pants does: status, fields, content and end, one call after the other.
+//! Responses in the style of Pants: status, fields, content and end are separate calls.
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -10,13 +10,13 @@ use crate::message::misuse::Misuse;
 use crate::message::request::RequestId;
 use crate::message::response::{BodyLen, ResponseHead};
 
-/// The response to the current request, made call by call; from
+/// A response to the current request that is built call by call, from
 /// [`Connection::response_writer`](Connection::response_writer).
 ///
-/// The order is `send_status`, `send_headers` (once or several times), `send`, `finish`; a
-/// call out of turn is a [`Misuse`] that says which one was expected. The framing is the core's:
-/// a Content-Length among the headers is kept to, without one the content is chunked (on
-/// HTTP/1.0 it ends with the stream), and a response finished before any content has length 0.
+/// The order is `send_status`, `send_headers` (once or more), `send`, `finish`; a call out of order
+/// fails with a [`Misuse`] that names the expected call. The core determines the framing: it
+/// enforces a Content-Length among the headers, without one the content is chunked (on HTTP/1.0 it
+/// ends with the connection), and a response that is finished before any content has length 0.
 ///
 /// ```
 /// # use httpants_core::{Config, Connection, Event, Now, ConnectionInfo};
@@ -39,30 +39,31 @@ pub struct ResponseWriter<'a> {
 
 /// Commands for a request, by the names of Pants.
 impl Connection {
-    /// Responds to this request call by call.
+    /// Returns a [`ResponseWriter`], which responds to this request call by call.
     pub fn response_writer(&mut self, request: RequestId) -> ResponseWriter<'_> {
         ResponseWriter { connection: self, request }
     }
 }
 
 impl ResponseWriter<'_> {
-    /// Sends the status (200 by default in Pants), with its registered reason phrase and in the
-    /// request's version. It leaves with the header fields.
+    /// Sets the status (200 by default in Pants), with its registered reason phrase and the version
+    /// of the request. It is sent together with the header fields.
     ///
     /// # Errors
-    /// [`Misuse::HeadSent`] the second time, [`Misuse::Status`] outside 100 to 999, and what
-    /// [`Connection::respond`] says of informational ones.
+    /// [`Misuse::HeadSent`] if it was called before, [`Misuse::Status`] for a status outside 100 to
+    /// 999, [`Misuse::InformationalStatus`] for 100 to 199.
     pub fn send_status(&mut self, status: impl Into<u16> + TryInto<StatusCode>) -> Result<(), Misuse> {
         let head = self.new_head(status.into())?;
         self.connection.pending = Some(Box::new(head));
         Ok(())
     }
 
-    /// Sends header fields; with `end_headers` the head leaves, without it more may follow.
+    /// Adds header fields. Sends the head if `end_headers` is true; otherwise more fields may
+    /// follow.
     ///
     /// # Errors
-    /// [`Misuse::HeadDue`] before `send_status`; the first field that cannot be sent, of
-    /// which no field of this call was added.
+    /// [`Misuse::HeadDue`] before `send_status`; otherwise the error of the first field that cannot
+    /// be sent, and then no field of this call is added.
     pub fn send_headers<N, V>(
         &mut self,
         headers: impl IntoIterator<Item = (N, V)>,
@@ -75,7 +76,8 @@ impl ResponseWriter<'_> {
         self.send_fields(&FieldLines::try_from_iter(headers)?, end_headers)
     }
 
-    /// Does as [`send_headers`](Self::send_headers) with fields that are checked already.
+    /// Adds header fields that have already been checked, like
+    /// [`send_headers`](Self::send_headers).
     ///
     /// # Errors
     /// [`Misuse::HeadDue`] before `send_status`.
@@ -93,12 +95,13 @@ impl ResponseWriter<'_> {
         sent
     }
 
-    /// Adds the fields of [`Connection::response_fields_mut`], which without this call leave with
-    /// the head; of the cookies to set (`cookies_out` in Pants) only those named, or all of them
-    /// for `None`. `end_headers` as in [`send_headers`](Self::send_headers).
+    /// Adds the fields of [`Connection::response_fields_mut`], which otherwise are sent with the
+    /// head. Of the cookies among them (`cookies_out` in Pants), only those in `names` are added,
+    /// or all if it is `None`. `end_headers` has the same meaning as in
+    /// [`send_headers`](Self::send_headers).
     ///
     /// # Errors
-    /// [`Misuse::HeadDue`] before `send_status`, and as [`Connection::respond`].
+    /// [`Misuse::HeadDue`] before `send_status`; others as for [`Connection::respond`].
     pub fn send_cookies(&mut self, names: Option<&[&str]>, end_headers: bool) -> Result<(), Misuse> {
         self.pending()?;
         let added = self.connection.added_fields.take();
@@ -114,11 +117,12 @@ impl ResponseWriter<'_> {
         sent
     }
 
-    /// Sends a piece of the content, as [`Connection::send`]; the head leaves before the first one.
+    /// Sends a piece of the content, like [`Connection::send`]; sends the head before the first
+    /// one.
     ///
     /// # Errors
-    /// As [`Connection::send`] and [`Connection::respond`]. With [`Misuse::NoBody`] the head has
-    /// left, because the response consists of it.
+    /// As for [`Connection::send`] and [`Connection::respond`]. With [`Misuse::NoBody`] the head is
+    /// sent, because it is the complete response.
     pub fn send(&mut self, data: impl Into<Bytes>) -> Result<(), Misuse> {
         let data = data.into();
         if let Some(head) = self.unsent_head() {
@@ -131,7 +135,7 @@ impl ResponseWriter<'_> {
         self.connection.send(self.request, data)
     }
 
-    /// Sends a whole response in one call; the defaults of Pants are 200 and `text/plain`.
+    /// Sends a complete response in one call; the defaults in Pants are 200 and `text/plain`.
     ///
     /// # Errors
     /// As [`Connection::respond`].
@@ -158,7 +162,7 @@ impl ResponseWriter<'_> {
         self.connection.finish(self.request)
     }
 
-    /// Creates a head with this status, if none was sent.
+    /// Creates a head with this status, if it is allowed and none was set before.
     fn new_head(&self, status: u16) -> Result<ResponseHead, Misuse> {
         self.connection.head_expected(self.request)?;
         if self.connection.pending.is_some() {
@@ -170,19 +174,19 @@ impl ResponseWriter<'_> {
         ResponseHead::new(status)
     }
 
-    /// The head that `send_status` began.
+    /// Returns the head that `send_status` began.
     fn pending(&mut self) -> Result<&mut ResponseHead, Misuse> {
         self.connection.head_expected(self.request)?;
         self.connection.pending.as_deref_mut().ok_or(Misuse::HeadDue)
     }
 
-    /// The head that `send_status` began, unless one was given by `respond` since.
+    /// Returns the head that `send_status` began, unless `respond` has sent one since.
     fn unsent_head(&self) -> Option<&ResponseHead> {
         let is_expected = self.connection.response_state(self.request) == ResponseState::Expected;
         self.connection.pending.as_deref().filter(|_| is_expected)
     }
 
-    /// The length that the fields announce of the body, if this head has one.
+    /// Returns the Content-Length of the body in the fields, if this response can have a body.
     fn announced(&self, head: &ResponseHead) -> Option<u64> {
         let request = self.connection.current.as_ref()?;
         let added = self.connection.added_fields.as_deref().and_then(FieldLines::content_length);
@@ -194,7 +198,7 @@ impl ResponseWriter<'_> {
         let head = self.connection.pending.take().ok_or(Misuse::HeadDue)?;
         let sent = self.connection.respond(self.request, &head, length);
         if sent.is_err() {
-            // Nothing was sent: the head can still be mended.
+            // Nothing was sent, so the application can correct the head.
             self.connection.pending = Some(head);
         }
         sent

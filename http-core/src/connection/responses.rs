@@ -1,54 +1,56 @@
-//! The responses whose last byte has not left yet, for [`Event::ResponseEnd`](super::Event).
+//! The responses whose last byte was not sent yet, for [`Event::ResponseEnd`](super::Event).
 
 use http::StatusCode;
 
 use super::events::ResponseStats;
 use crate::message::request::RequestId;
 
-/// The progress of the response to a request, from
+/// The state of the response to a request, from
 /// [`Connection::response_state`](super::Connection::response_state).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ResponseState {
-    /// Its head is expected.
+    /// The head of the response is expected.
     Expected,
-    /// Its head was given, its end is expected.
+    /// The head was queued, and the rest of the response is expected.
     Begun,
-    /// It is finished.
+    /// The response is finished.
     Finished,
-    /// The connection has ended, or is about to: nothing can be sent for it any more.
+    /// The connection is closed or closing: nothing more of the response can be sent.
     Closed,
 }
 
 impl ResponseState {
-    /// Returns true if nothing can be sent for it any more.
+    /// Returns true if nothing more of the response can be sent.
     #[must_use]
     pub fn is_over(self) -> bool {
         matches!(self, Self::Finished | Self::Closed)
     }
 }
 
-/// Counts what is queued and sent, and knows where each response ends in it.
+/// The queued and sent responses, with the offset at which each of them ends in the sent bytes.
 #[derive(Debug)]
 pub(super) struct Responses {
-    /// The one that is being made, or is to be, where `is_open`.
+    /// The response that is expected or being queued, if `is_open`.
     current: ResponseStats,
     is_open: bool,
-    /// Those that are complete or given up and leave, in order, behind some that have left.
+    /// Responses that are complete or aborted and being sent, in order. The first `reported`
+    /// entries are obsolete.
     leaving: Leaving,
-    /// How many of them have left, or never will, and were reported.
+    /// Number of responses at the front of `leaving` that were sent or have failed, and were
+    /// reported.
     reported: usize,
-    /// Where the first of the others ends; [`NEVER`] where there is none.
+    /// Offset of the end of the first response that was not reported; [`NEVER`] if there is none.
     next_end: u64,
-    /// Bytes that have left the connection, heads and framing included.
+    /// Number of bytes that the connection has sent, including heads and framing.
     sent: u64,
-    /// Responses that end up to there have left or never will: `sent`, until the connection
+    /// Offset up to which responses were sent or have failed; equal to `sent` until the connection
     /// breaks.
     reached: u64,
 }
 
 const NEVER: u64 = u64::MAX;
-/// This many that were reported are kept before the others move to the front.
+/// Maximum number of reported entries that are kept before the others are moved to the front.
 const REPORTED: usize = 64;
 
 impl Default for Responses {
@@ -65,7 +67,7 @@ impl Default for Responses {
     }
 }
 
-/// A response, and how many bytes have left the connection when all of it has.
+/// A response, and the offset of its end in the bytes that the connection sends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct LeavingResponse {
     stats: ResponseStats,
@@ -77,7 +79,7 @@ pub(super) type Leaving = Vec<LeavingResponse>;
 const NEW: ResponseStats = ResponseStats { request: None, status: None, body_bytes: 0, complete: false };
 
 impl Responses {
-    /// A request was accepted, or something that was no request is refused.
+    /// Begins the response to an accepted request, or to refused input that is not a request.
     pub(super) fn open(&mut self, request: Option<RequestId>) {
         self.current = ResponseStats { request, ..NEW };
         self.is_open = true;
@@ -87,22 +89,22 @@ impl Responses {
         self.is_open
     }
 
-    /// Its head is queued.
+    /// Records that the head is queued.
     pub(super) fn begin(&mut self, status: StatusCode) {
         self.current.status = Some(status);
     }
 
-    /// `count` bytes of its body are queued.
+    /// Records that `count` bytes of the body are queued.
     pub(super) fn body(&mut self, count: u64) {
         self.current.body_bytes = self.current.body_bytes.saturating_add(count);
     }
 
-    /// Its last byte is queued.
+    /// Records that the last byte is queued.
     pub(super) fn complete(&mut self) {
         self.current.complete = true;
     }
 
-    /// Nothing more is queued for it, while `unsent` bytes wait.
+    /// Ends the current response, when `unsent` bytes wait to be sent.
     pub(super) fn close(&mut self, unsent: u64) {
         if core::mem::take(&mut self.is_open) {
             let end = self.sent.saturating_add(unsent).min(NEVER - 1);
@@ -114,7 +116,8 @@ impl Responses {
         }
     }
 
-    /// The last one that leaves has another body now, and `unsent` bytes wait with it.
+    /// Records that the last response has another body now, and that `unsent` bytes wait to be
+    /// sent.
     pub(super) fn replace_last(&mut self, body_bytes: u64, unsent: u64) {
         let only = self.leaving.len() == self.reported + 1;
         if let Some(last) = self.leaving.last_mut() {
@@ -126,7 +129,7 @@ impl Responses {
         }
     }
 
-    /// What is kept of those that leave, in bytes.
+    /// Returns the memory in bytes of the responses that are being sent.
     pub(super) fn memory(&self) -> u64 {
         ((self.leaving.len() - self.reported) * size_of::<LeavingResponse>()) as u64
     }
@@ -136,27 +139,27 @@ impl Responses {
         self.reached = self.reached.max(self.sent);
     }
 
-    /// Nothing more leaves.
+    /// Records that nothing more is sent.
     pub(super) fn break_off(&mut self) {
         self.reached = NEVER - 1;
     }
 
-    /// Returns true if there is a response that has not left, or was not reported.
+    /// Returns true if a response was not sent or not reported.
     pub(super) fn has_any(&self) -> bool {
         self.is_open || self.next_end != NEVER
     }
 
-    /// Returns true if a response has left, or never will.
+    /// Returns true if a response was sent or has failed, and was not reported.
     pub(super) fn has_next(&self) -> bool {
         self.next_end <= self.reached
     }
 
-    /// Returns true if something of the next one, framing included, never leaves.
+    /// Returns true if part of the next response, framing included, will never be sent.
     pub(super) fn is_next_broken(&self) -> bool {
         self.next_end > self.sent
     }
 
-    /// The next response, which has left.
+    /// Takes the next response, which was sent.
     #[inline]
     pub(super) fn take(&mut self) -> Option<ResponseStats> {
         let stats = self.leaving.get(self.reported)?.stats;
@@ -164,7 +167,7 @@ impl Responses {
         Some(stats)
     }
 
-    /// The next response, of which something never leaves.
+    /// Takes the next response, of which part will never be sent.
     pub(super) fn take_broken(&mut self) -> Option<ResponseStats> {
         let LeavingResponse { stats, end } = *self.leaving.get(self.reported)?;
         self.forget_first();
@@ -190,12 +193,12 @@ impl Responses {
         self.reported = 0;
     }
 
-    /// Gives the storage of the queue back where it is empty.
+    /// Returns the storage of the queue if it is empty.
     pub(super) fn release(&mut self) -> Leaving {
         if self.leaving.is_empty() { core::mem::take(&mut self.leaving) } else { Leaving::new() }
     }
 
-    /// Takes storage where there is none.
+    /// Accepts storage if there is none.
     pub(super) fn give(&mut self, leaving: Leaving) {
         if self.leaving.capacity() == 0 {
             self.leaving = leaving;
@@ -207,7 +210,7 @@ impl Responses {
 mod tests {
     use super::*;
 
-    /// `Limits::send_backlog` says so.
+    /// `Limits::send_backlog` documents this size.
     #[test]
     fn a_response_that_leaves_takes_40_bytes() {
         let mut responses = Responses::default();
@@ -220,7 +223,7 @@ mod tests {
         assert_eq!(responses.memory(), 0);
     }
 
-    /// A response of a length that no counter holds is not one that has no end.
+    /// A length that overflows the counter must not be taken for [`NEVER`].
     #[test]
     fn a_response_without_measure_is_awaited() {
         let mut responses = Responses::default();
@@ -245,7 +248,7 @@ mod tests {
         assert_eq!(responses.leaving.capacity(), 0);
     }
 
-    /// Also where some of them are reported together.
+    /// Includes responses that are reported in groups.
     #[test]
     fn the_queue_does_not_grow_behind_groups() {
         let mut responses = Responses::default();
@@ -261,7 +264,7 @@ mod tests {
         assert!(responses.leaving.capacity() <= 4 * REPORTED && responses.memory() == 40);
     }
 
-    /// However long a connection has responses that leave, those that have left take no memory.
+    /// Responses that were sent take no memory, even if others are being sent all the time.
     #[test]
     fn the_queue_does_not_grow_behind_what_was_reported() {
         let mut responses = Responses::default();

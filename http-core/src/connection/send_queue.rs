@@ -1,19 +1,19 @@
-//! What waits to be sent: small pieces gathered in one buffer, large ones as they are, and
-//! stretches of files that only the adapter can see.
+//! The send queue: small pieces are gathered in one buffer, large ones are kept as they are, and
+//! ranges of files are read by the adapter.
 
 use alloc::collections::VecDeque;
 
 use bytes::Bytes;
 
-/// Pieces up to this size are copied behind the head, so that a response leaves in one piece;
-/// beyond it a second slice in the same system call costs less than the copy.
+/// Maximum size of a piece that is copied after the head, so that a response is sent in one piece;
+/// for larger ones, a second slice in the same system call costs less than the copy.
 const COPIED: usize = 2 << 10;
-/// A gathering buffer that grew beyond this gives its storage back when it is empty.
+/// Maximum capacity of an empty gathering buffer; beyond it, storage is freed.
 const KEPT: usize = 16 << 10;
 
 #[derive(Debug)]
 pub(super) enum Segment {
-    /// This many bytes of the gathering buffer.
+    /// A number of bytes of the gathering buffer.
     Gathered(usize),
     Shared(Bytes),
     External {
@@ -23,7 +23,7 @@ pub(super) enum Segment {
     },
 }
 
-/// What was taken out of the queue of a connection and has not left yet.
+/// The number of bytes that were taken out of the queue of a connection and were not sent yet.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Lent {
     pub(super) memory: u64,
@@ -36,18 +36,19 @@ pub(super) struct Lent {
 pub enum Transmit<'a> {
     /// Bytes, as slices for one vectored write.
     Bytes(Slices<'a>),
-    /// A stretch of a file that the application named; the core counts, the adapter moves.
+    /// A range of a file, from [`Connection::send_external`](crate::Connection::send_external). The
+    /// caller sends it; the core only counts the bytes.
     External {
-        /// The number that the application gave the file.
+        /// The number that the caller has chosen for the file.
         file: u64,
-        /// Where the stretch starts in the file, in bytes.
+        /// Offset of the range in the file, in bytes.
         offset: u64,
-        /// How many bytes of it are still to be sent.
+        /// Number of bytes of the range that remain to be sent.
         length: u64,
     },
 }
 
-/// The slices of one vectored write, in order; none is empty.
+/// An iterator over the slices of one vectored write, in order; none is empty.
 #[derive(Clone, Debug)]
 pub struct Slices<'a> {
     queue: &'a SendQueue,
@@ -56,8 +57,8 @@ pub struct Slices<'a> {
 }
 
 impl Slices<'_> {
-    /// Returns true if more follows what these slices hold: a stretch of a file. A transport may
-    /// hold the bytes back until then (`MSG_MORE`).
+    /// Returns true if a range of a file follows these slices. A transport may hold the bytes back
+    /// until then (`MSG_MORE`).
     #[must_use]
     pub fn file_follows(&self) -> bool {
         self.queue.segments.iter().any(|segment| matches!(segment, Segment::External { .. }))
@@ -85,22 +86,22 @@ impl<'a> Iterator for Slices<'a> {
     }
 }
 
-/// The queue of one connection.
+/// The send queue of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct SendQueue {
     buffer: Vec<u8>,
-    /// How much of the buffer has left.
+    /// Number of bytes of the buffer that were sent.
     sent: usize,
-    /// How much of the buffer the segments cover; what is behind it stands last.
+    /// Number of bytes of the buffer that the segments cover; the rest follows the last segment.
     covered: usize,
     segments: VecDeque<Segment>,
-    /// Bytes that wait in shared segments, and in files.
+    /// Number of bytes that wait in shared segments, and in files.
     shared: u64,
     external: u64,
 }
 
 impl SendQueue {
-    /// Bytes that wait, files included.
+    /// Returns the number of waiting bytes, including those in files.
     pub(crate) fn len(&self) -> u64 {
         self.memory().saturating_add(self.external)
     }
@@ -109,12 +110,12 @@ impl SendQueue {
         self.buffer.len() == self.sent && self.shared | self.external == 0
     }
 
-    /// Bytes that wait and take memory.
+    /// Returns the number of waiting bytes that are in memory.
     pub(crate) fn memory(&self) -> u64 {
         (self.buffer.len() - self.sent) as u64 + self.shared
     }
 
-    /// The buffer to append heads and framing to.
+    /// Returns the buffer to append heads and framing to.
     pub(crate) fn gather(&mut self) -> &mut Vec<u8> {
         &mut self.buffer
     }
@@ -140,7 +141,7 @@ impl SendQueue {
         self.segments.push_back(segment);
     }
 
-    /// Makes a segment of what is gathered behind the last one.
+    /// Makes a segment of the bytes that were gathered after the last segment.
     fn cover(&mut self) {
         let gathered = self.buffer.len() - self.covered.max(self.sent);
         if gathered > 0 {
@@ -149,7 +150,7 @@ impl SendQueue {
         self.covered = self.buffer.len();
     }
 
-    /// Moves all that waits in another queue behind what waits here.
+    /// Moves everything from another queue to the end of this one.
     pub(super) fn take_over(&mut self, other: &mut Self) {
         if self.is_empty() {
             return core::mem::swap(self, other);
@@ -176,7 +177,7 @@ impl SendQueue {
         }
     }
 
-    /// Removes what has left from the front.
+    /// Removes `count` sent bytes from the front.
     pub(crate) fn sent(&mut self, count: u64) {
         if count >= self.len() { self.clear() } else { self.sent_some(count) }
     }
@@ -217,7 +218,7 @@ impl SendQueue {
                 self.segments.pop_front();
             }
         }
-        // Keeps the buffer from growing behind what was sent already.
+        // Prevents the buffer from growing while its beginning has been sent.
         if self.sent >= KEPT {
             self.buffer.drain(..self.sent);
             self.covered = self.covered.saturating_sub(self.sent);
@@ -230,7 +231,8 @@ impl SendQueue {
         (self.buffer.len() - self.covered.max(self.sent)) as u64 >= length
     }
 
-    /// Drops the last `length` bytes, where all of them wait in the gathering buffer.
+    /// Drops the last `length` bytes if all of them wait in the gathering buffer; otherwise returns
+    /// false.
     pub(super) fn retract(&mut self, length: u64) -> bool {
         let has_them = self.ends_with(length);
         if has_them {
@@ -254,21 +256,21 @@ impl SendQueue {
         self.segments.clear();
     }
 
-    /// Drops everything that waits; returns the segments, whose content may be the
-    /// application's.
+    /// Drops everything that waits and returns the segments, whose content may belong to the
+    /// application.
     pub(super) fn clear_into_segments(&mut self) -> VecDeque<Segment> {
         let segments = core::mem::take(&mut self.segments);
         self.clear();
         segments
     }
 
-    /// Gives the empty buffer's storage back.
+    /// Returns the storage of the empty buffer.
     pub(crate) fn release(&mut self) -> Vec<u8> {
         self.segments.shrink_to(0);
         core::mem::take(&mut self.buffer)
     }
 
-    /// Takes the storage of a queue that is empty, where there is none.
+    /// Takes the storage of an empty queue if this one has none.
     pub(super) fn recycle(&mut self, empty: &mut Self) {
         let segments = core::mem::take(&mut empty.segments);
         if self.segments.capacity() == 0 {
@@ -277,7 +279,7 @@ impl SendQueue {
         self.give(core::mem::take(&mut empty.buffer));
     }
 
-    /// Takes storage to gather in, where there is none.
+    /// Accepts storage for the gathering buffer if there is none.
     pub(crate) fn give(&mut self, storage: Vec<u8>) {
         if self.buffer.capacity() == 0 {
             self.buffer = storage;
@@ -296,7 +298,7 @@ mod tests {
         }
     }
 
-    /// Bytes that tell by their values which of them are there.
+    /// Returns bytes whose values identify their position.
     fn large() -> Bytes {
         (0..3000).map(|at: u32| (at % 251) as u8).collect()
     }
@@ -336,7 +338,7 @@ mod tests {
         }
     }
 
-    /// Takes bytes off the front of a queue until it is empty.
+    /// Takes bytes from the front of a queue until it is empty.
     fn drain(queue: &mut SendQueue, step: usize) -> Vec<u8> {
         let mut out = Vec::new();
         while let Some(transmit) = queue.poll() {
@@ -387,7 +389,7 @@ mod tests {
         }
         assert!(queue.gather().capacity() < 4 * KEPT);
         assert_eq!(queue.len(), 1000);
-        // In large steps, too.
+        // The same in large steps.
         for _ in 0..1000 {
             (0..20).for_each(|_| queue.push(Bytes::from(vec![0; 1000])));
             queue.sent(20_000);
@@ -446,7 +448,7 @@ mod tests {
         next.recycle(&mut queue);
         assert!(next.buffer.capacity() == KEPT && next.segments.capacity() > 0);
         assert!(queue.buffer.capacity() == 0 && queue.segments.capacity() == 0);
-        // What is in use stays.
+        // Storage in use is kept.
         next.gather().extend_from_slice(b"x");
         queue.gather().reserve(1);
         next.recycle(&mut queue);

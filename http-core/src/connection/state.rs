@@ -1,8 +1,8 @@
-//! Every transition of a connection, blind to bytes.
+//! The state machine of a connection, independent of bytes.
 //!
-//! Receiving and sending are two halves, with one fact between them: whether the connection
-//! persists behind the current response. `state.matrix.txt` is the table printed; a test
-//! compares it, so that a changed transition shows in review.
+//! Receiving and sending are two halves with one shared property: whether the connection persists
+//! after the current response. `state.matrix.txt` contains the table of transitions; a test
+//! compares it, so that a changed transition is visible in a review.
 //!
 //! ```text
 //!  receiving   Handshake (where TLS is to come first) -> Idle
@@ -14,7 +14,7 @@
 //!                      any -> Closing (the last bytes leave) -> Shut (lingers) -> Closed
 //! ```
 
-/// The input that is expected from the peer.
+/// The state of the receiving half: the input that is expected from the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Receiving {
@@ -28,9 +28,9 @@ pub enum Receiving {
     Body,
     /// Nothing: the request is complete, and its response is awaited.
     Done,
-    /// The rest of content whose response is finished already; it is dropped.
+    /// The rest of content whose response is already finished; it is dropped.
     Drain,
-    /// Whatever comes is dropped: the connection is about to close.
+    /// All input is dropped, because the connection is closing.
     Discard,
     /// The stream belongs to another protocol.
     SwitchedProtocol,
@@ -38,7 +38,7 @@ pub enum Receiving {
     Closed,
 }
 
-/// The output that the peer gets next.
+/// The state of the sending half: the output that is sent next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Sending {
@@ -48,19 +48,19 @@ pub enum Sending {
     Head,
     /// The content of a response.
     Body,
-    /// Nothing until the request's content was drained.
+    /// Nothing until the content of the request is drained.
     Done,
-    /// The last bytes, then the end.
+    /// The last bytes, after which the connection ends.
     Closing,
-    /// Nothing: the sending side is shut down, the peer's end is awaited.
+    /// Nothing: the sending side is shut down, and the end of the peer's stream is awaited.
     Shut,
-    /// The stream belongs to another protocol, once the response's head has left.
+    /// The head of the response; after it, the stream belongs to another protocol.
     SwitchedProtocol,
     /// Nothing more is sent.
     Closed,
 }
 
-/// The state of a connection: that of both halves, and whether it persists.
+/// The state of a connection: the states of both halves, and whether it persists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct State {
@@ -68,26 +68,26 @@ pub struct State {
     pub recv: Receiving,
     /// The sending half.
     pub send: Sending,
-    /// Whether another request may follow the current one.
+    /// True if another request may follow the current one.
     pub persistent: bool,
 }
 
-/// What happens to a connection.
+/// An input of the state machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Input {
     /// The handshake is complete.
     Secured,
     /// The first byte of a head.
     FirstByte,
-    /// A head was accepted, with content behind it or not.
+    /// A head was accepted, with or without content.
     Request { content: bool },
     /// The last byte of the request's content.
     ContentEnd,
-    /// The application gave the head of its final response.
+    /// The application sent the head of its final response.
     ResponseHead,
-    /// The application gave the last byte of its response.
+    /// The application sent the last byte of its response.
     ResponseEnd,
-    /// The application gave a whole response at once.
+    /// The application sent a complete response at once.
     Response,
     /// The response switches protocols.
     HandOver,
@@ -99,17 +99,18 @@ pub(crate) enum Input {
     Refuse,
     /// The peer ended its stream.
     EndOfStream,
-    /// Every byte has left; with `linger`, the peer may still be sending.
+    /// Every queued byte was sent. With `linger`, the peer may still be sending.
     Flushed { linger: bool },
-    /// The peer had its chance to see the last response.
+    /// The time or the bytes for lingering are used up.
     LingerEnd,
-    /// Nothing came for too long, between requests.
+    /// Nothing was received for too long between requests.
     IdleTimeout,
     /// The server shuts down.
     Shutdown,
-    /// The application gives its response up.
+    /// The application aborts its response.
     Abort,
-    /// The transport failed, or the application gave up, or the peer takes nothing.
+    /// The transport failed, or the connection is dropped because the peer accepts nothing or a
+    /// response cannot be completed.
     Break,
 }
 
@@ -118,12 +119,12 @@ impl State {
 
     pub(crate) const NEW_WITH_HANDSHAKE: Self = Self { recv: Receiving::Handshake, ..Self::NEW };
 
-    /// The application has a request whose response it has not finished.
+    /// Returns true if the application has not finished the response to a request.
     pub(crate) fn awaits_response(self) -> bool {
         matches!(self.send, Sending::Head | Sending::Body)
     }
 
-    /// No byte of a request was parsed since the last response.
+    /// Returns true if no byte of a request was parsed since the last response.
     pub(crate) fn is_between_requests(self) -> bool {
         matches!(self.recv, Receiving::Handshake | Receiving::Idle)
     }
@@ -132,7 +133,7 @@ impl State {
         Some(Self { recv, send, persistent: self.persistent })
     }
 
-    /// Where the input leads; `None` where it has no meaning and changes nothing.
+    /// Returns the state after an input; `None` if the input has no effect in this state.
     #[inline(always)]
     pub(crate) fn after(self, input: Input) -> Option<Self> {
         use {Input as I, Receiving as R, Sending as S};
@@ -142,7 +143,7 @@ impl State {
             (_, _, I::Break) => self.to(R::Closed, S::Closed),
             (R::SwitchedProtocol, _, I::Abort) => self.to(R::Done, S::Closing),
 
-            // Before the first request. There is nothing that an end could take away.
+            // Before the first request. Closing at once loses nothing.
             (R::Handshake, S::Idle, I::Secured) => self.to(R::Idle, S::Idle),
             (R::Handshake, S::Idle, I::IdleTimeout | I::Shutdown) => self.to(R::Closed, S::Closed),
 
@@ -173,15 +174,15 @@ impl State {
             }
             (_, S::Head | S::Body | S::Done, I::Last) => Some(Self { persistent: false, ..self }),
 
-            // Refusing: a response that has begun cannot be taken back, so it breaks off visibly,
-            // behind those that were queued before it.
+            // Refusing. A response that has begun cannot be withdrawn, so it breaks off visibly,
+            // after the responses that were queued before it.
             (R::Body, S::Body, I::Refuse)
             | (R::Handshake | R::Idle | R::Head, S::Idle, I::Refuse)
             | (R::Body | R::Done, S::Head, I::Refuse)
             | (R::Drain, S::Done, I::Refuse) => self.to(R::Discard, S::Closing),
 
-            // The peer's end. The responses before still leave; a request that is cut
-            // off gets no response; one that is complete gets its own.
+            // The end of the peer's stream. Previous responses are still sent. An incomplete
+            // request gets no response, a complete one does.
             (R::Handshake | R::Idle | R::Head, S::Idle, I::EndOfStream)
             | (R::Body, S::Head, I::EndOfStream)
             | (R::Body, S::Body, I::EndOfStream)
@@ -190,14 +191,14 @@ impl State {
             (R::Done, S::Head | S::Body, I::EndOfStream) => Some(Self { persistent: false, ..self }),
             (R::Discard, S::Shut, I::EndOfStream) => self.to(R::Closed, S::Closed),
 
-            // Our end.
+            // The end of our stream.
             (R::Discard, S::Closing, I::Flushed { .. }) => self.to(R::Discard, S::Shut),
             (R::Done, S::Closing, I::Flushed { linger: true }) => self.to(R::Discard, S::Shut),
             (R::Done, S::Closing, I::Flushed { linger: false }) => self.to(R::Closed, S::Closed),
             (R::Discard, S::Shut, I::LingerEnd) => self.to(R::Closed, S::Closed),
             (R::Idle, S::Idle, I::IdleTimeout) => self.to(R::Done, S::Closing),
-            // A request may be under way to us: the end of our stream tells the peer that it
-            // was not served, where a reset could also cost it the response before.
+            // A request may be in transit: the end of our stream informs the peer that it was not
+            // served, whereas a reset could also destroy the previous response.
             (R::Idle, S::Idle, I::Shutdown) => self.to(R::Discard, S::Closing),
             (R::Head, S::Idle, I::Shutdown) | (_, S::Head | S::Body | S::Done, I::Shutdown) => {
                 Some(Self { persistent: false, ..self })
@@ -242,7 +243,7 @@ mod tests {
         format!("{:?} / {:?} / {kept}", state.recv, state.send)
     }
 
-    /// Every state that can be reached, and what each input does there.
+    /// Returns a table of every reachable state, and of the effect of each input in it.
     fn matrix() -> String {
         let mut rows = BTreeMap::new();
         let mut open = vec![State::NEW, State::NEW_WITH_HANDSHAKE];
@@ -263,7 +264,7 @@ mod tests {
     }
 
     #[allow(clippy::disallowed_methods, reason = "a test is not the core")]
-    /// To accept a changed table: `UPDATE_MATRIX=1 cargo test -p httpants-core matrix`.
+    /// To update the table: `UPDATE_MATRIX=1 cargo test -p httpants-core matrix`.
     #[test]
     fn the_matrix_is_the_checked_in_one() {
         let printed = matrix();

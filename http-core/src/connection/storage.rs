@@ -1,4 +1,4 @@
-//! The buffers of a connection, which only a busy one needs.
+//! The buffers that only a busy connection needs.
 
 use super::Connection;
 use super::recv_buffer::Block;
@@ -6,19 +6,19 @@ use super::responses::Leaving;
 use super::state::Receiving;
 use crate::message::request::RecycledBuffers;
 
-/// Buffers for one connection while it is busy; an idle one needs none.
+/// Buffers of one busy connection; an idle one needs none.
 ///
-/// A caller with many connections keeps some of these, lends one to a connection that
-/// becomes readable ([`Connection::supply_storage`]) and takes it back when the connection is idle
-/// ([`Connection::release_storage`]). A caller who does not care ignores them: the connection makes
-/// its own when it has none.
+/// A caller with many connections keeps some of these, passes one to a connection that becomes
+/// readable ([`Connection::supply_storage`]) and takes it back when the connection is idle
+/// ([`Connection::release_storage`]). This is optional: a connection without storage allocates its
+/// own.
 #[derive(Debug)]
 pub struct Storage {
     block: Block,
     spare: SpareBuffers,
 }
 
-/// What a busy connection uses beside its receive buffer.
+/// The buffers of a busy connection other than its receive buffer.
 #[derive(Debug, Default)]
 pub(super) struct SpareBuffers {
     gathered: Vec<u8>,
@@ -46,23 +46,23 @@ impl Storage {
 
 /// Buffers, for callers with many connections.
 impl Connection {
-    /// Returns the size of the receive buffer that the connection would use now, where it has none
-    /// of that size; `None` where it needs nothing.
+    /// Returns the size in bytes of the receive buffer that the connection needs now; `None` if it
+    /// has one of that size or does not receive.
     #[must_use]
     pub fn wanted_storage(&self) -> Option<usize> {
         let size = self.wanted_size();
         (self.recv.wants(size) && self.wants_recv()).then_some(size)
     }
 
-    /// Returns the size of the receive buffer, in bytes; 0 where the connection has none. An
+    /// Returns the size of the receive buffer in bytes; 0 if the connection has none. An
     /// [`Event::Data`](super::Event::Data) that was just returned is a slice of that buffer, and
-    /// holds all of it.
+    /// keeps all of it allocated.
     #[must_use]
     pub fn storage_size(&self) -> usize {
         self.recv.size()
     }
 
-    /// Gives the connection storage to go on with; returns the storage it replaces.
+    /// Gives the connection storage to use. Returns the storage that it replaces, if any.
     pub fn supply_storage(&mut self, storage: Storage) -> Option<Storage> {
         let Storage { block, spare } = storage;
         self.give_spare(spare);
@@ -70,8 +70,9 @@ impl Connection {
         Some(Storage::of(replaced))
     }
 
-    /// Takes the storage of a connection that is idle or over; `None` while it is in use.
-    /// Storage of which a piece of content is still held is left to that.
+    /// Takes the storage of a connection that is idle or closed; returns `None` while it is in use.
+    /// Storage is not returned if a piece of content still refers to it; it is freed with that
+    /// piece.
     pub fn release_storage(&mut self) -> Option<Storage> {
         if self.state.recv == Receiving::Closed {
             self.recv.consume(usize::MAX);

@@ -1,41 +1,42 @@
-//! The named timers.
+//! The timers of a connection.
 
 use core::fmt;
 use core::time::Duration;
 
 use super::config::Timeouts;
 
-/// The reason of a deadline, so that logs, counters and tests can name it.
+/// The timer of a deadline, by which logs, counters and tests identify it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Timer {
-    /// The handshake that secures the transport is not complete: it is closed.
+    /// The TLS handshake is not complete: the connection is closed.
     Handshake,
-    /// No byte, or no complete PROXY header, since the connection was accepted: it is closed.
+    /// No byte, or no complete PROXY header, since the connection was accepted: the connection is
+    /// closed.
     Accept,
-    /// A head is not complete in time: 408.
+    /// A request head is not complete: 408.
     Head,
-    /// No new request on a connection kept alive: it is closed.
+    /// No new request on a persistent connection: the connection is closed.
     Idle,
-    /// No byte of a body: 408.
+    /// No byte of a body is received: 408.
     Body,
-    /// A body slower than the lowest rate: 408.
+    /// A body is received at less than the minimum rate: 408.
     BodyRate,
-    /// Nothing leaves, or too little: the connection is dropped.
+    /// Nothing is sent, or less than the minimum rate: the connection is dropped.
     Write,
     /// The peer did not end its stream after the last response: the connection is closed.
     Linger,
-    /// The application has not responded in time: 503.
+    /// The application has not responded: 503.
     Handler,
     /// The peer ended its stream and accepts nothing more of its response: 503, or a reset.
     HalfClosed,
-    /// The connection is as old as it may become
-    /// ([`expire_at`](crate::Connection::expire_at)): it closes after its current response.
+    /// The connection has reached its maximum age ([`expire_at`](crate::Connection::expire_at)): it
+    /// closes after its current response.
     Age,
 }
 
 impl Timer {
-    /// Every timer, for tables of them; each is at the index of its discriminant (`timer as
+    /// All timers, for example to build tables; each is at the index of its discriminant (`timer as
     /// usize`).
     pub const ALL: &'static [Self] = &[
         Self::Handshake,
@@ -70,48 +71,48 @@ impl fmt::Display for Timer {
     }
 }
 
-/// The moment to call [`handle_timeout`](crate::Connection::handle_timeout), and its reason.
+/// The time at which to call [`handle_timeout`](crate::Connection::handle_timeout), and the timer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Deadline {
-    /// The moment, on the caller's monotonic clock ([`Now::mono`](crate::Now::mono)).
+    /// The time on the caller's monotonic clock ([`Now::mono`](crate::Now::mono)).
     pub at: Duration,
-    /// What happens then.
+    /// The timer that expires at that time.
     pub timer: Timer,
 }
 
-/// The moments that deadlines are counted from. A deadline is never stored: it follows from
-/// the state and from these, so none can be forgotten or left behind.
+/// The times from which deadlines are computed. A deadline is never stored: it is computed from the
+/// state and from these times, so none can be forgotten or become stale.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Times {
-    /// The connection was accepted, or what comes before its first request was over.
+    /// Time at which the connection was accepted, or at which the PROXY header or the handshake
+    /// before the first request was complete.
     pub(crate) accepted: Duration,
-    /// When the connection became idle.
+    /// Time at which the connection became idle.
     pub(crate) idle: Duration,
-    /// The first byte of the head.
+    /// Time of the first byte of the head.
     pub(crate) head: Duration,
-    /// The head was complete.
+    /// Time at which the head was complete.
     pub(crate) request: Duration,
-    /// The last byte that came, or when reading it went on after a pause.
+    /// Time of the last received byte, or at which reading continued after a pause.
     pub(crate) content: Duration,
-    /// The time from which on the handler's time counts, later by the time that it waited for
-    /// content.
+    /// Start of the handler's time, advanced by the time that it waited for content.
     handler: Duration,
-    /// When reading the content began, or went on.
+    /// Time at which reading the content began or continued.
     reading: Duration,
-    /// From when the rate of the content counts, pauses left out.
+    /// Start of the time for the rate of the content, advanced by pauses.
     content_start: Duration,
     content_bytes: u64,
-    /// When the queue began to fill, later by the time that what has left since may take, but not
-    /// later than now.
+    /// Time at which the queue began to fill, advanced by the time that the bytes sent since may
+    /// take, but not beyond the current time.
     pub(crate) progress: Duration,
-    /// Bytes that counted as progress before they were reported as sent.
+    /// Number of bytes that counted as progress before they were reported as sent.
     pub(crate) ahead: u64,
-    /// The last time that something left.
+    /// Time at which bytes were last sent.
     pub(crate) sent: Duration,
-    /// The sending side was shut down.
+    /// Time at which the sending side was shut down.
     pub(crate) shut: Duration,
-    /// The server began to shut down.
+    /// Time at which the server began to shut down.
     pub(crate) shutdown: Option<Duration>,
 }
 
@@ -140,28 +141,28 @@ impl Times {
         self.content_bytes = self.content_bytes.saturating_add(count as u64);
     }
 
-    /// Records that `bytes` were sent, and others wait.
+    /// Records that `bytes` bytes were sent while others wait.
     pub(crate) fn progressed(&mut self, now: Duration, bytes: u64, timeouts: &Timeouts) {
         let counted = bytes.min(self.ahead);
         self.ahead -= counted;
         self.put_off(now, bytes - counted, timeouts);
     }
 
-    /// Records that `bytes` have left which are reported as sent later.
+    /// Records progress by `bytes` bytes that are reported as sent later.
     pub(crate) fn progressed_ahead(&mut self, now: Duration, bytes: u64, timeouts: &Timeouts) {
         self.ahead = self.ahead.saturating_add(bytes);
         self.sent = now;
         self.put_off(now, bytes, timeouts);
     }
 
-    /// Each byte buys the time that it may take at the lowest rate.
+    /// Extends the deadline by the time that each byte may take at the minimum rate.
     fn put_off(&mut self, now: Duration, bytes: u64, timeouts: &Timeouts) {
         let rate = u64::from(timeouts.write_rate);
         let nanos = bytes.saturating_mul(1_000_000_000).checked_div(rate).unwrap_or(u64::MAX);
         self.progress = self.progress.saturating_add(Duration::from_nanos(nanos)).min(now);
     }
 
-    /// Records that the head is complete, and how many bytes of content came with it.
+    /// Records that the head is complete, and the number of bytes of content that arrived with it.
     pub(crate) fn request(&mut self, now: Duration, content: usize) {
         self.request = now;
         self.handler = now;
@@ -171,27 +172,28 @@ impl Times {
         self.content_bytes = content as u64;
     }
 
-    /// Reading goes on after the application paused it: the peer is not to blame for that.
+    /// Records that reading continues after a pause by the application, which is not counted as
+    /// time of the peer.
     pub(crate) fn resumed(&mut self, now: Duration, paused_at: Duration) {
         self.content_start = self.content_start.saturating_add(now.saturating_sub(paused_at));
         self.content = now;
         self.reading = now;
     }
 
-    /// The content is complete, or the application paused it: it was the peer that was awaited
-    /// until now.
+    /// Records that the content is complete or was paused by the application. The time until now
+    /// was spent waiting for the peer.
     pub(crate) fn read(&mut self, now: Duration) {
         self.handler = self.handler.saturating_add(now.saturating_sub(self.reading));
         self.reading = now;
     }
 
-    /// The handler must have responded then.
+    /// Offers the deadline of the handler.
     pub(crate) fn offer_handler(&self, next: &mut Earliest, timeouts: &Timeouts) {
         next.offer(self.handler, timeouts.handler, Timer::Handler);
     }
 
-    /// How long the peer's end is awaited. A peer that was refused gets the time to send what
-    /// it is sending, unless the server shuts down.
+    /// Offers the deadline for the end of the peer's stream. A refused peer gets time to finish
+    /// sending, unless the server shuts down.
     pub(crate) fn offer_linger(&self, next: &mut Earliest, timeouts: &Timeouts, ordinary_end: bool) {
         let linger = Timer::Linger;
         if ordinary_end {
@@ -204,10 +206,10 @@ impl Times {
         }
     }
 
-    /// When the content that came so far is too little for the time it took.
+    /// Returns the time at which the rate of the content received so far falls below the minimum.
     pub(crate) fn slowest_content(&self, timeouts: &Timeouts) -> Option<Duration> {
         let rate = u64::from(timeouts.body_rate);
-        // The first millisecond at which the rate is below, not at, the lowest one allowed.
+        // The first millisecond at which the rate is below, not at, the minimum.
         let millis = self.content_bytes.saturating_mul(1000).checked_div(rate)?.saturating_add(1);
         let allowed = timeouts.body_rate_grace.max(Duration::from_millis(millis));
         Some(self.content_start.saturating_add(allowed))
@@ -240,7 +242,7 @@ impl Earliest {
 mod tests {
     use super::*;
 
-    /// What counted before it was reported as sent does not count again, and later bytes do.
+    /// Bytes that counted before they were reported as sent do not count again; later bytes do.
     #[test]
     fn progress_counts_once() {
         let at = Duration::from_secs;

@@ -1,4 +1,4 @@
-//! State that few connections have.
+//! State that only few connections have.
 
 use core::time::Duration;
 
@@ -6,17 +6,18 @@ use super::config::Timeouts;
 use super::unsent_refusal::UnsentRefusal;
 use crate::message::proxy_tlvs::ProxyTlvs;
 
-/// State that few connections have, in a box of its own so that the others use no memory for it.
+/// State that only few connections have, boxed so that the others use no memory for it.
 #[derive(Debug, Default)]
 pub(super) struct Uncommon {
-    /// The time at which the caller wants the connection to close, until that was done.
+    /// Time at which the connection is to close ([`expire_at`](crate::Connection::expire_at)),
+    /// until that has happened.
     pub(super) expires: Option<Duration>,
-    /// The connection is to close, and no response has said so yet: once no request waits to be
-    /// parsed, or behind the next one.
+    /// True if the connection is to close, and no response has announced it yet: it closes once no
+    /// request waits to be parsed, or after the next request.
     pub(super) ending: bool,
-    /// The timeouts while the current request is handled, if it has its own.
+    /// Timeouts of the current request, if it has its own.
     pub(super) timeouts: Option<Timeouts>,
-    /// The last response, if the connection made it and has not sent it.
+    /// The last response, if the connection made it itself and has not sent it.
     pub(super) unsent_refusal: Option<UnsentRefusal>,
     pub(super) proxy_tlvs: ProxyTlvs,
 }

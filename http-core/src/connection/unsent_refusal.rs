@@ -1,4 +1,4 @@
-//! The response to a refused peer, which the caller may replace until some of it has left.
+//! The response to a refused peer, which the caller may replace until part of it is sent.
 
 use http::StatusCode;
 
@@ -6,9 +6,8 @@ use super::events::CloseReason;
 use super::refusal::Refusal;
 use crate::message::request::RequestHead;
 
-/// A response that the connection made itself, from
-/// [`Connection::poll_refusal`](crate::Connection::poll_refusal): a peer was refused, or the
-/// application was too late.
+/// A response that the connection made itself because a peer was refused or the application did not
+/// respond in time, from [`Connection::poll_refusal`](crate::Connection::poll_refusal).
 #[derive(Clone, Debug)]
 pub struct RefusalResponse {
     pub(super) status: StatusCode,
@@ -18,33 +17,35 @@ pub struct RefusalResponse {
 }
 
 impl RefusalResponse {
-    /// Returns its status, which stays where the response is replaced.
+    /// Returns the status, which stays the same if the response is replaced.
     #[must_use]
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
-    /// Returns why the connection closes behind it: [`CloseReason::Refused`] for what the peer did,
-    /// [`CloseReason::TimedOut`] for an application that was too late.
+    /// Returns the reason why the connection closes after the response: [`CloseReason::Refused`]
+    /// for an error of the peer, [`CloseReason::TimedOut`] for an application that did not respond
+    /// in time, [`CloseReason::Overloaded`] or [`CloseReason::AddressLimit`] for too many
+    /// connections.
     #[must_use]
     pub fn reason(&self) -> CloseReason {
         self.reason
     }
 
-    /// Returns what was read of the peer, where it was refused.
+    /// Returns the details of the refusal, if input of the peer was refused.
     #[must_use]
     pub fn refusal(&self) -> Option<&Refusal> {
         self.refusal.as_ref()
     }
 
-    /// Returns the head of the request that it responds to, where that was accepted.
+    /// Returns the head of the request that it responds to, if that was accepted.
     #[must_use]
     pub fn request(&self) -> Option<&RequestHead> {
         self.request.as_ref()
     }
 }
 
-/// What of the response to a refused peer stays, whatever its fields and body are.
+/// The properties of the response to a refused peer that stay the same if it is replaced.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RefusalFrame {
     pub(super) status: StatusCode,
@@ -52,12 +53,12 @@ pub(super) struct RefusalFrame {
     pub(super) head_only: bool,
 }
 
-/// The response to a refused peer as it is queued, behind all others.
+/// The response to a refused peer, queued after all others.
 #[derive(Debug)]
 pub(super) struct UnsentRefusal {
     pub(super) frame: RefusalFrame,
-    /// Its bytes in the queue.
+    /// Number of its bytes in the queue.
     pub(super) length: u64,
-    /// Until it was returned.
+    /// The response, until it is returned by `poll_refusal`.
     pub(super) response: Option<RefusalResponse>,
 }

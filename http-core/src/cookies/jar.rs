@@ -8,19 +8,19 @@ use crate::wire::grammar::trim_ows;
 
 /// The received cookies (`cookies` in Pants): a view of the `Cookie` lines that copies nothing.
 ///
-/// All lines are read as one. They are split at `;`, also inside quotes, as every browser's own
-/// reading of `Set-Cookie` does (RFC 6265 section 5.2). A pair without `=` or with an empty name is
-/// skipped. A name is everything before the first `=`, a value everything behind it, both without
-/// the white space around them; one pair of quotes around a value is removed, but by
-/// [`raw`](Self::raw). Nothing is decoded: `%41` is no `A`, in names least of all, because a
-/// decoded name could pass for one with the prefix `__Host-`.
+/// All lines are read as one. They are split at `;`, even inside quotes, as browsers do with
+/// `Set-Cookie` (RFC 6265 section 5.2). A pair without `=` or with an empty name is skipped. The
+/// name is everything before the first `=`, the value everything after it, both without surrounding
+/// white space. One pair of quotes around a value is removed, except by [`raw`](Self::raw). Nothing
+/// is percent-decoded (`%41` is not `A`), because a decoded name could imitate one with the prefix
+/// `__Host-`.
 ///
-/// Each call reads the lines anew, so there is no map to pay for; read a name once. Where the
-/// same name comes twice the first one counts, which is the one with the longest path
-/// (RFC 6265 section 5.4). Mind that when filling a map: most keep the last.
+/// Each call parses the lines again instead of building a map, so look up each name once. If a name
+/// occurs twice, the first cookie is used, which is the one with the longest path (RFC 6265 section
+/// 5.4). Note that most maps keep the last one instead.
 ///
-/// The first [`LIMIT`](Self::LIMIT) cookies are seen. The ones behind them are ignored, not
-/// refused, and [`is_truncated`](Self::is_truncated) tells that there were any.
+/// Only the first [`LIMIT`](Self::LIMIT) cookies are read. More are ignored, not refused, and
+/// [`is_truncated`](Self::is_truncated) returns true then.
 ///
 /// ```
 /// use httpants_core::Headers;
@@ -42,11 +42,12 @@ pub struct Cookies<'h> {
 }
 
 impl<'h> Cookies<'h> {
-    /// How many cookies are seen in one request: 180, because no browser sends more. RFC 6265
-    /// section 6.1 asks browsers for at least 50 per domain, and the most generous keep 180.
+    /// Maximum number of cookies that are read in one request: 180, because no browser sends more.
+    /// RFC 6265 section 6.1 requires browsers to support at least 50 per domain, and some keep up
+    /// to 180.
     pub const LIMIT: usize = 180;
 
-    /// Reads the cookies of a received head.
+    /// Creates a view of the cookies of a received head.
     #[must_use]
     pub fn new(headers: &'h Headers) -> Self {
         Self { headers }
@@ -58,14 +59,14 @@ impl<'h> Cookies<'h> {
         self.iter().find(|(n, _)| *n == name.as_bytes()).map(|(_, value)| value)
     }
 
-    /// Returns [`get`](Self::get) as text; `None` also where the value is not UTF-8.
+    /// Returns [`get`](Self::get) as text; `None` also if the value is not UTF-8.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&'h str> {
         self.get(name).and_then(|value| core::str::from_utf8(value).ok())
     }
 
     /// Returns the value of the first cookie with this name as it was sent, quotes included: to
-    /// pass it on, or where the quotes are part of it, as browsers take them to be (RFC 6265bis
+    /// forward it, or if the quotes are part of the value, as they are for browsers (RFC 6265bis
     /// section 5.6).
     ///
     /// ```
@@ -87,7 +88,8 @@ impl<'h> Cookies<'h> {
         CookiesIter { sent: self.sent().take(Self::LIMIT) }
     }
 
-    /// Returns [`iter`](Self::iter) with the values as they were sent, quotes included.
+    /// Returns names and values as in [`iter`](Self::iter), with the values as they were sent,
+    /// quotes included.
     pub fn iter_raw(&self) -> impl Iterator<Item = (&'h [u8], &'h [u8])> + use<'h> {
         self.sent().take(Self::LIMIT)
     }
@@ -103,7 +105,7 @@ impl<'h> Cookies<'h> {
     }
 }
 
-/// Names and values, as [`iter`](Cookies::iter) returns them.
+/// Iterates over names and values, as in [`iter`](Cookies::iter).
 impl<'h> IntoIterator for Cookies<'h> {
     type Item = (&'h [u8], &'h [u8]);
     type IntoIter = CookiesIter<'h>;
@@ -129,7 +131,7 @@ impl<'h> Iterator for CookiesIter<'h> {
 
 impl FusedIterator for CookiesIter<'_> {}
 
-/// Shows no cookie.
+/// Does not show cookies.
 impl fmt::Debug for CookiesIter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("CookiesIter").finish_non_exhaustive()
@@ -140,7 +142,7 @@ impl fmt::Debug for CookiesIter<'_> {
 #[derive(Clone)]
 struct Sent<'h> {
     lines: HeadersIter<'h>,
-    /// What is left of a line, from the end of its last pair on.
+    /// The rest of a line after its last pair that was read.
     pairs: Option<&'h [u8]>,
 }
 
@@ -180,7 +182,7 @@ fn unquoted(value: &[u8]) -> &[u8] {
     if let [b'"', inner @ .., b'"'] = value { inner } else { value }
 }
 
-/// Shows the names; every value as `***`.
+/// Shows the names, and `***` for every value.
 impl fmt::Debug for Cookies<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
@@ -205,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_cookie_line_means() {
+    fn cookie_lines_are_split_into_names_and_values() {
         let table: &[(&str, &[(&str, &str)])] = &[
             ("a=1", &[("a", "1")]),
             ("a=1; b=2", &[("a", "1"), ("b", "2")]),
@@ -222,7 +224,8 @@ mod tests {
             ("a==", &[("a", "=")]),
             ("a=b=c", &[("a", "b=c")]),
             ("a=1,b=2", &[("a", "1,b=2")]),
-            // Quotes: one pair, only around the whole value, and no shelter for a semicolon.
+            // One pair of quotes is removed, only around the whole value, and does not protect a
+            // semicolon.
             ("a=\"1\"", &[("a", "1")]),
             ("a=\" 1 \"", &[("a", " 1 ")]),
             ("a=\"\"", &[("a", "")]),
@@ -232,7 +235,7 @@ mod tests {
             ("a=1\"", &[("a", "1\"")]),
             ("a=\"x; b=1; c=y\"", &[("a", "\"x"), ("b", "1"), ("c", "y\"")]),
             ("\"a\"=1", &[("\"a\"", "1")]),
-            // Nothing is decoded, and no character that only looks like white space is trimmed.
+            // Nothing is decoded, and only SP and HTAB are trimmed.
             ("%61=%31", &[("%61", "%31")]),
             ("%5f_Host-a=1", &[("%5f_Host-a", "1")]),
             ("\u{a0}__Host-a=1", &[("\u{a0}__Host-a", "1")]),
@@ -249,7 +252,7 @@ mod tests {
     }
 
     #[test]
-    fn several_lines_are_one_and_the_first_of_a_name_wins() {
+    fn lines_are_joined_and_first_cookie_of_a_name_is_used() {
         let h = headers("Cookie: a=1; b=2\r\nHost: x\r\ncookie: a=3; c=4\r\nCookies: d=5\r\nCookie2: e=6");
         let cookies = Cookies::new(&h);
         assert_eq!(cookies.into_iter().count(), 4);
@@ -271,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_value_that_is_no_text_is_still_there_as_bytes() {
+    fn values_that_are_not_utf8_are_returned_as_bytes() {
         let h = Headers::parse(b"Cookie: a=\xff; b=1\r\n\r\n").unwrap();
         let cookies = Cookies::new(&h);
         assert_eq!((cookies.get("a"), cookies.text("a")), (Some(&b"\xff"[..]), None));
@@ -279,9 +282,9 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_holds_at_n_and_n_plus_1_however_the_lines_are_cut() {
+    fn limit_does_not_depend_on_the_number_of_lines() {
         for (sent, separator) in [(180, "; "), (181, "; "), (180, "\r\nCookie: "), (181, ";;x;=y;")] {
-            // Two cookies a line, because a head has at most 100 lines.
+            // Two cookies in each line, because a head has at most 100 lines.
             let groups: Vec<_> = (0..sent).map(|n| format!("c{n}=v")).collect();
             let lines: Vec<_> = groups.chunks(2).map(|two| two.join("; ")).collect();
             let h = headers(&format!("Cookie: {}", lines.join(separator)));

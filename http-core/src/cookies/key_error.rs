@@ -1,8 +1,9 @@
-//! What is wrong with secrets.
+//! The error of invalid secrets.
 
 use core::fmt;
 
-/// Secrets that make no [`KeyRing`](super::KeyRing). It is the caller's fault, never the peer's.
+/// The error of secrets that cannot form a [`KeyRing`](super::KeyRing). It is an error of the
+/// caller, never of the peer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum KeyError {
@@ -10,14 +11,14 @@ pub enum KeyError {
     NoSecret,
     /// A secret is empty.
     EmptySecret,
-    /// The secret in this line, from 1, has fewer than 32 characters.
+    /// The secret in this line, counted from 1, has fewer than 32 characters.
     TooShort {
-        /// The line.
+        /// The number of the line, from 1.
         line: usize,
     },
-    /// The secret in this line, from 1, has bytes that are no printable ASCII characters.
+    /// The secret in this line, counted from 1, has bytes other than printable ASCII characters.
     NotText {
-        /// The line.
+        /// The number of the line, from 1.
         line: usize,
     },
 }
@@ -37,7 +38,8 @@ impl fmt::Display for KeyError {
 
 impl core::error::Error for KeyError {}
 
-/// Is of the kind `InvalidInput`, so that a `main` that returns `std::io::Result` can use `?`.
+/// Converts into an error of the kind `InvalidInput`, so that a `main` that returns
+/// `std::io::Result` can use `?`.
 impl From<KeyError> for std::io::Error {
     fn from(error: KeyError) -> Self {
         Self::new(std::io::ErrorKind::InvalidInput, error)

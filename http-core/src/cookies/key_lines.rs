@@ -1,19 +1,20 @@
-//! Secrets in the lines of a text, as in a file of secrets.
+//! Secrets in the lines of a text, such as a file of secrets.
 
 use super::key_error::KeyError;
 use super::signed::KeyRing;
 
-/// The shortest secret: 16 random bytes in hexadecimal digits have this length, 32 in base64 more.
+/// Minimum length of a secret: that of 16 random bytes in hexadecimal digits. 32 bytes in base64
+/// are longer.
 const SHORTEST: usize = 32;
 
 impl KeyRing {
-    /// Makes a ring of the secrets in a text, one in each line: the first signs, all of them verify.
-    /// So a new secret goes into a line before the others, and the last line is removed when what it
-    /// signed has expired.
+    /// Creates a key ring from the secrets in a text, one per line: the first signs, all of them
+    /// verify. To rotate secrets, insert the new one as the first line, and remove the last line
+    /// when the values that it signed have expired.
     ///
-    /// The end of a line, LF or CR LF, is no part of its secret, and empty lines are skipped. A
-    /// secret is at least 32 printable ASCII characters, for example the output of `openssl rand
-    /// -base64 32`: random bytes in a file may contain line ends.
+    /// The line end, LF or CR LF, is not part of a secret, and empty lines are skipped. A secret
+    /// has at least 32 printable ASCII characters, for example the output of `openssl rand -base64
+    /// 32`; raw random bytes could contain line ends.
     ///
     /// ```
     /// use std::time::Duration;
@@ -30,7 +31,8 @@ impl KeyRing {
     /// ```
     ///
     /// # Errors
-    /// No secret at all, one that is too short, or one with other characters.
+    /// [`KeyError::NoSecret`] if there is none, [`KeyError::TooShort`] for one of fewer than 32
+    /// characters, [`KeyError::NotText`] for one with other characters.
     pub fn from_lines(text: impl AsRef<[u8]>) -> Result<Self, KeyError> {
         let mut secrets = Vec::new();
         for (index, line) in text.as_ref().split(|&byte| byte == b'\n').enumerate() {
@@ -55,7 +57,7 @@ mod tests {
     use crate::UnixTime;
 
     #[test]
-    fn line_ends_are_no_part_of_a_secret() {
+    fn line_ends_are_not_part_of_a_secret() {
         let (new, old) = ["n", "o"].map(|key| key.repeat(SHORTEST)).into();
         let signed = |secret: &String| {
             KeyRing::new([secret]).unwrap().sign("c", "v", UnixTime::default(), Duration::from_secs(9))

@@ -9,22 +9,22 @@ use crate::message::cookie_error::CookieError;
 use crate::message::field_lines::FieldLines;
 use crate::wire::grammar;
 
-/// The most bytes that name and value of a cookie have together: 4,096. A browser drops a cookie
-/// that has more (RFC 6265bis section 5.6), without a word to anyone.
+/// Maximum length in bytes of the name and the value of a cookie together: 4,096. Browsers silently
+/// drop longer cookies (RFC 6265bis section 5.6).
 pub const NAME_AND_VALUE_LIMIT: usize = 4096;
-/// The most bytes of a cookie's path or domain: 1,024. A browser ignores an attribute that has more
+/// Maximum length in bytes of a cookie's path or domain: 1,024. Browsers ignore longer attributes
 /// (RFC 6265bis section 5.6).
 pub const ATTRIBUTE_LIMIT: usize = 1024;
 
-/// Sets a cookie (`cookies_out` in Pants) by a `Set-Cookie` line of its own among the fields of a
+/// Sets a cookie (`cookies_out` in Pants) by a separate `Set-Cookie` line in the fields of a
 /// response, such as those of [`ResponseHead`](crate::ResponseHead) and of
-/// [`response_fields_mut`](crate::Connection::response_fields_mut). It takes the place of one
-/// with the same name, path and domain, because that is what a browser takes for the same cookie
-/// (RFC 6265 section 5.3).
+/// [`response_fields_mut`](crate::Connection::response_fields_mut). It replaces a cookie with the
+/// same name, path and domain, because these identify a cookie for browsers (RFC 6265 section 5.3).
 ///
-/// Takes `(name, value)`, a [`Cookie`] or a [`CookieBuilder`](cookie::CookieBuilder), which have
-/// the path, domain, `Secure`, `HttpOnly`, `SameSite`, `Partitioned`, `Max-Age` and `Expires`.
-/// Values are sent as they are: percent-encode or base64 what is not allowed in one.
+/// Accepts `(name, value)`, a [`Cookie`] or a [`CookieBuilder`](cookie::CookieBuilder), which have
+/// the attributes `Path`, `Domain`, `Secure`, `HttpOnly`, `SameSite`, `Partitioned`, `Max-Age` and
+/// `Expires`. Values are sent unchanged: encode characters that are not allowed, for example by
+/// percent-encoding or base64.
 ///
 /// ```
 /// use httpants_core::ResponseHead;
@@ -43,12 +43,12 @@ pub const ATTRIBUTE_LIMIT: usize = 1024;
 /// ```
 ///
 /// # Errors
-/// The caller's fault, and nothing is changed:
-/// - the name is not a token; the value, path or domain holds a control character or `;`,
+/// [`CookieError`], and nothing is changed, if
+/// - the name is not a token, or the value, path or domain contains a control character or `;`,
 ///   begins or ends with white space, or is too long;
-/// - `Expires` lies before the year 1601, which has no date in RFC 6265;
-/// - a name that begins with `__Secure-` is without `Secure`, or one with `__Host-` is
-///   without `Secure` or `Path=/` or has a domain (RFC 6265bis section 4.1.3).
+/// - `Expires` is before the year 1601, which RFC 6265 cannot represent;
+/// - a cookie whose name begins with `__Secure-` has no `Secure`, or one whose name begins with
+///   `__Host-` has no `Secure`, no `Path=/`, or a domain (RFC 6265bis section 4.1.3).
 pub fn set(fields: &mut FieldLines, cookie: impl Into<Cookie<'static>>) -> Result<(), CookieError> {
     let cookie = cookie.into();
     check(&cookie)?;
@@ -58,13 +58,13 @@ pub fn set(fields: &mut FieldLines, cookie: impl Into<Cookie<'static>>) -> Resul
     Ok(())
 }
 
-/// Tells the client to forget a cookie: sets it without a value and with a time in the past.
+/// Removes a cookie from the client: sets it with an empty value and an expiry time in the past.
 ///
-/// Give it the path and the domain that the cookie was set with, or the client keeps it;
-/// a name with a prefix needs `Secure` (and `Path=/`) here as well.
+/// Pass the path and the domain that the cookie was set with, otherwise the client keeps it. A name
+/// with the prefix `__Secure-` or `__Host-` needs `Secure` (and `Path=/`) here as well.
 ///
 /// # Errors
-/// Those of [`set`].
+/// As for [`set`].
 pub fn remove(fields: &mut FieldLines, cookie: impl Into<Cookie<'static>>) -> Result<(), CookieError> {
     let mut cookie = cookie.into();
     cookie.set_value("");
@@ -94,7 +94,7 @@ fn is_same(line: &[u8], other: &Cookie<'_>) -> bool {
 }
 
 fn check(cookie: &Cookie<'_>) -> Result<(), CookieError> {
-    /// The first second of 1601; RFC 6265 section 5.1.1 fails to read an earlier date.
+    /// The first second of 1601; the algorithm of RFC 6265 section 5.1.1 rejects earlier dates.
     const FIRST_DATE: i64 = -11_644_473_600;
     let (name, value) = cookie.name_value();
     if !grammar::is_token(name.as_bytes()) {
@@ -122,9 +122,10 @@ fn check(cookie: &Cookie<'_>) -> Result<(), CookieError> {
     check_prefix(cookie)
 }
 
-/// RFC 6265bis section 4.1.3. Browsers compare the prefixes without case (section 5.4).
+/// Checks the requirements of name prefixes (RFC 6265bis section 4.1.3). Browsers compare the
+/// prefixes without case (section 5.4).
 fn check_prefix(cookie: &Cookie<'_>) -> Result<(), CookieError> {
-    // Partitioned brings Secure along, see its Display.
+    // The `Display` of a cookie adds Secure if it is Partitioned.
     let secure = cookie.secure() == Some(true) || cookie.partitioned() == Some(true);
     if begins_with(cookie.name(), "__Secure-") && !secure {
         return Err(CookieError::SecurePrefix);
@@ -135,7 +136,7 @@ fn check_prefix(cookie: &Cookie<'_>) -> Result<(), CookieError> {
     Ok(())
 }
 
-/// Returns true if no browser takes a cookie of this name without `Secure`.
+/// Returns true if browsers accept a cookie of this name only with `Secure`.
 pub(super) fn needs_secure(name: &str) -> bool {
     begins_with(name, "__Host-") || begins_with(name, "__Secure-")
 }
@@ -144,9 +145,9 @@ fn begins_with(name: &str, prefix: &str) -> bool {
     name.split_at_checked(prefix.len()).is_some_and(|(start, _)| start.eq_ignore_ascii_case(prefix))
 }
 
-/// Returns true if a value or attribute reaches the client's store as it is: no control character,
-/// which would end the line or have the cookie dropped, no `;`, which would end the value, and
-/// no white space at the ends, which is trimmed (RFC 6265bis section 5.6).
+/// Returns true if the client stores this value or attribute unchanged: it has no control
+/// character, which would end the line or cause the cookie to be dropped, no `;`, which would end
+/// the value, and no white space at the ends, which is trimmed (RFC 6265bis section 5.6).
 fn survives(value: &str) -> bool {
     let bytes = value.as_bytes();
     let allowed = |&byte: &u8| grammar::is_field_value_byte(byte) && byte != b'\t' && byte != b';';
@@ -229,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_set_comes_back_the_same() {
+    fn values_that_can_be_set_are_read_back_unchanged() {
         for value in ["", "a b", "a,b", "a=b", "\\", "\u{e9}\u{4e16}", "{\"a\":1}", "a\"b", "\"", "%41"] {
             let field_value = set(("n", value)).unwrap();
             let headers = Headers::parse(format!("Cookie: {field_value}\r\n\r\n").as_bytes()).unwrap();
@@ -284,7 +285,7 @@ mod tests {
         assert!(set(at(-11_644_473_600)).unwrap().contains("Expires=Mon, 01 Jan 1601 00:00:00 GMT"));
         assert_eq!(set(at(-11_644_473_601)), Err(CookieError::Expires));
         assert!(set(at(253_402_300_799)).unwrap().contains("Expires=Fri, 31 Dec 9999 23:59:59 GMT"));
-        // A date whose local time would leave the range of dates on its way to UTC.
+        // A date that is outside the range of dates when converted from local time to UTC.
         let edge = cookie::time::Date::MIN.midnight().assume_offset(UtcOffset::from_hms(23, 0, 0).unwrap());
         assert_eq!(set(Cookie::build("n").expires(edge)), Err(CookieError::Expires));
         assert_eq!(set(Cookie::build("n").expires(Expiration::Session)).unwrap(), "n=");
@@ -293,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn the_same_cookie_is_replaced_in_its_place_and_others_stay() {
+    fn same_cookie_is_replaced_in_place_and_others_stay() {
         let mut out = FieldLines::new();
         let mut set = |cookie: Cookie<'static>| super::set(&mut out, cookie);
         for cookie in [("a", "1"), ("b", "1"), ("a", "2"), ("A", "3")] {
@@ -307,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn removal_replaces_the_cookie_and_keeps_what_names_it() {
+    fn removal_replaces_the_cookie_and_keeps_path_and_domain() {
         let mut out = FieldLines::new();
         let cookie = Cookie::build(("a", "secret")).path("/p").domain("example.com").max_age(Duration::DAY);
         super::set(&mut out, cookie.clone()).unwrap();

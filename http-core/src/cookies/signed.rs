@@ -18,24 +18,25 @@ use crate::wire::grammar::decimal;
 
 type HmacSha256 = Hmac<Sha256>;
 
-/// The first part of every value; another format gets another one.
+/// The version of the format, which is the first part of every value.
 const VERSION: &str = "1";
-/// Stands in no part: neither decimals nor base64url have it, and it needs no encoding.
+/// Occurs in no part, because it is neither a digit nor a character of base64url, and needs no
+/// encoding in a cookie.
 const SEPARATOR: char = '.';
 const MAC_SIZE: usize = 32;
 
-/// The keys that sign and verify cookie values (`cookie_secret` in Pants, and
-/// `set_signed_cookie`, `get_secure_cookie`). The first key signs, all of them verify: to
-/// change keys, put the new one in front, and drop the old one when what it signed has expired.
+/// The keys that sign and verify cookie values (`cookie_secret` in Pants, and `set_signed_cookie`,
+/// `get_secure_cookie`). The first key signs, all of them verify. To rotate keys, insert the new
+/// one as the first, and remove the old one when the values that it signed have expired.
 ///
-/// A signed value can be read by the client, but not changed, moved to another cookie or kept
-/// beyond its lifetime. It is `1.TIME.LIFETIME.VALUE.MAC`: decimal seconds, then base64url
-/// without padding (RFC 4648 section 5). The MAC is HMAC-SHA-256 over version, name, time,
-/// lifetime and value, each with its length before it. It covers the parts as they are spelled
-/// in the cookie, so that there is one spelling for each value.
+/// A client can read a signed value, but cannot change it, move it to another cookie or use it
+/// after its lifetime. Its format is `1.TIME.LIFETIME.VALUE.MAC`: time and lifetime are decimal
+/// seconds, value and MAC are base64url without padding (RFC 4648 section 5). The MAC is
+/// HMAC-SHA-256 over version, name, time, lifetime and value, each preceded by its length. It
+/// covers the parts in their encoded form, so that each value has only one valid encoding.
 ///
-/// Verifying costs one HMAC for each key, and compares in constant time. The clock is the
-/// caller's.
+/// Verification computes at most one HMAC per key and compares in constant time. The caller
+/// provides the time.
 ///
 /// ```
 /// use std::time::Duration;
@@ -58,22 +59,22 @@ pub struct KeyRing {
 }
 
 impl KeyRing {
-    /// How long a signed value is good for by default: 30 days, as in Pants.
+    /// The default lifetime of a signed value: 30 days, as in Pants.
     pub const LIFETIME: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
-    /// How far in the future a value may have been signed: 60 seconds, so that servers which
-    /// share their keys need not have the very same clock.
+    /// Maximum time by which the signing time may be in the future: 60 seconds, so that the clocks
+    /// of servers that share keys may differ.
     pub const CLOCK_SKEW: Duration = Duration::from_secs(60);
 
-    /// Makes a ring of secrets, the signing one first.
+    /// Creates a key ring from secrets. The first one signs.
     ///
-    /// Somebody who guesses a secret can forge every value: use at least 32 random bytes. Shorter
-    /// ones are taken, because their length says little about how they were made. A server
-    /// that is given no secret makes a random one at its start, and then its signed cookies do
-    /// not outlive it.
+    /// Anyone who guesses a secret can forge every value: use at least 32 random bytes. Shorter
+    /// secrets are accepted, because the length says little about the randomness. The driver's
+    /// server generates a random secret at its start if none is set; its signed cookies are then
+    /// invalid after a restart.
     ///
     /// # Errors
-    /// No secret at all, or an empty one: the caller's fault.
+    /// [`KeyError::NoSecret`] if there is none, [`KeyError::EmptySecret`] if one is empty.
     pub fn new<S: AsRef<[u8]>>(secrets: impl IntoIterator<Item = S>) -> Result<Self, KeyError> {
         let mut keys = secrets.into_iter().map(|secret| match secret.as_ref() {
             [] => Err(KeyError::EmptySecret),
@@ -83,12 +84,12 @@ impl KeyRing {
         Ok(Self { signing, previous: keys.collect::<Result<_, _>>()? })
     }
 
-    /// Signs a value for the cookie of this name. Text and bytes are taken as they are; JSON is
-    /// text to this call.
+    /// Returns the signed form of a value for the cookie of this name. Text and bytes are signed
+    /// unchanged.
     ///
-    /// The lifetime counts in whole seconds from `now`; under one second it never verifies.
-    /// The result holds only letters, digits, `.`, `-` and `_`. A value of more than about 2,900
-    /// bytes makes a cookie that is too long to be set.
+    /// The lifetime is counted in whole seconds from `now`; with less than one second, the value
+    /// never verifies. The result contains only letters, digits, `.`, `-` and `_`. With a value of
+    /// more than about 2,900 bytes, the cookie is too long to be set.
     #[must_use]
     pub fn sign(&self, name: &str, value: impl AsRef<[u8]>, now: UnixTime, lifetime: Duration) -> String {
         let (time, lifetime) = (now.as_secs().to_string(), lifetime.as_secs().to_string());
@@ -102,10 +103,11 @@ impl KeyRing {
         signed
     }
 
-    /// Makes the cookie for a signed value (`set_secure_cookie` in Pants): `HttpOnly`,
-    /// `SameSite=Lax`, `Path=/` and a `Max-Age` of the lifetime; `Secure` where the name begins
-    /// with `__Host-` or `__Secure-`. For a request by https set `Secure` on what is returned. The
-    /// other attributes can be changed there, too; a change of name or value breaks the signature.
+    /// Returns a builder of a cookie with a signed value (`set_secure_cookie` in Pants). It has
+    /// `HttpOnly`, `SameSite=Lax`, `Path=/` and a `Max-Age` of the lifetime, and `Secure` if the
+    /// name begins with `__Host-` or `__Secure-`. For https requests, set `Secure` on the builder.
+    /// Other attributes can be changed there, too; changing the name or the value invalidates the
+    /// signature.
     #[must_use]
     pub fn cookie(
         &self,
@@ -119,9 +121,10 @@ impl KeyRing {
             .max_age(cookie::time::Duration::seconds(max_age))
     }
 
-    /// Makes a cookie without a value and with the attributes that [`cookie`](Self::cookie) gives
-    /// to this name, for [`cookies::remove`](super::remove). What was changed when the cookie was
-    /// set, such as its path or domain, has to be changed in the same way here.
+    /// Returns a builder of a cookie without a value and with the attributes that
+    /// [`cookie`](Self::cookie) sets for this name, for [`cookies::remove`](super::remove).
+    /// Attributes that were changed when the cookie was set, such as its path or domain, must be
+    /// changed in the same way here.
     ///
     /// ```
     /// use httpants_core::FieldLines;
@@ -143,8 +146,8 @@ impl KeyRing {
         if needs_secure(name) { cookie.secure(true) } else { cookie }
     }
 
-    /// Returns the value of a signed cookie of a request (`get_secure_cookie` in Pants); `None`
-    /// where it is absent or [`verify`](Self::verify) refuses it.
+    /// Returns the value of a signed cookie of a request (`get_secure_cookie` in Pants); `None` if
+    /// it is absent or [`verify`](Self::verify) fails.
     #[must_use]
     #[doc(alias = "get_secure_cookie")]
     pub fn signed_cookie(&self, request: &RequestHead, name: &str) -> Option<Vec<u8>> {
@@ -152,20 +155,20 @@ impl KeyRing {
         self.verify(name, value, request.received().wall).ok()
     }
 
-    /// Returns the bytes that were signed, if `value` is what
-    /// [`sign`](Self::sign) made for this name with a key of this ring, and `now` is within
-    /// its lifetime.
+    /// Returns the bytes that were signed, if `value` is the result of [`sign`](Self::sign) for
+    /// this name with a key of this ring, and `now` is within its lifetime.
     ///
     /// # Errors
-    /// Why it is not to be trusted, for counters and tests. To the application each of these
-    /// means that there is no such cookie: `.ok()`.
+    /// [`VerifyError`] with the reason, for counters and tests. An application should treat every
+    /// error like a missing cookie: `.ok()`.
     pub fn verify(&self, name: &str, value: &[u8], now: UnixTime) -> Result<Vec<u8>, VerifyError> {
         let (parts, mac) = Parts::parse(value).ok_or(VerifyError::Unsigned)?;
         let keys = core::iter::once(&self.signing).chain(&self.previous);
         if !keys.into_iter().any(|key| parts.mac(key, name).verify_slice(&mac).is_ok()) {
             return Err(VerifyError::Mac);
         }
-        // From here on all parts are as they were signed, so they have one spelling.
+        // From here on all parts are known to be as they were signed, so they are encoded
+        // canonically.
         let time = decimal(parts.time).ok_or(VerifyError::Unsigned)?;
         let lifetime = decimal(parts.lifetime).ok_or(VerifyError::Unsigned)?;
         if time.saturating_sub(now.as_secs()) > Self::CLOCK_SKEW.as_secs() {
@@ -177,24 +180,23 @@ impl KeyRing {
         URL_SAFE_NO_PAD.decode(parts.value).map_err(|_| VerifyError::Unsigned)
     }
 
-    /// Returns [`verify`](Self::verify) as text.
+    /// Returns the result of [`verify`](Self::verify) as text.
     ///
     /// # Errors
-    /// Those of [`verify`](Self::verify), and [`VerifyError::NotText`] where the bytes are not
-    /// UTF-8.
+    /// As for [`verify`](Self::verify), and [`VerifyError::NotText`] if the bytes are not UTF-8.
     pub fn verify_text(&self, name: &str, value: &[u8], now: UnixTime) -> Result<String, VerifyError> {
         String::from_utf8(self.verify(name, value, now)?).map_err(|_| VerifyError::NotText)
     }
 }
 
-/// Shows how many keys there are, and nothing of them.
+/// Shows the number of keys, but not the keys.
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "KeyRing({} keys: ***)", 1 + self.previous.len())
     }
 }
 
-/// What stands between the version and the MAC, as it is spelled in the cookie.
+/// The parts between the version and the MAC, as they are encoded in the cookie.
 struct Parts<'a> {
     time: &'a [u8],
     lifetime: &'a [u8],
@@ -209,7 +211,8 @@ impl<'a> Parts<'a> {
         if version != VERSION.as_bytes() || parts.next().is_some() {
             return None;
         }
-        // The decoder refuses padding, foreign characters and unused bits that are set.
+        // The decoder refuses padding, characters outside the alphabet, and unused bits that are
+        // set.
         let mut mac = [0; MAC_SIZE];
         let size = URL_SAFE_NO_PAD.decode_slice(encoded_mac, &mut mac).ok()?;
         (size == MAC_SIZE).then_some((Self { time, lifetime, value }, mac))
@@ -218,7 +221,7 @@ impl<'a> Parts<'a> {
     fn mac(&self, key: &HmacSha256, name: &str) -> HmacSha256 {
         let mut mac = key.clone();
         for part in [VERSION.as_bytes(), name.as_bytes(), self.time, self.lifetime, self.value] {
-            // usize never has more than 64 bits.
+            // A usize has at most 64 bits.
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
         }
@@ -226,20 +229,21 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// The reason not to trust the value of a cookie. None of these is a fault of the request: clients
-/// hold values that are too old, or whose key is gone, and do not know it.
+/// The error of a cookie value that fails verification. None of these means that the request is
+/// faulty: clients may have values that are too old or whose key was removed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VerifyError {
-    /// It has not the form of a signed value.
+    /// The value does not have the format of a signed value.
     Unsigned,
-    /// It was altered, signed for another name, or signed with a key that is not in the ring.
+    /// The value was altered, signed for another name, or signed with a key that is not in the
+    /// ring.
     Mac,
-    /// Its lifetime is over.
+    /// The lifetime of the value is over.
     Expired,
-    /// It was signed in the future.
+    /// The value was signed more than [`KeyRing::CLOCK_SKEW`] in the future.
     Future,
-    /// It is good, but not UTF-8 where text was asked for.
+    /// The value is valid, but not UTF-8, and text was requested.
     NotText,
 }
 

@@ -1,15 +1,15 @@
-//! Whether a client asks for a page: Accept (RFC 9110 section 12.5.1).
+//! Detection of requests for HTML by Accept (RFC 9110 section 12.5.1).
 
 use crate::Headers;
 use crate::wire::grammar::{split_unquoted, trim_ows};
 
 use super::coding::{Weight, qvalue};
 
-/// Returns true if the request asks for HTML: its Accept has `text/html`, or without that `text/*`,
-/// with a weight above 0.
+/// Returns true if the request asks for HTML: its Accept contains `text/html`, or otherwise
+/// `text/*`, with a weight above 0.
 ///
-/// `*/*` does not count, and neither does a request without Accept: browsers name `text/html` when
-/// they navigate, and send `*/*` for scripts, images and `fetch`, as curl does.
+/// Returns false for `*/*` and for a request without Accept: browsers send `text/html` when they
+/// navigate, and `*/*` for scripts, images and `fetch`, as curl does.
 ///
 /// ```
 /// use httpants_core::Headers;
@@ -29,13 +29,13 @@ pub fn accepts_html(headers: &Headers) -> bool {
             range if range.eq_ignore_ascii_case(b"text/*") => &mut text,
             _ => continue,
         };
-        // Several may differ in their parameters.
+        // Several elements with this type may differ in their parameters.
         *most = (*most).max(Some(weight));
     }
     html.or(text) > Some(0)
 }
 
-/// `media-range [ weight ]`; `None` where the weight is none.
+/// Parses `media-range [ weight ]`; returns `None` if the weight is invalid.
 fn weighted(element: &[u8]) -> Option<(&[u8], Weight)> {
     let mut parts = split_unquoted(element, b';').map(trim_ows);
     let range = parts.next()?;

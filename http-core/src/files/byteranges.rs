@@ -5,23 +5,23 @@ use http::HeaderValue;
 use super::range::ByteRange;
 use super::segment::Segment;
 
-/// Several ranges of a file as one content.
+/// Several ranges of a file as one multipart content.
 #[derive(Debug)]
 pub(crate) struct Byteranges {
     pub(crate) content_type: HeaderValue,
-    /// The head of a part, its stretch of the file, and so on, and the closing delimiter.
+    /// For each part its head and its range of the file, then the closing delimiter.
     pub(crate) segments: Vec<Segment>,
     pub(crate) content_length: u64,
 }
 
-/// `Content-Range` of a range of a file with `len` bytes (RFC 9110 section 14.4).
+/// Returns the `Content-Range` of a range of a file with `len` bytes (RFC 9110 section 14.4).
 pub(crate) fn content_range(range: ByteRange, len: u64) -> String {
     format!("bytes {}-{}/{len}", range.first, range.last)
 }
 
 impl Byteranges {
-    /// The type is that of the whole file; each part repeats it. The boundary is made of the
-    /// entropy, so that no file can hold it by intent.
+    /// Creates the content. `content_type` is the type of the file, which each part repeats. The
+    /// boundary is derived from the entropy, so that it cannot be put into a file in advance.
     pub(crate) fn new(ranges: &[ByteRange], len: u64, content_type: Option<&HeaderValue>, entropy: [u8; 16]) -> Self {
         let boundary = format!("{:032x}", u128::from_be_bytes(entropy));
         let mut segments = Vec::with_capacity(2 * ranges.len() + 1);

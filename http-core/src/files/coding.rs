@@ -1,10 +1,10 @@
-//! Which of a file's codings a client gets: Accept-Encoding (RFC 9110 section 12.5.3).
+//! The choice of a file's content coding by Accept-Encoding (RFC 9110 section 12.5.3).
 
 use crate::Headers;
 use crate::wire::grammar::trim_ows;
 
-/// The coding of a file's content: none, or that of a precompressed sibling beside it
-/// (`app.js.br`, `app.js.zst`, `app.js.gz`).
+/// The content coding of a file: none, or that of a precompressed sibling (`app.js.br`,
+/// `app.js.zst`, `app.js.gz`).
 ///
 /// ```
 /// use httpants_core::Headers;
@@ -22,12 +22,12 @@ pub enum Coding {
     /// The file itself.
     #[default]
     Identity,
-    /// Its sibling `.gz`.
+    /// The sibling with the suffix `.gz`.
     Gzip,
-    /// Its sibling `.br`.
+    /// The sibling with the suffix `.br`.
     Brotli,
-    /// Its sibling `.zst`. Browsers decode a window of up to 8 MiB (RFC 9659), which `zstd`
-    /// exceeds only with `--ultra` or `--long`.
+    /// The sibling with the suffix `.zst`. Browsers decode a window of up to 8 MiB (RFC 9659),
+    /// which `zstd` exceeds only with `--ultra` or `--long`.
     Zstd,
 }
 
@@ -35,10 +35,10 @@ pub enum Coding {
 pub(super) type Weight = u16;
 
 impl Coding {
-    /// All codings; of those that a client likes equally, the earlier, smaller one is sent.
+    /// All codings, the smallest content first; of those with the same weight, the first is sent.
     const ALL: [Self; 4] = [Self::Brotli, Self::Zstd, Self::Gzip, Self::Identity];
 
-    /// Returns the coding's registered name, as `Content-Encoding` has it.
+    /// Returns the registered name of the coding, as used in `Content-Encoding`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -49,7 +49,8 @@ impl Coding {
         }
     }
 
-    /// Returns what the name of a file so coded ends with, behind the name of the file itself.
+    /// Returns the suffix that is appended to a file's name for its sibling with this coding; empty
+    /// for [`Identity`](Self::Identity).
     #[must_use]
     pub fn suffix(self) -> &'static str {
         match self {
@@ -60,11 +61,11 @@ impl Coding {
         }
     }
 
-    /// Returns the coding that the request likes best among those that are there.
+    /// Returns the available coding with the highest weight in the request.
     ///
-    /// `available` tells whether there is a file with this coding. It is asked in the order
-    /// of preference and only as far as needed, never for [`Identity`](Self::Identity), which
-    /// is also what is sent where nothing acceptable is there, and to a request without
+    /// `available` returns true if there is a file with this coding. It is called in the order of
+    /// preference and only as often as needed, never for [`Identity`](Self::Identity). `Identity`
+    /// is also returned if no acceptable coding is available, and for a request without
     /// Accept-Encoding.
     #[must_use]
     pub fn choose(headers: &Headers, mut available: impl FnMut(Self) -> bool) -> Self {
@@ -78,15 +79,15 @@ impl Coding {
             .unwrap_or_default()
     }
 
-    /// How much the request likes this coding; `None` where it does not name it, neither
-    /// itself nor with `*`.
+    /// Returns the weight of this coding in the request; `None` if Accept-Encoding contains neither
+    /// it nor `*`.
     fn weight(self, headers: &Headers) -> Option<Weight> {
         weight(headers, self.name())
     }
 }
 
-/// Returns the coding that the request likes best among those with these registered names, the
-/// earlier one where it likes several equally; `None` for the content as it is.
+/// Returns the registered name with the highest weight in the request among `names`, the first one
+/// if several have the same weight; `None` if the content is to be sent without a coding.
 ///
 /// ```
 /// use httpants_core::Headers;
@@ -119,13 +120,13 @@ fn weight(headers: &Headers, coding: &str) -> Option<Weight> {
     any
 }
 
-/// `x-gzip` is gzip (RFC 9110 section 8.4.1.3).
+/// Compares a coding by name; `x-gzip` is gzip (RFC 9110 section 8.4.1.3).
 fn is_coding(name: &[u8], coding: &str) -> bool {
     name.eq_ignore_ascii_case(coding.as_bytes()) || coding == "gzip" && name.eq_ignore_ascii_case(b"x-gzip")
 }
 
-/// `codings [ weight ]`; `None` where the weight is none, so that a coding is never sent on
-/// the strength of what cannot be read.
+/// Parses `codings [ weight ]`; returns `None` if the weight is invalid, so that a coding is never
+/// chosen because of an element that does not parse.
 fn weighted(element: &[u8]) -> Option<(&[u8], Weight)> {
     let mut parts = element.splitn(2, |&byte| byte == b';');
     let name = trim_ows(parts.next()?);
@@ -137,7 +138,7 @@ fn weighted(element: &[u8]) -> Option<(&[u8], Weight)> {
     Some((name, weight))
 }
 
-/// `qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )`, RFC 9110 section 12.4.2.
+/// Parses `qvalue = ( "0" [ "." 0*3DIGIT ] ) / ( "1" [ "." 0*3("0") ] )`, RFC 9110 section 12.4.2.
 pub(super) fn qvalue(value: &[u8]) -> Option<Weight> {
     let (whole, fraction) = match value {
         [whole @ b'0'..=b'1'] => (whole, &[][..]),
@@ -202,7 +203,7 @@ mod tests {
             ("Accept-Encoding: zst\r\n", all, Identity),
             ("Accept-Encoding: brotli, gzipped\r\n", both, Identity),
             ("Accept-Encoding: br;q=0, br\r\n", both, Identity),
-            // A weight that is none makes the element void.
+            // An element with an invalid weight is ignored.
             ("Accept-Encoding: br;q=1.001, gzip\r\n", both, Gzip),
             ("Accept-Encoding: br;q=0.1234, gzip;q=0.1\r\n", both, Gzip),
             ("Accept-Encoding: br;q=, gzip;q=-1\r\n", both, Identity),
@@ -215,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn names_are_chosen_as_the_request_likes_them() {
+    fn names_are_chosen_by_weight() {
         for (accept, expected) in [
             ("", None),
             ("Accept-Encoding: gzip, deflate, br, zstd\r\n", Some("zstd")),
@@ -237,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_asked_for_that_is_not_needed() {
+    fn availability_is_checked_only_as_needed() {
         let headers = Headers::parse(b"Accept-Encoding: gzip, br;q=0\r\n\r\n").unwrap();
         let mut asked = Vec::new();
         let chosen = Coding::choose(&headers, |coding| {

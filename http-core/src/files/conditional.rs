@@ -1,16 +1,15 @@
-//! Conditional requests: which preconditions hold for the file as it is now (RFC 9110
-//! section 13).
+//! Evaluation of the preconditions of a request for the current file (RFC 9110 section 13).
 
 use crate::Headers;
 use crate::wire::grammar::{is_ows, trim_ows};
 
 use super::date;
 
-/// `entity-tag`, RFC 9110 section 8.8.3.
+/// An `entity-tag`, RFC 9110 section 8.8.3.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct EntityTag<'a> {
     weak: bool,
-    /// Without the quotes. A backslash in it escapes nothing.
+    /// The opaque tag without its quotes. A backslash is not an escape.
     opaque: &'a [u8],
 }
 
@@ -33,17 +32,18 @@ impl<'a> EntityTag<'a> {
     }
 }
 
-/// RFC 9110 section 8.8.3.2.
+/// Compares two tags (RFC 9110 section 8.8.3.2).
 fn equal_strongly(one: &EntityTag<'_>, other: &EntityTag<'_>) -> bool {
     !one.weak && !other.weak && one.opaque == other.opaque
 }
 
-/// RFC 9110 section 8.8.3.2.
+/// Compares two tags (RFC 9110 section 8.8.3.2).
 fn equal_weakly(one: &EntityTag<'_>, other: &EntityTag<'_>) -> bool {
     one.opaque == other.opaque
 }
 
-/// The tags of one line of a list. What is no tag is passed over: it equals none.
+/// Returns the tags of one line of a list. Elements that are not a tag are skipped, because they
+/// equal none.
 fn entity_tags(mut rest: &[u8]) -> impl Iterator<Item = EntityTag<'_>> {
     core::iter::from_fn(move || {
         loop {
@@ -63,8 +63,8 @@ fn entity_tags(mut rest: &[u8]) -> impl Iterator<Item = EntityTag<'_>> {
     })
 }
 
-/// What a precondition compares with: the validators that the 200 response carries, parsed only
-/// where there is a precondition.
+/// The validators of the 200 response, with which preconditions are compared. Parsed only if there
+/// is a precondition.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Validators<'a> {
     pub(crate) entity_tag: Option<&'a [u8]>,
@@ -76,25 +76,25 @@ impl<'a> Validators<'a> {
         self.entity_tag.and_then(EntityTag::parse)
     }
 
-    /// In whole seconds since 1970.
+    /// Returns the date in whole seconds since 1970.
     fn last_modified(self) -> Option<u64> {
         self.last_modified.and_then(date::parse)
     }
 }
 
-/// What the preconditions of a GET or HEAD request come to.
+/// The result of the preconditions of a GET or HEAD request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Precondition {
-    /// All hold: the method is performed.
+    /// All are true: the method is performed.
     True,
-    /// 304.
+    /// The response is 304.
     NotModified,
-    /// 412.
+    /// The response is 412.
     Failed,
 }
 
-/// Steps 1 to 4 of RFC 9110 section 13.2.2, for a representation that exists and a method
-/// that is GET or HEAD.
+/// Evaluates steps 1 to 4 of RFC 9110 section 13.2.2, for an existing representation and the method
+/// GET or HEAD.
 pub(crate) fn evaluate(headers: &Headers, current: Validators<'_>) -> Precondition {
     if headers.contains("if-match") {
         if !names_current(headers, "if-match", current, equal_strongly) {
@@ -117,11 +117,12 @@ pub(crate) fn evaluate(headers: &Headers, current: Validators<'_>) -> Preconditi
     Precondition::True
 }
 
-/// Step 5 of RFC 9110 section 13.2.2: whether the Range field is for the representation as it
-/// is now. Without If-Range it is; two If-Range lines say nothing certain, so it is not.
+/// Evaluates step 5 of RFC 9110 section 13.2.2. Returns true if the Range field applies to the
+/// current representation: without If-Range it does; with two If-Range lines it does not, because
+/// they are ambiguous.
 ///
-/// A date is a strong validator only where the file cannot change again within that second
-/// (section 8.8.2.2), so the second has to be over.
+/// A date is a strong validator only if the file cannot change again within that second (section
+/// 8.8.2.2), so the second must be over.
 pub(crate) fn if_range(headers: &Headers, current: Validators<'_>, wall: u64) -> bool {
     let mut values = headers.all("if-range");
     let value = match (values.next(), values.next()) {
@@ -135,7 +136,7 @@ pub(crate) fn if_range(headers: &Headers, current: Validators<'_>, wall: u64) ->
     }
 }
 
-/// Whether If-Match or If-None-Match is `*` or has a tag that equals the current one.
+/// Returns true if If-Match or If-None-Match is `*` or contains a tag that equals the current one.
 fn names_current(
     headers: &Headers,
     name: &str,
@@ -150,9 +151,9 @@ fn names_current(
     headers.all(name).flat_map(entity_tags).any(|tag| equals(&current, &tag))
 }
 
-/// The date of the field and that of the representation. A field that is not one valid date
-/// is ignored, and so it is where the representation has none (RFC 9110 sections 13.1.3 and
-/// 13.1.4).
+/// Returns the date of the field and that of the representation. `None`, so that the field is
+/// ignored, if it is not one valid date or the representation has no date (RFC 9110 sections 13.1.3
+/// and 13.1.4).
 fn dates(headers: &Headers, name: &str, current: Validators<'_>) -> Option<(u64, u64)> {
     let mut lines = headers.all(name);
     let date = date::parse(lines.next()?)?;
@@ -206,7 +207,7 @@ mod tests {
         }
     }
 
-    /// RFC 9110 section 8.8.3.2, the table.
+    /// Tests the table of RFC 9110 section 8.8.3.2.
     #[test]
     fn comparison() {
         for (one, other, strongly, weakly) in [

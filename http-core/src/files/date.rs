@@ -10,18 +10,18 @@ use crate::wire::date::http_date;
 /// The length of an `IMF-fixdate`.
 const LENGTH: usize = 29;
 
-/// The date as an `IMF-fixdate`.
+/// Formats a date as an `IMF-fixdate`.
 pub(crate) fn format(seconds: u64) -> HeaderValue {
     let mut text = String::with_capacity(LENGTH);
     let _ = write!(text, "{}", http_date(seconds));
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }
 
-/// Reads `IMF-fixdate`, `rfc850-date` and `asctime-date`, from 1970 on. `None` for anything
-/// else, also for a day that does not exist or has another weekday.
+/// Parses `IMF-fixdate`, `rfc850-date` and `asctime-date`, from 1970 on. Returns `None` for
+/// anything else, including a day that does not exist or has another weekday.
 ///
-/// httpdate takes the two-digit years of `rfc850-date` for 1970 to 2069. None of them is more
-/// than 50 years in the future from 2019 on, so section 5.6.7 is met.
+/// httpdate interprets the two-digit years of `rfc850-date` as 1970 to 2069. From 2019 on, none of
+/// them is more than 50 years in the future, as section 5.6.7 requires.
 pub(crate) fn parse(value: &[u8]) -> Option<u64> {
     let date = httpdate::parse_http_date(core::str::from_utf8(value).ok()?).ok()?;
     date.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_date_is_none() {
+    fn invalid_dates_are_none() {
         for bad in [
             &b""[..],
             b"0",
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn every_date_written_is_read_back_and_late_ones_stop_at_the_last_year() {
+    fn formatted_dates_parse_and_late_ones_are_clamped_to_9999() {
         for seconds in (0..LAST_SECOND).step_by(987_654_321).chain([0, EXAMPLE, LAST_SECOND]) {
             assert_eq!(parse(format(seconds).as_bytes()), Some(seconds));
         }

@@ -1,9 +1,10 @@
-//! The name under which a file is to be saved: Content-Disposition (RFC 6266).
+//! Content-Disposition, with the name under which a file is to be saved (RFC 6266).
 
 use http::HeaderValue;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-/// What is encoded in an extended value: everything but `attr-char`, RFC 8187 section 3.2.1.
+/// The characters that are encoded in an extended value: all except `attr-char`, RFC 8187 section
+/// 3.2.1.
 const VALUE_CHARS: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'!')
     .remove(b'#')
@@ -18,19 +19,20 @@ const VALUE_CHARS: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// Whether a client saves a file or shows it (RFC 6266 section 4.2).
+/// The disposition type: save a file or show it (RFC 6266 section 4.2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Disposition {
-    /// The client offers to save it.
+    /// The client offers to save the file.
     #[default]
     Attachment,
-    /// The client shows it if it can; the name is for saving it then.
+    /// The client shows the file if it can; the name is used if the user saves it.
     Inline,
 }
 
 impl Disposition {
-    /// Returns a `Content-Disposition` with this name, in the form of [`attachment`].
+    /// Returns a `Content-Disposition` of this type with this filename, encoded as by
+    /// [`attachment`].
     ///
     /// ```
     /// use httpants_core::files::Disposition;
@@ -54,11 +56,11 @@ impl Disposition {
 /// Returns a `Content-Disposition` that offers the content for saving under this name
 /// (`filename` in Pants).
 ///
-/// Of a name with `/` or `\` only the last segment is sent, because that is all that a
-/// recipient may use (RFC 6266 section 4.3); where nothing is left, or `.` or `..`, the value
-/// is `attachment` alone. Control characters become `_`. A name that plain ASCII in quotes
-/// cannot hold, or that some recipients would decode, is sent twice: with `_` in place of the
-/// characters concerned in `filename`, and whole in `filename*` (RFC 8187).
+/// Only the last segment of a name with `/` or `\` is sent, because recipients must not use the
+/// rest (RFC 6266 section 4.3). If that is empty, `.` or `..`, the value is `attachment` alone.
+/// Control characters become `_`. A name that cannot be sent as quoted ASCII, or that some
+/// recipients would decode, is sent twice: in `filename` with `_` in place of these characters, and
+/// completely in `filename*` (RFC 8187).
 ///
 /// ```
 /// use httpants_core::files::attachment;
@@ -71,7 +73,7 @@ pub fn attachment(filename: &str) -> HeaderValue {
     Disposition::Attachment.named(filename)
 }
 
-/// The parameters `filename` and `filename*`; `None` where no name is left.
+/// Returns the parameters `filename` and `filename*`; `None` if no name is left.
 fn parameters(filename: &str) -> Option<String> {
     let name = filename.rsplit(['/', '\\']).next().unwrap_or_default();
     let name: String = name.chars().map(|c| if c.is_control() { '_' } else { c }).collect();
@@ -82,7 +84,7 @@ fn parameters(filename: &str) -> Option<String> {
     for c in name.chars() {
         match c {
             '"' => value.push_str("\\\""),
-            // Recipients differ in whether they decode these (RFC 6266 appendix D).
+            // Some recipients decode percent sequences here (RFC 6266 appendix D).
             '%' => value.push('_'),
             c if c.is_ascii() => value.push(c),
             _ => value.push('_'),
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn every_character_comes_back() {
+    fn every_character_is_read_back() {
         for c in ('\0'..'\u{3000}').chain(['\u{1f600}', '\u{202e}', char::MAX]) {
             let name = format!("x{c}y");
             let expected = match c {

@@ -1,12 +1,12 @@
-//! Why a file cannot be sent.
+//! The error of a file that cannot be sent.
 
 use core::fmt;
 use std::io::ErrorKind;
 
 use http::StatusCode;
 
-/// The reason why there is no file to plan a response for; [`Plan::error`](crate::files::Plan::error)
-/// is the response then.
+/// The reason why a file cannot be sent. [`Plan::error`](crate::files::Plan::error) plans the
+/// response.
 ///
 /// ```
 /// use httpants_core::files::FileError;
@@ -18,17 +18,17 @@ use http::StatusCode;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FileError {
-    /// There is no such file, or its name leads outside the root: 404, and the response does
-    /// not tell the two apart.
+    /// There is no such file, or its path is outside the root: 404. The response is the same for
+    /// both.
     NotFound,
-    /// The file is there and may not be read: 403.
+    /// The file exists but must not be read: 403.
     Forbidden,
-    /// Opening or reading failed for a reason that is the server's own: 500.
+    /// Opening or reading the file failed for a reason on the server: 500.
     Failed,
 }
 
 impl FileError {
-    /// Returns the status of the response to this fault.
+    /// Returns the status of the response to this error.
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
@@ -39,11 +39,12 @@ impl FileError {
     }
 }
 
-/// What opening a file, or reading its metadata, failed with.
+/// Converts the error of opening a file or reading its metadata.
 impl From<ErrorKind> for FileError {
     fn from(kind: ErrorKind) -> Self {
         match kind {
-            // A name too long, with a byte the file system does not take, or below a file.
+            // Includes names that are too long, have a byte that the file system does not allow, or
+            // are below a file.
             ErrorKind::NotFound
             | ErrorKind::NotADirectory
             | ErrorKind::IsADirectory

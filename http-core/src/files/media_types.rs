@@ -1,4 +1,4 @@
-//! The types of an application's files.
+//! The media types of an application's files.
 
 use http::HeaderValue;
 
@@ -6,7 +6,7 @@ use super::mime::with_charset;
 use crate::Misuse;
 use crate::wire::grammar::{is_token, trim_ows};
 
-/// Media types by the names of files: those that the application sets, before those of
+/// A mapping from file names to media types: those that the application sets, then those of
 /// [`content_type`](super::content_type).
 ///
 /// ```
@@ -27,7 +27,7 @@ pub struct MediaTypes {
     charset: Option<Box<str>>,
 }
 
-/// No types of the application, and UTF-8.
+/// Returns a mapping without types of the application, with the charset UTF-8.
 impl Default for MediaTypes {
     fn default() -> Self {
         Self { own: Vec::new(), charset: Some("utf-8".into()) }
@@ -35,12 +35,12 @@ impl Default for MediaTypes {
 }
 
 impl MediaTypes {
-    /// Sets the type of files with this extension, such as `md` or `tar.gz`, or with this name, in
-    /// any case of letters. Of several that match, the longest counts. It is sent as it is given,
-    /// so give the charset of a text.
+    /// Sets the type of files with this extension, such as `md` or `tar.gz`, or with this name,
+    /// compared without case. If several match, the longest is used. The type is sent unchanged, so
+    /// include the charset for text.
     ///
     /// # Errors
-    /// [`Misuse::FieldValue`] for what is not a media type (RFC 9110 section 8.3.1).
+    /// [`Misuse::FieldValue`] if `media_type` is not a media type (RFC 9110 section 8.3.1).
     pub fn with(mut self, extension: &str, media_type: &str) -> Result<Self, Misuse> {
         let value = HeaderValue::try_from(media_type).ok().filter(|value| is_media_type(value.as_bytes()));
         let value = value.ok_or(Misuse::FieldValue)?;
@@ -50,10 +50,11 @@ impl MediaTypes {
         Ok(self)
     }
 
-    /// Sets the charset of the texts among the known types, or none. Default: `utf-8`.
+    /// Sets the charset of the text types of [`content_type`](super::content_type); `None` omits
+    /// it. Default: `utf-8`.
     ///
     /// # Errors
-    /// [`Misuse::FieldValue`] for what is not a token (RFC 9110 section 8.3.2).
+    /// [`Misuse::FieldValue`] if `charset` is not a token (RFC 9110 section 8.3.2).
     pub fn charset(mut self, charset: Option<&str>) -> Result<Self, Misuse> {
         if charset.is_some_and(|charset| !is_token(charset.as_bytes())) {
             return Err(Misuse::FieldValue);
@@ -68,7 +69,7 @@ impl MediaTypes {
         self.own(name).cloned().unwrap_or_else(|| with_charset(name, self.charset.as_deref()))
     }
 
-    /// The type that the application has set.
+    /// Returns the type that the application has set.
     pub(crate) fn own(&self, name: &str) -> Option<&HeaderValue> {
         let name = name.rsplit('/').next()?;
         let matching = self.own.iter().filter(|(extension, _)| has_extension(name, extension));
@@ -76,7 +77,7 @@ impl MediaTypes {
     }
 }
 
-/// A name that only begins with a dot has no extension.
+/// Returns true if a name has this extension. A name whose only dot is at the start has none.
 fn has_extension(name: &str, extension: &str) -> bool {
     let (name, extension) = (name.as_bytes(), extension.as_bytes());
     let Some((before, end)) = name.len().checked_sub(extension.len()).and_then(|at| name.split_at_checked(at)) else {
@@ -85,7 +86,8 @@ fn has_extension(name: &str, extension: &str) -> bool {
     !extension.is_empty() && end.eq_ignore_ascii_case(extension) && matches!(before, [] | [_, .., b'.'])
 }
 
-/// `type "/" subtype parameters`; of the parameters only that they are field text.
+/// Returns true for `type "/" subtype parameters`. Of the parameters only the characters are
+/// checked.
 fn is_media_type(value: &[u8]) -> bool {
     let essence = trim_ows(value.split(|&byte| byte == b';').next().unwrap_or_default());
     let mut parts = essence.splitn(2, |&byte| byte == b'/');
@@ -97,7 +99,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_longest_extension_counts() {
+    fn longest_extension_is_used() {
         let types = MediaTypes::default();
         let types = types.with("gz", "a/gz").unwrap().with(".tar.gz", "a/tar").unwrap().with("js", "a/old").unwrap();
         let types = types.with("JS", "a/js").unwrap().with("LICENSE", "text/plain").unwrap();
@@ -129,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_media_type_is_refused() {
+    fn invalid_media_types_are_refused() {
         for bad in ["", "text", "text/", "/plain", "te xt/plain", "text/plain\r\nX: y", "text/\u{e9}", "; a/b"] {
             assert_eq!(MediaTypes::default().with("a", bad), Err(Misuse::FieldValue), "{bad:?}");
         }

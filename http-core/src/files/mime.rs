@@ -1,12 +1,12 @@
-//! The type of a file by its name.
+//! The media type of a file by its name.
 
 use std::path::Path;
 
 use http::HeaderValue;
 
-/// Returns the `Content-Type` of a file with this name (RFC 9110 section 8.3): by its extension,
-/// without case, with `charset=utf-8` for `text/*`; `application/octet-stream` for an
-/// extension that is not known and for a name without one.
+/// Returns the `Content-Type` of a file with this name (RFC 9110 section 8.3). It is determined by
+/// the extension, compared without case, with `charset=utf-8` for `text/*`. An unknown extension,
+/// or none, results in `application/octet-stream`.
 ///
 /// ```
 /// use httpants_core::files::content_type;
@@ -20,7 +20,7 @@ pub fn content_type(name: &str) -> HeaderValue {
     with_charset(name, Some("utf-8"))
 }
 
-/// The same with another charset for `text/*`, or none.
+/// Returns the `Content-Type` with another charset for `text/*`, or none.
 pub(crate) fn with_charset(name: &str, charset: Option<&str>) -> HeaderValue {
     const UNKNOWN: HeaderValue = HeaderValue::from_static("application/octet-stream");
     let guess = |extension| registered(extension).or_else(|| mime_guess::from_ext(extension).first_raw());
@@ -33,7 +33,8 @@ pub(crate) fn with_charset(name: &str, charset: Option<&str>) -> HeaderValue {
     }
 }
 
-/// The registered type of an extension, where the table of mime_guess has an older one or none.
+/// Returns the registered type of an extension for which the table of mime_guess has an older type
+/// or none.
 fn registered(extension: &str) -> Option<&'static str> {
     /// By extension: JavaScript modules (RFC 9239), fonts (RFC 8081), YAML (RFC 9512), Zstandard
     /// (RFC 8878), HTTP Live Streaming (RFC 8216), and the registry of IANA.
@@ -59,8 +60,8 @@ fn registered(extension: &str) -> Option<&'static str> {
     TYPES.iter().find(|(known, _)| extension.eq_ignore_ascii_case(known)).map(|(_, registered)| *registered)
 }
 
-/// The `Content-Encoding` that the name of a file implies beside its type: `.svgz` is SVG in gzip,
-/// and no browser shows it without the field (SVG 1.1, appendix I).
+/// Returns the `Content-Encoding` that the name of a file implies: `.svgz` is SVG in gzip, and no
+/// browser shows it without this field (SVG 1.1, appendix I).
 pub(crate) fn content_coding(name: &str) -> Option<&'static str> {
     extension(name).filter(|extension| extension.eq_ignore_ascii_case("svgz")).map(|_| "gzip")
 }

@@ -1,15 +1,15 @@
-//! The response to a request for a file, decided without touching a file
-//! (`send_file` in Pants, `file_root` and `sendfile`).
+//! Responses with files, planned without file system access (`send_file`, `file_root` and
+//! `sendfile` in Pants).
 //!
 //! ```text
 //! request path -> RelativePath     under the root, or 404
-//!      (the driver opens it, and sees to it that no link leads out; its kind and metadata are read)
-//! Accept-Encoding -> Coding        which precompressed sibling
-//! Accept -> accepts_html           whether a page may stand for what is not there
+//!      (the driver opens it, refuses links that lead outside, and reads its kind and metadata)
+//! Accept-Encoding -> Coding        the precompressed sibling to send
+//! Accept -> accepts_html           true if an HTML page may replace a missing file
 //! request + metadata -> Plan       status, fields, and the segments to send in order
 //! ```
 //!
-//! The wall clock and entropy are arguments, so every response can be tested to the byte.
+//! Time and entropy are arguments, so every response can be tested byte by byte.
 //!
 //! ```
 //! use httpants_core::files::{FileRequest, FileResponse, Metadata, Plan, RelativePath, Segment};

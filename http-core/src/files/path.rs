@@ -1,4 +1,4 @@
-//! From the path of a request to the path of a file below the root.
+//! Conversion of a request's path to the path of a file below the root.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -7,32 +7,32 @@ use percent_encoding::percent_decode_str;
 use super::FileError;
 use crate::wire::grammar;
 
-/// The one hidden name that clients ask for, at the start of a path (RFC 8615).
+/// The only name with a leading dot that clients request, at the start of a path (RFC 8615).
 const WELL_KNOWN: &str = ".well-known";
 
-/// A path that stays below the root it is joined to: its segments are names, without `.`,
-/// `..`, separators, control characters or a drive.
+/// A relative path that cannot leave the root to which it is joined: its segments are names,
+/// without `.`, `..`, separators, control characters or a drive.
 ///
-/// Every file has one spelling: what is not that spelling is
-/// [`NotFound`](FileError::NotFound) and never tidied up, so that a check of the path in
-/// front of this server, or in the application, sees what is opened.
+/// Every file has exactly one valid path. Others are [`NotFound`](FileError::NotFound) and never
+/// normalized, so that a check of the path in a proxy or in the application sees the path that is
+/// opened.
 ///
-/// A symbolic link below the root can still lead out of it: the caller that opens the file sees to
-/// that. [`below_root`] tells about a real path.
+/// A symbolic link below the root can still lead outside: the caller that opens the file must check
+/// that, for example with [`below_root`].
 ///
 /// ```
 /// use httpants_core::files::{FileError, RelativePath};
 ///
 /// assert_eq!(RelativePath::resolve("css/a%20b.css")?.as_str(), "css/a b.css");
 /// assert_eq!(RelativePath::resolve("css/%2e%2e/secret"), Err(FileError::NotFound));
-/// // What is served from "/" has the slash taken off first.
+/// // Files served from "/" are resolved without the leading slash.
 /// assert_eq!(RelativePath::resolve("/etc/passwd"), Err(FileError::NotFound));
 /// # Ok::<(), FileError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct RelativePath {
     path: String,
-    /// A slash stands behind the last name, or there is no name at all.
+    /// True if a slash follows the last name, or if there is no name.
     names_directory: bool,
     is_index: bool,
 }
@@ -44,28 +44,28 @@ pub enum FileKind {
     File,
     /// A directory.
     Directory,
-    /// A device, a pipe, a socket: never sent.
+    /// A device, a pipe or a socket: never sent.
     Other,
 }
 
 /// The next step for a path, from [`RelativePath::lookup`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lookup {
-    /// This is the file to send.
+    /// Send this file.
     Send(RelativePath),
-    /// It is a directory: look for its [`index`](RelativePath::index).
+    /// The path is a directory: look for its [`index`](RelativePath::index).
     Directory(RelativePath),
 }
 
 impl RelativePath {
-    /// Reads the part of a request's path behind the place where the files are served, as it
-    /// was sent: percent-encoded, without the slash before it. It is decoded once, each
-    /// segment by itself, so `%2F` never separates.
+    /// Resolves the part of a request's path after the prefix under which files are served, as it
+    /// was sent: percent-encoded, without a leading slash. Each segment is decoded once and
+    /// separately, so `%2F` is never a separator.
     ///
     /// # Errors
-    /// [`FileError::NotFound`] for `.` and `..` and other names of dots and spaces only, empty
-    /// segments (`a//b`, `/a`), control characters, `\`, drive letters, percent signs without
-    /// two hexadecimal digits, and what is not UTF-8.
+    /// [`FileError::NotFound`] for `.`, `..` and other names that consist of dots and spaces, empty
+    /// segments (`a//b`, `/a`), control characters, `\`, drive letters, percent signs without two
+    /// hexadecimal digits, and segments that are not UTF-8.
     pub fn resolve(path: &str) -> Result<Self, FileError> {
         Self::from_segments(path.split('/'), |segment, decoded| {
             let bytes = percent_decode_str(segment);
@@ -75,11 +75,12 @@ impl RelativePath {
         })
     }
 
-    /// Does the same for a path that is decoded already, as a router may hand it on.
+    /// Resolves a path like [`resolve`](Self::resolve), but one that is already decoded, for
+    /// example by a router.
     ///
     /// # Errors
-    /// [`FileError::NotFound`] as [`resolve`](Self::resolve), except that a percent sign is a
-    /// character like others.
+    /// [`FileError::NotFound`] as for [`resolve`](Self::resolve), except that a percent sign is an
+    /// ordinary character.
     pub fn resolve_decoded(path: &str) -> Result<Self, FileError> {
         Self::from_segments(path.split('/'), |segment, decoded| {
             decoded.push_str(segment);
@@ -87,8 +88,8 @@ impl RelativePath {
         })
     }
 
-    /// Joins the segments, of which the last may be empty; `decode` appends one to the path
-    /// and tells its length.
+    /// Joins the segments, of which the last may be empty. `decode` appends one segment to the path
+    /// and returns its length.
     fn from_segments<'a>(
         segments: impl Iterator<Item = &'a str>,
         decode: impl Fn(&'a str, &mut String) -> Option<usize>,
@@ -111,8 +112,8 @@ impl RelativePath {
         Ok(Self { path, names_directory: false, is_index: false })
     }
 
-    /// Returns the decoded path, `/` between its names, none before and none behind them; empty for
-    /// the root itself.
+    /// Returns the decoded path: the names separated by `/`, without a leading or trailing slash;
+    /// empty for the root itself.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.path
@@ -124,8 +125,8 @@ impl RelativePath {
         self.path.rsplit('/').next().unwrap_or_default()
     }
 
-    /// Returns true if one of its names begins with a dot, as those of `.git/config` and `.env` do;
-    /// `.well-known` at the start does not count (RFC 8615).
+    /// Returns true if one of its names begins with a dot, as in `.git/config` and `.env`, except
+    /// `.well-known` at the start (RFC 8615).
     ///
     /// ```
     /// use httpants_core::files::RelativePath;
@@ -140,24 +141,25 @@ impl RelativePath {
         names.any(|(place, name)| name.starts_with('.') && !(place == 0 && name == WELL_KNOWN))
     }
 
-    /// Returns true if it is the index of a directory that was requested without that name.
+    /// Returns true if the path is the index of a directory that was requested without the name of
+    /// the index.
     #[must_use]
     pub fn is_index(&self) -> bool {
         self.is_index
     }
 
-    /// Returns the path below this root.
+    /// Returns the path joined to this root.
     #[must_use]
     pub fn under(&self, root: &Path) -> PathBuf {
         root.join(&self.path)
     }
 
-    /// Returns what is to be done, now that the kind of file at this path is known: a file is sent,
-    /// for a directory its index is looked for, once.
+    /// Returns the next step for the kind of file at this path: a file is sent; for a directory,
+    /// the caller looks for its index, once.
     ///
     /// # Errors
-    /// [`FileError::NotFound`] for a file with a slash behind its name, for what is neither
-    /// file nor directory, and for a directory in the place of an index.
+    /// [`FileError::NotFound`] for a file whose name is followed by a slash, for anything other
+    /// than a file or a directory, and for an index that is a directory.
     pub fn lookup(self, kind: FileKind) -> Result<Lookup, FileError> {
         match kind {
             FileKind::File if !self.names_directory => Ok(Lookup::Send(self)),
@@ -169,7 +171,8 @@ impl RelativePath {
     /// Returns the path of the file that is served for this directory, usually `index.html`.
     ///
     /// # Errors
-    /// [`FileError::NotFound`] for what is not one name, as in [`resolve`](Self::resolve).
+    /// [`FileError::NotFound`] if `name` is not a single valid name, as defined for
+    /// [`resolve`](Self::resolve).
     pub fn index(&self, name: &str) -> Result<Self, FileError> {
         if !is_name(name) {
             return Err(FileError::NotFound);
@@ -180,25 +183,25 @@ impl RelativePath {
     }
 }
 
-/// Returns true if every percent sign stands before two hexadecimal digits (RFC 3986 section 2.1).
+/// Returns true if two hexadecimal digits follow every percent sign (RFC 3986 section 2.1).
 fn is_well_encoded(segment: &str) -> bool {
     let mut behind_percent = segment.as_bytes().split(|&byte| byte == b'%').skip(1);
     behind_percent.all(|rest| matches!(rest, [high, low, ..] if grammar::is_octet(*high, *low)))
 }
 
-/// Returns true if a decoded segment is the name of a file and nothing else to any file system.
-/// Windows drops dots and spaces at the end, so `.. ` is `..` there.
+/// Returns true if a decoded segment is an ordinary file name on every file system. Windows removes
+/// trailing dots and spaces, so `.. ` is `..` there.
 fn is_name(segment: &str) -> bool {
     let is_drive = matches!(segment.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic());
     let has_name = !segment.bytes().all(|byte| matches!(byte, b'.' | b' '));
     has_name && !is_drive && !segment.contains(|c: char| matches!(c, '/' | '\\') || c.is_control())
 }
 
-/// Returns the part of a path below the root; `None` for what is not below it, and for the root
+/// Returns the part of a path below the root; `None` if it is not below the root or is the root
 /// itself.
 ///
-/// Both are real paths: absolute and with symbolic links resolved by the file system. Compared
-/// are whole names, so `/srv/www-old` is not below `/srv/www`.
+/// Both must be real paths: absolute, with symbolic links resolved by the file system. Whole names
+/// are compared, so `/srv/www-old` is not below `/srv/www`.
 ///
 /// ```
 /// use httpants_core::files::below_root;
@@ -296,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_only_look_like_it_are_names() {
+    fn names_that_resemble_traversal_are_allowed() {
         for (path, expected) in [
             ("a.txt", "a.txt"),
             ("a/b/c", "a/b/c"),
@@ -331,7 +334,7 @@ mod tests {
         }
     }
 
-    /// Whatever the spelling, the result has only names in it.
+    /// The result contains only ordinary names for every short input.
     #[test]
     fn every_short_path_stays_below_the_root() {
         const PIECES: [&str; 12] = [".", "/", "a", "%2e", "%2f", "%5c", "\\", ":", "%", "%00", " ", "\u{e9}"];

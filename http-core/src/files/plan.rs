@@ -1,4 +1,4 @@
-//! The response to a request for a file: status, fields and what to send.
+//! The plan of a response with a file: status, fields and segments to send.
 
 use core::fmt;
 use std::path::Path;
@@ -22,7 +22,7 @@ use super::response::{Field, FileResponse, Metadata, Shown};
 use super::segment::Segment;
 use super::xsendfile::XSendfile;
 
-/// The parts of a request that decide how a file is sent.
+/// The parts of a request that determine how a file is sent.
 ///
 /// ```
 /// use httpants_core::Headers;
@@ -34,13 +34,13 @@ use super::xsendfile::XSendfile;
 /// ```
 #[derive(Clone, Copy, Debug)]
 pub struct FileRequest<'a> {
-    /// The request's method. GET and HEAD get the file.
+    /// The method of the request. The file is sent only for GET and HEAD.
     pub method: &'a Method,
-    /// The request's fields: the preconditions, Range and If-Range are read from them.
+    /// The fields of the request, of which the preconditions, Range and If-Range are read.
     pub headers: &'a Headers,
 }
 
-/// The canonical case of the names that most plans have.
+/// The canonical case of the field names in most plans.
 const SPELLED: [(HeaderName, &str); 12] = [
     (ACCEPT_RANGES, "Accept-Ranges"),
     (ALLOW, "Allow"),
@@ -56,7 +56,7 @@ const SPELLED: [(HeaderName, &str); 12] = [
     (VARY, "Vary"),
 ];
 
-/// Fields that describe a file, its caching and its ranges.
+/// The fields that describe a file, its caching and its ranges.
 const OF_FILE: [HeaderName; 14] = [
     ACCEPT_RANGES,
     CACHE_CONTROL,
@@ -74,26 +74,26 @@ const OF_FILE: [HeaderName; 14] = [
     PRAGMA,
 ];
 
-/// Returns true for fields that describe a file, its caching or its ranges: those of the application
-/// are about the file that was asked for, and so not for a response in its place.
+/// Returns true for fields that describe a file, its caching or its ranges. If the application sets
+/// them, they apply to the requested file and must not be sent in another response in its place.
 #[must_use]
 pub fn describes_file(name: &HeaderName) -> bool {
     OF_FILE.contains(name)
 }
 
 impl FileRequest<'_> {
-    /// Returns true if several ranges are asked for. Only then a plan makes a boundary of its
-    /// entropy, and callers that pay for entropy may give zeros otherwise.
+    /// Returns true if the request asks for several ranges. Only then the plan uses its entropy,
+    /// for a boundary; otherwise callers may pass zeros to avoid the cost of entropy.
     #[must_use]
     pub fn asks_for_several_ranges(&self) -> bool {
         self.headers.all("range").any(|value| value.contains(&b','))
     }
 }
 
-/// The response to a request for a file: send a head with `status`, `fields` and the framing
-/// that `content_length` tells, then each segment in order.
+/// The planned response to a request for a file: send a head with `status`, `fields` and the
+/// framing for `content_length`, then each segment in order.
 ///
-/// The example of [the module](crate::files) makes one.
+/// [The module](crate::files) has an example.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Plan {
@@ -102,24 +102,24 @@ pub struct Plan {
     pub status: StatusCode,
     /// The fields in the order in which they are sent, without Content-Length and Date.
     pub fields: Vec<Field>,
-    /// What the content is made of; nothing for HEAD and 304. The sum of their lengths is
+    /// The pieces of the content; empty for HEAD and 304. The sum of their lengths is
     /// `content_length`, except for HEAD.
     pub segments: Vec<Segment>,
-    /// The value of Content-Length; for HEAD that which GET would have had. `None` for 304,
-    /// which must not have one that is not the file's (RFC 9110 section 8.6).
+    /// The value of Content-Length; for HEAD, the one that the response to GET would have. `None`
+    /// for 304, whose Content-Length could only be that of the file (RFC 9110 section 8.6).
     pub content_length: Option<u64>,
 }
 
 impl Plan {
     /// Plans the response for a file that can be read.
     ///
-    /// `wall` is the time of the response. The entropy becomes the
-    /// boundary of multipart/byteranges; it has to be new and random for each plan, so that
-    /// the boundary cannot be put into a file beforehand.
+    /// `wall` is the time of the response. `entropy` becomes the boundary of multipart/byteranges;
+    /// it must be new and random for each plan, so that the boundary cannot be put into a file in
+    /// advance.
     ///
-    /// In this order: methods other than GET and HEAD get 405; then the preconditions
-    /// of RFC 9110 section 13.2.2 decide between 412, 304 and the file; then Range and If-Range
-    /// (GET only) between 206, 416 and the whole of it.
+    /// The response is determined in this order: 405 for methods other than GET and HEAD; then 412,
+    /// 304 or the file by the preconditions of RFC 9110 section 13.2.2; then 206, 416 or the whole
+    /// file by Range and If-Range (GET only).
     #[must_use]
     pub fn new(
         request: FileRequest<'_>,
@@ -147,7 +147,7 @@ impl Plan {
         plan.for_method(request.method)
     }
 
-    /// Plans the response where there is no file to send: a short text.
+    /// Plans the response if there is no file to send: a short text.
     ///
     /// ```
     /// use httpants_core::files::{FileError, Plan};
@@ -159,10 +159,10 @@ impl Plan {
         Self::text(error.status()).for_method(method)
     }
 
-    /// Plans the response for a directory that was asked for without a slash behind its name:
-    /// 301 to the path with it, because relative links in its `index.html` count from there.
-    /// Path and query are as sent; the query stays. Whatever the path begins with, the
-    /// location is a path, and so on the same server.
+    /// Plans the response for a directory that was requested without a trailing slash: 301 to the
+    /// path with the slash, because relative links in its `index.html` are resolved from there.
+    /// `path` and `query` are those of the request as sent; the query is kept. The location is
+    /// always a path on the same server, even if `path` begins with several slashes.
     ///
     /// ```
     /// use httpants_core::files::Plan;
@@ -176,7 +176,8 @@ impl Plan {
         if let Some(refusal) = Self::check_method(method) {
             return refusal;
         }
-        // Two slashes, or what browsers take for them, would name another server.
+        // Two slashes, or characters that browsers treat as slashes, would be the start of another
+        // server's name.
         let path = path.trim_start_matches(['/', '\\']);
         let slash = if path.is_empty() { "" } else { "/" };
         let mark = if query.is_empty() { "" } else { "?" };
@@ -188,9 +189,9 @@ impl Plan {
         plan.for_method(method)
     }
 
-    /// Plans the response that leaves the sending to a server in front: no content, and the
-    /// field that names the file. Preconditions and ranges are that server's, so the response
-    /// has no validators; 404 for a path that is not below the policy's root.
+    /// Plans a response by which a proxy sends the file: it has no content and a field with the
+    /// path of the file. The proxy evaluates preconditions and ranges, so the response has no
+    /// validators. The status is 404 if the path is not below the policy's root.
     ///
     /// `wall` is the time of the response.
     #[must_use]
@@ -208,14 +209,14 @@ impl Plan {
                 return Self::whole(response.fields_for_front(sendfile, wall.as_secs()), 0).for_method(request.method);
             }
         };
-        // The server in front would send a file in place of this response.
+        // With this field, the proxy would send a file instead of this response.
         plan.fields.retain(|(name, _)| name != policy.header());
         plan.for_method(request.method)
     }
 
-    /// Returns the same behind another status than 200, as for the content of an error page. Other
-    /// responses than the 200 stay as they are. Statuses without content (RFC 9110 sections
-    /// 15.3.5, 15.3.6, 15.4.5) leave the file out.
+    /// Returns the plan with another status than 200, for example for an error page. Responses with
+    /// another status than 200 stay unchanged. With a status without content (RFC 9110 sections
+    /// 15.3.5, 15.3.6, 15.4.5), the file is not sent.
     #[must_use]
     pub fn with_status(mut self, status: StatusCode) -> Self {
         if self.status == StatusCode::OK {
@@ -228,10 +229,10 @@ impl Plan {
     }
 
     /// Adds the application's fields to a response that is not the file: those of
-    /// [`FileResponse::headers`] but for the ones that describe the file or how long it may be
-    /// cached, and those of a name that the plan has. [`new`](Self::new) and
-    /// [`sendfile`](Self::sendfile) do so; [`error`](Self::error) and
-    /// [`add_slash`](Self::add_slash) do not know the fields.
+    /// [`FileResponse::headers`] except the ones that [describe the file](describes_file) or whose
+    /// name the plan already has. [`new`](Self::new) and [`sendfile`](Self::sendfile) do this
+    /// themselves; [`error`](Self::error) and [`add_slash`](Self::add_slash) do not have the
+    /// fields.
     ///
     /// ```
     /// use httpants_core::files::{FileError, Plan};
@@ -259,13 +260,12 @@ impl Plan {
         self.fields.iter().find(|(field, _)| field.as_str().eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Adds the fields to lines that are to be sent, names in canonical case.
+    /// Appends the fields to `lines`, with names in canonical case.
     ///
     /// # Errors
-    /// [`Misuse::Framing`] where the application gave a field of its own that contradicts the
-    /// framing.
+    /// [`Misuse::Framing`] if a field of the application contradicts the framing.
     pub fn append_fields(&self, lines: &mut FieldLines) -> Result<(), Misuse> {
-        // Of each line also colon, space and CRLF.
+        // Each line also has a colon, a space and CRLF.
         lines.reserve(self.fields.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum());
         for (name, value) in &self.fields {
             let value = trim_ows(value.as_bytes());
@@ -291,7 +291,7 @@ impl Plan {
         Self { status: StatusCode::OK, fields, segments: segment.into_iter().collect(), content_length: Some(len) }
     }
 
-    /// RFC 9110 section 15.3.7.1.
+    /// Plans a 206 with one range (RFC 9110 section 15.3.7.1).
     fn one_range(mut fields: Vec<Field>, range: ByteRange, len: u64) -> Self {
         fields.push((CONTENT_RANGE, field_value(content_range(range, len))));
         let len = range.len();
@@ -299,7 +299,8 @@ impl Plan {
         Self { status: StatusCode::PARTIAL_CONTENT, fields, segments, content_length: Some(len) }
     }
 
-    /// RFC 9110 section 15.3.7.2: type and range stand in the parts.
+    /// Plans a 206 with several ranges, whose types and ranges are in the parts (RFC 9110 section
+    /// 15.3.7.2).
     fn several_ranges(mut fields: Vec<Field>, ranges: &[ByteRange], len: u64, entropy: [u8; 16]) -> Self {
         let of_file = find(&fields, &CONTENT_TYPE);
         let Byteranges { content_type, segments, content_length } = Byteranges::new(ranges, len, of_file, entropy);
@@ -308,16 +309,16 @@ impl Plan {
         Self { status: StatusCode::PARTIAL_CONTENT, fields, segments, content_length: Some(content_length) }
     }
 
-    /// RFC 9110 section 15.5.17.
+    /// Plans a 416 (RFC 9110 section 15.5.17).
     fn unsatisfiable(len: u64) -> Self {
         let mut plan = Self::text(StatusCode::RANGE_NOT_SATISFIABLE);
         plan.fields.push((CONTENT_RANGE, field_value(format!("bytes */{len}"))));
         plan
     }
 
-    /// RFC 9110 section 15.4.5: without what describes the content, which the client has, and
-    /// with everything else that the 200 would have had. Last-Modified stays where there is
-    /// no entity tag.
+    /// Plans a 304 (RFC 9110 section 15.4.5): without the fields that describe the content, which
+    /// the client has, and with all others of the 200. Last-Modified is kept if there is no entity
+    /// tag.
     fn not_modified(mut fields: Vec<Field>) -> Self {
         const OF_CONTENT: [HeaderName; 5] =
             [CONTENT_TYPE, CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_LANGUAGE, ACCEPT_RANGES];
@@ -336,7 +337,7 @@ impl Plan {
         }
     }
 
-    /// RFC 9110 section 9.3.2: the same head, no content.
+    /// Removes the content for HEAD; the head stays the same (RFC 9110 section 9.3.2).
     fn for_method(mut self, method: &Method) -> Self {
         if *method == Method::HEAD {
             self.segments.clear();
@@ -345,7 +346,7 @@ impl Plan {
     }
 }
 
-/// Without the values of credentials.
+/// Does not show the values of credentials.
 impl fmt::Debug for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Plan")
@@ -357,8 +358,8 @@ impl fmt::Debug for Plan {
     }
 }
 
-/// What Range selects where it counts: with GET (RFC 9110 section 14.2), in one line, and for
-/// the file as it is now.
+/// Returns the ranges to send. Range applies only to GET (RFC 9110 section 14.2), in one line, and
+/// if If-Range matches the current file.
 fn selection(request: FileRequest<'_>, fields: &[Field], current: Validators<'_>, len: u64, wall: u64) -> Selection {
     let mut lines = request.headers.all("range");
     let (Some(value), None) = (lines.next(), lines.next()) else {
@@ -371,13 +372,13 @@ fn selection(request: FileRequest<'_>, fields: &[Field], current: Validators<'_>
         return Selection::Whole;
     }
     match range::select(value, len) {
-        // Content-Encoding would be that of the multipart content, not that of its parts.
+        // Content-Encoding would apply to the multipart content, not to its parts.
         Selection::Several(_) if find(fields, &CONTENT_ENCODING).is_some() => Selection::Whole,
         selection => selection,
     }
 }
 
-/// The validators as they are sent, the application's own included.
+/// Returns the validators that are sent, including those of the application.
 fn validators(fields: &[Field]) -> Validators<'_> {
     Validators {
         entity_tag: find(fields, &ETAG).map(HeaderValue::as_bytes),
@@ -389,7 +390,7 @@ fn find<'a>(fields: &'a [Field], name: &HeaderName) -> Option<&'a HeaderValue> {
     fields.iter().find(|(field, _)| field == name).map(|(_, value)| value)
 }
 
-/// For text that is made of digits and fixed words.
+/// Converts text that consists of digits and fixed words.
 fn field_value(text: String) -> HeaderValue {
     HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static(""))
 }

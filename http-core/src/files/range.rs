@@ -1,12 +1,12 @@
-//! Which bytes of a file a Range field asks for (RFC 9110 section 14).
+//! The parser of the Range field (RFC 9110 section 14).
 
 use crate::wire::grammar::{decimal, trim_ows};
 
-/// Ranges of one request that are honoured; with more, the whole file is sent. Each one costs
-/// a part head, and no client resumes a download in more pieces.
+/// Maximum number of ranges in one request; with more, the whole file is sent. Each one needs the
+/// head of a part, and no client resumes a download in more pieces.
 const MOST_RANGES: usize = 16;
 
-/// Positions of the first and the last byte, both included; never empty.
+/// The positions of the first and the last byte, both inclusive; never empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct ByteRange {
     pub(crate) first: u64,
@@ -23,24 +23,24 @@ impl ByteRange {
     }
 }
 
-/// What a Range field selects of a file.
+/// The part of a file that a Range field selects.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Selection {
-    /// The field is ignored.
+    /// The whole file, because the field is ignored.
     Whole,
-    /// 416.
+    /// No range is satisfiable; the response is 416.
     Unsatisfiable,
     One(ByteRange),
-    /// Two or more, none of which overlap, in the order in which they were asked for.
+    /// Two or more ranges that do not overlap, in the order in which they were requested.
     Several(Vec<ByteRange>),
 }
 
-/// Reads a Range field for a file of `len` bytes.
+/// Parses a Range field for a file of `len` bytes.
 ///
-/// A unit other than bytes and a specifier that is not valid are ignored (section 14.2); of a
-/// valid one, the ranges that are not satisfiable are left out, and the rest are merged where
-/// they overlap (section 15.3.7.2). Section 14.2 lets a server ignore the field: so it is for an
-/// empty file, because clients that ask for a range of whatever they fetch take 416 for a failure.
+/// A field with a unit other than bytes, or with an invalid specifier, is ignored (section 14.2).
+/// In a valid one, unsatisfiable ranges are omitted, and overlapping ranges are merged (section
+/// 15.3.7.2). For an empty file the field is ignored, as section 14.2 allows, because clients that
+/// request a range of every resource treat 416 as a failure.
 pub(crate) fn select(value: &[u8], len: u64) -> Selection {
     let Some(specs) = range_set(value).and_then(parse_specs) else {
         return Selection::Whole;
@@ -57,14 +57,15 @@ pub(crate) fn select(value: &[u8], len: u64) -> Selection {
     }
 }
 
-/// `range-unit "=" range-set`, where the unit is bytes in any case (section 14.1).
+/// Parses `range-unit "=" range-set`, where the unit is bytes, compared without case (section
+/// 14.1).
 fn range_set(value: &[u8]) -> Option<&[u8]> {
     let (unit, rest) = value.split_at_checked(b"bytes".len())?;
     rest.strip_prefix(b"=").filter(|_| unit.eq_ignore_ascii_case(b"bytes"))
 }
 
-/// `range-set = 1#range-spec`: white space may stand around the commas, empty elements are
-/// skipped (section 5.6.1.2). `None` where one element is not valid, or there are too many.
+/// Parses `range-set = 1#range-spec`: white space around commas is allowed, empty elements are
+/// skipped (section 5.6.1.2). Returns `None` if an element is invalid or there are too many.
 fn parse_specs(set: &[u8]) -> Option<Vec<Spec>> {
     let mut specs = Vec::new();
     for (place, element) in set.split(|&byte| byte == b',').enumerate() {
@@ -72,7 +73,7 @@ fn parse_specs(set: &[u8]) -> Option<Vec<Spec>> {
         if trimmed.is_empty() {
             continue;
         }
-        // No white space may stand between "=" and the first range.
+        // White space between "=" and the first range is not allowed.
         if place == 0 && !element.starts_with(trimmed) || specs.len() == MOST_RANGES {
             return None;
         }
@@ -81,8 +82,8 @@ fn parse_specs(set: &[u8]) -> Option<Vec<Spec>> {
     (!specs.is_empty()).then_some(specs)
 }
 
-/// `range-spec`, RFC 9110 section 14.1.1. Numbers over 64 bits count as the largest one: no
-/// file has that many bytes.
+/// A `range-spec`, RFC 9110 section 14.1.1. Numbers of more than 64 bits count as the largest
+/// number, because no file has that many bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Spec {
     Int { first: u64, last: Option<u64> },
@@ -103,8 +104,8 @@ impl Spec {
         }
     }
 
-    /// The range in a file of this length; `None` where it is not satisfiable, as nothing is
-    /// in an empty file.
+    /// Returns the range in a file of this length; `None` if it is not satisfiable, as always in an
+    /// empty file.
     fn within(self, len: u64) -> Option<ByteRange> {
         let end = len.checked_sub(1)?;
         match self {
@@ -122,11 +123,11 @@ fn position(digits: &[u8]) -> Option<u64> {
     is_number.then(|| decimal(digits).unwrap_or(u64::MAX))
 }
 
-/// Adds a range to ranges that do not overlap: in place of the first that it overlaps, with
-/// all of these in one, or else at the end.
+/// Adds a range to ranges that do not overlap. If it overlaps some of them, all of these are merged
+/// in the place of the first; otherwise it is appended.
 fn merge(ranges: &mut Vec<ByteRange>, mut new: ByteRange) {
     let place = ranges.iter().position(|range| range.overlaps(new));
-    // The old ones do not overlap each other, so what the new one grows to overlaps no more.
+    // The old ranges do not overlap each other, so the merged range overlaps no others.
     let asked = new;
     ranges.retain(|range| {
         if range.overlaps(asked) {
@@ -253,13 +254,13 @@ mod tests {
             ("bytes=0-9,-10", several([(0, 9), (90, 99)])),
             ("bytes=0-0,-1", several([(0, 0), (99, 99)])),
             ("bytes=20-29,0-9", several([(20, 29), (0, 9)])),
-            // Side by side is not overlapping.
+            // Adjacent ranges do not overlap.
             ("bytes=0-9,10-19", several([(0, 9), (10, 19)])),
-            // The unsatisfiable ones are left out.
+            // Unsatisfiable ranges are omitted.
             ("bytes=0-9,100-", one(0, 9)),
             ("bytes=200-,-0,5-6,300-", one(5, 6)),
             ("bytes=200-,-0,300-", Unsatisfiable),
-            // Overlapping ones are merged, in the place of the first.
+            // Overlapping ranges are merged in the place of the first.
             ("bytes=0-9,5-14", one(0, 14)),
             ("bytes=0-9,9-14", one(0, 14)),
             ("bytes=5-14,0-9", one(0, 14)),
@@ -285,7 +286,7 @@ mod tests {
         let Selection::Several(sixteen) = select(ranges(16, 2).as_bytes(), LEN) else { panic!() };
         assert_eq!(sixteen.len(), 16);
         assert_eq!(select(ranges(17, 2).as_bytes(), LEN), Whole);
-        // Asked for is what counts, not what is left of it.
+        // The number of requested ranges counts, not the number after merging.
         assert_eq!(select(ranges(16, 0).as_bytes(), LEN), one(0, 0));
         assert_eq!(select(ranges(17, 0).as_bytes(), LEN), Whole);
         assert_eq!(select(ranges(17, 1000).as_bytes(), LEN), Whole);
@@ -300,7 +301,8 @@ mod tests {
         assert_eq!(select(b"bytes=18446744073709551615-", u64::MAX), Unsatisfiable);
     }
 
-    /// Against a set of positions: the ranges hold exactly the bytes asked for, none twice.
+    /// Compares with a set of positions: the ranges contain exactly the requested bytes, none
+    /// twice.
     #[test]
     fn all_triples_of_short_ranges() {
         const LEN: u64 = 5;

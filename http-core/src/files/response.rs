@@ -1,4 +1,4 @@
-//! What the application says about a file, and the fields of its plain 200 response.
+//! The application's settings for a file, and the fields of its 200 response.
 
 use core::fmt;
 
@@ -17,11 +17,11 @@ use super::media_types::MediaTypes;
 use super::mime::content_coding;
 use super::{content_type, date};
 
-/// One field of a response. Both types are checked when they are made, so neither can hold a
+/// A field of a response. Both types are validated when they are created, so neither can contain a
 /// line end.
 pub type Field = (HeaderName, HeaderValue);
 
-/// How long a response is fresh where the application does not say, in seconds: a week.
+/// The default freshness lifetime of a response in seconds: a week.
 const MAX_AGE: u64 = 604_800;
 const MAX_AGE_DIRECTIVE: HeaderValue = HeaderValue::from_static("max-age=604800");
 
@@ -41,25 +41,24 @@ const MAX_AGE_DIRECTIVE: HeaderValue = HeaderValue::from_static("max-age=604800"
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Metadata {
-    /// Its length in bytes.
+    /// Length of the file in bytes.
     pub len: u64,
-    /// When its content changed last. `None` where that is not known or before 1970; then the
+    /// Time of the last change of the content. `None` if it is unknown or before 1970; then the
     /// response has no validators.
     pub modified: Option<UnixTime>,
-    /// The number of its inode, or what else tells one file from another; 0 where there is
-    /// nothing.
+    /// The inode number, or another number that identifies the file; 0 if there is none.
     pub inode: u64,
 }
 
 impl Metadata {
-    /// Creates the metadata; see the fields of the same names.
+    /// Creates metadata from the values of its fields.
     #[must_use]
     pub fn new(len: u64, modified: Option<UnixTime>, inode: u64) -> Self {
         Self { len, modified, inode }
     }
 
-    /// A strong entity tag (RFC 9110 section 8.8.3): it changes with the length, with the
-    /// time of modification to the nanosecond and, by default, with the file in its place.
+    /// Returns a strong entity tag (RFC 9110 section 8.8.3): it changes with the length, with the
+    /// modification time in nanoseconds and, by default, with the inode.
     fn entity_tag(&self, recipe: EtagRecipe) -> Option<HeaderValue> {
         let Self { len, modified, inode } = self;
         let UnixTime(modified) = modified.as_ref()?;
@@ -80,22 +79,22 @@ impl Metadata {
     }
 }
 
-/// The recipe of a file's entity tag.
+/// The properties from which the entity tag of a file is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum EtagRecipe {
-    /// Inode, length and time of modification: changes also when another file with the same length
-    /// and time takes its place, as those of reproducible builds have.
+    /// Inode, length and modification time. The tag also changes if the file is replaced by another
+    /// one with the same length and time, as reproducible builds produce.
     #[default]
     WithInode,
-    /// Length and time of modification: the same on several servers that have copies of a file, if
-    /// the copies keep the time to the nanosecond.
+    /// Length and modification time. The tag is the same on several servers with copies of a file,
+    /// if the copies keep the time in nanoseconds.
     WithoutInode,
-    /// No entity tag; conditional requests compare Last-Modified.
+    /// No entity tag. Conditional requests are compared with Last-Modified.
     Off,
 }
 
-/// The presentation of a file: the arguments of `send_file` in Pants.
+/// The presentation of a file in a response: the arguments of `send_file` in Pants.
 ///
 /// ```
 /// use httpants_core::files::FileResponse;
@@ -106,31 +105,32 @@ pub enum EtagRecipe {
 #[derive(Clone, Copy)]
 #[non_exhaustive]
 pub struct FileResponse<'a> {
-    /// The file's name, or a path to it: its extension gives the type, and for `.svgz` the
-    /// Content-Encoding gzip. With a precompressed
-    /// sibling it is still the name of the file itself.
+    /// The name of the file, or a path to it. Its extension determines the type, and for `.svgz`
+    /// the Content-Encoding gzip. With a precompressed sibling, it is the name of the file itself,
+    /// not of the sibling.
     pub name: &'a str,
-    /// The name under which the client is to save the content, by
-    /// [`Content-Disposition`](Disposition::named). Default: none, the client may show it.
+    /// The name under which the client saves the content, sent in
+    /// [`Content-Disposition`](Disposition::named). Default: none, the client may show the content.
     pub filename: Option<&'a str>,
-    /// What the client does with content that has a [`filename`](Self::filename). Default: save it.
+    /// The disposition of content that has a [`filename`](Self::filename). Default:
+    /// [`Disposition::Attachment`].
     pub disposition: Disposition,
-    /// Whether the name tells the type; else it is `application/octet-stream`. Default: true.
+    /// True to determine the type from the name; otherwise it is `application/octet-stream`.
+    /// Default: true.
     pub guess_mime: bool,
-    /// Types by name. Default: those of [`content_type`](super::content_type).
+    /// The types by name. Default: those of [`content_type`](super::content_type).
     pub types: Option<&'a MediaTypes>,
-    /// What the entity tag is made of. Default: inode, length and time.
+    /// The properties from which the entity tag is made. Default: inode, length and time.
     pub etag: EtagRecipe,
-    /// Fields of the application's own, which go out after the others. Each takes the place
-    /// of a field of the same name that would be there by default; either of Cache-Control
-    /// and Expires takes the place of both. The application's ETag and Last-Modified are what
-    /// conditional requests are compared with, and its `Accept-Ranges: none` switches ranges
-    /// off. Content-Length and Content-Range depend on the request and are left out. Those that
-    /// do not describe the file or its caching are also on 405, 412 and 416.
+    /// Fields of the application, which are sent after the others. Each replaces a default field of
+    /// the same name; either of Cache-Control and Expires replaces both. Conditional requests are
+    /// compared with the application's ETag and Last-Modified, and its `Accept-Ranges: none`
+    /// disables ranges. Content-Length and Content-Range depend on the request and are dropped.
+    /// Fields that do not describe the file or its caching are also sent with 405, 412 and 416.
     pub headers: &'a [Field],
-    /// The coding that was [chosen](Coding::choose), [`Coding::Identity`] included, where
-    /// precompressed siblings are looked for: the response then says that it varies with
-    /// Accept-Encoding. Default: none, there was no choice.
+    /// The coding that was [chosen](Coding::choose), including [`Coding::Identity`], if
+    /// precompressed siblings are supported: the response then has `Vary: Accept-Encoding`.
+    /// Default: none, there was no choice.
     pub coding: Option<Coding>,
 }
 
@@ -150,11 +150,11 @@ impl<'a> FileResponse<'a> {
         }
     }
 
-    /// The fields of the 200 response to a GET request, without Content-Length.
+    /// Returns the fields of the 200 response to a GET request, without Content-Length.
     pub(crate) fn fields(&self, metadata: &Metadata, wall: u64) -> Vec<Field> {
         let mut fields = self.presentation();
         let coding = self.coding.unwrap_or_default();
-        // RFC 9110 section 8.8.2.1: never later than the response itself.
+        // RFC 9110 section 8.8.2.1: not later than the response itself.
         self.add(&mut fields, LAST_MODIFIED, || Some(date::format(metadata.modified?.as_secs().min(wall))));
         self.add(&mut fields, ETAG, || metadata.entity_tag(self.etag));
         self.add(&mut fields, ACCEPT_RANGES, || Some(HeaderValue::from_static("bytes")));
@@ -169,8 +169,8 @@ impl<'a> FileResponse<'a> {
         fields
     }
 
-    /// The fields of a response whose content a server in front takes from the file, with the
-    /// validators and the ranges being that server's.
+    /// Returns the fields of a response whose content a proxy sends from the file; the proxy adds
+    /// validators and handles ranges.
     pub(crate) fn fields_for_front(&self, sendfile: Field, wall: u64) -> Vec<Field> {
         let mut fields = self.presentation();
         self.add_freshness(&mut fields, wall);
@@ -180,11 +180,11 @@ impl<'a> FileResponse<'a> {
         fields
     }
 
-    /// Type, coding and attachment name.
+    /// Returns the fields for type, coding and attachment name.
     fn presentation(&self) -> Vec<Field> {
         let mut fields = Vec::with_capacity(10 + self.headers.len());
         let own_type = self.types.filter(|_| self.guess_mime).and_then(|types| types.own(self.name));
-        // Where the application gives the type, it says what that type is a type of.
+        // If the application sets the type, it also determines the coding.
         let is_guessed = self.guess_mime && own_type.is_none() && !self.has(&CONTENT_TYPE);
         let of_name = if is_guessed { content_coding(self.name) } else { None };
         self.add(&mut fields, CONTENT_TYPE, || Some(own_type.cloned().unwrap_or_else(|| self.guess())));
@@ -205,8 +205,8 @@ impl<'a> FileResponse<'a> {
         self.types.map_or_else(|| content_type(name), |types| types.of(name))
     }
 
-    /// Expires beside Cache-Control is for caches of HTTP/1.0; a default of one must not
-    /// contradict what the application says with the other (RFC 9111 section 5.3).
+    /// Adds Cache-Control, and Expires for HTTP/1.0 caches. A default for one of them must not
+    /// contradict the application's value of the other (RFC 9111 section 5.3).
     fn add_freshness(&self, fields: &mut Vec<Field>, wall: u64) {
         if !self.has(&CACHE_CONTROL) && !self.has(&EXPIRES) {
             fields.push((CACHE_CONTROL, MAX_AGE_DIRECTIVE));
@@ -231,7 +231,8 @@ impl<'a> FileResponse<'a> {
     }
 }
 
-/// RFC 9110 section 8.8.3.3: the tags of two codings of one file must differ.
+/// Adds the coding to an entity tag: the tags of two codings of one file must differ (RFC 9110
+/// section 8.8.3.3).
 fn add_coding(tag: &mut HeaderValue, coding: Coding) {
     if coding != Coding::Identity
         && let [opaque @ .., b'"'] = tag.as_bytes()
@@ -256,7 +257,7 @@ impl fmt::Debug for FileResponse<'_> {
     }
 }
 
-/// Shows fields without what must not be in a log.
+/// A wrapper whose `Debug` hides values of fields that must not be logged.
 pub(crate) struct Shown<'a>(pub(crate) &'a [Field]);
 
 impl fmt::Debug for Shown<'_> {

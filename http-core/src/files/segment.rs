@@ -1,23 +1,23 @@
-//! The pieces of which the content of a file response consists.
+//! The pieces of the content of a file response.
 
 use bytes::Bytes;
 
 /// A piece of a response's content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Segment {
-    /// These bytes.
+    /// Bytes in memory.
     Bytes(Bytes),
-    /// A stretch of the file; never empty, never beyond its end.
+    /// A range of the file; never empty, never beyond its end.
     File {
-        /// Position of its first byte.
+        /// Offset of its first byte in the file.
         offset: u64,
-        /// How many bytes.
+        /// Length in bytes.
         len: u64,
     },
 }
 
 impl Segment {
-    /// Returns how many bytes it is.
+    /// Returns the length in bytes.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "a segment is never empty")]
     pub fn len(&self) -> u64 {

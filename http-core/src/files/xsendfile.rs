@@ -1,4 +1,4 @@
-//! Leaving the sending of a file to a server in front: X-Sendfile, X-Accel-Redirect.
+//! Files that a proxy sends: X-Sendfile, X-Accel-Redirect.
 
 use std::path::{Path, PathBuf};
 
@@ -11,14 +11,15 @@ use crate::Misuse;
 use super::path::below_root;
 use super::response::Field;
 
-/// Everything but `unreserved` (RFC 3986 section 2.3) and the slash.
+/// The characters that are encoded in a path: all except `unreserved` (RFC 3986 section 2.3) and
+/// the slash.
 const PATH: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'/');
 
-/// `sendfile`, `sendfile_prefix` and `file_root` in Pants: which field tells the server in
-/// front which file to send.
+/// The field by which a proxy learns which file to send (`sendfile`, `sendfile_prefix` and
+/// `file_root` in Pants).
 ///
-/// It only ever comes from the configuration. A request cannot enable it or name the field,
-/// because clients that could would read any file that the server in front can.
+/// It is set only by the configuration. A request cannot enable it or choose the field, because
+/// such a client could read every file that the proxy can read.
 ///
 /// ```
 /// use httpants_core::files::XSendfile;
@@ -40,14 +41,15 @@ pub struct XSendfile {
 }
 
 impl XSendfile {
-    /// Takes the field's name, usually `X-Sendfile` or `X-Accel-Redirect`, and the directory
-    /// outside of which no file is named: an absolute path with symbolic links resolved.
+    /// Creates a policy from the name of the field, usually `X-Sendfile` or `X-Accel-Redirect`, and
+    /// the directory that contains all files to send: an absolute path with symbolic links
+    /// resolved.
     ///
-    /// Without a [`prefix`](Self::prefix) the value is the absolute path, as X-Sendfile has it.
+    /// Without a [`prefix`](Self::prefix) the value is the absolute path, as X-Sendfile requires.
     ///
     /// # Errors
-    /// [`Misuse::FieldName`] for what is not a token, [`Misuse::Framing`] for the name of a
-    /// field that frames messages.
+    /// [`Misuse::FieldName`] if the name is not a token, [`Misuse::Framing`] for the name of a
+    /// framing field.
     pub fn new(header: &str, root: impl Into<PathBuf>) -> Result<Self, Misuse> {
         let header = HeaderName::try_from(header).map_err(|_| Misuse::FieldName)?;
         for (framing, name) in [
@@ -63,11 +65,11 @@ impl XSendfile {
         Ok(Self { header, root: root.into(), prefix: None, is_escaped: true })
     }
 
-    /// Puts this before the path and takes the root off it. It is sent as it is given, with one
-    /// slash between the two.
+    /// Replaces the root at the start of the path by this prefix. The prefix is sent unchanged,
+    /// with one slash between it and the rest of the path.
     ///
     /// # Errors
-    /// [`Misuse::FieldValue`] for what is not visible ASCII.
+    /// [`Misuse::FieldValue`] if the prefix is not visible ASCII.
     pub fn prefix(mut self, prefix: &str) -> Result<Self, Misuse> {
         if !prefix.bytes().all(|byte| byte.is_ascii_graphic()) {
             return Err(Misuse::FieldValue);
@@ -76,13 +78,13 @@ impl XSendfile {
         Ok(self)
     }
 
-    /// Sends the path as it is. By default its characters are percent-encoded, as nginx, lighttpd
-    /// and mod_xsendfile 1.0 of Apache expect. mod_xsendfile 0.12, which Debian and Ubuntu have,
-    /// and Caddy do not decode it, and find no file whose name has a space or a letter outside
-    /// ASCII.
+    /// Disables percent-encoding of the path. By default it is percent-encoded, as nginx, lighttpd
+    /// and mod_xsendfile 1.0 of Apache expect. mod_xsendfile 0.12, which Debian and Ubuntu ship,
+    /// and Caddy do not decode the path, and do not find files whose names have a space or a letter
+    /// outside ASCII.
     ///
-    /// A path that is no field value, because of control characters or of spaces at its end, has no
-    /// field then: the response is 404.
+    /// For a path that is not a valid field value, because it has control characters or ends with
+    /// white space, [`field`](Self::field) then returns `None` and the response is 404.
     ///
     /// ```
     /// use httpants_core::files::XSendfile;
@@ -106,9 +108,9 @@ impl XSendfile {
         &self.header
     }
 
-    /// Returns the field for a file. A relative path is taken below the root; an absolute one is a
-    /// real path, as the file system resolves it. `None` for what is not below the root, and for
-    /// what cannot be sent [unescaped](Self::unescaped).
+    /// Returns the field for a file. A relative path is joined to the root; an absolute one must be
+    /// a real path, as resolved by the file system. Returns `None` if the path is not below the
+    /// root, or cannot be sent [unescaped](Self::unescaped).
     #[must_use]
     pub fn field(&self, path: &Path) -> Option<Field> {
         let path = self.root.join(path);
@@ -124,7 +126,7 @@ impl XSendfile {
             value.push(b'/');
             value.extend(self.bytes(component.as_ref()));
         }
-        // A recipient takes off the whitespace around a value (RFC 9110 section 5.5).
+        // Recipients remove white space around a field value (RFC 9110 section 5.5).
         if value.ends_with(b" ") || value.ends_with(b"\t") {
             return None;
         }
@@ -146,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn the_root_is_stripped_and_the_prefix_put_before() {
+    fn root_is_replaced_by_the_prefix() {
         for (root, prefix, path, expected) in [
             ("/srv/www", None, "/srv/www/a.txt", Some("/srv/www/a.txt")),
             ("/srv/www/", None, "/srv/www/a.txt", Some("/srv/www/a.txt")),
@@ -177,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unescaped_path_is_sent_as_it_is_or_not_at_all() {
+    fn unescaped_path_is_sent_unchanged_or_not_at_all() {
         for (prefix, path, expected) in [
             (None, "a b%20?#\"\u{e9}+;,.txt", Some("/srv/my www/a b%20?#\"\u{e9}+;,.txt")),
             (Some("/p"), "a b/c d", Some("/p/a b/c d")),
@@ -209,7 +211,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_configuration_may_hold() {
+    fn invalid_header_and_prefix_are_misuse() {
         for bad in ["", "X Sendfile", "X-Sendfile:", "X\r\nY", "X-S\u{e9}"] {
             assert_eq!(XSendfile::new(bad, "/"), Err(Misuse::FieldName), "{bad:?}");
         }

@@ -1,4 +1,4 @@
-//! What the Content-Type of a request says about its content.
+//! The form type of a request by its Content-Type.
 
 use core::fmt;
 
@@ -6,7 +6,7 @@ use super::media_type::has_content_coding;
 use super::{ParseFormError, parameters};
 use crate::Headers;
 
-/// The form that a content has, by its Content-Type.
+/// The form type of a content, determined by its Content-Type.
 ///
 /// ```
 /// use httpants_core::forms::FormType;
@@ -19,18 +19,19 @@ use crate::Headers;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FormType {
-    /// `application/x-www-form-urlencoded`; its parameters are not read.
+    /// `application/x-www-form-urlencoded`; its parameters are ignored.
     Urlencoded,
     /// `multipart/form-data` (RFC 7578) with its boundary.
     Multipart(Boundary),
 }
 
 impl FormType {
-    /// Reads a Content-Type value; types are compared without case, `None` is no form.
+    /// Parses a Content-Type value. Types are compared without case. Returns `None` if the type is
+    /// not one of a form.
     ///
     /// # Errors
-    /// `multipart/form-data` whose parameters are malformed, or have no, a bad, or more than
-    /// one boundary.
+    /// [`ParseFormError`] for `multipart/form-data` with malformed parameters, or with no boundary,
+    /// an invalid one, or more than one.
     pub fn of(content_type: &[u8]) -> Result<Option<Self>, ParseFormError> {
         let (media_type, parameters) = parameters::split(content_type);
         if media_type.eq_ignore_ascii_case(b"application/x-www-form-urlencoded") {
@@ -50,7 +51,7 @@ impl FormType {
                     return Err(ParseFormError::DuplicateBoundary);
                 }
             } else if parameter.is_extended("boundary") {
-                // Another reader may put the pieces of RFC 2231 together and see another boundary.
+                // Another parser may join the pieces of RFC 2231 and use another boundary.
                 return Err(ParseFormError::DuplicateBoundary);
             } else if !parameter.is_strict() {
                 return Err(ParseFormError::ContentType);
@@ -59,8 +60,8 @@ impl FormType {
         boundary.map(|boundary| Some(Self::Multipart(boundary))).ok_or(ParseFormError::MissingBoundary)
     }
 
-    /// Reads the form type from the head of a request, which is enough to refuse a form before
-    /// any of its content is read.
+    /// Determines the form type from the head of a request, so that a form can be refused before
+    /// its content is read.
     ///
     /// ```
     /// use httpants_core::Headers;
@@ -73,9 +74,10 @@ impl FormType {
     /// ```
     ///
     /// # Errors
-    /// As [`of`](Self::of); [`ParseFormError::ContentType`] where there is a form among several
-    /// types, because two readers could see two contents (RFC 9110 section 8.3); and
-    /// [`ParseFormError::ContentEncoding`] for a form in any content coding but identity.
+    /// As for [`of`](Self::of); [`ParseFormError::ContentType`] if there are several types and one
+    /// is that of a form, because two parsers could interpret the content differently (RFC 9110
+    /// section 8.3); and [`ParseFormError::ContentEncoding`] for a form with a content coding other
+    /// than identity.
     pub fn of_headers(headers: &Headers) -> Result<Option<Self>, ParseFormError> {
         let mut types = headers.all("content-type");
         let form_type = types.next().map_or(Ok(None), Self::of)?;
@@ -90,9 +92,9 @@ impl FormType {
     }
 }
 
-/// Returns true if a boundary is taken without quotes: visible ASCII, because senders do not quote
-/// all boundaries that are no tokens (`a=b:1`, `{}`). A comma, where two field lines may have
-/// become one, only among the characters of RFC 2046.
+/// Returns true if a boundary is accepted without quotes: visible ASCII, because some senders do
+/// not quote boundaries that are not tokens (`a=b:1`, `{}`). A comma may come from two joined field
+/// lines, so with a comma only the characters of RFC 2046 are accepted.
 fn may_be_bare(boundary: &[u8]) -> bool {
     let is_listed = boundary.iter().all(|&byte| is_bchar(byte));
     boundary.iter().all(u8::is_ascii_graphic) && (is_listed || !boundary.contains(&b','))
@@ -100,8 +102,8 @@ fn may_be_bare(boundary: &[u8]) -> bool {
 
 /// The boundary of a multipart content: 1 to 70 characters (RFC 2046 section 5.1.1).
 ///
-/// More characters are taken than RFC 2046 has: Android applications send `*****`, and libraries
-/// make boundaries with `~`, `$` or braces.
+/// More characters are accepted than in RFC 2046: Android applications send `*****`, and some
+/// libraries use boundaries with `~`, `$` or braces.
 ///
 /// ```
 /// use httpants_core::forms::Boundary;
@@ -113,12 +115,12 @@ fn may_be_bare(boundary: &[u8]) -> bool {
 pub struct Boundary(Box<[u8]>);
 
 impl Boundary {
-    /// Checks a boundary, given without the hyphens before it.
+    /// Creates a boundary from its characters, without the leading hyphens.
     ///
     /// # Errors
-    /// [`ParseFormError::Boundary`] for anything but 1 to 70 bytes, for controls, `"` and `\`, and
-    /// for a space at the end. Without the last two a boundary cannot be written with the escapes
-    /// of a quoted string, which not all readers undo.
+    /// [`ParseFormError::Boundary`] if it does not have 1 to 70 bytes, contains a control
+    /// character, `"` or `\`, or ends with a space. `"` and `\` would need escapes in a quoted
+    /// string, which not all parsers decode.
     pub fn new(boundary: &[u8]) -> Result<Self, ParseFormError> {
         match boundary {
             [.., b' '] | [] => Err(ParseFormError::Boundary),
@@ -129,7 +131,7 @@ impl Boundary {
         }
     }
 
-    /// Returns the boundary without the hyphens before it.
+    /// Returns the boundary without the leading hyphens.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
@@ -142,12 +144,12 @@ impl fmt::Debug for Boundary {
     }
 }
 
-/// What a boundary may hold between quotes.
+/// Returns true for a byte that a quoted boundary may contain.
 const fn is_quotable(byte: u8) -> bool {
     !byte.is_ascii_control() && !matches!(byte, b'"' | b'\\')
 }
 
-/// `bchars`, RFC 2046 section 5.1.1.
+/// Returns true for `bchars`, RFC 2046 section 5.1.1.
 const fn is_bchar(byte: u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'\'' | b'(' | b')' | b'+' | b'_' | b',' | b'-' | b'.'
         | b'/' | b':' | b'=' | b'?' | b' ')
@@ -187,7 +189,7 @@ mod tests {
             ("multipart/form-data; boundary=---a#!%&*<>@[]^_`|{}~", "---a#!%&*<>@[]^_`|{}~"),
             ("multipart/form-data; boundary=\"*** {}[]@<>;,~$|\"", "*** {}[]@<>;,~$|"),
             ("multipart/form-data; boundary=\"\u{e9} \u{e9}\"", "\u{e9} \u{e9}"),
-            // A comma only among the characters of RFC 2046.
+            // A comma is accepted only among the characters of RFC 2046.
             ("multipart/form-data; boundary=a'()+_,-./:=?b", "a'()+_,-./:=?b"),
         ] {
             assert_eq!(boundary(content_type).as_deref(), Ok(expected.as_bytes()), "{content_type}");
@@ -203,7 +205,7 @@ mod tests {
             for (quote, valid) in [("", bare), ("\"", quoted)] {
                 let content_type =
                     [b"multipart/form-data; boundary=", quote.as_bytes(), b"a", &[byte], b"b", quote.as_bytes()];
-                // A semicolon ends what is not quoted, and what is behind it is no parameter.
+                // A semicolon ends an unquoted value, and the text after it is not a parameter.
                 assert_eq!(FormType::of(&content_type.concat()).is_ok(), valid, "{byte:#x} in {quote:?}");
             }
             assert_eq!(super::Boundary::new(&[b'a', byte, b'b']).is_ok(), quoted, "{byte:#x}");
@@ -297,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn other_types_are_no_forms() {
+    fn other_types_are_not_forms() {
         for content_type in ["", "text/plain", "multipart/mixed; boundary=a", "multipart/form-datax; boundary=a"] {
             assert_eq!(FormType::of(content_type.as_bytes()), Ok(None), "{content_type}");
         }

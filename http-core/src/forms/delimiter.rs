@@ -1,39 +1,39 @@
-//! Where the delimiters of a multipart content are (RFC 2046 section 5.1.1).
+//! The scanner of delimiters in a multipart content (RFC 2046 section 5.1.1).
 
 use bytes::{Buf, Bytes};
 use memchr::{memmem, memrchr};
 
 use super::{Boundary, ParseFormError};
 
-/// The longest padding (`transport-padding`) that is read. HTTP adds none, and what may yet
-/// turn out to be content must be held.
+/// Maximum length of the padding (`transport-padding`) in bytes. HTTP senders add none, and bytes
+/// that may turn out to be content must be held in memory.
 const PADDING: usize = 256;
-/// What ends each line, and begins a delimiter.
+/// The line break, which also begins a delimiter.
 pub(super) const LINE_BREAK: &[u8] = b"\r\n";
 
-/// Cuts a stream into content and delimiters. Content leaves as slices of what came in,
-/// without a copy; what may begin a delimiter at the end of a piece is copied, which is the
-/// length of one delimiter line at most.
+/// A scanner that splits a stream into content and delimiters. Content is returned as slices of the
+/// input, without a copy. Only bytes at the end of a piece that may begin a delimiter are copied,
+/// at most the length of one delimiter line.
 ///
 /// A delimiter is CRLF, two hyphens, the boundary, two more hyphens if it is the closing one,
-/// spaces and tabs, and CRLF. Behind the closing one LF or the end of all does as well, because
-/// there is nothing behind it that a part could begin with. Anything less is content.
+/// spaces and tabs, and CRLF. After the closing one, LF or the end of the content is also accepted,
+/// because no part follows. Everything else is content.
 #[derive(Debug)]
 pub(super) struct Scanner {
-    /// Finds CRLF, two hyphens and the boundary.
+    /// The searcher for CRLF, two hyphens and the boundary.
     finder: memmem::Finder<'static>,
-    /// The end of earlier pieces, as far as it may begin a delimiter.
+    /// The end of earlier pieces that may begin a delimiter.
     held: Vec<u8>,
-    /// How many bytes at the front of `held` are no content even if no delimiter follows.
+    /// Number of bytes at the start of `held` that are not content even if no delimiter follows.
     spent: usize,
-    /// How far `held` is into a delimiter.
+    /// The position in a delimiter at the end of `held`.
     progress: Progress,
 }
 
-/// The place in a delimiter behind the bytes seen so far.
+/// The position in a delimiter after the bytes read so far.
 #[derive(Clone, Copy, Debug)]
 enum Progress {
-    /// This many bytes of CRLF, hyphens and boundary.
+    /// After this number of bytes of CRLF, hyphens and boundary.
     Boundary(usize),
     Hyphen,
     Padding {
@@ -45,7 +45,7 @@ enum Progress {
     },
 }
 
-/// What the bytes at a place are.
+/// The classification of bytes that may be a delimiter.
 enum Verdict {
     Content,
     Delimiter { close: bool, length: usize },
@@ -53,10 +53,10 @@ enum Verdict {
     TooMuchPadding,
 }
 
-/// What comes next in the stream.
+/// The next element of the stream.
 #[derive(Debug)]
 pub(super) enum Found {
-    /// Never empty.
+    /// Content; never empty.
     Content(Bytes),
     /// A delimiter before a part.
     Delimiter,
@@ -73,8 +73,8 @@ impl Scanner {
         scanner
     }
 
-    /// Says that the next byte begins a line, although its line break is not content: at the
-    /// start of the whole, and behind the empty line that ends the header fields of a part.
+    /// Declares that the next byte begins a line without a line break in the content: at the start
+    /// of the content, and after the empty line that ends the header fields of a part.
     pub(super) fn begin_line(&mut self) {
         self.held.clear();
         self.held.extend_from_slice(LINE_BREAK);
@@ -82,7 +82,7 @@ impl Scanner {
         self.progress = Progress::Boundary(LINE_BREAK.len());
     }
 
-    /// Takes the next thing from the front of `input`; `None` once all of it was taken.
+    /// Takes the next element from the front of `input`; returns `None` once all input is taken.
     pub(super) fn next(&mut self, input: &mut Bytes) -> Result<Option<Found>, ParseFormError> {
         if self.held.is_empty() {
             return self.search(input);
@@ -100,8 +100,8 @@ impl Scanner {
                 Ok(Some(Found::delimiter(close)))
             }
             Verdict::TooMuchPadding => Err(ParseFormError::Padding),
-            // No delimiter begins later in what is held: a CR is in it only at its start and
-            // at its end, and LF behind the latter would have made it a delimiter.
+            // No delimiter begins later in the held bytes: they have a CR only at the start and at
+            // the end, and with an LF after the latter they would be a delimiter.
             Verdict::Content => {
                 let content = Bytes::copy_from_slice(self.held.get(self.spent..).unwrap_or_default());
                 self.held.clear();
@@ -110,8 +110,8 @@ impl Scanner {
         }
     }
 
-    /// Returns true if the stream may end here, because what is held is a closing delimiter that
-    /// lacks nothing but the line break behind it.
+    /// Returns true if the stream may end here, because the held bytes are a closing delimiter
+    /// without the line break after it.
     pub(super) fn may_end(&self) -> bool {
         !self.held.is_empty() && matches!(self.progress, Progress::Padding { close: true, .. })
     }
@@ -134,7 +134,7 @@ impl Scanner {
                 Verdict::TooMuchPadding => return Err(ParseFormError::Padding),
             }
         }
-        // Only the last CR can begin a delimiter that the end cuts off before its boundary ends.
+        // Only the last CR can begin a delimiter whose boundary is cut off by the end of the input.
         let tail = input.len().saturating_sub(self.finder.needle().len());
         let last = input.get(tail..).and_then(|tail| memrchr(b'\r', tail)).map(|at| tail + at);
         if let Some(at) = last
@@ -146,7 +146,7 @@ impl Scanner {
         Ok((!input.is_empty()).then(|| Found::Content(core::mem::take(input))))
     }
 
-    /// Keeps what stands behind `at` for the next piece, and gives the rest as content.
+    /// Holds the input from `at` on for the next piece, and returns the bytes before it as content.
     fn hold(&mut self, input: &mut Bytes, at: usize, progress: Progress) -> Option<Found> {
         self.held.extend_from_slice(input.get(at..).unwrap_or_default());
         self.spent = 0;
@@ -156,7 +156,7 @@ impl Scanner {
         (!content.is_empty()).then_some(Found::Content(content))
     }
 
-    /// Reads on from a place in a delimiter until it is complete or broken.
+    /// Continues in a delimiter from `progress` until it is complete or turns out to be content.
     fn follow(&self, mut progress: Progress, bytes: &[u8]) -> Verdict {
         use Progress::{Boundary, CarriageReturn, Hyphen, Padding};
         let needle = self.finder.needle();

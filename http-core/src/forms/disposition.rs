@@ -1,11 +1,11 @@
-//! The Content-Disposition of a part: `form-data; name="..."; filename="..."` (RFC 7578 section
-//! 4.2).
+//! The parser of a part's Content-Disposition: `form-data; name="..."; filename="..."` (RFC 7578
+//! section 4.2).
 
 use super::ParseFormError;
 use super::encoded::{decode_words, extended_value, is_encoded};
 use super::parameters::{self, Parameter};
 
-/// The parameters that this server reads, as bytes.
+/// The interpreted parameters of a Content-Disposition, as bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Disposition<'a> {
     pub(super) name: Vec<u8>,
@@ -15,7 +15,7 @@ pub(super) struct Disposition<'a> {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Filename<'a> {
     pub(super) as_sent: &'a [u8],
-    /// `None` where it is in a notation that cannot be decoded.
+    /// The decoded filename; `None` if it is in a notation that cannot be decoded.
     pub(super) decoded: Option<Vec<u8>>,
 }
 
@@ -47,9 +47,9 @@ impl<'a> Disposition<'a> {
     }
 }
 
-/// The name of a field. `name*` counts only where it is alone, so that two readers of one part
-/// do not disagree (RFC 7578 section 4.2 has no `name*`). .NET sends a name that is not ASCII as
-/// an encoded word; one that cannot be decoded is a name like any other.
+/// Returns the name of a field. `name*` is used only without `name`, so that two parsers of a part
+/// do not disagree (RFC 7578 section 4.2 has no `name*`). .NET sends a name that is not ASCII as an
+/// encoded word; if it cannot be decoded, it is used unchanged.
 fn decode_name(name: Option<Parameter<'_>>, extended: Option<Parameter<'_>>) -> Result<Vec<u8>, ParseFormError> {
     match (name, extended) {
         (Some(name), _) if is_encoded(name.value) => {
@@ -62,8 +62,8 @@ fn decode_name(name: Option<Parameter<'_>>, extended: Option<Parameter<'_>>) -> 
 }
 
 impl<'a> Filename<'a> {
-    /// `filename*` counts where it is alone, or beside an encoded word, which .NET sends for
-    /// readers that know neither.
+    /// Returns the filename, if there is one. `filename*` is used if there is no `filename`, or if
+    /// that is an encoded word, which .NET sends for parsers that do not know `filename*`.
     fn of(filename: Option<Parameter<'a>>, extended: Option<Parameter<'a>>) -> Result<Option<Self>, ParseFormError> {
         let (as_sent, decoded) = match (filename, extended) {
             (Some(filename), None) if is_encoded(filename.value) => {
@@ -82,10 +82,10 @@ fn decode_extended(parameter: &Parameter<'_>) -> Result<Vec<u8>, ParseFormError>
     text.map(String::into_bytes).ok_or(ParseFormError::ExtendedValue)
 }
 
-/// Undoes what browsers do to a name inside quotes: `%22`, `%0D` and `%0A`, and no other
-/// percent sequence (WHATWG HTML, "multipart/form-data encoding algorithm"); and `\"`, which
-/// `curl --form-escape` and Go send. Any other backslash is a character of the name: browsers
-/// do not escape it, and `\\` may be two of them.
+/// Decodes the escapes in a quoted name: `%22`, `%0D` and `%0A` of browsers, and no other percent
+/// sequence (WHATWG HTML, "multipart/form-data encoding algorithm"), and `\"`, which `curl
+/// --form-escape` and Go send. Any other backslash is a character of the name: browsers do not
+/// escape it, so `\\` may be two backslashes.
 fn decode(parameter: &Parameter<'_>) -> Vec<u8> {
     if !parameter.quoted {
         return parameter.value.to_vec();
@@ -110,7 +110,7 @@ fn decode(parameter: &Parameter<'_>) -> Vec<u8> {
 mod tests {
     use super::*;
 
-    /// Name, decoded filename and filename as sent.
+    /// Returns the name, the decoded filename and the filename as sent.
     fn parse(value: &str) -> Result<(String, Option<(String, String)>), ParseFormError> {
         let text = |bytes: &[u8]| core::str::from_utf8(bytes).unwrap().to_string();
         let d = Disposition::parse(value.as_bytes())?;

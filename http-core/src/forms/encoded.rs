@@ -1,4 +1,4 @@
-//! Names in the notations of RFC 8187 (`name*`) and RFC 2047 (encoded words).
+//! Decoders of the notations of RFC 8187 (`name*`) and RFC 2047 (encoded words).
 
 use base64::Engine as _;
 use base64::alphabet::STANDARD;
@@ -6,13 +6,13 @@ use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 
 use crate::wire::grammar::{is_octet, is_ows, octet};
 
-/// Padding may be missing.
+/// Base64 with optional padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// The charsets that are decoded: RFC 8187 has UTF-8, and its predecessor ISO-8859-1 as well.
+/// The supported charsets: UTF-8 of RFC 8187, and ISO-8859-1 of its predecessor.
 #[derive(Clone, Copy)]
 enum Charset {
     Utf8,
@@ -28,8 +28,8 @@ impl Charset {
         }
     }
 
-    /// `None` where the bytes are no text, and where there is a NUL, which no other notation
-    /// lets through.
+    /// Decodes bytes in this charset. Returns `None` if they are not text, or contain a NUL, which
+    /// the other notations do not allow.
     fn decode(self, bytes: Vec<u8>) -> Option<String> {
         let text = match self {
             Self::Utf8 => String::from_utf8(bytes).ok()?,
@@ -46,14 +46,14 @@ pub(super) fn extended_value(value: &[u8]) -> Option<String> {
     Charset::of(charset)?.decode(unescape(text, b'%')?)
 }
 
-/// Returns true if a value consists of encoded words (RFC 2047 section 2), which may be in a
-/// charset or an encoding that is not known here.
+/// Returns true if a value consists of encoded words (RFC 2047 section 2), even with an unsupported
+/// charset or encoding.
 pub(super) fn is_encoded(value: &[u8]) -> bool {
     value.starts_with(b"=?") && words(value).all(|word| EncodedWord::parse(word).is_some())
 }
 
-/// Decodes encoded words; the white space between them is none of the text (RFC 2047 section
-/// 6.2). `None` where one of them cannot be decoded.
+/// Decodes encoded words. White space between them is not part of the text (RFC 2047 section 6.2).
+/// Returns `None` if one of them cannot be decoded.
 pub(super) fn decode_words(value: &[u8]) -> Option<String> {
     words(value).map(|word| EncodedWord::parse(word)?.decode()).collect()
 }
@@ -62,7 +62,7 @@ fn words(value: &[u8]) -> impl Iterator<Item = &[u8]> {
     value.split(|&byte| is_ows(byte)).filter(|word| !word.is_empty())
 }
 
-/// `=?charset?encoding?text?=`.
+/// An encoded word: `=?charset?encoding?text?=`.
 struct EncodedWord<'a> {
     charset: &'a [u8],
     encoding: &'a [u8],
@@ -91,8 +91,8 @@ impl<'a> EncodedWord<'a> {
     }
 }
 
-/// Decodes bytes that are written as two hexadecimal digits behind this one. `None` where it
-/// stands without them.
+/// Decodes bytes that are written as two hexadecimal digits after the `escape` byte. Returns `None`
+/// if it is not followed by them.
 fn unescape(mut text: &[u8], escape: u8) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     loop {

@@ -1,14 +1,14 @@
-//! What is refused in a form.
+//! The errors of forms.
 
 use core::fmt;
 
 use http::StatusCode;
 
-/// A fault in a form, for which its request is refused.
+/// An error in a form, for which its request is refused.
 ///
-/// Each fault has one status ([`status`](Self::status): 400 for what is malformed, 413 for
-/// what exceeds a limit, 415 for a content coding) and one fixed text, which never contains
-/// anything that the peer sent, so it can be put into a response or a log as it is.
+/// Each error has one status ([`status`](Self::status): 400 for malformed input, 413 for an
+/// exceeded limit, 415 for a content coding) and one fixed text ([`rule`](Self::rule)). The text
+/// never contains anything that the peer sent, so it is safe to put into a response or a log.
 ///
 /// ```
 /// use httpants_core::forms::ParseFormError;
@@ -30,12 +30,11 @@ pub enum ParseFormError {
     MissingBoundary,
     /// More than one boundary parameter, or pieces of one (`boundary*0`).
     DuplicateBoundary,
-    /// A boundary of the wrong length, or with a character that no boundary has.
+    /// A boundary of the wrong length, or with a character that is not allowed.
     Boundary,
-    /// The content ended before its closing delimiter: `--`, the boundary and `--` on a line of
-    /// their own.
+    /// The content ended before its closing delimiter: a line of `--`, the boundary and `--`.
     MissingClose,
-    /// More padding behind a boundary than any sender has reason for.
+    /// More than 256 bytes of padding after a boundary.
     Padding,
     /// A part whose header fields do not parse: a folded line, a bare LF, a bad name or value.
     PartHeader,
@@ -51,7 +50,7 @@ pub enum ParseFormError {
     DuplicateName,
     /// A part with more than one `filename` or more than one `filename*` parameter.
     DuplicateFilename,
-    /// A `name*` or `filename*` that counts and cannot be decoded.
+    /// A `name*` or `filename*` that would be used and cannot be decoded.
     ExtendedValue,
     /// A part with more than one Content-Type.
     DuplicateContentType,
@@ -67,8 +66,8 @@ pub enum ParseFormError {
     TooManyPartFields,
     /// A text field larger than [`FormLimits::text_field`](super::FormLimits::text_field).
     TextTooLarge,
-    /// Text that exceeds [`FormLimits::total_memory`](super::FormLimits::total_memory), all fields
-    /// together.
+    /// Text fields that together exceed
+    /// [`FormLimits::total_memory`](super::FormLimits::total_memory).
     TotalTextTooLarge,
     /// A file larger than [`FormLimits::file`](super::FormLimits::file).
     FileTooLarge,
@@ -82,7 +81,7 @@ pub enum ParseFormError {
 }
 
 impl ParseFormError {
-    /// Returns the status of the response to this fault: 400, 413 or 415.
+    /// Returns the status of the response to this error: 400, 413 or 415.
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
@@ -102,14 +101,14 @@ impl ParseFormError {
         }
     }
 
-    /// Returns the value of the Accept-Encoding field of the response, where the fault is the
-    /// content coding (RFC 9110 section 12.5.3).
+    /// Returns the value of the Accept-Encoding field of the response, if the error is the content
+    /// coding (RFC 9110 section 12.5.3).
     #[must_use]
     pub fn accept_encoding(self) -> Option<&'static str> {
         (self == Self::ContentEncoding).then_some("identity")
     }
 
-    /// Returns what was wrong, what was allowed, and the rule: a fixed text that is safe to send.
+    /// Returns a fixed text with the broken rule, which is safe to send to the peer.
     #[must_use]
     pub fn rule(self) -> &'static str {
         match self {

@@ -1,10 +1,10 @@
-//! What one form may cost.
+//! The limits of a form.
 
-/// Sizes in bytes and counts past which a form is refused with 413, or moved out of memory.
+/// The maximum sizes, in bytes, and counts of a form; beyond them it is refused with 413, or moved
+/// out of memory.
 ///
-/// They are given with each message, so a request may have its own. Each is enforced by what
-/// was parsed, never by how the bytes were cut into pieces. 0 allows nothing; it never means no
-/// limit.
+/// They are passed for each message, so a request may have its own limits. Their enforcement never
+/// depends on how the bytes are cut into pieces. 0 allows nothing; it never means no limit.
 ///
 /// ```
 /// use httpants_core::forms::FormLimits;
@@ -16,38 +16,38 @@
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FormLimits {
-    /// The whole content, delimiters and part headers included (`max_request` in Pants).
-    /// Default 10 MiB.
+    /// Maximum size of the whole content, including delimiters and part headers (`max_request` in
+    /// Pants). Default 10 MiB.
     pub max_body_size: u64,
-    /// Parts of one form. Default 1,000: forms made by people have tens.
+    /// Maximum number of parts in a form. Default 1,000; forms that people fill in have tens.
     pub parts: usize,
-    /// Parts with a `filename` among them. Default no bound of its own.
+    /// Maximum number of parts with a `filename`. By default only `parts` applies.
     pub files: Option<usize>,
-    /// The header fields of one part, with the empty line behind them. Default 16 KiB: room
-    /// for a long file name with each byte escaped. Values over 65,535 count as 65,535.
+    /// Maximum size of the header fields of a part, including the empty line. Default 16 KiB:
+    /// enough for a long file name with each byte escaped. Values over 65,535 count as 65,535.
     pub part_header: usize,
-    /// The field lines of one part. Default 32; RFC 7578 section 4.8 leaves three. Values
-    /// over 256 count as 256.
+    /// Maximum number of field lines of a part. Default 32; RFC 7578 section 4.8 defines three
+    /// fields. Values over 256 count as 256.
     pub part_fields: usize,
-    /// One part without a `filename`. Default 1 MiB: such parts are held in memory, because
-    /// they become variables.
+    /// Maximum size of a part without a `filename`. Default 1 MiB: such parts are held in memory,
+    /// because they become variables.
     pub text_field: u64,
-    /// One part with a `filename`. Default no bound but `max_body_size`.
+    /// Maximum size of a part with a `filename`. By default only `max_body_size` applies.
     pub file: Option<u64>,
-    /// What is ignored before the first delimiter, and likewise behind the last. Default
-    /// 16 KiB: no known client sends either, and both are read for nothing.
+    /// Maximum size of the preamble before the first delimiter, and of the epilogue after the last
+    /// one. Default 16 KiB: both are ignored, and no known client sends them.
     pub preamble: u64,
-    /// How much of one file, or of a raw content, stays in memory; what is longer moves to a
-    /// temporary file. Default 256 KiB: below it a file costs more than the copy.
+    /// Maximum size of a file, or of a raw content, in memory; longer ones move to a temporary
+    /// file. Default 256 KiB: below it a temporary file costs more than the copy.
     pub memory: u64,
-    /// What one request holds in memory altogether. Where it is used up, files go to a
-    /// temporary file however small they are, and text is refused. Default 10 MiB, as much
-    /// as `max_body_size`, so that raising that one for uploads does not raise the memory. The
-    /// raw content of a multipart form that is not larger than `memory` comes on top.
+    /// Maximum total memory for the content of one request. When it is used up, even small files go
+    /// to a temporary file, and text is refused. Default 10 MiB, the same as `max_body_size`;
+    /// increasing that for uploads does not increase the memory. The raw content of a multipart
+    /// form, if it is not larger than `memory`, is held in addition.
     pub total_memory: u64,
-    /// Whether the raw content of a multipart form (`body` in Pants) is kept beside its
-    /// parts also where it is larger than `memory`: in a temporary file, so that large
-    /// uploads are written twice. Smaller ones are kept always. Default false.
+    /// True to keep the raw content of a multipart form (`body` in Pants) in addition to its parts
+    /// even if it is larger than `memory`. It is then stored in a temporary file, so large uploads
+    /// are written twice. Raw content up to `memory` is always kept. Default false.
     pub keep_body: bool,
 }
 

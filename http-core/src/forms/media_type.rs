@@ -1,4 +1,4 @@
-//! The media type of a content, whatever its form.
+//! The media type of a request's content.
 
 use super::ParseFormError;
 use super::parameters::{self, Parameter};
@@ -25,11 +25,11 @@ pub struct MediaType<'a> {
 }
 
 impl<'a> MediaType<'a> {
-    /// Reads the Content-Type of a head; `None` where it has none.
+    /// Parses the Content-Type of a head; returns `None` if it has none.
     ///
     /// # Errors
-    /// [`ParseFormError::ContentType`] for a value outside the grammar, and for several of them,
-    /// because two readers could see two types (RFC 9110 section 8.3).
+    /// [`ParseFormError::ContentType`] for a value that does not follow the grammar, and for
+    /// several values, because two parsers could use different ones (RFC 9110 section 8.3).
     pub fn of_headers(headers: &'a Headers) -> Result<Option<Self>, ParseFormError> {
         let mut values = headers.all("content-type");
         match (values.next(), values.next()) {
@@ -56,7 +56,8 @@ impl<'a> MediaType<'a> {
         Some(Self { essence: core::str::from_utf8(essence).ok()?, charset })
     }
 
-    /// Returns true if the type and the subtype are these, compared without case.
+    /// Returns true if type and subtype are equal to `essence` (`type/subtype`), compared without
+    /// case.
     #[must_use]
     pub fn is(&self, essence: &str) -> bool {
         self.essence.eq_ignore_ascii_case(essence)
@@ -71,16 +72,15 @@ impl<'a> MediaType<'a> {
         })
     }
 
-    /// Returns the `charset` parameter as it was sent, the first of several; `None` where there is
-    /// none.
+    /// Returns the first `charset` parameter as it was sent; `None` if there is none.
     #[must_use]
     pub fn charset(&self) -> Option<&'a str> {
         self.charset
     }
 }
 
-/// Returns true if the content has a coding other than `identity` (RFC 9110 section 8.4), in which
-/// its bytes are not those of its media type.
+/// Returns true if the content has a coding other than `identity` (RFC 9110 section 8.4), so that
+/// its bytes are not directly in the format of its media type.
 #[must_use]
 pub fn has_content_coding(headers: &Headers) -> bool {
     headers.list("content-encoding").any(|coding| !coding.eq_ignore_ascii_case(b"identity"))
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_single_media_type() {
+    fn invalid_and_repeated_media_types_are_errors() {
         for value in [
             "",
             "text",
@@ -139,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn a_suffix_is_behind_the_last_plus_of_a_subtype() {
+    fn suffix_follows_the_last_plus_of_a_subtype() {
         for (essence, expected) in [
             ("application/problem+json", true),
             ("image/a+b+JSON", true),

@@ -1,7 +1,7 @@
-//! Form content: `application/x-www-form-urlencoded` and `multipart/form-data` (RFC 7578).
+//! Parsers of forms: `application/x-www-form-urlencoded` and `multipart/form-data` (RFC 7578).
 //!
-//! Nothing here reads, writes or waits. Content is pushed in as it arrives, in pieces cut
-//! anywhere, and what comes out (variables, parts, decisions) depends on the bytes alone.
+//! The parsers do no IO. Content is pushed in as it arrives, in pieces of any size, and the results
+//! (variables, parts, actions) depend only on the bytes, not on the sizes of the pieces.
 //!
 //! ```text
 //! head -> FormType::of_headers -+- Urlencoded -> urlencoded::parse -> Variables
@@ -9,8 +9,8 @@
 //! ```
 //!
 //! The text fields of a form become [`Variables`] (`post` in Pants), and the parts with a
-//! `filename` its files. [`SpillPolicy`] says for each piece of them whether it stays in memory or
-//! goes to a temporary file; carrying that out is the driver's part:
+//! `filename` become files. [`SpillPolicy`] decides for each piece of content whether it stays in
+//! memory or goes to a temporary file; the driver carries that out:
 //!
 //! ```
 //! use bytes::Bytes;
@@ -39,10 +39,10 @@
 //!         }
 //!         MultipartEvent::Data(piece) => match policy.data(piece.len())? {
 //!             Action::Keep => memory.extend_from_slice(&piece),
-//!             // Here a file is created, and gets what `memory` holds and this piece.
+//!             // A driver creates a file here, and writes `memory` and this piece to it.
 //!             Action::Spill => disk.extend([Bytes::from(std::mem::take(&mut memory)), piece]),
 //!             Action::Write => disk.push(piece),
-//!             // Only of what `SpillPolicy::begin_body` began: the form's raw content.
+//!             // Only for the raw content of a form, begun by `SpillPolicy::begin_body`.
 //!             Action::Drop => memory.clear(),
 //!         },
 //!         MultipartEvent::PartEnd => {

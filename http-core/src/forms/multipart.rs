@@ -1,4 +1,4 @@
-//! `multipart/form-data`, parsed as it arrives (RFC 7578, RFC 2046 section 5.1).
+//! The incremental parser of `multipart/form-data` (RFC 7578, RFC 2046 section 5.1).
 
 use alloc::collections::VecDeque;
 use core::fmt;
@@ -14,16 +14,16 @@ use crate::wire::error::ProtocolError;
 #[cfg(test)]
 mod tests;
 
-/// A push parser for one multipart content.
+/// An incremental parser of one multipart content.
 ///
-/// Give it pieces, cut anywhere, with [`receive`](Self::receive), and the end with
-/// [`handle_eof`](Self::handle_eof); after each, take events with
-/// [`poll_event`](Self::poll_event) until there is none. The events come in the order
-/// `(PartStart Data* PartEnd)* End`.
+/// Pass pieces of any size to [`receive`](Self::receive), and report the end by
+/// [`handle_eof`](Self::handle_eof). After each call, take events with
+/// [`poll_event`](Self::poll_event) until it returns `None`. The order of events is `(PartStart
+/// Data* PartEnd)* End`.
 ///
-/// Content leaves as slices of the pieces, uncopied. What is held between calls is the start
-/// of a delimiter or of a part's header fields, within [`FormLimits`]; and pieces that were given
-/// before the events of earlier ones were taken.
+/// Content is returned as slices of the pieces, without a copy. Between calls the parser holds the
+/// start of a delimiter or of a part's header fields, within [`FormLimits`], and pieces whose
+/// events were not taken.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -51,14 +51,14 @@ pub struct Multipart {
     limits: FormLimits,
     scanner: Scanner,
     state: State,
-    /// What was received and not yet looked at: one piece, and those behind it.
+    /// Input that was not parsed: the current piece, and the pieces after it.
     input: Bytes,
     waiting: VecDeque<Bytes>,
     ended: bool,
-    /// How much of the content may still come.
+    /// Number of bytes of content that may still be received.
     room: u64,
-    /// The header fields of a part as far as they are in earlier pieces, and before them the
-    /// line break of the delimiter, so that they end with an empty line also if there are none.
+    /// The header fields of a part from earlier pieces, preceded by the line break of the
+    /// delimiter, so that they end with an empty line even if there are none.
     header: Vec<u8>,
     parts: usize,
     files: usize,
@@ -74,7 +74,7 @@ enum State {
     Refused(ParseFormError),
 }
 
-/// An element of a multipart content, in order.
+/// An event of a [`Multipart`] parser.
 #[non_exhaustive]
 pub enum MultipartEvent {
     /// A part begins; its content follows.
@@ -88,7 +88,7 @@ pub enum MultipartEvent {
 }
 
 impl Multipart {
-    /// Begins a content with this boundary.
+    /// Creates a parser of content with this boundary.
     #[must_use]
     pub fn new(boundary: &Boundary, limits: &FormLimits) -> Self {
         Self {
@@ -105,10 +105,10 @@ impl Multipart {
         }
     }
 
-    /// Begins the content of a request with this Content-Type.
+    /// Creates a parser of content with this Content-Type.
     ///
     /// # Errors
-    /// What [`FormType::of`] refuses, and [`ParseFormError::ContentType`] for any other type than
+    /// As for [`FormType::of`], and [`ParseFormError::ContentType`] for a type other than
     /// `multipart/form-data`.
     pub fn for_content_type(content_type: &[u8], limits: &FormLimits) -> Result<Self, ParseFormError> {
         match FormType::of(content_type)? {
@@ -117,11 +117,11 @@ impl Multipart {
         }
     }
 
-    /// Begins the content of a request with this head.
+    /// Creates a parser of the content of a request with this head.
     ///
     /// # Errors
-    /// What [`FormType::of_headers`] refuses, and [`ParseFormError::ContentType`] for any other
-    /// type than `multipart/form-data`.
+    /// As for [`FormType::of_headers`], and [`ParseFormError::ContentType`] for a type other than
+    /// `multipart/form-data`.
     pub fn for_headers(headers: &Headers, limits: &FormLimits) -> Result<Self, ParseFormError> {
         match FormType::of_headers(headers)? {
             Some(FormType::Multipart(boundary)) => Ok(Self::new(&boundary, limits)),
@@ -129,22 +129,24 @@ impl Multipart {
         }
     }
 
-    /// Takes the next piece of the content. Behind the end it is a no-op.
+    /// Receives the next piece of the content. Does nothing after [`handle_eof`](Self::handle_eof)
+    /// or an error.
     pub fn receive(&mut self, piece: Bytes) {
         if !self.ended && !piece.is_empty() && !matches!(self.state, State::Refused(_)) {
             self.waiting.push_back(piece);
         }
     }
 
-    /// Takes the end of the content. A second call is a no-op.
+    /// Records the end of the content. A second call does nothing.
     pub fn handle_eof(&mut self) {
         self.ended = true;
     }
 
-    /// Returns the next event; `None` until there are more bytes, and behind [`MultipartEvent::End`].
+    /// Returns the next event; `None` if more bytes are needed, and after [`MultipartEvent::End`].
     ///
     /// # Errors
-    /// What is malformed or exceeds a limit. All further calls give the same.
+    /// [`ParseFormError`] for malformed content or an exceeded limit. All further calls return the
+    /// same error.
     #[must_use = "events must be taken until there is none"]
     pub fn poll_event(&mut self) -> Result<Option<MultipartEvent>, ParseFormError> {
         let event = self.advance();
@@ -181,8 +183,8 @@ impl Multipart {
         }
     }
 
-    /// Takes what there is room for of the next piece, so that a content that is too large
-    /// gives the same events before it is refused, however it was cut.
+    /// Takes the part of the next piece that is within `max_body_size`, so that content that is too
+    /// large results in the same events before the error, however it is cut.
     fn refill(&mut self) -> Result<bool, ParseFormError> {
         let Some(mut piece) = self.waiting.pop_front() else {
             return Ok(false);
@@ -274,7 +276,7 @@ impl Multipart {
         self.state = State::Epilogue { room: self.limits.preamble };
     }
 
-    /// The content ended and all of it was looked at.
+    /// Handles the end of the content, after all of it was parsed.
     fn end(&mut self) -> Result<Option<MultipartEvent>, ParseFormError> {
         match self.state {
             State::Epilogue { .. } => {
@@ -293,19 +295,20 @@ impl Multipart {
         }
     }
 
-    /// Returns true if nothing was received: some clients send a form without fields in this way.
+    /// Returns true if nothing was received. Some clients send a form without fields as empty
+    /// content.
     fn is_empty(&self) -> bool {
         self.room == self.limits.max_body_size
     }
 }
 
-/// What is left of `room` behind this piece.
+/// Returns the rest of `room` after this piece; `None` if the piece exceeds it.
 fn spend(room: u64, piece: &Bytes) -> Option<u64> {
     room.checked_sub(u64::try_from(piece.len()).ok()?)
 }
 
-/// How much of `input` belongs to the header fields that `before` begins: up to and with the
-/// first empty line. Each byte is looked at once, however it arrives.
+/// Returns the number of bytes of `input` up to the end of the header fields that begin in
+/// `before`, including the first empty line. Each byte is searched once, however it arrives.
 fn end_of_fields(before: &[u8], input: &[u8]) -> Option<usize> {
     let byte = |at: usize, back: usize| match at.checked_sub(back) {
         Some(at) => input.get(at),
@@ -323,7 +326,7 @@ fn fault_of_fields(fault: ProtocolError) -> ParseFormError {
     }
 }
 
-/// Shows where the parser is, and nothing of the content.
+/// Shows the state of the parser, but no content.
 impl fmt::Debug for Multipart {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { state, parts, files, ended, .. } = self;
@@ -336,7 +339,7 @@ impl fmt::Debug for Multipart {
     }
 }
 
-/// Shows of the content only its length.
+/// Shows only the length of content.
 impl fmt::Debug for MultipartEvent {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,4 +1,5 @@
-//! The parameters behind a media type or a disposition type (RFC 9110 section 5.6.6, RFC 2183).
+//! The parser of the parameters of a media type or a disposition type (RFC 9110 section 5.6.6, RFC
+//! 2183).
 
 use core::iter::from_fn;
 
@@ -7,16 +8,16 @@ use memchr::{memchr, memchr_iter};
 use crate::wire::fields::TCHAR;
 use crate::wire::grammar::{is_tchar, is_token, split_unquoted, trim_ows, trim_ows_end, trim_ows_start};
 
-/// `name "=" ( token / quoted-string )`, with the value as it was sent.
+/// A parameter: `name "=" ( token / quoted-string )`, with the value as it was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Parameter<'a> {
     name: &'a [u8],
-    /// Without the quotes around it; escapes are still there.
+    /// The value without the surrounding quotes; escapes are not decoded.
     pub(super) value: &'a [u8],
     pub(super) quoted: bool,
 }
 
-/// The element between two semicolons is no parameter.
+/// The error of an element between two semicolons that is not a parameter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
@@ -27,11 +28,11 @@ pub(super) fn split(value: &[u8]) -> (&[u8], impl Iterator<Item = Result<Paramet
     (kind, elements.filter(|element| !element.is_empty()).map(Parameter::parse))
 }
 
-/// [`split`] as browsers write it in the Content-Disposition of a part (WHATWG HTML,
-/// "multipart/form-data encoding algorithm"). In a quoted value they escape `"`, CR and LF by
-/// percent sequences and nothing else, so a backslash escapes nothing and may be the last
-/// character. A quote ends the value only where OWS and `;` or the end of all follow. A value
-/// without quotes is a token.
+/// Splits like [`split`], for the Content-Disposition of a part as browsers send it (WHATWG HTML,
+/// "multipart/form-data encoding algorithm"). In a quoted value browsers escape only `"`, CR and
+/// LF, as percent sequences, so a backslash is not an escape and may be the last character. A quote
+/// ends the value only if OWS and `;` or the end of the field follow. A value without quotes is a
+/// token.
 pub(super) fn split_form_data(value: &[u8]) -> (&[u8], impl Iterator<Item = Result<Parameter<'_>, Malformed>>) {
     let (kind, mut rest) = split_at_semicolon(value);
     let parameters = from_fn(move || {
@@ -48,13 +49,13 @@ pub(super) fn split_form_data(value: &[u8]) -> (&[u8], impl Iterator<Item = Resu
     (trim_ows(kind), parameters)
 }
 
-/// What is before the first semicolon, and the rest with it.
+/// Splits before the first semicolon.
 fn split_at_semicolon(bytes: &[u8]) -> (&[u8], &[u8]) {
     memchr(b';', bytes).and_then(|at| bytes.split_at_checked(at)).unwrap_or((bytes, &[]))
 }
 
-/// Splits a text behind a quote at the quote that ends it. What follows is empty or begins
-/// with a semicolon.
+/// Splits the text after an opening quote at the closing quote. The rest is empty or begins with a
+/// semicolon.
 fn split_at_quote(text: &[u8]) -> Option<(&[u8], &[u8])> {
     memchr_iter(b'"', text).find_map(|at| {
         let (value, rest) = text.split_at_checked(at)?;
@@ -64,7 +65,7 @@ fn split_at_quote(text: &[u8]) -> Option<(&[u8], &[u8])> {
 }
 
 impl<'a> Parameter<'a> {
-    /// Takes a parameter from the front. What follows is empty or begins with a semicolon.
+    /// Parses a parameter at the start. The rest is empty or begins with a semicolon.
     fn split_off(bytes: &'a [u8]) -> Result<(Self, &'a [u8]), Malformed> {
         match TCHAR.split(bytes) {
             (name @ [_, ..], [b'=', b'"', text @ ..]) => {
@@ -93,12 +94,12 @@ impl<'a> Parameter<'a> {
         }
     }
 
-    /// Returns true if this is the parameter of that name, compared without case.
+    /// Returns true if the parameter has this name, compared without case.
     pub(super) fn is(&self, name: &str) -> bool {
         self.name.eq_ignore_ascii_case(name.as_bytes())
     }
 
-    /// Returns true if this is a piece or an encoded form of the parameter of that name: `name*`,
+    /// Returns true if this is a piece or an encoded form of the parameter with this name: `name*`,
     /// `name*0` (RFC 2231).
     pub(super) fn is_extended(&self, name: &str) -> bool {
         self.name
@@ -106,14 +107,14 @@ impl<'a> Parameter<'a> {
             .is_some_and(|(head, tail)| head.eq_ignore_ascii_case(name.as_bytes()) && tail.first() == Some(&b'*'))
     }
 
-    /// Returns true if the value keeps to the grammar: quoted, or a token.
+    /// Returns true if the value follows the grammar: quoted, or a token.
     pub(super) fn is_strict(&self) -> bool {
         self.quoted || is_token(self.value)
     }
 }
 
-/// Returns true if the quotes around this text are the outermost ones: no quote and no end inside
-/// that a backslash does not account for.
+/// Returns true if this is the text of one quoted string: each quote in it is escaped by a
+/// backslash, and the last backslash is not an unfinished escape.
 fn is_quoted_text(text: &[u8]) -> bool {
     let mut escaped = false;
     for &byte in text {

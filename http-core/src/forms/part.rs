@@ -1,15 +1,15 @@
-//! One part of a multipart form, without its content.
+//! A part of a multipart form, without its content.
 
 use super::ParseFormError;
 use super::disposition::{Disposition, Filename};
 use super::parameters;
 use crate::Headers;
 
-/// The header fields of one part (RFC 7578 section 4); its content follows in
+/// The header fields of a part (RFC 7578 section 4); its content follows in
 /// [`MultipartEvent::Data`](super::MultipartEvent::Data).
 ///
-/// Text is UTF-8; where the peer sent other bytes, the text has U+FFFD in their place and the
-/// bytes are there too.
+/// Text is UTF-8. Other bytes are replaced by U+FFFD in the text, and the original bytes are also
+/// available.
 ///
 /// ```
 /// use bytes::Bytes;
@@ -48,82 +48,83 @@ impl Part {
         Ok(Self { name, filename, headers })
     }
 
-    /// Returns the name of the form field, with the browsers' escapes (`%22`, `%0D`, `%0A`) and
-    /// `\"` decoded; any other backslash is a character of it. It may be empty. From `name*` (RFC
-    /// 8187) where there is no `name`.
+    /// Returns the name of the form field, with the escapes of browsers (`%22`, `%0D`, `%0A`) and
+    /// `\"` decoded; any other backslash is part of the name. The name may be empty. It is taken
+    /// from `name*` (RFC 8187) if there is no `name`.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.name.text
     }
 
-    /// Returns [`name`](Self::name) as bytes: the same, unless it is not UTF-8.
+    /// Returns the bytes of the name, which differ from [`name`](Self::name) if they are not UTF-8.
     #[must_use]
     pub fn name_bytes(&self) -> &[u8] {
         self.name.bytes.as_deref().unwrap_or(self.name.text.as_bytes())
     }
 
-    /// Returns true if the part is a file: it has a `filename` or `filename*` parameter, be it
-    /// empty, as browsers send it for an input with no file chosen. Other parts are text fields.
+    /// Returns true if the part is a file: it has a `filename` or `filename*` parameter. It may be
+    /// empty, as browsers send it for an input without a chosen file. Other parts are text fields.
     #[must_use]
     pub fn is_file(&self) -> bool {
         self.filename.is_some()
     }
 
-    /// Returns the last segment of the file name, behind any `/` and `\`, with the browsers'
-    /// escapes decoded: a name to show or to store under, not a path. `None` where the part is no
-    /// file, or where the last segment is empty, `.` or `..`.
+    /// Returns the last segment of the file name, after any `/` and `\`, with the escapes of
+    /// browsers decoded: a name to show or to store, not a path. `None` if the part is not a file,
+    /// or if the last segment is empty, `.` or `..`.
     ///
-    /// It is that of `filename*` (RFC 8187) where there is no `filename`, or only an encoded
-    /// word (RFC 2047), as .NET sends it. An encoded word alone is decoded; `None` where that
-    /// is not possible.
+    /// It is taken from `filename*` (RFC 8187) if there is no `filename`, or if that is an encoded
+    /// word (RFC 2047), as sent by .NET. An encoded word without `filename*` is decoded; `None` if
+    /// that is not possible.
     ///
-    /// Where the name is not UTF-8, a backslash behind a byte from 0x80 up is kept: in Shift_JIS
-    /// and its like it may be half a character. `.` and `..` are never left behind it.
+    /// If the name is not UTF-8, a backslash after a byte above 0x7F is kept: in Shift_JIS and
+    /// similar charsets it may be half of a character. The result never ends with such a backslash
+    /// followed by `.` or `..`.
     ///
-    /// It is still the peer's text: it may hold quotes, line breaks, control characters and any
-    /// other but NUL and `/`, and two parts may have the same.
+    /// The name is text of the peer: it may contain quotes, line breaks, control characters and any
+    /// other character except NUL and `/`, and two parts may have the same name.
     #[must_use]
     pub fn filename(&self) -> Option<&str> {
         self.filename.as_ref()?.last_segment.as_deref()
     }
 
-    /// Returns the parameter that [`filename`](Self::filename) is from, exactly as it was sent,
-    /// between its quotes if it has them, with path and escapes. Never to be used as a path.
+    /// Returns the parameter from which [`filename`](Self::filename) is taken, exactly as it was
+    /// sent, with path and escapes, without surrounding quotes. Never use it as a path.
     #[must_use]
     pub fn filename_as_sent(&self) -> Option<&[u8]> {
         self.filename.as_ref().map(|filename| &*filename.as_sent)
     }
 
-    /// Returns the media type that the peer claims; `None` where it gave none, which means
-    /// `text/plain` (RFC 7578 section 4.4), or one that is not UTF-8.
+    /// Returns the media type that the peer sent; `None` if there is none, which means `text/plain`
+    /// (RFC 7578 section 4.4), or if it is not UTF-8.
     #[must_use]
     pub fn content_type(&self) -> Option<&str> {
         self.headers.text("content-type")
     }
 
     /// Returns the `charset` parameter of the part's Content-Type, as it was sent (RFC 7578 section
-    /// 4.5). Nothing is decoded by it.
+    /// 4.5). The parser does not use it for decoding.
     #[must_use]
     pub fn charset(&self) -> Option<&str> {
         charset(&self.headers)
     }
 
-    /// Returns all header fields of the part. A quoted value in its Content-Disposition may hold
-    /// control characters, as browsers send them; no other field does.
+    /// Returns all header fields of the part. A quoted value in its Content-Disposition may contain
+    /// control characters, as browsers send them; other fields cannot.
     #[must_use]
     pub fn headers(&self) -> &Headers {
         &self.headers
     }
 
-    /// Returns all header fields of the part, without the rest.
+    /// Converts the part into its header fields.
     #[must_use]
     pub fn into_headers(self) -> Headers {
         self.headers
     }
 }
 
-/// Returns the `charset` parameter of a Content-Type, as it was sent; `None` where there is none,
-/// or an empty one.
+/// Returns the `charset` parameter of a Content-Type, as it was sent; `None` if it is missing or
+/// empty.
 ///
 /// ```
 /// use httpants_core::Headers;
@@ -140,7 +141,7 @@ pub fn charset(headers: &Headers) -> Option<&str> {
     core::str::from_utf8(charset.value).ok().filter(|charset| !charset.is_empty())
 }
 
-/// The only value of a field, if it is there.
+/// Returns the only value of a field, if any; the error is `more` if there are several.
 fn one<'a>(headers: &'a Headers, name: &'a str, more: ParseFormError) -> Result<Option<&'a [u8]>, ParseFormError> {
     let mut values = headers.all(name);
     let value = values.next();
@@ -153,9 +154,9 @@ impl StoredFilename {
     }
 }
 
-/// What is behind the last separator of a path, of Unix or Windows.
+/// Returns the text after the last separator of a Unix or Windows path.
 ///
-/// Where the bytes are not UTF-8, a backslash behind a byte from 0x80 up does not separate: in
+/// If the bytes are not UTF-8, a backslash after a byte above 0x7F is not a separator: in
 /// Shift_JIS, Big5 and GBK it may be the second half of a character.
 fn last_segment(path: &[u8]) -> Option<String> {
     let is_text = core::str::from_utf8(path).is_ok();
@@ -173,7 +174,7 @@ fn last_segment(path: &[u8]) -> Option<String> {
     }
 }
 
-/// Text, and the bytes behind it where it cannot show them.
+/// Text, and the original bytes if they are not UTF-8.
 #[derive(Clone, Debug)]
 struct Text {
     text: String,
@@ -249,7 +250,7 @@ mod tests {
         }
     }
 
-    /// The last segment of a file name in bytes.
+    /// Returns the last segment of a file name given as bytes.
     fn last_segment_of(filename: &[u8]) -> Option<String> {
         let field = [b"Content-Disposition: form-data; name=f; filename=\"", filename, b"\"\r\n\r\n"].concat();
         part(&field).unwrap().filename().map(str::to_string)
@@ -258,7 +259,7 @@ mod tests {
     #[test]
     fn a_backslash_may_be_half_a_character_of_shift_jis() {
         for (sent, last) in [
-            // 表, ソ, 能 and 予, alone, at the end and behind a path.
+            // 表, ソ, 能 and 予, alone, at the end and after a path.
             (&b"\x95\\.txt"[..], Some("\u{fffd}\\.txt")),
             (b"\x83\\", Some("\u{fffd}\\")),
             (b"C:\\a\\\x94\\\x97\\.txt", Some("\u{fffd}\\\u{fffd}\\.txt")),
@@ -268,7 +269,7 @@ mod tests {
             (b"\x95\\..", None),
             (b"\x95\\.", None),
             (b"\x95\\..\\", None),
-            // A character of UTF-8 is whole without it.
+            // In UTF-8, the backslash is not part of the character.
             ("\u{e9}\\a.txt".as_bytes(), Some("a.txt")),
         ] {
             assert_eq!(last_segment_of(sent).as_deref(), last, "{}", sent.escape_ascii());
@@ -344,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_name_as_sent_is_the_one_that_counts() {
+    fn filename_as_sent_is_that_of_the_used_parameter() {
         for (parameters, expected) in [
             (r#"name=a; filename="=?utf-8?Q?a?=""#, "=?utf-8?Q?a?="),
             (r#"name=a; filename="=?utf-8?Q?a?="; filename*=utf-8''%62"#, "utf-8''%62"),

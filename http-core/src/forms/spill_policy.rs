@@ -1,30 +1,31 @@
-//! Memory or disk? The decision for each piece of content, as data.
+//! The decision whether content is stored in memory or in a temporary file.
 
 use super::{FormLimits, ParseFormError, Part};
 
-/// The place for a piece of content.
+/// The action to take for a piece of content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[must_use]
 pub enum Action {
-    /// Hold the piece in memory, behind what is held already.
+    /// Append the piece to the content in memory.
     Keep,
-    /// Create the temporary file, write to it what is held and then this piece, and free the
-    /// memory. Said at most once for each content, and where the length is known beforehand
-    /// already for its first piece, so that nothing is held in vain.
+    /// Create the temporary file, write the content in memory and then this piece to it, and free
+    /// the memory. Returned at most once for each content; if the length is known to be too large,
+    /// already for the first piece, so that nothing is held unnecessarily.
     Spill,
-    /// Write the piece to the temporary file, behind what is there.
+    /// Append the piece to the temporary file.
     Write,
-    /// Free what is held, and hold nothing more of this content: it is not used.
+    /// Free the content in memory and store nothing more of it, because it is not used.
     Drop,
 }
 
-/// The policy for where the contents of one request are stored while they arrive: text in memory;
-/// files and raw contents in memory while they are small, and in a temporary file from
-/// [`FormLimits::memory`] on.
+/// The policy that decides where the contents of a request are stored while they arrive: text in
+/// memory, files and raw contents in memory up to [`FormLimits::memory`], and beyond that in a
+/// temporary file.
 ///
-/// It counts and does nothing else: call `begin` or one of its kin before each content,
-/// [`data`](Self::data) before each piece is stored. A refusal comes before the piece is
-/// stored and before a file is created, and stands for all further calls.
+/// It only counts bytes. Call [`begin`](Self::begin), [`begin_raw`](Self::begin_raw),
+/// [`begin_body`](Self::begin_body) or [`begin_urlencoded`](Self::begin_urlencoded) before each
+/// content, and [`data`](Self::data) before each piece is stored. An error is returned before the
+/// piece is stored and before a file is created, and again by all further calls.
 ///
 /// ```
 /// use httpants_core::forms::{Action, ParseFormError, SpillPolicy, FormLimits};
@@ -40,15 +41,15 @@ pub enum Action {
 #[derive(Clone, Debug)]
 pub struct SpillPolicy {
     limits: FormLimits,
-    /// Content of all kinds that has arrived.
+    /// Number of bytes of all contents that have arrived.
     received: u64,
-    /// What earlier contents hold in memory.
+    /// Number of bytes of earlier contents in memory.
     kept: u64,
-    /// What this content holds in memory.
+    /// Number of bytes of the current content in memory.
     held: u64,
-    /// What this content may hold in memory.
+    /// Maximum number of bytes of the current content in memory.
     room: u64,
-    /// What happens where it holds no more.
+    /// The action when the current content exceeds `room`.
     overflow: Overflow,
     refused: Option<ParseFormError>,
 }
@@ -63,7 +64,7 @@ enum Overflow {
 }
 
 impl SpillPolicy {
-    /// Begins a request.
+    /// Creates a policy for one request.
     #[must_use]
     pub fn new(limits: &FormLimits) -> Self {
         Self {
@@ -77,8 +78,8 @@ impl SpillPolicy {
         }
     }
 
-    /// Begins a part of a multipart form, whose own limits [`Multipart`](super::Multipart)
-    /// has checked: text stays in memory, a file moves.
+    /// Begins a part of a multipart form: text stays in memory, a file may move to a temporary
+    /// file. [`Multipart`](super::Multipart) checks the limits of the part.
     pub fn begin(&mut self, part: &Part) {
         if part.is_file() {
             self.enter(self.limits.memory, Overflow::Spill);
@@ -87,12 +88,10 @@ impl SpillPolicy {
         }
     }
 
-    /// Begins a content that is not processed, and says where it ends if its Content-Length
-    /// does.
+    /// Begins a content that is not parsed. `length` is its Content-Length, if there is one.
     ///
     /// # Errors
-    /// [`ParseFormError::ContentTooLarge`] where the length alone exceeds
-    /// [`FormLimits::max_body_size`].
+    /// [`ParseFormError::ContentTooLarge`] if `length` exceeds [`FormLimits::max_body_size`].
     pub fn begin_raw(&mut self, length: Option<u64>) -> Result<(), ParseFormError> {
         self.expect(length, self.limits.max_body_size, ParseFormError::ContentTooLarge)?;
         let stays = length.is_none_or(|length| length <= self.limits.memory);
@@ -100,12 +99,12 @@ impl SpillPolicy {
         Ok(())
     }
 
-    /// Begins the raw content of a multipart form, whose parts another policy takes: it stays
-    /// in memory while it is small, and then goes to a temporary file only where
-    /// [`FormLimits::keep_body`] asks for it.
+    /// Begins the raw content of a multipart form, whose parts are stored by another policy. Up to
+    /// [`FormLimits::memory`] it stays in memory; beyond that it is dropped, or goes to a temporary
+    /// file with [`FormLimits::keep_body`].
     ///
     /// # Errors
-    /// As [`begin_raw`](Self::begin_raw).
+    /// As for [`begin_raw`](Self::begin_raw).
     pub fn begin_body(&mut self, length: Option<u64>) -> Result<(), ParseFormError> {
         self.begin_raw(length)?;
         if !self.limits.keep_body {
@@ -115,13 +114,12 @@ impl SpillPolicy {
         Ok(())
     }
 
-    /// Begins a content that becomes variables as a whole and is held in memory for it, and
-    /// says where it ends if its Content-Length does.
+    /// Begins an urlencoded content, which is held in memory because it becomes variables as a
+    /// whole. `length` is its Content-Length, if there is one.
     ///
     /// # Errors
-    /// [`ParseFormError::ContentTooLarge`] where the length alone exceeds
-    /// [`FormLimits::max_body_size`], [`ParseFormError::TotalTextTooLarge`] where it exceeds
-    /// [`FormLimits::total_memory`].
+    /// [`ParseFormError::ContentTooLarge`] if `length` exceeds [`FormLimits::max_body_size`],
+    /// [`ParseFormError::TotalTextTooLarge`] if it exceeds [`FormLimits::total_memory`].
     pub fn begin_urlencoded(&mut self, length: Option<u64>) -> Result<(), ParseFormError> {
         self.expect(length, self.limits.max_body_size, ParseFormError::ContentTooLarge)?;
         self.expect(length, self.limits.total_memory, ParseFormError::TotalTextTooLarge)?;
@@ -129,11 +127,11 @@ impl SpillPolicy {
         Ok(())
     }
 
-    /// Says where the next piece of the content, of `length` bytes, is to be stored.
+    /// Returns where to store the next piece of the content, of `length` bytes.
     ///
     /// # Errors
-    /// [`ParseFormError::ContentTooLarge`] past [`FormLimits::max_body_size`], and
-    /// [`ParseFormError::TotalTextTooLarge`] where text exceeds [`FormLimits::total_memory`].
+    /// [`ParseFormError::ContentTooLarge`] if the request exceeds [`FormLimits::max_body_size`],
+    /// and [`ParseFormError::TotalTextTooLarge`] if text exceeds [`FormLimits::total_memory`].
     pub fn data(&mut self, length: usize) -> Result<Action, ParseFormError> {
         let length = u64::try_from(length).unwrap_or(u64::MAX);
         self.received = self.received.saturating_add(length);
@@ -304,8 +302,8 @@ mod tests {
         assert_eq!(policy.data(1), Ok(Write));
     }
 
-    /// What a driver does with the actions: memory stays under its limits, files are created
-    /// once, and where a content ends up does not depend on how it was cut.
+    /// Carries the actions out like a driver: memory stays within its limits, files are created
+    /// once, and the place of a content does not depend on how it was cut.
     #[test]
     fn carried_out_by_a_driver() {
         let mut random = crate::random::Random::new(5);

@@ -1,5 +1,5 @@
-//! `application/x-www-form-urlencoded`: queries and the content of simple forms (WHATWG URL
-//! section 5.1).
+//! The parser of `application/x-www-form-urlencoded`: queries and the content of simple forms
+//! (WHATWG URL section 5.1).
 
 use memchr::memchr_iter;
 
@@ -8,7 +8,7 @@ use super::{ParseFormError, Variables};
 use crate::message::request::RequestHead;
 use crate::wire::grammar::{is_octet, octet};
 
-/// Options for reading urlencoded content.
+/// Options for parsing urlencoded content.
 ///
 /// ```
 /// use httpants_core::forms::urlencoded::{self, Options};
@@ -22,11 +22,11 @@ use crate::wire::grammar::{is_octet, octet};
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Options {
-    /// Keep variables with an empty value, or with none (`keep_blank_values` in Pants).
-    /// Default false.
+    /// True to keep variables with an empty value or without a value (`keep_blank_values` in
+    /// Pants). Default false.
     pub keep_blank_values: bool,
-    /// How many variables there may be; blank ones count where they are kept. Default 1,000,
-    /// as for the parts of a form.
+    /// Maximum number of variables; blank ones are counted if they are kept. Default 1,000, as for
+    /// the parts of a form.
     pub variables: usize,
 }
 
@@ -36,12 +36,12 @@ impl Default for Options {
     }
 }
 
-/// Parses a query or an urlencoded content.
+/// Parses a query or urlencoded content.
 ///
-/// `&` separates variables, and `;` does not; the first `=` ends the name. `+` is a space,
-/// percent sequences are decoded, and those that are invalid stay as they are. Empty
-/// sequences (`&&`) are skipped. The cost is linear, and all names and values are
-/// kept in one piece of memory of the size of the content.
+/// Variables are separated by `&`, not by `;`, and the first `=` ends the name. `+` is a space,
+/// percent sequences are decoded, and invalid ones are kept unchanged. Empty sequences (`&&`) are
+/// skipped. The time is linear, and all names and values are stored in one allocation of the size
+/// of the content.
 ///
 /// ```
 /// use httpants_core::forms::urlencoded::{self, Options};
@@ -53,7 +53,8 @@ impl Default for Options {
 /// ```
 ///
 /// # Errors
-/// [`ParseFormError::TooManyVariables`] past [`Options::variables`]; nothing else is refused.
+/// [`ParseFormError::TooManyVariables`] for more than [`Options::variables`]; there is no other
+/// error.
 pub fn parse(content: &[u8], options: &Options) -> Result<Variables, ParseFormError> {
     let sequences = memchr_iter(b'&', content).count() + 1;
     let mut decoded = Decoded::with_capacity(content.len(), sequences.min(options.variables));
@@ -80,8 +81,8 @@ pub fn parse(content: &[u8], options: &Options) -> Result<Variables, ParseFormEr
     }
 }
 
-/// Parses the query of a request (`get` in Pants): several values a name, in order, blank ones
-/// dropped, `+` and percent sequences decoded.
+/// Parses the query of a request (`get` in Pants) with the default [`Options`]: a name may have
+/// several values, in order; blank values are dropped; `+` and percent sequences are decoded.
 ///
 /// ```
 /// # use httpants_core::{Config, Connection, Event, Now, ConnectionInfo};
@@ -97,7 +98,7 @@ pub fn parse(content: &[u8], options: &Options) -> Result<Variables, ParseFormEr
 /// ```
 ///
 /// # Errors
-/// [`ParseFormError::TooManyVariables`] past 1,000 variables.
+/// [`ParseFormError::TooManyVariables`] for more than 1,000 variables.
 pub fn query(request: &RequestHead) -> Result<Variables, ParseFormError> {
     parse(request.query().as_bytes(), &Options::default())
 }
@@ -106,9 +107,8 @@ const fn is_special(byte: u8) -> bool {
     matches!(byte, b'&' | b'=' | b'+' | b'%')
 }
 
-/// Decodes some of the text at the front, whose end is at `&`, `=` or the end of all, and
-/// gives what is behind. Text that has one thing to decode has more of them, so it is worth
-/// a pass byte by byte, and one copy for all of it.
+/// Decodes the beginning of the text, up to `&`, `=` or the end, and returns the rest. Text with
+/// one escape usually has more, so it is decoded byte by byte and copied in batches.
 fn decode<'a>(mut encoded: &'a [u8], bytes: &mut Vec<u8>) -> &'a [u8] {
     let (mut batch, mut count) = ([0; 64], 0);
     for place in &mut batch {
@@ -124,7 +124,7 @@ fn decode<'a>(mut encoded: &'a [u8], bytes: &mut Vec<u8>) -> &'a [u8] {
     encoded
 }
 
-/// What was decoded so far, and where the sequence begins that is being decoded.
+/// The decoded bytes, and the start of the sequence that is being decoded.
 struct Decoded {
     bytes: Vec<u8>,
     pairs: Vec<Pair>,
@@ -237,7 +237,7 @@ mod tests {
         assert_eq!(Options::default().variables, 1_000);
     }
 
-    /// Where blank values are kept, form_urlencoded reads all content as we do.
+    /// With blank values kept, form_urlencoded returns the same for all content.
     #[test]
     fn agrees_with_form_urlencoded() {
         const TOKENS: [&[u8]; 20] = [

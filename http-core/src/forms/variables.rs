@@ -1,4 +1,4 @@
-//! Decoded variables: of a query, of an urlencoded content, of the text fields of a form.
+//! Decoded variables of a query, of urlencoded content, or of the text fields of a form.
 
 use core::fmt;
 use core::iter::{Enumerate, FusedIterator};
@@ -8,9 +8,8 @@ use std::sync::OnceLock;
 
 /// An ordered multi-map of names and values (`get` and `post` in Pants).
 ///
-/// Text is UTF-8. Where the peer sent other bytes, the text has U+FFFD in their place, and
-/// [`bytes`](Self::bytes), [`all_bytes`](Self::all_bytes) and [`iter_bytes`](Self::iter_bytes)
-/// give what was sent.
+/// Text is UTF-8. Other bytes are replaced by U+FFFD in the text; [`bytes`](Self::bytes),
+/// [`all_bytes`](Self::all_bytes) and [`iter_bytes`](Self::iter_bytes) return the original bytes.
 ///
 /// ```
 /// use httpants_core::forms::urlencoded::{self, Options};
@@ -27,15 +26,16 @@ use std::sync::OnceLock;
 /// ```
 #[derive(Clone, Default)]
 pub struct Variables {
-    /// All names and values in order, one behind the other.
+    /// All names and values in order, concatenated.
     text: String,
     pairs: Vec<Pair>,
-    /// The items that are no text, in order; nothing stands in `text` for them. Names have
-    /// even numbers, values odd ones.
+    /// Names and values that are not UTF-8, in order, with their numbers; they are not in `text`.
+    /// Names have even numbers, values odd ones.
     not_utf8: Vec<(usize, NotUtf8)>,
 }
 
-/// What is shown instead takes three bytes for one, so it is made only where it is asked for.
+/// Bytes that are not UTF-8. The replacement text takes three bytes for one, so it is created only
+/// on request.
 #[derive(Clone)]
 struct NotUtf8 {
     bytes: Box<[u8]>,
@@ -48,7 +48,7 @@ impl NotUtf8 {
     }
 }
 
-/// Where one name and the value behind it stand.
+/// The offsets of a name and its value in the text.
 #[derive(Clone, Copy)]
 pub(super) struct Pair {
     pub(super) start: usize,
@@ -57,16 +57,16 @@ pub(super) struct Pair {
 }
 
 impl Pair {
-    /// Returns true if name and value are text each.
+    /// Returns true if name and value are each valid text.
     fn is_text(self, text: &str) -> bool {
         [self.start, self.middle, self.end].iter().all(|&at| text.is_char_boundary(at))
     }
 }
 
 impl Variables {
-    /// All text is checked at once, which is much less work than item by item. That it is
-    /// text as a whole is not enough: the last bytes of one item and the first of the next
-    /// may make a character together.
+    /// Creates variables from decoded bytes. All bytes are checked at once, which is much faster
+    /// than each item separately. It is not sufficient that they are UTF-8 as a whole: the last
+    /// bytes of one item and the first of the next may form a character together.
     pub(super) fn from_decoded(bytes: Vec<u8>, pairs: Vec<Pair>) -> Self {
         let bytes = match String::from_utf8(bytes) {
             Ok(text) if pairs.iter().all(|pair| pair.is_text(&text)) => {
@@ -83,7 +83,7 @@ impl Variables {
         variables
     }
 
-    /// Adds a variable behind the others. Name and value are taken as they are.
+    /// Appends a variable. Name and value are not decoded.
     pub fn push(&mut self, name: &[u8], value: &[u8]) {
         let number = self.pairs.len() * 2;
         let start = self.text.len();
@@ -100,25 +100,25 @@ impl Variables {
         }
     }
 
-    /// Returns how many variables there are, duplicates counted.
+    /// Returns the number of variables, including duplicates.
     #[must_use]
     pub fn len(&self) -> usize {
         self.pairs.len()
     }
 
-    /// Returns true if there is no variable at all.
+    /// Returns true if there are no variables.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.pairs.is_empty()
     }
 
-    /// Returns the first value of this name. Names are compared as they are, with case.
+    /// Returns the first value of this name. Names are compared exactly, with case.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
         self.numbers().find(|&pair| self.name(pair) == name).map(|pair| self.value(pair))
     }
 
-    /// Returns true if a variable of this name is there.
+    /// Returns true if there is a variable with this name.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.numbers().any(|pair| self.name(pair) == name)
@@ -134,23 +134,23 @@ impl Variables {
         VariablesIter { pairs: self.numbers(), variables: self }
     }
 
-    /// Returns [`get`](Self::get) as the bytes that were sent.
+    /// Returns the first value of this name as the bytes that were sent.
     #[must_use]
     pub fn bytes(&self, name: &str) -> Option<&[u8]> {
         self.iter_bytes().find(|&(known, _)| known == name.as_bytes()).map(|(_, value)| value)
     }
 
-    /// Returns [`all`](Self::all) as the bytes that were sent.
+    /// Returns all values of this name, in order, as the bytes that were sent.
     pub fn all_bytes(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.iter_bytes().filter(move |&(known, _)| known == name.as_bytes()).map(|(_, value)| value)
     }
 
-    /// Returns [`iter`](Self::iter) as the bytes that were sent.
+    /// Returns all variables as name and value, in order, as the bytes that were sent.
     pub fn iter_bytes(&self) -> VariablesIterBytes<'_> {
         VariablesIterBytes { pairs: self.numbers(), variables: self }
     }
 
-    /// Each pair with its number.
+    /// Returns each pair with its number.
     fn numbers(&self) -> Enumerate<slice::Iter<'_, Pair>> {
         self.pairs.iter().enumerate()
     }
@@ -181,7 +181,7 @@ impl Variables {
     }
 }
 
-/// Adds variables behind the others, as [`push`](Variables::push) does.
+/// Appends variables, like [`push`](Variables::push).
 ///
 /// ```
 /// use httpants_core::forms::Variables;
@@ -199,7 +199,7 @@ impl<N: AsRef<[u8]>, V: AsRef<[u8]>> Extend<(N, V)> for Variables {
     }
 }
 
-/// Variables of these names and values, in their order.
+/// Creates variables from these names and values, in this order.
 impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Variables {
     fn from_iter<I: IntoIterator<Item = (N, V)>>(variables: I) -> Self {
         let mut collected = Self::default();
@@ -208,7 +208,7 @@ impl<N: AsRef<[u8]>, V: AsRef<[u8]>> FromIterator<(N, V)> for Variables {
     }
 }
 
-/// All variables, as [`iter`](Variables::iter) returns them.
+/// Iterates over all variables, as in [`iter`](Variables::iter).
 impl<'a> IntoIterator for &'a Variables {
     type Item = (&'a str, &'a str);
     type IntoIter = VariablesIter<'a>;
@@ -242,7 +242,7 @@ impl ExactSizeIterator for VariablesIter<'_> {}
 
 impl FusedIterator for VariablesIter<'_> {}
 
-/// Shows how many variables are left: forms carry passwords.
+/// Shows only the number of remaining variables, because forms may contain passwords.
 impl fmt::Debug for VariablesIter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VariablesIter").field("len", &self.len()).finish_non_exhaustive()
@@ -274,14 +274,14 @@ impl ExactSizeIterator for VariablesIterBytes<'_> {}
 
 impl FusedIterator for VariablesIterBytes<'_> {}
 
-/// Shows how many variables are left: forms carry passwords.
+/// Shows only the number of remaining variables, because forms may contain passwords.
 impl fmt::Debug for VariablesIterBytes<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VariablesIterBytes").field("len", &self.len()).finish_non_exhaustive()
     }
 }
 
-/// Shows the names, and of the values only their lengths: forms carry passwords.
+/// Shows the names, and only the lengths of the values, because forms may contain passwords.
 impl fmt::Debug for Variables {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let length = |value: &[u8]| format!("({} bytes)", value.len());

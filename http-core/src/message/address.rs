@@ -2,21 +2,21 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-/// One end of a connection.
+/// The address of one end of a connection.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Address {
-    /// An internet address and port.
+    /// An IP address and port.
     Ip(SocketAddr),
-    /// A socket of the local machine that has no internet address.
+    /// A unix socket, which has no IP address.
     Unix,
-    /// Not known, or not applicable (a simulator, a test).
+    /// An unknown address, or none (in a simulator or a test).
     #[default]
     Unknown,
 }
 
 impl Address {
-    /// Returns the internet address, if it has one.
+    /// Returns the IP address, if there is one.
     #[must_use]
     pub fn ip(&self) -> Option<IpAddr> {
         match self {
@@ -26,7 +26,8 @@ impl Address {
     }
 }
 
-/// A client that comes by IPv4 to a socket of IPv6 (`::ffff:192.0.2.1`) counts as what it is.
+/// Converts an IPv4-mapped IPv6 address (`::ffff:192.0.2.1`) to the IPv4 address, because a client
+/// may connect by IPv4 to an IPv6 socket.
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
         match address.ip().to_canonical() {

@@ -1,16 +1,16 @@
-//! The ends of the connection of a message.
+//! The addresses of the connection of a message.
 
 use crate::message::address::Address;
 
-/// The ends of a connection, and whether its transport is secured.
+/// The addresses of both ends of a connection, and whether its transport is secured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct ConnectionInfo {
-    /// The other end.
+    /// Address of the peer.
     pub remote_addr: Address,
-    /// This end.
+    /// Address of this end.
     pub local_addr: Address,
-    /// Whether the transport is secured (TLS); makes the scheme `https`.
+    /// True if the transport is secured (TLS), which makes the scheme `https`.
     pub secure: bool,
 }
 

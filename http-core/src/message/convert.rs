@@ -1,4 +1,4 @@
-//! To and from the types of the `http` crate, for code that speaks those.
+//! Conversions from and to the types of the `http` crate.
 
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme, Uri};
@@ -10,9 +10,9 @@ use crate::message::request::RequestHead;
 use crate::message::response::ResponseHead;
 use crate::wire::trailers;
 
-/// The head, without content. The URI has the form of the target: an absolute one keeps its
-/// scheme and authority. What `http::Uri` cannot hold, such as a fragment or `|` in a path,
-/// is percent-encoded or dropped in it; the request itself has it as it was sent.
+/// Converts the head, without content. The URI has the form of the target: an absolute one keeps
+/// its scheme and authority. Parts that `http::Uri` cannot represent are percent-encoded, such as
+/// `|` in a path, or dropped, such as a fragment; [`RequestHead`] returns them as they were sent.
 ///
 /// ```
 /// # use httpants_core::{Config, Connection, Event, Now, ConnectionInfo};
@@ -35,12 +35,12 @@ impl From<&RequestHead> for http::Request<()> {
     }
 }
 
-/// All field lines, in order within each name.
+/// Converts all field lines; the order is kept within each name.
 impl From<&Headers> for HeaderMap {
     fn from(headers: &Headers) -> Self {
         let mut map = Self::with_capacity(headers.len());
         for (name, value) in headers.iter_raw() {
-            // Both were checked under the same grammar when they were received.
+            // Both were validated by the same grammar when they were received.
             if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::from_bytes(value)) {
                 map.append(name, value);
             }
@@ -49,7 +49,7 @@ impl From<&Headers> for HeaderMap {
     }
 }
 
-/// All field lines, checked as [`FieldLines::push`] does.
+/// Converts all field lines, which are validated as by [`FieldLines::push`].
 ///
 /// # Errors
 /// [`Misuse`] for a field that cannot be sent, such as a hop-by-hop option in Connection.
@@ -62,8 +62,9 @@ impl TryFrom<&HeaderMap> for FieldLines {
 }
 
 impl FieldLines {
-    /// Converts trailer fields. Those that must not stand behind content, because they tell how
-    /// to take it apart, route it, authenticate or read it (RFC 9110 section 6.5.1), are dropped.
+    /// Converts trailer fields. Fields that are not allowed in trailers, because they determine
+    /// framing, routing, authentication or the interpretation of the content (RFC 9110 section
+    /// 6.5.1), are dropped.
     ///
     /// ```
     /// use http::header::{CONTENT_LENGTH, HeaderMap, HeaderValue};
@@ -78,7 +79,7 @@ impl FieldLines {
     /// ```
     ///
     /// # Errors
-    /// As [`push`](Self::push).
+    /// As for [`push`](Self::push).
     pub fn trailers(map: &HeaderMap) -> Result<Self, Misuse> {
         Self::try_from_iter(map.iter().filter(|(name, _)| !trailers::is_forbidden(name.as_str())))
     }
@@ -101,7 +102,8 @@ fn uri(request: &RequestHead) -> Uri {
     Uri::from_parts(parts).unwrap_or_default()
 }
 
-/// What a URI cannot hold, percent-encoded; what is encoded already stays.
+/// Percent-encodes the characters that are not allowed in a URI; existing percent sequences stay
+/// unchanged.
 fn encoded(part: &str) -> String {
     const OTHER: &percent_encoding::AsciiSet = &percent_encoding::CONTROLS
         .add(b' ')
@@ -118,7 +120,8 @@ fn encoded(part: &str) -> String {
     percent_encoding::utf8_percent_encode(part, OTHER).to_string()
 }
 
-/// Status, fields and their order; a `Content-Length` stays a wish that the core checks.
+/// Converts the status and the fields, whose order within each name is kept. The core checks a
+/// `Content-Length` against the framing when the response starts.
 ///
 /// # Errors
 /// [`Misuse`] for a field that cannot be sent, such as a hop-by-hop option in Connection.
@@ -130,7 +133,7 @@ impl<B> TryFrom<&http::Response<B>> for ResponseHead {
     }
 }
 
-/// The head of a response as the `http` crate has it; fields that the core adds are not there.
+/// Converts the head of a response; fields that the core adds are not included.
 impl From<&ResponseHead> for http::Response<()> {
     fn from(head: &ResponseHead) -> Self {
         let mut response = Self::new(());
@@ -183,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_uri_cannot_hold_is_encoded() {
+    fn characters_outside_the_uri_grammar_are_encoded() {
         for (target, expected) in
             [("/%41<", "/%41%3C"), ("/\"^>?\\", "/%22%5E%3E?%5C"), ("http://h/a\\b?\"", "http://h/a%5Cb?%22")]
         {
@@ -192,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn trailers_are_those_that_may_stand_there() {
+    fn forbidden_trailers_are_dropped() {
         let mut map = HeaderMap::new();
         map.insert(http::header::CONTENT_LENGTH, http::HeaderValue::from_static("5"));
         map.insert("x-checksum", http::HeaderValue::from_static("1a2b"));
@@ -201,7 +204,7 @@ mod tests {
     }
 
     #[test]
-    fn responses_there_and_back() {
+    fn responses_convert_in_both_directions() {
         let response = http::Response::builder().status(404).header("A", "1").header("Content-Length", "5").body(());
         let response = response.unwrap();
         let head = ResponseHead::try_from(&response).unwrap();

@@ -1,23 +1,24 @@
-//! Why a cookie cannot be set.
+//! The error of a cookie that cannot be set.
 
 use core::fmt;
 
-/// A cookie that cannot be set, because the line would break, or because no browser would
-/// keep it. It is the caller's fault, never the peer's, and nothing was changed.
+/// The error of a cookie that cannot be set, because its line would be malformed or because
+/// browsers would drop it. It is an error of the caller, never of the peer, and nothing was
+/// changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CookieError {
     /// The name is not a token.
     Name,
-    /// The value holds a control character or `;`, or has white space at an end.
+    /// The value contains a control character or `;`, or begins or ends with white space.
     Value,
-    /// The path holds a control character or `;`, or has white space at an end.
+    /// The path contains a control character or `;`, or begins or ends with white space.
     Path,
-    /// The domain holds a control character or `;`, or has white space at an end.
+    /// The domain contains a control character or `;`, or begins or ends with white space.
     Domain,
     /// `Expires` is before the year 1601.
     Expires,
-    /// Name and value, or an attribute, are longer than a browser takes.
+    /// Name and value, or an attribute, are longer than browsers accept.
     TooLong,
     /// A name that begins with `__Secure-` without `Secure`.
     SecurePrefix,

@@ -1,4 +1,4 @@
-//! The field lines of a response, kept in the form in which they are sent.
+//! The field lines of a response, stored in the form in which they are sent.
 
 use alloc::borrow::Cow;
 use core::fmt;
@@ -9,10 +9,11 @@ use crate::message::misuse::Misuse;
 use crate::wire::grammar;
 use crate::wire::response_framing::ReservedFields;
 
-/// Field lines to send: checked when they are added, sent as they are.
+/// The field lines of a response or of trailers. They are validated when they are added and sent
+/// unchanged.
 ///
-/// Content-Length, Transfer-Encoding and Connection are owned by the core: setting one is a
-/// wish that is checked against the response's framing, and a contradiction is a
+/// Content-Length, Transfer-Encoding and Connection are owned by the core: their values are
+/// requests, which are checked against the framing of the response. A contradiction is a
 /// [`Misuse::Framing`] when the response starts.
 ///
 /// ```
@@ -36,13 +37,14 @@ pub struct FieldLines {
 }
 
 impl FieldLines {
-    /// Returns no field lines.
+    /// Creates an empty list of field lines.
     #[must_use]
     pub const fn new() -> Self {
         Self::from_static(b"")
     }
 
-    /// Lines that are known to be right, at no cost; none of them a field of [`ReservedFields`].
+    /// Creates field lines from bytes that are known to be valid and have no field of
+    /// [`ReservedFields`], without an allocation.
     pub(crate) const fn from_static(lines: &'static [u8]) -> Self {
         let reserved = ReservedFields {
             content_length: None,
@@ -68,25 +70,25 @@ impl FieldLines {
         Self::from_static(b"Content-Type: text/html; charset=utf-8\r\n")
     }
 
-    /// Adds a line; lines of the same name stay. White space around the value is removed.
+    /// Adds a line; existing lines of the same name stay. White space around the value is removed.
     ///
     /// # Errors
-    /// [`Misuse::FieldName`] and [`Misuse::FieldValue`] where the grammar of RFC 9110 section
-    /// 5 does not allow it, [`Misuse::Framing`] for a framing field that can never be right.
-    /// Nothing was added then.
+    /// [`Misuse::FieldName`] and [`Misuse::FieldValue`] if the grammar of RFC 9110 section 5 does
+    /// not allow the name or the value, [`Misuse::Framing`] for a framing field that is never
+    /// valid. Nothing is added in these cases.
     pub fn push(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), Misuse> {
         let value = grammar::trim_ows(value.as_ref());
         if !grammar::is_token(name.as_bytes()) {
             return Err(Misuse::FieldName);
         }
-        // Without an early exit, which good values would pay for.
+        // Without an early exit, which would slow down valid values.
         if !value.iter().fold(true, |is_valid, &byte| is_valid & grammar::is_field_value_byte(byte)) {
             return Err(Misuse::FieldValue);
         }
         self.push_checked(name, value)
     }
 
-    /// The same with a name and a value that the grammar allows.
+    /// Adds a line whose name and value are known to be valid.
     pub(crate) fn push_checked(&mut self, name: &str, value: &[u8]) -> Result<(), Misuse> {
         if self.note_reserved(name, value)? {
             let lines = self.lines.to_mut();
@@ -98,15 +100,15 @@ impl FieldLines {
         Ok(())
     }
 
-    /// Makes room for this many bytes of further lines.
+    /// Reserves capacity for this number of bytes.
     pub(crate) fn reserve(&mut self, bytes: usize) {
         self.lines.to_mut().reserve(bytes);
     }
 
-    /// Makes lines of these names and values, in their order.
+    /// Creates field lines from these names and values, in this order.
     ///
     /// # Errors
-    /// As [`push`](Self::push), for the first one that cannot be sent.
+    /// As for [`push`](Self::push), for the first field that cannot be sent.
     pub fn try_from_iter<N, V>(fields: impl IntoIterator<Item = (N, V)>) -> Result<Self, Misuse>
     where
         N: AsRef<str>,
@@ -122,7 +124,7 @@ impl FieldLines {
     /// Replaces all lines of this name by one.
     ///
     /// # Errors
-    /// As [`push`](Self::push); the old lines stay then.
+    /// As for [`push`](Self::push); the old lines stay in that case.
     pub fn set(&mut self, name: &str, value: impl AsRef<[u8]>) -> Result<(), Misuse> {
         let mut one = Self::new();
         one.push(name, value)?;
@@ -131,8 +133,8 @@ impl FieldLines {
         Ok(())
     }
 
-    /// Replaces the first line that `is_same` finds, or adds one behind the others. Name and value
-    /// are those of a field that the grammar allows and the core does not own.
+    /// Replaces the first line for which `is_same` returns true, or appends a line. The field must
+    /// be valid and not owned by the core.
     pub(crate) fn replace_or_push(&mut self, is_same: impl Fn(&str, &[u8]) -> bool, name: &str, value: &[u8]) {
         let place = self.iter().position(|(name, value)| is_same(name, value)).unwrap_or(usize::MAX);
         let rest = self.lines.split_inclusive(|&byte| byte == b'\n').skip(place.saturating_add(1));
@@ -158,7 +160,7 @@ impl FieldLines {
         }
     }
 
-    /// Keeps the lines that pass; the fields that the core owns stay.
+    /// Keeps only the lines for which `passes` returns true; the fields that the core owns stay.
     pub(crate) fn retain(&mut self, passes: impl Fn(&str, &[u8]) -> bool) {
         let mut kept = Vec::new();
         for (name, value) in self.iter().filter(|(name, value)| passes(name, value)) {
@@ -167,7 +169,7 @@ impl FieldLines {
         self.lines = Cow::Owned(kept);
     }
 
-    /// Adds all lines of the other.
+    /// Appends all lines of `other`.
     pub fn append(&mut self, other: &Self) {
         if self.lines.is_empty() {
             self.lines = other.lines.clone();
@@ -183,12 +185,12 @@ impl FieldLines {
         self.reserved.upgrade |= other.reserved.upgrade;
     }
 
-    /// Where [`truncate`](Self::truncate) leads back to.
+    /// Returns the current state for [`truncate`](Self::truncate).
     pub(crate) fn mark(&self) -> (usize, ReservedFields) {
         (self.lines.len(), self.reserved)
     }
 
-    /// Takes away what was added behind a mark.
+    /// Removes the lines that were added after a mark.
     pub(crate) fn truncate(&mut self, (length, reserved): (usize, ReservedFields)) {
         self.lines.to_mut().truncate(length);
         self.reserved = reserved;
@@ -200,13 +202,13 @@ impl FieldLines {
         self.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    /// Returns true if a line with this name is there.
+    /// Returns true if there is a line with this name, compared without case.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
-    /// Returns true if no line is there; the fields that the core owns do not count.
+    /// Returns true if there are no lines, not counting the fields that the core owns.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
@@ -218,14 +220,14 @@ impl FieldLines {
         FieldLinesIter { rest: &self.lines }
     }
 
-    /// Returns the Content-Length that was set, if one was.
+    /// Returns the Content-Length that was set, if any.
     #[must_use]
     pub fn content_length(&self) -> Option<u64> {
         self.reserved.content_length
     }
 
-    /// Checks that these lines leave the framing of a body of this length, and the connection, to
-    /// the server: for responses whose framing is not the caller's.
+    /// Checks that these lines do not change the framing of a body of `length` bytes or the
+    /// persistence of the connection, for responses whose framing the caller does not determine.
     ///
     /// ```
     /// use httpants_core::{FieldLines, Misuse};
@@ -238,8 +240,8 @@ impl FieldLines {
     /// ```
     ///
     /// # Errors
-    /// [`Misuse::Framing`] for another Content-Length, and for Transfer-Encoding, Trailer, Upgrade
-    /// and `Connection: close`.
+    /// [`Misuse::Framing`] for a different Content-Length, and for Transfer-Encoding, Trailer,
+    /// Upgrade and `Connection: close`.
     pub fn check_reserved(&self, length: u64) -> Result<(), Misuse> {
         let reserved = self.reserved;
         let conflict = match reserved.content_length {
@@ -261,7 +263,7 @@ impl FieldLines {
         &self.lines
     }
 
-    /// Notes a field that the core owns or supplies; says whether the line is kept.
+    /// Records a field that the core owns or adds. Returns true if the line is kept.
     fn note_reserved(&mut self, name: &str, value: &[u8]) -> Result<bool, Misuse> {
         let is = |known: &str| name.eq_ignore_ascii_case(known);
         match name.len() {
@@ -290,8 +292,8 @@ impl FieldLines {
         Ok(true)
     }
 
-    /// `close` is a wish that is met; `keep-alive` and `upgrade` are what the core says by
-    /// itself where they hold.
+    /// Records the options of Connection. `close` closes the connection; `keep-alive` and `upgrade`
+    /// are ignored, because the core sends them itself if they apply.
     fn note_connection(&mut self, value: &[u8]) -> Result<(), Misuse> {
         let known = |option: &[u8]| {
             [&b"close"[..], b"keep-alive", b"upgrade"].iter().any(|known| option.eq_ignore_ascii_case(known))
@@ -304,7 +306,7 @@ impl FieldLines {
     }
 }
 
-/// The lines, as [`iter`](FieldLines::iter) returns them.
+/// Iterates over the lines, as in [`iter`](FieldLines::iter).
 impl<'a> IntoIterator for &'a FieldLines {
     type Item = (&'a str, &'a [u8]);
     type IntoIter = FieldLinesIter<'a>;
@@ -324,7 +326,7 @@ impl<'a> Iterator for FieldLinesIter<'a> {
     type Item = (&'a str, &'a [u8]);
 
     fn next(&mut self) -> Option<Self::Item> {
-        // A value holds no LF and a name no colon, so these are the ends of both.
+        // A value contains no LF and a name no colon, so these end the value and the name.
         let (line, rest) = self.rest.split_at_checked(memchr::memchr(b'\n', self.rest)? + 1)?;
         self.rest = rest;
         let (name, value) = line.split_at_checked(memchr::memchr(b':', line)?)?;
@@ -335,14 +337,14 @@ impl<'a> Iterator for FieldLinesIter<'a> {
 
 impl FusedIterator for FieldLinesIter<'_> {}
 
-/// Shows how many bytes are left, because values may be credentials.
+/// Shows only the number of remaining bytes, because values may be credentials.
 impl fmt::Debug for FieldLinesIter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FieldLinesIter").field("bytes", &self.rest.len()).finish_non_exhaustive()
     }
 }
 
-/// Shows every line; the values of credential fields as `***`.
+/// Shows every line, and `***` for the values of credential fields.
 impl fmt::Debug for FieldLines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
@@ -375,7 +377,7 @@ mod tests {
         assert_eq!(fields.as_bytes(), "a: \u{e9}\t x\r\n".as_bytes());
     }
 
-    /// A name of the length of one that the core owns is not that one.
+    /// Names that only have the same length as one that the core owns are kept.
     #[test]
     fn other_names_are_kept() {
         let mut fields = FieldLines::new();

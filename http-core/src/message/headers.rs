@@ -1,4 +1,4 @@
-//! Received field sections: one piece of bytes and an index of small offsets.
+//! Received field sections, stored as bytes and an index of offsets.
 
 use core::fmt;
 use core::iter::FusedIterator;
@@ -14,13 +14,13 @@ use crate::wire::span::FieldSpan;
 /// The field lines of a received head, trailer section or multipart part
 /// (`HTTPHeaders` in Pants).
 ///
-/// Names compare without case, order and duplicates are kept, and the lines stay together as
-/// they were received. [`iter`](Self::iter) yields names in their canonical
-/// case (`Content-Type`, `ETag`), [`iter_raw`](Self::iter_raw) as they were sent.
+/// Names are compared without case, order and duplicates are kept, and the bytes stay as they were
+/// received. [`iter`](Self::iter) yields names in their canonical case (`Content-Type`, `ETag`),
+/// [`iter_raw`](Self::iter_raw) as they were sent.
 ///
-/// Values are bytes without the white space around them (RFC 9110 section 5.5); they hold
-/// only SP, HTAB, visible ASCII and bytes from 0x80 up, because anything else was refused. The
-/// Content-Disposition of a multipart part may hold any byte but NUL, CR and LF.
+/// Values are bytes without surrounding white space (RFC 9110 section 5.5). They contain only SP,
+/// HTAB, visible ASCII and bytes above 0x7F; others are refused when parsing. The
+/// Content-Disposition of a multipart part may contain any byte except NUL, CR and LF.
 ///
 /// ```
 /// use httpants_core::Headers;
@@ -41,51 +41,51 @@ pub struct Headers {
 }
 
 impl Headers {
-    /// Parses a field section that ends with its empty line, under the strict grammar of
-    /// RFC 9112 section 5 and the default limits (100 fields, 65,535 bytes).
+    /// Parses a field section that ends with its empty line, by the strict grammar of RFC 9112
+    /// section 5 and with the default limits (100 fields, 65,535 bytes).
     ///
     /// # Errors
-    /// What is wrong with the first line that does not parse.
+    /// The [`ProtocolError`] of the first invalid line, or of an exceeded limit.
     pub fn parse(section: &[u8]) -> Result<Self, ProtocolError> {
         Self::of_section(section, HeadLimits::DEFAULT.fields)
     }
 
-    /// [`parse`](Self::parse) for up to `limit` lines.
+    /// Parses a section like [`parse`](Self::parse), with up to `limit` lines.
     pub(crate) fn of_section(section: &[u8], limit: usize) -> Result<Self, ProtocolError> {
         let index = fields::index_section(section, limit)?;
         Ok(Self { bytes: section.to_vec(), index })
     }
 
-    /// [`of_section`](Self::of_section) for a part of a form.
+    /// Parses the header of a part of a form, with up to `limit` lines.
     pub(crate) fn of_part(section: &[u8], limit: usize) -> Result<Self, ProtocolError> {
         let index = fields::index_part(section, limit)?;
         Ok(Self { bytes: section.to_vec(), index })
     }
 
-    /// Keeps only the lines whose name passes.
+    /// Keeps only the lines for whose name `passes` returns true.
     pub(crate) fn retain(&mut self, passes: impl Fn(&str) -> bool) {
         let bytes = &self.bytes;
         self.index.retain(|span| core::str::from_utf8(span.name.slice(bytes)).is_ok_and(&passes));
     }
 
-    /// The index, for the parser to fill.
+    /// Returns the index, to be filled by the parser.
     pub(crate) fn index(&mut self) -> &mut Vec<FieldSpan> {
         &mut self.index
     }
 
-    /// Takes a copy of the bytes that the index is of.
+    /// Stores a copy of the bytes to which the index refers.
     pub(crate) fn fill(&mut self, bytes: &[u8]) {
         self.bytes.clear();
         self.bytes.extend_from_slice(bytes);
     }
 
-    /// Returns how many field lines there are, duplicates counted.
+    /// Returns the number of field lines, including duplicates.
     #[must_use]
     pub fn len(&self) -> usize {
         self.index.len()
     }
 
-    /// Returns true if there is no field line at all.
+    /// Returns true if there are no field lines.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.index.is_empty()
@@ -97,26 +97,27 @@ impl Headers {
         self.spans().find(|(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 
-    /// Returns [`get`](Self::get) as text; `None` also where the value is not UTF-8.
+    /// Returns [`get`](Self::get) as text; `None` also if the value is not UTF-8.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.get(name).and_then(|value| core::str::from_utf8(value).ok())
     }
 
-    /// Returns the values of all field lines with this name, in the order received.
+    /// Returns the values of all field lines with this name, compared without case, in the order
+    /// received.
     pub fn all(&self, name: &str) -> impl DoubleEndedIterator<Item = &[u8]> {
         self.spans().filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes())).map(|(_, value)| value)
     }
 
-    /// Returns true if a field line with this name is there.
+    /// Returns true if there is a field line with this name, compared without case.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
         self.get(name).is_some()
     }
 
     /// Returns the elements of a comma-separated list field over all its lines (RFC 9110 section
-    /// 5.6.1), without white space and empty elements. Commas inside quoted strings do not
-    /// separate.
+    /// 5.6.1), without white space and empty elements. Commas inside quoted strings are not
+    /// separators.
     pub fn list(&self, name: &str) -> impl Iterator<Item = &[u8]> {
         self.all(name).flat_map(grammar::list_elements)
     }
@@ -131,8 +132,8 @@ impl Headers {
         self.iter().map(|(name, value)| (name.as_sent(), value))
     }
 
-    /// Returns where the name and the value of each field line are in [`as_bytes`](Self::as_bytes),
-    /// in the order received.
+    /// Returns the ranges of the name and the value of each field line in
+    /// [`as_bytes`](Self::as_bytes), in the order received.
     ///
     /// ```
     /// let headers = httpants_core::Headers::parse(b"A: b\r\nC:d\r\n\r\n")?;
@@ -143,8 +144,8 @@ impl Headers {
         self.index.iter().map(|span| (span.name.range(), span.value.range()))
     }
 
-    /// Returns the bytes that the field lines were parsed from: of a request the whole head, of
-    /// trailers their section with its empty line.
+    /// Returns the bytes from which the field lines were parsed: for a request the whole head, for
+    /// trailers their section including its empty line.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes
@@ -155,7 +156,7 @@ impl Headers {
     }
 }
 
-/// All field lines, as [`iter`](Headers::iter) returns them.
+/// Iterates over all field lines, as in [`iter`](Headers::iter).
 impl<'a> IntoIterator for &'a Headers {
     type Item = (CanonicalName<'a>, &'a [u8]);
     type IntoIter = HeadersIter<'a>;
@@ -204,15 +205,15 @@ impl ExactSizeIterator for HeadersIter<'_> {}
 
 impl FusedIterator for HeadersIter<'_> {}
 
-/// Shows how many lines are left, because values may be credentials.
+/// Shows only the number of remaining lines, because values may be credentials.
 impl fmt::Debug for HeadersIter<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("HeadersIter").field("len", &self.len()).finish_non_exhaustive()
     }
 }
 
-/// Shows every field; the values of `Authorization`, `Proxy-Authorization`, `Cookie` and
-/// `Set-Cookie` as `***`.
+/// Shows every field, and `***` for the values of `Authorization`, `Proxy-Authorization`, `Cookie`
+/// and `Set-Cookie`.
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut map = f.debug_map();
@@ -227,16 +228,16 @@ impl fmt::Debug for Headers {
     }
 }
 
-/// Fields whose values never appear in logs or `Debug` output.
+/// Returns true for fields whose values never appear in logs or `Debug` output.
 pub(crate) fn is_credential(name: &str) -> bool {
     const NAMES: [&str; 4] = ["authorization", "proxy-authorization", "cookie", "set-cookie"];
     NAMES.iter().any(|known| name.eq_ignore_ascii_case(known))
 }
 
-/// A field name that prints in its canonical case: each word capitalised, except for the
-/// names whose registered spelling differs (`ETag`, `WWW-Authenticate`, `TE`, `DNT`, ...).
+/// A field name that is displayed in its canonical case: each word capitalised, except for names
+/// with a different registered spelling (`ETag`, `WWW-Authenticate`, `TE`, `DNT`, ...).
 ///
-/// Compares without case against a `str`.
+/// It is compared with a `str` without case.
 ///
 /// ```
 /// use httpants_core::CanonicalName;
@@ -247,7 +248,7 @@ pub(crate) fn is_credential(name: &str) -> bool {
 #[derive(Clone, Copy)]
 pub struct CanonicalName<'a>(&'a str);
 
-/// Registered spellings that capitalising each word does not give.
+/// Registered names in which not each word is simply capitalised.
 const IRREGULAR: [&str; 24] = [
     "A-IM",
     "ALPN",
@@ -274,17 +275,17 @@ const IRREGULAR: [&str; 24] = [
     "WWW-Authenticate",
     "X-UA-Compatible",
 ];
-/// The same for names with a prefix: `Sec-WebSocket-Key`, `Sec-CH-UA-Mobile`, `X-XSS-Protection`.
+/// Prefixes of such names: `Sec-WebSocket-Key`, `Sec-CH-UA-Mobile`, `X-XSS-Protection`.
 const IRREGULAR_PREFIX: [&str; 5] = ["Sec-WebSocket-", "Sec-CH-UA-", "Sec-CH-", "X-XSS-", "X-DNS-"];
 
 impl<'a> CanonicalName<'a> {
-    /// Wraps a field name; it is not checked.
+    /// Wraps a field name, which is not validated.
     #[must_use]
     pub fn new(name: &'a str) -> Self {
         Self(name)
     }
 
-    /// Returns the name in the case it was sent in.
+    /// Returns the name in the case in which it was sent.
     #[must_use]
     pub fn as_sent(&self) -> &'a str {
         self.0

@@ -1,30 +1,31 @@
-//! What the caller did wrong.
+//! The error of wrong use by the caller.
 
 use core::fmt;
 
 use crate::message::cookie_error::CookieError;
 use crate::wire::response_framing::FramingConflict;
 
-/// A call that the connection's state, or the framing that was promised, does not allow.
+/// The error of a call that is not allowed in the state of the connection, contradicts the framing
+/// of the response, or has an invalid argument.
 ///
-/// It is the caller's fault, never the peer's. Nothing was sent or changed by the call, with three
-/// exceptions. [`TooLittleContent`](Self::TooLittleContent), and a body that is refused with 413 by
-/// `check_expectation` or `send_continue`, close the connection. With [`NoBody`](Self::NoBody) of
-/// [`ResponseWriter::send`](crate::ResponseWriter::send) the head was sent.
+/// It is an error of the caller, never of the peer. The call has sent and changed nothing, with
+/// three exceptions: [`TooLittleContent`](Self::TooLittleContent) closes the connection; so does a
+/// body that `check_expectation` or `send_continue` refuses with 413; and with
+/// [`NoBody`](Self::NoBody) from [`ResponseWriter::send`](crate::ResponseWriter::send), the head was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Misuse {
-    /// The response to this request is finished, or no request awaits one.
+    /// The response to this request is finished, or there is no such request.
     NoRequest,
-    /// Content was given for a response that can have none: HEAD, 204, 205, 304.
+    /// Content was sent in a response that cannot have any: HEAD, 204, 205, 304.
     NoBody,
-    /// The head of the response was sent already.
+    /// The head of the response was already sent.
     HeadSent,
-    /// Content or the end was given before the head: `send_status` or `respond` was expected.
+    /// Content or the end was sent before the head: `send_status` or `respond` was expected.
     HeadDue,
-    /// A status that is no final status was given to a call that needs one.
+    /// An informational status (1xx) in a call that needs a final one.
     InformationalStatus(u16),
-    /// A status outside 102 to 199 was given for an interim response.
+    /// A status outside 102 to 199 for an interim response.
     InterimStatus(u16),
     /// A status outside 100 to 999.
     Status(u16),
@@ -35,30 +36,30 @@ pub enum Misuse {
     /// A framing field (`Content-Length`, `Transfer-Encoding`, `Connection`, `Trailer`) that
     /// contradicts the framing of this response.
     Framing(&'static str),
-    /// More content than the Content-Length promised; nothing of this piece was sent.
+    /// More content than the Content-Length; nothing of this piece was sent.
     TooMuchContent {
-        /// Bytes that were still expected.
+        /// Number of bytes that were still expected.
         due: u64,
-        /// Bytes that were given.
+        /// Number of bytes in the call.
         given: u64,
     },
-    /// The end was given while content was still expected; the connection is dropped, so that
-    /// the peer sees the break.
+    /// The response was finished while content was still expected. The connection is closed, so
+    /// that the peer detects the incomplete response.
     TooLittleContent {
-        /// Bytes that were still expected.
+        /// Number of bytes that were still expected.
         due: u64,
     },
-    /// Trailers were given for a response that is not chunked.
+    /// Trailers for a response that is not chunked.
     Trailers,
-    /// `100 Continue` was asked for where the request does not expect it, or too late.
+    /// `100 Continue` for a request that does not expect it, or too late.
     Continue,
-    /// `101` or a tunnel was given to a request that asked for none, before its content was
-    /// read, or by another call than
-    /// [`respond_upgrade`](crate::Connection::respond_upgrade).
+    /// A response that ends HTTP (101, or 2xx to CONNECT) to a request that offers no upgrade,
+    /// before its content was read, or by another call than
+    /// [`respond_upgrade`](crate::Connection::respond_upgrade). Also another response by that call.
     Upgrade,
-    /// A cookie that cannot be set as it was given.
+    /// A cookie that cannot be set.
     Cookie(CookieError),
-    /// The connection failed, was refused or is closed; nothing can be sent any more.
+    /// The connection failed, was refused, or is closing or closed; nothing can be sent any more.
     Closed,
 }
 
@@ -70,10 +71,10 @@ impl fmt::Display for Misuse {
             Self::HeadSent => f.write_str("the head of this response was already sent; expected send or finish"),
             Self::HeadDue => f.write_str("expected send_status or respond before content or the end"),
             Self::InformationalStatus(code) => {
-                write!(f, "status {code} does not end a request; expected a status from 200")
+                write!(f, "status {code} is informational; expected a final status, 200 or higher")
             }
             Self::InterimStatus(code) => {
-                write!(f, "status {code} is not one of an interim response; expected 102 to 199")
+                write!(f, "status {code} is not allowed for an interim response; expected 102 to 199")
             }
             Self::Status(code) => write!(f, "status {code} is outside 100 to 999"),
             Self::FieldName => f.write_str("a field name must be a token"),
@@ -82,13 +83,13 @@ impl fmt::Display for Misuse {
                 write!(f, "{field} contradicts the framing of this response, which the server owns")
             }
             Self::TooMuchContent { due, given } => {
-                write!(f, "{given} bytes were given where Content-Length leaves {due}")
+                write!(f, "{given} bytes of content exceed the {due} that remain of Content-Length")
             }
             Self::TooLittleContent { due } => write!(f, "the response ended {due} bytes before its Content-Length"),
             Self::Trailers => f.write_str("trailers need a chunked response"),
             Self::Continue => f.write_str("100 Continue was not expected, or the response has begun"),
             Self::Upgrade => {
-                f.write_str("no upgrade was asked for, its content was not read yet, or respond_upgrade was not used")
+                f.write_str("the request offers no upgrade, its content was not read, or respond_upgrade was not used")
             }
             Self::Cookie(fault) => fault.fmt(f),
             Self::Closed => f.write_str("the connection is closed"),
@@ -99,7 +100,7 @@ impl fmt::Display for Misuse {
 impl core::error::Error for Misuse {}
 
 impl Misuse {
-    /// The misuse in a head that contradicts its framing.
+    /// Converts a conflict between a head and its framing.
     pub(crate) fn of_framing(conflict: FramingConflict) -> Self {
         match conflict {
             FramingConflict::Field(name) => Self::Framing(name),

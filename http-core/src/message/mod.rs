@@ -1,4 +1,4 @@
-//! Messages: what a request says, and what a response is made of. Imports `wire` alone.
+//! Requests, and the heads of responses. Imports only `wire`.
 
 pub(crate) mod address;
 pub(crate) mod connection_info;

@@ -4,11 +4,11 @@ use core::time::Duration;
 
 use crate::wire::date::UnixTime;
 
-/// The time as the caller tells it with every input.
+/// The current time, which the caller passes with every input.
 ///
-/// The core reads no clock. `mono` drives the deadlines: it counts from any origin that the
-/// caller picks and must not go backwards (a step back is taken for no time passing). `wall`
-/// is for the Date field, cookies and file dates.
+/// The core reads no clock. `mono` is used for deadlines: it counts from any origin that the caller
+/// chooses and must not go backwards (a step back is treated as if no time had passed). `wall` is
+/// used for the Date field, cookies and file dates.
 ///
 /// ```
 /// use std::time::{Instant, SystemTime};
@@ -22,18 +22,18 @@ use crate::wire::date::UnixTime;
 pub struct Now {
     /// Monotonic time since the caller's origin.
     pub mono: Duration,
-    /// Wall time.
+    /// Wall-clock time.
     pub wall: UnixTime,
 }
 
 impl Now {
-    /// Makes a moment of both clocks.
+    /// Creates a time from both clocks.
     #[must_use]
     pub const fn new(mono: Duration, wall: UnixTime) -> Self {
         Self { mono, wall }
     }
 
-    /// Returns the same moment, that much later on both clocks.
+    /// Returns the time that is `span` later on both clocks.
     #[must_use]
     pub fn after(self, span: Duration) -> Self {
         Self { mono: self.mono.saturating_add(span), wall: UnixTime(self.wall.0.saturating_add(span)) }

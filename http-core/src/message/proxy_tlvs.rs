@@ -1,13 +1,13 @@
-//! What a proxy adds to a header of the PROXY protocol, version 2.
+//! The TLVs of a PROXY protocol header, version 2.
 
 use alloc::sync::Arc;
 use core::iter::FusedIterator;
 
 /// The additional fields (TLVs) of a PROXY protocol header of version 2, as the proxy sent them:
-/// types, lengths and values, at most 4,096 bytes together.
+/// types, lengths and values, together at most 4,096 bytes.
 ///
-/// Their lengths were checked; their values are the proxy's, and so are their checksum
-/// (`PP2_TYPE_CRC32C`), which is not verified. A version 1 header, `LOCAL` and `AF_UNSPEC` have none.
+/// Their lengths were checked. Their values are not interpreted, and their checksum
+/// (`PP2_TYPE_CRC32C`) is not verified. A version 1 header, `LOCAL` and `AF_UNSPEC` have none.
 ///
 /// ```
 /// use httpants_core::{Config, Connection, ConnectionInfo, Event, Now};
@@ -23,17 +23,17 @@ use core::iter::FusedIterator;
 /// assert_eq!(request.proxy_tlvs().authority(), Some("example.com"));
 /// assert_eq!(request.proxy_tlvs().iter().collect::<Vec<_>>(), [(0x02, &b"example.com"[..])]);
 /// ```
-// One word, because each connection has one.
+// One pointer in size, because each connection has one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProxyTlvs(Option<Arc<Vec<u8>>>);
 
-/// The host name that the client asked for, such as that of SNI.
+/// Type of the host name that the client requested, such as that of SNI.
 const AUTHORITY: u8 = 0x02;
-/// What the proxy knows of the client's TLS.
+/// Type of the properties of the client's TLS connection to the proxy.
 const SSL: u8 = 0x20;
-/// Within [`SSL`]: the common name of the client's certificate.
+/// Type, within [`SSL`], of the common name of the client's certificate.
 const SSL_CN: u8 = 0x22;
-/// Flags of [`SSL`]: the client presented a certificate, on this connection or in its session.
+/// Flags of [`SSL`]: the client presented a certificate on this connection, or in its TLS session.
 const CLIENT_CERT: u8 = 0x02 | 0x04;
 
 impl ProxyTlvs {
@@ -58,8 +58,8 @@ impl ProxyTlvs {
         self.0.is_none()
     }
 
-    /// Returns the host name that the client asked for, such as in SNI (`PP2_TYPE_AUTHORITY`), if it
-    /// is UTF-8.
+    /// Returns the host name that the client requested, such as in SNI (`PP2_TYPE_AUTHORITY`), if
+    /// it is UTF-8.
     #[must_use]
     pub fn authority(&self) -> Option<&str> {
         core::str::from_utf8(self.get(AUTHORITY)?).ok()
@@ -78,7 +78,7 @@ impl ProxyTlvs {
     }
 }
 
-/// The types and values, as [`iter`](ProxyTlvs::iter) returns them.
+/// Iterates over types and values, as in [`iter`](ProxyTlvs::iter).
 impl<'a> IntoIterator for &'a ProxyTlvs {
     type Item = (u8, &'a [u8]);
     type IntoIter = ProxyTlvsIter<'a>;
@@ -89,7 +89,8 @@ impl<'a> IntoIterator for &'a ProxyTlvs {
 }
 
 /// The iterator of [`ProxyTlvs::iter`].
-// Each is a type, a length of two bytes, and that many bytes. It ends before one that is not whole.
+// Each TLV is a type, a length of two bytes, and that number of bytes. The iterator ends before an
+// incomplete one.
 #[derive(Clone, Debug)]
 pub struct ProxyTlvsIter<'a>(&'a [u8]);
 

@@ -1,4 +1,4 @@
-//! A received request (`HTTPRequest` in Pants): its head and where it came from.
+//! A received request head (`HTTPRequest` in Pants), with the addresses of its connection.
 
 use alloc::borrow::Cow;
 use alloc::sync::Arc;
@@ -18,10 +18,11 @@ use crate::wire::response_framing;
 use crate::wire::span::{FieldSpan, Span};
 use crate::wire::target::Target;
 
-/// A request head as it was received, owned and cheap to clone and move: one pointer.
+/// A request head as it was received. It is a reference-counted pointer, so it is cheap to clone
+/// and to move.
 ///
-/// Everything that can be derived is derived when it is asked for. The content arrives apart,
-/// as [`Event::Data`](crate::Event::Data).
+/// Derived values are computed on each call. The content arrives separately, as
+/// [`Event::Data`](crate::Event::Data).
 ///
 /// ```
 /// # use httpants_core::{Config, Connection, Event, Now, ConnectionInfo};
@@ -35,10 +36,10 @@ use crate::wire::target::Target;
 #[derive(Clone, Default)]
 pub struct RequestHead(Arc<Message>);
 
-/// Identifies a request on its connection.
+/// The identifier of a request on its connection.
 ///
-/// Events and commands carry it, so that nothing that belongs to a finished request can reach
-/// the next one. In HTTP/1.1 it is the index of the request on its connection, from 1.
+/// Events and commands carry it, so that a late command for a finished request cannot affect the
+/// next one. In HTTP/1.1 it is the index of the request on its connection, from 1.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct RequestId(u64);
 
@@ -60,41 +61,42 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// What a request refers to.
+/// The data to which a [`RequestHead`] points.
 #[derive(Clone, Default)]
 pub(crate) struct Message {
     id: RequestId,
     head: Head,
-    /// The origin form of an absolute target without a path but with a query: the one case
-    /// in which it does not stand in the head.
+    /// The origin form of an absolute target without a path but with a query, the only case in
+    /// which the origin form is not contained in the head.
     rewritten: Option<Box<str>>,
     headers: Headers,
     peer: ConnectionInfo,
     proxy_tlvs: ProxyTlvs,
     received: Now,
-    /// How long the request took, once its response was finished.
+    /// Time from receiving the request to finishing its response, once it is finished.
     took: OnceLock<Duration>,
 }
 
-/// The storage of a request that is over, for the next one: what makes requests on a busy
-/// connection free of allocations.
+/// The storage of a finished request, which the next one reuses, so that requests on a busy
+/// connection do not allocate.
 #[derive(Default)]
 pub(crate) struct RecycledBuffers(Option<RequestHead>);
 
 impl RecycledBuffers {
-    /// Keeps the request's storage; used again once the application has dropped the request.
+    /// Keeps the storage of a request. It is reused once the application has dropped the request.
     pub(crate) fn keep(&mut self, request: RequestHead) {
         self.0 = Some(request);
     }
 
-    /// Takes another's storage where there is none.
+    /// Takes the storage of `other` if there is none.
     pub(crate) fn refill(&mut self, other: Self) {
         if self.0.is_none() {
             *self = other;
         }
     }
 
-    /// The place for the next request's head: the storage kept, unless somebody holds it.
+    /// Returns storage for the next request head: the kept one, unless the application still holds
+    /// it.
     #[inline]
     pub(crate) fn message(&mut self) -> &mut Message {
         if self.0.as_ref().is_none_or(RequestHead::is_shared) {
@@ -103,20 +105,20 @@ impl RecycledBuffers {
         Arc::make_mut(&mut self.0.get_or_insert_default().0)
     }
 
-    /// Takes new storage in the place of one that is missing or in use.
+    /// Allocates new storage, because there is none or it is in use.
     #[cold]
     fn renew(&mut self) {
         self.0 = Some(RequestHead::default());
     }
 
-    /// The request whose head was filled in.
+    /// Takes the request whose head was filled in.
     pub(crate) fn request(&mut self) -> RequestHead {
         self.0.take().unwrap_or_default()
     }
 }
 
 impl Message {
-    /// Where the parser is to put the next head and its index of fields.
+    /// Returns the places for the next head and its index of fields, to be filled by the parser.
     pub(crate) fn parts(&mut self) -> (&mut Head, &mut Vec<FieldSpan>) {
         (&mut self.head, self.headers.index())
     }
@@ -125,10 +127,10 @@ impl Message {
         &self.head
     }
 
-    /// Takes the bytes of a head that was parsed.
+    /// Stores the bytes of a parsed head.
     ///
-    /// They are copied, so that the receive buffer is free for the next read however long the
-    /// application keeps the request.
+    /// They are copied, so that the receive buffer can be reused even if the application keeps the
+    /// request for long.
     pub(crate) fn fill(&mut self, id: RequestId, bytes: &[u8], peer: &ConnectionInfo, received: Now) -> HeadFacts {
         self.id = id;
         self.headers.fill(bytes);
@@ -141,7 +143,7 @@ impl Message {
         self.head.facts
     }
 
-    /// Takes what a proxy added to its header.
+    /// Stores the TLVs of the PROXY header.
     pub(crate) fn set_proxy_tlvs(&mut self, tlvs: Option<&ProxyTlvs>) {
         self.proxy_tlvs = tlvs.cloned().unwrap_or_default();
     }
@@ -162,25 +164,25 @@ fn rewritten(target: &Target, head: &[u8]) -> Option<Box<str>> {
 }
 
 impl RequestHead {
-    /// Removes the fields that a body has only as long as it is coded.
+    /// Removes the fields that apply to the body only before decoding.
     pub(crate) fn remove_content_coding(&mut self) {
         let is_of_coding =
             |name: &str| ["content-encoding", "content-length"].iter().any(|known| name.eq_ignore_ascii_case(known));
         Arc::make_mut(&mut self.0).headers.retain(|name| !is_of_coding(name));
     }
 
-    /// A part of the target, which is ASCII.
+    /// Returns a part of the target, which is ASCII.
     fn target_text(&self, span: Span) -> &str {
         core::str::from_utf8(span.slice(self.0.head.line.target_bytes(self.as_bytes()))).unwrap_or_default()
     }
 
-    /// Returns the method as sent; methods this server does not know are passed on too.
+    /// Returns the method as sent, which may be any token.
     #[must_use]
     pub fn method(&self) -> &Method {
         &self.0.head.line.method
     }
 
-    /// Returns the version that the request is served under: 1.0, or 1.1 for every higher minor
+    /// Returns the version with which the request is served: 1.0, or 1.1 for any higher minor
     /// version.
     #[must_use]
     pub fn version(&self) -> Version {
@@ -194,17 +196,17 @@ impl RequestHead {
         if self.0.head.line.version == Version::HTTP_10 { "HTTP/1.0" } else { "HTTP/1.1" }
     }
 
-    /// Returns the request target exactly as it was sent (RFC 9112 section 3.2), but for what
-    /// [`Config::non_ascii_target`](crate::Config::non_ascii_target) encodes.
+    /// Returns the request target exactly as it was sent (RFC 9112 section 3.2), except for bytes
+    /// that [`Config::non_ascii_target`](crate::Config::non_ascii_target) encodes.
     #[must_use]
     pub fn target(&self) -> &str {
         self.target_text(self.0.head.line.target.whole)
     }
 
-    /// Returns the target in its origin form: the path and what follows it. An absolute form yields
-    /// its path part, so `http://h/a?b` is `/a?b`, and `http://h` is `/`; CONNECT yields the
-    /// authority. What asks about the server as a whole, `OPTIONS *` or `OPTIONS http://h`,
-    /// yields `*` (RFC 9112 section 3.2.4).
+    /// Returns the target in origin form: the path, query and fragment. For an absolute form, this
+    /// is the part from the path on: `/a?b` for `http://h/a?b`, and `/` for `http://h`. For CONNECT
+    /// it is the authority. For `OPTIONS *` and `OPTIONS http://h`, which refer to the server as a
+    /// whole, it is `*` (RFC 9112 section 3.2.4).
     #[must_use]
     pub fn url(&self) -> &str {
         match &self.0.rewritten {
@@ -225,45 +227,46 @@ impl RequestHead {
         }
     }
 
-    /// What an absolute form without a path means (RFC 9110 section 4.2.3).
+    /// Returns the path of an absolute form without one (RFC 9110 section 4.2.3).
     fn empty_path(&self) -> &'static str {
         let is_bare = self.0.head.line.target.origin.is_empty();
         if is_bare && *self.method() == Method::OPTIONS { "*" } else { "/" }
     }
 
-    /// Returns the path with percent sequences decoded. An invalid sequence stays as it is, and
-    /// bytes that are not UTF-8 become U+FFFD: do not find files by it.
+    /// Returns the path with percent sequences decoded. Invalid sequences stay unchanged, and bytes
+    /// that are not UTF-8 become U+FFFD, so do not use it to open files.
     #[must_use]
     pub fn decoded_path(&self) -> Cow<'_, str> {
         percent_encoding::percent_decode_str(self.path()).decode_utf8_lossy()
     }
 
-    /// Returns what stands between the first `?` and the fragment; empty when absent.
+    /// Returns the query, between the first `?` and the fragment, as sent; empty if there is none.
     #[must_use]
     pub fn query(&self) -> &str {
         self.target_text(self.0.head.line.target.query)
     }
 
-    /// Returns what follows the first `#`; empty when absent. Clients do not send fragments.
+    /// Returns the fragment, after the first `#`, as sent; empty if there is none. Clients normally
+    /// do not send fragments.
     #[must_use]
     pub fn fragment(&self) -> &str {
         self.target_text(self.0.head.line.target.fragment)
     }
 
-    /// Returns the head's field lines.
+    /// Returns the field lines of the head.
     #[must_use]
     pub fn headers(&self) -> &Headers {
         &self.0.headers
     }
 
-    /// Returns the host that the request is for, with its port if one was sent: the authority of an
-    /// absolute target, else the Host field. Empty where neither says one. What trusted proxies
-    /// say of it is in `proxy::Client::host`.
+    /// Returns the host of the request, with its port if one was sent: the authority of an absolute
+    /// target, otherwise the Host field. Empty if there is neither. `proxy::Client::host` also uses
+    /// the fields of trusted proxies.
     #[must_use]
     pub fn host(&self) -> &str {
         let target = &self.0.head.line.target;
         if target.authority.is_empty() || target.authority == target.whole {
-            // A valid Host is ASCII, too.
+            // A valid Host is ASCII.
             core::str::from_utf8(self.0.head.facts.host.slice(self.as_bytes())).unwrap_or_default()
         } else {
             self.target_text(target.authority)
@@ -277,43 +280,43 @@ impl RequestHead {
         hostname(self.host())
     }
 
-    /// Returns where the connection comes from.
+    /// Returns the addresses of the connection, and whether it is secured.
     #[must_use]
     pub fn connection_info(&self) -> &ConnectionInfo {
         &self.0.peer
     }
 
-    /// Returns what a proxy added to its PROXY protocol header, such as the host name of SNI
-    /// ([`Config::proxy_protocol`](crate::Config::proxy_protocol)); empty without any.
+    /// Returns the TLVs of the PROXY protocol header, such as the host name of SNI
+    /// ([`Config::proxy_protocol`](crate::Config::proxy_protocol)); empty if there are none.
     #[must_use]
     pub fn proxy_tlvs(&self) -> &ProxyTlvs {
         &self.0.proxy_tlvs
     }
 
-    /// Returns when the head was complete.
+    /// Returns the time at which the head was complete.
     #[must_use]
     pub fn received(&self) -> Now {
         self.0.received
     }
 
-    /// Returns true if somebody else holds the request too.
+    /// Returns true if there are other references to the request.
     pub(crate) fn is_shared(&self) -> bool {
         Arc::strong_count(&self.0) > 1
     }
 
-    /// Returns how long ago the head was received; frozen when the response was finished
-    /// (`time` in Pants).
+    /// Returns the time since the head was received, until the response was finished (`time` in
+    /// Pants).
     #[must_use]
     pub fn time(&self, now: Now) -> Duration {
         self.0.took.get().copied().unwrap_or_else(|| now.mono.saturating_sub(self.received().mono))
     }
 
-    /// Records that the response is finished. The first time counts.
+    /// Records the time at which the response was finished. Later calls do nothing.
     pub(crate) fn freeze_time(&self, now: Now) {
         let _ = self.0.took.set(now.mono.saturating_sub(self.received().mono));
     }
 
-    /// Identifies the request in the events and commands of its connection.
+    /// Returns the id of the request in the events and commands of its connection.
     #[must_use]
     pub fn id(&self) -> RequestId {
         self.0.id
@@ -327,14 +330,14 @@ impl RequestHead {
     }
 
     /// Returns true if a response with this status to this request can have a body (RFC 9112
-    /// section 6.3): not one to HEAD, neither 1xx, 204, 205 nor 304, and no 2xx to CONNECT, behind
-    /// which the stream is a tunnel.
+    /// section 6.3). Responses to HEAD, 1xx, 204, 205 and 304 cannot, and neither can 2xx to
+    /// CONNECT, after which the stream is a tunnel.
     #[must_use]
     pub fn allows_response_body(&self, status: StatusCode) -> bool {
         response_framing::allows_body(self.method(), status)
     }
 
-    /// Returns how the body that follows is delimited.
+    /// Returns the framing of the body.
     #[must_use]
     pub fn framing(&self) -> Framing {
         self.0.head.facts.framing
@@ -346,14 +349,14 @@ impl RequestHead {
         self.0.head.facts.expects_continue
     }
 
-    /// Returns true if the client offers to switch protocols (RFC 9110 section 7.8); the names are
-    /// in the Upgrade field. An offer of `h2c` alone is none.
+    /// Returns true if the client offers to switch protocols (RFC 9110 section 7.8); the protocols
+    /// are in the Upgrade field. Returns false if it offers only `h2c`.
     #[must_use]
     pub fn offers_upgrade(&self) -> bool {
         self.0.head.facts.upgrade
     }
 
-    /// Returns the head as it was received, its empty line included.
+    /// Returns the head as it was received, including its empty line.
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         self.0.headers.as_bytes()

@@ -1,4 +1,4 @@
-//! The head of a response, and how long the content behind it will be.
+//! The head of a response, and the length of its body.
 
 use http::StatusCode;
 
@@ -6,7 +6,7 @@ use crate::message::field_lines::FieldLines;
 use crate::message::misuse::Misuse;
 use crate::wire::grammar;
 
-/// Status, reason phrase and field lines of a response.
+/// The head of a response: status, reason phrase and field lines.
 ///
 /// ```
 /// use httpants_core::{Misuse, ResponseHead};
@@ -18,9 +18,9 @@ use crate::wire::grammar;
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct ResponseHead {
-    /// The status; default 200.
+    /// The status. Default 200.
     pub status: StatusCode,
-    /// The field lines. Date, Server and the framing fields are added when it is sent.
+    /// The field lines. Date, Server and the framing fields are added when the head is sent.
     pub fields: FieldLines,
     reason: Option<Box<str>>,
 }
@@ -37,7 +37,7 @@ impl ResponseHead {
     /// ```
     ///
     /// # Errors
-    /// [`Misuse::Status`] outside 100 to 999.
+    /// [`Misuse::Status`] for a status outside 100 to 999.
     pub fn new(status: impl Into<u16> + TryInto<StatusCode>) -> Result<Self, Misuse> {
         // `Into<u16>` alone would not tell the compiler which type a literal has.
         let status = status.into();
@@ -51,10 +51,10 @@ impl ResponseHead {
         Self { status, fields, reason: None }
     }
 
-    /// Sends this phrase in place of the registered one (RFC 9112 section 4).
+    /// Sets the reason phrase, which replaces the registered one (RFC 9112 section 4).
     ///
     /// # Errors
-    /// [`Misuse::FieldValue`] where it holds a control character.
+    /// [`Misuse::FieldValue`] if it contains a control character.
     pub fn set_reason(&mut self, reason: &str) -> Result<(), Misuse> {
         if !reason.bytes().all(grammar::is_field_value_byte) {
             return Err(Misuse::FieldValue);
@@ -63,25 +63,25 @@ impl ResponseHead {
         Ok(())
     }
 
-    /// Returns the phrase that was set.
+    /// Returns the reason phrase that was set, if any.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         self.reason.as_deref()
     }
 }
 
-/// The length of a response's body, as far as it is known when the head is given.
+/// The length of a response's body, if it is known when the head is sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BodyLen {
-    /// This many bytes: Content-Length.
+    /// The length in bytes, which is sent as Content-Length.
     Known(u64),
-    /// Not known: chunked, or on HTTP/1.0 the end of the stream; a Content-Length that was
-    /// set among the fields counts as known.
+    /// Unknown: the body is chunked, or on HTTP/1.0 ends with the connection. A Content-Length
+    /// among the fields is used as the length.
     Unknown,
 }
 
 impl BodyLen {
-    /// The number of bytes, where it is known.
+    /// Returns the number of bytes, if it is known.
     pub(crate) fn known(self) -> Option<u64> {
         match self {
             Self::Known(length) => Some(length),

@@ -1,4 +1,4 @@
-//! The client of a request, and the URL that it used.
+//! The client of a request, and its URL.
 
 use alloc::borrow::Cow;
 use core::net::IpAddr;
@@ -6,8 +6,8 @@ use core::net::IpAddr;
 use super::{ProxyPolicy, Resolved, Scheme};
 use crate::message::request::{RequestHead, hostname};
 
-/// The client of a request and the URL that it used, as its connection or trusted proxies say;
-/// from [`ProxyPolicy::client`].
+/// The client of a request and the URL that it used, according to the connection or to trusted
+/// proxies; from [`ProxyPolicy::client`].
 ///
 /// ```
 /// use httpants_core::proxy::{ProxyPolicy, XHeaders};
@@ -37,7 +37,7 @@ pub struct Client<'r> {
 }
 
 impl ProxyPolicy {
-    /// Finds the client of a request by its connection and its head.
+    /// Determines the client of a request from its connection and its head.
     #[must_use]
     pub fn client<'r>(&self, request: &'r RequestHead) -> Client<'r> {
         Client { request, resolved: self.resolve(request.connection_info().remote_addr.ip(), request.headers()) }
@@ -45,14 +45,14 @@ impl ProxyPolicy {
 }
 
 impl<'r> Client<'r> {
-    /// Returns the address of the client (`remote_ip` in Pants). `None` where it is not known, as
-    /// on a unix socket.
+    /// Returns the address of the client (`remote_ip` in Pants); `None` if it is unknown, for
+    /// example on a unix socket.
     #[must_use]
     pub fn remote_ip(&self) -> Option<IpAddr> {
         self.resolved.remote_ip
     }
 
-    /// Returns `"https"` where the client's transport is secured, else `"http"` (`scheme` in
+    /// Returns `"https"` if the client's transport is secured, otherwise `"http"` (`scheme` in
     /// Pants).
     #[must_use]
     pub fn scheme(&self) -> &'static str {
@@ -69,8 +69,8 @@ impl<'r> Client<'r> {
         self.scheme() == Scheme::Https.as_str()
     }
 
-    /// Returns the host that the client named, with its port if any; without the word of a proxy
-    /// [`RequestHead::host`](crate::RequestHead::host).
+    /// Returns the host that the client requested, with its port if any: that of a trusted proxy's
+    /// fields, otherwise [`RequestHead::host`](crate::RequestHead::host).
     #[must_use]
     pub fn host(&self) -> &'r str {
         self.resolved.host.unwrap_or_else(|| self.request.host())
@@ -83,8 +83,8 @@ impl<'r> Client<'r> {
         hostname(self.host())
     }
 
-    /// Returns `scheme://host` and the [`url`](crate::RequestHead::url), unless that is `*` (RFC
-    /// 9112 section 3.3).
+    /// Returns `scheme://host` followed by the [`url`](crate::RequestHead::url), or without it if
+    /// that is `*` (RFC 9112 section 3.3).
     #[must_use]
     pub fn full_url(&self) -> String {
         let url = if self.request.url() == "*" { "" } else { self.request.url() };

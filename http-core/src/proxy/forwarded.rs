@@ -1,16 +1,16 @@
-//! The grammar of `Forwarded` (RFC 7239) and of the lists that came before it, read from the
-//! right, because that is the end that the nearest proxy wrote.
+//! The grammar of `Forwarded` (RFC 7239) and of the X-Forwarded lists. They are parsed from the
+//! right, because the nearest proxy has written the last element.
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::wire::grammar::{is_token, split_unquoted, trim_ows};
 
-/// One party on the way: `node` of RFC 7239 section 6.
+/// A client or proxy: `node` of RFC 7239 section 6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Node {
-    /// An address; IPv4 in its own form, not mapped into IPv6.
+    /// An address; IPv4-mapped IPv6 addresses are converted to IPv4.
     Address(IpAddr),
-    /// `unknown`, or an identifier like `_gateway`: a client whose address is hidden.
+    /// `unknown`, or an identifier such as `_gateway`: a node whose address is hidden.
     Hidden,
 }
 
@@ -22,8 +22,8 @@ impl Node {
         }
     }
 
-    /// `nodename [ ":" node-port ]`. An IPv6 address without port may also stand without
-    /// brackets, as it does in `X-Forwarded-For`.
+    /// Parses `nodename [ ":" node-port ]`. An IPv6 address without a port may also have no
+    /// brackets, as in `X-Forwarded-For`.
     pub(crate) fn parse(node: &[u8]) -> Option<Self> {
         let node = core::str::from_utf8(node).ok()?;
         if let Ok(address) = node.parse::<IpAddr>() {
@@ -51,7 +51,7 @@ impl Node {
     }
 }
 
-/// Nothing, or a colon with 1 to 5 digits or an obfuscated port.
+/// Returns true for empty text, or a colon followed by 1 to 5 digits or an obfuscated port.
 fn is_port(text: &str) -> bool {
     match text.strip_prefix(':') {
         Some(port) => (1..=5).contains(&port.len()) && port.bytes().all(|b| b.is_ascii_digit()) || is_obfuscated(port),
@@ -59,28 +59,29 @@ fn is_port(text: &str) -> bool {
     }
 }
 
-/// `"_" 1*( ALPHA / DIGIT / "." / "_" / "-")`, RFC 7239 section 6.3.
+/// Returns true for `"_" 1*( ALPHA / DIGIT / "." / "_" / "-")`, RFC 7239 section 6.3.
 fn is_obfuscated(text: &str) -> bool {
     text.strip_prefix('_').is_some_and(|identifier| {
         !identifier.is_empty() && identifier.bytes().all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
     })
 }
 
-/// Removes the quotes of a quoted string. `None` where they do not match, and where there is a
-/// backslash: nothing that may stand in these fields needs one.
+/// Removes the quotes of a quoted string. Returns `None` if they do not match, or if there is a
+/// backslash, which no valid value of these fields needs.
 pub(crate) fn unquoted(value: &[u8]) -> Option<&[u8]> {
     let inner = if let [b'"', inner @ .., b'"'] = value { inner } else { value };
     memchr::memchr2(b'"', b'\\', inner).is_none().then_some(inner)
 }
 
-/// The entries of a line whose values hold no commas, from the right, without empty ones. Quotes
-/// are not heeded: a client that opens one in its part must not swallow what proxies add.
+/// Returns the entries of a line whose values contain no commas, from the right, without empty
+/// ones. Quotes are ignored: an opening quote in the client's part must not hide the entries that
+/// proxies add.
 pub(crate) fn entries_from_right(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     line.rsplit(|&byte| byte == b',').map(trim_ows).filter(|entry| !entry.is_empty())
 }
 
-/// The elements of a `Forwarded` line, from the right, without empty ones. A comma inside a
-/// quoted string does not separate, and what is left of an element does not change where that
+/// Returns the elements of a `Forwarded` line, from the right, without empty ones. A comma inside a
+/// quoted string is not a separator. The text to the left of an element does not affect where the
 /// element begins.
 pub(crate) fn elements_from_right(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(line);
@@ -96,7 +97,7 @@ pub(crate) fn elements_from_right(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     .filter(|element| !element.is_empty())
 }
 
-/// Where the last comma outside quoted strings stands.
+/// Returns the position of the last comma outside quoted strings.
 fn last_comma(line: &[u8]) -> Option<usize> {
     let mut quoted = false;
     let mut rest = line;
@@ -105,7 +106,7 @@ fn last_comma(line: &[u8]) -> Option<usize> {
             b',' if !quoted => return Some(left.len()),
             b'"' if !quoted => quoted = true,
             b'"' => {
-                // An odd number of backslashes before it makes it a quote inside the string.
+                // A quote after an odd number of backslashes is escaped and inside the string.
                 let backslashes = left.iter().rev().take_while(|&&byte| byte == b'\\').count();
                 quoted = backslashes % 2 == 1;
             }
@@ -116,7 +117,7 @@ fn last_comma(line: &[u8]) -> Option<usize> {
     None
 }
 
-/// What is read of one element of `Forwarded`; `by` and extensions are not.
+/// The parsed parameters of an element of `Forwarded`; `by` and extensions are ignored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Element<'a> {
     pub(crate) node: Option<&'a [u8]>,
@@ -125,8 +126,8 @@ pub(crate) struct Element<'a> {
 }
 
 impl<'a> Element<'a> {
-    /// `[ forwarded-pair ] *( ";" [ forwarded-pair ] )`, RFC 7239 section 4. A value without
-    /// quotes need not be a token, because many proxies write `for=192.0.2.1:80`.
+    /// Parses `[ forwarded-pair ] *( ";" [ forwarded-pair ] )`, RFC 7239 section 4. A value without
+    /// quotes need not be a token, because many proxies send `for=192.0.2.1:80`.
     pub(crate) fn parse(element: &'a [u8]) -> Option<Self> {
         let mut parsed = Self::default();
         for pair in split_unquoted(element, b';').map(trim_ows).filter(|pair| !pair.is_empty()) {
@@ -141,7 +142,7 @@ impl<'a> Element<'a> {
                 b"host" => &mut parsed.host,
                 _ => continue,
             };
-            // A parameter occurs once at most; of two it is unknown which the proxy wrote.
+            // A parameter may occur only once; with two it is unknown which one the proxy wrote.
             if place.replace(unquoted(value)?).is_some() {
                 return None;
             }
@@ -240,7 +241,7 @@ mod tests {
             ("a,x=\"b,c\";y=\"d,e\"", &["x=\"b,c\";y=\"d,e\"", "a"]),
             (r#"a,x="b,\"c,""#, &[r#"x="b,\"c,""#, "a"]),
             (r#"a,x="b,\\",c"#, &["c", r#"x="b,\\""#, "a"]),
-            // What a client opens does not reach into what proxies add.
+            // A quote that a client opens does not extend into the elements that proxies add.
             ("x=\", for=1", &["for=1", "x=\""]),
             ("x=\"\\, for=1", &["for=1", "x=\"\\"]),
             ("\", for=\"[::1]\"", &["for=\"[::1]\"", "\""]),
@@ -253,7 +254,7 @@ mod tests {
 
     #[test]
     fn elements_are_found_in_linear_time() {
-        // Each would take minutes if a part of it were read again for each of its characters.
+        // Each line would take minutes with quadratic time.
         for unit in ["\\", "\"", "\\\"", ",", "\",", "a=\"\\\\\",", ";"] {
             let line = unit.repeat(60_000 / unit.len());
             let total: usize = elements_from_right(line.as_bytes()).map(<[u8]>::len).sum();

@@ -1,6 +1,6 @@
-//! What trusted proxies say about the client by the X- fields and Forwarded: its address, scheme
-//! and host. The PROXY protocol is [`ProxyHeader`](crate::ProxyHeader). And the fields that a reverse
-//! proxy passes on itself.
+//! The address, scheme and host of a client behind trusted proxies, from the X-Forwarded fields and
+//! Forwarded; and the fields that a reverse proxy sends itself. For the PROXY protocol, see
+//! [`ProxyHeader`](crate::ProxyHeader).
 
 mod client;
 mod forwarded;
@@ -22,24 +22,24 @@ pub use self::via::{ParsePseudonymError, Pseudonym, append_via};
 
 /// The peers that are trusted proxies, and the fields that they write (`xheaders` in Pants).
 ///
-/// A proxy passes on the fields that it does not know, so a client can write all of them
-/// itself. [`trusted`](Self::trusted) therefore reads the fields that are named and no other:
-/// name those that the proxy sets or appends to on every request.
+/// A proxy forwards fields that it does not know, so a client can send all of these fields itself.
+/// [`trusted`](Self::trusted) therefore reads only the fields that are selected: select those that
+/// the proxy sets or appends to on every request.
 ///
 /// | method | field | proxies that write it |
 /// |---|---|---|
 /// | `trusted(networks)` | `X-Forwarded-For`, walked from its right end | HAProxy (`option forwardfor`), AWS ALB, nginx (`$proxy_add_x_forwarded_for`), most others |
 /// | [`x_real_ip`](Self::x_real_ip) | `X-Real-IP` instead | nginx (`proxy_set_header X-Real-IP $remote_addr`) |
 /// | [`forwarded`](Self::forwarded) | `Forwarded` (RFC 7239) instead | HAProxy (`option forwarded`) |
-/// | [`proto`](Self::proto) | `X-Forwarded-Proto`, too | AWS ALB, nginx where it is configured; not `option forwardfor` |
-/// | [`host`](Self::host) | `X-Forwarded-Host`, too | where it is configured |
+/// | [`proto`](Self::proto) | `X-Forwarded-Proto`, too | AWS ALB, nginx if configured; not `option forwardfor` |
+/// | [`host`](Self::host) | `X-Forwarded-Host`, too | only if configured |
 ///
 /// ```
 /// use httpants_core::proxy::XHeaders;
 ///
 /// // X-Forwarded-For and X-Forwarded-Proto.
 /// let balancers = XHeaders::trusted(["10.0.0.0/8", "2001:db8::/32", "192.0.2.7"])?.proto();
-/// // X-Real-IP alone, from nginx on a unix socket.
+/// // Only X-Real-IP, from nginx on a unix socket.
 /// let nginx = XHeaders::trusted([])?.unix_peers().x_real_ip();
 /// assert!(XHeaders::trusted(["10.0.0.0/33"]).is_err());
 /// # Ok::<(), httpants_core::proxy::ParseNetworkError>(())
@@ -50,19 +50,19 @@ pub enum XHeaders {
     /// No peer is trusted: the peer is the client. The default.
     #[default]
     Off,
-    /// Every peer is trusted, and the fields are read in the order of Pants: the address is that
-    /// of `X-Real-IP`, else the leftmost of `X-Forwarded-For`; the scheme is that of
-    /// `X-Forwarded-Proto`. Where none of these three is there, address and scheme are those of the
-    /// leftmost element of `Forwarded`. No field gives a host. Any client can claim any address,
-    /// also through a proxy that appends to these fields, so this is only for servers that no one
-    /// but a proxy can reach, and a proxy that replaces them all.
+    /// Every peer is trusted, and the fields are read in the order of Pants: the address is that of
+    /// `X-Real-IP`, otherwise the leftmost of `X-Forwarded-For`; the scheme is that of
+    /// `X-Forwarded-Proto`. If none of these three is present, address and scheme are those of the
+    /// leftmost element of `Forwarded`. The host is not read from any field. Any client can claim
+    /// any address, even through a proxy that appends to these fields. Use this only if the server
+    /// can be reached only through a proxy, and if that proxy replaces all of these fields.
     TrustAll,
-    /// Peers with an address in some networks are trusted, as [`trusted`](XHeaders::trusted) and
-    /// the methods below say.
+    /// Peers with an address in certain networks are trusted, as set by
+    /// [`trusted`](XHeaders::trusted) and the methods below.
     Trusted(TrustedProxies),
 }
 
-/// The proxies and fields of [`XHeaders::Trusted`], made by [`XHeaders::trusted`].
+/// The proxies and fields of [`XHeaders::Trusted`], created by [`XHeaders::trusted`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TrustedProxies {
     networks: Vec<IpNet>,
@@ -72,7 +72,7 @@ pub struct TrustedProxies {
     unix_peers: bool,
 }
 
-/// The field that has the client's address.
+/// The field from which the client's address is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AddressField {
     XForwardedFor,
@@ -82,11 +82,11 @@ enum AddressField {
 
 impl XHeaders {
     /// Trusts peers in these networks (`10.0.0.0/8`) and single addresses, and reads
-    /// `X-Forwarded-For` from them. A peer with an IPv4 address mapped into IPv6 counts by its
-    /// IPv4 address.
+    /// `X-Forwarded-For` from them. For a peer with an IPv4-mapped IPv6 address, the IPv4 address
+    /// is compared.
     ///
     /// # Errors
-    /// One of them is neither a network nor an address.
+    /// [`ParseNetworkError`] if one of them is neither a network nor an address.
     pub fn trusted<'a>(networks: impl IntoIterator<Item = &'a str>) -> Result<Self, ParseNetworkError> {
         let networks: Result<_, _> =
             networks.into_iter().map(|text| network(text).ok_or_else(|| ParseNetworkError(text.to_owned()))).collect();
@@ -94,16 +94,16 @@ impl XHeaders {
         Ok(Self::Trusted(TrustedProxies { networks: networks?, address, proto: false, host: false, unix_peers: false }))
     }
 
-    /// Reads the address from `X-Real-IP` instead of `X-Forwarded-For`. The proxy must replace
-    /// what the client sent of it. No effect on [`Off`](Self::Off) and
-    /// [`TrustAll`](Self::TrustAll), like the methods below.
+    /// Reads the address from `X-Real-IP` instead of `X-Forwarded-For`. The proxy must replace this
+    /// field if the client sent it. Like the methods below, this has no effect on
+    /// [`Off`](Self::Off) and [`TrustAll`](Self::TrustAll).
     #[must_use]
     pub fn x_real_ip(self) -> Self {
         self.with(|proxies| proxies.address = AddressField::XRealIp)
     }
 
-    /// Reads the address and the scheme from `Forwarded` (RFC 7239) instead of
-    /// `X-Forwarded-For`; with [`host`](Self::host) the host, too.
+    /// Reads the address and the scheme from `Forwarded` (RFC 7239) instead of `X-Forwarded-For`,
+    /// and with [`host`](Self::host) also the host.
     #[must_use]
     pub fn forwarded(self) -> Self {
         self.with(|proxies| proxies.address = AddressField::Forwarded)
@@ -115,15 +115,17 @@ impl XHeaders {
         self.with(|proxies| proxies.proto = true)
     }
 
-    /// Reads the host from `X-Forwarded-Host`. Applications build links from it, and many
-    /// proxies pass on what the client sent.
+    /// Reads the host from `X-Forwarded-Host`. Use it only if the proxy sets this field:
+    /// applications build links from the host, and many proxies forward the value that the client
+    /// sent.
     #[must_use]
     pub fn host(self) -> Self {
         self.with(|proxies| proxies.host = true)
     }
 
-    /// Trusts peers on unix sockets, which have no address, along with the networks. A proxy on a unix
-    /// socket alone needs no network: who may connect to the socket is a matter of its file mode.
+    /// Trusts peers on unix sockets, which have no address, in addition to the networks. For a
+    /// proxy on a unix socket only, no network is needed: the file mode of the socket determines
+    /// who may connect.
     ///
     /// ```
     /// use httpants_core::proxy::XHeaders;
@@ -154,7 +156,8 @@ fn network(text: &str) -> Option<IpNet> {
         Ok(network) => network,
         Err(_) => IpNet::from(text.parse::<IpAddr>().ok()?),
     };
-    // Addresses are compared in their own form, so a network must have it too.
+    // Mapped addresses are converted to IPv4 before the comparison, so a mapped network must be
+    // converted, too.
     let mapped = |address: Ipv6Addr, prefix: u8| Ipv4Net::new(address.to_ipv4_mapped()?, prefix.checked_sub(96)?).ok();
     match network {
         IpNet::V6(v6) => Some(mapped(v6.addr(), v6.prefix_len()).map_or(network, IpNet::V4)),
@@ -162,7 +165,8 @@ fn network(text: &str) -> Option<IpNet> {
     }
 }
 
-/// Text that is neither a network nor an address. It is the caller's fault, never the peer's.
+/// The error of text that is neither a network nor an address. It is an error of the caller, never
+/// of the peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParseNetworkError(String);
 
@@ -174,7 +178,7 @@ impl fmt::Display for ParseNetworkError {
 
 impl core::error::Error for ParseNetworkError {}
 
-/// The policy for what proxies are believed about the client.
+/// The policy that determines which information of proxies about the client is trusted.
 ///
 /// ```
 /// use httpants_core::Headers;
@@ -183,7 +187,7 @@ impl core::error::Error for ParseNetworkError {}
 /// let mut policy = ProxyPolicy::default();
 /// policy.xheaders = XHeaders::trusted(["10.0.0.0/8"])?.proto();
 ///
-/// // The client claimed to be 127.0.0.1; the proxies 10.0.0.2 and 10.0.0.1 added what they saw.
+/// // The client claimed to be 127.0.0.1; the proxies 10.0.0.2 and 10.0.0.1 appended addresses.
 /// let headers = Headers::parse(
 ///     b"X-Forwarded-For: 127.0.0.1, 203.0.113.9, 10.0.0.2\r\nX-Forwarded-Proto: https\r\n\r\n",
 /// )?;
@@ -200,47 +204,49 @@ impl core::error::Error for ParseNetworkError {}
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct ProxyPolicy {
-    /// Which proxies are trusted, and which fields they write. Default [`XHeaders::Off`].
+    /// The trusted proxies, and the fields that they write. Default [`XHeaders::Off`].
     pub xheaders: XHeaders,
 }
 
-/// The client of a request by its head, as far as that is to be believed.
+/// The client of a request according to the trusted fields of its head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Resolved<'h> {
-    /// The client's address (`remote_ip` in Pants): the peer's, unless a trusted peer names
-    /// another one. `None` for a peer without an address. IPv4 is in its own form, also where
-    /// it came mapped into IPv6.
+    /// The client's address (`remote_ip` in Pants): that of the peer, unless a trusted peer sent
+    /// another one. `None` for a peer without an address. IPv4-mapped IPv6 addresses are converted
+    /// to IPv4.
     pub remote_ip: Option<IpAddr>,
-    /// The client's scheme (`scheme` in Pants). `None`: that of the connection.
+    /// The client's scheme (`scheme` in Pants); `None` if it is that of the connection.
     pub scheme: Option<Scheme>,
-    /// The host that the client named, with its port if any. `None`: that of the request.
+    /// The host that the client requested, with its port if any; `None` if it is that of the
+    /// request.
     pub host: Option<&'h str>,
 }
 
 impl ProxyPolicy {
-    /// Finds the client of a request that came from `peer`; `None` is a peer on a unix socket.
+    /// Determines the client of a request that was received from `peer`, which is `None` for a peer
+    /// on a unix socket.
     ///
-    /// From a peer that is not trusted, nothing is read. From one that is, only the fields that
-    /// were named:
+    /// If the peer is not trusted, no field is read. If it is, only the selected fields are read:
     ///
     /// - `X-Forwarded-For` and `Forwarded` are walked from the right end, over all lines, past
-    ///   trusted addresses; the first one that is not trusted is the client, and what is left of
-    ///   it is the client's own claim and not looked at. If all are trusted, the leftmost one is
-    ///   the client.
-    /// - Where the walk meets something that is no address, the peer stands for the client. So it
-    ///   does for `unknown` and identifiers like `_gateway`, who are not trusted by any network,
-    ///   for more than one `X-Real-IP`, and where the field is not there.
-    /// - The scheme is that of `X-Forwarded-Proto`: `http`, `https`, and `ws` and `wss`, which
-    ///   mean the same transports. Where it is a list, each proxy appended to it as it did to
-    ///   `X-Forwarded-For`, so the element that counts is as far from the right as the place
-    ///   where the walk ended. A shorter list was replaced on the way, and its last element
-    ///   counts, which is the peer's own word. `X-Forwarded-Host` is read in the same way.
-    /// - Scheme and host of `Forwarded` are those of the element where the walk ended, and come
-    ///   before the X- fields. An element outside its grammar ends the walk and says nothing.
+    ///   trusted addresses. The first address that is not trusted is the client; the entries to its
+    ///   left were sent by the client and are ignored. If all are trusted, the leftmost one is the
+    ///   client.
+    /// - If the walk reaches an entry that is not an address, the peer's address is used. The same
+    ///   holds for `unknown` and identifiers such as `_gateway`, which are in no network, for more
+    ///   than one `X-Real-IP`, and if the field is missing.
+    /// - The scheme is that of `X-Forwarded-Proto`: `http` or `https`, and `ws` and `wss` for the
+    ///   same transports. If it is a list, each proxy has appended to it as to `X-Forwarded-For`,
+    ///   so the element at the same distance from the right as the end of the walk is used. A
+    ///   shorter list was replaced by a proxy, and its last element, which the peer has written, is
+    ///   used. `X-Forwarded-Host` is read in the same way.
+    /// - Scheme and host of `Forwarded` are those of the element where the walk ended, and take
+    ///   precedence over the X-Forwarded fields. An element that does not follow the grammar ends
+    ///   the walk and is not used.
     ///
-    /// The cost is linear in the size of the head, and nothing is copied. Names must be
-    /// exact: `X_Forwarded_For` is another field.
+    /// The time is linear in the size of the head, and nothing is copied. Names must match exactly:
+    /// `X_Forwarded_For` is another field.
     #[must_use]
     pub fn resolve<'h>(&self, peer: Option<IpAddr>, headers: &'h Headers) -> Resolved<'h> {
         let peer = peer.map(|address| address.to_canonical());
@@ -281,7 +287,7 @@ impl TrustedProxies {
     }
 }
 
-/// The order of Pants: see [`XHeaders::TrustAll`].
+/// Reads the fields in the order of Pants, see [`XHeaders::TrustAll`].
 fn read_as_pants<'h>(headers: &'h Headers, resolved: &mut Resolved<'h>) {
     let named = ["x-real-ip", "x-forwarded-for", "x-forwarded-proto"].map(|name| headers.contains(name));
     if named == [false; 3] {
@@ -298,7 +304,7 @@ fn read_as_pants<'h>(headers: &'h Headers, resolved: &mut Resolved<'h>) {
     resolved.scheme = at_place(entries(headers, "x-forwarded-proto"), place).and_then(Scheme::parse);
 }
 
-/// Returns the place where the walk ended.
+/// Returns the position, from the right, where the walk ended.
 fn read_x_forwarded_for(headers: &Headers, trusts: impl Fn(Node) -> bool, resolved: &mut Resolved<'_>) -> usize {
     let nodes = entries(headers, "x-forwarded-for").map(node);
     let (client, place) = walk(nodes, trusts);
@@ -306,14 +312,14 @@ fn read_x_forwarded_for(headers: &Headers, trusts: impl Fn(Node) -> bool, resolv
     place
 }
 
-/// Returns the place of the peer's own entries, which are the last ones.
+/// Returns the position of the peer's own entries, which are the last ones.
 fn read_x_real_ip(headers: &Headers, resolved: &mut Resolved<'_>) -> usize {
     let client = only(headers.all("x-real-ip")).and_then(node).and_then(Node::address);
     resolved.remote_ip = client.or(resolved.remote_ip);
     0
 }
 
-/// Returns the place where the walk ended.
+/// Returns the position, from the right, where the walk ended.
 fn read_forwarded<'h>(headers: &'h Headers, trusts: impl Fn(Node) -> bool, resolved: &mut Resolved<'h>) -> usize {
     let elements = || headers.all("forwarded").rev().flat_map(elements_from_right).map(Element::parse);
     let (client, place) = walk(elements().map(|element| Node::parse(element?.node?)), trusts);
@@ -325,8 +331,8 @@ fn read_forwarded<'h>(headers: &'h Headers, trusts: impl Fn(Node) -> bool, resol
     place
 }
 
-/// Goes past trusted nodes and returns the address of the one where it ended, if that has
-/// one, and its place.
+/// Walks past trusted nodes. Returns the address of the node where the walk ended, if it has one,
+/// and its position.
 fn walk(nodes: impl Iterator<Item = Option<Node>>, trusts: impl Fn(Node) -> bool) -> (Option<IpAddr>, usize) {
     let mut end = (None, 0);
     for (place, node) in nodes.enumerate() {
@@ -338,7 +344,7 @@ fn walk(nodes: impl Iterator<Item = Option<Node>>, trusts: impl Fn(Node) -> bool
     end
 }
 
-/// The entries of a list field over all its lines, from the right.
+/// Returns the entries of a list field over all its lines, from the right.
 fn entries<'h>(headers: &'h Headers, name: &'static str) -> impl Iterator<Item = &'h [u8]> {
     headers.all(name).rev().flat_map(entries_from_right)
 }
@@ -364,7 +370,7 @@ fn host(text: &[u8]) -> Option<&str> {
     core::str::from_utf8(text).ok().filter(|text| host::names_host(text.as_bytes()))
 }
 
-/// The two schemes that a request can come by.
+/// The scheme of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scheme {
     /// `http`: plain.
@@ -383,8 +389,9 @@ impl Scheme {
         }
     }
 
-    /// RFC 3986 section 3.1: schemes compare without case. Proxies write those of WebSockets
-    /// for a request that upgrades, over the transport of the same name in HTTP.
+    /// Parses a scheme, compared without case (RFC 3986 section 3.1). For a request that upgrades
+    /// to WebSocket, some proxies send `ws` or `wss`, which use the same transports as `http` and
+    /// `https`.
     fn parse(text: &[u8]) -> Option<Self> {
         [("http", Self::Http), ("https", Self::Https), ("ws", Self::Http), ("wss", Self::Https)]
             .into_iter()

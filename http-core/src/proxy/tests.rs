@@ -12,12 +12,13 @@ fn policy(xheaders: XHeaders) -> ProxyPolicy {
     ProxyPolicy { xheaders }
 }
 
-/// Proxies in 10.0.0.0/8 and fd00::/8.
+/// Trusts proxies in 10.0.0.0/8 and fd00::/8.
 fn proxies() -> XHeaders {
     XHeaders::trusted(["10.0.0.0/8", "fd00::/8"]).unwrap()
 }
 
-/// What a server that reads these fields sees of a request of 10.0.0.1.
+/// Returns the address and the scheme that a server with this policy determines for a request from
+/// 10.0.0.1.
 fn resolve_as(xheaders: &XHeaders, fields: &[&str]) -> (String, Option<Scheme>) {
     let headers = headers(fields);
     let resolved = policy(xheaders.clone()).resolve(Some(ip(PEER)), &headers);
@@ -25,8 +26,8 @@ fn resolve_as(xheaders: &XHeaders, fields: &[&str]) -> (String, Option<Scheme>) 
     (resolved.remote_ip.unwrap().to_string(), resolved.scheme)
 }
 
-/// The same where the proxies write the address into the first of these fields, and the
-/// scheme.
+/// Returns the same for a policy in which the proxies write the address into the first of these
+/// fields, and the scheme.
 fn resolve(fields: &[&str]) -> (String, Option<Scheme>) {
     let is = |name: &str| {
         fields.first().is_some_and(|field| field.get(..name.len()).is_some_and(|f| f.eq_ignore_ascii_case(name)))
@@ -56,7 +57,7 @@ fn addresses_behind_a_trusted_peer() {
         (&["X-Forwarded-For: [2001:db8::9]:4711"], "2001:db8::9"),
         (&["X-Forwarded-For: \"[2001:db8::9]\""], "2001:db8::9"),
         (&["X-Forwarded-For: ::ffff:203.0.113.9"], "203.0.113.9"),
-        // Past trusted addresses, over lines and empty entries.
+        // The walk goes past trusted addresses, over lines and empty entries.
         (&["X-Forwarded-For: 203.0.113.9, 10.0.0.2"], "203.0.113.9"),
         (&["X-Forwarded-For: 203.0.113.9,fd00::1 ,\t10.0.0.2:80, ,"], "203.0.113.9"),
         (&["X-Forwarded-For: 203.0.113.9", "X-Forwarded-For: ::ffff:10.9.9.9"], "203.0.113.9"),
@@ -132,7 +133,7 @@ fn where_no_address_is_given_the_peer_stands_for_the_client() {
             format!("X-Real-IP: {entry}"),
             format!("X-Forwarded-For: {entry}"),
             format!("X-Forwarded-For: 203.0.113.9, {entry}"),
-            // In the middle of the trusted part: what is left of it could be the client's own.
+            // In the middle of the trusted part: the entries to its left could be from the client.
             format!("X-Forwarded-For: 203.0.113.9, 10.0.0.3, {entry}, 10.0.0.2"),
             format!("Forwarded: for={entry}"),
             format!("Forwarded: for=203.0.113.9, for={entry}, for=10.0.0.2"),
@@ -165,17 +166,17 @@ fn schemes() {
         (&["X-Forwarded-Proto: https://"], None),
         (&["X_Forwarded_Proto: https"], None),
         (&["X-Real-IP: 203.0.113.9", "X-Forwarded-Proto: https"], Some(Https)),
-        // A list that goes with X-Forwarded-For: the client spoke to the proxy that wrote its
-        // entry.
+        // A list that corresponds to X-Forwarded-For: the client used the scheme in the entry of
+        // the proxy that it was connected to.
         (&["X-Forwarded-For: 203.0.113.9, 10.0.0.2", "X-Forwarded-Proto: https, http"], Some(Https)),
         (&["X-Forwarded-For: 1.1.1.1, 203.0.113.9", "X-Forwarded-Proto: https, http"], Some(Http)),
         (&["X-Forwarded-For: 203.0.113.9", "X-Forwarded-Proto: https", "X-Forwarded-Proto: http"], Some(Http)),
         (&["X-Forwarded-For: 1.1.1.1, 203.0.113.9, 10.0.0.2", "X-Forwarded-Proto: http, https,, http"], Some(Https)),
         (&["X-Forwarded-For: 203.0.113.9, unknown, 10.0.0.2", "X-Forwarded-Proto: x, https, http"], Some(Https)),
-        // A shorter list was replaced on the way.
+        // A shorter list was replaced by a proxy.
         (&["X-Forwarded-For: 203.0.113.9, 10.0.0.2", "X-Forwarded-Proto: https"], Some(Https)),
         (&["X-Forwarded-For: 203.0.113.9, 10.0.0.3, 10.0.0.2", "X-Forwarded-Proto: http, https"], Some(Https)),
-        // The element that counts is the only one, also when it is none of the two.
+        // Only one element is used, even if it is neither http nor https.
         (&["X-Forwarded-For: 203.0.113.9, 10.0.0.2", "X-Forwarded-Proto: x, https"], None),
         (&["X-Forwarded-Proto: https, x"], None),
         // Forwarded.
@@ -269,7 +270,7 @@ fn an_untrusted_peer_is_never_believed() {
 }
 
 #[test]
-fn trust_all_takes_the_leftmost() {
+fn trust_all_uses_the_leftmost_address() {
     let all = policy(XHeaders::TrustAll);
     let resolve =
         |fields: &[&str]| all.resolve(Some(ip("198.51.100.1")), &headers(fields)).remote_ip.unwrap().to_string();
@@ -325,14 +326,14 @@ fn only_the_named_fields_are_read() {
         (proxies().forwarded(), &[real_ip, x_forwarded, forwarded, proto, host], "192.0.2.3", Some(Scheme::Http)),
         (proxies().forwarded(), &[real_ip, x_forwarded, proto, host], PEER, None),
         (proxies().forwarded().proto(), &[proto], PEER, Some(Scheme::Https)),
-        // What is said last holds.
+        // The last call takes effect.
         (proxies().forwarded().x_real_ip(), &[real_ip, forwarded], "192.0.2.1", None),
     ] {
         assert_eq!(resolve_as(&xheaders, fields), (remote_ip.to_owned(), scheme), "{xheaders:?} {fields:?}");
     }
 }
 
-/// What the client itself writes.
+/// Fields that the client sends.
 const CLAIMS: [&str; 13] = [
     "X-Real-IP: 192.0.2.66",
     "X-Real-IP: 10.0.0.66",
@@ -349,8 +350,8 @@ const CLAIMS: [&str; 13] = [
     "X-Forwarded-For-X: 192.0.2.66",
 ];
 
-/// What the proxies of this policy pass on of a client at 203.0.113.9 that wrote these fields:
-/// what they append to stays, what they set replaces what was there.
+/// Returns the fields that the proxies of this policy forward for a client at 203.0.113.9 that sent
+/// these fields: fields that they append to are kept, fields that they set are replaced.
 fn pass_on(xheaders: &XHeaders, claims: &[&str], same_line: bool) -> Vec<String> {
     let XHeaders::Trusted(named) = xheaders else { unreachable!() };
     let is = |field: &str, name: &str| field.starts_with(&format!("{name}:"));
@@ -422,7 +423,7 @@ fn networks() {
         ("192.0.2.7/24", "192.0.2.255", "192.0.3.0"),
         ("::ffff:192.0.2.0/120", "192.0.2.1", "192.0.3.1"),
         ("::ffff:192.0.2.7", "192.0.2.7", "192.0.2.8"),
-        // Wider than the mapped addresses, so it names none of them.
+        // Wider than the mapped addresses, so it contains none of them.
         ("::ffff:192.0.2.0/40", "::1", "192.0.2.1"),
         ("2001:db8::/33", "2001:db8:7fff::1", "2001:db8:8000::1"),
         ("0.0.0.0/0", "203.0.113.9", "2001:db8::1"),
@@ -436,7 +437,7 @@ fn networks() {
 }
 
 #[test]
-fn lists_as_large_as_a_head_can_be() {
+fn lists_of_the_maximum_head_size() {
     let many = |entry: &str| vec![entry; 60_000 / (entry.len() + 1)].join(",");
     for entry in ["10.0.0.2", "10.0.0.2\"", "_x", "\"", "\\\"", "for=10.0.0.2", "for=\"\\\"\"", "for=\"a", ";", "="] {
         for name in ["X-Forwarded-For", "Forwarded", "X-Real-IP"] {

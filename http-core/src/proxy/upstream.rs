@@ -1,4 +1,4 @@
-//! The fields of a request or response that a reverse proxy passes on.
+//! The fields of a request or response that a reverse proxy forwards.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -17,7 +17,7 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// The fields of one connection, besides those that Connection names: RFC 9110 section 7.6.1, and
+/// The hop-by-hop fields, besides those that Connection lists: RFC 9110 section 7.6.1, and section
 /// 11.7 for the last three.
 const HOP_BY_HOP: [HeaderName; 10] = [
     header::CONNECTION,
@@ -32,18 +32,19 @@ const HOP_BY_HOP: [HeaderName; 10] = [
     HeaderName::from_static("proxy-authentication-info"),
 ];
 
-/// Removes the fields that are for one connection only, which a proxy must not pass on (RFC 9110
-/// section 7.6.1): those that Connection names, then Connection, Keep-Alive, Proxy-Connection, TE,
-/// Transfer-Encoding, Upgrade and HTTP2-Settings. For requests and responses.
+/// Removes the hop-by-hop fields, which a proxy must not forward (RFC 9110 section 7.6.1), from a
+/// request or a response: those that Connection lists, and Connection, Keep-Alive,
+/// Proxy-Connection, TE, Transfer-Encoding, Upgrade and HTTP2-Settings.
 ///
-/// - Names in Connection are separated at each comma; those that are no field name are skipped.
-/// - Connection removes no field that the recipient relies on, because a client could remove with
-///   it what a proxy in front has added: framing (Content-Length), routing and the client's
-///   address (Host, Via, Forwarded, X-Forwarded-\*, X-Real-IP), credentials (Authorization,
-///   Cookie, Client-Cert and the like), conditions, ranges, cache control, type and coding of the
-///   content. Fields of the application that the recipient relies on must be set after this call.
-/// - TE is removed whole: the client of the proxy sends its own `TE: trailers` if it can pass
-///   trailers on. Trailer stays, except beside Content-Length, where no trailers can follow.
+/// - Names in Connection are separated at each comma; invalid field names are skipped.
+/// - Connection cannot remove fields that the recipient relies on, because a client could use it to
+///   remove fields that a proxy has added: framing (Content-Length), routing and the client's
+///   address (Host, Via, Forwarded, X-Forwarded-\*, X-Real-IP), credentials (Authorization, Cookie,
+///   Client-Cert and similar), conditions, ranges, cache control, type and coding of the content.
+///   Other fields that the recipient relies on must be set after this call.
+/// - TE is removed completely: the HTTP client of the proxy sends its own `TE: trailers` if it can
+///   forward trailers. Trailer stays, unless there is Content-Length, with which no trailers can
+///   follow.
 /// - Proxy-Authenticate, Proxy-Authorization and Proxy-Authentication-Info are removed, because a
 ///   reverse proxy is not the proxy that the client authenticates to.
 ///
@@ -74,23 +75,25 @@ pub fn remove_hop_by_hop(fields: &mut HeaderMap) {
     }
 }
 
-/// Fields that Connection cannot remove. Those of [`HOP_BY_HOP`] among them go anyway.
+/// Returns true for fields that Connection cannot remove. Those in [`HOP_BY_HOP`] are removed
+/// anyway.
 fn is_end_to_end(name: &str) -> bool {
     trailers::is_forbidden(name) || is_x_forwarded(name) || matches!(name, "client-cert" | "client-cert-chain")
 }
 
-/// Also as `X_Forwarded_For`, which CGI and WSGI servers take for the same.
+/// Returns true for X-Forwarded fields, including spellings like `X_Forwarded_For`, which CGI and
+/// WSGI servers treat as the same field.
 fn is_x_forwarded(name: &str) -> bool {
     const PREFIX: &[u8] = b"x-forwarded-";
     let same = |(byte, known): (u8, &u8)| if byte == b'_' { *known == b'-' } else { byte.eq_ignore_ascii_case(known) };
     name.len() >= PREFIX.len() && name.bytes().zip(PREFIX).all(same)
 }
 
-/// Appends the address of the peer to `X-Forwarded-For`, as one line. An IPv4 address mapped into
-/// IPv6 is written as IPv4.
+/// Appends the address of the peer to `X-Forwarded-For`, and joins its lines into one. An
+/// IPv4-mapped IPv6 address is written as IPv4.
 ///
-/// What the field has is kept as it is, so it must come from a trusted proxy: remove the field
-/// first if it may be the client's. [`ProxyPolicy::upstream_headers`] does both.
+/// The existing value is kept, so it must come from a trusted proxy: remove the field first if it
+/// may come from the client. [`ProxyPolicy::upstream_headers`] does both.
 ///
 /// ```
 /// use http::HeaderMap;
@@ -106,7 +109,8 @@ pub fn append_forwarded_for(fields: &mut HeaderMap, peer: IpAddr) {
     append_element(fields, X_FORWARDED_FOR, &peer.to_canonical().to_string());
 }
 
-/// Appends an element to a list field, as one line. The element must be valid in a field.
+/// Appends an element to a list field, and joins its lines into one. The element must be valid in a
+/// field value.
 pub(super) fn append_element(fields: &mut HeaderMap, name: HeaderName, element: &str) {
     let mut list = Vec::new();
     for line in fields.get_all(&name).iter().map(|line| grammar::trim_ows(line.as_bytes())) {
@@ -116,27 +120,27 @@ pub(super) fn append_element(fields: &mut HeaderMap, name: HeaderName, element: 
         }
     }
     list.extend_from_slice(element.as_bytes());
-    // Values and an element are a value again.
+    // Valid values and a valid element, joined, are a valid value.
     if let Ok(list) = HeaderValue::from_bytes(&list) {
         fields.insert(name, list);
     }
 }
 
 impl ProxyPolicy {
-    /// Returns the fields of a request for the server that a reverse proxy passes it on to:
+    /// Returns the fields of a request that a reverse proxy sends to its upstream server:
     ///
-    /// - without those that [`remove_hop_by_hop`] removes;
-    /// - `X-Forwarded-For` is the list that this policy believes, and then the address of the peer:
-    ///   from a trusted peer that writes this field the addresses of trusted proxies up to that of
-    ///   the client, else the address of the client alone. A peer on a unix socket is not added.
-    ///   What else the client claimed is dropped;
+    /// - hop-by-hop fields are removed ([`remove_hop_by_hop`]);
+    /// - `X-Forwarded-For` is the list that this policy trusts, followed by the address of the
+    ///   peer. If a trusted peer writes this field, the list has the addresses from that of the
+    ///   client to those of the trusted proxies; otherwise only the address of the client. A peer
+    ///   on a unix socket is not added. Other entries, which the client may have sent, are dropped;
     /// - `X-Forwarded-Proto` and `X-Forwarded-Host` are those of [`client`](Self::client);
-    /// - other `X-Forwarded-*` fields (also with `_` for `-`), `X-Real-IP` and `Forwarded` are
-    ///   removed;
-    /// - `Host` is that of the request's target where that has one (RFC 9112 section 3.2.2).
+    /// - other `X-Forwarded-*` fields (also with `_` instead of `-`), `X-Real-IP` and `Forwarded`
+    ///   are removed;
+    /// - `Host` is that of the request's target if that has one (RFC 9112 section 3.2.2).
     ///
-    /// [`append_via`](super::append_via) is left to the caller, who knows the name of the proxy, and
-    /// so is everything about the content: its length and coding stay.
+    /// The caller must call [`append_via`](super::append_via) with the name of the proxy. Fields
+    /// about the content, such as its length and coding, stay unchanged.
     ///
     /// ```
     /// use httpants_core::proxy::ProxyPolicy;
@@ -173,7 +177,7 @@ impl ProxyPolicy {
         fields
     }
 
-    /// The believed list of addresses, from the client's to the peer's.
+    /// Returns the trusted list of addresses, from the client to the peer.
     fn forwarded_for(&self, peer: Option<IpAddr>, headers: &Headers, client: Option<IpAddr>) -> String {
         let mut chain = self.believed_chain(peer, headers);
         if chain.last().copied() != client {
@@ -183,13 +187,14 @@ impl ProxyPolicy {
         let mut list = String::new();
         for address in chain.into_iter().rev().chain(peer) {
             let separator = if list.is_empty() { "" } else { ", " };
-            // Writing to a string cannot fail.
+            // Writing to a String does not fail.
             let _ = write!(list, "{separator}{address}");
         }
         list
     }
 
-    /// The addresses of `X-Forwarded-For` from the right: trusted ones, and the first that is not.
+    /// Returns the addresses of `X-Forwarded-For` from the right: the trusted ones, and the first
+    /// that is not trusted.
     fn believed_chain(&self, peer: Option<IpAddr>, headers: &Headers) -> Vec<IpAddr> {
         let trusts = |address| match &self.xheaders {
             XHeaders::TrustAll => true,
@@ -213,7 +218,7 @@ impl ProxyPolicy {
     }
 }
 
-/// What a client may have written about itself.
+/// Returns true for fields in which a client may have made claims about itself.
 fn is_claim(name: &str) -> bool {
     is_x_forwarded(name) || matches!(name, "forwarded" | "x-real-ip" | "x_real_ip" | "x-real_ip" | "x_real-ip")
 }
@@ -315,7 +320,7 @@ mod tests {
         fields.get(X_FORWARDED_FOR).map(|list| list.to_str().unwrap().to_owned())
     }
 
-    /// A list that ends at the right client is the invention of a peer that is not trusted, or in a
+    /// A list with the right client is not trusted if it is sent by an untrusted peer, or in a
     /// field that the proxy does not set.
     #[test]
     fn a_list_is_believed_from_a_trusted_peer_in_the_field_that_it_sets() {

@@ -1,4 +1,5 @@
-//! Via: the intermediaries that a message has passed (RFC 9110 section 7.6.3).
+//! The Via field: the intermediaries through which a message was forwarded (RFC 9110 section
+//! 7.6.3).
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -14,7 +15,8 @@ use crate::wire::grammar;
 
 /// The name of a proxy in `Via`: its host name or a pseudonym, and a port if it has one.
 ///
-/// RFC 9110 section 7.6.3 wants a token and `:` with a number: an IPv6 address is none.
+/// RFC 9110 section 7.6.3 requires a token, optionally followed by `:` and a number, so an IPv6
+/// address is not valid.
 ///
 /// ```
 /// use httpants_core::proxy::Pseudonym;
@@ -30,7 +32,7 @@ use crate::wire::grammar;
 pub struct Pseudonym(String);
 
 impl Pseudonym {
-    /// Returns the name as it is written.
+    /// Returns the name as it is sent.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
@@ -57,7 +59,8 @@ impl fmt::Display for Pseudonym {
     }
 }
 
-/// Text that cannot name a proxy in `Via`. It is the caller's fault, never the peer's.
+/// The error of text that is not a valid name in `Via`. It is an error of the caller, never of the
+/// peer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParsePseudonymError(String);
 
@@ -73,12 +76,12 @@ impl fmt::Display for ParsePseudonymError {
 
 impl core::error::Error for ParsePseudonymError {}
 
-/// Appends this proxy to `Via`, as one line: `1.1 edge`, with the version in which the message was
-/// received. What the field has is kept.
+/// Appends this proxy to `Via`, with the version in which the message was received (`1.1 edge`),
+/// and joins its lines into one. The existing value is kept.
 ///
-/// A reverse proxy must do this for each request that it passes on, so that loops of proxies can be
-/// found, and may do it for each response (RFC 9110 section 7.6.3). The version is that of the
-/// message that was received, not of the one that is sent.
+/// A reverse proxy must do this for each request that it forwards, so that loops can be detected,
+/// and may do it for each response (RFC 9110 section 7.6.3). `received` is the version of the
+/// received message, not of the one that is sent.
 ///
 /// ```
 /// use http::{HeaderMap, Version};
@@ -92,7 +95,7 @@ impl core::error::Error for ParsePseudonymError {}
 /// # Ok::<(), httpants_core::proxy::ParsePseudonymError>(())
 /// ```
 pub fn append_via(fields: &mut HeaderMap, received: Version, proxy: &Pseudonym) {
-    // The name of the protocol is left out where it is HTTP.
+    // The name of the protocol is omitted if it is HTTP.
     let version = format!("{received:?}");
     let version = version.strip_prefix("HTTP/").unwrap_or(&version);
     append_element(fields, header::VIA, &format!("{version} {proxy}"));

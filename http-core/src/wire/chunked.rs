@@ -1,29 +1,30 @@
-//! The chunked transfer coding (RFC 9112 section 7.1): one state a byte position.
+//! The decoder of the chunked transfer coding (RFC 9112 section 7.1): a state machine that reads
+//! byte by byte.
 
 use crate::wire::error::ProtocolError;
 use crate::wire::grammar::is_tchar;
 
-/// What the next byte of a chunked body can be.
+/// The position of the next byte in the grammar of a chunked body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Position {
-    /// A digit of the size, and how many were read.
+    /// In the chunk size; the number of digits read so far.
     Size(u8),
-    /// Behind white space after the size: only an extension can follow.
+    /// After white space that follows the size: only an extension can follow.
     BeforeExtension,
-    /// Behind `;`: white space, then the first byte of the name.
+    /// After `;`: white space, then the first byte of the name.
     NameStart,
     Name,
-    /// Behind white space after the name.
+    /// After white space that follows the name.
     AfterName,
-    /// Behind `=`: white space, then the first byte of the value.
+    /// After `=`: white space, then the first byte of the value.
     ValueStart,
     Token,
     Quoted,
-    /// Behind a backslash in a quoted string.
+    /// After a backslash in a quoted string.
     QuotedPair,
-    /// Behind the value: `;`, white space or the end of the line.
+    /// After a quoted value: `;`, white space or the end of the line.
     AfterValue,
-    /// Behind white space after the value: only another extension can follow.
+    /// After white space that follows the value: only another extension can follow.
     AfterValueSpace,
     SizeLineFeed,
     Data,
@@ -33,28 +34,29 @@ enum Position {
     End,
 }
 
-/// What the decoder found at the front of the buffer.
+/// The first piece of the input, as decoded by [`Chunked::advance`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
-    /// This many bytes were framing; more are needed.
+    /// `framing` bytes of framing were read, and more input is needed.
     NeedMore { framing: usize },
-    /// Bytes of framing left, then bytes of content.
+    /// `framing` bytes of framing, followed by `length` bytes of content.
     Data { framing: usize, length: usize },
-    /// Bytes of framing left, then a trailer section of this many bytes, its empty line
-    /// included; the body is over.
+    /// `framing` bytes of framing, followed by a trailer section of `trailers` bytes including its
+    /// empty line. The body is complete.
     End { framing: usize, trailers: usize },
 }
 
 #[derive(Clone, Debug)]
 pub(crate) struct Chunked {
     position: Position,
-    /// Of the chunk being read.
+    /// Bytes of data that remain in the current chunk.
     remaining: u64,
-    /// Framing of the current chunk that is still free, once its size is known.
+    /// Bytes of framing of the current chunk that do not count against `budget`. Known once the
+    /// size has been read.
     free: u64,
-    /// Bytes left for the framing that is not free, and for trailers.
+    /// Bytes that remain for framing beyond what is free, and for trailers.
     budget: usize,
-    /// How far the trailer section was searched, and where its last line starts.
+    /// Offset up to which the trailer section was searched, and offset of its last line.
     searched: usize,
     line_start: usize,
 }
@@ -64,23 +66,24 @@ impl Chunked {
         Self { position: Position::Size(0), remaining: 0, free: 0, budget, searched: 0, line_start: 0 }
     }
 
-    /// Sets the bytes left for framing that is not free, and for trailers.
+    /// Sets the number of bytes that remain for framing beyond what is free, and for trailers.
     pub(crate) fn set_overhead(&mut self, budget: usize) {
         self.budget = budget;
     }
 
-    /// How many bytes of the current chunk's data are still to come.
+    /// Returns the number of bytes of the current chunk's data that have not been read.
     pub(crate) fn chunk_remaining(&self) -> u64 {
         if self.position == Position::Data { self.remaining } else { 0 }
     }
 
-    /// How many bytes of the trailer section are needed at most, 0 before it.
+    /// Returns the maximum number of bytes of the trailer section including its empty line, or 0
+    /// before that section.
     pub(crate) fn longest_section(&self) -> usize {
         if self.position == Position::Trailers { self.budget.saturating_add(2) } else { 0 }
     }
 
-    /// Reads the front of `input`; the caller removes what the piece covers before the next
-    /// call. Trailers stay in the input until their section is complete.
+    /// Decodes the first piece of `input`. The caller removes the bytes that the piece covers
+    /// before the next call. Trailers stay in the input until their section is complete.
     pub(crate) fn advance(&mut self, input: &[u8]) -> Result<Piece, ProtocolError> {
         let mut framing = 0;
         while let Some(rest) = input.get(framing..) {
@@ -107,8 +110,9 @@ impl Chunked {
         Ok(Piece::NeedMore { framing })
     }
 
-    /// Takes what is usual and there as a whole, a line end or a size without extensions, in
-    /// one step instead of byte by byte; returns how far that goes.
+    /// Reads a complete line end, or a complete size line without extensions, in one step instead
+    /// of byte by byte. Returns the number of bytes read, 0 if the input does not start with
+    /// either.
     fn fast_path(&mut self, rest: &[u8]) -> usize {
         match self.position {
             Position::DataCarriageReturn if rest.starts_with(b"\r\n") => {
@@ -116,7 +120,8 @@ impl Chunked {
                 2
             }
             Position::Size(0) => match plain_size(rest) {
-                // A line that is not free goes step by step, which knows where it is too long.
+                // A line that counts against the budget is read byte by byte, so that the error is
+                // found at the byte that exceeds it.
                 Some((size, length)) if (length as u64).saturating_add(line_end(size)) <= allowance(size) => {
                     self.remaining = size;
                     self.position = if size == 0 { Position::Trailers } else { Position::Data };
@@ -134,7 +139,7 @@ impl Chunked {
             (P::DataCarriageReturn, b'\r') => return Ok(P::DataLineFeed),
             (P::DataLineFeed, b'\n') => return Ok(P::Size(0)),
             (P::DataCarriageReturn | P::DataLineFeed, _) => return Err(ProtocolError::ChunkLineEnd),
-            // Digits count once the size is known: 16 of them are free whatever they say.
+            // Digits are counted once the size is known; up to 16 are free for any size.
             (P::Size(_), _) if byte.is_ascii_hexdigit() => {}
             (P::Size(0), _) => {}
             (P::Size(digits @ 1..), _) => {
@@ -157,7 +162,7 @@ impl Chunked {
             (P::Quoted, b'"') => P::AfterValue,
             (P::Quoted, b'\\') => P::QuotedPair,
             (P::Quoted | P::QuotedPair, b'\t' | b' '..=b'~' | 0x80..) => P::Quoted,
-            // A quoted string never crosses a line end, and LF alone never is one.
+            // A quoted string cannot contain a line end, and LF alone is not a line end.
             (P::SizeLineFeed, _) | (_, b'\n') => return Err(ProtocolError::ChunkLineEnd),
             (P::Size(0), _) => return Err(ProtocolError::ChunkSize),
             (P::Size(_) | P::Name | P::Token | P::AfterValue, b'\r') => P::SizeLineFeed,
@@ -178,9 +183,8 @@ impl Chunked {
         })
     }
 
-    /// Searches the end of the trailer section: each byte is looked at once, and none beyond
-    /// the budget and the empty line, so that the verdict does not depend on how much has
-    /// arrived.
+    /// Searches for the end of the trailer section. Each byte is searched once, and none beyond the
+    /// budget plus the empty line, so that the verdict does not depend on how much has arrived.
     fn trailers(&mut self, framing: usize, section: &[u8]) -> Result<Piece, ProtocolError> {
         let most = self.budget.saturating_add(2);
         let window = section.get(..most).unwrap_or(section);
@@ -200,7 +204,7 @@ impl Chunked {
         if section.len() < most { Ok(Piece::NeedMore { framing }) } else { Err(ProtocolError::ChunkOverhead) }
     }
 
-    /// Takes framing from what is free for the chunk, then from the budget.
+    /// Counts bytes of framing, first against what is free for the chunk, then against the budget.
     fn spend(&mut self, bytes: u64) -> Result<(), ProtocolError> {
         let excess = bytes.saturating_sub(self.free);
         self.free = self.free.saturating_sub(bytes);
@@ -210,19 +214,20 @@ impl Chunked {
     }
 }
 
-/// How much framing a chunk may have that counts against no limit. It grows with the data, so
-/// that content in small chunks may be as long as other content, and extensions that outweigh
-/// their data may not.
+/// Returns the number of bytes of framing that are free for a chunk of this size, that is, do not
+/// count against the budget. It grows with the data: content in small chunks can be of any length,
+/// but extensions that are much larger than their data cannot.
 fn allowance(size: u64) -> u64 {
     size.saturating_mul(2).saturating_add(16)
 }
 
-/// The length of the line end behind the data of a chunk; the last chunk has none.
+/// Returns the length of the line end after the data of a chunk; the last chunk has none.
 fn line_end(size: u64) -> u64 {
     if size == 0 { 0 } else { 2 }
 }
 
-/// The number in front of a CRLF, and the length of both.
+/// Parses 1 to 16 hexadecimal digits followed by CRLF. Returns the number and the length of the
+/// line, or `None` if the input does not start with such a line.
 fn plain_size(line: &[u8]) -> Option<(u64, usize)> {
     let mut size = 0;
     for (at, &byte) in line.iter().take(17).enumerate() {
@@ -238,7 +243,7 @@ fn plain_size(line: &[u8]) -> Option<(u64, usize)> {
 mod tests {
     use super::*;
 
-    /// The content, the trailer section, and how much of the input was used.
+    /// Returns the content, the trailer section, and the number of bytes of input that were read.
     fn decode(input: &[u8], budget: usize, cut: usize) -> Result<(Vec<u8>, Vec<u8>, usize), Option<ProtocolError>> {
         let mut decoder = Chunked::new(budget);
         let (mut at, mut end, mut content) = (0, 0, Vec::new());
@@ -332,7 +337,8 @@ mod tests {
         }
     }
 
-    /// The budget that a body needs: one byte less, and it is refused at every cut.
+    /// Asserts that a body needs exactly this budget: with one byte less it is refused at every
+    /// cut.
     fn needs(body: &[u8], budget: usize) {
         for cut in [1, 2, 3, 5, 1000] {
             assert!(decode(body, budget, cut).is_ok(), "cut every {cut}: {}", body.escape_ascii());
@@ -345,7 +351,7 @@ mod tests {
 
     #[test]
     fn the_budget_is_shared_and_exact() {
-        // Of a chunk of n bytes 16 + 2 n bytes of framing are free.
+        // For a chunk of n bytes, 16 + 2 n bytes of framing are free.
         needs(&[&b"1\r\nx\r\n".repeat(500)[..], b"0\r\n\r\n"].concat(), 0);
         needs(b"1;aaaaaaaaaaaa\r\nx\r\n0\r\n\r\n", 0);
         needs(b"1;aaaaaaaaaaaaa\r\nx\r\n0\r\n\r\n", 1);
@@ -354,12 +360,12 @@ mod tests {
         needs(b"00000000000001\r\nx\r\n00000000000000\r\n\r\n", 0);
         needs(b"000000000000001\r\nx\r\n000000000000000\r\n\r\n", 2);
         needs(b"0000000000000001\r\nx\r\n0000000000000000\r\n\r\n", 4);
-        // What a chunk leaves of that is not for another one.
+        // What one chunk does not use is not available to another.
         needs(&[&b"3e8\r\n"[..], &[b'x'; 1000], b"\r\n1;aaaaaaaaaaaaa\r\nx\r\n0\r\n\r\n"].concat(), 1);
-        // Of trailers everything counts but the empty line.
+        // All bytes of the trailer section count, except the empty line.
         needs(b"0\r\nT: 1\r\n\r\n", 6);
         needs(b"1;aaaaaaaaaaaaaaa\r\nx\r\n0;aaaaaaaaaaaaaa\r\nT: 1\r\n\r\n", 3 + 2 + 6);
-        // Trailers that fill their room cannot end any more, so nothing is awaited.
+        // Trailers that have used up the budget are refused without waiting for more bytes.
         let (open, budget) = (b"1\r\nx\r\n0\r\nT: 1", 4);
         for cut in [1, 2, 3, 5, 1000] {
             assert_eq!(decode(open, budget - 2, cut), Err(Some(ProtocolError::ChunkOverhead)), "cut every {cut}");
@@ -394,7 +400,7 @@ mod tests {
         }
     }
 
-    /// Not by a verdict: byte by byte it would be the same.
+    /// Tests the fast path itself, because the verdict is the same byte by byte.
     #[test]
     fn plain_lines_are_taken_in_one_step() {
         for (line, length) in [

@@ -7,12 +7,14 @@ use std::time::SystemTime;
 
 use httpdate::HttpDate;
 
-/// The last second that a year of four digits can name; what is later is written as this.
+/// The last second of the year 9999, the last with four digits. Later times are written as this
+/// one.
 pub(crate) const LAST_SECOND: u64 = 253_402_300_799;
 
-/// A moment of wall time: the span since 1970-01-01 00:00:00 UTC, with days of 86,400 seconds.
+/// A point in wall-clock time: the duration since 1970-01-01 00:00:00 UTC, with days of 86,400
+/// seconds.
 ///
-/// It converts from and to [`SystemTime`], which reads no clock:
+/// It converts from and to [`SystemTime`] without reading a clock:
 ///
 /// ```
 /// use std::time::{Duration, SystemTime};
@@ -30,13 +32,13 @@ pub(crate) const LAST_SECOND: u64 = 253_402_300_799;
 pub struct UnixTime(pub Duration);
 
 impl UnixTime {
-    /// Returns the moment this many seconds after 1970-01-01 00:00:00 UTC.
+    /// Returns the time that is `seconds` after 1970-01-01 00:00:00 UTC.
     #[must_use]
     pub const fn from_secs(seconds: u64) -> Self {
         Self(Duration::from_secs(seconds))
     }
 
-    /// Returns whole seconds since 1970-01-01 00:00:00 UTC.
+    /// Returns the number of whole seconds since 1970-01-01 00:00:00 UTC.
     #[must_use]
     pub const fn as_secs(self) -> u64 {
         self.0.as_secs()
@@ -54,8 +56,8 @@ impl TryFrom<SystemTime> for UnixTime {
 }
 
 /// # Errors
-/// [`UnixTimeError::OutOfRange`] for a moment that the system cannot represent, some 292 billion
-/// years from now on Unix.
+/// [`UnixTimeError::OutOfRange`] for a time that the system cannot represent: on Unix, one about
+/// 292 billion years from now.
 impl TryFrom<UnixTime> for SystemTime {
     type Error = UnixTimeError;
 
@@ -64,7 +66,7 @@ impl TryFrom<UnixTime> for SystemTime {
     }
 }
 
-/// The reason why a [`UnixTime`] and a [`SystemTime`] do not convert.
+/// The error of a conversion between [`UnixTime`] and [`SystemTime`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum UnixTimeError {

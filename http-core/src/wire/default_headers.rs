@@ -1,29 +1,32 @@
-//! The lines that the core supplies to nearly every response: Server and Date.
+//! The field lines that the core adds to nearly every response: Server and Date.
 
 use core::fmt::Write;
 
 use crate::wire::date::{LAST_SECOND, UnixTime, http_date};
 use crate::wire::response_framing::ReservedFields;
 
-/// Both lines, written once a second: copying them together is most of what a head costs.
+/// The lines of Server and Date, formatted once a second and copied together, because writing them
+/// is most of the cost of a response head.
 #[derive(Debug, Default)]
 pub(crate) struct DefaultHeaders {
     second: Option<u64>,
     lines: String,
-    /// Where the line of Date starts; the line of Server, if there is one, stands before it.
+    /// Offset of the Date line, which follows the Server line if there is one.
     date_at: usize,
 }
 
 impl DefaultHeaders {
-    /// Without lines, but with room for them: it lives as long as the connection, and taken
-    /// amid the first response it would keep in pieces what is free again behind that.
+    /// Creates a value without lines, but with capacity for them. The storage lives as long as the
+    /// connection; if it were allocated during the first response, it would fragment the memory
+    /// that is freed after that response.
     pub(crate) fn with_room_for(server: Option<&str>) -> Self {
         const DATE_LINE: usize = 37;
         let room = server.map_or(0, |server| server.len() + 10) + DATE_LINE;
         Self { lines: String::with_capacity(room), ..Self::default() }
     }
 
-    /// The lines as of this moment (RFC 9110 section 6.6.1 for Date, 10.2.4 for Server).
+    /// Formats the lines for this time unless they already are (RFC 9110 section 6.6.1 for Date,
+    /// 10.2.4 for Server).
     pub(crate) fn at(&mut self, wall: UnixTime, server: Option<&str>) -> &Self {
         let second = wall.as_secs().min(LAST_SECOND);
         if self.second != Some(second) {
@@ -41,11 +44,11 @@ impl DefaultHeaders {
         }
         self.date_at = self.lines.len();
         let date = http_date(second);
-        // Writing into a String does not fail.
+        // Writing to a String does not fail.
         let _ = write!(self.lines, "Date: {date}\r\n");
     }
 
-    /// The lines whose fields the application has not set itself.
+    /// Returns the lines of those fields that the application has not set itself.
     pub(crate) fn without(&self, reserved: &ReservedFields) -> &[u8] {
         let lines = match (reserved.server, reserved.date) {
             (false, false) => self.lines.as_str(),

@@ -1,20 +1,21 @@
-//! Responses as bytes: the head (RFC 9112 section 4) and the chunked framing (section 7.1).
+//! The encoder of responses: the head (RFC 9112 section 4) and the chunked framing (section 7.1).
 
 use http::StatusCode;
 
 use crate::wire::response_framing::FramingField;
 use crate::wire::trailers;
 
-/// All that stands in the head of a response.
+/// The contents of a response head.
 #[derive(Debug)]
 pub(crate) struct ResponseEncoder<'a> {
     pub(crate) http_1_0: bool,
     pub(crate) status: StatusCode,
-    /// In place of the registered phrase.
+    /// The reason phrase; by default, the registered phrase of the status.
     pub(crate) reason: Option<&'a str>,
-    /// The lines of Server and Date, each with its end, as far as they are not among `fields`.
+    /// The lines of Server and Date that are not among `fields`, each with its line end.
     pub(crate) default_lines: &'a [u8],
-    /// The lines of the application, each with its end, without those that the core owns.
+    /// The lines set by the application, each with its line end, without those of fields that the
+    /// core owns.
     pub(crate) fields: &'a [u8],
     pub(crate) framing: FramingField,
     /// The value of the Connection field, if it is sent.
@@ -24,7 +25,7 @@ pub(crate) struct ResponseEncoder<'a> {
 impl ResponseEncoder<'_> {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         if self.status == StatusCode::OK && self.reason.is_none() && !self.http_1_0 {
-            // Nearly every response starts so.
+            // The status line of nearly every response.
             out.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
         } else {
             self.write_other_status_line(out);
@@ -36,7 +37,7 @@ impl ResponseEncoder<'_> {
             FramingField::Length(length) => {
                 out.extend_from_slice(b"Content-Length: ");
                 out.extend_from_slice(itoa::Buffer::new().format(length).as_bytes());
-                // Nearly every head ends so.
+                // The end of nearly every head.
                 if self.connection.is_none() {
                     return out.extend_from_slice(b"\r\n\r\n");
                 }
@@ -54,13 +55,13 @@ impl ResponseEncoder<'_> {
     fn write_other_status_line(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(if self.http_1_0 { b"HTTP/1.0 " } else { b"HTTP/1.1 " });
         out.extend_from_slice(self.status.as_str().as_bytes());
-        // The space stays also where there is no phrase (RFC 9112 section 4).
+        // The space is sent even without a phrase (RFC 9112 section 4).
         let reason = self.reason.unwrap_or_else(|| reason_phrase(self.status));
         line(out, b" ", reason.as_bytes());
     }
 }
 
-/// An interim response with the lines of the application, each with its end.
+/// Writes an interim response with the lines set by the application, each with its line end.
 pub(crate) fn interim(out: &mut Vec<u8>, status: StatusCode, fields: &[u8]) {
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status.as_str().as_bytes());
@@ -69,14 +70,15 @@ pub(crate) fn interim(out: &mut Vec<u8>, status: StatusCode, fields: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// A line whose first bytes have a length known here, which makes copying them cheap.
+/// Writes a line. The length of its first bytes is known at compile time, which makes the copy
+/// cheap.
 fn line<const N: usize>(out: &mut Vec<u8>, name: &[u8; N], value: &[u8]) {
     out.extend_from_slice(name);
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
 }
 
-/// The phrase of RFC 9110 section 15; the crate still has the older one for two statuses.
+/// Returns the phrase of RFC 9110 section 15; the `http` crate has older phrases for two statuses.
 fn reason_phrase(status: StatusCode) -> &'static str {
     match status {
         StatusCode::PAYLOAD_TOO_LARGE => "Content Too Large",
@@ -85,13 +87,13 @@ fn reason_phrase(status: StatusCode) -> &'static str {
     }
 }
 
-/// `chunk-size CRLF`; the caller puts the data and a CRLF behind it.
+/// Writes `chunk-size CRLF`; the caller appends the data and a CRLF.
 pub(crate) fn chunk_size(out: &mut Vec<u8>, length: u64) {
     hexadecimal(out, length);
     out.extend_from_slice(b"\r\n");
 }
 
-/// A number in hexadecimal digits, without leading zeros.
+/// Writes a number in hexadecimal digits without leading zeros.
 pub(crate) fn hexadecimal(out: &mut Vec<u8>, mut number: u64) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut written = [b'0'; 16];
@@ -107,7 +109,7 @@ pub(crate) fn hexadecimal(out: &mut Vec<u8>, mut number: u64) {
     out.extend_from_slice(written.get(16 - digits..).unwrap_or_default());
 }
 
-/// `last-chunk trailer-section CRLF`, without the fields that must not stand there.
+/// Writes `last-chunk trailer-section CRLF`, without the fields that are not allowed in trailers.
 pub(crate) fn last_chunk<'a>(out: &mut Vec<u8>, trailers: impl IntoIterator<Item = (&'a str, &'a [u8])>) {
     out.extend_from_slice(b"0\r\n");
     for (name, value) in trailers.into_iter().filter(|(name, _)| !trailers::is_forbidden(name)) {

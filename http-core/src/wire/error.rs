@@ -1,14 +1,15 @@
-//! What a peer did wrong.
+//! Protocol errors of a peer.
 
 use core::fmt;
 
 use http::StatusCode;
 
-/// A fault in what a peer sent, for which it is refused; `docs/protocol.md` has the verdict on each
-/// input.
+/// A protocol error of the peer, for which its request or connection is refused; `docs/protocol.md`
+/// lists the verdict on each input.
 ///
-/// Each fault has one status ([`status`](Self::status)) and one fixed text, which never
-/// contains anything that the peer sent, so it can be put into a response or a log as it is.
+/// Each error has one status ([`status`](Self::status)) and one fixed text ([`rule`](Self::rule)).
+/// The text never contains anything that the peer sent, so it is safe to put into a response or a
+/// log.
 ///
 /// ```
 /// use httpants_core::{ProtocolError, Config, Connection, Event, Now, ConnectionInfo};
@@ -27,9 +28,9 @@ use http::StatusCode;
 pub enum ProtocolError {
     /// More empty lines before the request line than allowed.
     EmptyLines,
-    /// A line feed without the carriage return before it.
+    /// A line feed without a carriage return before it.
     BareLineFeed,
-    /// A carriage return without the line feed behind it.
+    /// A carriage return without a line feed after it.
     BareCarriageReturn,
     /// The first line is not `method SP request-target SP HTTP-version CRLF`.
     RequestLine,
@@ -37,24 +38,25 @@ pub enum ProtocolError {
     Method,
     /// The method is a token longer than the limit.
     MethodTooLong,
-    /// No version stands in the request line (HTTP/0.9), or not one of the form `HTTP/d.d`.
+    /// The request line has no version (HTTP/0.9), or one that is not of the form `HTTP/d.d`.
     Version,
     /// The major version is not 1.
     MajorVersion,
-    /// A byte that no request target can hold.
+    /// A byte that is not allowed in a request target.
     TargetByte,
     /// The target is longer than the limit.
     TargetTooLong,
-    /// An absolute form that is not `http(s)://authority...`.
+    /// An absolute-form target that is not `http(s)://authority...`.
     AbsoluteForm,
-    /// Neither a path nor an absolute URL.
+    /// The target is neither a path nor an absolute URL.
     TargetForm,
-    /// An authority form outside CONNECT, or not `host:port` with it.
+    /// An authority-form target with a method other than CONNECT, or a CONNECT target that is not
+    /// `host:port`.
     AuthorityForm,
-    /// The target `*` outside OPTIONS.
+    /// The target `*` with a method other than OPTIONS.
     AsteriskForm,
-    /// A line that is no field line: no colon, an empty name, white space before the colon,
-    /// a name that is not a token, or a folded line.
+    /// A line that is not a field line: it has no colon, an empty name, white space before the
+    /// colon, or a name that is not a token, or it is a folded line.
     FieldName,
     /// A field value with a control byte.
     FieldValue,
@@ -74,7 +76,7 @@ pub enum ProtocolError {
     ContentLength,
     /// More than one Content-Length line.
     DuplicateContentLength,
-    /// Content-Length beside Transfer-Encoding.
+    /// Both Content-Length and Transfer-Encoding.
     ContentLengthAndTransferEncoding,
     /// Transfer-Encoding in an HTTP/1.0 request.
     TransferEncodingVersion,
@@ -85,29 +87,29 @@ pub enum ProtocolError {
     TransferCoding,
     /// A chunk size that is not 1 to 16 hexadecimal digits.
     ChunkSize,
-    /// A chunk extension outside its grammar.
+    /// A chunk extension that does not follow the grammar of RFC 9112 section 7.1.1.
     ChunkExtension,
-    /// A line of the chunked framing that does not end with CRLF where it must.
+    /// A line of the chunked framing, or the data of a chunk, that does not end with CRLF.
     ChunkLineEnd,
-    /// Chunk framing beyond what the chunks need, and trailers, that exceed
-    /// [`Limits::chunk_overhead`](crate::Limits::chunk_overhead) together.
+    /// Chunk framing beyond the free allowance of each chunk, together with trailers, exceeds
+    /// [`Limits::chunk_overhead`](crate::Limits::chunk_overhead).
     ChunkOverhead,
-    /// A body larger than `max_body_size`.
+    /// A body larger than [`Limits::max_body_size`](crate::Limits::max_body_size).
     BodyTooLarge,
     /// An expectation other than `100-continue`.
     Expectation,
-    /// The bytes before the first request are not a PROXY protocol header. It gets no response.
+    /// The bytes before the first request are not a PROXY protocol header. No response is sent.
     ProxyHeader,
-    /// A request without TLS on a port that requires TLS.
+    /// A plain HTTP request on a port that requires TLS.
     PlainRequest,
-    /// The head did not arrive in time.
+    /// The head did not arrive within its timeout.
     HeadTimeout,
-    /// The body did not arrive in time.
+    /// The body did not arrive within its timeout.
     BodyTimeout,
 }
 
 impl ProtocolError {
-    /// Every fault, for tables of them; each is at the index of its discriminant (`fault as
+    /// All errors, for example to build tables; each is at the index of its discriminant (`error as
     /// usize`).
     pub const ALL: &'static [Self] = &[
         Self::EmptyLines,
@@ -150,7 +152,7 @@ impl ProtocolError {
         Self::BodyTimeout,
     ];
 
-    /// Returns the status of the response to this fault.
+    /// Returns the status of the response to this error.
     #[must_use]
     pub fn status(self) -> StatusCode {
         match self {
@@ -165,8 +167,8 @@ impl ProtocolError {
         }
     }
 
-    /// Returns the id of the rule that was broken: a name that stays the same between versions, for
-    /// tools, logs and metrics. `docs/protocol.md` has the inputs that break it, under this id.
+    /// Returns the id of the broken rule: a name that stays the same between versions, for tools,
+    /// logs and metrics. `docs/protocol.md` lists the inputs that break the rule under this id.
     #[must_use]
     pub const fn id(self) -> &'static str {
         match self {
@@ -211,15 +213,16 @@ impl ProtocolError {
         }
     }
 
-    /// Returns the section that has the rule, such as `RFC 9110 8.6`; `None` for that of another
-    /// specification, the PROXY protocol.
+    /// Returns the RFC section of the rule, such as `RFC 9110 8.6`; `None` for
+    /// [`ProxyHeader`](Self::ProxyHeader), because the PROXY protocol is not specified by an RFC.
     #[must_use]
     pub fn section(self) -> Option<&'static str> {
         let (_, section) = self.rule().strip_suffix(')')?.rsplit_once(" (")?;
         Some(section)
     }
 
-    /// Returns what was wrong, what was allowed, and the rule: a fixed text that is safe to send.
+    /// Returns a fixed text with the broken rule and its RFC section, which is safe to send to the
+    /// peer.
     #[must_use]
     pub fn rule(self) -> &'static str {
         match self {
@@ -276,7 +279,7 @@ impl ProtocolError {
 }
 
 impl ProtocolError {
-    /// Returns true if one field line is at fault, and not the head as a whole.
+    /// Returns true if the error is in one field line, not in the head as a whole.
     pub(crate) fn is_of_field_line(self) -> bool {
         matches!(self, Self::FieldName | Self::FieldValue | Self::BareLineFeed | Self::BareCarriageReturn)
     }

@@ -1,11 +1,12 @@
-//! Field sections: the lines of a head, of trailers and of a multipart part (RFC 9112 section 5).
+//! The parser of field sections: the lines of a head, of trailers and of a multipart part (RFC 9112
+//! section 5).
 
 use crate::wire::error::ProtocolError;
 use crate::wire::grammar::{self, ByteSet, byte_set, trim_ows_end, trim_ows_start};
 use crate::wire::span::FieldSpan;
 
-/// The most bytes that a section can have, whatever the configuration says: the reach of a
-/// [`Span`].
+/// Maximum length of a section in bytes, whatever the configuration allows: the largest offset of a
+/// [`Span`](crate::wire::span::Span).
 pub(crate) const MOST_BYTES: usize = u16::MAX as usize;
 
 pub(crate) static TCHAR: ByteSet = byte_set!(grammar::is_tchar);
@@ -14,16 +15,16 @@ static VALUE: ByteSet = byte_set!(grammar::is_field_value_byte);
 /// One line of a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Line<'a> {
-    /// A name and a value without the white space around it.
+    /// A name, and a value without the surrounding white space.
     Field(&'a [u8], &'a [u8]),
     /// The empty line that ends the section.
     End,
 }
 
-/// The lines of a section, one after the other, as far as it has arrived.
+/// A reader of the lines of a section, of which the end may not have arrived.
 ///
-/// A line is judged when its end is there and by nothing else, so that the verdict does not
-/// depend on how the bytes arrived.
+/// A line is judged only once its end has arrived, and only by its own bytes, so that the verdict
+/// does not depend on how the bytes are cut into segments.
 #[derive(Debug)]
 pub(crate) struct Lines<'a> {
     rest: &'a [u8],
@@ -34,12 +35,12 @@ impl<'a> Lines<'a> {
         Self { rest: section }
     }
 
-    /// What was not read yet.
+    /// Returns the bytes that have not been read.
     pub(crate) fn rest(&self) -> &'a [u8] {
         self.rest
     }
 
-    /// Reads a line, unless its end is not there.
+    /// Reads a line. Returns `None` if its end has not arrived.
     #[inline(always)]
     pub(crate) fn next(&mut self) -> Result<Option<Line<'a>>, ProtocolError> {
         let (name, colon) = TCHAR.split(self.rest);
@@ -66,8 +67,8 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// [`next`](Self::next) for a part of a form, whose Content-Disposition may hold control
-    /// bytes: browsers escape of a file name only `"`, CR and LF.
+    /// Reads a line like [`next`](Self::next), for a part of a form. Its Content-Disposition may
+    /// contain control bytes, because browsers escape only `"`, CR and LF in a file name.
     fn next_of_part(&mut self) -> Result<Option<Line<'a>>, ProtocolError> {
         match self.next() {
             Err(ProtocolError::FieldValue) => self.disposition().map(Some).ok_or(ProtocolError::FieldValue),
@@ -85,13 +86,14 @@ impl<'a> Lines<'a> {
     }
 }
 
-/// Finds the lines of a section that ends with its empty line, as a whole.
+/// Parses all lines of a complete section, which ends with its empty line.
 pub(crate) fn index_section(section: &[u8], limit: usize) -> Result<Vec<FieldSpan>, ProtocolError> {
     index(section, limit, |lines| lines.next())
 }
 
-/// [`index_section`] for a part of a form. The value of its Content-Disposition may hold any
-/// byte but NUL, CR and LF; where those may stand is for the parser of that field to say.
+/// Parses all lines like [`index_section`], for a part of a form. The value of its
+/// Content-Disposition may contain any byte except NUL, CR and LF; the parser of that field decides
+/// where they are allowed.
 pub(crate) fn index_part(section: &[u8], limit: usize) -> Result<Vec<FieldSpan>, ProtocolError> {
     index(section, limit, |lines| lines.next_of_part())
 }
@@ -115,9 +117,9 @@ fn index(
     Ok(index)
 }
 
-/// What is wrong with a line that does not parse, once its end is there. RFC 9112 section 2.2
-/// lets a server take LF alone for a line end; this one does not, because another reader of
-/// the same bytes may not see a line end there.
+/// Returns the error of a line that does not parse, or `None` if its end has not arrived. RFC 9112
+/// section 2.2 allows a server to accept LF alone as a line end; this one does not, because another
+/// parser of the same bytes may not see a line end there.
 #[cold]
 fn fault<'a>(bytes: &[u8], fault: ProtocolError) -> Result<Option<Line<'a>>, ProtocolError> {
     match memchr::memchr(b'\n', bytes).and_then(|end| bytes.get(..end)) {
@@ -127,8 +129,7 @@ fn fault<'a>(bytes: &[u8], fault: ProtocolError) -> Result<Option<Line<'a>>, Pro
     }
 }
 
-/// The bytes in front that a field value can have, and what follows them. Looks at eight
-/// bytes at a time.
+/// Splits after the leading bytes that are allowed in a field value. Reads eight bytes at a time.
 #[inline(always)]
 fn split_value(bytes: &[u8]) -> (&[u8], &[u8]) {
     let mut rest = bytes;
@@ -146,7 +147,7 @@ fn split_value(bytes: &[u8]) -> (&[u8], &[u8]) {
     bytes.split_at_checked(bytes.len() - end.len()).unwrap_or_default()
 }
 
-/// Behind the groups in front that hold no control: long values are mostly of those.
+/// Skips leading groups of 16 bytes without control characters, which make up most of a long value.
 #[inline(always)]
 fn skip_plain(mut bytes: &[u8]) -> &[u8] {
     while let Some((group, tail)) = bytes.split_first_chunk::<16>()
@@ -157,13 +158,13 @@ fn skip_plain(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// Where the first control stands among eight bytes, HTAB included.
+/// Returns the position of the first control character, HTAB included, among eight bytes.
 fn first_control(word: [u8; 8]) -> Option<usize> {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     let word = u64::from_le_bytes(word);
     let del = word ^ (ONES * 0x7f);
-    // Subtracting borrows into the high bit of a byte that is below the subtrahend, unless
-    // that bit was set. A borrow may go on into the bytes above, never into those below.
+    // The subtraction sets the high bit of each byte that is less than the subtrahend, unless that
+    // bit was set before. A borrow can carry into higher bytes, never into lower ones.
     let controls = (word.wrapping_sub(ONES * 0x20) & !word | del.wrapping_sub(ONES) & !del) & (ONES << 7);
     (controls != 0).then_some(controls.trailing_zeros() as usize / 8)
 }
@@ -201,10 +202,10 @@ mod tests {
         }
     }
 
-    /// The fields, and the length of the section with its empty line.
+    /// The fields, and the length of the section including its empty line.
     type Section = (Vec<(String, Vec<u8>)>, usize);
 
-    /// What httparse makes of a section, if each of its lines ends with CRLF.
+    /// Returns the result of httparse for a section, if each of its lines ends with CRLF.
     fn oracle(section: &[u8]) -> Option<Section> {
         let mut room = [httparse::EMPTY_HEADER; 64];
         let Ok(httparse::Status::Complete((length, fields))) = httparse::parse_headers(section, &mut room) else {
@@ -268,7 +269,7 @@ mod tests {
         assert!(accepted > 2_000, "only {accepted} were good");
     }
 
-    /// Every byte at every place of a value that is read eight bytes at a time.
+    /// Tests every byte at every position of a value that is read eight bytes at a time.
     #[test]
     fn every_byte_is_judged_at_every_place() {
         for (byte, place) in (0..=255).flat_map(|byte| (0..40).map(move |place| (byte, place))) {
@@ -279,7 +280,7 @@ mod tests {
         }
     }
 
-    /// Long runs of one byte, which are read in larger groups.
+    /// Tests long runs of one byte, which are read in larger groups.
     #[test]
     fn every_run_of_one_byte_is_judged() {
         for (byte, length) in (0..=255).flat_map(|byte| (0..70).map(move |length| (byte, length))) {

@@ -1,12 +1,12 @@
-//! The character classes and small productions of RFC 9110 and 9112, each under its rule.
+//! The character classes and small grammar rules of RFC 9110 and RFC 9112.
 
-/// `tchar`, RFC 9110 section 5.6.2.
+/// Returns true for a `tchar`, RFC 9110 section 5.6.2.
 pub(crate) const fn is_tchar(byte: u8) -> bool {
     matches!(byte, b'!' | b'#' | b'$' | b'%' | b'&' | b'\'' | b'*' | b'+' | b'-' | b'.' | b'^' | b'_' | b'`' | b'|' | b'~'
         | b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z')
 }
 
-/// A class of bytes as a table, where one look-up a byte counts.
+/// A set of bytes as a table, for loops in which one look-up per byte is significant.
 pub(crate) struct ByteSet(pub(crate) [bool; 256]);
 
 impl ByteSet {
@@ -14,7 +14,7 @@ impl ByteSet {
         self.0.get(usize::from(byte)) == Some(&true)
     }
 
-    /// The bytes of the set that stand in front, and what follows them.
+    /// Splits after the leading bytes that are in the set.
     #[inline]
     pub(crate) fn split<'a>(&self, bytes: &'a [u8]) -> (&'a [u8], &'a [u8]) {
         let mut rest = bytes;
@@ -30,7 +30,7 @@ impl ByteSet {
     }
 }
 
-/// The set of the bytes for which a predicate holds.
+/// Creates the set of the bytes for which a predicate holds.
 macro_rules! byte_set {
     ($predicate:expr) => {{
         #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler")]
@@ -48,28 +48,28 @@ macro_rules! byte_set {
 }
 pub(crate) use byte_set;
 
-/// `token = 1*tchar`, RFC 9110 section 5.6.2.
+/// Returns true for `token = 1*tchar`, RFC 9110 section 5.6.2.
 pub(crate) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|&b| is_tchar(b))
 }
 
-/// The bytes of a field value: `field-vchar`, SP and HTAB, RFC 9110 section 5.5.
+/// Returns true for the bytes of a field value: `field-vchar`, SP and HTAB, RFC 9110 section 5.5.
 pub(crate) const fn is_field_value_byte(byte: u8) -> bool {
     matches!(byte, b'\t' | b' '..=b'~' | 0x80..=0xff)
 }
 
-/// `OWS = *( SP / HTAB )`, RFC 9110 section 5.6.3.
+/// Returns true for a byte of `OWS = *( SP / HTAB )`, RFC 9110 section 5.6.3.
 pub(crate) const fn is_ows(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
 }
 
-/// Removes OWS from both sides, and nothing else: not VT, FF, 0x85 or 0xA0, which other
-/// definitions of white space hold.
+/// Removes OWS from both sides, but not VT, FF, 0x85 or 0xA0, which other definitions of white
+/// space include.
 pub(crate) fn trim_ows(bytes: &[u8]) -> &[u8] {
     trim_ows_end(trim_ows_start(bytes))
 }
 
-/// [`trim_ows`] on the left side only.
+/// Removes OWS from the left side only.
 pub(crate) fn trim_ows_start(mut bytes: &[u8]) -> &[u8] {
     while let [first, rest @ ..] = bytes
         && is_ows(*first)
@@ -79,7 +79,7 @@ pub(crate) fn trim_ows_start(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// [`trim_ows`] on the right side only.
+/// Removes OWS from the right side only.
 pub(crate) fn trim_ows_end(mut bytes: &[u8]) -> &[u8] {
     while let [rest @ .., last] = bytes
         && is_ows(*last)
@@ -89,13 +89,13 @@ pub(crate) fn trim_ows_end(mut bytes: &[u8]) -> &[u8] {
     bytes
 }
 
-/// The elements of one line of a `#rule` list, RFC 9110 section 5.6.1, as a recipient reads
-/// it: empty elements are skipped. A comma inside a quoted string does not separate.
+/// Returns the elements of one line of a `#rule` list as a recipient must parse it (RFC 9110
+/// section 5.6.1.2): empty elements are skipped. A comma inside a quoted string is not a separator.
 pub(crate) fn list_elements(line: &[u8]) -> impl Iterator<Item = &[u8]> {
     split_unquoted(line, b',').map(trim_ows).filter(|element| !element.is_empty())
 }
 
-/// Splits at a separator that stands outside quoted strings (RFC 9110 section 5.6.4).
+/// Splits at each separator outside quoted strings (RFC 9110 section 5.6.4).
 pub(crate) fn split_unquoted(line: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(line);
     core::iter::from_fn(move || {
@@ -127,21 +127,21 @@ pub(crate) fn split_unquoted(line: &[u8], separator: u8) -> impl Iterator<Item =
     })
 }
 
-/// Returns true if two bytes are the hexadecimal digits of an octet, as behind `%` (RFC 3986
-/// section 2.1). Where they are not, every decoder leaves the `%` as it is, but for notations that
-/// have no other reading of it (RFC 8187), which are refused.
+/// Returns true if two bytes are the hexadecimal digits of an octet, as after `%` (RFC 3986 section
+/// 2.1). If they are not, decoders keep the `%` unchanged, except those of RFC 8187 notation, which
+/// refuse the value.
 #[inline]
 pub(crate) fn is_octet(high: u8, low: u8) -> bool {
     high.is_ascii_hexdigit() && low.is_ascii_hexdigit()
 }
 
-/// The octet of two hexadecimal digits.
+/// Returns the octet of two hexadecimal digits.
 pub(crate) fn octet(high: u8, low: u8) -> u8 {
     let value = |digit: u8| (digit & 0xf) + if digit.is_ascii_digit() { 0 } else { 9 };
     value(high) << 4 | value(low)
 }
 
-/// `1*DIGIT` as a number; `None` for anything else and for what exceeds 64 bits.
+/// Parses `1*DIGIT`; returns `None` for anything else and for numbers of more than 64 bits.
 pub(crate) fn decimal(digits: &[u8]) -> Option<u64> {
     if digits.is_empty() {
         return None;
@@ -168,7 +168,7 @@ mod tests {
         assert_eq!(trim_ows(b" \t"), b"");
     }
 
-    /// In groups and behind them.
+    /// Tests sets inside the groups and after them.
     #[test]
     fn a_set_ends_at_every_place() {
         static LETTERS: ByteSet = byte_set!(is_lower);

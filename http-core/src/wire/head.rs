@@ -1,4 +1,4 @@
-//! The request head, read line by line as it arrives (RFC 9112 sections 2 to 5).
+//! The parser of the request head, line by line as it arrives (RFC 9112 sections 2 to 5).
 
 use http::Version;
 
@@ -11,20 +11,22 @@ use crate::wire::request_framing::{Framing, FramingFields};
 use crate::wire::request_line::{self, RequestLine};
 use crate::wire::span::{FieldSpan, Span};
 
-/// What the fields of a head decide about its connection.
+/// The properties of a request and its connection that the fields of its head determine.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct HeadFacts {
     pub(crate) framing: Framing,
-    /// What version and Connection say; the configuration may still say no.
+    /// True if the version and Connection allow another request; the configuration may still forbid
+    /// it.
     pub(crate) persistent: bool,
     pub(crate) expects_continue: bool,
-    /// Connection names `upgrade` and an Upgrade field is there, in HTTP/1.1.
+    /// True if Connection contains `upgrade` and Upgrade names a protocol other than h2c, in
+    /// HTTP/1.1.
     pub(crate) upgrade: bool,
-    /// The value of Host, in the head's bytes; empty where there is none.
+    /// The value of Host in the bytes of the head; empty if there is none.
     pub(crate) host: Span,
 }
 
-/// A head but for its field lines, which stand in an index of their own.
+/// A head without its field lines, which are in a separate index.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Head {
     pub(crate) line: RequestLine,
@@ -32,11 +34,11 @@ pub(crate) struct Head {
     known_fields: KnownFields,
 }
 
-/// Reads a head as it arrives: each line once, when its end is there.
+/// A reader of a head that arrives in segments. It parses each line once, when its end has arrived.
 #[derive(Debug)]
 pub(crate) struct HeadReader {
     limits: HeadLimits,
-    /// Where the line being read starts, and how far its end was looked for.
+    /// Offset of the line being read, and offset up to which its end was searched.
     line_start: usize,
     searched: usize,
 }
@@ -46,13 +48,13 @@ impl HeadReader {
         Self { limits: HeadLimits { head: limits.head.min(fields::MOST_BYTES), ..limits }, line_start: 0, searched: 0 }
     }
 
-    /// Begins with the next head.
+    /// Prepares the reader for the next head.
     pub(crate) fn reset(&mut self) {
         (self.line_start, self.searched) = (0, 0);
     }
 
-    /// Fills `head` and `index`, and returns the length of the head with its empty line once
-    /// it is complete. The caller keeps both until then.
+    /// Fills `head` and `index`. Returns the length of the head including its empty line once it is
+    /// complete. The caller must pass the same `head` and `index` until then.
     pub(crate) fn advance(
         &mut self,
         input: &[u8],
@@ -60,10 +62,10 @@ impl HeadReader {
         index: &mut Vec<FieldSpan>,
     ) -> Result<Option<usize>, ProtocolError> {
         let limit = self.limits.head;
-        // Nothing beyond the limit is looked at, so that the verdict is the same whether it
-        // has arrived or not.
+        // Bytes beyond the limit are not parsed, so that the verdict does not depend on how many of
+        // them have arrived.
         let window = input.get(..limit).unwrap_or(input);
-        // A line whose end was not there is not read again before it is.
+        // A line whose end had not arrived is not read again until it has.
         if self.searched <= self.line_start || has_line_feed(window, self.searched) {
             if self.line_start == 0
                 && let Some(length) = head.line.read(window, &self.limits)?
@@ -80,26 +82,26 @@ impl HeadReader {
         self.miss_end(window, input.len() < limit)
     }
 
-    /// The end of the head is not there; nearly every head comes whole.
+    /// Handles a head whose end has not arrived; rare, because nearly every head arrives whole.
     #[cold]
     fn miss_end(&mut self, window: &[u8], has_room: bool) -> Result<Option<usize>, ProtocolError> {
         self.searched = window.len();
         match self.line_start {
             _ if has_room => Ok(None),
-            // A head of exactly the limit would have ended by now.
+            // A head of exactly the limit would be complete.
             0 => Err(request_line::no_end(window, &self.limits)),
             _ => Err(ProtocolError::HeadTooLong),
         }
     }
 
-    /// Returns true if the request line was read already.
+    /// Returns true if the request line has been read.
     pub(crate) fn has_request_line(&self) -> bool {
         self.line_start > 0
     }
 
-    /// Reads the field lines that are there; says whether the section has ended.
+    /// Reads the field lines that have arrived. Returns true if the section is complete.
     ///
-    /// Apart, so that the loop has the registers for itself.
+    /// A function of its own, so that the loop can use all registers.
     #[inline(never)]
     fn read_fields(
         &mut self,
@@ -128,8 +130,8 @@ fn has_line_feed(window: &[u8], searched: usize) -> bool {
     window.get(searched..).is_some_and(|rest| memchr::memchr(b'\n', rest).is_some())
 }
 
-/// What the fields that decide something say, noted while the lines go by and judged when
-/// the head is whole.
+/// The values of the fields that the core interprets, recorded while the lines are read and judged
+/// when the head is complete.
 #[derive(Clone, Copy, Debug, Default)]
 struct KnownFields {
     host: Option<Span>,
@@ -143,7 +145,8 @@ struct KnownFields {
     other_expectation: bool,
 }
 
-/// The first letter of the names of each length that decide something.
+/// The first letter of the known field names, indexed by the length of the name; 0 if there is
+/// none.
 const FIRST_LETTERS: [u8; 18] = {
     let mut letters = [0; 18];
     (letters[4], letters[6], letters[7]) = (b'h', b'e', b'u');
@@ -152,10 +155,10 @@ const FIRST_LETTERS: [u8; 18] = {
 };
 
 impl KnownFields {
-    /// Notes a field, if it is one of those that decide something.
+    /// Records a field if it is one of those that the core interprets.
     #[inline(always)]
     fn note(&mut self, name: &[u8], value: &[u8], head: &[u8]) {
-        // Length and first letter tell nearly all names apart without a comparison.
+        // Length and first letter rule out nearly all other names without a comparison.
         let [first, ..] = name else { return };
         if FIRST_LETTERS.get(name.len()) == Some(&(first | 0x20)) {
             self.note_known(name, value, head);
@@ -176,16 +179,17 @@ impl KnownFields {
         }
     }
 
-    /// RFC 9110 section 7.8: a list. h2c is ignored: this server speaks HTTP/1 only.
+    /// Records Upgrade, which is a list (RFC 9110 section 7.8). h2c is ignored because this server
+    /// speaks HTTP/1 only.
     #[inline(never)]
     fn upgrade(&mut self, value: &[u8]) {
         self.upgrade |= grammar::list_elements(value).any(|protocol| !protocol.eq_ignore_ascii_case(b"h2c"));
     }
 
-    /// RFC 9110 section 7.6.1: a list, compared without case.
+    /// Records Connection, which is a list, compared without case (RFC 9110 section 7.6.1).
     #[inline(never)]
     fn connection(&mut self, value: &[u8]) {
-        // What nearly every client sends, without a list to take apart.
+        // The value that nearly every client sends, which needs no list parsing.
         if value == b"keep-alive" {
             self.keep_alive = true;
             return;
@@ -200,7 +204,7 @@ impl KnownFields {
         }
     }
 
-    /// RFC 9110 section 10.1.1: a list, which may be empty.
+    /// Records Expect, which is a list and may be empty (RFC 9110 section 10.1.1).
     #[inline(never)]
     fn expect(&mut self, value: &[u8]) {
         for expectation in grammar::list_elements(value) {
@@ -219,7 +223,7 @@ impl KnownFields {
         }
     }
 
-    /// No host, or none that is accepted.
+    /// Handles a missing, repeated or invalid Host.
     #[cold]
     fn other_host(&self, host: Option<Span>, head: &[u8], http_1_0: bool) -> Result<Span, ProtocolError> {
         match host {
@@ -264,7 +268,7 @@ mod tests {
         }
     }
 
-    /// The verdict on a head, and what was read of it.
+    /// Returns the verdict on a head, and a description of it.
     fn read(input: &[u8], cuts: impl Fn(usize) -> usize) -> Result<Option<String>, ProtocolError> {
         let limits = HeadLimits { head: 200, fields: 5, target: 40, method: 8, ..HeadLimits::DEFAULT };
         let mut reader = HeadReader::new(limits);
@@ -333,8 +337,8 @@ mod tests {
         assert!(verdicts.len() > 20, "{verdicts:?}");
     }
 
-    /// A name, or an option, of the length and with the first letter of one that decides something
-    /// is not that one.
+    /// Names and options that share only the length and the first letter with a known one are not
+    /// taken for it.
     #[test]
     fn names_are_compared_whole_and_without_case() {
         let facts = |lines: &str| {
@@ -368,7 +372,7 @@ mod tests {
         ] {
             assert_eq!(facts(lines), Err(fault), "{lines:?}");
         }
-        // In HTTP/1.0 only an option of this name keeps the connection open.
+        // In HTTP/1.0 only the option keep-alive keeps the connection open.
         for (option, persistent) in [("keep-alive", true), ("Keep-Alive", true), ("keep-alivx", false)] {
             let input = format!("GET / HTTP/1.0\r\nConnection: {option}\r\n\r\n");
             let (mut head, mut index) = (Head::default(), Vec::new());

@@ -1,13 +1,13 @@
-//! The host of a request, with its port: the value of Host, or the authority of a target (RFC 9110
-//! section 7.2).
+//! The grammar of the host of a request with its port, in Host or in the authority of a target (RFC
+//! 9110 section 7.2).
 
 use core::net::Ipv6Addr;
 
 use crate::wire::error::ProtocolError;
 use crate::wire::grammar::{ByteSet, byte_set, is_octet};
 
-/// `unreserved / sub-delims` of RFC 3986 but the comma: a list of hosts is no host, and a
-/// comma is how two joined Host lines look.
+/// Returns true for `unreserved / sub-delims` of RFC 3986 except the comma, because two Host lines
+/// that an intermediary joins are separated by a comma.
 pub(super) const fn is_reg_name_byte(byte: u8) -> bool {
     matches!(byte, b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~'
         | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=')
@@ -15,7 +15,8 @@ pub(super) const fn is_reg_name_byte(byte: u8) -> bool {
 
 static REG_NAME: ByteSet = byte_set!(is_reg_name_byte);
 
-/// `uri-host [ ":" port ]`, RFC 9110 section 7.2. An empty host is valid (RFC 9112 section 3.2).
+/// Returns true for `uri-host [ ":" port ]`, RFC 9110 section 7.2. An empty host is valid (RFC 9112
+/// section 3.2).
 pub(crate) fn is_host(value: &[u8]) -> bool {
     if let [b'[', rest @ ..] = value {
         return is_ip_literal(rest);
@@ -31,22 +32,22 @@ pub(crate) fn is_host(value: &[u8]) -> bool {
     }
 }
 
-/// What is wrong with a Host that is none. Clients write the zone of a link-local address,
-/// which means something to their own machine only.
+/// Returns the error of an invalid Host. Some clients send the zone of a link-local address, which
+/// has a meaning on their own machine only.
 #[cold]
 pub(crate) fn host_fault(value: &[u8]) -> ProtocolError {
     let address = value.strip_prefix(b"[").and_then(|rest| rest.get(..memchr::memchr(b'%', rest)?));
     if address.is_some_and(is_ipv6) { ProtocolError::HostZone } else { ProtocolError::Host }
 }
 
-/// [`is_host`] with a host that is not empty: a URI of http or https needs one (RFC 9110 section
-/// 4.2.1).
+/// Returns true for a host as in [`is_host`] that is not empty, as an http or https URI requires
+/// (RFC 9110 section 4.2.1).
 pub(crate) fn names_host(value: &[u8]) -> bool {
     is_host(value) && !matches!(value, [] | [b':', ..])
 }
 
-/// Behind the `[`: an IPv6 address or `IPvFuture`, then `]` and an optional port (RFC 3986
-/// section 3.2.2).
+/// Returns true if what follows `[` is an IPv6 address or `IPvFuture`, then `]` and an optional
+/// port (RFC 3986 section 3.2.2).
 #[inline(never)]
 fn is_ip_literal(rest: &[u8]) -> bool {
     let Some(end) = memchr::memchr(b']', rest) else {
@@ -65,7 +66,7 @@ fn is_ipv6(address: &[u8]) -> bool {
     core::str::from_utf8(address).is_ok_and(|text| text.parse::<Ipv6Addr>().is_ok())
 }
 
-/// `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.
+/// Returns true for `"v" 1*HEXDIG "." 1*( unreserved / sub-delims / ":" )`.
 fn is_ip_future(address: &[u8]) -> bool {
     let [b'v' | b'V', rest @ ..] = address else {
         return false;

@@ -1,6 +1,6 @@
-//! What a request head may have.
+//! Limits of a request head.
 
-/// Limits of a head, and how its target is read; [`Config`](crate::Config) says what each is for.
+/// The limits of a head and the options for its target, as documented in [`Config`](crate::Config).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct HeadLimits {
     pub(crate) head: usize,

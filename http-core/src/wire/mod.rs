@@ -1,4 +1,5 @@
-//! Bytes to the parts of messages and back. Imports nothing above it.
+//! The parsers and encoders of the parts of messages. They import nothing from the modules that use
+//! them.
 
 pub(crate) mod chunked;
 pub(crate) mod date;

@@ -1,4 +1,4 @@
-//! How long a request's content is: the one decision of RFC 9112 section 6.3.
+//! The length of the content of a request (RFC 9112 section 6.3).
 
 use crate::wire::error::ProtocolError;
 use crate::wire::grammar;
@@ -16,7 +16,7 @@ pub enum Framing {
     Chunked,
 }
 
-/// What the two framing fields of a head say.
+/// The values of the two framing fields of a head.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct FramingFields {
     content_length: Option<Result<Framing, ProtocolError>>,
@@ -42,7 +42,7 @@ impl FramingFields {
         });
     }
 
-    /// Decides. Whatever two readers of the same head could understand differently is refused.
+    /// Returns the framing. Heads that two parsers could interpret differently are refused.
     pub(crate) fn decide(&self, http_1_0: bool) -> Result<Framing, ProtocolError> {
         match (self.content_length, self.transfer_encoding) {
             (None, None) => Ok(Framing::None),
@@ -54,8 +54,9 @@ impl FramingFields {
     }
 }
 
-/// `chunked` alone is read; codings before it are not known to this server, and anything
-/// that does not end with one bare `chunked` has no length (RFC 9112 section 6.1).
+/// Parses Transfer-Encoding. Only `chunked` alone is accepted: this server does not support codings
+/// before it, and anything that does not end with one `chunked` without parameters has no known
+/// length (RFC 9112 section 6.1).
 fn transfer_encoding(value: &[u8]) -> Result<Framing, ProtocolError> {
     if value.eq_ignore_ascii_case(b"chunked") {
         return Ok(Framing::Chunked);

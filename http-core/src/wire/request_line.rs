@@ -1,4 +1,4 @@
-//! The request line (RFC 9112 section 3).
+//! The parser of the request line (RFC 9112 section 3).
 
 use http::{Method, Version};
 
@@ -8,32 +8,32 @@ use crate::wire::grammar::{self, ByteSet, byte_set};
 use crate::wire::limits::HeadLimits;
 use crate::wire::target::{self, Target};
 
-/// What a target can hold.
+/// The bytes that are allowed in a target.
 static VISIBLE: ByteSet = byte_set!(is_visible);
 
 const fn is_visible(byte: u8) -> bool {
     byte.is_ascii_graphic()
 }
 
-/// `method SP request-target SP HTTP-version`, RFC 9112 section 3.
+/// A request line: `method SP request-target SP HTTP-version`, RFC 9112 section 3.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RequestLine {
     pub(crate) method: Method,
     pub(crate) version: Version,
     pub(crate) target: Target,
-    /// The target where it was encoded ([`HeadLimits::non_ascii_target`]): what its parts stand in,
-    /// in place of the head.
+    /// The percent-encoded target, if it was encoded ([`HeadLimits::non_ascii_target`]). The spans
+    /// of the target then refer to it instead of the head.
     encoded: Option<Box<str>>,
 }
 
 impl RequestLine {
-    /// What the parts of the target stand in.
+    /// Returns the bytes that the spans of the target refer to.
     pub(crate) fn target_bytes<'a>(&'a self, head: &'a [u8]) -> &'a [u8] {
         self.encoded.as_deref().map_or(head, str::as_bytes)
     }
 
-    /// Reads the line that stands in front, and returns its length with its end; `None` while
-    /// that end is not there.
+    /// Reads the first line of the input. Returns its length including the line end, or `None` if
+    /// that end has not arrived.
     pub(super) fn read(&mut self, input: &[u8], limits: &HeadLimits) -> Result<Option<usize>, ProtocolError> {
         let Some(parts) = Parts::of(input) else {
             return self.read_late(input, limits);
@@ -43,7 +43,7 @@ impl RequestLine {
         Ok(Some(input.len() - parts.rest.len()))
     }
 
-    /// Takes the parts over; those of the target are to stand at `start`.
+    /// Stores the parts; the target is at offset `start`.
     #[inline(always)]
     fn take(&mut self, parts: &Parts<'_>, start: usize, limits: &HeadLimits) -> Result<(), ProtocolError> {
         let &Parts { method, target, path, minor, .. } = parts;
@@ -52,7 +52,7 @@ impl RequestLine {
         if method.len() > limits.method {
             return Err(ProtocolError::MethodTooLong);
         }
-        // Nearly all requests have it, and so had the one before.
+        // Nearly all requests are GET and follow a GET, so the method rarely has to be replaced.
         if method != b"GET" {
             self.method = Method::from_bytes(method).map_err(|_| ProtocolError::Method)?;
         } else if self.method != Method::GET {
@@ -68,8 +68,9 @@ impl RequestLine {
         Ok(())
     }
 
-    /// Waits for the end of a line that does not split, which then is wrong or has to be encoded;
-    /// but for no more where the first byte can begin no method, such as that of a TLS handshake.
+    /// Handles a line that does not split: waits for its end, then encodes its target or returns
+    /// the error. If the first byte cannot begin a method, such as that of a TLS handshake, returns
+    /// the error at once.
     #[cold]
     fn read_late(&mut self, input: &[u8], limits: &HeadLimits) -> Result<Option<usize>, ProtocolError> {
         match input.first() {
@@ -92,7 +93,7 @@ impl RequestLine {
             return Err(ProtocolError::TargetTooLong);
         }
         self.take(&parts, 0, limits)?;
-        // A host is not encoded: what stands before the path has to be as it was sent.
+        // A host is not encoded: all bytes before the path must be ASCII as sent.
         let origin = self.target.origin.slice(parts.target);
         let before_path = parts.method.len() + 1 + parts.target.len() - origin.len();
         if self.method == Method::CONNECT || !line.get(..before_path).is_some_and(<[u8]>::is_ascii) {
@@ -103,7 +104,8 @@ impl RequestLine {
     }
 }
 
-/// The line with the bytes over 0x7F of its target percent-encoded; `None` where there are none.
+/// Returns the line with the bytes above 0x7F in its target percent-encoded; `None` if there are
+/// none.
 fn encoded(line: &[u8]) -> Option<Vec<u8>> {
     let start = memchr::memchr(b' ', line)?;
     let end = memchr::memrchr(b' ', line)?;
@@ -122,22 +124,23 @@ fn encoded(line: &[u8]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// A request line that is as it must be.
+/// The parts of a well-formed request line.
 struct Parts<'a> {
     method: &'a [u8],
     target: &'a [u8],
     path: &'a [u8],
     minor: u8,
-    /// What follows the line.
+    /// The bytes after the line.
     rest: &'a [u8],
 }
 
 impl<'a> Parts<'a> {
-    /// Inlined, because nearly all lines take one of its two calls.
+    /// Splits the first line of the input. Inlined, because nearly all lines go through one of its
+    /// two calls.
     #[inline(always)]
     fn of(input: &'a [u8]) -> Option<Self> {
         let (method, rest) = match input.split_first_chunk() {
-            // Nearly all methods: compared as one word.
+            // The method of nearly all requests, compared as one word.
             Some((b"GET ", _)) => input.split_at_checked(3)?,
             _ => TCHAR.split(input),
         };
@@ -152,7 +155,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// What is wrong with a line that does not split.
+/// Returns the error of a line that does not split.
 #[cold]
 fn fault(line: &[u8], limits: &HeadLimits) -> ProtocolError {
     let Some(line) = line.strip_suffix(b"\r\n") else {
@@ -179,7 +182,7 @@ fn fault(line: &[u8], limits: &HeadLimits) -> ProtocolError {
     }
 }
 
-/// What is wrong with a request line that does not end within the limit of a head.
+/// Returns the error of a request line that does not end within the limit of a head.
 #[cold]
 pub(super) fn no_end(window: &[u8], limits: &HeadLimits) -> ProtocolError {
     match TCHAR.split(window) {
@@ -296,7 +299,7 @@ mod tests {
             (b"GE\xe9 /\xe9 HTTP/1.1\r\n", ProtocolError::Method),
             (b"GE\xe9 / HTTP/1.1\r\n", ProtocolError::Method),
             (b"CONNECT \xe9:1 HTTP/1.1\r\n", ProtocolError::TargetByte),
-            // What is encoded counts.
+            // The limit applies to the encoded target.
             (b"GET /\xe9\xe9\xe9\xe9 HTTP/1.1\r\n", ProtocolError::TargetTooLong),
         ] {
             assert_eq!(read(&limits, line), Err(fault), "{}", line.escape_ascii());
@@ -304,7 +307,7 @@ mod tests {
         limits.strict_target = true;
         assert_eq!(read(&limits, b"GET /\xe9 HTTP/1.1\r\n"), Err(ProtocolError::TargetByte));
         limits.strict_target = false;
-        // Nothing of it stays for the next request.
+        // The encoded target does not remain for the next request.
         let mut line = RequestLine::default();
         line.read(b"GET /\xe9 HTTP/1.1\r\n", &limits).unwrap();
         line.read(b"GET /b HTTP/1.1\r\n", &limits).unwrap();
@@ -312,7 +315,7 @@ mod tests {
         assert_eq!(read(&HeadLimits::DEFAULT, b"GET /\xe9 HTTP/1.1\r\n"), Err(ProtocolError::TargetByte));
     }
 
-    /// However large its limit is: the parts of a target are indexed with 16 bits.
+    /// The parts of a target are indexed with 16 bits, so this holds for any limit.
     #[test]
     fn an_encoded_target_is_no_longer_than_its_index_reaches() {
         let limits = HeadLimits { target: usize::MAX, non_ascii_target: true, ..HeadLimits::DEFAULT };
@@ -327,7 +330,7 @@ mod tests {
         }
     }
 
-    /// What is too long is judged before what else is wrong, and only that.
+    /// A part that is too long is reported before other errors.
     #[test]
     fn a_wrong_line_is_too_long_behind_its_limits() {
         let limits = HeadLimits { method: 4, target: 5, strict_target: true, ..HeadLimits::DEFAULT };

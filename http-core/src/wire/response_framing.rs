@@ -1,29 +1,30 @@
-//! How the body of one response is framed: decided once, when its head is sent.
+//! The framing of a response body, decided once, when its head is sent.
 
 use http::{Method, StatusCode};
 
-/// What happens to the body that the application gives.
+/// The treatment of the body that the application provides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Mode {
-    /// The response has none, whatever is given: HEAD, 204, 205, 304.
+    /// The response has no body, and any that is provided is dropped: HEAD, 204, 205, 304.
     Without,
-    /// This many bytes are expected.
+    /// The body must have this many bytes.
     Length(u64),
     Chunked,
-    /// The end of the stream is the end of the body (HTTP/1.0).
+    /// The body ends with the connection (HTTP/1.0).
     UntilClose,
 }
 
 /// The framing field of a response's head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FramingField {
-    /// The status or the method excludes one, or the body ends with the stream.
+    /// No field, because the status or the method excludes one or the body ends with the
+    /// connection.
     None,
     Length(u64),
     Chunked,
 }
 
-/// The fields that the core owns or supplies, as far as the application set them.
+/// The values that the application has set for fields that the core owns or adds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ReservedFields {
     pub(crate) content_length: Option<u64>,
@@ -36,7 +37,7 @@ pub(crate) struct ReservedFields {
 }
 
 impl ReservedFields {
-    /// Returns one of the fields that have no place in an interim response, if there is one.
+    /// Returns the name of a field that is not allowed in an interim response, if one is set.
     pub(crate) fn framing(self) -> Option<&'static str> {
         let fields = [
             (self.content_length.is_some(), "Content-Length"),
@@ -49,7 +50,7 @@ impl ReservedFields {
     }
 }
 
-/// What the framing depends on beside the length of the body.
+/// The properties that the framing depends on, besides the length of the body.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Exchange<'a> {
     pub(crate) method: &'a Method,
@@ -67,27 +68,28 @@ pub(crate) struct Framed {
     pub(crate) hands_over: bool,
 }
 
-/// A head that contradicts its framing.
+/// A conflict between a response head and its framing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FramingConflict {
-    /// This field is at odds with the body, the status or another field.
+    /// This field contradicts the body, the status or another field.
     Field(&'static str),
-    /// The status does not end a request.
+    /// The status is informational (1xx), so it is not that of a final response.
     Informational(StatusCode),
-    /// 101 to a request that offers no upgrade, or without an Upgrade field.
+    /// 101 in response to a request that offers no upgrade, or without an Upgrade field.
     Upgrade,
 }
 
 impl Exchange<'_> {
-    /// Frames a body of this length, if it is known: RFC 9112 section 6.3 and RFC 9110 section
-    /// 8.6, from the side that sends.
+    /// Determines the framing of a body whose length is `length`, if known, by the rules of RFC
+    /// 9112 section 6.3 and RFC 9110 section 8.6 for senders.
     pub(crate) fn frame(&self, length: Option<u64>) -> Result<Framed, FramingConflict> {
         let reserved = self.reserved;
         if self.hands_over()? {
             return Ok(Framed { mode: Mode::Without, field: FramingField::None, hands_over: true });
         }
         let length = match (length, reserved.content_length) {
-            // HEAD and 304 may give the length of a body that they do not have.
+            // A response to HEAD or with 304 may state the length of the body that it does not
+            // have.
             (Some(_), Some(set)) if self.has_no_body() => Some(set),
             (Some(given), Some(set)) if given != set => return Err(FramingConflict::Field("Content-Length")),
             (None, set) => set,
@@ -112,7 +114,7 @@ impl Exchange<'_> {
                 return Err(FramingConflict::Field("Content-Length"));
             }
             StatusCode::NO_CONTENT => (Mode::Without, FramingField::None),
-            // RFC 9110 section 15.3.6: no body, and its length says so.
+            // RFC 9110 section 15.3.6: a response without a body, sent with Content-Length: 0.
             StatusCode::RESET_CONTENT if reserved.content_length.is_some_and(|set| set > 0) => {
                 return Err(FramingConflict::Field("Content-Length"));
             }
@@ -130,10 +132,12 @@ impl Exchange<'_> {
         *self.method == Method::HEAD || self.status == StatusCode::NOT_MODIFIED
     }
 
-    /// 101 to a request that offers it, and 2xx to CONNECT, end HTTP on the connection.
+    /// Returns true if the response ends HTTP on the connection: 101 to a request that offers an
+    /// upgrade, or 2xx to CONNECT.
     fn hands_over(&self) -> Result<bool, FramingConflict> {
         if self.status == StatusCode::SWITCHING_PROTOCOLS {
-            // RFC 9110 section 15.2.2: the response names the protocol, and it was offered.
+            // RFC 9110 section 15.2.2: the response must name the protocol, and the request must
+            // have offered one.
             let allowed = self.offers_upgrade && self.reserved.upgrade;
             return if allowed { Ok(true) } else { Err(FramingConflict::Upgrade) };
         }
@@ -155,7 +159,7 @@ fn is_bodiless(status: StatusCode) -> bool {
     matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// RFC 9110 section 9.3.6.
+/// Returns true for a 2xx response to CONNECT (RFC 9110 section 9.3.6).
 fn opens_tunnel(method: &Method, status: StatusCode) -> bool {
     *method == Method::CONNECT && status.is_success()
 }
@@ -190,10 +194,10 @@ mod tests {
         let conflict = Err(FramingConflict::Field("Content-Length"));
         assert_eq!(framed(&Method::GET, 200, 5, 5), Ok(FramingField::Length(5)));
         assert_eq!(framed(&Method::GET, 200, 0, 5), conflict);
-        // The length of a body that these do not have.
+        // The length of the body that these responses do not have.
         assert_eq!(framed(&Method::HEAD, 200, 0, 5), Ok(FramingField::Length(5)));
         assert_eq!(framed(&Method::GET, 304, 0, 5), Ok(FramingField::Length(5)));
-        // RFC 9110 section 15.3.6: of a body that is empty.
+        // RFC 9110 section 15.3.6: the length of the empty body.
         assert_eq!(framed(&Method::GET, 205, 0, 0), Ok(FramingField::Length(0)));
         assert_eq!(framed(&Method::GET, 205, 5, 5), conflict);
         assert_eq!(framed(&Method::HEAD, 205, 0, 5), conflict);

@@ -1,12 +1,12 @@
-//! A stretch of a head.
+//! Ranges of bytes in a head.
 
 use core::ops::Range;
 
-/// Where something stands in a head, a trailer section or the header of a part.
+/// A range of bytes in a head, a trailer section or the header of a part.
 ///
-/// Offsets are 16 bits wide because none of them exceeds 65,535 bytes
-/// ([`Limits::head`](crate::Limits::head) is capped there), and an index of such offsets is
-/// all that a request has besides its bytes.
+/// Offsets have 16 bits because none of these exceeds 65,535 bytes
+/// ([`Limits::head`](crate::Limits::head) has that maximum). This keeps the index of a request
+/// small, which is all that it stores besides its bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Span {
     start: u16,
@@ -14,12 +14,12 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// The caller sees to it that the offsets fit.
+    /// Creates a span; the caller ensures that the offsets fit into 16 bits.
     pub(crate) fn new(range: Range<usize>) -> Self {
         Self { start: range.start as u16, end: range.end as u16 }
     }
 
-    /// Where a slice of the whole stands in it.
+    /// Returns the span of `part`, which must be a slice of `whole`.
     #[inline]
     pub(crate) fn of(part: &[u8], whole: &[u8]) -> Self {
         let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
@@ -39,7 +39,7 @@ impl Span {
     }
 }
 
-/// Where one field line's name and value stand in the section's bytes.
+/// The spans of the name and the value of a field line in the bytes of its section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct FieldSpan {
     pub(crate) name: Span,
@@ -47,7 +47,7 @@ pub(crate) struct FieldSpan {
 }
 
 impl FieldSpan {
-    /// Both are slices of the section.
+    /// Returns the spans of a name and a value, which must be slices of `section`.
     #[inline]
     pub(crate) fn of(name: &[u8], value: &[u8], section: &[u8]) -> Self {
         Self { name: Span::of(name, section), value: Span::of(value, section) }

@@ -1,4 +1,4 @@
-//! The request target in its four forms (RFC 9112 section 3.2).
+//! The parser of the request target in its four forms (RFC 9112 section 3.2).
 
 use http::Method;
 
@@ -7,17 +7,17 @@ use crate::wire::grammar::{self, ByteSet, byte_set};
 use crate::wire::host;
 use crate::wire::span::Span;
 
-/// Where the parts of a target stand in the head. Absent parts are empty.
+/// The spans of the parts of a target in the head. Absent parts are empty.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Target {
-    /// As sent.
+    /// The target as sent.
     pub(crate) whole: Span,
-    /// From the path on: what an origin form would have been.
+    /// The target from the path on: the equivalent origin form.
     pub(crate) origin: Span,
     pub(crate) path: Span,
     pub(crate) query: Span,
     pub(crate) fragment: Span,
-    /// Of an absolute form, or of CONNECT.
+    /// The authority of an absolute form or of a CONNECT target.
     pub(crate) authority: Span,
 }
 
@@ -27,14 +27,14 @@ impl Target {
     }
 }
 
-/// Parses the target at `start` in the head and whose path has a known length;
-/// its bytes are visible ASCII already.
+/// Parses the target `text` that is at `start` in the head and whose path is `path` bytes long. All
+/// its bytes must be visible ASCII.
 #[inline(always)]
 pub(crate) fn parse(text: &[u8], path: usize, start: usize, method: &Method) -> Result<Target, ProtocolError> {
     let whole = Span::new(start..start + text.len());
     match text {
         _ if *method == Method::CONNECT => authority_form(text, whole),
-        // Most targets are a path and nothing else.
+        // Most targets consist of a path only.
         [b'/', ..] if path == text.len() => Ok(Target::path(whole)),
         [b'/', ..] => Ok(Target { whole, ..origin_form(text, path, start) }),
         b"*" if *method == Method::OPTIONS => Ok(Target::path(whole)),
@@ -43,7 +43,8 @@ pub(crate) fn parse(text: &[u8], path: usize, start: usize, method: &Method) -> 
     }
 }
 
-/// `absolute-path [ "?" query ]`; a `#` starts the fragment, an attribute of its own in Pants.
+/// Parses `absolute-path [ "?" query ]`; a `#` starts the fragment, which is a separate attribute,
+/// as in Pants.
 #[inline(never)]
 fn origin_form(text: &[u8], path: usize, start: usize) -> Target {
     let end = text.len();
@@ -62,7 +63,7 @@ fn origin_form(text: &[u8], path: usize, start: usize) -> Target {
     }
 }
 
-/// `http(s)://authority [ path ] [ "?" query ]`, RFC 9112 section 3.2.2.
+/// Parses `http(s)://authority [ path ] [ "?" query ]`, RFC 9112 section 3.2.2.
 #[cold]
 fn absolute_form(text: &[u8], start: usize) -> Result<Target, ProtocolError> {
     let colon = memchr::memchr(b':', text).ok_or(ProtocolError::TargetForm)?;
@@ -88,7 +89,7 @@ fn absolute_form(text: &[u8], start: usize) -> Result<Target, ProtocolError> {
     })
 }
 
-/// `host ":" port`, RFC 9112 section 3.2.3.
+/// Parses `host ":" port`, RFC 9112 section 3.2.3.
 #[cold]
 fn authority_form(text: &[u8], whole: Span) -> Result<Target, ProtocolError> {
     let colon = text.iter().rposition(|&byte| byte == b':').ok_or(ProtocolError::AuthorityForm)?;
@@ -101,13 +102,13 @@ fn authority_form(text: &[u8], whole: Span) -> Result<Target, ProtocolError> {
 
 static PATH: ByteSet = byte_set!(is_path_byte);
 
-/// What neither ends a path nor is refused in a target.
+/// Returns true for a byte that neither ends a path nor is forbidden in a target.
 const fn is_path_byte(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~') && !matches!(byte, b'?' | b'#')
 }
 
-/// The bytes before the first that ends a path, be it a mark or one that no target can hold,
-/// and what follows them.
+/// Splits before the first byte that ends a path: `?`, `#`, or a byte that is forbidden in a
+/// target.
 #[inline]
 pub(crate) fn split_path(text: &[u8]) -> (&[u8], &[u8]) {
     let mut rest = text;
@@ -121,20 +122,20 @@ pub(crate) fn split_path(text: &[u8]) -> (&[u8], &[u8]) {
     text.split_at_checked(text.len() - end.len()).unwrap_or((text, &[]))
 }
 
-/// Where the first of eight bytes is that is not in [`PATH`].
+/// Returns the position of the first of eight bytes that is not in [`PATH`].
 fn path_end(word: [u8; 8]) -> Option<usize> {
     const ONES: u64 = u64::from_le_bytes([1; 8]);
     let word = u64::from_le_bytes(word);
-    // Each sets the high bit of the bytes that it finds. A borrow may also set it in bytes above
-    // such a one, never below, so the first is right.
+    // Each term sets the high bit of the bytes that it matches. A borrow may also set it in bytes
+    // above a match, never in those below, so the first match is correct.
     let below = |word: u64, least: u8| word.wrapping_sub(ONES * u64::from(least)) & !word;
     let is = |byte: u8| below(word ^ (ONES * u64::from(byte)), 1);
     let found = (below(word, b'!') | is(b'?') | is(b'#') | is(0x7f) | word) & (ONES << 7);
     (found != 0).then_some(found.trailing_zeros() as usize / 8)
 }
 
-/// The characters of RFC 3986 and nothing else; for `Config::strict_target`. `[` and `]`
-/// stand only in an authority.
+/// Returns true if the target has only characters that RFC 3986 allows; for
+/// `Config::strict_target`. `[` and `]` are allowed only in an authority.
 pub(crate) fn is_strict(target: &[u8]) -> bool {
     let authority_end = match memchr::memmem::find(target, b"://") {
         Some(at) if !target.starts_with(b"/") => {

@@ -1,8 +1,8 @@
-//! The fields of trailer sections.
+//! Fields that are not allowed in trailer sections.
 
-/// Fields that must not stand in a trailer section: framing, routing, authentication, request
-/// modifiers, response controls, content format (RFC 9110 section 6.5.1). They are dropped, from
-/// requests and from responses.
+/// Returns true for fields that are not allowed in a trailer section: framing, routing,
+/// authentication, request modifiers, response controls, content format (RFC 9110 section 6.5.1).
+/// They are dropped from requests and from responses.
 pub(crate) fn is_forbidden(name: &str) -> bool {
     const NAMES: [&str; 41] = [
         "content-length",

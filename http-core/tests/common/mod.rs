@@ -1,4 +1,4 @@
-//! Requests, and a socket without a machine under it.
+//! Requests, and a simulated socket.
 #![allow(dead_code, reason = "each test uses its part")]
 
 use std::sync::Arc;
@@ -24,20 +24,20 @@ pub(crate) const BROWSER: &str = concat!(
     "Cookie: session=4f1c9a7be2d84c0fa1b2c3d4e5f60718; theme=dark; csrftoken=Zm9vYmFyYmF6cXV4\r\n\r\n",
 );
 
-/// Milliseconds after the start of a test.
+/// Returns the time at `millis` milliseconds after the start of a test.
 pub(crate) fn now(millis: u64) -> Now {
     Now::new(Duration::ZERO, UnixTime::from_secs(1_795_352_400)).after(Duration::from_millis(millis))
 }
 
-/// A connection whose every request gets its response at its end, with `Hello, World!` unless
-/// another body is set.
+/// A server on one connection. It responds to each request when it is complete, with `Hello,
+/// World!` or a body of `content` bytes.
 pub(crate) struct Server {
     pub(crate) connection: Connection,
     pub(crate) millis: u64,
     pub(crate) responses: usize,
-    /// Responses of which all has left.
+    /// Number of responses that were sent completely.
     pub(crate) completed: usize,
-    /// Bytes that the responses had together.
+    /// Total number of bytes of all responses.
     pub(crate) sent: u64,
     pub(crate) content: usize,
     pub(crate) body: Bytes,
@@ -64,7 +64,7 @@ impl Server {
         }
     }
 
-    /// The client sends this; its response is taken at once. Some time passes.
+    /// Receives `input` from the client and sends the responses at once. The time advances.
     pub(crate) fn exchange(&mut self, mut input: &[u8]) {
         while !input.is_empty() {
             self.millis += 3;
@@ -75,7 +75,7 @@ impl Server {
         }
     }
 
-    /// The same with the buffers moved out of the connection while the socket is used.
+    /// Does the same with the buffers moved out of the connection while the socket is used.
     pub(crate) fn exchange_taken_out(&mut self, mut input: &[u8], queue: &mut TransmitQueue) {
         while !input.is_empty() {
             self.millis += 3;
@@ -147,18 +147,18 @@ pub(crate) fn give(connection: &mut Connection, mut bytes: &[u8], millis: u64) {
     }
 }
 
-/// The names of the events that are there.
+/// Returns the names of all pending events.
 pub(crate) fn events(connection: &mut Connection) -> Vec<String> {
     let name = |event: Event| format!("{event:?}").split([' ', '(']).next().unwrap_or_default().to_owned();
     std::iter::from_fn(|| connection.poll_event().map(name)).collect()
 }
 
-/// The id of the request that is outstanding.
+/// Returns the id of the outstanding request.
 pub(crate) fn id(connection: &Connection) -> RequestId {
     connection.current_request().expect("a request is outstanding").id()
 }
 
-/// The next event, which is a request.
+/// Returns the next event, which must be a request.
 pub(crate) fn request(connection: &mut Connection) -> RequestHead {
     match connection.poll_event() {
         Some(Event::Request(request)) => request,
@@ -166,7 +166,7 @@ pub(crate) fn request(connection: &mut Connection) -> RequestHead {
     }
 }
 
-/// Everything that waits to be sent, sent.
+/// Sends everything that waits and returns it.
 pub(crate) fn sent(connection: &mut Connection, millis: u64) -> String {
     let mut out = vec![];
     while let Some(Transmit::Bytes(slices)) = connection.poll_transmit() {

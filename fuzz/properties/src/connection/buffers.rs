@@ -1,4 +1,4 @@
-//! An adapter that moves the buffers out of the connection, and callers whose ids are stale.
+//! An adapter that moves the buffers out of the connection, and commands with outdated request ids.
 
 use httpants_core::{
     BodyLen, Connection, ConnectionInfo, FieldLines, Misuse, RequestId, ResponseHead, Sending, Storage, Transmit,
@@ -8,7 +8,7 @@ use httpants_core::{
 use super::world::World;
 
 impl World {
-    /// Moves an idle connection into the state that another one has left, or a new one.
+    /// Moves an idle connection into the value that another connection has left, or into a new one.
     fn move_idle(&mut self) {
         let (deadline, state) = (self.connection.poll_timeout(), self.connection.state());
         let Some(idle) = self.connection.take_idle() else { return };
@@ -19,13 +19,13 @@ impl World {
         assert_eq!((self.connection.poll_timeout(), self.connection.state()), (deadline, state));
     }
 
-    /// The adapter takes or gives storage.
+    /// Supplies or releases storage.
     pub(super) fn exchange_storage(&mut self, choice: u8) {
         if choice % 3 == 2 {
             self.move_idle();
         }
         match self.storage.take() {
-            // Not of this connection's business: what it gave back is dropped.
+            // The returned storage is dropped and not supplied again.
             Some(_) if choice % 8 == 7 => {}
             Some(storage) => {
                 self.lent = self.lent.max(storage.size());
@@ -39,7 +39,7 @@ impl World {
         }
     }
 
-    /// Moves the receive buffer out, or brings it back with at most this many bytes.
+    /// Moves the receive buffer out, or returns it with at most `most` bytes.
     pub(super) fn lend_recv(&mut self, most: usize) {
         let Some(mut buffer) = self.buffer.take() else {
             let wanted = self.connection.wants_recv();
@@ -57,7 +57,7 @@ impl World {
         self.has_sent(count);
     }
 
-    /// Moves out what waits, and sends this many bytes of it; 0 is all.
+    /// Moves out the waiting bytes, and sends `most` of them; 0 means all.
     pub(super) fn take_transmit(&mut self, most: u64) {
         if self.connection.state().send == Sending::Closed {
             // The transport is closed.
@@ -83,7 +83,7 @@ impl World {
         self.connection.handle_transmitted(&mut self.queue, sent, self.now);
     }
 
-    /// How many bytes wait there before the first file.
+    /// Returns the number of bytes that wait in the queue before the first file.
     pub(super) fn waiting_in_queue(&self) -> usize {
         match self.queue.poll() {
             Some(Transmit::Bytes(slices)) => slices.map(<[u8]>::len).sum(),
@@ -91,7 +91,7 @@ impl World {
         }
     }
 
-    /// A command for a request that is not the outstanding one is refused and changes nothing.
+    /// Checks that a command for a request that is not outstanding fails and changes nothing.
     pub(super) fn stale(&mut self, command: u8, request: u8) {
         let known = self.given.get(usize::from(request) % (self.given.len() + 1)).map(|given| given.id);
         let id = known.unwrap_or_default();

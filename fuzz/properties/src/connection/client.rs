@@ -1,4 +1,5 @@
-//! The client's view: requests cut out of what it sent, and responses in what it got.
+//! The view of the client: the requests in the bytes that it sent, and the responses in the bytes
+//! that it received.
 
 use httpants_core::{Close, Framing, RequestHead};
 
@@ -6,25 +7,25 @@ use super::world::{Given, World};
 use crate::oracle::chunked;
 use crate::oracle::response::{self, Asked};
 
-/// Follows the application through the bytes that the client sent.
+/// The bytes that the client has sent, compared with the events of the application.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
-    /// The bytes that the connection took.
+    /// The bytes that the connection has accepted.
     pub(super) bytes: Vec<u8>,
     /// The position at which the content of the current request begins.
     content_at: usize,
     framing: Framing,
-    /// The part of it that the application got.
+    /// The part of the content that the application has received.
     content: Vec<u8>,
 }
 
 impl Sent {
-    /// A PROXY header was read.
+    /// Records that a PROXY header was read.
     pub(super) fn skip(&mut self, length: usize) {
         self.content_at = length;
     }
 
-    /// The request must stand where the one before it ends.
+    /// Checks that the request begins where the previous one ends.
     pub(super) fn request(&mut self, request: &RequestHead) {
         let mut at = match self.framing {
             Framing::Length(length) => self.content_at + usize::try_from(length).unwrap(),
@@ -47,13 +48,13 @@ impl Sent {
         self.content.clear();
     }
 
-    /// A piece of content.
+    /// Records a piece of content.
     pub(super) fn data(&mut self, data: &[u8]) {
         assert!(!data.is_empty());
         self.content.extend_from_slice(data);
     }
 
-    /// The end of the content.
+    /// Checks the end of the content.
     pub(super) fn end(&self, trailers: &httpants_core::Headers) {
         let sent = &self.bytes[self.content_at..];
         match self.framing {
@@ -71,7 +72,8 @@ impl Sent {
     }
 }
 
-/// The output is the responses in their order, whole but for the last one.
+/// Checks that the output consists of the responses in order, all complete except possibly the last
+/// one.
 pub(super) fn check(world: &World) {
     let reset = world.end == Some(Close::Reset);
     let broken = world.cut_off || reset;
@@ -84,7 +86,7 @@ pub(super) fn check(world: &World) {
         assert_eq!(interim(rest, given.asked), given.interim, "the interim responses ahead of {at}");
         let whole = response.whole && !(response.until_close && broken);
         if given.status == 0 || (!given.finished && response.status != given.status) {
-            // Not a response of the application: a refusal, or the time was over.
+            // Not a response of the application: a refusal or a timeout.
             assert!(response.status >= 400 && behind.is_empty(), "{response:?}");
             return;
         }
@@ -94,8 +96,8 @@ pub(super) fn check(world: &World) {
         } else {
             assert!(given.content.starts_with(&response.content), "response {at} is another one");
             assert!(broken || !given.finished, "response {at} is cut off: {given:?}, {world:?}");
-            // A response without content is whole with its head, also where the application
-            // did not say that it is finished.
+            // A response without content is complete with its head, even if the application did not
+            // finish it.
             assert!(behind.is_empty(), "bytes behind an unfinished response: {}", behind.escape_ascii());
         }
         rest = behind;
@@ -111,7 +113,7 @@ pub(super) fn check(world: &World) {
     }
 }
 
-/// The next response that is not an interim one.
+/// Returns the next response that is not an interim one.
 pub(super) fn next(mut out: &[u8], asked: Asked) -> Option<(response::Response, &[u8])> {
     loop {
         let (response, rest) = response::read(out, asked)?;
@@ -126,7 +128,7 @@ fn is_interim(status: u16) -> bool {
     status < 200 && status != 101
 }
 
-/// The interim responses ahead of that, without those that ask for the content.
+/// Returns the statuses of the interim responses before it, except 100.
 fn interim(mut out: &[u8], asked: Asked) -> Vec<u16> {
     let mut all = vec![];
     while let Some((response, rest)) = response::read(out, asked).filter(|(response, _)| is_interim(response.status)) {

@@ -1,4 +1,4 @@
-//! The ends of responses: one for each request, with what the client got of it.
+//! The ends of responses: one for each request, with the part that the client has received.
 
 use httpants_core::ResponseStats;
 
@@ -6,7 +6,7 @@ use super::client;
 use super::world::World;
 use crate::oracle::response::Asked;
 
-/// Checks that what was reported is what the client got.
+/// Checks that the reported ends match the bytes that the client has received.
 pub(super) fn check(world: &World) {
     let (requests, others) = world.ends.split_at(world.ends.len().min(world.given.len()));
     let mut rest = &world.out[..];
@@ -23,7 +23,7 @@ pub(super) fn check(world: &World) {
     }
 }
 
-/// Compares one report with the front of what the client got; returns what is behind it.
+/// Compares one report with the next response in the received bytes. Returns the bytes after it.
 fn check_response<'a>(end: &ResponseStats, asked: Asked, out: &'a [u8], world: &World) -> &'a [u8] {
     let Some(status) = end.status else {
         assert!(end.body_bytes == 0 && !end.complete, "{end:?}");
@@ -36,7 +36,7 @@ fn check_response<'a>(end: &ResponseStats, asked: Asked, out: &'a [u8], world: &
     assert_eq!(response.status, status.as_u16(), "{end:?}");
     assert!(!end.complete || response.whole, "{end:?} is not whole: {world:?}");
     let sent = response.content.len() as u64;
-    // Framing that has not left counts as content that has not.
+    // Unsent framing is counted as unsent content.
     let is_chunked = response.field("Transfer-Encoding").is_some();
     let same = if end.complete || !is_chunked { end.body_bytes == sent } else { end.body_bytes <= sent };
     assert!(same, "{end:?} of {sent} bytes: {world:?}");

@@ -1,4 +1,4 @@
-//! The application's view: events.
+//! The view of the application: events.
 
 use httpants_core::ProxyHeader;
 use httpants_core::{CloseReason, Event, HalfClose, ProtocolError, RequestHead, RequestId, Timer};
@@ -8,7 +8,7 @@ use crate::oracle::response::Asked;
 use crate::shown;
 
 impl World {
-    /// Takes at most this many events.
+    /// Takes at most `most` events.
     pub(super) fn poll(&mut self, most: usize, go_on: bool) {
         for round in 0..most {
             assert!(round < 100_000, "events without end");
@@ -61,13 +61,13 @@ impl World {
         self.given.push(Given { id, has_body, asked, status: 0, interim: vec![], content: vec![], finished: false });
     }
 
-    /// The id of the last request.
+    /// Returns the id of the last request.
     pub(super) fn current(&self) -> RequestId {
         self.given.last().map(|given| given.id).unwrap_or_default()
     }
 
-    /// Checks what must hold when this event comes; `room` is whether there was room for another
-    /// response.
+    /// Checks what must hold when this event is emitted; `room` is true if there was room for
+    /// another response.
     fn check_event(&mut self, event: &Event, room: bool) {
         if self.closed.is_some() {
             let may_follow = matches!(event, Event::ResponseEnd(_) | Event::TimedOut(Timer::Write | Timer::Linger));

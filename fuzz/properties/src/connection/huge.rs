@@ -1,4 +1,4 @@
-//! Stretches of files as long as a number can say, which no transport moves in one life.
+//! Ranges of files with lengths up to 64 bits, which no transport could send in practice.
 
 use std::collections::VecDeque;
 
@@ -6,7 +6,7 @@ use arbitrary::{Arbitrary, Result, Unstructured};
 use http::StatusCode;
 use httpants_core::{BodyLen, Config, Connection, ConnectionInfo, Event, Misuse, Now, ResponseHead, Transmit};
 
-/// A length, an offset or a count: mostly at an end of the range.
+/// A length, an offset or a count, mostly near the limits of its type.
 #[derive(Clone, Copy, Debug)]
 struct Number(u64);
 
@@ -31,7 +31,7 @@ enum Step {
     Sent(Number),
 }
 
-/// The rest of a stretch that waits.
+/// The rest of a waiting range.
 #[derive(Debug)]
 struct Stretch {
     offset: u64,
@@ -39,8 +39,8 @@ struct Stretch {
 }
 
 impl Scenario {
-    /// Nothing panics or wraps around; as long as what waits can be counted, each stretch comes
-    /// out as it went in, but for what has left of it.
+    /// Checks that nothing panics or wraps around. As long as the waiting bytes can be counted,
+    /// each range is returned as it was queued, except for the part that was sent.
     pub(super) fn check(&self) {
         const REQUESTS: [&str; 3] =
             ["GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET / HTTP/1.0\r\n\r\n", "HEAD / HTTP/1.1\r\nHost: a\r\n\r\n"];
@@ -53,7 +53,7 @@ impl Scenario {
         let length = self.known.map_or(BodyLen::Unknown, |Number(length)| BodyLen::Known(length));
         connection.respond(id, &ResponseHead::default(), length).unwrap();
         let mut waiting = VecDeque::new();
-        // Once more waits than a number can say, only that nothing panics is of interest.
+        // Once the number of waiting bytes overflows, only the absence of panics is checked.
         let mut countable = true;
         for step in &self.steps {
             match step {
@@ -71,7 +71,7 @@ impl Scenario {
             }
         }
         if self.finish {
-            // Missing content is checked by another property.
+            // Missing content is checked elsewhere.
             let _ = connection.finish(id);
         }
         connection.handle_sent(u64::MAX, now);
@@ -79,7 +79,7 @@ impl Scenario {
     }
 }
 
-/// As much leaves as the connection names next, but no more than `count`.
+/// Sends what the connection returns next, but no more than `count` bytes.
 fn leave(connection: &mut Connection, count: u64, waiting: &mut VecDeque<Stretch>, countable: bool, now: Now) {
     let file = match connection.poll_transmit() {
         None => return,
@@ -93,7 +93,7 @@ fn leave(connection: &mut Connection, count: u64, waiting: &mut VecDeque<Stretch
         Some(Transmit::Bytes(_)) => None,
         Some(other) => panic!("{other:?}"),
     };
-    // Of bytes one at a time, which is never beyond them.
+    // Bytes in memory are sent one at a time, which is never more than there are.
     let count = count.min(file.unwrap_or(1));
     connection.handle_sent(count, now);
     if let (Some(_), Some(front)) = (file, waiting.front_mut()) {

@@ -1,4 +1,5 @@
-//! A whole connection: any operations of a client, an application and a clock, in any order.
+//! The property of a whole connection: any operations of a client, an application and a clock, in
+//! any order.
 
 mod buffers;
 mod client;
@@ -14,14 +15,14 @@ use arbitrary::{Arbitrary, Unstructured};
 use self::script::Script;
 use self::world::World;
 
-/// Executes the operations in `data`, then lets everything run to its end.
+/// Executes the operations in `data`, then runs the connection to its end.
 ///
-/// Whatever happens, the requests that the application sees are those that
-/// [`oracle::chunked`](crate::oracle::chunked) and Content-Length cut out of what the client sent;
-/// the responses leave in their order, whole or visibly broken off, and the end of each is reported
-/// once with what of it has left; commands for other requests than the outstanding one change
-/// nothing; stretches of files may have lengths up to the end of 64 bits; buffers stay under their
-/// limits; a deadline that came is over; and the connection always waits for something, or ends.
+/// For all operations: the application receives the requests that the client sent, as delimited by
+/// [`oracle::chunked`](crate::oracle::chunked) and Content-Length; the responses are sent in order,
+/// complete or visibly broken off, and the end of each is reported once with the number of sent
+/// bytes; commands for a request that is not outstanding change nothing; ranges of files may have
+/// lengths up to 64 bits; buffers stay within their limits; a deadline that was handled is over;
+/// and the connection always waits for something, or ends.
 ///
 /// # Panics
 /// If the property does not hold.

@@ -1,5 +1,5 @@
-//! A connection whose client sends the input itself, so that any collection of requests is a
-//! corpus.
+//! The property of a connection whose client sends the input itself, so that any collection of
+//! requests is a corpus.
 
 use std::sync::Arc;
 
@@ -12,12 +12,12 @@ use crate::oracle::head;
 use crate::split::{self, Cut, Numbers, pieces};
 use crate::visit::visit;
 
-/// Sends `data` to a connection with the default configuration. Nothing in `data` is a choice: it
-/// is what one client sends, byte for byte, up to the end of its stream.
+/// Sends `data` to a connection with the default configuration. No byte in `data` is a choice: it
+/// contains exactly the bytes that one client sends until the end of its stream.
 ///
-/// However it is cut, the application gets the same requests and the client the same responses;
-/// the verdict on the first head is that of [`oracle::head`](crate::oracle::head); and all holds
-/// that [`connection::check`](super::check) says of requests, responses, buffers and deadlines.
+/// For all cuts, the application receives the same requests and the client the same responses; the
+/// verdict on the first head is that of [`oracle::head`](crate::oracle::head); and requests,
+/// responses, buffers and deadlines satisfy what [`connection::check`](super::check) checks.
 ///
 /// ```
 /// use httpants_properties::connection::raw;
@@ -37,7 +37,7 @@ pub fn check(data: &[u8]) {
     run(data, Cut::Sized(seed), seed);
 }
 
-/// The pieces arrive one by one, and the application looks at some events behind each.
+/// Sends the pieces one by one; the application polls some events after each.
 fn run(data: &[u8], cut: Cut, seed: u64) {
     let mut world = World::new(&Settings::default());
     let mut numbers = Numbers::new(seed);

@@ -1,14 +1,14 @@
-//! The operations on a connection, as data that a fuzzer can make.
+//! The operations on a connection, as data that a fuzzer can generate.
 
 use std::time::Duration;
 
 use arbitrary::{Arbitrary, Result, Unstructured};
 use httpants_core::{Config, HalfClose};
 
-/// A whole run.
+/// The operations and the settings of a run.
 #[derive(Debug)]
 pub(super) struct Script {
-    /// How the server is configured.
+    /// The configuration of the server.
     pub(super) settings: Settings,
     /// The operations, in order.
     pub(super) operations: Vec<Operation>,
@@ -35,7 +35,7 @@ pub(super) struct Settings {
 }
 
 impl Settings {
-    /// The configuration.
+    /// Returns the configuration.
     #[must_use]
     pub(super) fn config(&self) -> Config {
         let mut config = Config::default();
@@ -74,9 +74,9 @@ pub(super) enum Sent {
     Head(u8),
     /// A request with content of a known length.
     Length { expect: bool, http_1_0: bool, length: u32 },
-    /// A request with chunked content, the sizes of the chunks and how the content ends.
+    /// A request with chunked content: the sizes of the chunks, and the kind of its end.
     Chunked { expect: bool, sizes: Vec<u16>, end: u8 },
-    /// Anything.
+    /// Arbitrary bytes.
     Raw(bytes::Bytes),
 }
 
@@ -103,7 +103,7 @@ impl<'a> Arbitrary<'a> for Sent {
 }
 
 impl Sent {
-    /// The bytes.
+    /// Appends the bytes.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         const HEADS: [&str; 16] = [
             "GET / HTTP/1.1\r\nHost: a\r\n\r\n",
@@ -151,16 +151,16 @@ impl Sent {
     }
 }
 
-/// One thing that happens.
+/// An operation.
 #[derive(Clone, Debug)]
 pub(super) enum Operation {
     /// The client has more to send.
     Send(Sent),
-    /// Bytes arrive, copied in or read into the lent buffer.
+    /// At most `most` bytes arrive, copied in or read into the lent buffer.
     Receive { most: u32, lend: bool },
-    /// The application takes at most this many events.
+    /// The application takes at most `most` events.
     Poll { most: u8, go_on: bool },
-    /// This many bytes leave; 0 is all.
+    /// The transport sends `most` bytes; 0 means all.
     Transmit { most: u16 },
     /// The application responds, if a request is outstanding.
     Respond(Given),
@@ -168,35 +168,36 @@ pub(super) enum Operation {
     RespondByCalls { length: u16, finish: bool },
     /// The application sends an interim response.
     Interim(u8),
-    /// A piece of content, and perhaps the end.
+    /// The application sends a piece of content, and possibly the end.
     Finish { length: u16, file: bool, end: u8 },
-    /// Time passes: to the next deadline, short of it, past it, or by this many milliseconds.
+    /// Time passes: to the next deadline, to just before it, to after it, or by `millis`
+    /// milliseconds.
     Time { how: u8, millis: u16 },
-    /// The application cannot take content, or can again.
+    /// The application pauses or resumes the body.
     Pause(bool),
-    /// It allows another size.
+    /// The application sets another maximum body size.
     MaxRequest(u8),
-    /// The adapter takes or gives storage.
+    /// The adapter supplies or releases storage.
     Storage(u8),
     /// The client ends its stream.
     Eof,
-    /// The application gives up.
+    /// The application aborts the response.
     Abort,
     /// The server shuts down.
     Shutdown,
     /// The transport fails.
     IoError,
-    /// The receive buffer is moved out, or comes back with at most this many bytes.
+    /// The receive buffer is moved out, or returned with at most `most` bytes.
     LendRecv { most: u32 },
-    /// What waits to be sent is moved out, and this many bytes of it leave; 0 is all.
+    /// The bytes to send are moved out, and `most` of them are sent; 0 means all.
     TakeTransmit { most: u16 },
-    /// No request is to be parsed, or requests are again.
+    /// The application holds or accepts requests.
     Hold(bool),
-    /// The transport sees the end of the client's stream behind what was not received.
+    /// The transport detects the end of the client's stream after unread bytes.
     PeerClosed,
-    /// A command for a request that is not the outstanding one.
+    /// A command for a request that is not outstanding.
     Stale { command: u8, request: u8 },
-    /// Calls without news: 0 bytes, more than was offered, a deadline in the future.
+    /// Calls without effect: 0 bytes, more bytes than were offered, a deadline in the future.
     Spurious(u8),
 }
 
@@ -212,7 +213,8 @@ pub(super) struct Given {
 
 impl<'a> Arbitrary<'a> for Operation {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        // How often each is chosen; what ends a connection is rare, or nothing would get far.
+        // The weights of the operations. Those that end a connection are rare, so that others get a
+        // chance.
         Ok(match u.int_in_range(0..=155u8)? {
             0..=11 => Self::Send(u.arbitrary()?),
             12..=33 => {

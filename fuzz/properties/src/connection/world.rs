@@ -1,4 +1,4 @@
-//! The connection and all around it: a client, an application, a clock and an adapter.
+//! A connection with its environment: a client, an application, a clock and an adapter.
 
 use std::time::Duration;
 
@@ -20,9 +20,9 @@ pub(super) struct Given {
     pub(super) id: RequestId,
     pub(super) has_body: bool,
     pub(super) asked: Asked,
-    /// 0 as long as nothing was given.
+    /// The status; 0 before the head was sent.
     pub(super) status: u16,
-    /// The interim responses ahead of it.
+    /// The statuses of the interim responses before it.
     pub(super) interim: Vec<u16>,
     pub(super) content: Vec<u8>,
     pub(super) finished: bool,
@@ -39,34 +39,35 @@ pub(super) struct World {
     pub(super) connection: Connection,
     pub(super) config: Config,
     pub(super) now: Now,
-    /// All that the client sends, and what of it the connection took.
+    /// All bytes that the client sends, and those that the connection has accepted.
     pub(super) to_send: Vec<u8>,
     pub(super) sent: client::Sent,
     pub(super) expects_proxy_header: bool,
     pub(super) end_of_stream: bool,
-    /// The client has ended its stream, and the connection knows that before it has read it all.
+    /// True if the client has ended its stream and the connection was informed before it has read
+    /// everything.
     pub(super) peer_closed: bool,
     pub(super) held: bool,
     /// Buffers that were moved out.
     pub(super) buffer: Option<RecvBuffer>,
     pub(super) queue: TransmitQueue,
-    /// The bytes that the client got.
+    /// The bytes that the client has received.
     pub(super) out: Vec<u8>,
     pub(super) given: Vec<Given>,
     /// The ends of responses, as they were reported.
     pub(super) ends: Vec<ResponseStats>,
-    /// A refusal, or a timeout, that explains why the connection closes.
+    /// The expected reason of a close, from a refusal or a timeout.
     pub(super) announced: Option<CloseReason>,
-    /// True if something that was no request was refused with a response.
+    /// True if input that is not a request was refused with a response.
     pub(super) refused_no_request: bool,
     pub(super) closed: Option<CloseReason>,
     pub(super) upgraded: bool,
-    /// The transport failed or took nothing: what waited is lost.
+    /// True if the transport failed or accepted nothing, so that the waiting bytes are lost.
     pub(super) cut_off: bool,
     shutdown_reported: bool,
     pub(super) end: Option<Close>,
     pub(super) storage: Option<Storage>,
-    /// A connection that was moved out of its state while it was idle; another one goes on there.
+    /// The value from which an idle connection was moved, for the next one to be restored into.
     pub(super) vacated: Option<Connection>,
     /// The largest storage that was lent, in bytes.
     pub(super) lent: usize,
@@ -183,18 +184,18 @@ impl World {
         self.has_sent(taken);
     }
 
-    /// Returns what the client has still to send.
+    /// Returns the bytes that the client has not sent yet.
     pub(super) fn unsent(&self) -> &[u8] {
         &self.to_send[self.sent.bytes.len()..]
     }
 
-    /// Records that the connection took this many bytes of it.
+    /// Records that the connection has accepted `count` of these bytes.
     pub(super) fn has_sent(&mut self, count: usize) {
         let from = self.sent.bytes.len();
         self.sent.bytes.extend_from_slice(&self.to_send[from..from + count]);
     }
 
-    /// How many bytes wait to be sent before the first file.
+    /// Returns the number of bytes that wait to be sent before the first file.
     fn waiting(&self) -> usize {
         let waiting = self.waiting_in_queue();
         match self.connection.poll_transmit() {
@@ -211,7 +212,7 @@ impl World {
         self.waiting() < self.config.limits.send_backlog.max(1)
     }
 
-    /// Gives the head of a response, or a whole one.
+    /// Sends the head of a response, or a complete response.
     fn respond(&mut self, chosen: &script::Given) {
         let status = [200, 200, 200, 404, 204, 304, 101, 500][usize::from(chosen.status) % 8];
         let mut head = ResponseHead::new(status).unwrap();
@@ -240,7 +241,7 @@ impl World {
         response.content = if chosen.whole { content.into_bytes() } else { vec![] };
     }
 
-    /// Sends an interim response; 100, 101 and final statuses are none.
+    /// Sends an interim response, which fails with 100, 101 and final statuses.
     fn interim(&mut self, choice: u8) {
         let status = [103, 102, 199, 100, 101, 200][usize::from(choice) % 6];
         let fields = FieldLines::try_from_iter([("Link", "</a>")]).unwrap();
@@ -256,7 +257,7 @@ impl World {
         }
     }
 
-    /// As Pants responds.
+    /// Responds call by call, as in Pants.
     fn respond_by_calls(&mut self, length: usize, finish: bool) {
         if self.given.last().is_none_or(|last| last.asked == Asked::Connect) {
             return;
@@ -266,7 +267,7 @@ impl World {
             writer.send_status(201)?;
             writer.send_headers([("X", "y")], false)?;
             match writer.send(content.clone()) {
-                // The head has left.
+                // The head was sent.
                 Err(Misuse::NoBody) => Ok(()),
                 sent => sent,
             }
@@ -281,7 +282,7 @@ impl World {
         }
     }
 
-    /// Goes on with a response that was begun.
+    /// Continues a response that was begun.
     fn finish(&mut self, length: usize, file: bool, end: u8) {
         if !self.send(length, file) {
             return;
@@ -298,7 +299,7 @@ impl World {
         }
     }
 
-    /// A piece of content, or what is left where that would be too much.
+    /// Sends a piece of content, or only the rest if the piece would be too long.
     fn send(&mut self, length: usize, file: bool) -> bool {
         let id = self.current();
         let room = self.connection.poll_send_room(id);
@@ -326,7 +327,7 @@ impl World {
         true
     }
 
-    /// This many bytes leave; 0 is all.
+    /// Sends `most` bytes; 0 means all.
     fn transmit(&mut self, most: usize) {
         if !self.queue.is_empty() {
             return self.take_transmit(most as u64);
@@ -345,7 +346,7 @@ impl World {
         self.connection.handle_sent(bytes.len() as u64, self.now);
     }
 
-    /// The clock goes on: to a deadline, short of it or past it.
+    /// Advances the clock: to a deadline, to just before it, or to after it.
     fn time(&mut self, how: u8, millis: u64) {
         let deadline = self.connection.poll_timeout();
         let by = match (how % 4, deadline) {
@@ -368,7 +369,7 @@ impl World {
         }
     }
 
-    /// Calls without news, which change nothing.
+    /// Makes calls without effect, and checks that they change nothing.
     fn spurious(&mut self, choice: u8) {
         let (state, deadline) = (self.connection.state(), self.connection.poll_timeout());
         match choice % 4 {
@@ -388,7 +389,8 @@ impl World {
         let limits = &self.config.limits;
         let head = limits.head.min(usize::from(u16::MAX));
         let read = limits.body_buffer.max(limits.recv_buffer).max(16).max(self.lent);
-        // What a head, or the framing of a chunk, can be, one read more, and the next power of two.
+        // The maximum of a head or of chunk framing, plus one read, rounded up to the next power of
+        // two.
         let most = 2 * (head.max(limits.chunk_overhead) + read + 1);
         let room = self.connection.recv_buf().len();
         assert_eq!(room > 0, wants && self.buffer.is_none(), "wants_recv and recv_buf disagree");
@@ -413,8 +415,8 @@ impl World {
         assert!(!awaits_peer || self.connection.poll_timeout().is_some(), "nothing limits the time in {state:?}");
     }
 
-    /// Nothing more is chosen: the application responds, the client sends and takes
-    /// everything, time passes where nothing else happens. It must come to an end.
+    /// Runs the connection to its end: the application responds, the client sends and receives
+    /// everything, and time passes if nothing else happens.
     pub(super) fn run_out(&mut self) {
         self.step(&Operation::Pause(false));
         self.step(&Operation::Hold(false));
@@ -472,7 +474,7 @@ impl World {
         true
     }
 
-    /// Returns whether what waits is lost when this deadline comes.
+    /// Returns true if the waiting bytes are lost when this timer expires.
     fn is_cutting(&self, timer: Timer) -> bool {
         let has_begun = self.connection.state().send == Sending::Body;
         timer == Timer::Write || timer == Timer::HalfClosed && has_begun

@@ -1,39 +1,39 @@
-//! Chunked content as a whole (RFC 9112 section 7.1).
+//! A parser of complete chunked content (RFC 9112 section 7.1).
 
 use super::{is_field_value, is_token, line, trim};
 
-/// A chunked body, as far as it was read.
+/// The parsed part of a chunked body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Body {
-    /// The content, as far as it is there.
+    /// The content that is available.
     pub content: Vec<u8>,
     /// The trailer lines, in order.
     pub trailers: Vec<(Vec<u8>, Vec<u8>)>,
-    /// The sizes of its chunks together, those that are not there yet included.
+    /// The total size of its chunks, including those that are not complete.
     pub announced: u64,
-    /// What its chunks have of framing beyond 16 bytes and twice their data, together.
+    /// The total number of bytes of framing in its chunks beyond 16 bytes and twice their data.
     pub excess: u64,
-    /// How many bytes are left behind the last chunk that is read: of its trailers, or of a chunk
-    /// that is not there yet or is none.
+    /// Number of bytes after the last parsed chunk: of the trailers, or of a chunk that is
+    /// incomplete or malformed.
     pub left: usize,
-    /// How the body ends.
+    /// The end of the body.
     pub end: End,
 }
 
-/// How a body ends.
+/// The end of a body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum End {
-    /// At this position, framing included.
+    /// The body ends at this offset, framing included.
     At(usize),
-    /// Not yet.
+    /// The body is incomplete.
     #[default]
     NeedMore,
-    /// Malformed.
+    /// The body is malformed.
     Refused,
 }
 
-/// Reads a chunked body from the front of `bytes`.
+/// Parses a chunked body at the start of `bytes`.
 #[must_use]
 pub fn read(bytes: &[u8]) -> Body {
     let mut body = Body::default();
@@ -41,8 +41,8 @@ pub fn read(bytes: &[u8]) -> Body {
     body.end = loop {
         body.left = rest.len();
         let Ok(Some((size_line, behind))) = line(rest) else {
-            // Only a whole line has a verdict here: the bytes of one that is cut off may be
-            // wrong already.
+            // Only a complete line gets a verdict here, although the bytes of an incomplete one may
+            // already be invalid.
             break if line(rest).is_err() { End::Refused } else { End::NeedMore };
         };
         let Some(size) = size(size_line) else { break End::Refused };
@@ -69,7 +69,7 @@ pub fn read(bytes: &[u8]) -> Body {
     body
 }
 
-/// `chunk-size [ chunk-ext ]` with at most 16 digits.
+/// Parses `chunk-size [ chunk-ext ]` with at most 16 digits.
 fn size(line: &[u8]) -> Option<u64> {
     let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
     let number = std::str::from_utf8(&line[..digits]).ok()?;
@@ -79,7 +79,7 @@ fn size(line: &[u8]) -> Option<u64> {
     u64::from_str_radix(number, 16).ok()
 }
 
-/// `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )`.
+/// Returns true for `*( BWS ";" BWS chunk-ext-name [ BWS "=" BWS chunk-ext-val ] )`.
 fn is_extensions(mut rest: &[u8]) -> bool {
     while !rest.is_empty() {
         let Some(behind) = skip(rest).strip_prefix(b";") else { return false };
@@ -98,13 +98,13 @@ fn skip(bytes: &[u8]) -> &[u8] {
     &bytes[blanks..]
 }
 
-/// Returns the bytes behind a token.
+/// Returns the bytes after a token.
 fn token(bytes: &[u8]) -> Option<&[u8]> {
     let length = bytes.iter().take_while(|byte| is_token(&[**byte])).count();
     (length > 0).then(|| &bytes[length..])
 }
 
-/// Returns the bytes behind a quoted string.
+/// Returns the bytes after a quoted string.
 fn quoted(bytes: &[u8]) -> Option<&[u8]> {
     let mut rest = bytes.strip_prefix(b"\"")?;
     loop {
@@ -116,7 +116,7 @@ fn quoted(bytes: &[u8]) -> Option<&[u8]> {
     }
 }
 
-/// Field lines up to an empty one, and what is behind it.
+/// Parses field lines up to an empty one. Returns the bytes after it.
 fn trailers<'a>(mut rest: &'a [u8], lines: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Result<Option<&'a [u8]>, ()> {
     loop {
         let Some((field, behind)) = line(rest).map_err(drop)? else { return Ok(None) };

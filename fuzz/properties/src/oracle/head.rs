@@ -1,4 +1,4 @@
-//! A request head as a whole, line by line (RFC 9112 sections 2, 3, 5 and 6).
+//! A parser of complete request heads, line by line (RFC 9112 sections 2, 3, 5 and 6).
 
 use std::net::Ipv6Addr;
 
@@ -6,37 +6,37 @@ use httpants_core::{Config, Framing};
 
 use super::{is_field_value, is_token, line, trim};
 
-/// The verdict on the bytes.
+/// The verdict on bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// The beginning of a head, as far as it goes.
+    /// The bytes are an incomplete head.
     NeedMore,
-    /// No request, and refused with this status.
+    /// The bytes are not a request, and are refused with this status.
     Refused(u16),
-    /// Longer than allowed within its first line: 400, 414 or 501, as far as that was
-    /// understood.
+    /// The first line is too long; the status is 400, 414 or 501, depending on the part that was
+    /// parsed.
     Endless,
-    /// A request.
+    /// The bytes begin with a request.
     Request(Head),
 }
 
-/// A request's head.
+/// A request head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Head {
-    /// Its method.
+    /// The method.
     pub method: Vec<u8>,
-    /// Its target.
+    /// The target.
     pub target: Vec<u8>,
-    /// HTTP/1.0, not 1.1.
+    /// True for HTTP/1.0, false for HTTP/1.1.
     pub http_1_0: bool,
-    /// Its field lines, in order.
+    /// The field lines, in order.
     pub fields: Vec<(Vec<u8>, Vec<u8>)>,
-    /// How long its content is.
+    /// The framing of the content.
     pub framing: Framing,
 }
 
-/// Reads the head at the front of `bytes`, under the limits of this configuration.
+/// Parses the head at the start of `bytes`, with the limits of this configuration.
 #[must_use]
 pub fn read(mut bytes: &[u8], config: &Config) -> Verdict {
     for count in 0.. {
@@ -48,7 +48,7 @@ pub fn read(mut bytes: &[u8], config: &Config) -> Verdict {
             _ => break,
         }
     }
-    // No method begins with it, whatever follows.
+    // No method begins with this byte, whatever follows.
     if !is_token(&bytes[..1]) {
         return Verdict::Refused(400);
     }
@@ -91,12 +91,12 @@ fn read_window(window: &[u8], config: &Config) -> Result<Option<Head>, u16> {
     Ok(Some(head))
 }
 
-/// Bytes over 0x7F as percent sequences.
+/// Percent-encodes bytes above 0x7F.
 fn percent_encoded(target: &[u8]) -> Vec<u8> {
     target.iter().flat_map(|&byte| if byte < 0x80 { vec![byte] } else { format!("%{byte:02X}").into_bytes() }).collect()
 }
 
-/// The scheme and the host of a target that has them: what is never encoded.
+/// Returns the scheme and the host of a target, which are never encoded.
 fn before_path(target: &[u8]) -> &[u8] {
     if target.starts_with(b"/") {
         return b"";
@@ -152,7 +152,7 @@ impl Head {
         }
     }
 
-    /// RFC 9112 section 6.3, where what is doubtful is refused.
+    /// Returns the framing by RFC 9112 section 6.3; ambiguous heads are refused.
     fn framing(&self) -> Result<Framing, u16> {
         let lengths: Vec<&[u8]> = self.all("content-length").collect();
         let codings: Vec<&[u8]> = self.all("transfer-encoding").collect();
@@ -195,7 +195,7 @@ fn transfer_encoding(value: &[u8]) -> Result<Framing, u16> {
     if trim(&codings[0]).eq_ignore_ascii_case(b"chunked") { Ok(Framing::Chunked) } else { Err(501) }
 }
 
-/// The four forms of RFC 9112 section 3.2.
+/// Returns true for the four forms of RFC 9112 section 3.2.
 fn is_target(method: &[u8], target: &[u8]) -> bool {
     if method == b"CONNECT" {
         let Some(colon) = target.iter().rposition(|&byte| byte == b':') else { return false };
@@ -218,7 +218,7 @@ fn is_target(method: &[u8], target: &[u8]) -> bool {
     is_host(authority) && !authority.is_empty() && !authority.starts_with(b":")
 }
 
-/// `uri-host [ ":" port ]` without commas, or nothing.
+/// Returns true for `uri-host [ ":" port ]` without commas, or empty.
 #[must_use]
 pub fn is_host(host: &[u8]) -> bool {
     let is_port = |port: &[u8]| port.iter().all(u8::is_ascii_digit);
@@ -243,12 +243,12 @@ pub fn is_host(host: &[u8]) -> bool {
     is_encoded(name, is_name_byte) && halves.next().is_none_or(is_port)
 }
 
-/// `unreserved / sub-delims` but the comma.
+/// Returns true for `unreserved / sub-delims` except the comma.
 fn is_name_byte(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+;=".contains(&byte)
 }
 
-/// Only such bytes and `pct-encoded`.
+/// Returns true if there are only allowed bytes and `pct-encoded`.
 fn is_encoded(mut bytes: &[u8], allowed: impl Fn(u8) -> bool) -> bool {
     loop {
         bytes = match bytes {
@@ -260,7 +260,8 @@ fn is_encoded(mut bytes: &[u8], allowed: impl Fn(u8) -> bool) -> bool {
     }
 }
 
-/// The characters of RFC 3986, and `[` and `]` in an authority only.
+/// Returns true if the target has only characters of RFC 3986, with `[` and `]` only in an
+/// authority.
 fn is_strict(target: &[u8]) -> bool {
     let allowed = |byte| is_name_byte(byte) || b",/?:@".contains(&byte);
     if target.starts_with(b"[") {

@@ -1,21 +1,21 @@
-//! Independent implementations: small strict readers of whole messages, written from the RFCs and
-//! not from the core, slow and plain on purpose.
+//! Independent implementations: small strict parsers of complete messages, written from the RFCs
+//! and not from the core, intentionally slow and simple.
 //!
-//! They know nothing of pieces, buffers and states, so that a fault in the core's handling of
-//! those shows as a difference.
+//! They do not handle pieces, buffers and states, so that an error in the core's handling of those
+//! causes a difference.
 
 pub mod chunked;
 pub mod head;
 pub mod multipart;
 pub mod response;
 
-/// Returns whether this is a `token` of RFC 9110 section 5.6.2.
+/// Returns true for a `token` of RFC 9110 section 5.6.2.
 #[must_use]
 pub fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte))
 }
 
-/// Returns whether this is a `field-value` of RFC 9110 section 5.5, obs-text included.
+/// Returns true for a `field-value` of RFC 9110 section 5.5, including obs-text.
 #[must_use]
 pub fn is_field_value(bytes: &[u8]) -> bool {
     bytes.iter().all(|&byte| byte == b'\t' || byte >= b' ' && byte != 0x7f)
@@ -30,17 +30,17 @@ pub fn trim(bytes: &[u8]) -> &[u8] {
     &bytes[start..end]
 }
 
-/// A line feed without its carriage return.
+/// The error of a line feed without a carriage return.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BareLineFeed;
 
-/// A line without its end, and what is behind it.
+/// A line without its end, and the bytes after it.
 pub type Line<'a> = (&'a [u8], &'a [u8]);
 
-/// Returns the first line and the rest, or `None` where the line is not whole.
+/// Returns the first line and the rest, or `None` if the line is incomplete.
 ///
 /// # Errors
-/// If it ends with LF alone.
+/// [`BareLineFeed`] if the line ends with LF alone.
 pub fn line(bytes: &[u8]) -> Result<Option<Line<'_>>, BareLineFeed> {
     match bytes.iter().position(|&byte| byte == b'\n') {
         None => Ok(None),

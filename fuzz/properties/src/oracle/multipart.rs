@@ -1,6 +1,6 @@
-//! Multipart content as a whole (RFC 2046 section 5.1.1).
+//! A parser of complete multipart content (RFC 2046 section 5.1.1).
 
-/// One part: its header section without the empty line, and its content.
+/// A part: its header section without the empty line, and its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Part {
@@ -10,28 +10,28 @@ pub struct Part {
     pub content: Vec<u8>,
 }
 
-/// Why a content is malformed.
+/// The error of malformed content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// It ends before the closing delimiter.
+    /// The content ends before the closing delimiter.
     MissingClose,
-    /// A delimiter is followed by more white space than is read.
+    /// A delimiter is followed by too much white space.
     Padding,
 }
 
-/// The most padding behind a boundary that is read, in bytes.
+/// Maximum length of the padding after a boundary, in bytes.
 const PADDING: usize = 256;
 
-/// Reads the parts of a multipart content with this boundary, and the fault that ends it, if
-/// one does.
+/// Parses the parts of multipart content with this boundary. Also returns the error at which
+/// parsing ended, if any.
 #[must_use]
 pub fn read(content: &[u8], boundary: &[u8]) -> (Vec<Part>, Option<Fault>) {
     let mut parts = Vec::new();
     if content.is_empty() {
         return (parts, None);
     }
-    // A delimiter begins with a line break, also at the very start of the content and of a
-    // part: then it is the one before it.
+    // A delimiter begins with a line break. At the start of the content and of a part, that is the
+    // line break before it.
     let content = [b"\r\n", content].concat();
     let mut rest = &content[..];
     let mut header = None;
@@ -40,7 +40,7 @@ pub fn read(content: &[u8], boundary: &[u8]) -> (Vec<Part>, Option<Fault>) {
             return (parts, Some(Fault::MissingClose));
         };
         if let Some(header) = header.take() {
-            // Without the line break that was put before it.
+            // Without the line break that was prepended.
             let content = rest.get(2..before).unwrap_or_default().to_vec();
             parts.push(Part { header, content });
         }
@@ -51,7 +51,7 @@ pub fn read(content: &[u8], boundary: &[u8]) -> (Vec<Part>, Option<Fault>) {
             }
             Ok((true, _)) => return (parts, None),
             Ok((false, behind)) => {
-                // With the line break that ends the delimiter.
+                // Including the line break that ends the delimiter.
                 let section = &rest[behind - 2..];
                 let Some(end) = find(section, b"\r\n\r\n") else { return (parts, Some(Fault::MissingClose)) };
                 header = Some(section[2..end + 2].to_vec());
@@ -65,7 +65,7 @@ fn find(bytes: &[u8], what: &[u8]) -> Option<usize> {
     memchr::memmem::find(bytes, what)
 }
 
-/// The position of the first delimiter, whether it closes the form, and the position of its end.
+/// The position of the first delimiter; true if it closes the form; and the position of its end.
 type Delimiter = (usize, Result<(bool, usize), Fault>);
 
 fn delimiter(bytes: &[u8], boundary: &[u8]) -> Option<Delimiter> {

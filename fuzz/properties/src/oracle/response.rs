@@ -1,4 +1,4 @@
-//! Reads responses as a client does (RFC 9112 sections 4, 6 and 7).
+//! A parser of responses, like that of a strict client (RFC 9112 sections 4, 6 and 7).
 
 use super::{is_field_value, is_token, line, trim};
 
@@ -6,7 +6,7 @@ use super::{is_field_value, is_token, line, trim};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Response {
-    /// HTTP/1.0, not 1.1.
+    /// True for HTTP/1.0, false for HTTP/1.1.
     pub http_1_0: bool,
     /// The status code.
     pub status: u16,
@@ -14,13 +14,13 @@ pub struct Response {
     pub reason: Vec<u8>,
     /// The field lines in their order, names as sent.
     pub fields: Vec<(String, Vec<u8>)>,
-    /// The content, as far as it is there.
+    /// The content that is available.
     pub content: Vec<u8>,
     /// The trailer lines of a chunked response.
     pub trailers: Vec<(String, Vec<u8>)>,
-    /// True if all of it is there. A response that the end of the stream ends always is.
+    /// True if the response is complete. One that ends with the connection always is.
     pub whole: bool,
-    /// True if the end of the stream is its end.
+    /// True if the response ends with the connection.
     pub until_close: bool,
 }
 
@@ -28,7 +28,7 @@ impl Response {
     /// Returns the value of the field, if there is one.
     ///
     /// # Panics
-    /// If there are two.
+    /// If there are two fields with this name.
     #[must_use]
     pub fn field(&self, name: &str) -> Option<&[u8]> {
         let mut values = self.fields.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
@@ -47,23 +47,22 @@ impl Response {
     }
 }
 
-/// How the request affects the content of the response.
+/// The kind of a request, which affects the content of its response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asked {
-    /// HEAD: there is none.
+    /// HEAD: the response has no content.
     Head,
-    /// CONNECT: there is none where it was granted.
+    /// CONNECT: a 2xx response has no content.
     Connect,
-    /// Anything else.
+    /// Any other request.
     Other,
 }
 
-/// Reads one response from the front of `out`, and what is behind it. `None` where its head is
-/// not whole.
+/// Parses one response at the start of `out`, and returns it with the bytes after it; `None` if its
+/// head is incomplete.
 ///
 /// # Panics
-/// If it is outside the grammar, or framed in a way that a client could understand in two
-/// ways.
+/// If it does not follow the grammar, or if its framing is ambiguous.
 #[must_use]
 pub fn read(out: &[u8], asked: Asked) -> Option<(Response, &[u8])> {
     let (status_line, mut rest) = line(out).expect("lines end with CR LF")?;
@@ -124,7 +123,8 @@ fn read_fields<'a>(mut rest: &'a [u8], fields: &mut Vec<(String, Vec<u8>)>) -> O
     }
 }
 
-/// Reads chunks, without extensions, because the core writes none. `None` where they do not end.
+/// Parses chunks without extensions, because the core writes none. Returns `None` if they are
+/// incomplete.
 fn read_chunks<'a>(mut rest: &'a [u8], response: &mut Response) -> Option<&'a [u8]> {
     loop {
         let (size, behind) = line(rest).expect("lines end with CR LF")?;
@@ -144,8 +144,8 @@ fn read_chunks<'a>(mut rest: &'a [u8], response: &mut Response) -> Option<&'a [u
     }
 }
 
-/// Reads all responses in `out`, interim ones left out, to requests that asked for this, and what
-/// is behind them.
+/// Parses all responses in `out` to requests of these kinds. Returns them without interim
+/// responses, and the bytes after them.
 #[must_use]
 pub fn read_all<'a>(mut out: &'a [u8], asked: &[Asked]) -> (Vec<Response>, &'a [u8]) {
     let mut responses = Vec::new();

@@ -1,5 +1,4 @@
-//! What comes before the first request: a header of the PROXY protocol, and the handshake of a
-//! transport that is secured (TLS).
+//! The phases before the first request: the PROXY protocol header and the TLS handshake.
 
 mod preface_header;
 mod proxy_protocol;
@@ -20,27 +19,27 @@ use crate::message::now::Now;
 use crate::message::proxy_tlvs::ProxyTlvs;
 use crate::wire::error::ProtocolError;
 
-/// The kind of the first bytes of a connection that is to be secured, from
-/// [`Connection::receive_preface`].
+/// The kind of the first bytes of a TLS connection, from [`Connection::receive_preface`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 #[must_use]
 pub enum Preface {
-    /// Too few to tell: ask again with all of them when there are more.
+    /// More bytes are needed: call again with all bytes when more have arrived.
     NeedMore,
-    /// This many of them are the PROXY protocol header: ask again with those behind it.
+    /// The first bytes, of this number, are the PROXY protocol header: call again with the bytes
+    /// after it.
     Header(usize),
-    /// The handshake begins with them.
+    /// The bytes are the beginning of the handshake.
     Handshake,
-    /// They are refused, perhaps with a response, which leaves unsecured; what follows them is
-    /// read and dropped as usual.
+    /// The bytes are refused, possibly with a response, which is sent without TLS. Bytes that
+    /// follow are read and dropped as usual.
     Refused,
 }
 
-/// Where a handshake comes before the first request.
+/// Connections with a handshake before the first request.
 ///
-/// The caller has the bytes of the handshake, and the core its timers, its shutdown and what
-/// may come before or instead of it.
+/// The caller processes the bytes of the handshake. The core handles its timers, its shutdown, and
+/// bytes that precede or replace it.
 ///
 /// ```
 /// use httpants_core::{Config, Connection, Event, Now, ConnectionInfo, Preface};
@@ -48,15 +47,15 @@ pub enum Preface {
 /// let now = Now::default();
 /// let mut connection = Connection::with_handshake(Config::default().into(), ConnectionInfo::default(), now);
 /// assert_eq!(connection.receive_preface(&[22, 3, 1], now), Preface::Handshake);
-/// // A library for TLS goes on from here; what it deciphers is received as usual.
+/// // A TLS library continues the handshake; the decrypted bytes are received as usual.
 /// connection.handle_secured(now);
 /// connection.receive(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n", now);
 /// let Some(Event::Request(request)) = connection.poll_event() else { unreachable!() };
 /// assert!(request.connection_info().secure);
 /// ```
 impl Connection {
-    /// Creates a connection that was just accepted and begins with a handshake, of TLS. Nothing is
-    /// to be received until [`handle_secured`](Self::handle_secured).
+    /// Creates a connection that was just accepted and begins with a TLS handshake. Nothing is to
+    /// be received until [`handle_secured`](Self::handle_secured).
     #[must_use]
     pub fn with_handshake(config: Arc<Config>, peer: ConnectionInfo, now: Now) -> Self {
         let mut connection = Self::new(config, peer, now);
@@ -64,11 +63,11 @@ impl Connection {
         connection
     }
 
-    /// Judges all bytes received so far, until the handshake begins: in front of it may be a PROXY
-    /// protocol header ([`Config::proxy_protocol`]), and in its place a request without TLS,
-    /// which is refused with 400.
+    /// Classifies all bytes that were received before the handshake began. A PROXY protocol header
+    /// may precede the handshake ([`Config::proxy_protocol`]). A request without TLS is refused
+    /// with 400.
     ///
-    /// What is neither is taken for a handshake, for the library to judge.
+    /// Other bytes are assumed to be a handshake, to be checked by the TLS library.
     pub fn receive_preface(&mut self, received: &[u8], now: Now) -> Preface {
         self.set_now(now);
         if self.state.recv != Receiving::Handshake {
@@ -91,7 +90,8 @@ impl Connection {
         }
         match received.first() {
             None => Preface::NeedMore,
-            // As every method does. TLS begins with 22 (RFC 8446 section 5.1).
+            // Every method begins with a letter in practice. TLS begins with 22 (RFC 8446 section
+            // 5.1).
             Some(byte) if byte.is_ascii_alphabetic() => {
                 self.refuse_plain_request(received);
                 Preface::Refused
@@ -109,19 +109,20 @@ impl Connection {
         }
     }
 
-    /// Records that the handshake failed, or that the peer ended the stream during it. What it
-    /// still sends is dropped for a while, so that it sees the alert that tells it why.
+    /// Records that the handshake failed, or that the peer ended the stream during it. Bytes that
+    /// the peer still sends are dropped for a while, so that it receives the TLS alert with the
+    /// reason.
     pub fn handle_handshake_failed(&mut self, now: Now) {
         self.set_now(now);
         if self.state.recv == Receiving::Handshake && self.apply(Input::Refuse) {
-            // The alert cuts no request off.
+            // No request was interrupted.
             self.ordinary_end = true;
             self.events.close(CloseReason::HandshakeFailed);
             self.settle();
         }
     }
 
-    /// Offers the deadline of a handshake, which begins behind the PROXY protocol header.
+    /// Offers the deadline of a handshake, which begins after the PROXY protocol header.
     pub(super) fn offer_handshake(&self, next: &mut Earliest) {
         let (times, timeouts) = (&self.times, &self.config.timeouts);
         if self.proxy_header == PrefaceHeader::Done {
@@ -133,8 +134,8 @@ impl Connection {
 }
 
 impl ProxyHeader {
-    /// Returns the additions (TLVs) of the header at the beginning of these bytes, from which it
-    /// was parsed.
+    /// Returns the TLVs of this header. `received` must begin with the bytes from which it was
+    /// parsed.
     #[must_use]
     pub fn tlvs(&self, received: &[u8]) -> ProxyTlvs {
         ProxyTlvs::new(received.get(self.len.saturating_sub(self.tlvs)..self.len).unwrap_or_default())
@@ -143,8 +144,8 @@ impl ProxyHeader {
 
 /// The PROXY protocol header.
 impl Connection {
-    /// What a load balancer says of the connection, before anything else. It never gets a
-    /// response: where it is wrong, what follows is not known to be HTTP.
+    /// Reads the PROXY header, which precedes everything else. An invalid one gets no response,
+    /// because the bytes after it may not be HTTP.
     pub(super) fn read_proxy_header(&mut self) {
         let received = self.recv.filled();
         self.proxy_header = self.proxy_header.after(received);
@@ -177,7 +178,8 @@ impl Connection {
         }
     }
 
-    /// A plain request where a handshake is expected. `received` has what came of it.
+    /// Refuses a request without TLS in place of a handshake. `received` is the part of it that was
+    /// received.
     fn refuse_plain_request(&mut self, received: &[u8]) {
         let fault = ProtocolError::PlainRequest;
         let refusal = Refusal::of_head(fault, (0, received), HeadProgress::RequestLine, &self.config.limits);
@@ -185,7 +187,8 @@ impl Connection {
         self.turn_away(fault.status(), fault.rule(), CloseReason::Refused(fault));
     }
 
-    /// Behind a wrong PROXY header nothing is known to be HTTP, so it gets no response.
+    /// Closes the connection without a response, because the bytes after an invalid PROXY header
+    /// may not be HTTP.
     fn refuse_proxy_header(&mut self, refusal: Refusal) {
         let reason = CloseReason::Refused(refusal.error());
         self.events.refuse(refusal);

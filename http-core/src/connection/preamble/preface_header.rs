@@ -1,24 +1,24 @@
-//! How much of the PROXY protocol header was received.
+//! The progress of receiving the PROXY protocol header.
 
 use crate::connection::config::Config;
 
-/// The PROXY protocol header before everything else, where one is expected.
+/// The progress of receiving the PROXY protocol header that precedes everything else.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::connection) enum PrefaceHeader {
     Expected,
-    /// Something was received, but not all of it, or something else.
+    /// Bytes were received, but not a complete header.
     Begun,
-    /// It was received, or none is expected.
+    /// The header was received, or none is expected.
     Done,
 }
 
 impl PrefaceHeader {
-    /// Before something was received.
+    /// Returns the state of a new connection.
     pub(in crate::connection) fn first(config: &Config) -> Self {
         if config.proxy_protocol { Self::Expected } else { Self::Done }
     }
 
-    /// Once this was received of it.
+    /// Returns the state after these bytes of an incomplete header were received.
     pub(in crate::connection) fn after(self, received: &[u8]) -> Self {
         if received.is_empty() { self } else { Self::Begun }
     }

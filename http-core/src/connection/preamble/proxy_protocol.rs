@@ -1,5 +1,5 @@
-//! The PROXY protocol, versions 1 and 2: what a proxy sends before the first request to say who
-//! the client is ("The PROXY protocol", HAProxy Technologies, revision of 2020/03/05).
+//! The PROXY protocol, versions 1 and 2, with which a proxy names the client before the first
+//! request ("The PROXY protocol", HAProxy Technologies, revision of 2020/03/05).
 
 use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -7,15 +7,14 @@ use core::str::FromStr;
 
 const SIGNATURE_1: &[u8] = b"PROXY ";
 const SIGNATURE_2: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
-/// Bytes of a version 2 header before its addresses: the signature, version and command,
+/// Number of bytes of a version 2 header before its addresses: the signature, version and command,
 /// family, length.
 const FIXED_2: usize = 16;
 
-/// A header of the PROXY protocol, which a proxy sends once, before everything else (also
-/// before TLS).
+/// A header of the PROXY protocol, which a proxy sends once, before everything else, including TLS.
 ///
-/// It is required where it is enabled: a peer that can connect without a header could also
-/// forge one, so only proxies may reach such a listener.
+/// If the protocol is enabled, a connection without it is refused. Any peer can forge a header, so
+/// only proxies may be able to reach such a listener.
 ///
 /// ```
 /// use httpants_core::{Endpoints, ProxyHeader, ProxyHeaderError};
@@ -34,49 +33,52 @@ const FIXED_2: usize = 16;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ProxyHeader {
-    /// How many bytes it has; the first request begins behind them.
+    /// Length of the header in bytes; the first request, or the TLS handshake, follows.
     pub len: usize,
-    /// Between whom the proxied connection is.
+    /// The addresses of the proxied connection.
     pub endpoints: Endpoints,
-    /// How many of its last bytes are TLVs.
+    /// Number of bytes of TLVs at the end of the header.
     pub(super) tlvs: usize,
 }
 
-/// The ends of a proxied connection.
+/// The addresses of both ends of a proxied connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Endpoints {
-    /// Those of this very connection: the proxy speaks for itself (`LOCAL`, a health check), or
-    /// does not know (`UNKNOWN`, `AF_UNSPEC`).
+    /// The addresses of the connection itself: the proxy made it for its own purposes (`LOCAL`,
+    /// such as a health check), or does not know the addresses (`UNKNOWN`, `AF_UNSPEC`).
     Kept,
-    /// Those that the proxy names.
+    /// The addresses in the header.
     Inet {
         /// The client's address.
         source: SocketAddr,
         /// The address that the client connected to.
         destination: SocketAddr,
     },
-    /// The client came to the proxy by a unix socket, so it has no address.
+    /// The client connected to the proxy by a unix socket, so it has no IP address.
     Unix,
 }
 
 impl ProxyHeader {
-    /// The most bytes of a version 1 header, which is one line: 107, CR LF included.
+    /// Maximum length of a version 1 header in bytes: one line of 107, CR LF included.
     pub const LINE_LIMIT: usize = 107;
 
-    /// The most bytes of a version 2 header: 4,096. The addresses take 232 at most; the rest
-    /// is room for what proxies add, which may hold the client's TLS certificate names.
+    /// Maximum length of a version 2 header in bytes: 4,096. The fixed part and the addresses take
+    /// at most 232; the rest is for TLVs, which may contain names from the client's TLS
+    /// certificate.
     pub const LIMIT: usize = 4096;
 
-    /// Reads a header from the first bytes of a connection; `None`: more are needed.
+    /// Parses a header from the first bytes of a connection. Returns `None` if more are needed.
     ///
-    /// Call it again with all bytes so far when there are more. The response for a longer input
-    /// is the same once it is not `None`, whatever follows.
+    /// Call it again with all bytes when more have arrived. Once the result is not `None`, it is
+    /// the same for any longer input.
     ///
-    /// Additions (TLVs) are checked for their lengths, their checksum is not verified. After `LOCAL` and `AF_UNSPEC` the rest of the header may be anything.
+    /// The lengths of TLVs are checked, their checksum is not verified. After `LOCAL` and
+    /// `AF_UNSPEC` the rest of the header is ignored.
     ///
     /// # Errors
-    /// It is the peer's fault, and there is no response: close the connection.
+    /// [`ProxyHeaderError`] if the bytes are not a header. There is no response to send: close the
+    /// connection.
     pub fn parse(received: &[u8]) -> Result<Option<Self>, ProxyHeaderError> {
         if let Some(rest) = received.strip_prefix(SIGNATURE_1) {
             parse_1(rest)
@@ -90,7 +92,7 @@ impl ProxyHeader {
     }
 }
 
-/// Section 2.1, the human-readable header, behind `PROXY `.
+/// Parses the human-readable header (section 2.1) after `PROXY `.
 fn parse_1(rest: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     const LIMIT: usize = ProxyHeader::LINE_LIMIT - SIGNATURE_1.len();
     let full = rest.len() >= LIMIT;
@@ -110,7 +112,7 @@ fn parse_1(rest: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
 fn endpoints_1(line: &[u8]) -> Option<Endpoints> {
     let end = memchr::memchr(b' ', line).unwrap_or(line.len());
     match line.split_at_checked(end)? {
-        // What follows on this line must be ignored.
+        // The rest of this line must be ignored.
         (b"UNKNOWN", _) => Some(Endpoints::Kept),
         (b"TCP4", [b' ', words @ ..]) => inet_1::<Ipv4Addr>(core::str::from_utf8(words).ok()?),
         (b"TCP6", [b' ', words @ ..]) => inet_1::<Ipv6Addr>(core::str::from_utf8(words).ok()?),
@@ -129,7 +131,7 @@ fn inet_1<A: FromStr + Into<IpAddr>>(words: &str) -> Option<Endpoints> {
     })
 }
 
-/// A decimal number without sign and leading zeros.
+/// Parses a decimal number without a sign or leading zeros.
 fn port_1(word: &str) -> Option<u16> {
     match word.as_bytes() {
         [b'0'] => Some(0),
@@ -138,7 +140,7 @@ fn port_1(word: &str) -> Option<u16> {
     }
 }
 
-/// Section 2.2, the binary header, behind its signature.
+/// Parses the binary header (section 2.2) after its signature.
 fn parse_2(rest: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     let Some((&[version_and_command, family, high, low], rest)) = rest.split_first_chunk::<4>() else {
         return Ok(None);
@@ -156,7 +158,7 @@ fn parse_2(rest: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     if len > ProxyHeader::LIMIT {
         return Err(ProxyHeaderError::TooLong);
     }
-    // A health check's family and the rest must be ignored.
+    // The family and the rest of a LOCAL header must be ignored.
     let addresses_size = if local { 0 } else { addresses_size(family).ok_or(ProxyHeaderError::Family)? };
     if size < addresses_size {
         return Err(ProxyHeaderError::AddressLength);
@@ -169,9 +171,8 @@ fn parse_2(rest: &[u8]) -> Result<Option<ProxyHeader>, ProxyHeaderError> {
     Ok(Some(ProxyHeader { len, endpoints, tlvs }))
 }
 
-/// How many bytes the two addresses of a family take; `None` for combinations of family and
-/// transport that are not specified. The transport is the client's, so a datagram one is
-/// no contradiction (HTTP/3 comes by it).
+/// Returns the length in bytes of the two addresses of a family; `None` if the combination of
+/// family and transport is not specified. Datagrams are allowed: clients use them for HTTP/3.
 fn addresses_size(family: u8) -> Option<usize> {
     match family {
         0x00 => Some(0),
@@ -182,7 +183,8 @@ fn addresses_size(family: u8) -> Option<usize> {
     }
 }
 
-/// Each family's block has its own size, so that tells which one it is.
+/// Parses the addresses. The block of each family has a different size, which identifies the
+/// family.
 fn endpoints_2(addresses: &[u8]) -> Endpoints {
     if let Ok(block) = <&[u8; 12]>::try_from(addresses) {
         let &[a, b, c, d, e, f, g, h, ports @ ..] = block;
@@ -206,8 +208,8 @@ fn inet_2(source: impl Into<IpAddr>, destination: impl Into<IpAddr>, [a, b, c, d
     }
 }
 
-/// Section 2.2, "additional fields": a type, a length of two bytes, and that many bytes, to the
-/// end. Returns how many bytes they are.
+/// Checks the TLVs ("additional fields" in section 2.2): a type, a length of two bytes, and that
+/// many bytes, repeated to the end. Returns their total length in bytes.
 fn check_additions(mut additions: &[u8]) -> Result<usize, ProxyHeaderError> {
     let count = additions.len();
     while !additions.is_empty() {
@@ -218,18 +220,18 @@ fn check_additions(mut additions: &[u8]) -> Result<usize, ProxyHeaderError> {
     Ok(count)
 }
 
-/// Bytes at the start of a connection that are no header of the PROXY protocol.
+/// The error of bytes at the start of a connection that are not a PROXY protocol header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ProxyHeaderError {
-    /// Neither version's signature.
+    /// The bytes begin with the signature of neither version.
     Signature,
     /// Version 1: more than 107 bytes; version 2: more than 4,096.
     TooLong,
     /// Version 1: a line that does not end with CR LF.
     LineEnd,
-    /// Version 1: a line with another protocol than TCP4, TCP6 and UNKNOWN, or without exactly
-    /// two addresses of that protocol and two ports, each behind one space.
+    /// Version 1: a line with a protocol other than TCP4, TCP6 and UNKNOWN, or without exactly two
+    /// addresses of that protocol and two ports, each after one space.
     Line,
     /// A version of the binary header other than 2.
     Version,
@@ -239,7 +241,7 @@ pub enum ProxyHeaderError {
     Family,
     /// Version 2: fewer bytes than the family's addresses take.
     AddressLength,
-    /// Version 2: an addition (TLV) that does not end with the header.
+    /// Version 2: a TLV that extends beyond the end of the header.
     Addition,
 }
 
@@ -270,7 +272,7 @@ mod tests {
 
     type Verdict = Result<Option<ProxyHeader>, ProxyHeaderError>;
 
-    /// The verdict on the whole, after every prefix was seen to need more or to get the same.
+    /// Returns the verdict on the input, and asserts that every prefix needs more or gets the same.
     fn parse(input: &[u8]) -> Verdict {
         let whole = ProxyHeader::parse(input);
         for cut in 0..input.len() {
@@ -284,7 +286,7 @@ mod tests {
     }
 
     fn endpoints(input: &[u8]) -> Endpoints {
-        // What follows must change nothing.
+        // Bytes after the header must not change the result.
         let header = parse(&[input, b"\r\n\0GET"].concat()).unwrap().unwrap();
         assert_eq!(parse(input), Ok(Some(header)));
         assert_eq!(header.len, input.len());
@@ -415,7 +417,7 @@ mod tests {
             assert_eq!(endpoints(&v2(0x21, 0x20 | transport, &inet6())), six);
             assert_eq!(endpoints(&v2(0x21, 0x30 | transport, &[b'/'; 216])), Endpoints::Unix);
         }
-        // LOCAL keeps the peer, whatever else stands there; so does AF_UNSPEC.
+        // LOCAL keeps the peer's address, whatever else the header contains; so does AF_UNSPEC.
         for family in 0..=255 {
             for block in [&b""[..], b"x", INET, &[0xff; 300]] {
                 assert_eq!(endpoints(&v2(0x20, family, block)), Endpoints::Kept);
@@ -475,7 +477,7 @@ mod tests {
         };
         assert_eq!(endpoints(&of_len(4096)), inet("203.0.113.9:50000", "10.0.0.1:443"));
         assert_eq!(parse(&of_len(4097)), Err(TooLong));
-        // Refused before its bytes are awaited.
+        // Refused without waiting for all of its bytes.
         assert_eq!(parse(&of_len(4097)[..16]), Err(TooLong));
         assert_eq!(parse(&[SIGNATURE_2, b"\x20\0\xff\xff"].concat()), Err(TooLong));
     }

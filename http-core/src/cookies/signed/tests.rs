@@ -16,7 +16,7 @@ fn text(fields: &FieldLines, index: usize) -> String {
     String::from_utf8(fields.iter().nth(index).unwrap().1.to_vec()).unwrap()
 }
 
-/// What the core would make of these parts: for values that `sign` never makes.
+/// Signs these parts with a valid key, for values that `sign` never produces.
 fn forge(keys: &KeyRing, name: &str, time: &str, lifetime: &str, value: &str) -> String {
     let parts = Parts { time: time.as_bytes(), lifetime: lifetime.as_bytes(), value: value.as_bytes() };
     let mac = URL_SAFE_NO_PAD.encode(parts.mac(&keys.signing, name).finalize().into_bytes());
@@ -24,7 +24,7 @@ fn forge(keys: &KeyRing, name: &str, time: &str, lifetime: &str, value: &str) ->
 }
 
 #[test]
-fn what_was_signed_comes_back() {
+fn signed_values_are_verified() {
     let keys = ring(&["k"]);
     let all: Vec<u8> = (0..=255).collect();
     for value in [&b""[..], b"a", b"ab", b"abc", b"\0", b".", b"{\"a\": [1, \"\xc3\xa9\"]}", &all] {
@@ -37,7 +37,7 @@ fn what_was_signed_comes_back() {
 }
 
 #[test]
-fn the_format_stays_as_it_is() {
+fn format_is_stable() {
     // Computed with another implementation of HMAC, over
     // len || "1", len || "user", len || "1700000000", len || "3600", len || "YWxpY2U".
     let expected = "1.1700000000.3600.YWxpY2U.rbjEexct_dVD_vVgQef-pqrihXXKd7yxABFIb5Jq9Ac";
@@ -102,7 +102,7 @@ fn other_spellings_of_the_same_parts_are_refused() {
     ] {
         assert!(keys.verify("n", other.as_bytes(), NOW).is_err(), "{other}");
     }
-    // Even a key's owner gets through with nothing that `sign` does not make.
+    // Even with a valid key, only the output of `sign` is accepted.
     for (time, lifetime, value) in [("", "1", ""), ("1x", "1", ""), ("1", "+1", ""), ("1", "9", "YR"), ("1", "9", "Y")]
     {
         let forged = forge(&keys, "n", time, lifetime, value);
@@ -113,7 +113,7 @@ fn other_spellings_of_the_same_parts_are_refused() {
 #[test]
 fn parts_cannot_move_into_each_other() {
     let keys = ring(&["k"]);
-    // The same characters, cut elsewhere.
+    // The same characters, divided differently.
     let signed = keys.sign("ab", "c", UnixTime::from_secs(12), Duration::from_secs(34));
     let mac = signed.rsplit('.').next().unwrap();
     for (name, parts) in
@@ -234,7 +234,7 @@ fn secrets_that_are_none() {
 }
 
 #[test]
-fn errors_of_secrets_become_errors_of_io() {
+fn key_errors_convert_into_io_errors() {
     let error = std::io::Error::from(KeyError::NoSecret);
     assert_eq!((error.kind(), error.to_string()), (std::io::ErrorKind::InvalidInput, KeyError::NoSecret.to_string()));
 }

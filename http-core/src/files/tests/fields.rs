@@ -63,7 +63,7 @@ fn head_has_the_fields_of_get() {
 }
 
 #[test]
-fn the_applications_own_fields_take_the_place_of_defaults() {
+fn application_fields_replace_defaults() {
     let fields = own(&[
         ("content-type", "text/plain; charset=iso-8859-1"),
         ("cache-control", "no-store"),
@@ -100,7 +100,7 @@ fn the_applications_own_fields_take_the_place_of_defaults() {
 }
 
 #[test]
-fn the_applications_own_validators_are_compared() {
+fn application_validators_are_compared() {
     let fields = own(&[("etag", "W/\"v1\""), ("last-modified", LATER)]);
     let mut response = FileResponse::new("a.txt");
     response.headers = &fields;
@@ -115,14 +115,14 @@ fn the_applications_own_validators_are_compared() {
     ] {
         assert_eq!(plan(&Method::GET, &lines, &response, metadata(LEN)).status, status, "{lines}");
     }
-    // What is no entity tag equals nothing.
+    // An invalid entity tag equals nothing.
     let fields = own(&[("etag", "v1")]);
     response.headers = &fields;
     assert_eq!(plan(&Method::GET, "If-None-Match: v1, \"v1\"\r\n", &response, metadata(LEN)).status, 200);
 }
 
 #[test]
-fn the_entity_tag_tells_files_and_codings_apart() {
+fn entity_tag_differs_between_files_and_codings() {
     let tag = |metadata, coding| {
         let mut response = FileResponse::new("a.js");
         response.coding = coding;
@@ -292,7 +292,7 @@ fn the_applications_fields_are_on_responses_without_the_file() {
     }
 }
 
-/// RFC 9110 section 8.8.2.1, and dates that no field can carry.
+/// Tests RFC 9110 section 8.8.2.1, and dates that no field can represent.
 #[test]
 fn dates_at_the_edges() {
     let headers = Headers::default();
@@ -312,7 +312,7 @@ fn dates_at_the_edges() {
 fn other_methods() {
     for method in ["POST", "PUT", "DELETE", "OPTIONS", "TRACE", "CONNECT", "PATCH", "get", "PROPFIND"] {
         let method = Method::from_bytes(method.as_bytes()).unwrap();
-        // Preconditions do not count where the response is not 2xx without them (section 13.2.1).
+        // Preconditions are ignored if the response without them is not 2xx (section 13.2.1).
         for lines in ["", "If-Match: \"x\"\r\n", "If-None-Match: *\r\n", "Range: bytes=500-\r\n"] {
             let plan = plan(&method, lines, &FileResponse::new("a.txt"), metadata(LEN));
             assert_eq!((plan.status.as_u16(), text(&plan, "allow")), (405, Some("GET, HEAD")), "{method}");
@@ -343,9 +343,9 @@ fn faults() {
 }
 
 #[test]
-fn sending_left_to_the_server_in_front() {
+fn proxy_sends_the_file() {
     let policy = XSendfile::new("X-Accel-Redirect", "/srv/www").unwrap().prefix("/p").unwrap();
-    // The request has no say in it, and the application does not name the field twice.
+    // Request fields have no influence, and the application cannot add the field a second time.
     let headers = Headers::parse(b"X-Accel-Redirect: /x\r\nX-Sendfile-Type: x\r\nRange: bytes=0-1\r\n\r\n").unwrap();
     let fields = own(&[("x-accel-redirect", "/y"), ("x-own", "1")]);
     let mut response = FileResponse::new("a.txt");
@@ -379,7 +379,7 @@ fn sending_left_to_the_server_in_front() {
 }
 
 #[test]
-fn lines_are_spelled_as_everywhere() {
+fn field_names_have_canonical_case() {
     let fields = own(&[("x-own", " 1 "), ("set-cookie", "a=1"), ("set-cookie", "b=2")]);
     let mut response = FileResponse::new("a.txt");
     response.headers = &fields;
@@ -400,14 +400,14 @@ fn lines_are_spelled_as_everywhere() {
 }
 
 #[test]
-fn a_framing_field_that_cannot_be_right_is_misuse() {
+fn contradicting_framing_field_is_misuse() {
     let mut plan = get("");
     plan.fields.extend(own(&[("transfer-encoding", "gzip")]));
     assert_eq!(plan.append_fields(&mut FieldLines::new()), Err(Misuse::Framing("Transfer-Encoding")));
 }
 
 #[test]
-fn entropy_is_of_use_only_for_several_ranges() {
+fn entropy_is_used_only_for_several_ranges() {
     for (lines, several) in [
         ("", false),
         ("Range: bytes=0-1\r\n", false),

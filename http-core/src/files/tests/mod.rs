@@ -1,4 +1,4 @@
-//! Whole plans: the parts together, against independent readings of the RFC.
+//! Tests of complete plans against independent implementations of the RFC.
 
 mod fields;
 mod preconditions;
@@ -11,7 +11,7 @@ use http::{Method, StatusCode};
 use super::{FileRequest, FileResponse, Metadata, Plan, Segment};
 use crate::{Headers, UnixTime};
 
-/// The second of the RFC's example date, and a moment some days later.
+/// The example date of the RFC in seconds, and as a date.
 const MODIFIED: u64 = 784_111_777;
 const DATE: &str = "Sun, 06 Nov 1994 08:49:37 GMT";
 const EARLIER: &str = "Sun, 06 Nov 1994 08:49:36 GMT";
@@ -28,7 +28,7 @@ fn metadata(len: u64) -> Metadata {
     Metadata::new(len, Some(modified(MODIFIED, 5)), 0x2a)
 }
 
-/// The plan for these field lines, each ended with CRLF.
+/// Returns the plan for these field lines, each of which ends with CRLF.
 fn plan(method: &Method, lines: &str, response: &FileResponse<'_>, metadata: Metadata) -> Plan {
     let headers = Headers::parse(format!("{lines}\r\n").as_bytes()).unwrap();
     let plan = Plan::new(FileRequest { method, headers: &headers }, response, metadata, WALL, ENTROPY);
@@ -44,7 +44,7 @@ fn text<'a>(plan: &'a Plan, name: &str) -> Option<&'a str> {
     plan.field(name).map(|value| value.to_str().unwrap())
 }
 
-/// What has to hold for every plan.
+/// Asserts the invariants of every plan.
 fn check(plan: &Plan, method: &Method, len: u64) {
     let sum: u64 = plan.segments.iter().map(Segment::len).sum();
     match (method, plan.status) {
@@ -65,12 +65,12 @@ fn check(plan: &Plan, method: &Method, len: u64) {
     assert!(!whole || plan.content_length == Some(len));
 }
 
-/// A file in which every byte of a stretch tells where it stands.
+/// Returns a file whose bytes depend on their position.
 fn content(len: u64) -> Vec<u8> {
     (0..len).map(|at| (at ^ (at >> 8).wrapping_mul(31)) as u8).collect()
 }
 
-/// What a driver sends.
+/// Returns the bytes that a driver sends.
 fn sent(plan: &Plan, file: &[u8]) -> Vec<u8> {
     let mut sent = Vec::new();
     for segment in &plan.segments {
@@ -82,7 +82,7 @@ fn sent(plan: &Plan, file: &[u8]) -> Vec<u8> {
     sent
 }
 
-/// A small generator of numbers; the same ones in every run.
+/// A small deterministic generator of numbers.
 struct Numbers(u64);
 
 impl Numbers {

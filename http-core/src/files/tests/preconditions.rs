@@ -1,4 +1,4 @@
-//! RFC 9110 section 13.2.2: every combination of the conditional fields.
+//! Tests of every combination of the conditional fields (RFC 9110 section 13.2.2).
 
 use http::Method;
 
@@ -6,17 +6,18 @@ use super::*;
 
 const TAG: &str = "\"2a-64-2ebc98a1.5\"";
 
-/// A condition as its field's section in RFC 9110 has it.
+/// The value of a condition, as defined in the section of its field in RFC 9110.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Condition {
-    /// The field is not there, or is to be ignored.
+    /// The field is absent or ignored.
     Absent,
     True,
     False,
 }
 use Condition::{Absent, False, True};
 
-/// The algorithm of section 13.2.2, word by word, on conditions that are evaluated already.
+/// Returns the status by the algorithm of section 13.2.2, from conditions that are already
+/// evaluated.
 fn by_the_rfc(
     method: &Method,
     if_match: Condition,
@@ -119,7 +120,7 @@ fn all_combinations() {
     assert_eq!(seen, 2 * 7 * 7 * 7 * 7 * 2 * 5);
 }
 
-/// `*` is the whole value or it is nothing: in a list it is no entity tag.
+/// `*` is special only as the whole value: in a list it is not an entity tag.
 #[test]
 fn an_asterisk_stands_alone() {
     for (lines, status) in [
@@ -146,7 +147,7 @@ fn if_range_is_strong_and_exact() {
         ("Sunday, 06-Nov-94 08:49:37 GMT", 206),
         ("Sun Nov  6 08:49:37 1994", 206),
         (EARLIER, 200),
-        // Unlike If-Modified-Since: a later date is another date.
+        // Unlike with If-Modified-Since, a later date does not match.
         (LATER, 200),
         ("\"x\"", 200),
         ("W/\"2a-64-2ebc98a1.5\"", 200),
@@ -159,17 +160,17 @@ fn if_range_is_strong_and_exact() {
     ] {
         let lines = format!("Range: bytes=0-9\r\nIf-Range: {value}\r\n");
         assert_eq!(get(&lines).status, status, "{value}");
-        // Without Range it says nothing.
+        // Without Range it has no effect.
         assert_eq!(get(&format!("If-Range: {value}\r\n")).status, 200);
     }
     let twice = format!("Range: bytes=0-9\r\nIf-Range: {TAG}\r\nIf-Range: {TAG}\r\n");
     assert_eq!(get(&twice).status, 200);
-    // What cannot be satisfied is 416 where the condition is true, and ignored where not.
+    // An unsatisfiable range is 416 if the condition is true, and ignored otherwise.
     assert_eq!(get(&format!("Range: bytes=100-\r\nIf-Range: {TAG}\r\n")).status, 416);
     assert_eq!(get("Range: bytes=100-\r\nIf-Range: \"x\"\r\n").status, 200);
 }
 
-/// RFC 9110 section 8.8.2.2: within the second of its last change, the file may change again.
+/// Within the second of its last change, the file may change again (RFC 9110 section 8.8.2.2).
 #[test]
 fn a_date_is_strong_when_its_second_is_over() {
     let headers = Headers::parse(format!("Range: bytes=0-9\r\nIf-Range: {DATE}\r\n\r\n").as_bytes()).unwrap();
@@ -200,7 +201,7 @@ fn a_file_without_a_date_has_no_validators() {
     }
 }
 
-/// The time of the file is compared without its nanoseconds, which no field can carry.
+/// The time of the file is compared without nanoseconds, which no field can represent.
 #[test]
 fn times_are_compared_in_whole_seconds() {
     let file = Metadata::new(LEN, Some(modified(MODIFIED, 999_999_999)), 1);
@@ -211,7 +212,7 @@ fn times_are_compared_in_whole_seconds() {
 }
 
 #[test]
-fn what_is_sent_back_with_304_and_412() {
+fn fields_of_304_and_412() {
     let etag = http::header::HeaderValue::from_static("\"v1\"");
     let own = [
         (http::header::ETAG, etag),
@@ -229,7 +230,7 @@ fn what_is_sent_back_with_304_and_412() {
         assert_eq!(plan.status, 304);
         assert_eq!(names, ["cache-control", "expires", "etag", "vary", "content-location", "content-security-policy"]);
     }
-    // Without a tag the date is what the client can update its copy with.
+    // Without an entity tag, the client needs the date to update its copy.
     let undated = Metadata::new(LEN, None, 1);
     let own = [(http::header::LAST_MODIFIED, DATE.parse().unwrap())];
     response.headers = &own;

@@ -1,4 +1,5 @@
-//! RFC 9110 sections 14 and 15.3.7: what of the file is sent, read back independently.
+//! Tests of the parts of a file that are sent, parsed independently (RFC 9110 sections 14 and
+//! 15.3.7).
 
 use http::Method;
 
@@ -7,9 +8,9 @@ use super::*;
 /// A part of multipart/byteranges: its fields, and its content.
 type Part = (Vec<(String, String)>, Vec<u8>);
 
-/// Reads multipart/byteranges by the grammar of RFC 2046 section 5.1.1, with no knowledge of
-/// how it was made. Parts are found by their Content-Range, not by searching the boundary, and
-/// the delimiter has to follow.
+/// Parses multipart/byteranges by the grammar of RFC 2046 section 5.1.1, independently of how it
+/// was created. The end of a part is found by its Content-Range, not by searching for the boundary,
+/// and the delimiter must follow.
 fn read_parts(content_type: &str, body: &[u8]) -> Vec<Part> {
     let boundary = content_type.strip_prefix("multipart/byteranges; boundary=").unwrap();
     assert!((1..=70).contains(&boundary.len()) && boundary.bytes().all(|byte| byte.is_ascii_alphanumeric()));
@@ -34,14 +35,14 @@ fn read_parts(content_type: &str, body: &[u8]) -> Vec<Part> {
     parts
 }
 
-/// `bytes FIRST-LAST/LENGTH`.
+/// Parses `bytes FIRST-LAST/LENGTH`.
 fn read_range(value: &str) -> (u64, u64, u64) {
     let (range, len) = value.strip_prefix("bytes ").unwrap().split_once('/').unwrap();
     let (first, last) = range.split_once('-').unwrap();
     (first.parse().unwrap(), last.parse().unwrap(), len.parse().unwrap())
 }
 
-/// The stretches that a 206 carries, each compared with the file.
+/// Returns the ranges in a 206, after comparing each with the file.
 fn stretches(plan: &Plan, file: &[u8]) -> Vec<(u64, u64)> {
     let body = sent(plan, file);
     let parts = match text(plan, "content-range") {
@@ -66,7 +67,7 @@ fn one_range() {
     assert_eq!(text(&plan, "content-type"), Some("text/plain; charset=utf-8"));
     assert_eq!(plan.content_length, Some(10));
     assert_eq!(plan.segments, [Segment::File { offset: 10, len: 10 }]);
-    // Everything that the 200 would have had (RFC 9110 section 15.3.7).
+    // All fields that the 200 would have (RFC 9110 section 15.3.7).
     for (name, value) in get("").fields {
         assert_eq!(plan.field(name.as_str()), Some(&value));
     }
@@ -103,7 +104,7 @@ fn several_ranges() {
 }
 
 #[test]
-fn parts_repeat_the_type_that_the_application_gave() {
+fn parts_repeat_the_application_type() {
     let own = [(http::header::CONTENT_TYPE, "application/x-own".parse().unwrap())];
     let mut response = FileResponse::new("a.txt");
     response.headers = &own;
@@ -140,14 +141,14 @@ fn an_empty_file_is_sent_whole() {
 }
 
 #[test]
-fn where_range_is_ignored() {
+fn range_is_ignored_with_other_methods_and_fields() {
     let range = "Range: bytes=0-9\r\n";
     let multiple = "Range: bytes=0-9,20-29\r\n";
     let response = FileResponse::new("a.txt");
     assert_eq!(get("Range: bytes=9-0\r\n").status, 200);
     assert_eq!(get("Range: lines=0-9\r\n").status, 200);
     assert_eq!(get(&format!("{range}{range}")).status, 200);
-    // HEAD: the head of the whole, also where GET would be refused.
+    // HEAD gets the head for the whole file, even if GET would be refused.
     for lines in [range, multiple, "Range: bytes=100-\r\n"] {
         let head = plan(&Method::HEAD, lines, &response, metadata(LEN));
         assert_eq!((head.status.as_u16(), head.content_length), (200, Some(LEN)));
@@ -158,7 +159,7 @@ fn where_range_is_ignored() {
     without.headers = &own;
     let whole = plan(&Method::GET, range, &without, metadata(LEN));
     assert_eq!((whole.status.as_u16(), text(&whole, "accept-ranges")), (200, Some("none")));
-    // One range of a coded sibling is a range of its bytes; several would need a
+    // A single range of a coded sibling is a range of its bytes; several ranges would need a
     // Content-Encoding in the parts.
     let mut coded = response;
     coded.coding = Some(super::super::Coding::Gzip);
@@ -166,7 +167,7 @@ fn where_range_is_ignored() {
     assert_eq!(plan(&Method::GET, multiple, &coded, metadata(LEN)).status, 200);
 }
 
-/// Random requests: the framing holds ([`check`]), and what is sent is what was asked for.
+/// Tests random requests: the framing is valid ([`check`]), and the requested bytes are sent.
 #[test]
 fn random_ranges_are_slices_of_the_file() {
     let mut numbers = Numbers(0x9e37_79b9_7f4a_7c15);
@@ -211,7 +212,7 @@ fn spec(numbers: &mut Numbers, len: u64) -> String {
     }
 }
 
-/// Returns true if a range, read in its simplest way, holds this position.
+/// Returns true if a range contains this position, by the simplest interpretation.
 fn holds(spec: &str, at: u64, len: u64) -> bool {
     match spec.split_once('-').unwrap() {
         ("", suffix) => u128::from(at) + suffix.parse::<u128>().unwrap() >= u128::from(len),
@@ -220,7 +221,7 @@ fn holds(spec: &str, at: u64, len: u64) -> bool {
     }
 }
 
-/// Damaged and mixed fields of all kinds: no panic, and the framing holds ([`check`]).
+/// Tests damaged and mixed fields of all kinds: no panic, and the framing is valid ([`check`]).
 #[test]
 fn random_requests_are_framed() {
     const VALUES: [&str; 14] = [

@@ -5,11 +5,11 @@ use crate::random::Random;
 
 const BOUNDARY: &[u8] = b"b0";
 
-/// What a form looks like from outside: parts with their whole content, and the verdict.
+/// The parsed form: parts with their whole content, and the verdict.
 #[derive(Debug, Default, PartialEq)]
 struct Log {
     parts: Vec<(String, Option<String>, Vec<u8>)>,
-    /// Parts that were complete.
+    /// Number of complete parts.
     complete: usize,
     end: Option<Result<(), ParseFormError>>,
 }
@@ -44,7 +44,8 @@ impl Log {
         }
     }
 
-    /// How much of an unfinished part was seen before a refusal depends on the cuts.
+    /// Removes the content of an unfinished part, because its length before an error depends on the
+    /// cuts.
     fn without_unfinished_content(mut self) -> Self {
         if let Some((_, _, content)) = self.parts.get_mut(self.complete) {
             content.clear();
@@ -88,7 +89,7 @@ fn file(content: &str) -> String {
     format!("--b0\r\nContent-Disposition: form-data; name=f; filename=g\r\n\r\n{content}\r\n")
 }
 
-/// Everything that looks like a delimiter and is none.
+/// Text that resembles a delimiter, but is content.
 const NEAR: [&str; 26] = [
     "\r--b0",
     "\n--b0\r\n",
@@ -118,8 +119,8 @@ const NEAR: [&str; 26] = [
     "\r\n\r\n\r",
 ];
 
-/// About 2 KB: a preamble, near delimiters in preamble, text, file and epilogue, delimiters
-/// with padding, parts without content and without the line break before it.
+/// Returns a form of about 2 KB: a preamble, near delimiters in preamble, text, file and epilogue,
+/// delimiters with padding, parts without content and without the line break before it.
 fn fixture() -> Vec<u8> {
     let near = NEAR.concat();
     let mut body = format!("pre\r--b0\r\n--b0x{}", NEAR[4]);
@@ -191,7 +192,7 @@ fn every_cut_gives_the_same() {
 }
 
 #[test]
-fn pieces_may_pile_up_and_the_end_may_come_first() {
+fn events_may_be_polled_after_all_pieces_and_the_end() {
     let body = fixture();
     let (mut multipart, mut log) = (parser(&FormLimits::default()), Log::default());
     body.chunks(7).for_each(|piece| multipart.receive(Bytes::copy_from_slice(piece)));
@@ -203,10 +204,10 @@ fn pieces_may_pile_up_and_the_end_may_come_first() {
     assert!(multipart.poll_event().unwrap().is_none());
 }
 
-/// A whole-buffer reader that shares nothing with the parser but the header fields.
+/// Parses a whole buffer, independently of the tested parser except for header fields.
 fn oracle(body: &[u8]) -> Option<Vec<Vec<u8>>> {
     let body = [b"\r\n", body].concat();
-    // The end of the delimiter at `at`, and whether it is the closing one.
+    // Returns the end of the delimiter at `at`, and true if it is the closing one.
     let delimiter = |at: usize| {
         let rest = body[at..].strip_prefix(b"\r\n--b0")?;
         let (rest, close) = rest.strip_prefix(b"--").map_or((rest, false), |rest| (rest, true));
@@ -272,7 +273,7 @@ fn agrees_with_a_reader_of_the_whole() {
 }
 
 #[test]
-fn content_is_not_copied_and_little_is_held_back() {
+fn content_is_not_copied_and_little_is_held() {
     let boundary = Boundary::new(&[b'-'; 70]).unwrap();
     let mut multipart = Multipart::new(&boundary, &FormLimits::default());
     let dashes = "-".repeat(72);
@@ -350,7 +351,7 @@ fn padding_is_bounded() {
         let body = format!("{}--b0--{}\r\n{}", text(""), " ".repeat(length), text(""));
         assert_eq!(verdict(body, &FormLimits::default()), expected.map(|_| 1), "{length}");
     }
-    // What comes first is refused first, also where both are in one piece.
+    // The first error in the content is returned, even if both are in one piece.
     let limits = FormLimits { text_field: 5, ..FormLimits::default() };
     assert_eq!(verdict(text("012345") + "--b0" + &" ".repeat(257), &limits), Err(ParseFormError::TextTooLarge));
 }
@@ -382,7 +383,7 @@ fn parts_are_counted() {
 
 #[test]
 fn part_headers_are_bounded() {
-    // The field section with its empty line has the length asked for.
+    // The field section including its empty line has this length.
     let body = |length: usize| {
         let field = "Content-Disposition: form-data; name=a\r\nX: ";
         format!("--b0\r\n{field}{}\r\n\r\ncontent\r\n--b0--", "x".repeat(length - field.len() - 4))

@@ -1,4 +1,4 @@
-//! What parts say of themselves, as real clients write it and as none does.
+//! Tests of part headers, as real clients send them and malformed ones.
 
 use super::*;
 
@@ -43,7 +43,7 @@ fn quoted_names_may_hold_any_byte_but_nul_cr_and_lf() {
     }
 }
 
-/// The names of files as Chromium sends them in a page in ISO-2022-JP, and with controls.
+/// File names as Chromium sends them from a page in ISO-2022-JP, and with control characters.
 #[test]
 fn controls_in_names_of_chromium() {
     for name in ["\x1b$BF|K\\\x1b(B.txt", "\x01\x02.txt", "\x7f", "\x1f\x0b\x0c"] {
